@@ -1,0 +1,4 @@
+//! Keyhaven: an Azure Key Vault that runs on your own machine.
+
+pub mod clock;
+pub mod random;
