@@ -1,4 +1,5 @@
 //! Keyhaven: an Azure Key Vault that runs on your own machine.
 
 pub mod clock;
+pub mod crypto;
 pub mod random;
