@@ -1,7 +1,11 @@
 //! Key material and algorithms: bytes in, bytes out. It does not know what a vault, a request or a caller is.
+//!
+//! Private-key operations take from half a millisecond to several, so callers run them on the [`pool`]; public-key
+//! operations take tens of microseconds and run where they are called.
 
 pub mod algorithm;
 pub mod base64url;
+pub mod pool;
 pub mod rsa;
 
 use std::fmt;
