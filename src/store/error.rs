@@ -1,0 +1,112 @@
+//! Why a store did not do what it was asked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{error, fmt, io};
+
+use super::key::Key;
+
+/// What went wrong. Clonable, because one failed write answers every batch that was part of it.
+#[derive(Clone, Debug)]
+pub enum StoreError {
+    /// An expectation of the batch failed: somebody else was faster. Read again and decide again.
+    Conflict,
+    /// The batch changes one key twice: a mistake of the caller.
+    Repeated {
+        /// The key that stands more than once among the changes.
+        key: Key,
+    },
+    /// More commits wait than the store queues. Nothing was applied; try again in a moment.
+    Busy,
+    /// The store was closed.
+    Closed,
+    /// What is stored is not what was written. Nothing of it is given out.
+    Damaged {
+        /// The key of the record, readable, or a description of the part of the file.
+        record: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The master key does not open the data key of the database.
+    WrongMasterKey,
+    /// The file is something else than a database of ours.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
+    /// The database is laid out in a way this version does not know.
+    Schema {
+        /// The version that the file names.
+        found: u32,
+        /// The version that this program writes.
+        known: u32,
+    },
+    /// Another process, or another store of this one, has the database open.
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused to read or write.
+    Io {
+        /// What was attempted.
+        doing: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The engine refuses to go on for another reason.
+    Broken {
+        /// What the engine said.
+        why: String,
+    },
+}
+
+impl StoreError {
+    /// What the system said while we were `doing` something.
+    pub(super) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { doing: doing.into(), source: Arc::new(source) }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict => write!(f, "the store was changed by somebody else meanwhile: read again, then try again"),
+            Self::Repeated { key } => write!(f, "the batch changes the key {key} twice"),
+            Self::Busy => write!(f, "too many writes wait for the store: try again in a moment"),
+            Self::Closed => write!(f, "the store is closed"),
+            Self::Damaged { record, why } => write!(f, "damaged in the store: {record}: {why}; restore a backup"),
+            Self::WrongMasterKey => write!(
+                f,
+                "the master key does not open this database: \
+                 give the key it was made with (master.key or KEYHAVEN_SEAL_KEY)"
+            ),
+            Self::Foreign { path, why } => write!(
+                f,
+                "{} is not a Keyhaven database ({why}): give another path, or move the file away",
+                path.display()
+            ),
+            Self::Schema { found, known } => write!(
+                f,
+                "the database has layout {found}, this Keyhaven knows layout {known}: use the version that wrote it"
+            ),
+            Self::InUse { path } => write!(
+                f,
+                "{} is open in another Keyhaven: stop that one, or give this one another path",
+                path.display()
+            ),
+            Self::Io { doing, source } => write!(f, "{doing}: {source}"),
+            Self::Broken { why } => write!(f, "the store refuses to work: {why}"),
+        }
+    }
+}
+
+impl error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source.as_ref()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The engine that keeps everything in memory and forgets it with the process.
+//!
+//! The records live in a persistent tree: a view is a clone of its root, a commit copies only the path to what it
+//! changes, so neither waits for the other however long a view is held.
+
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rpds::RedBlackTreeMapSync;
+
+use super::batch::{Batch, Revision, Value};
+use super::error::StoreError;
+use super::key::Key;
+use super::sealed::Sealer;
+
+pub(super) struct Memory {
+    state: Mutex<State>,
+    sealer: Arc<Sealer>,
+}
+
+struct State {
+    records: RedBlackTreeMapSync<Key, Record>,
+    revision: Revision,
+    closed: bool,
+}
+
+struct Record {
+    revision: Revision,
+    sealed: Vec<u8>,
+}
+
+impl Memory {
+    pub(super) fn new(sealer: Arc<Sealer>) -> Self {
+        let state = State { records: RedBlackTreeMapSync::new_sync(), revision: 0, closed: false };
+        Self { state: Mutex::new(state), sealer }
+    }
+
+    pub(super) fn view(&self) -> Result<Moment, StoreError> {
+        Ok(Moment { records: self.open_state()?.records.clone() })
+    }
+
+    pub(super) fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let mut state = self.open_state()?;
+        state.check(&batch.expect)?;
+        let revision = state.revision + 1;
+        let sealed = self.seal(batch.put, revision)?;
+        state.revision = revision;
+        for (key, record) in sealed {
+            state.records.insert_mut(key, record);
+        }
+        for key in &batch.delete {
+            state.records.remove_mut(key);
+        }
+        Ok(revision)
+    }
+
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+    }
+
+    /// All values are sealed before the first is put, so that a failure leaves nothing half done.
+    fn seal(&self, put: Vec<(Key, Value)>, revision: Revision) -> Result<Vec<(Key, Record)>, StoreError> {
+        put.into_iter()
+            .map(|(key, value)| {
+                let sealed = self.sealer.seal(&key, revision, &value)?;
+                Ok((key, Record { revision, sealed }))
+            })
+            .collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.state();
+        if state.closed { Err(StoreError::Closed) } else { Ok(state) }
+    }
+}
+
+impl State {
+    fn check(&self, expect: &[(Key, Revision)]) -> Result<(), StoreError> {
+        let holds =
+            |(key, expected): &(Key, Revision)| self.records.get(key).map_or(0, |found| found.revision) == *expected;
+        if expect.iter().all(holds) { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+}
+
+/// The tree as it was.
+pub(super) struct Moment {
+    records: RedBlackTreeMapSync<Key, Record>,
+}
+
+impl Moment {
+    pub(super) fn read<T>(
+        &self,
+        key: &Key,
+        visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.records.get(key).map(|found| visit(found.revision, &found.sealed)).transpose()
+    }
+
+    pub(super) fn walk<T>(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+        mut visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.records
+            .range::<Key, _>((Key::start_of_scan(prefix, after), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit)
+            .map(|(key, found)| visit(key.clone(), found.revision, &found.sealed))
+            .collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! Ordered bytes that are read at one consistent moment and changed by compare-and-commit.
+//!
+//! A [`Store`] maps keys to values. Whoever writes says in a [`Batch`] which revisions it has seen; the batch is
+//! applied as a whole, or not at all when one of them has moved on. Nothing here knows what a vault, a key or a time
+//! is. Values are always sealed (AES-256-GCM, bound to their key and revision), keys are stored as they are: a secret
+//! belongs into a value, never into a key. What sealing cannot see is a record that is missing, or one put back whole
+//! with its old revision: whoever keeps records that name each other notices that.
+//!
+//! An engine is one module with `commit` and two ways to read a moment (`read`, `walk`), and passes the suite in
+//! `conformance.rs`.
+
+mod batch;
+mod error;
+mod key;
+mod master;
+mod memory;
+mod redb;
+mod sealed;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::batch::{Batch, Entry, Revision, Value};
+pub use self::error::StoreError;
+pub use self::key::Key;
+pub use self::master::{MalformedKey, MasterKey};
+pub use self::redb::RedbOptions;
+pub use self::sealed::DataKey;
+
+use self::memory::Memory;
+use self::redb::Redb;
+use self::sealed::Sealer;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod model;
+
+/// A place where bytes are kept. Clones are cheap and mean the same store.
+///
+/// The last clone to be dropped closes the store like [`Store::close`], and blocks its thread while it does.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
+    sealer: Arc<Sealer>,
+}
+
+enum Engine {
+    Memory(Memory),
+    Redb(Redb),
+}
+
+impl Store {
+    /// A store that lives as long as the process, its values sealed with `seal`.
+    pub fn memory(seal: DataKey) -> Result<Self, StoreError> {
+        let sealer = Arc::new(Sealer::new(&seal)?);
+        Ok(Self { engine: Arc::new(Engine::Memory(Memory::new(Arc::clone(&sealer)))), sealer })
+    }
+
+    /// The store in the file at `path`, which is made (readable by its owner alone) when there is none.
+    ///
+    /// `master` opens the data key that the file holds. `fresh` becomes that data key when the file is made, and is
+    /// forgotten otherwise: give 32 new random bytes. Blocks while it opens the file; needs no runtime.
+    pub fn redb(path: &Path, master: &MasterKey, fresh: DataKey, options: RedbOptions) -> Result<Self, StoreError> {
+        let (engine, sealer) = Redb::open(path, master, fresh, options)?;
+        Ok(Self { engine: Arc::new(Engine::Redb(engine)), sealer })
+    }
+
+    /// The present moment, to be read as often as needed. Whatever is committed later is not in it.
+    ///
+    /// A view keeps what it shows from being freed, so it is held for one request, not for hours.
+    pub async fn view(&self) -> Result<View, StoreError> {
+        let moment = match &*self.engine {
+            Engine::Memory(engine) => Moment::Memory(engine.view()?),
+            Engine::Redb(engine) => Moment::Redb(engine.view()?),
+        };
+        Ok(View { moment, sealer: Arc::clone(&self.sealer) })
+    }
+
+    /// Applies `batch` as a whole and gives the revision of every key it put; the change is on the disk by then.
+    ///
+    /// Nothing is applied when an expectation fails ([`StoreError::Conflict`]). After any other error of the engine
+    /// the batch may or may not have been applied, as when the future is dropped before it is ready: read again.
+    pub async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        refuse_repeated_keys(&batch)?;
+        match &*self.engine {
+            Engine::Memory(engine) => engine.commit(batch),
+            Engine::Redb(engine) => engine.commit(batch).await,
+        }
+    }
+
+    /// Finishes the commits that wait, closes the file and frees its lock. Later commits and views are refused with
+    /// [`StoreError::Closed`]; views that exist may be, too. Closing twice is no error.
+    pub async fn close(&self) {
+        match &*self.engine {
+            Engine::Memory(engine) => engine.close(),
+            Engine::Redb(engine) => engine.close().await,
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &*self.engine {
+            Engine::Memory(_) => "Store(memory)",
+            Engine::Redb(_) => "Store(redb)",
+        })
+    }
+}
+
+/// The engines would disagree about which of two changes of one key wins; no caller means to ask.
+fn refuse_repeated_keys(batch: &Batch) -> Result<(), StoreError> {
+    let mut seen = HashSet::new();
+    let mut changed = batch.put.iter().map(|(key, _)| key).chain(&batch.delete);
+    match changed.find(|key| !seen.insert(*key)) {
+        Some(key) => Err(StoreError::Repeated { key: key.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The store as it was at one moment.
+pub struct View {
+    moment: Moment,
+    sealer: Arc<Sealer>,
+}
+
+impl View {
+    /// The entry of `key`, if there is one.
+    pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        self.moment.read(key, |revision, sealed| self.entry(key.clone(), revision, sealed))
+    }
+
+    /// The revision of `key`, without unsealing its value: what a cache of decoded records is checked by.
+    pub async fn revision_of(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
+        self.moment.read(key, |revision, _| Ok(revision))
+    }
+
+    /// The first `limit` entries whose keys begin with `prefix`, in ascending order, strictly behind `after`.
+    pub async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.moment.walk(prefix, after, limit, |key, revision, sealed| self.entry(key, revision, sealed))
+    }
+
+    /// What [`View::scan`] gives, as keys and revisions alone: no value is unsealed.
+    pub async fn keys(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Revision)>, StoreError> {
+        self.moment.walk(prefix, after, limit, |key, revision, _| Ok((key, revision)))
+    }
+
+    fn entry(&self, key: Key, revision: Revision, sealed: &[u8]) -> Result<Entry, StoreError> {
+        let value = self.sealer.open(&key, revision, sealed)?;
+        Ok(Entry { key, value, revision })
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View")
+    }
+}
+
+enum Moment {
+    Memory(memory::Moment),
+    Redb(redb::Moment),
+}
+
+impl Moment {
+    /// Shows the revision and the sealed value of `key` to `visit`, if there is such a key.
+    fn read<T>(
+        &self,
+        key: &Key,
+        visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match self {
+            Self::Memory(moment) => moment.read(key, visit),
+            Self::Redb(moment) => moment.read(key, visit),
+        }
+    }
+
+    /// Shows the records that [`View::scan`] speaks of to `visit`, one after the other.
+    fn walk<T>(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+        visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        match self {
+            Self::Memory(moment) => moment.walk(prefix, after, limit, visit),
+            Self::Redb(moment) => moment.walk(prefix, after, limit, visit),
+        }
+    }
+}

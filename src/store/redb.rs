@@ -1,0 +1,131 @@
+//! The engine that keeps everything in one file, with redb.
+//!
+//! Reads run where they are asked for. Commits go to one thread ([`writer`]), which owns the database ([`owner`]); the
+//! handle here borrows it, so that the writer can close the file and open it again.
+//!
+//! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`fault::guarded`], which
+//! turns a panic into an error.
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod disk;
+mod fault;
+mod moment;
+mod open;
+mod owner;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redb::Database;
+use tokio::sync::oneshot;
+
+pub(super) use self::moment::Moment;
+
+use self::owner::{Lent, Opener, Owner};
+use self::writer::{Job, Request, Writer};
+use super::batch::{Batch, Revision};
+use super::error::StoreError;
+use super::master::MasterKey;
+use super::sealed::{DataKey, Sealer};
+
+/// How many commits may wait for the writer before more are refused with [`StoreError::Busy`].
+const QUEUE: usize = 1024;
+
+/// How a database file is used.
+#[derive(Clone, Copy, Debug)]
+pub struct RedbOptions {
+    /// The memory that may hold pages of the file, in bytes (redb's own default is 1 GiB).
+    pub cache_bytes: usize,
+    /// How long no commit must have come before the file is made ready for a quick start after a crash.
+    pub idle: Duration,
+}
+
+impl Default for RedbOptions {
+    /// A cache of 64 MiB; idle after 200 ms.
+    fn default() -> Self {
+        Self { cache_bytes: 64 * 1024 * 1024, idle: Duration::from_millis(200) }
+    }
+}
+
+pub(super) struct Redb {
+    database: Lent,
+    requests: SyncSender<Request>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Redb {
+    pub(super) fn open(
+        path: &Path,
+        master: &MasterKey,
+        fresh: DataKey,
+        options: RedbOptions,
+    ) -> Result<(Self, Arc<Sealer>), StoreError> {
+        open::create_if_absent(path, master, &fresh)?;
+        let file = path.to_owned();
+        let opener: Opener = Box::new(move || open::database(&file, options.cache_bytes));
+        let database = opener()?;
+        let (sealer, revision) = open::admit(path, &database, master)?;
+        let sealer = Arc::new(sealer);
+        Ok((Self::start(database, opener, Arc::clone(&sealer), revision, options.idle)?, sealer))
+    }
+
+    /// Starts the writer thread on an open database whose last revision is `revision`.
+    fn start(
+        database: Database,
+        opener: Opener,
+        sealer: Arc<Sealer>,
+        revision: Revision,
+        idle: Duration,
+    ) -> Result<Self, StoreError> {
+        let owner = Owner::new(database, opener);
+        let lent = owner.lend();
+        let (requests, incoming) = sync_channel(QUEUE);
+        let writer = Writer::new(owner, sealer, revision, idle);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(&incoming))
+            .map_err(|error| StoreError::io("starting the thread that writes the store", error))?;
+        Ok(Self { database: lent, requests, thread: Some(thread) })
+    }
+
+    pub(super) fn view(&self) -> Result<Moment, StoreError> {
+        Moment::begin(&*self.database.borrow()?)
+    }
+
+    pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.try_send(Request::Commit(Job { batch, reply })).map_err(|refused| match refused {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        let requests = self.requests.clone();
+        // The queue may be full, and waiting for a place in it must not hold up the runtime.
+        let asked = tokio::task::spawn_blocking(move || requests.send(Request::Close(done)));
+        // Whatever fails here means that the writer is gone, and with it `done`.
+        drop(asked.await);
+        drop(closed.await);
+    }
+}
+
+impl Drop for Redb {
+    /// Waits for the writer: whoever has dropped the store may open its file again.
+    fn drop(&mut self) {
+        drop(self.requests.send(Request::Close(oneshot::channel().0)));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

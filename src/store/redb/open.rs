@@ -1,0 +1,146 @@
+//! Opening the file: is it ours, is it free, and which key opens it?
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use redb::{
+    Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
+    TableError, WriteTransaction,
+};
+
+use super::fault::{FILE, guarded};
+use super::moment::RECORDS;
+use crate::store::batch::Revision;
+use crate::store::error::StoreError;
+use crate::store::master::MasterKey;
+use crate::store::sealed::{DataKey, Sealer};
+
+/// What the file says about itself.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// In META: the layout of the file, 4 bytes, big endian.
+const SCHEMA: &str = "schema";
+/// In META: the data key, wrapped by the master key.
+const DATA_KEY: &str = "data-key";
+/// In META: the highest revision ever given, 8 bytes, big endian, sealed.
+const REVISION: &str = "revision";
+/// The revision that the sealed REVISION is bound to: no record has it, so none can be put in its place.
+const REVISION_PLACE: Revision = 0;
+/// The layout that this version reads and writes.
+const KNOWN_SCHEMA: u32 = 1;
+
+type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
+
+/// Makes the database at `path` when there is no file; its owner alone can read it.
+///
+/// It is made under another name and appears under its own when it is complete. So a file without our records in it is
+/// never a start that was cut short, and is never taken for one: that would throw away what a damaged file still holds.
+pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<(), StoreError> {
+    let failed = |error| StoreError::io(format!("creating {}", path.display()), error);
+    if path.try_exists().map_err(failed)? {
+        return Ok(());
+    }
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    // Files of this crate are readable by their owner alone from the first moment on.
+    let draft = tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(failed)?.into_temp_path();
+    guarded(FILE, || lay_out(Database::create(&draft)?, master, fresh))?;
+    match draft.persist_noclobber(path) {
+        Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // Another process was faster.
+        Err(lost) => Err(failed(lost.error)),
+        Ok(()) => sync_directory(directory).map_err(failed),
+    }
+}
+
+/// Makes an empty database one of ours, in one commit.
+fn lay_out(database: Database, master: &MasterKey, fresh: &DataKey) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(SCHEMA, KNOWN_SCHEMA.to_be_bytes().as_slice())?;
+        meta.insert(DATA_KEY, fresh.wrap(master).as_slice())?;
+    }
+    transaction.open_table(RECORDS)?;
+    keep_revision(&transaction, &Sealer::new(fresh)?, 0)?;
+    transaction.commit()?;
+    Ok(database.close()?)
+}
+
+/// The name of a new file survives a power cut only when its directory was synced, too.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+/// Opens the database at `path`, which must exist.
+pub(super) fn database(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
+    guarded(FILE, || {
+        let opened = Database::builder().set_cache_size(cache_bytes).open(path);
+        opened.map_err(|error| refusal(path, error))
+    })
+}
+
+fn refusal(path: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.into() },
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::Foreign { path: path.into(), why: error.to_string() }
+        }
+        DatabaseError::Storage(StorageError::Io(error)) => StoreError::io(format!("opening {}", path.display()), error),
+        other => other.into(),
+    }
+}
+
+/// Checks that `database` is one of ours, and gives its sealer and its last revision.
+pub(super) fn admit(path: &Path, database: &Database, master: &MasterKey) -> Result<(Sealer, Revision), StoreError> {
+    guarded(FILE, || {
+        let meta = open_meta(path, &database.begin_read()?)?;
+        check_schema(path, &meta)?;
+        let sealer = Sealer::new(&DataKey::unwrap(&meta_bytes(&meta, DATA_KEY)?, master)?)?;
+        let revision = last_revision(&meta, &sealer)?;
+        Ok((sealer, revision))
+    })
+}
+
+/// Writes down that `revision` has been given, so that no later run gives it again.
+pub(super) fn keep_revision(
+    transaction: &WriteTransaction,
+    sealer: &Sealer,
+    revision: Revision,
+) -> Result<(), StoreError> {
+    let sealed = sealer.seal(&REVISION.into(), REVISION_PLACE, &revision.to_be_bytes())?;
+    transaction.open_table(META)?.insert(REVISION, sealed.as_slice())?;
+    Ok(())
+}
+
+fn last_revision(meta: &Meta, sealer: &Sealer) -> Result<Revision, StoreError> {
+    let revision = sealer.open(&REVISION.into(), REVISION_PLACE, &meta_bytes(meta, REVISION)?)?;
+    let revision = revision.as_slice().try_into().map_err(|_| damaged(REVISION, "is not 8 bytes"))?;
+    Ok(Revision::from_be_bytes(revision))
+}
+
+fn open_meta(path: &Path, reading: &ReadTransaction) -> Result<Meta, StoreError> {
+    reading.open_table(META).map_err(|error| match error {
+        TableError::Storage(error) => error.into(),
+        other => StoreError::Foreign { path: path.into(), why: other.to_string() },
+    })
+}
+
+fn check_schema(path: &Path, meta: &Meta) -> Result<(), StoreError> {
+    let foreign = || StoreError::Foreign { path: path.into(), why: "it names no layout".into() };
+    let schema = meta.get(SCHEMA)?.ok_or_else(foreign)?;
+    match u32::from_be_bytes(schema.value().try_into().map_err(|_| foreign())?) {
+        KNOWN_SCHEMA => Ok(()),
+        found => Err(StoreError::Schema { found, known: KNOWN_SCHEMA }),
+    }
+}
+
+fn meta_bytes(meta: &Meta, name: &str) -> Result<Vec<u8>, StoreError> {
+    let found = meta.get(name)?.ok_or_else(|| damaged(name, "is missing"))?;
+    Ok(found.value().to_vec())
+}
+
+fn damaged(name: &str, why: &str) -> StoreError {
+    StoreError::Damaged { record: name.into(), why: why.into() }
+}

@@ -1,0 +1,175 @@
+//! The one thread that writes: it drains the queue and commits once for all batches that wait.
+//!
+//! Revisions are given here, in the order of the commits, because a value must be sealed under its revision and a
+//! revision must never be given twice: the highest one is written down by the very commit that uses it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError};
+use std::time::Duration;
+
+use redb::{ReadableTable, Table};
+use tokio::sync::oneshot;
+
+use super::fault::{FILE, guarded};
+use super::moment::{RECORDS, join, split};
+use super::open::keep_revision;
+use super::owner::Owner;
+use crate::store::batch::{Batch, Revision};
+use crate::store::error::StoreError;
+use crate::store::key::Key;
+use crate::store::sealed::Sealer;
+
+/// How many batches one commit of redb carries at most: an answer waits for all of them.
+const GROUP: usize = 256;
+
+type Records<'t> = Table<'t, &'static [u8], &'static [u8]>;
+type Outcome = Result<Revision, StoreError>;
+
+pub(super) enum Request {
+    Commit(Job),
+    /// Close the file, then drop the sender.
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+pub(super) struct Writer {
+    owner: Owner,
+    sealer: Arc<Sealer>,
+    /// The last revision that was given.
+    revision: Revision,
+    idle: Duration,
+    /// Whether a start after a crash would have to walk the whole file.
+    unsettled: bool,
+}
+
+impl Writer {
+    pub(super) fn new(owner: Owner, sealer: Arc<Sealer>, revision: Revision, idle: Duration) -> Self {
+        Self { owner, sealer, revision, idle, unsettled: false }
+    }
+
+    /// Answers requests until the store is closed or gone.
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        // Dropped last: whoever waits for it may open the file again.
+        let _done = loop {
+            match self.next(requests) {
+                Ok(Request::Commit(first)) => {
+                    let (group, close) = gather(first, requests);
+                    self.write(group);
+                    if close.is_some() {
+                        break close;
+                    }
+                }
+                Ok(Request::Close(done)) => break Some(done),
+                Err(RecvTimeoutError::Timeout) => self.settle(),
+                Err(RecvTimeoutError::Disconnected) => break None,
+            }
+        };
+        self.settle();
+        self.owner.release(StoreError::Closed);
+    }
+
+    fn next(&self, requests: &Receiver<Request>) -> Result<Request, RecvTimeoutError> {
+        if self.unsettled {
+            requests.recv_timeout(self.idle)
+        } else {
+            requests.recv().map_err(|RecvError| RecvTimeoutError::Disconnected)
+        }
+    }
+
+    /// Commits the batches of `group` together and answers each.
+    fn write(&mut self, group: Vec<Job>) {
+        let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|job| (job.batch, job.reply)).unzip();
+        let outcomes = match guarded(FILE, || self.transaction(&batches)) {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                tracing::error!(%error, "the store could not write");
+                self.owner.reopen(&error);
+                vec![Err(error); replies.len()]
+            }
+        };
+        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            // Who does not wait for the answer any more does not need it.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// One transaction of redb, on the disk when this returns (redb's default durability, `Immediate`).
+    fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
+        let transaction = self.owner.database()?.begin_write()?;
+        let mut records = transaction.open_table(RECORDS)?;
+        let before = self.revision;
+        let outcomes = batches
+            .iter()
+            .map(|batch| self.apply(&mut records, batch))
+            .collect::<Result<Vec<Outcome>, StoreError>>()?;
+        drop(records);
+        if self.revision == before {
+            transaction.abort()?;
+        } else {
+            keep_revision(&transaction, &self.sealer, self.revision)?;
+            transaction.commit()?;
+            self.unsettled = true;
+        }
+        Ok(outcomes)
+    }
+
+    /// Applies one batch, or nothing of it when an expectation fails. An error of redb fails the whole transaction.
+    fn apply(&mut self, records: &mut Records<'_>, batch: &Batch) -> Result<Outcome, StoreError> {
+        for (key, expected) in &batch.expect {
+            if revision_of(records, key)? != *expected {
+                return Ok(Err(StoreError::Conflict));
+            }
+        }
+        // Counted up even when the commit fails later: it may have reached the disk all the same.
+        self.revision += 1;
+        for (key, value) in &batch.put {
+            let sealed = self.sealer.seal(key, self.revision, value)?;
+            records.insert(key.as_bytes(), join(self.revision, &sealed).as_slice())?;
+        }
+        for key in &batch.delete {
+            records.remove(key.as_bytes())?;
+        }
+        Ok(Ok(self.revision))
+    }
+
+    /// Makes the file ready for a quick start, should the process be killed now (about 1 ms instead of a walk over
+    /// all of it). Such a commit costs several ordinary ones, so it waits for a quiet moment.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        let settled = guarded(FILE, || {
+            let mut transaction = self.owner.database()?.begin_write()?;
+            transaction.set_quick_repair(true);
+            Ok(transaction.commit()?)
+        });
+        if let Err(error) = settled {
+            tracing::warn!(%error, "the store could not be made ready for a quick start");
+            self.owner.reopen(&error);
+        }
+    }
+}
+
+/// The commits that wait already, up to the bound, and the wish to close when one came after them.
+fn gather(first: Job, requests: &Receiver<Request>) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
+    let mut group = vec![first];
+    while group.len() < GROUP {
+        match requests.try_recv() {
+            Ok(Request::Commit(job)) => group.push(job),
+            Ok(Request::Close(done)) => return (group, Some(done)),
+            Err(_) => break,
+        }
+    }
+    (group, None)
+}
+
+fn revision_of(records: &Records<'_>, key: &Key) -> Result<Revision, StoreError> {
+    match records.get(key.as_bytes())? {
+        Some(record) => Ok(split(key, record.value())?.0),
+        None => Ok(0),
+    }
+}
