@@ -1,6 +1,22 @@
 //! Keyhaven: an Azure Key Vault that runs on your own machine.
+//!
+//! The rooms, from the outside in (`ARCHITECTURE.md` walks through them, `tests/architecture.rs` holds them apart):
+//! [`cli`] reads the command line and [`config`] the configuration; [`app`] builds a server of them. [`doors`] are its
+//! APIs, one folder each, over the kit in [`http`]; [`proxy`] brings cloud names to the same doors. [`vault`] is the
+//! domain and [`directory`] the tenant with its identities and tokens; [`access`] decides. [`records`] are typed values
+//! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
 
+pub mod access;
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod crypto;
+pub mod directory;
+pub mod doors;
+pub mod http;
+pub mod operation;
+pub mod proxy;
 pub mod random;
+pub mod records;
 pub mod store;
+pub mod vault;

@@ -1,3 +1,10 @@
-//! The `keyhaven` command.
+//! The `keyhaven` command: the only place that exits.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use keyhaven::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().execute().unwrap_or_else(|failure| failure.tell())
+}

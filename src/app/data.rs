@@ -1,0 +1,202 @@
+//! The data directory: its lock, its master key, its admin key, its store. Everything in it is the user's alone.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::{StartError, hex};
+use crate::random;
+use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError};
+
+/// Where a server keeps what it holds.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// In memory, until it stops.
+    Memory,
+    /// In memory, with certificates and keys of the server in this directory.
+    MemoryIn(PathBuf),
+    /// In a redb database in this directory.
+    Redb(PathBuf),
+}
+
+/// An open data directory.
+pub(super) struct Data {
+    pub(super) store: Store,
+    pub(super) engine: &'static str,
+    pub(super) admin_key: Zeroizing<String>,
+    dir: Option<PathBuf>,
+    /// Of a server without data directory: where its CA certificate can be read as long as it runs.
+    scratch: Option<TempDir>,
+    _lock: Option<File>,
+}
+
+/// Why the data directory cannot be used.
+#[derive(Debug)]
+pub enum DataError {
+    /// A file or directory could not be made, read or written.
+    File(PathBuf, std::io::Error),
+    /// Another server works in it.
+    InUse(PathBuf),
+    /// The master key file is not 32 bytes in hexadecimal or base64.
+    MasterKey(PathBuf),
+    /// The store says no.
+    Store(StoreError),
+}
+
+impl std::fmt::Display for DataError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::InUse(path) => write!(
+                f,
+                "the data directory {} is in use by another keyhaven; stop it, or give another --data",
+                path.display()
+            ),
+            Self::MasterKey(path) => write!(
+                f,
+                "{}: not a master key (64 hexadecimal digits); restore the file that this data was made with",
+                path.display()
+            ),
+            Self::Store(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for DataError {}
+
+impl From<DataError> for StartError {
+    fn from(error: DataError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<StoreError> for DataError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Data {
+    /// Opens what `storage` names; makes what is missing. Two servers that start at once do not both make it.
+    pub(super) fn open(
+        storage: &Storage,
+        seal_key: Option<&MasterKey>,
+        admin_key: Option<Zeroizing<String>>,
+    ) -> Result<Self, DataError> {
+        let dir = match storage {
+            Storage::Memory => None,
+            Storage::MemoryIn(dir) | Storage::Redb(dir) => Some(dir.clone()),
+        };
+        let lock = dir.as_deref().map(claim).transpose()?;
+        let (store, engine) = match storage {
+            Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
+            Storage::Redb(dir) => (redb(dir, seal_key)?, "redb"),
+        };
+        let admin_key = match (admin_key, dir.as_deref()) {
+            (Some(key), _) => key,
+            (None, Some(dir)) => kept(&dir.join("admin.key"))?,
+            (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
+        };
+        let scratch = if dir.is_none() { Some(scratch()?) } else { None };
+        Ok(Self { store, engine, admin_key, dir, scratch, _lock: lock })
+    }
+
+    /// Where certificates are kept unless the user says otherwise.
+    pub(super) fn certs(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|dir| dir.join("certs"))
+    }
+
+    /// The absolute path where the CA's certificate can be read while the server runs.
+    pub(super) fn publish_ca(&self, certs: Option<&Path>, pem: &str) -> Result<PathBuf, DataError> {
+        let path = match (certs, &self.scratch) {
+            (None, Some(scratch)) => {
+                let path = scratch.path().join("ca.pem");
+                std::fs::write(&path, pem).map_err(|error| DataError::File(path.clone(), error))?;
+                path
+            }
+            (certs, _) => certs.unwrap_or(Path::new(".")).join("ca.pem"),
+        };
+        std::path::absolute(&path).map_err(|error| DataError::File(path, error))
+    }
+}
+
+impl Data {
+    /// Writes the bundle that clients are given; answers its absolute path.
+    pub(super) fn publish_bundle(&self, text: &str) -> Result<PathBuf, DataError> {
+        let dir = self.dir.as_deref().or(self.scratch.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
+        let path = dir.join("bundle.pem");
+        write_private(&path, text.as_bytes())
+            .and_then(|()| std::path::absolute(&path))
+            .map_err(|error| DataError::File(path, error))
+    }
+}
+
+/// Takes the directory for this process, making it (0700) if need be.
+fn claim(dir: &Path) -> Result<File, DataError> {
+    make_dir(dir)?;
+    let path = dir.join("lock");
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let file = file.map_err(|error| DataError::File(path.clone(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(DataError::File(path, error)),
+    }
+}
+
+/// Makes `dir` and those above it, for their owner alone.
+pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| DataError::File(dir.to_owned(), error))
+}
+
+fn redb(dir: &Path, seal_key: Option<&MasterKey>) -> Result<Store, DataError> {
+    let path = dir.join("keyhaven.redb");
+    if let Some(key) = seal_key {
+        return Ok(Store::redb(&path, key, fresh(), RedbOptions::default())?);
+    }
+    let file = dir.join("master.key");
+    if path.exists() && !file.exists() {
+        let lost = std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            "the key that opens this data is missing; restore it, or set KEYHAVEN_SEAL_KEY",
+        );
+        return Err(DataError::File(file, lost));
+    }
+    let key = MasterKey::parse(kept(&file)?.trim()).map_err(|_| DataError::MasterKey(file))?;
+    Ok(Store::redb(&path, &key, fresh(), RedbOptions::default())?)
+}
+
+/// A new key to seal a new store with.
+fn fresh() -> DataKey {
+    DataKey::from_bytes(random::secret())
+}
+
+/// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there.
+fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
+    let error = |error| DataError::File(path.to_owned(), error);
+    if !path.exists() {
+        let text = Zeroizing::new(format!("{}\n", hex(&random::secret::<32>())));
+        write_private(path, text.as_bytes()).map_err(error)?;
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+/// Writes a file (0600) whole or not at all.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let part = path.with_extension("part");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)
+}
+
+fn scratch() -> Result<TempDir, DataError> {
+    let made = tempfile::Builder::new().prefix("keyhaven-").tempdir();
+    made.map_err(|error| DataError::File(std::env::temp_dir(), error))
+}

@@ -1,0 +1,167 @@
+//! What a running server tells about itself: the ready file, the lines for a person, the variables for a program.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::data::write_private;
+use crate::doors::identity::APP_SERVICE_PATH;
+use crate::vault::VaultName;
+
+/// Environment variables, by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// The content of the ready file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// The server's process.
+    pub pid: u32,
+    /// `HOST:PORT` of the data plane.
+    pub listen: String,
+    /// `HOST:PORT` of managed-identity tokens.
+    pub identity: String,
+    /// `HOST:PORT` of the admin API.
+    pub admin: Option<String>,
+    /// The key of the admin API.
+    pub admin_key: String,
+    /// `HOST:PORT` of the takeover proxy.
+    pub proxy: Option<String>,
+    /// The absolute path of the CA's certificate.
+    pub ca: PathBuf,
+    /// The tenant.
+    pub tenant: Uuid,
+    /// The URL of each vault, without the proxy.
+    pub vaults: BTreeMap<String, String>,
+    /// What a program needs in its environment.
+    pub env: Variables,
+}
+
+/// Where the listeners are.
+#[derive(Clone, Debug)]
+pub(super) struct Addresses {
+    pub(super) vaults: SocketAddr,
+    pub(super) identity: SocketAddr,
+    pub(super) admin: Option<SocketAddr>,
+    pub(super) proxy: Option<SocketAddr>,
+}
+
+impl Addresses {
+    pub(super) fn all(&self) -> Vec<SocketAddr> {
+        [Some(self.vaults), Some(self.identity), self.admin, self.proxy].into_iter().flatten().collect()
+    }
+}
+
+/// What the ready file is made of.
+pub(super) struct Facts {
+    pub(super) addresses: Addresses,
+    pub(super) admin_key: Zeroizing<String>,
+    pub(super) ca: PathBuf,
+    pub(super) tenant: Uuid,
+    pub(super) vaults: Vec<VaultName>,
+    pub(super) default_vault: VaultName,
+    pub(super) default_client: Option<Uuid>,
+    pub(super) identity_header: Zeroizing<String>,
+}
+
+impl Ready {
+    pub(super) fn new(facts: Facts) -> Self {
+        let port = facts.addresses.vaults.port();
+        let local = |name: &VaultName| format!("https://{name}.vault.localhost:{port}");
+        let vaults = facts.vaults.iter().map(|name| (name.to_string(), local(name))).collect();
+        Self {
+            pid: std::process::id(),
+            listen: facts.addresses.vaults.to_string(),
+            identity: facts.addresses.identity.to_string(),
+            admin: facts.addresses.admin.map(|address| address.to_string()),
+            admin_key: facts.admin_key.to_string(),
+            proxy: facts.addresses.proxy.map(|address| address.to_string()),
+            ca: facts.ca.clone(),
+            tenant: facts.tenant,
+            vaults,
+            env: variables(&facts, &local(&facts.default_vault)),
+        }
+    }
+
+    /// Writes the ready file (0600) whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        write_private(path, &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// The lines that tell a person the same, without secrets.
+    pub fn lines(&self) -> String {
+        use std::fmt::Write;
+        let mut text = format!("keyhaven {} is ready\n", env!("CARGO_PKG_VERSION"));
+        for (name, url) in &self.vaults {
+            let _ = writeln!(text, "  vault {name:<12} {url}");
+        }
+        let _ = writeln!(text, "  managed identity   http://{}", self.identity);
+        if let Some(admin) = &self.admin {
+            let _ = writeln!(text, "  admin              http://{admin}");
+        }
+        if let Some(proxy) = &self.proxy {
+            let _ = writeln!(text, "  takeover proxy     http://{proxy}");
+        }
+        let _ = writeln!(text, "  tenant             {}", self.tenant);
+        let _ = writeln!(text, "  CA certificate     {}", self.ca.display());
+        text
+    }
+}
+
+fn variables(facts: &Facts, local_url: &str) -> Variables {
+    let url = match facts.addresses.proxy {
+        Some(_) => format!("https://{}.vault.azure.net", facts.default_vault),
+        None => local_url.to_owned(),
+    };
+    let identity = format!("http://{}", reachable(facts.addresses.identity));
+    let mut variables = Variables::from(
+        [
+            ("KEYHAVEN_VAULT_URL", url.clone()),
+            ("AZURE_KEYVAULT_URL", url.clone()),
+            ("VAULT_URL", url),
+            ("KEY_VAULT_NAME", facts.default_vault.to_string()),
+            ("AZURE_TENANT_ID", facts.tenant.to_string()),
+            ("IDENTITY_ENDPOINT", format!("{identity}{APP_SERVICE_PATH}")),
+            ("IDENTITY_HEADER", facts.identity_header.to_string()),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", identity),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    if let Some(admin) = facts.addresses.admin {
+        variables.insert("KEYHAVEN_ADMIN_URL".to_owned(), format!("http://{}", reachable(admin)));
+        variables.insert("KEYHAVEN_ADMIN_KEY".to_owned(), facts.admin_key.to_string());
+    }
+    if let Some(client) = facts.default_client {
+        variables.insert("AZURE_CLIENT_ID".to_owned(), client.to_string());
+    }
+    variables.extend(facts.addresses.proxy.map(proxy_variables).into_iter().flatten());
+    variables
+}
+
+/// The proxy in both spellings: requests, aiohttp, curl and .NET prefer lower case, JavaScript, Go and reqwest upper.
+fn proxy_variables(proxy: SocketAddr) -> [(String, String); 4] {
+    let proxy = format!("http://{proxy}");
+    let direct = "localhost,127.0.0.1,::1".to_owned();
+    [
+        ("HTTPS_PROXY".to_owned(), proxy.clone()),
+        ("https_proxy".to_owned(), proxy),
+        ("NO_PROXY".to_owned(), direct.clone()),
+        ("no_proxy".to_owned(), direct),
+    ]
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let loopback = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
+    loopback.parse().map_or(address, |ip| SocketAddr::new(ip, address.port()))
+}

@@ -1,0 +1,107 @@
+//! The configuration: what tenant, identities and vaults there shall be, and within which bounds. Read once, then
+//! never changed.
+
+mod file;
+
+use uuid::Uuid;
+
+use crate::access::{AccessPolicy, Permissions};
+use crate::directory::{ClientSecret, IdentityRecord};
+use crate::http::limits::Limits;
+use crate::vault::{InitialVault, Sku, VaultName};
+
+pub use file::ConfigError;
+
+/// The tenant when none is configured.
+const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);
+/// The subscription that derived resource ids name.
+const SUBSCRIPTION: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000002);
+
+/// What a server is to hold when it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// The tenant.
+    pub tenant: Uuid,
+    /// Further host names (lower case) that mean the default vault.
+    pub default_hosts: Vec<String>,
+    /// The identities, in order.
+    pub identities: Vec<IdentityRecord>,
+    /// The vaults, in order; the first is the default vault.
+    pub vaults: Vec<InitialVault>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    /// Without a file: one premium vault `local`; the identity `default` with every permission on it; and the
+    /// identity `nobody` with none, so that a program can see itself refused.
+    fn default() -> Self {
+        let identities = default_identities();
+        Self {
+            tenant: TENANT,
+            default_hosts: vec![],
+            vaults: vec![default_vault(TENANT, &identities)],
+            identities,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration that the JSON `text` describes.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its path.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        file::parse(text)
+    }
+}
+
+fn default_identities() -> Vec<IdentityRecord> {
+    let identity = |name: &str, client: u128, object: u128, order| IdentityRecord {
+        name: name.to_owned(),
+        client_id: Uuid::from_u128(client),
+        object_id: Uuid::from_u128(object),
+        resource_id: resource_id(name),
+        system_assigned: false,
+        client_secret: None,
+        order,
+    };
+    let default =
+        identity("default", 0x6b9e7c1a_0000_4000_8000_00000000c11e, 0x6b9e7c1a_0000_4000_8000_0000000000b1, 0);
+    let default = IdentityRecord { client_secret: Some(ClientSecret::new("keyhaven".to_owned())), ..default };
+    let nobody = identity("nobody", 0x6b9e7c1a_0000_4000_8000_00000000c11f, 0x6b9e7c1a_0000_4000_8000_0000000000b2, 1);
+    vec![default, nobody]
+}
+
+/// The vault `local`, where the first of `identities` may do everything.
+fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
+    let everything = |identity: &IdentityRecord| AccessPolicy {
+        tenant_id: tenant,
+        object_id: identity.object_id,
+        application_id: None,
+        permissions: Permissions::everything(),
+    };
+    InitialVault {
+        name: VaultName::local(),
+        aliases: vec![],
+        sku: Sku::Premium,
+        retention_days: 90,
+        purge_protection: false,
+        access_policies: identities.first().map(everything).into_iter().collect(),
+        keys: vec![],
+        secrets: vec![],
+    }
+}
+
+fn resource_id(name: &str) -> String {
+    format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/keyhaven/providers/Microsoft.ManagedIdentity/\
+         userAssignedIdentities/{name}"
+    )
+}
+
+/// An id derived from a name: the same in every run.
+fn derived(tenant: Uuid, what: &str, name: &str) -> Uuid {
+    Uuid::new_v5(&tenant, format!("{what}:{name}").as_bytes())
+}

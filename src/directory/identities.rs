@@ -1,0 +1,125 @@
+//! The identities of the tenant: managed identities, system-assigned and user-assigned.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Directory;
+use crate::records::{Change, RecordError, encode};
+use crate::store::{Batch, Key, View};
+
+/// An identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityRecord {
+    /// What people call it.
+    pub name: String,
+    /// The application id (`appid`).
+    pub client_id: Uuid,
+    /// The principal id (`oid`) that policies name.
+    pub object_id: Uuid,
+    /// The ARM id of the user-assigned identity or of the resource it was assigned to.
+    pub resource_id: String,
+    /// Whether a request that names no identity gets this one.
+    pub system_assigned: bool,
+    /// The secret it signs in with.
+    pub client_secret: Option<ClientSecret>,
+    /// Its place in the configuration.
+    pub order: usize,
+}
+
+/// A client secret: shown by nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientSecret(Zeroizing<String>);
+
+impl ClientSecret {
+    /// The secret `text`.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
+/// How a token request chooses its identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// The system-assigned one, else the first.
+    Default,
+    /// By application id.
+    ClientId(String),
+    /// By principal id.
+    ObjectId(String),
+    /// By ARM id, compared without regard to case.
+    ResourceId(String),
+}
+
+impl Directory {
+    /// Every identity, in the order of the configuration.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn identities(&self) -> Result<Vec<Arc<IdentityRecord>>, RecordError> {
+        let view = self.records().view().await?;
+        let mut all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
+        all.sort_by_key(|identity| identity.order);
+        Ok(all)
+    }
+
+    /// The identity whose principal id is `object_id`, if it exists.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn identity(&self, object_id: Uuid) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+        let view = self.records().view().await?;
+        self.records().get(&view, &key_of(object_id)).await
+    }
+
+    /// The identity a token request means, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn choose(&self, chosen: &Chosen) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+        let all = self.identities().await?;
+        let found = match chosen {
+            Chosen::Default => all.iter().find(|identity| identity.system_assigned).or(all.first()),
+            Chosen::ClientId(id) => all.iter().find(|identity| is(identity.client_id, id)),
+            Chosen::ObjectId(id) => all.iter().find(|identity| is(identity.object_id, id)),
+            Chosen::ResourceId(id) => all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id)),
+        };
+        Ok(found.cloned())
+    }
+
+    /// Adds `identity` unless its principal is there already; answers whether the one that is there equals it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn ensure(&self, identity: &IdentityRecord) -> Result<bool, RecordError> {
+        self.records()
+            .update(|view: View| async move {
+                let key = key_of(identity.object_id);
+                if let Some(there) = self.records().get::<IdentityRecord>(&view, &key).await? {
+                    return Ok(Change { batch: Batch::default(), answer: *there == *identity });
+                }
+                let put = vec![(key.clone(), encode(identity)?)];
+                Ok(Change { batch: Batch { expect: vec![(key, 0)], put, delete: vec![] }, answer: true })
+            })
+            .await
+    }
+}
+
+fn key_of(object_id: Uuid) -> Key {
+    Key::from(format!("identity/{object_id}"))
+}
+
+fn is(id: Uuid, text: &str) -> bool {
+    Uuid::parse_str(text).is_ok_and(|parsed| parsed == id)
+}

@@ -1,0 +1,56 @@
+//! The tenant: its identities and the issuer of its tokens. Knows no HTTP and no vaults; lives on the system clock,
+//! because clients check tokens with theirs.
+
+mod identities;
+mod issuer;
+mod token;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::records::Records;
+use crate::store::Store;
+
+pub use identities::{Chosen, ClientSecret, IdentityRecord};
+pub use issuer::{IssuerError, PublicKey};
+pub use token::{Claims, Issued, TokenRefusal};
+
+use issuer::Issuer;
+
+/// One tenant. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tenant: Uuid,
+    records: Records,
+    issuer: Issuer,
+    clock: Arc<dyn Clock>,
+}
+
+impl Directory {
+    /// The directory `tenant`, kept in `store`. `clock` is the system clock; at most `checked_tokens` tokens whose
+    /// signature was found good are remembered.
+    pub fn new(tenant: Uuid, store: Store, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
+        let records = Records::new(store);
+        Self { inner: Arc::new(Inner { tenant, records, issuer: Issuer::new(checked_tokens), clock }) }
+    }
+
+    /// The tenant's id.
+    pub fn tenant(&self) -> Uuid {
+        self.inner.tenant
+    }
+
+    /// The issuer of every token, whatever the port: `https://sts.windows.net/TENANT/`.
+    pub fn issuer(&self) -> String {
+        format!("https://sts.windows.net/{}/", self.inner.tenant)
+    }
+
+    fn records(&self) -> &Records {
+        &self.inner.records
+    }
+}

@@ -1,0 +1,163 @@
+//! Tokens: what they say, how they are issued, and what makes one acceptable.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::issuer::NotSigned;
+use super::{Directory, IdentityRecord, IssuerError};
+use crate::access::Identity;
+use crate::records::RecordError;
+
+/// How long a token is good for, in seconds.
+const LIFETIME: i64 = 3599;
+
+/// The claims of an access token, as Entra writes them for a managed identity (version 1 with `azp` besides).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The resource the token is for.
+    pub aud: String,
+    /// The issuer.
+    pub iss: String,
+    /// When it was issued, in Unix seconds.
+    pub iat: i64,
+    /// Not good before, in Unix seconds.
+    pub nbf: i64,
+    /// Not good from this moment on, in Unix seconds.
+    pub exp: i64,
+    /// The application id.
+    pub appid: Uuid,
+    /// The application id, under the name of version 2.
+    pub azp: Uuid,
+    /// `app`: the caller is no person.
+    pub idtyp: String,
+    /// The principal id.
+    pub oid: Uuid,
+    /// The principal id again.
+    pub sub: Uuid,
+    /// The tenant.
+    pub tid: Uuid,
+    /// The version of this form.
+    pub ver: String,
+    /// The ARM id of the managed identity.
+    pub xms_mirid: String,
+}
+
+/// A token and what its receiver must know about it.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token.
+    pub access_token: String,
+    /// The application id it was given to.
+    pub client_id: Uuid,
+    /// Seconds it is good for.
+    pub expires_in: i64,
+    /// When it was issued, in Unix seconds.
+    pub not_before: i64,
+    /// When it ends, in Unix seconds.
+    pub expires_on: i64,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug)]
+pub enum TokenRefusal {
+    /// It is no JWT.
+    Malformed,
+    /// It was signed by a key that is not ours.
+    UnknownKey,
+    /// Its signature does not fit.
+    BadSignature,
+    /// It is from another issuer or tenant.
+    Issuer(String),
+    /// It is for something else.
+    Audience(String),
+    /// It has expired.
+    Expired,
+    /// It is not good yet.
+    NotYetValid,
+    /// The identity it speaks of does not exist (any more).
+    NoSuchIdentity(Uuid),
+    /// The store failed.
+    Record(RecordError),
+}
+
+impl Directory {
+    /// A token of `identity` for `resource`; waits for the issuer's key on a first start.
+    ///
+    /// # Errors
+    /// When the issuer's key never came to be.
+    pub async fn issue(&self, identity: &IdentityRecord, resource: &str) -> Result<Issued, IssuerError> {
+        let now = self.inner.clock.now().unix();
+        let claims = self.claims(identity, resource, now);
+        let access_token = self.sign(&claims).await?;
+        let client_id = identity.client_id;
+        Ok(Issued { access_token, client_id, expires_in: LIFETIME, not_before: now, expires_on: claims.exp })
+    }
+
+    /// Who holds `token`, if it was issued here, is good now, is for one of `audiences` (compared without their
+    /// trailing slash) and speaks of an identity that exists.
+    ///
+    /// # Errors
+    /// The first of these that does not hold.
+    pub async fn authenticate(&self, token: &str, audiences: &[&str]) -> Result<Identity, TokenRefusal> {
+        let claims = self.inner.issuer.signed(token).map_err(TokenRefusal::from)?;
+        self.check(&claims, audiences)?;
+        match self.identity(claims.oid).await {
+            Ok(Some(identity)) if identity.client_id == claims.appid => {
+                Ok(Identity { tenant: claims.tid, object_id: claims.oid, app_id: claims.appid })
+            }
+            Ok(_) => Err(TokenRefusal::NoSuchIdentity(claims.oid)),
+            Err(error) => Err(TokenRefusal::Record(error)),
+        }
+    }
+
+    fn check(&self, claims: &Arc<Claims>, audiences: &[&str]) -> Result<(), TokenRefusal> {
+        let now = self.inner.clock.now().unix();
+        if claims.iss != self.issuer() || claims.tid != self.tenant() {
+            return Err(TokenRefusal::Issuer(claims.iss.clone()));
+        }
+        if !audiences.iter().any(|audience| trimmed(audience) == trimmed(&claims.aud)) {
+            return Err(TokenRefusal::Audience(claims.aud.clone()));
+        }
+        if now >= claims.exp {
+            return Err(TokenRefusal::Expired);
+        }
+        if now < claims.nbf {
+            return Err(TokenRefusal::NotYetValid);
+        }
+        Ok(())
+    }
+
+    fn claims(&self, identity: &IdentityRecord, resource: &str, now: i64) -> Claims {
+        Claims {
+            aud: resource.to_owned(),
+            iss: self.issuer(),
+            iat: now,
+            nbf: now,
+            exp: now + LIFETIME,
+            appid: identity.client_id,
+            azp: identity.client_id,
+            idtyp: "app".to_owned(),
+            oid: identity.object_id,
+            sub: identity.object_id,
+            tid: self.tenant(),
+            ver: "1.0".to_owned(),
+            xms_mirid: identity.resource_id.clone(),
+        }
+    }
+}
+
+impl From<NotSigned> for TokenRefusal {
+    fn from(why: NotSigned) -> Self {
+        match why {
+            NotSigned::Malformed => Self::Malformed,
+            NotSigned::UnknownKey => Self::UnknownKey,
+            NotSigned::BadSignature => Self::BadSignature,
+        }
+    }
+}
+
+fn trimmed(audience: &str) -> &str {
+    audience.strip_suffix('/').unwrap_or(audience)
+}

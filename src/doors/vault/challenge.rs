@@ -1,0 +1,99 @@
+//! The challenge: what a request without a good token is told, byte for byte as the clients' parsers need it (one
+//! header, quoted values, `, ` between them, one path segment after the login host).
+
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use uuid::Uuid;
+
+use crate::directory::TokenRefusal;
+use crate::http::authority::Authority;
+use crate::http::error::ApiError;
+use crate::http::{Arrival, Request};
+use crate::records::RecordError;
+
+/// The audience of the public cloud.
+pub(super) const VAULT: &str = "https://vault.azure.net";
+/// The audience of managed HSMs.
+pub(super) const MANAGED_HSM: &str = "https://managedhsm.azure.net";
+/// The application id of the service, the audience of version 2 tokens.
+pub(super) const APP_ID: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
+/// What a request without a token is told (recorded, golden 061).
+pub(super) const MISSING: &str = "AKV10000: Request is missing a Bearer or PoP token.";
+
+/// The resource that clients ask a token for: the host without its first label, with its port, because Python and Go
+/// compare the port too.
+pub(super) fn resource(authority: &Authority) -> String {
+    authority.parent().map_or_else(|| VAULT.to_owned(), |parent| format!("https://{parent}"))
+}
+
+/// The token of a request, if it has one.
+pub(super) fn bearer(request: &Request) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The 401 with its challenge.
+pub(super) fn unauthorized(message: String, authority: &Authority, tenant: Uuid, arrival: Arrival) -> ApiError {
+    let login = if arrival.taken_over {
+        "login.microsoftonline.com".to_owned()
+    } else {
+        authority.with_host("login.localhost").to_string()
+    };
+    let challenge = format!(r#"Bearer authorization="https://{login}/{tenant}", resource="{}""#, resource(authority));
+    let mut error = ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", message);
+    error.headers.push((WWW_AUTHENTICATE, challenge));
+    error
+}
+
+/// The service's text for a token that is not accepted; its texts are public knowledge except for the first three and
+/// the last two, for which no recording was found.
+pub(super) fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<String, RecordError> {
+    Ok(match why {
+        TokenRefusal::Malformed => "Error validating token: it is not a signed JWT.".to_owned(),
+        TokenRefusal::BadSignature => "Error validating token: its signature does not fit.".to_owned(),
+        TokenRefusal::NotYetValid => "[TokenNotYetValid] Error validating token.".to_owned(),
+        TokenRefusal::UnknownKey => format!(
+            "AKV10046: Unable to resolve the key used for signature validation. EncodedJwtHeader: '{}'.",
+            token.split('.').next().unwrap_or_default()
+        ),
+        TokenRefusal::Issuer(found) => {
+            format!("AKV10032: Invalid issuer. Expected one of {issuer}, found {found}.")
+        }
+        TokenRefusal::Audience(found) => {
+            format!("AKV10022: Invalid audience. Expected {VAULT} or {APP_ID}, found: {found}.")
+        }
+        TokenRefusal::Expired => "[TokenExpired] Error validating token: 'S2S12086'.".to_owned(),
+        TokenRefusal::NoSuchIdentity(oid) => {
+            format!("Error validating token: the identity with the object id {oid} does not exist.")
+        }
+        TokenRefusal::Record(error) => return Err(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resource_is_the_parent_domain_with_the_port() {
+        let of = |text| resource(&Authority::parse(text).unwrap());
+        assert_eq!(of("acme.vault.localhost:8443"), "https://vault.localhost:8443");
+        assert_eq!(of("acme.vault.azure.net"), "https://vault.azure.net");
+        assert_eq!(of("127.0.0.1:8443"), VAULT);
+        assert_eq!(of("localhost:8443"), VAULT);
+    }
+
+    #[test]
+    fn the_challenge_has_the_form_that_every_client_parses() {
+        let arrival = Arrival { peer: ([127, 0, 0, 1], 1).into(), taken_over: false };
+        let authority = Authority::parse("acme.vault.localhost:8443").unwrap();
+        let error = unauthorized(MISSING.to_owned(), &authority, Uuid::nil(), arrival);
+        assert_eq!(
+            error.headers[0].1,
+            "Bearer authorization=\"https://login.localhost:8443/00000000-0000-0000-0000-000000000000\", \
+             resource=\"https://vault.localhost:8443\""
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Which host names mean which vault.
+
+use std::sync::Arc;
+
+use crate::http::authority::Authority;
+use crate::vault::{Refusal, Vault, VaultName, Vaults};
+
+/// The local suffix and those of the clouds, each with its `privatelink` form where the service has one.
+const SUFFIXES: [&str; 9] = [
+    "vault.localhost",
+    "vault.azure.net",
+    "privatelink.vaultcore.azure.net",
+    "vault.azure.cn",
+    "privatelink.vaultcore.azure.cn",
+    "vault.usgovcloudapi.net",
+    "privatelink.vaultcore.usgovcloudapi.net",
+    "managedhsm.azure.net",
+    "privatelink.managedhsm.azure.net",
+];
+
+/// How host names are read.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    default_vault: VaultName,
+    default_hosts: Vec<String>,
+}
+
+impl Hosts {
+    /// `localhost`, addresses and `default_hosts` (lower case; the machine's own name among them) mean
+    /// `default_vault`.
+    pub fn new(default_vault: VaultName, default_hosts: Vec<String>) -> Self {
+        Self { default_vault, default_hosts }
+    }
+
+    /// The vault that answers on `authority`, if there is one.
+    pub async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Arc<Vault>>, Refusal> {
+        if let Some(name) = named(authority.host()) {
+            if let Some(vault) = vaults.find(&name).await? {
+                return Ok(Some(vault));
+            }
+        }
+        if self.is_default(authority) {
+            return vaults.find(&self.default_vault).await;
+        }
+        vaults.find_alias(authority.host()).await
+    }
+
+    fn is_default(&self, authority: &Authority) -> bool {
+        let loopback = authority.address().is_some_and(|address| address.is_loopback());
+        loopback || authority.host() == "localhost" || self.default_hosts.iter().any(|host| host == authority.host())
+    }
+}
+
+/// The vault name in a host name of the local suffix or a cloud's.
+pub fn named(host: &str) -> Option<VaultName> {
+    SUFFIXES.iter().find_map(|suffix| label_below(host, suffix)).and_then(VaultName::parse)
+}
+
+/// The vault name in a host name that belongs to a cloud: what the takeover takes over.
+pub fn named_in_cloud(host: &str) -> Option<VaultName> {
+    cloud_suffixes().find_map(|suffix| label_below(host, suffix)).and_then(VaultName::parse)
+}
+
+/// The clouds' suffixes.
+pub fn cloud_suffixes() -> impl Iterator<Item = &'static str> {
+    SUFFIXES.into_iter().filter(|suffix| *suffix != "vault.localhost")
+}
+
+fn label_below<'h>(host: &'h str, suffix: &str) -> Option<&'h str> {
+    host.strip_suffix(suffix)?.strip_suffix('.').filter(|label| !label.contains('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vault_names_are_read_from_their_suffixes() {
+        for host in [
+            "acme.vault.localhost",
+            "acme.vault.azure.net",
+            "acme.privatelink.vaultcore.azure.net",
+            "acme.vault.usgovcloudapi.net",
+            "acme.managedhsm.azure.net",
+        ] {
+            assert_eq!(named(host).unwrap().as_str(), "acme", "{host}");
+        }
+        for host in ["vault.azure.net", "a.b.vault.azure.net", "acme.vault.azure.net.evil.example", "acme.localhost"] {
+            assert!(named(host).is_none(), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_the_clouds_names_are_taken_over() {
+        assert!(named_in_cloud("acme.vault.azure.net").is_some());
+        assert!(named_in_cloud("acme.vault.localhost").is_none());
+    }
+}

@@ -1,0 +1,120 @@
+//! Bodies in: JSON objects whose shape is checked here and nowhere else. The service's texts for a bad body name no
+//! field; the header `x-keyhaven-detail` does.
+
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+
+use super::exchange;
+use crate::crypto::base64url;
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+
+/// The service's text for a value of the wrong type, out of range, or in a body that is no JSON (golden 065; two
+/// blanks, because the property's name is left out).
+const INVALID: &str = "Property  has invalid value\r\n";
+
+/// The body as a `T`. A body that is left out is an object without members.
+pub(super) async fn object<T: DeserializeOwned>(body: Incoming, limits: &Limits) -> Result<T, ApiError> {
+    let bytes = exchange::read(body, limits).await?;
+    parse(&bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+    let text = if text.is_empty() { b"{}".as_slice() } else { text };
+    if text[0] != b'{' {
+        return Err(invalid("the body is not a JSON object"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| invalid(&shown(&error)))?;
+    reader.end().map_err(|_| invalid("something stands after the JSON object"))?;
+    Ok(value)
+}
+
+/// Where and what kind of fault; never the value, which may be a secret.
+fn shown(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = error.path().to_string();
+    let kind = match error.inner().classify() {
+        serde_json::error::Category::Data => "has the wrong type or a value that is not allowed",
+        _ => "is not valid JSON",
+    };
+    if path == "." { format!("the body {kind}") } else { format!("{path} {kind}") }
+}
+
+/// The refusal of a value, in the service's words; `detail` says which and why.
+pub(super) fn invalid(detail: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", INVALID).header("x-keyhaven-detail", detail)
+}
+
+/// Members that must be there; all that are missing are told at once, a line each.
+#[derive(Default)]
+pub(super) struct Required(String);
+
+impl Required {
+    /// Takes note when `value` is missing.
+    pub(super) fn check<T>(&mut self, name: &str, value: Option<&T>) {
+        if value.is_none() {
+            self.0.push_str(&format!("Property '{name}' is required.\r\n"));
+        }
+    }
+
+    /// The bytes of a base64url member.
+    pub(super) fn bytes(&mut self, name: &str, value: Option<&str>) -> Vec<u8> {
+        let decoded = value.and_then(base64url::decode);
+        if value.is_some() && decoded.is_none() {
+            self.0.push_str(&format!("Content of '{name}' is not base64url.\r\n"));
+        }
+        self.check(name, decoded.as_ref());
+        decoded.unwrap_or_default()
+    }
+
+    /// The refusal, if anything was missing.
+    pub(super) fn finish(self) -> Result<(), ApiError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Default, Deserialize)]
+    struct Sample {
+        key_size: Option<u32>,
+    }
+
+    fn detail(body: &[u8]) -> String {
+        parse::<Sample>(body).unwrap_err().headers.remove(0).1
+    }
+
+    #[test]
+    fn an_absent_body_is_an_empty_object() {
+        assert!(parse::<Sample>(b"").unwrap().key_size.is_none());
+        assert_eq!(parse::<Sample>(b" {\"key_size\": 2048, \"other\": 1} ").unwrap().key_size, Some(2048));
+    }
+
+    #[test]
+    fn a_bad_member_is_named_and_its_value_is_not() {
+        assert_eq!(detail(b"{\"key_size\":\"hush\"}"), "key_size has the wrong type or a value that is not allowed");
+        assert_eq!(detail(b"{\"key_size\":"), "key_size is not valid JSON");
+        assert_eq!(detail(b"[2048]"), "the body is not a JSON object");
+        assert_eq!(detail(b"{} {}"), "something stands after the JSON object");
+        assert_eq!(detail(b"{\"\xff\":1}"), "the body is not valid JSON");
+    }
+
+    #[test]
+    fn all_missing_members_are_told_at_once() {
+        let mut required = Required::default();
+        required.check("alg", None::<&String>);
+        required.bytes("value", Some("not base64url!"));
+        assert_eq!(
+            required.finish().unwrap_err().message,
+            "Property 'alg' is required.\r\nContent of 'value' is not base64url.\r\nProperty 'value' is required.\r\n"
+        );
+    }
+}

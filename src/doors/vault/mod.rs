@@ -1,0 +1,179 @@
+//! The data plane: `https://NAME.vault.…/keys` and `/secrets`. Only this room knows the wire's names for what
+//! `vault` does.
+
+mod api_version;
+mod attributes;
+mod challenge;
+mod exchange;
+pub mod host;
+mod input;
+mod keys;
+mod operate;
+mod paging;
+mod refusal;
+mod response;
+mod secrets;
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use uuid::Uuid;
+
+use crate::access::{self, Decision, Identity};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::http::authority::Authority;
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+use crate::http::routes::{Lookup, Routes};
+use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::operation::Operation;
+use crate::random::{self, Random};
+use crate::vault::{Call, Vault, Vaults};
+
+use api_version::ApiVersion;
+use exchange::{Asked, Exchange};
+use host::Hosts;
+
+/// What the handlers of this door share.
+pub struct VaultDoor {
+    /// The domain.
+    pub vaults: Vaults,
+    /// Who may hold a token.
+    pub directory: Directory,
+    /// Which host names mean which vault.
+    pub hosts: Hosts,
+    /// The vault clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where request ids come from.
+    pub random: Arc<dyn Random>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+}
+
+type Handler = fn(Arc<VaultDoor>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
+
+/// The operations of this door, each with its handler. Fixed segments stand before free ones.
+fn routes() -> Routes<Handler> {
+    Routes::new(vec![
+        (&keys::LIST, |door, exchange, _| Box::pin(keys::list(door, exchange))),
+        (&keys::LIST_VERSIONS, |door, exchange, _| Box::pin(keys::list_versions(door, exchange))),
+        (&keys::CREATE, |door, exchange, body| Box::pin(keys::create(door, exchange, body))),
+        (&keys::GET, |door, exchange, _| Box::pin(keys::get(door, exchange))),
+        (&keys::UPDATE, |door, exchange, body| Box::pin(keys::update(door, exchange, body))),
+        (&operate::ENCRYPT, |door, exchange, body| Box::pin(operate::encrypt(door, exchange, body))),
+        (&operate::DECRYPT, |door, exchange, body| Box::pin(operate::decrypt(door, exchange, body))),
+        (&operate::WRAP, |door, exchange, body| Box::pin(operate::wrap(door, exchange, body))),
+        (&operate::UNWRAP, |door, exchange, body| Box::pin(operate::unwrap(door, exchange, body))),
+        (&operate::SIGN, |door, exchange, body| Box::pin(operate::sign(door, exchange, body))),
+        (&operate::VERIFY, |door, exchange, body| Box::pin(operate::verify(door, exchange, body))),
+        (&secrets::SET, |door, exchange, body| Box::pin(secrets::set(door, exchange, body))),
+        (&secrets::GET, |door, exchange, _| Box::pin(secrets::get(door, exchange))),
+    ])
+}
+
+/// The door, open.
+pub struct Open {
+    door: Arc<VaultDoor>,
+    routes: Routes<Handler>,
+}
+
+impl Open {
+    /// Opens `door`.
+    pub fn new(door: VaultDoor) -> Self {
+        Self { door: Arc::new(door), routes: routes() }
+    }
+
+    /// Every operation of the data plane.
+    pub fn operations(&self) -> impl Iterator<Item = &'static Operation> {
+        self.routes.operations()
+    }
+
+    /// Answers a request: the host, the token, the permission, and only then the rest.
+    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+        let id = random::uuid(&*self.door.random);
+        let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
+        let mut answered = match self.guarded(request, arrival, id).await {
+            Ok(answered) => answered,
+            Err(error) => error.into_response(),
+        };
+        response::finish(&mut answered, id, client_id, arrival);
+        answered
+    }
+
+    async fn guarded(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
+        let asked = Asked::of(&request)?;
+        match self.admitted(&request, &asked, arrival, id).await {
+            Ok((handler, exchange)) => handler(self.door.clone(), exchange, request.into_body()).await,
+            Err(error) => {
+                body::drain(request.into_body(), &self.door.limits).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything that is decided before a byte of the body is read.
+    async fn admitted(
+        &self,
+        request: &Request,
+        asked: &Asked,
+        arrival: Arrival,
+        id: Uuid,
+    ) -> Result<(Handler, Exchange), ApiError> {
+        let vault = self.door.vault(&asked.authority).await?;
+        let who = self.door.authenticate(request, &asked.authority, arrival).await?;
+        let (operation, handler, params) = match self.routes.find(request.method(), request.uri().path()) {
+            Lookup::Found(operation, handler, params) => (operation, *handler, params),
+            Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(request)),
+        };
+        self.door.permit(operation, &vault, &who)?;
+        let api_version = ApiVersion::of(&asked.query)?;
+        let call = Call { now: self.door.clock.now(), who, vault, id };
+        Ok((handler, Exchange { operation, params, asked: asked.clone(), api_version, call }))
+    }
+}
+
+impl VaultDoor {
+    /// The vault that answers on a host, or the 404 that names those there are.
+    async fn vault(&self, authority: &Authority) -> Result<Arc<Vault>, ApiError> {
+        let found = self.hosts.find(&self.vaults, authority).await;
+        match found.map_err(refusal::error)? {
+            Some(vault) => Ok(vault),
+            None => Err(self.no_such_vault(authority).await),
+        }
+    }
+
+    async fn no_such_vault(&self, authority: &Authority) -> ApiError {
+        let there = self.vaults.all().await.unwrap_or_default();
+        let names: Vec<_> = there.iter().map(|vault| vault.name.as_str()).collect();
+        refusal::no_such_vault(authority, &names)
+    }
+
+    async fn authenticate(
+        &self,
+        request: &Request,
+        authority: &Authority,
+        arrival: Arrival,
+    ) -> Result<Identity, ApiError> {
+        let resource = challenge::resource(authority);
+        let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant(), arrival);
+        let Some(token) = challenge::bearer(request) else { return Err(refused(challenge::MISSING.to_owned())) };
+        let audiences = [resource.as_str(), challenge::VAULT, challenge::MANAGED_HSM, challenge::APP_ID];
+        match self.directory.authenticate(token, &audiences).await {
+            Ok(identity) => Ok(identity),
+            Err(why) => match challenge::message(why, token, &self.directory.issuer()) {
+                Ok(message) => Err(refused(message)),
+                Err(record) => Err(refusal::error(record.into())),
+            },
+        }
+    }
+
+    fn permit(&self, operation: &Operation, vault: &Vault, who: &Identity) -> Result<(), ApiError> {
+        match access::decide(&vault.access_policies, who, operation.permission) {
+            Decision::Allowed => Ok(()),
+            Decision::Missing(permission) => {
+                Err(refusal::forbidden_by_policy(permission, vault, who, &self.directory.issuer()))
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The host and port a client used.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use hyper::Request;
+use hyper::header::HOST;
+
+/// A host, in lower case and without brackets, and the port if one was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    host: String,
+    port: Option<u16>,
+}
+
+impl Authority {
+    /// What `text` (`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`) names, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed: hyper::http::uri::Authority = text.parse().ok()?;
+        if text.contains('@') || (parsed.port().is_some() && parsed.port_u16().is_none()) {
+            return None;
+        }
+        let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        (!host.is_empty()).then(|| Self { host, port: parsed.port_u16() })
+    }
+
+    /// The host a request is for: the target's authority (HTTP/2, absolute form), else the `Host` header.
+    pub fn of<B>(request: &Request<B>) -> Option<Self> {
+        match request.uri().authority() {
+            Some(authority) => Self::parse(authority.as_str()),
+            None => Self::parse(request.headers().get(HOST)?.to_str().ok()?),
+        }
+    }
+
+    /// The host, in lower case, a final dot dropped.
+    pub fn host(&self) -> &str {
+        self.host.strip_suffix('.').unwrap_or(&self.host)
+    }
+
+    /// The port, if one was written.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The address, if the host is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+
+    /// The same port below the host's parent domain: `a.vault.localhost:8443` gives `vault.localhost:8443`.
+    /// None for addresses and single labels.
+    pub fn parent(&self) -> Option<Self> {
+        if self.address().is_some() {
+            return None;
+        }
+        let (_, parent) = self.host().split_once('.')?;
+        Some(Self { host: parent.to_owned(), port: self.port })
+    }
+
+    /// Another host on the same port.
+    #[must_use]
+    pub fn with_host(&self, host: &str) -> Self {
+        Self { host: host.to_owned(), port: self.port }
+    }
+
+    /// This host with its port written out, the scheme's own (443) if none was.
+    #[must_use]
+    pub fn with_explicit_port(&self) -> Self {
+        Self { host: self.host.clone(), port: Some(self.port.unwrap_or(443)) }
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?;
+        } else {
+            f.write_str(&self.host)?;
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports_are_taken_apart() {
+        let authority = Authority::parse("Acme.Vault.Localhost:8443").unwrap();
+        assert_eq!((authority.host(), authority.port()), ("acme.vault.localhost", Some(8443)));
+        assert_eq!(authority.parent().unwrap().to_string(), "vault.localhost:8443");
+    }
+
+    #[test]
+    fn addresses_have_no_parent() {
+        for text in ["127.0.0.1:8443", "[::1]:8443"] {
+            let authority = Authority::parse(text).unwrap();
+            assert_eq!(authority.parent(), None);
+            assert_eq!(authority.to_string(), text);
+        }
+        assert_eq!(Authority::parse("localhost").unwrap().parent(), None);
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in ["", "a b", "user@host", "host:port", "host:99999", "/path"] {
+            assert!(Authority::parse(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Errors as Azure's APIs write them: `{"error":{"code","message","innererror":{"code"}}}`.
+
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+use serde::Serialize;
+
+use super::{Response, body};
+
+/// An error on its way out.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The code clients compare.
+    pub code: &'static str,
+    /// The inner code, where the service has one.
+    pub inner: Option<&'static str>,
+    /// The text.
+    pub message: String,
+    /// Headers besides.
+    pub headers: Vec<(HeaderName, String)>,
+}
+
+impl ApiError {
+    /// An error without inner code and headers.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, inner: None, message: message.into(), headers: vec![] }
+    }
+
+    /// This error with an inner code.
+    #[must_use]
+    pub fn inner(mut self, code: &'static str) -> Self {
+        self.inner = Some(code);
+        self
+    }
+
+    /// This error with a header; characters that a header cannot carry become `?`.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((HeaderName::from_static(name), value.into()));
+        self
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let inner = self.inner.map(|code| Inner { code });
+        let envelope = Envelope { error: Body { code: self.code, message: &self.message, innererror: inner } };
+        let mut response = body::json(self.status, &envelope);
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, visible(&value));
+        }
+        response
+    }
+}
+
+fn visible(text: &str) -> HeaderValue {
+    let shown: String = text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
+    HeaderValue::from_str(&shown).unwrap_or_else(|_| HeaderValue::from_static("?"))
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Body<'a>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    innererror: Option<Inner>,
+}
+
+#[derive(Serialize)]
+struct Inner {
+    code: &'static str,
+}

@@ -1,0 +1,40 @@
+//! Every bound of the listeners, by name. The configuration's `limits` can change them.
+
+use std::time::Duration;
+
+/// The bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body, in bytes.
+    pub body_bytes: usize,
+    /// The largest request head (HTTP/1.1) or header list (HTTP/2), in bytes.
+    pub header_bytes: usize,
+    /// The most header fields of a request.
+    pub headers: usize,
+    /// The most connections open at once on one listener; further ones wait to be accepted.
+    pub connections: usize,
+    /// The most requests at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// How long a new connection may take for its TLS handshake and its first request head, and a request for its
+    /// body.
+    pub header_timeout: Duration,
+    /// How long a connection may stay without a request.
+    pub idle_timeout: Duration,
+    /// The most leaf certificates kept; the least used is forgotten and minted anew when it is asked for.
+    pub minted_leaves: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            header_bytes: 64 * 1024,
+            headers: 100,
+            connections: 4096,
+            streams: 128,
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(120),
+            minted_leaves: 256,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The kit that all doors share: TLS, connections, routing, bodies, errors. There is no word of Key Vault in it.
+
+pub mod authority;
+pub mod body;
+pub mod ca;
+pub mod error;
+pub mod limits;
+pub mod local;
+pub mod routes;
+pub mod server;
+pub mod tls;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+
+/// A request as it arrives: its body has not been read.
+pub type Request = hyper::Request<Incoming>;
+/// A whole answer.
+pub type Response = hyper::Response<Full<Bytes>>;
+/// A future that may be sent between threads.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// What answers requests: a door, or several behind one listener.
+pub type Answer = Arc<dyn Fn(Request, Arrival) -> BoxFuture<Response> + Send + Sync>;
+
+/// Where a request came from and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Whether it came through the takeover proxy, for a name that belongs to the cloud.
+    pub taken_over: bool,
+}

@@ -1,0 +1,162 @@
+//! Routing: one small function over the operation table. Segments are compared without regard to case, empty ones
+//! are kept (`/keys/n//sign` means the latest version), and objects may be called `versions` or `create`.
+
+use hyper::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::operation::Operation;
+
+/// Operations, each with what handles it. Earlier entries win, so fixed segments stand before free ones.
+pub struct Routes<H> {
+    table: Vec<(&'static Operation, H)>,
+}
+
+/// What a path's free segments were, percent-decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(Vec<(&'static str, String)>);
+
+/// What a request line leads to.
+#[derive(Debug)]
+pub enum Lookup<'a, H> {
+    /// An operation.
+    Found(&'static Operation, &'a H, Params),
+    /// The path has other methods.
+    NoSuchMethod,
+    /// Nothing has this path.
+    NoSuchPath,
+}
+
+impl<H> Routes<H> {
+    /// The routes of `table`: the one way to add them, and it takes the operation.
+    pub const fn new(table: Vec<(&'static Operation, H)>) -> Self {
+        Self { table }
+    }
+
+    /// What `method` on `path` (as sent, percent-encoded) leads to.
+    pub fn find(&self, method: &Method, path: &str) -> Lookup<'_, H> {
+        let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+        let mut known = false;
+        for (operation, handler) in &self.table {
+            let Some(params) = matched(operation.path, &segments) else { continue };
+            if operation.method == *method {
+                return Lookup::Found(operation, handler, params);
+            }
+            known = true;
+        }
+        if known { Lookup::NoSuchMethod } else { Lookup::NoSuchPath }
+    }
+
+    /// Every operation.
+    pub fn operations(&self) -> impl Iterator<Item = &'static Operation> {
+        self.table.iter().map(|(operation, _)| *operation)
+    }
+}
+
+impl Params {
+    /// The segment called `name`; empty when it was left out.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// The free segments, when `pattern` fits. `{x?}` may be empty or absent, and one empty segment may end any path.
+fn matched(pattern: &'static str, segments: &[&str]) -> Option<Params> {
+    let expected: Vec<&'static str> = pattern[1..].split('/').collect();
+    fit(&expected, segments).map(|mut params| {
+        params.reverse();
+        Params(params)
+    })
+}
+
+fn fit(expected: &[&'static str], given: &[&str]) -> Option<Vec<(&'static str, String)>> {
+    let Some((first, rest)) = expected.split_first() else {
+        return matches!(given, [] | [""]).then(Vec::new);
+    };
+    match free(first) {
+        Some((name, true)) => {
+            let present = given.split_first().and_then(|(value, after)| Some((value, fit(rest, after)?)));
+            match present {
+                Some((value, params)) => Some(with(params, name, value)),
+                None => fit(rest, given),
+            }
+        }
+        Some((name, false)) => {
+            let (value, after) = given.split_first().filter(|(value, _)| !value.is_empty())?;
+            Some(with(fit(rest, after)?, name, value))
+        }
+        None => {
+            let (value, after) = given.split_first()?;
+            if value.eq_ignore_ascii_case(first) { fit(rest, after) } else { None }
+        }
+    }
+}
+
+fn with(mut params: Vec<(&'static str, String)>, name: &'static str, value: &str) -> Vec<(&'static str, String)> {
+    params.push((name, percent_decode_str(value).decode_utf8_lossy().into_owned()));
+    params
+}
+
+/// The name of a free segment, and whether it may be left out.
+fn free(segment: &'static str) -> Option<(&'static str, bool)> {
+    let name = segment.strip_prefix('{')?.strip_suffix('}')?;
+    Some(name.strip_suffix('?').map_or((name, false), |name| (name, true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::Permission;
+
+    static LIST: Operation = operation("List", Method::GET, "/keys");
+    static VERSIONS: Operation = operation("Versions", Method::GET, "/keys/{name}/versions");
+    static GET: Operation = operation("Get", Method::GET, "/keys/{name}/{version?}");
+    static SIGN: Operation = operation("Sign", Method::POST, "/keys/{name}/{version?}/sign");
+
+    const fn operation(name: &'static str, method: Method, path: &'static str) -> Operation {
+        Operation { name, method, path, permission: Permission::Open }
+    }
+
+    fn find(method: Method, path: &str) -> String {
+        let routes = Routes::new(vec![(&LIST, ()), (&VERSIONS, ()), (&GET, ()), (&SIGN, ())]);
+        match routes.find(&method, path) {
+            Lookup::Found(operation, (), params) => {
+                format!("{} name={} version={}", operation.name, params.get("name"), params.get("version"))
+            }
+            Lookup::NoSuchMethod => "no such method".into(),
+            Lookup::NoSuchPath => "no such path".into(),
+        }
+    }
+
+    #[test]
+    fn the_version_may_be_empty_or_absent() {
+        assert_eq!(find(Method::GET, "/keys/n"), "Get name=n version=");
+        assert_eq!(find(Method::GET, "/keys/n/"), "Get name=n version=");
+        assert_eq!(find(Method::GET, "/keys/n/v"), "Get name=n version=v");
+        assert_eq!(find(Method::GET, "/keys/n/v/"), "Get name=n version=v");
+        assert_eq!(find(Method::POST, "/keys/n/sign"), "Sign name=n version=");
+        assert_eq!(find(Method::POST, "/keys/n//sign"), "Sign name=n version=");
+        assert_eq!(find(Method::POST, "/keys/n/v/sign"), "Sign name=n version=v");
+    }
+
+    #[test]
+    fn fixed_segments_have_no_case_and_names_may_look_like_them() {
+        assert_eq!(find(Method::GET, "/Keys"), "List name= version=");
+        assert_eq!(find(Method::GET, "/keys/"), "List name= version=");
+        assert_eq!(find(Method::GET, "/KEYS/versions/VERSIONS"), "Versions name=versions version=");
+        assert_eq!(find(Method::GET, "/keys/versions"), "Get name=versions version=");
+        assert_eq!(find(Method::POST, "/keys/sign/sign"), "Sign name=sign version=");
+    }
+
+    #[test]
+    fn free_segments_are_decoded_after_splitting() {
+        assert_eq!(find(Method::GET, "/keys/a%2Fb"), "Get name=a/b version=");
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_told_apart() {
+        assert_eq!(find(Method::PUT, "/keys/n"), "no such method");
+        assert_eq!(find(Method::GET, "/keys/n/v/x"), "no such path");
+        assert_eq!(find(Method::GET, "//keys"), "no such path");
+        assert_eq!(find(Method::GET, "/"), "no such path");
+    }
+}

@@ -1,0 +1,260 @@
+//! Listeners: they accept connections within bounds, hand requests to what answers them, and stop gracefully.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::limits::Limits;
+use super::{Answer, Arrival, Response, body};
+
+/// How long after a failed accept (too many open files, for instance) the next is tried.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Tells connections to stop, and tells when all of them have.
+#[derive(Clone)]
+pub struct Stopping {
+    told: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+}
+
+/// The other end of [`Stopping`].
+pub struct Stopper {
+    tell: watch::Sender<bool>,
+    gone: mpsc::Receiver<()>,
+}
+
+/// A pair: what listeners and connections hold, and what stops them.
+pub fn stopping() -> (Stopper, Stopping) {
+    let (tell, told) = watch::channel(false);
+    let (alive, gone) = mpsc::channel(1);
+    (Stopper { tell, gone }, Stopping { told, alive })
+}
+
+impl Stopper {
+    /// Stops accepting, closes idle connections at once, and waits at most `grace` for requests in flight.
+    pub async fn stop(mut self, grace: Duration) {
+        self.tell.send_replace(true);
+        drop(self.tell);
+        if timeout(grace, self.gone.recv()).await.is_err() {
+            tracing::warn!("some requests were still running after {grace:?} and were cut off");
+        }
+    }
+}
+
+impl Stopping {
+    /// Resolves once the server stops.
+    pub async fn told(&mut self) {
+        // An error means that the stopper is gone, which is as good as being told.
+        let _ = self.told.wait_for(|stop| *stop).await;
+    }
+
+    /// Keeps the stopper waiting until it is dropped.
+    pub fn alive(&self) -> mpsc::Sender<()> {
+        self.alive.clone()
+    }
+}
+
+/// One listener.
+pub struct Listener {
+    /// Where it listens.
+    pub tcp: TcpListener,
+    /// TLS settings; plain HTTP without.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// What answers.
+    pub answer: Answer,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+}
+
+impl Listener {
+    /// Accepts connections until told to stop.
+    pub async fn serve(self, mut stopping: Stopping) {
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits: self.limits });
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            tokio::select! {
+                () = stopping.told() => return,
+                accepted = self.tcp.accept() => match accepted {
+                    Ok((stream, peer)) => door.clone().take(stream, peer, place, stopping.clone()),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// How connections are served, wherever they come from.
+pub struct Door {
+    /// TLS settings; plain HTTP without.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// What answers.
+    pub answer: Answer,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+}
+
+impl Door {
+    fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, stopping: Stopping) {
+        tokio::spawn(async move {
+            let _place = place;
+            let _ = stream.set_nodelay(true);
+            self.serve(stream, Arrival { peer, taken_over: false }, stopping).await;
+        });
+    }
+
+    /// Serves one connection until it ends, idles too long, or the server stops.
+    pub async fn serve<S>(&self, stream: S, arrival: Arrival, stopping: Stopping)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let _alive = stopping.alive();
+        let deadline = Instant::now() + self.limits.header_timeout;
+        match &self.tls {
+            None => self.converse(stream, arrival, stopping, deadline).await,
+            Some(config) => {
+                let handshake = TlsAcceptor::from(config.clone()).accept(stream);
+                let mut told = stopping.clone();
+                tokio::select! {
+                    () = told.told() => {}
+                    shaken = timeout(self.limits.header_timeout, handshake) => match shaken {
+                        Ok(Ok(stream)) => self.converse(stream, arrival, stopping, deadline).await,
+                        Ok(Err(error)) => tracing::debug!(%error, peer = %arrival.peer, "TLS handshake failed"),
+                        Err(_) => tracing::debug!(peer = %arrival.peer, "TLS handshake took too long"),
+                    },
+                }
+            }
+        }
+    }
+
+    async fn converse<S>(&self, stream: S, arrival: Arrival, mut stopping: Stopping, deadline: Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::new(deadline, self.limits.idle_timeout));
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let busy = activity.clone().begin();
+            let answering = (self.answer)(request, arrival);
+            async move {
+                let _busy = busy;
+                Ok::<_, std::convert::Infallible>(unpanicked(answering).await)
+            }
+        });
+        let builder = self.builder();
+        let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = stopping.told(), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep_until(activity.deadline()) => match activity.expired() {
+                    true if ending => return,
+                    true => {
+                        ending = true;
+                        activity.grant(self.limits.header_timeout);
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    false => {}
+                },
+            }
+        }
+    }
+
+    fn builder(&self) -> auto::Builder<TokioExecutor> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle_timeout)
+            .max_headers(self.limits.headers)
+            .max_buf_size(self.limits.header_bytes.max(8192));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.streams)
+            .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX));
+        builder
+    }
+}
+
+/// What a connection is doing, so that an idle one can be told from a busy one.
+struct Activity {
+    in_flight: AtomicUsize,
+    deadline: std::sync::Mutex<Instant>,
+    idle: Duration,
+}
+
+struct Busy(Arc<Activity>);
+
+impl Activity {
+    fn new(first: Instant, idle: Duration) -> Self {
+        Self { in_flight: AtomicUsize::new(0), deadline: std::sync::Mutex::new(first), idle }
+    }
+
+    fn begin(self: Arc<Self>) -> Busy {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        Busy(self)
+    }
+
+    fn deadline(&self) -> Instant {
+        *self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn grant(&self, more: Duration) {
+        *self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now() + more;
+    }
+
+    /// Whether nothing has happened for too long; a connection with requests in flight is given more time.
+    fn expired(&self) -> bool {
+        if self.in_flight.load(Ordering::Acquire) > 0 {
+            self.grant(self.idle);
+        }
+        Instant::now() >= self.deadline()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.grant(self.0.idle);
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What `answering` answers; a panic in it is a bug that ends with a 500 and a line in the log, not with the server.
+async fn unpanicked(mut answering: Pin<Box<dyn Future<Output = Response> + Send>>) -> Response {
+    std::future::poll_fn(move |context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context))) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                let why = panic.downcast_ref::<&str>().map(ToString::to_string);
+                let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+                tracing::error!(why, "a request panicked");
+                Poll::Ready(body::empty(StatusCode::INTERNAL_SERVER_ERROR))
+            }
+        }
+    })
+    .await
+}

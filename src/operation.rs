@@ -1,0 +1,57 @@
+//! An operation as a value: its name in logs, its request line, the permission it needs. The router, access control
+//! and the documentation all read the same value; no handler exists without one.
+
+use std::fmt;
+
+use hyper::Method;
+
+/// One operation of an API.
+#[derive(Debug)]
+pub struct Operation {
+    /// The name the service writes to its audit log, for example `KeyWrap`.
+    pub name: &'static str,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path; `{name}` stands for one segment, `{version?}` for one that may be empty or absent.
+    pub path: &'static str,
+    /// What the caller must have been granted.
+    pub permission: Permission,
+}
+
+/// What an operation asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Anybody may ask: discovery documents, health, tokens (which check the caller by other means).
+    Open,
+    /// A grant on a vault, in both of Azure's vocabularies.
+    Vault {
+        /// The collection, `keys` or `secrets`.
+        collection: &'static str,
+        /// The access-policy permission, for example `wrapKey`.
+        policy: &'static str,
+        /// The RBAC data action below `Microsoft.KeyVault/vaults/`, for example `keys/wrap/action`.
+        data_action: &'static str,
+    },
+}
+
+impl Permission {
+    /// A permission on keys.
+    pub const fn keys(policy: &'static str, data_action: &'static str) -> Self {
+        Self::Vault { collection: "keys", policy, data_action }
+    }
+
+    /// A permission on secrets.
+    pub const fn secrets(policy: &'static str, data_action: &'static str) -> Self {
+        Self::Vault { collection: "secrets", policy, data_action }
+    }
+}
+
+impl fmt::Display for Permission {
+    /// `keys/wrapKey`: what a person adds to a policy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("open"),
+            Self::Vault { collection, policy, .. } => write!(f, "{collection}/{policy}"),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Records: typed values in the store, as JSON, with a bounded cache of decoded ones that is checked by revision.
+//! Knows no vaults and no identities.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::store::{Batch, Key, Revision, Store, StoreError, View};
+
+/// Decoded records held in memory; a record is a few hundred bytes.
+const DECODED_RECORDS: usize = 10_000;
+
+/// How often a change is decided anew because somebody else committed first.
+const ATTEMPTS: usize = 16;
+
+type Decoded = (Revision, Arc<dyn Any + Send + Sync>);
+
+/// What a record must be able to do.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Record for T {}
+
+/// A change that has been decided but not yet committed, and what to answer once it is.
+pub struct Change<T> {
+    /// What to commit.
+    pub batch: Batch,
+    /// What to answer.
+    pub answer: T,
+}
+
+/// Why a record could not be read or changed.
+#[derive(Debug)]
+pub enum RecordError {
+    /// Others were faster each time, or too much is waiting: the same request may succeed soon.
+    Busy,
+    /// A stored record could not be understood, or is missing where another says it must be.
+    Damaged {
+        /// The record's key.
+        record: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many changes at once"),
+            Self::Damaged { record, why } => write!(f, "the record {record} is damaged: {why}"),
+            Self::Store(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+impl From<StoreError> for RecordError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// The store, seen as typed records.
+pub struct Records {
+    store: Store,
+    decoded: Cache<Key, Decoded>,
+}
+
+impl Records {
+    /// Records over `store`.
+    pub fn new(store: Store) -> Self {
+        Self { store, decoded: Cache::new(DECODED_RECORDS) }
+    }
+
+    /// One consistent moment of the store.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn view(&self) -> Result<View, RecordError> {
+        Ok(self.store.view().await?)
+    }
+
+    /// The record at `key`, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the record is damaged.
+    pub async fn get<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, RecordError> {
+        Ok(self.entry(view, key).await?.map(|(record, _)| record))
+    }
+
+    /// The record at `key` with its revision, for a change that must not overwrite somebody else's.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the record is damaged.
+    pub async fn entry<T: Record>(&self, view: &View, key: &Key) -> Result<Option<(Arc<T>, Revision)>, RecordError> {
+        let Some(revision) = view.revision_of(key).await? else { return Ok(None) };
+        if let Some(known) = self.remembered(key, revision) {
+            return Ok(Some((known, revision)));
+        }
+        let Some(entry) = view.get(key).await? else { return Ok(None) };
+        let record: Arc<T> = Arc::new(decode(key, &entry.value)?);
+        self.decoded.insert(key.clone(), (revision, record.clone()));
+        Ok(Some((record, revision)))
+    }
+
+    /// The bytes at `key` as they are, for material that no cache may keep.
+    ///
+    /// # Errors
+    /// When the store cannot be read or there is no such record.
+    pub async fn bytes(&self, view: &View, key: &Key) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+        match view.get(key).await? {
+            Some(entry) => Ok(Zeroizing::new(entry.value.to_vec())),
+            None => Err(missing(key)),
+        }
+    }
+
+    /// At most `limit` records below `prefix`, those after `after` alone, in the order of their keys.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a record is damaged.
+    pub async fn scan<T: Record>(
+        &self,
+        view: &View,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<Arc<T>>, RecordError> {
+        let mut records = Vec::new();
+        for (key, _) in view.keys(prefix, after, limit).await? {
+            records.extend(self.get(view, &key).await?);
+        }
+        Ok(records)
+    }
+
+    /// Loads and decides with `decide`, commits, and decides again on what it finds when somebody else was faster.
+    ///
+    /// # Errors
+    /// What `decide` refuses; [`RecordError::Busy`] after a bounded number of attempts.
+    pub async fn update<T, E, F>(&self, decide: impl Fn(View) -> F) -> Result<T, E>
+    where
+        E: From<RecordError>,
+        F: Future<Output = Result<Change<T>, E>> + Send,
+    {
+        for _ in 0..ATTEMPTS {
+            let change = decide(self.view().await?).await?;
+            match self.store.commit(change.batch).await {
+                Ok(_) => return Ok(change.answer),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(RecordError::from(error).into()),
+            }
+        }
+        Err(RecordError::Busy.into())
+    }
+
+    fn remembered<T: Record>(&self, key: &Key, revision: Revision) -> Option<Arc<T>> {
+        let (known, record) = self.decoded.get(key)?;
+        (known == revision).then(|| record.downcast().ok()).flatten()
+    }
+}
+
+/// A record's bytes.
+///
+/// # Errors
+/// When the record cannot be written as JSON.
+pub fn encode<T: Record>(record: &T) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+    let bytes = serde_json::to_vec(record)
+        .map_err(|error| RecordError::Damaged { record: "a new record".into(), why: error.to_string() })?;
+    Ok(Zeroizing::new(bytes))
+}
+
+fn decode<T: Record>(key: &Key, bytes: &[u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(bytes).map_err(|error| RecordError::Damaged { record: shown(key), why: error.to_string() })
+}
+
+/// A record that others say must be there is not.
+pub fn missing(key: &Key) -> RecordError {
+    RecordError::Damaged { record: shown(key), why: "the record is missing".into() }
+}
+
+fn shown(key: &Key) -> String {
+    String::from_utf8_lossy(key.as_bytes()).into_owned()
+}

@@ -1,0 +1,148 @@
+//! Applying a configuration to what is there: what is missing is made, what is there stays as it is, and a difference
+//! is reported.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::keys::NewKey;
+use super::secrets::NewSecret;
+use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, settings};
+use crate::access::{AccessPolicy, Identity};
+use crate::clock::Timestamp;
+use crate::random;
+use crate::records::{Change, encode};
+use crate::store::{Batch, View};
+
+/// A vault as a configuration wants it.
+#[derive(Debug)]
+pub struct InitialVault {
+    /// The name.
+    pub name: VaultName,
+    /// Further host names, in lower case.
+    pub aliases: Vec<String>,
+    /// The tier.
+    pub sku: Sku,
+    /// Days deleted objects can be recovered, 7 to 90.
+    pub retention_days: u32,
+    /// Whether deleted objects stay until their retention ends.
+    pub purge_protection: bool,
+    /// Who may do what.
+    pub access_policies: Vec<AccessPolicy>,
+    /// Keys to make.
+    pub keys: Vec<InitialKey>,
+    /// Secrets to set.
+    pub secrets: Vec<InitialSecret>,
+}
+
+/// A key to make when its name is free.
+#[derive(Debug)]
+pub struct InitialKey {
+    /// The name.
+    pub name: ObjectName,
+    /// What it shall be.
+    pub new: NewKey,
+}
+
+/// A secret to set when its name is free.
+#[derive(Debug)]
+pub struct InitialSecret {
+    /// The name.
+    pub name: ObjectName,
+    /// What it shall be.
+    pub new: NewSecret,
+}
+
+/// What applying a vault came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// What was made, for example `vault local` or `key cmk`.
+    pub made: Vec<String>,
+    /// What is there and differs; it was left alone.
+    pub differs: Vec<String>,
+}
+
+impl Vaults {
+    /// Makes what `initial` wants and is not there yet.
+    ///
+    /// # Errors
+    /// When a key cannot be made or the store fails.
+    pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
+        let mut applied = Applied::default();
+        let vault = self.ensure_vault(&initial, &mut applied).await?;
+        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+        let call = Call { now, who, vault, id: Uuid::nil() };
+        for key in initial.keys {
+            self.ensure_key(&call, key, &mut applied).await?;
+        }
+        for secret in initial.secrets {
+            self.ensure_secret(&call, secret, &mut applied).await?;
+        }
+        Ok(applied)
+    }
+
+    async fn ensure_vault(&self, initial: &InitialVault, applied: &mut Applied) -> Result<Arc<Vault>, Refusal> {
+        let wanted = initial.vault(random::uuid(&*self.inner.random));
+        let want = &wanted;
+        let settle = |view: View| async move { self.settle_vault(&view, want).await };
+        let (vault, made) = self.records().update(settle).await?;
+        if made {
+            applied.made.push(format!("vault {}", vault.name));
+        } else if *vault != (Vault { id: vault.id, ..wanted }) {
+            applied.differs.push(format!("vault {}", vault.name));
+        }
+        Ok(vault)
+    }
+
+    async fn settle_vault(&self, view: &View, wanted: &Vault) -> Result<Change<(Arc<Vault>, bool)>, Refusal> {
+        let key = settings::key_of(&wanted.name);
+        if let Some(vault) = self.records().get::<Vault>(view, &key).await? {
+            return Ok(Change { batch: Batch::default(), answer: (vault, false) });
+        }
+        let mut batch = Batch { expect: vec![(key.clone(), 0)], put: vec![(key, encode(wanted)?)], delete: vec![] };
+        for alias in &wanted.aliases {
+            batch.put.push((settings::alias_key(alias), encode(&wanted.name)?));
+        }
+        Ok(Change { batch, answer: (Arc::new(wanted.clone()), true) })
+    }
+
+    async fn ensure_key(&self, call: &Call, wanted: InitialKey, applied: &mut Applied) -> Result<(), Refusal> {
+        match self.key(call, &wanted.name, None).await {
+            Ok(found) if found.record.kty != wanted.new.kty => applied.differs.push(format!("key {}", wanted.name)),
+            Ok(_) => {}
+            Err(Refusal::NotFound { .. }) => {
+                self.create_key(call, &wanted.name, wanted.new).await?;
+                applied.made.push(format!("key {}", wanted.name));
+            }
+            Err(refusal) => return Err(refusal),
+        }
+        Ok(())
+    }
+
+    async fn ensure_secret(&self, call: &Call, wanted: InitialSecret, applied: &mut Applied) -> Result<(), Refusal> {
+        match self.secret(call, &wanted.name, None).await {
+            Ok((_, value)) if value != wanted.new.value => applied.differs.push(format!("secret {}", wanted.name)),
+            Ok(_) | Err(Refusal::Disabled { .. }) => {}
+            Err(Refusal::NotFound { .. }) => {
+                self.set_secret(call, &wanted.name, &wanted.new).await?;
+                applied.made.push(format!("secret {}", wanted.name));
+            }
+            Err(refusal) => return Err(refusal),
+        }
+        Ok(())
+    }
+}
+
+impl InitialVault {
+    fn vault(&self, id: Uuid) -> Vault {
+        Vault {
+            id,
+            name: self.name.clone(),
+            aliases: self.aliases.clone(),
+            sku: self.sku,
+            retention_days: self.retention_days,
+            purge_protection: self.purge_protection,
+            access_policies: self.access_policies.clone(),
+        }
+    }
+}

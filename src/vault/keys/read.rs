@@ -1,0 +1,80 @@
+//! Reading, listing and changing keys.
+
+use super::{Call, Found, GivenAttributes, KeyOperation, KeyRecord, Page, PageRequest, Tags, Vaults};
+use crate::vault::{ObjectName, Refusal, Version};
+
+/// What shall change of a key version; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct KeyChange {
+    /// What it may be used for. An empty list changes nothing: the Java SDK sends one with every update.
+    pub key_ops: Option<Vec<KeyOperation>>,
+    /// Attributes given.
+    pub attributes: GivenAttributes,
+    /// Replaces all tags.
+    pub tags: Option<Tags>,
+}
+
+impl Vaults {
+    /// A version of a key, the latest when none is named. A disabled key can be read.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or what the store reports.
+    pub async fn key(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        version: Option<&Version>,
+    ) -> Result<Found<KeyRecord>, Refusal> {
+        let view = self.records().view().await?;
+        self.keys(&call.vault).find(&view, name, version).await
+    }
+
+    /// A page of the vault's keys, each with its latest version.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn list_keys(&self, call: &Call, page: &PageRequest) -> Result<Page<KeyRecord>, Refusal> {
+        let view = self.records().view().await?;
+        self.keys(&call.vault).list(&view, page).await
+    }
+
+    /// A page of a key's versions.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn list_key_versions(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        page: &PageRequest,
+    ) -> Result<Page<KeyRecord>, Refusal> {
+        let view = self.records().view().await?;
+        self.keys(&call.vault).versions(&view, name, page).await
+    }
+
+    /// Changes a version of a key, the latest when none is named.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], or what the store reports.
+    pub async fn update_key(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        version: Option<&Version>,
+        change: &KeyChange,
+    ) -> Result<Found<KeyRecord>, Refusal> {
+        self.keys(&call.vault).change(name, version, |current| change.apply(current, call)).await
+    }
+}
+
+impl KeyChange {
+    fn apply(&self, current: &KeyRecord, call: &Call) -> KeyRecord {
+        let key_ops = self.key_ops.as_ref().filter(|operations| !operations.is_empty()).unwrap_or(&current.key_ops);
+        KeyRecord {
+            key_ops: key_ops.clone(),
+            attributes: current.attributes.changed(self.attributes, call.now),
+            tags: self.tags.clone().or_else(|| current.tags.clone()),
+            ..current.clone()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Names and ids: made only by parsing, so that nothing inside has to check them again.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use crate::random::{self, Random};
+
+/// A vault's name in lower case: 3-24 letters, digits and single hyphens, a letter first, no hyphen last.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VaultName(String);
+
+impl VaultName {
+    /// The name that `text` spells in any case, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let starts = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        let formed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let fits = (3..=24).contains(&text.len());
+        let hyphens = text.contains("--") || text.ends_with('-');
+        (starts && formed && fits && !hyphens).then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// `local`: the vault there is when none is configured.
+    pub fn local() -> Self {
+        Self("local".to_owned())
+    }
+
+    /// The name, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VaultName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The two kinds of object a vault holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Cryptographic keys.
+    Key,
+    /// Secret values.
+    Secret,
+}
+
+impl Kind {
+    /// The collection's name in ids and in the store: `keys`, `secrets`.
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Key => "keys",
+            Self::Secret => "secrets",
+        }
+    }
+}
+
+/// An object's name: 1-127 letters, digits and hyphens. Compared without regard to case, kept as it was first written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// The name that `text` is, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=127).contains(&text.len());
+        let formed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (fits && formed).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form that names are compared and ordered by (the service's `$skiptoken` shows upper case).
+    pub fn upper(&self) -> String {
+        self.0.to_ascii_uppercase()
+    }
+}
+
+impl PartialEq for ObjectName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ObjectName {}
+
+impl Hash for ObjectName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.upper().hash(state);
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A version id: 32 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(String);
+
+impl Version {
+    /// The version that `text` spells in any case, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let formed = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        formed.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// A new version id.
+    pub fn random(random: &dyn Random) -> Self {
+        Self(random::uuid(random).simple().to_string())
+    }
+
+    /// The 32 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vault_names_follow_the_services_rule() {
+        for good in ["local", "abc", "A-b-9", "contoso-prod", "a23456789012345678901234"] {
+            assert_eq!(VaultName::parse(good).unwrap().as_str(), good.to_ascii_lowercase());
+        }
+        for bad in ["ab", "1abc", "-abc", "abc-", "a--b", "a.b", "a2345678901234567890123456", "", "ab_c"] {
+            assert!(VaultName::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn object_names_compare_without_case_and_keep_it() {
+        let name = ObjectName::parse("My-Key").unwrap();
+        assert_eq!(name, ObjectName::parse("mY-kEY").unwrap());
+        assert_eq!(name.to_string(), "My-Key");
+        for bad in ["", "a_b", "a.b", "ä", &"x".repeat(128)] {
+            assert!(ObjectName::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn versions_are_32_hexadecimal_digits() {
+        assert!(Version::parse(&"aF09".repeat(8)).is_some());
+        assert!(Version::parse(&"g".repeat(32)).is_none());
+        assert!(Version::parse("abc").is_none());
+    }
+}

@@ -1,0 +1,96 @@
+//! Why the domain said no: facts, without words of the wire.
+
+use super::{Kind, ObjectName, Version};
+use crate::crypto::CryptoError;
+use crate::crypto::pool::PoolError;
+use crate::records::RecordError;
+use crate::store::StoreError;
+
+/// Why an operation was not done.
+#[derive(Debug)]
+pub enum Refusal {
+    /// There is no such object, or no such version of it.
+    NotFound {
+        /// Key or secret.
+        kind: Kind,
+        /// The name asked for.
+        name: ObjectName,
+        /// The version asked for, if one was.
+        version: Option<Version>,
+    },
+    /// The version is disabled.
+    Disabled {
+        /// Key or secret.
+        kind: Kind,
+        /// The operation in the service's spelling, for example `unwrapKey`.
+        operation: &'static str,
+    },
+    /// The key's `nbf` lies ahead.
+    NotYetValid {
+        /// The operation in the service's spelling.
+        operation: &'static str,
+    },
+    /// The key's `exp` has passed.
+    Expired {
+        /// The operation in the service's spelling.
+        operation: &'static str,
+    },
+    /// The key's `key_ops` do not have the operation.
+    OperationNotPermitted {
+        /// The operation in the service's spelling.
+        operation: &'static str,
+    },
+    /// HSM kinds need a premium vault.
+    NeedsPremium {
+        /// The key type asked for.
+        kty: &'static str,
+    },
+    /// The algorithm could not be applied to the value given.
+    Crypto {
+        /// The body's member at fault.
+        member: &'static str,
+        /// The algorithm's name.
+        algorithm: &'static str,
+        /// What went wrong.
+        cause: CryptoError,
+    },
+    /// Too much is waiting already; the same request may succeed soon.
+    Busy,
+    /// A stored record could not be understood.
+    Damaged {
+        /// The record's key.
+        record: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server itself failed; the cause is for the log.
+    Internal(String),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<RecordError> for Refusal {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Busy => Self::Busy,
+            RecordError::Damaged { record, why } => Self::Damaged { record, why },
+            RecordError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        RecordError::from(error).into()
+    }
+}
+
+impl From<PoolError> for Refusal {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Full => Self::Busy,
+            PoolError::Panicked => Self::Internal("the work on a key panicked".into()),
+            PoolError::Stopped => Self::Internal("the threads for private-key work have stopped".into()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Secrets: versioned values of up to 25,600 bytes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::object::{Attributes, Found, GivenAttributes, Objects, Tags};
+use super::{Call, Kind, ObjectName, Refusal, Vault, Vaults, Version};
+
+/// The largest value in bytes of UTF-8 (about-secrets: 25 KB).
+pub const MAX_VALUE: usize = 25_600;
+/// The longest content type in characters.
+pub const MAX_CONTENT_TYPE: usize = 255;
+
+/// One version of a secret, without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretRecord {
+    /// What the value is, in the caller's words.
+    pub content_type: Option<String>,
+    /// Whether the secret may be read; `nbf` and `exp` inform only.
+    pub attributes: Attributes,
+    /// The tags, if any were ever set.
+    pub tags: Option<Tags>,
+}
+
+/// What a new version of a secret shall be.
+#[derive(Debug)]
+pub struct NewSecret {
+    /// The value.
+    pub value: Zeroizing<String>,
+    /// What the value is, in the caller's words.
+    pub content_type: Option<String>,
+    /// Attributes given.
+    pub attributes: GivenAttributes,
+    /// Tags, if any.
+    pub tags: Option<Tags>,
+}
+
+impl Vaults {
+    /// Makes a secret, or a new version when the name is in use.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn set_secret(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        new: &NewSecret,
+    ) -> Result<Found<SecretRecord>, Refusal> {
+        let record = SecretRecord {
+            content_type: new.content_type.clone(),
+            attributes: Attributes::new(new.attributes, call.now),
+            tags: new.tags.clone(),
+        };
+        let version = self.new_version();
+        let material = Zeroizing::new(new.value.as_bytes().to_vec());
+        let name = self.secrets(&call.vault).add(name, &version, &record, &material).await?;
+        Ok(Found { name, version, record: Arc::new(record) })
+    }
+
+    /// A version of a secret with its value, the latest when none is named. `nbf` and `exp` do not matter here: the
+    /// service answers before and after them alike.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::Disabled`] when that version is disabled; what the store reports.
+    pub async fn secret(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        version: Option<&Version>,
+    ) -> Result<(Found<SecretRecord>, Zeroizing<String>), Refusal> {
+        let view = self.records().view().await?;
+        let secrets = self.secrets(&call.vault);
+        let found: Found<SecretRecord> = secrets.find(&view, name, version).await?;
+        if !found.record.attributes.enabled {
+            return Err(Refusal::Disabled { kind: Kind::Secret, operation: "get" });
+        }
+        let material = secrets.material(&view, &found.name, &found.version).await?;
+        let value = std::str::from_utf8(&material).map_err(|error| Refusal::Damaged {
+            record: format!("the value of secret {}/{}", found.name, found.version),
+            why: error.to_string(),
+        })?;
+        Ok((found, Zeroizing::new(value.to_owned())))
+    }
+
+    fn secrets<'a>(&'a self, vault: &'a Vault) -> Objects<'a> {
+        Objects { vaults: self, vault, kind: Kind::Secret }
+    }
+}

@@ -1,0 +1,93 @@
+//! A vault's own record: what it is called, what it may hold, how long deleted things stay, who may do what.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::VaultName;
+use crate::access::AccessPolicy;
+use crate::store::Key;
+
+/// A vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vault {
+    /// The internal id that the vault's objects are kept under, so that a name is only a pointer.
+    pub id: Uuid,
+    /// The name.
+    pub name: VaultName,
+    /// Further host names, in lower case, that the vault answers on.
+    pub aliases: Vec<String>,
+    /// What the vault may hold.
+    pub sku: Sku,
+    /// Days a deleted object can be recovered, 7 to 90.
+    pub retention_days: u32,
+    /// Whether deleted objects stay until their retention ends.
+    pub purge_protection: bool,
+    /// Who may do what.
+    pub access_policies: Vec<AccessPolicy>,
+}
+
+/// The tiers of the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sku {
+    /// Software keys only.
+    Standard,
+    /// HSM kinds too.
+    #[default]
+    Premium,
+}
+
+/// What becomes of a deleted object, as every object's attributes say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// The service's word for it.
+    pub level: &'static str,
+    /// Days a deleted object can be recovered.
+    pub days: u32,
+}
+
+impl Vault {
+    /// The recovery level of the vault's objects as the vault stands now: it follows the vault's settings, not the
+    /// moment an object was made.
+    pub fn recovery(&self) -> Recovery {
+        let level = match (self.retention_days, self.purge_protection) {
+            (90.., false) => "Recoverable+Purgeable",
+            (90.., true) => "Recoverable",
+            (_, false) => "CustomizedRecoverable+Purgeable",
+            (_, true) => "CustomizedRecoverable",
+        };
+        Recovery { level, days: self.retention_days }
+    }
+}
+
+pub(super) fn prefix() -> Key {
+    Key::from("vault/")
+}
+
+pub(super) fn key_of(name: &VaultName) -> Key {
+    Key::from(format!("vault/{name}"))
+}
+
+pub(super) fn alias_key(alias: &str) -> Key {
+    Key::from(format!("alias/{alias}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recovery_level_follows_retention_and_purge_protection() {
+        let level = |retention_days, purge_protection| {
+            let name = VaultName::parse("local").unwrap();
+            let (id, sku) = (Uuid::nil(), Sku::Premium);
+            let (aliases, access_policies) = (vec![], vec![]);
+            Vault { id, name, aliases, sku, retention_days, purge_protection, access_policies }.recovery().level
+        };
+        assert_eq!(level(90, false), "Recoverable+Purgeable");
+        assert_eq!(level(90, true), "Recoverable");
+        assert_eq!(level(7, false), "CustomizedRecoverable+Purgeable");
+        assert_eq!(level(89, true), "CustomizedRecoverable");
+    }
+}
