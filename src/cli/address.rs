@@ -1,0 +1,38 @@
+//! Listener addresses as people write them.
+
+use std::net::SocketAddr;
+
+/// `ADDRESS:PORT`, `localhost:PORT`, `:PORT` or `PORT`; the last three mean loopback.
+pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    text.parse().map_err(|_| "not an address; write ADDRESS:PORT, for example 127.0.0.1:8443".to_owned())
+}
+
+/// Like [`parse`]; nothing switches the listener off.
+pub(super) fn parse_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_can_be_short() {
+        for (text, expected) in [
+            ("127.0.0.1:8443", "127.0.0.1:8443"),
+            ("localhost:1", "127.0.0.1:1"),
+            (":0", "127.0.0.1:0"),
+            ("9000", "127.0.0.1:9000"),
+            ("0.0.0.0:443", "0.0.0.0:443"),
+            ("[::1]:443", "[::1]:443"),
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), expected);
+        }
+        assert!(parse("example.com:443").is_err());
+        assert_eq!(parse_or_off(""), Ok(None));
+    }
+}

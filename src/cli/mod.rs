@@ -1,0 +1,81 @@
+//! The command line: one file for each sub-command. Nothing here exits; `main` does.
+
+mod address;
+mod env;
+mod health;
+mod run;
+mod serve;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An Azure Key Vault that runs on your own machine.
+///
+/// For tests and drills, not for production: HSM keys are software keys here.
+#[derive(Debug, Parser)]
+#[command(name = "keyhaven", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "A first try:                      keyhaven serve --ephemeral\n\
+                        A program against it, unchanged:  keyhaven run -- COMMAND")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a server and keep it running until it is told to stop
+    Serve(serve::Serve),
+    /// Start a private server, run COMMAND against it as if it were Azure, and stop
+    Run(run::Run),
+    /// Print the environment that programs need to use a running server
+    Env(env::Env),
+    /// Exit 0 when a running server answers, 1 when not
+    Health(health::Health),
+}
+
+/// Why a command ended badly: the line for stderr, and the exit status.
+#[derive(Debug)]
+pub struct Failure {
+    status: u8,
+    message: String,
+}
+
+impl Failure {
+    /// Something did not work (exit status 1).
+    fn failed(message: impl std::fmt::Display) -> Self {
+        Self { status: 1, message: message.to_string() }
+    }
+
+    /// The command line or the configuration is wrong (exit status 2).
+    fn usage(message: impl std::fmt::Display) -> Self {
+        Self { status: 2, message: message.to_string() }
+    }
+
+    /// Tells the failure on stderr in one line.
+    pub fn tell(&self) -> ExitCode {
+        eprintln!("keyhaven: {}", self.message.replace('\n', " "));
+        ExitCode::from(self.status)
+    }
+}
+
+impl Cli {
+    /// Does what the command line asks.
+    ///
+    /// # Errors
+    /// What went wrong, for [`Failure::tell`].
+    pub fn execute(self) -> Result<ExitCode, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+        let outcome = runtime.block_on(async {
+            match self.command {
+                Command::Serve(serve) => serve.execute().await,
+                Command::Run(run) => run.execute().await,
+                Command::Env(env) => env.execute(),
+                Command::Health(health) => health.execute().await,
+            }
+        });
+        runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+        outcome
+    }
+}

@@ -1,0 +1,187 @@
+//! The options that `serve` and `run` share, and what they become.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+use super::{Failure, address};
+use crate::app::{Listen, Options, Storage};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::store::MasterKey;
+
+/// The options of a server. Each has an environment variable; the flag wins.
+#[derive(Debug, Args)]
+pub(super) struct Server {
+    /// Configuration file (JSON): tenant, identities, vaults
+    #[arg(long, value_name = "FILE", env = "KEYHAVEN_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Directory to keep everything in [default: $XDG_DATA_HOME/keyhaven]
+    #[arg(long, value_name = "DIR", env = "KEYHAVEN_DATA")]
+    data: Option<PathBuf>,
+
+    /// Keep nothing: all is gone when the server stops (wins over --data)
+    #[arg(long, env = "KEYHAVEN_EPHEMERAL", value_parser = clap::builder::FalseyValueParser::new())]
+    ephemeral: bool,
+
+    /// How things are kept [default: redb; memory with --ephemeral]
+    #[arg(long, value_name = "ENGINE", env = "KEYHAVEN_STORE")]
+    store: Option<Engine>,
+
+    /// Address of the vaults (HTTPS) [default: 127.0.0.1:8443; a free port in `run`]
+    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_LISTEN", value_parser = address::parse)]
+    listen: Option<SocketAddr>,
+
+    /// Address of managed-identity tokens (HTTP) [default: 127.0.0.1:8080; a free port in `run`]
+    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_IDENTITY_LISTEN", value_parser = address::parse)]
+    identity_listen: Option<SocketAddr>,
+
+    /// Address of the admin API (HTTP); empty switches it off [default: 127.0.0.1:8081; a free port in `run`]
+    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_ADMIN_LISTEN")]
+    admin_listen: Option<String>,
+
+    /// Directory of the local CA [default: DATA/certs; made for this start alone with --ephemeral]
+    #[arg(long, value_name = "DIR", env = "KEYHAVEN_CERTS")]
+    certs: Option<PathBuf>,
+
+    /// File to write once every listener answers: addresses, admin key, environment (JSON)
+    #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
+    pub(super) ready_file: Option<PathBuf>,
+
+    /// Make version and request ids repeatable; key material stays random
+    #[arg(long, value_name = "N", env = "KEYHAVEN_SEED")]
+    seed: Option<u64>,
+
+    /// Form of the log on stderr
+    #[arg(long, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
+    log: LogForm,
+
+    /// What to log: error, warn, info, debug, trace, or a filter such as keyhaven=debug [default: info; warn in `run`]
+    #[arg(long, value_name = "LEVEL", env = "KEYHAVEN_LOG_LEVEL")]
+    log_level: Option<String>,
+}
+
+/// The engines that keep things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// An embedded database: what was acknowledged survives a crash
+    Redb,
+    /// Nothing outlives the process
+    Memory,
+}
+
+/// The forms of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogForm {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What a sub-command uses when nothing is said.
+pub(super) struct Defaults {
+    /// Whether nothing is kept.
+    pub(super) ephemeral: bool,
+    /// Where to listen.
+    pub(super) listen: Listen,
+    /// What to log.
+    pub(super) log_level: &'static str,
+}
+
+impl Server {
+    /// The options to start with.
+    pub(super) fn options(&self, defaults: &Defaults) -> Result<Options, Failure> {
+        let admin_key = std::env::var("KEYHAVEN_ADMIN_KEY").ok().filter(|key| !key.is_empty()).map(Zeroizing::new);
+        let listen = self.addresses(defaults.listen)?;
+        if listen.admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_key.is_none() {
+            let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
+            return Err(Failure::usage(why));
+        }
+        Ok(Options {
+            config: self.configuration()?,
+            storage: self.storage(defaults.ephemeral)?,
+            certs: self.certs.clone(),
+            listen,
+            seed: self.seed,
+            clock: Arc::new(SystemClock),
+            admin_key,
+            seal_key: seal_key()?,
+        })
+    }
+
+    /// Sets up the log on stderr.
+    pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
+        let level = self.log_level.as_deref().unwrap_or(default_level);
+        let filter = EnvFilter::builder().parse(level);
+        let filter = filter.map_err(|error| Failure::usage(format!("--log-level {level}: {error}")))?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let set = match self.log {
+            LogForm::Text => log.with_target(false).try_init(),
+            LogForm::Json => log.json().try_init(),
+        };
+        set.map_err(Failure::failed)
+    }
+
+    /// The directory that a server of these options keeps its data in, when it does.
+    pub(super) fn data(&self) -> Option<PathBuf> {
+        if self.ephemeral { None } else { data_dir(self.data.as_deref()).ok() }
+    }
+
+    fn storage(&self, ephemeral: bool) -> Result<Storage, Failure> {
+        let nothing_kept = self.ephemeral || (ephemeral && self.data.is_none());
+        match (nothing_kept, self.store) {
+            (true, Some(Engine::Redb)) => {
+                let why = "--store redb keeps things in a directory: give --data DIR and leave out --ephemeral";
+                Err(Failure::usage(why))
+            }
+            (true, _) => Ok(Storage::Memory),
+            (false, Some(Engine::Memory)) => Ok(Storage::MemoryIn(data_dir(self.data.as_deref())?)),
+            (false, _) => Ok(Storage::Redb(data_dir(self.data.as_deref())?)),
+        }
+    }
+
+    fn addresses(&self, defaults: Listen) -> Result<Listen, Failure> {
+        let wrong = |text: &str, why| Failure::usage(format!("--admin-listen {text}: {why}"));
+        let admin = match &self.admin_listen {
+            Some(text) => address::parse_or_off(text).map_err(|why| wrong(text, why))?,
+            None => defaults.admin,
+        };
+        Ok(Listen {
+            vaults: self.listen.unwrap_or(defaults.vaults),
+            identity: self.identity_listen.unwrap_or(defaults.identity),
+            admin,
+            proxy: defaults.proxy,
+        })
+    }
+
+    fn configuration(&self) -> Result<Config, Failure> {
+        let Some(path) = &self.config else { return Ok(Config::default()) };
+        let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| wrong(&error))?;
+        Config::parse(&text).map_err(|error| wrong(&error))
+    }
+}
+
+/// The data directory: the one named, else `$XDG_DATA_HOME/keyhaven`, else `~/.local/share/keyhaven`.
+pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    let none = || Failure::usage("no place to keep things: give --data DIR, or --ephemeral to keep nothing");
+    base.map(|base| base.join("keyhaven")).ok_or_else(none)
+}
+
+/// The key that the store's data key is wrapped with, when the environment has one.
+fn seal_key() -> Result<Option<MasterKey>, Failure> {
+    let Ok(text) = std::env::var("KEYHAVEN_SEAL_KEY").map(Zeroizing::new) else { return Ok(None) };
+    let wrong = "KEYHAVEN_SEAL_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
+    MasterKey::parse(text.trim()).map(Some).map_err(|_| Failure::usage(wrong))
+}
