@@ -1,10 +1,10 @@
 //! The local certificate authority: made once and kept, or for one start alone, and in either case able to certify
 //! nothing but the names it was made for.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -96,10 +96,11 @@ impl Ca {
     /// When it cannot be made, read or written, or when the kept one may not certify one of `domains`.
     pub fn kept(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
         let (pem_file, key_file) = (dir.join("ca.pem"), dir.join("ca.key"));
+        let _turn = turn(dir)?;
         if !pem_file.exists() {
             let ca = Self::new(name, domains, true, now)?;
             write_file(&key_file, ca.issuer.key().serialize_pem().as_bytes(), 0o600)?;
-            write_file(&pem_file, ca.pem.as_bytes(), 0o644)?;
+            write_file(&pem_file, ca.pem.as_bytes(), readable_as(dir))?;
         }
         let ca = Self::load(&pem_file, &key_file)?;
         match domains.iter().find(|name| !ca.covers(name)) {
@@ -197,6 +198,20 @@ fn permitted(der: &CertificateDer<'_>) -> Option<Vec<String>> {
         _ => None,
     });
     Some(domains.collect())
+}
+
+/// Waits while another process makes a CA in `dir`; the turn ends when the file is dropped.
+fn turn(dir: &Path) -> Result<File, CaError> {
+    let path = dir.join("ca.lock");
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let locked = file.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|error| CaError::File(path, error))
+}
+
+/// The certificate is no secret: it is readable to whoever may look into its directory.
+fn readable_as(dir: &Path) -> u32 {
+    let mode = std::fs::metadata(dir).map_or(0o700, |about| about.permissions().mode());
+    0o600 | (mode & 0o044)
 }
 
 fn read_file(path: &Path) -> Result<String, CaError> {

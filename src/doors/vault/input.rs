@@ -35,6 +35,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 /// Where and what kind of fault; never the value, which may be a secret.
 fn shown(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let path = error.path().to_string();
+    let text = error.inner().to_string();
+    if let Some(name) = text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        return format!("{name} stands there twice");
+    }
     let kind = match error.inner().classify() {
         serde_json::error::Category::Data => "has the wrong type or a value that is not allowed",
         _ => "is not valid JSON",

@@ -1,0 +1,146 @@
+//! Which room may look into which. The rooms and the reasons stand in ARCHITECTURE.md; this test reads the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the rooms it may import.
+const ARROWS: &[(&str, &[&str])] = &[
+    (
+        "app",
+        &["access", "clock", "config", "crypto", "directory", "doors", "http", "proxy", "random", "store", "vault"],
+    ),
+    ("cli", &["app", "clock", "config", "store"]),
+    ("config", &["access", "crypto", "directory", "http", "vault"]),
+    ("doors", &["access", "clock", "crypto", "directory", "http", "operation", "random", "records", "vault"]),
+    ("proxy", &["http"]),
+    ("http", &["clock", "operation"]),
+    ("directory", &["access", "clock", "crypto", "records", "store"]),
+    ("vault", &["access", "clock", "crypto", "random", "records", "store"]),
+    ("records", &["store"]),
+    ("access", &["operation"]),
+    ("crypto", &[]),
+    ("store", &[]),
+    ("operation", &[]),
+    ("clock", &[]),
+    ("random", &[]),
+];
+
+/// Words that a room must not know, and why.
+const UNKNOWN_WORDS: &[(&str, &[&str], &str)] = &[
+    ("vault", &["hyper", "StatusCode", "crate::http"], "the domain knows no HTTP"),
+    ("store", &["Vault", "Secret", "KeyRecord"], "the store knows no vaults"),
+    ("crypto", &["hyper", "Vault"], "cryptography knows neither HTTP nor vaults"),
+    ("http", &["Vault", "vault.azure.net"], "the kit has no word of Key Vault in it"),
+    ("access", &["hyper", "async fn"], "decisions are pure"),
+];
+
+#[test]
+fn rooms_import_only_what_stands_below_them() {
+    let allowed: BTreeMap<_, BTreeSet<_>> =
+        ARROWS.iter().map(|(room, below)| (*room, below.iter().copied().collect())).collect();
+    let mut wrong = Vec::new();
+    for (room, path, text) in sources() {
+        let below = allowed.get(room.as_str()).unwrap_or_else(|| panic!("the room '{room}' is not in ARROWS"));
+        for import in imports(&text) {
+            if import != room && !below.contains(import.as_str()) {
+                wrong.push(format!("{}: {room} -> {import}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that ARCHITECTURE.md does not have:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn rooms_do_not_know_what_is_not_theirs() {
+    let mut wrong = Vec::new();
+    for (room, path, text) in sources() {
+        for (_, words, why) in UNKNOWN_WORDS.iter().filter(|(of, _, _)| *of == room) {
+            for word in words.iter().filter(|word| code(&text).contains(**word)) {
+                wrong.push(format!("{}: '{word}': {why}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn doors_do_not_import_doors() {
+    let wrong: Vec<_> = sources()
+        .into_iter()
+        .filter(|(room, _, text)| room == "doors" && code(text).contains("crate::doors"))
+        .map(|(_, path, _)| path.display().to_string())
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn only_clock_and_random_ask_the_machine_for_time_and_chance() {
+    for (room, path, text) in sources() {
+        let text = code(&text);
+        assert!(room == "clock" || !text.contains("SystemTime::now"), "{}", path.display());
+        assert!(room == "clock" || !text.contains("now_utc"), "{}", path.display());
+        assert!(room == "random" || !text.contains("rand::fill"), "{}", path.display());
+    }
+}
+
+#[test]
+fn files_stay_small() {
+    for (_, path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 500, "{} has {lines} lines: divide the room", path.display());
+    }
+}
+
+/// Every source file below `src`: its room, its path, its text.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&src, &mut files);
+    files.sort();
+    let all: Vec<_> = files
+        .into_iter()
+        .filter(|path| !["lib.rs", "main.rs"].iter().any(|name| *path == src.join(name)))
+        .map(|path| {
+            let below = path.strip_prefix(&src).unwrap();
+            let room = below.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            (room, path, text)
+        })
+        .collect();
+    assert!(all.len() > 40, "the sources were not found");
+    all
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The text without comments and without unit tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The rooms named after `crate::`, alone or in braces.
+fn imports(text: &str) -> BTreeSet<String> {
+    let text = code(text);
+    let mut rooms = BTreeSet::new();
+    for after in text.split("crate::").skip(1) {
+        let group = after.strip_prefix('{').and_then(|group| group.split('}').next());
+        let names: Vec<&str> = group.map_or_else(|| vec![after], |group| group.split(',').collect());
+        for name in names {
+            let word: String = name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            rooms.insert(word);
+        }
+    }
+    rooms.retain(|word| !word.is_empty());
+    rooms
+}

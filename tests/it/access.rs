@@ -1,0 +1,97 @@
+//! Access policies: for every operation, who may and who may not. The table is typed by hand from the service's
+//! documentation, not read from the code.
+
+use keyhaven::app::Storage;
+
+use crate::world::World;
+
+/// Request line, body, the permission it needs, and the status when it is granted.
+const OPERATIONS: &[(&str, &str, &str, u16)] = &[
+    ("POST /keys/k/create", r#"{"kty":"RSA"}"#, "keys/create", 200),
+    ("GET /keys/k", "", "keys/get", 200),
+    ("GET /keys", "", "keys/list", 200),
+    ("GET /keys/k/versions", "", "keys/list", 200),
+    ("PATCH /keys/k", r#"{"tags":{}}"#, "keys/update", 200),
+    ("POST /keys/k/encrypt", r#"{"alg":"RSA-OAEP","value":"AA"}"#, "keys/encrypt", 200),
+    ("POST /keys/k/decrypt", r#"{"alg":"RSA-OAEP","value":"AA"}"#, "keys/decrypt", 400),
+    ("POST /keys/k/wrapkey", r#"{"alg":"RSA-OAEP","value":"AA"}"#, "keys/wrapKey", 200),
+    ("POST /keys/k/unwrapkey", r#"{"alg":"RSA-OAEP","value":"AA"}"#, "keys/unwrapKey", 400),
+    ("POST /keys/k/sign", r#"{"alg":"RS256","value":"AA"}"#, "keys/sign", 400),
+    ("POST /keys/k/verify", r#"{"alg":"RS256","digest":"AA","value":"AA"}"#, "keys/verify", 400),
+    ("PUT /secrets/s", r#"{"value":"v"}"#, "secrets/set", 200),
+    ("GET /secrets/s", "", "secrets/get", 200),
+];
+
+const KEYS: &[&str] =
+    &["create", "get", "list", "update", "encrypt", "decrypt", "wrapKey", "unwrapKey", "sign", "verify"];
+const SECRETS: &[&str] = &["set", "get"];
+
+/// A vault where `owner` may do everything and `nobody` exactly what `permissions` (`keys/get`, …) say.
+fn config(permissions: &[String]) -> String {
+    let of =
+        |collection: &str| -> Vec<&str> { permissions.iter().filter_map(|one| one.strip_prefix(collection)).collect() };
+    let permissions = serde_json::json!({"keys": of("keys/"), "secrets": of("secrets/")});
+    format!(
+        r#"{{"identities":[{{"name":"owner"}},{{"name":"nobody"}}],"vaults":[{{"name":"acme","sku":"premium",
+           "keys":[{{"name":"k"}}],"secrets":[{{"name":"s","value":"v"}}],
+           "accessPolicies":[{{"identity":"owner","permissions":{{"keys":["all"],"secrets":["all"]}}}},
+                             {{"identity":"nobody","permissions":{permissions}}}]}}]}}"#
+    )
+}
+
+#[tokio::test]
+async fn each_operation_runs_with_its_permission_alone() {
+    for (line, body, permission, status) in OPERATIONS {
+        let world = World::of(&config(&[(*permission).to_owned()]), Storage::Memory).await;
+        let answer = world.ask_as("nobody", "acme", line, body).await;
+        assert_eq!(answer.status, *status, "{line}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn each_operation_is_refused_with_every_permission_but_its_own() {
+    let every = || {
+        let keys = KEYS.iter().map(|name| format!("keys/{name}"));
+        keys.chain(SECRETS.iter().map(|name| format!("secrets/{name}")))
+    };
+    for (line, body, permission, _) in OPERATIONS {
+        let others: Vec<_> = every().filter(|one| one != permission).collect();
+        assert_eq!(others.len(), KEYS.len() + SECRETS.len() - 1);
+        let world = World::of(&config(&others), Storage::Memory).await;
+        let answer = world.ask_as("nobody", "acme", line, body).await;
+        assert_eq!(answer.status, 403, "{line}: {}", answer.text);
+        assert_eq!(answer.header("x-keyhaven-missing"), *permission, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_reads_like_the_services() {
+    let world = World::new().await;
+    let config = keyhaven::config::Config::parse(crate::world::CONFIG).unwrap();
+    let nobody = &config.identities[1];
+    let answer = world.ask_as("nobody", "acme", "POST /keys/k/wrapkey", "{}").await;
+    let expected = format!(
+        "403 Forbidden/ForbiddenByPolicy The user, group or application 'appid={};oid={};numgroups=0;\
+         iss=https://sts.windows.net/6b9e7c1a-0000-4000-8000-000000000001/' does not have keys wrapkey permission on \
+         key vault 'acme;location=local'. For help resolving this issue, please see \
+         https://go.microsoft.com/fwlink/?linkid=2125287",
+        nobody.client_id, nobody.object_id
+    );
+    assert_eq!(answer.error(), expected);
+    assert_eq!(answer.header("x-keyhaven-missing"), "keys/wrapKey");
+}
+
+#[tokio::test]
+async fn who_may_not_learns_neither_what_exists_nor_what_is_wrong() {
+    let world = World::new().await;
+    for (line, body) in [
+        ("GET /keys/absent", ""),
+        ("GET /keys/bad_name", ""),
+        ("GET /keys/k?api-version=nonsense", ""),
+        ("POST /keys/k/create", "{not json"),
+        ("GET /secrets/absent", ""),
+    ] {
+        let answer = world.ask_as("nobody", "acme", line, body).await;
+        assert_eq!(answer.status, 403, "{line}: {}", answer.text);
+    }
+}

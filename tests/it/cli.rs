@@ -1,0 +1,276 @@
+//! The command itself: its exit statuses, its one-line errors, its ready file, its signals.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The command with nothing of this environment that could change it.
+fn keyhaven(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
+    command.args(args);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYHAVEN_") || name.starts_with("AZURE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn output(args: &[&str]) -> Output {
+    keyhaven(args).output().unwrap()
+}
+
+/// A server on free ports in `data`; killed when dropped.
+struct Served {
+    child: Child,
+    ready: Value,
+}
+
+impl Served {
+    fn start(data: &Path, more: &[&str]) -> Self {
+        let file = data.with_extension("ready");
+        let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file"];
+        let mut command = keyhaven(&args);
+        command.arg(&file).arg("--data").arg(data).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let ready = loop {
+            if let Ok(text) = std::fs::read_to_string(&file) {
+                break serde_json::from_str(&text).unwrap();
+            }
+            assert!(Instant::now() < deadline, "the server did not become ready");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        Self { child, ready }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn refused(args: &[&str], status: i32) -> String {
+    let output = output(args);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
+    stderr
+}
+
+fn config(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("config.json");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn alone_it_prints_help_and_a_wrong_line_is_2() {
+    let help = output(&[]);
+    assert_eq!(help.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&help.stderr).contains("Usage: keyhaven <COMMAND>"));
+    assert_eq!(output(&["--help"]).status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8(output(&["--version"]).stdout).unwrap(),
+        concat!("keyhaven ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    assert_eq!(output(&["serve", "--no-such-flag"]).status.code(), Some(2));
+    assert_eq!(output(&["serve", "--listen", "nowhere"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_bad_configuration_is_one_line_with_its_path_and_status_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(dir.path(), r#"{"vaults":[{"name":"acme","enableRbacAuthorization":true}]}"#);
+    let told = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
+    assert!(told.contains("config.json: vaults[0].enableRbacAuthorization: unknown field"), "{told}");
+    let told = refused(&["serve", "--ephemeral", "--config", "/nowhere/at/all"], 2);
+    assert!(told.contains("/nowhere/at/all: No such file"), "{told}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--listen", "--identity-listen", "--admin-listen"] {
+        let mut args = vec!["serve", "--ephemeral"];
+        for other in ["--listen", "--identity-listen", "--admin-listen"] {
+            args.extend([other, if other == flag { &address } else { ":0" }]);
+        }
+        let told = refused(&args, 1);
+        assert!(told.contains(&format!("{address} is in use ({flag})")), "{told}");
+    }
+}
+
+#[test]
+fn a_data_directory_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let _served = Served::start(&data, &[]);
+    let args = [
+        "serve",
+        "--listen",
+        ":0",
+        "--identity-listen",
+        ":0",
+        "--admin-listen",
+        ":0",
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    let told = refused(&args, 1);
+    assert!(told.contains(&format!("the data directory {} is in use by another keyhaven", data.display())), "{told}");
+}
+
+#[test]
+fn a_wrong_or_lost_master_key_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    drop(Served::start(&data, &[]));
+    let args = [
+        "serve",
+        "--listen",
+        ":0",
+        "--identity-listen",
+        ":0",
+        "--admin-listen",
+        ":0",
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    let key = data.join("master.key");
+    std::fs::write(&key, "ab".repeat(32)).unwrap();
+    let told = refused(&args, 1);
+    assert!(told.contains("master key"), "{told}");
+    std::fs::remove_file(&key).unwrap();
+    let told = refused(&args, 1);
+    assert!(told.contains("master.key") && told.contains("missing"), "{told}");
+}
+
+#[test]
+fn the_ready_file_says_what_the_contract_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut served = Served::start(&data, &[]);
+    let ready = &served.ready;
+    let members: Vec<_> = ready.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["admin", "adminKey", "ca", "env", "identity", "listen", "pid", "proxy", "tenant", "vaults"]);
+    assert_eq!(ready["pid"], served.child.id());
+    assert_eq!(ready["proxy"], Value::Null);
+    assert!(Path::new(ready["ca"].as_str().unwrap()).is_absolute());
+    let port = ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
+    assert_eq!(ready["vaults"]["local"], format!("https://local.vault.localhost:{port}"));
+    assert_eq!(ready["env"]["KEYHAVEN_VAULT_URL"], ready["vaults"]["local"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(data.with_extension("ready")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+
+    let key = ready["adminKey"].as_str().unwrap().to_owned();
+    served.signal(rustix::process::Signal::TERM);
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+    let lines: Vec<_> = BufReader::new(served.child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    assert!(lines[0].starts_with("keyhaven ") && lines[0].ends_with(" is ready"));
+    assert!(!lines.iter().any(|line| line.contains(&key)), "no secret is printed");
+    assert!(!data.with_extension("ready").exists(), "the ready file goes with the server");
+}
+
+#[test]
+fn both_signals_stop_it_with_0() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut served = Served::start(&dir.path().join("data"), &[]);
+        let started = Instant::now();
+        served.signal(signal);
+        assert_eq!(served.child.wait().unwrap().code(), Some(0));
+        assert!(started.elapsed() < Duration::from_secs(3), "nothing was in flight");
+    }
+}
+
+#[test]
+fn env_and_health_find_the_server_by_its_data_or_its_ready_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let served = Served::start(&data, &[]);
+    let ready_file = data.with_extension("ready");
+    for target in [["--data", data.to_str().unwrap()], ["--ready-file", ready_file.to_str().unwrap()]] {
+        let health = output(&["health", target[0], target[1]]);
+        assert_eq!(health.status.code(), Some(0));
+        let env = output(&["env", "--format", "json", target[0], target[1]]);
+        let env: Value = serde_json::from_slice(&env.stdout).unwrap();
+        assert_eq!(env, served.ready["env"]);
+    }
+    let sh = String::from_utf8(output(&["env", "--data", data.to_str().unwrap()]).stdout).unwrap();
+    let read_back =
+        Command::new("sh").arg("-c").arg(format!("{sh}\nprintf %s \"$KEYHAVEN_VAULT_URL\"")).output().unwrap();
+    assert_eq!(String::from_utf8(read_back.stdout).unwrap(), served.ready["vaults"]["local"].as_str().unwrap());
+    drop(served);
+    let told = refused(&["health", "--data", data.to_str().unwrap()], 1);
+    assert!(told.contains("no server answers at"), "{told}");
+    let told = refused(&["env", "--data", dir.path().join("other").to_str().unwrap()], 1);
+    assert!(told.contains("no running server found"), "{told}");
+}
+
+#[test]
+fn flags_have_variables_and_win_over_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (by_variable, by_flag) = (dir.path().join("variable"), dir.path().join("flag"));
+    let args = ["serve", "--data", by_flag.to_str().unwrap(), "--store", "memory"];
+    let mut command = keyhaven(&args);
+    let variables = [
+        ("KEYHAVEN_LISTEN", ":0"),
+        ("KEYHAVEN_IDENTITY_LISTEN", ":0"),
+        ("KEYHAVEN_ADMIN_LISTEN", ""),
+        ("KEYHAVEN_SEED", "1"),
+    ];
+    let mut child = command.envs(variables).env("KEYHAVEN_DATA", &by_variable).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    let ready: Value = serde_json::from_str(&std::fs::read_to_string(by_flag.join("ready.json")).unwrap()).unwrap();
+    assert_eq!(ready["admin"], Value::Null, "the empty address switches the admin API off");
+    assert!(!by_variable.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn an_admin_listener_beyond_loopback_needs_a_key() {
+    let args = ["serve", "--ephemeral", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", "0.0.0.0:0"];
+    assert!(refused(&args, 2).contains("set KEYHAVEN_ADMIN_KEY"));
+}
+
+#[test]
+fn run_gives_its_command_a_vault_and_passes_on_its_status() {
+    let script = r#"test "$KEYHAVEN_VAULT_URL" = https://local.vault.azure.net && test -n "$IDENTITY_HEADER" \
+        && test -z "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
+    let output = keyhaven(&["run", "--", "sh", "-c", script]).env("AZURE_CLIENT_SECRET", "real").output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("http://127.0.0.1:"));
+    let killed = keyhaven(&["run", "--", "sh", "-c", "kill -9 $$"]).output().unwrap();
+    assert_eq!(killed.status.code(), Some(137));
+    assert!(refused(&["run", "--", "/no/such/command"], 1).contains("/no/such/command cannot be started"));
+}
+
+#[test]
+fn run_leaves_nothing_behind_and_passes_signals_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "trap 'echo caught; exit 3' TERM; echo up; while :; do sleep 0.05; done";
+    let mut command = keyhaven(&["run", "--", "sh", "-c", script]);
+    let mut child = command.env("TMPDIR", dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "up");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "one private directory");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "caught");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and it is gone");
+}

@@ -1,0 +1,132 @@
+//! What was acknowledged is found again, and nothing that must stay secret lies open.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use keyhaven::app::{Options, Storage};
+use keyhaven::config::Config;
+use keyhaven::crypto::base64url;
+
+use crate::world::{CONFIG, World};
+
+async fn world_in(dir: &Path) -> World {
+    let config = Config::parse(CONFIG).unwrap();
+    World::with(Options { config, storage: Storage::Redb(dir.to_owned()), ..Options::default() }).await
+}
+
+fn files(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world_in(dir.path()).await;
+    let version = world.key("k", r#"{"kty":"RSA-HSM","tags":{"a":"b"}}"#).await;
+    let body = format!(r#"{{"alg":"RSA-OAEP-256","value":"{}"}}"#, base64url::encode(b"data key"));
+    let cipher = world.ask("POST /keys/k/wrapkey", &body).await.json()["value"].as_str().unwrap().to_owned();
+    world.ask("PUT /secrets/s", r#"{"value":"kept"}"#).await;
+    let token = world.token_for("owner", "https://vault.azure.net").await;
+    let ca = std::fs::read_to_string(&world.server.ready.ca).unwrap();
+    world.server.stop().await;
+
+    let world = world_in(dir.path()).await;
+    let ask =
+        async |line: &str, body: &str| world.send(world.request(&world.host("acme"), line, body, Some(&token))).await;
+    let listed = ask("GET /keys/k", "").await;
+    assert_eq!(listed.version(), version, "with the token of before: the issuer's key is kept too");
+    let body = format!(r#"{{"alg":"RSA-OAEP-256","value":"{cipher}"}}"#);
+    let plain = ask("POST /keys/k/unwrapkey", &body).await.json()["value"].as_str().unwrap().to_owned();
+    assert_eq!(base64url::decode(&plain).unwrap(), b"data key");
+    assert_eq!(ask("GET /secrets/s", "").await.json()["value"], "kept");
+    assert_eq!(std::fs::read_to_string(&world.server.ready.ca).unwrap(), ca, "the CA is kept");
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_data_directory_shows_no_secret_and_is_its_owners_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let world = world_in(&data).await;
+    world.ask("PUT /secrets/s", r#"{"value":"a-secret-that-must-not-lie-open","tags":{"tag":"value-of-a-tag"}}"#).await;
+    world.key("k", r#"{"kty":"RSA"}"#).await;
+    let n = world.ask("GET /keys/k", "").await.json()["key"]["n"].as_str().unwrap().to_owned();
+    world.server.stop().await;
+    let mut found = vec![data.clone()];
+    files(&data, &mut found);
+    assert!(found.iter().any(|path| path.ends_with("keyhaven.redb")));
+    for path in &found {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+        if path.is_dir() {
+            continue;
+        }
+        let bytes = std::fs::read(path).unwrap();
+        let n_bytes = base64url::decode(&n).unwrap();
+        for needle in [b"a-secret-that-must-not-lie-open".as_slice(), b"value-of-a-tag", n.as_bytes(), &n_bytes] {
+            assert!(!bytes.windows(needle.len()).any(|window| window == needle), "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_never_overwrites_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = async |value: &str| {
+        let config = format!(
+            r#"{{"identities":[{{"name":"owner"}}],"vaults":[{{"name":"acme","secrets":[{{"name":"s","value":"{value}"}}],
+               "accessPolicies":[{{"identity":"owner","permissions":{{"secrets":["all"]}}}}]}}]}}"#
+        );
+        World::of(&config, Storage::Redb(dir.path().to_owned())).await
+    };
+    let world = with("first").await;
+    let version = world.ask("GET /secrets/s", "").await.version();
+    world.server.stop().await;
+    let world = with("second").await;
+    let secret = world.ask("GET /secrets/s", "").await;
+    assert_eq!((secret.version(), &secret.json()["value"]), (version, &"first".into()));
+}
+
+#[tokio::test]
+async fn many_writers_of_one_name_all_succeed_and_none_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world_in(dir.path()).await;
+    let token = world.token("owner").await;
+    let set = |n: usize| {
+        let body = format!(r#"{{"value":"{n}"}}"#);
+        world.send(world.request(&world.host("acme"), "PUT /secrets/s", &body, Some(&token)))
+    };
+    let answers = futures_join((0..40).map(set).collect()).await;
+    let mut versions: Vec<_> = answers.iter().map(crate::world::Answer::version).collect();
+    versions.sort();
+    versions.dedup();
+    assert_eq!(versions.len(), 40);
+    for version in versions {
+        assert_eq!(world.ask(&format!("GET /secrets/s/{version}"), "").await.status, 200);
+    }
+}
+
+/// Runs futures at once in this task.
+async fn futures_join<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).map(Some).collect();
+    let mut done: Vec<_> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(move |context| {
+        for (future, done) in waiting.iter_mut().zip(&mut done) {
+            let Some(running) = future else { continue };
+            if let std::task::Poll::Ready(output) = running.as_mut().poll(context) {
+                (*done, *future) = (Some(output), None);
+            }
+        }
+        if waiting.iter().all(Option::is_none) {
+            return std::task::Poll::Ready(done.iter_mut().map(|output| output.take().unwrap()).collect());
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,161 @@
+//! Bad requests to keys and secrets, and the service's words for them (golden pairs 064, 065, 070, 071, 072, 075 and
+//! the excerpts of public issue threads).
+
+use crate::world::World;
+
+const NOT_FOUND: &str = "If you recently deleted this key you may be able to recover it using the correct recovery \
+    command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182";
+const INVALID: &str = "400 BadParameter Property  has invalid value\r\n";
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let world = World::new().await;
+    world.key("k", r#"{"kty":"RSA"}"#).await;
+    let absent = "0".repeat(32);
+    for path in ["GET /keys/nope", "GET /keys/nope/", "PATCH /keys/nope"] {
+        let expected =
+            format!("404 KeyNotFound A key with (name/id) nope was not found in this key vault. {NOT_FOUND}");
+        assert_eq!(world.ask(path, "").await.error(), expected);
+    }
+    let sign = format!(r#"{{"alg":"RS256","value":"{}"}}"#, "A".repeat(43));
+    for (line, body) in [
+        (format!("GET /keys/k/{absent}"), ""),
+        (format!("PATCH /keys/k/{absent}"), "{}"),
+        (format!("POST /keys/k/{absent}/sign"), sign.as_str()),
+    ] {
+        let expected =
+            format!("404 KeyNotFound A key with (name/id) k/{absent} was not found in this key vault. {NOT_FOUND}");
+        assert_eq!(world.ask(&line, body).await.error(), expected);
+    }
+    assert_eq!(
+        world.ask("GET /secrets/nope", "").await.error(),
+        format!(
+            "404 SecretNotFound A secret with (name/id) nope was not found in this key vault. {}",
+            NOT_FOUND.replace("this key you", "this secret you")
+        )
+    );
+}
+
+#[tokio::test]
+async fn names_and_versions_are_checked() {
+    let world = World::new().await;
+    let name = |text: &str| format!("400 BadParameter The request URI contains an invalid name: {text}");
+    let create = world.ask("POST /keys/invalidkey%5B%5D%28%29/create", r#"{"kty":"RSA"}"#).await;
+    assert_eq!(create.error(), name("invalidkey[]()"));
+    assert_eq!(world.ask("GET /secrets/a_b", "").await.error(), name("a_b"));
+    let long = "x".repeat(128);
+    assert_eq!(world.ask(&format!("PUT /secrets/{long}"), "{}").await.error(), name(&long));
+    assert_eq!(
+        world.ask("GET /keys/k/invalidVersion", "").await.error(),
+        "400 BadParameter Method GET does not allow operation 'invalidVersion'"
+    );
+    assert_eq!(
+        world.ask("DELETE /secrets/k/xyz", "").await.error(),
+        "400 BadParameter Method DELETE does not allow operation 'xyz'"
+    );
+}
+
+#[tokio::test]
+async fn operations_that_are_not_there_are_named() {
+    let world = World::new().await;
+    for line in ["DELETE /keys/k", "GET /certificates", "GET /", "POST /keys"] {
+        let path = line.split_once(' ').unwrap();
+        assert_eq!(
+            world.ask(line, "").await.error(),
+            format!("400 NotSupported This server does not have the operation {} {}.", path.0, path.1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_api_version_is_required_and_must_be_plausible() {
+    let world = World::new().await;
+    assert_eq!(
+        world.ask("GET /keys?api-version=", "").await.error(),
+        "400 BadParameter The api-version query parameter (?api-version=) is required for all requests."
+    );
+    assert_eq!(
+        world.ask("GET /keys?api-version=seven", "").await.error(),
+        "400 BadParameter The specified version (seven) is not recognized. Consider using the latest supported version \
+         (2026-04-01)."
+    );
+    for line in [
+        "GET /keys?api%2Dversion=2025-07-01",
+        "GET /keys?API-Version=7.6-preview.2",
+        "GET /keys?api-version=9999-99-99",
+    ] {
+        let expected = if line.contains("9999") { 400 } else { 200 };
+        assert_eq!(world.ask(line, "").await.status, expected, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_fit_are_told_by_the_services_text_and_our_detail() {
+    let world = World::new().await;
+    let sixteen: serde_json::Map<_, _> = (0..16).map(|n| (n.to_string(), "v".into())).collect();
+    let tags = serde_json::json!({"kty": "RSA", "tags": sixteen}).to_string();
+    let long = serde_json::json!({"kty": "RSA", "tags": {"t": "x".repeat(257)}}).to_string();
+    let deep = format!("{{\"kty\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+    for (body, detail) in [
+        (r#"{"kty":"oct-HSM","key_size":256}"#, "kty: use RSA or RSA-HSM"),
+        (r#"{"kty":"rsa"}"#, "kty: use RSA or RSA-HSM"),
+        (r#"{"kty":1}"#, "kty has the wrong type or a value that is not allowed"),
+        (r#"{"kty":"RSA","key_size":"2048"}"#, "key_size has the wrong type or a value that is not allowed"),
+        (r#"{"kty":"RSA","key_size":1e99}"#, "key_size has the wrong type or a value that is not allowed"),
+        (r#"{"kty":"RSA","key_ops":["fly"]}"#, "key_ops: not an operation of keys"),
+        (r#"{"kty":"RSA","kty":"RSA-HSM"}"#, "kty stands there twice"),
+        (
+            r#"{"kty":"RSA","attributes":{"exp":"soon"}}"#,
+            "attributes.exp has the wrong type or a value that is not allowed",
+        ),
+        (r#"{"kty":"RSA","public_exponent":3}"#, "public_exponent: only 65537 is supported"),
+        (r#"["RSA"]"#, "the body is not a JSON object"),
+        ("{", "the body is not valid JSON"),
+        (&tags, "tags: more than 15"),
+        (&long, "tags: a name or value is longer than 256 characters"),
+        (&deep, "kty has the wrong type or a value that is not allowed"),
+    ] {
+        let answer = world.ask("POST /keys/k/create", body).await;
+        assert_eq!((answer.error(), answer.header("x-keyhaven-detail")), (INVALID.to_owned(), detail), "{body}");
+    }
+    assert_eq!(world.ask("GET /keys", "").await.exactly(), r#"200 {"value":[],"nextLink":null}"#, "nothing was made");
+}
+
+#[tokio::test]
+async fn key_types_and_sizes_have_texts_of_their_own() {
+    let world = World::new().await;
+    for (vault, body, expected) in [
+        ("acme", "", "400 BadParameter Property 'kty' is required.\r\n"),
+        ("acme", r#"{"kty":"oct"}"#, "400 BadParameter/KeyTypeNotSupported Invalid kty value: oct"),
+        ("acme", r#"{"kty":"EC"}"#, "400 BadParameter/KeyTypeNotSupported Invalid kty value: EC"),
+        (
+            "acme",
+            r#"{"kty":"RSA","key_size":1024}"#,
+            "400 BadParameter/KeySizeNotSupported Unsupported key size (1024). Supported sizes are [2048, 3072, 4096]",
+        ),
+        (
+            "plain",
+            r#"{"kty":"RSA-HSM"}"#,
+            "400 BadParameter/KeyTypeNotSupported Invalid kty value: RSA-HSM. HSM-protected keys need a vault of sku \
+             premium.",
+        ),
+        (
+            "acme",
+            r#"{"kty":"RSA","attributes":{"exportable":true}}"#,
+            "400 NotSupported Exportable keys and release policies are not supported by this server.",
+        ),
+        (
+            "acme",
+            r#"{"kty":"RSA","release_policy":{"data":"e30"}}"#,
+            "400 NotSupported Exportable keys and release policies are not supported by this server.",
+        ),
+    ] {
+        assert_eq!(world.ask_as("owner", vault, "POST /keys/k/create", body).await.error(), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_members_are_ignored_and_zero_means_no_exponent() {
+    let world = World::new().await;
+    world.key("k", r#"{"kty":"RSA","public_exponent":0,"key_ops":[],"curve":"P-384","crv":"P-384"}"#).await;
+}

@@ -1,0 +1,19 @@
+//! Exchanges with a whole server over real HTTPS: a request, then exactly what is answered. Clock and ids are seeded,
+//! so nothing is redacted but key material.
+
+mod access;
+mod challenge;
+mod cli;
+mod create;
+mod durability;
+mod errors;
+mod identity;
+mod limits;
+mod lists;
+mod operate;
+mod private;
+mod secrets;
+mod takeover;
+mod tls;
+mod update;
+mod world;

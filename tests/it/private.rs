@@ -1,0 +1,66 @@
+//! No sequence of calls ever shows a private member.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::world::World;
+
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
+const PATHS: [&str; 12] = [
+    "POST /keys/a/create",
+    "POST /keys/b/create",
+    "GET /keys/a",
+    "GET /keys",
+    "GET /keys/a/versions",
+    "PATCH /keys/a",
+    "POST /keys/a/encrypt",
+    "POST /keys/a/decrypt",
+    "POST /keys/a/wrapkey",
+    "POST /keys/b/unwrapkey",
+    "POST /keys/a/sign",
+    "POST /keys/b/verify",
+];
+const BODIES: [&str; 6] = [
+    "",
+    r#"{"kty":"RSA"}"#,
+    r#"{"kty":"RSA-HSM","key_ops":["sign","export"],"tags":{"d":"not mine"}}"#,
+    r#"{"alg":"RSA-OAEP","value":"AAAA","digest":"AAAA"}"#,
+    r#"{"alg":"RS256","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","digest":"AAAA"}"#,
+    r#"{"key":{"d":"AA"},"attributes":{"enabled":true},"tags":{}}"#,
+];
+
+/// Names of members anywhere in `value`, tags left out: those are the caller's own.
+fn members(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                found.push(name.clone());
+                if name != "tags" {
+                    members(value, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| members(item, found)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_never_carry_private_members(calls in prop::collection::vec((0..PATHS.len(), 0..BODIES.len()), 1..12)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new().await;
+            for (path, body) in calls {
+                let answer = world.ask(PATHS[path], BODIES[body]).await;
+                prop_assert!(answer.status.as_u16() < 500, "{}: {}", PATHS[path], answer.text);
+                let mut found = Vec::new();
+                members(&answer.json(), &mut found);
+                prop_assert!(!found.iter().any(|name| PRIVATE.contains(&name.as_str())), "{}", answer.text);
+            }
+            Ok(())
+        })?;
+    }
+}
