@@ -52,7 +52,7 @@ async fn heads_over_the_bounds_are_431() {
 async fn a_body_that_does_not_come_is_given_up() {
     let world = World::of(SMALL, Storage::Memory).await;
     let token = world.token("owner").await;
-    let mut stream = world.tls(&format!("acme.vault.localhost")).await.unwrap();
+    let mut stream = world.tls("acme.vault.localhost").await.unwrap();
     let head = format!(
         "PUT /secrets/s?api-version=7.4 HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-length: 10\r\n\r\n{{",
         world.host("acme")

@@ -1,6 +1,8 @@
 //! Exchanges with a whole server over real HTTPS: a request, then exactly what is answered. Clock and ids are seeded,
 //! so nothing is redacted but key material.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod access;
 mod challenge;
 mod cli;
@@ -16,4 +18,5 @@ mod secrets;
 mod takeover;
 mod tls;
 mod update;
+#[expect(unreachable_pub, reason = "the tests' own toolbox")]
 mod world;

@@ -34,10 +34,10 @@ impl Hosts {
 
     /// The vault that answers on `authority`, if there is one.
     pub async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Arc<Vault>>, Refusal> {
-        if let Some(name) = named(authority.host()) {
-            if let Some(vault) = vaults.find(&name).await? {
-                return Ok(Some(vault));
-            }
+        if let Some(name) = named(authority.host())
+            && let Some(vault) = vaults.find(&name).await?
+        {
+            return Ok(Some(vault));
         }
         if self.is_default(authority) {
             return vaults.find(&self.default_vault).await;

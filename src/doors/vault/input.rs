@@ -43,7 +43,7 @@ fn shown(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
         serde_json::error::Category::Data => "has the wrong type or a value that is not allowed",
         _ => "is not valid JSON",
     };
-    if path == "." { format!("the body {kind}") } else { format!("{path} {kind}") }
+    if matches!(path.as_str(), "." | "?") { format!("the body {kind}") } else { format!("{path} {kind}") }
 }
 
 /// The refusal of a value, in the service's words; `detail` says which and why.
