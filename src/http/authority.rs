@@ -17,7 +17,7 @@ impl Authority {
     /// What `text` (`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`) names, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed: hyper::http::uri::Authority = text.parse().ok()?;
-        if text.contains('@') || (parsed.port().is_some() && parsed.port_u16().is_none()) {
+        if text.contains('@') || (parsed.host().len() < text.len() && parsed.port_u16().is_none()) {
             return None;
         }
         let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();

@@ -52,7 +52,7 @@ impl ApiVersion {
         let formed =
             parts.next().is_none() && date.map(str::len) == [4, 2, 2] && date.iter().all(|part| is_number(part));
         let year: u32 = formed.then(|| date[0].parse().ok()).flatten()?;
-        (2014..2100).contains(&year).then_some(if year < 2019 { Self(year - 2014) } else { Self(year) })
+        (2014..2100).contains(&year).then(|| if year < 2019 { Self(year - 2014) } else { Self(year) })
     }
 }
 
