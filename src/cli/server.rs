@@ -1,5 +1,6 @@
 //! The options that `serve` and `run` share, and what they become.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,7 +121,8 @@ impl Server {
         let level = self.log_level.as_deref().unwrap_or(default_level);
         let filter = EnvFilter::builder().parse(level);
         let filter = filter.map_err(|error| Failure::usage(format!("--log-level {level}: {error}")))?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let colours = std::io::stderr().is_terminal();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
         let set = match self.log {
             LogForm::Text => log.with_target(false).try_init(),
             LogForm::Json => log.json().try_init(),

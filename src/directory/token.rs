@@ -161,3 +161,83 @@ impl From<NotSigned> for TokenRefusal {
 fn trimmed(audience: &str) -> &str {
     audience.strip_suffix('/').unwrap_or(audience)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::{Timestamp, VirtualClock};
+    use crate::crypto::pool::Pool;
+    use crate::random;
+    use crate::store::{DataKey, Store};
+
+    const HERE: &str = "https://vault.azure.net";
+
+    fn someone() -> IdentityRecord {
+        IdentityRecord {
+            name: "someone".to_owned(),
+            client_id: Uuid::from_u128(1),
+            object_id: Uuid::from_u128(2),
+            resource_id: "/resource".to_owned(),
+            system_assigned: false,
+            client_secret: None,
+            order: 0,
+        }
+    }
+
+    async fn directory(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Directory {
+        let directory = Directory::new(Uuid::from_u128(tenant), store.clone(), clock.clone(), 10);
+        directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
+        directory
+    }
+
+    async fn world() -> (Directory, Store, Arc<VirtualClock>) {
+        let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_unix(1_000_000)));
+        let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+        let directory = directory(9, &store, &clock).await;
+        directory.ensure(&someone()).await.unwrap();
+        (directory, store, clock)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_good_from_its_first_second_to_the_one_before_its_last() {
+        let (directory, _, clock) = world().await;
+        let token = directory.issue(&someone(), HERE).await.unwrap().access_token;
+        let ask = async || directory.authenticate(&token, &[HERE]).await;
+        assert_eq!(ask().await.unwrap().object_id, someone().object_id);
+        clock.advance(-1);
+        assert!(matches!(ask().await, Err(TokenRefusal::NotYetValid)), "though its signature is remembered");
+        clock.advance(LIFETIME);
+        assert!(ask().await.is_ok());
+        clock.advance(1);
+        assert!(matches!(ask().await, Err(TokenRefusal::Expired)));
+    }
+
+    #[tokio::test]
+    async fn a_token_of_somebody_who_does_not_exist_is_refused() {
+        let (directory, ..) = world().await;
+        let stranger = IdentityRecord { object_id: Uuid::from_u128(7), ..someone() };
+        let token = directory.issue(&stranger, HERE).await.unwrap().access_token;
+        let refused = directory.authenticate(&token, &[HERE]).await;
+        assert!(matches!(refused, Err(TokenRefusal::NoSuchIdentity(id)) if id == stranger.object_id));
+    }
+
+    #[tokio::test]
+    async fn a_token_of_another_tenant_is_refused_though_its_key_is_ours() {
+        let (directory, store, clock) = world().await;
+        let other = self::directory(8, &store, &clock).await;
+        let token = other.issue(&someone(), HERE).await.unwrap().access_token;
+        let refused = directory.authenticate(&token, &[HERE]).await;
+        assert!(matches!(refused, Err(TokenRefusal::Issuer(found)) if found == other.issuer()));
+    }
+
+    #[tokio::test]
+    async fn the_issuers_key_is_made_once() {
+        let (directory, store, clock) = world().await;
+        let again = self::directory(9, &store, &clock).await;
+        assert_eq!(directory.public_key().await.unwrap(), again.public_key().await.unwrap());
+    }
+}

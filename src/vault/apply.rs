@@ -108,7 +108,7 @@ impl Vaults {
 
     async fn ensure_key(&self, call: &Call, wanted: InitialKey, applied: &mut Applied) -> Result<(), Refusal> {
         match self.key(call, &wanted.name, None).await {
-            Ok(found) if found.record.kty != wanted.new.kty => applied.differs.push(format!("key {}", wanted.name)),
+            Ok(found) if !wanted.new.describes(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
                 self.create_key(call, &wanted.name, wanted.new).await?;

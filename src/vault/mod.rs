@@ -8,6 +8,8 @@ pub mod object;
 mod refusal;
 pub mod secrets;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -197,7 +197,8 @@ impl Objects<'_> {
         Ok(Page { items, next })
     }
 
-    /// A page of an object's versions, ordered by version id; empty when there is no such object.
+    /// A page of an object's versions, ordered by version id; empty when there is no such object, as the service has
+    /// it (azure-sdk-for-net issue 16444).
     pub(super) async fn versions<T: Record>(
         &self,
         view: &View,

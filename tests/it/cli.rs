@@ -58,6 +58,16 @@ impl Drop for Served {
     }
 }
 
+/// What a plain listener answers, head and all.
+fn http_get(address: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 fn refused(args: &[&str], status: i32) -> String {
     let output = output(args);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -128,6 +138,52 @@ fn a_data_directory_in_use_is_refused() {
     ];
     let told = refused(&args, 1);
     assert!(told.contains(&format!("the data directory {} is in use by another keyhaven", data.display())), "{told}");
+}
+
+#[test]
+fn of_two_that_start_at_once_one_serves_and_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let start = || {
+        let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--data"];
+        keyhaven(&args).arg(&data).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut both = [start(), start()];
+    let loser = loop {
+        if let Some(loser) = both.iter_mut().position(|child| child.try_wait().unwrap().is_some()) {
+            break loser;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut told = String::new();
+    std::io::Read::read_to_string(both[loser].stderr.as_mut().unwrap(), &mut told).unwrap();
+    assert!(told.contains("in use by another keyhaven"), "{told}");
+    let winner = &mut both[1 - loser];
+    let mut first = String::new();
+    BufReader::new(winner.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("is ready"));
+    winner.kill().unwrap();
+    winner.wait().unwrap();
+}
+
+#[test]
+fn two_servers_that_share_their_certificates_make_one_ca() {
+    let dir = tempfile::tempdir().unwrap();
+    let certs = dir.path().join("certs");
+    let args = ["--certs", certs.to_str().unwrap()];
+    let served = std::thread::scope(|scope| {
+        let starts = ["one", "other"].map(|name| {
+            let data = dir.path().join(name);
+            scope.spawn(move || Served::start(&data, &args))
+        });
+        starts.map(|start| start.join().unwrap())
+    });
+    assert_eq!(served[0].ready["ca"], served[1].ready["ca"]);
+    let kept = std::fs::read_to_string(certs.join("ca.pem")).unwrap();
+    for one in &served {
+        let told = http_get(one.ready["identity"].as_str().unwrap(), "/ca.pem");
+        assert!(told.ends_with(&kept), "{told}");
+    }
 }
 
 #[test]

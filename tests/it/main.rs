@@ -13,6 +13,7 @@ mod identity;
 mod limits;
 mod lists;
 mod operate;
+mod panics;
 mod private;
 mod secrets;
 mod takeover;

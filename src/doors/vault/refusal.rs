@@ -154,3 +154,23 @@ fn bad(message: String) -> ApiError {
 fn forbidden(message: String) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_much_at_once_is_429_with_the_time_to_wait() {
+        let told = error(Refusal::Busy);
+        assert_eq!((told.status, told.code), (StatusCode::TOO_MANY_REQUESTS, "Throttled"));
+        assert_eq!(told.headers[0].1, "1");
+        assert_eq!(told.headers[0].0, "retry-after");
+    }
+
+    #[test]
+    fn causes_of_our_own_failures_stay_in_the_log() {
+        let told = error(Refusal::Damaged { record: "version/x".to_owned(), why: "hush".to_owned() });
+        assert_eq!(told.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!told.message.contains("hush") && !told.message.contains("version/x"));
+    }
+}

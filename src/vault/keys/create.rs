@@ -61,6 +61,12 @@ impl Vaults {
 }
 
 impl NewKey {
+    /// Whether `key` has the type and the size that are wanted here.
+    pub fn describes(&self, key: &KeyRecord) -> bool {
+        let bits = base64url::decode(&key.n).map(|n| n.len() * 8);
+        key.kty == self.kty && bits == usize::try_from(self.size.bits()).ok()
+    }
+
     fn record(self, key: &RsaKey, call: &Call) -> KeyRecord {
         let public = key.public();
         KeyRecord {

@@ -102,7 +102,7 @@ impl KeyOperation {
 }
 
 impl Vaults {
-    fn keys<'a>(&'a self, vault: &'a Vault) -> Objects<'a> {
+    pub(super) fn keys<'a>(&'a self, vault: &'a Vault) -> Objects<'a> {
         Objects { vaults: self, vault, kind: Kind::Key }
     }
 }

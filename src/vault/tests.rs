@@ -1,0 +1,155 @@
+//! What cannot be seen from outside: damaged records, a full pool, what lies on the disk.
+
+use std::sync::Arc;
+
+use rsa::PrivateKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::traits::PrivateKeyParts;
+use uuid::Uuid;
+
+use super::keys::{KeyType, NewKey};
+use super::object::{GivenAttributes, PageRequest};
+use super::*;
+use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::base64url;
+use crate::crypto::rsa::RsaSize;
+use crate::random::{self, SeededRandom};
+use crate::store::{Batch, DataKey, MasterKey, RedbOptions};
+
+fn memory() -> Store {
+    Store::memory(DataKey::from_bytes(random::secret())).unwrap()
+}
+
+async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
+    let vaults = Vaults::new(store.clone(), pool.clone(), Arc::new(SeededRandom::new(1)), 10);
+    let name = VaultName::local();
+    let initial = InitialVault {
+        name: name.clone(),
+        aliases: vec![],
+        sku: Sku::Premium,
+        retention_days: 90,
+        purge_protection: false,
+        access_policies: vec![],
+        keys: vec![],
+        secrets: vec![],
+    };
+    vaults.apply(initial, Timestamp::from_unix(1)).await.unwrap();
+    let vault = vaults.find(&name).await.unwrap().unwrap();
+    let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+    (vaults, Call { now: Timestamp::from_unix(1), who, vault, id: Uuid::nil() })
+}
+
+fn rsa() -> NewKey {
+    let attributes = GivenAttributes::default();
+    NewKey { kty: KeyType::Rsa, size: RsaSize::Bits2048, key_ops: None, attributes, tags: None }
+}
+
+fn name() -> ObjectName {
+    ObjectName::parse("k").unwrap()
+}
+
+/// The keys of the records below `prefix`.
+async fn records(store: &Store, prefix: &str) -> Vec<Key> {
+    let view = store.view().await.unwrap();
+    let found = view.keys(&Key::from(prefix), None, usize::MAX).await.unwrap();
+    found.into_iter().map(|(key, _)| key).collect()
+}
+
+#[tokio::test]
+async fn a_lost_record_is_damage_and_never_a_404() {
+    for lost in ["object/", "version/", "material/"] {
+        let (store, pool) = (memory(), Pool::start(1, 10));
+        let (vaults, call) = world(&store, &pool).await;
+        vaults.create_key(&call, &name(), rsa()).await.unwrap();
+        let key = records(&store, lost).await.remove(0);
+        store.commit(Batch::default().delete(key)).await.unwrap();
+        // As another process would find it: nothing parsed is in memory.
+        let fresh = Vaults::new(store.clone(), pool, Arc::new(SeededRandom::new(2)), 10);
+        let digest = vec![0; 32];
+        let sign = keys::Operation::Sign { alg: SignatureAlgorithm::Rs256, digest };
+        let refused = fresh.operate(&call, &name(), None, sign).await.unwrap_err();
+        assert!(
+            matches!(&refused, Refusal::Damaged { record, .. } if record.contains("/keys/K")),
+            "{lost} {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_version_list_that_lacks_a_version_is_damage() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let (vaults, call) = world(&store, &pool).await;
+    for _ in 0..3 {
+        vaults.create_key(&call, &name(), rsa()).await.unwrap();
+    }
+    let latest = vaults.key(&call, &name(), None).await.unwrap().version;
+    let older = |key: &Key| !key.to_string().ends_with(latest.as_str());
+    let lost = records(&store, "version/").await.into_iter().find(older).unwrap();
+    store.commit(Batch::default().delete(lost.clone())).await.unwrap();
+
+    let page = PageRequest { after: None, limit: 25 };
+    let refused = vaults.list_key_versions(&call, &name(), &page).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Damaged { .. }), "{refused:?}");
+    let version = Version::parse(lost.to_string().rsplit('/').next().unwrap()).unwrap();
+    let refused = vaults.key(&call, &name(), Some(&version)).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Damaged { .. }), "{refused:?}");
+    assert!(vaults.key(&call, &name(), None).await.is_ok(), "what is there is still answered");
+}
+
+#[tokio::test]
+async fn a_full_pool_is_told_and_nothing_is_made() {
+    let (store, pool) = (memory(), Pool::start(1, 1));
+    let (vaults, call) = world(&store, &pool).await;
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let block = || {
+        let (pool, held) = (pool.clone(), held.clone());
+        tokio::spawn(async move { pool.generate(move || held.lock().unwrap().recv()).await })
+    };
+    let first = block();
+    let mut refused = None;
+    let second = block();
+    for _ in 0..200 {
+        let name = name();
+        let create = vaults.create_key(&call, &name, rsa());
+        match tokio::time::timeout(std::time::Duration::from_millis(20), create).await {
+            Ok(Err(refusal)) => {
+                refused = Some(refusal);
+                break;
+            }
+            Ok(Ok(_)) => panic!("the only thread is busy"),
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+    assert!(matches!(refused, Some(Refusal::Busy)), "{refused:?}");
+    drop(release);
+    let _ = (first.await, second.await);
+    assert!(matches!(vaults.key(&call, &name(), None).await, Err(Refusal::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn the_disk_shows_no_prime_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keyhaven.redb");
+    let master = MasterKey::from_bytes(random::secret());
+    let fresh = DataKey::from_bytes(random::secret());
+    let store = Store::redb(&path, &master, fresh, RedbOptions::default()).unwrap();
+    let pool = Pool::start(1, 10);
+    let (vaults, call) = world(&store, &pool).await;
+    let made = vaults.create_key(&call, &name(), rsa()).await.unwrap();
+    let view = store.view().await.unwrap();
+    let der = vaults.keys(&call.vault).material(&view, &name(), &made.version).await.unwrap();
+    drop(view);
+    store.close().await;
+
+    let bytes = std::fs::read(&path).unwrap();
+    for prime in PrivateKey::from_pkcs8_der(&der).unwrap().primes() {
+        let raw = prime.to_be_bytes_trimmed_vartime();
+        let hex: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+        for needle in
+            [raw.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes(), base64url::encode(&raw).into_bytes()]
+        {
+            assert!(needle.len() >= 128 && !bytes.windows(needle.len()).any(|window| window == needle));
+        }
+    }
+}
