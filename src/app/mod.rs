@@ -5,7 +5,7 @@ mod data;
 mod ready;
 mod trust;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -297,15 +297,15 @@ impl Parts {
         let data_plane = self.data_plane(hosts, applied.default_vault.clone(), applied.limits.clone());
         let names = LocalNames::new(own_names);
         let identity_header = Zeroizing::new(hex(&random::secret::<16>()));
-        let identity = self.identity_door(&names, identity_header.clone(), ca_pem, addresses.identity.ip());
+        let identity = self.identity_door(&names, identity_header.clone(), ca_pem);
 
         let limits = applied.limits;
         let mut tasks = vec![
             spawn(sockets.vaults, Some(tls), data_plane.clone(), &limits, &stopping),
             spawn(sockets.identity, None, identity, &limits, &stopping),
         ];
-        if let (Some(socket), Some(own)) = (sockets.admin, addresses.admin) {
-            tasks.push(spawn(socket, None, self.admin_door(names, own.ip()), &limits, &stopping));
+        if let Some(socket) = sockets.admin {
+            tasks.push(spawn(socket, None, self.admin_door(names), &limits, &stopping));
         }
         let takeover_ca = match sockets.proxy {
             Some(socket) => {
@@ -381,7 +381,7 @@ impl Parts {
         })
     }
 
-    fn identity_door(&self, names: &LocalNames, header: Zeroizing<String>, ca_pem: String, own: IpAddr) -> Answer {
+    fn identity_door(&self, names: &LocalNames, header: Zeroizing<String>, ca_pem: String) -> Answer {
         let door = doors::identity::Open::new(doors::identity::IdentityDoor {
             directory: self.directory.clone(),
             names: names.clone(),
@@ -389,13 +389,13 @@ impl Parts {
             ca_pem,
         });
         let door = Arc::new(door);
-        Arc::new(move |request, _| {
+        Arc::new(move |request, arrival| {
             let door = door.clone();
-            Box::pin(async move { door.answer(request, own).await })
+            Box::pin(async move { door.answer(request, arrival).await })
         })
     }
 
-    fn admin_door(&self, names: LocalNames, own: IpAddr) -> Answer {
+    fn admin_door(&self, names: LocalNames) -> Answer {
         let door = doors::admin::Open::new(doors::admin::AdminDoor {
             names,
             vaults: self.vaults.clone(),
@@ -405,9 +405,9 @@ impl Parts {
             started: self.system.now(),
         });
         let door = Arc::new(door);
-        Arc::new(move |request, _| {
+        Arc::new(move |request, arrival| {
             let door = door.clone();
-            Box::pin(async move { door.answer(request, own).await })
+            Box::pin(async move { door.answer(request, arrival).await })
         })
     }
 

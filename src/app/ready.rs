@@ -15,8 +15,8 @@ use crate::vault::VaultName;
 /// Environment variables, by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// The content of the ready file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The content of the ready file. It holds the admin key, so it has no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ready {
     /// The server's process.

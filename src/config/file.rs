@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::Deserialize;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{Config, TENANT, default_identities, default_vault, derived, resource_id};
 use crate::access::{AccessPolicy, Permissions};
@@ -14,7 +13,7 @@ use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::vault::keys::{KeyType, NewKey};
 use crate::vault::object::GivenAttributes;
-use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret};
+use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
 use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Sku, VaultName};
 
 /// What is wrong with a configuration, and where.
@@ -129,7 +128,7 @@ struct FileKey {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FileSecret {
     name: String,
-    value: Zeroizing<String>,
+    value: SecretValue,
     content_type: Option<String>,
 }
 
@@ -292,7 +291,7 @@ impl FileKey {
 
 impl FileSecret {
     fn initial(self, path: &str) -> Result<InitialSecret, ConfigError> {
-        if self.value.len() > MAX_VALUE {
+        if self.value.reveal().len() > MAX_VALUE {
             return Err(wrong(format!("{path}.value"), format!("must be at most {MAX_VALUE} bytes")));
         }
         if self.content_type.as_ref().is_some_and(|kind| kind.chars().count() > MAX_CONTENT_TYPE) {
@@ -393,7 +392,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_shown_by_an_error_or_by_debug() {
-        let text = r#"{"identities":[{"name":"a","clientSecret":"hush"}]}"#;
+        let text = r#"{"identities":[{"name":"a","clientSecret":"hush"}],
+            "vaults":[{"name":"acme","secrets":[{"name":"s","value":"hush"}]}]}"#;
         assert!(!format!("{:?}", parse(text).unwrap()).contains("hush"));
     }
 }

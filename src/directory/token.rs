@@ -44,8 +44,7 @@ pub struct Claims {
     pub xms_mirid: String,
 }
 
-/// A token and what its receiver must know about it.
-#[derive(Debug)]
+/// A token and what its receiver must know about it. Whoever has it is somebody, so it has no `Debug`.
 pub struct Issued {
     /// The token.
     pub access_token: String,

@@ -1,6 +1,5 @@
 //! The admin API: for now `GET /admin/status`, which anybody on this machine may ask.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
@@ -11,7 +10,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::http::error::ApiError;
 use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Routes};
-use crate::http::{BoxFuture, Request, Response, body};
+use crate::http::{Arrival, BoxFuture, Request, Response, body};
 use crate::operation::{Operation, Permission};
 use crate::vault::Vaults;
 
@@ -49,9 +48,9 @@ impl Open {
         Self { door: Arc::new(door), routes }
     }
 
-    /// Answers a request that came in at the address `own`.
-    pub async fn answer(&self, request: Request, own: IpAddr) -> Response {
-        if let Some(why) = self.door.names.refusal(&request, own) {
+    /// Answers a request.
+    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+        if let Some(why) = self.door.names.refusal(&request, arrival.local.ip()) {
             return ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why).into_response();
         }
         match self.routes.find(request.method(), request.uri().path()) {

@@ -1,7 +1,6 @@
 //! Tokens for managed identities, as the metadata service (IMDS) and as App Service give them; besides `/health` and
 //! `/ca.pem`. Clients retry 404, 410, 429 and 5xx for a minute, so "no" is always a 400.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::header::HeaderMap;
@@ -13,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::directory::{Chosen, Directory, Issued};
 use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Routes};
-use crate::http::{BoxFuture, Request, Response, body};
+use crate::http::{Arrival, BoxFuture, Request, Response, body};
 use crate::operation::{Operation, Permission};
 
 /// The path of `IDENTITY_ENDPOINT`, App Service's form.
@@ -63,9 +62,9 @@ impl Open {
         Self { door: Arc::new(door), routes }
     }
 
-    /// Answers a request that came in at the address `own`.
-    pub async fn answer(&self, request: Request, own: IpAddr) -> Response {
-        if let Some(why) = self.door.names.refusal(&request, own) {
+    /// Answers a request.
+    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+        if let Some(why) = self.door.names.refusal(&request, arrival.local.ip()) {
             return refused(StatusCode::FORBIDDEN, "invalid_request", why);
         }
         let path = merged(request.uri().path());

@@ -32,6 +32,8 @@ pub type Answer = Arc<dyn Fn(Request, Arrival) -> BoxFuture<Response> + Send + S
 pub struct Arrival {
     /// The client's address.
     pub peer: SocketAddr,
+    /// The address the client reached.
+    pub local: SocketAddr,
     /// Whether it came through the takeover proxy, for a name that belongs to the cloud.
     pub taken_over: bool,
 }

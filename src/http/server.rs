@@ -119,7 +119,8 @@ impl Door {
         tokio::spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
-            self.serve(stream, Arrival { peer, taken_over: false }, stopping).await;
+            let Ok(local) = stream.local_addr() else { return };
+            self.serve(stream, Arrival { peer, local, taken_over: false }, stopping).await;
         });
     }
 

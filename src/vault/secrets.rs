@@ -1,5 +1,6 @@
 //! Secrets: versioned values of up to 25,600 bytes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,11 +25,35 @@ pub struct SecretRecord {
     pub tags: Option<Tags>,
 }
 
+/// A secret's value: wiped when dropped, and shown by nothing.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretValue(Zeroizing<String>);
+
+impl SecretValue {
+    /// The value itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretValue {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(..)")
+    }
+}
+
 /// What a new version of a secret shall be.
 #[derive(Debug)]
 pub struct NewSecret {
     /// The value.
-    pub value: Zeroizing<String>,
+    pub value: SecretValue,
     /// What the value is, in the caller's words.
     pub content_type: Option<String>,
     /// Attributes given.
@@ -54,7 +79,7 @@ impl Vaults {
             tags: new.tags.clone(),
         };
         let version = self.new_version();
-        let material = Zeroizing::new(new.value.as_bytes().to_vec());
+        let material = Zeroizing::new(new.value.reveal().as_bytes().to_vec());
         let name = self.secrets(&call.vault).add(name, &version, &record, &material).await?;
         Ok(Found { name, version, record: Arc::new(record) })
     }
@@ -69,7 +94,7 @@ impl Vaults {
         call: &Call,
         name: &ObjectName,
         version: Option<&Version>,
-    ) -> Result<(Found<SecretRecord>, Zeroizing<String>), Refusal> {
+    ) -> Result<(Found<SecretRecord>, SecretValue), Refusal> {
         let view = self.records().view().await?;
         let secrets = self.secrets(&call.vault);
         let found: Found<SecretRecord> = secrets.find(&view, name, version).await?;
@@ -81,7 +106,8 @@ impl Vaults {
             record: format!("the value of secret {}/{}", found.name, found.version),
             why: error.to_string(),
         })?;
-        Ok((found, Zeroizing::new(value.to_owned())))
+        let value = SecretValue::from(value.to_owned());
+        Ok((found, value))
     }
 
     fn secrets<'a>(&'a self, vault: &'a Vault) -> Objects<'a> {

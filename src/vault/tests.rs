@@ -67,7 +67,7 @@ async fn a_lost_record_is_damage_and_never_a_404() {
         let fresh = Vaults::new(store.clone(), pool, Arc::new(SeededRandom::new(2)), 10);
         let digest = vec![0; 32];
         let sign = keys::Operation::Sign { alg: SignatureAlgorithm::Rs256, digest };
-        let refused = fresh.operate(&call, &name(), None, sign).await.unwrap_err();
+        let refused = fresh.operate(&call, &name(), None, sign).await.err().unwrap();
         assert!(
             matches!(&refused, Refusal::Damaged { record, .. } if record.contains("/keys/K")),
             "{lost} {refused:?}"

@@ -16,6 +16,7 @@ mod operate;
 mod panics;
 mod private;
 mod secrets;
+mod stop;
 mod takeover;
 mod tls;
 mod update;

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn the_challenge_has_the_form_that_every_client_parses() {
-        let arrival = Arrival { peer: ([127, 0, 0, 1], 1).into(), taken_over: false };
+        let arrival =
+            Arrival { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into(), taken_over: false };
         let authority = Authority::parse("acme.vault.localhost:8443").unwrap();
         let error = unauthorized(MISSING.to_owned(), &authority, Uuid::nil(), arrival);
         assert_eq!(

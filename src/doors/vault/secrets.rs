@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::attributes::{self, AttributesIn, AttributesOut};
 use super::exchange::Exchange;
@@ -15,7 +14,7 @@ use crate::http::{Response, body};
 use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
 use crate::vault::object::{Found, Tags};
-use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretRecord};
+use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretRecord, SecretValue};
 
 pub(super) static SET: Operation = Operation {
     name: "SecretSet",
@@ -29,7 +28,7 @@ pub(super) async fn set(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming
     let name = exchange.name()?;
     let new = input::object::<SetSecret>(body, &door.limits).await?.parse()?;
     let made = door.vaults.set_secret(&exchange.call, &name, &new).await;
-    Ok(bundle(&exchange, &made.map_err(refusal::error)?, &new.value))
+    Ok(bundle(&exchange, &made.map_err(refusal::error)?, new.value.reveal()))
 }
 
 pub(super) static GET: Operation = Operation {
@@ -44,13 +43,13 @@ pub(super) async fn get(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Resp
     let (name, version) = (exchange.name()?, exchange.version()?);
     let found = door.vaults.secret(&exchange.call, &name, version.as_ref()).await;
     let (found, value) = found.map_err(refusal::error)?;
-    Ok(bundle(&exchange, &found, &value))
+    Ok(bundle(&exchange, &found, value.reveal()))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SetSecret {
-    value: Option<Zeroizing<String>>,
+    value: Option<SecretValue>,
     content_type: Option<String>,
     attributes: Option<AttributesIn>,
     tags: Option<Tags>,
@@ -62,7 +61,7 @@ impl SetSecret {
         required.check("value", self.value.as_ref());
         required.finish()?;
         let value = self.value.unwrap_or_default();
-        if value.len() > MAX_VALUE {
+        if value.reveal().len() > MAX_VALUE {
             return Err(input::invalid(&format!("value: longer than {MAX_VALUE} bytes")));
         }
         if self.content_type.as_ref().is_some_and(|kind| kind.chars().count() > MAX_CONTENT_TYPE) {

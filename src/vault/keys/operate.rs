@@ -12,8 +12,7 @@ use crate::crypto::rsa::RsaKey;
 use crate::store::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
-/// What to do with a key, and on which bytes.
-#[derive(Clone, Debug)]
+/// What to do with a key, and on which bytes. They may be secret, so it has no `Debug`.
 #[expect(missing_docs, reason = "the service's own words")]
 pub enum Operation {
     Encrypt { alg: EncryptionAlgorithm, value: Vec<u8> },
@@ -24,8 +23,7 @@ pub enum Operation {
     Verify { alg: SignatureAlgorithm, digest: Vec<u8>, signature: Vec<u8> },
 }
 
-/// What came of it.
-#[derive(Debug)]
+/// What came of it. The bytes may be secret, so it has no `Debug`.
 pub enum Operated {
     /// A ciphertext, a plaintext, a wrapped or unwrapped key, a signature.
     Bytes(Zeroizing<Vec<u8>>),
