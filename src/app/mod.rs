@@ -2,7 +2,11 @@
 //! whole server here, in its own process.
 
 mod data;
+mod names;
+mod parts;
 mod ready;
+mod site;
+mod sockets;
 mod trust;
 
 use std::net::SocketAddr;
@@ -10,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -18,21 +21,20 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
-use crate::doors;
-use crate::http::authority::Authority;
-use crate::http::ca::Ca;
-use crate::http::local::LocalNames;
-use crate::http::server::{Door, Listener, Stopper, Stopping, stopping};
-use crate::http::tls::{self, Leaves, Ours};
-use crate::http::{Answer, limits::Limits};
-use crate::proxy::Proxy;
-use crate::random::{self, OsRandom, Random, SeededRandom};
+use crate::http::server::{Listener, Stopper, stopping};
+use crate::random::{OsRandom, Random, SeededRandom};
 use crate::store::{MasterKey, Store};
 use crate::vault::Vaults;
 
 pub use data::{DataError, Storage};
 pub use ready::{Ready, Variables};
 pub use trust::bundle;
+
+use data::Data;
+use names::Names;
+use parts::{Applied, Parts};
+use site::Site;
+use sockets::Sockets;
 
 /// How long requests in flight may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -126,7 +128,7 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     store: Store,
     pool: Pool,
-    data: data::Data,
+    data: Data,
 }
 
 /// Starts a server; when this returns, every listener answers.
@@ -136,7 +138,7 @@ pub struct Running {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock);
     let sockets = Sockets::bind(options.listen).await?;
-    let data = data::Data::open(&options.storage, options.seal_key.as_ref(), options.admin_key)?;
+    let data = Data::open(&options.storage, options.seal_key.as_ref(), options.admin_key)?;
     let pool = Pool::start(std::thread::available_parallelism().map_or(2, usize::from), POOL_QUEUE);
     let random: Arc<dyn Random> = match options.seed {
         Some(seed) => Arc::new(SeededRandom::new(seed)),
@@ -144,9 +146,46 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     };
     let vaults = Vaults::new(data.store.clone(), pool.clone(), random.clone(), PARSED_KEYS);
     let directory = Directory::new(options.config.tenant, data.store.clone(), system.clone(), CHECKED_TOKENS);
-    let parts = Parts { vaults, directory, random, system, clock: options.clock, data, pool };
-    let config = parts.apply(options.config).await?;
-    parts.listen(config, sockets, options.certs).await
+    let parts = Parts { vaults, directory, random, system, clock: options.clock, pool };
+    let applied = parts.apply(options.config).await?;
+    listen(parts, applied, data, sockets, options.certs).await
+}
+
+/// Opens the doors behind the sockets.
+async fn listen(
+    parts: Parts,
+    applied: Applied,
+    data: Data,
+    sockets: Sockets,
+    certs: Option<PathBuf>,
+) -> Result<Running, StartError> {
+    let certs = certs.or_else(|| data.certs());
+    let names = Names::gather(&parts.vaults, &applied.default_hosts).await?;
+    let ca = trust::local_ca(certs.as_deref(), &names.certified(), parts.system.now())?;
+    let ca_path = data.publish_ca(certs.as_deref(), ca.pem())?;
+    let site = Site { identity_header: site::identity_header(), ca_pem: ca.pem().to_owned(), parts, applied, names };
+    let tls = site.tls(ca)?;
+
+    let addresses = sockets.addresses()?;
+    let (stopper, stopping) = stopping();
+    let spawn = |socket, tls, answer| {
+        let limits = site.applied.limits.clone();
+        tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
+    };
+    let data_plane = site.data_plane();
+    let mut tasks =
+        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, site.identity_door())];
+    tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(data.engine))));
+    let mut takeover_ca = None;
+    if let Some(socket) = sockets.proxy {
+        let takeover = site.takeover(data_plane, addresses.all(), stopping.clone())?;
+        tasks.push(spawn(socket, None, takeover.answer));
+        takeover_ca = Some(takeover.ca_pem);
+    }
+    tasks.push(site.parts.prepare_issuer());
+    let ready = site.ready(addresses, &data, ca_path).await?;
+    let Parts { pool, .. } = site.parts;
+    Ok(Running { ready, takeover_ca, stopper, tasks, store: data.store.clone(), pool, data })
 }
 
 impl Running {
@@ -180,287 +219,6 @@ impl Running {
         self.pool.stop();
         drop(self.data);
     }
-}
-
-/// The sockets, bound before anything else, so that a port in use is told at once.
-struct Sockets {
-    vaults: TcpListener,
-    identity: TcpListener,
-    admin: Option<TcpListener>,
-    proxy: Option<TcpListener>,
-}
-
-impl Sockets {
-    async fn bind(listen: Listen) -> Result<Self, StartError> {
-        let bind_if = async |flag, address: Option<SocketAddr>| match address {
-            Some(address) => bind(flag, address).await.map(Some),
-            None => Ok(None),
-        };
-        Ok(Self {
-            vaults: bind("--listen", listen.vaults).await?,
-            identity: bind("--identity-listen", listen.identity).await?,
-            admin: bind_if("--admin-listen", listen.admin).await?,
-            proxy: bind_if("the takeover proxy", listen.proxy).await?,
-        })
-    }
-
-    fn addresses(&self) -> Result<ready::Addresses, StartError> {
-        let optional = |socket: &Option<TcpListener>| socket.as_ref().map(TcpListener::local_addr).transpose();
-        let addresses = || -> std::io::Result<ready::Addresses> {
-            Ok(ready::Addresses {
-                vaults: self.vaults.local_addr()?,
-                identity: self.identity.local_addr()?,
-                admin: optional(&self.admin)?,
-                proxy: optional(&self.proxy)?,
-            })
-        };
-        addresses().map_err(failed)
-    }
-}
-
-async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            StartError(format!("{address} is in use ({flag}); stop the other program or give another address"))
-        }
-        _ => StartError(format!("cannot listen on {address} ({flag}): {error}")),
-    })
-}
-
-/// What the doors are built of.
-struct Parts {
-    vaults: Vaults,
-    directory: Directory,
-    random: Arc<dyn Random>,
-    system: Arc<dyn Clock>,
-    clock: Arc<dyn Clock>,
-    data: data::Data,
-    pool: Pool,
-}
-
-/// What is left of the configuration once it has been applied.
-struct Applied {
-    default_hosts: Vec<String>,
-    default_vault: crate::vault::VaultName,
-    limits: Arc<Limits>,
-}
-
-impl Parts {
-    /// Makes what the configuration wants and is not there; says what differs and was left alone.
-    async fn apply(&self, config: Config) -> Result<Applied, StartError> {
-        for identity in &config.identities {
-            if !self.directory.ensure(identity).await.map_err(failed)? {
-                tracing::warn!(
-                    name = identity.name,
-                    "the identity differs from the configuration and was left as it is"
-                );
-            }
-        }
-        let default_vault = config.vaults.first().map(|vault| vault.name.clone());
-        let default_vault = default_vault.ok_or_else(|| failed("the configuration has no vault"))?;
-        for vault in config.vaults {
-            let applied = self.vaults.apply(vault, self.clock.now()).await;
-            let applied =
-                applied.map_err(|refusal| failed(format!("the configuration cannot be applied: {refusal:?}")))?;
-            for made in applied.made {
-                tracing::debug!(made, "made from the configuration");
-            }
-            for differs in applied.differs {
-                tracing::warn!(differs, "differs from the configuration and was left as it is");
-            }
-        }
-        Ok(Applied { default_hosts: config.default_hosts, default_vault, limits: Arc::new(config.limits) })
-    }
-
-    async fn listen(self, applied: Applied, sockets: Sockets, certs: Option<PathBuf>) -> Result<Running, StartError> {
-        let vaults = self.vaults.all().await.map_err(|refusal| failed(format!("{refusal:?}")))?;
-        let machine = machine_name();
-        let mut others: Vec<String> = vaults.iter().flat_map(|vault| vault.aliases.clone()).collect();
-        others.extend(applied.default_hosts.iter().cloned());
-        others.extend(machine.clone());
-        let own_names = others.clone();
-
-        let certs = certs.or_else(|| self.data.certs());
-        let mut domains = vec!["localhost".to_owned()];
-        domains.extend(others.clone());
-        let ca = self.ca(certs.as_deref(), &domains)?;
-        let ca_path = self.data.publish_ca(certs.as_deref(), ca.pem())?;
-        let ca_pem = ca.pem().to_owned();
-        let (ours, unnamed) = (self.ours(others), unnamed(machine.as_deref()));
-        let leaves = Leaves::new(ca, ours, unnamed.clone(), applied.limits.minted_leaves, self.system.clone());
-        let tls = tls::config(Arc::new(leaves.map_err(failed)?)).map_err(failed)?;
-
-        let addresses = sockets.addresses()?;
-        let (stopper, stopping) = stopping();
-        let mut hosts = applied.default_hosts.clone();
-        hosts.extend(machine.clone());
-        let data_plane = self.data_plane(hosts, applied.default_vault.clone(), applied.limits.clone());
-        let names = LocalNames::new(own_names);
-        let identity_header = Zeroizing::new(hex(&random::secret::<16>()));
-        let identity = self.identity_door(&names, identity_header.clone(), ca_pem);
-
-        let limits = applied.limits;
-        let mut tasks = vec![
-            spawn(sockets.vaults, Some(tls), data_plane.clone(), &limits, &stopping),
-            spawn(sockets.identity, None, identity, &limits, &stopping),
-        ];
-        if let Some(socket) = sockets.admin {
-            tasks.push(spawn(socket, None, self.admin_door(names), &limits, &stopping));
-        }
-        let takeover_ca = match sockets.proxy {
-            Some(socket) => {
-                let (answer, pem) = self.proxy(data_plane, &addresses, &limits, &stopping, unnamed)?;
-                tasks.push(spawn(socket, None, answer, &limits, &stopping));
-                Some(pem)
-            }
-            None => None,
-        };
-        tasks.push(self.prepare_issuer());
-
-        let identities = self.directory.identities().await.map_err(failed)?;
-        let ready = Ready::new(ready::Facts {
-            addresses,
-            admin_key: self.data.admin_key.clone(),
-            ca: ca_path,
-            tenant: self.directory.tenant(),
-            vaults: vaults.iter().map(|vault| vault.name.clone()).collect(),
-            default_vault: applied.default_vault,
-            default_client: identities.first().map(|identity| identity.client_id),
-            identity_header,
-        });
-        Ok(Running {
-            ready,
-            takeover_ca,
-            stopper,
-            tasks,
-            store: self.data.store.clone(),
-            pool: self.pool,
-            data: self.data,
-        })
-    }
-
-    fn ca(&self, certs: Option<&std::path::Path>, domains: &[String]) -> Result<Ca, StartError> {
-        let now = self.system.now();
-        match certs {
-            Some(dir) => {
-                data::make_dir(dir).map_err(failed)?;
-                Ca::kept(dir, "Keyhaven local CA", domains, now).map_err(failed)
-            }
-            None => Ca::new("Keyhaven CA for one start", domains, true, now).map_err(failed),
-        }
-    }
-
-    /// The names that leaves are minted for: vaults', the login host, and `others`.
-    fn ours(&self, others: Vec<String>) -> Ours {
-        Arc::new(move |name| {
-            doors::vault::host::named(name).is_some()
-                || name == "localhost"
-                || name == doors::entra::HOST
-                || others.iter().any(|other| other == name)
-        })
-    }
-
-    fn data_plane(&self, hosts: Vec<String>, default: crate::vault::VaultName, limits: Arc<Limits>) -> Answer {
-        let vault = doors::vault::Open::new(doors::vault::VaultDoor {
-            vaults: self.vaults.clone(),
-            directory: self.directory.clone(),
-            hosts: doors::vault::host::Hosts::new(default, hosts),
-            clock: self.clock.clone(),
-            random: self.random.clone(),
-            limits,
-        });
-        let (vault, entra) = (Arc::new(vault), Arc::new(doors::entra::Open::new(self.directory.clone())));
-        Arc::new(move |request, arrival| {
-            let (vault, entra) = (vault.clone(), entra.clone());
-            Box::pin(async move {
-                match Authority::of(&request).filter(|authority| authority.host() == doors::entra::HOST) {
-                    Some(authority) => entra.answer(request, authority).await,
-                    None => vault.answer(request, arrival).await,
-                }
-            })
-        })
-    }
-
-    fn identity_door(&self, names: &LocalNames, header: Zeroizing<String>, ca_pem: String) -> Answer {
-        let door = doors::identity::Open::new(doors::identity::IdentityDoor {
-            directory: self.directory.clone(),
-            names: names.clone(),
-            identity_header: header,
-            ca_pem,
-        });
-        let door = Arc::new(door);
-        Arc::new(move |request, arrival| {
-            let door = door.clone();
-            Box::pin(async move { door.answer(request, arrival).await })
-        })
-    }
-
-    fn admin_door(&self, names: LocalNames) -> Answer {
-        let door = doors::admin::Open::new(doors::admin::AdminDoor {
-            names,
-            vaults: self.vaults.clone(),
-            tenant: self.directory.tenant(),
-            store: self.data.engine,
-            clock: self.clock.clone(),
-            started: self.system.now(),
-        });
-        let door = Arc::new(door);
-        Arc::new(move |request, arrival| {
-            let door = door.clone();
-            Box::pin(async move { door.answer(request, arrival).await })
-        })
-    }
-
-    /// The takeover, with a CA of its own that lives as long as this start.
-    fn proxy(
-        &self,
-        data_plane: Answer,
-        addresses: &ready::Addresses,
-        limits: &Arc<Limits>,
-        stopping: &Stopping,
-        unnamed: Vec<String>,
-    ) -> Result<(Answer, String), StartError> {
-        let domains: Vec<_> = doors::vault::host::cloud_suffixes().map(str::to_owned).collect();
-        let ca = Ca::new("Keyhaven takeover CA for one start", &domains, false, self.system.now()).map_err(failed)?;
-        let pem = ca.pem().to_owned();
-        let taken_over: Ours = Arc::new(|name| doors::vault::host::named_in_cloud(name).is_some());
-        let leaves = Leaves::new(ca, taken_over.clone(), unnamed, limits.minted_leaves, self.system.clone());
-        let tls = tls::config(Arc::new(leaves.map_err(failed)?)).map_err(failed)?;
-        let door = Arc::new(Door { tls: Some(tls), answer: data_plane, limits: limits.clone() });
-        let proxy = Arc::new(Proxy { taken_over, door, own: addresses.all(), stopping: stopping.clone() });
-        Ok((Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival))), pem))
-    }
-
-    /// Loads or makes the issuer's key in the background: a first start need not wait for it, token requests do.
-    fn prepare_issuer(&self) -> JoinHandle<()> {
-        let (directory, pool) = (self.directory.clone(), self.pool.clone());
-        tokio::spawn(async move {
-            if let Err(error) = directory.prepare_issuer(&pool).await {
-                tracing::error!(%error, "no tokens can be issued");
-            }
-        })
-    }
-}
-
-fn spawn(
-    tcp: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    answer: Answer,
-    limits: &Arc<Limits>,
-    stopping: &Stopping,
-) -> JoinHandle<()> {
-    tokio::spawn(Listener { tcp, tls, answer, limits: limits.clone() }.serve(stopping.clone()))
-}
-
-/// The machine's own name in lower case, when it can stand in a certificate.
-fn machine_name() -> Option<String> {
-    let name = gethostname::gethostname().into_string().ok()?.to_ascii_lowercase();
-    Authority::parse(&name).filter(|host| host.port().is_none() && host.address().is_none()).map(|_| name)
-}
-
-fn unnamed(machine: Option<&str>) -> Vec<String> {
-    let always = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    always.into_iter().chain(machine.map(str::to_owned)).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

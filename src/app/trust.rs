@@ -1,11 +1,14 @@
-//! Bundles of certificate authorities: those that were in force before, and ours, so that a program given the bundle
+//! The local certificate authority, and bundles of authorities: those that were in force before, and ours, so that a program given the bundle
 //! still trusts every other site.
 
 use std::path::Path;
 
 use pem::Pem;
 
-use super::Variables;
+use super::data::make_dir;
+use super::{StartError, Variables, failed};
+use crate::clock::Timestamp;
+use crate::http::ca::Ca;
 
 /// The variables by which clients are given certificate authorities: requests and az; Go, .NET, Rust and aiohttp; curl;
 /// Node.
@@ -23,6 +26,17 @@ pub(super) fn former() -> Vec<String> {
 /// The variables that name the bundle at `path`.
 pub(super) fn variables(path: &Path) -> Variables {
     VARIABLES.map(|name| (name.to_owned(), path.display().to_string())).into()
+}
+
+/// The local CA: kept in `certs`, or made for this start alone; able to certify names at and below `domains`.
+pub(super) fn local_ca(certs: Option<&Path>, domains: &[String], now: Timestamp) -> Result<Ca, StartError> {
+    match certs {
+        Some(dir) => {
+            make_dir(dir)?;
+            Ca::kept(dir, "Keyhaven local CA", domains, now).map_err(failed)
+        }
+        None => Ca::new("Keyhaven CA for one start", domains, true, now).map_err(failed),
+    }
 }
 
 /// A PEM bundle of the system's roots, of what the files `former` hold, and of `ours`.

@@ -1,5 +1,7 @@
 //! Why the domain said no: facts, without words of the wire.
 
+use std::fmt;
+
 use super::{Kind, ObjectName, Version};
 use crate::crypto::CryptoError;
 use crate::crypto::pool::PoolError;
@@ -67,6 +69,20 @@ pub enum Refusal {
     Internal(String),
     /// The store failed.
     Store(StoreError),
+}
+
+impl fmt::Display for Refusal {
+    /// For the log and for whoever starts the server; the wire has words of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too much is waiting already"),
+            Self::Damaged { record, why } => write!(f, "the record {record} is damaged: {why}"),
+            Self::Internal(why) => f.write_str(why),
+            Self::Store(error) => write!(f, "{error}"),
+            Self::NeedsPremium { kty } => write!(f, "keys of type {kty} need a premium vault"),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 impl From<RecordError> for Refusal {

@@ -1,0 +1,53 @@
+//! The sockets of the listeners.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::ready::Addresses;
+use super::{Listen, StartError, failed};
+
+/// The sockets, bound before anything else, so that a port in use is told at once.
+pub(super) struct Sockets {
+    pub(super) vaults: TcpListener,
+    pub(super) identity: TcpListener,
+    pub(super) admin: Option<TcpListener>,
+    pub(super) proxy: Option<TcpListener>,
+}
+
+impl Sockets {
+    pub(super) async fn bind(listen: Listen) -> Result<Self, StartError> {
+        let bind_if = async |flag, address: Option<SocketAddr>| match address {
+            Some(address) => bind(flag, address).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Self {
+            vaults: bind("--listen", listen.vaults).await?,
+            identity: bind("--identity-listen", listen.identity).await?,
+            admin: bind_if("--admin-listen", listen.admin).await?,
+            proxy: bind_if("the takeover proxy", listen.proxy).await?,
+        })
+    }
+
+    pub(super) fn addresses(&self) -> Result<Addresses, StartError> {
+        let optional = |socket: &Option<TcpListener>| socket.as_ref().map(TcpListener::local_addr).transpose();
+        let addresses = || -> std::io::Result<Addresses> {
+            Ok(Addresses {
+                vaults: self.vaults.local_addr()?,
+                identity: self.identity.local_addr()?,
+                admin: optional(&self.admin)?,
+                proxy: optional(&self.proxy)?,
+            })
+        };
+        addresses().map_err(failed)
+    }
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            StartError(format!("{address} is in use ({flag}); stop the other program or give another address"))
+        }
+        _ => StartError(format!("cannot listen on {address} ({flag}): {error}")),
+    })
+}
