@@ -1,0 +1,92 @@
+//! The server under load: with data on disk, two keys, and a token to use them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::client::{Target, request};
+use crate::process::Process;
+use crate::server::{Keeping, Server, token};
+use crate::{Outcome, tls};
+
+/// The RSA-2048 key.
+pub(crate) const KEY: &str = "rsa2048";
+/// The RSA-4096 key.
+pub(crate) const LARGE_KEY: &str = "rsa4096";
+/// 32 bytes in base64url: a key to wrap, or a digest to sign.
+pub(crate) const BYTES: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// The server under load.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    server: Server,
+    /// Where it answers.
+    pub(crate) target: Target,
+    token: String,
+    home: TempDir,
+}
+
+impl Subject {
+    /// Starts a server with the keys that are measured.
+    pub(crate) async fn start(binary: &Path) -> Outcome<Self> {
+        eprintln!("starting a server and making its keys");
+        let home = tempfile::tempdir()?;
+        let mut server = Server::spawn(binary, home.path(), Keeping::Data)?;
+        let ready = server.ready()?;
+        let target = Target { address: server.address, config: tls::trusting(&ready.ca)? };
+        let subject = Self { token: token(&ready)?, server, target, home };
+        subject.create(KEY, 2048).await?;
+        subject.create(LARGE_KEY, 4096).await?;
+        Ok(subject)
+    }
+
+    /// The server's process.
+    pub(crate) fn process(&self) -> Process {
+        self.server.process()
+    }
+
+    /// A path for a file that lives as long as the server.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// A request that reads the key `name`.
+    pub(crate) fn get(&self, name: &str) -> String {
+        self.request("GET", &format!("/keys/{name}"), "")
+    }
+
+    /// A request that does `operation` with the key `name` on `value`.
+    pub(crate) fn operate(&self, name: &str, operation: &str, alg: &str, value: &str) -> String {
+        let body = format!(r#"{{"alg":"{alg}","value":"{value}"}}"#);
+        self.request("POST", &format!("/keys/{name}/{operation}"), &body)
+    }
+
+    /// A request that unwraps what the key `name` has wrapped.
+    pub(crate) async fn unwrap(&self, name: &str) -> Outcome<String> {
+        #[derive(Deserialize)]
+        struct Wrapped {
+            value: String,
+        }
+        let mut connection = self.target.connect().await?;
+        let answer = connection.ask(&self.operate(name, "wrapkey", "RSA-OAEP-256", BYTES)).await?;
+        let wrapped: Wrapped = serde_json::from_str(answer.body)?;
+        Ok(self.operate(name, "unwrapkey", "RSA-OAEP-256", &wrapped.value))
+    }
+
+    /// A request that makes a new version of a secret.
+    pub(crate) fn set_secret(&self, name: &str) -> String {
+        let body = format!(r#"{{"value":"{}"}}"#, BYTES.repeat(4));
+        self.request("PUT", &format!("/secrets/{name}"), &body)
+    }
+
+    async fn create(&self, name: &str, bits: u32) -> Outcome<()> {
+        let body = format!(r#"{{"kty":"RSA","key_size":{bits}}}"#);
+        let request = self.request("POST", &format!("/keys/{name}/create"), &body);
+        self.target.connect().await?.ask(&request).await.map(drop)
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> String {
+        request(method, &format!("{path}?api-version=7.4"), &self.token, body)
+    }
+}
