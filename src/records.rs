@@ -153,6 +153,9 @@ impl Records {
     {
         for _ in 0..ATTEMPTS {
             let change = decide(self.view().await?).await?;
+            if change.batch.is_empty() {
+                return Ok(change.answer);
+            }
             match self.store.commit(change.batch).await {
                 Ok(_) => return Ok(change.answer),
                 Err(StoreError::Conflict) => {}

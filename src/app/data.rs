@@ -23,6 +23,13 @@ pub enum Storage {
     Redb(PathBuf),
 }
 
+/// A data directory that this process alone works in.
+pub(super) struct Claimed {
+    storage: Storage,
+    dir: Option<PathBuf>,
+    lock: Option<File>,
+}
+
 /// An open data directory.
 pub(super) struct Data {
     pub(super) store: Store,
@@ -80,29 +87,15 @@ impl From<StoreError> for DataError {
     }
 }
 
-impl Data {
-    /// Opens what `storage` names; makes what is missing. Two servers that start at once do not both make it.
-    pub(super) fn open(
-        storage: &Storage,
-        seal_key: Option<&MasterKey>,
-        admin_key: Option<Zeroizing<String>>,
-    ) -> Result<Self, DataError> {
-        let dir = match storage {
+impl Claimed {
+    /// Takes what `storage` names for this process. Two servers that start at once do not both make it.
+    pub(super) fn new(storage: Storage) -> Result<Self, DataError> {
+        let dir = match &storage {
             Storage::Memory => None,
             Storage::MemoryIn(dir) | Storage::Redb(dir) => Some(dir.clone()),
         };
         let lock = dir.as_deref().map(claim).transpose()?;
-        let (store, engine) = match storage {
-            Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
-            Storage::Redb(dir) => (redb(dir, seal_key)?, "redb"),
-        };
-        let admin_key = match (admin_key, dir.as_deref()) {
-            (Some(key), _) => key,
-            (None, Some(dir)) => kept(&dir.join("admin.key"))?,
-            (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
-        };
-        let scratch = if dir.is_none() { Some(scratch()?) } else { None };
-        Ok(Self { store, engine, admin_key, dir, scratch, _lock: lock })
+        Ok(Self { storage, dir, lock })
     }
 
     /// Where certificates are kept unless the user says otherwise.
@@ -110,6 +103,27 @@ impl Data {
         self.dir.as_ref().map(|dir| dir.join("certs"))
     }
 
+    /// Opens it; makes what is missing.
+    pub(super) fn open(
+        self,
+        seal_key: Option<&MasterKey>,
+        admin_key: Option<Zeroizing<String>>,
+    ) -> Result<Data, DataError> {
+        let (store, engine) = match &self.storage {
+            Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
+            Storage::Redb(dir) => (redb(dir, seal_key)?, "redb"),
+        };
+        let admin_key = match (admin_key, self.dir.as_deref()) {
+            (Some(key), _) => key,
+            (None, Some(dir)) => kept(&dir.join("admin.key"))?,
+            (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
+        };
+        let scratch = if self.dir.is_none() { Some(scratch()?) } else { None };
+        Ok(Data { store, engine, admin_key, dir: self.dir, scratch, _lock: self.lock })
+    }
+}
+
+impl Data {
     /// The absolute path where the CA's certificate can be read while the server runs.
     pub(super) fn publish_ca(&self, certs: Option<&Path>, pem: &str) -> Result<PathBuf, DataError> {
         let path = match (certs, &self.scratch) {

@@ -10,17 +10,18 @@ mod sockets;
 mod trust;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
+use crate::http::ca::Ca;
 use crate::http::server::{Listener, Stopper, stopping};
 use crate::random::{OsRandom, Random, SeededRandom};
 use crate::store::{MasterKey, Store};
@@ -30,9 +31,9 @@ pub use data::{DataError, Storage};
 pub use ready::{Ready, Variables};
 pub use trust::bundle;
 
-use data::Data;
+use data::{Claimed, Data};
 use names::Names;
-use parts::{Applied, Parts};
+use parts::Parts;
 use site::Site;
 use sockets::Sockets;
 
@@ -138,7 +139,14 @@ pub struct Running {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock);
     let sockets = Sockets::bind(options.listen).await?;
-    let data = Data::open(&options.storage, options.seal_key.as_ref(), options.admin_key)?;
+    let claimed = Claimed::new(options.storage)?;
+    let mut names = Names::of(&options.config);
+    let certs = options.certs.or_else(|| claimed.certs());
+    let (data, ca) = tokio::join!(
+        blocking(move || claimed.open(options.seal_key.as_ref(), options.admin_key).map_err(failed)),
+        blocking(local_ca(certs.clone(), names.certified(), system.now())),
+    );
+    let (data, ca) = (data?, ca?);
     let pool = Pool::start(std::thread::available_parallelism().map_or(2, usize::from), POOL_QUEUE);
     let random: Arc<dyn Random> = match options.seed {
         Some(seed) => Arc::new(SeededRandom::new(seed)),
@@ -148,22 +156,31 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let directory = Directory::new(options.config.tenant, data.store.clone(), system.clone(), CHECKED_TOKENS);
     let parts = Parts { vaults, directory, random, system, clock: options.clock, pool };
     let applied = parts.apply(options.config).await?;
-    listen(parts, applied, data, sockets, options.certs).await
+    names.add_aliases_of(&parts.vaults).await?;
+    ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
+    let site = Site { identity_header: site::identity_header(), ca_pem: ca.pem().to_owned(), parts, applied, names };
+    listen(site, ca, data, sockets, certs.as_deref()).await
+}
+
+/// Runs what reads and writes files off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// Makes or loads the local CA.
+fn local_ca(
+    certs: Option<PathBuf>,
+    domains: Vec<String>,
+    now: Timestamp,
+) -> impl FnOnce() -> Result<Ca, StartError> + Send + 'static {
+    move || trust::local_ca(certs.as_deref(), &domains, now)
 }
 
 /// Opens the doors behind the sockets.
-async fn listen(
-    parts: Parts,
-    applied: Applied,
-    data: Data,
-    sockets: Sockets,
-    certs: Option<PathBuf>,
-) -> Result<Running, StartError> {
-    let certs = certs.or_else(|| data.certs());
-    let names = Names::gather(&parts.vaults, &applied.default_hosts).await?;
-    let ca = trust::local_ca(certs.as_deref(), &names.certified(), parts.system.now())?;
-    let ca_path = data.publish_ca(certs.as_deref(), ca.pem())?;
-    let site = Site { identity_header: site::identity_header(), ca_pem: ca.pem().to_owned(), parts, applied, names };
+async fn listen(site: Site, ca: Ca, data: Data, sockets: Sockets, certs: Option<&Path>) -> Result<Running, StartError> {
+    let ca_path = data.publish_ca(certs, ca.pem())?;
     let tls = site.tls(ca)?;
 
     let addresses = sockets.addresses()?;

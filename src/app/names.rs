@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{StartError, failed};
+use crate::config::Config;
 use crate::doors;
 use crate::http::authority::Authority;
 use crate::http::local::LocalNames;
@@ -18,11 +19,19 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The machine's own name, the configured `default_hosts`, and every vault's aliases.
-    pub(super) async fn gather(vaults: &Vaults, default_hosts: &[String]) -> Result<Self, StartError> {
-        let vaults = vaults.all().await.map_err(failed)?;
-        let aliases = vaults.iter().flat_map(|vault| vault.aliases.clone()).collect();
-        Ok(Self { machine: machine_name(), default_hosts: default_hosts.to_vec(), aliases })
+    /// The machine's own name, and those that `config` gives.
+    pub(super) fn of(config: &Config) -> Self {
+        let aliases = config.vaults.iter().flat_map(|vault| vault.aliases.clone()).collect();
+        Self { machine: machine_name(), default_hosts: config.default_hosts.clone(), aliases }
+    }
+
+    /// Adds the aliases of the vaults that are there.
+    pub(super) async fn add_aliases_of(&mut self, vaults: &Vaults) -> Result<(), StartError> {
+        let there = vaults.all().await.map_err(failed)?;
+        self.aliases.extend(there.iter().flat_map(|vault| vault.aliases.clone()));
+        self.aliases.sort();
+        self.aliases.dedup();
+        Ok(())
     }
 
     /// The names that mean the default vault, besides `localhost` and addresses.

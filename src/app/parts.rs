@@ -27,7 +27,6 @@ pub(super) struct Parts {
 
 /// What is left of the configuration once it has been applied.
 pub(super) struct Applied {
-    pub(super) default_hosts: Vec<String>,
     pub(super) default_vault: VaultName,
     pub(super) limits: Arc<Limits>,
 }
@@ -35,17 +34,15 @@ pub(super) struct Applied {
 impl Parts {
     /// Makes what the configuration wants and is not there; says what differs and was left alone.
     pub(super) async fn apply(&self, config: Config) -> Result<Applied, StartError> {
-        for identity in &config.identities {
-            if !self.directory.ensure(identity).await.map_err(failed)? {
-                differs(&format!("identity {}", identity.name));
-            }
+        for name in self.directory.ensure(&config.identities).await.map_err(failed)? {
+            differs(&format!("identity {name}"));
         }
         let default_vault = config.vaults.first().map(|vault| vault.name.clone());
         let default_vault = default_vault.ok_or_else(|| failed("the configuration has no vault"))?;
         for vault in config.vaults {
             self.apply_vault(vault).await?;
         }
-        Ok(Applied { default_hosts: config.default_hosts, default_vault, limits: Arc::new(config.limits) })
+        Ok(Applied { default_vault, limits: Arc::new(config.limits) })
     }
 
     async fn apply_vault(&self, vault: InitialVault) -> Result<(), StartError> {

@@ -1,6 +1,7 @@
-//! The local certificate authority, and bundles of authorities: those that were in force before, and ours, so that a program given the bundle
-//! still trusts every other site.
+//! The local certificate authority, and bundles of authorities: those that were in force before, and ours, so that a
+//! program given the bundle still trusts every other site.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use pem::Pem;
@@ -39,34 +40,56 @@ pub(super) fn local_ca(certs: Option<&Path>, domains: &[String], now: Timestamp)
     }
 }
 
-/// A PEM bundle of the system's roots, of what the files `former` hold, and of `ours`.
+/// A PEM bundle of the system's roots, of what the files `former` hold, and of `ours`; each certificate once.
 pub fn bundle(former: &[String], ours: &[&str]) -> String {
-    let mut bundle = system_roots();
+    let mut blocks = system_roots();
     for path in former {
-        match std::fs::read_to_string(Path::new(path)) {
-            Ok(text) => bundle.push_str(&closed(text)),
+        match std::fs::read(path) {
+            Ok(text) => blocks.extend(certificates(&text)),
             Err(error) => tracing::warn!(path, %error, "a bundle named in the environment cannot be read"),
         }
     }
-    for pem in ours {
-        bundle.push_str(&closed((*pem).to_owned()));
-    }
-    bundle
+    blocks.extend(ours.iter().flat_map(|pem| certificates(pem.as_bytes())));
+    let mut seen = HashSet::new();
+    blocks.retain(|block| seen.insert(block.contents().to_vec()));
+    pem::encode_many_config(&blocks, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
 }
 
-fn system_roots() -> String {
+/// The system's roots: its one bundle where it has one (reading a directory of them takes 100 ms), else what the
+/// platform's store gives.
+fn system_roots() -> Vec<Pem> {
+    let bundle = openssl_probe::probe().cert_file.and_then(|file| std::fs::read(file).ok());
+    if let Some(text) = bundle {
+        return certificates(&text);
+    }
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::debug!(%error, "some of the system's roots cannot be read");
     }
-    let blocks: Vec<_> = found.certs.iter().map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect();
-    let line_feed = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_many_config(&blocks, line_feed)
+    found.certs.iter().map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect()
 }
 
-fn closed(mut text: String) -> String {
-    if !text.ends_with('\n') {
-        text.push('\n');
+/// The certificates in a PEM file; what else it holds is not for a bundle.
+fn certificates(text: &[u8]) -> Vec<Pem> {
+    let mut blocks = pem::parse_many(text).unwrap_or_default();
+    blocks.retain(|block| block.tag() == "CERTIFICATE");
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_holds_each_certificate_once_and_nothing_else() {
+        let block = |tag: &str, byte| pem::encode(&Pem::new(tag, vec![byte; 40]));
+        let dir = tempfile::tempdir().unwrap();
+        let former = dir.path().join("former.pem");
+        std::fs::write(&former, block("CERTIFICATE", 1) + "a comment\n" + &block("PRIVATE KEY", 2)).unwrap();
+        let (one, ours) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
+        let roots = certificates(bundle(&[], &[]).as_bytes()).len();
+        let text = bundle(&[former.display().to_string()], &[&one, &ours]);
+        assert_eq!(certificates(text.as_bytes()).len(), roots + 2);
+        assert!(!text.contains("PRIVATE KEY"));
     }
-    text
 }

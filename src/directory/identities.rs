@@ -98,21 +98,30 @@ impl Directory {
         Ok(found.cloned())
     }
 
-    /// Adds `identity` unless its principal is there already; answers whether the one that is there equals it.
+    /// Adds those of `identities` whose principals are not there yet, in one commit; answers the names of those that
+    /// are there and differ.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn ensure(&self, identity: &IdentityRecord) -> Result<bool, RecordError> {
-        self.records()
-            .update(|view: View| async move {
-                let key = key_of(identity.object_id);
-                if let Some(there) = self.records().get::<IdentityRecord>(&view, &key).await? {
-                    return Ok(Change { batch: Batch::default(), answer: *there == *identity });
-                }
-                let put = vec![(key.clone(), encode(identity)?)];
-                Ok(Change { batch: Batch { expect: vec![(key, 0)], put, delete: vec![] }, answer: true })
-            })
-            .await
+    pub async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
+        self.records().update(|view: View| async move { self.settle_identities(&view, identities).await }).await
+    }
+
+    async fn settle_identities(
+        &self,
+        view: &View,
+        identities: &[IdentityRecord],
+    ) -> Result<Change<Vec<String>>, RecordError> {
+        let (mut batch, mut differing) = (Batch::default(), Vec::new());
+        for identity in identities {
+            let key = key_of(identity.object_id);
+            match self.records().get::<IdentityRecord>(view, &key).await? {
+                Some(there) if *there != *identity => differing.push(identity.name.clone()),
+                Some(_) => {}
+                None => batch = batch.expect(key.clone(), 0).put(key, encode(identity)?),
+            }
+        }
+        Ok(Change { batch, answer: differing })
     }
 }
 

@@ -197,7 +197,7 @@ mod tests {
         let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_unix(1_000_000)));
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
         let directory = directory(9, &store, &clock).await;
-        directory.ensure(&someone()).await.unwrap();
+        directory.ensure(&[someone()]).await.unwrap();
         (directory, store, clock)
     }
 

@@ -103,10 +103,18 @@ impl Ca {
             write_file(&pem_file, ca.pem.as_bytes(), readable_as(dir))?;
         }
         let ca = Self::load(&pem_file, &key_file)?;
-        match domains.iter().find(|name| !ca.covers(name)) {
-            Some(name) => Err(CaError::Outside { name: name.clone(), dir: dir.to_owned() }),
-            None => Ok(ca),
-        }
+        ca.cover(domains, Some(dir))?;
+        Ok(ca)
+    }
+
+    /// Checks that the CA, kept in `dir`, may certify each of `domains`.
+    ///
+    /// # Errors
+    /// The first that it may not.
+    pub fn cover(&self, domains: &[String], dir: Option<&Path>) -> Result<(), CaError> {
+        let outside =
+            |name: &String| CaError::Outside { name: name.clone(), dir: dir.unwrap_or(Path::new(".")).to_owned() };
+        domains.iter().find(|name| !self.covers(name)).map(outside).map_or(Ok(()), Err)
     }
 
     /// The certificate as PEM.

@@ -184,12 +184,12 @@ impl Door {
         }
     }
 
+    /// hyper's own time-out for heads stays off: `Activity` bounds them, without a timer for each request.
     fn builder(&self) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.idle_timeout)
+            .header_read_timeout(None)
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.header_bytes.max(8192));
         builder

@@ -47,6 +47,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether it asks for nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.expect.is_empty() && self.put.is_empty() && self.delete.is_empty()
+    }
+
     /// This batch, if `key` still has `revision` (0: if there is no such key).
     #[must_use]
     pub fn expect(mut self, key: impl Into<Key>, revision: Revision) -> Self {
