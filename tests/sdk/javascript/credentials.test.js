@@ -15,8 +15,18 @@ const CREDENTIALS = [
   ["a client id", new ManagedIdentityCredential({ clientId: reader.clientId }), reader],
   ["an object id", new ManagedIdentityCredential({ objectId: reader.objectId }), reader],
   ["a resource id", new ManagedIdentityCredential({ resourceId: reader.resourceId }), reader],
-  ["DefaultAzureCredential", new DefaultAzureCredential(), reader],
+  ["DefaultAzureCredential", new DefaultAzureCredential(), factory],
+  ["DefaultAzureCredential with another AZURE_CLIENT_ID", defaultOf(reader), reader],
 ];
+
+/** The credential reads the variable when it is made. */
+function defaultOf({ clientId }) {
+  const former = process.env.AZURE_CLIENT_ID;
+  process.env.AZURE_CLIENT_ID = clientId;
+  const made = new DefaultAzureCredential();
+  process.env.AZURE_CLIENT_ID = former;
+  return made;
+}
 
 for (const [name, signedIn, identity] of CREDENTIALS) {
   test(`${name} signs in and opens the vault`, async () => {
