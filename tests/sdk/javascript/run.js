@@ -1,0 +1,72 @@
+// Starts a server and runs the suite against it: once with the variables of App Service, once with those of the
+// metadata service (IMDS). A wrapper, because node reads NODE_EXTRA_CA_CERTS only when it starts.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const SOURCES = {
+  "app-service": ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"],
+  imds: ["AZURE_POD_IDENTITY_AUTHORITY_HOST"],
+};
+const START_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 120_000;
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+for (const source of Object.keys(SOURCES)) {
+  const home = mkdtempSync(join(tmpdir(), "keyhaven-sdk-"));
+  try {
+    const { server, ready } = await start(home);
+    console.log(`-- with the variables of ${source}`);
+    const status = await suite(clientEnvironment(ready, source));
+    server.kill("SIGTERM");
+    const [stopped] = await once(server, "exit");
+    if (stopped !== 0) console.error(`the server ended with status ${stopped}`);
+    if (status !== 0 || stopped !== 0) process.exitCode = 1;
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+}
+
+async function start(home) {
+  const binary = process.env.KEYHAVEN_BIN;
+  if (!binary) throw new Error("set KEYHAVEN_BIN to the keyhaven binary, or use tests/sdk/run javascript");
+  const readyFile = join(home, "ready.json");
+  const options = ["--data", join(home, "data"), "--certs", join(home, "certs"), "--ready-file", readyFile];
+  options.push("--config", join(here, "../config.json"), "--log-level", "warn");
+  options.push("--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0");
+  const server = spawn(binary, ["serve", ...options], { env: without(/^KEYHAVEN_/), stdio: ["ignore", "ignore", "inherit"] });
+  process.on("exit", () => server.kill("SIGKILL"));
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!existsSync(readyFile)) {
+    if (server.exitCode !== null) throw new Error(`keyhaven ended with status ${server.exitCode} before it was ready`);
+    if (Date.now() > deadline) throw new Error("keyhaven was not ready in time");
+    await sleep(20);
+  }
+  return { server, ready: JSON.parse(readFileSync(readyFile, "utf8")) };
+}
+
+/** What `ready` names, with the variables of one identity source alone, and no proxy and no Azure identity of the user. */
+function clientEnvironment(ready, source) {
+  const environment = { ...without(/_PROXY$|^(AZURE|IDENTITY|IMDS|MSI)_/i), ...ready.env };
+  const others = Object.keys(SOURCES).filter((other) => other !== source);
+  for (const name of others.flatMap((other) => SOURCES[other])) delete environment[name];
+  return { ...environment, VAULTS: JSON.stringify(ready.vaults) };
+}
+
+function without(pattern) {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !pattern.test(name)));
+}
+
+async function suite(env) {
+  const files = readdirSync(here).filter((name) => name.endsWith(".test.js"));
+  const preload = ["--import", "./localhost.js", "--import", "./wire.js"];
+  const options = ["--test", "--test-reporter=spec", `--test-timeout=${TEST_TIMEOUT_MS}`];
+  const tests = spawn(process.execPath, [...preload, ...options, ...files], { cwd: here, env, stdio: "inherit" });
+  const [status] = await once(tests, "exit");
+  return status;
+}

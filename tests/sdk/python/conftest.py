@@ -1,0 +1,129 @@
+"""The fixtures: a server, the environment in which production code finds it, and clients that know nothing of it.
+
+No client here is given an option that a production client would not have. Trust comes from REQUESTS_CA_BUNDLE, the
+identity from the variables of App Service or, in a second run of the whole suite, from those of the metadata service
+(IMDS). Nothing is skipped.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from azure.core.credentials import TokenCredential
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.keys import KeyClient, KeyVaultKey
+from azure.keyvault.keys.crypto import CryptographyClient
+from azure.keyvault.secrets import SecretClient
+
+from server import OPERATOR, STRANGER, Server
+from wire import Wire
+
+# By which variables a client finds its managed identity: never both.
+SOURCES = {
+    "app-service": ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
+    "imds": ("AZURE_POD_IDENTITY_AUTHORITY_HOST",),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patches() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patches:
+        yield patches
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_environment(patches) -> None:
+    """Forgets every proxy and every Azure identity of the person who runs the suite."""
+    for name in list(os.environ):
+        if name.upper().endswith("_PROXY") or name.startswith(("AZURE_", "IDENTITY_", "IMDS_", "MSI_")):
+            patches.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def localhost_names(patches) -> None:
+    """Resolves `*.localhost` to loopback (RFC 6761), which glibc alone does not."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host, *arguments, **options):
+        is_local = isinstance(host, str) and host.lower().endswith(".localhost")
+        return resolve("127.0.0.1" if is_local else host, *arguments, **options)
+
+    patches.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wire(patches) -> Iterator[Wire]:
+    """Every exchange of the run; at its end, no answer may have held a private member."""
+    wire = Wire()
+    wire.attach(patches)
+    yield wire
+    assert wire.leaks == []
+
+
+@pytest.fixture(scope="session", params=SOURCES)
+def source(request) -> str:
+    """Where clients get their tokens from: what makes the suite run twice."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def server(source, tmp_path_factory) -> Iterator[Server]:
+    """A server, and the environment in which every client of this process finds it."""
+    server = Server(tmp_path_factory.mktemp(source)).start()
+    with pytest.MonkeyPatch.context() as patches:
+        for name, value in client_environment(server, source).items():
+            patches.setenv(name, value)
+        yield server
+    server.stop()
+
+
+def client_environment(server: Server, source: str) -> dict[str, str]:
+    """The variables that `server` names, with those of one identity source alone."""
+    others = {name for other, names in SOURCES.items() if other != source for name in names}
+    return {name: value for name, value in server.ready["env"].items() if name not in others}
+
+
+@pytest.fixture(scope="session")
+def credential(server) -> TokenCredential:
+    """The identity that may do everything: the system-assigned one."""
+    return ManagedIdentityCredential()
+
+
+@pytest.fixture(scope="session")
+def operator(server) -> TokenCredential:
+    """An identity that may use keys, but not read them."""
+    return ManagedIdentityCredential(client_id=OPERATOR["clientId"])
+
+
+@pytest.fixture(scope="session")
+def stranger(server) -> TokenCredential:
+    """An identity that no policy names."""
+    return ManagedIdentityCredential(client_id=STRANGER["clientId"])
+
+
+@pytest.fixture(scope="session")
+def keys(server, credential) -> Iterator[KeyClient]:
+    with KeyClient(server.vault_url(), credential) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def secrets(server, credential) -> Iterator[SecretClient]:
+    with SecretClient(server.vault_url(), credential) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=[("RSA", 2048), ("RSA", 3072), ("RSA-HSM", 2048), ("RSA-HSM", 3072)], ids=str)
+def key(request, keys) -> KeyVaultKey:
+    """A key of each kind."""
+    kind, size = request.param
+    return keys.create_rsa_key(f"{kind}-{size}", size=size, hardware_protected=kind == "RSA-HSM")
+
+
+@pytest.fixture
+def remotely(operator) -> Iterator[Callable[[KeyVaultKey], CryptographyClient]]:
+    """Makes clients of a key that must leave every operation to the server."""
+    with contextlib.ExitStack() as clients:
+        yield lambda key: clients.enter_context(CryptographyClient(key.id, operator))
