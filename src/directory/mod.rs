@@ -27,6 +27,7 @@ pub struct Directory {
 
 struct Inner {
     tenant: Uuid,
+    issuer_name: String,
     records: Records,
     issuer: Issuer,
     clock: Arc<dyn Clock>,
@@ -37,7 +38,8 @@ impl Directory {
     /// signature was found good are remembered.
     pub fn new(tenant: Uuid, store: Store, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
         let records = Records::new(store);
-        Self { inner: Arc::new(Inner { tenant, records, issuer: Issuer::new(checked_tokens), clock }) }
+        let issuer_name = format!("https://sts.windows.net/{tenant}/");
+        Self { inner: Arc::new(Inner { tenant, issuer_name, records, issuer: Issuer::new(checked_tokens), clock }) }
     }
 
     /// The tenant's id.
@@ -46,8 +48,8 @@ impl Directory {
     }
 
     /// The issuer of every token, whatever the port: `https://sts.windows.net/TENANT/`.
-    pub fn issuer(&self) -> String {
-        format!("https://sts.windows.net/{}/", self.inner.tenant)
+    pub fn issuer(&self) -> &str {
+        &self.inner.issuer_name
     }
 
     fn records(&self) -> &Records {

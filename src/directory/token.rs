@@ -131,7 +131,7 @@ impl Directory {
     fn claims(&self, identity: &IdentityRecord, resource: &str, now: i64) -> Claims {
         Claims {
             aud: resource.to_owned(),
-            iss: self.issuer(),
+            iss: self.issuer().to_owned(),
             iat: now,
             nbf: now,
             exp: now + LIFETIME,

@@ -71,7 +71,7 @@ struct Configuration {
 /// its host with the one they asked.
 async fn configuration(directory: Arc<Directory>, host: Authority, params: Params, v2: &'static str) -> Response {
     let Some(tenant) = tenant(&directory, &params) else { return no_such_tenant(&params) };
-    let issuer = if v2.is_empty() { directory.issuer() } else { format!("https://{host}/{tenant}/v2.0") };
+    let issuer = if v2.is_empty() { directory.issuer().to_owned() } else { format!("https://{host}/{tenant}/v2.0") };
     let document = Configuration {
         issuer,
         jwks_uri: format!("https://{host}/{tenant}/discovery/{v2}keys"),

@@ -103,7 +103,7 @@ impl Open {
 
     async fn guarded(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
         let asked = Asked::of(&request)?;
-        match self.admitted(&request, &asked, arrival, id).await {
+        match self.admitted(&request, asked, arrival, id).await {
             Ok((handler, exchange)) => handler(self.door.clone(), exchange, request.into_body()).await,
             Err(error) => {
                 body::drain(request.into_body(), &self.door.limits).await;
@@ -116,7 +116,7 @@ impl Open {
     async fn admitted(
         &self,
         request: &Request,
-        asked: &Asked,
+        asked: Asked,
         arrival: Arrival,
         id: Uuid,
     ) -> Result<(Handler, Exchange), ApiError> {
@@ -129,7 +129,7 @@ impl Open {
         self.door.permit(operation, &vault, &who)?;
         let api_version = ApiVersion::of(&asked.query)?;
         let call = Call { now: self.door.clock.now(), who, vault, id };
-        Ok((handler, Exchange { operation, params, asked: asked.clone(), api_version, call }))
+        Ok((handler, Exchange { operation, params, asked, api_version, call }))
     }
 }
 
@@ -161,7 +161,7 @@ impl VaultDoor {
         let audiences = [resource.as_str(), challenge::VAULT, challenge::MANAGED_HSM, challenge::APP_ID];
         match self.directory.authenticate(token, &audiences).await {
             Ok(identity) => Ok(identity),
-            Err(why) => match challenge::message(why, token, &self.directory.issuer()) {
+            Err(why) => match challenge::message(why, token, self.directory.issuer()) {
                 Ok(message) => Err(refused(message)),
                 Err(record) => Err(refusal::error(record.into())),
             },
@@ -172,7 +172,7 @@ impl VaultDoor {
         match access::decide(&vault.access_policies, who, operation.permission) {
             Decision::Allowed => Ok(()),
             Decision::Missing(permission) => {
-                Err(refusal::forbidden_by_policy(permission, vault, who, &self.directory.issuer()))
+                Err(refusal::forbidden_by_policy(permission, vault, who, self.directory.issuer()))
             }
         }
     }
