@@ -69,7 +69,8 @@ pub(crate) fn serve(answer: &Path, ca: &Path) -> Outcome<()> {
     let recorded = std::fs::read(answer)?;
     let answer = Answer::parse(&recorded).ok_or("the recorded answer is not whole")?;
     let given = Arc::new((headers(answer.head)?, Bytes::copy_from_slice(answer.body.as_bytes())));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     runtime.block_on(async move {
         let acceptor = acceptor(ca)?;
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;

@@ -166,7 +166,7 @@ impl fmt::Debug for View {
 
 enum Moment {
     Memory(memory::Moment),
-    Redb(redb::Moment),
+    Redb(Arc<redb::Moment>),
 }
 
 impl Moment {

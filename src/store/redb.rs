@@ -96,8 +96,8 @@ impl Redb {
         Ok(Self { database: lent, requests, thread: Some(thread) })
     }
 
-    pub(super) fn view(&self) -> Result<Moment, StoreError> {
-        Moment::begin(&*self.database.borrow()?)
+    pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
+        self.database.view()
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {

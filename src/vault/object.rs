@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{Kind, ObjectName, Refusal, Vault, Vaults, Version};
@@ -233,7 +234,7 @@ impl Objects<'_> {
     }
 
     pub(super) fn material_key(&self, name: &ObjectName, version: &Version) -> Key {
-        Key::from(format!("material/{}{}/{version}", self.place(), name.upper()))
+        Key::from(self.path("material/", &[&name.upper(), "/", version.as_str()]))
     }
 
     async fn listed<T: Record>(&self, view: &View, key: &Key, head: &Head) -> Result<Found<T>, Refusal> {
@@ -273,23 +274,28 @@ impl Objects<'_> {
     }
 
     fn head_key(&self, name: &ObjectName) -> Key {
-        Key::from(format!("{}{}", self.heads(), name.upper()))
+        Key::from(self.path("object/", &[&name.upper()]))
     }
 
     fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
-        Key::from(format!("{}{version}", self.versions_of(name)))
+        Key::from(self.path("version/", &[&name.upper(), "/", version.as_str()]))
     }
 
     fn heads(&self) -> String {
-        format!("object/{}", self.place())
+        self.path("object/", &[])
     }
 
     fn versions_of(&self, name: &ObjectName) -> String {
-        format!("version/{}{}/", self.place(), name.upper())
+        self.path("version/", &[&name.upper(), "/"])
     }
 
-    fn place(&self) -> String {
-        format!("{}/{}/", self.vault.id.simple(), self.kind.collection())
+    /// `START/VAULT-ID/COLLECTION/REST`, in one allocation: every request builds some.
+    fn path(&self, start: &str, rest: &[&str]) -> String {
+        let mut path = String::with_capacity(start.len() + 48 + rest.iter().map(|part| part.len()).sum::<usize>());
+        path.push_str(start);
+        path.push_str(self.vault.id.simple().encode_lower(&mut Uuid::encode_buffer()));
+        path.extend(["/", self.kind.collection(), "/"].iter().chain(rest).copied());
+        path
     }
 }
 

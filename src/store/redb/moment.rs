@@ -1,6 +1,8 @@
 //! Reading: the records as they lie in the file, at one moment.
 
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
@@ -55,6 +57,40 @@ impl Moment {
             }
             Ok(found)
         })
+    }
+}
+
+/// The moment begun last, handed out again as long as nothing was committed since: most requests read, and beginning
+/// a read transaction costs as much as several reads.
+#[derive(Default)]
+pub(super) struct Latest {
+    commits: AtomicU64,
+    begun: Mutex<Option<(u64, Arc<Moment>)>>,
+}
+
+impl Latest {
+    /// The present moment; `begin` begins one when something was committed since the last.
+    pub(super) fn get(&self, begin: impl FnOnce() -> Result<Moment, StoreError>) -> Result<Arc<Moment>, StoreError> {
+        // Read before beginning: what is begun can only be newer than it says, and is then begun once more.
+        let commits = self.commits.load(Ordering::SeqCst);
+        if let Some((at, moment)) = &*self.begun()
+            && *at == commits
+        {
+            return Ok(Arc::clone(moment));
+        }
+        let moment = Arc::new(begin()?);
+        *self.begun() = Some((commits, Arc::clone(&moment)));
+        Ok(moment)
+    }
+
+    /// To be called after each commit and before it is acknowledged, and before the file is closed.
+    pub(super) fn forget(&self) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        *self.begun() = None;
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Option<(u64, Arc<Moment>)>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

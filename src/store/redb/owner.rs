@@ -6,6 +6,7 @@ use std::thread;
 use redb::Database;
 
 use super::fault::{FILE, guarded};
+use super::moment::{Latest, Moment};
 use crate::store::error::StoreError;
 
 /// Opens the file, the first time and again after a failure.
@@ -13,11 +14,16 @@ pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
 
 /// The database as others see it: to be borrowed while it is open, or why it is not.
 #[derive(Clone)]
-pub(super) struct Lent(Arc<RwLock<Result<Weak<Database>, StoreError>>>);
+pub(super) struct Lent(Arc<RwLock<Result<Weak<Database>, StoreError>>>, Arc<Latest>);
 
 impl Lent {
+    /// The present moment.
+    pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
+        self.1.get(|| Moment::begin(&*self.borrow()?))
+    }
+
     /// The database, to be held no longer than it takes to begin a view: closing waits for it.
-    pub(super) fn borrow(&self) -> Result<Arc<Database>, StoreError> {
+    fn borrow(&self) -> Result<Arc<Database>, StoreError> {
         let current = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
         current?.upgrade().ok_or(StoreError::Closed)
     }
@@ -32,7 +38,7 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(database: Database, opener: Opener) -> Self {
-        let current = Lent(Arc::new(RwLock::new(Err(StoreError::Closed))));
+        let current = Lent(Arc::new(RwLock::new(Err(StoreError::Closed))), Arc::default());
         let mut owner = Self { database: None, current, opener };
         owner.install(database);
         owner
@@ -49,6 +55,11 @@ impl Owner {
         }
         let database = (self.opener)()?;
         Ok(self.install(database))
+    }
+
+    /// Something was committed: views begun before do not show it.
+    pub(super) fn committed(&self) {
+        self.current.1.forget();
     }
 
     /// After a failed write redb refuses all others until the file was opened again (a full disk, for one).
@@ -73,6 +84,7 @@ impl Owner {
     /// Closes the file, which frees its lock. Views are refused with `why` from here on.
     pub(super) fn release(&mut self, why: StoreError) {
         self.publish(Err(why));
+        self.current.1.forget();
         let Some(mut shared) = self.database.take() else { return };
         // Who begins a view holds the database for some microseconds, and nobody can begin another.
         let database = loop {

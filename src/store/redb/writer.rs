@@ -112,6 +112,7 @@ impl Writer {
         } else {
             keep_revision(&transaction, &self.sealer, self.revision)?;
             transaction.commit()?;
+            self.owner.committed();
             self.unsettled = true;
         }
         Ok(outcomes)
