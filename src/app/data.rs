@@ -115,7 +115,7 @@ impl Claimed {
         };
         let admin_key = match (admin_key, self.dir.as_deref()) {
             (Some(key), _) => key,
-            (None, Some(dir)) => kept(&dir.join("admin.key"))?,
+            (None, Some(dir)) => kept(&dir.join("admin.key"), false)?,
             (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
         };
         let scratch = if self.dir.is_none() { Some(scratch()?) } else { None };
@@ -181,7 +181,7 @@ fn redb(dir: &Path, seal_key: Option<&MasterKey>) -> Result<Store, DataError> {
         );
         return Err(DataError::File(file, lost));
     }
-    let key = MasterKey::parse(kept(&file)?.trim()).map_err(|_| DataError::MasterKey(file))?;
+    let key = MasterKey::parse(kept(&file, true)?.trim()).map_err(|_| DataError::MasterKey(file))?;
     Ok(Store::redb(&path, &key, fresh(), RedbOptions::default())?)
 }
 
@@ -190,23 +190,30 @@ fn fresh() -> DataKey {
     DataKey::from_bytes(random::secret())
 }
 
-/// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there.
-fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
+/// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there. A `durable` one is on
+/// the disk before anything can depend on it.
+fn kept(path: &Path, durable: bool) -> Result<Zeroizing<String>, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     if !path.exists() {
         let text = Zeroizing::new(format!("{}\n", hex(&random::secret::<32>())));
-        write_private(path, text.as_bytes()).map_err(error)?;
+        write(path, text.as_bytes(), durable).map_err(error)?;
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
-/// Writes a file (0600) whole or not at all.
+/// Writes a file (0600) that this start alone needs, whole or not at all.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write(path, bytes, false)
+}
+
+fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
     let part = path.with_extension("part");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
+    if durable {
+        file.sync_all()?;
+    }
     std::fs::rename(&part, path)
 }
 

@@ -142,11 +142,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let claimed = Claimed::new(options.storage)?;
     let mut names = Names::of(&options.config);
     let certs = options.certs.or_else(|| claimed.certs());
-    let (data, ca) = tokio::join!(
-        blocking(move || claimed.open(options.seal_key.as_ref(), options.admin_key).map_err(failed)),
-        blocking(local_ca(certs.clone(), names.certified(), system.now())),
-    );
-    let (data, ca) = (data?, ca?);
+    let ca = tokio::task::spawn_blocking(local_ca(certs.clone(), names.certified(), system.now()));
+    let data = claimed.open(options.seal_key.as_ref(), options.admin_key)?;
+    let ca = ca.await.map_err(failed)??;
     let pool = Pool::start(std::thread::available_parallelism().map_or(2, usize::from), POOL_QUEUE);
     let random: Arc<dyn Random> = match options.seed {
         Some(seed) => Arc::new(SeededRandom::new(seed)),
@@ -162,14 +160,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     listen(site, ca, data, sockets, certs.as_deref()).await
 }
 
-/// Runs what reads and writes files off the runtime's threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
-) -> Result<T, StartError> {
-    tokio::task::spawn_blocking(work).await.map_err(failed)?
-}
-
-/// Makes or loads the local CA.
+/// Makes or loads the local CA, while the store is opened.
 fn local_ca(
     certs: Option<PathBuf>,
     domains: Vec<String>,

@@ -51,8 +51,9 @@ pub fn bundle(former: &[String], ours: &[&str]) -> String {
     }
     blocks.extend(ours.iter().flat_map(|pem| certificates(pem.as_bytes())));
     let mut seen = HashSet::new();
-    blocks.retain(|block| seen.insert(block.contents().to_vec()));
-    pem::encode_many_config(&blocks, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
+    let once = blocks.iter().filter(|block| seen.insert(block.contents()));
+    let line_feed = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    once.map(|block| pem::encode_config(block, line_feed)).collect()
 }
 
 /// The system's roots: its one bundle where it has one (reading a directory of them takes 100 ms), else what the

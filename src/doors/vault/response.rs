@@ -24,7 +24,7 @@ pub(super) fn finish(response: &mut Response, id: Uuid, client_id: Option<Header
     }
     let headers = response.headers_mut();
     constant(headers);
-    insert(headers, REQUEST_ID, &id.to_string());
+    insert(headers, REQUEST_ID, id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     insert(headers, NETWORK_INFO, &network_info(arrival));
     if let Some(client_id) = client_id {
         headers.insert(CLIENT_REQUEST_ID, client_id);
