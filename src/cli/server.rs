@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use zeroize::Zeroizing;
 
 use super::{Failure, address};
@@ -119,15 +122,15 @@ impl Server {
     /// Sets up the log on stderr.
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
-        let filter = EnvFilter::builder().parse(level);
+        let filter = level.parse::<Targets>();
         let filter = filter.map_err(|error| Failure::usage(format!("--log-level {level}: {error}")))?;
         let colours = std::io::stderr().is_terminal();
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-        let set = match self.log {
-            LogForm::Text => log.with_target(false).try_init(),
-            LogForm::Json => log.json().try_init(),
+        let log = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+        let log = match self.log {
+            LogForm::Text => log.with_target(false).boxed(),
+            LogForm::Json => log.json().boxed(),
         };
-        set.map_err(Failure::failed)
+        tracing_subscriber::registry().with(filter).with(log).try_init().map_err(Failure::failed)
     }
 
     /// The directory that a server of these options keeps its data in, when it does.

@@ -132,6 +132,8 @@ struct State {
     generations: VecDeque<Job>,
     /// Threads that wait for work.
     idle: usize,
+    /// Those of them that were signalled and have not run since.
+    woken: usize,
     /// Threads that generate.
     generating: usize,
     stopped: bool,
@@ -163,7 +165,8 @@ impl Shared {
         }
         queue.push_back(job);
         // A wake-up is a system call, so none is made for a job that no waiting thread could take.
-        let wake = allowed && state.idle > 0;
+        let wake = allowed && state.idle > state.woken;
+        state.woken += usize::from(wake);
         drop(state);
         if wake {
             self.work.notify_one();
@@ -197,6 +200,7 @@ impl Shared {
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
+            state.woken = state.woken.saturating_sub(1);
         }
         None
     }
