@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use redb::backends::FileBackend;
 use redb::{
-    Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
-    TableError, WriteTransaction,
+    Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase, StorageBackend, StorageError,
+    TableDefinition, TableError, WriteTransaction,
 };
 
 use super::fault::{FILE, guarded};
@@ -45,12 +46,43 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
         _ => Path::new("."),
     };
     // Files of this crate are readable by their owner alone from the first moment on.
-    let draft = tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(failed)?.into_temp_path();
-    guarded(FILE, || lay_out(Database::create(&draft)?, master, fresh))?;
-    match draft.persist_noclobber(path) {
+    let draft = tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(failed)?;
+    let file = draft.as_file().try_clone().map_err(failed)?;
+    guarded(FILE, || {
+        let backend = Draft(FileBackend::new(file)?);
+        lay_out(Database::builder().create_with_backend(backend)?, master, fresh)
+    })?;
+    draft.as_file().sync_all().map_err(failed)?;
+    match draft.into_temp_path().persist_noclobber(path) {
         Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // Another process was faster.
         Err(lost) => Err(failed(lost.error)),
         Ok(()) => sync_directory(directory).map_err(failed),
+    }
+}
+
+/// A file that nobody looks for until it is complete: it is synced once, at the end, and not at each step on the way.
+#[derive(Debug)]
+struct Draft(FileBackend);
+
+impl StorageBackend for Draft {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
     }
 }
 
