@@ -8,7 +8,25 @@ use crate::operation::Operation;
 
 /// Operations, each with what handles it. Earlier entries win, so fixed segments stand before free ones.
 pub struct Routes<H> {
-    table: Vec<(&'static Operation, H)>,
+    table: Vec<Route<H>>,
+}
+
+/// An operation, its path's segments, and what handles it.
+struct Route<H> {
+    operation: &'static Operation,
+    segments: Vec<Segment>,
+    handler: H,
+}
+
+/// One segment of an operation's path.
+#[derive(Clone, Copy, Debug)]
+enum Segment {
+    /// These letters, in any case.
+    Fixed(&'static str),
+    /// Anything but nothing, by this name.
+    Free(&'static str),
+    /// Anything, by this name; it may be empty or absent.
+    Optional(&'static str),
 }
 
 /// What a path's free segments were, percent-decoded.
@@ -28,18 +46,22 @@ pub enum Lookup<'a, H> {
 
 impl<H> Routes<H> {
     /// The routes of `table`: the one way to add them, and it takes the operation.
-    pub const fn new(table: Vec<(&'static Operation, H)>) -> Self {
-        Self { table }
+    pub fn new(table: Vec<(&'static Operation, H)>) -> Self {
+        let route = |(operation, handler): (&'static Operation, H)| {
+            let segments = operation.path[1..].split('/').map(Segment::of).collect();
+            Route { operation, segments, handler }
+        };
+        Self { table: table.into_iter().map(route).collect() }
     }
 
     /// What `method` on `path` (as sent, percent-encoded) leads to.
     pub fn find(&self, method: &Method, path: &str) -> Lookup<'_, H> {
         let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         let mut known = false;
-        for (operation, handler) in &self.table {
-            let Some(params) = matched(operation.path, &segments) else { continue };
+        for Route { operation, segments: expected, handler } in &self.table {
+            let Some(params) = fit(expected, &segments) else { continue };
             if operation.method == *method {
-                return Lookup::Found(operation, handler, params);
+                return Lookup::Found(operation, handler, Params(params));
             }
             known = true;
         }
@@ -48,7 +70,7 @@ impl<H> Routes<H> {
 
     /// Every operation.
     pub fn operations(&self) -> impl Iterator<Item = &'static Operation> {
-        self.table.iter().map(|(operation, _)| *operation)
+        self.table.iter().map(|route| route.operation)
     }
 }
 
@@ -59,34 +81,35 @@ impl Params {
     }
 }
 
-/// The free segments, when `pattern` fits. `{x?}` may be empty or absent, and one empty segment may end any path.
-fn matched(pattern: &'static str, segments: &[&str]) -> Option<Params> {
-    let expected: Vec<&'static str> = pattern[1..].split('/').collect();
-    fit(&expected, segments).map(|mut params| {
-        params.reverse();
-        Params(params)
-    })
+impl Segment {
+    fn of(text: &'static str) -> Self {
+        match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            None => Self::Fixed(text),
+            Some(name) => name.strip_suffix('?').map_or(Self::Free(name), Self::Optional),
+        }
+    }
 }
 
-fn fit(expected: &[&'static str], given: &[&str]) -> Option<Vec<(&'static str, String)>> {
+/// The free segments, last first, when `expected` fits; one empty segment may end any path.
+fn fit(expected: &[Segment], given: &[&str]) -> Option<Vec<(&'static str, String)>> {
     let Some((first, rest)) = expected.split_first() else {
         return matches!(given, [] | [""]).then(Vec::new);
     };
-    match free(first) {
-        Some((name, true)) => {
+    match *first {
+        Segment::Optional(name) => {
             let present = given.split_first().and_then(|(value, after)| Some((value, fit(rest, after)?)));
             match present {
                 Some((value, params)) => Some(with(params, name, value)),
                 None => fit(rest, given),
             }
         }
-        Some((name, false)) => {
+        Segment::Free(name) => {
             let (value, after) = given.split_first().filter(|(value, _)| !value.is_empty())?;
             Some(with(fit(rest, after)?, name, value))
         }
-        None => {
+        Segment::Fixed(text) => {
             let (value, after) = given.split_first()?;
-            if value.eq_ignore_ascii_case(first) { fit(rest, after) } else { None }
+            if value.eq_ignore_ascii_case(text) { fit(rest, after) } else { None }
         }
     }
 }
@@ -94,12 +117,6 @@ fn fit(expected: &[&'static str], given: &[&str]) -> Option<Vec<(&'static str, S
 fn with(mut params: Vec<(&'static str, String)>, name: &'static str, value: &str) -> Vec<(&'static str, String)> {
     params.push((name, percent_decode_str(value).decode_utf8_lossy().into_owned()));
     params
-}
-
-/// The name of a free segment, and whether it may be left out.
-fn free(segment: &'static str) -> Option<(&'static str, bool)> {
-    let name = segment.strip_prefix('{')?.strip_suffix('}')?;
-    Some(name.strip_suffix('?').map_or((name, false), |name| (name, true)))
 }
 
 #[cfg(test)]
