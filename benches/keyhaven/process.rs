@@ -22,10 +22,14 @@ impl Process {
             let thread = thread?.path();
             // A thread may have ended since it was listed.
             let Ok(text) = std::fs::read_to_string(thread.join("schedstat")) else { continue };
-            let running = text.split_whitespace().next().ok_or("schedstat is empty")?;
-            spent.insert(thread, Duration::from_nanos(running.parse()?));
+            spent.insert(thread, running(&text)?);
         }
         Ok(Spent(spent))
+    }
+
+    /// The processor time that the calling thread has spent.
+    pub(crate) fn this_thread() -> Outcome<Duration> {
+        running(&std::fs::read_to_string("/proc/thread-self/schedstat")?)
     }
 
     /// The memory it occupies (resident set), in bytes.
@@ -35,6 +39,12 @@ impl Process {
         let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kibibytes * 1024)
     }
+}
+
+/// The first number of a `schedstat`: nanoseconds on a processor.
+fn running(schedstat: &str) -> Outcome<Duration> {
+    let nanoseconds = schedstat.split_whitespace().next().ok_or("schedstat is empty")?;
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
 }
 
 impl Spent {

@@ -1,4 +1,7 @@
-//! How much of the machine's RSA throughput reaches the clients.
+//! How much of an unwrap's processor time is the library's own.
+//!
+//! The clients share the cores with the server here, and elsewhere do not, so what they use is left out: without them
+//! the share of the processor time is the share of the library's throughput. The throughput with them is told besides.
 
 use std::time::{Duration, Instant};
 
@@ -7,35 +10,54 @@ use aws_lc_rs::rsa::{
 };
 
 use crate::client::{Amount, Crew};
+use crate::process::Process;
 use crate::report::{Bound, Row};
-use crate::statistics::median;
+use crate::statistics::{median, microseconds};
 use crate::subject::{KEY, Subject};
 use crate::{Effort, Outcome};
 
 /// Connections that ask at the same time.
 const CONNECTIONS: usize = 16;
-/// The least share of the library's throughput that must be left.
+/// The least share that must be the library's.
 const SHARE: Bound = Bound::AtLeast(0.85);
 
-/// The throughput of `unwrapKey` in shares of the library's on as many threads as there are cores.
+/// The library's share of the processor time of `unwrapKey`, both on as many threads as there are cores.
 pub(crate) async fn row(subject: &Subject, effort: Effort) -> Outcome<Row> {
     eprintln!("unwrapping: {} rounds of {:?}, beside the library alone", effort.rounds, effort.round);
     let request = subject.unwrap(KEY).await?;
     let mut crew = Crew::connect(&subject.target, vec![request; CONNECTIONS]).await?;
     crew.run(Amount::Requests(10)).await?;
     let library = Library::new()?;
-    let (mut rates, mut raw, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut alone) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
-        let ours = crew.run(Amount::Time(effort.round)).await?.rate();
-        let most = library.rate(effort.round)?;
-        rates.push(ours);
-        raw.push(most);
-        shares.push(ours / most);
+        ours.push(served(subject, &mut crew, effort.round).await?);
+        alone.push(library.round(effort.round)?);
     }
-    Ok(Row::new("unwrapKey RSA-2048, of the library's own", median(&shares), "share")
+    let shares = |part: fn(&Round) -> f64| -> Vec<f64> {
+        ours.iter().zip(&alone).map(|(ours, alone)| part(ours) / part(alone)).collect()
+    };
+    let each = |rounds: &[Round]| median(&rounds.iter().map(|round| round.cost).collect::<Vec<_>>());
+    let inverse: Vec<_> = shares(|round| round.cost).iter().map(|share| 1.0 / share).collect();
+    Ok(Row::new("unwrapKey RSA-2048, library's part of the time", median(&inverse), "share")
         .bound(SHARE)
-        .besides("per second", median(&rates))
-        .besides("library per second", median(&raw)))
+        .besides("us of processor each", each(&ours))
+        .besides("library us each", each(&alone))
+        .besides("throughput with the clients on the same cores", median(&shares(|round| round.rate))))
+}
+
+/// What a round came to.
+struct Round {
+    /// Operations a second.
+    rate: f64,
+    /// Microseconds of processor time for each.
+    cost: f64,
+}
+
+async fn served(subject: &Subject, crew: &mut Crew, time: Duration) -> Outcome<Round> {
+    let before = subject.process().spent()?;
+    let done = crew.run(Amount::Time(time)).await?;
+    let spent = before.until(&subject.process().spent()?);
+    Ok(Round { rate: done.rate(), cost: microseconds(spent) / done.answers.len() as f64 })
 }
 
 /// A key and something it has encrypted.
@@ -53,23 +75,27 @@ impl Library {
         Ok(Self { key: OaepPrivateDecryptingKey::new(key)?, ciphertext })
     }
 
-    /// Decryptions a second on every core.
-    fn rate(&self, time: Duration) -> Outcome<f64> {
+    /// Decrypts on every core.
+    fn round(&self, time: Duration) -> Outcome<Round> {
         let threads = std::thread::available_parallelism()?.get();
-        std::thread::scope(|scope| {
+        let rounds = std::thread::scope(|scope| {
             let running: Vec<_> = (0..threads).map(|_| scope.spawn(|| self.decrypt_for(time))).collect();
-            running.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked")?).sum()
-        })
+            running.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked")?).collect()
+        });
+        let rounds: Vec<Round> = Outcome::from(rounds)?;
+        let cost = rounds.iter().map(|round| round.cost).sum::<f64>() / threads as f64;
+        Ok(Round { rate: rounds.iter().map(|round| round.rate).sum(), cost })
     }
 
-    fn decrypt_for(&self, time: Duration) -> Outcome<f64> {
+    fn decrypt_for(&self, time: Duration) -> Outcome<Round> {
         let mut plaintext = vec![0; self.key.min_output_size()];
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), Process::this_thread()?);
         let mut count = 0.0;
         while began.elapsed() < time {
             self.key.decrypt(&OAEP_SHA256_MGF1SHA256, &self.ciphertext, &mut plaintext, None)?;
             count += 1.0;
         }
-        Ok(count / began.elapsed().as_secs_f64())
+        let spent = Process::this_thread()?.saturating_sub(before);
+        Ok(Round { rate: count / began.elapsed().as_secs_f64(), cost: microseconds(spent) / count })
     }
 }
