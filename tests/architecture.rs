@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("vault", &["access", "clock", "crypto", "random", "records", "store"]),
     ("records", &["store"]),
     ("access", &["operation"]),
-    ("crypto", &[]),
+    ("crypto", &["random"]),
     ("store", &[]),
     ("operation", &[]),
     ("clock", &[]),

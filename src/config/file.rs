@@ -7,11 +7,10 @@ use uuid::Uuid;
 
 use super::{Config, TENANT, default_identities, default_vault, derived, resource_id};
 use crate::access::{AccessPolicy, Permissions};
-use crate::crypto::rsa::RsaSize;
 use crate::directory::{ClientSecret, IdentityRecord};
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
-use crate::vault::keys::{KeyType, NewKey};
+use crate::vault::keys::{KeySpec, KeyType, NewKey, SpecFault};
 use crate::vault::object::GivenAttributes;
 use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
 use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Sku, VaultName};
@@ -122,6 +121,7 @@ struct FileKey {
     name: String,
     kty: Option<String>,
     key_size: Option<u32>,
+    crv: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -278,14 +278,20 @@ impl FilePolicy {
 impl FileKey {
     fn initial(self, path: &str, sku: Sku) -> Result<InitialKey, ConfigError> {
         let kty = self.kty.as_deref().unwrap_or("RSA");
-        let kty = KeyType::parse(kty).ok_or_else(|| wrong(format!("{path}.kty"), "must be RSA or RSA-HSM"))?;
+        let known = "must be RSA, RSA-HSM, EC, EC-HSM or oct-HSM";
+        let kty = KeyType::parse(kty).ok_or_else(|| wrong(format!("{path}.kty"), known))?;
         if kty.is_hsm() && sku == Sku::Standard {
             return Err(wrong(format!("{path}.kty"), "HSM keys need a vault whose 'sku' is premium"));
         }
-        let size = RsaSize::from_bits(self.key_size.unwrap_or(2048));
-        let size = size.ok_or_else(|| wrong(format!("{path}.key_size"), "must be 2048, 3072 or 4096"))?;
-        let new = NewKey { kty, size, key_ops: None, attributes: GivenAttributes::default(), tags: None };
-        Ok(InitialKey { name: object_name(path, &self.name)?, new })
+        let spec = KeySpec::new(kty, self.key_size, self.crv.as_deref(), None);
+        let spec = spec.map_err(|fault| match fault {
+            SpecFault::Size { known, .. } => wrong(format!("{path}.key_size"), format!("must be one of {known:?}")),
+            SpecFault::Curve => {
+                wrong(format!("{path}.crv"), "must be P-256, P-384, P-521 or P-256K, of the key's size")
+            }
+            SpecFault::Exponent => wrong(path, "has an impossible exponent"),
+        })?;
+        Ok(InitialKey { name: object_name(path, &self.name)?, new: NewKey::of(kty), spec })
     }
 }
 

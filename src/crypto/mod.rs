@@ -3,12 +3,29 @@
 //! Private-key operations take from half a millisecond to several, so callers run them on the [`pool`]; public-key
 //! operations take tens of microseconds and run where they are called.
 
+pub mod aes;
 pub mod algorithm;
 pub mod base64url;
+pub mod ec;
+pub mod jwk;
+mod key;
 pub mod pool;
 pub mod rsa;
+#[cfg(test)]
+mod tally;
+pub mod transfer;
 
 use std::fmt;
+
+use zeroize::Zeroizing;
+
+use algorithm::Curve;
+
+pub use key::{Encrypted, Extras, Family, Key, PublicKey};
+
+/// The secret bytes that a key is stored as: an unencrypted PKCS #8 document (DER, RFC 5208) for RSA and EC, the key
+/// itself for AES. Wiped when dropped.
+pub type Material = Zeroizing<Vec<u8>>;
 
 /// Why an operation on a key did not succeed. No variant carries key material, a plaintext or a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +51,54 @@ pub enum CryptoError {
         /// The length of the modulus.
         required: usize,
     },
+    /// No key has a size of so many bits.
+    KeySize(usize),
+    /// The algorithm is none of this type of key.
+    Incompatible {
+        /// The name of the key's type in the plain: `RSA`, `EC`, `oct`.
+        key: &'static str,
+        /// The type that the algorithm is for.
+        wanted: &'static str,
+    },
+    /// The algorithm signs with keys of another curve.
+    Curve {
+        /// The key's.
+        key: Curve,
+        /// The algorithm's.
+        wanted: Curve,
+    },
+    /// The algorithm is for keys of another size; both in bits.
+    AlgorithmKeySize {
+        /// The key's.
+        key: u32,
+        /// The algorithm's.
+        wanted: u32,
+    },
+    /// The algorithm needs what this member has, and it was not given.
+    Missing(&'static str),
+    /// The algorithm has no use for this member.
+    Unwanted(&'static str),
+    /// A member has another length than the algorithm requires; both in bytes.
+    MemberLength {
+        /// The member.
+        member: &'static str,
+        /// The length that was given.
+        given: usize,
+        /// The length that the algorithm requires.
+        required: usize,
+    },
+    /// The algorithm takes whole blocks only; both in bytes.
+    Blocks {
+        /// The length that was given.
+        given: usize,
+        /// The length of a block.
+        of: usize,
+    },
+    /// A key of so many bytes cannot be wrapped with this algorithm.
+    Wrappable {
+        /// The length that was given.
+        given: usize,
+    },
     /// The ciphertext did not decrypt. Deliberately one error for every cause: an attacker who can tell a bad padding
     /// from another failure can decrypt without the key (RFC 8017, section 7.1.2 note and section 7.2.2 note).
     Padding,
@@ -55,6 +120,21 @@ impl fmt::Display for CryptoError {
             Self::CiphertextLength { given, required } => {
                 write!(f, "the ciphertext has {given} bytes, this key requires {required}")
             }
+            Self::KeySize(bits) => write!(f, "no key has {bits} bits"),
+            Self::Incompatible { key, wanted } => write!(f, "the key is of type {key}, the algorithm is for {wanted}"),
+            Self::Curve { key, wanted } => {
+                write!(f, "the key lies on {}, the algorithm is for {}", key.name(), wanted.name())
+            }
+            Self::AlgorithmKeySize { key, wanted } => {
+                write!(f, "the key has {key} bits, the algorithm is for {wanted}")
+            }
+            Self::Missing(member) => write!(f, "the algorithm needs {member}"),
+            Self::Unwanted(member) => write!(f, "the algorithm does not take {member}"),
+            Self::MemberLength { member, given, required } => {
+                write!(f, "{member} has {given} bytes, the algorithm requires {required}")
+            }
+            Self::Blocks { given, of } => write!(f, "{given} bytes are not whole blocks of {of}"),
+            Self::Wrappable { given } => write!(f, "{given} bytes cannot be wrapped"),
             Self::Padding => f.write_str("the ciphertext could not be decrypted with this key and algorithm"),
             Self::Material(what) => write!(f, "the key material is not usable: {what}"),
             Self::Failed(operation) => write!(f, "the cryptographic library refused to {operation}"),

@@ -141,7 +141,7 @@ impl Directory {
     }
 
     async fn make_key(&self, pool: &Pool) -> Result<Zeroizing<Vec<u8>>, IssuerError> {
-        let made = pool.generate(|| RsaKey::generate(RsaSize::Bits2048)).await;
+        let made = pool.generate(|| RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT)).await;
         let made = made.map_err(|error| IssuerError::Key(format!("{error:?}")))?;
         let (_, pkcs8) = made.map_err(|error| IssuerError::Key(error.to_string()))?;
         let record = IssuerRecord { pkcs8 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::keys::NewKey;
+use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
 use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, settings};
 use crate::access::{AccessPolicy, Identity};
@@ -42,6 +42,8 @@ pub struct InitialKey {
     pub name: ObjectName,
     /// What it shall be.
     pub new: NewKey,
+    /// What is to be generated.
+    pub spec: KeySpec,
 }
 
 /// A secret to set when its name is free.
@@ -108,10 +110,10 @@ impl Vaults {
 
     async fn ensure_key(&self, call: &Call, wanted: InitialKey, applied: &mut Applied) -> Result<(), Refusal> {
         match self.key(call, &wanted.name, None).await {
-            Ok(found) if !wanted.new.describes(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
+            Ok(found) if !wanted.describes(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
-                self.create_key(call, &wanted.name, wanted.new).await?;
+                self.create_key(call, &wanted.name, wanted.new, wanted.spec).await?;
                 applied.made.push(format!("key {}", wanted.name));
             }
             Err(refusal) => return Err(refusal),
@@ -130,6 +132,13 @@ impl Vaults {
             Err(refusal) => return Err(refusal),
         }
         Ok(())
+    }
+}
+
+impl InitialKey {
+    /// Whether `key` has the type and the size that are wanted here.
+    fn describes(&self, key: &KeyRecord) -> bool {
+        key.kty == self.new.kty && self.spec.describes(&key.public)
     }
 }
 

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use crate::access::Identity;
 use crate::clock::Timestamp;
+use crate::crypto;
 use crate::crypto::pool::Pool;
-use crate::crypto::rsa::RsaKey;
 use crate::random::Random;
 use crate::records::Records;
 use crate::store::{Key, Store};
@@ -57,7 +57,7 @@ struct Inner {
     records: Records,
     pool: Pool,
     random: Arc<dyn Random>,
-    parsed: Cache<Key, Arc<RsaKey>>,
+    parsed: Cache<Key, Arc<crypto::Key>>,
     queues: [Mutex<()>; QUEUES],
 }
 

@@ -56,6 +56,18 @@ impl Kind {
             Self::Secret => "secrets",
         }
     }
+
+    /// The object that an id's path speaks of: `/keys/NAME` or `/keys/NAME/VERSION`.
+    pub fn parse_path(self, path: &str) -> Option<(ObjectName, Option<Version>)> {
+        let mut segments = path.strip_prefix('/')?.split('/');
+        segments.next().filter(|collection| collection.eq_ignore_ascii_case(self.collection()))?;
+        let name = segments.next().and_then(ObjectName::parse)?;
+        let version = match segments.next() {
+            None | Some("") => None,
+            Some(text) => Some(Version::parse(text)?),
+        };
+        segments.next().is_none().then_some((name, version))
+    }
 }
 
 /// An object's name: 1-127 letters, digits and hyphens. Compared without regard to case, kept as it was first written.
@@ -152,6 +164,21 @@ mod tests {
         assert_eq!(name.to_string(), "My-Key");
         for bad in ["", "a_b", "a.b", "ä", &"x".repeat(128)] {
             assert!(ObjectName::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_speaks_of_an_object_and_perhaps_its_version() {
+        let version = "0".repeat(32);
+        let parsed =
+            |path: &str| Kind::Key.parse_path(path).map(|(name, version)| (name.to_string(), version.is_some()));
+        assert_eq!(parsed("/keys/a"), Some(("a".to_owned(), false)));
+        assert_eq!(parsed("/keys/a/"), Some(("a".to_owned(), false)));
+        assert_eq!(parsed(&format!("/Keys/a/{version}")), Some(("a".to_owned(), true)));
+        for path in
+            ["", "/", "keys/a", "/secrets/a", "/keys/", "/keys/a_b", "/keys/a/b", &format!("/keys/a/{version}/c")]
+        {
+            assert_eq!(parsed(path), None, "{path}");
         }
     }
 

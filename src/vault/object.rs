@@ -165,7 +165,7 @@ impl Objects<'_> {
         &self,
         name: &ObjectName,
         version: Option<&Version>,
-        decide: impl Fn(&T) -> T + Sync,
+        decide: impl Fn(&T) -> Result<T, Refusal> + Sync,
     ) -> Result<Found<T>, Refusal> {
         let decide = &decide;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
@@ -175,7 +175,7 @@ impl Objects<'_> {
                 let found = self.find::<T>(&view, name, version).await?;
                 let key = self.version_key(name, &found.version);
                 let revision = view.revision_of(&key).await?.unwrap_or_default();
-                let next = decide(&found.record);
+                let next = decide(&found.record)?;
                 let batch =
                     Batch { expect: vec![(key.clone(), revision)], put: vec![(key, encode(&next)?)], delete: vec![] };
                 Ok(Change { batch, answer: Found { record: Arc::new(next), ..found } })

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::keys::release::ReleaseFault;
+use super::keys::{KeyRecord, KeyType};
+use super::object::Found;
 use super::{Kind, ObjectName, Version};
 use crate::crypto::CryptoError;
 use crate::crypto::pool::PoolError;
@@ -47,8 +50,19 @@ pub enum Refusal {
         /// The key type asked for.
         kty: &'static str,
     },
+    /// The key given is none that can be used.
+    Import {
+        /// The type it shall have.
+        kty: KeyType,
+        /// What is wrong with it.
+        cause: CryptoError,
+    },
+    /// The release policy, or that there is none, does not do.
+    Release(ReleaseFault),
     /// The algorithm could not be applied to the value given.
     Crypto {
+        /// The key it was tried with.
+        key: Box<Found<KeyRecord>>,
         /// The body's member at fault.
         member: &'static str,
         /// The algorithm's name.

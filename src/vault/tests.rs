@@ -7,10 +7,10 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::PrivateKeyParts;
 use uuid::Uuid;
 
-use super::keys::{KeyType, NewKey};
-use super::object::{GivenAttributes, PageRequest};
+use super::keys::{KeyRecord, KeySpec, KeyType, NewKey};
+use super::object::{Found, PageRequest};
 use super::*;
-use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::crypto::base64url;
 use crate::crypto::rsa::RsaSize;
 use crate::random::{self, SeededRandom};
@@ -39,9 +39,14 @@ async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
     (vaults, Call { now: Timestamp::from_unix(1), who, vault, id: Uuid::nil() })
 }
 
-fn rsa() -> NewKey {
-    let attributes = GivenAttributes::default();
-    NewKey { kty: KeyType::Rsa, size: RsaSize::Bits2048, key_ops: None, attributes, tags: None }
+/// What an RSA key is made with.
+fn rsa() -> (NewKey, KeySpec) {
+    (NewKey::of(KeyType::Rsa), KeySpec::Rsa { size: RsaSize::Bits2048, exponent: 65537 })
+}
+
+async fn create(vaults: &Vaults, call: &Call) -> Result<Found<KeyRecord>, Refusal> {
+    let (new, spec) = rsa();
+    vaults.create_key(call, &name(), new, spec).await
 }
 
 fn name() -> ObjectName {
@@ -60,13 +65,13 @@ async fn a_lost_record_is_damage_and_never_a_404() {
     for lost in ["object/", "version/", "material/"] {
         let (store, pool) = (memory(), Pool::start(1, 10));
         let (vaults, call) = world(&store, &pool).await;
-        vaults.create_key(&call, &name(), rsa()).await.unwrap();
+        create(&vaults, &call).await.unwrap();
         let key = records(&store, lost).await.remove(0);
         store.commit(Batch::default().delete(key)).await.unwrap();
         // As another process would find it: nothing parsed is in memory.
         let fresh = Vaults::new(store.clone(), pool, Arc::new(SeededRandom::new(2)), 10);
         let digest = vec![0; 32];
-        let sign = keys::Operation::Sign { alg: SignatureAlgorithm::Rs256, digest };
+        let sign = keys::Operation::Sign { alg: SignatureAlgorithm::Rsa(RsaSignature::Rs256), digest };
         let refused = fresh.operate(&call, &name(), None, sign).await.err().unwrap();
         assert!(
             matches!(&refused, Refusal::Damaged { record, .. } if record.contains("/keys/K")),
@@ -80,7 +85,7 @@ async fn a_version_list_that_lacks_a_version_is_damage() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let (vaults, call) = world(&store, &pool).await;
     for _ in 0..3 {
-        vaults.create_key(&call, &name(), rsa()).await.unwrap();
+        create(&vaults, &call).await.unwrap();
     }
     let latest = vaults.key(&call, &name(), None).await.unwrap().version;
     let older = |key: &Key| !key.to_string().ends_with(latest.as_str());
@@ -110,9 +115,7 @@ async fn a_full_pool_is_told_and_nothing_is_made() {
     let mut refused = None;
     let second = block();
     for _ in 0..200 {
-        let name = name();
-        let create = vaults.create_key(&call, &name, rsa());
-        match tokio::time::timeout(std::time::Duration::from_millis(20), create).await {
+        match tokio::time::timeout(std::time::Duration::from_millis(20), create(&vaults, &call)).await {
             Ok(Err(refusal)) => {
                 refused = Some(refusal);
                 break;
@@ -136,7 +139,7 @@ async fn the_disk_shows_no_prime_and_no_secret() {
     let store = Store::redb(&path, &master, fresh, RedbOptions::default()).unwrap();
     let pool = Pool::start(1, 10);
     let (vaults, call) = world(&store, &pool).await;
-    let made = vaults.create_key(&call, &name(), rsa()).await.unwrap();
+    let made = create(&vaults, &call).await.unwrap();
     let view = store.view().await.unwrap();
     let der = vaults.keys(&call.vault).material(&view, &name(), &made.version).await.unwrap();
     drop(view);

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use sha1::Sha1;
 
 use super::{RsaKey, test_keys};
-use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
+use crate::crypto::algorithm::{RsaEncryption, RsaSignature};
 
 /// The same key twice: ours, and the other implementation's.
 fn keys() -> impl Iterator<Item = (&'static RsaKey, PrivateKey)> {
@@ -19,14 +19,14 @@ fn keys() -> impl Iterator<Item = (&'static RsaKey, PrivateKey)> {
 #[test]
 fn what_we_encrypt_the_other_decrypts() {
     for (ours, theirs) in keys() {
-        for algorithm in EncryptionAlgorithm::ALL {
+        for algorithm in RsaEncryption::ALL {
             for length in [0, 1, 32, algorithm.max_plaintext(ours.public().n.len())] {
                 let plaintext = vec![0x5A; length];
                 let ciphertext = ours.encrypt(algorithm, &plaintext).unwrap();
                 let decrypted = match algorithm {
-                    EncryptionAlgorithm::Rsa15 => theirs.decrypt(Pkcs1v15Encrypt, &ciphertext),
-                    EncryptionAlgorithm::RsaOaep => theirs.decrypt(Oaep::<Sha1>::new(), &ciphertext),
-                    EncryptionAlgorithm::RsaOaep256 => theirs.decrypt(Oaep::<Sha256>::new(), &ciphertext),
+                    RsaEncryption::Rsa15 => theirs.decrypt(Pkcs1v15Encrypt, &ciphertext),
+                    RsaEncryption::RsaOaep => theirs.decrypt(Oaep::<Sha1>::new(), &ciphertext),
+                    RsaEncryption::RsaOaep256 => theirs.decrypt(Oaep::<Sha256>::new(), &ciphertext),
                 };
                 assert_eq!(decrypted, Ok(plaintext), "{}", algorithm.name());
             }
@@ -39,13 +39,13 @@ fn what_the_other_encrypts_we_decrypt() {
     let mut chance = StdRng::seed_from_u64(1);
     for (ours, theirs) in keys() {
         let theirs = theirs.as_public_key();
-        for algorithm in EncryptionAlgorithm::ALL {
+        for algorithm in RsaEncryption::ALL {
             for length in [0, 1, 32, algorithm.max_plaintext(ours.public().n.len())] {
                 let plaintext = vec![0xA5; length];
                 let ciphertext = match algorithm {
-                    EncryptionAlgorithm::Rsa15 => theirs.encrypt(&mut chance, Pkcs1v15Encrypt, &plaintext),
-                    EncryptionAlgorithm::RsaOaep => theirs.encrypt(&mut chance, Oaep::<Sha1>::new(), &plaintext),
-                    EncryptionAlgorithm::RsaOaep256 => theirs.encrypt(&mut chance, Oaep::<Sha256>::new(), &plaintext),
+                    RsaEncryption::Rsa15 => theirs.encrypt(&mut chance, Pkcs1v15Encrypt, &plaintext),
+                    RsaEncryption::RsaOaep => theirs.encrypt(&mut chance, Oaep::<Sha1>::new(), &plaintext),
+                    RsaEncryption::RsaOaep256 => theirs.encrypt(&mut chance, Oaep::<Sha256>::new(), &plaintext),
                 };
                 let decrypted = ours.decrypt(algorithm, &ciphertext.unwrap()).unwrap();
                 assert_eq!(*decrypted, plaintext, "{}", algorithm.name());
@@ -58,16 +58,16 @@ fn what_the_other_encrypts_we_decrypt() {
 fn what_we_sign_the_other_verifies() {
     for (ours, theirs) in keys() {
         let theirs = theirs.as_public_key();
-        for algorithm in SignatureAlgorithm::ALL {
+        for algorithm in RsaSignature::ALL {
             let digest = vec![0x3C; algorithm.digest_len()];
             let signature = ours.sign(algorithm, &digest).unwrap();
             let verified = match algorithm {
-                SignatureAlgorithm::Rs256 => theirs.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature),
-                SignatureAlgorithm::Rs384 => theirs.verify(Pkcs1v15Sign::new::<Sha384>(), &digest, &signature),
-                SignatureAlgorithm::Rs512 => theirs.verify(Pkcs1v15Sign::new::<Sha512>(), &digest, &signature),
-                SignatureAlgorithm::Ps256 => theirs.verify(Pss::<Sha256>::new(), &digest, &signature),
-                SignatureAlgorithm::Ps384 => theirs.verify(Pss::<Sha384>::new(), &digest, &signature),
-                SignatureAlgorithm::Ps512 => theirs.verify(Pss::<Sha512>::new(), &digest, &signature),
+                RsaSignature::Rs256 => theirs.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature),
+                RsaSignature::Rs384 => theirs.verify(Pkcs1v15Sign::new::<Sha384>(), &digest, &signature),
+                RsaSignature::Rs512 => theirs.verify(Pkcs1v15Sign::new::<Sha512>(), &digest, &signature),
+                RsaSignature::Ps256 => theirs.verify(Pss::<Sha256>::new(), &digest, &signature),
+                RsaSignature::Ps384 => theirs.verify(Pss::<Sha384>::new(), &digest, &signature),
+                RsaSignature::Ps512 => theirs.verify(Pss::<Sha512>::new(), &digest, &signature),
             };
             assert_eq!(verified, Ok(()), "{}", algorithm.name());
         }
@@ -78,15 +78,15 @@ fn what_we_sign_the_other_verifies() {
 fn what_the_other_signs_we_verify() {
     let mut chance = StdRng::seed_from_u64(2);
     for (ours, theirs) in keys() {
-        for algorithm in SignatureAlgorithm::ALL {
+        for algorithm in RsaSignature::ALL {
             let digest = vec![0xC3; algorithm.digest_len()];
             let signature = match algorithm {
-                SignatureAlgorithm::Rs256 => theirs.sign(Pkcs1v15Sign::new::<Sha256>(), &digest),
-                SignatureAlgorithm::Rs384 => theirs.sign(Pkcs1v15Sign::new::<Sha384>(), &digest),
-                SignatureAlgorithm::Rs512 => theirs.sign(Pkcs1v15Sign::new::<Sha512>(), &digest),
-                SignatureAlgorithm::Ps256 => theirs.sign_with_rng(&mut chance, Pss::<Sha256>::new(), &digest),
-                SignatureAlgorithm::Ps384 => theirs.sign_with_rng(&mut chance, Pss::<Sha384>::new(), &digest),
-                SignatureAlgorithm::Ps512 => theirs.sign_with_rng(&mut chance, Pss::<Sha512>::new(), &digest),
+                RsaSignature::Rs256 => theirs.sign(Pkcs1v15Sign::new::<Sha256>(), &digest),
+                RsaSignature::Rs384 => theirs.sign(Pkcs1v15Sign::new::<Sha384>(), &digest),
+                RsaSignature::Rs512 => theirs.sign(Pkcs1v15Sign::new::<Sha512>(), &digest),
+                RsaSignature::Ps256 => theirs.sign_with_rng(&mut chance, Pss::<Sha256>::new(), &digest),
+                RsaSignature::Ps384 => theirs.sign_with_rng(&mut chance, Pss::<Sha384>::new(), &digest),
+                RsaSignature::Ps512 => theirs.sign_with_rng(&mut chance, Pss::<Sha512>::new(), &digest),
             };
             assert_eq!(ours.verify(algorithm, &digest, &signature.unwrap()), Ok(true), "{}", algorithm.name());
         }

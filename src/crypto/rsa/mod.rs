@@ -1,5 +1,6 @@
 //! RSA keys (RFC 8017): generate, load, encrypt, decrypt, sign, verify.
 
+mod other;
 mod public;
 mod scheme;
 
@@ -17,12 +18,13 @@ use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKe
 use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
 use zeroize::Zeroizing;
 
+pub use other::RsaNumbers;
 pub use public::RsaPublic;
 use public::oaep;
 use scheme::Scheme;
 
-use super::CryptoError;
-use super::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
+use super::algorithm::{RsaEncryption, RsaSignature};
+use super::{CryptoError, Material};
 
 /// The sizes in which a key can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,12 +68,18 @@ pub struct RsaKey {
 }
 
 impl RsaKey {
-    /// A new key with the exponent 65537, and the same key as an unencrypted PKCS #8 document (DER, RFC 5208) to store.
-    /// Takes from tenths of a second to seconds.
+    /// The public exponent of nearly every key.
+    pub const USUAL_EXPONENT: u32 = 65537;
+
+    /// A new key with the public exponent `exponent` (65537 unless there is a reason), and the same key as an
+    /// unencrypted PKCS #8 document (DER, RFC 5208) to store. Takes from tenths of a second to seconds.
     ///
     /// # Errors
-    /// [`CryptoError::Failed`].
-    pub fn generate(size: RsaSize) -> Result<(Self, Zeroizing<Vec<u8>>), CryptoError> {
+    /// [`CryptoError::Material`] unless the exponent is odd and from 3 to 2^31-1; [`CryptoError::Failed`].
+    pub fn generate(size: RsaSize, exponent: u32) -> Result<(Self, Material), CryptoError> {
+        if exponent != Self::USUAL_EXPONENT {
+            return other::generate(size, exponent);
+        }
         const FAILED: CryptoError = CryptoError::Failed("generate an RSA key");
         let size = match size {
             RsaSize::Bits2048 => KeySize::Rsa2048,
@@ -109,7 +117,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// As there.
-    pub fn encrypt(&self, algorithm: EncryptionAlgorithm, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub fn encrypt(&self, algorithm: RsaEncryption, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.public.encrypt(algorithm, plaintext)
     }
 
@@ -117,11 +125,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// [`CryptoError::CiphertextLength`], and [`CryptoError::Padding`] for whatever else is wrong.
-    pub fn decrypt(
-        &self,
-        algorithm: EncryptionAlgorithm,
-        ciphertext: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    pub fn decrypt(&self, algorithm: RsaEncryption, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let required = self.public.n.len();
         if ciphertext.len() != required {
             return Err(CryptoError::CiphertextLength { given: ciphertext.len(), required });
@@ -138,11 +142,11 @@ impl RsaKey {
     }
 
     /// The signature, as long as the modulus, of a `digest` already computed, which must have
-    /// [`SignatureAlgorithm::digest_len`] bytes. A private operation: run it on the pool.
+    /// [`RsaSignature::digest_len`] bytes. A private operation: run it on the pool.
     ///
     /// # Errors
     /// [`CryptoError::DigestLength`].
-    pub fn sign(&self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub fn sign(&self, algorithm: RsaSignature, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let scheme = Scheme::of(algorithm);
         let digest = scheme.digest(digest)?;
         let mut signature = vec![0; self.public.n.len()];
@@ -154,7 +158,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// As there.
-    pub fn verify(&self, algorithm: SignatureAlgorithm, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    pub fn verify(&self, algorithm: RsaSignature, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
         self.public.verify(algorithm, digest, signature)
     }
 }
@@ -183,13 +187,13 @@ mod tests {
 
     #[test]
     fn a_generated_key_is_loaded_from_its_document() {
-        let (key, der) = RsaKey::generate(RsaSize::Bits2048).unwrap();
+        let (key, der) = RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT).unwrap();
         let loaded = RsaKey::from_pkcs8(&der).unwrap();
         assert_eq!((key.public().n.len(), &key.public().e), (256, &vec![1, 0, 1]));
         assert_eq!((&key.public().n, &key.public().e), (&loaded.public().n, &loaded.public().e));
 
-        let signature = key.sign(SignatureAlgorithm::Ps256, &[7; 32]).unwrap();
-        assert_eq!(loaded.verify(SignatureAlgorithm::Ps256, &[7; 32], &signature), Ok(true));
+        let signature = key.sign(RsaSignature::Ps256, &[7; 32]).unwrap();
+        assert_eq!(loaded.verify(RsaSignature::Ps256, &[7; 32], &signature), Ok(true));
     }
 
     #[test]
@@ -205,7 +209,7 @@ mod tests {
     #[test]
     fn the_longest_plaintext_fits_and_one_byte_more_does_not() {
         for key in test_keys::all() {
-            for algorithm in EncryptionAlgorithm::ALL {
+            for algorithm in RsaEncryption::ALL {
                 let max = algorithm.max_plaintext(key.public().n.len());
                 let plaintext = vec![0xA5; max + 1];
                 let ciphertext = key.encrypt(algorithm, &plaintext[..max]).unwrap();
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     fn a_ciphertext_that_is_not_one_is_refused_in_one_way() {
         let key = test_keys::rsa_2048();
-        for algorithm in EncryptionAlgorithm::ALL {
+        for algorithm in RsaEncryption::ALL {
             let mut altered = key.encrypt(algorithm, b"secret").unwrap();
             altered[100] ^= 1;
             let beyond_the_modulus = vec![0xFF; 256];
@@ -240,7 +244,7 @@ mod tests {
     #[test]
     fn a_digest_of_another_length_is_refused() {
         let key = test_keys::rsa_2048();
-        for algorithm in SignatureAlgorithm::ALL {
+        for algorithm in RsaSignature::ALL {
             let required = algorithm.digest_len();
             for given in [0, 20, required - 1, required + 1] {
                 let refusal = CryptoError::DigestLength { given, required };
@@ -253,7 +257,7 @@ mod tests {
     #[test]
     fn only_the_signature_of_that_digest_by_that_algorithm_is_good() {
         let key = test_keys::rsa_2048();
-        for algorithm in SignatureAlgorithm::ALL {
+        for algorithm in RsaSignature::ALL {
             let digest = vec![3; algorithm.digest_len()];
             let signature = key.sign(algorithm, &digest).unwrap();
             assert_eq!(key.verify(algorithm, &digest, &signature), Ok(true));
@@ -264,7 +268,7 @@ mod tests {
                 assert_eq!(key.verify(algorithm, &digest, signature), Ok(false));
             }
             assert_eq!(key.verify(algorithm, &vec![4; digest.len()], &signature), Ok(false));
-            for other in SignatureAlgorithm::ALL.into_iter().filter(|&other| other != algorithm) {
+            for other in RsaSignature::ALL.into_iter().filter(|&other| other != algorithm) {
                 assert_eq!(key.verify(other, &vec![3; other.digest_len()], &signature), Ok(false));
             }
         }
@@ -279,7 +283,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn what_is_wrapped_is_unwrapped(
-            (algorithm, plaintext) in prop::sample::select(&EncryptionAlgorithm::ALL[..]).prop_flat_map(|algorithm| {
+            (algorithm, plaintext) in prop::sample::select(&RsaEncryption::ALL[..]).prop_flat_map(|algorithm| {
                 (Just(algorithm), prop::collection::vec(any::<u8>(), 0..=algorithm.max_plaintext(256)))
             })
         ) {

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{RsaSubjectPublicKey, VerificationAlgorithm};
 
 use super::scheme::Scheme;
 use crate::crypto::CryptoError;
-use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
+use crate::crypto::algorithm::{RsaEncryption, RsaSignature};
 
 /// An RSA public key, parsed once. Its operations take tens of microseconds and may run on any thread.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl RsaPublic {
     /// `plaintext` encrypted; the ciphertext is as long as the modulus and differs on every call.
     ///
     /// # Errors
-    /// [`CryptoError::PlaintextTooLong`] beyond [`EncryptionAlgorithm::max_plaintext`].
-    pub fn encrypt(&self, algorithm: EncryptionAlgorithm, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    /// [`CryptoError::PlaintextTooLong`] beyond [`RsaEncryption::max_plaintext`].
+    pub fn encrypt(&self, algorithm: RsaEncryption, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let max = algorithm.max_plaintext(self.n.len());
         if plaintext.len() > max {
             return Err(CryptoError::PlaintextTooLong { given: plaintext.len(), max });
@@ -67,12 +67,12 @@ impl RsaPublic {
         Ok(ciphertext)
     }
 
-    /// Whether `signature` is this key's signature of `digest` (already computed, of [`SignatureAlgorithm::digest_len`]
+    /// Whether `signature` is this key's signature of `digest` (already computed, of [`RsaSignature::digest_len`]
     /// bytes). A signature of the wrong length, or any other bytes, is simply not one.
     ///
     /// # Errors
     /// [`CryptoError::DigestLength`].
-    pub fn verify(&self, algorithm: SignatureAlgorithm, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    pub fn verify(&self, algorithm: RsaSignature, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
         let scheme = Scheme::of(algorithm);
         let digest = scheme.digest(digest)?;
         Ok(scheme.verifying.verify_digest_sig(self.verifying.as_ref(), &digest, signature).is_ok())
@@ -82,11 +82,11 @@ impl RsaPublic {
 const UNUSABLE: CryptoError = CryptoError::Material("not an RSA public key of 2048 to 8192 bits");
 
 /// The library's name for an OAEP algorithm; `None` for PKCS #1 v1.5, which has a type of its own there.
-pub(super) fn oaep(algorithm: EncryptionAlgorithm) -> Option<&'static OaepAlgorithm> {
+pub(super) fn oaep(algorithm: RsaEncryption) -> Option<&'static OaepAlgorithm> {
     match algorithm {
-        EncryptionAlgorithm::Rsa15 => None,
-        EncryptionAlgorithm::RsaOaep => Some(&OAEP_SHA1_MGF1SHA1),
-        EncryptionAlgorithm::RsaOaep256 => Some(&OAEP_SHA256_MGF1SHA256),
+        RsaEncryption::Rsa15 => None,
+        RsaEncryption::RsaOaep => Some(&OAEP_SHA1_MGF1SHA1),
+        RsaEncryption::RsaOaep256 => Some(&OAEP_SHA256_MGF1SHA256),
     }
 }
 

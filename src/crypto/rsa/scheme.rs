@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
 };
 
 use crate::crypto::CryptoError;
-use crate::crypto::algorithm::SignatureAlgorithm;
+use crate::crypto::algorithm::RsaSignature;
 
 /// One signature algorithm as the library names it: once for signing, once for verifying.
 pub(super) struct Scheme {
@@ -19,14 +19,14 @@ pub(super) struct Scheme {
 
 impl Scheme {
     /// The library's scheme for `algorithm`; with PSS the salt is as long as the hash, the library's default.
-    pub(super) fn of(algorithm: SignatureAlgorithm) -> Self {
+    pub(super) fn of(algorithm: RsaSignature) -> Self {
         let (hash, signing, verifying) = match algorithm {
-            SignatureAlgorithm::Rs256 => (&SHA256, &RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256),
-            SignatureAlgorithm::Rs384 => (&SHA384, &RSA_PKCS1_SHA384, &RSA_PKCS1_2048_8192_SHA384),
-            SignatureAlgorithm::Rs512 => (&SHA512, &RSA_PKCS1_SHA512, &RSA_PKCS1_2048_8192_SHA512),
-            SignatureAlgorithm::Ps256 => (&SHA256, &RSA_PSS_SHA256, &RSA_PSS_2048_8192_SHA256),
-            SignatureAlgorithm::Ps384 => (&SHA384, &RSA_PSS_SHA384, &RSA_PSS_2048_8192_SHA384),
-            SignatureAlgorithm::Ps512 => (&SHA512, &RSA_PSS_SHA512, &RSA_PSS_2048_8192_SHA512),
+            RsaSignature::Rs256 => (&SHA256, &RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256),
+            RsaSignature::Rs384 => (&SHA384, &RSA_PKCS1_SHA384, &RSA_PKCS1_2048_8192_SHA384),
+            RsaSignature::Rs512 => (&SHA512, &RSA_PKCS1_SHA512, &RSA_PKCS1_2048_8192_SHA512),
+            RsaSignature::Ps256 => (&SHA256, &RSA_PSS_SHA256, &RSA_PSS_2048_8192_SHA256),
+            RsaSignature::Ps384 => (&SHA384, &RSA_PSS_SHA384, &RSA_PSS_2048_8192_SHA384),
+            RsaSignature::Ps512 => (&SHA512, &RSA_PSS_SHA512, &RSA_PSS_2048_8192_SHA512),
         };
         Self { hash, signing, verifying }
     }

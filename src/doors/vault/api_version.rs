@@ -13,9 +13,19 @@ const NEWEST: &str = "2026-04-01";
 pub(super) struct ApiVersion(u32);
 
 impl ApiVersion {
+    /// The first.
+    pub(super) const FIRST: Self = Self(0);
     /// `recoverableDays` is answered from here on.
     pub(super) const RECOVERABLE_DAYS: Self = Self(701);
-    /// `exportable` is answered from here on.
+    /// Symmetric algorithms are known from here on (the OpenAPI of 7.2).
+    pub(super) const SYMMETRIC: Self = Self(702);
+    /// Keys may be released, and have policies, from here on.
+    pub(super) const RELEASE: Self = Self(703);
+    /// PKCS #11's mechanisms and HMAC are known from here on.
+    pub(super) const MECHANISMS: Self = Self(706);
+    /// Premium vaults have symmetric keys from here on.
+    pub(super) const OCT_HSM: Self = Self(2025);
+    /// `exportable` is answered from here on, whatever it is; before, from [`Self::RELEASE`] on, when it is true.
     pub(super) const EXPORTABLE: Self = Self(704);
     /// `hsmPlatform` is answered from here on.
     pub(super) const HSM_PLATFORM: Self = Self(705);

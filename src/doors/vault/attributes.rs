@@ -18,7 +18,7 @@ pub(super) struct AttributesIn {
     enabled: Option<bool>,
     nbf: Option<i64>,
     exp: Option<i64>,
-    /// Whether the key may be released; needs a release policy, which is not built yet.
+    /// Whether the key may be released.
     pub(super) exportable: Option<bool>,
 }
 
@@ -70,8 +70,9 @@ impl AttributesOut {
 
     /// What a key bundle shows besides: `exportable` from 7.4 on, `hsmPlatform` from 7.5 on ("0" is software, "2" the
     /// service's present HSMs).
-    pub(super) fn of_key(mut self, hsm: bool, version: ApiVersion) -> Self {
-        self.exportable = (version >= ApiVersion::EXPORTABLE).then_some(false);
+    pub(super) fn of_key(mut self, hsm: bool, exportable: bool, version: ApiVersion) -> Self {
+        let shown = if exportable { ApiVersion::RELEASE } else { ApiVersion::EXPORTABLE };
+        self.exportable = (version >= shown).then_some(exportable);
         self.hsm_platform = (version >= ApiVersion::HSM_PLATFORM).then_some(if hsm { "2" } else { "0" });
         self
     }

@@ -65,12 +65,18 @@ impl Required {
 
     /// The bytes of a base64url member.
     pub(super) fn bytes(&mut self, name: &str, value: Option<&str>) -> Vec<u8> {
+        let decoded = self.optional(name, value);
+        self.check(name, decoded.as_ref());
+        decoded.unwrap_or_default()
+    }
+
+    /// The bytes of a base64url member that may be left out.
+    pub(super) fn optional(&mut self, name: &str, value: Option<&str>) -> Option<Vec<u8>> {
         let decoded = value.and_then(base64url::decode);
         if value.is_some() && decoded.is_none() {
             self.0.push_str(&format!("Content of '{name}' is not base64url.\r\n"));
         }
-        self.check(name, decoded.as_ref());
-        decoded.unwrap_or_default()
+        decoded
     }
 
     /// The refusal, if anything was missing.

@@ -59,6 +59,7 @@ fn routes() -> Routes<Handler> {
         (&keys::LIST, |door, exchange, _| Box::pin(keys::list(door, exchange))),
         (&keys::LIST_VERSIONS, |door, exchange, _| Box::pin(keys::list_versions(door, exchange))),
         (&keys::CREATE, |door, exchange, body| Box::pin(keys::create(door, exchange, body))),
+        (&keys::IMPORT, |door, exchange, body| Box::pin(keys::import(door, exchange, body))),
         (&keys::GET, |door, exchange, _| Box::pin(keys::get(door, exchange))),
         (&keys::UPDATE, |door, exchange, body| Box::pin(keys::update(door, exchange, body))),
         (&operate::ENCRYPT, |door, exchange, body| Box::pin(operate::encrypt(door, exchange, body))),
@@ -67,6 +68,7 @@ fn routes() -> Routes<Handler> {
         (&operate::UNWRAP, |door, exchange, body| Box::pin(operate::unwrap(door, exchange, body))),
         (&operate::SIGN, |door, exchange, body| Box::pin(operate::sign(door, exchange, body))),
         (&operate::VERIFY, |door, exchange, body| Box::pin(operate::verify(door, exchange, body))),
+        (&keys::RELEASE, |door, exchange, _| Box::pin(keys::release(door, exchange))),
         (&secrets::SET, |door, exchange, body| Box::pin(secrets::set(door, exchange, body))),
         (&secrets::GET, |door, exchange, _| Box::pin(secrets::get(door, exchange))),
     ])

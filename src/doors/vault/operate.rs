@@ -7,10 +7,11 @@ use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::api_version::ApiVersion;
 use super::exchange::Exchange;
 use super::{VaultDoor, input, refusal};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
-use crate::crypto::base64url;
+use crate::crypto::{Encrypted, Extras, base64url};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::operation::{Operation, Permission};
@@ -25,7 +26,7 @@ pub(super) static ENCRYPT: Operation = Operation {
 };
 
 pub(super) async fn encrypt(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value| KeyUse::Encrypt { alg, value }).await
+    cipher(door, exchange, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
 }
 
 pub(super) static DECRYPT: Operation = Operation {
@@ -36,7 +37,7 @@ pub(super) static DECRYPT: Operation = Operation {
 };
 
 pub(super) async fn decrypt(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value| KeyUse::Decrypt { alg, value }).await
+    cipher(door, exchange, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
 }
 
 pub(super) static WRAP: Operation = Operation {
@@ -47,7 +48,7 @@ pub(super) static WRAP: Operation = Operation {
 };
 
 pub(super) async fn wrap(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value| KeyUse::WrapKey { alg, value }).await
+    cipher(door, exchange, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
 }
 
 pub(super) static UNWRAP: Operation = Operation {
@@ -58,7 +59,7 @@ pub(super) static UNWRAP: Operation = Operation {
 };
 
 pub(super) async fn unwrap(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value| KeyUse::UnwrapKey { alg, value }).await
+    cipher(door, exchange, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
 }
 
 pub(super) static SIGN: Operation = Operation {
@@ -69,13 +70,13 @@ pub(super) static SIGN: Operation = Operation {
 };
 
 pub(super) async fn sign(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let given: AlgAndBytes = input::object(body, &door.limits).await?;
+    let given: Given = input::object(body, &door.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", given.alg.as_ref());
     let digest = required.bytes("value", given.value.as_deref().map(String::as_str));
     required.finish()?;
-    let alg = signature_algorithm(given.alg.as_deref())?;
-    operate(door, exchange, KeyUse::Sign { alg, digest }).await
+    let alg = signature_algorithm(given.alg.as_deref(), &exchange)?;
+    operate(door, exchange, KeyUse::Sign { alg, digest }, None).await
 }
 
 pub(super) static VERIFY: Operation = Operation {
@@ -86,61 +87,113 @@ pub(super) static VERIFY: Operation = Operation {
 };
 
 pub(super) async fn verify(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let given: AlgAndBytes = input::object(body, &door.limits).await?;
+    let given: Given = input::object(body, &door.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", given.alg.as_ref());
     let digest = required.bytes("digest", given.digest.as_deref());
     let signature = required.bytes("value", given.value.as_deref().map(String::as_str));
     required.finish()?;
-    let alg = signature_algorithm(given.alg.as_deref())?;
-    operate(door, exchange, KeyUse::Verify { alg, digest, signature }).await
+    let alg = signature_algorithm(given.alg.as_deref(), &exchange)?;
+    operate(door, exchange, KeyUse::Verify { alg, digest, signature }, None).await
 }
 
 #[derive(Deserialize)]
-struct AlgAndBytes {
+struct Given {
     alg: Option<String>,
     value: Option<Zeroizing<String>>,
     digest: Option<String>,
+    iv: Option<String>,
+    aad: Option<String>,
+    tag: Option<String>,
 }
+
+type Cipher = fn(EncryptionAlgorithm, Zeroizing<Vec<u8>>, Extras) -> KeyUse;
 
 async fn cipher(
     door: Arc<VaultDoor>,
     exchange: Exchange,
     body: Incoming,
-    operation: fn(EncryptionAlgorithm, Vec<u8>) -> KeyUse,
+    operation: Cipher,
 ) -> Result<Response, ApiError> {
-    let given: AlgAndBytes = input::object(body, &door.limits).await?;
+    let given: Given = input::object(body, &door.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", given.alg.as_ref());
-    let value = required.bytes("value", given.value.as_deref().map(String::as_str));
+    let value = Zeroizing::new(required.bytes("value", given.value.as_deref().map(String::as_str)));
+    let extras = Extras {
+        iv: required.optional("iv", given.iv.as_deref()),
+        aad: required.optional("aad", given.aad.as_deref()),
+        tag: required.optional("tag", given.tag.as_deref()),
+    };
     required.finish()?;
-    let alg = EncryptionAlgorithm::parse(given.alg.as_deref().unwrap_or_default());
-    let alg = alg.ok_or_else(|| input::invalid("alg: RSA keys encrypt with RSA1_5, RSA-OAEP and RSA-OAEP-256"))?;
-    operate(door, exchange, operation(alg, value)).await
+    let alg = encryption_algorithm(given.alg.as_deref(), &exchange)?;
+    operate(door, exchange, operation(alg, value, extras), given.aad).await
 }
 
-fn signature_algorithm(name: Option<&str>) -> Result<SignatureAlgorithm, ApiError> {
+/// The algorithm, if there is one that the request's api-version knows.
+fn encryption_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<EncryptionAlgorithm, ApiError> {
+    let known = EncryptionAlgorithm::parse(name.unwrap_or_default());
+    let since = |algorithm: &EncryptionAlgorithm| match algorithm {
+        EncryptionAlgorithm::Rsa(_) => ApiVersion::FIRST,
+        // The service's own names carry a size, PKCS #11's do not.
+        EncryptionAlgorithm::Aes(algorithm) if algorithm.size.is_some() => ApiVersion::SYMMETRIC,
+        EncryptionAlgorithm::Aes(_) => ApiVersion::MECHANISMS,
+    };
+    let known = known.filter(|algorithm| since(algorithm) <= exchange.api_version);
+    known.ok_or_else(|| input::invalid("alg: no encryption algorithm that this api-version knows"))
+}
+
+/// The algorithm, if there is one that the request's api-version knows.
+fn signature_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<SignatureAlgorithm, ApiError> {
     let known = SignatureAlgorithm::parse(name.unwrap_or_default());
-    known.ok_or_else(|| input::invalid("alg: RSA keys sign with RS256, RS384, RS512, PS256, PS384 and PS512"))
+    let since = |algorithm: &SignatureAlgorithm| match algorithm {
+        SignatureAlgorithm::Rsa(_) | SignatureAlgorithm::Ecdsa(_) => ApiVersion::FIRST,
+        SignatureAlgorithm::Hmac(_) => ApiVersion::MECHANISMS,
+    };
+    let known = known.filter(|algorithm| since(algorithm) <= exchange.api_version);
+    known.ok_or_else(|| input::invalid("alg: no signature algorithm that this api-version knows"))
 }
 
-async fn operate(door: Arc<VaultDoor>, exchange: Exchange, operation: KeyUse) -> Result<Response, ApiError> {
+/// Does it. What was authenticated besides (`aad`) is answered as it was given.
+async fn operate(
+    door: Arc<VaultDoor>,
+    exchange: Exchange,
+    operation: KeyUse,
+    aad: Option<String>,
+) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
     let done = door.vaults.operate(&exchange.call, &name, version.as_ref(), operation).await;
-    let (found, operated) = done.map_err(refusal::error)?;
-    Ok(match operated {
-        Operated::Bytes(bytes) => {
-            let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
-            body::json(StatusCode::OK, &KeyOperationResult { kid, value: Zeroizing::new(base64url::encode(&bytes)) })
-        }
-        Operated::Verified(value) => body::json(StatusCode::OK, &KeyVerifyResult { value }),
-    })
+    let (found, operated) = done.map_err(|refused| refusal::of_use(refused, &exchange))?;
+    let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
+    let result = match operated {
+        Operated::Verified(value) => return Ok(body::json(StatusCode::OK, &KeyVerifyResult { value })),
+        Operated::Decrypted(bytes) => KeyOperationResult::new(kid, &bytes),
+        Operated::Signed(bytes) => KeyOperationResult::new(kid, &bytes),
+        Operated::Encrypted(Encrypted { value, iv, tag }) => KeyOperationResult {
+            iv: iv.as_deref().map(base64url::encode),
+            tag: tag.as_deref().map(base64url::encode),
+            aad,
+            ..KeyOperationResult::new(kid, &value)
+        },
+    };
+    Ok(body::json(StatusCode::OK, &result))
 }
 
 #[derive(Serialize)]
 struct KeyOperationResult {
     kid: String,
     value: Zeroizing<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iv: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aad: Option<String>,
+}
+
+impl KeyOperationResult {
+    fn new(kid: String, value: &[u8]) -> Self {
+        Self { kid, value: Zeroizing::new(base64url::encode(value)), iv: None, tag: None, aad: None }
+    }
 }
 
 #[derive(Serialize)]

@@ -2,56 +2,66 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
-use super::{Attributes, Call, Found, GivenAttributes, KeyOperation, KeyRecord, KeyType, Tags, Vaults};
-use crate::crypto::base64url;
-use crate::crypto::rsa::{RsaKey, RsaSize};
+use super::release::{self, ReleasePolicy};
+use super::{
+    Attributes, Call, Found, GivenAttributes, KeyOperation, KeyRecord, KeySpec, KeyType, Public, Tags, Vaults,
+};
+use crate::crypto::{Key, Material};
 use crate::vault::{ObjectName, Refusal, Sku, Version};
 
-/// What a new key shall be.
+/// What a new key shall be, wherever it comes from.
 #[derive(Clone, Debug)]
 pub struct NewKey {
     /// The type.
     pub kty: KeyType,
-    /// The modulus size.
-    pub size: RsaSize,
     /// What it may be used for; the type's default when left out.
     pub key_ops: Option<Vec<KeyOperation>>,
     /// Attributes given.
     pub attributes: GivenAttributes,
     /// Tags, if any.
     pub tags: Option<Tags>,
+    /// Whether it may be released.
+    pub exportable: bool,
+    /// To whom.
+    pub release_policy: Option<ReleasePolicy>,
 }
 
 impl Vaults {
     /// Makes a key, or a new version when the name is in use.
     ///
     /// # Errors
-    /// When the vault's sku does not have the type, when too much waits, or when the store fails.
-    pub async fn create_key(&self, call: &Call, name: &ObjectName, new: NewKey) -> Result<Found<KeyRecord>, Refusal> {
-        if new.kty.is_hsm() && call.vault.sku == Sku::Standard {
-            return Err(Refusal::NeedsPremium { kty: new.kty.name() });
-        }
-        let size = new.size;
-        let (key, material) = self.generate(size).await?;
-        let record = new.record(&key, call);
-        self.add_key(call, name, record, key, material).await
-    }
-
-    async fn generate(&self, size: RsaSize) -> Result<(RsaKey, Zeroizing<Vec<u8>>), Refusal> {
-        let made = self.inner.pool.generate(move || RsaKey::generate(size)).await?;
-        made.map_err(|error| Refusal::Internal(error.to_string()))
-    }
-
-    async fn add_key(
+    /// When the vault's sku does not have the type, when the key may be released to nobody or must not be and has a
+    /// policy, when too much waits, or when the store fails.
+    pub async fn create_key(
         &self,
         call: &Call,
         name: &ObjectName,
-        record: KeyRecord,
-        key: RsaKey,
-        material: Zeroizing<Vec<u8>>,
+        new: NewKey,
+        spec: KeySpec,
     ) -> Result<Found<KeyRecord>, Refusal> {
+        new.check(call)?;
+        let (key, material) = self.generate(spec).await?;
+        self.add_key(call, name, new, key, material).await
+    }
+
+    async fn generate(&self, spec: KeySpec) -> Result<(Key, Material), Refusal> {
+        let made = match spec {
+            KeySpec::Rsa { .. } => self.inner.pool.generate(move || spec.generate()).await?,
+            KeySpec::Ec(_) => self.inner.pool.run(move || spec.generate()).await?,
+            KeySpec::Oct(_) => spec.generate(),
+        };
+        made.map_err(|error| Refusal::Internal(error.to_string()))
+    }
+
+    pub(super) async fn add_key(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        new: NewKey,
+        key: Key,
+        material: Material,
+    ) -> Result<Found<KeyRecord>, Refusal> {
+        let record = new.record(&key, call);
         let version: Version = self.new_version();
         let keys = self.keys(&call.vault);
         let name = keys.add(name, &version, &record, &material).await?;
@@ -61,21 +71,29 @@ impl Vaults {
 }
 
 impl NewKey {
-    /// Whether `key` has the type and the size that are wanted here.
-    pub fn describes(&self, key: &KeyRecord) -> bool {
-        let bits = base64url::decode(&key.n).map(|n| n.len() * 8);
-        key.kty == self.kty && bits == usize::try_from(self.size.bits()).ok()
+    /// A key of this type, everything else as the service has it when nothing is said.
+    pub fn of(kty: KeyType) -> Self {
+        let attributes = GivenAttributes::default();
+        Self { kty, key_ops: None, attributes, tags: None, exportable: false, release_policy: None }
     }
 
-    fn record(self, key: &RsaKey, call: &Call) -> KeyRecord {
-        let public = key.public();
+    /// What can be said before there is a key.
+    pub(super) fn check(&self, call: &Call) -> Result<(), Refusal> {
+        if self.kty.is_hsm() && call.vault.sku == Sku::Standard {
+            return Err(Refusal::NeedsPremium { kty: self.kty.name() });
+        }
+        release::check(self.exportable, self.release_policy.as_ref())
+    }
+
+    fn record(self, key: &Key, call: &Call) -> KeyRecord {
         KeyRecord {
             kty: self.kty,
-            key_ops: self.key_ops.unwrap_or_else(|| KeyOperation::RSA_DEFAULT.to_vec()),
-            n: base64url::encode(&public.n),
-            e: base64url::encode(&public.e),
+            key_ops: self.key_ops.unwrap_or_else(|| self.kty.default_operations().to_vec()),
+            public: Public::of(key.public()),
             attributes: Attributes::new(self.attributes, call.now),
             tags: self.tags,
+            exportable: self.exportable,
+            release_policy: self.release_policy,
         }
     }
 }

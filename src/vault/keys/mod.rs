@@ -1,17 +1,27 @@
 //! Keys: versioned, with operations that may be permitted or not, and private material that never leaves.
 
 mod create;
+mod import;
 mod operate;
 mod read;
+pub mod release;
+mod spec;
+mod types;
 
 use serde::{Deserialize, Serialize};
 
 pub use create::NewKey;
+pub use import::{ExchangeKey, Imported};
 pub use operate::{Operated, Operation};
 pub use read::KeyChange;
+pub use spec::{KeySpec, SpecFault};
+pub use types::{KeyOperation, KeyType};
 
 use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Tags};
 use super::{Call, Kind, Vault, Vaults};
+use crate::crypto::algorithm::Curve;
+use crate::crypto::{Family, PublicKey, base64url};
+use release::ReleasePolicy;
 
 /// One version of a key, without its private part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,84 +30,67 @@ pub struct KeyRecord {
     pub kty: KeyType,
     /// What the key may be used for, in the order it was given.
     pub key_ops: Vec<KeyOperation>,
-    /// The modulus, big-endian without leading zeros, in base64url without padding.
-    pub n: String,
-    /// The public exponent, big-endian without leading zeros, in base64url without padding.
-    pub e: String,
+    /// What may be known of the key itself.
+    #[serde(flatten)]
+    pub public: Public,
     /// Whether, and from when to when, the key may be used.
     pub attributes: Attributes,
     /// The tags, if any were ever set.
     pub tags: Option<Tags>,
+    /// Whether the key may be released; said when it is made, and never changed.
+    #[serde(default)]
+    pub exportable: bool,
+    /// To whom the key may be released.
+    #[serde(default)]
+    pub release_policy: Option<ReleasePolicy>,
 }
 
-/// Key types. HSM types are software keys that present as the service's do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KeyType {
-    /// RSA, protected by software.
-    #[serde(rename = "RSA")]
-    Rsa,
-    /// RSA, presented as protected by an HSM.
-    #[serde(rename = "RSA-HSM")]
-    RsaHsm,
+/// What may be known of a key. Numbers are big-endian, in base64url without padding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Public {
+    /// Of an RSA key; neither number has leading zeros.
+    Rsa {
+        /// The modulus.
+        n: String,
+        /// The public exponent.
+        e: String,
+    },
+    /// Of an EC key; the coordinates are as long as the curve's field.
+    Ec {
+        /// The curve.
+        crv: Curve,
+        /// The first coordinate.
+        x: String,
+        /// The second coordinate.
+        y: String,
+    },
+    /// Of a symmetric key.
+    Oct {
+        /// Its size: 128, 192 or 256.
+        bits: u32,
+    },
 }
 
-impl KeyType {
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rsa => "RSA",
-            Self::RsaHsm => "RSA-HSM",
+impl Public {
+    /// What `key` shows.
+    fn of(key: PublicKey<'_>) -> Self {
+        match key {
+            PublicKey::Rsa(key) => Self::Rsa { n: base64url::encode(&key.n), e: base64url::encode(&key.e) },
+            PublicKey::Ec(key) => {
+                Self::Ec { crv: key.curve, x: base64url::encode(&key.x), y: base64url::encode(&key.y) }
+            }
+            PublicKey::Aes(size) => Self::Oct { bits: size.bits() },
         }
     }
 
-    /// The type called `name`.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Rsa, Self::RsaHsm].into_iter().find(|kty| kty.name() == name)
-    }
-
-    /// Whether the type presents as protected by an HSM.
-    pub const fn is_hsm(self) -> bool {
-        matches!(self, Self::RsaHsm)
-    }
-}
-
-/// What a key may be used for (`key_ops`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the service's own words")]
-pub enum KeyOperation {
-    Encrypt,
-    Decrypt,
-    Sign,
-    Verify,
-    WrapKey,
-    UnwrapKey,
-    Import,
-    Export,
-}
-
-impl KeyOperation {
-    /// What an RSA key may be used for when nothing is said, in the service's order.
-    pub const RSA_DEFAULT: [Self; 6] =
-        [Self::Encrypt, Self::Decrypt, Self::Sign, Self::Verify, Self::WrapKey, Self::UnwrapKey];
-
-    /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    /// How the key's material is to be read.
+    const fn family(&self) -> Family {
         match self {
-            Self::Encrypt => "encrypt",
-            Self::Decrypt => "decrypt",
-            Self::Sign => "sign",
-            Self::Verify => "verify",
-            Self::WrapKey => "wrapKey",
-            Self::UnwrapKey => "unwrapKey",
-            Self::Import => "import",
-            Self::Export => "export",
+            Self::Rsa { .. } => Family::Rsa,
+            Self::Ec { crv, .. } => Family::Ec(*crv),
+            Self::Oct { .. } => Family::Aes,
         }
-    }
-
-    /// The operation called `name`.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::RSA_DEFAULT.into_iter().chain([Self::Import, Self::Export]).find(|operation| operation.name() == name)
     }
 }
 

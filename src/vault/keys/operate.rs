@@ -6,27 +6,30 @@ use zeroize::Zeroizing;
 
 use super::{Call, Found, KeyOperation, KeyRecord, Vaults};
 use crate::clock::Timestamp;
-use crate::crypto::CryptoError;
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
-use crate::crypto::rsa::RsaKey;
+use crate::crypto::{CryptoError, Encrypted, Extras, Key};
 use crate::store::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
 /// What to do with a key, and on which bytes. They may be secret, so it has no `Debug`.
 #[expect(missing_docs, reason = "the service's own words")]
 pub enum Operation {
-    Encrypt { alg: EncryptionAlgorithm, value: Vec<u8> },
-    Decrypt { alg: EncryptionAlgorithm, value: Vec<u8> },
-    WrapKey { alg: EncryptionAlgorithm, value: Vec<u8> },
-    UnwrapKey { alg: EncryptionAlgorithm, value: Vec<u8> },
+    Encrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
+    Decrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
+    WrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
+    UnwrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
     Sign { alg: SignatureAlgorithm, digest: Vec<u8> },
     Verify { alg: SignatureAlgorithm, digest: Vec<u8>, signature: Vec<u8> },
 }
 
 /// What came of it. The bytes may be secret, so it has no `Debug`.
 pub enum Operated {
-    /// A ciphertext, a plaintext, a wrapped or unwrapped key, a signature.
-    Bytes(Zeroizing<Vec<u8>>),
+    /// A ciphertext or a wrapped key.
+    Encrypted(Encrypted),
+    /// A plaintext or an unwrapped key.
+    Decrypted(Zeroizing<Vec<u8>>),
+    /// A signature.
+    Signed(Vec<u8>),
     /// Whether a signature is good; a bad one is an answer, not an error.
     Verified(bool),
 }
@@ -48,23 +51,28 @@ impl Vaults {
         found.record.permits(operation.needs(), call.now)?;
         let key = self.parsed(call, &view, &found).await?;
         drop(view);
-        let done = if operation.is_private() {
-            self.inner.pool.run(move || operation.apply(&key)).await??
+        let algorithm = operation.algorithm();
+        let done = if key.is_slow(operation.is_private()) {
+            self.inner.pool.run(move || operation.apply(&key)).await?
         } else {
-            operation.apply(&key)?
+            operation.apply(&key)
         };
-        Ok((found, done))
+        match done {
+            Ok(done) => Ok((found, done)),
+            Err((member, cause)) => Err(Refusal::Crypto { key: Box::new(found), member, algorithm, cause }),
+        }
     }
 
     /// The key's parsed form: from memory, else read and parsed on the pool (0.2 to 1.3 ms).
-    async fn parsed(&self, call: &Call, view: &View, found: &Found<KeyRecord>) -> Result<Arc<RsaKey>, Refusal> {
+    pub(super) async fn parsed(&self, call: &Call, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
         let keys = self.keys(&call.vault);
         let place = keys.material_key(&found.name, &found.version);
         if let Some(key) = self.inner.parsed.get(&place) {
             return Ok(key);
         }
         let material = keys.material(view, &found.name, &found.version).await?;
-        let parsed = self.inner.pool.run(move || RsaKey::from_pkcs8(&material)).await?;
+        let family = found.record.public.family();
+        let parsed = self.inner.pool.run(move || Key::load(family, &material)).await?;
         let key = Arc::new(parsed.map_err(|error| damaged(&place, &error))?);
         self.inner.parsed.insert(place, key.clone());
         Ok(key)
@@ -74,7 +82,7 @@ impl Vaults {
 impl KeyRecord {
     /// May the key be used for `operation` at `now`? A disabled key is refused for everything; outside its window a
     /// key still decrypts, unwraps and verifies, so that old data stays readable (the service's key-attributes page).
-    fn permits(&self, operation: KeyOperation, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn permits(&self, operation: KeyOperation, now: Timestamp) -> Result<(), Refusal> {
         let name = operation.name();
         if !self.attributes.enabled {
             return Err(Refusal::Disabled { kind: Kind::Key, operation: name });
@@ -106,6 +114,9 @@ impl KeyOperation {
     }
 }
 
+/// Which member of the body does not fit, and why.
+type Misfit = (&'static str, CryptoError);
+
 impl Operation {
     const fn needs(&self) -> KeyOperation {
         match self {
@@ -122,33 +133,31 @@ impl Operation {
         matches!(self, Self::Decrypt { .. } | Self::UnwrapKey { .. } | Self::Sign { .. })
     }
 
-    fn apply(&self, key: &RsaKey) -> Result<Operated, Refusal> {
+    const fn algorithm(&self) -> &'static str {
         match self {
-            Self::Encrypt { alg, value } | Self::WrapKey { alg, value } => {
-                bytes("value", alg.name(), key.encrypt(*alg, value).map(Zeroizing::new))
+            Self::Encrypt { alg, .. }
+            | Self::Decrypt { alg, .. }
+            | Self::WrapKey { alg, .. }
+            | Self::UnwrapKey { alg, .. } => alg.name(),
+            Self::Sign { alg, .. } | Self::Verify { alg, .. } => alg.name(),
+        }
+    }
+
+    fn apply(&self, key: &Key) -> Result<Operated, Misfit> {
+        let of_value = |cause| ("value", cause);
+        match self {
+            Self::Encrypt { alg, value, extras } | Self::WrapKey { alg, value, extras } => {
+                key.encrypt(*alg, value, extras).map(Operated::Encrypted).map_err(of_value)
             }
-            Self::Decrypt { alg, value } | Self::UnwrapKey { alg, value } => {
-                bytes("value", alg.name(), key.decrypt(*alg, value))
+            Self::Decrypt { alg, value, extras } | Self::UnwrapKey { alg, value, extras } => {
+                key.decrypt(*alg, value, extras).map(Operated::Decrypted).map_err(of_value)
             }
-            Self::Sign { alg, digest } => bytes("value", alg.name(), key.sign(*alg, digest).map(Zeroizing::new)),
+            Self::Sign { alg, digest } => key.sign(*alg, digest).map(Operated::Signed).map_err(of_value),
             Self::Verify { alg, digest, signature } => {
-                let verified = key.verify(*alg, digest, signature);
-                verified.map(Operated::Verified).map_err(|cause| refused("digest", alg.name(), cause))
+                key.verify(*alg, digest, signature).map(Operated::Verified).map_err(|cause| ("digest", cause))
             }
         }
     }
-}
-
-fn bytes(
-    member: &'static str,
-    algorithm: &'static str,
-    outcome: Result<Zeroizing<Vec<u8>>, CryptoError>,
-) -> Result<Operated, Refusal> {
-    outcome.map(Operated::Bytes).map_err(|cause| refused(member, algorithm, cause))
-}
-
-fn refused(member: &'static str, algorithm: &'static str, cause: CryptoError) -> Refusal {
-    Refusal::Crypto { member, algorithm, cause }
 }
 
 fn damaged(place: &crate::store::Key, error: &CryptoError) -> Refusal {

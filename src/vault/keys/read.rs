@@ -1,5 +1,6 @@
 //! Reading, listing and changing keys.
 
+use super::release::{self, ReleasePolicy};
 use super::{Call, Found, GivenAttributes, KeyOperation, KeyRecord, Page, PageRequest, Tags, Vaults};
 use crate::vault::{ObjectName, Refusal, Version};
 
@@ -12,6 +13,10 @@ pub struct KeyChange {
     pub attributes: GivenAttributes,
     /// Replaces all tags.
     pub tags: Option<Tags>,
+    /// Whether the key may be released; must be what it is.
+    pub exportable: Option<bool>,
+    /// Replaces the release policy.
+    pub release_policy: Option<ReleasePolicy>,
 }
 
 impl Vaults {
@@ -55,7 +60,7 @@ impl Vaults {
     /// Changes a version of a key, the latest when none is named.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], or what the store reports.
+    /// [`Refusal::NotFound`]; [`Refusal::Release`] when the release policy cannot be changed so; what the store reports.
     pub async fn update_key(
         &self,
         call: &Call,
@@ -68,13 +73,15 @@ impl Vaults {
 }
 
 impl KeyChange {
-    fn apply(&self, current: &KeyRecord, call: &Call) -> KeyRecord {
+    fn apply(&self, current: &KeyRecord, call: &Call) -> Result<KeyRecord, Refusal> {
         let key_ops = self.key_ops.as_ref().filter(|operations| !operations.is_empty()).unwrap_or(&current.key_ops);
-        KeyRecord {
+        let policy = (current.exportable, current.release_policy.as_ref());
+        Ok(KeyRecord {
             key_ops: key_ops.clone(),
             attributes: current.attributes.changed(self.attributes, call.now),
             tags: self.tags.clone().or_else(|| current.tags.clone()),
+            release_policy: release::changed(policy, self.exportable, self.release_policy.as_ref())?,
             ..current.clone()
-        }
+        })
     }
 }

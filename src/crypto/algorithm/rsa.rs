@@ -1,8 +1,8 @@
-//! The algorithms by the names the wire gives them (RFC 7518), and the sizes they demand. No key and no library here.
+//! Algorithms of RSA keys: their names (RFC 7518) and the sizes they demand.
 
 /// A way to encrypt a short plaintext, or to wrap a key, under an RSA key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EncryptionAlgorithm {
+pub enum RsaEncryption {
     /// RSAES-PKCS1-v1_5 (RFC 8017, section 7.2).
     Rsa15,
     /// RSAES-OAEP with SHA-1 for both hash and mask, empty label (RFC 8017, section 7.1).
@@ -11,14 +11,9 @@ pub enum EncryptionAlgorithm {
     RsaOaep256,
 }
 
-impl EncryptionAlgorithm {
+impl RsaEncryption {
     /// Every encryption algorithm.
     pub const ALL: [Self; 3] = [Self::Rsa15, Self::RsaOaep, Self::RsaOaep256];
-
-    /// The algorithm called exactly `name` (case counts), if there is one.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
 
     /// The name on the wire (RFC 7518, section 4.1).
     pub const fn name(self) -> &'static str {
@@ -42,7 +37,7 @@ impl EncryptionAlgorithm {
 
 /// A way to sign a digest. What is signed is always the digest, never the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignatureAlgorithm {
+pub enum RsaSignature {
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2).
     Rs256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
@@ -57,14 +52,9 @@ pub enum SignatureAlgorithm {
     Ps512,
 }
 
-impl SignatureAlgorithm {
+impl RsaSignature {
     /// Every signature algorithm.
     pub const ALL: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
-
-    /// The algorithm called exactly `name` (case counts), if there is one.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
 
     /// The name on the wire (RFC 7518, section 3.1).
     pub const fn name(self) -> &'static str {
@@ -93,29 +83,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_parsed_to_its_algorithm() {
-        for algorithm in EncryptionAlgorithm::ALL {
-            assert_eq!(EncryptionAlgorithm::parse(algorithm.name()), Some(algorithm));
-        }
-        for algorithm in SignatureAlgorithm::ALL {
-            assert_eq!(SignatureAlgorithm::parse(algorithm.name()), Some(algorithm));
-        }
-    }
-
-    #[test]
-    fn only_the_exact_name_is_parsed() {
-        for name in ["", "rsa1_5", "RSA1_5 ", "RSA-OAEP-1", "RSA-OAEP-384", "RS256"] {
-            assert_eq!(EncryptionAlgorithm::parse(name), None, "{name}");
-        }
-        for name in ["", "rs256", "RS1", "PS256 ", "RSA-OAEP"] {
-            assert_eq!(SignatureAlgorithm::parse(name), None, "{name}");
-        }
-    }
-
-    #[test]
     fn padding_leaves_so_much_room() {
-        use EncryptionAlgorithm::{Rsa15, RsaOaep, RsaOaep256};
-        let room = |algorithm: EncryptionAlgorithm| [256, 384, 512].map(|bytes| algorithm.max_plaintext(bytes));
+        use RsaEncryption::{Rsa15, RsaOaep, RsaOaep256};
+        let room = |algorithm: RsaEncryption| [256, 384, 512].map(|bytes| algorithm.max_plaintext(bytes));
         assert_eq!(room(Rsa15), [245, 373, 501]);
         assert_eq!(room(RsaOaep), [214, 342, 470]);
         assert_eq!(room(RsaOaep256), [190, 318, 446]);

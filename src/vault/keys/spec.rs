@@ -1,0 +1,161 @@
+//! What key is to be generated.
+
+use super::{KeyType, Public};
+use crate::crypto::aes::AesKey;
+use crate::crypto::algorithm::{AesSize, Curve};
+use crate::crypto::ec::EcKey;
+use crate::crypto::rsa::{RsaKey, RsaSize};
+use crate::crypto::{CryptoError, Key, Material};
+
+/// What key is to be generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySpec {
+    /// An RSA key.
+    Rsa {
+        /// The size of the modulus.
+        size: RsaSize,
+        /// The public exponent.
+        exponent: u32,
+    },
+    /// An EC key on this curve.
+    Ec(Curve),
+    /// A symmetric key of this size.
+    Oct(AesSize),
+}
+
+/// Why there is no such key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecFault {
+    /// The type has no keys of this size.
+    Size {
+        /// The size asked for.
+        bits: u32,
+        /// The sizes there are.
+        known: &'static [u32],
+    },
+    /// There is no such curve, or it has another size than the one that was asked for besides.
+    Curve,
+    /// The public exponent is not odd and from 3 to 2147483647.
+    Exponent,
+}
+
+impl KeySpec {
+    /// What a caller asks for with these members, each as far as it is given; the service's defaults for the rest. The
+    /// size of an EC key may name its curve.
+    ///
+    /// # Errors
+    /// The member that does not do.
+    pub fn new(
+        kty: KeyType,
+        key_size: Option<u32>,
+        crv: Option<&str>,
+        public_exponent: Option<u64>,
+    ) -> Result<Self, SpecFault> {
+        match kty {
+            KeyType::Rsa | KeyType::RsaHsm => {
+                let bits = key_size.unwrap_or(RsaSize::Bits2048.bits());
+                let size = RsaSize::from_bits(bits).ok_or(SpecFault::Size { bits, known: &[2048, 3072, 4096] })?;
+                Ok(Self::Rsa { size, exponent: exponent(public_exponent)? })
+            }
+            KeyType::Ec | KeyType::EcHsm => curve(key_size, crv).map(Self::Ec),
+            KeyType::OctHsm => {
+                let bits = key_size.unwrap_or(AesSize::Bits256.bits());
+                let size = AesSize::from_bits(bits).ok_or(SpecFault::Size { bits, known: &[128, 192, 256] })?;
+                Ok(Self::Oct(size))
+            }
+        }
+    }
+
+    /// Whether `key` is one that this would have made.
+    pub fn describes(self, key: &Public) -> bool {
+        match (self, key) {
+            // A modulus of as many bits as whole bytes has no leading zero: 4 characters for 3 bytes.
+            (Self::Rsa { size, .. }, Public::Rsa { n, .. }) => n.len() * 6 / 8 == size.bits() as usize / 8,
+            (Self::Ec(curve), Public::Ec { crv, .. }) => curve == *crv,
+            (Self::Oct(size), Public::Oct { bits }) => size.bits() == *bits,
+            _ => false,
+        }
+    }
+
+    /// A new key, and its material to store.
+    pub(super) fn generate(self) -> Result<(Key, Material), CryptoError> {
+        Ok(match self {
+            Self::Rsa { size, exponent } => {
+                let (key, material) = RsaKey::generate(size, exponent)?;
+                (Key::Rsa(key), material)
+            }
+            Self::Ec(curve) => {
+                let (key, material) = EcKey::generate(curve)?;
+                (Key::Ec(key), material)
+            }
+            Self::Oct(size) => {
+                let (key, material) = AesKey::generate(size);
+                (Key::Aes(key), material)
+            }
+        })
+    }
+}
+
+/// The Java SDK sends 0 for "not said".
+fn exponent(given: Option<u64>) -> Result<u32, SpecFault> {
+    match given {
+        None | Some(0) => Ok(RsaKey::USUAL_EXPONENT),
+        Some(exponent) if exponent >= 3 && !exponent.is_multiple_of(2) && exponent <= i32::MAX as u64 => {
+            u32::try_from(exponent).map_err(|_| SpecFault::Exponent)
+        }
+        Some(_) => Err(SpecFault::Exponent),
+    }
+}
+
+fn curve(key_size: Option<u32>, crv: Option<&str>) -> Result<Curve, SpecFault> {
+    let sized = match key_size {
+        None => None,
+        Some(bits) => {
+            let known = Curve::ALL.into_iter().find(|curve| curve.bits() == bits);
+            Some(known.ok_or(SpecFault::Size { bits, known: &[256, 384, 521] })?)
+        }
+    };
+    let named = crv.map(|name| Curve::parse(name).ok_or(SpecFault::Curve)).transpose()?;
+    match (named, sized) {
+        (Some(named), Some(sized)) if named.bits() != sized.bits() => Err(SpecFault::Curve),
+        (named, sized) => Ok(named.or(sized).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_has_the_services_defaults() {
+        let usual = KeySpec::Rsa { size: RsaSize::Bits2048, exponent: 65537 };
+        assert_eq!(KeySpec::new(KeyType::RsaHsm, None, None, Some(0)), Ok(usual));
+        assert_eq!(KeySpec::new(KeyType::Ec, None, None, None), Ok(KeySpec::Ec(Curve::P256)));
+        assert_eq!(KeySpec::new(KeyType::OctHsm, None, None, None), Ok(KeySpec::Oct(AesSize::Bits256)));
+    }
+
+    #[test]
+    fn a_curve_is_named_or_follows_from_the_size() {
+        let ec = |size, crv| KeySpec::new(KeyType::EcHsm, size, crv, None);
+        assert_eq!(ec(Some(521), None), Ok(KeySpec::Ec(Curve::P521)));
+        assert_eq!(ec(Some(256), Some("P-256K")), Ok(KeySpec::Ec(Curve::P256K)));
+        assert_eq!(ec(Some(384), Some("P-256")), Err(SpecFault::Curve));
+        assert_eq!(ec(None, Some("SECP256K1")), Err(SpecFault::Curve));
+        assert_eq!(ec(Some(2048), None), Err(SpecFault::Size { bits: 2048, known: &[256, 384, 521] }));
+    }
+
+    #[test]
+    fn sizes_and_exponents_have_their_limits() {
+        for bits in [0, 1024, 2056, 8192] {
+            let known: &[u32] = &[2048, 3072, 4096];
+            assert_eq!(KeySpec::new(KeyType::Rsa, Some(bits), None, None), Err(SpecFault::Size { bits, known }));
+        }
+        assert!(KeySpec::new(KeyType::OctHsm, Some(512), None, None).is_err());
+        for exponent in [1, 2, 65536, 1 << 31, u64::MAX] {
+            assert_eq!(KeySpec::new(KeyType::Rsa, None, None, Some(exponent)), Err(SpecFault::Exponent));
+        }
+        for exponent in [3, 17, i32::MAX as u64] {
+            assert!(KeySpec::new(KeyType::Rsa, None, None, Some(exponent)).is_ok());
+        }
+    }
+}
