@@ -8,6 +8,8 @@ use crate::world::World;
 /// Request line, body, the permission it needs, and the status when it is granted.
 const OPERATIONS: &[(&str, &str, &str, u16)] = &[
     ("POST /keys/k/create", r#"{"kty":"RSA"}"#, "keys/create", 200),
+    ("PUT /keys/k", r#"{"key":{}}"#, "keys/import", 400),
+    ("POST /keys/k/release", r#"{"target":"x"}"#, "keys/release", 400),
     ("GET /keys/k", "", "keys/get", 200),
     ("GET /keys", "", "keys/list", 200),
     ("GET /keys/k/versions", "", "keys/list", 200),
@@ -22,8 +24,20 @@ const OPERATIONS: &[(&str, &str, &str, u16)] = &[
     ("GET /secrets/s", "", "secrets/get", 200),
 ];
 
-const KEYS: &[&str] =
-    &["create", "get", "list", "update", "encrypt", "decrypt", "wrapKey", "unwrapKey", "sign", "verify"];
+const KEYS: &[&str] = &[
+    "create",
+    "import",
+    "release",
+    "get",
+    "list",
+    "update",
+    "encrypt",
+    "decrypt",
+    "wrapKey",
+    "unwrapKey",
+    "sign",
+    "verify",
+];
 const SECRETS: &[&str] = &["set", "get"];
 
 /// A vault where `owner` may do everything and `nobody` exactly what `permissions` (`keys/get`, …) say.

@@ -6,9 +6,12 @@ use serde_json::Value;
 use crate::world::World;
 
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 15] = [
     "POST /keys/a/create",
     "POST /keys/b/create",
+    "POST /keys/b/create?api-version=2026-04-01",
+    "PUT /keys/a",
+    "PUT /keys/b?api-version=2026-04-01",
     "GET /keys/a",
     "GET /keys",
     "GET /keys/a/versions",
@@ -20,10 +23,15 @@ const PATHS: [&str; 12] = [
     "POST /keys/a/sign",
     "POST /keys/b/verify",
 ];
-const BODIES: [&str; 6] = [
+const BODIES: [&str; 11] = [
     "",
     r#"{"kty":"RSA"}"#,
     r#"{"kty":"RSA-HSM","key_ops":["sign","export"],"tags":{"d":"not mine"}}"#,
+    r#"{"kty":"EC-HSM","crv":"P-521"}"#,
+    r#"{"kty":"oct-HSM","key_ops":["encrypt","sign","export"]}"#,
+    r#"{"key":{"kty":"EC","crv":"P-256","d":"AQ"}}"#,
+    r#"{"Hsm":true,"key":{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"}}"#,
+    r#"{"alg":"A256GCM","value":"AAAA"}"#,
     r#"{"alg":"RSA-OAEP","value":"AAAA","digest":"AAAA"}"#,
     r#"{"alg":"RS256","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","digest":"AAAA"}"#,
     r#"{"key":{"d":"AA"},"attributes":{"enabled":true},"tags":{}}"#,

@@ -2,17 +2,33 @@
 //! field; the header `x-keyhaven-detail` does.
 
 use hyper::StatusCode;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
 use super::exchange;
 use crate::crypto::base64url;
+use crate::http::Request;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 
 /// The service's text for a value of the wrong type, out of range, or in a body that is no JSON (golden 065; two
 /// blanks, because the property's name is left out).
 const INVALID: &str = "Property  has invalid value\r\n";
+
+/// Refuses a body that says to be something else than JSON, in ASP.NET's words, on which the service is built (no
+/// recording was found). Nothing said is fine.
+pub(super) fn check_type(request: &Request) -> Result<(), ApiError> {
+    let Some(kind) = request.headers().get(CONTENT_TYPE) else { return Ok(()) };
+    let kind = String::from_utf8_lossy(kind.as_bytes());
+    let plain = kind.split(';').next().unwrap_or_default().trim();
+    let json = ["application/json", "text/json"].iter().any(|known| plain.eq_ignore_ascii_case(known));
+    if json || request.body().is_end_stream() {
+        return Ok(());
+    }
+    let text = format!("The request entity's media type '{plain}' is not supported for this resource.");
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", text))
+}
 
 /// The body as a `T`. A body that is left out is an object without members.
 pub(super) async fn object<T: DeserializeOwned>(body: Incoming, limits: &Limits) -> Result<T, ApiError> {
@@ -22,11 +38,13 @@ pub(super) async fn object<T: DeserializeOwned>(body: Incoming, limits: &Limits)
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
-    let text = if text.is_empty() { b"{}".as_slice() } else { text };
-    if text[0] != b'{' {
+    // The parser would let members that nobody reads be anything.
+    let text = std::str::from_utf8(text).map_err(|_| invalid("the body is not valid JSON"))?;
+    let text = if text.is_empty() { "{}" } else { text };
+    if !text.starts_with('{') {
         return Err(invalid("the body is not a JSON object"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(text);
+    let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| invalid(&shown(&error)))?;
     reader.end().map_err(|_| invalid("something stands after the JSON object"))?;
     Ok(value)

@@ -8,6 +8,7 @@ mod exchange;
 pub mod host;
 mod input;
 mod keys;
+mod method;
 mod operate;
 mod paging;
 mod refusal;
@@ -124,11 +125,13 @@ impl Open {
     ) -> Result<(Handler, Exchange), ApiError> {
         let vault = self.door.vault(&asked.authority).await?;
         let who = self.door.authenticate(request, &asked.authority, arrival).await?;
-        let (operation, handler, params) = match self.routes.find(request.method(), request.uri().path()) {
+        let method = method::meant(request.method(), request.headers())?;
+        let (operation, handler, params) = match self.routes.find(&method, request.uri().path()) {
             Lookup::Found(operation, handler, params) => (operation, *handler, params),
-            Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(request)),
+            Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(&method, request)),
         };
         self.door.permit(operation, &vault, &who)?;
+        input::check_type(request)?;
         let api_version = ApiVersion::of(&asked.query)?;
         let call = Call { now: self.door.clock.now(), who, vault, id };
         Ok((handler, Exchange { operation, params, asked, api_version, call }))

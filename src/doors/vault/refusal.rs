@@ -182,15 +182,15 @@ pub(super) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
 
 /// The 400 for a request line that leads nowhere. An unknown last segment has the service's text; what is left is
 /// told plainly.
-pub(super) fn no_such_operation(request: &Request) -> ApiError {
+pub(super) fn no_such_operation(method: &Method, request: &Request) -> ApiError {
     let path = request.uri().path();
     let segments: Vec<_> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
         [collection, _, .., last] if ["keys", "secrets"].contains(&collection.to_ascii_lowercase().as_str()) => {
-            no_such_segment(request.method(), last)
+            no_such_segment(method, last)
         }
         _ => {
-            let text = format!("This server does not have the operation {} {path}.", request.method());
+            let text = format!("This server does not have the operation {method} {path}.");
             ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text)
         }
     }
