@@ -11,9 +11,11 @@
 
 mod batch;
 mod error;
+mod guard;
 mod key;
 mod master;
 mod memory;
+mod queue;
 mod redb;
 mod sealed;
 

@@ -3,7 +3,7 @@
 //! Reads run where they are asked for. Commits go to one thread ([`writer`]), which owns the database ([`owner`]); the
 //! handle here borrows it, so that the writer can close the file and open it again.
 //!
-//! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`fault::guarded`], which
+//! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`super::guard::guarded`], which
 //! turns a panic into an error.
 
 #[cfg(test)]
@@ -20,24 +20,19 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use redb::Database;
-use tokio::sync::oneshot;
 
 pub(super) use self::moment::Moment;
 
 use self::owner::{Lent, Opener, Owner};
-use self::writer::{Job, Request, Writer};
+use self::writer::Writer;
 use super::batch::{Batch, Revision};
 use super::error::StoreError;
 use super::master::MasterKey;
+use super::queue::Queue;
 use super::sealed::{DataKey, Sealer};
-
-/// How many commits may wait for the writer before more are refused with [`StoreError::Busy`].
-const QUEUE: usize = 1024;
 
 /// How a database file is used.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +52,7 @@ impl Default for RedbOptions {
 
 pub(super) struct Redb {
     database: Lent,
-    requests: SyncSender<Request>,
-    thread: Option<JoinHandle<()>>,
+    queue: Queue,
 }
 
 impl Redb {
@@ -87,13 +81,9 @@ impl Redb {
     ) -> Result<Self, StoreError> {
         let owner = Owner::new(database, opener);
         let lent = owner.lend();
-        let (requests, incoming) = sync_channel(QUEUE);
         let writer = Writer::new(owner, sealer, revision, idle);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || writer.run(&incoming))
-            .map_err(|error| StoreError::io("starting the thread that writes the store", error))?;
-        Ok(Self { database: lent, requests, thread: Some(thread) })
+        let queue = Queue::start(move |requests| writer.run(requests))?;
+        Ok(Self { database: lent, queue })
     }
 
     pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
@@ -101,31 +91,10 @@ impl Redb {
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.requests.try_send(Request::Commit(Job { batch, reply })).map_err(|refused| match refused {
-            TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Disconnected(_) => StoreError::Closed,
-        })?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        self.queue.commit(batch).await
     }
 
     pub(super) async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        let requests = self.requests.clone();
-        // The queue may be full, and waiting for a place in it must not hold up the runtime.
-        let asked = tokio::task::spawn_blocking(move || requests.send(Request::Close(done)));
-        // Whatever fails here means that the writer is gone, and with it `done`.
-        drop(asked.await);
-        drop(closed.await);
-    }
-}
-
-impl Drop for Redb {
-    /// Waits for the writer: whoever has dropped the store may open its file again.
-    fn drop(&mut self) {
-        drop(self.requests.send(Request::Close(oneshot::channel().0)));
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
+        self.queue.close().await;
     }
 }

@@ -9,10 +9,10 @@ use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 use tokio::sync::oneshot::{Receiver, channel};
 
+use super::Redb;
 use super::owner::Opener;
 use super::tests::{open_store, place};
-use super::writer::{Job, Request};
-use super::{QUEUE, Redb};
+use crate::store::queue::{Job, QUEUE, Request};
 use crate::store::sealed::Sealer;
 use crate::store::{Batch, DataKey, RedbOptions, Revision, StoreError};
 
@@ -112,6 +112,6 @@ fn commits_that_wait_share_a_sync_and_are_bounded() {
 
 fn send(engine: &Redb, batch: Batch) -> Receiver<Result<Revision, StoreError>> {
     let (reply, answer) = channel();
-    engine.requests.try_send(Request::Commit(Job { batch, reply })).unwrap();
+    engine.queue.requests.try_send(Request::Commit(Job { batch, reply })).unwrap();
     answer
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
-use super::fault::{FILE, guarded};
+use super::fault::FILE;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
+use crate::store::guard::guarded;
 use crate::store::key::Key;
 
 /// Key to revision (8 bytes, big endian) and sealed value.

@@ -10,10 +10,11 @@ use redb::{
     TableDefinition, TableError, WriteTransaction,
 };
 
-use super::fault::{FILE, guarded};
+use super::fault::FILE;
 use super::moment::RECORDS;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
+use crate::store::guard::guarded;
 use crate::store::master::MasterKey;
 use crate::store::sealed::{DataKey, Sealer};
 

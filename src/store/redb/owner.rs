@@ -5,9 +5,10 @@ use std::thread;
 
 use redb::Database;
 
-use super::fault::{FILE, guarded};
+use super::fault::FILE;
 use super::moment::{Latest, Moment};
 use crate::store::error::StoreError;
+use crate::store::guard::guarded;
 
 /// Opens the file, the first time and again after a failure.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;

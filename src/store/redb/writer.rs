@@ -8,33 +8,19 @@ use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError};
 use std::time::Duration;
 
 use redb::{ReadableTable, Table};
-use tokio::sync::oneshot;
 
-use super::fault::{FILE, guarded};
+use super::fault::FILE;
 use super::moment::{RECORDS, join, split};
 use super::open::keep_revision;
 use super::owner::Owner;
 use crate::store::batch::{Batch, Revision};
 use crate::store::error::StoreError;
+use crate::store::guard::guarded;
 use crate::store::key::Key;
+use crate::store::queue::{Job, Outcome, Request, gather};
 use crate::store::sealed::Sealer;
 
-/// How many batches one commit of redb carries at most: an answer waits for all of them.
-const GROUP: usize = 256;
-
 type Records<'t> = Table<'t, &'static [u8], &'static [u8]>;
-type Outcome = Result<Revision, StoreError>;
-
-pub(super) enum Request {
-    Commit(Job),
-    /// Close the file, then drop the sender.
-    Close(oneshot::Sender<()>),
-}
-
-pub(super) struct Job {
-    pub(super) batch: Batch,
-    pub(super) reply: oneshot::Sender<Outcome>,
-}
 
 pub(super) struct Writer {
     owner: Owner,
@@ -153,19 +139,6 @@ impl Writer {
             self.owner.reopen(&error);
         }
     }
-}
-
-/// The commits that wait already, up to the bound, and the wish to close when one came after them.
-fn gather(first: Job, requests: &Receiver<Request>) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
-    let mut group = vec![first];
-    while group.len() < GROUP {
-        match requests.try_recv() {
-            Ok(Request::Commit(job)) => group.push(job),
-            Ok(Request::Close(done)) => return (group, Some(done)),
-            Err(_) => break,
-        }
-    }
-    (group, None)
 }
 
 fn revision_of(records: &Records<'_>, key: &Key) -> Result<Revision, StoreError> {

@@ -1,0 +1,94 @@
+//! The way to the one thread that writes: batches wait in a bounded queue, and one commit of the engine carries all that
+//! wait.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::batch::{Batch, Revision};
+use super::error::StoreError;
+
+/// How many commits may wait for the writer before more are refused with [`StoreError::Busy`].
+pub(super) const QUEUE: usize = 1024;
+/// How many batches one commit of the engine carries at most: an answer waits for all of them.
+const GROUP: usize = 256;
+
+/// What a commit comes to.
+pub(super) type Outcome = Result<Revision, StoreError>;
+
+/// What the writer is asked.
+pub(super) enum Request {
+    /// Commit this.
+    Commit(Job),
+    /// Close the file, then drop the sender.
+    Close(oneshot::Sender<()>),
+}
+
+/// A batch, and who waits for its commit.
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) reply: oneshot::Sender<Outcome>,
+}
+
+/// The writer's thread and the queue before it.
+pub(super) struct Queue {
+    pub(super) requests: SyncSender<Request>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Queue {
+    /// Starts the thread: `write` answers requests until the store is closed or gone.
+    pub(super) fn start(write: impl FnOnce(&Receiver<Request>) + Send + 'static) -> Result<Self, StoreError> {
+        let (requests, incoming) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write(&incoming))
+            .map_err(|error| StoreError::io("starting the thread that writes the store", error))?;
+        Ok(Self { requests, thread: Some(thread) })
+    }
+
+    /// Has `batch` committed.
+    pub(super) async fn commit(&self, batch: Batch) -> Outcome {
+        let (reply, answer) = oneshot::channel();
+        self.requests.try_send(Request::Commit(Job { batch, reply })).map_err(|refused| match refused {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Has everything that waits committed, and the engine closed.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        let requests = self.requests.clone();
+        // The queue may be full, and waiting for a place in it must not hold up the runtime.
+        let asked = tokio::task::spawn_blocking(move || requests.send(Request::Close(done)));
+        // Whatever fails here means that the writer is gone, and with it `done`.
+        drop(asked.await);
+        drop(closed.await);
+    }
+}
+
+impl Drop for Queue {
+    /// Waits for the writer: whoever has dropped the store may open its file again.
+    fn drop(&mut self) {
+        drop(self.requests.send(Request::Close(oneshot::channel().0)));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// The commits that wait already, up to the bound, and the wish to close when one came after them.
+pub(super) fn gather(first: Job, requests: &Receiver<Request>) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
+    let mut group = vec![first];
+    while group.len() < GROUP {
+        match requests.try_recv() {
+            Ok(Request::Commit(job)) => group.push(job),
+            Ok(Request::Close(done)) => return (group, Some(done)),
+            Err(_) => break,
+        }
+    }
+    (group, None)
+}
