@@ -1,8 +1,8 @@
 //! The data directory: its lock, its master key, its admin key, its store. Everything in it is the user's alone.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -21,7 +21,13 @@ pub enum Storage {
     MemoryIn(PathBuf),
     /// In a redb database in this directory.
     Redb(PathBuf),
+    /// In a sled database in this directory.
+    #[cfg(feature = "sled")]
+    Sled(PathBuf),
 }
+
+/// How a store on the disk is opened.
+type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 
 /// A data directory that this process alone works in.
 pub(super) struct Claimed {
@@ -50,6 +56,8 @@ pub enum DataError {
     InUse(PathBuf),
     /// The master key file is not 32 bytes in hexadecimal or base64.
     MasterKey(PathBuf),
+    /// The data was kept by another engine, in this file.
+    OtherEngine(PathBuf),
     /// The store says no.
     Store(StoreError),
 }
@@ -67,6 +75,12 @@ impl std::fmt::Display for DataError {
                 f,
                 "{}: not a master key (64 hexadecimal digits); restore the file that this data was made with",
                 path.display()
+            ),
+            Self::OtherEngine(path) => write!(
+                f,
+                "{} holds this directory's data: start with --store {}, or give another --data",
+                path.display(),
+                path.extension().and_then(|engine| engine.to_str()).unwrap_or("redb")
             ),
             Self::Store(error) => write!(f, "{error}"),
         }
@@ -93,6 +107,8 @@ impl Claimed {
         let dir = match &storage {
             Storage::Memory => None,
             Storage::MemoryIn(dir) | Storage::Redb(dir) => Some(dir.clone()),
+            #[cfg(feature = "sled")]
+            Storage::Sled(dir) => Some(dir.clone()),
         };
         let lock = dir.as_deref().map(claim).transpose()?;
         Ok(Self { storage, dir, lock })
@@ -111,7 +127,12 @@ impl Claimed {
     ) -> Result<Data, DataError> {
         let (store, engine) = match &self.storage {
             Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
-            Storage::Redb(dir) => (redb(dir, seal_key)?, "redb"),
+            Storage::Redb(dir) => {
+                let open: OpenStore = |path, key, fresh| Store::redb(path, key, fresh, RedbOptions::default());
+                (on_disk(dir, "keyhaven.redb", seal_key, open)?, "redb")
+            }
+            #[cfg(feature = "sled")]
+            Storage::Sled(dir) => (on_disk(dir, "keyhaven.sled", seal_key, Store::sled)?, "sled"),
         };
         let admin_key = match (admin_key, self.dir.as_deref()) {
             (Some(key), _) => key,
@@ -168,10 +189,16 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
     made.map_err(|error| DataError::File(dir.to_owned(), error))
 }
 
-fn redb(dir: &Path, seal_key: Option<&MasterKey>) -> Result<Store, DataError> {
-    let path = dir.join("keyhaven.redb");
+/// The store called `name` in `dir`. A directory that another engine has kept data in is refused: what it holds would
+/// seem to be gone.
+fn on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore) -> Result<Store, DataError> {
+    let path = dir.join(name);
+    let other = ["keyhaven.redb", "keyhaven.sled"].into_iter().find(|other| *other != name && dir.join(other).exists());
+    if let Some(other) = other.filter(|_| !path.exists()) {
+        return Err(DataError::OtherEngine(dir.join(other)));
+    }
     if let Some(key) = seal_key {
-        return Ok(Store::redb(&path, key, fresh(), RedbOptions::default())?);
+        return Ok(open(&path, key, fresh())?);
     }
     let file = dir.join("master.key");
     if path.exists() && !file.exists() {
@@ -182,7 +209,7 @@ fn redb(dir: &Path, seal_key: Option<&MasterKey>) -> Result<Store, DataError> {
         return Err(DataError::File(file, lost));
     }
     let key = MasterKey::parse(kept(&file, true)?.trim()).map_err(|_| DataError::MasterKey(file))?;
-    Ok(Store::redb(&path, &key, fresh(), RedbOptions::default())?)
+    Ok(open(&path, &key, fresh())?)
 }
 
 /// A new key to seal a new store with.
@@ -207,17 +234,24 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write(path, bytes, false)
 }
 
+/// Nothing is written through: what stands at `path` is replaced when it is a file, and refused when it is not.
 fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
-    let part = path.with_extension("part");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(std::io::Error::other("there is something else than a file; give another path"));
+    }
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    // A temporary file is its owner's alone, and new.
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     file.write_all(bytes)?;
     if durable {
-        file.sync_all()?;
+        file.as_file().sync_all()?;
     }
-    std::fs::rename(&part, path)
+    file.persist(path)?;
+    Ok(())
 }
 
 fn scratch() -> Result<TempDir, DataError> {
-    let made = tempfile::Builder::new().prefix("keyhaven-").tempdir();
+    let private = Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new().prefix("keyhaven-").permissions(private).tempdir();
     made.map_err(|error| DataError::File(std::env::temp_dir(), error))
 }

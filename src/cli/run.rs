@@ -15,9 +15,10 @@ use super::server::{Defaults, Server};
 use super::{Failure, serve};
 use crate::app::{self, Listen, Running};
 
-/// What the command must not find in its environment: credentials of the user's real Azure and endpoints of other
+/// What the command must not find in its environment: the key that opens the server's data, credentials of the user's real Azure and endpoints of other
 /// identity sources, and two CGI variables where which Rust, Go and .NET clients ignore every proxy.
-const REMOVED: [&str; 11] = [
+const REMOVED: [&str; 12] = [
+    "KEYHAVEN_SEAL_KEY",
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_CLIENT_CERTIFICATE_PASSWORD",

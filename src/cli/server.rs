@@ -75,6 +75,9 @@ pub(super) struct Server {
 enum Engine {
     /// An embedded database: what was acknowledged survives a crash
     Redb,
+    /// Another embedded database, all of it in memory too (README, "Stores")
+    #[cfg(feature = "sled")]
+    Sled,
     /// Nothing outlives the process
     Memory,
 }
@@ -145,6 +148,13 @@ impl Server {
                 let why = "--store redb keeps things in a directory: give --data DIR and leave out --ephemeral";
                 Err(Failure::usage(why))
             }
+            #[cfg(feature = "sled")]
+            (true, Some(Engine::Sled)) => {
+                let why = "--store sled keeps things in a directory: give --data DIR and leave out --ephemeral";
+                Err(Failure::usage(why))
+            }
+            #[cfg(feature = "sled")]
+            (false, Some(Engine::Sled)) => Ok(Storage::Sled(data_dir(self.data.as_deref())?)),
             (true, _) => Ok(Storage::Memory),
             (false, Some(Engine::Memory)) => Ok(Storage::MemoryIn(data_dir(self.data.as_deref())?)),
             (false, _) => Ok(Storage::Redb(data_dir(self.data.as_deref())?)),

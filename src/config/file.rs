@@ -37,12 +37,22 @@ fn wrong(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
 /// The configuration in `text`.
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let file: File = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let why = error.inner().to_string();
-        wrong(error.path().to_string(), why)
-    })?;
+    let file: File = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| wrong(error.path().to_string(), without_value(&error.inner().to_string())))?;
     reader.end().map_err(|error| wrong(".", error.to_string()))?;
     file.config()
+}
+
+/// What a parser says is wrong, without the value that it shows: that may be a secret in the wrong form.
+fn without_value(why: &str) -> String {
+    let shown = why.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
+    match shown {
+        Some((given, expected)) => {
+            let kind = given.split(['`', '"']).next().unwrap_or_default().trim_end();
+            format!("invalid type: {kind}, expected {expected}")
+        }
+        None => why.to_owned(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -339,12 +349,19 @@ impl FileLimits {
             idle_timeout: self.idle_timeout_seconds.map_or(known.idle_timeout, seconds),
             minted_leaves: self.minted_leaves.unwrap_or(known.minted_leaves),
         };
-        if limits.header_bytes < 8192 {
-            return Err(wrong("limits.headerBytes", "must be at least 8192"));
-        }
-        let zero = [limits.body_bytes, limits.headers, limits.connections, limits.minted_leaves].contains(&0);
-        if zero || limits.streams == 0 || limits.header_timeout.is_zero() || limits.idle_timeout.is_zero() {
-            return Err(wrong("limits", "must all be greater than 0"));
+        for (name, value, least, most) in [
+            ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
+            ("headerBytes", limits.header_bytes as u64, 8192, 1 << 20),
+            ("headers", limits.headers as u64, 1, 10_000),
+            ("connections", limits.connections as u64, 1, 1_000_000),
+            ("streams", u64::from(limits.streams), 1, 65_536),
+            ("headerTimeoutSeconds", limits.header_timeout.as_secs(), 1, 86_400),
+            ("idleTimeoutSeconds", limits.idle_timeout.as_secs(), 1, 86_400),
+            ("mintedLeaves", limits.minted_leaves as u64, 1, 100_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(wrong(format!("limits.{name}"), format!("must be {least} to {most}")));
+            }
         }
         Ok(limits)
     }
@@ -390,9 +407,28 @@ mod tests {
             (r#"{"vaults":[{"name":"a"}]}"#.to_owned(), "vaults[0].name: must be 3 to 24"),
             (r#"{"vaults":[]}"#.to_owned(), "vaults: at least one"),
             (r#"{"tenantId":"x"}"#.to_owned(), "tenantId: "),
-            (r#"{"limits":{"headerBytes":1}}"#.to_owned(), "limits.headerBytes: must be at least"),
+            (r#"{"limits":{"headerBytes":1}}"#.to_owned(), "limits.headerBytes: must be 8192 to 1048576"),
+            (
+                r#"{"limits":{"connections":2305843009213693952}}"#.to_owned(),
+                "limits.connections: must be 1 to 1000000",
+            ),
+            (r#"{"limits":{"headers":1099511627776}}"#.to_owned(), "limits.headers: must be 1 to 10000"),
+            (r#"{"limits":{"idleTimeoutSeconds":18446744073709551615}}"#.to_owned(), "limits.idleTimeoutSeconds: must"),
+            (r#"{"limits":{"streams":0}}"#.to_owned(), "limits.streams: must be 1 to 65536"),
         ] {
             assert!(refused(&text).starts_with(expected), "{}", refused(&text));
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_form_is_not_shown() {
+        let identity = r#"{"identities":[{"name":"a","clientSecret":123456789}]}"#;
+        let vault = r#"{"vaults":[{"name":"acme","secrets":[{"name":"s","value":123456789.5}]}]}"#;
+        let list = r#"{"identities":"123456789"}"#;
+        for text in [identity, vault, list] {
+            let why = refused(text);
+            assert!(why.contains("invalid type: ") && why.contains(", expected "), "{why}");
+            assert!(!why.contains("123456789"), "{why}");
         }
     }
 

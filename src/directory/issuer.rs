@@ -17,6 +17,9 @@ use crate::crypto::rsa::{RsaKey, RsaSize};
 use crate::records::{Change, RecordError, encode};
 use crate::store::{Batch, Key, View};
 
+/// The longest token, in bytes, that is remembered once it was found good: those of clients are about 1,200 long.
+const REMEMBERED: usize = 8 * 1024;
+
 /// Why the issuer's key could not be had.
 #[derive(Debug)]
 pub enum IssuerError {
@@ -55,8 +58,19 @@ pub struct PublicKey {
 }
 
 pub(super) struct Issuer {
-    key: watch::Sender<Option<Arc<SigningKey>>>,
+    key: watch::Sender<State>,
     checked: Cache<[u8; 32], Arc<Claims>>,
+}
+
+/// What became of the issuer's key.
+#[derive(Clone)]
+enum State {
+    /// It is being loaded or made.
+    Preparing,
+    /// It is there.
+    Ready(Arc<SigningKey>),
+    /// It cannot be had, and this is why.
+    Failed(String),
 }
 
 struct SigningKey {
@@ -72,33 +86,54 @@ struct IssuerRecord {
 
 impl Issuer {
     pub(super) fn new(checked_tokens: usize) -> Self {
-        Self { key: watch::Sender::new(None), checked: Cache::new(checked_tokens) }
+        Self { key: watch::Sender::new(State::Preparing), checked: Cache::new(checked_tokens) }
     }
 
-    /// Waits until the key is there.
+    /// Waits until the key is there, or cannot be had.
     async fn ready(&self) -> Result<Arc<SigningKey>, IssuerError> {
         let mut key = self.key.subscribe();
-        let ready = key.wait_for(Option::is_some).await.map_err(|error| IssuerError::Key(error.to_string()))?;
-        ready.clone().ok_or_else(|| IssuerError::Key("it is not there".into()))
+        let known = key.wait_for(|state| !matches!(state, State::Preparing)).await;
+        match known.map_err(|error| IssuerError::Key(error.to_string()))?.clone() {
+            State::Ready(key) => Ok(key),
+            State::Failed(why) => Err(IssuerError::Key(why)),
+            State::Preparing => Err(IssuerError::Key("it is not there".into())),
+        }
+    }
+
+    /// Why no tokens can be issued or checked, if that is so.
+    pub(super) fn failure(&self) -> Option<String> {
+        match &*self.key.borrow() {
+            State::Failed(why) => Some(why.clone()),
+            State::Preparing | State::Ready(_) => None,
+        }
     }
 
     /// The claims of `token` if this issuer signed it. The times, the audience and the identity are for the caller
     /// to check, each time.
     pub(super) fn signed(&self, token: &str) -> Result<Arc<Claims>, NotSigned> {
-        let Some(key) = self.key.borrow().clone() else { return Err(NotSigned::UnknownKey) };
+        let key = match self.key.borrow().clone() {
+            State::Ready(key) => key,
+            // Before there is a key, no token can be ours.
+            State::Preparing => return Err(NotSigned::UnknownKey),
+            State::Failed(why) => return Err(NotSigned::Unknown(why)),
+        };
         let mark = mark(token);
         if let Some(claims) = self.checked.get(&mark) {
             return Ok(claims);
         }
         let claims = Arc::new(key.check(token)?);
-        self.checked.insert(mark, claims.clone());
+        if token.len() <= REMEMBERED {
+            self.checked.insert(mark, claims.clone());
+        }
         Ok(claims)
     }
 }
 
 /// Why a token is not one of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotSigned {
+    /// It cannot be told, because this server's own key cannot be had.
+    Unknown(String),
     Malformed,
     UnknownKey,
     BadSignature,
@@ -110,13 +145,26 @@ impl Directory {
     /// # Errors
     /// When the key cannot be made or kept.
     pub async fn prepare_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
+        let prepared = self.signing_key(pool).await;
+        let state = match &prepared {
+            Ok(key) => State::Ready(key.clone()),
+            Err(error) => State::Failed(error.to_string()),
+        };
+        self.inner.issuer.key.send_replace(state);
+        prepared.map(drop)
+    }
+
+    /// Why no tokens can be issued or checked, if that is so.
+    pub fn issuer_failure(&self) -> Option<String> {
+        self.inner.issuer.failure()
+    }
+
+    async fn signing_key(&self, pool: &Pool) -> Result<Arc<SigningKey>, IssuerError> {
         let pkcs8 = match self.kept_key().await? {
             Some(record) => record.pkcs8.clone(),
             None => self.make_key(pool).await?,
         };
-        let key = SigningKey::from_pkcs8(&pkcs8)?;
-        self.inner.issuer.key.send_replace(Some(Arc::new(key)));
-        Ok(())
+        Ok(Arc::new(SigningKey::from_pkcs8(&pkcs8)?))
     }
 
     /// The public key that checks the tokens.

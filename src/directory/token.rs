@@ -150,6 +150,7 @@ impl Directory {
 impl From<NotSigned> for TokenRefusal {
     fn from(why: NotSigned) -> Self {
         match why {
+            NotSigned::Unknown(why) => Self::Record(RecordError::Damaged { record: "issuer/current".into(), why }),
             NotSigned::Malformed => Self::Malformed,
             NotSigned::UnknownKey => Self::UnknownKey,
             NotSigned::BadSignature => Self::BadSignature,
@@ -199,6 +200,21 @@ mod tests {
         let directory = directory(9, &store, &clock).await;
         directory.ensure(&[someone()]).await.unwrap();
         (directory, store, clock)
+    }
+
+    #[tokio::test]
+    async fn a_damaged_key_is_told_at_once_and_to_everybody() {
+        let (one, store, clock) = world().await;
+        let token = one.issue(&someone(), HERE).await.unwrap().access_token;
+        store.commit(crate::store::Batch::default().put("issuer/current", b"{}".to_vec())).await.unwrap();
+        let again = Directory::new(one.tenant(), store, clock, 10);
+        assert_eq!(again.issuer_failure(), None);
+        assert!(again.prepare_issuer(&Pool::start(1, 10)).await.is_err());
+        assert!(again.issuer_failure().is_some());
+        let asked = tokio::time::timeout(std::time::Duration::from_secs(5), again.issue(&someone(), HERE)).await;
+        assert!(asked.unwrap().is_err(), "nobody waits for a key that never comes");
+        let checked = again.authenticate(&token, &[HERE]).await;
+        assert!(matches!(checked, Err(TokenRefusal::Record(_))), "{checked:?}");
     }
 
     #[tokio::test]

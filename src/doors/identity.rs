@@ -53,7 +53,7 @@ impl Open {
         let routes: Routes<Handler> = Routes::new(vec![
             (&IMDS, |door, asked| Box::pin(imds(door, asked))),
             (&APP_SERVICE, |door, asked| Box::pin(app_service(door, asked))),
-            (&HEALTH, |_, _| Box::pin(async { body::text(StatusCode::OK, "ok\n") })),
+            (&HEALTH, |door, _| Box::pin(async move { health(&door) })),
             (&CA, |door, _| {
                 let pem = door.ca_pem.clone().into_bytes();
                 Box::pin(async { body::with_type(StatusCode::OK, "application/x-pem-file", pem) })
@@ -80,6 +80,14 @@ impl Open {
 fn merged(path: &str) -> String {
     let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     format!("/{}", segments.join("/"))
+}
+
+/// Whether the server can do what it is for.
+fn health(door: &IdentityDoor) -> Response {
+    match door.directory.issuer_failure() {
+        None => body::text(StatusCode::OK, "ok\n"),
+        Some(_) => body::text(StatusCode::SERVICE_UNAVAILABLE, "no tokens can be issued; the server's log says why\n"),
+    }
 }
 
 /// What a token request says.

@@ -1,7 +1,7 @@
 //! The local certificate authority: made once and kept, or for one start alone, and in either case able to certify
 //! nothing but the names it was made for.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData,
 };
 use rustls::pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
@@ -147,6 +147,9 @@ impl Ca {
         let key = KeyPair::from_pem(&read_file(key_file)?).map_err(|error| damaged(key_file, error.to_string()))?;
         let block = pem::parse(&pem).map_err(|error| damaged(pem_file, error.to_string()))?;
         let der = CertificateDer::from(block.into_contents());
+        if !belongs(&der, &key) {
+            return Err(damaged(key_file, "it is not the key of the certificate beside it".into()));
+        }
         let domains = permitted(&der).ok_or_else(|| damaged(pem_file, "it has no name constraints".into()))?;
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|error| damaged(pem_file, error.to_string()))?;
         Ok(Self { pem, der, issuer, domains })
@@ -193,6 +196,12 @@ fn validity(now: Timestamp, lifetime: Duration) -> (OffsetDateTime, OffsetDateTi
     (now - BACKDATE, now + lifetime)
 }
 
+/// Whether `key` is the one that the certificate speaks of.
+fn belongs(der: &CertificateDer<'_>, key: &KeyPair) -> bool {
+    let parsed = x509_parser::certificate::X509Certificate::from_der(der);
+    parsed.is_ok_and(|(_, certificate)| certificate.public_key().raw == key.subject_public_key_info())
+}
+
 /// The domains in a certificate's name constraints.
 fn permitted(der: &CertificateDer<'_>) -> Option<Vec<String>> {
     let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der).ok()?;
@@ -228,10 +237,13 @@ fn read_file(path: &Path) -> Result<String, CaError> {
 
 /// Writes a file whole or not at all, readable as `mode` says from its first byte.
 fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CaError> {
-    let part = path.with_extension("part");
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part);
-    written
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|error| CaError::File(path.to_owned(), error))
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mode = Permissions::from_mode(mode);
+    let draft = tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(directory);
+    let written = draft.and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file.persist(path)?)
+    });
+    written.map(drop).map_err(|error| CaError::File(path.to_owned(), error))
 }

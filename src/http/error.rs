@@ -34,7 +34,8 @@ impl ApiError {
         self
     }
 
-    /// This error with a header; characters that a header cannot carry become `?`.
+    /// This error with a header; characters that a header cannot carry become `?`, and what is longer than
+    /// 512 is cut.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((HeaderName::from_static(name), value.into()));
@@ -53,8 +54,12 @@ impl ApiError {
     }
 }
 
+/// The most characters of a header: what callers wrote may stand in it, and clients refuse long heads.
+const LONGEST: usize = 512;
+
 fn visible(text: &str) -> HeaderValue {
-    let shown: String = text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
+    let shown: String =
+        text.chars().take(LONGEST).map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
     HeaderValue::from_str(&shown).unwrap_or_else(|_| HeaderValue::from_static("?"))
 }
 
@@ -74,4 +79,18 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct Inner {
     code: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_visible_and_bounded() {
+        let error =
+            ApiError::new(StatusCode::BAD_REQUEST, "c", "m").header("x-detail", format!("a\nb {}", "x".repeat(9000)));
+        let response = error.into_response();
+        let shown = response.headers()["x-detail"].to_str().unwrap();
+        assert!(shown.starts_with("a?b xxx") && shown.len() == LONGEST, "{}", shown.len());
+    }
 }

@@ -5,23 +5,40 @@ use tempfile::TempDir;
 use super::{Batch, DataKey, Entry, Key, MasterKey, RedbOptions, Revision, Store, StoreError, Value, View};
 
 /// An empty store, and the directory it lives in if it has one.
-type Fresh = (Store, Option<TempDir>);
+pub(super) type Fresh = (Store, Option<TempDir>);
 
-pub(super) fn memory() -> Fresh {
+/// How each engine starts.
+pub(super) const ENGINES: &[fn() -> Fresh] = &[
+    memory,
+    redb,
+    #[cfg(feature = "sled")]
+    sled,
+];
+
+fn memory() -> Fresh {
     (Store::memory(DataKey::from_bytes([7; 32])).unwrap(), None)
 }
 
-pub(super) fn redb() -> Fresh {
+fn redb() -> Fresh {
     let directory = TempDir::new().unwrap();
     let (master, fresh) = (MasterKey::from_bytes([1; 32]), DataKey::from_bytes([7; 32]));
     let store = Store::redb(&directory.path().join("store.redb"), &master, fresh, RedbOptions::default()).unwrap();
     (store, Some(directory))
 }
 
+#[cfg(feature = "sled")]
+fn sled() -> Fresh {
+    let directory = TempDir::new().unwrap();
+    let (master, fresh) = (MasterKey::from_bytes([1; 32]), DataKey::from_bytes([7; 32]));
+    (Store::sled(&directory.path().join("store.sled"), &master, fresh).unwrap(), Some(directory))
+}
+
 macro_rules! suite {
     ($($case:ident)*) => {
         suite!(@engine memory $($case)*);
         suite!(@engine redb $($case)*);
+        #[cfg(feature = "sled")]
+        suite!(@engine sled $($case)*);
     };
     (@engine $engine:ident $($case:ident)*) => {
         mod $engine {

@@ -19,14 +19,18 @@ pub(super) struct Memory {
 }
 
 struct State {
-    records: RedBlackTreeMapSync<Key, Record>,
+    records: Records,
     revision: Revision,
     closed: bool,
 }
 
-struct Record {
-    revision: Revision,
-    sealed: Vec<u8>,
+/// Sealed records by their keys; a clone costs nothing.
+pub(super) type Records = RedBlackTreeMapSync<Key, Record>;
+
+/// A sealed value, and the commit that put it.
+pub(super) struct Record {
+    pub(super) revision: Revision,
+    pub(super) sealed: Vec<u8>,
 }
 
 impl Memory {
@@ -41,7 +45,7 @@ impl Memory {
 
     pub(super) fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
         let mut state = self.open_state()?;
-        state.check(&batch.expect)?;
+        check(&state.records, &batch.expect)?;
         let revision = state.revision + 1;
         let sealed = self.seal(batch.put, revision)?;
         state.revision = revision;
@@ -78,17 +82,15 @@ impl Memory {
     }
 }
 
-impl State {
-    fn check(&self, expect: &[(Key, Revision)]) -> Result<(), StoreError> {
-        let holds =
-            |(key, expected): &(Key, Revision)| self.records.get(key).map_or(0, |found| found.revision) == *expected;
-        if expect.iter().all(holds) { Ok(()) } else { Err(StoreError::Conflict) }
-    }
+/// Whether each key still has the revision that is expected.
+pub(super) fn check(records: &Records, expect: &[(Key, Revision)]) -> Result<(), StoreError> {
+    let holds = |(key, expected): &(Key, Revision)| records.get(key).map_or(0, |found| found.revision) == *expected;
+    if expect.iter().all(holds) { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// The tree as it was.
 pub(super) struct Moment {
-    records: RedBlackTreeMapSync<Key, Record>,
+    pub(super) records: Records,
 }
 
 impl Moment {

@@ -18,6 +18,8 @@ mod memory;
 mod queue;
 mod redb;
 mod sealed;
+#[cfg(feature = "sled")]
+mod sled;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -34,6 +36,8 @@ pub use self::sealed::DataKey;
 use self::memory::Memory;
 use self::redb::Redb;
 use self::sealed::Sealer;
+#[cfg(feature = "sled")]
+use self::sled::Sled;
 
 #[cfg(test)]
 mod conformance;
@@ -52,6 +56,8 @@ pub struct Store {
 enum Engine {
     Memory(Memory),
     Redb(Redb),
+    #[cfg(feature = "sled")]
+    Sled(Sled),
 }
 
 impl Store {
@@ -70,6 +76,14 @@ impl Store {
         Ok(Self { engine: Arc::new(Engine::Redb(engine)), sealer })
     }
 
+    /// The store in the directory at `path`, which is made (readable by its owner alone) when there is none. As
+    /// [`Store::redb`] otherwise; it holds every sealed value in memory besides.
+    #[cfg(feature = "sled")]
+    pub fn sled(path: &Path, master: &MasterKey, fresh: DataKey) -> Result<Self, StoreError> {
+        let (engine, sealer) = Sled::open(path, master, &fresh)?;
+        Ok(Self { engine: Arc::new(Engine::Sled(engine)), sealer })
+    }
+
     /// The present moment, to be read as often as needed. Whatever is committed later is not in it.
     ///
     /// A view keeps what it shows from being freed, so it is held for one request, not for hours.
@@ -77,6 +91,8 @@ impl Store {
         let moment = match &*self.engine {
             Engine::Memory(engine) => Moment::Memory(engine.view()?),
             Engine::Redb(engine) => Moment::Redb(engine.view()?),
+            #[cfg(feature = "sled")]
+            Engine::Sled(engine) => Moment::Memory(engine.view()?),
         };
         Ok(View { moment, sealer: Arc::clone(&self.sealer) })
     }
@@ -90,6 +106,8 @@ impl Store {
         match &*self.engine {
             Engine::Memory(engine) => engine.commit(batch),
             Engine::Redb(engine) => engine.commit(batch).await,
+            #[cfg(feature = "sled")]
+            Engine::Sled(engine) => engine.commit(batch).await,
         }
     }
 
@@ -99,6 +117,8 @@ impl Store {
         match &*self.engine {
             Engine::Memory(engine) => engine.close(),
             Engine::Redb(engine) => engine.close().await,
+            #[cfg(feature = "sled")]
+            Engine::Sled(engine) => engine.close().await,
         }
     }
 }
@@ -108,6 +128,8 @@ impl fmt::Debug for Store {
         f.write_str(match &*self.engine {
             Engine::Memory(_) => "Store(memory)",
             Engine::Redb(_) => "Store(redb)",
+            #[cfg(feature = "sled")]
+            Engine::Sled(_) => "Store(sled)",
         })
     }
 }

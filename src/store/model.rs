@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::conformance::{memory, redb};
+use super::conformance::ENGINES;
 use super::{Batch, Entry, Key, Revision, Store, StoreError};
 
 /// What a batch does to one key. Expectations are drawn as "does it hold?", since revisions are not known yet.
@@ -117,7 +117,7 @@ proptest! {
     ) {
         scans.push((Key::from(""), None, usize::MAX));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for make in [memory, redb] {
+        for make in ENGINES {
             let (store, _directory) = make();
             runtime.block_on(agree(&store, &batches, &scans));
         }

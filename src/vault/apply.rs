@@ -103,7 +103,11 @@ impl Vaults {
         }
         let mut batch = Batch { expect: vec![(key.clone(), 0)], put: vec![(key, encode(wanted)?)], delete: vec![] };
         for alias in &wanted.aliases {
-            batch.put.push((settings::alias_key(alias), encode(&wanted.name)?));
+            let key = settings::alias_key(alias);
+            // One that is another vault's stays that vault's.
+            if view.revision_of(&key).await?.is_none() {
+                batch = batch.expect(key.clone(), 0).put(key, encode(&wanted.name)?);
+            }
         }
         Ok(Change { batch, answer: (Arc::new(wanted.clone()), true) })
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Kind, ObjectName, Refusal, Vault, Vaults, Version};
 use crate::clock::Timestamp;
 use crate::records::{Change, Record, encode, missing};
-use crate::store::{Batch, Key, View};
+use crate::store::{Batch, Key, Revision, View};
 
 /// Tags as the caller gave them.
 pub type Tags = BTreeMap<String, String>;
@@ -119,7 +119,8 @@ impl Objects<'_> {
     ) -> Result<Found<T>, Refusal> {
         let records = self.vaults.records();
         let Some(head) = records.get::<Head>(view, &self.head_key(name)).await? else {
-            return Err(self.absent(view, name, version).await?);
+            self.no_orphans(view, name).await?;
+            return Err(self.not_found(name, version));
         };
         let wanted = version.unwrap_or(&head.latest);
         match records.get(view, &self.version_key(name, wanted)).await? {
@@ -128,36 +129,51 @@ impl Objects<'_> {
         }
     }
 
-    /// Adds a version, the object too if it is new; answers the name as it was first written.
+    /// Adds a version, the object too if it is new; answers the name as it was first written, and the version's id.
+    /// An id that is in use (a seed gives the same ones at every start) is never given again.
     pub(super) async fn add<T: Record>(
         &self,
         name: &ObjectName,
-        version: &Version,
         record: &T,
         material: &Zeroizing<Vec<u8>>,
-    ) -> Result<ObjectName, Refusal> {
+    ) -> Result<(ObjectName, Version), Refusal> {
         let bytes = &encode(record)?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         self.vaults
             .records()
             .update(|view: View| async move {
-                let key = self.head_key(name);
-                let (head, revision) = match self.vaults.records().entry::<Head>(&view, &key).await? {
-                    Some((head, revision)) => (head.with(version), revision),
-                    None => (Head { name: name.clone(), latest: version.clone(), versions: 1 }, 0),
-                };
+                let version = self.free_version(&view, name).await?;
+                let (head, revision) = self.head_with(&view, name, &version).await?;
+                let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
+                let head_key = self.head_key(name);
                 let batch = Batch {
-                    expect: vec![(key.clone(), revision)],
-                    put: vec![
-                        (key, encode(&head)?),
-                        (self.version_key(name, version), bytes.clone()),
-                        (self.material_key(name, version), material.clone()),
-                    ],
+                    expect: vec![(head_key.clone(), revision), (key.clone(), 0), (place.clone(), 0)],
+                    put: vec![(head_key, encode(&head)?), (key, bytes.clone()), (place, material.clone())],
                     delete: vec![],
                 };
-                Ok(Change { batch, answer: head.name })
+                Ok(Change { batch, answer: (head.name, version) })
             })
             .await
+    }
+
+    async fn free_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
+        loop {
+            let version = self.vaults.new_version();
+            if view.revision_of(&self.version_key(name, &version)).await?.is_none() {
+                return Ok(version);
+            }
+        }
+    }
+
+    /// The head with one version more, and the revision it has now.
+    async fn head_with(&self, view: &View, name: &ObjectName, version: &Version) -> Result<(Head, Revision), Refusal> {
+        match self.vaults.records().entry::<Head>(view, &self.head_key(name)).await? {
+            Some((head, revision)) => Ok((head.with(version), revision)),
+            None => {
+                self.no_orphans(view, name).await?;
+                Ok((Head { name: name.clone(), latest: version.clone(), versions: 1 }, 0))
+            }
+        }
     }
 
     /// Replaces a version's record by what `decide` makes of it.
@@ -207,6 +223,7 @@ impl Objects<'_> {
         page: &PageRequest,
     ) -> Result<Page<T>, Refusal> {
         let Some(head) = self.vaults.records().get::<Head>(view, &self.head_key(name)).await? else {
+            self.no_orphans(view, name).await?;
             return Ok(Page { items: vec![], next: None });
         };
         let prefix = self.versions_of(name);
@@ -246,10 +263,10 @@ impl Objects<'_> {
         }
     }
 
-    /// A missing head is a 404 only when no version is left without it.
-    async fn absent(&self, view: &View, name: &ObjectName, version: Option<&Version>) -> Result<Refusal, Refusal> {
+    /// A missing head means that there is no such object only when no version is left without it.
+    async fn no_orphans(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
         let orphans = view.keys(&Key::from(self.versions_of(name)), None, 1).await?;
-        Ok(if orphans.is_empty() { self.not_found(name, version) } else { missing(&self.head_key(name)).into() })
+        if orphans.is_empty() { Ok(()) } else { Err(missing(&self.head_key(name)).into()) }
     }
 
     /// A missing version is a 404 only when all that the head counts are there.

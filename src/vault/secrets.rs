@@ -78,9 +78,8 @@ impl Vaults {
             attributes: Attributes::new(new.attributes, call.now),
             tags: new.tags.clone(),
         };
-        let version = self.new_version();
         let material = Zeroizing::new(new.value.reveal().as_bytes().to_vec());
-        let name = self.secrets(&call.vault).add(name, &version, &record, &material).await?;
+        let (name, version) = self.secrets(&call.vault).add(name, &record, &material).await?;
         Ok(Found { name, version, record: Arc::new(record) })
     }
 

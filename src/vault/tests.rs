@@ -81,6 +81,24 @@ async fn a_lost_record_is_damage_and_never_a_404() {
 }
 
 #[tokio::test]
+async fn versions_without_their_head_are_damage_for_every_caller() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let (vaults, call) = world(&store, &pool).await;
+    create(&vaults, &call).await.unwrap();
+    let head = records(&store, "object/").await.remove(0);
+    store.commit(Batch::default().delete(head)).await.unwrap();
+    let page = PageRequest { after: None, limit: 25 };
+    for refused in [
+        vaults.list_key_versions(&call, &name(), &page).await.err(),
+        create(&vaults, &call).await.err(),
+        vaults.key(&call, &name(), None).await.err(),
+    ] {
+        assert!(matches!(&refused, Some(Refusal::Damaged { record, .. }) if record.contains("/keys/K")), "{refused:?}");
+    }
+    assert_eq!(records(&store, "version/").await.len(), 1, "nothing was added");
+}
+
+#[tokio::test]
 async fn a_version_list_that_lacks_a_version_is_damage() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let (vaults, call) = world(&store, &pool).await;

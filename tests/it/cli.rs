@@ -330,3 +330,31 @@ fn run_leaves_nothing_behind_and_passes_signals_on() {
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and it is gone");
 }
+
+#[test]
+fn a_ready_file_replaces_files_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (target, link, part) = (dir.path().join("target"), dir.path().join("link"), dir.path().join("link.part"));
+    std::fs::write(&target, "mine").unwrap();
+    std::fs::write(&part, "mine").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    for place in [link.as_path(), dir.path()] {
+        let free = ["serve", "--ephemeral", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
+        let refused = keyhaven(&free).arg("--ready-file").arg(place).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains("there is something else than a file"), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), "mine");
+}
+
+#[test]
+fn the_command_of_run_does_not_get_the_key_that_opens_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = keyhaven(&["run", "--data"]);
+    command.arg(dir.path()).args(["--", "env"]).env("KEYHAVEN_SEAL_KEY", "ab".repeat(32));
+    let shown = command.env("AZURE_CLIENT_SECRET", "real").output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("KEYHAVEN_VAULT_URL=") && !shown.contains("abababab") && !shown.contains("real"), "{shown}");
+}

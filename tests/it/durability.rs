@@ -50,6 +50,37 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_seed_that_comes_again_gives_no_version_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        // Every world has the same seed, so each start draws the same ids.
+        let world = world_in(dir.path()).await;
+        ids.push(world.ask("PUT /secrets/s", &format!(r#"{{"value":"{round}"}}"#)).await.version());
+        ids.push(world.key("k", r#"{"kty":"EC"}"#).await);
+        for (at, id) in ids.iter().step_by(2).enumerate() {
+            assert_eq!(world.ask(&format!("GET /secrets/s/{id}"), "").await.json()["value"], at.to_string());
+        }
+        let versions = world.ask("GET /keys/k/versions", "").await.json();
+        assert_eq!(versions["value"].as_array().unwrap().len(), round + 1);
+        world.server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ca_key_of_another_certificate_is_refused() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for dir in [&dir, &other] {
+        world_in(dir.path()).await.server.stop().await;
+    }
+    std::fs::copy(other.path().join("certs/ca.key"), dir.path().join("certs/ca.key")).unwrap();
+    let config = Config::parse(CONFIG).unwrap();
+    let options = Options { config, storage: Storage::Redb(dir.path().to_owned()), ..Options::default() };
+    let refused = keyhaven::app::start(options).await.err().unwrap().to_string();
+    assert!(refused.contains("it is not the key of the certificate beside it"), "{refused}");
+}
+
+#[tokio::test]
 async fn the_data_directory_shows_no_secret_and_is_its_owners_alone() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");

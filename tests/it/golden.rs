@@ -28,8 +28,8 @@ async fn vault() -> World {
 /// JSON that remembers the order of its members.
 #[derive(Debug, PartialEq)]
 enum Json {
-    Object(Vec<(String, Json)>),
-    Array(Vec<Json>),
+    Object(Vec<(String, Self)>),
+    Array(Vec<Self>),
     Text(String),
     Plain(serde_json::Value),
 }

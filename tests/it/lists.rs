@@ -85,7 +85,7 @@ async fn the_link_to_the_next_page_is_absolute_and_keeps_what_was_asked() {
 #[tokio::test]
 async fn the_page_asked_for_must_be_possible() {
     let world = World::new().await;
-    for number in ["0", "26", "-1", "x", "1.5"] {
+    for number in ["0", "26", "-1", "x", "1.5", "%2B1"] {
         assert_eq!(
             world.ask(&format!("GET /keys?maxresults={number}"), "").await.error(),
             "400 BadParameter maxresults must be a number from 1 to 25."

@@ -25,7 +25,7 @@ pub(super) fn wanted(query: &Query) -> Result<PageRequest, ApiError> {
     let limit = match query.get("maxresults").filter(|text| !text.is_empty()) {
         None => MOST,
         Some(text) => match text.parse() {
-            Ok(limit) if (1..=MOST).contains(&limit) => limit,
+            Ok(limit) if (1..=MOST).contains(&limit) && text.bytes().all(|byte| byte.is_ascii_digit()) => limit,
             _ => return Err(bad(format!("maxresults must be a number from 1 to {MOST}."))),
         },
     };

@@ -7,7 +7,7 @@ use super::{
     Attributes, Call, Found, GivenAttributes, KeyOperation, KeyRecord, KeySpec, KeyType, Public, Tags, Vaults,
 };
 use crate::crypto::{Key, Material};
-use crate::vault::{ObjectName, Refusal, Sku, Version};
+use crate::vault::{ObjectName, Refusal, Sku};
 
 /// What a new key shall be, wherever it comes from.
 #[derive(Clone, Debug)]
@@ -62,9 +62,8 @@ impl Vaults {
         material: Material,
     ) -> Result<Found<KeyRecord>, Refusal> {
         let record = new.record(&key, call);
-        let version: Version = self.new_version();
         let keys = self.keys(&call.vault);
-        let name = keys.add(name, &version, &record, &material).await?;
+        let (name, version) = keys.add(name, &record, &material).await?;
         self.inner.parsed.insert(keys.material_key(&name, &version), Arc::new(key));
         Ok(Found { name, version, record: Arc::new(record) })
     }

@@ -1,0 +1,67 @@
+//! The engine that keeps everything in a directory, with sled.
+//!
+//! sled has no reads of one moment, so all sealed records are held in memory too, in the tree of the memory engine:
+//! views are clones of it. Commits go to one thread, which writes to sled, syncs, and only then shows the new tree.
+//!
+//! sled's own flush asks the system to start writing, but not to finish: acknowledged commits were lost in power-loss
+//! replays. [`disk::Disk`] therefore syncs its files after every commit. And sled loses entries to a flipped bit without
+//! a word: how many there must be is written down with each commit, sealed, and counted when the store is opened.
+
+mod disk;
+mod open;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::batch::{Batch, Revision};
+use super::error::StoreError;
+use super::master::MasterKey;
+use super::memory::{Moment, Records};
+use super::queue::Queue;
+use super::sealed::{DataKey, Sealer};
+
+use writer::Writer;
+
+pub(super) struct Sled {
+    shown: Shown,
+    queue: Queue,
+}
+
+/// The records as everybody may see them: on the disk; nothing once the store is closed.
+#[derive(Clone)]
+struct Shown(Arc<RwLock<Option<Records>>>);
+
+impl Sled {
+    pub(super) fn open(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<(Self, Arc<Sealer>), StoreError> {
+        open::create_if_absent(path, master, fresh)?;
+        let opened = open::database(path, master)?;
+        let sealer = Arc::clone(&opened.sealer);
+        let shown = Shown(Arc::new(RwLock::new(Some(opened.records.clone()))));
+        let writer = Writer::new(opened, shown.clone());
+        let queue = Queue::start(move |requests| writer.run(requests))?;
+        Ok((Self { shown, queue }, sealer))
+    }
+
+    pub(super) fn view(&self) -> Result<Moment, StoreError> {
+        let shown = self.shown.0.read().unwrap_or_else(PoisonError::into_inner);
+        let records = shown.clone().ok_or(StoreError::Closed)?;
+        Ok(Moment { records })
+    }
+
+    pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        self.queue.commit(batch).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.queue.close().await;
+    }
+}
+
+impl Shown {
+    fn show(&self, records: Option<Records>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = records;
+    }
+}

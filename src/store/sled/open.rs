@@ -1,0 +1,181 @@
+//! Opening the directory: is it ours, is it free, and which key opens it? Every record is read and counted.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sled::{Config, Db};
+
+use super::disk::{self, Disk};
+use crate::store::batch::Revision;
+use crate::store::error::StoreError;
+use crate::store::guard::guarded;
+use crate::store::key::Key;
+use crate::store::master::MasterKey;
+use crate::store::memory::{Record, Records};
+use crate::store::sealed::{DataKey, Sealer};
+
+/// The part of the store that damage found by sled itself is reported for.
+pub(super) const DIRECTORY: &str = "the database directory";
+/// The layout that this version reads and writes.
+const KNOWN_SCHEMA: u32 = 1;
+/// Bytes of a revision before a sealed value.
+const REVISION_BYTES: usize = 8;
+
+/// What a key of sled's begins with: what the database says of itself, or a record.
+const META: u8 = b'm';
+const RECORD: u8 = b'r';
+const SCHEMA: &[u8] = b"mschema";
+const DATA_KEY: &[u8] = b"mdata-key";
+const STATE: &[u8] = b"mstate";
+
+/// An open database.
+pub(super) struct Opened {
+    pub(super) path: PathBuf,
+    pub(super) db: Db,
+    pub(super) disk: Disk,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) records: Records,
+    pub(super) revision: Revision,
+}
+
+/// Makes the database at `path` when there is none. It is made under another name and appears under its own when it is
+/// complete.
+pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<(), StoreError> {
+    let failed = |error| StoreError::io(format!("creating {}", path.display()), error);
+    if path.try_exists().map_err(failed)? {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let private = Permissions::from_mode(0o700);
+    let draft = tempfile::Builder::new().prefix(".new-").permissions(private).tempdir_in(directory).map_err(failed)?;
+    guarded(DIRECTORY, || {
+        let db = config(draft.path()).open().map_err(|error| refusal(path, error))?;
+        let mut batch = sled::Batch::default();
+        batch.insert(SCHEMA, &KNOWN_SCHEMA.to_be_bytes());
+        batch.insert(DATA_KEY, fresh.wrap(master));
+        batch.insert(STATE, state(&Sealer::new(fresh)?, 0, 0)?);
+        db.apply_batch(batch).and_then(|()| db.flush()).map_err(complaint)?;
+        Disk::open(draft.path()).and_then(|mut disk| disk.sync()).map_err(failed)
+    })?;
+    match std::fs::rename(draft.path(), path) {
+        Ok(()) => {
+            let _ = draft.keep();
+            disk::sync_directory(directory).map_err(failed)
+        }
+        // Another process was faster.
+        Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Opens the database at `path`, which must exist, and reads all of it.
+pub(super) fn database(path: &Path, master: &MasterKey) -> Result<Opened, StoreError> {
+    if !path.join("db").is_file() {
+        return Err(StoreError::Foreign { path: path.into(), why: "it is no directory of sled".into() });
+    }
+    guarded(DIRECTORY, || {
+        let db = config(path).open().map_err(|error| refusal(path, error))?;
+        check_schema(path, &db)?;
+        let sealer = Arc::new(Sealer::new(&DataKey::unwrap(&meta(&db, DATA_KEY)?, master)?)?);
+        let (revision, count) = last_state(&db, &sealer)?;
+        let records = load(&db, count)?;
+        let opening = |error| StoreError::io(format!("opening {}", path.display()), error);
+        Ok(Opened { path: path.into(), disk: Disk::open(path).map_err(opening)?, db, sealer, records, revision })
+    })
+}
+
+/// The state of the database, to be written with every commit: the highest revision ever given, and how many records
+/// there are. Sealed to a place that no record has.
+pub(super) fn put_state(
+    batch: &mut sled::Batch,
+    sealer: &Sealer,
+    revision: Revision,
+    records: usize,
+) -> Result<(), StoreError> {
+    batch.insert(STATE, state(sealer, revision, records)?);
+    Ok(())
+}
+
+/// The key of a record in sled.
+pub(super) fn record_key(key: &Key) -> Vec<u8> {
+    [&[RECORD], key.as_bytes()].concat()
+}
+
+/// A record as sled keeps it: its revision, then the sealed value.
+pub(super) fn record_value(record: &Record) -> Vec<u8> {
+    [&record.revision.to_be_bytes(), record.sealed.as_slice()].concat()
+}
+
+/// What sled says, as an error of a store.
+pub(super) fn complaint(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => StoreError::io("reading or writing the database directory", error),
+        sled::Error::Corruption { .. } => damaged("a page is damaged"),
+        other => StoreError::Broken { why: other.to_string() },
+    }
+}
+
+fn config(path: &Path) -> Config {
+    // Nothing is flushed behind our back: the writer says when. The records are in memory already, so sled's own cache
+    // may be small.
+    Config::new().path(path).flush_every_ms(None).cache_capacity(8 * 1024 * 1024)
+}
+
+fn refusal(path: &Path, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
+            StoreError::InUse { path: path.into() }
+        }
+        other => complaint(other),
+    }
+}
+
+fn check_schema(path: &Path, db: &Db) -> Result<(), StoreError> {
+    let foreign = || StoreError::Foreign { path: path.into(), why: "it names no layout".into() };
+    let schema = db.get(SCHEMA).map_err(complaint)?.ok_or_else(foreign)?;
+    match u32::from_be_bytes(schema.as_ref().try_into().map_err(|_| foreign())?) {
+        KNOWN_SCHEMA => Ok(()),
+        found => Err(StoreError::Schema { found, known: KNOWN_SCHEMA }),
+    }
+}
+
+fn state(sealer: &Sealer, revision: Revision, records: usize) -> Result<Vec<u8>, StoreError> {
+    let plain = [revision.to_be_bytes(), (records as u64).to_be_bytes()].concat();
+    sealer.seal(&STATE.into(), 0, &plain)
+}
+
+fn last_state(db: &Db, sealer: &Sealer) -> Result<(Revision, u64), StoreError> {
+    let plain = sealer.open(&STATE.into(), 0, &meta(db, STATE)?)?;
+    let numbers =
+        plain.split_first_chunk::<8>().and_then(|(revision, count)| Some((*revision, count.try_into().ok()?)));
+    let (revision, count) = numbers.ok_or_else(|| damaged("its state is not two numbers"))?;
+    Ok((Revision::from_be_bytes(revision), u64::from_be_bytes(count)))
+}
+
+fn load(db: &Db, count: u64) -> Result<Records, StoreError> {
+    let mut records = Records::new_sync();
+    for entry in db.scan_prefix([RECORD]) {
+        let (key, value) = entry.map_err(complaint)?;
+        let (revision, sealed) =
+            value.split_first_chunk::<REVISION_BYTES>().ok_or_else(|| damaged("a record is cut short"))?;
+        let record = Record { revision: Revision::from_be_bytes(*revision), sealed: sealed.to_vec() };
+        records.insert_mut(Key::from(&key[1..]), record);
+    }
+    if records.size() as u64 != count {
+        return Err(damaged(&format!("{count} records were written, {} are there", records.size())));
+    }
+    Ok(records)
+}
+
+fn meta(db: &Db, name: &[u8]) -> Result<Vec<u8>, StoreError> {
+    debug_assert_eq!(name.first(), Some(&META), "what a database says of itself is no record");
+    let found = db.get(name).map_err(complaint)?;
+    Ok(found.ok_or_else(|| damaged("what it says of itself is not there"))?.to_vec())
+}
+
+fn damaged(why: &str) -> StoreError {
+    StoreError::Damaged { record: DIRECTORY.into(), why: why.into() }
+}
