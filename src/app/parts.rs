@@ -67,5 +67,8 @@ impl Parts {
 }
 
 fn differs(what: &str) {
-    tracing::warn!(what, "differs from the configuration and was left as it is");
+    tracing::warn!(
+        what,
+        "differs from the configuration and was left as it is; a new --data starts from the configuration"
+    );
 }

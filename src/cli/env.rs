@@ -63,7 +63,7 @@ impl Target {
 
     /// Whether a ready file was named or is there.
     pub(super) fn is_told(&self) -> bool {
-        self.ready_file.is_some() || self.path().is_ok_and(|path| path.exists())
+        self.ready_file.is_some() || self.data.is_some() || self.path().is_ok_and(|path| path.exists())
     }
 
     fn path(&self) -> Result<PathBuf, Failure> {

@@ -16,7 +16,8 @@ use clap::{Parser, Subcommand};
 /// For tests and drills, not for production: HSM keys are software keys here.
 #[derive(Debug, Parser)]
 #[command(name = "keyhaven", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "A first try:                      keyhaven serve --ephemeral\n\
+#[command(after_help = "A first try:                      keyhaven serve\n\
+                        A shell that uses it:             eval \"$(keyhaven env)\"\n\
                         A program against it, unchanged:  keyhaven run -- COMMAND")]
 pub struct Cli {
     #[command(subcommand)]

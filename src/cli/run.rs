@@ -16,8 +16,9 @@ use super::{Failure, serve};
 use crate::app::{self, Listen, Running};
 
 /// What the command must not find in its environment: the key that opens the server's data, credentials of the user's real Azure and endpoints of other
-/// identity sources, and two CGI variables where which Rust, Go and .NET clients ignore every proxy.
-const REMOVED: [&str; 12] = [
+/// identity sources, and two CGI variables with which Rust, Go and .NET clients ignore every proxy.
+const REMOVED: [&str; 13] = [
+    "AZURE_TOKEN_CREDENTIALS",
     "KEYHAVEN_SEAL_KEY",
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH",
@@ -83,7 +84,11 @@ impl Run {
             command.env("KEYHAVEN_READY_FILE", file);
         }
         let name = self.command[0].to_string_lossy();
-        command.spawn().map_err(|error| Failure::failed(format!("{name} cannot be started: {error}")))
+        command.spawn().map_err(|error| Failure {
+            // As shells have it: 127 for a command that is not there, 126 for one that cannot be run.
+            status: if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 },
+            message: format!("{name} cannot be started: {error}"),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ pub(super) struct Server {
     data: Option<PathBuf>,
 
     /// Keep nothing: all is gone when the server stops (wins over --data)
-    #[arg(long, env = "KEYHAVEN_EPHEMERAL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "KEYHAVEN_EPHEMERAL", value_parser = clap::builder::BoolishValueParser::new())]
     ephemeral: bool,
 
     /// How things are kept [default: redb; memory with --ephemeral]
@@ -125,8 +125,10 @@ impl Server {
     /// Sets up the log on stderr.
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
-        let filter = level.parse::<Targets>();
-        let filter = filter.map_err(|error| Failure::usage(format!("--log-level {level}: {error}")))?;
+        let filter = log_filter(level).ok_or_else(|| {
+            let why = "use off, error, warn, info, debug or trace, for a part alone as in info,hyper=debug";
+            Failure::usage(format!("--log-level {level}: {why}"))
+        })?;
         let colours = std::io::stderr().is_terminal();
         let log = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
         let log = match self.log {
@@ -199,4 +201,11 @@ fn seal_key() -> Result<Option<MasterKey>, Failure> {
     let Ok(text) = std::env::var("KEYHAVEN_SEAL_KEY").map(Zeroizing::new) else { return Ok(None) };
     let wrong = "KEYHAVEN_SEAL_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     MasterKey::parse(text.trim()).map(Some).map_err(|_| Failure::usage(wrong))
+}
+
+/// What is logged: a level, and levels for parts. A word that is no level would be taken for the name of a part.
+fn log_filter(text: &str) -> Option<Targets> {
+    let is_level =
+        |part: &str| part.rsplit('=').next().is_some_and(|level| level.trim().parse::<LevelFilter>().is_ok());
+    text.split(',').all(is_level).then(|| text.parse().ok()).flatten()
 }

@@ -90,7 +90,7 @@ impl Directory {
     pub async fn choose(&self, chosen: &Chosen) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let all = self.identities().await?;
         let found = match chosen {
-            Chosen::Default => all.iter().find(|identity| identity.system_assigned).or(all.first()),
+            Chosen::Default => self.default_of(&all),
             Chosen::ClientId(id) => all.iter().find(|identity| is(identity.client_id, id)),
             Chosen::ObjectId(id) => all.iter().find(|identity| is(identity.object_id, id)),
             Chosen::ResourceId(id) => all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id)),
@@ -98,12 +98,27 @@ impl Directory {
         Ok(found.cloned())
     }
 
-    /// Adds those of `identities` whose principals are not there yet, in one commit; answers the names of those that
-    /// are there and differ.
+    /// The system-assigned one of the configuration's, else its first: the data may hold others, from a configuration
+    /// before.
+    fn default_of<'a>(&self, all: &'a [Arc<IdentityRecord>]) -> Option<&'a Arc<IdentityRecord>> {
+        let configured = self.inner.configured.get().map_or(&[][..], Vec::as_slice);
+        let place = |identity: &IdentityRecord| configured.iter().position(|known| *known == identity.object_id);
+        let mut candidates: Vec<_> = all.iter().filter(|identity| place(identity).is_some()).collect();
+        candidates.sort_by_key(|identity| place(identity));
+        if candidates.is_empty() {
+            candidates = all.iter().collect();
+        }
+        candidates.iter().find(|identity| identity.system_assigned).or(candidates.first()).copied()
+    }
+
+    /// Takes `identities` for the configuration's, and adds those whose principals are not there yet, in one commit;
+    /// answers the names of those that are there and differ.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
+        // A directory has one configuration for as long as it lives.
+        let _ = self.inner.configured.set(identities.iter().map(|identity| identity.object_id).collect());
         self.records().update(|view: View| async move { self.settle_identities(&view, identities).await }).await
     }
 

@@ -5,7 +5,7 @@ mod identities;
 mod issuer;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
@@ -31,6 +31,8 @@ struct Inner {
     records: Records,
     issuer: Issuer,
     clock: Arc<dyn Clock>,
+    /// The identities of the configuration, in its order.
+    configured: OnceLock<Vec<Uuid>>,
 }
 
 impl Directory {
@@ -39,7 +41,16 @@ impl Directory {
     pub fn new(tenant: Uuid, store: Store, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
         let records = Records::new(store);
         let issuer_name = format!("https://sts.windows.net/{tenant}/");
-        Self { inner: Arc::new(Inner { tenant, issuer_name, records, issuer: Issuer::new(checked_tokens), clock }) }
+        Self {
+            inner: Arc::new(Inner {
+                tenant,
+                issuer_name,
+                records,
+                issuer: Issuer::new(checked_tokens),
+                clock,
+                configured: OnceLock::new(),
+            }),
+        }
     }
 
     /// The tenant's id.

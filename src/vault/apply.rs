@@ -90,8 +90,8 @@ impl Vaults {
         let (vault, made) = self.records().update(settle).await?;
         if made {
             applied.made.push(format!("vault {}", vault.name));
-        } else if *vault != (Vault { id: vault.id, ..wanted }) {
-            applied.differs.push(format!("vault {}", vault.name));
+        } else if let Some(members) = differing(&vault, &wanted) {
+            applied.differs.push(format!("vault {} ({members})", vault.name));
         }
         Ok(vault)
     }
@@ -137,6 +137,19 @@ impl Vaults {
         }
         Ok(())
     }
+}
+
+/// The members of the configuration in which two vaults differ, if they do.
+fn differing(there: &Vault, wanted: &Vault) -> Option<String> {
+    let members = [
+        ("aliases", there.aliases != wanted.aliases),
+        ("sku", there.sku != wanted.sku),
+        ("softDeleteRetentionInDays", there.retention_days != wanted.retention_days),
+        ("enablePurgeProtection", there.purge_protection != wanted.purge_protection),
+        ("accessPolicies", there.access_policies != wanted.access_policies),
+    ];
+    let names: Vec<_> = members.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 impl InitialKey {

@@ -312,7 +312,7 @@ fn run_gives_its_command_a_vault_and_passes_on_its_status() {
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("http://127.0.0.1:"));
     let killed = keyhaven(&["run", "--", "sh", "-c", "kill -9 $$"]).output().unwrap();
     assert_eq!(killed.status.code(), Some(137));
-    assert!(refused(&["run", "--", "/no/such/command"], 1).contains("/no/such/command cannot be started"));
+    assert!(refused(&["run", "--", "/no/such/command"], 127).contains("/no/such/command cannot be started"));
 }
 
 #[test]
@@ -357,4 +357,18 @@ fn the_command_of_run_does_not_get_the_key_that_opens_the_data() {
     let shown = command.env("AZURE_CLIENT_SECRET", "real").output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("KEYHAVEN_VAULT_URL=") && !shown.contains("abababab") && !shown.contains("real"), "{shown}");
+}
+
+#[test]
+fn a_level_that_is_none_and_a_command_that_is_not_there_are_told() {
+    let said = |refused: &Output| String::from_utf8(refused.stderr.clone()).unwrap();
+    let level = output(&["serve", "--ephemeral", "--log-level", "loud"]);
+    assert_eq!(level.status.code(), Some(2), "{}", said(&level));
+    assert!(said(&level).contains("--log-level loud: use off, error"), "{}", said(&level));
+    let absent = output(&["run", "--", "no-such-command"]);
+    assert_eq!(absent.status.code(), Some(127), "{}", said(&absent));
+    let folder = output(&["run", "--", "/"]);
+    assert_eq!(folder.status.code(), Some(126), "{}", said(&folder));
+    let unsure = keyhaven(&["serve"]).env("KEYHAVEN_EPHEMERAL", "maybe").output().unwrap();
+    assert_eq!(unsure.status.code(), Some(2), "{}", said(&unsure));
 }

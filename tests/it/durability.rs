@@ -68,6 +68,21 @@ async fn a_seed_that_comes_again_gives_no_version_twice() {
 }
 
 #[tokio::test]
+async fn the_default_identity_is_the_configurations() {
+    let dir = tempfile::tempdir().unwrap();
+    world_in(dir.path()).await.server.stop().await;
+    let text = r#"{"identities":[{"name":"zzz"},{"name":"owner"}],"vaults":[{"name":"zulu"}]}"#;
+    let config = Config::parse(text).unwrap();
+    let client = config.identities[0].client_id;
+    let options = Options { config, storage: Storage::Redb(dir.path().to_owned()), ..Options::default() };
+    let world = World::with(options).await;
+    assert_eq!(world.server.ready.env["AZURE_CLIENT_ID"], client.to_string());
+    let path = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
+    let token = world.plain(&world.server.ready.identity, path, &[("metadata", "true")]).await;
+    assert_eq!(token.json()["client_id"], client.to_string());
+}
+
+#[tokio::test]
 async fn a_ca_key_of_another_certificate_is_refused() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for dir in [&dir, &other] {

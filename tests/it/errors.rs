@@ -59,7 +59,9 @@ async fn names_and_versions_are_checked() {
 #[tokio::test]
 async fn operations_that_are_not_there_are_named() {
     let world = World::new().await;
-    for line in ["DELETE /keys/k", "GET /certificates", "GET /", "POST /keys"] {
+    for line in
+        ["DELETE /keys/k", "GET /certificates", "GET /", "POST /keys", "POST /keys/k/backup", "POST /keys/k/rotate"]
+    {
         let path = line.split_once(' ').unwrap();
         assert_eq!(
             world.ask(line, "").await.error(),

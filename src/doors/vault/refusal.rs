@@ -186,14 +186,20 @@ pub(super) fn no_such_operation(method: &Method, request: &Request) -> ApiError 
     let path = request.uri().path();
     let segments: Vec<_> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
+        [_, _, .., last] if LATER.iter().any(|known| known.eq_ignore_ascii_case(last)) => not_built(method, path),
         [collection, _, .., last] if ["keys", "secrets"].contains(&collection.to_ascii_lowercase().as_str()) => {
             no_such_segment(method, last)
         }
-        _ => {
-            let text = format!("This server does not have the operation {method} {path}.");
-            ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text)
-        }
+        _ => not_built(method, path),
     }
+}
+
+/// Operations of the service that this server does not have; its text for an unknown segment would mislead.
+const LATER: [&str; 6] = ["backup", "restore", "recover", "rotate", "rotationpolicy", "attestation"];
+
+fn not_built(method: &Method, path: &str) -> ApiError {
+    let text = format!("This server does not have the operation {method} {path}.");
+    ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text)
 }
 
 /// The service's text for a segment that is neither a version nor an operation.
