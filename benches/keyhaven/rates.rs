@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use crate::client::{Amount, Crew};
 use crate::report::Row;
 use crate::statistics::microseconds;
-use crate::subject::{BYTES, KEY, Subject};
+use crate::subject::{AES_KEY, BYTES, EC_KEY, KEY, Subject};
 use crate::{Effort, Outcome};
 
 /// Connections that ask at the same time.
@@ -20,10 +20,17 @@ pub(crate) async fn rows(subject: &Subject, effort: Effort) -> Outcome<Vec<Row>>
     eprintln!("counting operations and connections, {:?} each", effort.round);
     let wrap = vec![subject.operate(KEY, "wrapkey", "RSA-OAEP-256", BYTES); CONNECTIONS];
     let sign = vec![subject.operate(KEY, "sign", "RS256", BYTES); CONNECTIONS];
+    let ec = vec![subject.operate(EC_KEY, "sign", "ES256", BYTES); CONNECTIONS];
+    let gcm = vec![subject.operate(AES_KEY, "encrypt", "A256GCM", BYTES); CONNECTIONS];
+    let (first, last) = subject.pages().await?;
     let secrets = (0..CONNECTIONS).map(|number| subject.set_secret(&format!("bench-{number}"))).collect();
     Ok(vec![
         rate("wrapKey RSA-2048", subject, wrap, effort).await?,
         rate("sign RS256, RSA-2048", subject, sign, effort).await?,
+        rate("sign ES256, P-256", subject, ec, effort).await?,
+        rate("encrypt A256GCM", subject, gcm, effort).await?,
+        rate("list keys, first page of 1,000 keys", subject, vec![first; CONNECTIONS], effort).await?,
+        rate("list keys, last page of 1,000 keys", subject, vec![last; CONNECTIONS], effort).await?,
         rate("set secret, durable, 16 writers", subject, secrets, effort).await?,
         arrivals(subject, effort).await?,
     ])

@@ -14,6 +14,12 @@ use crate::{Outcome, tls};
 pub(crate) const KEY: &str = "rsa2048";
 /// The RSA-4096 key.
 pub(crate) const LARGE_KEY: &str = "rsa4096";
+/// The key on P-256.
+pub(crate) const EC_KEY: &str = "p256";
+/// The symmetric key of 256 bits.
+pub(crate) const AES_KEY: &str = "aes256";
+/// Keys in the vault that is listed.
+const LISTED: usize = 1000;
 /// 32 bytes in base64url: a key to wrap, or a digest to sign.
 pub(crate) const BYTES: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -36,8 +42,10 @@ impl Subject {
         let ready = server.ready()?;
         let target = Target { address: server.address, config: tls::trusting(&ready.ca)? };
         let subject = Self { token: token(&ready)?, server, target, home };
-        subject.create(KEY, 2048).await?;
-        subject.create(LARGE_KEY, 4096).await?;
+        subject.create(KEY, r#"{"kty":"RSA","key_size":2048}"#).await?;
+        subject.create(LARGE_KEY, r#"{"kty":"RSA","key_size":4096}"#).await?;
+        subject.create(EC_KEY, r#"{"kty":"EC-HSM","crv":"P-256"}"#).await?;
+        subject.create(AES_KEY, r#"{"kty":"oct-HSM","key_size":256}"#).await?;
         Ok(subject)
     }
 
@@ -80,13 +88,34 @@ impl Subject {
         self.request("PUT", &format!("/secrets/{name}"), &body)
     }
 
-    async fn create(&self, name: &str, bits: u32) -> Outcome<()> {
-        let body = format!(r#"{{"kty":"RSA","key_size":{bits}}}"#);
-        let request = self.request("POST", &format!("/keys/{name}/create"), &body);
+    /// Requests for the first and for the last whole page of a list, once the vault has [`LISTED`] keys more.
+    pub(crate) async fn pages(&self) -> Outcome<(String, String)> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page {
+            next_link: Option<String>,
+        }
+        let mut connection = self.target.connect().await?;
+        for number in 0..LISTED {
+            let path = format!("/keys/z-listed-{number}/create");
+            connection.ask(&self.request("POST", &path, r#"{"kty":"EC"}"#)).await?;
+        }
+        let first = self.request("GET", "/keys", "");
+        let (mut last, mut next) = (first.clone(), first.clone());
+        loop {
+            let page: Page = serde_json::from_str(connection.ask(&next).await?.body)?;
+            let Some(link) = page.next_link else { return Ok((first, last)) };
+            let path = link.splitn(4, '/').nth(3).ok_or("a link without a path")?;
+            last = std::mem::replace(&mut next, request("GET", &format!("/{path}"), &self.token, ""));
+        }
+    }
+
+    async fn create(&self, name: &str, body: &str) -> Outcome<()> {
+        let request = self.request("POST", &format!("/keys/{name}/create"), body);
         self.target.connect().await?.ask(&request).await.map(drop)
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> String {
-        request(method, &format!("{path}?api-version=7.4"), &self.token, body)
+        request(method, &format!("{path}?api-version=2025-07-01"), &self.token, body)
     }
 }

@@ -98,6 +98,7 @@ impl Site {
             vaults: self.parts.vaults.clone(),
             tenant: self.parts.directory.tenant(),
             store: engine,
+            operations: vault::operations().collect(),
             clock: self.parts.clock.clone(),
             started: self.parts.system.now(),
         }));

@@ -25,8 +25,10 @@ pub struct AdminDoor {
     pub vaults: Vaults,
     /// The tenant.
     pub tenant: Uuid,
-    /// The engine that keeps things: `redb` or `memory`.
+    /// The engine that keeps things, for example `redb`.
     pub store: &'static str,
+    /// Every operation of the data plane.
+    pub operations: Vec<&'static Operation>,
     /// The vault clock.
     pub clock: Arc<dyn Clock>,
     /// When the server started, on the system clock.
@@ -75,6 +77,15 @@ struct Status {
     tenant: Uuid,
     store: &'static str,
     vaults: Vec<String>,
+    operations: Vec<Offered>,
+}
+
+/// An operation of the data plane.
+#[derive(Serialize)]
+struct Offered {
+    name: &'static str,
+    request: String,
+    permission: String,
 }
 
 async fn status(door: Arc<AdminDoor>) -> Response {
@@ -94,6 +105,17 @@ async fn status(door: Arc<AdminDoor>) -> Response {
         tenant: door.tenant,
         store: door.store,
         vaults,
+        operations: door.operations.iter().map(|operation| Offered::new(operation)).collect(),
     };
     body::json(StatusCode::OK, &status)
+}
+
+impl Offered {
+    fn new(operation: &Operation) -> Self {
+        Self {
+            name: operation.name,
+            request: format!("{} {}", operation.method, operation.path),
+            permission: operation.permission.to_string(),
+        }
+    }
 }

@@ -67,6 +67,37 @@ async fn a_seed_that_comes_again_gives_no_version_twice() {
     }
 }
 
+#[cfg(feature = "sled")]
+#[tokio::test]
+async fn sled_keeps_everything_too_and_neither_engine_takes_the_others_data() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let start = async |storage| {
+        let config = Config::parse(CONFIG).unwrap();
+        keyhaven::app::start(Options { config, storage, ..Options::default() })
+            .await
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let world = World::of(CONFIG, Storage::Sled(dir.path().to_owned())).await;
+    let version = world.key("k", r#"{"kty":"EC-HSM","crv":"P-521"}"#).await;
+    world.ask("PUT /secrets/s", r#"{"value":"kept"}"#).await;
+    let status = world.plain(world.server.ready.admin.as_deref().unwrap(), "/admin/status", &[]).await.json();
+    assert_eq!(status["store"], "sled");
+    world.server.stop().await;
+
+    let world = World::of(CONFIG, Storage::Sled(dir.path().to_owned())).await;
+    assert_eq!(world.ask("GET /keys/k", "").await.version(), version);
+    assert_eq!(world.ask("GET /secrets/s", "").await.json()["value"], "kept");
+    world.server.stop().await;
+    let refused = start(Storage::Redb(dir.path().to_owned())).await;
+    assert!(refused.contains("keyhaven.sled holds this directory's data: start with --store sled"), "{refused}");
+
+    world_in(other.path()).await.server.stop().await;
+    let refused = start(Storage::Sled(other.path().to_owned())).await;
+    assert!(refused.contains("keyhaven.redb holds this directory's data: start with --store redb"), "{refused}");
+}
+
 #[tokio::test]
 async fn the_default_identity_is_the_configurations() {
     let dir = tempfile::tempdir().unwrap();

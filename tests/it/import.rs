@@ -3,6 +3,7 @@
 use keyhaven::crypto::algorithm::{AesSize, Curve};
 use keyhaven::crypto::base64url;
 use keyhaven::crypto::ec::EcKey;
+use proptest::prelude::*;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BoxedUint, PrivateKey};
@@ -227,6 +228,94 @@ async fn what_is_no_key_is_refused_and_nothing_is_made() {
         assert_eq!((answer.error().as_str(), answer.header("x-keyhaven-detail")), (expected, detail), "{body}");
     }
     assert_eq!(world.ask("GET /keys", "").await.exactly(), r#"200 {"value":[],"nextLink":null}"#);
+}
+
+const MEMBERS: [&str; 15] =
+    ["kty", "crv", "n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y", "k", "key_hsm", "key_ops"];
+
+/// Something done to a member of a JSON Web Key.
+#[derive(Clone, Debug)]
+enum Change {
+    Remove,
+    Zeros(usize),
+    Flip(usize),
+    Put(Value),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let values = [
+        json!(null),
+        json!(1),
+        json!(""),
+        json!("AA"),
+        json!("a+b"),
+        json!([]),
+        json!({}),
+        json!("RSA"),
+        json!("P-521"),
+    ];
+    prop_oneof![
+        Just(Change::Remove),
+        (1_usize..4).prop_map(Change::Zeros),
+        (0_usize..600).prop_map(Change::Flip),
+        prop::sample::select(values.to_vec()).prop_map(Change::Put),
+    ]
+}
+
+/// Does it, where the member has something to do it to.
+fn apply(jwk: &mut Value, member: &str, change: &Change) {
+    let octets = jwk[member].as_str().and_then(base64url::decode).filter(|octets| !octets.is_empty());
+    match (change, octets) {
+        (Change::Remove, _) => drop(jwk.as_object_mut().unwrap().remove(member)),
+        (Change::Put(value), _) => jwk[member] = value.clone(),
+        (Change::Zeros(count), Some(octets)) => {
+            jwk[member] = base64url::encode(&[vec![0; *count], octets].concat()).into();
+        }
+        (Change::Flip(at), Some(mut octets)) => {
+            let at = at % octets.len();
+            octets[at] ^= 1;
+            jwk[member] = base64url::encode(&octets).into();
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_json_web_key_is_taken_as_the_key_it_is_or_refused(
+        all in prop::collection::vec((0_usize..3, prop::collection::vec((0..MEMBERS.len(), change()), 0..3)), 12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new().await;
+            for (base, changes) in all {
+                let good = [rsa(), ec(Curve::P384), json!({"kty": "oct-HSM", "k": base64url::encode(&[3; 16])})][base].clone();
+                let mut jwk = good.clone();
+                for (member, change) in &changes {
+                    apply(&mut jwk, MEMBERS[*member], change);
+                }
+                let answer = import(&world, &json!({"key": jwk})).await;
+                prop_assert!([200, 400].contains(&answer.status.as_u16()), "{jwk}: {}", answer.text);
+                if answer.status == 200 {
+                    // What was let in is the private key of the public half that is shown: it signs for it.
+                    let key = &answer.json()["key"];
+                    match key["kty"].as_str().unwrap() {
+                        "RSA" => {
+                            prop_assert_eq!(&key["n"], &good["n"]);
+                            signs(&world, "RS256", 32).await;
+                        }
+                        "EC" if jwk.get("key_ops") == good.get("key_ops") && key["crv"] == "P-384" => {
+                            signs(&world, "ES384", 48).await;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
 }
 
 /// What an HSM's tool makes of `target` for the key-exchange key with this answer: the wrapping of PKCS #11's

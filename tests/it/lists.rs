@@ -1,5 +1,8 @@
 //! Lists of keys and of their versions, a page at a time.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::world::{Answer, START, World};
@@ -95,4 +98,50 @@ async fn the_page_asked_for_must_be_possible() {
         world.ask("GET /keys?$skiptoken=e30", "").await.error(),
         "400 BadParameter The $skiptoken is not one of this server."
     );
+}
+
+/// Names that are few enough to meet, and whose order by upper case is not that by byte.
+fn name() -> impl Strategy<Value = String> {
+    "[aAbB-]{1,2}"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_there_throughout_is_shown_exactly_once(
+        before in prop::collection::vec(name(), 0..12),
+        between in prop::collection::vec(prop::collection::vec(name(), 0..3), 30),
+        size in 1_usize..6,
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::new().await;
+            let upper = |names: &[String]| names.iter().map(|name| name.to_uppercase()).collect::<BTreeSet<_>>();
+            for name in &before {
+                world.key(name, r#"{"kty":"EC"}"#).await;
+            }
+            let (mut shown, mut created) = (Vec::new(), before.clone());
+            let mut line = format!("GET /keys?maxresults={size}");
+            for more in &between {
+                let page = world.ask(&line, "").await.json();
+                let items = page["value"].as_array().unwrap();
+                prop_assert!(items.len() <= size);
+                let last = |item: &Value| item["kid"].as_str().unwrap().rsplit('/').next().unwrap().to_uppercase();
+                shown.extend(items.iter().map(last));
+                let Some(next) = page["nextLink"].as_str() else { break };
+                prop_assert_eq!(items.len(), size, "only the last page is short");
+                line = format!("GET {}", next.split_once(&format!(":{}", world.port())).unwrap().1);
+                // Others write while the list is read: new keys, and new versions of those there are.
+                for name in more {
+                    world.key(name, r#"{"kty":"EC"}"#).await;
+                    created.push(name.clone());
+                }
+            }
+            prop_assert!(shown.is_sorted_by(|one, next| one < next), "in order, none twice: {:?}", shown);
+            let shown: BTreeSet<_> = shown.into_iter().collect();
+            prop_assert!(upper(&before).is_subset(&shown) && shown.is_subset(&upper(&created)));
+            Ok(())
+        })?;
+    }
 }
