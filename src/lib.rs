@@ -20,4 +20,5 @@ pub mod proxy;
 pub mod random;
 pub mod records;
 pub mod store;
+pub mod tasks;
 pub mod vault;

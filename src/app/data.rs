@@ -4,13 +4,16 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::{StartError, hex};
+use crate::crypto::backup_key::BackupKey;
 use crate::random;
-use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError};
+use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError, parse_key};
+use crate::vault::BackupKeySource;
 
 /// Where a server keeps what it holds.
 #[derive(Clone, Debug)]
@@ -160,6 +163,27 @@ impl Data {
 }
 
 impl Data {
+    /// What backups and snapshots are sealed under: the key that was given, else one of this data's own, which is made
+    /// when it is first asked for.
+    pub(super) fn backup_key(&self, given: Option<BackupKey>) -> BackupKeySource {
+        let known = Arc::new(OnceLock::new());
+        if let Some(given) = given {
+            let _ = known.set(Arc::new(given));
+        }
+        let file = self.dir.as_ref().map(|dir| dir.join("backup.key"));
+        let making = Mutex::new(());
+        Arc::new(move || {
+            let _one_at_a_time = making.lock().unwrap_or_else(PoisonError::into_inner);
+            match known.get() {
+                Some(key) => Ok(Arc::clone(key)),
+                None => {
+                    let key = Arc::new(own_backup_key(file.as_deref()).map_err(|error| error.to_string())?);
+                    Ok(Arc::clone(known.get_or_init(|| key)))
+                }
+            }
+        })
+    }
+
     /// Writes the bundle that clients are given; answers its absolute path.
     pub(super) fn publish_bundle(&self, text: &str) -> Result<PathBuf, DataError> {
         let dir = self.dir.as_deref().or(self.scratch.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
@@ -248,6 +272,30 @@ fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
     }
     file.persist(path)?;
     Ok(())
+}
+
+fn own_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
+    match file {
+        None => Ok(BackupKey::from_bytes(Zeroizing::new(random::secret()))),
+        Some(path) => {
+            let text = kept(path, true)?;
+            let key = parse_key(&text).map_err(|_| DataError::MasterKey(path.to_owned()))?;
+            Ok(BackupKey::from_bytes(key))
+        }
+    }
+}
+
+/// The backup key in a file that others cannot read.
+pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
+    let error = |error| DataError::File(path.to_owned(), error);
+    let mode = std::fs::metadata(path).map_err(error)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let why = format!("others may read this key (mode {:03o}); chmod 600 it", mode & 0o777);
+        return Err(error(std::io::Error::other(why)));
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
+    let malformed = |_| error(std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64"));
+    Ok(BackupKey::from_bytes(parse_key(&text).map_err(malformed)?))
 }
 
 fn scratch() -> Result<TempDir, DataError> {

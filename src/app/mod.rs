@@ -19,13 +19,16 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
+use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::http::ca::Ca;
 use crate::http::server::{Listener, Stopper, stopping};
 use crate::random::{OsRandom, Random, SeededRandom};
+use crate::records::Records;
 use crate::store::{MasterKey, Store};
-use crate::vault::Vaults;
+use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
+use crate::vault::Means;
 
 pub use data::{DataError, Storage};
 pub use ready::{Ready, Variables};
@@ -59,11 +62,13 @@ pub struct Options {
     /// Fixes ids for tests; never key material.
     pub seed: Option<u64>,
     /// The vault clock.
-    pub clock: Arc<dyn Clock>,
+    pub clock: ClockChoice,
     /// The admin key, when the user has set one.
     pub admin_key: Option<Zeroizing<String>>,
     /// The key that the data key is wrapped with, when the user has set one.
     pub seal_key: Option<MasterKey>,
+    /// What backups and snapshots are sealed under, when the user has set it; it wins over the configuration's.
+    pub backup_key: Option<BackupKey>,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -96,9 +101,10 @@ impl Default for Options {
             certs: None,
             listen: Listen::on_free_ports(),
             seed: None,
-            clock: Arc::new(SystemClock),
+            clock: ClockChoice::Real,
             admin_key: None,
             seal_key: None,
+            backup_key: None,
         }
     }
 }
@@ -125,6 +131,10 @@ pub struct Running {
     pub ready: Ready,
     /// The takeover's CA as PEM, when there is a proxy; it is kept in memory alone.
     pub takeover_ca: Option<String>,
+    /// The vault clock.
+    pub clock: VaultClock,
+    /// What moves it.
+    pub timekeeper: Arc<Timekeeper>,
     stopper: Stopper,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
@@ -150,9 +160,22 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         Some(seed) => Arc::new(SeededRandom::new(seed)),
         None => Arc::new(OsRandom),
     };
-    let vaults = Vaults::new(data.store.clone(), pool.clone(), random.clone(), PARSED_KEYS);
-    let directory = Directory::new(options.config.tenant, data.store.clone(), system.clone(), CHECKED_TOKENS);
-    let parts = Parts { vaults, directory, random, system, clock: options.clock, pool };
+    let backup_key = match (options.backup_key, &options.config.backup_key_file) {
+        (None, Some(path)) => Some(data::backup_key_in(path)?),
+        (given, _) => given,
+    };
+    let records = Records::new(data.store.clone());
+    let clock = VaultClock::open(options.clock, &records, &*system).await.map_err(failed)?;
+    let means = Means {
+        records: records.clone(),
+        pool: pool.clone(),
+        random: random.clone(),
+        backup_key: data.backup_key(backup_key),
+        parsed_keys: PARSED_KEYS,
+    };
+    let directory = Directory::new(options.config.tenant, records, system.clone(), CHECKED_TOKENS);
+    let parts = Parts::new(means, directory, system, clock);
+    parts.timekeeper.begin().await.map_err(failed)?;
     let applied = parts.apply(options.config).await?;
     names.add_aliases_of(&parts.vaults).await?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
@@ -191,9 +214,10 @@ async fn listen(site: Site, ca: Ca, data: Data, sockets: Sockets, certs: Option<
         takeover_ca = Some(takeover.ca_pem);
     }
     tasks.push(site.parts.prepare_issuer());
+    tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
     let ready = site.ready(addresses, &data, ca_path).await?;
-    let Parts { pool, .. } = site.parts;
-    Ok(Running { ready, takeover_ca, stopper, tasks, store: data.store.clone(), pool, data })
+    let Parts { pool, clock, timekeeper, .. } = site.parts;
+    Ok(Running { ready, takeover_ca, clock, timekeeper, stopper, tasks, store: data.store.clone(), pool, data })
 }
 
 impl Running {
@@ -222,6 +246,9 @@ impl Running {
         self.stopper.stop(GRACE).await;
         for task in self.tasks {
             task.abort();
+        }
+        if let Err(error) = self.timekeeper.end().await {
+            tracing::warn!(%error, "where the clock stands could not be kept");
         }
         self.store.close().await;
         self.pool.stop();

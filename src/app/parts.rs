@@ -11,7 +11,8 @@ use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::http::limits::Limits;
 use crate::random::Random;
-use crate::vault::{InitialVault, VaultName, Vaults};
+use crate::tasks::{Tasks, Timekeeper, VaultClock};
+use crate::vault::{InitialVault, Means, VaultName, Vaults};
 
 /// The domain, the tenant, and where time, chance and threads come from.
 pub(super) struct Parts {
@@ -21,8 +22,10 @@ pub(super) struct Parts {
     /// The system clock: tokens and certificates.
     pub(super) system: Arc<dyn Clock>,
     /// The vault clock.
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: VaultClock,
     pub(super) pool: Pool,
+    pub(super) tasks: Arc<Tasks>,
+    pub(super) timekeeper: Arc<Timekeeper>,
 }
 
 /// What is left of the configuration once it has been applied.
@@ -32,6 +35,15 @@ pub(super) struct Applied {
 }
 
 impl Parts {
+    /// The parts that are built of `means`.
+    pub(super) fn new(means: Means, directory: Directory, system: Arc<dyn Clock>, clock: VaultClock) -> Self {
+        let (records, random, pool) = (means.records.clone(), means.random.clone(), means.pool.clone());
+        let vaults = Vaults::new(means);
+        let tasks = Arc::new(Tasks::new(vaults.clone(), Arc::new(clock.clone())));
+        let timekeeper = Arc::new(Timekeeper::new(records, clock.clone(), system.clone(), tasks.clone()));
+        Self { vaults, directory, random, system, clock, pool, tasks, timekeeper }
+    }
+
     /// Makes what the configuration wants and is not there; says what differs and was left alone.
     pub(super) async fn apply(&self, config: Config) -> Result<Applied, StartError> {
         for name in self.directory.ensure(&config.identities).await.map_err(failed)? {

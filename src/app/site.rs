@@ -61,7 +61,7 @@ impl Site {
             vaults: parts.vaults.clone(),
             directory: parts.directory.clone(),
             hosts: vault::host::Hosts::new(self.applied.default_vault.clone(), self.names.of_default_vault()),
-            clock: parts.clock.clone(),
+            clock: Arc::new(parts.clock.clone()),
             random: parts.random.clone(),
             limits: self.applied.limits.clone(),
         };
@@ -99,7 +99,7 @@ impl Site {
             tenant: self.parts.directory.tenant(),
             store: engine,
             operations: vault::operations().collect(),
-            clock: self.parts.clock.clone(),
+            clock: Arc::new(self.parts.clock.clone()),
             started: self.parts.system.now(),
         }));
         Arc::new(move |request, arrival| {

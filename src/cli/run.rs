@@ -15,11 +15,12 @@ use super::server::{Defaults, Server};
 use super::{Failure, serve};
 use crate::app::{self, Listen, Running};
 
-/// What the command must not find in its environment: the key that opens the server's data, credentials of the user's real Azure and endpoints of other
-/// identity sources, and two CGI variables with which Rust, Go and .NET clients ignore every proxy.
-const REMOVED: [&str; 13] = [
+/// What the command must not find in its environment: the keys that open the server's data and backups, credentials of
+/// the user's real Azure and endpoints of other identity sources, and two CGI variables with which Rust, Go and .NET clients ignore every proxy.
+const REMOVED: [&str; 14] = [
     "AZURE_TOKEN_CREDENTIALS",
     "KEYHAVEN_SEAL_KEY",
+    "KEYHAVEN_BACKUP_KEY",
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_CLIENT_CERTIFICATE_PASSWORD",

@@ -3,7 +3,6 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::Layer;
@@ -14,9 +13,11 @@ use zeroize::Zeroizing;
 
 use super::{Failure, address};
 use crate::app::{Listen, Options, Storage};
-use crate::clock::SystemClock;
+use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::store::MasterKey;
+use crate::crypto::backup_key::BackupKey;
+use crate::store::{MasterKey, parse_key};
+use crate::tasks::ClockChoice;
 
 /// The options of a server. Each has an environment variable; the flag wins.
 #[derive(Debug, Args)]
@@ -60,6 +61,11 @@ pub(super) struct Server {
     /// Make version and request ids repeatable; key material stays random
     #[arg(long, value_name = "N", env = "KEYHAVEN_SEED")]
     seed: Option<u64>,
+
+    /// The clock that vaults live by: real, virtual (goes on from where it stood) or virtual=RFC3339; only a virtual one
+    /// can be moved (`keyhaven clock`)
+    #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = clock)]
+    clock: ClockChoice,
 
     /// Form of the log on stderr
     #[arg(long, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
@@ -116,9 +122,10 @@ impl Server {
             certs: self.certs.clone(),
             listen,
             seed: self.seed,
-            clock: Arc::new(SystemClock),
+            clock: self.clock,
             admin_key,
             seal_key: seal_key()?,
+            backup_key: backup_key()?,
         })
     }
 
@@ -201,6 +208,24 @@ fn seal_key() -> Result<Option<MasterKey>, Failure> {
     let Ok(text) = std::env::var("KEYHAVEN_SEAL_KEY").map(Zeroizing::new) else { return Ok(None) };
     let wrong = "KEYHAVEN_SEAL_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     MasterKey::parse(text.trim()).map(Some).map_err(|_| Failure::usage(wrong))
+}
+
+/// What backups and snapshots are sealed under, when the environment has it.
+fn backup_key() -> Result<Option<BackupKey>, Failure> {
+    let Ok(text) = std::env::var("KEYHAVEN_BACKUP_KEY").map(Zeroizing::new) else { return Ok(None) };
+    let wrong = "KEYHAVEN_BACKUP_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
+    parse_key(&text).map(|bytes| Some(BackupKey::from_bytes(bytes))).map_err(|_| Failure::usage(wrong))
+}
+
+/// `real`, `virtual` or `virtual=RFC3339`.
+fn clock(text: &str) -> Result<ClockChoice, String> {
+    let start = match text.split_once('=') {
+        None if text == "real" => return Ok(ClockChoice::Real),
+        None if text == "virtual" => None,
+        Some(("virtual", moment)) => Some(Timestamp::parse(moment).ok_or("not a time; write 2030-01-31T00:00:00Z")?),
+        _ => return Err("use real, virtual or virtual=2030-01-31T00:00:00Z".to_owned()),
+    };
+    Ok(ClockChoice::Virtual { start, frozen: None })
 }
 
 /// What is logged: a level, and levels for parts. A word that is no level would be taken for the name of a part.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Config, TENANT, default_identities, default_vault, derived, resource_id};
 use crate::access::{AccessPolicy, Permissions};
+use crate::clock::Period;
 use crate::directory::{ClientSecret, IdentityRecord};
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
@@ -63,8 +64,15 @@ struct File {
     default_hosts: Vec<String>,
     identities: Option<Vec<FileIdentity>>,
     vaults: Option<Vec<FileVault>>,
+    backup_key: Option<FileKeyFile>,
     #[serde(default)]
     limits: FileLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileKeyFile {
+    file: std::path::PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -88,14 +96,21 @@ struct FileVault {
     #[serde(default = "standard")]
     sku: Sku,
     soft_delete_retention_in_days: Option<u32>,
+    #[serde(default = "yes")]
+    enable_soft_delete: bool,
     #[serde(default)]
     enable_purge_protection: bool,
+    deletion_delay: Option<String>,
     #[serde(default)]
     access_policies: Vec<FilePolicy>,
     #[serde(default)]
     keys: Vec<FileKey>,
     #[serde(default)]
     secrets: Vec<FileSecret>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The tier that the service's own tools choose when none is named.
@@ -146,6 +161,8 @@ struct FileSecret {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FileLimits {
     body_bytes: Option<usize>,
+    restore_bytes: Option<usize>,
+    snapshot_bytes: Option<usize>,
     header_bytes: Option<usize>,
     headers: Option<usize>,
     connections: Option<usize>,
@@ -167,7 +184,8 @@ impl File {
             None => vec![default_vault(tenant, &identities)],
         };
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
-        Ok(Config { tenant, default_hosts, identities, vaults, limits: self.limits.limits()? })
+        let backup_key_file = self.backup_key.map(|key| key.file);
+        Ok(Config { tenant, default_hosts, identities, vaults, backup_key_file, limits: self.limits.limits()? })
     }
 }
 
@@ -239,12 +257,17 @@ impl FileVault {
         if !(7..=90).contains(&retention_days) {
             return Err(wrong(format!("{path}.softDeleteRetentionInDays"), "must be 7 to 90"));
         }
+        if self.enable_purge_protection && !self.enable_soft_delete {
+            return Err(wrong(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
+        }
         Ok(InitialVault {
             name,
             aliases: hosts(&format!("{path}.aliases"), &self.aliases)?,
             sku: self.sku,
             retention_days,
+            soft_delete: self.enable_soft_delete,
             purge_protection: self.enable_purge_protection,
+            deletion_delay: deletion_delay(path, self.deletion_delay.as_deref())?,
             access_policies: each(path, "accessPolicies", self.access_policies, |path, policy| {
                 policy.policy(path, tenant, identities)
             })?,
@@ -252,6 +275,14 @@ impl FileVault {
             secrets: each(path, "secrets", self.secrets, |path, secret| secret.initial(path))?,
         })
     }
+}
+
+/// Whole seconds, at most a day: the time that clients are made to wait.
+fn deletion_delay(path: &str, text: Option<&str>) -> Result<u32, ConfigError> {
+    let Some(text) = text else { return Ok(0) };
+    let seconds = text.parse::<Period>().ok().and_then(|period| period.seconds()).filter(|seconds| *seconds <= 86_400);
+    let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+    seconds.ok_or_else(|| wrong(format!("{path}.deletionDelay"), "must be whole seconds up to a day, such as PT5S"))
 }
 
 fn each<G, T>(
@@ -341,6 +372,8 @@ impl FileLimits {
         let seconds = std::time::Duration::from_secs;
         let limits = Limits {
             body_bytes: self.body_bytes.unwrap_or(known.body_bytes),
+            restore_bytes: self.restore_bytes.unwrap_or(known.restore_bytes),
+            snapshot_bytes: self.snapshot_bytes.unwrap_or(known.snapshot_bytes),
             header_bytes: self.header_bytes.unwrap_or(known.header_bytes),
             headers: self.headers.unwrap_or(known.headers),
             connections: self.connections.unwrap_or(known.connections),
@@ -351,6 +384,8 @@ impl FileLimits {
         };
         for (name, value, least, most) in [
             ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
+            ("restoreBytes", limits.restore_bytes as u64, 1, 1 << 30),
+            ("snapshotBytes", limits.snapshot_bytes as u64, 1, 64 << 30),
             ("headerBytes", limits.header_bytes as u64, 8192, 1 << 20),
             ("headers", limits.headers as u64, 1, 10_000),
             ("connections", limits.connections as u64, 1, 1_000_000),

@@ -3,6 +3,8 @@
 
 mod file;
 
+use std::path::PathBuf;
+
 use uuid::Uuid;
 
 use crate::access::{AccessPolicy, Permissions};
@@ -28,6 +30,8 @@ pub struct Config {
     pub identities: Vec<IdentityRecord>,
     /// The vaults, in order; the first is the default vault.
     pub vaults: Vec<InitialVault>,
+    /// Where the key lies that backups and snapshots are sealed under.
+    pub backup_key_file: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -42,6 +46,7 @@ impl Default for Config {
             default_hosts: vec![],
             vaults: vec![default_vault(TENANT, &identities)],
             identities,
+            backup_key_file: None,
             limits: Limits::default(),
         }
     }
@@ -87,7 +92,9 @@ fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
         aliases: vec![],
         sku: Sku::Premium,
         retention_days: 90,
+        soft_delete: true,
         purge_protection: false,
+        deletion_delay: 0,
         access_policies: identities.first().map(everything).into_iter().collect(),
         keys: vec![],
         secrets: vec![],

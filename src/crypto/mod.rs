@@ -5,6 +5,7 @@
 
 pub mod aes;
 pub mod algorithm;
+pub mod backup_key;
 pub mod base64url;
 pub mod ec;
 pub mod jwk;

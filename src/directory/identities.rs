@@ -8,8 +8,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Directory;
-use crate::records::{Change, RecordError, encode};
-use crate::store::{Batch, Key, View};
+use crate::records::{Change, RecordError, View, encode};
+use crate::store::{Batch, Key};
 
 /// An identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

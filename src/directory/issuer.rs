@@ -14,8 +14,8 @@ use super::{Claims, Directory};
 use crate::crypto::base64url;
 use crate::crypto::pool::Pool;
 use crate::crypto::rsa::{RsaKey, RsaSize};
-use crate::records::{Change, RecordError, encode};
-use crate::store::{Batch, Key, View};
+use crate::records::{Change, RecordError, View, encode};
+use crate::store::{Batch, Key};
 
 /// The longest token, in bytes, that is remembered once it was found good: those of clients are about 1,200 long.
 const REMEMBERED: usize = 8 * 1024;

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::records::Records;
-use crate::store::Store;
 
 pub use identities::{Chosen, ClientSecret, IdentityRecord};
 pub use issuer::{IssuerError, PublicKey};
@@ -36,10 +35,9 @@ struct Inner {
 }
 
 impl Directory {
-    /// The directory `tenant`, kept in `store`. `clock` is the system clock; at most `checked_tokens` tokens whose
+    /// The directory `tenant`, kept in `records`. `clock` is the system clock; at most `checked_tokens` tokens whose
     /// signature was found good are remembered.
-    pub fn new(tenant: Uuid, store: Store, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
-        let records = Records::new(store);
+    pub fn new(tenant: Uuid, records: Records, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
         let issuer_name = format!("https://sts.windows.net/{tenant}/");
         Self {
             inner: Arc::new(Inner {

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct Limits {
     /// The largest request body, in bytes.
     pub body_bytes: usize,
+    /// The largest body of a restore, in bytes: a backup holds every version.
+    pub restore_bytes: usize,
+    /// The largest snapshot that is loaded, in bytes.
+    pub snapshot_bytes: usize,
     /// The largest request head (HTTP/1.1) or header list (HTTP/2), in bytes.
     pub header_bytes: usize,
     /// The most header fields of a request.
@@ -28,6 +32,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 1024 * 1024,
+            restore_bytes: 32 * 1024 * 1024,
+            snapshot_bytes: 1024 * 1024 * 1024,
             header_bytes: 64 * 1024,
             headers: 100,
             connections: 4096,

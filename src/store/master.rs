@@ -23,15 +23,20 @@ impl MasterKey {
     /// The key written as 64 hexadecimal digits or as base64 (either alphabet, padded or not); white space around it
     /// is ignored, since it often comes from a file.
     pub fn parse(text: &str) -> Result<Self, MalformedKey> {
-        let text = text.trim();
-        let bytes = if text.len() == 2 * KEY_BYTES { from_hex(text) } else { from_base64(text) };
-        bytes.map(Self).ok_or(MalformedKey)
+        parse_key(text).map(Self)
     }
 
     /// The cipher that wraps a data key.
     pub(super) fn cipher(&self) -> KwAes256 {
         KwAes256::new((&*self.0).into())
     }
+}
+
+/// The 32 bytes of a key as people keep it, written as [`MasterKey::parse`] says.
+pub fn parse_key(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, MalformedKey> {
+    let text = text.trim();
+    let bytes = if text.len() == 2 * KEY_BYTES { from_hex(text) } else { from_base64(text) };
+    bytes.ok_or(MalformedKey)
 }
 
 impl fmt::Debug for MasterKey {

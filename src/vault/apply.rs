@@ -11,11 +11,11 @@ use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, settings};
 use crate::access::{AccessPolicy, Identity};
 use crate::clock::Timestamp;
 use crate::random;
-use crate::records::{Change, encode};
-use crate::store::{Batch, View};
+use crate::records::{Change, View, encode};
+use crate::store::Batch;
 
 /// A vault as a configuration wants it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InitialVault {
     /// The name.
     pub name: VaultName,
@@ -25,8 +25,12 @@ pub struct InitialVault {
     pub sku: Sku,
     /// Days deleted objects can be recovered, 7 to 90.
     pub retention_days: u32,
+    /// Whether deleted objects can be recovered at all.
+    pub soft_delete: bool,
     /// Whether deleted objects stay until their retention ends.
     pub purge_protection: bool,
+    /// Seconds that the service's states in between last.
+    pub deletion_delay: u32,
     /// Who may do what.
     pub access_policies: Vec<AccessPolicy>,
     /// Keys to make.
@@ -36,7 +40,7 @@ pub struct InitialVault {
 }
 
 /// A key to make when its name is free.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InitialKey {
     /// The name.
     pub name: ObjectName,
@@ -47,7 +51,7 @@ pub struct InitialKey {
 }
 
 /// A secret to set when its name is free.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InitialSecret {
     /// The name.
     pub name: ObjectName,
@@ -117,8 +121,8 @@ impl Vaults {
             Ok(found) if !wanted.describes(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
-                self.create_key(call, &wanted.name, wanted.new, wanted.spec).await?;
-                applied.made.push(format!("key {}", wanted.name));
+                let made = self.create_key(call, &wanted.name, wanted.new, wanted.spec).await;
+                applied.note(format!("key {}", wanted.name), made.map(drop))?;
             }
             Err(refusal) => return Err(refusal),
         }
@@ -130,9 +134,23 @@ impl Vaults {
             Ok((_, value)) if value != wanted.new.value => applied.differs.push(format!("secret {}", wanted.name)),
             Ok(_) | Err(Refusal::Disabled { .. }) => {}
             Err(Refusal::NotFound { .. }) => {
-                self.set_secret(call, &wanted.name, &wanted.new).await?;
-                applied.made.push(format!("secret {}", wanted.name));
+                let made = self.set_secret(call, &wanted.name, &wanted.new).await;
+                applied.note(format!("secret {}", wanted.name), made.map(drop))?;
             }
+            Err(refusal) => return Err(refusal),
+        }
+        Ok(())
+    }
+}
+
+impl Applied {
+    /// Takes note of what making `what` came to. A deleted object is a difference like any other.
+    fn note(&mut self, what: String, made: Result<(), Refusal>) -> Result<(), Refusal> {
+        match made {
+            Ok(()) => self.made.push(what),
+            Err(
+                Refusal::DeletedButRecoverable { .. } | Refusal::BeingDeleted { .. } | Refusal::BeingRecovered { .. },
+            ) => self.differs.push(format!("{what} (it is deleted, and can be recovered)")),
             Err(refusal) => return Err(refusal),
         }
         Ok(())
@@ -145,6 +163,8 @@ fn differing(there: &Vault, wanted: &Vault) -> Option<String> {
         ("aliases", there.aliases != wanted.aliases),
         ("sku", there.sku != wanted.sku),
         ("softDeleteRetentionInDays", there.retention_days != wanted.retention_days),
+        ("enableSoftDelete", there.soft_delete != wanted.soft_delete),
+        ("deletionDelay", there.deletion_delay != wanted.deletion_delay),
         ("enablePurgeProtection", there.purge_protection != wanted.purge_protection),
         ("accessPolicies", there.access_policies != wanted.access_policies),
     ];
@@ -167,7 +187,9 @@ impl InitialVault {
             aliases: self.aliases.clone(),
             sku: self.sku,
             retention_days: self.retention_days,
+            soft_delete: self.soft_delete,
             purge_protection: self.purge_protection,
+            deletion_delay: self.deletion_delay,
             access_policies: self.access_policies.clone(),
         }
     }

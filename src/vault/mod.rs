@@ -2,6 +2,8 @@
 //! clock but [`Call::now`].
 
 mod apply;
+mod backup;
+mod due;
 pub mod keys;
 mod name;
 pub mod object;
@@ -15,7 +17,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 use crate::access::Identity;
@@ -24,11 +26,14 @@ use crate::crypto;
 use crate::crypto::pool::Pool;
 use crate::random::Random;
 use crate::records::Records;
-use crate::store::{Key, Store};
+use crate::store::{Key, Revision};
+use object::Objects;
 
 pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
+pub use backup::BackupKeySource;
+pub use due::Due;
 pub use name::{Kind, ObjectName, VaultName, Version};
-pub use refusal::Refusal;
+pub use refusal::{Attempt, Refusal};
 pub use settings::{Recovery, Sku, Vault};
 
 /// Queues that writers stand in; writers of one name always share one.
@@ -57,17 +62,43 @@ struct Inner {
     records: Records,
     pool: Pool,
     random: Arc<dyn Random>,
-    parsed: Cache<Key, Arc<crypto::Key>>,
+    /// By where their material lies and which commit put it there: the same version id can come back with other
+    /// material, in a backup or a snapshot of a server with the same seed.
+    parsed: Cache<(Key, Revision), Arc<crypto::Key>>,
     queues: [Mutex<()>; QUEUES],
+    backup_key: BackupKeySource,
+    /// Told when something may fall due sooner than before.
+    schedule: Arc<Notify>,
+}
+
+/// What vaults are made of.
+pub struct Means {
+    /// Where everything is kept.
+    pub records: Records,
+    /// Where private-key work runs.
+    pub pool: Pool,
+    /// Where version ids come from.
+    pub random: Arc<dyn Random>,
+    /// What backups are sealed under.
+    pub backup_key: BackupKeySource,
+    /// The most parsed keys held in memory.
+    pub parsed_keys: usize,
 }
 
 impl Vaults {
-    /// The vaults kept in `store`. Private-key work runs on `pool`, new version ids come from `random`, and at most
-    /// `parsed_keys` parsed keys are held in memory.
-    pub fn new(store: Store, pool: Pool, random: Arc<dyn Random>, parsed_keys: usize) -> Self {
-        let parsed = Cache::new(parsed_keys);
-        let queues = std::array::from_fn(|_| Mutex::new(()));
-        Self { inner: Arc::new(Inner { records: Records::new(store), pool, random, parsed, queues }) }
+    /// The vaults that are built of `means`.
+    pub fn new(means: Means) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                records: means.records,
+                pool: means.pool,
+                random: means.random,
+                parsed: Cache::new(means.parsed_keys),
+                queues: std::array::from_fn(|_| Mutex::new(())),
+                backup_key: means.backup_key,
+                schedule: Arc::new(Notify::new()),
+            }),
+        }
     }
 
     /// The vault called `name`, if there is one.
@@ -107,6 +138,27 @@ impl Vaults {
         let mut hasher = DefaultHasher::new();
         key.as_bytes().hash(&mut hasher);
         self.inner.queues[hasher.finish() as usize % QUEUES].lock().await
+    }
+
+    /// Resolves when something may fall due sooner than was known.
+    pub async fn rescheduled(&self) {
+        self.inner.schedule.notified().await;
+    }
+
+    /// Takes away what belongs to nothing that counts any more; answers how many records that were.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn sweep(&self) -> Result<usize, Refusal> {
+        Ok(self.records().sweep().await?)
+    }
+
+    fn schedule_changed(&self) {
+        self.inner.schedule.notify_one();
+    }
+
+    fn objects<'a>(&'a self, call: &'a Call, kind: Kind) -> Objects<'a> {
+        Objects { vaults: self, call, kind }
     }
 
     fn records(&self) -> &Records {

@@ -40,7 +40,8 @@ impl fmt::Display for VaultName {
 }
 
 /// The two kinds of object a vault holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// Cryptographic keys.
     Key,
@@ -54,6 +55,14 @@ impl Kind {
         match self {
             Self::Key => "keys",
             Self::Secret => "secrets",
+        }
+    }
+
+    /// The collection of what was deleted: `deletedkeys`, `deletedsecrets`.
+    pub const fn deleted_collection(self) -> &'static str {
+        match self {
+            Self::Key => "deletedkeys",
+            Self::Secret => "deletedsecrets",
         }
     }
 

@@ -23,6 +23,71 @@ pub enum Refusal {
         /// The version asked for, if one was.
         version: Option<Version>,
     },
+    /// There is no such deleted object.
+    DeletedNotFound {
+        /// Key or secret.
+        kind: Kind,
+        /// The name asked for.
+        name: ObjectName,
+    },
+    /// The name belongs to a deleted object that can still be recovered.
+    DeletedButRecoverable {
+        /// Key or secret.
+        kind: Kind,
+        /// The name.
+        name: ObjectName,
+    },
+    /// The object is being deleted or purged.
+    BeingDeleted {
+        /// Key or secret.
+        kind: Kind,
+        /// The name.
+        name: ObjectName,
+        /// What was tried with it.
+        attempt: Attempt,
+    },
+    /// The object is being recovered.
+    BeingRecovered {
+        /// Key or secret.
+        kind: Kind,
+        /// The name.
+        name: ObjectName,
+    },
+    /// What shall be recovered is not deleted.
+    NotDeleted {
+        /// Key or secret.
+        kind: Kind,
+        /// The name.
+        name: ObjectName,
+    },
+    /// The vault lets nothing be purged before its time.
+    PurgeProtected,
+    /// The vault has no soft delete, so nothing of the kind can be done in it.
+    NoSoftDelete {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// An object of the backup's name is there.
+    RestoreConflict {
+        /// Key or secret.
+        kind: Kind,
+        /// The name.
+        name: ObjectName,
+        /// The latest version that the backup holds.
+        version: Version,
+    },
+    /// The backup is none of this server's, or damaged.
+    BadBackup {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The object has more versions than a backup holds.
+    TooManyVersions {
+        /// How many it may have.
+        most: usize,
+    },
+    /// The vault was deleted, or replaced by another, while the request was under way.
+    VaultGone,
     /// The version is disabled.
     Disabled {
         /// Key or secret.
@@ -83,6 +148,17 @@ pub enum Refusal {
     Internal(String),
     /// The store failed.
     Store(StoreError),
+}
+
+/// What was tried with an object that is being deleted: the service has a text for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// To make an object of its name.
+    Create,
+    /// To recover it.
+    Recover,
+    /// To purge it.
+    Purge,
 }
 
 impl fmt::Display for Refusal {

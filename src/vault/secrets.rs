@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::object::{Attributes, Found, GivenAttributes, Objects, Tags};
-use super::{Call, Kind, ObjectName, Refusal, Vault, Vaults, Version};
+use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags};
+use super::{Call, Kind, ObjectName, Refusal, Vaults, Version};
 
 /// The largest value in bytes of UTF-8 (about-secrets: 25 KB).
 pub const MAX_VALUE: usize = 25_600;
@@ -50,7 +50,7 @@ impl fmt::Debug for SecretValue {
 }
 
 /// What a new version of a secret shall be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewSecret {
     /// The value.
     pub value: SecretValue,
@@ -60,6 +60,27 @@ pub struct NewSecret {
     pub attributes: GivenAttributes,
     /// Tags, if any.
     pub tags: Option<Tags>,
+}
+
+/// What shall change of a secret's version; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct SecretChange {
+    /// What the value is, in the caller's words.
+    pub content_type: Option<String>,
+    /// Attributes given.
+    pub attributes: GivenAttributes,
+    /// Replaces all tags.
+    pub tags: Option<Tags>,
+}
+
+impl SecretChange {
+    fn apply(&self, current: &SecretRecord, call: &Call) -> SecretRecord {
+        SecretRecord {
+            content_type: self.content_type.clone().or_else(|| current.content_type.clone()),
+            attributes: current.attributes.changed(self.attributes, call.now),
+            tags: self.tags.clone().or_else(|| current.tags.clone()),
+        }
+    }
 }
 
 impl Vaults {
@@ -79,7 +100,7 @@ impl Vaults {
             tags: new.tags.clone(),
         };
         let material = Zeroizing::new(new.value.reveal().as_bytes().to_vec());
-        let (name, version) = self.secrets(&call.vault).add(name, &record, &material).await?;
+        let (name, version) = self.secrets(call).add(name, &record, &material).await?;
         Ok(Found { name, version, record: Arc::new(record) })
     }
 
@@ -95,7 +116,7 @@ impl Vaults {
         version: Option<&Version>,
     ) -> Result<(Found<SecretRecord>, SecretValue), Refusal> {
         let view = self.records().view().await?;
-        let secrets = self.secrets(&call.vault);
+        let secrets = self.secrets(call);
         let found: Found<SecretRecord> = secrets.find(&view, name, version).await?;
         if !found.record.attributes.enabled {
             return Err(Refusal::Disabled { kind: Kind::Secret, operation: "get" });
@@ -109,7 +130,90 @@ impl Vaults {
         Ok((found, value))
     }
 
-    fn secrets<'a>(&'a self, vault: &'a Vault) -> Objects<'a> {
-        Objects { vaults: self, vault, kind: Kind::Secret }
+    /// Changes a version of a secret, the latest when none is named; never its value.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; what the store reports.
+    pub async fn update_secret(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        version: Option<&Version>,
+        change: &SecretChange,
+    ) -> Result<Found<SecretRecord>, Refusal> {
+        self.secrets(call).change(name, version, |current| Ok(change.apply(current, call))).await
+    }
+
+    /// A page of the vault's secrets, each with its latest version.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn list_secrets(&self, call: &Call, page: &PageRequest) -> Result<Page<Found<SecretRecord>>, Refusal> {
+        let view = self.records().view().await?;
+        self.secrets(call).list(&view, page).await
+    }
+
+    /// A page of a secret's versions.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn list_secret_versions(
+        &self,
+        call: &Call,
+        name: &ObjectName,
+        page: &PageRequest,
+    ) -> Result<Page<Found<SecretRecord>>, Refusal> {
+        let view = self.records().view().await?;
+        self.secrets(call).versions(&view, name, page).await
+    }
+
+    /// Deletes a secret with all its versions.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
+    pub async fn delete_secret(&self, call: &Call, name: &ObjectName) -> Result<Removed<SecretRecord>, Refusal> {
+        self.secrets(call).delete(name).await
+    }
+
+    /// A deleted secret, without its value.
+    ///
+    /// # Errors
+    /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn deleted_secret(&self, call: &Call, name: &ObjectName) -> Result<Removed<SecretRecord>, Refusal> {
+        let view = self.records().view().await?;
+        self.secrets(call).find_deleted(&view, name).await
+    }
+
+    /// A page of the vault's deleted secrets.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn list_deleted_secrets(
+        &self,
+        call: &Call,
+        page: &PageRequest,
+    ) -> Result<Page<Removed<SecretRecord>>, Refusal> {
+        let view = self.records().view().await?;
+        self.secrets(call).list_deleted(&view, page).await
+    }
+
+    /// Brings a deleted secret back with all its versions.
+    ///
+    /// # Errors
+    /// As [`Vaults::recover_key`].
+    pub async fn recover_secret(&self, call: &Call, name: &ObjectName) -> Result<Found<SecretRecord>, Refusal> {
+        self.secrets(call).recover(name).await
+    }
+
+    /// Takes a deleted secret away for good.
+    ///
+    /// # Errors
+    /// As [`Vaults::purge_key`].
+    pub async fn purge_secret(&self, call: &Call, name: &ObjectName) -> Result<(), Refusal> {
+        self.secrets(call).purge(name).await
+    }
+
+    fn secrets<'a>(&'a self, call: &'a Call) -> Objects<'a> {
+        self.objects(call, Kind::Secret)
     }
 }

@@ -21,8 +21,14 @@ pub struct Vault {
     pub sku: Sku,
     /// Days a deleted object can be recovered, 7 to 90.
     pub retention_days: u32,
+    /// Whether deleted objects can be recovered at all. The service has no new vaults without any more.
+    #[serde(default = "yes")]
+    pub soft_delete: bool,
     /// Whether deleted objects stay until their retention ends.
     pub purge_protection: bool,
+    /// Seconds that the service's states in between last: being deleted, being recovered, being purged.
+    #[serde(default)]
+    pub deletion_delay: u32,
     /// Who may do what.
     pub access_policies: Vec<AccessPolicy>,
 }
@@ -43,21 +49,28 @@ pub enum Sku {
 pub struct Recovery {
     /// The service's word for it.
     pub level: &'static str,
-    /// Days a deleted object can be recovered.
-    pub days: u32,
+    /// Days a deleted object can be recovered, where it can be.
+    pub days: Option<u32>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Vault {
     /// The recovery level of the vault's objects as the vault stands now: it follows the vault's settings, not the
     /// moment an object was made.
     pub fn recovery(&self) -> Recovery {
+        if !self.soft_delete {
+            return Recovery { level: "Purgeable", days: None };
+        }
         let level = match (self.retention_days, self.purge_protection) {
             (90.., false) => "Recoverable+Purgeable",
             (90.., true) => "Recoverable",
             (_, false) => "CustomizedRecoverable+Purgeable",
             (_, true) => "CustomizedRecoverable",
         };
-        Recovery { level, days: self.retention_days }
+        Recovery { level, days: Some(self.retention_days) }
     }
 }
 
@@ -83,7 +96,21 @@ mod tests {
             let name = VaultName::parse("local").unwrap();
             let (id, sku) = (Uuid::nil(), Sku::Premium);
             let (aliases, access_policies) = (vec![], vec![]);
-            Vault { id, name, aliases, sku, retention_days, purge_protection, access_policies }.recovery().level
+            let (soft_delete, deletion_delay) = (true, 0);
+            let vault = Vault {
+                id,
+                name,
+                aliases,
+                sku,
+                retention_days,
+                soft_delete,
+                purge_protection,
+                deletion_delay,
+                access_policies,
+            };
+            assert_eq!(vault.recovery().days, Some(retention_days));
+            assert_eq!(Vault { soft_delete: false, ..vault.clone() }.recovery().days, None);
+            vault.recovery().level
         };
         assert_eq!(level(90, false), "Recoverable+Purgeable");
         assert_eq!(level(90, true), "Recoverable");

@@ -14,21 +14,29 @@ use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::crypto::base64url;
 use crate::crypto::rsa::RsaSize;
 use crate::random::{self, SeededRandom};
-use crate::store::{Batch, DataKey, MasterKey, RedbOptions};
+use crate::store::{Batch, DataKey, MasterKey, RedbOptions, Store};
 
 fn memory() -> Store {
     Store::memory(DataKey::from_bytes(random::secret())).unwrap()
 }
 
+fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
+    let backup_key: BackupKeySource = Arc::new(|| Err("nothing is backed up here".to_owned()));
+    let (records, random) = (Records::new(store.clone()), Arc::new(SeededRandom::new(seed)));
+    Vaults::new(Means { records, pool: pool.clone(), random, backup_key, parsed_keys: 10 })
+}
+
 async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
-    let vaults = Vaults::new(store.clone(), pool.clone(), Arc::new(SeededRandom::new(1)), 10);
+    let vaults = open(store, pool, 1);
     let name = VaultName::local();
     let initial = InitialVault {
         name: name.clone(),
         aliases: vec![],
         sku: Sku::Premium,
         retention_days: 90,
+        soft_delete: true,
         purge_protection: false,
+        deletion_delay: 0,
         access_policies: vec![],
         keys: vec![],
         secrets: vec![],
@@ -69,7 +77,7 @@ async fn a_lost_record_is_damage_and_never_a_404() {
         let key = records(&store, lost).await.remove(0);
         store.commit(Batch::default().delete(key)).await.unwrap();
         // As another process would find it: nothing parsed is in memory.
-        let fresh = Vaults::new(store.clone(), pool, Arc::new(SeededRandom::new(2)), 10);
+        let fresh = open(&store, &pool, 2);
         let digest = vec![0; 32];
         let sign = keys::Operation::Sign { alg: SignatureAlgorithm::Rsa(RsaSignature::Rs256), digest };
         let refused = fresh.operate(&call, &name(), None, sign).await.err().unwrap();
@@ -158,8 +166,8 @@ async fn the_disk_shows_no_prime_and_no_secret() {
     let pool = Pool::start(1, 10);
     let (vaults, call) = world(&store, &pool).await;
     let made = create(&vaults, &call).await.unwrap();
-    let view = store.view().await.unwrap();
-    let der = vaults.keys(&call.vault).material(&view, &name(), &made.version).await.unwrap();
+    let view = vaults.records().view().await.unwrap();
+    let der = vaults.keys(&call).material(&view, &name(), &made.version).await.unwrap();
     drop(view);
     store.close().await;
 

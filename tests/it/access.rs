@@ -20,8 +20,25 @@ const OPERATIONS: &[(&str, &str, &str, u16)] = &[
     ("POST /keys/k/unwrapkey", r#"{"alg":"RSA-OAEP","value":"AA"}"#, "keys/unwrapKey", 400),
     ("POST /keys/k/sign", r#"{"alg":"RS256","value":"AA"}"#, "keys/sign", 400),
     ("POST /keys/k/verify", r#"{"alg":"RS256","digest":"AA","value":"AA"}"#, "keys/verify", 400),
+    ("DELETE /keys/k", "", "keys/delete", 200),
+    ("GET /deletedkeys/k", "", "keys/get", 404),
+    ("GET /deletedkeys", "", "keys/list", 200),
+    ("POST /deletedkeys/k/recover", "", "keys/recover", 400),
+    ("DELETE /deletedkeys/k", "", "keys/purge", 404),
+    ("POST /keys/k/backup", "", "keys/backup", 200),
+    ("POST /keys/restore", r#"{"value":"AA"}"#, "keys/restore", 400),
     ("PUT /secrets/s", r#"{"value":"v"}"#, "secrets/set", 200),
     ("GET /secrets/s", "", "secrets/get", 200),
+    ("PATCH /secrets/s", r#"{"tags":{}}"#, "secrets/set", 200),
+    ("GET /secrets", "", "secrets/list", 200),
+    ("GET /secrets/s/versions", "", "secrets/list", 200),
+    ("DELETE /secrets/s", "", "secrets/delete", 200),
+    ("GET /deletedsecrets/s", "", "secrets/get", 404),
+    ("GET /deletedsecrets", "", "secrets/list", 200),
+    ("POST /deletedsecrets/s/recover", "", "secrets/recover", 400),
+    ("DELETE /deletedsecrets/s", "", "secrets/purge", 404),
+    ("POST /secrets/s/backup", "", "secrets/backup", 200),
+    ("POST /secrets/restore", r#"{"value":"AA"}"#, "secrets/restore", 400),
 ];
 
 const KEYS: &[&str] = &[
@@ -37,8 +54,13 @@ const KEYS: &[&str] = &[
     "unwrapKey",
     "sign",
     "verify",
+    "delete",
+    "recover",
+    "purge",
+    "backup",
+    "restore",
 ];
-const SECRETS: &[&str] = &["set", "get"];
+const SECRETS: &[&str] = &["set", "get", "list", "delete", "recover", "purge", "backup", "restore"];
 
 /// A vault where `owner` may do everything and `nobody` exactly what `permissions` (`keys/get`, …) say.
 fn config(permissions: &[String]) -> String {

@@ -54,14 +54,23 @@ async fn names_and_versions_are_checked() {
         world.ask("DELETE /secrets/k/xyz", "").await.error(),
         "400 BadParameter Method DELETE does not allow operation 'xyz'"
     );
+    assert_eq!(
+        world.ask("DELETE /deletedsecrets/k/purge", "").await.error(),
+        "400 BadParameter Method DELETE does not allow operation 'purge'"
+    );
 }
 
 #[tokio::test]
 async fn operations_that_are_not_there_are_named() {
     let world = World::new().await;
-    for line in
-        ["DELETE /keys/k", "GET /certificates", "GET /", "POST /keys", "POST /keys/k/backup", "POST /keys/k/rotate"]
-    {
+    for line in [
+        "DELETE /keys",
+        "GET /certificates",
+        "GET /",
+        "POST /keys",
+        "PUT /keys/k/rotationpolicy",
+        "POST /keys/k/rotate",
+    ] {
         let path = line.split_once(' ').unwrap();
         assert_eq!(
             world.ask(line, "").await.error(),

@@ -14,7 +14,7 @@ const CONFIG: &str = r#"{
   "identities": [{"name": "owner"}, {"name": "nobody"}],
   "vaults": [
     {"name": "acme", "sku": "premium", "softDeleteRetentionInDays": 7,
-     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all"], "secrets": ["all"]}}]}
+     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"]}}]}
   ]
 }"#;
 
@@ -240,6 +240,127 @@ async fn secrets_are_set_and_read() {
 }
 
 #[tokio::test]
+async fn secrets_are_changed_and_listed_without_their_values() {
+    let world = vault().await;
+    let body = r#"{"value":"v","contentType":"big secret","attributes":{"nbf":1893459661},"tags":{"tag":"value"}}"#;
+    let made = world.ask("PUT /secrets/s", body).await;
+    let rest = r#""attributes":{"enabled":true,"nbf":1893459661,"exp":2208992461,"created":NOW,"updated":NOW,"recoveryLevel":"CustomizedRecoverable+Purgeable","recoverableDays":7},"tags":{"tag":"value"}"#;
+    let changed = format!(r#"{{"contentType":"big secret","id":"https://HOST/secrets/s/VERSION",{rest}}}"#);
+    let line = format!("PATCH /secrets/s/{}", made.version());
+    exchange(&world, "039", &line, r#"{"attributes":{"exp":2208992461}}"#, 200, &changed).await;
+
+    world.ask("PUT /secrets/t", r#"{"value":"v"}"#).await;
+    let listed = changed.replace("/VERSION", "");
+    let first = format!(r#"{{"value":[{listed}],"nextLink":"<*>"}}"#);
+    exchange(&world, "040", "GET /secrets?api-version=7.3&maxresults=1", "", 200, &first).await;
+    let one = format!(r#"{{"value":[{changed}],"nextLink":null}}"#);
+    exchange(&world, "041", "GET /secrets/s/versions?api-version=7.3&maxresults=1", "", 200, &one).await;
+}
+
+/// What a deletion adds, in front.
+fn deletion(kind: &str, name: &str) -> String {
+    let purge = START + 7 * 86_400;
+    format!(r#""recoveryId":"https://HOST/deleted{kind}/{name}","deletedDate":NOW,"scheduledPurgeDate":{purge},"#)
+}
+
+#[tokio::test]
+async fn keys_are_deleted_recovered_and_purged() {
+    let world = vault().await;
+    let body = r#"{"attributes":{"enabled":false,"exp":2524611661,"nbf":2208992461},"crv":"P-256K","kty":"EC","tags":{"key":"value"}}"#;
+    world.key("k", body).await;
+    let rest = WINDOW.replace("true", "false");
+    let key = format!(
+        r#""key":{{"kid":"https://HOST/keys/k/VERSION","kty":"EC","key_ops":["sign","verify"],"crv":"P-256K","x":"<32>","y":"<32>"}},{rest},"tags":{{"key":"value"}}"#
+    );
+    let deleted = format!("{{{}{key}}}", deletion("keys", "k"));
+    exchange(&world, "030", "DELETE /keys/k", "", 200, &deleted).await;
+    exchange(&world, "031", "GET /deletedkeys/k", "", 200, &deleted).await;
+    let item =
+        |name: &str, rest: &str| format!(r#"{{{}"kid":"https://HOST/keys/{name}",{rest}}}"#, deletion("keys", name));
+    let last =
+        format!(r#"{{"value":[{}],"nextLink":null}}"#, item("k", &format!(r#"{rest},"tags":{{"key":"value"}}"#)));
+    exchange(&world, "032", "GET /deletedkeys", "", 200, &last).await;
+    world.key("a", r#"{"kty":"EC"}"#).await;
+    world.ask("DELETE /keys/a", "").await;
+    let first = format!(r#"{{"value":[{}],"nextLink":"<*>"}}"#, item("a", ATTRIBUTES));
+    let page = exchange(&world, "032", "GET /deletedkeys?api-version=7.3&maxresults=1", "", 200, &first).await;
+    let link = page.json()["nextLink"].as_str().unwrap().to_owned();
+    assert!(link.contains("/deletedkeys?api-version=7.3&$skiptoken=") && link.ends_with("&maxresults=1"), "{link}");
+    let (_, rest_of_link) = link.split_once("/deletedkeys?").unwrap();
+    exchange(&world, "032", &format!("GET /deletedkeys?{rest_of_link}"), "", 200, &last).await;
+    exchange(&world, "033", "POST /deletedkeys/k/recover", "", 200, &format!("{{{key}}}")).await;
+
+    let purged = world.ask("DELETE /deletedkeys/a?api-version=7.3", "").await;
+    assert_eq!((purged.status.as_u16(), purged.text.as_str()), (204, ""), "034");
+    assert_eq!((purged.header("content-type"), purged.header("content-length")), ("", ""), "034");
+    assert_eq!(purged.header("x-content-type-options"), "nosniff", "034");
+}
+
+#[tokio::test]
+async fn secrets_are_deleted_and_recovered_without_their_values() {
+    let world = vault().await;
+    let body = r#"{"attributes":{"exp":2524611661,"nbf":2208992461},"contentType":"content-type","tags":{"tag":"value"},"value":"v"}"#;
+    world.ask("PUT /secrets/s", body).await;
+    let secret = format!(
+        r#""contentType":"content-type","id":"https://HOST/secrets/s/VERSION",{WINDOW},"tags":{{"tag":"value"}}"#
+    );
+    let deleted = format!("{{{}{secret}}}", deletion("secrets", "s"));
+    exchange(&world, "042", "DELETE /secrets/s", "", 200, &deleted).await;
+    exchange(&world, "042", "GET /deletedsecrets/s", "", 200, &deleted).await;
+    let item = deleted.replace("/VERSION", "");
+    let listed = format!(r#"{{"value":[{item}],"nextLink":null}}"#);
+    exchange(&world, "043", "GET /deletedsecrets?api-version=7.3&maxresults=1", "", 200, &listed).await;
+    exchange(&world, "044", "POST /deletedsecrets/s/recover", "", 200, &format!("{{{secret}}}")).await;
+}
+
+#[tokio::test]
+async fn backups_come_back_with_their_versions() {
+    let world = vault().await;
+    let (key, secret) =
+        (world.key("k", r#"{"kty":"EC"}"#).await, world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await);
+    let blob = async |golden: &str, line: &str, form: &str| {
+        let answer = exchange(&world, golden, line, "", 200, r#"{"value":"<*>"}"#).await;
+        let text = answer.json()["value"].as_str().unwrap().to_owned();
+        assert!(base64url::decode(&text).unwrap().starts_with(form.as_bytes()), "{golden}");
+        format!(r#"{{"value":"{text}"}}"#)
+    };
+    let key_blob = blob("017", "POST /keys/k/backup", "\x26AzureKeyVaultKeyBackupV1.microsoft.comey").await;
+    let secret_blob = blob("045", "POST /secrets/s/backup", "\x29AzureKeyVaultSecretBackupV1.microsoft.comey").await;
+    let taken = |kind: &str, id: &str| {
+        format!(
+            r#"{{"error":{{"code":"Conflict","message":"There was a conflict restoring the {kind} 'https://HOST/{id}'. This can happen if either: a second {kind} with the same name was created after the first {kind} was deleted; thus trying to restore a {kind} whose name is already in use. To fix this, rename the second {kind} to something else so that the restore works. The second probable cause of this exception is when multiple operations are performed in parallel against the {kind}. To avoid this error, perform operations against a {kind} in a sequential manner."}}}}"#
+        )
+    };
+    let conflict = taken("key", &format!("keys/k/{key}"));
+    exchange(&world, "087", "POST /keys/restore", &key_blob, 409, &conflict).await;
+    let conflict = taken("secret", &format!("secrets/s/{}", secret.version()));
+    exchange(&world, "088", "POST /secrets/restore", &secret_blob, 409, &conflict).await;
+
+    for line in ["DELETE /keys/k", "DELETE /deletedkeys/k", "DELETE /secrets/s", "DELETE /deletedsecrets/s"] {
+        assert!(world.ask(line, "").await.status.is_success(), "{line}");
+    }
+    let restored = format!(
+        r#"{{"key":{{"kid":"https://HOST/keys/k/{key}","kty":"EC","key_ops":["sign","verify"],"crv":"P-256","x":"<32>","y":"<32>"}},{ATTRIBUTES}}}"#
+    );
+    exchange(&world, "018", "POST /keys/restore", &key_blob, 200, &restored).await;
+    let restored = format!(r#"{{"id":"https://HOST/secrets/s/{}",{ATTRIBUTES}}}"#, secret.version());
+    exchange(&world, "046", "POST /secrets/restore", &secret_blob, 200, &restored).await;
+}
+
+#[tokio::test]
+async fn a_vault_without_soft_delete_says_so() {
+    let config = CONFIG.replace(r#""softDeleteRetentionInDays": 7"#, r#""enableSoftDelete": false"#);
+    let world = World::of(&config, Storage::Memory).await;
+    let attributes = ATTRIBUTES.replace(r#""CustomizedRecoverable+Purgeable","recoverableDays":7"#, r#""Purgeable""#);
+    let key = format!(
+        r#"{{"key":{{"kid":"https://HOST/keys/key1/VERSION","kty":"RSA",{ALL_OPS},"n":"<256>","e":"AQAB"}},{attributes}}}"#
+    );
+    let line = "POST /keys/key1/create?api-version=7.0";
+    exchange(&world, "006", line, r#"{"kty":"RSA","attributes":{"enabled":true}}"#, 200, &key).await;
+    exchange(&world, "006", "DELETE /keys/key1?api-version=7.0", "", 200, &key).await;
+}
+
+#[tokio::test]
 async fn errors_have_the_services_words() {
     let world = vault().await;
     let error = |code: &str, message: &str| format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);
@@ -268,6 +389,33 @@ async fn errors_have_the_services_words() {
     exchange(&world, "071, 072", &format!("GET /keys/{id}"), "", 404, &key).await;
     let secret = error("SecretNotFound", &absent("secret", "secret422508987"));
     exchange(&world, "075", "GET /secrets/secret422508987/", "", 404, &secret).await;
+
+    let inner = |code: &str, message: &str, inner: &str| {
+        format!(r#"{{"error":{{"code":"{code}","message":"{message}","innererror":{{"code":"{inner}"}}}}}}"#)
+    };
+    world.ask("PUT /secrets/secret1", r#"{"value":"v"}"#).await;
+    let live = inner("MethodNotAllowed", "Secret exists already: secret1", "RequestNotAllowedOnNonDeletedObject");
+    exchange(&world, "069", "POST /deletedsecrets/secret1/recover?api-version=7.0", "", 400, &live).await;
+    let key = error("KeyNotFound", "Deleted Key not found: testcrud2971189930");
+    exchange(&world, "074", "GET /deletedkeys/testcrud2971189930", "", 404, &key).await;
+    let secret = error("SecretNotFound", "Deleted Secret not found: secret422508987");
+    exchange(&world, "076", "GET /deletedsecrets/secret422508987", "", 404, &secret).await;
+    let deleted = |kind: &str, name: &str| {
+        let plain = kind.to_lowercase();
+        let text = format!(
+            "{kind} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
+             state, the {plain} can only be recovered or purged."
+        );
+        inner("Conflict", &text, "ObjectIsDeletedButRecoverable")
+    };
+    world.key("CreateDeletedKey", r#"{"kty":"EC"}"#).await;
+    world.ask("DELETE /keys/CreateDeletedKey", "").await;
+    let key = deleted("Key", "CreateDeletedKey");
+    exchange(&world, "082", "POST /keys/CreateDeletedKey/create", r#"{"kty":"EC"}"#, 409, &key).await;
+    world.ask("DELETE /secrets/secret1", "").await;
+    let body = r#"{"value":"ABC123","tags":{"file-encoding":"utf-8"},"attributes":{}}"#;
+    let secret = deleted("Secret", "secret1");
+    exchange(&world, "084", "PUT /secrets/secret1?api-version=7.0", body, 409, &secret).await;
 
     let missing = error("Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.");
     let answer = world.send(world.request(&world.host("acme"), "POST /keys/k/create", "", None)).await;

@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod backup;
 mod challenge;
 mod cli;
 mod create;
+mod deletion;
 mod durability;
 mod errors;
 mod golden;

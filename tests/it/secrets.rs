@@ -87,3 +87,64 @@ async fn a_key_and_a_secret_may_share_a_name() {
     assert_eq!(world.ask("GET /keys/both", "").await.json()["key"]["kty"], "RSA");
     assert_eq!(world.ask("GET /secrets/both", "").await.json()["value"], "v");
 }
+
+#[tokio::test]
+async fn an_update_changes_what_is_given_and_never_the_value() {
+    let world = World::new().await;
+    let body = r#"{"value":"one","contentType":"a","tags":{"x":"1","y":"2"},"attributes":{"nbf":5}}"#;
+    let first = world.ask("PUT /secrets/s", body).await.version();
+    world.ask("PUT /secrets/s", r#"{"value":"two"}"#).await;
+    world.clock.advance(10);
+    let line = format!("PATCH /secrets/s/{first}");
+    let body = r#"{"value":"three","contentType":"b","tags":{"z":"3"},"attributes":{"exp":9}}"#;
+    let changed = world.ask(&line, body).await;
+    let expected = format!(
+        "200 {{\"contentType\":\"b\",\"id\":\"https://{}/secrets/s/{first}\",\"attributes\":{{\"enabled\":true,\"nbf\":5,\
+         \"exp\":9,\"created\":{START},\"updated\":{},\"recoveryLevel\":\"Recoverable+Purgeable\",\"recoverableDays\":90}},\
+         \"tags\":{{\"z\":\"3\"}}}}",
+        world.host("acme"),
+        START + 10
+    );
+    assert_eq!(changed.exactly(), expected);
+    assert_eq!(world.ask(&format!("GET /secrets/s/{first}"), "").await.json()["value"], "one");
+    let latest = world.ask("PATCH /secrets/s/", r#"{"attributes":{"enabled":false}}"#).await;
+    assert_ne!(latest.version(), first, "no version means the latest");
+    assert_eq!(world.ask("GET /secrets/s", "").await.status, 403);
+    assert_eq!(world.ask("PATCH /secrets/s", r#"{"attributes":{"enabled":true}}"#).await.status, 200);
+    assert_eq!(world.ask("GET /secrets/s", "").await.json()["value"], "two", "a disabled one can be enabled again");
+    let long = serde_json::json!({"contentType": "x".repeat(256)}).to_string();
+    let refused = world.ask("PATCH /secrets/s", &long).await;
+    assert_eq!(refused.header("x-keyhaven-detail"), "contentType: longer than 255 characters");
+}
+
+#[tokio::test]
+async fn another_content_type_is_for_certificates_secrets_and_newer_versions() {
+    let world = World::new().await;
+    world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
+    for kind in ["application/x-pkcs12", "Application/X-PEM-File"] {
+        let line = format!("GET /secrets/s?api-version=2025-07-01&outContentType={kind}");
+        assert_eq!(world.ask(&line, "").await.json()["value"], "v", "a plain secret is answered as it is");
+    }
+    let refused = world.ask("GET /secrets/s?api-version=2026-04-01&outContentType=text/plain", "").await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("x-keyhaven-detail")),
+        (400, "outContentType: use application/x-pkcs12 or application/x-pem-file")
+    );
+    assert_eq!(world.ask("GET /secrets/s?api-version=7.6&outContentType=text/plain", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn lists_never_show_values() {
+    let world = World::new().await;
+    world.ask("PUT /secrets/s", r#"{"value":"hush"}"#).await;
+    world.ask("PUT /secrets/t", r#"{"value":"hush"}"#).await;
+    world.ask("DELETE /secrets/t", "").await;
+    for line in
+        ["GET /secrets", "GET /secrets/s/versions", "GET /deletedsecrets", "GET /deletedsecrets/t", "PATCH /secrets/s"]
+    {
+        let answer = world.ask(line, "").await;
+        assert_eq!(answer.status, 200);
+        assert!(!answer.text.contains("hush") && !answer.text.contains("value\":\""), "{line}: {}", answer.text);
+    }
+    assert!(!world.ask("POST /deletedsecrets/t/recover", "").await.text.contains("hush"));
+}

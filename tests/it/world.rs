@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyhaven::app::{self, Listen, Options, Running, Storage};
 use keyhaven::clock::{Timestamp, VirtualClock};
 use keyhaven::config::Config;
+use keyhaven::tasks::{ClockChoice, VaultClock};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -31,9 +32,9 @@ pub const CONFIG: &str = r#"{
   "identities": [{"name": "owner"}, {"name": "nobody"}],
   "vaults": [
     {"name": "acme", "sku": "premium", "aliases": ["keys.acme.test"],
-     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all"], "secrets": ["all"]}}]},
+     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"]}}]},
     {"name": "plain", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true,
-     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all"], "secrets": ["all"]}}]}
+     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"]}}]}
   ]
 }"#;
 
@@ -67,12 +68,14 @@ impl World {
 
     /// A server of these options, with a virtual clock, seeded ids and free ports.
     pub async fn with(options: Options) -> Self {
-        let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_unix(START)));
+        let start = ClockChoice::Virtual { start: Some(Timestamp::from_unix(START)), frozen: Some(true) };
+        let clock = if options.clock == ClockChoice::Real { start } else { options.clock };
         let listen = Listen { proxy: options.listen.proxy, ..Listen::on_free_ports() };
-        let options = Options { clock: clock.clone(), seed: Some(1), listen, ..options };
+        let options = Options { clock, seed: Some(1), listen, ..options };
         let server = app::start(options).await.unwrap();
         let roots = Arc::new(roots(&server.ready.ca));
         let address = server.ready.listen.parse().unwrap();
+        let VaultClock::Virtual(clock) = server.clock.clone() else { panic!("a world has a virtual clock") };
         Self { clock, server, address, roots }
     }
 

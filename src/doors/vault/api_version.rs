@@ -23,6 +23,8 @@ impl ApiVersion {
     pub(super) const RELEASE: Self = Self(703);
     /// PKCS #11's mechanisms and HMAC are known from here on.
     pub(super) const MECHANISMS: Self = Self(706);
+    /// Secrets of certificates can be asked for in another form from here on (the OpenAPI).
+    pub(super) const OUT_CONTENT_TYPE: Self = Self(2025);
     /// Premium vaults have symmetric keys from here on.
     pub(super) const OCT_HSM: Self = Self(2025);
     /// `exportable` is answered from here on, whatever it is; before, from [`Self::RELEASE`] on, when it is true.

@@ -84,6 +84,11 @@ impl Exchange {
 }
 
 impl Asked {
+    /// `https://HOST/deletedkeys/NAME`.
+    pub(super) fn recovery_id(&self, kind: Kind, name: &ObjectName) -> String {
+        format!("{}/{}/{name}", self.base(), kind.deleted_collection())
+    }
+
     /// `https://HOST/keys/NAME`, with the version when one is given.
     pub(super) fn id(&self, kind: Kind, name: &ObjectName, version: Option<&Version>) -> String {
         let base = self.base();

@@ -1,6 +1,7 @@
 //! Keys on the wire: create, import, get, list, update.
 
 mod bundle;
+pub(super) mod deleted;
 mod given;
 mod import;
 
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 
 use super::exchange::Exchange;
-use super::{VaultDoor, input, paging, refusal};
+use super::{VaultDoor, backup, input, paging, refusal};
 use crate::http::Response;
 use crate::http::error::ApiError;
 use crate::operation::{Operation, Permission};
@@ -110,6 +111,34 @@ pub(super) async fn list_versions(door: Arc<VaultDoor>, exchange: Exchange) -> R
     let listed = listed.map_err(refusal::error)?;
     let path = format!("/keys/{name}/versions");
     Ok(paging::answer(&exchange.asked, &path, &listed, |found| item(&exchange, found, true)))
+}
+
+pub(super) static BACKUP: Operation = Operation {
+    name: "KeyBackup",
+    method: Method::POST,
+    path: "/keys/{name}/backup",
+    permission: Permission::keys("backup", "keys/backup/action"),
+};
+
+/// A key with all its versions, sealed.
+pub(super) async fn back_up(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let blob = door.vaults.backup_key(&exchange.call, &name).await.map_err(refusal::error)?;
+    Ok(backup::answer(&blob))
+}
+
+pub(super) static RESTORE: Operation = Operation {
+    name: "KeyRestore",
+    method: Method::POST,
+    path: "/keys/restore",
+    permission: Permission::keys("restore", "keys/restore/action"),
+};
+
+/// Puts a key back from its backup.
+pub(super) async fn restore(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let blob = backup::given(body, &door.limits).await?;
+    let found = door.vaults.restore_key(&exchange.call, blob).await;
+    Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }
 
 pub(super) static RELEASE: Operation = Operation {

@@ -3,7 +3,9 @@
 
 mod api_version;
 mod attributes;
+mod backup;
 mod challenge;
+mod deletion;
 mod exchange;
 pub mod host;
 mod input;
@@ -70,8 +72,25 @@ fn routes() -> Routes<Handler> {
         (&operate::SIGN, |door, exchange, body| Box::pin(operate::sign(door, exchange, body))),
         (&operate::VERIFY, |door, exchange, body| Box::pin(operate::verify(door, exchange, body))),
         (&keys::RELEASE, |door, exchange, _| Box::pin(keys::release(door, exchange))),
+        (&keys::deleted::DELETE, |door, exchange, _| Box::pin(keys::deleted::delete(door, exchange))),
+        (&keys::deleted::LIST, |door, exchange, _| Box::pin(keys::deleted::list(door, exchange))),
+        (&keys::deleted::GET, |door, exchange, _| Box::pin(keys::deleted::get(door, exchange))),
+        (&keys::deleted::RECOVER, |door, exchange, _| Box::pin(keys::deleted::recover(door, exchange))),
+        (&keys::deleted::PURGE, |door, exchange, _| Box::pin(keys::deleted::purge(door, exchange))),
+        (&keys::BACKUP, |door, exchange, _| Box::pin(keys::back_up(door, exchange))),
+        (&keys::RESTORE, |door, exchange, body| Box::pin(keys::restore(door, exchange, body))),
+        (&secrets::LIST, |door, exchange, _| Box::pin(secrets::list(door, exchange))),
+        (&secrets::LIST_VERSIONS, |door, exchange, _| Box::pin(secrets::list_versions(door, exchange))),
         (&secrets::SET, |door, exchange, body| Box::pin(secrets::set(door, exchange, body))),
         (&secrets::GET, |door, exchange, _| Box::pin(secrets::get(door, exchange))),
+        (&secrets::UPDATE, |door, exchange, body| Box::pin(secrets::update(door, exchange, body))),
+        (&secrets::deleted::DELETE, |door, exchange, _| Box::pin(secrets::deleted::delete(door, exchange))),
+        (&secrets::deleted::LIST, |door, exchange, _| Box::pin(secrets::deleted::list(door, exchange))),
+        (&secrets::deleted::GET, |door, exchange, _| Box::pin(secrets::deleted::get(door, exchange))),
+        (&secrets::deleted::RECOVER, |door, exchange, _| Box::pin(secrets::deleted::recover(door, exchange))),
+        (&secrets::deleted::PURGE, |door, exchange, _| Box::pin(secrets::deleted::purge(door, exchange))),
+        (&secrets::BACKUP, |door, exchange, _| Box::pin(secrets::back_up(door, exchange))),
+        (&secrets::RESTORE, |door, exchange, body| Box::pin(secrets::restore(door, exchange, body))),
     ])
 }
 

@@ -7,7 +7,7 @@ use super::exchange::{Asked, Query};
 use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
-use crate::vault::object::{Found, Page, PageRequest};
+use crate::vault::object::{Page, PageRequest};
 
 /// The most items of a page, and the number when none is said.
 const MOST: usize = 25;
@@ -52,12 +52,7 @@ struct List<I> {
 
 /// The answer: `nextLink` is null on the last page (golden 015), and on others an absolute URL with the port written
 /// out, api-version first (golden 013).
-pub(super) fn answer<T, I: Serialize>(
-    asked: &Asked,
-    path: &str,
-    page: &Page<T>,
-    item: impl Fn(&Found<T>) -> I,
-) -> Response {
+pub(super) fn answer<T, I: Serialize>(asked: &Asked, path: &str, page: &Page<T>, item: impl Fn(&T) -> I) -> Response {
     let next_link = page.next.as_ref().map(|next| link(asked, path, next));
     body::json(StatusCode::OK, &List { value: page.items.iter().map(item).collect(), next_link })
 }

@@ -16,7 +16,7 @@ use crate::operation::Permission;
 use crate::vault::keys::KeyRecord;
 use crate::vault::keys::release::ReleaseFault;
 use crate::vault::object::Found;
-use crate::vault::{Kind, ObjectName, Refusal, Vault, Version};
+use crate::vault::{Attempt, Kind, ObjectName, Refusal, Vault, Version};
 
 /// The header that names the permission to add.
 const MISSING: &str = "x-keyhaven-missing";
@@ -25,6 +25,42 @@ const MISSING: &str = "x-keyhaven-missing";
 pub(super) fn error(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::NotFound { kind, name, version } => not_found(kind, &name, version.as_ref()),
+        Refusal::DeletedNotFound { kind, name } => {
+            let text = format!("Deleted {} not found: {name}", Word::of(kind).capital);
+            ApiError::new(StatusCode::NOT_FOUND, Word::of(kind).not_found, text)
+        }
+        Refusal::DeletedButRecoverable { kind, name } => deleted_but_recoverable(kind, &name),
+        Refusal::BeingDeleted { kind, name, attempt } => being_deleted(kind, &name, attempt),
+        // No public text was found; the form is that of the state before.
+        Refusal::BeingRecovered { kind, name } => {
+            conflict(format!("{} {name} is currently being recovered; retry later.", Word::of(kind).capital))
+                .inner("ObjectIsBeingRecovered")
+        }
+        Refusal::NotDeleted { kind, name } => {
+            let text = format!("{} exists already: {name}", Word::of(kind).capital);
+            let error = ApiError::new(StatusCode::BAD_REQUEST, "MethodNotAllowed", text);
+            error.inner("RequestNotAllowedOnNonDeletedObject")
+        }
+        Refusal::PurgeProtected => forbidden(PURGE_PROTECTED.to_owned()),
+        // The text is recorded for purge; the other operations follow it.
+        Refusal::NoSoftDelete { operation } => {
+            let text = format!("Operation \"{operation}\" is not enabled for this vault.");
+            ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text)
+        }
+        Refusal::RestoreConflict { kind, name, .. } => restore_conflict(kind, name.as_str()),
+        // Recorded by the Go and Java SDKs' own tests; what is wrong is told in a header.
+        Refusal::BadBackup { why } => {
+            ApiError::new(StatusCode::BAD_REQUEST, "Malformed backup blob", "Backup blob is corrupt.")
+                .header("x-keyhaven-detail", why)
+        }
+        // The number is the service's; its text was not found.
+        Refusal::TooManyVersions { most } => {
+            bad(format!("An object with more than {most} versions cannot be backed up."))
+        }
+        Refusal::VaultGone => {
+            let text = "The vault was deleted or replaced while the request was under way.";
+            ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
+        }
         Refusal::Disabled { kind, operation } => disabled(kind, operation),
         // No public text was found for these two; the inner codes follow KeyDisabled.
         Refusal::NotYetValid { operation } => {
@@ -52,11 +88,80 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
     }
 }
 
+/// The text of a purge in a vault with purge protection; the vault is named behind it.
+const PURGE_PROTECTED: &str = "Operation \"purge\" is not allowed because purge protection is enabled for this vault. \
+                               Key Vault service will automatically purge it after the retention period has passed.";
+
+/// The service's words for a kind of object.
+struct Word {
+    plain: &'static str,
+    capital: &'static str,
+    not_found: &'static str,
+    disabled: &'static str,
+}
+
+impl Word {
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Key => Self { plain: "key", capital: "Key", not_found: "KeyNotFound", disabled: "KeyDisabled" },
+            Kind::Secret => {
+                Self { plain: "secret", capital: "Secret", not_found: "SecretNotFound", disabled: "SecretDisabled" }
+            }
+        }
+    }
+}
+
+/// The error that tells a refusal whose text names the vault, or an object by its id.
+pub(super) fn in_vault(refusal: Refusal, exchange: &Exchange) -> ApiError {
+    match refusal {
+        Refusal::PurgeProtected => {
+            let vault = &exchange.call.vault.name;
+            forbidden(format!("{PURGE_PROTECTED}\r\nVault: {vault};location={LOCATION}"))
+        }
+        Refusal::RestoreConflict { kind, name, version } => {
+            restore_conflict(kind, &exchange.id(kind, &name, Some(&version)))
+        }
+        other => error(other),
+    }
+}
+
+/// Recorded (golden 082, 084).
+fn deleted_but_recoverable(kind: Kind, name: &ObjectName) -> ApiError {
+    let Word { plain, capital, .. } = Word::of(kind);
+    conflict(format!(
+        "{capital} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, \
+         the {plain} can only be recovered or purged."
+    ))
+    .inner("ObjectIsDeletedButRecoverable")
+}
+
+/// Recorded (golden 083, 085, 086).
+fn being_deleted(kind: Kind, name: &ObjectName, attempt: Attempt) -> ApiError {
+    let capital = Word::of(kind).capital;
+    conflict(match attempt {
+        Attempt::Create => {
+            format!("{capital} {name} is currently being deleted and cannot be re-created; retry later.")
+        }
+        Attempt::Purge => format!("{capital} is currently being deleted."),
+        Attempt::Recover => format!("{capital} {name} is currently being deleted."),
+    })
+    .inner("ObjectIsBeingDeleted")
+}
+
+/// Recorded (golden 087, 088); it has no inner code.
+fn restore_conflict(kind: Kind, id: &str) -> ApiError {
+    let word = Word::of(kind).plain;
+    conflict(format!(
+        "There was a conflict restoring the {word} '{id}'. This can happen if either: a second {word} with the same name \
+         was created after the first {word} was deleted; thus trying to restore a {word} whose name is already in use. To \
+         fix this, rename the second {word} to something else so that the restore works. The second probable cause of \
+         this exception is when multiple operations are performed in parallel against the {word}. To avoid this error, \
+         perform operations against a {word} in a sequential manner."
+    ))
+}
+
 fn not_found(kind: Kind, name: &ObjectName, version: Option<&Version>) -> ApiError {
-    let (code, word) = match kind {
-        Kind::Key => ("KeyNotFound", "key"),
-        Kind::Secret => ("SecretNotFound", "secret"),
-    };
+    let Word { plain: word, not_found: code, .. } = Word::of(kind);
     let id = version.map_or_else(|| name.to_string(), |version| format!("{name}/{version}"));
     let text = format!(
         "A {word} with (name/id) {id} was not found in this key vault. If you recently deleted this {word} you may be \
@@ -67,11 +172,8 @@ fn not_found(kind: Kind, name: &ObjectName, version: Option<&Version>) -> ApiErr
 }
 
 fn disabled(kind: Kind, operation: &str) -> ApiError {
-    let (inner, word) = match kind {
-        Kind::Key => ("KeyDisabled", "key"),
-        Kind::Secret => ("SecretDisabled", "secret"),
-    };
-    forbidden(format!("Operation {operation} is not allowed on a disabled {word}.")).inner(inner)
+    let Word { plain, disabled, .. } = Word::of(kind);
+    forbidden(format!("Operation {operation} is not allowed on a disabled {plain}.")).inner(disabled)
 }
 
 /// The error that tells why a key could not be used; its text may name the key by its id.
@@ -187,7 +289,10 @@ pub(super) fn no_such_operation(method: &Method, request: &Request) -> ApiError 
     let segments: Vec<_> = path.trim_matches('/').split('/').collect();
     match segments.as_slice() {
         [_, _, .., last] if LATER.iter().any(|known| known.eq_ignore_ascii_case(last)) => not_built(method, path),
-        [collection, _, .., last] if ["keys", "secrets"].contains(&collection.to_ascii_lowercase().as_str()) => {
+        [collection, _, .., last]
+            if ["keys", "secrets", "deletedkeys", "deletedsecrets"]
+                .contains(&collection.to_ascii_lowercase().as_str()) =>
+        {
             no_such_segment(method, last)
         }
         _ => not_built(method, path),
@@ -195,7 +300,7 @@ pub(super) fn no_such_operation(method: &Method, request: &Request) -> ApiError 
 }
 
 /// Operations of the service that this server does not have; its text for an unknown segment would mislead.
-const LATER: [&str; 6] = ["backup", "restore", "recover", "rotate", "rotationpolicy", "attestation"];
+const LATER: [&str; 3] = ["rotate", "rotationpolicy", "attestation"];
 
 fn not_built(method: &Method, path: &str) -> ApiError {
     let text = format!("This server does not have the operation {method} {path}.");
@@ -214,6 +319,10 @@ pub(super) fn invalid_name(name: &str) -> ApiError {
 
 fn bad(message: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", message)
+}
+
+fn conflict(message: String) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, "Conflict", message)
 }
 
 fn forbidden(message: String) -> ApiError {

@@ -1,20 +1,22 @@
-//! Secrets on the wire: set and get.
+//! Secrets on the wire: set, get, list, update, back up and restore.
+
+mod bundle;
+pub(super) mod deleted;
+mod given;
 
 use std::sync::Arc;
 
+use hyper::Method;
 use hyper::body::Incoming;
-use hyper::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
 
-use super::attributes::{self, AttributesIn, AttributesOut};
 use super::exchange::Exchange;
-use super::{VaultDoor, input, refusal};
+use super::{VaultDoor, backup, input, paging, refusal};
+use crate::http::Response;
 use crate::http::error::ApiError;
-use crate::http::{Response, body};
 use crate::operation::{Operation, Permission};
-use crate::vault::Kind;
-use crate::vault::object::{Found, Tags};
-use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretRecord, SecretValue};
+
+use bundle::{bundle, bundle_with_value, item};
+use given::{SetSecret, UpdateSecret};
 
 pub(super) static SET: Operation = Operation {
     name: "SecretSet",
@@ -28,7 +30,7 @@ pub(super) async fn set(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming
     let name = exchange.name()?;
     let new = input::object::<SetSecret>(body, &door.limits).await?.parse()?;
     let made = door.vaults.set_secret(&exchange.call, &name, &new).await;
-    Ok(bundle(&exchange, &made.map_err(refusal::error)?, new.value.reveal()))
+    Ok(bundle_with_value(&exchange, &made.map_err(refusal::error)?, new.value.reveal()))
 }
 
 pub(super) static GET: Operation = Operation {
@@ -41,59 +43,82 @@ pub(super) static GET: Operation = Operation {
 /// A version of a secret, with its value.
 pub(super) async fn get(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
+    given::check_wanted_type(&exchange)?;
     let found = door.vaults.secret(&exchange.call, &name, version.as_ref()).await;
     let (found, value) = found.map_err(refusal::error)?;
-    Ok(bundle(&exchange, &found, value.reveal()))
+    Ok(bundle_with_value(&exchange, &found, value.reveal()))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SetSecret {
-    value: Option<SecretValue>,
-    content_type: Option<String>,
-    attributes: Option<AttributesIn>,
-    tags: Option<Tags>,
+pub(super) static UPDATE: Operation = Operation {
+    name: "SecretUpdate",
+    method: Method::PATCH,
+    path: "/secrets/{name}/{version?}",
+    permission: Permission::secrets("set", "secrets/update/action"),
+};
+
+/// Changes what is said of a version of a secret; its value stays, and is not answered.
+pub(super) async fn update(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let (name, version) = (exchange.name()?, exchange.version()?);
+    let change = input::object::<UpdateSecret>(body, &door.limits).await?.parse()?;
+    let changed = door.vaults.update_secret(&exchange.call, &name, version.as_ref(), &change).await;
+    Ok(bundle(&exchange, &changed.map_err(refusal::error)?))
 }
 
-impl SetSecret {
-    fn parse(self) -> Result<NewSecret, ApiError> {
-        let mut required = input::Required::default();
-        required.check("value", self.value.as_ref());
-        required.finish()?;
-        let value = self.value.unwrap_or_default();
-        if value.reveal().len() > MAX_VALUE {
-            return Err(input::invalid(&format!("value: longer than {MAX_VALUE} bytes")));
-        }
-        if self.content_type.as_ref().is_some_and(|kind| kind.chars().count() > MAX_CONTENT_TYPE) {
-            return Err(input::invalid(&format!("contentType: longer than {MAX_CONTENT_TYPE} characters")));
-        }
-        let attributes = self.attributes.unwrap_or_default().given();
-        let tags = attributes::tags(self.tags, Kind::Secret)?;
-        Ok(NewSecret { value, content_type: self.content_type, attributes, tags })
-    }
+pub(super) static LIST: Operation = Operation {
+    name: "SecretList",
+    method: Method::GET,
+    path: "/secrets",
+    permission: Permission::secrets("list", "secrets/readMetadata/action"),
+};
+
+/// The vault's secrets, a page at a time, without their values.
+pub(super) async fn list(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+    let page = paging::wanted(&exchange.asked.query)?;
+    let listed = door.vaults.list_secrets(&exchange.call, &page).await.map_err(refusal::error)?;
+    Ok(paging::answer(&exchange.asked, "/secrets", &listed, |found| item(&exchange, found, false)))
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretBundle<'a> {
-    value: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-    id: String,
-    attributes: AttributesOut,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a Tags>,
+pub(super) static LIST_VERSIONS: Operation = Operation {
+    name: "SecretListVersions",
+    method: Method::GET,
+    path: "/secrets/{name}/versions",
+    permission: Permission::secrets("list", "secrets/readMetadata/action"),
+};
+
+/// A secret's versions, a page at a time, without their values.
+pub(super) async fn list_versions(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let page = paging::wanted(&exchange.asked.query)?;
+    let listed = door.vaults.list_secret_versions(&exchange.call, &name, &page).await;
+    let listed = listed.map_err(refusal::error)?;
+    let path = format!("/secrets/{name}/versions");
+    Ok(paging::answer(&exchange.asked, &path, &listed, |found| item(&exchange, found, true)))
 }
 
-fn bundle(exchange: &Exchange, found: &Found<SecretRecord>, value: &str) -> Response {
-    let record = &*found.record;
-    let recovery = exchange.call.vault.recovery();
-    let bundle = SecretBundle {
-        value,
-        content_type: record.content_type.as_deref(),
-        id: exchange.id(Kind::Secret, &found.name, Some(&found.version)),
-        attributes: AttributesOut::new(&record.attributes, recovery, exchange.api_version),
-        tags: record.tags.as_ref(),
-    };
-    body::json(StatusCode::OK, &bundle)
+pub(super) static BACKUP: Operation = Operation {
+    name: "SecretBackup",
+    method: Method::POST,
+    path: "/secrets/{name}/backup",
+    permission: Permission::secrets("backup", "secrets/backup/action"),
+};
+
+/// A secret with all its versions, sealed.
+pub(super) async fn back_up(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let blob = door.vaults.backup_secret(&exchange.call, &name).await.map_err(refusal::error)?;
+    Ok(backup::answer(&blob))
+}
+
+pub(super) static RESTORE: Operation = Operation {
+    name: "SecretRestore",
+    method: Method::POST,
+    path: "/secrets/restore",
+    permission: Permission::secrets("restore", "secrets/restore/action"),
+};
+
+/// Puts a secret back from its backup; answers it without its value.
+pub(super) async fn restore(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let blob = backup::given(body, &door.limits).await?;
+    let found = door.vaults.restore_secret(&exchange.call, blob).await;
+    Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }

@@ -62,9 +62,7 @@ impl Vaults {
         material: Material,
     ) -> Result<Found<KeyRecord>, Refusal> {
         let record = new.record(&key, call);
-        let keys = self.keys(&call.vault);
-        let (name, version) = keys.add(name, &record, &material).await?;
-        self.inner.parsed.insert(keys.material_key(&name, &version), Arc::new(key));
+        let (name, version) = self.keys(call).add(name, &record, &material).await?;
         Ok(Found { name, version, record: Arc::new(record) })
     }
 }

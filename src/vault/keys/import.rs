@@ -62,7 +62,7 @@ impl Vaults {
         wanted: Wanted,
     ) -> Result<Result<(Key, Material), CryptoError>, Refusal> {
         let view = self.records().view().await?;
-        let found: Found<KeyRecord> = self.keys(&call.vault).find(&view, &kek.name, kek.version.as_ref()).await?;
+        let found: Found<KeyRecord> = self.keys(call).find(&view, &kek.name, kek.version.as_ref()).await?;
         found.record.permits(KeyOperation::Import, call.now)?;
         if found.record.kty != KeyType::RsaHsm {
             return Err(Refusal::OperationNotPermitted { operation: KeyOperation::Import.name() });

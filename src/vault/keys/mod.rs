@@ -17,8 +17,8 @@ pub use read::KeyChange;
 pub use spec::{KeySpec, SpecFault};
 pub use types::{KeyOperation, KeyType};
 
-use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Tags};
-use super::{Call, Kind, Vault, Vaults};
+use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags};
+use super::{Call, Kind, Vaults};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::{Family, PublicKey, base64url};
 use release::ReleasePolicy;
@@ -95,7 +95,7 @@ impl Public {
 }
 
 impl Vaults {
-    pub(super) fn keys<'a>(&'a self, vault: &'a Vault) -> Objects<'a> {
-        Objects { vaults: self, vault, kind: Kind::Key }
+    pub(super) fn keys<'a>(&'a self, call: &'a Call) -> Objects<'a> {
+        self.objects(call, Kind::Key)
     }
 }

@@ -8,7 +8,7 @@ use super::{Call, Found, KeyOperation, KeyRecord, Vaults};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{CryptoError, Encrypted, Extras, Key};
-use crate::store::View;
+use crate::records::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
 /// What to do with a key, and on which bytes. They may be secret, so it has no `Debug`.
@@ -47,7 +47,7 @@ impl Vaults {
         operation: Operation,
     ) -> Result<(Found<KeyRecord>, Operated), Refusal> {
         let view = self.records().view().await?;
-        let found: Found<KeyRecord> = self.keys(&call.vault).find(&view, name, version).await?;
+        let found: Found<KeyRecord> = self.keys(call).find(&view, name, version).await?;
         found.record.permits(operation.needs(), call.now)?;
         let key = self.parsed(call, &view, &found).await?;
         drop(view);
@@ -65,16 +65,17 @@ impl Vaults {
 
     /// The key's parsed form: from memory, else read and parsed on the pool (0.2 to 1.3 ms).
     pub(super) async fn parsed(&self, call: &Call, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
-        let keys = self.keys(&call.vault);
+        let keys = self.keys(call);
         let place = keys.material_key(&found.name, &found.version);
-        if let Some(key) = self.inner.parsed.get(&place) {
+        let mark = (place.clone(), view.revision_of(&place).await?.unwrap_or_default());
+        if let Some(key) = self.inner.parsed.get(&mark) {
             return Ok(key);
         }
         let material = keys.material(view, &found.name, &found.version).await?;
         let family = found.record.public.family();
         let parsed = self.inner.pool.run(move || Key::load(family, &material)).await?;
         let key = Arc::new(parsed.map_err(|error| damaged(&place, &error))?);
-        self.inner.parsed.insert(place, key.clone());
+        self.inner.parsed.insert(mark, key.clone());
         Ok(key)
     }
 }

@@ -1,7 +1,7 @@
 //! Reading, listing and changing keys.
 
 use super::release::{self, ReleasePolicy};
-use super::{Call, Found, GivenAttributes, KeyOperation, KeyRecord, Page, PageRequest, Tags, Vaults};
+use super::{Call, Found, GivenAttributes, KeyOperation, KeyRecord, Page, PageRequest, Removed, Tags, Vaults};
 use crate::vault::{ObjectName, Refusal, Version};
 
 /// What shall change of a key version; what is left out stays.
@@ -31,16 +31,16 @@ impl Vaults {
         version: Option<&Version>,
     ) -> Result<Found<KeyRecord>, Refusal> {
         let view = self.records().view().await?;
-        self.keys(&call.vault).find(&view, name, version).await
+        self.keys(call).find(&view, name, version).await
     }
 
     /// A page of the vault's keys, each with its latest version.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn list_keys(&self, call: &Call, page: &PageRequest) -> Result<Page<KeyRecord>, Refusal> {
+    pub async fn list_keys(&self, call: &Call, page: &PageRequest) -> Result<Page<Found<KeyRecord>>, Refusal> {
         let view = self.records().view().await?;
-        self.keys(&call.vault).list(&view, page).await
+        self.keys(call).list(&view, page).await
     }
 
     /// A page of a key's versions.
@@ -52,9 +52,56 @@ impl Vaults {
         call: &Call,
         name: &ObjectName,
         page: &PageRequest,
-    ) -> Result<Page<KeyRecord>, Refusal> {
+    ) -> Result<Page<Found<KeyRecord>>, Refusal> {
         let view = self.records().view().await?;
-        self.keys(&call.vault).versions(&view, name, page).await
+        self.keys(call).versions(&view, name, page).await
+    }
+
+    /// Deletes a key with all its versions.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
+    pub async fn delete_key(&self, call: &Call, name: &ObjectName) -> Result<Removed<KeyRecord>, Refusal> {
+        self.keys(call).delete(name).await
+    }
+
+    /// A deleted key, with its latest version.
+    ///
+    /// # Errors
+    /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn deleted_key(&self, call: &Call, name: &ObjectName) -> Result<Removed<KeyRecord>, Refusal> {
+        let view = self.records().view().await?;
+        self.keys(call).find_deleted(&view, name).await
+    }
+
+    /// A page of the vault's deleted keys.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn list_deleted_keys(
+        &self,
+        call: &Call,
+        page: &PageRequest,
+    ) -> Result<Page<Removed<KeyRecord>>, Refusal> {
+        let view = self.records().view().await?;
+        self.keys(call).list_deleted(&view, page).await
+    }
+
+    /// Brings a deleted key back with all its versions.
+    ///
+    /// # Errors
+    /// [`Refusal::DeletedNotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
+    /// [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn recover_key(&self, call: &Call, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
+        self.keys(call).recover(name).await
+    }
+
+    /// Takes a deleted key away for good.
+    ///
+    /// # Errors
+    /// [`Refusal::PurgeProtected`]; otherwise as [`Vaults::recover_key`].
+    pub async fn purge_key(&self, call: &Call, name: &ObjectName) -> Result<(), Refusal> {
+        self.keys(call).purge(name).await
     }
 
     /// Changes a version of a key, the latest when none is named.
@@ -68,7 +115,7 @@ impl Vaults {
         version: Option<&Version>,
         change: &KeyChange,
     ) -> Result<Found<KeyRecord>, Refusal> {
-        self.keys(&call.vault).change(name, version, |current| change.apply(current, call)).await
+        self.keys(call).change(name, version, |current| change.apply(current, call)).await
     }
 }
 

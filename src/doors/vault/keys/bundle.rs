@@ -5,16 +5,19 @@ use serde::Serialize;
 
 use super::super::api_version::ApiVersion;
 use super::super::attributes::AttributesOut;
+use super::super::deletion::DeletionOut;
 use super::super::exchange::Exchange;
 use crate::crypto::base64url;
 use crate::http::{Response, body};
 use crate::vault::Kind;
 use crate::vault::keys::release::ReleasePolicy;
 use crate::vault::keys::{KeyOperation, KeyRecord, Public};
-use crate::vault::object::{Found, Tags};
+use crate::vault::object::{Found, Removed, Tags};
 
 #[derive(Serialize)]
 struct KeyBundle<'a> {
+    #[serde(flatten)]
+    deletion: Option<DeletionOut>,
     key: Jwk<'a>,
     attributes: AttributesOut,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +53,15 @@ struct Policy<'a> {
 
 /// A key.
 pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response {
+    described(exchange, found, None)
+}
+
+/// A deleted key.
+pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<KeyRecord>) -> Response {
+    described(exchange, &removed.found, DeletionOut::of(exchange, Kind::Key, removed))
+}
+
+fn described(exchange: &Exchange, found: &Found<KeyRecord>, deletion: Option<DeletionOut>) -> Response {
     let record = &*found.record;
     let version = exchange.api_version;
     let attributes = AttributesOut::new(&record.attributes, exchange.call.vault.recovery(), version);
@@ -63,7 +75,7 @@ pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response 
     let policy = record.release_policy.as_ref().filter(|_| version >= ApiVersion::RELEASE);
     body::json(
         StatusCode::OK,
-        &KeyBundle { key, attributes, tags: record.tags.as_ref(), release_policy: policy.map(Policy::new) },
+        &KeyBundle { deletion, key, attributes, tags: record.tags.as_ref(), release_policy: policy.map(Policy::new) },
     )
 }
 
@@ -89,6 +101,8 @@ impl<'a> Policy<'a> {
 
 #[derive(Serialize)]
 struct KeyItem {
+    #[serde(flatten)]
+    deletion: Option<DeletionOut>,
     kid: String,
     attributes: AttributesOut,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,8 +111,18 @@ struct KeyItem {
 
 /// A key in a list; with its version in a list of versions.
 pub(super) fn item(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool) -> impl Serialize + use<> {
+    listed(exchange, found, versioned, None)
+}
+
+/// A deleted key in a list.
+pub(super) fn deleted_item(exchange: &Exchange, removed: &Removed<KeyRecord>) -> impl Serialize + use<> {
+    listed(exchange, &removed.found, false, DeletionOut::of(exchange, Kind::Key, removed))
+}
+
+fn listed(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool, deletion: Option<DeletionOut>) -> KeyItem {
     let recovery = exchange.call.vault.recovery();
     KeyItem {
+        deletion,
         kid: exchange.id(Kind::Key, &found.name, versioned.then_some(&found.version)),
         attributes: AttributesOut::new(&found.record.attributes, recovery, exchange.api_version),
         tags: found.record.tags.clone(),

@@ -1,5 +1,5 @@
-//! Records: typed values in the store, as JSON, with a bounded cache of decoded ones that is checked by revision.
-//! Knows no vaults and no identities.
+//! Records: typed values in the store, as JSON, with a bounded cache of decoded ones that is checked by revision. All
+//! of them can be replaced at once ([`Draft`]). Knows no vaults and no identities.
 
 use std::any::Any;
 use std::fmt;
@@ -8,9 +8,19 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::store::{Batch, Key, Revision, Store, StoreError, View};
+mod generation;
+mod view;
+
+use crate::store::{Batch, Key, Revision, Store, StoreError};
+
+pub use generation::Draft;
+pub use view::View;
+
+use generation::{Current, pointer};
+use view::Root;
 
 /// Decoded records held in memory; a record is a few hundred bytes.
 const DECODED_RECORDS: usize = 10_000;
@@ -70,24 +80,49 @@ impl From<StoreError> for RecordError {
     }
 }
 
-/// The store, seen as typed records.
+/// The store, seen as typed records. Cheap to clone.
+#[derive(Clone)]
 pub struct Records {
+    inner: Arc<Inner>,
+    /// The generation they lie under: the one that counts, unless these are a draft's.
+    root: Option<Root>,
+}
+
+struct Inner {
     store: Store,
     decoded: Cache<Key, Decoded>,
+    current: Current,
+    drafts: Arc<Mutex<()>>,
 }
 
 impl Records {
     /// Records over `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, decoded: Cache::new(DECODED_RECORDS) }
+        let inner = Inner {
+            store,
+            decoded: Cache::new(DECODED_RECORDS),
+            current: Current::new(),
+            drafts: Arc::new(Mutex::new(())),
+        };
+        Self { inner: Arc::new(inner), root: None }
     }
 
-    /// One consistent moment of the store.
+    /// The same store's records under `root`.
+    fn under(&self, root: Root) -> Self {
+        Self { inner: self.inner.clone(), root: Some(root) }
+    }
+
+    /// One consistent moment of the records.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn view(&self) -> Result<View, RecordError> {
-        Ok(self.store.view().await?)
+        let moment = self.inner.store.view().await?;
+        let root = match &self.root {
+            Some(root) => root.clone(),
+            None => self.inner.current.at(&moment).await?,
+        };
+        Ok(View::new(moment, root))
     }
 
     /// The record at `key`, if there is one.
@@ -109,7 +144,7 @@ impl Records {
         }
         let Some(entry) = view.get(key).await? else { return Ok(None) };
         let record: Arc<T> = Arc::new(decode(key, &entry.value)?);
-        self.decoded.insert(key.clone(), (revision, record.clone()));
+        self.inner.decoded.insert(key.clone(), (revision, record.clone()));
         Ok(Some((record, revision)))
     }
 
@@ -152,11 +187,13 @@ impl Records {
         F: Future<Output = Result<Change<T>, E>> + Send,
     {
         for _ in 0..ATTEMPTS {
-            let change = decide(self.view().await?).await?;
+            let view = self.view().await?;
+            let root = view.root().clone();
+            let change = decide(view).await?;
             if change.batch.is_empty() {
                 return Ok(change.answer);
             }
-            match self.store.commit(change.batch).await {
+            match self.inner.store.commit(root.applied(change.batch, &pointer())).await {
                 Ok(_) => return Ok(change.answer),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(RecordError::from(error).into()),
@@ -166,7 +203,7 @@ impl Records {
     }
 
     fn remembered<T: Record>(&self, key: &Key, revision: Revision) -> Option<Arc<T>> {
-        let (known, record) = self.decoded.get(key)?;
+        let (known, record) = self.inner.decoded.get(key)?;
         (known == revision).then(|| record.downcast().ok()).flatten()
     }
 }

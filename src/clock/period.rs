@@ -1,0 +1,99 @@
+//! Lengths of time as people and the service write them: ISO 8601, by the calendar.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Span;
+use jiff::tz::TimeZone;
+
+use super::Timestamp;
+
+/// A length of time, such as `P90D`, `P1Y`, `PT30M`: years and months are those of the calendar, in UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct Period(Span);
+
+/// The text is no length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAPeriod;
+
+impl fmt::Display for NotAPeriod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a length of time; write it as P90D, P1Y6M or PT30M")
+    }
+}
+
+impl std::error::Error for NotAPeriod {}
+
+impl FromStr for Period {
+    type Err = NotAPeriod;
+
+    /// ISO 8601; on command lines also `90d`, `2h 30m`.
+    fn from_str(text: &str) -> Result<Self, NotAPeriod> {
+        let span: Span = text.trim().parse().map_err(|_| NotAPeriod)?;
+        if span.is_negative() { Err(NotAPeriod) } else { Ok(Self(span)) }
+    }
+}
+
+impl Period {
+    /// The milliseconds that this is from `start` on; none beyond the calendar.
+    pub fn milliseconds_from(&self, start: Timestamp) -> Option<i64> {
+        let moment = start.calendar()?;
+        let end = moment.to_zoned_datetime(TimeZone::UTC).checked_add(self.0).ok()?;
+        Some(end.timestamp().as_millisecond() - moment.as_millisecond())
+    }
+
+    /// The whole seconds that this is whenever it begins; none when it has months or years, or parts of seconds.
+    pub fn seconds(&self) -> Option<u64> {
+        let whole = self.0.get_years() == 0 && self.0.get_months() == 0;
+        let length = self.milliseconds_from(Timestamp::from_unix(0)).filter(|_| whole)?;
+        u64::try_from(length)
+            .ok()
+            .filter(|length| length % 1000 == 0 && self.0.get_microseconds() == 0)
+            .map(|ms| ms / 1000)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(text: &str) -> i64 {
+        let start = Timestamp::from_unix(1_700_000_000);
+        text.parse::<Period>().unwrap().milliseconds_from(start).unwrap() / 1000
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_calendar() {
+        assert_eq!(seconds("P90D"), 90 * 86_400);
+        assert_eq!(seconds("PT1H30M"), 5400);
+        assert_eq!(seconds("P1Y"), 366 * 86_400, "from November 2023 on a leap day lies between");
+        assert_eq!(seconds("P1M"), 30 * 86_400);
+        assert_eq!(seconds("P4Y"), 126_230_400, "as recorded");
+        assert_eq!(seconds("2d 3h"), 2 * 86_400 + 10_800);
+        assert_eq!(seconds("PT0.5S"), 0);
+    }
+
+    #[test]
+    fn only_some_are_whole_seconds_whenever_they_begin() {
+        let whole = |text: &str| text.parse::<Period>().unwrap().seconds();
+        assert_eq!(whole("PT0S"), Some(0));
+        assert_eq!(whole("P1DT1S"), Some(86_401));
+        assert_eq!(whole("P1M"), None);
+        assert_eq!(whole("PT0.5S"), None);
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in ["", "P", "90", "-P1D", "P-1D", "tomorrow", "2023-11-14"] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+        let for_ever: Period = "P9999Y".parse().unwrap();
+        assert_eq!(for_ever.milliseconds_from(Timestamp::from_unix(1_700_000_000)), None);
+    }
+}

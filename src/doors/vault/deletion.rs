@@ -1,0 +1,29 @@
+//! What deleted objects show besides (golden 030, 042): in front of everything else.
+
+use serde::Serialize;
+
+use super::exchange::Exchange;
+use crate::clock::Timestamp;
+use crate::vault::Kind;
+use crate::vault::object::Removed;
+
+/// The dates of a deletion, and where to recover.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeletionOut {
+    recovery_id: String,
+    deleted_date: Timestamp,
+    scheduled_purge_date: Timestamp,
+}
+
+impl DeletionOut {
+    /// Nothing in a vault without soft delete, by which clients tell that there is nothing to wait for.
+    pub(super) fn of<T>(exchange: &Exchange, kind: Kind, removed: &Removed<T>) -> Option<Self> {
+        let deletion = removed.deletion?;
+        Some(Self {
+            recovery_id: exchange.asked.recovery_id(kind, &removed.found.name),
+            deleted_date: deletion.deleted,
+            scheduled_purge_date: deletion.scheduled_purge,
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Secrets as they are answered: with their value by set and get, without it by everything else.
+
+use hyper::StatusCode;
+use serde::Serialize;
+
+use super::super::attributes::AttributesOut;
+use super::super::deletion::DeletionOut;
+use super::super::exchange::Exchange;
+use crate::http::{Response, body};
+use crate::vault::Kind;
+use crate::vault::object::{Found, Removed, Tags};
+use crate::vault::secrets::SecretRecord;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretBundle<'a> {
+    #[serde(flatten)]
+    deletion: Option<DeletionOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    id: String,
+    attributes: AttributesOut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a Tags>,
+}
+
+/// A secret with its value.
+pub(super) fn bundle_with_value(exchange: &Exchange, found: &Found<SecretRecord>, value: &str) -> Response {
+    described(exchange, found, Some(value), None)
+}
+
+/// A secret without its value.
+pub(super) fn bundle(exchange: &Exchange, found: &Found<SecretRecord>) -> Response {
+    described(exchange, found, None, None)
+}
+
+/// A deleted secret; it never shows its value.
+pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<SecretRecord>) -> Response {
+    described(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Secret, removed))
+}
+
+fn described(
+    exchange: &Exchange,
+    found: &Found<SecretRecord>,
+    value: Option<&str>,
+    deletion: Option<DeletionOut>,
+) -> Response {
+    let record = &*found.record;
+    let recovery = exchange.call.vault.recovery();
+    let bundle = SecretBundle {
+        deletion,
+        value,
+        content_type: record.content_type.as_deref(),
+        id: exchange.id(Kind::Secret, &found.name, Some(&found.version)),
+        attributes: AttributesOut::new(&record.attributes, recovery, exchange.api_version),
+        tags: record.tags.as_ref(),
+    };
+    body::json(StatusCode::OK, &bundle)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretItem {
+    #[serde(flatten)]
+    deletion: Option<DeletionOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    id: String,
+    attributes: AttributesOut,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Tags>,
+}
+
+/// A secret in a list; with its version in a list of versions.
+pub(super) fn item(exchange: &Exchange, found: &Found<SecretRecord>, versioned: bool) -> impl Serialize + use<> {
+    listed(exchange, found, versioned, None)
+}
+
+/// A deleted secret in a list.
+pub(super) fn deleted_item(exchange: &Exchange, removed: &Removed<SecretRecord>) -> impl Serialize + use<> {
+    listed(exchange, &removed.found, false, DeletionOut::of(exchange, Kind::Secret, removed))
+}
+
+fn listed(
+    exchange: &Exchange,
+    found: &Found<SecretRecord>,
+    versioned: bool,
+    deletion: Option<DeletionOut>,
+) -> SecretItem {
+    let recovery = exchange.call.vault.recovery();
+    SecretItem {
+        deletion,
+        content_type: found.record.content_type.clone(),
+        id: exchange.id(Kind::Secret, &found.name, versioned.then_some(&found.version)),
+        attributes: AttributesOut::new(&found.record.attributes, recovery, exchange.api_version),
+        tags: found.record.tags.clone(),
+    }
+}

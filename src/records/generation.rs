@@ -1,0 +1,139 @@
+//! Generations: everything that is kept lies under one, and a pointer says which counts. Replacing all of it (a reset,
+//! a snapshot that is loaded) is building another beside it and moving the pointer; what is left behind is swept away
+//! afterwards.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
+
+use super::view::Root;
+use super::{RecordError, Records};
+use crate::store::{Batch, Key, Revision, Store, StoreError};
+
+/// Keys that one commit of the sweep takes away.
+const SWEPT_AT_ONCE: usize = 1000;
+
+/// What the prefixes of all generations but the first begin with; no key of a record does.
+const GENERATIONS: &str = "generation/";
+
+/// The generation that counts, as last seen.
+pub(super) struct Current(Mutex<(Revision, Arc<str>)>);
+
+impl Current {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new((0, Arc::from(""))))
+    }
+
+    /// The root that the pointer names at `moment`.
+    pub(super) async fn at(&self, moment: &crate::store::View) -> Result<Root, StoreError> {
+        let pointed = moment.revision_of(&pointer()).await?.unwrap_or(0);
+        let (known, prefix) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if pointed == known {
+            return Ok(Root { prefix, pointed: Some(pointed) });
+        }
+        let prefix: Arc<str> = match moment.get(&pointer()).await? {
+            Some(entry) => Arc::from(String::from_utf8_lossy(&entry.value).as_ref()),
+            None => Arc::from(""),
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (pointed, prefix.clone());
+        Ok(Root { prefix, pointed: Some(pointed) })
+    }
+}
+
+/// Where the pointer lies, outside of all generations.
+pub(super) fn pointer() -> Key {
+    Key::from("generation")
+}
+
+/// A generation that is being built; nobody sees it until it is published. Dropped before, it is swept away later.
+pub struct Draft {
+    records: Records,
+    store: Store,
+    root: Root,
+    /// The revision of the pointer when the draft was begun.
+    before: Revision,
+    /// Drafts and sweeps take turns.
+    turn: OwnedMutexGuard<()>,
+}
+
+impl Draft {
+    pub(super) async fn begin(records: &Records) -> Result<Self, RecordError> {
+        let turn = records.inner.drafts.clone().lock_owned().await;
+        let before = records.view().await?.root().pointed.unwrap_or_default();
+        let prefix = format!("{GENERATIONS}{}/", Uuid::from_bytes(crate::random::secret()).simple());
+        let root = Root { prefix: Arc::from(prefix), pointed: None };
+        let drafted = records.under(root.clone());
+        Ok(Self { records: drafted, store: records.inner.store.clone(), root, before, turn })
+    }
+
+    /// The records of the draft, to build it with.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Puts entries into the draft, as they were in another generation.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn fill(&self, batch: Batch) -> Result<(), RecordError> {
+        self.store.commit(self.root.applied(batch, &pointer())).await?;
+        Ok(())
+    }
+
+    /// Makes the draft what counts, in one commit.
+    ///
+    /// # Errors
+    /// [`RecordError::Busy`] when something else was published meanwhile; what the store reports.
+    pub async fn publish(self) -> Result<(), RecordError> {
+        let value = self.root.prefix.as_bytes().to_vec();
+        let batch = Batch::default().expect(pointer(), self.before).put(pointer(), value);
+        match self.store.commit(batch).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Conflict) => Err(RecordError::Busy),
+            Err(error) => Err(error.into()),
+        }?;
+        drop(self.turn);
+        Ok(())
+    }
+}
+
+impl Records {
+    /// Begins another generation. Others wait for their turn until it is published or dropped.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn draft(&self) -> Result<Draft, RecordError> {
+        Draft::begin(self).await
+    }
+
+    /// Takes away what belongs to no generation that counts: those before, and drafts that were given up. Answers how
+    /// many records that were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sweep(&self) -> Result<usize, RecordError> {
+        let _turn = self.inner.drafts.lock().await;
+        let mut after = None;
+        let mut swept = 0;
+        loop {
+            let moment = self.inner.store.view().await?;
+            let root = self.inner.current.at(&moment).await?;
+            let found = moment.keys(&Key::from(""), after.as_ref(), SWEPT_AT_ONCE).await?;
+            let Some((last, _)) = found.last() else { return Ok(swept) };
+            after = Some(last.clone());
+            let stale: Vec<Key> = found.into_iter().map(|(key, _)| key).filter(|key| is_stale(key, &root)).collect();
+            swept += stale.len();
+            if !stale.is_empty() {
+                self.inner.store.commit(Batch { delete: stale, ..Batch::default() }).await?;
+            }
+        }
+    }
+}
+
+fn is_stale(key: &Key, root: &Root) -> bool {
+    let text = key.as_bytes();
+    let current = text.starts_with(root.prefix.as_bytes())
+        && (!root.prefix.is_empty() || !text.starts_with(GENERATIONS.as_bytes()));
+    *key != pointer() && !current
+}

@@ -1,0 +1,109 @@
+//! One moment of the records, as its generation has them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::store::{self, Batch, Entry, Key, Revision, StoreError};
+
+/// One consistent moment. Keys are those of the rooms above; the generation they lie under stays in here.
+pub struct View {
+    moment: store::View,
+    root: Root,
+}
+
+/// Where a generation lies, and what must hold for a change of it to count.
+#[derive(Clone, Debug)]
+pub(super) struct Root {
+    /// What its keys begin with; nothing for the first.
+    pub(super) prefix: Arc<str>,
+    /// The revision of the pointer that names it; none for a draft, which nobody points to yet.
+    pub(super) pointed: Option<Revision>,
+}
+
+impl View {
+    pub(super) fn new(moment: store::View, root: Root) -> Self {
+        Self { moment, root }
+    }
+
+    /// The entry at `key`, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the value is damaged.
+    pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        let entry = self.moment.get(&self.root.within(key)).await?;
+        Ok(entry.map(|entry| Entry { key: key.clone(), ..entry }))
+    }
+
+    /// The revision of `key`: what a cache of decoded records is checked by.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn revision_of(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
+        self.moment.revision_of(&self.root.within(key)).await
+    }
+
+    /// The first `limit` keys that begin with `prefix`, in ascending order, strictly behind `after`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn keys(
+        &self,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Revision)>, StoreError> {
+        let after = after.map(|key| self.root.within(key));
+        let found = self.moment.keys(&self.root.within(prefix), after.as_ref(), limit).await?;
+        Ok(found.into_iter().map(|(key, revision)| (self.root.without(&key), revision)).collect())
+    }
+
+    /// As [`View::keys`], with the values. They may be secret.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a value is damaged.
+    pub async fn entries(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let after = after.map(|key| self.root.within(key));
+        let found = self.moment.scan(&self.root.within(prefix), after.as_ref(), limit).await?;
+        Ok(found.into_iter().map(|entry| Entry { key: self.root.without(&entry.key), ..entry }).collect())
+    }
+
+    /// Where `key` really lies: the same key of another generation is another place.
+    pub fn place_of(&self, key: &Key) -> Key {
+        self.root.within(key)
+    }
+
+    pub(super) const fn root(&self) -> &Root {
+        &self.root
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({})", self.root.prefix)
+    }
+}
+
+impl Root {
+    pub(super) fn within(&self, key: &Key) -> Key {
+        let mut place = Vec::with_capacity(self.prefix.len() + key.as_bytes().len());
+        place.extend_from_slice(self.prefix.as_bytes());
+        place.extend_from_slice(key.as_bytes());
+        Key::from(place)
+    }
+
+    fn without(&self, place: &Key) -> Key {
+        Key::from(&place.as_bytes()[self.prefix.len()..])
+    }
+
+    /// `batch` in this generation, if it is still the one that counts.
+    pub(super) fn applied(&self, batch: Batch, pointer: &Key) -> Batch {
+        let mut expect: Vec<_> =
+            batch.expect.into_iter().map(|(key, revision)| (self.within(&key), revision)).collect();
+        expect.extend(self.pointed.map(|revision| (pointer.clone(), revision)));
+        Batch {
+            expect,
+            put: batch.put.into_iter().map(|(key, value)| (self.within(&key), value)).collect(),
+            delete: batch.delete.iter().map(|key| self.within(key)).collect(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What happens because time passed. Everything that falls due lies in the store, in order; this room does it when its
+//! moment comes, and sleeps until the next one or a change. It polls nothing.
+
+mod timekeeper;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Notify};
+
+use crate::clock::Clock;
+use crate::records::RecordError;
+use crate::vault::{Due, Refusal, Vaults};
+
+pub use timekeeper::{ClockChoice, ClockError, Report, Timekeeper, VaultClock};
+
+/// The longest sleep: a machine that was suspended does not count the time, and wakes late.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+/// When what failed is tried again.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// Does what falls due, one thing after the other.
+pub struct Tasks {
+    vaults: Vaults,
+    clock: Arc<dyn Clock>,
+    turn: Mutex<()>,
+    moved: Notify,
+}
+
+/// What doing everything that was due came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Round {
+    ran: usize,
+    failed: usize,
+}
+
+impl Tasks {
+    /// The tasks of `vaults`, on their clock.
+    pub fn new(vaults: Vaults, clock: Arc<dyn Clock>) -> Self {
+        Self { vaults, clock, turn: Mutex::new(()), moved: Notify::new() }
+    }
+
+    /// Does what is due, for as long as the server runs.
+    pub async fn keep_running(self: Arc<Self>) {
+        self.sweep().await;
+        loop {
+            let sleep = match self.round().await {
+                Ok(Round { failed: 0, .. }) => self.until_next().await,
+                Ok(_) => AFTER_FAILURE,
+                Err(error) => {
+                    tracing::error!(?error, "what is due could not be looked up");
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(sleep) => {}
+                () = self.vaults.rescheduled() => {}
+                () = self.moved.notified() => {}
+            }
+        }
+    }
+
+    /// Does everything that is due, in order; answers how many things that were. What fails is left for later, and told
+    /// in the log.
+    ///
+    /// # Errors
+    /// When what is due cannot be read.
+    pub async fn run_due(&self) -> Result<usize, Refusal> {
+        Ok(self.round().await?.ran)
+    }
+
+    async fn round(&self) -> Result<Round, Refusal> {
+        let _turn = self.turn.lock().await;
+        let (mut round, mut passed) = (Round::default(), None);
+        while let Some(due) = self.due_now(passed.as_ref()).await? {
+            match self.vaults.run(&due).await {
+                Ok(true) => round.ran += 1,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(?due, ?error, "something that is due could not be done");
+                    round.failed += 1;
+                    passed = Some(due);
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    async fn due_now(&self, after: Option<&Due>) -> Result<Option<Due>, Refusal> {
+        let now = self.clock.now();
+        Ok(self.vaults.next_due(after).await?.filter(|due| due.at <= now))
+    }
+
+    async fn until_next(&self) -> Duration {
+        let next = self.vaults.next_due(None).await.ok().flatten();
+        let until = next.and_then(|due: Due| self.clock.until(due.at)).unwrap_or(LONGEST_SLEEP);
+        until.min(LONGEST_SLEEP)
+    }
+
+    /// The clock was moved, or everything was replaced: what was slept for is no longer what counts.
+    fn moved(&self) {
+        self.moved.notify_one();
+    }
+
+    /// Takes away what belongs to nothing that counts any more.
+    pub async fn sweep(&self) {
+        match self.vaults.sweep().await {
+            Ok(0) => {}
+            Ok(swept) => tracing::debug!(swept, "records of before were taken away"),
+            Err(error) => tracing::warn!(?error, "records of before could not be taken away"),
+        }
+    }
+}
+
+impl From<RecordError> for ClockError {
+    fn from(error: RecordError) -> Self {
+        Self::Store(error.to_string())
+    }
+}

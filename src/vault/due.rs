@@ -1,0 +1,97 @@
+//! What falls due, when: an ordered index in the store, written in the same commit as what it is about. So a restart
+//! forgets nothing, and whoever takes an entry away has done the thing, once.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::object::Objects;
+use super::{Call, Kind, ObjectName, Refusal, Vault, Vaults};
+use crate::access::Identity;
+use crate::clock::Timestamp;
+use crate::records::{Change, View};
+use crate::store::{Batch, Key};
+
+/// One thing that falls due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// When, on the vault clock.
+    pub at: Timestamp,
+    vault: Uuid,
+    kind: Kind,
+    name: ObjectName,
+    what: What,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum What {
+    /// The deleted object goes.
+    Purge,
+}
+
+impl Due {
+    /// The end of a deleted object's retention.
+    pub(super) fn purge(vault: Uuid, kind: Kind, name: &ObjectName, at: Timestamp) -> Self {
+        Self { at, vault, kind, name: name.clone(), what: What::Purge }
+    }
+
+    /// Ordered by time. A moment before 1970 is due at once whatever its number.
+    pub(super) fn key(&self) -> Key {
+        let (at, collection) = (self.at.unix().max(0), self.kind.collection());
+        Key::from(format!("due/{at:020}/{}/{collection}/{}/purge", self.vault.simple(), self.name.upper()))
+    }
+}
+
+impl Vaults {
+    /// What falls due first, or first behind `after`, if anything does.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn next_due(&self, after: Option<&Due>) -> Result<Option<Due>, Refusal> {
+        let view = self.records().view().await?;
+        let after = after.map(Due::key);
+        let first = self.records().scan::<Due>(&view, &Key::from("due/"), after.as_ref(), 1).await?;
+        Ok(first.first().map(|due| due.as_ref().clone()))
+    }
+
+    /// Does what is due; answers whether there was still something to do. What was due in a vault that is gone is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// What the store reports; the thing stays due then.
+    pub async fn run(&self, due: &Due) -> Result<bool, Refusal> {
+        let done = match self.vault_with(due.vault).await? {
+            Some(vault) => self.run_in(due, vault).await?,
+            None => false,
+        };
+        self.forget(due).await?;
+        Ok(done)
+    }
+
+    async fn run_in(&self, due: &Due, vault: std::sync::Arc<Vault>) -> Result<bool, Refusal> {
+        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+        let call = Call { now: due.at, who, vault, id: Uuid::nil() };
+        let objects = Objects { vaults: self, call: &call, kind: due.kind };
+        let _turn = self.turn(&objects.head_key(&due.name)).await;
+        match due.what {
+            What::Purge => objects.reclaim(&due.name).await,
+        }
+    }
+
+    async fn vault_with(&self, id: Uuid) -> Result<Option<std::sync::Arc<Vault>>, Refusal> {
+        Ok(self.all().await?.into_iter().find(|vault| vault.id == id))
+    }
+
+    /// Takes the entry away if it is still there: a thing that could not be done must not be due for ever.
+    async fn forget(&self, due: &Due) -> Result<(), Refusal> {
+        let key = &due.key();
+        self.records()
+            .update(|view: View| async move {
+                let there = view.revision_of(key).await?;
+                let batch = there.map(|revision| Batch::default().expect(key.clone(), revision).delete(key.clone()));
+                Ok::<_, Refusal>(Change { batch: batch.unwrap_or_default(), answer: () })
+            })
+            .await
+    }
+}

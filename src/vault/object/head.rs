@@ -1,0 +1,99 @@
+//! Heads: what says that an object is there, and in which state of its life.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{ObjectName, Version};
+use crate::clock::Timestamp;
+use crate::store::Revision;
+
+/// The head of an object that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct Head {
+    /// The name as it was first written.
+    pub(in super::super) name: ObjectName,
+    /// The version made last: what a request without a version means.
+    pub(in super::super) latest: Version,
+    /// How many versions there are, so that a lost record is noticed.
+    pub(in super::super) versions: usize,
+    /// Until when the object is being recovered, and not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) recovering: Option<Timestamp>,
+}
+
+/// The head of an object that was deleted and can be recovered. What it is at a moment follows from its dates, so
+/// nothing has to happen for it to change, except that a task takes it away in the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in super::super) struct Deleted {
+    /// The head as it was.
+    pub(in super::super) head: Head,
+    /// When the object was deleted.
+    pub(in super::super) deleted: Timestamp,
+    /// When it goes by itself; said at the deletion, and never changed.
+    pub(in super::super) scheduled_purge: Timestamp,
+    /// From when on the deletion can be seen.
+    pub(in super::super) settled: Timestamp,
+    /// When a purge that was asked for is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in super::super) purged: Option<Timestamp>,
+}
+
+/// What a name stands for at one moment.
+pub(super) enum State {
+    /// Nothing.
+    Free,
+    /// An object.
+    Live(Arc<Head>, Revision),
+    /// An object that is being recovered.
+    Recovering,
+    /// An object that is being deleted, or purged.
+    Deleting,
+    /// A deleted object.
+    Deleted(Arc<Deleted>, Revision),
+    /// A deleted object whose time is over; its records are still to be taken away.
+    Gone,
+}
+
+impl Head {
+    /// The head of a new object.
+    pub(super) fn new(name: &ObjectName, version: &Version) -> Self {
+        Self { name: name.clone(), latest: version.clone(), versions: 1, recovering: None }
+    }
+
+    /// This head with one more version, the latest from now on.
+    pub(super) fn with(&self, version: &Version) -> Self {
+        Self { latest: version.clone(), versions: self.versions + 1, ..self.clone() }
+    }
+
+    /// Whether the object can be seen at `now`.
+    pub(super) fn is_seen(&self, now: Timestamp) -> bool {
+        self.recovering.is_none_or(|until| until <= now)
+    }
+
+    pub(super) fn state(head: &Arc<Self>, revision: Revision, now: Timestamp) -> State {
+        if head.is_seen(now) { State::Live(head.clone(), revision) } else { State::Recovering }
+    }
+}
+
+impl Deleted {
+    /// When nothing is left of it.
+    pub(in super::super) fn ends(&self) -> Timestamp {
+        self.purged.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
+    }
+
+    /// Whether it can be seen at `now`.
+    pub(super) fn is_seen(&self, now: Timestamp) -> bool {
+        self.settled <= now && now < self.ends()
+    }
+
+    pub(super) fn state(head: &Arc<Self>, revision: Revision, now: Timestamp) -> State {
+        if head.ends() <= now {
+            State::Gone
+        } else if head.purged.is_some() || now < head.settled {
+            State::Deleting
+        } else {
+            State::Deleted(head.clone(), revision)
+        }
+    }
+}

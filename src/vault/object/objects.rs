@@ -1,0 +1,246 @@
+//! The objects of one kind in one vault: finding a version, adding one, changing one.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::super::{Attempt, Call, Kind, ObjectName, Refusal, Vault, Vaults, Version, settings};
+use super::{Deleted, Found, Head, head::State};
+use crate::records::{Change, Record, View, encode, missing};
+use crate::store::{Batch, Key, Revision};
+
+/// The objects of one kind in one vault, as one call sees them.
+pub(in super::super) struct Objects<'a> {
+    pub(in super::super) vaults: &'a Vaults,
+    pub(in super::super) call: &'a Call,
+    pub(in super::super) kind: Kind,
+}
+
+impl Objects<'_> {
+    /// The version asked for, the latest when none is.
+    pub(in super::super) async fn find<T: Record>(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        version: Option<&Version>,
+    ) -> Result<Found<T>, Refusal> {
+        match self.vaults.records().get::<Head>(view, &self.head_key(name)).await? {
+            Some(head) if head.is_seen(self.call.now) => self.version_of(view, &head, version).await,
+            Some(_) => Err(self.not_found(name, version)),
+            None => {
+                self.no_orphans(view, name).await?;
+                Err(self.not_found(name, version))
+            }
+        }
+    }
+
+    /// A version of the object that `head` stands for, whether it is deleted or not.
+    pub(super) async fn version_of<T: Record>(
+        &self,
+        view: &View,
+        head: &Head,
+        version: Option<&Version>,
+    ) -> Result<Found<T>, Refusal> {
+        let wanted = version.unwrap_or(&head.latest);
+        match self.vaults.records().get(view, &self.version_key(&head.name, wanted)).await? {
+            Some(record) => Ok(Found { name: head.name.clone(), version: wanted.clone(), record }),
+            None => Err(self.version_absent(view, head, version).await?),
+        }
+    }
+
+    /// Adds a version, the object too if it is new; answers the name as it was first written, and the version's id.
+    /// An id that is in use (a seed gives the same ones at every start) is never given again.
+    pub(in super::super) async fn add<T: Record>(
+        &self,
+        name: &ObjectName,
+        record: &T,
+        material: &Zeroizing<Vec<u8>>,
+    ) -> Result<(ObjectName, Version), Refusal> {
+        let bytes = &encode(record)?;
+        let _turn = self.vaults.turn(&self.head_key(name)).await;
+        self.reclaim(name).await?;
+        self.vaults
+            .records()
+            .update(|view: View| async move {
+                let version = self.free_version(&view, name).await?;
+                let (head, revision) = self.head_with(&view, name, &version).await?;
+                let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
+                let batch = self
+                    .judged(&view)
+                    .await?
+                    .expect(self.head_key(name), revision)
+                    .expect(self.deleted_key(name), 0)
+                    .expect(key.clone(), 0)
+                    .expect(place.clone(), 0)
+                    .put(self.head_key(name), encode(&head)?)
+                    .put(key, bytes.clone())
+                    .put(place, material.clone());
+                Ok(Change { batch, answer: (head.name, version) })
+            })
+            .await
+    }
+
+    async fn free_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
+        loop {
+            let version = self.vaults.new_version();
+            if view.revision_of(&self.version_key(name, &version)).await?.is_none() {
+                return Ok(version);
+            }
+        }
+    }
+
+    /// The head with one version more, and the revision it has now.
+    async fn head_with(&self, view: &View, name: &ObjectName, version: &Version) -> Result<(Head, Revision), Refusal> {
+        match self.state(view, name).await? {
+            State::Live(head, revision) => Ok((head.with(version), revision)),
+            State::Free => Ok((Head::new(name, version), 0)),
+            taken => Err(self.taken(name, &taken)),
+        }
+    }
+
+    /// Why a name cannot be given to a new object.
+    pub(super) fn taken(&self, name: &ObjectName, state: &State) -> Refusal {
+        let (kind, name) = (self.kind, name.clone());
+        match state {
+            State::Deleted(..) => Refusal::DeletedButRecoverable { kind, name },
+            State::Deleting => Refusal::BeingDeleted { kind, name, attempt: Attempt::Create },
+            State::Recovering => Refusal::BeingRecovered { kind, name },
+            // Its records were reclaimed a moment ago: somebody was faster.
+            State::Free | State::Live(..) | State::Gone => Refusal::Busy,
+        }
+    }
+
+    /// Replaces a version's record by what `decide` makes of it.
+    pub(in super::super) async fn change<T: Record>(
+        &self,
+        name: &ObjectName,
+        version: Option<&Version>,
+        decide: impl Fn(&T) -> Result<T, Refusal> + Sync,
+    ) -> Result<Found<T>, Refusal> {
+        let decide = &decide;
+        let _turn = self.vaults.turn(&self.head_key(name)).await;
+        self.vaults
+            .records()
+            .update(|view: View| async move {
+                let found = self.find::<T>(&view, name, version).await?;
+                let key = self.version_key(name, &found.version);
+                let revision = view.revision_of(&key).await?.unwrap_or_default();
+                let head = view.revision_of(&self.head_key(name)).await?.unwrap_or_default();
+                let next = decide(&found.record)?;
+                let batch = self.judged(&view).await?.expect(self.head_key(name), head).expect(key.clone(), revision);
+                let batch = batch.put(key, encode(&next)?);
+                Ok(Change { batch, answer: Found { record: Arc::new(next), ..found } })
+            })
+            .await
+    }
+
+    /// A version's secret bytes.
+    pub(in super::super) async fn material(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        version: &Version,
+    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        Ok(self.vaults.records().bytes(view, &self.material_key(name, version)).await?)
+    }
+
+    /// What `name` stands for now.
+    pub(super) async fn state(&self, view: &View, name: &ObjectName) -> Result<State, Refusal> {
+        let (records, now) = (self.vaults.records(), self.call.now);
+        if let Some((head, revision)) = records.entry::<Head>(view, &self.head_key(name)).await? {
+            return Ok(Head::state(&head, revision, now));
+        }
+        if let Some((deleted, revision)) = records.entry::<Deleted>(view, &self.deleted_key(name)).await? {
+            return Ok(Deleted::state(&deleted, revision, now));
+        }
+        self.no_orphans(view, name).await?;
+        Ok(State::Free)
+    }
+
+    /// An empty batch that is good only while the vault is as this call was judged by: a policy that is withdrawn, a
+    /// vault that is deleted or replaced, takes effect before any write that comes after.
+    pub(super) async fn judged(&self, view: &View) -> Result<Batch, Refusal> {
+        let key = settings::key_of(&self.call.vault.name);
+        match self.vaults.records().entry::<Vault>(view, &key).await? {
+            Some((vault, revision)) if *vault == *self.call.vault => Ok(Batch::default().expect(key, revision)),
+            // The policy may not allow it any more: to be asked, and judged, again.
+            Some((vault, _)) if vault.id == self.call.vault.id => Err(Refusal::Busy),
+            _ => Err(Refusal::VaultGone),
+        }
+    }
+
+    /// A missing head means that there is no such object only when no version is left without it.
+    pub(super) async fn no_orphans(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
+        let orphans = view.keys(&Key::from(self.versions_of(name)), None, 1).await?;
+        if orphans.is_empty() || view.revision_of(&self.deleted_key(name)).await?.is_some() {
+            return Ok(());
+        }
+        Err(missing(&self.head_key(name)).into())
+    }
+
+    /// A missing version is a 404 only when all that the head counts are there.
+    async fn version_absent(&self, view: &View, head: &Head, version: Option<&Version>) -> Result<Refusal, Refusal> {
+        let Some(version) = version else {
+            return Err(missing(&self.version_key(&head.name, &head.latest)).into());
+        };
+        let there = view.keys(&Key::from(self.versions_of(&head.name)), None, head.versions.saturating_add(1)).await?;
+        if there.len() == head.versions {
+            return Ok(self.not_found(&head.name, Some(version)));
+        }
+        Err(self.miscounted(&head.name))
+    }
+
+    pub(super) fn miscounted(&self, name: &ObjectName) -> Refusal {
+        let record = String::from_utf8_lossy(self.head_key(name).as_bytes()).into_owned();
+        Refusal::Damaged { record, why: "it counts other versions than there are".into() }
+    }
+
+    pub(super) fn not_found(&self, name: &ObjectName, version: Option<&Version>) -> Refusal {
+        Refusal::NotFound { kind: self.kind, name: name.clone(), version: version.cloned() }
+    }
+}
+
+/// Where things lie.
+impl Objects<'_> {
+    pub(in super::super) fn head_key(&self, name: &ObjectName) -> Key {
+        Key::from(self.path("object/", &[&name.upper()]))
+    }
+
+    pub(super) fn deleted_key(&self, name: &ObjectName) -> Key {
+        Key::from(self.path("deleted/", &[&name.upper()]))
+    }
+
+    pub(super) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
+        Key::from(self.path("version/", &[&name.upper(), "/", version.as_str()]))
+    }
+
+    pub(in super::super) fn material_key(&self, name: &ObjectName, version: &Version) -> Key {
+        Key::from(self.path("material/", &[&name.upper(), "/", version.as_str()]))
+    }
+
+    pub(super) fn heads(&self) -> String {
+        self.path("object/", &[])
+    }
+
+    pub(super) fn deleted_heads(&self) -> String {
+        self.path("deleted/", &[])
+    }
+
+    pub(super) fn versions_of(&self, name: &ObjectName) -> String {
+        self.path("version/", &[&name.upper(), "/"])
+    }
+
+    pub(super) fn materials_of(&self, name: &ObjectName) -> String {
+        self.path("material/", &[&name.upper(), "/"])
+    }
+
+    /// `START/VAULT-ID/COLLECTION/REST`, in one allocation: every request builds some.
+    fn path(&self, start: &str, rest: &[&str]) -> String {
+        let mut path = String::with_capacity(start.len() + 48 + rest.iter().map(|part| part.len()).sum::<usize>());
+        path.push_str(start);
+        path.push_str(self.call.vault.id.simple().encode_lower(&mut Uuid::encode_buffer()));
+        path.extend(["/", self.kind.collection(), "/"].iter().chain(rest).copied());
+        path
+    }
+}

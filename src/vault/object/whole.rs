@@ -1,0 +1,116 @@
+//! An object whole: every version with its record and its material, as a backup holds it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::super::{Kind, ObjectName, Refusal, Version};
+use super::head::State;
+use super::objects::Objects;
+use super::{Found, Head};
+use crate::crypto::base64url;
+use crate::records::{Change, Record, View, encode};
+
+/// The most versions that are backed up (the service's backup page).
+const MAX_VERSIONS: usize = 500;
+
+/// An object with all its versions. It holds secrets, so it has no `Debug`.
+#[derive(Serialize, Deserialize)]
+pub(in super::super) struct Whole {
+    kind: Kind,
+    pub(in super::super) name: ObjectName,
+    pub(in super::super) latest: Version,
+    versions: Vec<OneVersion>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OneVersion {
+    version: Version,
+    record: Value,
+    /// In base64url.
+    material: Zeroizing<String>,
+}
+
+impl Whole {
+    /// Whether it is one of `kind`, and its own latest version is among its versions, each once.
+    pub(in super::super) fn is_sound(&self, kind: Kind) -> bool {
+        let mut ids: Vec<_> = self.versions.iter().map(|one| &one.version).collect();
+        ids.sort();
+        ids.dedup();
+        self.kind == kind && ids.len() == self.versions.len() && ids.contains(&&self.latest)
+    }
+}
+
+impl Objects<'_> {
+    /// An object with everything that it is.
+    pub(in super::super) async fn whole(&self, view: &View, name: &ObjectName) -> Result<Whole, Refusal> {
+        let Some(head) = self.vaults.records().get::<Head>(view, &self.head_key(name)).await? else {
+            self.no_orphans(view, name).await?;
+            return Err(self.not_found(name, None));
+        };
+        if !head.is_seen(self.call.now) {
+            return Err(self.not_found(name, None));
+        }
+        if head.versions > MAX_VERSIONS {
+            return Err(Refusal::TooManyVersions { most: MAX_VERSIONS });
+        }
+        let mut versions = Vec::new();
+        for entry in view.entries(&crate::store::Key::from(self.versions_of(name)), None, MAX_VERSIONS + 1).await? {
+            versions.push(self.one_version(view, name, &entry.key, &entry.value).await?);
+        }
+        if versions.len() != head.versions {
+            return Err(self.miscounted(name));
+        }
+        Ok(Whole { kind: self.kind, name: head.name.clone(), latest: head.latest.clone(), versions })
+    }
+
+    async fn one_version(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        key: &crate::store::Key,
+        record: &[u8],
+    ) -> Result<OneVersion, Refusal> {
+        let text = key.to_string();
+        let damaged = |why: &str| Refusal::Damaged { record: text.clone(), why: why.to_owned() };
+        let version = text.rsplit('/').next().and_then(Version::parse).ok_or_else(|| damaged("it has no version"))?;
+        let record = serde_json::from_slice(record).map_err(|error| damaged(&error.to_string()))?;
+        let material = Zeroizing::new(base64url::encode(&self.material(view, name, &version).await?));
+        Ok(OneVersion { version, record, material })
+    }
+
+    /// Puts an object back as it was, with the same versions and dates, when its name is free; answers the latest
+    /// version.
+    pub(in super::super) async fn put_back<T: Record>(&self, whole: &Whole) -> Result<Found<T>, Refusal> {
+        let name = &whole.name;
+        let _turn = self.vaults.turn(&self.head_key(name)).await;
+        self.reclaim(name).await?;
+        self.vaults.records().update(|view: View| async move { self.putting_back(&view, whole).await }).await?;
+        let view = self.vaults.records().view().await?;
+        self.find(&view, name, None).await
+    }
+
+    async fn putting_back(&self, view: &View, whole: &Whole) -> Result<Change<()>, Refusal> {
+        let name = &whole.name;
+        match self.state(view, name).await? {
+            State::Free => {}
+            State::Live(..) => {
+                let (kind, name, version) = (self.kind, name.clone(), whole.latest.clone());
+                return Err(Refusal::RestoreConflict { kind, name, version });
+            }
+            taken => return Err(self.taken(name, &taken)),
+        }
+        let head =
+            Head { name: name.clone(), latest: whole.latest.clone(), versions: whole.versions.len(), recovering: None };
+        let mut batch = self.judged(view).await?;
+        batch = batch.expect(self.head_key(name), 0).expect(self.deleted_key(name), 0);
+        batch = batch.put(self.head_key(name), encode(&head)?);
+        for one in &whole.versions {
+            let material =
+                base64url::decode(&one.material).ok_or(Refusal::BadBackup { why: "a version is not whole" })?;
+            batch = batch.put(self.version_key(name, &one.version), encode(&one.record)?);
+            batch = batch.put(self.material_key(name, &one.version), material);
+        }
+        Ok(Change { batch, answer: () })
+    }
+}
