@@ -23,6 +23,8 @@ pub struct Operation {
 pub enum Permission {
     /// Anybody may ask: discovery documents, health, tokens (which check the caller by other means).
     Open,
+    /// The admin key.
+    Admin,
     /// A grant on a vault, in both of Azure's vocabularies.
     Vault {
         /// The collection, `keys` or `secrets`.
@@ -51,6 +53,7 @@ impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("open"),
+            Self::Admin => f.write_str("admin key"),
             Self::Vault { collection, policy, .. } => write!(f, "{collection}/{policy}"),
         }
     }

@@ -21,6 +21,8 @@ pub enum Decision {
 pub fn decide(policies: &[AccessPolicy], who: &Identity, permission: Permission) -> Decision {
     match permission {
         Permission::Open => Decision::Allowed,
+        // No vault grants it.
+        Permission::Admin => Decision::Missing(permission),
         Permission::Vault { collection, policy, .. } => {
             let granted = policies.iter().any(|entry| entry.is_of(who) && entry.permissions.grant(collection, policy));
             if granted { Decision::Allowed } else { Decision::Missing(permission) }

@@ -2,6 +2,8 @@
 //! whole server here, in its own process.
 
 mod data;
+mod faulty;
+mod levers;
 mod names;
 mod parts;
 mod ready;
@@ -10,7 +12,7 @@ mod sockets;
 mod trust;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
+use crate::faults::Faults;
 use crate::http::ca::Ca;
 use crate::http::server::{Listener, Stopper, stopping};
 use crate::random::{OsRandom, Random, SeededRandom};
@@ -36,7 +39,7 @@ pub use trust::bundle;
 
 use data::{Claimed, Data};
 use names::Names;
-use parts::Parts;
+use parts::{Parts, Plan};
 use site::Site;
 use sockets::Sockets;
 
@@ -150,7 +153,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let system: Arc<dyn Clock> = Arc::new(SystemClock);
     let sockets = Sockets::bind(options.listen).await?;
     let claimed = Claimed::new(options.storage)?;
-    let mut names = Names::of(&options.config);
+    let names = Names::of(&options.config);
     let certs = options.certs.or_else(|| claimed.certs());
     let ca = tokio::task::spawn_blocking(local_ca(certs.clone(), names.certified(), system.now()));
     let data = claimed.open(options.seal_key.as_ref(), options.admin_key)?;
@@ -164,23 +167,28 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         (None, Some(path)) => Some(data::backup_key_in(path)?),
         (given, _) => given,
     };
+    let backup_key = data.backup_key(backup_key);
     let records = Records::new(data.store.clone());
     let clock = VaultClock::open(options.clock, &records, &*system).await.map_err(failed)?;
     let means = Means {
         records: records.clone(),
         pool: pool.clone(),
         random: random.clone(),
-        backup_key: data.backup_key(backup_key),
+        backup_key: backup_key.clone(),
         parsed_keys: PARSED_KEYS,
     };
     let directory = Directory::new(options.config.tenant, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
     parts.timekeeper.begin().await.map_err(failed)?;
-    let applied = parts.apply(options.config).await?;
-    names.add_aliases_of(&parts.vaults).await?;
+    let plan = Arc::new(Plan::new(options.config, certs.clone(), backup_key)?);
+    plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
+    names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
-    let site = Site { identity_header: site::identity_header(), ca_pem: ca.pem().to_owned(), parts, applied, names };
-    listen(site, ca, data, sockets, certs.as_deref()).await
+    let (identity_header, ca_pem) = (site::identity_header(), ca.pem().to_owned());
+    let leaves = site::leaves(ca, &names, &plan, &parts)?;
+    let faults = Arc::new(Faults::default());
+    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names };
+    listen(site, data, sockets).await
 }
 
 /// Makes or loads the local CA, while the store is opened.
@@ -193,20 +201,20 @@ fn local_ca(
 }
 
 /// Opens the doors behind the sockets.
-async fn listen(site: Site, ca: Ca, data: Data, sockets: Sockets, certs: Option<&Path>) -> Result<Running, StartError> {
-    let ca_path = data.publish_ca(certs, ca.pem())?;
-    let tls = site.tls(ca)?;
+async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, StartError> {
+    let ca_path = data.publish_ca(site.plan.certs.as_deref(), &site.ca_pem)?;
+    let tls = site.tls()?;
 
     let addresses = sockets.addresses()?;
     let (stopper, stopping) = stopping();
     let spawn = |socket, tls, answer| {
-        let limits = site.applied.limits.clone();
+        let limits = site.plan.limits.clone();
         tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
     };
     let data_plane = site.data_plane();
     let mut tasks =
         vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, site.identity_door())];
-    tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(data.engine))));
+    tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
     let mut takeover_ca = None;
     if let Some(socket) = sockets.proxy {
         let takeover = site.takeover(data_plane, addresses.all(), stopping.clone())?;

@@ -1,37 +1,57 @@
 //! The host names a server goes by, and what follows from them: what its CA may certify, which leaves it mints, who
 //! may ask its plain listeners.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{StartError, failed};
 use crate::config::Config;
 use crate::doors;
 use crate::http::authority::Authority;
 use crate::http::local::LocalNames;
 use crate::http::tls::Ours;
-use crate::vault::Vaults;
+use crate::vault::{Refusal, Vaults};
 
 /// Host names in lower case.
 pub(super) struct Names {
     machine: Option<String>,
     default_hosts: Vec<String>,
-    aliases: Vec<String>,
+    aliases: Aliases,
+}
+
+/// The aliases of vaults, as they are now. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Aliases(Arc<RwLock<Vec<String>>>);
+
+impl Aliases {
+    /// Takes over those of the vaults that are there, and answers them.
+    pub(super) async fn follow(&self, vaults: &Vaults) -> Result<Vec<String>, Refusal> {
+        let there = vaults.all().await?;
+        let mut aliases: Vec<String> = there.iter().flat_map(|vault| vault.aliases.clone()).collect();
+        aliases.sort();
+        aliases.dedup();
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clone_from(&aliases);
+        Ok(aliases)
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|alias| alias == name)
+    }
 }
 
 impl Names {
     /// The machine's own name, and those that `config` gives.
     pub(super) fn of(config: &Config) -> Self {
         let aliases = config.vaults.iter().flat_map(|vault| vault.aliases.clone()).collect();
+        let aliases = Aliases(Arc::new(RwLock::new(aliases)));
         Self { machine: machine_name(), default_hosts: config.default_hosts.clone(), aliases }
     }
 
-    /// Adds the aliases of the vaults that are there.
-    pub(super) async fn add_aliases_of(&mut self, vaults: &Vaults) -> Result<(), StartError> {
-        let there = vaults.all().await.map_err(failed)?;
-        self.aliases.extend(there.iter().flat_map(|vault| vault.aliases.clone()));
-        self.aliases.sort();
-        self.aliases.dedup();
-        Ok(())
+    /// The aliases of vaults.
+    pub(super) const fn aliases(&self) -> &Aliases {
+        &self.aliases
     }
 
     /// The names that mean the default vault, besides `localhost` and addresses.
@@ -42,7 +62,7 @@ impl Names {
     /// The domains that the local CA may certify.
     pub(super) fn certified(&self) -> Vec<String> {
         let localhost = ["localhost".to_owned()];
-        localhost.into_iter().chain(self.aliases.iter().cloned()).chain(self.of_default_vault()).collect()
+        localhost.into_iter().chain(self.aliases.all()).chain(self.of_default_vault()).collect()
     }
 
     /// What the certificate of a client that names no server is for.
@@ -58,11 +78,12 @@ impl Names {
 
     /// Says which names leaves are minted for: vaults', the login host, and those above.
     pub(super) fn ours(&self) -> Ours {
-        let others: Vec<_> = self.aliases.iter().cloned().chain(self.of_default_vault()).collect();
+        let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
         Arc::new(move |name| {
             doors::vault::host::named(name).is_some()
                 || [doors::entra::HOST, "localhost"].contains(&name)
                 || others.iter().any(|other| other == name)
+                || aliases.has(name)
         })
     }
 }

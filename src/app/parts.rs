@@ -1,21 +1,25 @@
 //! What the doors are built of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
 use super::{StartError, failed};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::crypto::pool::Pool;
-use crate::directory::Directory;
+use crate::directory::{Directory, IdentityRecord};
 use crate::http::limits::Limits;
 use crate::random::Random;
+use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
-use crate::vault::{InitialVault, Means, VaultName, Vaults};
+use crate::vault::{BackupKeySource, InitialVault, Means, VaultName, Vaults};
 
-/// The domain, the tenant, and where time, chance and threads come from.
+/// The domain, the tenant, and where time, chance and threads come from. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Parts {
+    pub(super) records: Records,
     pub(super) vaults: Vaults,
     pub(super) directory: Directory,
     pub(super) random: Arc<dyn Random>,
@@ -28,10 +32,46 @@ pub(super) struct Parts {
     pub(super) timekeeper: Arc<Timekeeper>,
 }
 
-/// What is left of the configuration once it has been applied.
-pub(super) struct Applied {
+/// What the configuration asks for: at the start, and again whenever everything is put back.
+pub(super) struct Plan {
     pub(super) default_vault: VaultName,
     pub(super) limits: Arc<Limits>,
+    /// Where certificates are kept.
+    pub(super) certs: Option<PathBuf>,
+    /// What snapshots are sealed under.
+    pub(super) backup_key: BackupKeySource,
+    identities: Vec<IdentityRecord>,
+    vaults: Vec<InitialVault>,
+}
+
+impl Plan {
+    pub(super) fn new(config: Config, certs: Option<PathBuf>, backup_key: BackupKeySource) -> Result<Self, StartError> {
+        let default_vault = config.vaults.first().map(|vault| vault.name.clone());
+        Ok(Self {
+            default_vault: default_vault.ok_or_else(|| failed("the configuration has no vault"))?,
+            limits: Arc::new(config.limits),
+            certs,
+            backup_key,
+            identities: config.identities,
+            vaults: config.vaults,
+        })
+    }
+
+    /// Makes what is asked for and is not there; says what differs and was left alone.
+    pub(super) async fn apply(&self, vaults: &Vaults, directory: &Directory, now: Timestamp) -> Result<(), StartError> {
+        for name in directory.ensure(&self.identities).await.map_err(failed)? {
+            differs(&format!("identity {name}"));
+        }
+        for vault in &self.vaults {
+            let wrong = |refusal| failed(format!("the configuration cannot be applied: {refusal}"));
+            let applied = vaults.apply(vault.clone(), now).await.map_err(wrong)?;
+            for made in applied.made {
+                tracing::debug!(made, "made from the configuration");
+            }
+            applied.differs.iter().for_each(|what| differs(what));
+        }
+        Ok(())
+    }
 }
 
 impl Parts {
@@ -40,31 +80,8 @@ impl Parts {
         let (records, random, pool) = (means.records.clone(), means.random.clone(), means.pool.clone());
         let vaults = Vaults::new(means);
         let tasks = Arc::new(Tasks::new(vaults.clone(), Arc::new(clock.clone())));
-        let timekeeper = Arc::new(Timekeeper::new(records, clock.clone(), system.clone(), tasks.clone()));
-        Self { vaults, directory, random, system, clock, pool, tasks, timekeeper }
-    }
-
-    /// Makes what the configuration wants and is not there; says what differs and was left alone.
-    pub(super) async fn apply(&self, config: Config) -> Result<Applied, StartError> {
-        for name in self.directory.ensure(&config.identities).await.map_err(failed)? {
-            differs(&format!("identity {name}"));
-        }
-        let default_vault = config.vaults.first().map(|vault| vault.name.clone());
-        let default_vault = default_vault.ok_or_else(|| failed("the configuration has no vault"))?;
-        for vault in config.vaults {
-            self.apply_vault(vault).await?;
-        }
-        Ok(Applied { default_vault, limits: Arc::new(config.limits) })
-    }
-
-    async fn apply_vault(&self, vault: InitialVault) -> Result<(), StartError> {
-        let wrong = |refusal| failed(format!("the configuration cannot be applied: {refusal}"));
-        let applied = self.vaults.apply(vault, self.clock.now()).await.map_err(wrong)?;
-        for made in applied.made {
-            tracing::debug!(made, "made from the configuration");
-        }
-        applied.differs.iter().for_each(|what| differs(what));
-        Ok(())
+        let timekeeper = Arc::new(Timekeeper::new(records.clone(), clock.clone(), system.clone(), tasks.clone()));
+        Self { records, vaults, directory, random, system, clock, pool, tasks, timekeeper }
     }
 
     /// Loads or makes the issuer's key in the background: a first start need not wait for it, token requests do.

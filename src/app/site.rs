@@ -9,11 +9,12 @@ use zeroize::Zeroizing;
 
 use super::data::Data;
 use super::names::Names;
-use super::parts::{Applied, Parts};
+use super::parts::{Parts, Plan};
 use super::ready::{Addresses, Facts, Ready};
-use super::{StartError, failed, hex};
+use super::{StartError, failed, faulty, hex, levers};
 use crate::directory::Chosen;
 use crate::doors::{admin, entra, identity, vault};
+use crate::faults::Faults;
 use crate::http::Answer;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
@@ -25,10 +26,12 @@ use crate::random;
 /// One server, put together.
 pub(super) struct Site {
     pub(super) parts: Parts,
-    pub(super) applied: Applied,
+    pub(super) plan: Arc<Plan>,
     pub(super) names: Names,
     pub(super) identity_header: Zeroizing<String>,
     pub(super) ca_pem: String,
+    pub(super) leaves: Arc<Leaves>,
+    pub(super) faults: Arc<Faults>,
 }
 
 /// The takeover proxy, and the CA whose leaves it shows.
@@ -42,16 +45,20 @@ pub(super) fn identity_header() -> Zeroizing<String> {
     Zeroizing::new(hex(&random::secret::<16>()))
 }
 
-impl Site {
-    /// TLS with leaves under the local CA, for this server's names.
-    pub(super) fn tls(&self, ca: Ca) -> Result<Arc<ServerConfig>, StartError> {
-        self.tls_for(ca, self.names.ours())
-    }
+/// Leaves under the local CA, for this server's names.
+pub(super) fn leaves(ca: Ca, names: &Names, plan: &Plan, parts: &Parts) -> Result<Arc<Leaves>, StartError> {
+    leaves_for(ca, names.ours(), names, plan, parts)
+}
 
-    fn tls_for(&self, ca: Ca, ours: Ours) -> Result<Arc<ServerConfig>, StartError> {
-        let kept = self.applied.limits.minted_leaves;
-        let leaves = Leaves::new(ca, ours, self.names.unnamed(), kept, self.parts.system.clone());
-        tls::config(Arc::new(leaves.map_err(failed)?)).map_err(failed)
+fn leaves_for(ca: Ca, ours: Ours, names: &Names, plan: &Plan, parts: &Parts) -> Result<Arc<Leaves>, StartError> {
+    let leaves = Leaves::new(ca, ours, names.unnamed(), plan.limits.minted_leaves, parts.system.clone());
+    Ok(Arc::new(leaves.map_err(failed)?))
+}
+
+impl Site {
+    /// TLS with leaves under the local CA.
+    pub(super) fn tls(&self) -> Result<Arc<ServerConfig>, StartError> {
+        tls::config(self.leaves.clone()).map_err(failed)
     }
 
     /// The vaults, and the issuer's documents on their host name.
@@ -60,18 +67,19 @@ impl Site {
         let door = vault::VaultDoor {
             vaults: parts.vaults.clone(),
             directory: parts.directory.clone(),
-            hosts: vault::host::Hosts::new(self.applied.default_vault.clone(), self.names.of_default_vault()),
+            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), self.names.of_default_vault()),
             clock: Arc::new(parts.clock.clone()),
             random: parts.random.clone(),
-            limits: self.applied.limits.clone(),
+            limits: self.plan.limits.clone(),
         };
         let (vault, entra) = (Arc::new(vault::Open::new(door)), Arc::new(entra::Open::new(parts.directory.clone())));
+        let faults = self.faults.clone();
         Arc::new(move |request, arrival| {
-            let (vault, entra) = (vault.clone(), entra.clone());
+            let (vault, entra, faults) = (vault.clone(), entra.clone(), faults.clone());
             Box::pin(async move {
                 match Authority::of(&request).filter(|authority| authority.host() == entra::HOST) {
                     Some(authority) => entra.answer(request, authority).await,
-                    None => vault.answer(request, arrival).await,
+                    None => faulty::answer(&faults, &vault, request, arrival).await,
                 }
             })
         })
@@ -91,13 +99,24 @@ impl Site {
         })
     }
 
-    /// The admin API of a server that keeps things in `engine`.
-    pub(super) fn admin_door(&self, engine: &'static str) -> Answer {
+    /// The admin API of a server that keeps things in `data`.
+    pub(super) fn admin_door(&self, data: &Data) -> Answer {
+        let levers = levers::Site {
+            parts: self.parts.clone(),
+            plan: self.plan.clone(),
+            aliases: self.names.aliases().clone(),
+            leaves: self.leaves.clone(),
+        };
         let door = Arc::new(admin::Open::new(admin::AdminDoor {
             names: self.names.local(),
             vaults: self.parts.vaults.clone(),
-            tenant: self.parts.directory.tenant(),
-            store: engine,
+            admin_key: data.admin_key.clone(),
+            directory: self.parts.directory.clone(),
+            store: data.engine,
+            timekeeper: self.parts.timekeeper.clone(),
+            faults: self.faults.clone(),
+            levers: Arc::new(levers),
+            limits: self.plan.limits.clone(),
             operations: vault::operations().collect(),
             clock: Arc::new(self.parts.clock.clone()),
             started: self.parts.system.now(),
@@ -120,8 +139,9 @@ impl Site {
         let ca = Ca::new("Keyhaven takeover CA for one start", &domains, false, now).map_err(failed)?;
         let ca_pem = ca.pem().to_owned();
         let taken_over: Ours = Arc::new(|name| vault::host::named_in_cloud(name).is_some());
-        let tls = self.tls_for(ca, taken_over.clone())?;
-        let limits = self.applied.limits.clone();
+        let leaves = leaves_for(ca, taken_over.clone(), &self.names, &self.plan, &self.parts)?;
+        let tls = tls::config(leaves).map_err(failed)?;
+        let limits = self.plan.limits.clone();
         let door = Arc::new(Door { tls: Some(tls), answer: data_plane, limits });
         let proxy = Arc::new(Proxy { taken_over, door, own, stopping });
         let answer: Answer = Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival)));
@@ -139,7 +159,7 @@ impl Site {
             ca,
             tenant: directory.tenant(),
             vaults: vaults.iter().map(|vault| vault.name.clone()).collect(),
-            default_vault: self.applied.default_vault.clone(),
+            default_vault: self.plan.default_vault.clone(),
             default_client: default.map(|identity| identity.client_id),
             identity_header: self.identity_header.clone(),
         }))

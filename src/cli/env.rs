@@ -27,11 +27,11 @@ pub(super) struct Env {
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The running server's ready file [default: DATA/ready.json]
-    #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     ready_file: Option<PathBuf>,
 
     /// The running server's data directory [default: $XDG_DATA_HOME/keyhaven]
-    #[arg(long, value_name = "DIR", env = "KEYHAVEN_DATA")]
+    #[arg(long, global = true, value_name = "DIR", env = "KEYHAVEN_DATA")]
     data: Option<PathBuf>,
 }
 
@@ -61,9 +61,14 @@ impl Target {
         serde_json::from_str(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
     }
 
+    /// Whether the command line or the environment names it.
+    pub(super) fn is_named(&self) -> bool {
+        self.ready_file.is_some() || self.data.is_some()
+    }
+
     /// Whether a ready file was named or is there.
     pub(super) fn is_told(&self) -> bool {
-        self.ready_file.is_some() || self.data.is_some() || self.path().is_ok_and(|path| path.exists())
+        self.is_named() || self.path().is_ok_and(|path| path.exists())
     }
 
     fn path(&self) -> Result<PathBuf, Failure> {

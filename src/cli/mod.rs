@@ -1,11 +1,16 @@
 //! The command line: one file for each sub-command. Nothing here exits; `main` does.
 
 mod address;
+mod client;
+mod clock;
 mod env;
 mod health;
+mod identity;
 mod run;
 mod serve;
 mod server;
+mod state;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -34,6 +39,16 @@ enum Command {
     Env(env::Env),
     /// Exit 0 when a running server answers, 1 when not
     Health(health::Health),
+    /// Show or move the clock that vaults live by
+    Clock(clock::Clock),
+    /// Show, make or delete vaults of a running server
+    Vault(vault::Vault),
+    /// Show, add or remove identities of a running server, or get a token of one
+    Identity(identity::Identity),
+    /// Put everything back to what the server's configuration says
+    Reset(state::Reset),
+    /// Save everything a server keeps as one file, or load it again
+    Snapshot(state::Snapshot),
 }
 
 /// Why a command ended badly: the line for stderr, and the exit status.
@@ -81,6 +96,11 @@ impl Cli {
                 Command::Run(run) => run.execute().await,
                 Command::Env(env) => env.execute(),
                 Command::Health(health) => health.execute().await,
+                Command::Clock(clock) => clock.execute().await,
+                Command::Vault(vault) => vault.execute().await,
+                Command::Identity(identity) => identity.execute().await,
+                Command::Reset(reset) => reset.execute().await,
+                Command::Snapshot(snapshot) => snapshot.execute().await,
             }
         });
         runtime.shutdown_timeout(std::time::Duration::from_millis(100));

@@ -17,7 +17,7 @@ const PORT: u16 = 8443;
 /// The port of managed-identity tokens when none is said.
 pub(super) const IDENTITY_PORT: u16 = 8080;
 /// The port of the admin API when none is said.
-const ADMIN_PORT: u16 = 8081;
+pub(super) const ADMIN_PORT: u16 = 8081;
 /// The ready file that every server with a data directory keeps there while it runs.
 pub(super) const READY_FILE: &str = "ready.json";
 

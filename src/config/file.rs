@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Config, TENANT, default_identities, default_vault, derived, resource_id};
@@ -31,17 +32,27 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-fn wrong(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
-    ConfigError { path: path.into(), why: why.into() }
+/// Something wrong at `path`; the path of an entry that stands alone begins with its member.
+pub(super) fn wrong(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
+    ConfigError { path: path.into().trim_start_matches('.').to_owned(), why: why.into() }
 }
 
 /// The configuration in `text`.
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let file: File = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| wrong(error.path().to_string(), without_value(&error.inner().to_string())))?;
-    reader.end().map_err(|error| wrong(".", error.to_string()))?;
-    file.config()
+    read::<File>(text.as_bytes())?.config()
+}
+
+/// The JSON `text` as a `T`.
+pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| at(&error.path().to_string(), without_value(&error.inner().to_string())))?;
+    reader.end().map_err(|error| at(".", error.to_string()))?;
+    Ok(value)
+}
+
+fn at(path: &str, why: String) -> ConfigError {
+    ConfigError { path: path.to_owned(), why }
 }
 
 /// What a parser says is wrong, without the value that it shows: that may be a secret in the wrong form.
@@ -77,7 +88,7 @@ struct FileKeyFile {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileIdentity {
+pub(super) struct FileIdentity {
     name: String,
     client_id: Option<Uuid>,
     object_id: Option<Uuid>,
@@ -89,7 +100,7 @@ struct FileIdentity {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileVault {
+pub(super) struct FileVault {
     name: String,
     #[serde(default)]
     aliases: Vec<String>,
@@ -208,7 +219,7 @@ fn identities(given: Vec<FileIdentity>, tenant: Uuid) -> Result<Vec<IdentityReco
 }
 
 impl FileIdentity {
-    fn record(self, path: &str, tenant: Uuid, order: usize) -> Result<IdentityRecord, ConfigError> {
+    pub(super) fn record(self, path: &str, tenant: Uuid, order: usize) -> Result<IdentityRecord, ConfigError> {
         let name = self.name;
         if name.is_empty() || name.chars().any(char::is_whitespace) {
             return Err(wrong(format!("{path}.name"), "must not be empty or hold blanks"));
@@ -250,7 +261,12 @@ fn vaults(
 }
 
 impl FileVault {
-    fn initial(self, path: &str, tenant: Uuid, identities: &[IdentityRecord]) -> Result<InitialVault, ConfigError> {
+    pub(super) fn initial(
+        self,
+        path: &str,
+        tenant: Uuid,
+        identities: &[IdentityRecord],
+    ) -> Result<InitialVault, ConfigError> {
         let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
         let name = VaultName::parse(&self.name).ok_or_else(|| wrong(format!("{path}.name"), rule))?;
         let retention_days = self.soft_delete_retention_in_days.unwrap_or(90);

@@ -1,6 +1,7 @@
 //! The configuration: what tenant, identities and vaults there shall be, and within which bounds. Read once, then
 //! never changed.
 
+pub mod entry;
 mod file;
 
 use std::path::PathBuf;

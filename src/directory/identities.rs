@@ -31,6 +31,30 @@ pub struct IdentityRecord {
     pub order: usize,
 }
 
+impl IdentityRecord {
+    fn shares_with(&self, other: &Self) -> bool {
+        self.name == other.name || self.client_id == other.client_id || self.object_id == other.object_id
+    }
+}
+
+/// Why an identity was not added.
+#[derive(Debug)]
+pub enum AddRefusal {
+    /// Its name or one of its ids belongs to another.
+    Taken {
+        /// The other's name.
+        by: String,
+    },
+    /// The store failed.
+    Record(RecordError),
+}
+
+impl From<RecordError> for AddRefusal {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
 /// A client secret: shown by nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -120,6 +144,42 @@ impl Directory {
         // A directory has one configuration for as long as it lives.
         let _ = self.inner.configured.set(identities.iter().map(|identity| identity.object_id).collect());
         self.records().update(|view: View| async move { self.settle_identities(&view, identities).await }).await
+    }
+
+    /// Adds `identity`, last in order.
+    ///
+    /// # Errors
+    /// [`AddRefusal::Taken`] when its name or an id of its is another's; what the store reports.
+    pub async fn add(&self, identity: &IdentityRecord) -> Result<(), AddRefusal> {
+        self.records().update(|view: View| async move { self.adding(&view, identity).await }).await
+    }
+
+    async fn adding(&self, view: &View, identity: &IdentityRecord) -> Result<Change<()>, AddRefusal> {
+        let all = self.records().scan::<IdentityRecord>(view, &Key::from("identity/"), None, usize::MAX).await?;
+        if let Some(twin) = all.iter().find(|other| other.shares_with(identity)) {
+            return Err(AddRefusal::Taken { by: twin.name.clone() });
+        }
+        let order = all.iter().map(|other| other.order + 1).max().unwrap_or_default();
+        let key = key_of(identity.object_id);
+        let batch = Batch::default().expect(key.clone(), 0);
+        let added = IdentityRecord { order, ..identity.clone() };
+        Ok(Change { batch: batch.put(key, encode(&added)?), answer: () })
+    }
+
+    /// Takes the identity called `name` away; answers whether there was one. Its tokens are worth nothing from now on.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn remove(&self, name: &str) -> Result<bool, RecordError> {
+        let found = self.identities().await?.into_iter().find(|identity| identity.name == name);
+        let Some(identity) = found else { return Ok(false) };
+        let key = &key_of(identity.object_id);
+        let taking = |view: View| async move {
+            let there = view.revision_of(key).await?;
+            let batch = there.map(|revision| Batch::default().expect(key.clone(), revision).delete(key.clone()));
+            Ok::<_, RecordError>(Change { batch: batch.unwrap_or_default(), answer: there.is_some() })
+        };
+        self.records().update(taking).await
     }
 
     async fn settle_identities(

@@ -154,6 +154,17 @@ impl Directory {
         prepared.map(drop)
     }
 
+    /// Takes the key over that the records hold now: everything was replaced. Tokens of the key before are no longer
+    /// good, though their signatures were remembered as such.
+    ///
+    /// # Errors
+    /// As [`Directory::prepare_issuer`].
+    pub async fn reload_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
+        let prepared = self.prepare_issuer(pool).await;
+        self.inner.issuer.checked.clear();
+        prepared
+    }
+
     /// Why no tokens can be issued or checked, if that is so.
     pub fn issuer_failure(&self) -> Option<String> {
         self.inner.issuer.failure()
@@ -245,6 +256,7 @@ fn mark(token: &str) -> [u8; 32] {
     mark
 }
 
-fn place() -> Key {
+/// Where the key lies.
+pub(super) fn place() -> Key {
     Key::from("issuer/current")
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::records::Records;
 
-pub use identities::{Chosen, ClientSecret, IdentityRecord};
+pub use identities::{AddRefusal, Chosen, ClientSecret, IdentityRecord};
 pub use issuer::{IssuerError, PublicKey};
 pub use token::{Claims, Issued, TokenRefusal};
 
@@ -51,6 +51,11 @@ impl Directory {
         }
     }
 
+    /// The same tenant over other records: a draft that is to replace these.
+    pub fn over(&self, records: Records) -> Self {
+        Self::new(self.inner.tenant, records, self.inner.clock.clone(), 1)
+    }
+
     /// The tenant's id.
     pub fn tenant(&self) -> Uuid {
         self.inner.tenant
@@ -59,6 +64,11 @@ impl Directory {
     /// The issuer of every token, whatever the port: `https://sts.windows.net/TENANT/`.
     pub fn issuer(&self) -> &str {
         &self.inner.issuer_name
+    }
+
+    /// Where the issuer's key lies among the records: what keeps tokens good when everything else is replaced.
+    pub fn issuer_place() -> crate::store::Key {
+        issuer::place()
     }
 
     fn records(&self) -> &Records {

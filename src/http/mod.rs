@@ -27,6 +27,19 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// What answers requests: a door, or several behind one listener.
 pub type Answer = Arc<dyn Fn(Request, Arrival) -> BoxFuture<Response> + Send + Sync>;
 
+/// Stands in the extensions of an answer that is not to be sent: the connection ends instead, as a network's failure
+/// would end it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection was cut, as was asked")
+    }
+}
+
+impl std::error::Error for Cut {}
+
 /// Where a request came from and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {

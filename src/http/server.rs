@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::limits::Limits;
-use super::{Answer, Arrival, Response, body};
+use super::{Answer, Arrival, Cut, Response, body};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -158,7 +158,8 @@ impl Door {
             let answering = (self.answer)(request, arrival);
             async move {
                 let _busy = busy;
-                Ok::<_, std::convert::Infallible>(unpanicked(answering).await)
+                let answer = unpanicked(answering).await;
+                if answer.extensions().get::<Cut>().is_some() { Err(Cut) } else { Ok(answer) }
             }
         });
         let builder = self.builder();

@@ -46,6 +46,11 @@ pub(super) fn pointer() -> Key {
     Key::from("generation")
 }
 
+/// What says that something may be left to sweep away: a start need not look through everything.
+fn unswept() -> Key {
+    Key::from("generation-unswept")
+}
+
 /// A generation that is being built; nobody sees it until it is published. Dropped before, it is swept away later.
 pub struct Draft {
     records: Records,
@@ -63,6 +68,7 @@ impl Draft {
         let before = records.view().await?.root().pointed.unwrap_or_default();
         let prefix = format!("{GENERATIONS}{}/", Uuid::from_bytes(crate::random::secret()).simple());
         let root = Root { prefix: Arc::from(prefix), pointed: None };
+        records.inner.store.commit(Batch::default().put(unswept(), vec![])).await?;
         let drafted = records.under(root.clone());
         Ok(Self { records: drafted, store: records.inner.store.clone(), root, before, turn })
     }
@@ -114,8 +120,16 @@ impl Records {
     /// When the store fails.
     pub async fn sweep(&self) -> Result<usize, RecordError> {
         let _turn = self.inner.drafts.lock().await;
-        let mut after = None;
-        let mut swept = 0;
+        if self.inner.store.view().await?.revision_of(&unswept()).await?.is_none() {
+            return Ok(0);
+        }
+        let swept = self.sweep_all().await?;
+        self.inner.store.commit(Batch::default().delete(unswept())).await?;
+        Ok(swept)
+    }
+
+    async fn sweep_all(&self) -> Result<usize, RecordError> {
+        let (mut after, mut swept) = (None, 0);
         loop {
             let moment = self.inner.store.view().await?;
             let root = self.inner.current.at(&moment).await?;
@@ -127,13 +141,18 @@ impl Records {
             if !stale.is_empty() {
                 self.inner.store.commit(Batch { delete: stale, ..Batch::default() }).await?;
             }
+            tokio::task::yield_now().await;
         }
     }
 }
 
 fn is_stale(key: &Key, root: &Root) -> bool {
     let text = key.as_bytes();
-    let current = text.starts_with(root.prefix.as_bytes())
-        && (!root.prefix.is_empty() || !text.starts_with(GENERATIONS.as_bytes()));
-    *key != pointer() && !current
+    let current = text.starts_with(root.prefix.as_bytes()) && (!root.prefix.is_empty() || !is_apart(key));
+    !current && *key != pointer() && *key != unswept()
+}
+
+/// Whether a key is no record of the first generation, whose keys begin with nothing of their own.
+pub(super) fn is_apart(key: &Key) -> bool {
+    *key == pointer() || *key == unswept() || key.as_bytes().starts_with(GENERATIONS.as_bytes())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::generation::is_apart;
 use crate::store::{self, Batch, Entry, Key, Revision, StoreError};
 
 /// One consistent moment. Keys are those of the rooms above; the generation they lie under stays in here.
@@ -67,9 +68,18 @@ impl View {
         Ok(found.into_iter().map(|entry| Entry { key: self.root.without(&entry.key), ..entry }).collect())
     }
 
-    /// Where `key` really lies: the same key of another generation is another place.
-    pub fn place_of(&self, key: &Key) -> Key {
-        self.root.within(key)
+    /// Everything there is, a piece at a time: at most `limit` entries strictly behind `after`, and where the next piece
+    /// begins. They may be secret.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a value is damaged.
+    pub async fn everything(&self, after: Option<&Key>, limit: usize) -> Result<(Vec<Entry>, Option<Key>), StoreError> {
+        let mut found = self.entries(&Key::from(""), after, limit).await?;
+        let next = (found.len() == limit).then(|| found.last().map(|entry| entry.key.clone())).flatten();
+        if self.root.prefix.is_empty() {
+            found.retain(|entry| !is_apart(&entry.key));
+        }
+        Ok((found, next))
     }
 
     pub(super) const fn root(&self) -> &Root {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::records::RecordError;
 use crate::vault::{Due, Refusal, Vaults};
 
-pub use timekeeper::{ClockChoice, ClockError, Report, Timekeeper, VaultClock};
+pub use timekeeper::{ClockChoice, ClockError, Report, Timekeeper, VaultClock, position_place};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);

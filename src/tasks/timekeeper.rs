@@ -259,7 +259,10 @@ impl Timekeeper {
     async fn keep_as(&self, at: Timestamp, frozen: bool, stopped: bool) -> Result<(), ClockError> {
         let position = &Position { at, frozen, real: self.system.now(), stopped };
         let put = |_view: View| async move {
-            Ok::<_, RecordError>(Change { batch: Batch::default().put(place(), encode(position)?), answer: () })
+            Ok::<_, RecordError>(Change {
+                batch: Batch::default().put(position_place(), encode(position)?),
+                answer: (),
+            })
         };
         Ok(self.records.update(put).await?)
     }
@@ -267,11 +270,11 @@ impl Timekeeper {
 
 async fn kept(records: &Records) -> Result<Option<Position>, RecordError> {
     let view = records.view().await?;
-    Ok(records.get::<Position>(&view, &place()).await?.map(|kept| *kept))
+    Ok(records.get::<Position>(&view, &position_place()).await?.map(|kept| *kept))
 }
 
 /// Where the clock's position lies.
-pub(crate) fn place() -> Key {
+pub fn position_place() -> Key {
     Key::from("clock/position")
 }
 

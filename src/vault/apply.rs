@@ -180,7 +180,7 @@ impl InitialKey {
 }
 
 impl InitialVault {
-    fn vault(&self, id: Uuid) -> Vault {
+    pub(super) fn vault(&self, id: Uuid) -> Vault {
         Vault {
             id,
             name: self.name.clone(),

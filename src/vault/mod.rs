@@ -5,11 +5,13 @@ mod apply;
 mod backup;
 mod due;
 pub mod keys;
+mod manage;
 mod name;
 pub mod object;
 mod refusal;
 pub mod secrets;
 mod settings;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -101,6 +103,21 @@ impl Vaults {
         }
     }
 
+    /// The same vaults' means over other records: a draft that is to replace these.
+    pub fn over(&self, records: Records) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                records,
+                pool: self.inner.pool.clone(),
+                random: self.inner.random.clone(),
+                parsed: Cache::new(1),
+                queues: std::array::from_fn(|_| Mutex::new(())),
+                backup_key: self.inner.backup_key.clone(),
+                schedule: self.inner.schedule.clone(),
+            }),
+        }
+    }
+
     /// The vault called `name`, if there is one.
     ///
     /// # Errors
@@ -143,14 +160,6 @@ impl Vaults {
     /// Resolves when something may fall due sooner than was known.
     pub async fn rescheduled(&self) {
         self.inner.schedule.notified().await;
-    }
-
-    /// Takes away what belongs to nothing that counts any more; answers how many records that were.
-    ///
-    /// # Errors
-    /// What the store reports.
-    pub async fn sweep(&self) -> Result<usize, Refusal> {
-        Ok(self.records().sweep().await?)
     }
 
     fn schedule_changed(&self) {

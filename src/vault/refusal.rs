@@ -5,7 +5,7 @@ use std::fmt;
 use super::keys::release::ReleaseFault;
 use super::keys::{KeyRecord, KeyType};
 use super::object::Found;
-use super::{Kind, ObjectName, Version};
+use super::{Kind, ObjectName, VaultName, Version};
 use crate::crypto::CryptoError;
 use crate::crypto::pool::PoolError;
 use crate::records::RecordError;
@@ -85,6 +85,20 @@ pub enum Refusal {
     TooManyVersions {
         /// How many it may have.
         most: usize,
+    },
+    /// What is to change of the vault may not.
+    Fixed {
+        /// The member of the vault.
+        member: &'static str,
+        /// Why it may not.
+        why: &'static str,
+    },
+    /// Another vault answers on this host name.
+    AliasTaken {
+        /// The host name.
+        alias: String,
+        /// The vault that answers on it.
+        owner: VaultName,
     },
     /// The vault was deleted, or replaced by another, while the request was under way.
     VaultGone,
@@ -169,6 +183,8 @@ impl fmt::Display for Refusal {
             Self::Damaged { record, why } => write!(f, "the record {record} is damaged: {why}"),
             Self::Internal(why) => f.write_str(why),
             Self::Store(error) => write!(f, "{error}"),
+            Self::Fixed { member, why } => write!(f, "{member} {why}"),
+            Self::AliasTaken { alias, owner } => write!(f, "the vault '{owner}' answers on {alias}"),
             Self::NeedsPremium { kty } => write!(f, "keys of type {kty} need a premium vault"),
             other => write!(f, "{other:?}"),
         }

@@ -4,13 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod admin;
 mod backup;
 mod challenge;
 mod cli;
+mod clock;
 mod create;
 mod deletion;
 mod durability;
 mod errors;
+mod faults;
 mod golden;
 mod identity;
 mod import;
@@ -22,6 +25,7 @@ mod private;
 mod release;
 mod requests;
 mod secrets;
+mod snapshot;
 mod stop;
 mod takeover;
 mod tls;

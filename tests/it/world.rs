@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
 use hyper::header::HeaderMap;
+use hyper::http::request::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keyhaven::app::{self, Listen, Options, Running, Storage};
@@ -52,6 +53,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 impl World {
@@ -104,19 +106,43 @@ impl World {
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// A request to the admin API with its key; `line` is `METHOD PATH`.
+    pub async fn admin(&self, line: &str, body: &str) -> Answer {
+        let key = format!("Bearer {}", self.server.ready.admin_key);
+        self.admin_with(line, body.as_bytes(), &[("authorization", &key)]).await
+    }
+
+    /// A request to the admin API with these headers.
+    pub async fn admin_with(&self, line: &str, body: &[u8], headers: &[(&str, &str)]) -> Answer {
+        let (method, path) = line.split_once(' ').unwrap();
+        let address = self.server.ready.admin.clone().unwrap();
+        let request = Request::builder().method(method).uri(path);
+        Self::plainly(&address, request, body, headers).await
+    }
+
+    /// The bytes that the admin API answers.
+    pub async fn admin_bytes(&self, line: &str) -> Vec<u8> {
+        let answer = self.admin(line, "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.bytes
+    }
+
     /// A GET to a plain listener.
     pub async fn plain(&self, address: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Self::plainly(address, Request::get(path), b"", headers).await
+    }
+
+    async fn plainly(address: &str, mut request: Builder, body: &[u8], headers: &[(&str, &str)]) -> Answer {
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let mut request = Request::get(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", address);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let request = request.body(Full::<Bytes>::from(body.to_vec())).unwrap();
         Answer::read(sender.send_request(request).await.unwrap()).await
     }
 
@@ -206,7 +232,8 @@ impl Answer {
     async fn read(response: hyper::Response<hyper::body::Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Self { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Self { status: parts.status, headers: parts.headers, text, bytes: bytes.to_vec() }
     }
 
     /// The body as JSON.

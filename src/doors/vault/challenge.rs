@@ -20,6 +20,9 @@ pub(super) const APP_ID: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
 /// What a request without a token is told (recorded, golden 061).
 pub(super) const MISSING: &str = "AKV10000: Request is missing a Bearer or PoP token.";
 
+/// What a request with a token that has expired is told (public).
+pub(super) const EXPIRED: &str = "[TokenExpired] Error validating token: 'S2S12086'.";
+
 /// The resource that clients ask a token for: the host without its first label, with its port, because Python and Go
 /// compare the port too.
 pub(super) fn resource(authority: &Authority) -> String {
@@ -64,7 +67,7 @@ pub(super) fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<St
         TokenRefusal::Audience(found) => {
             format!("AKV10022: Invalid audience. Expected {VAULT} or {APP_ID}, found: {found}.")
         }
-        TokenRefusal::Expired => "[TokenExpired] Error validating token: 'S2S12086'.".to_owned(),
+        TokenRefusal::Expired => EXPIRED.to_owned(),
         TokenRefusal::NoSuchIdentity(oid) => {
             format!("Error validating token: the identity with the object id {oid} does not exist.")
         }

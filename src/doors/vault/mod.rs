@@ -32,7 +32,7 @@ use crate::http::routes::{Lookup, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::{self, Random};
-use crate::vault::{Call, Vault, Vaults};
+use crate::vault::{Call, Vault, VaultName, Vaults};
 
 use api_version::ApiVersion;
 use exchange::{Asked, Exchange};
@@ -122,6 +122,32 @@ impl Open {
         };
         response::finish(&mut answered, id, client_id, arrival);
         answered
+    }
+
+    /// The vault and the operation that a request is about, for rules that speak of them.
+    pub async fn about(&self, request: &Request) -> Option<(VaultName, &'static Operation)> {
+        let authority = Authority::of(request)?;
+        let vault = self.door.hosts.find(&self.door.vaults, &authority).await.ok()??;
+        let method = method::meant(request.method(), request.headers()).ok()?;
+        match self.routes.find(&method, request.uri().path()) {
+            Lookup::Found(operation, ..) => Some((vault.name.clone(), operation)),
+            Lookup::NoSuchMethod | Lookup::NoSuchPath => None,
+        }
+    }
+
+    /// Refuses a request with `error`, as the service would.
+    pub async fn refuse(&self, request: Request, arrival: Arrival, error: ApiError) -> Response {
+        let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
+        body::drain(request.into_body(), &self.door.limits).await;
+        let mut answered = error.into_response();
+        response::finish(&mut answered, random::uuid(&*self.door.random), client_id, arrival);
+        answered
+    }
+
+    /// The 401 of a token that has expired, with its challenge.
+    pub fn expired(&self, authority: &Authority, arrival: Arrival) -> ApiError {
+        let text = challenge::EXPIRED.to_owned();
+        challenge::unauthorized(text, authority, self.door.directory.tenant(), arrival)
     }
 
     async fn guarded(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {

@@ -57,6 +57,8 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::TooManyVersions { most } => {
             bad(format!("An object with more than {most} versions cannot be backed up."))
         }
+        // Requests of this door do not change vaults.
+        Refusal::Fixed { .. } | Refusal::AliasTaken { .. } => internal(&refusal.to_string()),
         Refusal::VaultGone => {
             let text = "The vault was deleted or replaced while the request was under way.";
             ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)

@@ -1,0 +1,62 @@
+//! The layer around the vaults that lets requests go wrong, as the rules of `faults` say.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+
+use crate::doors::vault;
+use crate::faults::{Fault, Faults};
+use crate::http::authority::Authority;
+use crate::http::error::ApiError;
+use crate::http::{Arrival, Cut, Request, Response, body};
+
+/// Answers a request, unless a rule says that it goes wrong.
+pub(super) async fn answer(faults: &Faults, door: &Arc<vault::Open>, request: Request, arrival: Arrival) -> Response {
+    let about = if faults.any() { door.about(&request).await } else { None };
+    let fault = about.and_then(|(vault, operation)| faults.strike(vault.as_str(), operation.name));
+    match fault {
+        None => door.answer(request, arrival).await,
+        Some(fault) => wrong(fault, door, request, arrival).await,
+    }
+}
+
+async fn wrong(fault: Fault, door: &Arc<vault::Open>, request: Request, arrival: Arrival) -> Response {
+    match fault {
+        Fault::Delay(pause) => {
+            tokio::time::sleep(pause).await;
+            door.answer(request, arrival).await
+        }
+        Fault::CutBefore => cut(body::empty(StatusCode::OK)),
+        Fault::CutAfter => cut(door.answer(request, arrival).await),
+        Fault::Status { status, retry_after } => door.refuse(request, arrival, refusal(status, retry_after)).await,
+        Fault::TokenExpired => match Authority::of(&request) {
+            Some(authority) => {
+                let error = door.expired(&authority, arrival);
+                door.refuse(request, arrival, error).await
+            }
+            None => door.answer(request, arrival).await,
+        },
+    }
+}
+
+fn cut(mut answer: Response) -> Response {
+    answer.extensions_mut().insert(Cut);
+    answer
+}
+
+/// The text of 429 is recorded, without Retry-After; those of the others follow ASP.NET's reason phrases.
+fn refusal(status: u16, retry_after: Option<u32>) -> ApiError {
+    let error = match status {
+        429 => {
+            let text = "Request was not processed because too many requests were received. Reason: \
+                        VaultRequestTypeLimitReached";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", text)
+        }
+        503 => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Service Unavailable"),
+        _ => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error"),
+    };
+    match retry_after {
+        Some(seconds) => error.header("retry-after", seconds.to_string()),
+        None => error,
+    }
+}

@@ -1,0 +1,145 @@
+//! What concerns a server as a whole: everything put back, saved, loaded.
+
+use std::sync::Arc;
+
+use super::names::Aliases;
+use super::parts::{Parts, Plan};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::doors::admin::{Levers, Trouble};
+use crate::http::BoxFuture;
+use crate::http::tls::Leaves;
+use crate::records::Draft;
+use crate::snapshot::{self, About, SnapshotError};
+use crate::store::Batch;
+use crate::tasks::position_place;
+
+/// The levers of one server. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Site {
+    pub(super) parts: Parts,
+    pub(super) plan: Arc<Plan>,
+    pub(super) aliases: Aliases,
+    pub(super) leaves: Arc<Leaves>,
+}
+
+impl Levers for Site {
+    fn reset(&self) -> BoxFuture<Result<(), Trouble>> {
+        let site = self.clone();
+        Box::pin(async move { site.put_back().await })
+    }
+
+    fn save(&self) -> BoxFuture<Result<Vec<u8>, Trouble>> {
+        let site = self.clone();
+        Box::pin(async move { site.saved().await })
+    }
+
+    fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), Trouble>> {
+        let site = self.clone();
+        Box::pin(async move { site.loaded(file).await })
+    }
+
+    fn uncertified(&self, alias: &str) -> Option<String> {
+        let names = [alias.to_owned()];
+        self.leaves.ca().cover(&names, self.plan.certs.as_deref()).err().map(|error| error.to_string())
+    }
+
+    fn vaults_changed(&self) -> BoxFuture<()> {
+        let site = self.clone();
+        Box::pin(async move {
+            site.follow_names().await;
+            let tasks = site.parts.tasks.clone();
+            tokio::spawn(async move { tasks.sweep().await });
+        })
+    }
+}
+
+impl Site {
+    /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and the clock
+    /// go along: whoever is signed in stays so.
+    async fn put_back(self) -> Result<(), Trouble> {
+        let Parts { records, vaults, directory, .. } = &self.parts;
+        // A key that is still being made must be there to go along.
+        directory.public_key().await.map_err(failed)?;
+        let draft = records.draft().await.map_err(failed)?;
+        self.carry_over(&draft).await?;
+        let (vaults, directory) = (vaults.over(draft.records().clone()), directory.over(draft.records().clone()));
+        self.plan.apply(&vaults, &directory, self.parts.clock.now()).await.map_err(|error| Trouble::Failed(error.0))?;
+        draft.publish().await.map_err(failed)?;
+        self.replaced().await
+    }
+
+    async fn carry_over(&self, draft: &Draft) -> Result<(), Trouble> {
+        let view = self.parts.records.view().await.map_err(failed)?;
+        let mut batch = Batch::default();
+        for place in [Directory::issuer_place(), position_place()] {
+            if let Some(entry) = view.get(&place).await.map_err(failed)? {
+                batch = batch.put(place, entry.value);
+            }
+        }
+        draft.fill(batch).await.map_err(failed)
+    }
+
+    async fn saved(self) -> Result<Vec<u8>, Trouble> {
+        // In the file the clock stands where it stands now, and has not run since.
+        self.parts.timekeeper.end().await.map_err(failed)?;
+        let view = self.parts.records.view().await.map_err(failed)?;
+        self.parts.timekeeper.begin().await.map_err(failed)?;
+        let all = snapshot::gather(&view).await.map_err(failed)?;
+        drop(view);
+        let (tenant, made) = (self.parts.directory.tenant(), self.parts.system.now().to_string());
+        let source = self.plan.backup_key.clone();
+        blocking(move || {
+            let key = source().map_err(Trouble::Failed)?;
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            let about = About { tenant, made, version, backup_key: key.id() };
+            snapshot::seal(&all, &about, &key).map_err(failed)
+        })
+        .await
+    }
+
+    async fn loaded(self, file: Vec<u8>) -> Result<(), Trouble> {
+        let (tenant, source) = (self.parts.directory.tenant(), self.plan.backup_key.clone());
+        let batches = blocking(move || {
+            let key = source().map_err(Trouble::Failed)?;
+            snapshot::open(&file, tenant, &key).map_err(|error| match error {
+                SnapshotError::Record(error) => failed(error),
+                refused => Trouble::Refused(refused.to_string()),
+            })
+        })
+        .await?;
+        snapshot::replace(&self.parts.records, batches).await.map_err(failed)?;
+        self.replaced().await
+    }
+
+    /// Everything was replaced: what is held in memory follows.
+    async fn replaced(self) -> Result<(), Trouble> {
+        let Parts { directory, pool, timekeeper, tasks, .. } = &self.parts;
+        directory.reload_issuer(pool).await.map_err(failed)?;
+        timekeeper.follow().await.map_err(failed)?;
+        timekeeper.begin().await.map_err(failed)?;
+        self.follow_names().await;
+        let tasks = tasks.clone();
+        tokio::spawn(async move { tasks.sweep().await });
+        Ok(())
+    }
+
+    async fn follow_names(&self) {
+        match self.aliases.follow(&self.parts.vaults).await {
+            Ok(aliases) => {
+                for why in aliases.iter().filter_map(|alias| self.uncertified(alias)) {
+                    tracing::warn!(why, "a vault's alias cannot be reached");
+                }
+            }
+            Err(error) => tracing::error!(?error, "the vaults' aliases could not be read"),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+fn failed(error: impl std::fmt::Display) -> Trouble {
+    Trouble::Failed(error.to_string())
+}

@@ -1,0 +1,122 @@
+//! What sub-commands ask a running server with: one request to its admin API.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+use super::serve::ADMIN_PORT;
+use super::{Failure, env, server};
+
+/// How long a connection may take; the work itself may take longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which running server is meant, and how answers are printed.
+#[derive(Debug, Args)]
+pub(super) struct Client {
+    #[command(flatten)]
+    target: env::Target,
+
+    /// Print the server's answer as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// Where the admin API is, and its key.
+struct Door {
+    address: String,
+    key: Zeroizing<String>,
+}
+
+impl Client {
+    /// The answer's bytes; an error that the server tells is a failure of the command.
+    pub(super) async fn bytes(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
+        let door = self.door()?;
+        let unreachable = |error: &dyn std::fmt::Display| {
+            let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
+            Failure::failed(format!("no server answers at {}: {error}; {hint}", door.address))
+        };
+        let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(&door.address)).await;
+        let stream = connected.map_err(|error| unreachable(&error))?.map_err(|error| unreachable(&error))?;
+        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|error| unreachable(&error))?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "localhost")
+            .header(AUTHORIZATION, format!("Bearer {}", door.key.as_str()))
+            .body(Full::new(Bytes::from(body)))
+            .map_err(Failure::failed)?;
+        let answer = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.map_err(Failure::failed)?.to_bytes();
+        if status.is_success() { Ok(bytes) } else { Err(told(status, &bytes)) }
+    }
+
+    /// The answer as JSON; null when it has no body.
+    pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let bytes = self.bytes(method, path, body).await?;
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&bytes).map_err(|error| Failure::failed(format!("an answer that is no JSON: {error}")))
+    }
+
+    /// Prints `answer` as JSON, or the line that says it to a person.
+    pub(super) fn print(&self, answer: &Value, line: &str) {
+        if self.json {
+            println!("{answer:#}");
+        } else if !line.is_empty() {
+            println!("{line}");
+        }
+    }
+
+    /// In a command that `run` started the environment says where; else the ready file does, else the defaults hold.
+    fn door(&self) -> Result<Door, Failure> {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if !self.target.is_named()
+            && let (Some(url), Some(key)) = (set("KEYHAVEN_ADMIN_URL"), set("KEYHAVEN_ADMIN_KEY"))
+        {
+            return Ok(Door { address: url.trim_start_matches("http://").to_owned(), key: Zeroizing::new(key) });
+        }
+        if self.target.is_told() {
+            let ready = self.target.ready()?;
+            let off = || Failure::failed("the server's admin API is switched off (--admin-listen)");
+            return Ok(Door { address: ready.admin.ok_or_else(off)?, key: Zeroizing::new(ready.admin_key) });
+        }
+        let key = match set("KEYHAVEN_ADMIN_KEY") {
+            Some(key) => Zeroizing::new(key),
+            None => Zeroizing::new(kept_key()?),
+        };
+        Ok(Door { address: format!("127.0.0.1:{ADMIN_PORT}"), key })
+    }
+}
+
+/// The admin key in the default data directory.
+fn kept_key() -> Result<String, Failure> {
+    let path: PathBuf = server::data_dir(None)?.join("admin.key");
+    let absent = |error| {
+        let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
+        Failure::failed(format!("no running server found ({}: {error}); {hint}", path.display()))
+    };
+    std::fs::read_to_string(&path).map(|text| text.trim().to_owned()).map_err(absent)
+}
+
+/// What the server says is wrong.
+fn told(status: StatusCode, bytes: &[u8]) -> Failure {
+    let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    match body["error"]["message"].as_str() {
+        Some(message) => Failure::failed(message),
+        None => Failure::failed(format!("the server answers {status}")),
+    }
+}

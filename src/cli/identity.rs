@@ -1,0 +1,97 @@
+//! `keyhaven identity`: the identities of a running server.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::Client;
+
+/// Show, add or remove identities of a running server, or get a token of one.
+#[derive(Debug, Args)]
+pub(super) struct Identity {
+    #[command(subcommand)]
+    action: Action,
+
+    #[command(flatten)]
+    client: Client,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show every identity
+    List,
+    /// Add an identity; ids that are left out are derived from its name
+    Add {
+        /// The name
+        name: String,
+        /// Its application id
+        #[arg(long, value_name = "UUID")]
+        client_id: Option<String>,
+        /// Its principal id, which policies name
+        #[arg(long, value_name = "UUID")]
+        object_id: Option<String>,
+        /// Give it to requests for a token that name no identity
+        #[arg(long)]
+        system_assigned: bool,
+    },
+    /// Remove an identity; its tokens are refused from then on
+    Remove {
+        /// The name
+        name: String,
+    },
+    /// Print a token of an identity
+    Token {
+        /// The name
+        name: String,
+        /// What the token is for
+        #[arg(long, value_name = "URI", default_value = "https://vault.azure.net")]
+        resource: String,
+    },
+}
+
+impl Identity {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let client = &self.client;
+        match self.action {
+            Action::List => {
+                let answer = client.ask(Method::GET, "/admin/identities", None).await?;
+                let lines: Vec<_> = answer["identities"].as_array().into_iter().flatten().map(line).collect();
+                client.print(&answer, &lines.join("\n"));
+            }
+            Action::Add { name, client_id, object_id, system_assigned } => {
+                let mut entry = json!({"name": name, "systemAssigned": system_assigned});
+                for (member, value) in [("clientId", client_id), ("objectId", object_id)] {
+                    if let Some(value) = value {
+                        entry[member] = value.into();
+                    }
+                }
+                let answer = client.ask(Method::POST, "/admin/identities", Some(&entry)).await?;
+                client.print(&answer, &line(&answer));
+            }
+            Action::Remove { name } => {
+                client.ask(Method::DELETE, &format!("/admin/identities/{}", segment(&name)), None).await?;
+                client.print(&json!({"removed": name}), &format!("removed {name}"));
+            }
+            Action::Token { name, resource } => {
+                let path = format!("/admin/identities/{}/token", segment(&name));
+                let answer = client.ask(Method::POST, &path, Some(&json!({"resource": resource}))).await?;
+                client.print(&answer, answer["access_token"].as_str().unwrap_or_default());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A name as one segment of a path.
+fn segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn line(identity: &Value) -> String {
+    let text = |name: &str| identity[name].as_str().unwrap_or_default();
+    let assigned = if identity["systemAssigned"] == true { "  system-assigned" } else { "" };
+    format!("{:<16} client {}  object {}{assigned}", text("name"), text("clientId"), text("objectId"))
+}

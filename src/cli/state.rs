@@ -1,0 +1,86 @@
+//! `keyhaven reset` and `keyhaven snapshot`: everything a running server keeps.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::json;
+
+use super::Failure;
+use super::client::Client;
+
+/// Put everything back to what the server's configuration says.
+///
+/// All vaults, keys, secrets and identities are replaced at once. Tokens stay good, and a virtual clock goes on.
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    #[command(flatten)]
+    client: Client,
+}
+
+/// Save everything a server keeps as one file, or load it again.
+///
+/// The file is sealed under the server's backup key: give servers that exchange snapshots the same one (`backupKey` in
+/// the configuration, or KEYHAVEN_BACKUP_KEY). Without one, the data has a key of its own, backup.key.
+#[derive(Debug, Args)]
+pub(super) struct Snapshot {
+    #[command(subcommand)]
+    action: Action,
+
+    #[command(flatten)]
+    client: Client,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Save everything as FILE
+    Save {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Replace everything by what FILE holds
+    Load {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+impl Reset {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        self.client.ask(Method::POST, "/admin/reset", None).await?;
+        self.client.print(&json!({"reset": true}), "everything is as the configuration says");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Snapshot {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        match self.action {
+            Action::Save { ref file } => {
+                let bytes = self.client.bytes(Method::GET, "/admin/snapshot", vec![]).await?;
+                write(file, &bytes).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+                let line = format!("saved {} ({} bytes)", file.display(), bytes.len());
+                self.client.print(&json!({"saved": file, "bytes": bytes.len()}), &line);
+            }
+            Action::Load { ref file } => {
+                let wrong = |error| Failure::failed(format!("{}: {error}", file.display()));
+                let bytes = std::fs::read(file).map_err(wrong)?;
+                self.client.bytes(Method::PUT, "/admin/snapshot", bytes).await?;
+                self.client.print(&json!({"loaded": file}), &format!("loaded {}", file.display()));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Whole or not at all, for its owner alone.
+fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `keyhaven vault`: the vaults of a running server.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::client::Client;
+
+/// Show, make or delete vaults of a running server.
+#[derive(Debug, Args)]
+pub(super) struct Vault {
+    #[command(subcommand)]
+    action: Action,
+
+    #[command(flatten)]
+    client: Client,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show every vault
+    List,
+    /// Make a vault; without --from a premium one where the first identity may do everything
+    Create {
+        /// The name: 3 to 24 letters, digits and single hyphens
+        name: String,
+        /// A file with an entry of the configuration's `vaults` (JSON); - reads it from standard input
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Delete a vault with all that it holds, for good
+    Delete {
+        /// The name
+        name: String,
+    },
+}
+
+impl Vault {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        match &self.action {
+            Action::List => self.list().await?,
+            Action::Create { name, from } => self.create(name, from.as_deref()).await?,
+            Action::Delete { name } => {
+                self.client.ask(Method::DELETE, &format!("/admin/vaults/{name}"), None).await?;
+                self.client.print(&json!({"deleted": name}), &format!("deleted {name}"));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn list(&self) -> Result<(), Failure> {
+        let answer = self.client.ask(Method::GET, "/admin/vaults", None).await?;
+        let lines: Vec<_> = answer["vaults"].as_array().into_iter().flatten().map(line).collect();
+        self.client.print(&answer, &lines.join("\n"));
+        Ok(())
+    }
+
+    async fn create(&self, name: &str, from: Option<&Path>) -> Result<(), Failure> {
+        let all = self.client.ask(Method::GET, "/admin/vaults", None).await?;
+        let taken = all["vaults"].as_array().into_iter().flatten().any(|vault| same(vault["name"].as_str(), name));
+        if taken {
+            return Err(Failure::failed(format!("there is a vault '{name}' already")));
+        }
+        let entry = match from {
+            Some(file) => read(file)?,
+            None => self.like_the_default().await?,
+        };
+        let answer = self.client.ask(Method::PUT, &format!("/admin/vaults/{name}"), Some(&entry)).await?;
+        self.client.print(&answer, &line(&answer));
+        Ok(())
+    }
+
+    async fn like_the_default(&self) -> Result<Value, Failure> {
+        let all = self.client.ask(Method::GET, "/admin/identities", None).await?;
+        let everything = ["all", "purge"];
+        let permissions = json!({"keys": everything, "secrets": everything, "certificates": everything});
+        let policies: Vec<_> = all["identities"].as_array().into_iter().flatten().take(1).collect();
+        let policies: Vec<_> = policies
+            .into_iter()
+            .map(|identity| json!({"identity": identity["name"], "permissions": permissions}))
+            .collect();
+        Ok(json!({"sku": "premium", "accessPolicies": policies}))
+    }
+}
+
+fn same(one: Option<&str>, other: &str) -> bool {
+    one.is_some_and(|one| one.eq_ignore_ascii_case(other))
+}
+
+fn read(file: &Path) -> Result<Value, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", file.display()));
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map_err(|error| wrong(&error))?;
+    } else {
+        text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    }
+    serde_json::from_str(&text).map_err(|error| wrong(&error))
+}
+
+fn line(vault: &Value) -> String {
+    let name = vault["name"].as_str().unwrap_or_default();
+    let sku = vault["sku"].as_str().unwrap_or_default();
+    let days = vault["softDeleteRetentionInDays"].as_u64().unwrap_or_default();
+    let kept = match (vault["enableSoftDelete"].as_bool(), vault["enablePurgeProtection"].as_bool()) {
+        (Some(false), _) => "no soft delete".to_owned(),
+        (_, Some(true)) => format!("{days} days, purge protection"),
+        _ => format!("{days} days"),
+    };
+    format!("{name:<24} {sku:<8} {kept}")
+}

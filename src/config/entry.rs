@@ -1,0 +1,63 @@
+//! Single entries of a configuration, as the admin API takes and shows them.
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::file::{ConfigError, FileIdentity, FileVault, read, wrong};
+use crate::directory::IdentityRecord;
+use crate::vault::{InitialVault, Vault, VaultName};
+
+/// The vault called `name` with what is `given` of it: an entry of the file's `vaults`. Of a vault that is there, what
+/// is not given stays.
+///
+/// # Errors
+/// The first thing that is wrong, with its path.
+pub fn vault(
+    name: &VaultName,
+    there: Option<&Vault>,
+    given: &[u8],
+    tenant: Uuid,
+    identities: &[IdentityRecord],
+) -> Result<InitialVault, ConfigError> {
+    let given: Map<String, Value> = if given.trim_ascii().is_empty() { Map::new() } else { read(given)? };
+    let named = given.get("name").and_then(Value::as_str);
+    if named.is_some_and(|named| !named.eq_ignore_ascii_case(name.as_str())) {
+        return Err(wrong("name", format!("must be '{name}', as in the path")));
+    }
+    let mut whole = match there {
+        Some(vault) => shown(vault),
+        None => Map::new(),
+    };
+    whole.insert("name".to_owned(), name.as_str().into());
+    whole.extend(given);
+    let bytes = zeroize::Zeroizing::new(Value::Object(whole).to_string());
+    let entry: FileVault = read(bytes.as_bytes())?;
+    entry.initial("", tenant, identities)
+}
+
+/// A vault as an entry of the file's `vaults`, without what it holds.
+pub fn shown(vault: &Vault) -> Map<String, Value> {
+    let entry = json!({
+        "name": vault.name,
+        "aliases": vault.aliases,
+        "sku": vault.sku,
+        "enableSoftDelete": vault.soft_delete,
+        "softDeleteRetentionInDays": vault.retention_days,
+        "enablePurgeProtection": vault.purge_protection,
+        "deletionDelay": format!("PT{}S", vault.deletion_delay),
+        "accessPolicies": vault.access_policies,
+    });
+    match entry {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The identity that `given` describes: an entry of the file's `identities`. `order` is its place among those there are.
+///
+/// # Errors
+/// The first thing that is wrong, with its path.
+pub fn identity(given: &[u8], tenant: Uuid, order: usize) -> Result<IdentityRecord, ConfigError> {
+    let entry: FileIdentity = read(given)?;
+    entry.record("", tenant, order)
+}

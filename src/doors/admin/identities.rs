@@ -1,0 +1,107 @@
+//! Identities: shown, added, removed, and given tokens. No answer shows a client secret.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::input::{self, bad};
+use super::{AdminDoor, conflict, failed, guarded};
+use crate::config::entry;
+use crate::directory::{AddRefusal, IdentityRecord};
+use crate::http::error::ApiError;
+use crate::http::routes::Params;
+use crate::http::{Response, body};
+use crate::operation::Operation;
+
+pub(super) static LIST: Operation = guarded("IdentityList", Method::GET, "/admin/identities");
+pub(super) static ADD: Operation = guarded("IdentityAdd", Method::POST, "/admin/identities");
+pub(super) static REMOVE: Operation = guarded("IdentityRemove", Method::DELETE, "/admin/identities/{name}");
+pub(super) static TOKEN: Operation = guarded("IdentityToken", Method::POST, "/admin/identities/{name}/token");
+
+#[derive(Serialize)]
+struct Listed {
+    identities: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    name: String,
+    client_id: Uuid,
+    object_id: Uuid,
+    resource_id: String,
+    system_assigned: bool,
+}
+
+/// Every identity, in order.
+pub(super) async fn list(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
+    let all = door.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
+    let identities = all.iter().map(|identity| Shown::of(identity)).collect();
+    Ok(body::json(StatusCode::OK, &Listed { identities }))
+}
+
+/// Adds an identity: an entry of the file's `identities`.
+pub(super) async fn add(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
+    let bytes = input::read(body, &door.limits).await?;
+    let identity = entry::identity(&bytes, door.tenant(), 0).map_err(|error| bad(error.to_string()))?;
+    match door.directory.add(&identity).await {
+        Ok(()) => Ok(body::json(StatusCode::CREATED, &Shown::of(&identity))),
+        Err(AddRefusal::Taken { by }) => Err(conflict(format!("the identity '{by}' has the same name or an id of it"))),
+        Err(AddRefusal::Record(error)) => Err(failed(&error.to_string())),
+    }
+}
+
+/// Takes an identity away; its tokens are refused from the next request on.
+pub(super) async fn remove(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
+    let name = params.get("name");
+    match door.directory.remove(name).await.map_err(|error| failed(&error.to_string()))? {
+        true => Ok(body::empty(StatusCode::NO_CONTENT)),
+        false => Err(absent(name)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenAsked {
+    resource: Option<String>,
+}
+
+/// Whoever has it is somebody, so it has no `Debug`.
+#[derive(Serialize)]
+struct TokenGiven {
+    access_token: String,
+    expires_on: i64,
+}
+
+/// A token of an identity, for `https://vault.azure.net` when no resource is named.
+pub(super) async fn token(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
+    let bytes = input::read(body, &door.limits).await?;
+    let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
+    let asked: TokenAsked = serde_json::from_slice(text).map_err(|error| bad(error.to_string()))?;
+    let resource = asked.resource.as_deref().unwrap_or("https://vault.azure.net");
+    let all = door.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
+    let name = params.get("name");
+    let identity = all.iter().find(|identity| identity.name == name).ok_or_else(|| absent(name))?;
+    let issued = door.directory.issue(identity, resource).await.map_err(|error| failed(&error.to_string()))?;
+    let given = TokenGiven { access_token: issued.access_token, expires_on: issued.expires_on };
+    Ok(body::json(StatusCode::OK, &given))
+}
+
+impl Shown {
+    fn of(identity: &IdentityRecord) -> Self {
+        Self {
+            name: identity.name.clone(),
+            client_id: identity.client_id,
+            object_id: identity.object_id,
+            resource_id: identity.resource_id.clone(),
+            system_assigned: identity.system_assigned,
+        }
+    }
+}
+
+fn absent(name: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No identity is called '{name}'."))
+}

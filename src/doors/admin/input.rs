@@ -1,0 +1,36 @@
+//! Bodies of the admin API: JSON whose unknown fields are refused with their path.
+
+use hyper::StatusCode;
+use hyper::body::{Bytes, Incoming};
+use serde::de::DeserializeOwned;
+
+use super::AdminDoor;
+use crate::http::body::{self, BodyError};
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+
+/// The whole body within the bounds of `limits`.
+pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
+    body::read(body, limits).await.map_err(|error| match error {
+        BodyError::TooLarge => {
+            let text = format!("The body is larger than {} bytes.", limits.body_bytes);
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", text)
+        }
+        BodyError::TooSlow => bad("The body did not arrive in time."),
+        BodyError::Broken => bad("The body broke off."),
+    })
+}
+
+/// The body as a `T`.
+pub(super) async fn object<T: DeserializeOwned>(door: &AdminDoor, body: Incoming) -> Result<T, ApiError> {
+    let bytes = read(body, &door.limits).await?;
+    let mut reader = serde_json::Deserializer::from_slice(&bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| bad(error.to_string()))?;
+    reader.end().map_err(|_| bad("something stands after the JSON object"))?;
+    Ok(value)
+}
+
+/// What is wrong with what was sent.
+pub(super) fn bad(why: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "BadRequest", why)
+}

@@ -1,0 +1,60 @@
+//! What runs here: anybody on this machine may ask.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{AdminDoor, failed};
+use crate::http::error::ApiError;
+use crate::http::{Response, body};
+use crate::operation::{Operation, Permission};
+
+pub(super) static STATUS: Operation =
+    Operation { name: "Status", method: Method::GET, path: "/admin/status", permission: Permission::Open };
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    pid: u32,
+    started: String,
+    now: String,
+    tenant: Uuid,
+    store: &'static str,
+    vaults: Vec<String>,
+    operations: Vec<Offered>,
+}
+
+/// An operation of the data plane.
+#[derive(Serialize)]
+struct Offered {
+    name: &'static str,
+    request: String,
+    permission: String,
+}
+
+pub(super) async fn status(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
+    let vaults = door.vaults.all().await.map_err(|why| failed(&why.to_string()))?;
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        started: door.started.to_string(),
+        now: door.clock.now().to_string(),
+        tenant: door.tenant(),
+        store: door.store,
+        vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
+        operations: door.operations.iter().map(|operation| Offered::new(operation)).collect(),
+    };
+    Ok(body::json(StatusCode::OK, &status))
+}
+
+impl Offered {
+    fn new(operation: &Operation) -> Self {
+        Self {
+            name: operation.name,
+            request: format!("{} {}", operation.method, operation.path),
+            permission: operation.permission.to_string(),
+        }
+    }
+}

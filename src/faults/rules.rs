@@ -1,0 +1,223 @@
+//! Rules as people write them, and as they are shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+use crate::clock::{Period, Timestamp};
+
+/// The longest delay of an answer.
+const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+/// The most rules that hold at once.
+const MOST_RULES: usize = 100;
+
+/// All rules.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// What chance begins with.
+    #[serde(default)]
+    pub seed: u64,
+    /// The rules, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The vault it is about; all, when none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<String>,
+    /// The operation it is about, by its name in the log; all, when none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The share of requests it acts on, 0 to 1.
+    #[serde(default = "always")]
+    pub rate: f64,
+    /// How often it acts; without end when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// What goes wrong.
+    pub then: Then,
+}
+
+/// What goes wrong, as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Then {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delay: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cut: Option<Cut>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<Token>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Cut {
+    Before,
+    After,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Token {
+    Expired,
+}
+
+/// What is wrong with rules, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFault(String);
+
+impl fmt::Display for RuleFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The rules that hold, each with how often it acted.
+#[derive(Debug, Default, Serialize)]
+pub struct Shown {
+    seed: u64,
+    pub(super) rules: Vec<ShownRule>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ShownRule {
+    #[serde(flatten)]
+    rule: Rule,
+    pub(super) hits: u64,
+}
+
+const fn always() -> f64 {
+    1.0
+}
+
+impl Rules {
+    /// The rules that the JSON `text` writes.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its path.
+    pub fn parse(text: &[u8]) -> Result<Self, RuleFault> {
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let rules: Self = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| RuleFault(format!("{}: {}", error.path(), error.inner())))?;
+        reader.end().map_err(|error| RuleFault(error.to_string()))?;
+        if rules.rules.len() > MOST_RULES {
+            return Err(RuleFault(format!("rules: at most {MOST_RULES}")));
+        }
+        for (index, rule) in rules.rules.iter().enumerate() {
+            rule.check().map_err(|why| RuleFault(format!("rules[{index}].{why}")))?;
+        }
+        Ok(rules)
+    }
+}
+
+impl Rule {
+    pub(super) fn fits(&self, vault: &str, operation: &str) -> bool {
+        self.vault.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(vault))
+            && self.operation.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(operation))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !(0.0..=1.0).contains(&self.rate) {
+            return Err("rate: must be from 0 to 1".to_owned());
+        }
+        self.then.check()
+    }
+}
+
+impl Then {
+    fn check(&self) -> Result<(), String> {
+        let said = [self.status.is_some(), self.delay.is_some(), self.cut.is_some(), self.token.is_some()];
+        if said.into_iter().filter(|said| *said).count() != 1 {
+            return Err("then: must be one of status, delay, cut and token".to_owned());
+        }
+        if self.status.is_some_and(|status| ![429, 500, 503].contains(&status)) {
+            return Err("then.status: must be 429, 500 or 503".to_owned());
+        }
+        if self.retry_after.is_some() && self.status.is_none() {
+            return Err("then.retryAfter: needs a status".to_owned());
+        }
+        if self.delay.is_some() && self.pause().is_none_or(|pause| pause > LONGEST_DELAY) {
+            return Err("then.delay: must be a length of time up to an hour, such as PT0.5S".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The delay, in milliseconds.
+    fn pause(&self) -> Option<Duration> {
+        let period: Period = self.delay.as_ref()?.parse().ok()?;
+        let milliseconds = period.milliseconds_from(Timestamp::from_unix(0))?;
+        u64::try_from(milliseconds).ok().map(Duration::from_millis)
+    }
+
+    pub(super) fn fault(&self) -> Fault {
+        match (self.status, self.cut, self.token) {
+            (Some(status), ..) => Fault::Status { status, retry_after: self.retry_after },
+            (_, Some(Cut::Before), _) => Fault::CutBefore,
+            (_, Some(Cut::After), _) => Fault::CutAfter,
+            (.., Some(Token::Expired)) => Fault::TokenExpired,
+            (None, None, None) => Fault::Delay(self.pause().unwrap_or_default()),
+        }
+    }
+}
+
+impl Shown {
+    pub(super) fn new(rules: &Rules, hits: &[u64]) -> Self {
+        let shown = rules.rules.iter().zip(hits).map(|(rule, hits)| ShownRule { rule: rule.clone(), hits: *hits });
+        Self { seed: rules.seed, rules: shown.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(then: &str) -> Result<Fault, String> {
+        let rules = Rules::parse(format!(r#"{{"rules":[{{"then":{then}}}]}}"#).as_bytes());
+        rules.map(|rules| rules.rules[0].then.fault()).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn each_form_means_its_fault() {
+        assert_eq!(fault(r#"{"status":429}"#), Ok(Fault::Status { status: 429, retry_after: None }));
+        assert_eq!(fault(r#"{"delay":"PT0.5S"}"#), Ok(Fault::Delay(Duration::from_millis(500))));
+        assert_eq!(fault(r#"{"cut":"before"}"#), Ok(Fault::CutBefore));
+        assert_eq!(fault(r#"{"cut":"after"}"#), Ok(Fault::CutAfter));
+        assert_eq!(fault(r#"{"token":"expired"}"#), Ok(Fault::TokenExpired));
+    }
+
+    #[test]
+    fn what_is_none_is_refused_with_its_path() {
+        for (then, path) in [
+            ("{}", "rules[0].then: must be one of"),
+            (r#"{"status":429,"cut":"after"}"#, "rules[0].then: must be one of"),
+            (r#"{"status":404}"#, "rules[0].then.status: must be"),
+            (r#"{"cut":"after","retryAfter":1}"#, "rules[0].then.retryAfter: needs"),
+            (r#"{"delay":"soon"}"#, "rules[0].then.delay: must be"),
+            (r#"{"delay":"PT2H"}"#, "rules[0].then.delay: must be"),
+            (r#"{"cut":"through"}"#, "rules[0].then.cut: unknown variant"),
+            (r#"{"wait":1}"#, "rules[0].then.wait: unknown field"),
+        ] {
+            let why = fault(then).unwrap_err();
+            assert!(why.starts_with(path), "{why}");
+        }
+        for (text, path) in [
+            (r#"{"rules":[{"rate":1.5,"then":{"status":500}}]}"#, "rules[0].rate: must be"),
+            (r#"{"rules":[{"who":"x","then":{"status":500}}]}"#, "rules[0].who: unknown field"),
+            ("{}", ".: missing field"),
+        ] {
+            let why = Rules::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(why.starts_with(path), "{why}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Snapshots: everything a server keeps, as one file sealed under the backup key. Loading one replaces everything at
+//! once, or nothing. Knows no vaults: what is kept are records.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::crypto::backup_key::{BackupKey, Sealed};
+use crate::records::{RecordError, Records, View};
+use crate::store::{Batch, Key};
+
+/// What the file begins with.
+const MAGIC: &[u8] = b"KEYHAVEN-SNAPSHOT 1\n";
+/// What snapshots are sealed for.
+const PURPOSE: &str = "snapshot";
+/// Records that are read, or written, at a time.
+const AT_ONCE: usize = 1000;
+const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+
+/// What a snapshot says of itself, readable without the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// The tenant whose tokens and policies it holds.
+    pub tenant: Uuid,
+    /// When it was made, as RFC 3339 says.
+    pub made: String,
+    /// The version of the server that made it.
+    pub version: String,
+    /// The name of the key it is sealed under.
+    pub backup_key: String,
+}
+
+/// Why a snapshot was not made or not loaded; nothing has changed.
+#[derive(Debug)]
+pub enum SnapshotError {
+    /// The file is no snapshot.
+    NotOne,
+    /// It is sealed under another key.
+    OtherKey(About),
+    /// It is of another tenant, whose tokens this server does not accept.
+    OtherTenant(About),
+    /// It has been changed, or is not whole.
+    Damaged,
+    /// The records could not be read or written.
+    Record(RecordError),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOne => f.write_str("this is no snapshot of a keyhaven server"),
+            Self::OtherKey(about) => write!(
+                f,
+                "the snapshot of {} is sealed under another backup key ({}); give this server the backupKey of the one \
+                 that made it",
+                about.made, about.backup_key
+            ),
+            Self::OtherTenant(about) => write!(
+                f,
+                "the snapshot is of the tenant {}; start this server with that tenantId to load it",
+                about.tenant
+            ),
+            Self::Damaged => f.write_str("the snapshot is damaged: it has been changed, or is not whole"),
+            Self::Record(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl<E: Into<RecordError>> From<E> for SnapshotError {
+    fn from(error: E) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+/// Records as a snapshot holds them: key and value, each behind its length in four bytes, big-endian.
+pub type Gathered = Zeroizing<Vec<u8>>;
+
+/// Everything that `view` shows.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn gather(view: &View) -> Result<Gathered, SnapshotError> {
+    let (mut all, mut after) = (Zeroizing::new(Vec::new()), None);
+    loop {
+        let (entries, next) = view.everything(after.as_ref(), AT_ONCE).await?;
+        for entry in &entries {
+            write(&mut all, entry.key.as_bytes());
+            write(&mut all, &entry.value);
+        }
+        if next.is_none() {
+            return Ok(all);
+        }
+        after = next;
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The file of what was gathered. Works on as many bytes as there are: not for the runtime's threads.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn seal(all: &Gathered, about: &About, key: &BackupKey) -> Result<Vec<u8>, SnapshotError> {
+    let mut file = MAGIC.to_vec();
+    file.extend(serde_json::to_vec(about).map_err(|_| SnapshotError::Damaged)?);
+    file.push(b'\n');
+    let sealed = key.seal(PURPOSE, &file, all).map_err(|_| SnapshotError::Damaged)?;
+    file.extend_from_slice(&sealed.nonce);
+    file.extend(sealed.ciphertext);
+    file.extend(sealed.tag);
+    Ok(file)
+}
+
+/// What a file holds, whole and unchanged, if it may be loaded by a server of `tenant`. Not for the runtime's threads.
+///
+/// # Errors
+/// As [`SnapshotError`] says.
+pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Vec<Batch>, SnapshotError> {
+    let rest = file.strip_prefix(MAGIC).ok_or(SnapshotError::NotOne)?;
+    let end = rest.iter().position(|byte| *byte == b'\n').ok_or(SnapshotError::NotOne)?;
+    let about: About = serde_json::from_slice(&rest[..end]).map_err(|_| SnapshotError::NotOne)?;
+    if about.backup_key != key.id() {
+        return Err(SnapshotError::OtherKey(about));
+    }
+    if about.tenant != tenant {
+        return Err(SnapshotError::OtherTenant(about));
+    }
+    let (head, body) = file.split_at(MAGIC.len() + end + 1);
+    let (nonce, body) = body.split_first_chunk::<NONCE_BYTES>().ok_or(SnapshotError::Damaged)?;
+    let (ciphertext, tag) = body.split_last_chunk::<TAG_BYTES>().ok_or(SnapshotError::Damaged)?;
+    let sealed = Sealed { nonce: *nonce, ciphertext: ciphertext.to_vec(), tag: tag.to_vec() };
+    let all = key.open(PURPOSE, head, sealed).map_err(|_| SnapshotError::Damaged)?;
+    batches(&all)
+}
+
+/// Replaces everything in `records` by what a file held, in one commit at the end.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn replace(records: &Records, batches: Vec<Batch>) -> Result<(), SnapshotError> {
+    let draft = records.draft().await?;
+    for batch in batches {
+        draft.fill(batch).await?;
+    }
+    Ok(draft.publish().await?)
+}
+
+fn batches(mut all: &[u8]) -> Result<Vec<Batch>, SnapshotError> {
+    let mut batches = vec![Batch::default()];
+    while !all.is_empty() {
+        let (key, value);
+        (key, all) = read(all).ok_or(SnapshotError::Damaged)?;
+        (value, all) = read(all).ok_or(SnapshotError::Damaged)?;
+        if batches.last().is_none_or(|last| last.put.len() == AT_ONCE) {
+            batches.push(Batch::default());
+        }
+        if let Some(last) = batches.last_mut() {
+            last.put.push((Key::from(key), Zeroizing::new(value.to_vec())));
+        }
+    }
+    Ok(batches)
+}
+
+fn write(all: &mut Vec<u8>, bytes: &[u8]) {
+    // A record is far below 4 GiB: the largest holds a value of 25,600 bytes.
+    all.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    all.extend_from_slice(bytes);
+}
+
+fn read(all: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = all.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+    use crate::store::{DataKey, Store};
+
+    fn key(byte: u8) -> BackupKey {
+        BackupKey::from_bytes(Zeroizing::new([byte; 32]))
+    }
+
+    async fn filled(count: usize) -> Records {
+        let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+        let put = (0..count).map(|n| (Key::from(format!("a/{n}")), vec![7; n % 100].into())).collect();
+        store.commit(Batch { put, ..Batch::default() }).await.unwrap();
+        Records::new(store)
+    }
+
+    async fn file(records: &Records, tenant: Uuid) -> Vec<u8> {
+        let all = gather(&records.view().await.unwrap()).await.unwrap();
+        let about = About { tenant, made: "now".to_owned(), version: "1".to_owned(), backup_key: key(1).id() };
+        seal(&all, &about, &key(1)).unwrap()
+    }
+
+    async fn content(records: &Records) -> Vec<(Key, Vec<u8>)> {
+        let view = records.view().await.unwrap();
+        let found = view.entries(&Key::from("a/"), None, usize::MAX).await.unwrap();
+        found.into_iter().map(|entry| (entry.key, entry.value.to_vec())).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_saved_replaces_what_is_there() {
+        let tenant = Uuid::from_u128(1);
+        for count in [0, 1, AT_ONCE, 2 * AT_ONCE + 5] {
+            let (one, other) = (filled(count).await, filled(3).await);
+            let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
+            replace(&other, batches).await.unwrap();
+            assert_eq!(content(&other).await, content(&one).await, "{count}");
+            assert_eq!(file(&other, tenant).await.len(), file(&one, tenant).await.len(), "nothing else is in it");
+            assert_eq!(other.sweep().await.unwrap(), 3, "what was there before");
+            assert_eq!(content(&other).await.len(), count);
+            replace(&other, open(&file(&one, tenant).await, tenant, &key(1)).unwrap()).await.unwrap();
+            assert_eq!(other.sweep().await.unwrap(), count, "and so again");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_foreign_or_changed_is_refused() {
+        let tenant = Uuid::from_u128(1);
+        let file = file(&filled(5).await, tenant).await;
+        assert!(matches!(open(&file, tenant, &key(2)), Err(SnapshotError::OtherKey(_))));
+        assert!(matches!(open(&file, Uuid::nil(), &key(1)), Err(SnapshotError::OtherTenant(_))));
+        assert!(matches!(open(b"{}", tenant, &key(1)), Err(SnapshotError::NotOne)));
+        for at in 0..file.len() {
+            let mut changed = file.clone();
+            changed[at] ^= 1;
+            assert!(open(&changed, tenant, &key(1)).is_err(), "byte {at}");
+            assert!(open(&file[..at], tenant, &key(1)).is_err(), "length {at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_draft_that_was_given_up_is_swept_away() {
+        let records = filled(5).await;
+        let draft = records.draft().await.unwrap();
+        draft.fill(Batch::default().put("a/new", vec![1])).await.unwrap();
+        assert_eq!(content(&records).await.len(), 5, "nobody sees a draft");
+        drop(draft);
+        assert_eq!(records.sweep().await.unwrap(), 1);
+        assert_eq!(records.sweep().await.unwrap(), 0);
+        assert_eq!(content(&records).await.len(), 5);
+    }
+}

@@ -1,0 +1,107 @@
+//! Vaults made, changed and taken away while the server runs.
+
+use std::sync::Arc;
+
+use super::settings::{alias_key, key_of};
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults};
+use crate::clock::Timestamp;
+use crate::records::{Change, View, encode};
+use crate::store::Batch;
+
+impl Vaults {
+    /// Makes the vault that `wanted` describes, or changes the one of its name, and makes the keys and secrets it names
+    /// that are not there. Nothing is changed when something may not.
+    ///
+    /// # Errors
+    /// [`Refusal::Fixed`] when something is to change that is said at the creation alone; [`Refusal::AliasTaken`]; what
+    /// making keys and secrets refuses; what the store reports.
+    pub async fn put_vault(&self, wanted: InitialVault, now: Timestamp) -> Result<(Arc<Vault>, Applied), Refusal> {
+        let name = wanted.name.clone();
+        let want = &wanted.vault(crate::random::uuid(&*self.inner.random));
+        self.records().update(|view: View| async move { self.putting(&view, want).await }).await?;
+        let applied = self.apply(wanted, now).await?;
+        let vault = self.find(&name).await?.ok_or(Refusal::VaultGone)?;
+        Ok((vault, applied))
+    }
+
+    async fn putting(&self, view: &View, wanted: &Vault) -> Result<Change<()>, Refusal> {
+        let key = key_of(&wanted.name);
+        let there = self.records().entry::<Vault>(view, &key).await?;
+        let (revision, former) = match &there {
+            None => (0, vec![]),
+            Some((vault, revision)) => {
+                vault.may_become(wanted)?;
+                (*revision, vault.aliases.clone())
+            }
+        };
+        let next = Vault { id: there.map_or(wanted.id, |(vault, _)| vault.id), ..wanted.clone() };
+        let batch = Batch::default().expect(key.clone(), revision).put(key, encode(&next)?);
+        let batch = self.with_aliases(view, &next, &former, batch).await?;
+        Ok(Change { batch, answer: () })
+    }
+
+    /// `batch`, with the vault's aliases pointing to it and those it had before to nothing.
+    async fn with_aliases(
+        &self,
+        view: &View,
+        vault: &Vault,
+        former: &[String],
+        mut batch: Batch,
+    ) -> Result<Batch, Refusal> {
+        for alias in &vault.aliases {
+            let key = alias_key(alias);
+            match self.records().entry::<VaultName>(view, &key).await? {
+                Some((owner, _)) if *owner == vault.name => {}
+                Some((owner, _)) => {
+                    return Err(Refusal::AliasTaken { alias: alias.clone(), owner: owner.as_ref().clone() });
+                }
+                None => batch = batch.expect(key.clone(), 0).put(key, encode(&vault.name)?),
+            }
+        }
+        for alias in former.iter().filter(|alias| !vault.aliases.contains(alias)) {
+            let key = alias_key(alias);
+            if let Some((owner, revision)) = self.records().entry::<VaultName>(view, &key).await?
+                && *owner == vault.name
+            {
+                batch = batch.expect(key.clone(), revision).delete(key);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Takes a vault away with all that it holds; answers whether there was one. What it held is swept away later.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn delete_vault(&self, name: &VaultName) -> Result<bool, Refusal> {
+        self.records().update(|view: View| async move { self.deleting_vault(&view, name).await }).await
+    }
+
+    async fn deleting_vault(&self, view: &View, name: &VaultName) -> Result<Change<bool>, Refusal> {
+        let key = key_of(name);
+        let Some((vault, revision)) = self.records().entry::<Vault>(view, &key).await? else {
+            return Ok(Change { batch: Batch::default(), answer: false });
+        };
+        let batch = Batch::default().expect(key.clone(), revision).delete(key);
+        let unnamed = Vault { aliases: vec![], ..vault.as_ref().clone() };
+        let batch = self.with_aliases(view, &unnamed, &vault.aliases, batch).await?;
+        Ok(Change { batch: batch.put(super::sweep::place(vault.id), encode(&vault.id)?), answer: true })
+    }
+}
+
+impl Vault {
+    /// What is said at a vault's creation stays, and protection only ever grows.
+    fn may_become(&self, next: &Self) -> Result<(), Refusal> {
+        let fixed = |member, why| Err(Refusal::Fixed { member, why });
+        if self.retention_days != next.retention_days {
+            return fixed("softDeleteRetentionInDays", "is said when the vault is made, and stays");
+        }
+        if self.purge_protection && !next.purge_protection {
+            return fixed("enablePurgeProtection", "can be switched on, and never off again");
+        }
+        if self.soft_delete && !next.soft_delete {
+            return fixed("enableSoftDelete", "can be switched on, and never off again");
+        }
+        Ok(())
+    }
+}
