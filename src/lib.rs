@@ -14,6 +14,7 @@ pub mod config;
 pub mod crypto;
 pub mod directory;
 pub mod doors;
+pub mod embedded;
 pub mod faults;
 pub mod http;
 pub mod operation;
@@ -24,3 +25,5 @@ pub mod snapshot;
 pub mod store;
 pub mod tasks;
 pub mod vault;
+
+pub use embedded::Server;

@@ -138,6 +138,7 @@ pub struct Running {
     pub clock: VaultClock,
     /// What moves it.
     pub timekeeper: Arc<Timekeeper>,
+    directory: Directory,
     stopper: Stopper,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
@@ -224,11 +225,39 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
     tasks.push(site.parts.prepare_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
     let ready = site.ready(addresses, &data, ca_path).await?;
-    let Parts { pool, clock, timekeeper, .. } = site.parts;
-    Ok(Running { ready, takeover_ca, clock, timekeeper, stopper, tasks, store: data.store.clone(), pool, data })
+    let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
+    Ok(Running {
+        ready,
+        takeover_ca,
+        clock,
+        timekeeper,
+        directory,
+        stopper,
+        tasks,
+        store: data.store.clone(),
+        pool,
+        data,
+    })
+}
+
+/// A token of the identity called `name`, for `https://vault.azure.net`.
+///
+/// # Errors
+/// When there is no such identity, or the issuer's key cannot be had.
+pub async fn token(directory: &Directory, name: &str) -> Result<String, StartError> {
+    let all = directory.identities().await.map_err(failed)?;
+    let identity = all.iter().find(|identity| identity.name == name);
+    let identity = identity.ok_or_else(|| failed(format!("no identity is called '{name}'")))?;
+    let issued = directory.issue(identity, "https://vault.azure.net").await.map_err(failed)?;
+    Ok(issued.access_token)
 }
 
 impl Running {
+    /// The tenant.
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
+    }
+
     /// Writes the bundle of certificate authorities (those that were in force, and ours) and names it in the
     /// environment of [`Ready`].
     ///

@@ -60,17 +60,25 @@ impl Tasks {
         }
     }
 
-    /// Does everything that is due, in order; answers how many things that were. What fails is left for later, and told
-    /// in the log.
+    /// Moves the clock by `step` and does everything that is due then, in order; answers how many things that were.
+    /// Nothing that the step made due is done by anybody else. What fails is left for later, and told in the log.
     ///
     /// # Errors
     /// When what is due cannot be read.
-    pub async fn run_due(&self) -> Result<usize, Refusal> {
-        Ok(self.round().await?.ran)
+    async fn run_due_after(&self, step: impl FnOnce() + Send) -> Result<usize, Refusal> {
+        let _turn = self.turn.lock().await;
+        step();
+        let round = self.round_in_turn().await;
+        self.moved();
+        Ok(round?.ran)
     }
 
     async fn round(&self) -> Result<Round, Refusal> {
         let _turn = self.turn.lock().await;
+        self.round_in_turn().await
+    }
+
+    async fn round_in_turn(&self) -> Result<Round, Refusal> {
         let (mut round, mut passed) = (Round::default(), None);
         while let Some(due) = self.due_now(passed.as_ref()).await? {
             match self.vaults.run(&due).await {

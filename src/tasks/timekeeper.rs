@@ -189,17 +189,18 @@ impl Timekeeper {
         }
         // To the moment itself, not to the part of a second behind it that the clock stands at.
         self.keep_as(moment, clock.is_frozen(), false).await?;
-        if ahead > 0 {
-            clock.put(moment);
-        }
-        self.done().await
+        self.done(|| {
+            if ahead > 0 {
+                clock.put(moment);
+            }
+        })
+        .await
     }
 
     async fn moved_by(&self, clock: &VirtualClock, milliseconds: i64) -> Result<Report, ClockError> {
         let next = clock.now().plus_seconds(milliseconds / 1000);
         self.keep_as(next, clock.is_frozen(), false).await?;
-        clock.advance_milliseconds(milliseconds);
-        self.done().await
+        self.done(|| clock.advance_milliseconds(milliseconds)).await
     }
 
     /// Lets the clock stand still, or run.
@@ -215,7 +216,7 @@ impl Timekeeper {
             clock.run();
         }
         self.keep(false).await?;
-        self.done().await
+        self.done(|| {}).await
     }
 
     /// Takes the clock of the records over: everything was replaced.
@@ -243,9 +244,8 @@ impl Timekeeper {
         }
     }
 
-    async fn done(&self) -> Result<Report, ClockError> {
-        let ran = self.tasks.run_due().await?;
-        self.tasks.moved();
+    async fn done(&self, step: impl FnOnce() + Send) -> Result<Report, ClockError> {
+        let ran = self.tasks.run_due_after(step).await?;
         Ok(self.report(ran))
     }
 
@@ -283,6 +283,8 @@ impl From<Refusal> for ClockError {
         Self::Store(refusal.to_string())
     }
 }
+
+impl std::error::Error for ClockError {}
 
 impl fmt::Display for ClockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

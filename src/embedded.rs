@@ -1,0 +1,155 @@
+//! A whole server inside a Rust test: started in one line, on free ports, in memory, with a clock that can be moved; gone
+//! when it is dropped. It has threads of its own, so it works in `#[test]` and `#[tokio::test]` alike.
+
+use std::sync::mpsc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::app::{self, Options, Running, StartError, Variables};
+use crate::clock::{Period, Timestamp};
+use crate::tasks::{ClockChoice, ClockError, Report};
+
+/// A server that runs as long as this value lives.
+///
+/// ```
+/// use keyhaven::Server;
+///
+/// let server = Server::start()?;
+/// assert!(server.url().starts_with("https://local.vault.localhost:"));
+/// let token = server.token("default")?; // for `Authorization: Bearer TOKEN`
+/// assert_eq!(token.split('.').count(), 3);
+///
+/// server.advance("P90D".parse()?)?; // whatever falls due is done when this returns
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// `examples/in_process.rs` sets a secret and reads it.
+pub struct Server {
+    runtime: Option<Runtime>,
+    running: Option<Running>,
+    ca_pem: String,
+    url: String,
+}
+
+impl Server {
+    /// Starts a server with the default configuration: the vault `local`, the identity `default`, who may do everything,
+    /// and `nobody`, who may do nothing.
+    ///
+    /// # Errors
+    /// What stands in the way, in one line.
+    pub fn start() -> Result<Self, StartError> {
+        let clock = ClockChoice::Virtual { start: None, frozen: None };
+        Self::with(Options { clock, ..Options::default() })
+    }
+
+    /// Starts a server of these options.
+    ///
+    /// # Errors
+    /// What stands in the way, in one line.
+    pub fn with(options: Options) -> Result<Self, StartError> {
+        // In a thread of its own: the caller's may belong to a runtime, which must not be blocked on another.
+        let started = std::thread::spawn(move || {
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
+            let running = runtime.block_on(app::start(options))?;
+            Ok::<_, StartError>((runtime, running))
+        });
+        let (runtime, running) = started.join().map_err(|_| failed("the server panicked as it started"))??;
+        let ca_pem = std::fs::read_to_string(&running.ready.ca).map_err(failed)?;
+        let url = running.ready.env.get("VAULT_URL").cloned().unwrap_or_default();
+        Ok(Self { runtime: Some(runtime), running: Some(running), ca_pem, url })
+    }
+
+    /// The URL of the default vault, `https://NAME.vault.localhost:PORT`. Where that name does not resolve, the vault is
+    /// also at `https://localhost:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL of the vault called `name`, if the configuration has it.
+    pub fn vault_url(&self, name: &str) -> Option<&str> {
+        self.running.as_ref()?.ready.vaults.get(name).map(String::as_str)
+    }
+
+    /// The port of the vaults, on loopback.
+    pub fn port(&self) -> u16 {
+        let listen = self.running.as_ref().map(|running| running.ready.listen.as_str()).unwrap_or_default();
+        listen.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default()
+    }
+
+    /// The certificate (PEM) of the CA that clients must trust: made for this server alone.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The environment in which programs in other processes find the server, its vaults and their identity.
+    pub fn environment(&self) -> Variables {
+        self.running.as_ref().map(|running| running.ready.env.clone()).unwrap_or_default()
+    }
+
+    /// A token of the identity called `name`, good for every vault.
+    ///
+    /// # Errors
+    /// When there is no such identity.
+    pub fn token(&self, name: &str) -> Result<String, StartError> {
+        let (name, directory) = (name.to_owned(), self.running().directory());
+        self.wait_for(async move { app::token(&directory, &name).await })
+    }
+
+    /// The present moment of the vault clock.
+    pub fn now(&self) -> Timestamp {
+        self.running().timekeeper.report(0).now
+    }
+
+    /// Moves the vault clock forward; what falls due is done when this returns.
+    ///
+    /// # Errors
+    /// When the server was started with the machine's clock, or no calendar goes so far.
+    pub fn advance(&self, period: Period) -> Result<Report, ClockError> {
+        let keeper = self.running().timekeeper.clone();
+        self.wait_for(async move { keeper.advance(&period).await })
+    }
+
+    /// Lets the vault clock stand still, or run.
+    ///
+    /// # Errors
+    /// When the server was started with the machine's clock.
+    pub fn freeze(&self, frozen: bool) -> Result<Report, ClockError> {
+        let keeper = self.running().timekeeper.clone();
+        self.wait_for(async move { keeper.freeze(frozen).await })
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("a server runs until it is dropped")
+    }
+
+    /// Blocks until `work` is done on the server's own threads.
+    fn wait_for<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let (done, result) = mpsc::channel();
+        let runtime = self.runtime.as_ref().expect("a server runs until it is dropped");
+        runtime.spawn(async move {
+            let _ = done.send(work.await);
+        });
+        result.recv().expect("the work was not interrupted")
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.url)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.wait_for(running.stop());
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StartError {
+    StartError(error.to_string())
+}
