@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
+    ("embedded", &["app", "clock", "tasks"]),
     ("cli", &["app", "clock", "config", "crypto", "store", "tasks"]),
     ("config", &["access", "clock", "crypto", "directory", "http", "vault"]),
     (

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The command with nothing of this environment that could change it.
-fn keyhaven(args: &[&str]) -> Command {
+pub fn keyhaven(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
     command.args(args);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYHAVEN_") || name.starts_with("AZURE_")) {
@@ -22,13 +22,13 @@ fn output(args: &[&str]) -> Output {
 }
 
 /// A server on free ports in `data`; killed when dropped.
-struct Served {
+pub struct Served {
     child: Child,
     ready: Value,
 }
 
 impl Served {
-    fn start(data: &Path, more: &[&str]) -> Self {
+    pub fn start(data: &Path, more: &[&str]) -> Self {
         let file = data.with_extension("ready");
         let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file"];
         let mut command = keyhaven(&args);
@@ -68,7 +68,7 @@ fn http_get(address: &str, path: &str) -> String {
     answer
 }
 
-fn refused(args: &[&str], status: i32) -> String {
+pub fn refused(args: &[&str], status: i32) -> String {
     let output = output(args);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(status), "{stderr}");
@@ -353,7 +353,7 @@ fn a_ready_file_replaces_files_alone() {
 fn the_command_of_run_does_not_get_the_key_that_opens_the_data() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = keyhaven(&["run", "--data"]);
-    command.arg(dir.path()).args(["--", "env"]).env("KEYHAVEN_SEAL_KEY", "ab".repeat(32));
+    command.arg(dir.path()).args(["--", "env"]).env("KEYHAVEN_SEAL_KEY", "ab".repeat(32)).env("KEYHAVEN_BACKUP_KEY", "ab".repeat(32));
     let shown = command.env("AZURE_CLIENT_SECRET", "real").output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("KEYHAVEN_VAULT_URL=") && !shown.contains("abababab") && !shown.contains("real"), "{shown}");
