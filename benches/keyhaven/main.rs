@@ -7,6 +7,7 @@ mod bare;
 mod client;
 mod get;
 mod latency;
+mod many;
 mod process;
 mod rates;
 mod report;
@@ -65,6 +66,7 @@ enum Part {
     Unwrap,
     Rates,
     Latency,
+    Many,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,13 +92,17 @@ struct Effort {
     rounds: usize,
     /// Requests in a round that is counted.
     requests: usize,
+    /// Secrets in a long list.
+    many: usize,
     /// Length of a round that is timed.
     round: Duration,
 }
 
 impl Effort {
-    const FULL: Self = Self { starts: 20, servers: 3, rounds: 7, requests: 20_000, round: Duration::from_millis(2500) };
-    const QUICK: Self = Self { starts: 5, servers: 1, rounds: 3, requests: 4_000, round: Duration::from_millis(500) };
+    const FULL: Self =
+        Self { starts: 20, servers: 3, rounds: 7, requests: 20_000, many: 10_000, round: Duration::from_millis(2500) };
+    const QUICK: Self =
+        Self { starts: 5, servers: 1, rounds: 3, requests: 4_000, many: 500, round: Duration::from_millis(500) };
 }
 
 fn main() -> ExitCode {
@@ -135,6 +141,9 @@ impl Arguments {
         }
         if self.wants(Part::Memory) {
             rows.extend(start::memory(&self.server, effort)?);
+        }
+        if self.wants(Part::Many) {
+            rows.extend(many::rows(&self.server, effort).await?);
         }
         if ![Part::Get, Part::Unwrap, Part::Rates, Part::Latency].into_iter().any(|part| self.wants(part)) {
             return Ok(rows);

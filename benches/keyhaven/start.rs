@@ -71,17 +71,34 @@ fn prepared(binary: &Path) -> Outcome<TempDir> {
     Ok(home)
 }
 
+/// How long it takes until a server on the data in `home` has answered, and the server.
+pub(crate) fn answered(binary: &Path, home: &Path, config: &Arc<ClientConfig>) -> Outcome<(Duration, Server)> {
+    let (_, answered, server) = timed(binary, home, Keeping::Data, config)?;
+    Ok((answered, server))
+}
+
+/// How long it takes until a server can be connected to, and until it has answered.
+fn timed(
+    binary: &Path,
+    home: &Path,
+    keeping: Keeping,
+    config: &Arc<ClientConfig>,
+) -> Outcome<(Duration, Duration, Server)> {
+    let began = Instant::now();
+    let mut server = Server::spawn(binary, home, keeping)?;
+    let stream = server.connect()?;
+    let connected = began.elapsed();
+    stream.set_nodelay(true)?;
+    let connection = ClientConnection::new(config.clone(), tls::server_name()?)?;
+    answer(&mut StreamOwned::new(connection, stream))?;
+    Ok((connected, began.elapsed(), server))
+}
+
 impl Starts {
     fn time(&mut self, binary: &Path, home: &Path, keeping: Keeping, config: &Arc<ClientConfig>) -> Outcome<()> {
-        let began = Instant::now();
-        let mut server = Server::spawn(binary, home, keeping)?;
-        let stream = server.connect()?;
-        let connected = began.elapsed();
-        stream.set_nodelay(true)?;
-        let connection = ClientConnection::new(config.clone(), tls::server_name()?)?;
-        answer(&mut StreamOwned::new(connection, stream))?;
+        let (connected, answered, server) = timed(binary, home, keeping, config)?;
         self.connected.push(milliseconds(connected));
-        self.answered.push(milliseconds(began.elapsed()));
+        self.answered.push(milliseconds(answered));
         // What it still prepares for later must not slow down the next start, so it is waited for.
         server.stop()
     }

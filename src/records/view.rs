@@ -1,5 +1,6 @@
 //! One moment of the records, as its generation has them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ impl View {
         limit: usize,
     ) -> Result<Vec<(Key, Revision)>, StoreError> {
         let after = after.map(|key| self.root.within(key));
-        let found = self.moment.keys(&self.root.within(prefix), after.as_ref(), limit).await?;
+        let found = self.moment.keys(&self.root.within(prefix), after.as_deref(), limit).await?;
         Ok(found.into_iter().map(|(key, revision)| (self.root.without(&key), revision)).collect())
     }
 
@@ -64,7 +65,7 @@ impl View {
     /// When the store cannot be read or a value is damaged.
     pub async fn entries(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let after = after.map(|key| self.root.within(key));
-        let found = self.moment.scan(&self.root.within(prefix), after.as_ref(), limit).await?;
+        let found = self.moment.scan(&self.root.within(prefix), after.as_deref(), limit).await?;
         Ok(found.into_iter().map(|entry| Entry { key: self.root.without(&entry.key), ..entry }).collect())
     }
 
@@ -94,11 +95,15 @@ impl fmt::Debug for View {
 }
 
 impl Root {
-    pub(super) fn within(&self, key: &Key) -> Key {
+    /// Where `key` really lies. The first generation's prefix is nothing, and costs nothing.
+    fn within<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
+        if self.prefix.is_empty() {
+            return Cow::Borrowed(key);
+        }
         let mut place = Vec::with_capacity(self.prefix.len() + key.as_bytes().len());
         place.extend_from_slice(self.prefix.as_bytes());
         place.extend_from_slice(key.as_bytes());
-        Key::from(place)
+        Cow::Owned(Key::from(place))
     }
 
     fn without(&self, place: &Key) -> Key {
@@ -107,13 +112,13 @@ impl Root {
 
     /// `batch` in this generation, if it is still the one that counts.
     pub(super) fn applied(&self, batch: Batch, pointer: &Key) -> Batch {
-        let mut expect: Vec<_> =
-            batch.expect.into_iter().map(|(key, revision)| (self.within(&key), revision)).collect();
+        let within = |key: Key| self.within(&key).into_owned();
+        let mut expect: Vec<_> = batch.expect.into_iter().map(|(key, revision)| (within(key), revision)).collect();
         expect.extend(self.pointed.map(|revision| (pointer.clone(), revision)));
         Batch {
             expect,
-            put: batch.put.into_iter().map(|(key, value)| (self.within(&key), value)).collect(),
-            delete: batch.delete.iter().map(|key| self.within(key)).collect(),
+            put: batch.put.into_iter().map(|(key, value)| (within(key), value)).collect(),
+            delete: batch.delete.into_iter().map(within).collect(),
         }
     }
 }

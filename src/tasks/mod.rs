@@ -44,16 +44,16 @@ impl Tasks {
     pub async fn keep_running(self: Arc<Self>) {
         self.sweep().await;
         loop {
-            let sleep = match self.round().await {
+            let pause = match self.round().await {
                 Ok(Round { failed: 0, .. }) => self.until_next().await,
-                Ok(_) => AFTER_FAILURE,
+                Ok(_) => Some(AFTER_FAILURE),
                 Err(error) => {
                     tracing::error!(?error, "what is due could not be looked up");
-                    AFTER_FAILURE
+                    Some(AFTER_FAILURE)
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(sleep) => {}
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
                 () = self.vaults.rescheduled() => {}
                 () = self.moved.notified() => {}
             }
@@ -99,10 +99,10 @@ impl Tasks {
         Ok(self.vaults.next_due(after).await?.filter(|due| due.at <= now))
     }
 
-    async fn until_next(&self) -> Duration {
-        let next = self.vaults.next_due(None).await.ok().flatten();
-        let until = next.and_then(|due: Due| self.clock.until(due.at)).unwrap_or(LONGEST_SLEEP);
-        until.min(LONGEST_SLEEP)
+    /// How long until something falls due by itself, if it does.
+    async fn until_next(&self) -> Option<Duration> {
+        let next: Due = self.vaults.next_due(None).await.ok().flatten()?;
+        self.clock.until(next.at).map(|until| until.min(LONGEST_SLEEP))
     }
 
     /// The clock was moved, or everything was replaced: what was slept for is no longer what counts.

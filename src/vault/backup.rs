@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::keys::KeyRecord;
 use super::object::{Found, Whole};
 use super::secrets::SecretRecord;
-use super::{Call, Kind, ObjectName, Refusal, Vaults};
+use super::{Call, Kind, ObjectName, Refusal, Sku, Vaults};
 use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::crypto::base64url;
 use crate::records::Record;
@@ -49,9 +49,15 @@ impl Vaults {
     /// Puts a key back from its backup, with the same versions and dates.
     ///
     /// # Errors
-    /// [`Refusal::BadBackup`]; [`Refusal::RestoreConflict`] and its kin when the name is taken; what the store reports.
+    /// [`Refusal::BadBackup`]; [`Refusal::RestoreConflict`] and its kin when the name is taken;
+    /// [`Refusal::NeedsPremium`] when a version is of an HSM's type; what the store reports.
     pub async fn restore_key(&self, call: &Call, blob: Vec<u8>) -> Result<Found<KeyRecord>, Refusal> {
-        self.restore(call, Kind::Key, blob).await
+        let hsm = |record: &KeyRecord| record.kty.is_hsm().then(|| record.kty.name());
+        let allowed = |record: &KeyRecord| match hsm(record).filter(|_| call.vault.sku == Sku::Standard) {
+            Some(kty) => Err(Refusal::NeedsPremium { kty }),
+            None => Ok(()),
+        };
+        self.restore(call, Kind::Key, blob, allowed).await
     }
 
     /// Puts a secret back from its backup, with the same versions and dates.
@@ -59,7 +65,7 @@ impl Vaults {
     /// # Errors
     /// As [`Vaults::restore_key`].
     pub async fn restore_secret(&self, call: &Call, blob: Vec<u8>) -> Result<Found<SecretRecord>, Refusal> {
-        self.restore(call, Kind::Secret, blob).await
+        self.restore(call, Kind::Secret, blob, |_: &SecretRecord| Ok(())).await
     }
 
     async fn backup(&self, call: &Call, kind: Kind, name: &ObjectName) -> Result<Vec<u8>, Refusal> {
@@ -69,8 +75,16 @@ impl Vaults {
         self.with_backup_key(move |key| seal(&key, kind, &whole)).await?
     }
 
-    async fn restore<T: Record>(&self, call: &Call, kind: Kind, blob: Vec<u8>) -> Result<Found<T>, Refusal> {
+    /// Puts an object back whose versions are all `allowed` in the vault.
+    async fn restore<T: Record>(
+        &self,
+        call: &Call,
+        kind: Kind,
+        blob: Vec<u8>,
+        allowed: impl Fn(&T) -> Result<(), Refusal>,
+    ) -> Result<Found<T>, Refusal> {
         let whole = self.with_backup_key(move |key| open(&key, kind, &blob)).await??;
+        whole.records::<T>()?.iter().try_for_each(allowed)?;
         self.objects(call, kind).put_back(&whole).await
     }
 

@@ -173,3 +173,14 @@ async fn more_versions_than_a_backup_holds_are_told() {
         "400 BadParameter An object with more than 500 versions cannot be backed up."
     );
 }
+
+#[tokio::test]
+async fn an_hsm_key_does_not_come_back_into_a_standard_vault() {
+    let world = with_key(1).await;
+    world.key("k", r#"{"kty":"EC-HSM"}"#).await;
+    world.key("k", r#"{"kty":"EC"}"#).await;
+    let blob = body(&backup(&world, "/keys/k").await);
+    let refused = world.ask_as("owner", "plain", "POST /keys/restore", &blob).await.error();
+    assert!(refused.starts_with("400 BadParameter/KeyTypeNotSupported Invalid kty value: EC-HSM"), "{refused}");
+    assert_eq!(world.ask_as("owner", "plain", "GET /keys/k", "").await.status, 404);
+}

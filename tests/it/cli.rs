@@ -353,7 +353,11 @@ fn a_ready_file_replaces_files_alone() {
 fn the_command_of_run_does_not_get_the_key_that_opens_the_data() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = keyhaven(&["run", "--data"]);
-    command.arg(dir.path()).args(["--", "env"]).env("KEYHAVEN_SEAL_KEY", "ab".repeat(32)).env("KEYHAVEN_BACKUP_KEY", "ab".repeat(32));
+    command
+        .arg(dir.path())
+        .args(["--", "env"])
+        .env("KEYHAVEN_SEAL_KEY", "ab".repeat(32))
+        .env("KEYHAVEN_BACKUP_KEY", "ab".repeat(32));
     let shown = command.env("AZURE_CLIENT_SECRET", "real").output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("KEYHAVEN_VAULT_URL=") && !shown.contains("abababab") && !shown.contains("real"), "{shown}");

@@ -39,6 +39,12 @@ impl Whole {
         ids.dedup();
         self.kind == kind && ids.len() == self.versions.len() && ids.contains(&&self.latest)
     }
+
+    /// What is said of every version.
+    pub(in super::super) fn records<T: Record>(&self) -> Result<Vec<T>, Refusal> {
+        let unknown = |_| Refusal::BadBackup { why: "value: the backup was made by another version of the server" };
+        self.versions.iter().map(|one| T::deserialize(&one.record).map_err(unknown)).collect()
+    }
 }
 
 impl Objects<'_> {
