@@ -125,3 +125,92 @@ impl From<RecordError> for ClockError {
         Self::Store(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::access::Identity;
+    use crate::clock::{Timestamp, VirtualClock};
+    use crate::crypto::pool::Pool;
+    use crate::random::{self, SeededRandom};
+    use crate::records::Records;
+    use crate::store::{Batch, DataKey, Key, Store};
+    use crate::vault::object::GivenAttributes;
+    use crate::vault::secrets::{NewSecret, SecretValue};
+    use crate::vault::{Call, InitialVault, Means, ObjectName, Sku, VaultName};
+
+    const START: Timestamp = Timestamp::from_unix(1_700_000_000);
+    const DAY: i64 = 86_400;
+
+    fn vaults(store: &Store) -> Vaults {
+        Vaults::new(Means {
+            records: Records::new(store.clone()),
+            pool: Pool::start(1, 10),
+            random: Arc::new(SeededRandom::new(1)),
+            backup_key: Arc::new(|| Err("nothing is backed up here".to_owned())),
+            parsed_keys: 1,
+        })
+    }
+
+    /// Deleted secrets of these names in a vault that keeps them for 7 days.
+    async fn deleted(vaults: &Vaults, names: &[&str]) {
+        let initial = InitialVault {
+            name: VaultName::local(),
+            aliases: vec![],
+            sku: Sku::Standard,
+            retention_days: 7,
+            soft_delete: true,
+            purge_protection: false,
+            deletion_delay: 0,
+            access_policies: vec![],
+            keys: vec![],
+            secrets: vec![],
+        };
+        vaults.apply(initial, START).await.unwrap();
+        let vault = vaults.find(&VaultName::local()).await.unwrap().unwrap();
+        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+        let call = Call { now: START, who, vault, id: Uuid::nil() };
+        for name in names {
+            let name = ObjectName::parse(name).unwrap();
+            let (value, attributes) = (SecretValue::from("v".to_owned()), GivenAttributes::default());
+            let new = NewSecret { value, content_type: None, attributes, tags: None };
+            vaults.set_secret(&call, &name, &new).await.unwrap();
+            vaults.delete_secret(&call, &name).await.unwrap();
+        }
+    }
+
+    async fn left(store: &Store) -> Vec<String> {
+        let view = store.view().await.unwrap();
+        let found = view.keys(&Key::from(""), None, usize::MAX).await.unwrap();
+        found.into_iter().map(|(key, _)| key.to_string()).filter(|key| !key.starts_with("vault/")).collect()
+    }
+
+    #[tokio::test]
+    async fn a_deleted_object_leaves_nothing_behind_when_its_time_is_over() {
+        let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+        let vaults = vaults(&store);
+        deleted(&vaults, &["a", "b"]).await;
+        let clock = Arc::new(VirtualClock::starting_at(START));
+        let tasks = Tasks::new(vaults, clock.clone());
+        assert_eq!(tasks.run_due_after(|| clock.advance(7 * DAY - 1)).await.unwrap(), 0);
+        assert_eq!(tasks.run_due_after(|| clock.advance(1)).await.unwrap(), 2);
+        assert_eq!(left(&store).await, Vec::<String>::new());
+        assert_eq!(tasks.run_due_after(|| ()).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_done_stays_due_and_keeps_nothing_else_from_being_done() {
+        let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+        deleted(&vaults(&store), &["a", "b", "c"]).await;
+        let damaged = left(&store).await.into_iter().find(|key| key.starts_with("deleted/") && key.ends_with("/B"));
+        store.commit(Batch::default().put(damaged.unwrap().as_str(), b"{}".to_vec())).await.unwrap();
+        let clock = Arc::new(VirtualClock::starting_at(START.plus_seconds(7 * DAY)));
+        let tasks = Tasks::new(vaults(&store), clock);
+        for expected in [Round { ran: 2, failed: 1 }, Round { ran: 0, failed: 1 }] {
+            assert_eq!(tasks.round().await.unwrap(), expected);
+        }
+        assert_eq!(left(&store).await.iter().filter(|key| key.starts_with("due/")).count(), 1);
+    }
+}

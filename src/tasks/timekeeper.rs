@@ -298,3 +298,19 @@ impl fmt::Display for ClockError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_clock_has_run_on_only_if_nobody_stopped_it() {
+        let stood = Timestamp::from_unix(5_000);
+        let position = |frozen, stopped| Position { at: stood, frozen, real: Timestamp::from_unix(1_000), stopped };
+        let later = Timestamp::from_unix(1_060);
+        assert_eq!(position(false, false).now(later), Timestamp::from_unix(5_060), "the server was killed");
+        assert_eq!(position(false, true).now(later), stood);
+        assert_eq!(position(true, false).now(later), stood);
+        assert_eq!(position(false, false).now(Timestamp::from_unix(900)), stood, "it never goes back");
+    }
+}
