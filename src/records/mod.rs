@@ -230,3 +230,56 @@ pub fn missing(key: &Key) -> RecordError {
 fn shown(key: &Key) -> String {
     String::from_utf8_lossy(key.as_bytes()).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::random;
+    use crate::store::DataKey;
+
+    fn records() -> Records {
+        Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap())
+    }
+
+    async fn value(records: &Records, key: &str) -> Option<String> {
+        let view = records.view().await.unwrap();
+        records.get::<String>(&view, &Key::from(key)).await.unwrap().map(|text| text.as_ref().clone())
+    }
+
+    #[tokio::test]
+    async fn a_change_that_was_decided_before_everything_was_replaced_is_decided_again() {
+        let records = &records();
+        let attempts = &AtomicUsize::new(0);
+        let decide = |view: View| async move {
+            if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                let draft = records.draft().await?;
+                draft.fill(Batch::default().put("there", encode(&"new".to_owned())?)).await?;
+                draft.publish().await?;
+            }
+            let seen = records.get::<String>(&view, &Key::from("there")).await?;
+            let copy = seen.map_or_else(|| "nothing".to_owned(), |text| text.as_ref().clone());
+            Ok::<_, RecordError>(Change { batch: Batch::default().put("copy", encode(&copy)?), answer: copy })
+        };
+        assert_eq!(records.update(decide).await.unwrap(), "new");
+        assert_eq!(attempts.load(Ordering::SeqCst), 2);
+        assert_eq!(value(records, "copy").await.as_deref(), Some("new"));
+    }
+
+    #[tokio::test]
+    async fn of_two_drafts_begun_from_the_same_the_second_waits_its_turn() {
+        let records = records();
+        let first = records.draft().await.unwrap();
+        let waiting = tokio::spawn({
+            let records = records.clone();
+            async move { records.draft().await.unwrap().publish().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        first.fill(Batch::default().put("a", encode(&"1".to_owned()).unwrap())).await.unwrap();
+        first.publish().await.unwrap();
+        waiting.await.unwrap().unwrap();
+        assert_eq!(value(&records, "a").await, None, "the second replaced what the first had put");
+    }
+}

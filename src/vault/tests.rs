@@ -182,3 +182,86 @@ async fn the_disk_shows_no_prime_and_no_secret() {
         }
     }
 }
+
+fn secret() -> secrets::NewSecret {
+    let attributes = object::GivenAttributes::default();
+    secrets::NewSecret { value: "v".to_owned().into(), content_type: None, attributes, tags: None }
+}
+
+/// The vault `local` as a configuration entry, with a policy or without.
+fn local(access_policies: Vec<crate::access::AccessPolicy>) -> InitialVault {
+    InitialVault {
+        name: VaultName::local(),
+        aliases: vec![],
+        sku: Sku::Premium,
+        retention_days: 90,
+        soft_delete: true,
+        purge_protection: false,
+        deletion_delay: 0,
+        access_policies,
+        keys: vec![],
+        secrets: vec![],
+    }
+}
+
+#[tokio::test]
+async fn no_write_is_done_that_was_judged_by_a_vault_of_before() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let (vaults, call) = world(&store, &pool).await;
+    vaults.set_secret(&call, &name(), &secret()).await.unwrap();
+    let policy = crate::access::AccessPolicy {
+        tenant_id: Uuid::nil(),
+        object_id: Uuid::nil(),
+        application_id: None,
+        permissions: crate::access::Permissions::everything(),
+    };
+    vaults.put_vault(local(vec![policy]), call.now).await.unwrap();
+    let refused = [
+        vaults.set_secret(&call, &name(), &secret()).await.err(),
+        vaults.update_secret(&call, &name(), None, &secrets::SecretChange::default()).await.err(),
+        vaults.delete_secret(&call, &name()).await.err(),
+        create(&vaults, &call).await.err(),
+    ];
+    for refusal in refused {
+        assert!(matches!(refusal, Some(Refusal::Busy)), "{refusal:?}");
+    }
+    vaults.delete_vault(&call.vault.name).await.unwrap();
+    assert!(matches!(vaults.set_secret(&call, &name(), &secret()).await, Err(Refusal::VaultGone)));
+    vaults.put_vault(local(vec![]), call.now).await.unwrap();
+    assert!(
+        matches!(vaults.set_secret(&call, &name(), &secret()).await, Err(Refusal::VaultGone)),
+        "another of its name"
+    );
+    let again = Call { vault: vaults.find(&call.vault.name).await.unwrap().unwrap(), ..call };
+    assert!(vaults.set_secret(&again, &name(), &secret()).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_recovered_or_purged_is_scheduled_no_more() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let (vaults, call) = world(&store, &pool).await;
+    vaults.set_secret(&call, &name(), &secret()).await.unwrap();
+    vaults.delete_secret(&call, &name()).await.unwrap();
+    assert_eq!(records(&store, "due/").await.len(), 1);
+    vaults.recover_secret(&call, &name()).await.unwrap();
+    assert_eq!(records(&store, "due/").await.len(), 0);
+    vaults.delete_secret(&call, &name()).await.unwrap();
+    vaults.purge_secret(&call, &name()).await.unwrap();
+    for place in ["due/", "deleted/", "object/", "version/", "material/"] {
+        assert_eq!(records(&store, place).await, [], "{place}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_deleted_vault_held_is_swept_away_in_pieces() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let (vaults, call) = world(&store, &pool).await;
+    for number in 0..1100 {
+        let name = ObjectName::parse(&format!("s{number}")).unwrap();
+        vaults.set_secret(&call, &name, &secret()).await.unwrap();
+    }
+    vaults.delete_vault(&call.vault.name).await.unwrap();
+    assert_eq!(vaults.sweep().await.unwrap(), 3300);
+    assert_eq!(records(&store, "").await, []);
+    assert_eq!(vaults.sweep().await.unwrap(), 0);
+}
