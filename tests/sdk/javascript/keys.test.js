@@ -6,7 +6,7 @@ import { before, describe, test } from "node:test";
 
 import { CryptographyClient, KeyClient } from "@azure/keyvault-keys";
 
-import { as, credential, keys, listingVaultUrl, operator, refusal, vaultUrl } from "./tenant.js";
+import { as, collected, credential, keys, listingVaultUrl, operator, refusal, vaultUrl } from "./tenant.js";
 
 const PAGE = 25;
 const MANY = PAGE + 2;
@@ -92,12 +92,6 @@ describe("lists take more than one page", () => {
     assert.ok(versions.every((version) => found.has(version.id)));
   });
 });
-
-async function collected(pages) {
-  const all = [];
-  for await (const page of pages) all.push(page);
-  return all;
-}
 
 function publicKey({ key }) {
   const [n, e] = [key.n, key.e].map((octets) => Buffer.from(octets).toString("base64url"));

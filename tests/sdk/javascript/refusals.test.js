@@ -30,8 +30,18 @@ const CALLS = {
   "keys/unwrapKey": () => client.unwrapKey("RSA-OAEP-256", Buffer.alloc(256)),
   "keys/sign": () => client.sign("RS256", Buffer.alloc(32)),
   "keys/verify": () => client.verify("RS256", Buffer.alloc(32), Buffer.alloc(256)),
+  "keys/delete": () => keyClient.beginDeleteKey(NAME),
+  "keys/purge": () => keyClient.purgeDeletedKey(NAME),
+  "keys/recover": () => keyClient.beginRecoverDeletedKey(NAME),
+  "keys/backup": () => keyClient.backupKey(NAME),
+  "keys/restore": () => keyClient.restoreKeyBackup(Buffer.from("a backup")),
   "secrets/set": () => secretClient.setSecret(NAME, "changed"),
   "secrets/get": () => secretClient.getSecret(NAME),
+  "secrets/delete": () => secretClient.beginDeleteSecret(NAME),
+  "secrets/purge": () => secretClient.purgeDeletedSecret(NAME),
+  "secrets/recover": () => secretClient.beginRecoverDeletedSecret(NAME),
+  "secrets/backup": () => secretClient.backupSecret(NAME),
+  "secrets/restore": () => secretClient.restoreSecretBackup(Buffer.from("a backup")),
 };
 
 for (const [permission, call] of Object.entries(CALLS)) {
@@ -43,12 +53,22 @@ for (const [permission, call] of Object.entries(CALLS)) {
   });
 }
 
-test("without keys/list", async () => {
-  await assert.rejects(keyClient.listPropertiesOfKeys().next(), (error) => {
-    assert.equal(error.response.headers.get("x-keyhaven-missing"), "keys/list");
-    return refusal(403, "Forbidden", undefined)(error); // the SDK's pager drops the inner code
+const LISTS = {
+  "keys/list": () => keyClient.listPropertiesOfKeys(),
+  "keys/list, of what was deleted": () => keyClient.listDeletedKeys(),
+  "secrets/list": () => secretClient.listPropertiesOfSecrets(),
+  "secrets/list, of what was deleted": () => secretClient.listDeletedSecrets(),
+  "secrets/list, of versions": () => secretClient.listPropertiesOfSecretVersions(NAME),
+};
+
+for (const [name, list] of Object.entries(LISTS)) {
+  test(`without ${name}`, async () => {
+    await assert.rejects(list().next(), (error) => {
+      assert.equal(error.response.headers.get("x-keyhaven-missing"), name.split(",")[0]);
+      return refusal(403, "Forbidden", undefined)(error); // the SDK's pager drops the inner code
+    });
   });
-});
+}
 
 test("nothing was changed", async () => {
   const read = await keys.getKey(NAME);

@@ -16,6 +16,11 @@ export const [reader, factory, operator, stranger] = config.identities;
 const vaults = JSON.parse(process.env.VAULTS);
 export const vaultUrl = vaults["factory-vault"];
 export const listingVaultUrl = vaults["listing-vault"];
+export const lifecycleVaultUrl = vaults["lifecycle-vault"]; // keeps what is deleted for 7 days
+export const slowVaultUrl = vaults["slow-vault"]; // takes 3 s to delete, to recover and to purge
+export const guardedVaultUrl = vaults["guarded-vault"]; // purge protection
+export const plainVaultUrl = vaults["plain-vault"]; // no soft delete
+export const pagingVaultUrl = vaults["paging-vault"];
 
 /** The system-assigned identity, which may do everything. */
 export const credential = new ManagedIdentityCredential();
@@ -30,3 +35,10 @@ export const refusal = (status, code, inner) => (error) => {
   assert.deepEqual([error.statusCode, error.code, error.details?.error.innerError?.code], [status, code, inner]);
   return true;
 };
+
+/** Everything that an asynchronous iterable gives. */
+export async function collected(iterable) {
+  const all = [];
+  for await (const one of iterable) all.push(one);
+  return all;
+}

@@ -115,6 +115,13 @@ def secrets(server, credential) -> Iterator[SecretClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def clients(server, credential) -> Iterator[Callable[[type, str], KeyClient | SecretClient]]:
+    """Makes clients of the other vaults."""
+    with contextlib.ExitStack() as clients:
+        yield lambda kind, vault: clients.enter_context(kind(server.vault_url(vault), credential))
+
+
 @pytest.fixture(scope="module", params=[("RSA", 2048), ("RSA", 3072), ("RSA-HSM", 2048), ("RSA-HSM", 3072)], ids=str)
 def key(request, keys) -> KeyVaultKey:
     """A key of each kind."""

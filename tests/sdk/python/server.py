@@ -11,6 +11,11 @@ START_TIMEOUT = 60.0
 
 VAULT = "factory-vault"
 LISTING_VAULT = "listing-vault"
+LIFECYCLE_VAULT = "lifecycle-vault"  # keeps what is deleted for 7 days
+SLOW_VAULT = "slow-vault"  # takes 3 s to delete, to recover and to purge
+GUARDED_VAULT = "guarded-vault"  # purge protection
+PLAIN_VAULT = "plain-vault"  # no soft delete
+PAGING_VAULT = "paging-vault"
 
 CONFIG = Path(__file__).parents[1] / "config.json"
 _TENANT = json.loads(CONFIG.read_text())
@@ -32,10 +37,12 @@ def environment() -> dict[str, str]:
 
 
 class Server:
-    """`keyhaven serve` with its files below `home`, which outlives it."""
+    """`keyhaven serve` with its files below `home`, which outlives it; `settings` are variables of its environment."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, *, config: Path = CONFIG, settings: dict[str, str] | None = None):
         self.home = home
+        self.config = config
+        self.settings = settings or {}
         self.data = home / "data"
         self.ready: dict = {}
         self._process: subprocess.Popen | None = None
@@ -43,10 +50,11 @@ class Server:
     def start(self) -> "Server":
         ready_file = self.home / "ready.json"
         ready_file.unlink(missing_ok=True)
-        command = [binary(), "serve", "--data", self.data, "--certs", self.home / "certs", "--config", CONFIG]
+        command = [binary(), "serve", "--data", self.data, "--certs", self.home / "certs", "--config", self.config]
         command += ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file", ready_file]
         with open(self.home / "log", "a") as log:
-            self._process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log)
+            environ = environment() | self.settings
+            self._process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         self.ready = json.loads(await_file(ready_file, self._process, self.log))
         return self
 

@@ -8,17 +8,28 @@ from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, Sig
 from azure.keyvault.secrets import SecretClient
 
 from public_keys import encrypt
-from server import READER, STRANGER
+from server import FACTORY, READER, STRANGER
 
 KEY_CALLS = {
     "keys/create": lambda client: client.create_rsa_key("refused", size=2048),
     "keys/get": lambda client: client.get_key("refused"),
     "keys/update": lambda client: client.update_key_properties("refused", enabled=False),
     "keys/list": lambda client: list(client.list_properties_of_keys()),
+    "keys/delete": lambda client: client.begin_delete_key("refused"),
+    "keys/recover": lambda client: client.begin_recover_deleted_key("refused"),
+    "keys/purge": lambda client: client.purge_deleted_key("refused"),
+    "keys/backup": lambda client: client.backup_key("refused"),
+    "keys/restore": lambda client: client.restore_key_backup(b"a backup"),
 }
 SECRET_CALLS = {
     "secrets/set": lambda client: client.set_secret("refused", "value"),
     "secrets/get": lambda client: client.get_secret("refused"),
+    "secrets/list": lambda client: list(client.list_properties_of_secrets()),
+    "secrets/delete": lambda client: client.begin_delete_secret("refused"),
+    "secrets/recover": lambda client: client.begin_recover_deleted_secret("refused"),
+    "secrets/purge": lambda client: client.purge_deleted_secret("refused"),
+    "secrets/backup": lambda client: client.backup_secret("refused"),
+    "secrets/restore": lambda client: client.restore_secret_backup(b"a backup"),
 }
 CRYPTO_CALLS = {
     "keys/encrypt": lambda client, wrapped: client.encrypt("RSA-OAEP-256", b"0"),
@@ -52,6 +63,21 @@ def test_the_versions_of_a_key_are_refused(existing, server, stranger):
 def test_secrets_are_refused(existing, server, stranger, permission):
     with SecretClient(server.vault_url(), stranger) as client:
         assert_refused(lambda: SECRET_CALLS[permission](client), permission)
+
+
+def test_deleted_objects_are_refused(existing, server, stranger):
+    with KeyClient(server.vault_url(), stranger) as client:
+        assert_refused(lambda: client.get_deleted_key("refused"), "keys/get")
+        assert_refused(lambda: list(client.list_deleted_keys()), "keys/list")
+    with SecretClient(server.vault_url(), stranger) as client:
+        assert_refused(lambda: client.get_deleted_secret("refused"), "secrets/get")
+        assert_refused(lambda: list(client.list_deleted_secrets()), "secrets/list")
+
+
+def test_all_permissions_are_not_that_to_purge(existing, keys, secrets):
+    """The service's "all" leaves it out, so that nobody has it who was not meant to."""
+    assert_refused(lambda: keys.purge_deleted_key("refused"), "keys/purge", FACTORY)
+    assert_refused(lambda: secrets.purge_deleted_secret("refused"), "secrets/purge", FACTORY)
 
 
 @pytest.mark.parametrize("permission", CRYPTO_CALLS)

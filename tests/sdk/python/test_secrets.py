@@ -1,4 +1,4 @@
-"""Secrets: set and read."""
+"""Secrets: set, read, changed and listed."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -73,3 +73,82 @@ def test_an_unknown_secret_is_not_found(secrets):
         with pytest.raises(ResourceNotFoundError) as refused:
             secrets.get_secret(*arguments)
         assert (refused.value.status_code, refused.value.error.code) == (404, "SecretNotFound")
+
+
+def test_an_update_changes_what_it_names_and_nothing_else(secrets):
+    made = secrets.set_secret("updated", "kept", content_type="text/old", tags={"old": "1"})
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    not_before, expires_on = now - timedelta(hours=1), now + timedelta(hours=1)
+    secrets.update_secret_properties("updated", not_before=not_before, expires_on=expires_on)
+    secrets.update_secret_properties("updated", tags={"new": "2"})
+    changed = secrets.update_secret_properties("updated", content_type="text/new")
+    read = secrets.get_secret("updated")
+    for properties in (changed, read.properties):
+        assert (properties.id, properties.content_type, properties.tags) == (made.id, "text/new", {"new": "2"})
+        assert (properties.not_before, properties.expires_on, properties.enabled) == (not_before, expires_on, True)
+        assert properties.created_on == made.properties.created_on <= properties.updated_on
+    assert read.value == "kept"
+
+
+def test_an_update_by_version_leaves_the_others_alone(secrets):
+    old = secrets.set_secret("updated-version", "old")
+    secrets.set_secret("updated-version", "new", content_type="text/plain")
+    version = old.properties.version
+    changed = secrets.update_secret_properties("updated-version", version, content_type="text/old", tags={"n": "1"})
+    assert changed.version == version
+    first, latest = secrets.get_secret("updated-version", version), secrets.get_secret("updated-version")
+    assert (first.value, first.properties.content_type, first.properties.tags) == ("old", "text/old", {"n": "1"})
+    assert (latest.value, latest.properties.content_type, latest.properties.tags or None) == ("new", "text/plain", None)
+
+
+def test_a_secret_is_disabled_and_enabled_by_an_update(secrets):
+    secrets.set_secret("switched", "hidden")
+    assert secrets.update_secret_properties("switched", enabled=False).enabled is False
+    with pytest.raises(HttpResponseError) as refused:
+        secrets.get_secret("switched")
+    assert (refused.value.status_code, refused.value.error.innererror["code"]) == (403, "SecretDisabled")
+    secrets.update_secret_properties("switched", enabled=True)
+    assert secrets.get_secret("switched").value == "hidden"
+
+
+def test_an_update_of_an_unknown_secret_is_not_found(secrets):
+    known = secrets.set_secret("known", "value")
+    for arguments in (("never-set",), ("never-set", "0" * 32), ("known", "0" * 32)):
+        with pytest.raises(ResourceNotFoundError) as refused:
+            secrets.update_secret_properties(*arguments, content_type="text/plain")
+        assert (refused.value.status_code, refused.value.error.code) == (404, "SecretNotFound")
+    assert secrets.get_secret("known").properties.updated_on == known.properties.updated_on
+
+
+def test_secrets_are_listed_with_the_properties_of_their_latest_version(secrets, server):
+    secrets.set_secret("listed", "first", content_type="text/old")
+    secrets.set_secret("listed", "second", content_type="text/plain", tags={"n": "2"}, enabled=False)
+    (listed,) = [properties for properties in secrets.list_properties_of_secrets() if properties.name == "listed"]
+    assert (listed.id, listed.version) == (f"{server.vault_url()}/secrets/listed", None)
+    assert (listed.content_type, listed.tags, listed.enabled) == ("text/plain", {"n": "2"}, False)
+
+
+def test_versions_are_listed_with_their_properties(secrets):
+    made = [secrets.set_secret("listed-versions", f"value {n}", tags={"n": str(n)}, enabled=n != 1) for n in range(3)]
+    listed = {one.version: one for one in secrets.list_properties_of_secret_versions("listed-versions")}
+    assert len(listed) == 3
+    for secret in made:
+        found, given = listed[secret.properties.version], secret.properties
+        assert (found.id, found.tags, found.enabled) == (secret.id, given.tags, given.enabled)
+    assert list(secrets.list_properties_of_secret_versions("never-set")) == []
+
+
+def test_only_who_reads_a_secret_gets_its_value(secrets, wire):
+    value = "seen-by-readers-alone"
+    secrets.set_secret("seen", value)
+    mark = len(wire.exchanges)
+    secrets.update_secret_properties("seen", content_type="text/plain")
+    list(secrets.list_properties_of_secrets())
+    list(secrets.list_properties_of_secret_versions("seen"))
+    secrets.begin_delete_secret("seen").wait()
+    list(secrets.list_deleted_secrets())
+    secrets.begin_recover_deleted_secret("seen").result()
+    assert [exchange for exchange in wire.since(mark) if value.encode() in exchange.content] == []
+    mark = len(wire.exchanges)
+    assert secrets.get_secret("seen").value == value
+    assert [exchange.method for exchange in wire.since(mark) if value.encode() in exchange.content] == ["GET"]

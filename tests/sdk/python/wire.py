@@ -18,6 +18,7 @@ class Exchange:
     method: str
     path: str
     status: int
+    content: bytes
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Wire:
 
     def _record(self, request, response) -> None:
         path = urlsplit(request.url).path
-        self.exchanges.append(Exchange(request.method, path, response.status_code))
+        self.exchanges.append(Exchange(request.method, path, response.status_code, response.content))
         if not response.content:
             return
         content = json.loads(response.content)  # every answer of every door is JSON
