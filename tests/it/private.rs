@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::world::World;
 
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
-const PATHS: [&str; 15] = [
+const PATHS: [&str; 21] = [
     "POST /keys/a/create",
     "POST /keys/b/create",
     "POST /keys/b/create?api-version=2026-04-01",
@@ -22,6 +22,12 @@ const PATHS: [&str; 15] = [
     "POST /keys/b/unwrapkey",
     "POST /keys/a/sign",
     "POST /keys/b/verify",
+    "DELETE /keys/a",
+    "GET /deletedkeys/a",
+    "GET /deletedkeys",
+    "POST /deletedkeys/a/recover",
+    "POST /keys/b/backup",
+    "POST /keys/restore",
 ];
 const BODIES: [&str; 11] = [
     "",
