@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::file::{ConfigError, FileIdentity, FileVault, read, wrong};
+use super::file::{ConfigError, FileIdentity, read, wrong};
+use super::vault::FileVault;
 use crate::directory::IdentityRecord;
 use crate::vault::{InitialVault, Vault, VaultName};
 

@@ -3,6 +3,7 @@
 
 pub mod entry;
 mod file;
+mod vault;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,219 @@
+//! Vaults in the configuration file: their settings, who may do what, and what they hold.
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::file::{ConfigError, hosts, wrong};
+use crate::access::{AccessPolicy, Permissions};
+use crate::clock::Period;
+use crate::directory::IdentityRecord;
+use crate::vault::keys::{KeySpec, KeyType, NewKey, SpecFault};
+use crate::vault::object::GivenAttributes;
+use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
+use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Sku, VaultName};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FileVault {
+    name: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    #[serde(default = "standard")]
+    sku: Sku,
+    soft_delete_retention_in_days: Option<u32>,
+    #[serde(default = "yes")]
+    enable_soft_delete: bool,
+    #[serde(default)]
+    enable_purge_protection: bool,
+    deletion_delay: Option<String>,
+    #[serde(default)]
+    access_policies: Vec<FilePolicy>,
+    #[serde(default)]
+    keys: Vec<FileKey>,
+    #[serde(default)]
+    secrets: Vec<FileSecret>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The tier that the service's own tools choose when none is named.
+const fn standard() -> Sku {
+    Sku::Standard
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FilePolicy {
+    identity: Option<String>,
+    object_id: Option<Uuid>,
+    tenant_id: Option<Uuid>,
+    application_id: Option<Uuid>,
+    #[serde(default)]
+    permissions: FilePermissions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePermissions {
+    #[serde(default)]
+    keys: Vec<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    certificates: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileKey {
+    name: String,
+    kty: Option<String>,
+    key_size: Option<u32>,
+    crv: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileSecret {
+    name: String,
+    value: SecretValue,
+    content_type: Option<String>,
+}
+
+pub(super) fn vaults(
+    given: Vec<FileVault>,
+    tenant: Uuid,
+    identities: &[IdentityRecord],
+) -> Result<Vec<InitialVault>, ConfigError> {
+    if given.is_empty() {
+        return Err(wrong("vaults", "at least one vault is needed"));
+    }
+    let mut known: Vec<InitialVault> = Vec::new();
+    for (index, vault) in given.into_iter().enumerate() {
+        let path = format!("vaults[{index}]");
+        let vault = vault.initial(&path, tenant, identities)?;
+        if known.iter().any(|other| other.name == vault.name) {
+            return Err(wrong(path, format!("there are two vaults called '{}'", vault.name)));
+        }
+        if let Some(alias) = vault.aliases.iter().find(|alias| known.iter().any(|other| other.aliases.contains(alias)))
+        {
+            return Err(wrong(path, format!("the alias '{alias}' belongs to another vault")));
+        }
+        known.push(vault);
+    }
+    Ok(known)
+}
+
+impl FileVault {
+    pub(super) fn initial(
+        self,
+        path: &str,
+        tenant: Uuid,
+        identities: &[IdentityRecord],
+    ) -> Result<InitialVault, ConfigError> {
+        let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
+        let name = VaultName::parse(&self.name).ok_or_else(|| wrong(format!("{path}.name"), rule))?;
+        let retention_days = self.soft_delete_retention_in_days.unwrap_or(90);
+        if !(7..=90).contains(&retention_days) {
+            return Err(wrong(format!("{path}.softDeleteRetentionInDays"), "must be 7 to 90"));
+        }
+        if self.enable_purge_protection && !self.enable_soft_delete {
+            return Err(wrong(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
+        }
+        Ok(InitialVault {
+            name,
+            aliases: hosts(&format!("{path}.aliases"), &self.aliases)?,
+            sku: self.sku,
+            retention_days,
+            soft_delete: self.enable_soft_delete,
+            purge_protection: self.enable_purge_protection,
+            deletion_delay: deletion_delay(path, self.deletion_delay.as_deref())?,
+            access_policies: each(path, "accessPolicies", self.access_policies, |path, policy| {
+                policy.policy(path, tenant, identities)
+            })?,
+            keys: each(path, "keys", self.keys, |path, key| key.initial(path, self.sku))?,
+            secrets: each(path, "secrets", self.secrets, |path, secret| secret.initial(path))?,
+        })
+    }
+}
+
+/// Whole seconds, at most a day: the time that clients are made to wait.
+fn deletion_delay(path: &str, text: Option<&str>) -> Result<u32, ConfigError> {
+    let Some(text) = text else { return Ok(0) };
+    let seconds = text.parse::<Period>().ok().and_then(|period| period.seconds()).filter(|seconds| *seconds <= 86_400);
+    let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+    seconds.ok_or_else(|| wrong(format!("{path}.deletionDelay"), "must be whole seconds up to a day, such as PT5S"))
+}
+
+fn each<G, T>(
+    path: &str,
+    field: &str,
+    given: Vec<G>,
+    parse: impl Fn(&str, G) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    given.into_iter().enumerate().map(|(index, one)| parse(&format!("{path}.{field}[{index}]"), one)).collect()
+}
+
+impl FilePolicy {
+    fn policy(self, path: &str, tenant: Uuid, identities: &[IdentityRecord]) -> Result<AccessPolicy, ConfigError> {
+        let object_id = match (&self.identity, self.object_id) {
+            (Some(name), None) => {
+                let known = identities.iter().find(|identity| identity.name == *name);
+                let why = || wrong(format!("{path}.identity"), format!("no identity is called '{name}'"));
+                known.ok_or_else(why)?.object_id
+            }
+            (None, Some(object_id)) => object_id,
+            _ => return Err(wrong(path, "give either 'identity' or 'objectId'")),
+        };
+        let FilePermissions { keys, secrets, certificates } = self.permissions;
+        let permissions = Permissions::parse(&keys, &secrets, &certificates);
+        Ok(AccessPolicy {
+            tenant_id: self.tenant_id.unwrap_or(tenant),
+            object_id,
+            application_id: self.application_id,
+            permissions: permissions.map_err(|error| wrong(path, error.to_string()))?,
+        })
+    }
+}
+
+impl FileKey {
+    fn initial(self, path: &str, sku: Sku) -> Result<InitialKey, ConfigError> {
+        let kty = self.kty.as_deref().unwrap_or("RSA");
+        let known = "must be RSA, RSA-HSM, EC, EC-HSM or oct-HSM";
+        let kty = KeyType::parse(kty).ok_or_else(|| wrong(format!("{path}.kty"), known))?;
+        if kty.is_hsm() && sku == Sku::Standard {
+            return Err(wrong(format!("{path}.kty"), "HSM keys need a vault whose 'sku' is premium"));
+        }
+        let spec = KeySpec::new(kty, self.key_size, self.crv.as_deref(), None);
+        let spec = spec.map_err(|fault| match fault {
+            SpecFault::Size { known, .. } => wrong(format!("{path}.key_size"), format!("must be one of {known:?}")),
+            SpecFault::Curve => {
+                wrong(format!("{path}.crv"), "must be P-256, P-384, P-521 or P-256K, of the key's size")
+            }
+            SpecFault::Exponent => wrong(path, "has an impossible exponent"),
+        })?;
+        Ok(InitialKey { name: object_name(path, &self.name)?, new: NewKey::of(kty), spec })
+    }
+}
+
+impl FileSecret {
+    fn initial(self, path: &str) -> Result<InitialSecret, ConfigError> {
+        if self.value.reveal().len() > MAX_VALUE {
+            return Err(wrong(format!("{path}.value"), format!("must be at most {MAX_VALUE} bytes")));
+        }
+        if self.content_type.as_ref().is_some_and(|kind| kind.chars().count() > MAX_CONTENT_TYPE) {
+            return Err(wrong(format!("{path}.contentType"), format!("must be at most {MAX_CONTENT_TYPE} characters")));
+        }
+        let name = object_name(path, &self.name)?;
+        let attributes = GivenAttributes::default();
+        let new = NewSecret { value: self.value, content_type: self.content_type, attributes, tags: None };
+        Ok(InitialSecret { name, new })
+    }
+}
+
+fn object_name(path: &str, name: &str) -> Result<ObjectName, ConfigError> {
+    let rule = "must be 1 to 127 letters, digits and hyphens";
+    ObjectName::parse(name).ok_or_else(|| wrong(format!("{path}.name"), rule))
+}
