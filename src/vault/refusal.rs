@@ -52,6 +52,8 @@ pub enum Refusal {
         kind: Kind,
         /// The name.
         name: ObjectName,
+        /// What was tried with it.
+        attempt: Attempt,
     },
     /// What shall be recovered is not deleted.
     NotDeleted {
@@ -164,11 +166,13 @@ pub enum Refusal {
     Store(StoreError),
 }
 
-/// What was tried with an object that is being deleted: the service has a text for each.
+/// What was tried with an object that is on its way from one state to another: the service has a text for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// To make an object of its name.
     Create,
+    /// To delete it.
+    Delete,
     /// To recover it.
     Recover,
     /// To purge it.

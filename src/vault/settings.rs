@@ -49,8 +49,8 @@ pub enum Sku {
 pub struct Recovery {
     /// The service's word for it.
     pub level: &'static str,
-    /// Days a deleted object can be recovered, where it can be.
-    pub days: Option<u32>,
+    /// Days a deleted object can be recovered; none where it cannot be.
+    pub days: u32,
 }
 
 const fn yes() -> bool {
@@ -62,7 +62,8 @@ impl Vault {
     /// moment an object was made.
     pub fn recovery(&self) -> Recovery {
         if !self.soft_delete {
-            return Recovery { level: "Purgeable", days: None };
+            // With 0 days since there are days at all (recordings of the JavaScript SDK, 2020).
+            return Recovery { level: "Purgeable", days: 0 };
         }
         let level = match (self.retention_days, self.purge_protection) {
             (90.., false) => "Recoverable+Purgeable",
@@ -70,7 +71,7 @@ impl Vault {
             (_, false) => "CustomizedRecoverable+Purgeable",
             (_, true) => "CustomizedRecoverable",
         };
-        Recovery { level, days: Some(self.retention_days) }
+        Recovery { level, days: self.retention_days }
     }
 }
 
@@ -108,8 +109,8 @@ mod tests {
                 deletion_delay,
                 access_policies,
             };
-            assert_eq!(vault.recovery().days, Some(retention_days));
-            assert_eq!(Vault { soft_delete: false, ..vault.clone() }.recovery().days, None);
+            assert_eq!(vault.recovery().days, retention_days);
+            assert_eq!(Vault { soft_delete: false, ..vault.clone() }.recovery().days, 0);
             vault.recovery().level
         };
         assert_eq!(level(90, false), "Recoverable+Purgeable");

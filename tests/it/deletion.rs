@@ -164,6 +164,11 @@ async fn a_delay_shows_the_states_in_between() {
     ] {
         assert_eq!(ask(line).await, expected, "{line}");
     }
+    let refused = world.ask_as("owner", "slow", "PUT /secrets/s", r#"{"value":"v"}"#).await;
+    assert_eq!(
+        refused.json()["error"]["message"],
+        "Secret s is currently being recovered and cannot be re-created; retry later."
+    );
     assert!(names(&world, "slow", "GET /secrets").await.is_empty());
     world.clock.advance(10);
     assert_eq!(ask("GET /secrets/s").await, "200");
@@ -209,6 +214,8 @@ async fn without_soft_delete_things_are_gone_at_once() {
     let world = world().await;
     let ask = async |line: &str| outcome(&world, "plain", line).await;
     ask("PUT /secrets/s").await;
+    let attributes = world.ask_as("owner", "plain", "GET /secrets/s", "").await.json()["attributes"].clone();
+    assert_eq!((&attributes["recoveryLevel"], &attributes["recoverableDays"]), (&"Purgeable".into(), &0.into()));
     assert_eq!(ask("DELETE /secrets/s").await, "200");
     assert_eq!(ask("GET /secrets/s").await, "404 SecretNotFound");
     for line in

@@ -62,7 +62,7 @@ impl AttributesOut {
             created: attributes.created,
             updated: attributes.updated,
             recovery_level: recovery.level,
-            recoverable_days: (version >= ApiVersion::RECOVERABLE_DAYS).then_some(recovery.days).flatten(),
+            recoverable_days: (version >= ApiVersion::RECOVERABLE_DAYS).then_some(recovery.days),
             exportable: None,
             hsm_platform: None,
         }

@@ -31,11 +31,7 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         }
         Refusal::DeletedButRecoverable { kind, name } => deleted_but_recoverable(kind, &name),
         Refusal::BeingDeleted { kind, name, attempt } => being_deleted(kind, &name, attempt),
-        // No public text was found; the form is that of the state before.
-        Refusal::BeingRecovered { kind, name } => {
-            conflict(format!("{} {name} is currently being recovered; retry later.", Word::of(kind).capital))
-                .inner("ObjectIsBeingRecovered")
-        }
+        Refusal::BeingRecovered { kind, name, attempt } => being_recovered(kind, &name, attempt),
         Refusal::NotDeleted { kind, name } => {
             let text = format!("{} exists already: {name}", Word::of(kind).capital);
             let error = ApiError::new(StatusCode::BAD_REQUEST, "MethodNotAllowed", text);
@@ -145,9 +141,24 @@ fn being_deleted(kind: Kind, name: &ObjectName, attempt: Attempt) -> ApiError {
             format!("{capital} {name} is currently being deleted and cannot be re-created; retry later.")
         }
         Attempt::Purge => format!("{capital} is currently being deleted."),
-        Attempt::Recover => format!("{capital} {name} is currently being deleted."),
+        Attempt::Recover | Attempt::Delete => format!("{capital} {name} is currently being deleted."),
     })
     .inner("ObjectIsBeingDeleted")
+}
+
+/// The text of the first is public (hashicorp/terraform-provider-azurerm issue 12285); no other was found, and those that
+/// stand here follow the state before.
+fn being_recovered(kind: Kind, name: &ObjectName, attempt: Attempt) -> ApiError {
+    let capital = Word::of(kind).capital;
+    conflict(match attempt {
+        Attempt::Create => {
+            format!("{capital} {name} is currently being recovered and cannot be re-created; retry later.")
+        }
+        Attempt::Recover | Attempt::Delete | Attempt::Purge => {
+            format!("{capital} {name} is currently being recovered.")
+        }
+    })
+    .inner("ObjectIsBeingRecovered")
 }
 
 /// Recorded (golden 087, 088); it has no inner code.

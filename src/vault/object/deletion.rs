@@ -52,7 +52,7 @@ impl Objects<'_> {
     async fn deleting<T: Record>(&self, view: &View, name: &ObjectName) -> Result<Change<Removed<T>>, Refusal> {
         let (head, revision) = match self.state(view, name).await? {
             State::Live(head, revision) => (head, revision),
-            State::Recovering => return Err(Refusal::BeingRecovered { kind: self.kind, name: name.clone() }),
+            State::Recovering => return Err(self.unchangeable(name, &State::Recovering, Attempt::Delete)),
             _ => return Err(self.not_found(name, None)),
         };
         let found = self.version_of(view, &head, None).await?;
@@ -190,7 +190,7 @@ impl Objects<'_> {
         let kind = self.kind;
         match state {
             State::Deleting => Refusal::BeingDeleted { kind, name: name.clone(), attempt },
-            State::Recovering => Refusal::BeingRecovered { kind, name: name.clone() },
+            State::Recovering => Refusal::BeingRecovered { kind, name: name.clone(), attempt },
             State::Free | State::Live(..) | State::Deleted(..) | State::Gone => self.not_deleted(name),
         }
     }

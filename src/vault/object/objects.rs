@@ -105,7 +105,7 @@ impl Objects<'_> {
         match state {
             State::Deleted(..) => Refusal::DeletedButRecoverable { kind, name },
             State::Deleting => Refusal::BeingDeleted { kind, name, attempt: Attempt::Create },
-            State::Recovering => Refusal::BeingRecovered { kind, name },
+            State::Recovering => Refusal::BeingRecovered { kind, name, attempt: Attempt::Create },
             // Its records were reclaimed a moment ago: somebody was faster.
             State::Free | State::Live(..) | State::Gone => Refusal::Busy,
         }
