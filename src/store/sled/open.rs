@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sled::{Config, Db};
 
@@ -23,6 +24,10 @@ pub(super) const DIRECTORY: &str = "the database directory";
 const KNOWN_SCHEMA: u32 = 1;
 /// Bytes of a revision before a sealed value.
 const REVISION_BYTES: usize = 8;
+
+/// How often a lock that is held is looked at again, and how long after.
+const LOOKS: usize = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// What a key of sled's begins with: what the database says of itself, or a record.
 const META: u8 = b'm';
@@ -77,7 +82,7 @@ pub(super) fn database(path: &Path, master: &MasterKey) -> Result<Opened, StoreE
         return Err(StoreError::Foreign { path: path.into(), why: "it is no directory of sled".into() });
     }
     guarded(DIRECTORY, || {
-        let db = config(path).open().map_err(|error| refusal(path, error))?;
+        let db = unlocked(path)?;
         check_schema(path, &db)?;
         let sealer = Arc::new(Sealer::new(&DataKey::unwrap(&meta(&db, DATA_KEY)?, master)?)?);
         let (revision, count) = last_state(&db, &sealer)?;
@@ -85,6 +90,18 @@ pub(super) fn database(path: &Path, master: &MasterKey) -> Result<Opened, StoreE
         let opening = |error| StoreError::io(format!("opening {}", path.display()), error);
         Ok(Opened { path: path.into(), disk: Disk::open(path).map_err(opening)?, db, sealer, records, revision })
     })
+}
+
+/// The database, once nobody holds its lock. A lock outlives its owner for a moment when the process has just forked: the
+/// child holds it until it runs its own program. So one that is held is looked at again before it is believed.
+fn unlocked(path: &Path) -> Result<Db, StoreError> {
+    for _ in 0..LOOKS {
+        match config(path).open().map_err(|error| refusal(path, error)) {
+            Err(StoreError::InUse { .. }) => std::thread::sleep(BETWEEN_LOOKS),
+            opened => return opened,
+        }
+    }
+    config(path).open().map_err(|error| refusal(path, error))
 }
 
 /// The state of the database, to be written with every commit: the highest revision ever given, and how many records
