@@ -9,7 +9,7 @@ use crate::random::{self, Random};
 
 /// A vault's name in lower case: 3-24 letters, digits and single hyphens, a letter first, no hyphen last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct VaultName(String);
 
 impl VaultName {
@@ -81,7 +81,7 @@ impl Kind {
 
 /// An object's name: 1-127 letters, digits and hyphens. Compared without regard to case, kept as it was first written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct ObjectName(String);
 
 impl ObjectName {
@@ -125,7 +125,7 @@ impl fmt::Display for ObjectName {
 
 /// A version id: 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Version(String);
 
 impl Version {
@@ -151,6 +151,21 @@ impl fmt::Display for Version {
         f.write_str(&self.0)
     }
 }
+
+/// A stored text that is none of these: what is read back is parsed like everything else.
+macro_rules! read_back_by_parsing {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::parse(&text).ok_or(concat!("not a ", stringify!($name)))
+            }
+        }
+    )*};
+}
+
+read_back_by_parsing!(VaultName, ObjectName, Version);
 
 #[cfg(test)]
 mod tests {
@@ -189,6 +204,15 @@ mod tests {
         {
             assert_eq!(parsed(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_is_parsed_too() {
+        assert_eq!(serde_json::to_string(&ObjectName::parse("My-Key").unwrap()).unwrap(), r#""My-Key""#);
+        assert_eq!(serde_json::from_str::<ObjectName>(r#""My-Key""#).unwrap().as_str(), "My-Key");
+        assert!(serde_json::from_str::<ObjectName>(r#""../x""#).is_err());
+        assert!(serde_json::from_str::<Version>(r#""x/y""#).is_err());
+        assert!(serde_json::from_str::<VaultName>(r#""a--b""#).is_err());
     }
 
     #[test]

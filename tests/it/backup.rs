@@ -184,3 +184,49 @@ async fn an_hsm_key_does_not_come_back_into_a_standard_vault() {
     assert!(refused.starts_with("400 BadParameter/KeyTypeNotSupported Invalid kty value: EC-HSM"), "{refused}");
     assert_eq!(world.ask_as("owner", "plain", "GET /keys/k", "").await.status, 404);
 }
+
+/// A blob with this content, as whoever has the backup key can make it.
+fn forged(content: &serde_json::Value) -> String {
+    const FORM: &[u8] = b")AzureKeyVaultSecretBackupV1.microsoft.com";
+    let key = BackupKey::from_bytes(Zeroizing::new([1; 32]));
+    let header = serde_json::json!({"kid": key.id(), "alg": "dir", "enc": "A256GCM"}).to_string();
+    let header = base64url::encode(header.as_bytes());
+    let context = [FORM, header.as_bytes()].concat();
+    let sealed = key.seal("object backup", &context, content.to_string().as_bytes()).unwrap();
+    let [nonce, ciphertext, tag] = [&sealed.nonce[..], &sealed.ciphertext, &sealed.tag].map(base64url::encode);
+    body(&base64url::encode(&[FORM, format!("{header}..{nonce}.{ciphertext}.{tag}").as_bytes()].concat()))
+}
+
+#[tokio::test]
+async fn a_well_sealed_backup_with_impossible_contents_is_refused_too() {
+    let world = with_key(1).await;
+    let version = "0123456789abcdef0123456789abcdef";
+    let attributes = serde_json::json!({"enabled": true, "nbf": null, "exp": null, "created": 1, "updated": 1});
+    let one = |id: &str, record: serde_json::Value| serde_json::json!({"version": id, "record": record, "material": base64url::encode(b"value")});
+    let record = serde_json::json!({"content_type": null, "attributes": attributes, "tags": null});
+    let whole = |name: &str, latest: &str, versions: Vec<serde_json::Value>| serde_json::json!({"kind": "secret", "name": name, "latest": latest, "versions": versions});
+    let sound = whole("s", version, vec![one(version, record.clone())]);
+    for (what, content) in [
+        ("a name that is none", whole("a/b", version, vec![one(version, record.clone())])),
+        ("no version", whole("s", version, vec![])),
+        ("a latest that is not there", whole("s", &"f".repeat(32), vec![one(version, record.clone())])),
+        ("a version twice", whole("s", version, vec![one(version, record.clone()), one(version, record.clone())])),
+        (
+            "a version that is none",
+            whole("s", version, vec![one(version, record.clone()), one("../x", record.clone())]),
+        ),
+        ("a record that is none", whole("s", version, vec![one(version, serde_json::json!({"kty": "RSA"}))])),
+        (
+            "another kind",
+            serde_json::json!({"kind": "key", "name": "s", "latest": version, "versions": [one(version, record)]}),
+        ),
+        ("nothing", serde_json::json!({})),
+    ] {
+        let refused = world.ask("POST /secrets/restore", &forged(&content)).await.error();
+        assert_eq!(refused, "400 Malformed backup blob Backup blob is corrupt.", "{what}");
+    }
+    assert!(world.ask("GET /secrets", "").await.json()["value"].as_array().unwrap().is_empty());
+    let restored = world.ask("POST /secrets/restore", &forged(&sound)).await;
+    assert_eq!(restored.status, 200, "{}", restored.text);
+    assert_eq!(world.ask("GET /secrets/s", "").await.json()["value"], "value");
+}
