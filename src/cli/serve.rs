@@ -52,7 +52,8 @@ impl Serve {
     /// Writes the ready files and tells a person.
     fn announce(&self, running: &Running) -> Result<Vec<PathBuf>, Failure> {
         let kept = self.server.data().map(|data| data.join(READY_FILE));
-        let files: Vec<_> = self.server.ready_file.clone().into_iter().chain(kept).collect();
+        // The one that somebody waits for comes last: by then the other is there too.
+        let files: Vec<_> = kept.into_iter().chain(self.server.ready_file.clone()).collect();
         for file in &files {
             write_ready(&running.ready, file)?;
         }
