@@ -20,7 +20,7 @@ impl Vaults {
         let want = &wanted.vault(crate::random::uuid(&*self.inner.random));
         self.records().update(|view: View| async move { self.putting(&view, want).await }).await?;
         let applied = self.apply(wanted, now).await?;
-        let vault = self.find(&name).await?.ok_or(Refusal::VaultGone)?;
+        let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
         Ok((vault, applied))
     }
 

@@ -102,8 +102,6 @@ pub enum Refusal {
         /// The vault that answers on it.
         owner: VaultName,
     },
-    /// The vault was deleted, or replaced by another, while the request was under way.
-    VaultGone,
     /// The version is disabled.
     Disabled {
         /// Key or secret.

@@ -55,10 +55,6 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         }
         // Requests of this door do not change vaults.
         Refusal::Fixed { .. } | Refusal::AliasTaken { .. } => internal(&refusal.to_string()),
-        Refusal::VaultGone => {
-            let text = "The vault was deleted or replaced while the request was under way.";
-            ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
-        }
         Refusal::Disabled { kind, operation } => disabled(kind, operation),
         // No public text was found for these two; the inner codes follow KeyDisabled.
         Refusal::NotYetValid { operation } => {
