@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::crypto::backup_key::{BackupKey, Sealed};
-use crate::records::{RecordError, Records, View};
+use crate::records::{Draft, RecordError, Records, View};
 use crate::store::{Batch, Key};
 
 /// What the file begins with.
@@ -138,24 +138,29 @@ pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Vec<Batch>, Sn
     batches(&all)
 }
 
-/// Replaces everything in `records` by what a file held, in one commit at the end.
+/// Puts what a file held beside what is there; published, the draft replaces everything in one commit.
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn replace(records: &Records, batches: Vec<Batch>) -> Result<(), SnapshotError> {
+pub async fn lay_out(records: &Records, batches: Vec<Batch>) -> Result<Draft, SnapshotError> {
     let draft = records.draft().await?;
     for batch in batches {
         draft.fill(batch).await?;
     }
-    Ok(draft.publish().await?)
+    Ok(draft)
 }
 
 fn batches(mut all: &[u8]) -> Result<Vec<Batch>, SnapshotError> {
+    let mut last: Option<&[u8]> = None;
     let mut batches = vec![Batch::default()];
     while !all.is_empty() {
         let (key, value);
         (key, all) = read(all).ok_or(SnapshotError::Damaged)?;
         (value, all) = read(all).ok_or(SnapshotError::Damaged)?;
+        // They were written in order, each once.
+        if last.replace(key).is_some_and(|before| before >= key) {
+            return Err(SnapshotError::Damaged);
+        }
         if batches.last().is_none_or(|last| last.put.len() == AT_ONCE) {
             batches.push(Batch::default());
         }
@@ -212,12 +217,13 @@ mod tests {
         for count in [0, 1, AT_ONCE, 2 * AT_ONCE + 5] {
             let (one, other) = (filled(count).await, filled(3).await);
             let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
-            replace(&other, batches).await.unwrap();
+            lay_out(&other, batches).await.unwrap().publish().await.unwrap();
             assert_eq!(content(&other).await, content(&one).await, "{count}");
             assert_eq!(file(&other, tenant).await.len(), file(&one, tenant).await.len(), "nothing else is in it");
             assert_eq!(other.sweep().await.unwrap(), 3, "what was there before");
             assert_eq!(content(&other).await.len(), count);
-            replace(&other, open(&file(&one, tenant).await, tenant, &key(1)).unwrap()).await.unwrap();
+            let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
+            lay_out(&other, batches).await.unwrap().publish().await.unwrap();
             assert_eq!(other.sweep().await.unwrap(), count, "and so again");
         }
     }

@@ -12,7 +12,7 @@ use crate::http::tls::Leaves;
 use crate::records::Draft;
 use crate::snapshot::{self, About, SnapshotError};
 use crate::store::Batch;
-use crate::tasks::position_place;
+use crate::tasks::{self, position_place};
 
 /// The levers of one server. Cheap to clone.
 #[derive(Clone)]
@@ -108,8 +108,23 @@ impl Site {
             })
         })
         .await?;
-        snapshot::replace(&self.parts.records, batches).await.map_err(failed)?;
+        let draft = snapshot::lay_out(&self.parts.records, batches).await.map_err(failed)?;
+        self.understood(&draft).await.map_err(|why| {
+            let text = "the snapshot holds records that this version cannot read, and was not loaded";
+            Trouble::Refused(format!("{text}: {why}"))
+        })?;
+        draft.publish().await.map_err(failed)?;
         self.replaced().await
+    }
+
+    /// Whether this server could live on what a draft holds: who and what there is, the issuer's key, the clock.
+    async fn understood(&self, draft: &Draft) -> Result<(), String> {
+        let records = draft.records();
+        self.parts.vaults.over(records.clone()).all().await.map_err(|error| error.to_string())?;
+        let directory = self.parts.directory.over(records.clone());
+        directory.identities().await.map_err(|error| error.to_string())?;
+        directory.kept_issuer().await.map_err(|error| error.to_string())?;
+        tasks::kept(records).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Everything was replaced: what is held in memory follows.

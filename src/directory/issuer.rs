@@ -194,6 +194,17 @@ impl Directory {
         jsonwebtoken::encode(&header, claims, &key.encoding).map_err(|error| IssuerError::Key(error.to_string()))
     }
 
+    /// Checks that the key that is kept, if one is, can be used.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn kept_issuer(&self) -> Result<(), IssuerError> {
+        match self.kept_key().await? {
+            Some(record) => SigningKey::from_pkcs8(&record.pkcs8).map(drop),
+            None => Ok(()),
+        }
+    }
+
     async fn kept_key(&self) -> Result<Option<Arc<IssuerRecord>>, RecordError> {
         let view = self.records().view().await?;
         self.records().get(&view, &place()).await

@@ -10,9 +10,9 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
 use crate::records::RecordError;
-use crate::vault::{Due, Refusal, Vaults};
+use crate::vault::{Refusal, Scheduled, Vaults};
 
-pub use timekeeper::{ClockChoice, ClockError, Report, Timekeeper, VaultClock, position_place};
+pub use timekeeper::{ClockChoice, ClockError, Position, Report, Timekeeper, VaultClock, kept, position_place};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -80,28 +80,29 @@ impl Tasks {
 
     async fn round_in_turn(&self) -> Result<Round, Refusal> {
         let (mut round, mut passed) = (Round::default(), None);
-        while let Some(due) = self.due_now(passed.as_ref()).await? {
-            match self.vaults.run(&due).await {
-                Ok(true) => round.ran += 1,
-                Ok(false) => {}
+        while let Some(Scheduled { place, due }) = self.vaults.next_due(passed.as_ref()).await? {
+            let done = match due {
+                Ok(Some(due)) if due.at > self.clock.now() => break,
+                Ok(Some(due)) => self.vaults.run(&due, &place).await,
+                Ok(None) => Ok(false),
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(done) => round.ran += usize::from(done),
                 Err(error) => {
-                    tracing::error!(?due, ?error, "something that is due could not be done");
+                    tracing::error!(%place, %error, "something that is due could not be done");
                     round.failed += 1;
-                    passed = Some(due);
+                    passed = Some(place);
                 }
             }
+            tokio::task::yield_now().await;
         }
         Ok(round)
     }
 
-    async fn due_now(&self, after: Option<&Due>) -> Result<Option<Due>, Refusal> {
-        let now = self.clock.now();
-        Ok(self.vaults.next_due(after).await?.filter(|due| due.at <= now))
-    }
-
     /// How long until something falls due by itself, if it does.
     async fn until_next(&self) -> Option<Duration> {
-        let next: Due = self.vaults.next_due(None).await.ok().flatten()?;
+        let next = self.vaults.next_due(None).await.ok().flatten()?.due.ok().flatten()?;
         self.clock.until(next.at).map(|until| until.min(LONGEST_SLEEP))
     }
 
@@ -212,5 +213,20 @@ mod tests {
             assert_eq!(tasks.round().await.unwrap(), expected);
         }
         assert_eq!(left(&store).await.iter().filter(|key| key.starts_with("due/")).count(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_is_damaged_or_lies_at_the_wrong_place_does_not_stop_the_others() {
+        let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+        deleted(&vaults(&store), &["a", "b"]).await;
+        let view = store.view().await.unwrap();
+        let entry = view.scan(&Key::from("due/"), None, 1).await.unwrap().remove(0);
+        drop(view);
+        let batch = Batch::default().put("due/0/misplaced", entry.value).put("due/0/damaged", b"{}".to_vec());
+        store.commit(batch).await.unwrap();
+        let clock = Arc::new(VirtualClock::starting_at(START.plus_seconds(7 * DAY)));
+        let tasks = Tasks::new(vaults(&store), clock);
+        assert_eq!(tasks.round().await.unwrap(), Round { ran: 2, failed: 1 });
+        assert_eq!(left(&store).await, ["due/0/damaged"]);
     }
 }

@@ -65,7 +65,7 @@ pub struct Report {
 
 /// What is kept of a virtual clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Position {
+pub struct Position {
     at: Timestamp,
     frozen: bool,
     /// The machine's time then.
@@ -268,7 +268,11 @@ impl Timekeeper {
     }
 }
 
-async fn kept(records: &Records) -> Result<Option<Position>, RecordError> {
+/// What is kept of a virtual clock, if anything is.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn kept(records: &Records) -> Result<Option<Position>, RecordError> {
     let view = records.view().await?;
     Ok(records.get::<Position>(&view, &position_place()).await?.map(|kept| *kept))
 }

@@ -22,6 +22,15 @@ pub struct Due {
     what: What,
 }
 
+/// An entry of the index.
+#[derive(Debug)]
+pub struct Scheduled {
+    /// Where it lies.
+    pub place: Key,
+    /// What it says; nothing when somebody has just taken it away.
+    pub due: Result<Option<Due>, Refusal>,
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,11 +57,11 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn next_due(&self, after: Option<&Due>) -> Result<Option<Due>, Refusal> {
+    pub async fn next_due(&self, after: Option<&Key>) -> Result<Option<Scheduled>, Refusal> {
         let view = self.records().view().await?;
-        let after = after.map(Due::key);
-        let first = self.records().scan::<Due>(&view, &Key::from("due/"), after.as_ref(), 1).await?;
-        Ok(first.first().map(|due| due.as_ref().clone()))
+        let Some((place, _)) = view.keys(&Key::from("due/"), after, 1).await?.pop() else { return Ok(None) };
+        let due = self.records().get::<Due>(&view, &place).await.map_err(Refusal::from);
+        Ok(Some(Scheduled { due: due.map(|due| due.as_deref().cloned()), place }))
     }
 
     /// Does what is due; answers whether there was still something to do. What was due in a vault that is gone is
@@ -60,12 +69,12 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports; the thing stays due then.
-    pub async fn run(&self, due: &Due) -> Result<bool, Refusal> {
+    pub async fn run(&self, due: &Due, place: &Key) -> Result<bool, Refusal> {
         let done = match self.vault_with(due.vault).await? {
             Some(vault) => self.run_in(due, vault).await?,
             None => false,
         };
-        self.forget(due).await?;
+        self.forget(place).await?;
         Ok(done)
     }
 
@@ -84,8 +93,7 @@ impl Vaults {
     }
 
     /// Takes the entry away if it is still there: a thing that could not be done must not be due for ever.
-    async fn forget(&self, due: &Due) -> Result<(), Refusal> {
-        let key = &due.key();
+    async fn forget(&self, key: &Key) -> Result<(), Refusal> {
         self.records()
             .update(|view: View| async move {
                 let there = view.revision_of(key).await?;

@@ -33,7 +33,7 @@ use object::Objects;
 
 pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
 pub use backup::BackupKeySource;
-pub use due::Due;
+pub use due::{Due, Scheduled};
 pub use name::{Kind, ObjectName, VaultName, Version};
 pub use refusal::{Attempt, Refusal};
 pub use settings::{Recovery, Sku, Vault};

@@ -186,3 +186,40 @@ async fn requests_under_way_see_the_one_or_the_other() {
     assert_eq!(load(&world, &file).await.status, 204);
     assert_eq!(world.ask("GET /secrets", "").await.json()["value"].as_array().unwrap().len(), 1);
 }
+
+/// A well-sealed snapshot of these records, as whoever has the backup key can make it.
+fn forged(records: &[(&str, &str)]) -> Vec<u8> {
+    let key = BackupKey::from_bytes(Zeroizing::new([1; 32]));
+    let about = serde_json::json!({"tenant": "6b9e7c1a-0000-4000-8000-000000000001", "made": "now", "version": "0",
+        "backupKey": key.id()});
+    let mut file = format!("KEYHAVEN-SNAPSHOT 1\n{about}\n").into_bytes();
+    let mut all = Vec::new();
+    for part in records.iter().flat_map(|(key, value)| [key, value]) {
+        all.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+        all.extend(part.as_bytes());
+    }
+    let sealed = key.seal("snapshot", &file, &all).unwrap();
+    file.extend(sealed.nonce);
+    file.extend(sealed.ciphertext);
+    file.extend(sealed.tag);
+    file
+}
+
+#[tokio::test]
+async fn a_well_sealed_snapshot_that_no_server_could_live_on_is_refused_too() {
+    let world = with_key(1, Storage::Memory).await;
+    world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
+    for (what, records) in [
+        ("a vault", vec![("vault/acme", "junk")]),
+        ("an identity", vec![("identity/x", "{}")]),
+        ("the issuer's key", vec![("issuer/current", "{}")]),
+        ("the clock", vec![("clock/position", "junk")]),
+        ("a record twice", vec![("a", "1"), ("a", "1")]),
+        ("records out of order", vec![("b", "1"), ("a", "1")]),
+    ] {
+        let refused = load(&world, &forged(&records)).await.error();
+        assert!(refused.starts_with("409 Conflict the snapshot "), "{what}: {refused}");
+    }
+    assert_eq!(world.ask("GET /secrets/s", "").await.json()["value"], "v", "nothing has changed");
+    assert_eq!(world.admin("POST /admin/clock", r#"{"advance":"P1D"}"#).await.status, 200);
+}
