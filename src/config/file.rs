@@ -12,6 +12,9 @@ use crate::directory::{ClientSecret, IdentityRecord};
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 
+/// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
+const LONGEST_NAME: usize = 128;
+
 /// What is wrong with a configuration, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -149,6 +152,9 @@ impl FileIdentity {
         if name.is_empty() || name.chars().any(char::is_whitespace) {
             return Err(wrong(format!("{path}.name"), "must not be empty or hold blanks"));
         }
+        if name.len() > LONGEST_NAME {
+            return Err(wrong(format!("{path}.name"), format!("must be at most {LONGEST_NAME} bytes")));
+        }
         Ok(IdentityRecord {
             client_id: self.client_id.unwrap_or_else(|| derived(tenant, "client", &name)),
             object_id: self.object_id.unwrap_or_else(|| derived(tenant, "object", &name)),
@@ -245,6 +251,16 @@ mod tests {
                 "vaults[0].accessPolicies[0]: permissions.keys: unknown permission 'wrap'",
             ),
             (vault(r#""aliases":["a:1"]"#), "vaults[0].aliases[0]: must be a host name"),
+            (vault(r#""aliases":["kv","login.localhost"]"#), "vaults[0].aliases[1]: must not be localhost"),
+            (
+                format!(r#"{{"identities":[{{"name":"{}"}}]}}"#, "x".repeat(129)),
+                "identities[0].name: must be at most 128 bytes",
+            ),
+            (vault(r#""deletionDelay":"PT0.5S""#), "vaults[0].deletionDelay: must be whole seconds"),
+            (
+                vault(r#""enableSoftDelete":false,"enablePurgeProtection":true"#),
+                "vaults[0].enablePurgeProtection: needs enableSoftDelete",
+            ),
             (r#"{"vaults":[{"name":"a"}]}"#.to_owned(), "vaults[0].name: must be 3 to 24"),
             (r#"{"vaults":[]}"#.to_owned(), "vaults: at least one"),
             (r#"{"tenantId":"x"}"#.to_owned(), "tenantId: "),

@@ -124,7 +124,7 @@ impl FileVault {
         }
         Ok(InitialVault {
             name,
-            aliases: hosts(&format!("{path}.aliases"), &self.aliases)?,
+            aliases: aliases(&format!("{path}.aliases"), &self.aliases)?,
             sku: self.sku,
             retention_days,
             soft_delete: self.enable_soft_delete,
@@ -210,6 +210,17 @@ impl FileSecret {
         let attributes = GivenAttributes::default();
         let new = NewSecret { value: self.value, content_type: self.content_type, attributes, tags: None };
         Ok(InitialSecret { name, new })
+    }
+}
+
+/// Host names that mean something already would never lead to the vault.
+fn aliases(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
+    let aliases = hosts(path, given)?;
+    match aliases.iter().position(|alias| alias == "localhost" || alias.ends_with(".localhost")) {
+        Some(index) => {
+            Err(wrong(format!("{path}[{index}]"), "must not be localhost or below it: those names are taken"))
+        }
+        None => Ok(aliases),
     }
 }
 
