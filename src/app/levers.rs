@@ -26,17 +26,17 @@ pub(super) struct Site {
 impl Levers for Site {
     fn reset(&self) -> BoxFuture<Result<(), Trouble>> {
         let site = self.clone();
-        Box::pin(async move { site.put_back().await })
+        Box::pin(to_its_end(site.put_back()))
     }
 
     fn save(&self) -> BoxFuture<Result<Vec<u8>, Trouble>> {
         let site = self.clone();
-        Box::pin(async move { site.saved().await })
+        Box::pin(to_its_end(site.saved()))
     }
 
     fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), Trouble>> {
         let site = self.clone();
-        Box::pin(async move { site.loaded(file).await })
+        Box::pin(to_its_end(site.loaded(file)))
     }
 
     fn uncertified(&self, alias: &str) -> Option<String> {
@@ -62,10 +62,13 @@ impl Site {
         // A key that is still being made must be there to go along.
         directory.public_key().await.map_err(failed)?;
         let draft = records.draft().await.map_err(failed)?;
-        self.carry_over(&draft).await?;
         let (vaults, directory) = (vaults.over(draft.records().clone()), directory.over(draft.records().clone()));
         self.plan.apply(&vaults, &directory, self.parts.clock.now()).await.map_err(|error| Trouble::Failed(error.0))?;
+        let held = self.parts.timekeeper.hold().await;
+        held.keep(false).await.map_err(failed)?;
+        self.carry_over(&draft).await?;
         draft.publish().await.map_err(failed)?;
+        drop(held);
         self.replaced().await
     }
 
@@ -81,10 +84,15 @@ impl Site {
     }
 
     async fn saved(self) -> Result<Vec<u8>, Trouble> {
+        // A key that is still being made must be in the file too.
+        self.parts.directory.public_key().await.map_err(failed)?;
         // In the file the clock stands where it stands now, and has not run since.
-        self.parts.timekeeper.end().await.map_err(failed)?;
-        let view = self.parts.records.view().await.map_err(failed)?;
-        self.parts.timekeeper.begin().await.map_err(failed)?;
+        let held = self.parts.timekeeper.hold().await;
+        held.keep(true).await.map_err(failed)?;
+        let view = self.parts.records.view().await;
+        held.keep(false).await.map_err(failed)?;
+        drop(held);
+        let view = view.map_err(failed)?;
         let all = snapshot::gather(&view).await.map_err(failed)?;
         drop(view);
         let (tenant, made) = (self.parts.directory.tenant(), self.parts.system.now().to_string());
@@ -113,7 +121,15 @@ impl Site {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
             Trouble::Refused(format!("{text}: {why}"))
         })?;
-        draft.publish().await.map_err(failed)?;
+        // Nobody may see the new records by the old clock: neither a task nor who moves the clock.
+        let held = self.parts.timekeeper.hold().await;
+        let stood = held.back_to(draft.records()).await.map_err(failed)?;
+        if let Err(error) = draft.publish().await {
+            held.put(stood);
+            return Err(failed(error));
+        }
+        held.follow().await.map_err(failed)?;
+        drop(held);
         self.replaced().await
     }
 
@@ -129,10 +145,8 @@ impl Site {
 
     /// Everything was replaced: what is held in memory follows.
     async fn replaced(self) -> Result<(), Trouble> {
-        let Parts { directory, pool, timekeeper, tasks, .. } = &self.parts;
+        let Parts { directory, pool, tasks, .. } = &self.parts;
         directory.reload_issuer(pool).await.map_err(failed)?;
-        timekeeper.follow().await.map_err(failed)?;
-        timekeeper.begin().await.map_err(failed)?;
         self.follow_names().await;
         let tasks = tasks.clone();
         tokio::spawn(async move { tasks.sweep().await });
@@ -149,6 +163,13 @@ impl Site {
             Err(error) => tracing::error!(?error, "the vaults' aliases could not be read"),
         }
     }
+}
+
+/// Does `work` to its end, whatever becomes of who asked for it: half of it would be worse than none.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Trouble>> + Send + 'static,
+) -> Result<T, Trouble> {
+    tokio::spawn(work).await.map_err(failed)?
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {

@@ -40,6 +40,11 @@ impl VirtualClock {
         position.milliseconds = position.milliseconds.saturating_add(milliseconds.max(0));
     }
 
+    /// Where the clock stands, in milliseconds since the Unix epoch.
+    pub fn milliseconds(&self) -> i64 {
+        self.position().now()
+    }
+
     /// Puts the clock to `moment`, wherever it stood.
     pub fn put(&self, moment: Timestamp) {
         let mut position = self.position();

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::records::RecordError;
 use crate::vault::{Refusal, Scheduled, Vaults};
 
-pub use timekeeper::{ClockChoice, ClockError, Position, Report, Timekeeper, VaultClock, kept, position_place};
+pub use timekeeper::{ClockChoice, ClockError, Held, Position, Report, Timekeeper, VaultClock, kept, position_place};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);

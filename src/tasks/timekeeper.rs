@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::MutexGuard;
 
 use super::Tasks;
 use crate::clock::{Clock, Period, SystemClock, Timestamp, VirtualClock};
@@ -81,6 +82,51 @@ pub struct Timekeeper {
     system: Arc<dyn Clock>,
     tasks: Arc<Tasks>,
     turn: tokio::sync::Mutex<()>,
+}
+
+/// The clock, held: it does not move, and nothing is done that falls due.
+pub struct Held<'a> {
+    keeper: &'a Timekeeper,
+    _turn: MutexGuard<'a, ()>,
+    _tasks: MutexGuard<'a, ()>,
+}
+
+impl Held<'_> {
+    /// Keeps where the clock stands, as if the server stopped now (`stopped`) or were killed later.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn keep(&self, stopped: bool) -> Result<(), ClockError> {
+        self.keeper.keep(stopped).await
+    }
+
+    /// Takes the clock of the records over: everything was replaced.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn follow(&self) -> Result<(), ClockError> {
+        self.keeper.follow().await
+    }
+
+    /// Puts a virtual clock back to where `records` have it, if that lies before, so that what is theirs is never seen by
+    /// a later clock. Answers where it stood.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn back_to(&self, records: &Records) -> Result<Timestamp, ClockError> {
+        let stood = self.keeper.clock.now();
+        if let Some(theirs) = kept(records).await?.map(|kept| kept.now(self.keeper.system.now())) {
+            self.put(theirs.min(stood));
+        }
+        Ok(stood)
+    }
+
+    /// Puts a virtual clock to `moment`.
+    pub fn put(&self, moment: Timestamp) {
+        if let VaultClock::Virtual(clock) = &self.keeper.clock {
+            clock.put(moment);
+        }
+    }
 }
 
 impl Clock for VaultClock {
@@ -198,7 +244,7 @@ impl Timekeeper {
     }
 
     async fn moved_by(&self, clock: &VirtualClock, milliseconds: i64) -> Result<Report, ClockError> {
-        let next = clock.now().plus_seconds(milliseconds / 1000);
+        let next = Timestamp::from_unix(clock.milliseconds().saturating_add(milliseconds).div_euclid(1000));
         self.keep_as(next, clock.is_frozen(), false).await?;
         self.done(|| clock.advance_milliseconds(milliseconds)).await
     }
@@ -219,12 +265,13 @@ impl Timekeeper {
         self.done(|| {}).await
     }
 
-    /// Takes the clock of the records over: everything was replaced.
-    ///
-    /// # Errors
-    /// What the store reports.
-    pub async fn follow(&self) -> Result<(), ClockError> {
-        let _turn = self.turn.lock().await;
+    /// Holds the clock and everything that falls due until it is dropped: for what must see neither move.
+    pub async fn hold(&self) -> Held<'_> {
+        let turn = self.turn.lock().await;
+        Held { keeper: self, _turn: turn, _tasks: self.tasks.turn.lock().await }
+    }
+
+    async fn follow(&self) -> Result<(), ClockError> {
         if let (VaultClock::Virtual(clock), Some(kept)) = (&self.clock, kept(&self.records).await?) {
             clock.put(kept.now(self.system.now()));
             if kept.frozen {
@@ -234,7 +281,7 @@ impl Timekeeper {
             }
         }
         self.tasks.moved();
-        Ok(())
+        self.keep(false).await
     }
 
     fn movable(&self) -> Result<&VirtualClock, ClockError> {

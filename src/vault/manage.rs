@@ -10,23 +10,31 @@ use crate::store::Batch;
 
 impl Vaults {
     /// Makes the vault that `wanted` describes, or changes the one of its name, and makes the keys and secrets it names
-    /// that are not there. Nothing is changed when something may not.
+    /// that are not there. Nothing is changed when something may not, or when the vault is not as it was `seen`.
     ///
     /// # Errors
     /// [`Refusal::Fixed`] when something is to change that is said at the creation alone; [`Refusal::AliasTaken`]; what
     /// making keys and secrets refuses; what the store reports.
-    pub async fn put_vault(&self, wanted: InitialVault, now: Timestamp) -> Result<(Arc<Vault>, Applied), Refusal> {
+    pub async fn put_vault(
+        &self,
+        wanted: InitialVault,
+        seen: Option<&Vault>,
+        now: Timestamp,
+    ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let name = wanted.name.clone();
         let want = &wanted.vault(crate::random::uuid(&*self.inner.random));
-        self.records().update(|view: View| async move { self.putting(&view, want).await }).await?;
+        self.records().update(|view: View| async move { self.putting(&view, want, seen).await }).await?;
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
         Ok((vault, applied))
     }
 
-    async fn putting(&self, view: &View, wanted: &Vault) -> Result<Change<()>, Refusal> {
+    async fn putting(&self, view: &View, wanted: &Vault, seen: Option<&Vault>) -> Result<Change<()>, Refusal> {
         let key = key_of(&wanted.name);
         let there = self.records().entry::<Vault>(view, &key).await?;
+        if there.as_ref().map(|(vault, _)| vault.as_ref()) != seen {
+            return Err(Refusal::Busy);
+        }
         let (revision, former) = match &there {
             None => (0, vec![]),
             Some((vault, revision)) => {

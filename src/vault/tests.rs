@@ -215,7 +215,9 @@ async fn no_write_is_done_that_was_judged_by_a_vault_of_before() {
         application_id: None,
         permissions: crate::access::Permissions::everything(),
     };
-    vaults.put_vault(local(vec![policy]), call.now).await.unwrap();
+    vaults.put_vault(local(vec![policy]), Some(&call.vault), call.now).await.unwrap();
+    let stale = vaults.put_vault(local(vec![]), Some(&call.vault), call.now).await.err();
+    assert!(matches!(stale, Some(Refusal::Busy)), "what was decided on what is no more does not count: {stale:?}");
     let refused = [
         vaults.set_secret(&call, &name(), &secret()).await.err(),
         vaults.update_secret(&call, &name(), None, &secrets::SecretChange::default()).await.err(),
@@ -227,7 +229,7 @@ async fn no_write_is_done_that_was_judged_by_a_vault_of_before() {
     }
     vaults.delete_vault(&call.vault.name).await.unwrap();
     assert!(matches!(vaults.set_secret(&call, &name(), &secret()).await, Err(Refusal::Busy)));
-    vaults.put_vault(local(vec![]), call.now).await.unwrap();
+    vaults.put_vault(local(vec![]), None, call.now).await.unwrap();
     assert!(matches!(vaults.set_secret(&call, &name(), &secret()).await, Err(Refusal::Busy)), "another of its name");
     let again = Call { vault: vaults.find(&call.vault.name).await.unwrap().unwrap(), ..call };
     assert!(vaults.set_secret(&again, &name(), &secret()).await.is_ok());

@@ -162,3 +162,17 @@ async fn what_falls_due_happens_without_anybody_asking() {
     assert_eq!(ran, Some(0), "it was done when it fell due");
     world.server.stop().await;
 }
+
+#[tokio::test]
+async fn parts_of_seconds_add_up_and_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = in_dir(dir.path(), frozen_at(START)).await;
+    for _ in 0..2 {
+        world.admin("POST /admin/clock", r#"{"advance":"PT0.5S"}"#).await;
+    }
+    assert_eq!(world.clock.now().unix(), START + 1);
+    world.server.stop().await;
+    let world = in_dir(dir.path(), RUNNING).await;
+    assert_eq!(world.clock.now().unix(), START + 1);
+    world.server.stop().await;
+}

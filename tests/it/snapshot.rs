@@ -223,3 +223,49 @@ async fn a_well_sealed_snapshot_that_no_server_could_live_on_is_refused_too() {
     assert_eq!(world.ask("GET /secrets/s", "").await.json()["value"], "v", "nothing has changed");
     assert_eq!(world.admin("POST /admin/clock", r#"{"advance":"P1D"}"#).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_load_beside_a_clock_that_is_moved_is_the_snapshot_whole() {
+    let world = std::sync::Arc::new(with_key(1, Storage::Memory).await);
+    for n in 0..10 {
+        world.ask(&format!("PUT /secrets/d{n}"), r#"{"value":"v"}"#).await;
+        world.ask(&format!("DELETE /secrets/d{n}"), "").await;
+    }
+    let file = world.admin_bytes("GET /admin/snapshot").await;
+    for _ in 0..20 {
+        let moved = tokio::spawn({
+            let world = world.clone();
+            async move { world.admin("POST /admin/clock", r#"{"advance":"P91D"}"#).await.status }
+        });
+        assert_eq!(load(&world, &file).await.status, 204);
+        assert_eq!(moved.await.unwrap(), 200);
+        let at = world.clock.now().unix();
+        let left = world.ask("GET /deletedsecrets", "").await.json()["value"].as_array().unwrap().len();
+        // Before the load the clock was moved for nothing; after it, everything fell due.
+        assert!((at, left) == (START, 10) || (at, left) == (START + 91 * 86_400, 0), "{at} {left}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_taken_at_once_holds_the_issuers_key() {
+    let world = with_key(1, Storage::Memory).await;
+    let file = world.admin_bytes("GET /admin/snapshot").await;
+    let token = world.token("owner").await;
+    assert_eq!(load(&world, &file).await.status, 204);
+    let request = world.request(&world.host("acme"), "GET /secrets", "", Some(&token));
+    assert_eq!(world.send(request).await.status, 200, "whoever was signed in stays so");
+}
+
+#[tokio::test]
+async fn a_reset_beside_a_clock_that_is_moved_forgets_no_move() {
+    let world = std::sync::Arc::new(with_key(1, Storage::Memory).await);
+    for round in 1..20 {
+        let reset = tokio::spawn({
+            let world = world.clone();
+            async move { world.admin("POST /admin/reset", "").await.status }
+        });
+        assert_eq!(world.admin("POST /admin/clock", r#"{"advance":"P1D"}"#).await.status, 200);
+        assert_eq!(reset.await.unwrap(), 204);
+        assert_eq!(world.clock.now().unix(), START + round * 86_400);
+    }
+}

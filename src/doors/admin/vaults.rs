@@ -43,7 +43,7 @@ pub(super) async fn put(door: Arc<AdminDoor>, params: Params, body: Incoming) ->
     if let Some(why) = wanted.aliases.iter().find_map(|alias| door.levers.uncertified(alias)) {
         return Err(conflict(why));
     }
-    let (vault, _) = door.vaults.put_vault(wanted, door.clock.now()).await.map_err(refused)?;
+    let (vault, _) = door.vaults.put_vault(wanted, there.as_deref(), door.clock.now()).await.map_err(refused)?;
     door.levers.vaults_changed().await;
     let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     Ok(body::json(status, &entry::shown(&vault)))

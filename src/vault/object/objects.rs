@@ -175,6 +175,8 @@ impl Objects<'_> {
         if orphans.is_empty() || view.revision_of(&self.deleted_key(name)).await?.is_some() {
             return Ok(());
         }
+        // A vault that was just deleted is taken away in pieces, heads first.
+        self.judged(view).await?;
         Err(missing(&self.head_key(name)).into())
     }
 
