@@ -90,16 +90,8 @@ fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
         permissions: Permissions::everything(),
     };
     InitialVault {
-        name: VaultName::local(),
-        aliases: vec![],
-        sku: Sku::Premium,
-        retention_days: 90,
-        soft_delete: true,
-        purge_protection: false,
-        deletion_delay: 0,
         access_policies: identities.first().map(everything).into_iter().collect(),
-        keys: vec![],
-        secrets: vec![],
+        ..InitialVault::named(VaultName::local(), Sku::Premium)
     }
 }
 

@@ -129,10 +129,7 @@ impl From<RecordError> for ClockError {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-    use crate::access::Identity;
     use crate::clock::{Timestamp, VirtualClock};
     use crate::crypto::pool::Pool;
     use crate::random::{self, SeededRandom};
@@ -157,22 +154,10 @@ mod tests {
 
     /// Deleted secrets of these names in a vault that keeps them for 7 days.
     async fn deleted(vaults: &Vaults, names: &[&str]) {
-        let initial = InitialVault {
-            name: VaultName::local(),
-            aliases: vec![],
-            sku: Sku::Standard,
-            retention_days: 7,
-            soft_delete: true,
-            purge_protection: false,
-            deletion_delay: 0,
-            access_policies: vec![],
-            keys: vec![],
-            secrets: vec![],
-        };
+        let initial = InitialVault { retention_days: 7, ..InitialVault::named(VaultName::local(), Sku::Standard) };
         vaults.apply(initial, START).await.unwrap();
         let vault = vaults.find(&VaultName::local()).await.unwrap().unwrap();
-        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
-        let call = Call { now: START, who, vault, id: Uuid::nil() };
+        let call = Call::of_the_server(vault, START);
         for name in names {
             let name = ObjectName::parse(name).unwrap();
             let (value, attributes) = (SecretValue::from("v".to_owned()), GivenAttributes::default());

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
 use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, settings};
-use crate::access::{AccessPolicy, Identity};
+use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
 use crate::random;
 use crate::records::{Change, View, encode};
@@ -76,8 +76,7 @@ impl Vaults {
     pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
         let mut applied = Applied::default();
         let vault = self.ensure_vault(&initial, &mut applied).await?;
-        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
-        let call = Call { now, who, vault, id: Uuid::nil() };
+        let call = Call::of_the_server(vault, now);
         for key in initial.keys {
             self.ensure_key(&call, key, &mut applied).await?;
         }
@@ -180,6 +179,22 @@ impl InitialKey {
 }
 
 impl InitialVault {
+    /// A vault of this name and tier; everything else as the service has it when nothing is said.
+    pub fn named(name: VaultName, sku: Sku) -> Self {
+        Self {
+            name,
+            aliases: vec![],
+            sku,
+            retention_days: 90,
+            soft_delete: true,
+            purge_protection: false,
+            deletion_delay: 0,
+            access_policies: vec![],
+            keys: vec![],
+            secrets: vec![],
+        }
+    }
+
     pub(super) fn vault(&self, id: Uuid) -> Vault {
         Vault {
             id,

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::object::Objects;
 use super::{Call, Kind, ObjectName, Refusal, Vault, Vaults};
-use crate::access::Identity;
 use crate::clock::Timestamp;
 use crate::records::{Change, View};
 use crate::store::{Batch, Key};
@@ -79,8 +78,7 @@ impl Vaults {
     }
 
     async fn run_in(&self, due: &Due, vault: std::sync::Arc<Vault>) -> Result<bool, Refusal> {
-        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
-        let call = Call { now: due.at, who, vault, id: Uuid::nil() };
+        let call = Call::of_the_server(vault, due.at);
         let objects = Objects { vaults: self, call: &call, kind: due.kind };
         let _turn = self.turn(&objects.head_key(&due.name)).await;
         match due.what {

@@ -54,6 +54,14 @@ pub struct Call {
     pub id: Uuid,
 }
 
+impl Call {
+    /// A call of the server itself, `now`: because of its configuration, or of the time.
+    pub fn of_the_server(vault: Arc<Vault>, now: Timestamp) -> Self {
+        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+        Self { now, who, vault, id: Uuid::nil() }
+    }
+}
+
 /// Every vault of a server, and the means to work on them. Cheap to clone.
 #[derive(Clone)]
 pub struct Vaults {

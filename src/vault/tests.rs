@@ -29,22 +29,9 @@ fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
 async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
     let vaults = open(store, pool, 1);
     let name = VaultName::local();
-    let initial = InitialVault {
-        name: name.clone(),
-        aliases: vec![],
-        sku: Sku::Premium,
-        retention_days: 90,
-        soft_delete: true,
-        purge_protection: false,
-        deletion_delay: 0,
-        access_policies: vec![],
-        keys: vec![],
-        secrets: vec![],
-    };
-    vaults.apply(initial, Timestamp::from_unix(1)).await.unwrap();
+    vaults.apply(local(vec![]), Timestamp::from_unix(1)).await.unwrap();
     let vault = vaults.find(&name).await.unwrap().unwrap();
-    let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
-    (vaults, Call { now: Timestamp::from_unix(1), who, vault, id: Uuid::nil() })
+    (vaults, Call::of_the_server(vault, Timestamp::from_unix(1)))
 }
 
 /// What an RSA key is made with.
@@ -190,18 +177,7 @@ fn secret() -> secrets::NewSecret {
 
 /// The vault `local` as a configuration entry, with a policy or without.
 fn local(access_policies: Vec<crate::access::AccessPolicy>) -> InitialVault {
-    InitialVault {
-        name: VaultName::local(),
-        aliases: vec![],
-        sku: Sku::Premium,
-        retention_days: 90,
-        soft_delete: true,
-        purge_protection: false,
-        deletion_delay: 0,
-        access_policies,
-        keys: vec![],
-        secrets: vec![],
-    }
+    InitialVault { access_policies, ..InitialVault::named(VaultName::local(), Sku::Premium) }
 }
 
 #[tokio::test]
