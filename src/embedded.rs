@@ -92,7 +92,12 @@ impl Server {
     /// When there is no such identity.
     pub fn token(&self, name: &str) -> Result<String, StartError> {
         let (name, directory) = (name.to_owned(), self.running().directory());
-        self.wait_for(async move { app::token(&directory, &name).await })
+        self.wait_for(async move {
+            let identity = directory.named(&name).await.map_err(failed)?;
+            let identity = identity.ok_or_else(|| failed(format!("no identity is called '{name}'")))?;
+            let issued = directory.issue(&identity, "https://vault.azure.net").await.map_err(failed)?;
+            Ok(issued.access_token)
+        })
     }
 
     /// The present moment of the vault clock.

@@ -7,7 +7,6 @@ use hyper::StatusCode;
 use crate::doors::vault;
 use crate::faults::{Fault, Faults};
 use crate::http::authority::Authority;
-use crate::http::error::ApiError;
 use crate::http::{Arrival, Cut, Request, Response, body};
 
 /// Answers a request, unless a rule says that it goes wrong.
@@ -28,7 +27,9 @@ async fn wrong(fault: Fault, door: &Arc<vault::Open>, request: Request, arrival:
         }
         Fault::CutBefore => cut(body::empty(StatusCode::OK)),
         Fault::CutAfter => cut(door.answer(request, arrival).await),
-        Fault::Status { status, retry_after } => door.refuse(request, arrival, refusal(status, retry_after)).await,
+        Fault::Status { status, retry_after } => {
+            door.refuse(request, arrival, vault::failure(status, retry_after)).await
+        }
         Fault::TokenExpired => match Authority::of(&request) {
             Some(authority) => {
                 let error = door.expired(&authority, arrival);
@@ -42,21 +43,4 @@ async fn wrong(fault: Fault, door: &Arc<vault::Open>, request: Request, arrival:
 fn cut(mut answer: Response) -> Response {
     answer.extensions_mut().insert(Cut);
     answer
-}
-
-/// The text of 429 is recorded, without Retry-After; those of the others follow ASP.NET's reason phrases.
-fn refusal(status: u16, retry_after: Option<u32>) -> ApiError {
-    let error = match status {
-        429 => {
-            let text = "Request was not processed because too many requests were received. Reason: \
-                        VaultRequestTypeLimitReached";
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", text)
-        }
-        503 => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Service Unavailable"),
-        _ => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error"),
-    };
-    match retry_after {
-        Some(seconds) => error.header("retry-after", seconds.to_string()),
-        None => error,
-    }
 }

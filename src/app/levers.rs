@@ -14,29 +14,29 @@ use crate::snapshot::{self, About, SnapshotError};
 use crate::store::Batch;
 use crate::tasks::{self, position_place};
 
-/// The levers of one server. Cheap to clone.
+/// One server as a whole. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Site {
+pub(super) struct Whole {
     pub(super) parts: Parts,
     pub(super) plan: Arc<Plan>,
     pub(super) aliases: Aliases,
     pub(super) leaves: Arc<Leaves>,
 }
 
-impl Levers for Site {
+impl Levers for Whole {
     fn reset(&self) -> BoxFuture<Result<(), Trouble>> {
-        let site = self.clone();
-        Box::pin(to_its_end(site.put_back()))
+        let whole = self.clone();
+        Box::pin(to_its_end(whole.put_back()))
     }
 
     fn save(&self) -> BoxFuture<Result<Vec<u8>, Trouble>> {
-        let site = self.clone();
-        Box::pin(to_its_end(site.saved()))
+        let whole = self.clone();
+        Box::pin(to_its_end(whole.saved()))
     }
 
     fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), Trouble>> {
-        let site = self.clone();
-        Box::pin(to_its_end(site.loaded(file)))
+        let whole = self.clone();
+        Box::pin(to_its_end(whole.loaded(file)))
     }
 
     fn uncertified(&self, alias: &str) -> Option<String> {
@@ -45,16 +45,15 @@ impl Levers for Site {
     }
 
     fn vaults_changed(&self) -> BoxFuture<()> {
-        let site = self.clone();
+        let whole = self.clone();
         Box::pin(async move {
-            site.follow_names().await;
-            let tasks = site.parts.tasks.clone();
-            tokio::spawn(async move { tasks.sweep().await });
+            whole.follow_names().await;
+            whole.sweep_later();
         })
     }
 }
 
-impl Site {
+impl Whole {
     /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and the clock
     /// go along: whoever is signed in stays so.
     async fn put_back(self) -> Result<(), Trouble> {
@@ -145,12 +144,17 @@ impl Site {
 
     /// Everything was replaced: what is held in memory follows.
     async fn replaced(self) -> Result<(), Trouble> {
-        let Parts { directory, pool, tasks, .. } = &self.parts;
+        let Parts { directory, pool, .. } = &self.parts;
         directory.reload_issuer(pool).await.map_err(failed)?;
         self.follow_names().await;
-        let tasks = tasks.clone();
-        tokio::spawn(async move { tasks.sweep().await });
+        self.sweep_later();
         Ok(())
+    }
+
+    /// Nobody waits until what is no more has been taken away.
+    fn sweep_later(&self) {
+        let tasks = self.parts.tasks.clone();
+        tokio::spawn(async move { tasks.sweep().await });
     }
 
     async fn follow_names(&self) {

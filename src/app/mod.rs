@@ -240,18 +240,6 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
     })
 }
 
-/// A token of the identity called `name`, for `https://vault.azure.net`.
-///
-/// # Errors
-/// When there is no such identity, or the issuer's key cannot be had.
-pub async fn token(directory: &Directory, name: &str) -> Result<String, StartError> {
-    let all = directory.identities().await.map_err(failed)?;
-    let identity = all.iter().find(|identity| identity.name == name);
-    let identity = identity.ok_or_else(|| failed(format!("no identity is called '{name}'")))?;
-    let issued = directory.issue(identity, "https://vault.azure.net").await.map_err(failed)?;
-    Ok(issued.access_token)
-}
-
 impl Running {
     /// The tenant.
     pub fn directory(&self) -> Directory {

@@ -101,7 +101,7 @@ impl Site {
 
     /// The admin API of a server that keeps things in `data`.
     pub(super) fn admin_door(&self, data: &Data) -> Answer {
-        let levers = levers::Site {
+        let levers = levers::Whole {
             parts: self.parts.clone(),
             plan: self.plan.clone(),
             aliases: self.names.aliases().clone(),

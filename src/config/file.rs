@@ -24,7 +24,11 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.why)
+        match self.path.as_str() {
+            // What is wrong with the whole has no path.
+            "." => f.write_str(&self.why),
+            path => write!(f, "{path}: {}", self.why),
+        }
     }
 }
 
@@ -41,7 +45,10 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
 }
 
 /// The JSON `text` as a `T`.
-pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+///
+/// # Errors
+/// The first thing that is wrong, with its path and without the value.
+pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| at(&error.path().to_string(), without_value(&error.inner().to_string())))?;

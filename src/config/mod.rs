@@ -14,7 +14,7 @@ use crate::directory::{ClientSecret, IdentityRecord};
 use crate::http::limits::Limits;
 use crate::vault::{InitialVault, Sku, VaultName};
 
-pub use file::ConfigError;
+pub use file::{ConfigError, read};
 
 /// The tenant when none is configured.
 const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);

@@ -107,6 +107,14 @@ impl Directory {
         self.records().get(&view, &key_of(object_id)).await
     }
 
+    /// The identity called `name`, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn named(&self, name: &str) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+        Ok(self.identities().await?.into_iter().find(|identity| identity.name == name))
+    }
+
     /// The identity a token request means, if there is one.
     ///
     /// # Errors
@@ -171,8 +179,7 @@ impl Directory {
     /// # Errors
     /// What the store reports.
     pub async fn remove(&self, name: &str) -> Result<bool, RecordError> {
-        let found = self.identities().await?.into_iter().find(|identity| identity.name == name);
-        let Some(identity) = found else { return Ok(false) };
+        let Some(identity) = self.named(name).await? else { return Ok(false) };
         let key = &key_of(identity.object_id);
         let taking = |view: View| async move {
             let there = view.revision_of(key).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::random::{Random, SeededRandom};
 
-pub use rules::{Rule, RuleFault, Rules, Shown};
+pub use rules::{Rule, Rules, Shown};
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ mod tests {
 
     fn faults(text: &str) -> Faults {
         let faults = Faults::default();
-        faults.replace(Rules::parse(text.as_bytes()).unwrap());
+        faults.replace(serde_json::from_str(text).unwrap());
         faults
     }
 

@@ -1,6 +1,5 @@
 //! Rules as people write them, and as they are shown.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -73,16 +72,6 @@ enum Token {
     Expired,
 }
 
-/// What is wrong with rules, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleFault(String);
-
-impl fmt::Display for RuleFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The rules that hold, each with how often it acted.
 #[derive(Debug, Default, Serialize)]
 pub struct Shown {
@@ -102,22 +91,18 @@ const fn always() -> f64 {
 }
 
 impl Rules {
-    /// The rules that the JSON `text` writes.
+    /// Checks that the rules are ones that can act.
     ///
     /// # Errors
     /// The first thing that is wrong, with its path.
-    pub fn parse(text: &[u8]) -> Result<Self, RuleFault> {
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let rules: Self = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| RuleFault(format!("{}: {}", error.path(), error.inner())))?;
-        reader.end().map_err(|error| RuleFault(error.to_string()))?;
-        if rules.rules.len() > MOST_RULES {
-            return Err(RuleFault(format!("rules: at most {MOST_RULES}")));
+    pub fn check(&self) -> Result<(), String> {
+        if self.rules.len() > MOST_RULES {
+            return Err(format!("rules: at most {MOST_RULES}"));
         }
-        for (index, rule) in rules.rules.iter().enumerate() {
-            rule.check().map_err(|why| RuleFault(format!("rules[{index}].{why}")))?;
+        for (index, rule) in self.rules.iter().enumerate() {
+            rule.check().map_err(|why| format!("rules[{index}].{why}"))?;
         }
-        Ok(rules)
+        Ok(())
     }
 }
 
@@ -182,9 +167,14 @@ impl Shown {
 mod tests {
     use super::*;
 
+    fn parsed(text: &str) -> Result<Rules, String> {
+        let rules: Rules = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        rules.check().map(|()| rules)
+    }
+
     fn fault(then: &str) -> Result<Fault, String> {
-        let rules = Rules::parse(format!(r#"{{"rules":[{{"then":{then}}}]}}"#).as_bytes());
-        rules.map(|rules| rules.rules[0].then.fault()).map_err(|fault| fault.to_string())
+        let rules = parsed(&format!(r#"{{"rules":[{{"then":{then}}}]}}"#))?;
+        Ok(rules.rules[0].then.fault())
     }
 
     #[test]
@@ -205,18 +195,18 @@ mod tests {
             (r#"{"cut":"after","retryAfter":1}"#, "rules[0].then.retryAfter: needs"),
             (r#"{"delay":"soon"}"#, "rules[0].then.delay: must be"),
             (r#"{"delay":"PT2H"}"#, "rules[0].then.delay: must be"),
-            (r#"{"cut":"through"}"#, "rules[0].then.cut: unknown variant"),
-            (r#"{"wait":1}"#, "rules[0].then.wait: unknown field"),
+            (r#"{"cut":"through"}"#, "unknown variant `through`"),
+            (r#"{"wait":1}"#, "unknown field `wait`"),
         ] {
             let why = fault(then).unwrap_err();
             assert!(why.starts_with(path), "{why}");
         }
         for (text, path) in [
             (r#"{"rules":[{"rate":1.5,"then":{"status":500}}]}"#, "rules[0].rate: must be"),
-            (r#"{"rules":[{"who":"x","then":{"status":500}}]}"#, "rules[0].who: unknown field"),
-            ("{}", ".: missing field"),
+            (r#"{"rules":[{"who":"x","then":{"status":500}}]}"#, "unknown field `who`"),
+            ("{}", "missing field `rules`"),
         ] {
-            let why = Rules::parse(text.as_bytes()).unwrap_err().to_string();
+            let why = parsed(text).unwrap_err();
             assert!(why.starts_with(path), "{why}");
         }
     }

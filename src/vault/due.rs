@@ -1,11 +1,13 @@
 //! What falls due, when: an ordered index in the store, written in the same commit as what it is about. So a restart
 //! forgets nothing, and whoever takes an entry away has done the thing, once.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::object::Objects;
-use super::{Call, Kind, ObjectName, Refusal, Vault, Vaults};
+use super::{Call, Kind, ObjectName, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View};
 use crate::store::{Batch, Key};
@@ -15,7 +17,8 @@ use crate::store::{Batch, Key};
 pub struct Due {
     /// When, on the vault clock.
     pub at: Timestamp,
-    vault: Uuid,
+    vault: VaultName,
+    vault_id: Uuid,
     kind: Kind,
     name: ObjectName,
     what: What,
@@ -40,14 +43,15 @@ enum What {
 
 impl Due {
     /// The end of a deleted object's retention.
-    pub(super) fn purge(vault: Uuid, kind: Kind, name: &ObjectName, at: Timestamp) -> Self {
-        Self { at, vault, kind, name: name.clone(), what: What::Purge }
+    pub(super) fn purge(vault: &Vault, kind: Kind, name: &ObjectName, at: Timestamp) -> Self {
+        let (vault, vault_id) = (vault.name.clone(), vault.id);
+        Self { at, vault, vault_id, kind, name: name.clone(), what: What::Purge }
     }
 
     /// Ordered by time. A moment before 1970 is due at once whatever its number.
     pub(super) fn key(&self) -> Key {
         let (at, collection) = (self.at.unix().max(0), self.kind.collection());
-        Key::from(format!("due/{at:020}/{}/{collection}/{}/purge", self.vault.simple(), self.name.upper()))
+        Key::from(format!("due/{at:020}/{}/{collection}/{}/purge", self.vault_id.simple(), self.name.upper()))
     }
 }
 
@@ -69,25 +73,21 @@ impl Vaults {
     /// # Errors
     /// What the store reports; the thing stays due then.
     pub async fn run(&self, due: &Due, place: &Key) -> Result<bool, Refusal> {
-        let done = match self.vault_with(due.vault).await? {
-            Some(vault) => self.run_in(due, vault).await?,
-            None => false,
+        let done = match self.find(&due.vault).await? {
+            Some(vault) if vault.id == due.vault_id => self.run_in(due, vault).await?,
+            _ => false,
         };
         self.forget(place).await?;
         Ok(done)
     }
 
-    async fn run_in(&self, due: &Due, vault: std::sync::Arc<Vault>) -> Result<bool, Refusal> {
+    async fn run_in(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
         let call = Call::of_the_server(vault, due.at);
         let objects = Objects { vaults: self, call: &call, kind: due.kind };
         let _turn = self.turn(&objects.head_key(&due.name)).await;
         match due.what {
             What::Purge => objects.reclaim(&due.name).await,
         }
-    }
-
-    async fn vault_with(&self, id: Uuid) -> Result<Option<std::sync::Arc<Vault>>, Refusal> {
-        Ok(self.all().await?.into_iter().find(|vault| vault.id == id))
     }
 
     /// Takes the entry away if it is still there: a thing that could not be done must not be due for ever.

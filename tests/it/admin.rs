@@ -104,7 +104,7 @@ async fn an_identity_must_be_its_own() {
     let unknown = add(r#"{"name":"x","groups":[]}"#).await;
     assert!(unknown.starts_with("400 BadRequest groups: unknown field"), "{unknown}");
     let federated = world.admin("POST /admin/identities/owner/token", r#"{"federated":true}"#).await.error();
-    assert!(federated.starts_with("400 BadRequest unknown field `federated`"), "{federated}");
+    assert!(federated.starts_with("400 BadRequest federated: unknown field `federated`"), "{federated}");
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ pub(super) fn show(door: &AdminDoor) -> Response {
 
 /// Puts other rules in the place of all that hold.
 pub(super) async fn replace(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
-    let bytes = input::read(body, &door.limits).await?;
-    let rules = Rules::parse(&bytes).map_err(|fault| bad(fault.to_string()))?;
+    let rules: Rules = input::object(&door, body).await?;
+    rules.check().map_err(bad)?;
     if let Some(name) = rules.rules.iter().find_map(|rule| unknown_operation(&door, rule)) {
         let text = format!("There is no operation '{name}'; GET /admin/status lists them.");
         return Err(bad(text));

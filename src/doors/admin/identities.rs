@@ -78,14 +78,12 @@ struct TokenGiven {
 
 /// A token of an identity, for `https://vault.azure.net` when no resource is named.
 pub(super) async fn token(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let bytes = input::read(body, &door.limits).await?;
-    let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
-    let asked: TokenAsked = serde_json::from_slice(text).map_err(|error| bad(error.to_string()))?;
+    let asked: TokenAsked = input::object(&door, body).await?;
     let resource = asked.resource.as_deref().unwrap_or("https://vault.azure.net");
-    let all = door.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
     let name = params.get("name");
-    let identity = all.iter().find(|identity| identity.name == name).ok_or_else(|| absent(name))?;
-    let issued = door.directory.issue(identity, resource).await.map_err(|error| failed(&error.to_string()))?;
+    let found = door.directory.named(name).await.map_err(|error| failed(&error.to_string()))?;
+    let identity = found.ok_or_else(|| absent(name))?;
+    let issued = door.directory.issue(&identity, resource).await.map_err(|error| failed(&error.to_string()))?;
     let given = TokenGiven { access_token: issued.access_token, expires_on: issued.expires_on };
     Ok(body::json(StatusCode::OK, &given))
 }

@@ -5,6 +5,7 @@ use hyper::body::{Bytes, Incoming};
 use serde::de::DeserializeOwned;
 
 use super::AdminDoor;
+use crate::config;
 use crate::http::body::{self, BodyError};
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
@@ -21,13 +22,11 @@ pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiEr
     })
 }
 
-/// The body as a `T`.
+/// The body as a `T`. A body that is left out is an object without members.
 pub(super) async fn object<T: DeserializeOwned>(door: &AdminDoor, body: Incoming) -> Result<T, ApiError> {
     let bytes = read(body, &door.limits).await?;
-    let mut reader = serde_json::Deserializer::from_slice(&bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| bad(error.to_string()))?;
-    reader.end().map_err(|_| bad("something stands after the JSON object"))?;
-    Ok(value)
+    let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
+    config::read(text).map_err(|error| bad(error.to_string()))
 }
 
 /// What is wrong with what was sent.

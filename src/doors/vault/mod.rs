@@ -34,6 +34,8 @@ use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::vault::{Call, Vault, VaultName, Vaults};
 
+pub use refusal::failure;
+
 use api_version::ApiVersion;
 use exchange::{Asked, Exchange};
 use host::Hosts;

@@ -255,9 +255,25 @@ fn release(fault: ReleaseFault) -> ApiError {
 
 /// Recorded without Retry-After; clients wait less with one, so it is sent.
 fn busy() -> ApiError {
-    let text =
-        "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
-    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", text).header("retry-after", "1")
+    failure(429, Some(1))
+}
+
+/// A failure of the service as a whole: 429, 503 or 500, with the seconds to wait if they are to be told. The text of 429
+/// is recorded; those of the others are ASP.NET's reason phrases.
+pub fn failure(status: u16, retry_after: Option<u32>) -> ApiError {
+    let error = match status {
+        429 => {
+            let text = "Request was not processed because too many requests were received. Reason: \
+                        VaultRequestTypeLimitReached";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", text)
+        }
+        503 => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Service Unavailable"),
+        _ => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal Server Error"),
+    };
+    match retry_after {
+        Some(seconds) => error.header("retry-after", seconds.to_string()),
+        None => error,
+    }
 }
 
 /// The cause goes to the log, never to the wire.

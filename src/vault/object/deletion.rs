@@ -62,7 +62,7 @@ impl Objects<'_> {
             return Ok(Change { batch, answer: Removed { found, deletion: None } });
         }
         let deleted = self.deleted(&head);
-        let due = Due::purge(self.call.vault.id, self.kind, &head.name, deleted.ends());
+        let due = Due::purge(&self.call.vault, self.kind, &head.name, deleted.ends());
         let batch = batch.expect(self.deleted_key(name), 0).put(self.deleted_key(name), encode(&deleted)?);
         let batch = batch.put(due.key(), encode(&due)?);
         Ok(Change { batch, answer: Removed { found, deletion: Some(Deletion::from(&deleted)) } })
@@ -143,7 +143,7 @@ impl Objects<'_> {
         }
         let purged = Some(self.call.now.plus_seconds(i64::from(delay)));
         let next = Deleted { purged, ..deleted.as_ref().clone() };
-        let due = Due::purge(self.call.vault.id, self.kind, &next.head.name, next.ends());
+        let due = Due::purge(&self.call.vault, self.kind, &next.head.name, next.ends());
         let mut batch = batch.put(self.deleted_key(name), encode(&next)?);
         // It may be due at the very moment that it was due before.
         batch.delete.retain(|key| *key != due.key());
@@ -158,7 +158,7 @@ impl Objects<'_> {
             .update(|view: View| async move {
                 match records.entry::<Deleted>(&view, key).await? {
                     Some((deleted, revision)) if deleted.ends() <= self.call.now => {
-                        let due = Due::purge(self.call.vault.id, self.kind, name, deleted.ends());
+                        let due = Due::purge(&self.call.vault, self.kind, name, deleted.ends());
                         let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
                         let batch = self.without_versions(&view, &deleted.head, batch.delete(due.key())).await?;
                         Ok(Change { batch, answer: true })
@@ -171,7 +171,7 @@ impl Objects<'_> {
 
     /// A batch that may take the deleted head away or replace it, and takes what it had scheduled off.
     async fn unscheduled(&self, view: &View, deleted: &Arc<Deleted>, revision: Revision) -> Result<Batch, Refusal> {
-        let due = Due::purge(self.call.vault.id, self.kind, &deleted.head.name, deleted.ends());
+        let due = Due::purge(&self.call.vault, self.kind, &deleted.head.name, deleted.ends());
         let batch = self.judged(view).await?.expect(self.deleted_key(&deleted.head.name), revision);
         Ok(batch.delete(due.key()))
     }

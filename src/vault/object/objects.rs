@@ -163,7 +163,7 @@ impl Objects<'_> {
     pub(super) async fn judged(&self, view: &View) -> Result<Batch, Refusal> {
         let key = settings::key_of(&self.call.vault.name);
         match self.vaults.records().entry::<Vault>(view, &key).await? {
-            Some((vault, revision)) if *vault == *self.call.vault => Ok(Batch::default().expect(key, revision)),
+            Some((vault, revision)) if vault == self.call.vault => Ok(Batch::default().expect(key, revision)),
             // The policy may not allow it any more, the vault may be gone: to be asked, and judged, again.
             _ => Err(Refusal::Busy),
         }
