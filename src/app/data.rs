@@ -258,8 +258,12 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write(path, bytes, false)
 }
 
-/// Nothing is written through: what stands at `path` is replaced when it is a file, and refused when it is not.
-fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
+/// Writes a file (0600), whole or not at all, on the disk before this returns if it is to be `durable`. Nothing is written
+/// through: what stands at `path` is replaced when it is a file, and refused when it is not.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         return Err(std::io::Error::other("there is something else than a file; give another path"));
     }
@@ -277,12 +281,14 @@ fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
 fn own_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
     match file {
         None => Ok(BackupKey::from_bytes(Zeroizing::new(random::secret()))),
-        Some(path) => {
-            let text = kept(path, true)?;
-            let key = parse_key(&text).map_err(|_| DataError::MasterKey(path.to_owned()))?;
-            Ok(BackupKey::from_bytes(key))
-        }
+        Some(path) => parsed_backup_key(path, &kept(path, true)?),
     }
+}
+
+fn parsed_backup_key(path: &Path, text: &str) -> Result<BackupKey, DataError> {
+    let malformed = || std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64");
+    let bytes = parse_key(text).map_err(|_| DataError::File(path.to_owned(), malformed()))?;
+    Ok(BackupKey::from_bytes(bytes))
 }
 
 /// The backup key in a file that others cannot read.
@@ -293,9 +299,7 @@ pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
         let why = format!("others may read this key (mode {:03o}); chmod 600 it", mode & 0o777);
         return Err(error(std::io::Error::other(why)));
     }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
-    let malformed = |_| error(std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64"));
-    Ok(BackupKey::from_bytes(parse_key(&text).map_err(malformed)?))
+    parsed_backup_key(path, &Zeroizing::new(std::fs::read_to_string(path).map_err(error)?))
 }
 
 fn scratch() -> Result<TempDir, DataError> {

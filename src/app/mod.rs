@@ -33,7 +33,7 @@ use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::Means;
 
-pub use data::{DataError, Storage};
+pub use data::{DataError, Storage, write};
 pub use ready::{Ready, Variables};
 pub use trust::bundle;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, HOST};
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -45,21 +45,13 @@ impl Client {
             let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
             Failure::failed(format!("no server answers at {}: {error}; {hint}", door.address))
         };
-        let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(&door.address)).await;
-        let stream = connected.map_err(|error| unreachable(&error))?.map_err(|error| unreachable(&error))?;
-        let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = shaken.map_err(|error| unreachable(&error))?;
-        tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, "localhost")
             .header(AUTHORIZATION, format!("Bearer {}", door.key.as_str()))
             .body(Full::new(Bytes::from(body)))
             .map_err(Failure::failed)?;
-        let answer = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
-        let status = answer.status();
-        let bytes = answer.into_body().collect().await.map_err(Failure::failed)?.to_bytes();
+        let (status, bytes) = send(&door.address, request).await.map_err(|error| unreachable(&error))?;
         if status.is_success() { Ok(bytes) } else { Err(told(status, &bytes)) }
     }
 
@@ -101,6 +93,20 @@ impl Client {
         };
         Ok(Door { address: format!("127.0.0.1:{ADMIN_PORT}"), key })
     }
+}
+
+/// Sends `request` to a plain listener at `address` (`HOST:PORT`) under the name that each of them has; answers the status
+/// and the body.
+pub(super) async fn send(
+    address: &str,
+    mut request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+    let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await??;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    Ok((answer.status(), answer.into_body().collect().await?.to_bytes()))
 }
 
 /// The admin key in the default data directory.

@@ -16,7 +16,8 @@ use super::{Failure, serve};
 use crate::app::{self, Listen, Running};
 
 /// What the command must not find in its environment: the keys that open the server's data and backups, credentials of
-/// the user's real Azure and endpoints of other identity sources, and two CGI variables with which Rust, Go and .NET clients ignore every proxy.
+/// the user's real Azure and endpoints of other identity sources, and two CGI variables with which Rust, Go and .NET clients
+/// ignore every proxy.
 const REMOVED: [&str; 14] = [
     "AZURE_TOKEN_CREDENTIALS",
     "KEYHAVEN_SEAL_KEY",

@@ -1,7 +1,6 @@
 //! `keyhaven reset` and `keyhaven snapshot`: everything a running server keeps.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::client::Client;
+use crate::app;
 
 /// Put everything back to what the server's configuration says.
 ///
@@ -60,7 +60,8 @@ impl Snapshot {
         match self.action {
             Action::Save { ref file } => {
                 let bytes = self.client.bytes(Method::GET, "/admin/snapshot", vec![]).await?;
-                write(file, &bytes).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+                app::write(file, &bytes, true)
+                    .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
                 let line = format!("saved {} ({} bytes)", file.display(), bytes.len());
                 self.client.print(&json!({"saved": file, "bytes": bytes.len()}), &line);
             }
@@ -73,14 +74,4 @@ impl Snapshot {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Whole or not at all, for its owner alone.
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-    new.write_all(bytes)?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }
