@@ -61,7 +61,7 @@ impl Run {
         let ended = self.around(&mut running, &mut signals).await;
         running.stop().await;
         if let Some(file) = &self.server.ready_file {
-            let _ = std::fs::remove_file(file);
+            serve::remove_ready(file);
         }
         ended.map(exit_code)
     }

@@ -1,11 +1,12 @@
 //! `keyhaven serve`.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use rustix::process::{Pid, test_kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
@@ -44,7 +45,7 @@ impl Serve {
         tracing::info!("stopping");
         running.stop().await;
         for file in files {
-            let _ = std::fs::remove_file(file);
+            remove_ready(&file);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -69,7 +70,32 @@ fn listen() -> Listen {
     Listen { vaults: loopback(PORT), identity: loopback(IDENTITY_PORT), admin: Some(loopback(ADMIN_PORT)), proxy: None }
 }
 
-/// Writes a ready file, or says which could not be written.
+/// Writes a ready file, or says which could not be written. That of another server which runs is left alone: a variable
+/// that is still set would take it away from everybody who looks for that server.
 pub(super) fn write_ready(ready: &Ready, path: &Path) -> Result<(), Failure> {
+    if let Some(other) = kept(path).filter(|other| other.pid != ready.pid && runs(other)) {
+        let why = "it is the ready file of a server that runs";
+        let hint = "give another --ready-file, or unset KEYHAVEN_READY_FILE";
+        return Err(Failure::failed(format!("{}: {why} (process {}); {hint}", path.display(), other.pid)));
+    }
     ready.write(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
+/// Removes the ready file that this process has written.
+pub(super) fn remove_ready(path: &Path) {
+    if kept(path).is_some_and(|ready| ready.pid == std::process::id()) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// What a ready file says, if it is one.
+fn kept(path: &Path) -> Option<Ready> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Whether the server that a ready file tells of is there: a process of its number is, and somebody answers at its
+/// address. One that was killed leaves its file behind, and its number may be another's.
+fn runs(ready: &Ready) -> bool {
+    let process = i32::try_from(ready.pid).ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| test_kill_process(process).is_ok()) && TcpStream::connect(&ready.identity).is_ok()
 }

@@ -116,6 +116,9 @@ impl Rule {
         if !(0.0..=1.0).contains(&self.rate) {
             return Err("rate: must be from 0 to 1".to_owned());
         }
+        if self.times == Some(0) {
+            return Err("times: must be 1 or more; leave it out for without end".to_owned());
+        }
         self.then.check()
     }
 }
@@ -203,6 +206,7 @@ mod tests {
         }
         for (text, path) in [
             (r#"{"rules":[{"rate":1.5,"then":{"status":500}}]}"#, "rules[0].rate: must be"),
+            (r#"{"rules":[{"times":0,"then":{"status":500}}]}"#, "rules[0].times: must be"),
             (r#"{"rules":[{"who":"x","then":{"status":500}}]}"#, "unknown field `who`"),
             ("{}", "missing field `rules`"),
         ] {

@@ -46,8 +46,8 @@ pub enum CaError {
     Outside {
         /// The name.
         name: String,
-        /// Where the CA is kept.
-        dir: PathBuf,
+        /// Where the CA is kept, if it is.
+        dir: Option<PathBuf>,
     },
 }
 
@@ -59,7 +59,12 @@ impl std::fmt::Display for CaError {
             Self::Damaged(path, why) => {
                 write!(f, "{}: {why}; remove ca.pem and ca.key there to have a new CA made", path.display())
             }
-            Self::Outside { name, dir } => write!(
+            Self::Outside { name, dir: None } => write!(
+                f,
+                "the CA of this server was made for this start and may not certify '{name}'; name it in the configuration, or \
+                 keep the CA with --certs"
+            ),
+            Self::Outside { name, dir: Some(dir) } => write!(
                 f,
                 "the CA in {0} may not certify '{name}'; renew it with: rm {0}/ca.pem {0}/ca.key (then start again, and \
                  trust the new ca.pem)",
@@ -112,8 +117,7 @@ impl Ca {
     /// # Errors
     /// The first that it may not.
     pub fn cover(&self, domains: &[String], dir: Option<&Path>) -> Result<(), CaError> {
-        let outside =
-            |name: &String| CaError::Outside { name: name.clone(), dir: dir.unwrap_or(Path::new(".")).to_owned() };
+        let outside = |name: &String| CaError::Outside { name: name.clone(), dir: dir.map(Path::to_owned) };
         domains.iter().find(|name| !self.covers(name)).map(outside).map_or(Ok(()), Err)
     }
 

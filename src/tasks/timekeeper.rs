@@ -154,7 +154,7 @@ impl VaultClock {
         let kept = kept(records).await?;
         let ClockChoice::Virtual { start, frozen } = choice else {
             if let Some(kept) = kept {
-                tracing::warn!(stood = %kept.at, "this data has a virtual clock; the machine's is used, as was asked");
+                kept.warn_that_it_is_not_used();
             }
             return Ok(Self::Real(SystemClock));
         };
@@ -173,6 +173,13 @@ impl VaultClock {
 }
 
 impl Position {
+    fn warn_that_it_is_not_used(&self) {
+        tracing::warn!(
+            stood = %self.at,
+            "this data has a virtual clock, but the machine's is used; start with --clock virtual to go on with it"
+        );
+    }
+
     /// Where the clock stands when the machine's shows `real`.
     fn now(&self, real: Timestamp) -> Timestamp {
         let run = if self.frozen || self.stopped { 0 } else { real.unix().saturating_sub(self.real.unix()).max(0) };
@@ -272,13 +279,17 @@ impl Timekeeper {
     }
 
     async fn follow(&self) -> Result<(), ClockError> {
-        if let (VaultClock::Virtual(clock), Some(kept)) = (&self.clock, kept(&self.records).await?) {
-            clock.put(kept.now(self.system.now()));
-            if kept.frozen {
-                clock.freeze();
-            } else {
-                clock.run();
+        match (&self.clock, kept(&self.records).await?) {
+            (VaultClock::Virtual(clock), Some(kept)) => {
+                clock.put(kept.now(self.system.now()));
+                if kept.frozen {
+                    clock.freeze();
+                } else {
+                    clock.run();
+                }
             }
+            (VaultClock::Real(_), Some(kept)) => kept.warn_that_it_is_not_used(),
+            (_, None) => {}
         }
         self.tasks.moved();
         self.keep(false).await

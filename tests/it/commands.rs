@@ -162,3 +162,36 @@ fn without_a_server_it_says_where_it_looked() {
     let told = no(&data, "vault list");
     assert!(told.starts_with("keyhaven: no server answers at 127.0.0.1:"), "{told}");
 }
+
+#[test]
+fn run_leaves_the_ready_file_of_a_server_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let served = Served::start(&data, &[]);
+    let file = data.join("ready.json");
+    let before = std::fs::read(&file).unwrap();
+    let output = keyhaven(&["run", "--", "true"]).env("KEYHAVEN_READY_FILE", &file).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("it is the ready file of a server that runs (process ") && told.contains("unset"), "{told}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert!(ok(&data, "vault list").starts_with("local"));
+    // That of a server that was killed is nobody's any more.
+    drop(served);
+    let output = keyhaven(&["run", "--", "true"]).env("KEYHAVEN_READY_FILE", &file).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_ca_that_is_kept_nowhere_is_not_to_be_removed() {
+    let bin = env!("CARGO_BIN_EXE_keyhaven");
+    let script = format!("echo '{{\"aliases\":[\"kv.test\"]}}' | {bin} vault create other --from -");
+    let output = keyhaven(&["run", "--", "sh", "-c", &script]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("may not certify 'kv.test'; name it in the configuration") && !told.contains("rm "),
+        "{told}"
+    );
+}

@@ -103,7 +103,11 @@ async fn a_rule_that_could_not_act_is_refused() {
     let put = async |body: &str| world.admin("PUT /admin/faults", body).await.error();
     assert_eq!(
         put(r#"{"rules":[{"operation":"KeyWarp","then":{"status":500}}]}"#).await,
-        "400 BadRequest There is no operation 'KeyWarp'; GET /admin/status lists them."
+        "400 BadRequest rules[0].operation: there is no 'KeyWarp'; GET /admin/status lists them"
+    );
+    assert_eq!(
+        put(r#"{"rules":[{"vault":"acme.vault.azure.net","then":{"status":500}}]}"#).await,
+        "400 BadRequest rules[0].vault: must be the name of a vault, not a host name"
     );
     assert_eq!(
         put(r#"{"rules":[{"then":{"status":404}}]}"#).await,

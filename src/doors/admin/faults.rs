@@ -11,6 +11,7 @@ use crate::faults::{Rule, Rules};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::operation::Operation;
+use crate::vault::VaultName;
 
 pub(super) static SHOW: Operation = guarded("FaultsShow", Method::GET, "/admin/faults");
 pub(super) static REPLACE: Operation = guarded("FaultsReplace", Method::PUT, "/admin/faults");
@@ -25,9 +26,8 @@ pub(super) fn show(door: &AdminDoor) -> Response {
 pub(super) async fn replace(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
     let rules: Rules = input::object(&door, body).await?;
     rules.check().map_err(bad)?;
-    if let Some(name) = rules.rules.iter().find_map(|rule| unknown_operation(&door, rule)) {
-        let text = format!("There is no operation '{name}'; GET /admin/status lists them.");
-        return Err(bad(text));
+    for (index, rule) in rules.rules.iter().enumerate() {
+        can_act(&door, rule).map_err(|why| bad(format!("rules[{index}].{why}")))?;
     }
     door.faults.replace(rules);
     Ok(show(&door))
@@ -39,9 +39,14 @@ pub(super) fn clear(door: &AdminDoor) -> Response {
     body::empty(StatusCode::NO_CONTENT)
 }
 
-/// A rule about an operation that does not exist would never act, and nobody would know why.
-fn unknown_operation(door: &AdminDoor, rule: &Rule) -> Option<String> {
-    let named = rule.operation.as_ref()?;
-    let known = door.operations.iter().any(|operation| operation.name.eq_ignore_ascii_case(named));
-    (!known).then(|| named.clone())
+/// A rule about what there cannot be would never act, and nobody would know why. A vault may come later.
+fn can_act(door: &AdminDoor, rule: &Rule) -> Result<(), String> {
+    if rule.vault.as_ref().is_some_and(|name| VaultName::parse(name).is_none()) {
+        return Err("vault: must be the name of a vault, not a host name".to_owned());
+    }
+    let known = |name: &String| door.operations.iter().any(|operation| operation.name.eq_ignore_ascii_case(name));
+    match rule.operation.as_ref().filter(|name| !known(name)) {
+        Some(name) => Err(format!("operation: there is no '{name}'; GET /admin/status lists them")),
+        None => Ok(()),
+    }
 }
