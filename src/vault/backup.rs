@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::keys::KeyRecord;
 use super::object::{Found, Whole};
-use super::secrets::SecretRecord;
+use super::secrets::{MAX_VALUE, SecretRecord};
 use super::{Call, Kind, ObjectName, Refusal, Sku, Vaults};
 use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::crypto::base64url;
@@ -17,6 +17,9 @@ use crate::records::Record;
 
 /// Where the backup key comes from. It may have to be made, so this may block.
 pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, String> + Send + Sync>;
+
+/// What is said of a version that its record and its material do not agree about.
+const UNFIT: Refusal = Refusal::BadBackup { why: "value: a version and its material do not fit" };
 
 /// What backups are sealed for.
 const PURPOSE: &str = "object backup";
@@ -52,12 +55,14 @@ impl Vaults {
     /// [`Refusal::BadBackup`]; [`Refusal::RestoreConflict`] and its kin when the name is taken;
     /// [`Refusal::NeedsPremium`] when a version is of an HSM's type; what the store reports.
     pub async fn restore_key(&self, call: &Call, blob: Vec<u8>) -> Result<Found<KeyRecord>, Refusal> {
-        let hsm = |record: &KeyRecord| record.kty.is_hsm().then(|| record.kty.name());
-        let allowed = |record: &KeyRecord| match hsm(record).filter(|_| call.vault.sku == Sku::Standard) {
-            Some(kty) => Err(Refusal::NeedsPremium { kty }),
-            None => Ok(()),
-        };
-        self.restore(call, Kind::Key, blob, allowed).await
+        let sku = call.vault.sku;
+        self.restore(call, Kind::Key, blob, move |record: &KeyRecord, material| {
+            if record.kty.is_hsm() && sku == Sku::Standard {
+                return Err(Refusal::NeedsPremium { kty: record.kty.name() });
+            }
+            if record.is_made_of(material) { Ok(()) } else { Err(UNFIT) }
+        })
+        .await
     }
 
     /// Puts a secret back from its backup, with the same versions and dates.
@@ -65,7 +70,11 @@ impl Vaults {
     /// # Errors
     /// As [`Vaults::restore_key`].
     pub async fn restore_secret(&self, call: &Call, blob: Vec<u8>) -> Result<Found<SecretRecord>, Refusal> {
-        self.restore(call, Kind::Secret, blob, |_: &SecretRecord| Ok(())).await
+        self.restore(call, Kind::Secret, blob, |_: &SecretRecord, material| {
+            let fits = material.len() <= MAX_VALUE && std::str::from_utf8(material).is_ok();
+            if fits { Ok(()) } else { Err(UNFIT) }
+        })
+        .await
     }
 
     async fn backup(&self, call: &Call, kind: Kind, name: &ObjectName) -> Result<Vec<u8>, Refusal> {
@@ -75,16 +84,20 @@ impl Vaults {
         self.with_backup_key(move |key| seal(&key, kind, &whole)).await?
     }
 
-    /// Puts an object back whose versions are all `allowed` in the vault.
+    /// Puts an object back whose versions are all `allowed` in the vault, each with its material.
     async fn restore<T: Record>(
         &self,
         call: &Call,
         kind: Kind,
         blob: Vec<u8>,
-        allowed: impl Fn(&T) -> Result<(), Refusal>,
+        allowed: impl Fn(&T, &[u8]) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Found<T>, Refusal> {
-        let whole = self.with_backup_key(move |key| open(&key, kind, &blob)).await??;
-        whole.records::<T>()?.iter().try_for_each(allowed)?;
+        let checked = move |key: Arc<BackupKey>| -> Result<Whole, Refusal> {
+            let whole = open(&key, kind, &blob)?;
+            whole.check(allowed)?;
+            Ok(whole)
+        };
+        let whole = self.with_backup_key(checked).await??;
         self.objects(call, kind).put_back(&whole).await
     }
 

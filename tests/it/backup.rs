@@ -2,7 +2,7 @@
 
 use keyhaven::app::{Options, Storage};
 use keyhaven::config::Config;
-use keyhaven::crypto::backup_key::BackupKey;
+use keyhaven::crypto::backup_key::{BackupKey, Sealed};
 use keyhaven::crypto::base64url;
 use zeroize::Zeroizing;
 
@@ -185,16 +185,54 @@ async fn an_hsm_key_does_not_come_back_into_a_standard_vault() {
     assert_eq!(world.ask_as("owner", "plain", "GET /keys/k", "").await.status, 404);
 }
 
-/// A blob with this content, as whoever has the backup key can make it.
-fn forged(content: &serde_json::Value) -> String {
-    const FORM: &[u8] = b")AzureKeyVaultSecretBackupV1.microsoft.com";
-    let key = BackupKey::from_bytes(Zeroizing::new([1; 32]));
-    let header = serde_json::json!({"kid": key.id(), "alg": "dir", "enc": "A256GCM"}).to_string();
+const SECRET: &[u8] = b")AzureKeyVaultSecretBackupV1.microsoft.com";
+const KEY: &[u8] = b"&AzureKeyVaultKeyBackupV1.microsoft.com";
+
+fn shared_key() -> BackupKey {
+    BackupKey::from_bytes(Zeroizing::new([1; 32]))
+}
+
+/// A blob of the form `form` with this content, as whoever has the backup key can make it.
+fn forged(form: &[u8], content: &serde_json::Value) -> String {
+    let header = serde_json::json!({"kid": shared_key().id(), "alg": "dir", "enc": "A256GCM"}).to_string();
     let header = base64url::encode(header.as_bytes());
-    let context = [FORM, header.as_bytes()].concat();
-    let sealed = key.seal("object backup", &context, content.to_string().as_bytes()).unwrap();
+    let sealed =
+        shared_key().seal("object backup", &[form, header.as_bytes()].concat(), content.to_string().as_bytes());
+    let sealed = sealed.unwrap();
     let [nonce, ciphertext, tag] = [&sealed.nonce[..], &sealed.ciphertext, &sealed.tag].map(base64url::encode);
-    body(&base64url::encode(&[FORM, format!("{header}..{nonce}.{ciphertext}.{tag}").as_bytes()].concat()))
+    body(&base64url::encode(&[form, format!("{header}..{nonce}.{ciphertext}.{tag}").as_bytes()].concat()))
+}
+
+/// What a blob of the form `form` holds.
+fn opened(form: &[u8], blob: &str) -> serde_json::Value {
+    let bytes = base64url::decode(blob).unwrap();
+    let jwe = String::from_utf8(bytes[form.len()..].to_vec()).unwrap();
+    let parts: Vec<&str> = jwe.split('.').collect();
+    let part = |at: usize| base64url::decode(parts[at]).unwrap();
+    let sealed = Sealed { nonce: part(2).try_into().unwrap(), ciphertext: part(3), tag: part(4) };
+    let plain = shared_key().open("object backup", &[form, parts[0].as_bytes()].concat(), sealed).unwrap();
+    serde_json::from_slice(&plain).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_comes_back_with_its_own_material_alone() {
+    let world = with_key(1).await;
+    let mut wholes = Vec::new();
+    for (name, body) in [("a", r#"{"kty":"EC"}"#), ("b", r#"{"kty":"EC"}"#), ("c", r#"{"kty":"RSA"}"#)] {
+        world.key(name, body).await;
+        wholes.push(opened(KEY, &backup(&world, &format!("/keys/{name}")).await));
+        for line in [format!("DELETE /keys/{name}"), format!("DELETE /deletedkeys/{name}")] {
+            assert!(world.ask(&line, "").await.status.is_success());
+        }
+    }
+    let material = |at: usize| wholes[at]["versions"][0]["material"].clone();
+    for other in [material(1), material(2), "AAAA".into(), "".into(), "not base64url!".into()] {
+        let mut odd = wholes[0].clone();
+        odd["versions"][0]["material"] = other;
+        let refused = world.ask("POST /keys/restore", &forged(KEY, &odd)).await.error();
+        assert_eq!(refused, "400 Malformed backup blob Backup blob is corrupt.");
+    }
+    assert_eq!(world.ask("POST /keys/restore", &forged(KEY, &wholes[0])).await.status, 200);
 }
 
 #[tokio::test]
@@ -218,15 +256,29 @@ async fn a_well_sealed_backup_with_impossible_contents_is_refused_too() {
         ("a record that is none", whole("s", version, vec![one(version, serde_json::json!({"kty": "RSA"}))])),
         (
             "another kind",
-            serde_json::json!({"kind": "key", "name": "s", "latest": version, "versions": [one(version, record)]}),
+            serde_json::json!({"kind": "key", "name": "s", "latest": version, "versions": [one(version, record.clone())]}),
         ),
         ("nothing", serde_json::json!({})),
+        ("a value that is no text", {
+            let mut odd = sound.clone();
+            odd["versions"][0]["material"] = base64url::encode(b"\xff").into();
+            odd
+        }),
+        ("a value that is too long", {
+            let mut odd = sound.clone();
+            odd["versions"][0]["material"] = base64url::encode(&[b'x'; 25_601]).into();
+            odd
+        }),
+        ("more versions than are backed up", {
+            let versions = (0..501).map(|n| one(&format!("{n:032x}"), record.clone())).collect();
+            whole("s", &format!("{:032x}", 7), versions)
+        }),
     ] {
-        let refused = world.ask("POST /secrets/restore", &forged(&content)).await.error();
+        let refused = world.ask("POST /secrets/restore", &forged(SECRET, &content)).await.error();
         assert_eq!(refused, "400 Malformed backup blob Backup blob is corrupt.", "{what}");
     }
     assert!(world.ask("GET /secrets", "").await.json()["value"].as_array().unwrap().is_empty());
-    let restored = world.ask("POST /secrets/restore", &forged(&sound)).await;
+    let restored = world.ask("POST /secrets/restore", &forged(SECRET, &sound)).await;
     assert_eq!(restored.status, 200, "{}", restored.text);
     assert_eq!(world.ask("GET /secrets/s", "").await.json()["value"], "value");
 }

@@ -20,7 +20,7 @@ pub use types::{KeyOperation, KeyType};
 use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags};
 use super::{Call, Kind, Vaults};
 use crate::crypto::algorithm::Curve;
-use crate::crypto::{Family, PublicKey, base64url};
+use crate::crypto::{Family, Key, PublicKey, base64url};
 use release::ReleasePolicy;
 
 /// One version of a key, without its private part.
@@ -91,6 +91,13 @@ impl Public {
             Self::Ec { crv, .. } => Family::Ec(*crv),
             Self::Oct { .. } => Family::Aes,
         }
+    }
+}
+
+impl KeyRecord {
+    /// Whether `material` is this key's.
+    pub(super) fn is_made_of(&self, material: &[u8]) -> bool {
+        Key::load(self.public.family(), material).is_ok_and(|key| Public::of(key.public()) == self.public)
     }
 }
 

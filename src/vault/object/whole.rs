@@ -37,13 +37,28 @@ impl Whole {
         let mut ids: Vec<_> = self.versions.iter().map(|one| &one.version).collect();
         ids.sort();
         ids.dedup();
-        self.kind == kind && ids.len() == self.versions.len() && ids.contains(&&self.latest)
+        let counted = ids.len() == self.versions.len() && ids.len() <= MAX_VERSIONS;
+        self.kind == kind && counted && ids.contains(&&self.latest)
     }
 
-    /// What is said of every version.
-    pub(in super::super) fn records<T: Record>(&self) -> Result<Vec<T>, Refusal> {
+    /// Has every version `allowed`, its record and its material. Parsing keys takes its time: not for the runtime's
+    /// threads.
+    pub(in super::super) fn check<T: Record>(
+        &self,
+        allowed: impl Fn(&T, &[u8]) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         let unknown = |_| Refusal::BadBackup { why: "value: the backup was made by another version of the server" };
-        self.versions.iter().map(|one| T::deserialize(&one.record).map_err(unknown)).collect()
+        for one in &self.versions {
+            allowed(&T::deserialize(&one.record).map_err(unknown)?, &one.material()?)?;
+        }
+        Ok(())
+    }
+}
+
+impl OneVersion {
+    fn material(&self) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let unread = Refusal::BadBackup { why: "value: a version's material is not base64url" };
+        base64url::decode(&self.material).map(Zeroizing::new).ok_or(unread)
     }
 }
 
@@ -112,8 +127,7 @@ impl Objects<'_> {
         batch = batch.expect(self.head_key(name), 0).expect(self.deleted_key(name), 0);
         batch = batch.put(self.head_key(name), encode(&head)?);
         for one in &whole.versions {
-            let material =
-                base64url::decode(&one.material).ok_or(Refusal::BadBackup { why: "a version is not whole" })?;
+            let material = one.material()?;
             batch = batch.put(self.version_key(name, &one.version), encode(&one.record)?);
             batch = batch.put(self.material_key(name, &one.version), material);
         }
