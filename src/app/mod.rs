@@ -9,6 +9,7 @@ mod parts;
 mod ready;
 mod site;
 mod sockets;
+mod stand_in;
 mod trust;
 
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
-use crate::directory::Directory;
+use crate::directory::{Directory, Strangers};
 use crate::faults::Faults;
 use crate::http::ca::Ca;
 use crate::http::server::{Listener, Stopper, stopping};
@@ -35,16 +36,21 @@ use crate::vault::Means;
 
 pub use data::{DataError, Storage, write};
 pub use ready::{Ready, Variables};
+pub use stand_in::{StandIns, Wanted};
 pub use trust::bundle;
 
 use data::{Claimed, Data};
 use names::Names;
 use parts::{Parts, Plan};
-use site::Site;
+use site::{Site, plain};
 use sockets::Sockets;
 
 /// How long requests in flight may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// The one directory that clients of Azure Arc take keys from on Linux.
+const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
+/// How long the issuer's key is left alone at the most, though none is due: machines sleep, and their timers with them.
+const ISSUER_CHECK: Duration = Duration::from_secs(86_400);
 /// The most parsed keys held in memory; a parsed RSA key is about 10 KB.
 const PARSED_KEYS: usize = 1024;
 /// The most tokens remembered whose signature was found good.
@@ -72,6 +78,11 @@ pub struct Options {
     pub seal_key: Option<MasterKey>,
     /// What backups and snapshots are sealed under, when the user has set it; it wins over the configuration's.
     pub backup_key: Option<BackupKey>,
+    /// Whether only identities exist that somebody has made. Otherwise a server with a takeover makes those that programs
+    /// on this machine sign in as.
+    pub strict: bool,
+    /// Where clients of Azure Arc look for keys.
+    pub arc_keys: PathBuf,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -108,6 +119,8 @@ impl Default for Options {
             admin_key: None,
             seal_key: None,
             backup_key: None,
+            strict: false,
+            arc_keys: PathBuf::from(ARC_KEYS),
         }
     }
 }
@@ -139,6 +152,7 @@ pub struct Running {
     /// What moves it.
     pub timekeeper: Arc<Timekeeper>,
     directory: Directory,
+    strangers: Strangers,
     stopper: Stopper,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
@@ -178,7 +192,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         backup_key: backup_key.clone(),
         parsed_keys: PARSED_KEYS,
     };
-    let directory = Directory::new(options.config.tenant, records, system.clone(), CHECKED_TOKENS);
+    let tenant = options.config.about();
+    let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
     parts.timekeeper.begin().await.map_err(failed)?;
     let plan = Arc::new(Plan::new(options.config, certs.clone(), backup_key)?);
@@ -188,7 +203,10 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let (identity_header, ca_pem) = (site::identity_header(), ca.pem().to_owned());
     let leaves = site::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
-    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names };
+    let strangers =
+        if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
+    let arc_keys = options.arc_keys;
+    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys };
     listen(site, data, sockets).await
 }
 
@@ -212,9 +230,10 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
         let limits = site.plan.limits.clone();
         tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
     };
-    let data_plane = site.data_plane();
+    let identity = site.identity_door();
+    let data_plane = site.data_plane(identity.clone());
     let mut tasks =
-        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, site.identity_door())];
+        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, plain(identity))];
     tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
     let mut takeover_ca = None;
     if let Some(socket) = sockets.proxy {
@@ -222,9 +241,10 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
         tasks.push(spawn(socket, None, takeover.answer));
         takeover_ca = Some(takeover.ca_pem);
     }
-    tasks.push(site.parts.prepare_issuer());
+    tasks.push(site.parts.keep_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
     let ready = site.ready(addresses, &data, ca_path).await?;
+    let strangers = site.strangers;
     let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
     Ok(Running {
         ready,
@@ -232,6 +252,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
         clock,
         timekeeper,
         directory,
+        strangers,
         stopper,
         tasks,
         store: data.store.clone(),

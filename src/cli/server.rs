@@ -67,6 +67,11 @@ pub(super) struct Server {
     #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = clock)]
     clock: ClockChoice,
 
+    /// Only identities exist that the configuration or the admin API names; without it, a server with a takeover proxy makes
+    /// those that programs on this machine sign in as, with the grants of the default identity
+    #[arg(long, env = "KEYHAVEN_STRICT", value_parser = clap::builder::BoolishValueParser::new())]
+    strict: bool,
+
     /// Form of the log on stderr
     #[arg(long, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
     log: LogForm,
@@ -126,6 +131,8 @@ impl Server {
             admin_key,
             seal_key: seal_key()?,
             backup_key: backup_key()?,
+            strict: self.strict,
+            ..Options::default()
         })
     }
 
