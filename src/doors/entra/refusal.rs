@@ -15,10 +15,8 @@ use crate::http::{Response, body};
 pub(super) enum Refusal {
     /// Nothing is here, and this is what was asked.
     NotHere(String),
-    /// The tenant of this id is another.
+    /// The tenant of this id or name is another.
     NoSuchTenant(String),
-    /// That is no name of a tenant.
-    NoTenantName(String),
     /// A parameter is missing from the form.
     MissingParameter(&'static str),
     /// The request is not what it should be, and this is why.
@@ -96,19 +94,12 @@ impl Refusal {
                 format!("Keyhaven does not have {what}; applications sign in here, people do not."),
             ),
             Self::NoSuchTenant(tenant) => bad(
-                "invalid_request",
+                "invalid_tenant",
                 90_002,
                 format!(
                     "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into \
                      the correct cloud. Check with your subscription administrator, this may happen if there are no \
                      active subscriptions for the tenant."
-                ),
-            ),
-            Self::NoTenantName(text) => bad(
-                "invalid_request",
-                900_023,
-                format!(
-                    "Specified tenant identifier '{text}' is neither a valid DNS name, nor a valid external domain."
                 ),
             ),
             Self::MissingParameter(name) => bad(
@@ -171,7 +162,7 @@ fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
             "unauthorized_client",
             700_016,
             format!(
-                "Application with identifier '{client_id}' was not found in the directory. This can happen if the \
+                "Application with identifier '{client_id}' was not found in the directory 'Keyhaven'. This can happen if the \
                  application has not been installed by the administrator of the tenant or consented to by any user in the \
                  tenant. You may have sent your authentication request to the wrong tenant."
             ),

@@ -26,7 +26,7 @@ pub(super) fn form(door: &EntraDoor, asked: &Asked) -> Result<Form, Refusal> {
         "common" | "organizations" => Ok(Form::Tenant),
         "adfs" => Ok(Form::Adfs),
         domain if is_domain(domain) => Ok(Form::Tenant),
-        _ => Err(Refusal::NoTenantName(text.to_owned())),
+        _ => Err(Refusal::NoSuchTenant(text.to_owned())),
     }
 }
 
