@@ -9,6 +9,7 @@ mod parts;
 mod ready;
 mod site;
 mod sockets;
+mod takeover;
 mod trust;
 
 use std::net::SocketAddr;
@@ -33,8 +34,10 @@ use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::Means;
 
+pub use crate::proxy::{Former, Report, Tally};
 pub use data::{DataError, Storage, write};
 pub use ready::{Ready, Variables};
+pub use takeover::{Part, Takeover};
 pub use trust::bundle;
 
 use data::{Claimed, Data};
@@ -72,6 +75,8 @@ pub struct Options {
     pub seal_key: Option<MasterKey>,
     /// What backups and snapshots are sealed under, when the user has set it; it wins over the configuration's.
     pub backup_key: Option<BackupKey>,
+    /// What the proxy takes over, when there is one.
+    pub takeover: Takeover,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -108,6 +113,7 @@ impl Default for Options {
             admin_key: None,
             seal_key: None,
             backup_key: None,
+            takeover: Takeover::default(),
         }
     }
 }
@@ -134,6 +140,8 @@ pub struct Running {
     pub ready: Ready,
     /// The takeover's CA as PEM, when there is a proxy; it is kept in memory alone.
     pub takeover_ca: Option<String>,
+    /// What went through the proxy, when there is one.
+    pub tally: Option<Arc<Tally>>,
     /// The vault clock.
     pub clock: VaultClock,
     /// What moves it.
@@ -189,7 +197,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let leaves = site::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
     let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names };
-    listen(site, data, sockets).await
+    listen(site, data, sockets, options.takeover).await
 }
 
 /// Makes or loads the local CA, while the store is opened.
@@ -202,7 +210,7 @@ fn local_ca(
 }
 
 /// Opens the doors behind the sockets.
-async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, StartError> {
+async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) -> Result<Running, StartError> {
     let ca_path = data.publish_ca(site.plan.certs.as_deref(), &site.ca_pem)?;
     let tls = site.tls()?;
 
@@ -216,11 +224,12 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
     let mut tasks =
         vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, site.identity_door())];
     tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
-    let mut takeover_ca = None;
-    if let Some(socket) = sockets.proxy {
-        let takeover = site.takeover(data_plane, addresses.all(), stopping.clone())?;
-        tasks.push(spawn(socket, None, takeover.answer));
-        takeover_ca = Some(takeover.ca_pem);
+    let mut proxied = None;
+    if let Some(tcp) = sockets.proxy {
+        let made = site.proxied(takeover, data_plane, addresses.all(), stopping.clone())?;
+        let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
+        tasks.push(tokio::spawn(listener.serve(stopping.clone())));
+        proxied = Some(made);
     }
     tasks.push(site.parts.prepare_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
@@ -228,7 +237,8 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
     let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
     Ok(Running {
         ready,
-        takeover_ca,
+        takeover_ca: proxied.as_ref().map(|proxied| proxied.ca_pem.clone()),
+        tally: proxied.map(|proxied| proxied.tally),
         clock,
         timekeeper,
         directory,
