@@ -10,6 +10,7 @@ mod ready;
 mod site;
 mod sockets;
 mod stand_in;
+mod takeover;
 mod trust;
 
 use std::net::SocketAddr;
@@ -34,9 +35,11 @@ use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::Means;
 
+pub use crate::proxy::{Former, Report, Tally};
 pub use data::{DataError, Storage, write};
 pub use ready::{Ready, Variables};
 pub use stand_in::{StandIns, Wanted};
+pub use takeover::{Part, Takeover};
 pub use trust::bundle;
 
 use data::{Claimed, Data};
@@ -83,6 +86,8 @@ pub struct Options {
     pub strict: bool,
     /// Where clients of Azure Arc look for keys.
     pub arc_keys: PathBuf,
+    /// What the proxy takes over, when there is one.
+    pub takeover: Takeover,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -121,6 +126,7 @@ impl Default for Options {
             backup_key: None,
             strict: false,
             arc_keys: PathBuf::from(ARC_KEYS),
+            takeover: Takeover::default(),
         }
     }
 }
@@ -147,6 +153,8 @@ pub struct Running {
     pub ready: Ready,
     /// The takeover's CA as PEM, when there is a proxy; it is kept in memory alone.
     pub takeover_ca: Option<String>,
+    /// What went through the proxy, when there is one.
+    pub tally: Option<Arc<Tally>>,
     /// The vault clock.
     pub clock: VaultClock,
     /// What moves it.
@@ -207,7 +215,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
     let arc_keys = options.arc_keys;
     let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys };
-    listen(site, data, sockets).await
+    listen(site, data, sockets, options.takeover).await
 }
 
 /// Makes or loads the local CA, while the store is opened.
@@ -220,7 +228,7 @@ fn local_ca(
 }
 
 /// Opens the doors behind the sockets.
-async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, StartError> {
+async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) -> Result<Running, StartError> {
     let ca_path = data.publish_ca(site.plan.certs.as_deref(), &site.ca_pem)?;
     let tls = site.tls()?;
 
@@ -231,15 +239,16 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
         tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
     };
     let identity = site.identity_door();
-    let data_plane = site.data_plane(identity.clone());
+    let (data_plane, identity) = (site.data_plane(identity.clone()), plain(identity));
     let mut tasks =
-        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, plain(identity))];
+        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, identity.clone())];
     tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
-    let mut takeover_ca = None;
-    if let Some(socket) = sockets.proxy {
-        let takeover = site.takeover(data_plane, addresses.all(), stopping.clone())?;
-        tasks.push(spawn(socket, None, takeover.answer));
-        takeover_ca = Some(takeover.ca_pem);
+    let mut proxied = None;
+    if let Some(tcp) = sockets.proxy {
+        let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
+        let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
+        tasks.push(tokio::spawn(listener.serve(stopping.clone())));
+        proxied = Some(made);
     }
     tasks.push(site.parts.keep_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
@@ -248,7 +257,8 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
     let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
     Ok(Running {
         ready,
-        takeover_ca,
+        takeover_ca: proxied.as_ref().map(|proxied| proxied.ca_pem.clone()),
+        tally: proxied.map(|proxied| proxied.tally),
         clock,
         timekeeper,
         directory,

@@ -1,6 +1,5 @@
 //! The doors, each with what it needs, as the listeners serve them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,11 +16,9 @@ use crate::doors::{admin, arm, entra, identity, vault};
 use crate::faults::Faults;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
-use crate::http::server::{Door, Stopping};
-use crate::http::tls::{self, Leaves, Ours};
+use crate::http::tls::{self, Leaves};
 use crate::http::{Answer, Arrival, Request, Response};
 use crate::issuers::Issuers;
-use crate::proxy::Proxy;
 use crate::random;
 
 /// One server, put together.
@@ -73,12 +70,6 @@ impl Doors {
     }
 }
 
-/// The takeover proxy, and the CA whose leaves it shows.
-pub(super) struct Takeover {
-    pub(super) answer: Answer,
-    pub(super) ca_pem: String,
-}
-
 /// What App Service's form must send: random per start.
 pub(super) fn identity_header() -> Zeroizing<String> {
     Zeroizing::new(hex(&random::secret::<16>()))
@@ -86,11 +77,7 @@ pub(super) fn identity_header() -> Zeroizing<String> {
 
 /// Leaves under the local CA, for this server's names.
 pub(super) fn leaves(ca: Ca, names: &Names, plan: &Plan, parts: &Parts) -> Result<Arc<Leaves>, StartError> {
-    leaves_for(ca, names.ours(), names, plan, parts)
-}
-
-fn leaves_for(ca: Ca, ours: Ours, names: &Names, plan: &Plan, parts: &Parts) -> Result<Arc<Leaves>, StartError> {
-    let leaves = Leaves::new(ca, ours, names.unnamed(), plan.limits.minted_leaves, parts.system.clone());
+    let leaves = Leaves::new(ca, names.ours(), names.unnamed(), plan.limits.minted_leaves, parts.system.clone());
     Ok(Arc::new(leaves.map_err(failed)?))
 }
 
@@ -178,30 +165,6 @@ impl Site {
             let door = door.clone();
             Box::pin(async move { door.answer(request, arrival).await })
         })
-    }
-
-    /// The takeover, which leads cloud names to `data_plane`, with a CA of its own that lives as long as this start.
-    pub(super) fn takeover(
-        &self,
-        data_plane: Answer,
-        own: Vec<SocketAddr>,
-        stopping: Stopping,
-    ) -> Result<Takeover, StartError> {
-        let domains = vault::host::cloud_suffixes().chain(entra::cloud_hosts()).chain(arm::cloud_hosts());
-        let domains: Vec<_> = domains.map(str::to_owned).collect();
-        let now = self.parts.system.now();
-        let ca = Ca::new("Keyhaven takeover CA for one start", &domains, false, now).map_err(failed)?;
-        let ca_pem = ca.pem().to_owned();
-        let taken_over: Ours = Arc::new(|name| {
-            vault::host::named_in_cloud(name).is_some() || entra::named_in_cloud(name) || arm::named_in_cloud(name)
-        });
-        let leaves = leaves_for(ca, taken_over.clone(), &self.names, &self.plan, &self.parts)?;
-        let tls = tls::config(leaves).map_err(failed)?;
-        let limits = self.plan.limits.clone();
-        let door = Arc::new(Door { tls: Some(tls), answer: data_plane, limits });
-        let proxy = Arc::new(Proxy { taken_over, door, own, stopping });
-        let answer: Answer = Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival)));
-        Ok(Takeover { answer, ca_pem })
     }
 
     /// What this server tells about itself.

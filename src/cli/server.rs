@@ -12,7 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use zeroize::Zeroizing;
 
 use super::{Failure, address};
-use crate::app::{Listen, Options, Storage};
+use crate::app::{Listen, Options, Storage, Takeover};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
@@ -131,6 +131,7 @@ impl Server {
             admin_key,
             seal_key: seal_key()?,
             backup_key: backup_key()?,
+            takeover: Takeover::default(),
             strict: self.strict,
             ..Options::default()
         })

@@ -103,6 +103,9 @@ struct FileLimits {
     header_timeout_seconds: Option<u64>,
     idle_timeout_seconds: Option<u64>,
     minted_leaves: Option<usize>,
+    tunnels: Option<usize>,
+    connect_timeout_seconds: Option<u64>,
+    tunnel_idle_seconds: Option<u64>,
 }
 
 impl File {
@@ -149,6 +152,9 @@ impl FileLimits {
             header_timeout: self.header_timeout_seconds.map_or(known.header_timeout, seconds),
             idle_timeout: self.idle_timeout_seconds.map_or(known.idle_timeout, seconds),
             minted_leaves: self.minted_leaves.unwrap_or(known.minted_leaves),
+            tunnels: self.tunnels.unwrap_or(known.tunnels),
+            connect_timeout: self.connect_timeout_seconds.map_or(known.connect_timeout, seconds),
+            tunnel_idle: self.tunnel_idle_seconds.map_or(known.tunnel_idle, seconds),
         };
         for (name, value, least, most) in [
             ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
@@ -161,6 +167,9 @@ impl FileLimits {
             ("headerTimeoutSeconds", limits.header_timeout.as_secs(), 1, 86_400),
             ("idleTimeoutSeconds", limits.idle_timeout.as_secs(), 1, 86_400),
             ("mintedLeaves", limits.minted_leaves as u64, 1, 100_000),
+            ("tunnels", limits.tunnels as u64, 1, 1_000_000),
+            ("connectTimeoutSeconds", limits.connect_timeout.as_secs(), 1, 86_400),
+            ("tunnelIdleSeconds", limits.tunnel_idle.as_secs(), 1, 86_400),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(wrong(format!("limits.{name}"), format!("must be {least} to {most}")));

@@ -66,6 +66,7 @@ impl Leaves {
                 return None;
             }
             Some(name) => vec![name],
+            None if self.unnamed.is_empty() => return None,
             None => self.unnamed.clone(),
         };
         let leaf = self.mint(&names)?;
@@ -102,6 +103,27 @@ impl ResolvesServerCert for Leaves {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.leaf(hello.server_name())
     }
+}
+
+/// The leaf for one name, whatever a client asks for.
+#[derive(Debug)]
+struct Single {
+    leaves: Arc<Leaves>,
+    name: String,
+}
+
+impl ResolvesServerCert for Single {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.leaves.leaf(Some(&self.name))
+    }
+}
+
+/// The TLS settings `config` with the leaf for `name`, whatever name a client sends, or none.
+pub fn for_name(config: &ServerConfig, leaves: &Arc<Leaves>, name: &str) -> Arc<ServerConfig> {
+    let resolver = Single { leaves: leaves.clone(), name: name.to_owned() };
+    let mut config = config.clone();
+    config.cert_resolver = Arc::new(resolver);
+    Arc::new(config)
 }
 
 /// The TLS settings of a listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, sessions resumed by ticket.

@@ -20,19 +20,19 @@ use crate::random::{self, Random};
 
 /// The host name on this machine, exactly.
 pub const HOST: &str = "arm.localhost";
-/// The host of the public cloud.
-const CLOUD_HOST: &str = "management.azure.com";
+/// The hosts of the public cloud: the management plane's, and that of the directory it asks.
+const CLOUD_HOSTS: [&str; 2] = ["management.azure.com", "graph.microsoft.com"];
 /// What tokens for this door are for, besides the host that was asked; each with or without a slash at its end.
 const AUDIENCES: [&str; 2] = ["https://management.core.windows.net", "https://management.azure.com"];
 
 /// Whether `host` (lower case) is one that the takeover takes over for this door.
 pub fn named_in_cloud(host: &str) -> bool {
-    host == CLOUD_HOST
+    CLOUD_HOSTS.contains(&host)
 }
 
 /// The hosts of the cloud.
 pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
-    [CLOUD_HOST].into_iter()
+    CLOUD_HOSTS.into_iter()
 }
 
 /// What the handlers of this door share.
