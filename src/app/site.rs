@@ -64,10 +64,12 @@ impl Site {
     /// The vaults, and the issuer's documents on their host name.
     pub(super) fn data_plane(&self) -> Answer {
         let parts = &self.parts;
+        let default_hosts = self.names.of_default_vault();
+        let on_demand = self.plan.on_demand.clone();
         let door = vault::VaultDoor {
             vaults: parts.vaults.clone(),
             directory: parts.directory.clone(),
-            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), self.names.of_default_vault()),
+            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), default_hosts, on_demand),
             clock: Arc::new(parts.clock.clone()),
             random: parts.random.clone(),
             limits: self.plan.limits.clone(),

@@ -102,6 +102,11 @@ pub enum Refusal {
         /// The vault that answers on it.
         owner: VaultName,
     },
+    /// There are so many vaults that no other is made because it was asked for.
+    TooManyVaults {
+        /// How many there may be.
+        most: usize,
+    },
     /// The version is disabled.
     Disabled {
         /// Key or secret.

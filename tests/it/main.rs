@@ -23,6 +23,7 @@ mod import;
 mod lifecycle;
 mod limits;
 mod lists;
+mod on_demand;
 mod operate;
 mod panics;
 mod private;
