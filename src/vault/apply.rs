@@ -210,6 +210,8 @@ impl InitialVault {
             purge_protection: self.purge_protection,
             deletion_delay: self.deletion_delay,
             access_policies: self.access_policies.clone(),
+            upper: None,
+            below: vec![],
         }
     }
 }

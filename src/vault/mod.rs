@@ -3,8 +3,10 @@
 
 mod apply;
 mod backup;
+mod copy;
 mod due;
 pub mod keys;
+mod layers;
 mod manage;
 mod name;
 pub mod object;

@@ -54,7 +54,10 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
             bad(format!("An object with more than {most} versions cannot be backed up."))
         }
         // Requests of this door do not change vaults.
-        Refusal::Fixed { .. } | Refusal::AliasTaken { .. } => internal(&refusal.to_string()),
+        Refusal::Fixed { .. }
+        | Refusal::AliasTaken { .. }
+        | Refusal::VaultTaken { .. }
+        | Refusal::NoSuchVault { .. } => internal(&refusal.to_string()),
         Refusal::TooManyVaults { most } => too_many_vaults(most),
         Refusal::Disabled { kind, operation } => disabled(kind, operation),
         // No public text was found for these two; the inner codes follow KeyDisabled.
