@@ -1,5 +1,7 @@
 //! What cannot be seen from outside: damaged records, a full pool, what lies on the disk.
 
+mod copies;
+
 use std::sync::Arc;
 
 use rsa::PrivateKey;
