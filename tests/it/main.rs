@@ -11,6 +11,7 @@ mod challenge;
 mod cli;
 mod clock;
 mod commands;
+mod copies;
 mod create;
 mod deletion;
 mod durability;

@@ -112,6 +112,22 @@ async fn a_frozen_layer_stays_as_long_as_a_vault_stands_on_it() {
 }
 
 #[tokio::test]
+async fn what_was_only_taken_away_in_a_copy_is_not_in_its_copies_either() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    set(&vaults, "source", "s").await;
+    copy(&vaults, "source", "copy").await;
+    let copied = call(&vaults, "copy").await;
+    vaults.delete_secret(&copied, &object("s")).await.unwrap();
+    vaults.purge_secret(&copied, &object("s")).await.unwrap();
+    copy(&vaults, "copy", "again").await;
+    for (vault, left) in [("source", 1), ("copy", 0), ("again", 0)] {
+        assert_eq!(listed(&vaults, vault).await.len(), left, "{vault}");
+    }
+}
+
+#[tokio::test]
 async fn layers_are_folded_before_there_are_too_many() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
@@ -187,6 +203,8 @@ enum Step {
     Purge(usize, usize),
     Copy(usize, usize),
     Drop(usize),
+    /// Written to and copied again and again, until its layers were folded.
+    Deepen(usize),
     Sweep,
 }
 
@@ -200,6 +218,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => which().prop_map(|(vault, name)| Step::Purge(vault, name)),
         6 => (0..VAULTS.len(), 0..VAULTS.len()).prop_map(|(from, to)| Step::Copy(from, to)),
         3 => (0..VAULTS.len()).prop_map(Step::Drop),
+        1 => (0..VAULTS.len()).prop_map(Step::Deepen),
         1 => Just(Step::Sweep),
     ]
 }
@@ -234,6 +253,16 @@ async fn take(vaults: &Vaults, model: &mut Model, step: &Step, number: u32) {
             if *vault != 0 {
                 let dropped = vaults.delete_vault(&named(VAULTS[*vault]).name).await.unwrap();
                 assert_eq!(dropped, model.remove(vault).is_some());
+            }
+        }
+        Step::Deepen(vault) => {
+            let Some(there) = there(*vault).await else { return };
+            for round in 0..6 {
+                let call = call(vaults, VAULTS[*vault]).await;
+                let objects = model.get_mut(vault).unwrap();
+                take_in(vaults, &call, objects, round % 4, &Step::Set(0, 0), number).await;
+                vaults.copy_vault(&there, named("scratch"), NOW).await.unwrap();
+                vaults.delete_vault(&named("scratch").name).await.unwrap();
             }
         }
         Step::Sweep => drop(vaults.sweep().await.unwrap()),
