@@ -73,6 +73,8 @@ pub struct Options {
     pub listen: Listen,
     /// Fixes ids for tests; never key material.
     pub seed: Option<u64>,
+    /// Whether a vault that is asked for by a well-formed name and is not there is made, like the default one.
+    pub create_vaults: bool,
     /// The vault clock.
     pub clock: ClockChoice,
     /// The admin key, when the user has set one.
@@ -120,6 +122,7 @@ impl Default for Options {
             certs: None,
             listen: Listen::on_free_ports(),
             seed: None,
+            create_vaults: false,
             clock: ClockChoice::Real,
             admin_key: None,
             seal_key: None,
@@ -204,7 +207,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
     parts.timekeeper.begin().await.map_err(failed)?;
-    let plan = Arc::new(Plan::new(options.config, certs.clone(), backup_key)?);
+    let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
     plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;

@@ -15,7 +15,7 @@ use crate::http::limits::Limits;
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
-use crate::vault::{BackupKeySource, InitialVault, Means, VaultName, Vaults};
+use crate::vault::{BackupKeySource, InitialVault, Means, OnDemand, VaultName, Vaults};
 
 /// The domain, the tenant, and where time, chance and threads come from. Cheap to clone.
 #[derive(Clone)]
@@ -41,15 +41,23 @@ pub(super) struct Plan {
     pub(super) certs: Option<PathBuf>,
     /// What snapshots are sealed under.
     pub(super) backup_key: BackupKeySource,
+    /// What vaults are like that are made when they are asked for, if they are.
+    pub(super) on_demand: Option<OnDemand>,
     identities: Vec<IdentityRecord>,
     vaults: Vec<InitialVault>,
 }
 
 impl Plan {
-    pub(super) fn new(config: Config, certs: Option<PathBuf>, backup_key: BackupKeySource) -> Result<Self, StartError> {
-        let default_vault = config.vaults.first().map(|vault| vault.name.clone());
+    pub(super) fn new(
+        config: Config,
+        create_vaults: bool,
+        certs: Option<PathBuf>,
+        backup_key: BackupKeySource,
+    ) -> Result<Self, StartError> {
+        let default_vault = config.vaults.first().ok_or_else(|| failed("the configuration has no vault"))?;
         Ok(Self {
-            default_vault: default_vault.ok_or_else(|| failed("the configuration has no vault"))?,
+            default_vault: default_vault.name.clone(),
+            on_demand: create_vaults.then(|| OnDemand::like(default_vault)),
             limits: Arc::new(config.limits),
             certs,
             backup_key,

@@ -100,10 +100,12 @@ impl Site {
 
     fn vault_door(&self) -> Arc<vault::Open> {
         let parts = &self.parts;
+        let default_hosts = self.names.of_default_vault();
+        let on_demand = self.plan.on_demand.clone();
         Arc::new(vault::Open::new(vault::VaultDoor {
             vaults: parts.vaults.clone(),
             directory: parts.directory.clone(),
-            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), self.names.of_default_vault()),
+            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), default_hosts, on_demand),
             clock: Arc::new(parts.clock.clone()),
             random: parts.random.clone(),
             limits: self.plan.limits.clone(),

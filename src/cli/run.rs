@@ -39,6 +39,7 @@ const REMOVED: [&str; 14] = [
 ///
 /// The server keeps nothing (unless --data is given) and listens on free ports. COMMAND finds the vault at
 /// https://NAME.vault.azure.net (in KEYHAVEN_VAULT_URL) and signs in as a managed identity, with nothing changed.
+/// Other vaults are made as they are asked for, like that one.
 /// The exit status is COMMAND's.
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -54,7 +55,7 @@ impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
-        let defaults = Defaults { ephemeral: true, listen, log_level: "warn" };
+        let defaults = Defaults { ephemeral: true, listen, create_vaults: true, log_level: "warn" };
         self.server.log(defaults.log_level)?;
         let mut signals = Signals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;

@@ -58,6 +58,12 @@ pub(super) struct Server {
     #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     pub(super) ready_file: Option<PathBuf>,
 
+    /// Make a vault that is asked for by a well-formed name and is not there, like the default one; the first request
+    /// that would be allowed in it makes it [default: false; true in `run`]
+    #[arg(long, value_name = "BOOL", env = "KEYHAVEN_CREATE_VAULTS", value_parser = clap::builder::BoolishValueParser::new(),
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    create_vaults: Option<bool>,
+
     /// Make version and request ids repeatable; key material stays random
     #[arg(long, value_name = "N", env = "KEYHAVEN_SEED")]
     seed: Option<u64>,
@@ -108,6 +114,8 @@ pub(super) struct Defaults {
     pub(super) ephemeral: bool,
     /// Where to listen.
     pub(super) listen: Listen,
+    /// Whether vaults are made when they are asked for.
+    pub(super) create_vaults: bool,
     /// What to log.
     pub(super) log_level: &'static str,
 }
@@ -127,6 +135,7 @@ impl Server {
             certs: self.certs.clone(),
             listen,
             seed: self.seed,
+            create_vaults: self.create_vaults.unwrap_or(defaults.create_vaults),
             clock: self.clock,
             admin_key,
             seal_key: seal_key()?,

@@ -3,11 +3,14 @@
 
 mod apply;
 mod backup;
+mod copy;
 mod due;
 pub mod keys;
+mod layers;
 mod manage;
 mod name;
 pub mod object;
+mod on_demand;
 mod refusal;
 pub mod secrets;
 mod settings;
@@ -35,6 +38,7 @@ pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
 pub use backup::BackupKeySource;
 pub use due::{Due, Scheduled};
 pub use name::{Kind, ObjectName, VaultName, Version};
+pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
 pub use settings::{Recovery, Sku, Vault};
 

@@ -52,7 +52,7 @@ impl Objects<'_> {
         name: &ObjectName,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
-        let Some(head) = self.vaults.records().get::<Head>(view, &self.head_key(name)).await? else {
+        let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
             self.no_orphans(view, name).await?;
             return Ok(Page { items: vec![], next: None });
         };
@@ -62,6 +62,7 @@ impl Objects<'_> {
         let (keys, next) = self.page(view, &self.versions_of(name), page).await?;
         let counted = keys.len() + usize::from(next.is_some());
         if page.after.is_none() && counted != head.versions.min(page.limit + 1) {
+            self.judged(view).await?;
             return Err(self.miscounted(name));
         }
         let mut items = Vec::new();
@@ -82,7 +83,7 @@ impl Objects<'_> {
     /// The keys of a page below `prefix`, and where the next one begins.
     async fn page(&self, view: &View, prefix: &str, page: &PageRequest) -> Result<(Vec<Key>, Option<String>), Refusal> {
         let after = page.after.as_ref().map(|last| Key::from(format!("{prefix}{last}")));
-        let found = view.keys(&Key::from(prefix), after.as_ref(), page.limit + 1).await?;
+        let found = self.layers().keys(view, &Key::from(prefix), after.as_ref(), page.limit + 1).await?;
         let more = found.len() > page.limit;
         let keys: Vec<Key> = found.into_iter().take(page.limit).map(|(key, _)| key).collect();
         let next = keys.last().filter(|_| more).and_then(last_segment);
