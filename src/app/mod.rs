@@ -1,6 +1,7 @@
 //! The composition root: picks store, clock and chance, builds the doors, listens, and stops. An embedder starts a
 //! whole server here, in its own process.
 
+mod ca;
 mod data;
 mod faulty;
 mod levers;
@@ -9,11 +10,15 @@ mod parts;
 mod ready;
 mod site;
 mod sockets;
+mod stand_in;
+mod takeover;
 mod trust;
+mod variables;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -23,8 +28,9 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
-use crate::directory::Directory;
+use crate::directory::{Directory, Strangers};
 use crate::faults::Faults;
+use crate::http::Answer;
 use crate::http::ca::Ca;
 use crate::http::server::{Listener, Stopper, stopping};
 use crate::random::{OsRandom, Random, SeededRandom};
@@ -33,18 +39,27 @@ use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::Means;
 
+pub use crate::proxy::{Former, Report, Tally};
+pub use ca::Authority;
 pub use data::{DataError, Storage, write};
-pub use ready::{Ready, Variables};
-pub use trust::bundle;
+pub use ready::Ready;
+pub use stand_in::{StandIns, Wanted};
+pub use takeover::{Part, Takeover};
+pub use trust::{STORE_PASSWORD, bundle, trust_store};
+pub use variables::Variables;
 
 use data::{Claimed, Data};
 use names::Names;
 use parts::{Parts, Plan};
-use site::Site;
+use site::{Site, plain};
 use sockets::Sockets;
 
 /// How long requests in flight may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// The one directory that clients of Azure Arc take keys from on Linux.
+const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
+/// How long the issuer's key is left alone at the most, though none is due: machines sleep, and their timers with them.
+const ISSUER_CHECK: Duration = Duration::from_secs(86_400);
 /// The most parsed keys held in memory; a parsed RSA key is about 10 KB.
 const PARSED_KEYS: usize = 1024;
 /// The most tokens remembered whose signature was found good.
@@ -74,6 +89,13 @@ pub struct Options {
     pub seal_key: Option<MasterKey>,
     /// What backups and snapshots are sealed under, when the user has set it; it wins over the configuration's.
     pub backup_key: Option<BackupKey>,
+    /// Whether only identities exist that somebody has made. Otherwise a server with a takeover makes those that programs
+    /// on this machine sign in as.
+    pub strict: bool,
+    /// Where clients of Azure Arc look for keys.
+    pub arc_keys: PathBuf,
+    /// What the proxy takes over, when there is one.
+    pub takeover: Takeover,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -111,6 +133,9 @@ impl Default for Options {
             admin_key: None,
             seal_key: None,
             backup_key: None,
+            strict: false,
+            arc_keys: PathBuf::from(ARC_KEYS),
+            takeover: Takeover::default(),
         }
     }
 }
@@ -137,11 +162,16 @@ pub struct Running {
     pub ready: Ready,
     /// The takeover's CA as PEM, when there is a proxy; it is kept in memory alone.
     pub takeover_ca: Option<String>,
+    /// What went through the proxy, when there is one.
+    pub tally: Option<Arc<Tally>>,
+    /// Whether a request came to the data plane without the proxy.
+    pub asked_directly: Arc<AtomicBool>,
     /// The vault clock.
     pub clock: VaultClock,
     /// What moves it.
     pub timekeeper: Arc<Timekeeper>,
     directory: Directory,
+    strangers: Strangers,
     stopper: Stopper,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
@@ -181,7 +211,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         backup_key: backup_key.clone(),
         parsed_keys: PARSED_KEYS,
     };
-    let directory = Directory::new(options.config.tenant, records, system.clone(), CHECKED_TOKENS);
+    let tenant = options.config.about();
+    let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
     parts.timekeeper.begin().await.map_err(failed)?;
     let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
@@ -191,8 +222,11 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let (identity_header, ca_pem) = (site::identity_header(), ca.pem().to_owned());
     let leaves = site::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
-    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names };
-    listen(site, data, sockets).await
+    let strangers =
+        if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
+    let arc_keys = options.arc_keys;
+    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys };
+    listen(site, data, sockets, options.takeover).await
 }
 
 /// Makes or loads the local CA, while the store is opened.
@@ -205,7 +239,7 @@ fn local_ca(
 }
 
 /// Opens the doors behind the sockets.
-async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, StartError> {
+async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) -> Result<Running, StartError> {
     let ca_path = data.publish_ca(site.plan.certs.as_deref(), &site.ca_pem)?;
     let tls = site.tls()?;
 
@@ -215,26 +249,32 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
         let limits = site.plan.limits.clone();
         tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
     };
-    let data_plane = site.data_plane();
-    let mut tasks =
-        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, site.identity_door())];
+    let identity = site.identity_door();
+    let (data_plane, identity) = (site.data_plane(identity.clone()), plain(identity));
+    let (asked_directly, noticed) = noticed(data_plane.clone());
+    let mut tasks = vec![spawn(sockets.vaults, Some(tls), noticed), spawn(sockets.identity, None, identity.clone())];
     tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
-    let mut takeover_ca = None;
-    if let Some(socket) = sockets.proxy {
-        let takeover = site.takeover(data_plane, addresses.all(), stopping.clone())?;
-        tasks.push(spawn(socket, None, takeover.answer));
-        takeover_ca = Some(takeover.ca_pem);
+    let (mut proxied, takes_over_entra) = (None, takeover.has_entra());
+    if let Some(tcp) = sockets.proxy {
+        let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
+        let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
+        tasks.push(tokio::spawn(listener.serve(stopping.clone())));
+        proxied = Some(made);
     }
-    tasks.push(site.parts.prepare_issuer());
+    tasks.push(site.parts.keep_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
-    let ready = site.ready(addresses, &data, ca_path).await?;
+    let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
+    let strangers = site.strangers;
     let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
     Ok(Running {
         ready,
-        takeover_ca,
+        takeover_ca: proxied.as_ref().map(|proxied| proxied.ca_pem.clone()),
+        asked_directly,
+        tally: proxied.map(|proxied| proxied.tally),
         clock,
         timekeeper,
         directory,
+        strangers,
         stopper,
         tasks,
         store: data.store.clone(),
@@ -243,29 +283,41 @@ async fn listen(site: Site, data: Data, sockets: Sockets) -> Result<Running, Sta
     })
 }
 
+/// `answer`, and whether it was ever asked.
+fn noticed(answer: Answer) -> (Arc<AtomicBool>, Answer) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let notice = asked.clone();
+    let noticed: Answer = Arc::new(move |request, arrival| {
+        notice.store(true, Ordering::Relaxed);
+        answer(request, arrival)
+    });
+    (asked, noticed)
+}
+
 impl Running {
     /// The tenant.
     pub fn directory(&self) -> Directory {
         self.directory.clone()
     }
 
-    /// Writes the bundle of certificate authorities (those that were in force, and ours) and names it in the
-    /// environment of [`Ready`].
+    /// The directory of this start alone: private, and gone when the server stops.
+    pub fn private_dir(&self) -> &Path {
+        self.data.private_dir()
+    }
+
+    /// Writes the certificate authorities that clients are to trust (those that were in force, and ours) in the forms
+    /// that they read, and names them in the environment of [`Ready`].
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub async fn add_bundle(&mut self) -> Result<(), StartError> {
-        let ca = self.ready.ca.clone();
-        let takeover = self.takeover_ca.clone();
-        let former = trust::former();
-        let made = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
-            let ours = std::fs::read_to_string(ca)?;
-            let cas: Vec<&str> = [Some(ours.as_str()), takeover.as_deref()].into_iter().flatten().collect();
-            Ok(bundle(&former, &cas))
+    /// When they cannot be written.
+    pub async fn add_trust(&mut self) -> Result<(), StartError> {
+        let ours = [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(failed)?, self.takeover_ca.clone()];
+        let (dir, former) = (self.private_dir().to_owned(), trust::former());
+        let written = tokio::task::spawn_blocking(move || {
+            let ours: Vec<&str> = ours.iter().flatten().map(String::as_str).collect();
+            trust::publish(&dir, &former, &ours)
         });
-        let text = made.await.map_err(failed)?.map_err(failed)?;
-        let path = self.data.publish_bundle(&text)?;
-        self.ready.env.extend(trust::variables(&path));
+        trust::name(&written.await.map_err(failed)??, &mut self.ready.env);
         Ok(())
     }
 

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{StartError, failed};
+use super::{ISSUER_CHECK, StartError, failed};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::crypto::pool::Pool;
@@ -92,15 +93,27 @@ impl Parts {
         Self { records, vaults, directory, random, system, clock, pool, tasks, timekeeper }
     }
 
-    /// Loads or makes the issuer's key in the background: a first start need not wait for it, token requests do.
-    pub(super) fn prepare_issuer(&self) -> JoinHandle<()> {
-        let (directory, pool) = (self.directory.clone(), self.pool.clone());
+    /// Loads or makes the issuer's key in the background, and a new one when it is time: a first start need not wait for it,
+    /// token requests do.
+    pub(super) fn keep_issuer(&self) -> JoinHandle<()> {
+        let (directory, pool, system) = (self.directory.clone(), self.pool.clone(), self.system.clone());
         tokio::spawn(async move {
-            if let Err(error) = directory.prepare_issuer(&pool).await {
-                tracing::error!(%error, "no tokens can be issued");
+            loop {
+                match directory.prepare_issuer(&pool).await {
+                    Ok(due) => tokio::time::sleep(until(due, system.now()).min(ISSUER_CHECK)).await,
+                    Err(error) => {
+                        tracing::error!(%error, "no tokens can be issued");
+                        return;
+                    }
+                }
             }
         })
     }
+}
+
+/// From `now` to `due` (Unix seconds), a second at the least.
+fn until(due: i64, now: Timestamp) -> Duration {
+    Duration::from_secs(u64::try_from(due - now.unix()).unwrap_or_default().max(1))
 }
 
 fn differs(what: &str) {

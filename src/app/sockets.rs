@@ -25,7 +25,7 @@ impl Sockets {
             vaults: bind("--listen", listen.vaults).await?,
             identity: bind("--identity-listen", listen.identity).await?,
             admin: bind_if("--admin-listen", listen.admin).await?,
-            proxy: bind_if("the takeover proxy", listen.proxy).await?,
+            proxy: bind_if("--proxy-listen", listen.proxy).await?,
         })
     }
 

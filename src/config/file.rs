@@ -6,14 +6,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::identity::{FileIdentity, identities};
 use super::vault::{FileVault, vaults};
-use super::{Config, TENANT, default_identities, default_vault, derived, resource_id};
-use crate::directory::{ClientSecret, IdentityRecord};
+use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
+use crate::directory::Tenant;
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
-
-/// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
-const LONGEST_NAME: usize = 128;
 
 /// What is wrong with a configuration, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,8 +38,8 @@ pub(super) fn wrong(path: impl Into<String>, why: impl Into<String>) -> ConfigEr
 }
 
 /// The configuration in `text`.
-pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
-    read::<File>(text.as_bytes())?.config()
+pub(super) fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
+    read::<File>(text.as_bytes())?.config(tenant)
 }
 
 /// The JSON `text` as a `T`.
@@ -76,6 +74,7 @@ fn without_value(why: &str) -> String {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     tenant_id: Option<Uuid>,
+    subscription_id: Option<Uuid>,
     #[serde(default)]
     default_hosts: Vec<String>,
     identities: Option<Vec<FileIdentity>>,
@@ -91,18 +90,6 @@ struct FileKeyFile {
     file: std::path::PathBuf,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct FileIdentity {
-    name: String,
-    client_id: Option<Uuid>,
-    object_id: Option<Uuid>,
-    resource_id: Option<String>,
-    #[serde(default)]
-    system_assigned: bool,
-    client_secret: Option<String>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FileLimits {
@@ -116,13 +103,17 @@ struct FileLimits {
     header_timeout_seconds: Option<u64>,
     idle_timeout_seconds: Option<u64>,
     minted_leaves: Option<usize>,
+    tunnels: Option<usize>,
+    connect_timeout_seconds: Option<u64>,
+    tunnel_idle_seconds: Option<u64>,
 }
 
 impl File {
-    fn config(self) -> Result<Config, ConfigError> {
-        let tenant = self.tenant_id.unwrap_or(TENANT);
+    fn config(self, asked: Option<Uuid>) -> Result<Config, ConfigError> {
+        let tenant = self.tenant_id.or(asked).unwrap_or(TENANT);
+        let subscription = self.subscription_id.unwrap_or(SUBSCRIPTION);
         let identities = match self.identities {
-            Some(given) => identities(given, tenant)?,
+            Some(given) => identities(given, Tenant { id: tenant, subscription })?,
             None => default_identities(),
         };
         let vaults = match self.vaults {
@@ -131,46 +122,8 @@ impl File {
         };
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
-        Ok(Config { tenant, default_hosts, identities, vaults, backup_key_file, limits: self.limits.limits()? })
-    }
-}
-
-fn identities(given: Vec<FileIdentity>, tenant: Uuid) -> Result<Vec<IdentityRecord>, ConfigError> {
-    let mut known: Vec<IdentityRecord> = Vec::new();
-    for (order, identity) in given.into_iter().enumerate() {
-        let path = format!("identities[{order}]");
-        let identity = identity.record(&path, tenant, order)?;
-        let twin = known.iter().find(|other| {
-            other.name == identity.name
-                || other.client_id == identity.client_id
-                || other.object_id == identity.object_id
-        });
-        if let Some(twin) = twin {
-            return Err(wrong(path, format!("shares its name or an id with the identity '{}'", twin.name)));
-        }
-        known.push(identity);
-    }
-    Ok(known)
-}
-
-impl FileIdentity {
-    pub(super) fn record(self, path: &str, tenant: Uuid, order: usize) -> Result<IdentityRecord, ConfigError> {
-        let name = self.name;
-        if name.is_empty() || name.chars().any(char::is_whitespace) {
-            return Err(wrong(format!("{path}.name"), "must not be empty or hold blanks"));
-        }
-        if name.len() > LONGEST_NAME {
-            return Err(wrong(format!("{path}.name"), format!("must be at most {LONGEST_NAME} bytes")));
-        }
-        Ok(IdentityRecord {
-            client_id: self.client_id.unwrap_or_else(|| derived(tenant, "client", &name)),
-            object_id: self.object_id.unwrap_or_else(|| derived(tenant, "object", &name)),
-            resource_id: self.resource_id.unwrap_or_else(|| resource_id(&name)),
-            system_assigned: self.system_assigned,
-            client_secret: self.client_secret.map(ClientSecret::new),
-            name,
-            order,
-        })
+        let limits = self.limits.limits()?;
+        Ok(Config { tenant, subscription, default_hosts, identities, vaults, backup_key_file, limits })
     }
 }
 
@@ -199,6 +152,9 @@ impl FileLimits {
             header_timeout: self.header_timeout_seconds.map_or(known.header_timeout, seconds),
             idle_timeout: self.idle_timeout_seconds.map_or(known.idle_timeout, seconds),
             minted_leaves: self.minted_leaves.unwrap_or(known.minted_leaves),
+            tunnels: self.tunnels.unwrap_or(known.tunnels),
+            connect_timeout: self.connect_timeout_seconds.map_or(known.connect_timeout, seconds),
+            tunnel_idle: self.tunnel_idle_seconds.map_or(known.tunnel_idle, seconds),
         };
         for (name, value, least, most) in [
             ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
@@ -211,6 +167,9 @@ impl FileLimits {
             ("headerTimeoutSeconds", limits.header_timeout.as_secs(), 1, 86_400),
             ("idleTimeoutSeconds", limits.idle_timeout.as_secs(), 1, 86_400),
             ("mintedLeaves", limits.minted_leaves as u64, 1, 100_000),
+            ("tunnels", limits.tunnels as u64, 1, 1_000_000),
+            ("connectTimeoutSeconds", limits.connect_timeout.as_secs(), 1, 86_400),
+            ("tunnelIdleSeconds", limits.tunnel_idle.as_secs(), 1, 86_400),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(wrong(format!("limits.{name}"), format!("must be {least} to {most}")));
@@ -226,16 +185,25 @@ mod tests {
     use crate::vault::Sku;
 
     fn refused(text: &str) -> String {
-        parse(text).unwrap_err().to_string()
+        parse(text, None).unwrap_err().to_string()
     }
 
     #[test]
     fn a_name_is_enough_and_ids_are_derived_alike_each_time() {
         let text = r#"{"identities":[{"name":"factory"}],"vaults":[{"name":"Acme","accessPolicies":[{"identity":"factory"}]}]}"#;
-        let (one, other) = (parse(text).unwrap(), parse(text).unwrap());
+        let (one, other) = (parse(text, None).unwrap(), parse(text, None).unwrap());
         assert_eq!(one.identities, other.identities);
         assert_eq!(one.vaults[0].access_policies[0].object_id, one.identities[0].object_id);
         assert_eq!((one.vaults[0].sku, one.vaults[0].retention_days), (Sku::Standard, 90));
+    }
+
+    #[test]
+    fn a_tenant_that_was_asked_for_holds_where_the_file_names_none() {
+        let asked = Uuid::from_u128(7);
+        let of = |text: &str| parse(text, Some(asked)).unwrap();
+        let vaults = of("{}");
+        assert_eq!((vaults.tenant, vaults.vaults[0].access_policies[0].tenant_id), (asked, asked));
+        assert_eq!(of(r#"{"tenantId":"6b9e7c1a-0000-4000-8000-000000000009"}"#).tenant.as_u128() & 0xff, 9);
     }
 
     #[test]
@@ -300,6 +268,6 @@ mod tests {
     fn a_secret_is_not_shown_by_an_error_or_by_debug() {
         let text = r#"{"identities":[{"name":"a","clientSecret":"hush"}],
             "vaults":[{"name":"acme","secrets":[{"name":"s","value":"hush"}]}]}"#;
-        assert!(!format!("{:?}", parse(text).unwrap()).contains("hush"));
+        assert!(!format!("{:?}", parse(text, None).unwrap()).contains("hush"));
     }
 }

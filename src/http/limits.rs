@@ -26,6 +26,12 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The most leaf certificates kept; the least used is forgotten and minted anew when it is asked for.
     pub minted_leaves: usize,
+    /// The most connections and requests that the proxy carries at once; further ones are refused.
+    pub tunnels: usize,
+    /// How long the proxy tries to connect.
+    pub connect_timeout: Duration,
+    /// How long nothing may move in a connection that the proxy carries.
+    pub tunnel_idle: Duration,
 }
 
 impl Default for Limits {
@@ -41,6 +47,9 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(120),
             minted_leaves: 256,
+            tunnels: 2048,
+            connect_timeout: Duration::from_secs(30),
+            tunnel_idle: Duration::from_secs(3600),
         }
     }
 }

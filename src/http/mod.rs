@@ -16,16 +16,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 
 /// A request as it arrives: its body has not been read.
 pub type Request = hyper::Request<Incoming>;
-/// A whole answer.
-pub type Response = hyper::Response<Full<Bytes>>;
+/// An answer: a whole one, unless it is said to be of another kind.
+pub type Response<B = Full<Bytes>> = hyper::Response<B>;
 /// A future that may be sent between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// What answers requests: a door, or several behind one listener.
-pub type Answer = Arc<dyn Fn(Request, Arrival) -> BoxFuture<Response> + Send + Sync>;
+pub type Answer<B = Full<Bytes>> = Arc<dyn Fn(Request, Arrival) -> BoxFuture<Response<B>> + Send + Sync>;
+/// Why a body broke off.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body that listeners can send.
+pub trait Payload: Body<Data = Bytes, Error: Into<BoxError>> + Default + Unpin + Send + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Default + Unpin + Send + 'static> Payload for B {}
 
 /// Stands in the extensions of an answer that is not to be sent: the connection ends instead, as a network's failure
 /// would end it.
@@ -49,4 +56,12 @@ pub struct Arrival {
     pub local: SocketAddr,
     /// Whether it came through the takeover proxy, for a name that belongs to the cloud.
     pub taken_over: bool,
+}
+
+impl Arrival {
+    /// Whether the request was made on this machine: to a loopback address, or through the takeover, which listens there
+    /// alone.
+    pub fn is_near(&self) -> bool {
+        self.taken_over || self.local.ip().to_canonical().is_loopback()
+    }
 }

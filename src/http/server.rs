@@ -1,16 +1,16 @@
 //! Listeners: they accept connections within bounds, hand requests to what answers them, and stop gracefully.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http_body_util::Full;
 use hyper::StatusCode;
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::limits::Limits;
-use super::{Answer, Arrival, Cut, Response, body};
+use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -72,18 +72,18 @@ impl Stopping {
 }
 
 /// One listener.
-pub struct Listener {
+pub struct Listener<B = Full<Bytes>> {
     /// Where it listens.
     pub tcp: TcpListener,
     /// TLS settings; plain HTTP without.
     pub tls: Option<Arc<ServerConfig>>,
     /// What answers.
-    pub answer: Answer,
+    pub answer: Answer<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
 }
 
-impl Listener {
+impl<B: Payload> Listener<B> {
     /// Accepts connections until told to stop.
     pub async fn serve(self, mut stopping: Stopping) {
         let places = Arc::new(Semaphore::new(self.limits.connections));
@@ -105,16 +105,16 @@ impl Listener {
 }
 
 /// How connections are served, wherever they come from.
-pub struct Door {
+pub struct Door<B = Full<Bytes>> {
     /// TLS settings; plain HTTP without.
     pub tls: Option<Arc<ServerConfig>>,
     /// What answers.
-    pub answer: Answer,
+    pub answer: Answer<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
 }
 
-impl Door {
+impl<B: Payload> Door<B> {
     fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, stopping: Stopping) {
         tokio::spawn(async move {
             let _place = place;
@@ -154,12 +154,16 @@ impl Door {
     {
         let activity = Arc::new(Activity::new(deadline, self.limits.idle_timeout));
         let service = service_fn(|request: hyper::Request<Incoming>| {
-            let busy = activity.clone().begin();
+            let (activity, busy) = (activity.clone(), activity.clone().begin());
             let answering = (self.answer)(request, arrival);
             async move {
                 let _busy = busy;
                 let answer = unpanicked(answering).await;
-                if answer.extensions().get::<Cut>().is_some() { Err(Cut) } else { Ok(answer) }
+                if answer.extensions().get::<Cut>().is_some() {
+                    Err(Cut)
+                } else {
+                    Ok(answer.map(|body| Sent { body, activity }))
+                }
             }
         });
         let builder = self.builder();
@@ -245,8 +249,35 @@ impl Drop for Busy {
     }
 }
 
+/// The body of an answer on its way: a connection is busy as long as pieces of it are taken.
+struct Sent<B> {
+    body: B,
+    activity: Arc<Activity>,
+}
+
+impl<B: Payload> Body for Sent<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_ready() {
+            self.activity.grant(self.activity.idle);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// What `answering` answers; a panic in it is a bug that ends with a 500 and a line in the log, not with the server.
-async fn unpanicked(mut answering: Pin<Box<dyn Future<Output = Response> + Send>>) -> Response {
+async fn unpanicked<B: Payload>(mut answering: BoxFuture<Response<B>>) -> Response<B> {
     std::future::poll_fn(move |context| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context))) {
             Ok(polled) => polled,
@@ -254,7 +285,9 @@ async fn unpanicked(mut answering: Pin<Box<dyn Future<Output = Response> + Send>
                 let why = panic.downcast_ref::<&str>().map(ToString::to_string);
                 let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
                 tracing::error!(why, "a request panicked");
-                Poll::Ready(body::empty(StatusCode::INTERNAL_SERVER_ERROR))
+                let mut answer = Response::new(B::default());
+                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                Poll::Ready(answer)
             }
         }
     })

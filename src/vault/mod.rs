@@ -61,7 +61,8 @@ pub struct Call {
 impl Call {
     /// A call of the server itself, `now`: because of its configuration, or of the time.
     pub fn of_the_server(vault: Arc<Vault>, now: Timestamp) -> Self {
-        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+        let nil = Uuid::nil();
+        let who = Identity { tenant: nil, object_id: nil, app_id: nil, groups: vec![] };
         Self { now, who, vault, id: Uuid::nil() }
     }
 }

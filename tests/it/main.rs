@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod arm;
 mod backup;
 mod challenge;
 #[expect(unreachable_pub, reason = "other files run the command too")]
@@ -16,6 +17,7 @@ mod create;
 mod deletion;
 mod durability;
 mod embedded;
+mod entra;
 mod errors;
 mod faults;
 mod golden;

@@ -1,0 +1,248 @@
+//! Which of the cloud's names this server stands in for, and which it must not let through.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::site::Site;
+use super::{StartError, failed};
+use crate::doors::{arm, entra, vault};
+use crate::http::Answer;
+use crate::http::authority::Authority;
+use crate::http::ca::Ca;
+use crate::http::server::Stopping;
+use crate::http::tls::Leaves;
+use crate::proxy::{Former, Meaning, Names, Proxy, Settings, Streamed, Tally};
+
+/// The cloud's domains: names below them that are not emulated are not let through by accident.
+const CLOUD: [&str; 7] =
+    ["azure.com", "azure.net", "windows.net", "azure.cn", "chinacloudapi.cn", "azure.us", "usgovcloudapi.net"];
+
+/// A part of the cloud that can be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Vaults, in every cloud.
+    Vault,
+    /// Sign-in, and the metadata address that gives tokens.
+    Entra,
+    /// The management plane.
+    Arm,
+}
+
+impl FromStr for Part {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "vault" => Ok(Self::Vault),
+            "entra" => Ok(Self::Entra),
+            "arm" => Ok(Self::Arm),
+            _ => Err("use vault, entra, arm, or several of them with commas"),
+        }
+    }
+}
+
+impl Part {
+    /// The part that the host name (lower case) belongs to.
+    fn of(host: &str) -> Option<Self> {
+        if vault::host::named_in_cloud(host).is_some() {
+            Some(Self::Vault)
+        } else if entra::named_in_cloud(host) {
+            Some(Self::Entra)
+        } else {
+            arm::named_in_cloud(host).then_some(Self::Arm)
+        }
+    }
+
+    /// The domains that its hosts are, or lie below.
+    fn domains(self) -> Vec<&'static str> {
+        match self {
+            Self::Vault => vault::host::cloud_suffixes().collect(),
+            Self::Entra => entra::cloud_hosts().collect(),
+            Self::Arm => arm::cloud_hosts().collect(),
+        }
+    }
+}
+
+/// What the takeover does.
+#[derive(Clone, Debug)]
+pub struct Takeover {
+    /// What is taken over.
+    pub parts: Vec<Part>,
+    /// Whether everything else is refused.
+    pub offline: bool,
+    /// Hosts of the cloud that are let through though they are not emulated.
+    pub pass: Vec<String>,
+    /// The proxy that was set before.
+    pub former: Former,
+}
+
+impl Default for Takeover {
+    /// Everything that can be taken over, everybody else reached straight.
+    fn default() -> Self {
+        Self {
+            parts: vec![Part::Vault, Part::Entra, Part::Arm],
+            offline: false,
+            pass: vec![],
+            former: Former::default(),
+        }
+    }
+}
+
+impl Takeover {
+    /// The domains that taken-over names are, or lie one label below.
+    pub fn domains(&self) -> Vec<&'static str> {
+        self.parts.iter().flat_map(|part| part.domains()).collect()
+    }
+
+    /// Whether sign-in is taken over, and with it the metadata address.
+    pub fn has_entra(&self) -> bool {
+        self.parts.contains(&Part::Entra)
+    }
+
+    /// The same, with these hosts of the cloud let through.
+    ///
+    /// # Errors
+    /// The first that is no host name, or is taken over.
+    pub fn passing(self, hosts: &[String]) -> Result<Self, String> {
+        let host = |text: &String| {
+            let host = Authority::parse(text).filter(|host| host.port().is_none() && host.address().is_none());
+            let host = host.ok_or_else(|| format!("{text}: not a host name; write it without https:// and port"))?;
+            match self.meaning(host.host()) {
+                Meaning::TakenOver => Err(format!("{text}: this server stands in for it; narrow --takeover instead")),
+                Meaning::NotEmulated | Meaning::Elsewhere => Ok(host.host().to_owned()),
+            }
+        };
+        let pass = hosts.iter().map(host).collect::<Result<_, _>>()?;
+        Ok(Self { pass, ..self })
+    }
+
+    fn meaning(&self, host: &str) -> Meaning {
+        match Part::of(host) {
+            Some(part) if self.parts.contains(&part) => Meaning::TakenOver,
+            // What is left to the real cloud on purpose is not held back.
+            Some(_) => Meaning::Elsewhere,
+            None if is_cloud(host) && !self.pass.iter().any(|pass| pass == host) => Meaning::NotEmulated,
+            None => Meaning::Elsewhere,
+        }
+    }
+}
+
+/// The proxy as its listener serves it, and the CA whose leaves it shows.
+pub(super) struct Proxied {
+    pub(super) answer: Answer<Streamed>,
+    pub(super) ca_pem: String,
+    pub(super) tally: Arc<Tally>,
+}
+
+impl Site {
+    /// The takeover, which leads cloud names to the first of `doors` and the metadata address to the second, with a CA of
+    /// its own that lives as long as this start.
+    pub(super) fn proxied(
+        &self,
+        takeover: Takeover,
+        doors: (Answer, Answer),
+        own: Vec<SocketAddr>,
+        stopping: Stopping,
+    ) -> Result<Proxied, StartError> {
+        let (data_plane, metadata) = doors;
+        let (tally, leaves) = (Arc::new(Tally::default()), self.takeover_leaves(&takeover)?);
+        let ca_pem = leaves.ca().pem().to_owned();
+        let proxy = Proxy::new(Settings {
+            metadata: takeover.has_entra().then_some(metadata),
+            offline: takeover.offline,
+            former: takeover.former.clone(),
+            names: names(takeover),
+            answer: data_plane,
+            leaves,
+            own,
+            tally: tally.clone(),
+            limits: self.plan.limits.clone(),
+            stopping,
+        });
+        let proxy = Arc::new(proxy.map_err(failed)?);
+        let answer: Answer<Streamed> =
+            Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival)));
+        Ok(Proxied { answer, ca_pem, tally })
+    }
+
+    /// Leaves for taken-over names, under a CA that may certify nothing else.
+    fn takeover_leaves(&self, takeover: &Takeover) -> Result<Arc<Leaves>, StartError> {
+        let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
+        let clock = self.parts.system.clone();
+        let ca = Ca::new("Keyhaven takeover CA for one start", &domains, false, clock.now()).map_err(failed)?;
+        let names = names(takeover.clone());
+        let ours = Arc::new(move |name: &str| names(name) == Meaning::TakenOver);
+        let leaves = Leaves::new(ca, ours, vec![], self.plan.limits.minted_leaves, clock);
+        Ok(Arc::new(leaves.map_err(failed)?))
+    }
+}
+
+fn names(takeover: Takeover) -> Names {
+    Arc::new(move |host| takeover.meaning(host))
+}
+
+fn is_cloud(host: &str) -> bool {
+    CLOUD.iter().any(|domain| below(host, domain).is_some()) || host.contains(".microsoftonline.")
+}
+
+fn below<'h>(host: &'h str, domain: &str) -> Option<&'h str> {
+    host.strip_suffix(domain)?.strip_suffix('.').filter(|label| !label.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_its_meaning() {
+        let all = Takeover { pass: vec!["acme.blob.core.windows.net".to_owned()], ..Takeover::default() };
+        for host in [
+            "acme.vault.azure.net",
+            "acme.vault.azure.cn",
+            "login.microsoftonline.com",
+            "eastus.login.microsoft.com",
+            "login.microsoftonline.us",
+            "management.azure.com",
+            "graph.microsoft.com",
+        ] {
+            assert_eq!(all.meaning(host), Meaning::TakenOver, "{host}");
+        }
+        for host in [
+            "vault.azure.net",
+            "a.b.vault.azure.net",
+            "dev.azure.com",
+            "other.blob.core.windows.net",
+            "device.login.microsoftonline.com",
+        ] {
+            assert_eq!(all.meaning(host), Meaning::NotEmulated, "{host}");
+        }
+        for host in [
+            "example.com",
+            "acme.blob.core.windows.net",
+            "acme.vault.azure.net.example",
+            "myazure.com",
+            "a.b.login.microsoft.com",
+        ] {
+            assert_eq!(all.meaning(host), Meaning::Elsewhere, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_other_host_names_can_be_passed() {
+        let passed = |host: &str| Takeover::default().passing(&[host.to_owned()]);
+        assert_eq!(passed("Dev.Azure.com").unwrap().pass, ["dev.azure.com"]);
+        for host in ["https://dev.azure.com", "dev.azure.com:443", "10.0.0.1", "", "acme.vault.azure.net"] {
+            assert!(passed(host).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_over_on_purpose_goes_to_the_cloud() {
+        let vaults = Takeover { parts: vec![Part::Vault], ..Takeover::default() };
+        assert_eq!(vaults.meaning("login.microsoftonline.com"), Meaning::Elsewhere);
+        assert_eq!(vaults.meaning("management.azure.com"), Meaning::Elsewhere);
+        assert_eq!(vaults.meaning("acme.vault.azure.net"), Meaning::TakenOver);
+        assert!(!vaults.domains().contains(&"login.microsoftonline.com") && !vaults.has_entra());
+    }
+}

@@ -1,0 +1,213 @@
+//! The takeover: an HTTP proxy on loopback. Connections to taken-over names end in this server, as if it were the
+//! cloud; any other name is reached untouched. It knows no vaults: which names are taken over, it is told.
+
+mod carry;
+mod connect;
+mod former;
+mod forward;
+mod metadata;
+mod peek;
+mod reach;
+mod tally;
+mod target;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Bytes;
+use hyper::{Method, StatusCode};
+use rustls::ServerConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::limits::Limits;
+use crate::http::server::Stopping;
+use crate::http::tls::{self, Leaves};
+use crate::http::{Answer, Arrival, BoxError, Request, Response, body};
+
+use carry::Watch;
+use forward::Way;
+use reach::Reach;
+use tally::Fate;
+use target::{METADATA, Target};
+
+pub use former::Former;
+pub use tally::{Report, Tally};
+
+/// Cloud names are taken over on this port.
+const HTTPS: u16 = 443;
+/// The metadata service is asked on this port.
+const HTTP: u16 = 80;
+
+/// What a host name means to the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// This server stands in for it.
+    TakenOver,
+    /// The cloud has it and this server has not: refused, so that nothing reaches the cloud by accident.
+    NotEmulated,
+    /// Somebody else's.
+    Elsewhere,
+}
+
+/// Says what a host name (lower case) means.
+pub type Names = Arc<dyn Fn(&str) -> Meaning + Send + Sync>;
+
+/// The body of an answer that may come from elsewhere.
+pub type Streamed = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What the proxy is told.
+pub struct Settings {
+    /// What host names mean.
+    pub names: Names,
+    /// What answers for taken-over names, and the certificates it shows.
+    pub answer: Answer,
+    /// The certificates, under the takeover's own CA.
+    pub leaves: Arc<Leaves>,
+    /// What answers for the metadata address; without it, that address is refused like its neighbours.
+    pub metadata: Option<Answer>,
+    /// This server's own listeners, which the proxy does not connect to.
+    pub own: Vec<SocketAddr>,
+    /// The proxy that was set before.
+    pub former: Former,
+    /// Whether everything is refused that this machine does not answer itself.
+    pub offline: bool,
+    /// Counts what goes through.
+    pub tally: Arc<Tally>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+    /// Ends tunnels when the server stops.
+    pub stopping: Stopping,
+}
+
+/// The proxy.
+pub struct Proxy {
+    set: Settings,
+    tls: Arc<ServerConfig>,
+    reach: Reach,
+    places: Arc<Semaphore>,
+}
+
+/// Why something is refused: the status, and a sentence.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    why: String,
+}
+
+/// Where a connection leads.
+enum Leads {
+    /// To this server, in the cloud's place.
+    Here,
+    /// To this server, in the metadata service's place.
+    Metadata(Answer),
+    /// On, to somebody else.
+    On,
+}
+
+impl Proxy {
+    /// A proxy of these settings.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(set: Settings) -> Result<Self, rustls::Error> {
+        let tls = tls::config(set.leaves.clone())?;
+        let patience = set.limits.connect_timeout;
+        let reach = Reach { own: set.own.clone(), former: set.former.clone(), patience };
+        let places = Arc::new(Semaphore::new(set.limits.tunnels));
+        Ok(Self { set, tls, reach, places })
+    }
+
+    /// Answers a request made to the proxy.
+    pub async fn answer(self: Arc<Self>, request: Request, arrival: Arrival) -> Response<Streamed> {
+        let is_connect = request.method() == Method::CONNECT;
+        let target = if is_connect { Target::of_connect(request.uri()) } else { Target::of_absolute(request.uri()) };
+        let answered = match &target {
+            Ok(target) if is_connect => self.connect(request, arrival, target).await.map(streamed),
+            Ok(target) => self.forward(request, arrival, target).await,
+            Err(refused) => Err(Refused { status: refused.status, why: refused.why.clone() }),
+        };
+        answered.unwrap_or_else(|refused| self.refuse(&refused, target.ok().as_ref()))
+    }
+
+    /// A request in absolute form.
+    async fn forward(
+        &self,
+        request: Request,
+        arrival: Arrival,
+        target: &Target,
+    ) -> Result<Response<Streamed>, Refused> {
+        match self.leads(target)? {
+            Leads::Here => Err(refused(
+                StatusCode::BAD_REQUEST,
+                format!("{0} is asked over TLS: write https://{0}.", target.host()),
+            )),
+            Leads::Metadata(answer) => {
+                self.count(Fate::TakenOver, target.host());
+                Ok(streamed(answer(request, Arrival { taken_over: true, ..arrival }).await))
+            }
+            Leads::On => {
+                let place = self.place()?;
+                let (stream, proxy) = self.reach.plain(target).await?;
+                self.count(Fate::Tunnelled, target.host());
+                let watch = Watch::new(self.set.limits.tunnel_idle);
+                Way { stream, proxy, watch, place }.send(request, target).await
+            }
+        }
+    }
+
+    /// Where `target` leads, or why it is refused.
+    fn leads(&self, target: &Target) -> Result<Leads, Refused> {
+        if let (Some(METADATA), HTTP, Some(answer)) = (target.address(), target.port(), &self.set.metadata) {
+            return Ok(Leads::Metadata(metadata::alone(answer.clone())));
+        }
+        if let Some(address) = target.address() {
+            self.reach.permit(target, (address, target.port()).into())?;
+        }
+        let forbidden = |why: String| Err(refused(StatusCode::FORBIDDEN, why));
+        let host = target.host();
+        match (self.set.names)(host) {
+            Meaning::TakenOver => Ok(Leads::Here),
+            _ if self.set.offline && !target.is_localhost() => {
+                forbidden(format!("{host} is not answered here, and --offline lets nothing out."))
+            }
+            Meaning::NotEmulated => {
+                forbidden(format!("{host} is not emulated; start with --pass {host} to let it through to Azure."))
+            }
+            Meaning::Elsewhere => Ok(Leads::On),
+        }
+    }
+
+    /// A place among the connections that the proxy carries.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        let most = self.set.limits.tunnels;
+        let why = format!("The proxy carries {most} connections, the most it may (limits.tunnels).");
+        self.places.clone().try_acquire_owned().map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, why))
+    }
+
+    fn count(&self, fate: Fate, host: &str) -> Option<u64> {
+        tracing::debug!(host, ?fate, "a connection came to the proxy");
+        self.set.tally.count(fate, host)
+    }
+
+    /// Tells the client why, and the log when a host is refused for the first time.
+    fn refuse(&self, refused: &Refused, target: Option<&Target>) -> Response<Streamed> {
+        let Refused { status, why } = refused;
+        let times = target.and_then(|target| self.count(Fate::Refused, target.host()));
+        match times {
+            Some(1) => tracing::warn!(why, "the proxy refused a connection"),
+            _ => tracing::debug!(why, "the proxy refused a connection"),
+        }
+        streamed(body::text(*status, format!("{why}\n")))
+    }
+}
+
+fn refused(status: StatusCode, why: String) -> Refused {
+    Refused { status, why }
+}
+
+/// An answer of this server's own among those that come from elsewhere.
+fn streamed(answer: Response) -> Response<Streamed> {
+    answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+}

@@ -1,0 +1,183 @@
+//! Where connections may go, and how they get there: straight, or through the proxy that was set before.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::header::{HOST, PROXY_AUTHORIZATION};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::proxy::matcher::Intercept;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Refused;
+use super::carry::Stream;
+use super::former::Former;
+use super::target::{Target, is_link_local};
+
+/// Where connections may go.
+pub(super) struct Reach {
+    /// This server's own listeners.
+    pub(super) own: Vec<SocketAddr>,
+    /// The proxy that was set before.
+    pub(super) former: Former,
+    /// How long a connection may take.
+    pub(super) patience: Duration,
+}
+
+impl Reach {
+    /// A tunnel to `target`.
+    pub(super) async fn tunnel(&self, target: &Target) -> Result<Box<dyn Stream>, Refused> {
+        match self.former("https", target).await? {
+            Some(proxy) => self.in_time(target, through(self.to_proxy(&proxy).await?, &proxy, target)).await?,
+            None => Ok(Box::new(self.straight(target).await?)),
+        }
+    }
+
+    /// A connection that requests for `target` in absolute form go out on, and the proxy it leads to, if it does.
+    pub(super) async fn plain(&self, target: &Target) -> Result<(TcpStream, Option<Intercept>), Refused> {
+        match self.former("http", target).await? {
+            Some(proxy) => Ok((self.to_proxy(&proxy).await?, Some(proxy))),
+            None => Ok((self.straight(target).await?, None)),
+        }
+    }
+
+    /// Why `address` is never connected to.
+    pub(super) fn permit(&self, target: &Target, address: SocketAddr) -> Result<(), Refused> {
+        let why = if is_link_local(address.ip()) {
+            "link-local addresses are never forwarded"
+        } else if self.own.iter().any(|own| is_own(*own, address)) {
+            "it is one of Keyhaven's own listeners; ask it without the proxy"
+        } else {
+            return Ok(());
+        };
+        Err(Refused { status: StatusCode::FORBIDDEN, why: format!("{target} is refused: {why}.") })
+    }
+
+    /// The former proxy that leads to `target`. What is on this machine never goes through one; nor does a port of our
+    /// own before it is known that the name is not ours.
+    async fn former(&self, scheme: &str, target: &Target) -> Result<Option<Intercept>, Refused> {
+        if target.is_loopback() {
+            return Ok(None);
+        }
+        let Some(proxy) = target.url(scheme).and_then(|url| self.former.towards(&url)) else { return Ok(None) };
+        if self.own.iter().any(|own| own.port() == target.port())
+            && let Ok(Ok(addresses)) = timeout(self.patience, resolve(target)).await
+        {
+            addresses.into_iter().try_for_each(|address| self.permit(target, address))?;
+        }
+        Ok(Some(proxy))
+    }
+
+    async fn to_proxy(&self, proxy: &Intercept) -> Result<TcpStream, Refused> {
+        let unusable = |_| unreachable("The proxy of the environment", "its address is malformed");
+        let url = Uri::builder().scheme("http").authority(proxy.uri().authority().map_or("", |at| at.as_str()));
+        let url = url.path_and_query("/").build().map_err(unusable)?;
+        let target = Target::of_absolute(&url)?;
+        self.straight(&target).await
+    }
+
+    async fn straight(&self, target: &Target) -> Result<TcpStream, Refused> {
+        let broken = |error: io::Error| unreachable(target, error);
+        let addresses = self.in_time(target, resolve(target)).await?.map_err(broken)?;
+        addresses.iter().try_for_each(|address| self.permit(target, *address))?;
+        let stream = self.first(&addresses).await.map_err(broken)?;
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    /// The first address that answers; each has its share of the time, so that a dead one does not use it up.
+    async fn first(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+        let share = self.patience / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(last)
+    }
+
+    async fn in_time<T>(&self, target: &Target, work: impl Future<Output = T>) -> Result<T, Refused> {
+        let late = |_| Refused {
+            status: StatusCode::GATEWAY_TIMEOUT,
+            why: format!("{target} did not answer within {} seconds.", self.patience.as_secs()),
+        };
+        timeout(self.patience, work).await.map_err(late)
+    }
+}
+
+/// Asks the proxy at the other end of `stream` for a tunnel.
+async fn through(stream: TcpStream, proxy: &Intercept, target: &Target) -> Result<Box<dyn Stream>, Refused> {
+    let name = "The proxy of the environment";
+    let broken = |error: hyper::Error| unreachable(name, error);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    tokio::spawn(connection.with_upgrades());
+    let mut request =
+        Request::builder().method(Method::CONNECT).uri(target.to_string()).header(HOST, target.to_string());
+    if let Some(credentials) = proxy.basic_auth() {
+        request = request.header(PROXY_AUTHORIZATION, credentials);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| unreachable(name, error))?;
+    let answer = sender.send_request(request).await.map_err(broken)?;
+    if answer.status() != StatusCode::OK {
+        return Err(unreachable(target, format!("the proxy of the environment answers {}", answer.status())));
+    }
+    Ok(Box::new(TokioIo::new(hyper::upgrade::on(answer).await.map_err(broken)?)))
+}
+
+async fn resolve(target: &Target) -> io::Result<Vec<SocketAddr>> {
+    let port = target.port();
+    match target.address() {
+        Some(address) => Ok(vec![(address, port).into()]),
+        None if target.is_localhost() => Ok(vec![(IpAddr::from([127, 0, 0, 1]), port).into()]),
+        None => Ok(tokio::net::lookup_host((target.host(), port)).await?.collect()),
+    }
+}
+
+/// Whether `address` leads to the listener `own`. Linux answers all of 127.0.0.0/8, and an unspecified target, on
+/// loopback; a listener on every address answers on each that this machine has.
+fn is_own(own: SocketAddr, address: SocketAddr) -> bool {
+    let (listening, asked) = (own.ip().to_canonical(), address.ip().to_canonical());
+    let here = asked.is_loopback() || asked.is_unspecified();
+    let reached = if listening.is_unspecified() {
+        here || is_this_machines(asked)
+    } else {
+        listening == asked || (here && listening.is_loopback())
+    };
+    own.port() == address.port() && reached
+}
+
+/// Only an address of this machine can be bound.
+fn is_this_machines(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Refused {
+    Refused { status: StatusCode::BAD_GATEWAY, why: format!("{what} cannot be reached: {why}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_listeners_are_known_in_every_spelling() {
+        let own = |own: &str, asked: &str| is_own(own.parse().unwrap(), asked.parse().unwrap());
+        for asked in
+            ["127.0.0.1:8443", "127.9.9.9:8443", "0.0.0.0:8443", "[::1]:8443", "[::]:8443", "[::ffff:127.0.0.1]:8443"]
+        {
+            assert!(own("127.0.0.1:8443", asked), "{asked}");
+            assert!(own("0.0.0.0:8443", asked), "{asked}");
+        }
+        assert!(own("192.0.2.7:8443", "192.0.2.7:8443"));
+        assert!(!own("192.0.2.7:8443", "127.0.0.1:8443"));
+        assert!(!own("127.0.0.1:8443", "127.0.0.1:8444"));
+        assert!(!own("0.0.0.0:443", "192.0.2.7:443"), "a listener on every address is not every host");
+    }
+}

@@ -1,0 +1,184 @@
+//! What a client asks the proxy for: a host and a port, read so strictly that no second spelling of an address is left
+//! for a resolver to understand.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use hyper::{StatusCode, Uri};
+
+use super::Refused;
+use crate::http::authority::Authority;
+
+/// The address of the cloud's metadata service.
+pub(super) const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
+/// The longest host name (RFC 1035).
+const LONGEST_NAME: usize = 253;
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    host: String,
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+impl Target {
+    /// What `CONNECT HOST:PORT` asks for.
+    pub(super) fn of_connect(uri: &Uri) -> Result<Self, Refused> {
+        let authority = uri.authority().and_then(|authority| Authority::parse(authority.as_str()));
+        let authority = authority.ok_or_else(|| malformed("CONNECT needs HOST:PORT."))?;
+        let port = authority.port().ok_or_else(|| malformed("CONNECT needs HOST:PORT."))?;
+        Self::new(&authority, port)
+    }
+
+    /// What the absolute form of an HTTP request asks for.
+    pub(super) fn of_absolute(uri: &Uri) -> Result<Self, Refused> {
+        let authority = match uri.scheme_str() {
+            Some("http") => uri.authority().and_then(|authority| Authority::parse(authority.as_str())),
+            Some(_) => return Err(malformed("Use CONNECT for anything but http://.")),
+            None => return Err(malformed("This is a proxy: set it as HTTPS_PROXY and HTTP_PROXY.")),
+        };
+        let authority = authority.ok_or_else(|| malformed("The host of this URL is malformed."))?;
+        Self::new(&authority, authority.port().unwrap_or(80))
+    }
+
+    fn new(authority: &Authority, port: u16) -> Result<Self, Refused> {
+        let host = authority.host().to_owned();
+        let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        if port == 0 {
+            return Err(malformed("Port 0 cannot be connected to."));
+        }
+        if address.is_none() && !is_name(&host) {
+            let why = "The host is neither a name nor an address in its usual form (127.0.0.1, [::1]).";
+            return Err(malformed(why));
+        }
+        Ok(Self { host, address, port })
+    }
+
+    /// The host: a name in lower case, or an address as it was written.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The address, if the host is one; an IPv4 address in IPv6 form is the former.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The port.
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `localhost` and names below it are loopback (RFC 6761), whatever a resolver says.
+    pub(super) fn is_localhost(&self) -> bool {
+        self.host == "localhost" || self.host.ends_with(".localhost")
+    }
+
+    /// Whether this is on this machine: not for another proxy to reach.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.is_localhost() || self.address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
+    }
+
+    /// `http://HOST:PORT/` or with another scheme, for rules that read URLs.
+    pub(super) fn url(&self, scheme: &str) -> Option<Uri> {
+        Uri::builder().scheme(scheme).authority(self.to_string()).path_and_query("/").build().ok()
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Why an address is never connected to, whatever its form: a NAT64 gateway or a tunnel would make IPv4 of it again.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local() || embedded(address).into_iter().any(|address| address.is_link_local())
+        }
+    }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for: compatible and NAT64 (the last four bytes), 6to4.
+fn embedded(address: Ipv6Addr) -> [Ipv4Addr; 2] {
+    let bytes = address.octets();
+    let at = |start: usize| Ipv4Addr::new(bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]);
+    let last = if bytes[..12] == [0; 12] || bytes.starts_with(&[0, 0x64, 0xff, 0x9b]) { 12 } else { 0 };
+    let six_to_four = if bytes.starts_with(&[0x20, 0x02]) { 2 } else { 0 };
+    [at(last), at(six_to_four)]
+}
+
+/// Whether `host` is a host name. One whose last label is a number is not: resolvers read `0177.1`, `0x7f000001` and
+/// `2130706433` as addresses.
+fn is_name(host: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let number = last.starts_with(|first: char| first.is_ascii_digit())
+        && last.strip_prefix("0x").unwrap_or(last).bytes().all(|byte| byte.is_ascii_hexdigit());
+    host.len() <= LONGEST_NAME && !number && host.split('.').all(label)
+}
+
+fn malformed(why: &str) -> Refused {
+    Refused { status: StatusCode::BAD_REQUEST, why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(text: &str) -> Option<Target> {
+        Target::of_connect(&Uri::builder().authority(text).build().ok()?).ok()
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_in_their_usual_form() {
+        for text in ["Example.com:443", "example.com.:443", "[::1]:1", "127.0.0.1:1", "a_b-c:65535", "a.0x7f.de:1"] {
+            assert!(connect(text).is_some(), "{text}");
+        }
+        for text in [
+            "0177.0.0.1:443",
+            "2130706433:443",
+            "0x7f000001:443",
+            "0x7f.1:443",
+            "127.1:443",
+            "127.0.0.1.1:443",
+            "a..b:1",
+            "%6cocalhost:1",
+            "[fe80::1%25eth0]:1",
+            "host:0",
+            "host",
+            ".:1",
+            "a@b:1",
+        ] {
+            assert!(connect(text).is_none(), "{text}");
+        }
+        assert!(connect(&format!("{}:1", "a.".repeat(127))).is_some());
+        assert!(connect(&format!("{}:1", "a.".repeat(128))).is_none());
+    }
+
+    #[test]
+    fn an_address_with_a_final_dot_is_one() {
+        assert_eq!(connect("169.254.169.254.:80").unwrap().address(), Some(METADATA));
+        assert_eq!(connect("[::ffff:169.254.169.254]:80").unwrap().address(), Some(METADATA));
+    }
+
+    #[test]
+    fn link_local_is_known_in_every_form() {
+        for text in
+            ["169.254.1.1", "fe80::1", "::ffff:169.254.1.1", "::169.254.1.1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"]
+        {
+            assert!(is_link_local(text.parse().unwrap()), "{text}");
+        }
+        for text in ["127.0.0.1", "::1", "8.8.8.8", "2001:db8::a9fe:a9fe"] {
+            assert!(!is_link_local(text.parse().unwrap()), "{text}");
+        }
+    }
+}

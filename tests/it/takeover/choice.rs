@@ -1,0 +1,69 @@
+//! What is taken over, what is held back, and what is let through.
+
+use keyhaven::app::{Part, Takeover};
+
+use super::{connect, get, listener, report, tls, world, world_of};
+use crate::world::CONFIG;
+
+#[tokio::test]
+async fn what_the_cloud_has_and_we_have_not_is_refused_with_the_option_that_lets_it_through() {
+    let world = world().await;
+    for host in ["acme.blob.core.windows.net", "a.b.vault.azure.net", "dev.azure.com", "x.microsoftonline.de"] {
+        let (status, why) = get(&world, &format!("http://{host}/"), "").await;
+        let expected = format!("{host} is not emulated; start with --pass {host} to let it through to Azure.\n");
+        assert_eq!((status, why), (403, expected));
+        assert_eq!(connect(&world, &format!("{host}:443")).await.0, "HTTP/1.1 403 Forbidden", "{host}");
+    }
+    assert!(report(&world).starts_with("refused: a.b.vault.azure.net (2), acme.blob.core.windows.net (2), "));
+}
+
+#[tokio::test]
+async fn what_is_passed_is_reached() {
+    // The former proxy stands for the world outside: no test asks for a name.
+    let (outside, address) = listener().await;
+    let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
+    let former = keyhaven::app::Former::of(&variables).unwrap();
+    let pass = vec!["acme.blob.core.windows.net".to_owned()];
+    let world = world_of(CONFIG, Takeover { pass, former, ..Takeover::default() }).await;
+    let asked = get(&world, "http://acme.blob.core.windows.net/", "");
+    let answering = async {
+        let (mut stream, _) = outside.accept().await.unwrap();
+        super::head(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nblob";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(asked, answering);
+    assert_eq!(answer, (200, "blob".to_owned()));
+    assert_eq!(get(&world, "http://other.blob.core.windows.net/", "").await.0, 403);
+}
+
+#[tokio::test]
+async fn a_narrowed_takeover_certifies_and_answers_no_more_than_it_says() {
+    let world = world_of(CONFIG, Takeover { parts: vec![Part::Entra], ..Takeover::default() }).await;
+    let ca = world.server.takeover_ca.clone().unwrap();
+    let (_, stream) = connect(&world, "login.windows.net:443").await;
+    tls(stream, "login.windows.net", &ca, true).await.unwrap();
+    let pem = x509_parser::pem::parse_x509_pem(ca.as_bytes()).unwrap().1;
+    let certificate = pem.parse_x509().unwrap();
+    let constraints = format!("{:?}", certificate.name_constraints().unwrap().unwrap().value.permitted_subtrees);
+    assert!(constraints.contains("login.windows.net") && !constraints.contains("vault.azure.net"), "{constraints}");
+    assert!(!constraints.contains("management.azure.com"), "{constraints}");
+}
+
+#[tokio::test]
+async fn offline_lets_nothing_out() {
+    let pass = vec!["dev.azure.com".to_owned()];
+    let world = world_of(CONFIG, Takeover { offline: true, pass, ..Takeover::default() }).await;
+    let (_elsewhere, address) = listener().await;
+    for host in ["example.com", "dev.azure.com", "192.0.2.1", "127.0.0.1"] {
+        let target = format!("{host}:{}", address.port());
+        assert_eq!(connect(&world, &target).await.0, "HTTP/1.1 403 Forbidden", "{target}");
+    }
+    let (status, why) = get(&world, "http://example.com/", "").await;
+    assert_eq!((status, why.as_str()), (403, "example.com is not answered here, and --offline lets nothing out.\n"));
+    let local = format!("app.localhost:{}", address.port());
+    assert_eq!(connect(&world, &local).await.0, "HTTP/1.1 200 OK", "*.localhost is this machine");
+    let ca = world.server.takeover_ca.clone().unwrap();
+    let (_, stream) = connect(&world, "acme.vault.azure.net:443").await;
+    tls(stream, "acme.vault.azure.net", &ca, true).await.unwrap();
+}

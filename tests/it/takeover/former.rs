@@ -1,0 +1,102 @@
+//! The proxy that was set before: what is tunnelled goes through it.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::{connect, get, head, listener, world_of};
+use crate::world::{CONFIG, World};
+use keyhaven::app::{Former, Takeover};
+
+/// A world whose environment named a proxy before, by these variables; `PROXY` in them is where it listens.
+async fn behind(variables: &[(&str, &str)]) -> (World, TcpListener) {
+    let (before, address) = listener().await;
+    let filled = |(name, value): &(&str, &str)| ((*name).to_owned(), value.replace("PROXY", &address.to_string()));
+    let former = Former::of(&variables.iter().map(filled).collect()).unwrap();
+    (world_of(CONFIG, Takeover { former, ..Takeover::default() }).await, before)
+}
+
+/// Answers one request to the former proxy; gives its head in lower case.
+fn answer(before: TcpListener, answer: &'static [u8]) -> JoinHandle<String> {
+    tokio::spawn(async move {
+        let (mut stream, _) = before.accept().await.unwrap();
+        let head = head(&mut stream).await;
+        stream.write_all(answer).await.unwrap();
+        let _ = stream.shutdown().await;
+        head.to_ascii_lowercase()
+    })
+}
+
+#[tokio::test]
+async fn tunnels_go_through_it_with_its_credentials() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://me:h%40sh@PROXY")]).await;
+    let asked = answer(before, b"HTTP/1.1 200 Connection established\r\n\r\nfrom afar");
+    let (status, mut stream) = connect(&world, "far.example:8443").await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert_eq!(text, "from afar");
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("connect far.example:8443 http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("proxy-authorization: basic bwu6aebzaa==\r\n"), "{asked}");
+}
+
+#[tokio::test]
+async fn plain_requests_go_through_it_in_absolute_form() {
+    let (world, before) =
+        behind(&[("http_proxy", "http://me:hush@PROXY"), ("HTTPS_PROXY", "http://127.0.0.1:1")]).await;
+    let asked = answer(before, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nafar");
+    let given = get(&world, "http://far.example/path?q", "Proxy-Authorization: Basic other\r\n").await;
+    assert_eq!(given, (200, "afar".to_owned()));
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("get http://far.example/path?q http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("host: far.example\r\n"), "{asked}");
+    assert!(asked.contains("proxy-authorization: basic bwu6ahvzaa==\r\n") && !asked.contains("other"), "{asked}");
+}
+
+#[tokio::test]
+async fn without_credentials_none_are_sent() {
+    let (world, before) = behind(&[("ALL_PROXY", "PROXY")]).await;
+    let asked = answer(before, b"HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(connect(&world, "far.example:443").await.0, "HTTP/1.1 200 OK");
+    assert!(!asked.await.unwrap().contains("authorization"));
+}
+
+#[tokio::test]
+async fn its_exceptions_and_this_machine_are_reached_straight() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY"), ("NO_PROXY", "192.0.2.0/24")]).await;
+    let untouched = answer(before, b"");
+    let (_elsewhere, address) = listener().await;
+    for host in ["127.0.0.1", "localhost", "app.localhost"] {
+        assert_eq!(connect(&world, &format!("{host}:{}", address.port())).await.0, "HTTP/1.1 200 OK", "{host}");
+    }
+    assert!(!untouched.is_finished());
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_no_is_a_bad_gateway_that_says_so() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY"), ("HTTP_PROXY", "http://PROXY")]).await;
+    let asked = answer(before, b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(connect(&world, "far.example:443").await.0, "HTTP/1.1 502 Bad Gateway");
+    asked.await.unwrap();
+}
+
+#[tokio::test]
+async fn taken_over_names_and_what_is_refused_never_reach_it() {
+    let (world, before) = behind(&[("ALL_PROXY", "http://PROXY")]).await;
+    let untouched = answer(before, b"");
+    let own: SocketAddr = world.address;
+    for (target, status) in [
+        ("acme.vault.azure.net:443".to_owned(), "HTTP/1.1 200 OK"),
+        ("169.254.169.254:80".to_owned(), "HTTP/1.1 200 OK"),
+        ("169.254.169.254:8080".to_owned(), "HTTP/1.1 403 Forbidden"),
+        ("acme.blob.core.windows.net:443".to_owned(), "HTTP/1.1 403 Forbidden"),
+        (own.to_string(), "HTTP/1.1 403 Forbidden"),
+        (format!("localhost:{}", own.port()), "HTTP/1.1 403 Forbidden"),
+    ] {
+        assert_eq!(connect(&world, &target).await.0, status, "{target}");
+    }
+    assert!(!untouched.is_finished());
+}
