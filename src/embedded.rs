@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::app::{self, Options, Running, StartError, Variables};
 use crate::clock::{Period, Timestamp};
+use crate::directory::Grant;
 use crate::tasks::{ClockChoice, ClockError, Report};
 
 /// A server that runs as long as this value lives.
@@ -95,7 +96,7 @@ impl Server {
         self.wait_for(async move {
             let identity = directory.named(&name).await.map_err(failed)?;
             let identity = identity.ok_or_else(|| failed(format!("no identity is called '{name}'")))?;
-            let issued = directory.issue(&identity, "https://vault.azure.net").await.map_err(failed)?;
+            let issued = directory.issue(&identity, "https://vault.azure.net", Grant::Managed).await.map_err(failed)?;
             Ok(issued.access_token)
         })
     }

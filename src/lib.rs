@@ -3,7 +3,8 @@
 //! The rooms, from the outside in (`ARCHITECTURE.md` walks through them, `tests/architecture.rs` holds them apart):
 //! [`cli`] reads the command line and [`config`] the configuration; [`app`] builds a server of them. [`doors`] are its
 //! APIs, one folder each, over the kit in [`http`]; [`proxy`] brings cloud names to the same doors. [`vault`] is the
-//! domain and [`directory`] the tenant with its identities and tokens; [`access`] decides. [`records`] are typed values
+//! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
+//! trusts; [`access`] decides. [`records`] are typed values
 //! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
 
 pub mod access;
@@ -17,6 +18,7 @@ pub mod doors;
 pub mod embedded;
 pub mod faults;
 pub mod http;
+pub mod issuers;
 pub mod operation;
 pub mod proxy;
 pub mod random;

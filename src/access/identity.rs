@@ -11,4 +11,6 @@ pub struct Identity {
     pub object_id: Uuid,
     /// The application the token was given to (`appid`).
     pub app_id: Uuid,
+    /// Further principals whose grants are the caller's too: its groups.
+    pub groups: Vec<Uuid>,
 }

@@ -39,7 +39,8 @@ mod tests {
     const PURGE: Permission = Permission::keys("purge", "keys/purge/action");
 
     fn caller() -> Identity {
-        Identity { tenant: Uuid::from_u128(1), object_id: Uuid::from_u128(2), app_id: Uuid::from_u128(3) }
+        let [tenant, object_id, app_id] = [1, 2, 3].map(Uuid::from_u128);
+        Identity { tenant, object_id, app_id, groups: vec![] }
     }
 
     fn entry(keys: &[&str]) -> AccessPolicy {
@@ -72,6 +73,14 @@ mod tests {
         let foreigner = Identity { tenant: Uuid::from_u128(9), ..caller() };
         assert_eq!(decide(&[entry(&["wrapKey"])], &stranger, WRAP), Decision::Missing(WRAP));
         assert_eq!(decide(&[entry(&["wrapKey"])], &foreigner, WRAP), Decision::Missing(WRAP));
+    }
+
+    #[test]
+    fn an_entry_of_a_group_is_its_members() {
+        let member = Identity { object_id: Uuid::from_u128(9), groups: vec![Uuid::from_u128(2)], ..caller() };
+        assert_eq!(decide(&[entry(&["wrapKey"])], &member, WRAP), Decision::Allowed);
+        let other = Identity { groups: vec![Uuid::from_u128(8)], ..member };
+        assert_eq!(decide(&[entry(&["wrapKey"])], &other, WRAP), Decision::Missing(WRAP));
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl AccessPolicy {
     /// Does this entry speak of `who`?
     pub fn is_of(&self, who: &Identity) -> bool {
         self.tenant_id == who.tenant
-            && self.object_id == who.object_id
+            && (self.object_id == who.object_id || who.groups.contains(&self.object_id))
             && self.application_id.is_none_or(|application| application == who.app_id)
     }
 }

@@ -59,7 +59,7 @@ impl Whole {
     async fn put_back(self) -> Result<(), Trouble> {
         let Parts { records, vaults, directory, .. } = &self.parts;
         // A key that is still being made must be there to go along.
-        directory.public_key().await.map_err(failed)?;
+        directory.public_keys().await.map_err(failed)?;
         let draft = records.draft().await.map_err(failed)?;
         let (vaults, directory) = (vaults.over(draft.records().clone()), directory.over(draft.records().clone()));
         self.plan.apply(&vaults, &directory, self.parts.clock.now()).await.map_err(|error| Trouble::Failed(error.0))?;
@@ -84,7 +84,7 @@ impl Whole {
 
     async fn saved(self) -> Result<Vec<u8>, Trouble> {
         // A key that is still being made must be in the file too.
-        self.parts.directory.public_key().await.map_err(failed)?;
+        self.parts.directory.public_keys().await.map_err(failed)?;
         // In the file the clock stands where it stands now, and has not run since.
         let held = self.parts.timekeeper.hold().await;
         held.keep(true).await.map_err(failed)?;

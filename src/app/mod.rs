@@ -10,6 +10,7 @@ mod parts;
 mod ready;
 mod site;
 mod sockets;
+mod stand_in;
 mod takeover;
 mod trust;
 mod variables;
@@ -27,7 +28,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
-use crate::directory::Directory;
+use crate::directory::{Directory, Strangers};
 use crate::faults::Faults;
 use crate::http::Answer;
 use crate::http::ca::Ca;
@@ -42,6 +43,7 @@ pub use crate::proxy::{Former, Report, Tally};
 pub use ca::Authority;
 pub use data::{DataError, Storage, write};
 pub use ready::Ready;
+pub use stand_in::{StandIns, Wanted};
 pub use takeover::{Part, Takeover};
 pub use trust::{STORE_PASSWORD, bundle, trust_store};
 pub use variables::Variables;
@@ -49,11 +51,15 @@ pub use variables::Variables;
 use data::{Claimed, Data};
 use names::Names;
 use parts::{Parts, Plan};
-use site::Site;
+use site::{Site, plain};
 use sockets::Sockets;
 
 /// How long requests in flight may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// The one directory that clients of Azure Arc take keys from on Linux.
+const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
+/// How long the issuer's key is left alone at the most, though none is due: machines sleep, and their timers with them.
+const ISSUER_CHECK: Duration = Duration::from_secs(86_400);
 /// The most parsed keys held in memory; a parsed RSA key is about 10 KB.
 const PARSED_KEYS: usize = 1024;
 /// The most tokens remembered whose signature was found good.
@@ -73,6 +79,8 @@ pub struct Options {
     pub listen: Listen,
     /// Fixes ids for tests; never key material.
     pub seed: Option<u64>,
+    /// Whether a vault that is asked for by a well-formed name and is not there is made, like the default one.
+    pub create_vaults: bool,
     /// The vault clock.
     pub clock: ClockChoice,
     /// The admin key, when the user has set one.
@@ -81,6 +89,11 @@ pub struct Options {
     pub seal_key: Option<MasterKey>,
     /// What backups and snapshots are sealed under, when the user has set it; it wins over the configuration's.
     pub backup_key: Option<BackupKey>,
+    /// Whether only identities exist that somebody has made. Otherwise a server with a takeover makes those that programs
+    /// on this machine sign in as.
+    pub strict: bool,
+    /// Where clients of Azure Arc look for keys.
+    pub arc_keys: PathBuf,
     /// What the proxy takes over, when there is one.
     pub takeover: Takeover,
 }
@@ -115,10 +128,13 @@ impl Default for Options {
             certs: None,
             listen: Listen::on_free_ports(),
             seed: None,
+            create_vaults: false,
             clock: ClockChoice::Real,
             admin_key: None,
             seal_key: None,
             backup_key: None,
+            strict: false,
+            arc_keys: PathBuf::from(ARC_KEYS),
             takeover: Takeover::default(),
         }
     }
@@ -155,6 +171,7 @@ pub struct Running {
     /// What moves it.
     pub timekeeper: Arc<Timekeeper>,
     directory: Directory,
+    strangers: Strangers,
     stopper: Stopper,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
@@ -194,17 +211,21 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         backup_key: backup_key.clone(),
         parsed_keys: PARSED_KEYS,
     };
-    let directory = Directory::new(options.config.tenant, records, system.clone(), CHECKED_TOKENS);
+    let tenant = options.config.about();
+    let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
     parts.timekeeper.begin().await.map_err(failed)?;
-    let plan = Arc::new(Plan::new(options.config, certs.clone(), backup_key)?);
+    let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
     plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) = (site::identity_header(), ca.pem().to_owned());
     let leaves = site::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
-    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names };
+    let strangers =
+        if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
+    let arc_keys = options.arc_keys;
+    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys };
     listen(site, data, sockets, options.takeover).await
 }
 
@@ -228,21 +249,22 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         let limits = site.plan.limits.clone();
         tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
     };
-    let data_plane = site.data_plane();
+    let identity = site.identity_door();
+    let (data_plane, identity) = (site.data_plane(identity.clone()), plain(identity));
     let (asked_directly, noticed) = noticed(data_plane.clone());
-    let mut tasks =
-        vec![spawn(sockets.vaults, Some(tls), noticed), spawn(sockets.identity, None, site.identity_door())];
+    let mut tasks = vec![spawn(sockets.vaults, Some(tls), noticed), spawn(sockets.identity, None, identity.clone())];
     tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
     let (mut proxied, takes_over_entra) = (None, takeover.has_entra());
     if let Some(tcp) = sockets.proxy {
-        let made = site.proxied(takeover, data_plane, addresses.all(), stopping.clone())?;
+        let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
         let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
         tasks.push(tokio::spawn(listener.serve(stopping.clone())));
         proxied = Some(made);
     }
-    tasks.push(site.parts.prepare_issuer());
+    tasks.push(site.parts.keep_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
     let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
+    let strangers = site.strangers;
     let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
     Ok(Running {
         ready,
@@ -252,6 +274,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         clock,
         timekeeper,
         directory,
+        strangers,
         stopper,
         tasks,
         store: data.store.clone(),

@@ -81,7 +81,7 @@ impl Names {
         let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
         Arc::new(move |name| {
             doors::vault::host::named(name).is_some()
-                || [doors::entra::HOST, "localhost"].contains(&name)
+                || [doors::entra::HOST, doors::arm::HOST, "localhost"].contains(&name)
                 || others.iter().any(|other| other == name)
                 || aliases.has(name)
         })

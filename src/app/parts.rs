@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{StartError, failed};
+use super::{ISSUER_CHECK, StartError, failed};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::crypto::pool::Pool;
@@ -14,7 +15,7 @@ use crate::http::limits::Limits;
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
-use crate::vault::{BackupKeySource, InitialVault, Means, VaultName, Vaults};
+use crate::vault::{BackupKeySource, InitialVault, Means, OnDemand, VaultName, Vaults};
 
 /// The domain, the tenant, and where time, chance and threads come from. Cheap to clone.
 #[derive(Clone)]
@@ -40,15 +41,23 @@ pub(super) struct Plan {
     pub(super) certs: Option<PathBuf>,
     /// What snapshots are sealed under.
     pub(super) backup_key: BackupKeySource,
+    /// What vaults are like that are made when they are asked for, if they are.
+    pub(super) on_demand: Option<OnDemand>,
     identities: Vec<IdentityRecord>,
     vaults: Vec<InitialVault>,
 }
 
 impl Plan {
-    pub(super) fn new(config: Config, certs: Option<PathBuf>, backup_key: BackupKeySource) -> Result<Self, StartError> {
-        let default_vault = config.vaults.first().map(|vault| vault.name.clone());
+    pub(super) fn new(
+        config: Config,
+        create_vaults: bool,
+        certs: Option<PathBuf>,
+        backup_key: BackupKeySource,
+    ) -> Result<Self, StartError> {
+        let default_vault = config.vaults.first().ok_or_else(|| failed("the configuration has no vault"))?;
         Ok(Self {
-            default_vault: default_vault.ok_or_else(|| failed("the configuration has no vault"))?,
+            default_vault: default_vault.name.clone(),
+            on_demand: create_vaults.then(|| OnDemand::like(default_vault)),
             limits: Arc::new(config.limits),
             certs,
             backup_key,
@@ -84,15 +93,27 @@ impl Parts {
         Self { records, vaults, directory, random, system, clock, pool, tasks, timekeeper }
     }
 
-    /// Loads or makes the issuer's key in the background: a first start need not wait for it, token requests do.
-    pub(super) fn prepare_issuer(&self) -> JoinHandle<()> {
-        let (directory, pool) = (self.directory.clone(), self.pool.clone());
+    /// Loads or makes the issuer's key in the background, and a new one when it is time: a first start need not wait for it,
+    /// token requests do.
+    pub(super) fn keep_issuer(&self) -> JoinHandle<()> {
+        let (directory, pool, system) = (self.directory.clone(), self.pool.clone(), self.system.clone());
         tokio::spawn(async move {
-            if let Err(error) = directory.prepare_issuer(&pool).await {
-                tracing::error!(%error, "no tokens can be issued");
+            loop {
+                match directory.prepare_issuer(&pool).await {
+                    Ok(due) => tokio::time::sleep(until(due, system.now()).min(ISSUER_CHECK)).await,
+                    Err(error) => {
+                        tracing::error!(%error, "no tokens can be issued");
+                        return;
+                    }
+                }
             }
         })
     }
+}
+
+/// From `now` to `due` (Unix seconds), a second at the least.
+fn until(due: i64, now: Timestamp) -> Duration {
+    Duration::from_secs(u64::try_from(due - now.unix()).unwrap_or_default().max(1))
 }
 
 fn differs(what: &str) {

@@ -11,13 +11,14 @@ use super::names::Names;
 use super::parts::{Parts, Plan};
 use super::ready::{Addresses, Facts, Ready};
 use super::{StartError, failed, faulty, hex, levers};
-use crate::directory::Chosen;
-use crate::doors::{admin, entra, identity, vault};
+use crate::directory::{Chosen, Strangers};
+use crate::doors::{admin, arm, entra, identity, vault};
 use crate::faults::Faults;
-use crate::http::Answer;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
 use crate::http::tls::{self, Leaves};
+use crate::http::{Answer, Arrival, Request, Response};
+use crate::issuers::Issuers;
 use crate::random;
 
 /// One server, put together.
@@ -29,6 +30,44 @@ pub(super) struct Site {
     pub(super) ca_pem: String,
     pub(super) leaves: Arc<Leaves>,
     pub(super) faults: Arc<Faults>,
+    pub(super) strangers: Strangers,
+    pub(super) arc_keys: PathBuf,
+}
+
+/// The identity door as the plain listener serves it.
+pub(super) fn plain(door: Arc<identity::Open>) -> Answer {
+    Arc::new(move |request, arrival| {
+        let door = door.clone();
+        Box::pin(async move { door.answer(request, arrival).await })
+    })
+}
+
+/// The doors that are told apart by the host that is asked.
+struct Doors {
+    vault: Arc<vault::Open>,
+    entra: entra::Open,
+    arm: arm::Open,
+    identity: Arc<identity::Open>,
+    faults: Arc<Faults>,
+}
+
+impl Doors {
+    async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+        let Some(authority) = Authority::of(&request) else {
+            return faulty::answer(&self.faults, &self.vault, request, arrival).await;
+        };
+        let host = authority.host();
+        if host == entra::HOST || (arrival.taken_over && entra::named_in_cloud(host)) {
+            return self.entra.answer(request, authority, arrival).await;
+        }
+        if host == arm::HOST || (arrival.taken_over && arm::named_in_cloud(host)) {
+            return self.arm.answer(request, authority).await;
+        }
+        match self.identity.answer_over_tls(&request, arrival).await {
+            Some(answer) => answer,
+            None => faulty::answer(&self.faults, &self.vault, request, arrival).await,
+        }
+    }
 }
 
 /// What App Service's form must send: random per start.
@@ -48,42 +87,58 @@ impl Site {
         tls::config(self.leaves.clone()).map_err(failed)
     }
 
-    /// The vaults, and the issuer's documents on their host name.
-    pub(super) fn data_plane(&self) -> Answer {
-        let parts = &self.parts;
-        let door = vault::VaultDoor {
-            vaults: parts.vaults.clone(),
-            directory: parts.directory.clone(),
-            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), self.names.of_default_vault()),
-            clock: Arc::new(parts.clock.clone()),
-            random: parts.random.clone(),
-            limits: self.plan.limits.clone(),
-        };
-        let (vault, entra) = (Arc::new(vault::Open::new(door)), Arc::new(entra::Open::new(parts.directory.clone())));
+    /// The vaults, Entra and the management plane, each on its host names; and Service Fabric's form of managed identity.
+    pub(super) fn data_plane(&self, identity: Arc<identity::Open>) -> Answer {
         let faults = self.faults.clone();
+        let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
+        let doors = Arc::new(Doors { vault, entra, arm, identity, faults });
         Arc::new(move |request, arrival| {
-            let (vault, entra, faults) = (vault.clone(), entra.clone(), faults.clone());
-            Box::pin(async move {
-                match Authority::of(&request).filter(|authority| authority.host() == entra::HOST) {
-                    Some(authority) => entra.answer(request, authority).await,
-                    None => faulty::answer(&faults, &vault, request, arrival).await,
-                }
-            })
+            let doors = doors.clone();
+            Box::pin(async move { doors.answer(request, arrival).await })
         })
     }
 
+    fn vault_door(&self) -> Arc<vault::Open> {
+        let parts = &self.parts;
+        let default_hosts = self.names.of_default_vault();
+        let on_demand = self.plan.on_demand.clone();
+        Arc::new(vault::Open::new(vault::VaultDoor {
+            vaults: parts.vaults.clone(),
+            directory: parts.directory.clone(),
+            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), default_hosts, on_demand),
+            clock: Arc::new(parts.clock.clone()),
+            random: parts.random.clone(),
+            limits: self.plan.limits.clone(),
+        }))
+    }
+
+    fn entra_door(&self) -> entra::Open {
+        let parts = &self.parts;
+        entra::Open::new(entra::EntraDoor {
+            directory: parts.directory.clone(),
+            issuers: Arc::new(Issuers::new(parts.system.clone())),
+            strangers: self.strangers,
+            random: parts.random.clone(),
+            clock: parts.system.clone(),
+            limits: self.plan.limits.clone(),
+        })
+    }
+
+    fn arm_door(&self) -> arm::Open {
+        let (directory, random) = (self.parts.directory.clone(), self.parts.random.clone());
+        arm::Open::new(arm::ArmDoor { directory, random, limits: self.plan.limits.clone() })
+    }
+
     /// Managed-identity tokens.
-    pub(super) fn identity_door(&self) -> Answer {
-        let door = Arc::new(identity::Open::new(identity::IdentityDoor {
+    pub(super) fn identity_door(&self) -> Arc<identity::Open> {
+        Arc::new(identity::Open::new(identity::IdentityDoor {
             directory: self.parts.directory.clone(),
+            strangers: self.strangers,
             names: self.names.local(),
             identity_header: self.identity_header.clone(),
             ca_pem: self.ca_pem.clone(),
-        }));
-        Arc::new(move |request, arrival| {
-            let door = door.clone();
-            Box::pin(async move { door.answer(request, arrival).await })
-        })
+            arc_keys: self.arc_keys.clone(),
+        }))
     }
 
     /// The admin API of a server that keeps things in `data`.
@@ -124,7 +179,7 @@ impl Site {
     ) -> Result<Ready, StartError> {
         let directory = &self.parts.directory;
         let vaults = self.parts.vaults.all().await.map_err(failed)?;
-        let default = directory.choose(&Chosen::Default).await.map_err(failed)?;
+        let default = directory.choose(&Chosen::Default, Strangers::Refused).await.map_err(failed)?;
         Ok(Ready::new(Facts {
             addresses,
             admin_key: data.admin_key.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::site::Site;
 use super::{StartError, failed};
-use crate::doors::vault;
+use crate::doors::{arm, entra, vault};
 use crate::http::Answer;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
@@ -14,22 +14,6 @@ use crate::http::server::Stopping;
 use crate::http::tls::Leaves;
 use crate::proxy::{Former, Meaning, Names, Proxy, Settings, Streamed, Tally};
 
-/// Hosts of Entra, and those that sign-in libraries trust in its place.
-const ENTRA: [&str; 9] = [
-    "login.microsoftonline.com",
-    "login.windows.net",
-    "login.microsoft.com",
-    "sts.windows.net",
-    "login.partner.microsoftonline.cn",
-    "login.microsoftonline.us",
-    "login.sovcloud-identity.fr",
-    "login.sovcloud-identity.de",
-    "login.sovcloud-identity.sg",
-];
-/// One label below this is Entra too.
-const ENTRA_BELOW: &str = "login.microsoft.com";
-/// Hosts of the management plane and of the directory that it asks.
-const ARM: [&str; 2] = ["management.azure.com", "graph.microsoft.com"];
 /// The cloud's domains: names below them that are not emulated are not let through by accident.
 const CLOUD: [&str; 7] =
     ["azure.com", "azure.net", "windows.net", "azure.cn", "chinacloudapi.cn", "azure.us", "usgovcloudapi.net"];
@@ -63,10 +47,10 @@ impl Part {
     fn of(host: &str) -> Option<Self> {
         if vault::host::named_in_cloud(host).is_some() {
             Some(Self::Vault)
-        } else if ENTRA.contains(&host) || one_label_below(host, ENTRA_BELOW) {
+        } else if entra::named_in_cloud(host) {
             Some(Self::Entra)
         } else {
-            ARM.contains(&host).then_some(Self::Arm)
+            arm::named_in_cloud(host).then_some(Self::Arm)
         }
     }
 
@@ -74,8 +58,8 @@ impl Part {
     fn domains(self) -> Vec<&'static str> {
         match self {
             Self::Vault => vault::host::cloud_suffixes().collect(),
-            Self::Entra => ENTRA.to_vec(),
-            Self::Arm => ARM.to_vec(),
+            Self::Entra => entra::cloud_hosts().collect(),
+            Self::Arm => arm::cloud_hosts().collect(),
         }
     }
 }
@@ -152,18 +136,20 @@ pub(super) struct Proxied {
 }
 
 impl Site {
-    /// The takeover, which leads cloud names to `data_plane`, with a CA of its own that lives as long as this start.
+    /// The takeover, which leads cloud names to the first of `doors` and the metadata address to the second, with a CA of
+    /// its own that lives as long as this start.
     pub(super) fn proxied(
         &self,
         takeover: Takeover,
-        data_plane: Answer,
+        doors: (Answer, Answer),
         own: Vec<SocketAddr>,
         stopping: Stopping,
     ) -> Result<Proxied, StartError> {
+        let (data_plane, metadata) = doors;
         let (tally, leaves) = (Arc::new(Tally::default()), self.takeover_leaves(&takeover)?);
         let ca_pem = leaves.ca().pem().to_owned();
         let proxy = Proxy::new(Settings {
-            metadata: takeover.has_entra().then(|| self.identity_door()),
+            metadata: takeover.has_entra().then_some(metadata),
             offline: takeover.offline,
             former: takeover.former.clone(),
             names: names(takeover),
@@ -198,10 +184,6 @@ fn names(takeover: Takeover) -> Names {
 
 fn is_cloud(host: &str) -> bool {
     CLOUD.iter().any(|domain| below(host, domain).is_some()) || host.contains(".microsoftonline.")
-}
-
-fn one_label_below(host: &str, domain: &str) -> bool {
-    below(host, domain).is_some_and(|label| !label.contains('.'))
 }
 
 fn below<'h>(host: &'h str, domain: &str) -> Option<&'h str> {

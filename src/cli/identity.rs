@@ -46,9 +46,13 @@ enum Action {
     Token {
         /// The name
         name: String,
-        /// What the token is for
-        #[arg(long, value_name = "URI", default_value = "https://vault.azure.net")]
-        resource: String,
+        /// What the token is for [default: https://vault.azure.net]
+        #[arg(long, value_name = "URI", conflicts_with = "federated")]
+        resource: Option<String>,
+        /// A federated token, which says who the identity is and is exchanged for access tokens: what
+        /// AZURE_FEDERATED_TOKEN_FILE holds (good for a day)
+        #[arg(long)]
+        federated: bool,
     },
 }
 
@@ -75,9 +79,13 @@ impl Identity {
                 client.ask(Method::DELETE, &format!("/admin/identities/{}", segment(&name)), None).await?;
                 client.print(&json!({"removed": name}), &format!("removed {name}"));
             }
-            Action::Token { name, resource } => {
+            Action::Token { name, resource, federated } => {
                 let path = format!("/admin/identities/{}/token", segment(&name));
-                let answer = client.ask(Method::POST, &path, Some(&json!({"resource": resource}))).await?;
+                let mut asked = json!({"federated": federated});
+                if let Some(resource) = resource {
+                    asked["resource"] = resource.into();
+                }
+                let answer = client.ask(Method::POST, &path, Some(&asked)).await?;
                 client.print(&answer, answer["access_token"].as_str().unwrap_or_default());
             }
         }

@@ -31,7 +31,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let defaults = Defaults { ephemeral: false, listen: listen(), log_level: "info", tenant: None };
+        let defaults =
+            Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
         self.server.log(defaults.log_level)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;

@@ -67,6 +67,12 @@ pub(super) struct Server {
     #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     pub(super) ready_file: Option<PathBuf>,
 
+    /// Make a vault that is asked for by a well-formed name and is not there, like the default one; the first request
+    /// that would be allowed in it makes it [default: false; true in `run`]
+    #[arg(long, value_name = "BOOL", env = "KEYHAVEN_CREATE_VAULTS", value_parser = clap::builder::BoolishValueParser::new(),
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    create_vaults: Option<bool>,
+
     /// Make version and request ids repeatable; key material stays random
     #[arg(long, value_name = "N", env = "KEYHAVEN_SEED")]
     seed: Option<u64>,
@@ -75,6 +81,11 @@ pub(super) struct Server {
     /// can be moved (`keyhaven clock`)
     #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = clock)]
     clock: ClockChoice,
+
+    /// Only identities exist that the configuration or the admin API names; without it, a server with a takeover proxy makes
+    /// those that programs on this machine sign in as, with the grants of the default identity
+    #[arg(long, env = "KEYHAVEN_STRICT", value_parser = clap::builder::BoolishValueParser::new())]
+    strict: bool,
 
     /// Form of the log on stderr
     #[arg(long, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
@@ -112,6 +123,8 @@ pub(super) struct Defaults {
     pub(super) ephemeral: bool,
     /// Where to listen.
     pub(super) listen: Listen,
+    /// Whether vaults are made when they are asked for.
+    pub(super) create_vaults: bool,
     /// What to log.
     pub(super) log_level: &'static str,
     /// The tenant of the environment, for a server that is there for one command.
@@ -134,11 +147,14 @@ impl Server {
             certs: self.certs.clone(),
             listen,
             seed: self.seed,
+            create_vaults: self.create_vaults.unwrap_or(defaults.create_vaults),
             clock: self.clock,
             admin_key,
             seal_key: seal_key()?,
             backup_key: backup_key()?,
             takeover,
+            strict: self.strict,
+            ..Options::default()
         })
     }
 

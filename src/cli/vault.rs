@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::client::Client;
 
-/// Show, make or delete vaults of a running server.
+/// Show, make, copy or delete vaults of a running server.
 #[derive(Debug, Args)]
 pub(super) struct Vault {
     #[command(subcommand)]
@@ -33,6 +33,13 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
+    /// Copy a vault with all that it holds, at once whatever its size; both then go their own ways
+    Copy {
+        /// The vault to copy
+        source: String,
+        /// The name of the copy: 3 to 24 letters, digits and single hyphens
+        target: String,
+    },
     /// Delete a vault with all that it holds, for good
     Delete {
         /// The name
@@ -45,6 +52,11 @@ impl Vault {
         match &self.action {
             Action::List => self.list().await?,
             Action::Create { name, from } => self.create(name, from.as_deref()).await?,
+            Action::Copy { source, target } => {
+                let entry = json!({"copyOf": source});
+                let answer = self.client.ask(Method::PUT, &format!("/admin/vaults/{target}"), Some(&entry)).await?;
+                self.client.print(&answer, &line(&answer));
+            }
             Action::Delete { name } => {
                 self.client.ask(Method::DELETE, &format!("/admin/vaults/{name}"), None).await?;
                 self.client.print(&json!({"deleted": name}), &format!("deleted {name}"));

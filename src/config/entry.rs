@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::file::{ConfigError, FileIdentity, read, wrong};
+use super::file::{ConfigError, read, wrong};
+use super::identity::{FileIdentity, Files};
 use super::vault::FileVault;
-use crate::directory::IdentityRecord;
+use crate::directory::{IdentityRecord, Tenant};
 use crate::vault::{InitialVault, Vault, VaultName};
 
 /// The vault called `name` with what is `given` of it: an entry of the file's `vaults`. Of a vault that is there, what
@@ -58,7 +59,7 @@ pub fn shown(vault: &Vault) -> Map<String, Value> {
 ///
 /// # Errors
 /// The first thing that is wrong, with its path.
-pub fn identity(given: &[u8], tenant: Uuid, order: usize) -> Result<IdentityRecord, ConfigError> {
+pub fn identity(given: &[u8], tenant: Tenant, order: usize) -> Result<IdentityRecord, ConfigError> {
     let entry: FileIdentity = read(given)?;
-    entry.record("", tenant, order)
+    entry.record("", tenant, order, Files::Refused)
 }

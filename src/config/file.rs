@@ -6,14 +6,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::identity::{FileIdentity, identities};
 use super::vault::{FileVault, vaults};
-use super::{Config, TENANT, default_identities, default_vault, derived, resource_id};
-use crate::directory::{ClientSecret, IdentityRecord};
+use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
+use crate::directory::Tenant;
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
-
-/// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
-const LONGEST_NAME: usize = 128;
 
 /// What is wrong with a configuration, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +74,7 @@ fn without_value(why: &str) -> String {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     tenant_id: Option<Uuid>,
+    subscription_id: Option<Uuid>,
     #[serde(default)]
     default_hosts: Vec<String>,
     identities: Option<Vec<FileIdentity>>,
@@ -89,18 +88,6 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct FileKeyFile {
     file: std::path::PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct FileIdentity {
-    name: String,
-    client_id: Option<Uuid>,
-    object_id: Option<Uuid>,
-    resource_id: Option<String>,
-    #[serde(default)]
-    system_assigned: bool,
-    client_secret: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,8 +111,9 @@ struct FileLimits {
 impl File {
     fn config(self, asked: Option<Uuid>) -> Result<Config, ConfigError> {
         let tenant = self.tenant_id.or(asked).unwrap_or(TENANT);
+        let subscription = self.subscription_id.unwrap_or(SUBSCRIPTION);
         let identities = match self.identities {
-            Some(given) => identities(given, tenant)?,
+            Some(given) => identities(given, Tenant { id: tenant, subscription })?,
             None => default_identities(),
         };
         let vaults = match self.vaults {
@@ -134,46 +122,8 @@ impl File {
         };
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
-        Ok(Config { tenant, default_hosts, identities, vaults, backup_key_file, limits: self.limits.limits()? })
-    }
-}
-
-fn identities(given: Vec<FileIdentity>, tenant: Uuid) -> Result<Vec<IdentityRecord>, ConfigError> {
-    let mut known: Vec<IdentityRecord> = Vec::new();
-    for (order, identity) in given.into_iter().enumerate() {
-        let path = format!("identities[{order}]");
-        let identity = identity.record(&path, tenant, order)?;
-        let twin = known.iter().find(|other| {
-            other.name == identity.name
-                || other.client_id == identity.client_id
-                || other.object_id == identity.object_id
-        });
-        if let Some(twin) = twin {
-            return Err(wrong(path, format!("shares its name or an id with the identity '{}'", twin.name)));
-        }
-        known.push(identity);
-    }
-    Ok(known)
-}
-
-impl FileIdentity {
-    pub(super) fn record(self, path: &str, tenant: Uuid, order: usize) -> Result<IdentityRecord, ConfigError> {
-        let name = self.name;
-        if name.is_empty() || name.chars().any(char::is_whitespace) {
-            return Err(wrong(format!("{path}.name"), "must not be empty or hold blanks"));
-        }
-        if name.len() > LONGEST_NAME {
-            return Err(wrong(format!("{path}.name"), format!("must be at most {LONGEST_NAME} bytes")));
-        }
-        Ok(IdentityRecord {
-            client_id: self.client_id.unwrap_or_else(|| derived(tenant, "client", &name)),
-            object_id: self.object_id.unwrap_or_else(|| derived(tenant, "object", &name)),
-            resource_id: self.resource_id.unwrap_or_else(|| resource_id(&name)),
-            system_assigned: self.system_assigned,
-            client_secret: self.client_secret.map(ClientSecret::new),
-            name,
-            order,
-        })
+        let limits = self.limits.limits()?;
+        Ok(Config { tenant, subscription, default_hosts, identities, vaults, backup_key_file, limits })
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod entry;
 mod file;
+mod identity;
 mod vault;
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use crate::access::{AccessPolicy, Permissions};
-use crate::directory::{ClientSecret, IdentityRecord};
+use crate::directory::{ClientSecret, IdentityRecord, Tenant};
 use crate::http::limits::Limits;
 use crate::vault::{InitialVault, Sku, VaultName};
 
@@ -26,6 +27,8 @@ const SUBSCRIPTION: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_00000000000
 pub struct Config {
     /// The tenant.
     pub tenant: Uuid,
+    /// The tenant's one subscription.
+    pub subscription: Uuid,
     /// Further host names (lower case) that mean the default vault.
     pub default_hosts: Vec<String>,
     /// The identities, in order.
@@ -52,6 +55,7 @@ impl Config {
         let identities = default_identities();
         Self {
             tenant,
+            subscription: SUBSCRIPTION,
             default_hosts: vec![],
             vaults: vec![default_vault(tenant, &identities)],
             identities,
@@ -75,17 +79,22 @@ impl Config {
     pub fn parse_with(text: &str, asked: Option<Uuid>) -> Result<Self, ConfigError> {
         file::parse(text, asked)
     }
+
+    /// What the tenant is called.
+    pub const fn about(&self) -> Tenant {
+        Tenant { id: self.tenant, subscription: self.subscription }
+    }
 }
 
 fn default_identities() -> Vec<IdentityRecord> {
+    let tenant = Tenant { id: TENANT, subscription: SUBSCRIPTION };
     let identity = |name: &str, client: u128, object: u128, order| IdentityRecord {
         name: name.to_owned(),
         client_id: Uuid::from_u128(client),
         object_id: Uuid::from_u128(object),
-        resource_id: resource_id(name),
-        system_assigned: false,
-        client_secret: None,
+        resource_id: tenant.resource_id(name),
         order,
+        ..IdentityRecord::default()
     };
     let default =
         identity("default", 0x6b9e7c1a_0000_4000_8000_00000000c11e, 0x6b9e7c1a_0000_4000_8000_0000000000b1, 0);
@@ -106,13 +115,6 @@ fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
         access_policies: identities.first().map(everything).into_iter().collect(),
         ..InitialVault::named(VaultName::local(), Sku::Premium)
     }
-}
-
-fn resource_id(name: &str) -> String {
-    format!(
-        "/subscriptions/{SUBSCRIPTION}/resourceGroups/keyhaven/providers/Microsoft.ManagedIdentity/\
-         userAssignedIdentities/{name}"
-    )
 }
 
 /// An id derived from a name: the same in every run.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -11,8 +12,13 @@ use super::Directory;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Key};
 
+/// The most identities that are made on the spot.
+const MADE_ON_THE_SPOT: usize = 1000;
+/// The longest ARM id, in bytes, of one that is made on the spot.
+const LONGEST_RESOURCE_ID: usize = 2048;
+
 /// An identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityRecord {
     /// What people call it.
@@ -27,11 +33,39 @@ pub struct IdentityRecord {
     pub system_assigned: bool,
     /// The secret it signs in with.
     pub client_secret: Option<ClientSecret>,
+    /// Principals (groups) whose access policies are its too.
+    #[serde(default)]
+    pub groups: Vec<Uuid>,
+    /// The certificates it signs in with, as DER in base64.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// Whose tokens it signs in with.
+    #[serde(default)]
+    pub federated: Vec<Federation>,
+    /// Whether it was made when somebody asked for it.
+    #[serde(default)]
+    pub made_on_the_spot: bool,
     /// Its place in the configuration.
     pub order: usize,
 }
 
+/// Tokens of another issuer that stand for an identity (a federated identity credential).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federation {
+    /// Who signs them (`iss`): an `https` URL below which its OpenID configuration lies.
+    pub issuer: String,
+    /// Whom they speak of (`sub`).
+    pub subject: String,
+    /// What they are for (`aud`).
+    pub audience: String,
+}
+
 impl IdentityRecord {
+    /// Whether nothing was said about how it proves who it is.
+    pub(super) fn has_no_credentials(&self) -> bool {
+        self.client_secret.is_none() && self.certificates.is_empty() && self.federated.is_empty()
+    }
+
     fn shares_with(&self, other: &Self) -> bool {
         self.name == other.name || self.client_id == other.client_id || self.object_id == other.object_id
     }
@@ -65,12 +99,31 @@ impl ClientSecret {
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
+
+    /// The secret's text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `given` is this secret; takes as long whatever they share.
+    pub(super) fn is(&self, given: &str) -> bool {
+        verify_slices_are_equal(self.0.as_bytes(), given.as_bytes()).is_ok()
+    }
 }
 
 impl fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientSecret(..)")
     }
+}
+
+/// What becomes of an identity that nobody has configured, when a token is asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strangers {
+    /// It does not exist.
+    Refused,
+    /// It is made on the spot, as good as the default identity.
+    MadeKnown,
 }
 
 /// How a token request chooses its identity.
@@ -115,11 +168,15 @@ impl Directory {
         Ok(self.identities().await?.into_iter().find(|identity| identity.name == name))
     }
 
-    /// The identity a token request means, if there is one.
+    /// The identity a token request means, if there is one; or was made known just now, when `strangers` are.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub async fn choose(&self, chosen: &Chosen) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+    /// When the store fails.
+    pub async fn choose(
+        &self,
+        chosen: &Chosen,
+        strangers: Strangers,
+    ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let all = self.identities().await?;
         let found = match chosen {
             Chosen::Default => self.default_of(&all),
@@ -127,7 +184,65 @@ impl Directory {
             Chosen::ObjectId(id) => all.iter().find(|identity| is(identity.object_id, id)),
             Chosen::ResourceId(id) => all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id)),
         };
-        Ok(found.cloned())
+        match (found, strangers) {
+            (Some(found), _) => Ok(Some(found.clone())),
+            (None, Strangers::MadeKnown) => self.make_known(chosen, &all).await,
+            (None, Strangers::Refused) => Ok(None),
+        }
+    }
+
+    /// Makes the identity that `chosen` means, with the grants of the default identity; none when no identity can be
+    /// called so, or when too many were made already.
+    async fn make_known(
+        &self,
+        chosen: &Chosen,
+        all: &[Arc<IdentityRecord>],
+    ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+        let made = all.iter().filter(|identity| identity.made_on_the_spot).count();
+        let Some(identity) = self.stranger(chosen, all) else { return Ok(None) };
+        if made >= MADE_ON_THE_SPOT {
+            tracing::warn!(limit = MADE_ON_THE_SPOT, "too many identities were made on the spot; one more is refused");
+            return Ok(None);
+        }
+        match self.add(&identity).await {
+            Ok(()) => tracing::info!(client_id = %identity.client_id, "an identity was made on the spot"),
+            // Somebody else was faster.
+            Err(AddRefusal::Taken { .. }) => {}
+            Err(AddRefusal::Record(error)) => return Err(error),
+        }
+        self.identity(identity.object_id).await
+    }
+
+    /// Ids that are not given follow from the one that is, so that they are the same in every run.
+    fn stranger(&self, chosen: &Chosen, all: &[Arc<IdentityRecord>]) -> Option<IdentityRecord> {
+        let given = |id: &str| Uuid::parse_str(id).ok().filter(|id| !id.is_nil());
+        let (what, client, object, resource) = match chosen {
+            Chosen::Default => return None,
+            Chosen::ClientId(id) => (id, Some(given(id)?), None, None),
+            Chosen::ObjectId(id) => (id, None, Some(given(id)?), None),
+            Chosen::ResourceId(id) if id.starts_with('/') && id.len() <= LONGEST_RESOURCE_ID => {
+                (id, None, None, Some(id.clone()))
+            }
+            Chosen::ResourceId(_) => return None,
+        };
+        let what = what.to_ascii_lowercase();
+        let derived = |kind: &str| Uuid::new_v5(&self.tenant(), format!("{kind}:{what}").as_bytes());
+        let client_id = client.unwrap_or_else(|| derived("client"));
+        let name = format!("made-on-the-spot-{client_id}");
+        Some(IdentityRecord {
+            client_id,
+            object_id: object.unwrap_or_else(|| derived("object")),
+            resource_id: resource.unwrap_or_else(|| self.resource_id(&name)),
+            groups: self.default_of(all).map(|default| default.object_id).into_iter().collect(),
+            made_on_the_spot: true,
+            name,
+            ..IdentityRecord::default()
+        })
+    }
+
+    /// The ARM id that a managed identity called `name` has when none was said.
+    pub fn resource_id(&self, name: &str) -> String {
+        self.inner.tenant.resource_id(name)
     }
 
     /// The system-assigned one of the configuration's, else its first: the data may hold others, from a configuration
@@ -138,7 +253,7 @@ impl Directory {
         let mut candidates: Vec<_> = all.iter().filter(|identity| place(identity).is_some()).collect();
         candidates.sort_by_key(|identity| place(identity));
         if candidates.is_empty() {
-            candidates = all.iter().collect();
+            candidates = all.iter().filter(|identity| !identity.made_on_the_spot).collect();
         }
         candidates.iter().find(|identity| identity.system_assigned).or(candidates.first()).copied()
     }

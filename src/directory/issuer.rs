@@ -1,22 +1,27 @@
-//! The key that signs tokens: made once, in the background of the first start, and kept sealed in the store.
+//! The keys that sign tokens: made in the background of the first start, kept sealed in the store, and followed by a new
+//! one from time to time, as Entra does; what the one before has signed stays good.
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use pem::Pem;
 use quick_cache::sync::Cache;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::{Claims, Directory};
+use super::signing::{self, CheckingKey, SigningKey};
+use super::{Claims, Directory, token};
 use crate::crypto::base64url;
 use crate::crypto::pool::Pool;
 use crate::crypto::rsa::{RsaKey, RsaSize};
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Key};
 
+/// How long a key signs, in seconds: 30 days.
+const KEY_LIFETIME: i64 = 30 * 86_400;
+/// How long anything that was signed can be good, in seconds.
+const LONGEST_LIFETIME: i64 = token::FEDERATED_LIFETIME;
 /// The longest token, in bytes, that is remembered once it was found good: those of clients are about 1,200 long.
 const REMEMBERED: usize = 8 * 1024;
 
@@ -58,43 +63,61 @@ pub struct PublicKey {
 }
 
 pub(super) struct Issuer {
-    key: watch::Sender<State>,
+    keys: watch::Sender<State>,
     checked: Cache<[u8; 32], Arc<Claims>>,
 }
 
-/// What became of the issuer's key.
+/// What became of the issuer's keys.
 #[derive(Clone)]
 enum State {
-    /// It is being loaded or made.
+    /// They are being loaded or made.
     Preparing,
-    /// It is there.
-    Ready(Arc<SigningKey>),
-    /// It cannot be had, and this is why.
+    /// They are there.
+    Ready(Arc<Keys>),
+    /// They cannot be had, and this is why.
     Failed(String),
 }
 
-struct SigningKey {
-    public: PublicKey,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+/// The key that signs, and those that did before and have signed what may still be good.
+struct Keys {
+    current: SigningKey,
+    former: Vec<CheckingKey>,
+    /// When the current key is to be replaced, in Unix seconds.
+    due: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 struct IssuerRecord {
     pkcs8: Zeroizing<Vec<u8>>,
+    /// When the key was made, in Unix seconds.
+    #[serde(default)]
+    made: i64,
+    #[serde(default)]
+    former: Vec<FormerKey>,
+}
+
+/// The public half of a key that signs no more.
+#[derive(Clone, Serialize, Deserialize)]
+struct FormerKey {
+    /// The modulus in base64url without padding.
+    n: String,
+    /// The exponent in base64url without padding.
+    e: String,
+    /// The last second of what it has signed.
+    until: i64,
 }
 
 impl Issuer {
     pub(super) fn new(checked_tokens: usize) -> Self {
-        Self { key: watch::Sender::new(State::Preparing), checked: Cache::new(checked_tokens) }
+        Self { keys: watch::Sender::new(State::Preparing), checked: Cache::new(checked_tokens) }
     }
 
-    /// Waits until the key is there, or cannot be had.
-    async fn ready(&self) -> Result<Arc<SigningKey>, IssuerError> {
-        let mut key = self.key.subscribe();
-        let known = key.wait_for(|state| !matches!(state, State::Preparing)).await;
+    /// Waits until the keys are there, or cannot be had.
+    async fn ready(&self) -> Result<Arc<Keys>, IssuerError> {
+        let mut keys = self.keys.subscribe();
+        let known = keys.wait_for(|state| !matches!(state, State::Preparing)).await;
         match known.map_err(|error| IssuerError::Key(error.to_string()))?.clone() {
-            State::Ready(key) => Ok(key),
+            State::Ready(keys) => Ok(keys),
             State::Failed(why) => Err(IssuerError::Key(why)),
             State::Preparing => Err(IssuerError::Key("it is not there".into())),
         }
@@ -102,7 +125,7 @@ impl Issuer {
 
     /// Why no tokens can be issued or checked, if that is so.
     pub(super) fn failure(&self) -> Option<String> {
-        match &*self.key.borrow() {
+        match &*self.keys.borrow() {
             State::Failed(why) => Some(why.clone()),
             State::Preparing | State::Ready(_) => None,
         }
@@ -111,21 +134,56 @@ impl Issuer {
     /// The claims of `token` if this issuer signed it. The times, the audience and the identity are for the caller
     /// to check, each time.
     pub(super) fn signed(&self, token: &str) -> Result<Arc<Claims>, NotSigned> {
-        let key = match self.key.borrow().clone() {
-            State::Ready(key) => key,
-            // Before there is a key, no token can be ours.
-            State::Preparing => return Err(NotSigned::UnknownKey),
-            State::Failed(why) => return Err(NotSigned::Unknown(why)),
-        };
         let mark = mark(token);
         if let Some(claims) = self.checked.get(&mark) {
             return Ok(claims);
         }
-        let claims = Arc::new(key.check(token)?);
+        let claims = Arc::new(self.claims::<Claims>(token)?);
         if token.len() <= REMEMBERED {
             self.checked.insert(mark, claims.clone());
         }
         Ok(claims)
+    }
+
+    /// The claims, of whatever form, of a token that one of this issuer's keys signed.
+    pub(super) fn claims<C: DeserializeOwned>(&self, token: &str) -> Result<C, NotSigned> {
+        let keys = match self.keys.borrow().clone() {
+            State::Ready(keys) => keys,
+            // Before there is a key, no token can be ours.
+            State::Preparing => return Err(NotSigned::UnknownKey),
+            State::Failed(why) => return Err(NotSigned::Unknown(why)),
+        };
+        let header = signing::header(token).map_err(|_| NotSigned::Malformed)?;
+        let key = keys.checking().find(|key| header.kid.as_deref() == Some(&key.public.kid));
+        let checked = key.ok_or(NotSigned::UnknownKey)?.check(token);
+        // Whoever holds the key signed something else with it: that is no token either.
+        checked.map_err(|_| NotSigned::BadSignature)
+    }
+}
+
+impl Keys {
+    fn checking(&self) -> impl Iterator<Item = &CheckingKey> {
+        std::iter::once(&self.current.checking).chain(&self.former)
+    }
+}
+
+impl IssuerRecord {
+    fn keys(&self) -> Result<Keys, IssuerError> {
+        let key = |former: &FormerKey| {
+            let (n, e) = (base64url::decode(&former.n)?, base64url::decode(&former.e)?);
+            Some(CheckingKey::new(&n, &e))
+        };
+        let former = self.former.iter().map(key).collect::<Option<_>>();
+        let former = former.ok_or_else(|| IssuerError::Key("a former key is damaged".into()))?;
+        Ok(Keys { current: SigningKey::from_pkcs8(&self.pkcs8)?, former, due: self.made.saturating_add(KEY_LIFETIME) })
+    }
+
+    /// What is kept once `pkcs8` signs instead: this record's key remains for as long as what it signed.
+    fn followed_by(&self, pkcs8: Zeroizing<Vec<u8>>, now: i64) -> Result<Self, IssuerError> {
+        let PublicKey { n, e, .. } = SigningKey::from_pkcs8(&self.pkcs8)?.checking.public;
+        let mut former: Vec<_> = self.former.iter().filter(|former| former.until >= now).cloned().collect();
+        former.insert(0, FormerKey { n, e, until: now + LONGEST_LIFETIME });
+        Ok(Self { pkcs8, made: now, former })
     }
 }
 
@@ -140,21 +198,22 @@ pub(super) enum NotSigned {
 }
 
 impl Directory {
-    /// Loads the issuer's key, or makes it on the pool and keeps it. Token requests wait until this is done.
+    /// Loads the issuer's keys, or makes one on the pool and keeps it; one that has signed for long enough is followed by
+    /// another. Token requests wait until this was done once. Answers when to ask again, in Unix seconds.
     ///
     /// # Errors
-    /// When the key cannot be made or kept.
-    pub async fn prepare_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
-        let prepared = self.signing_key(pool).await;
+    /// When no key can be made or kept.
+    pub async fn prepare_issuer(&self, pool: &Pool) -> Result<i64, IssuerError> {
+        let prepared = self.issuer_keys(pool).await.map(Arc::new);
         let state = match &prepared {
-            Ok(key) => State::Ready(key.clone()),
+            Ok(keys) => State::Ready(keys.clone()),
             Err(error) => State::Failed(error.to_string()),
         };
-        self.inner.issuer.key.send_replace(state);
-        prepared.map(drop)
+        self.inner.issuer.keys.send_replace(state);
+        prepared.map(|keys| keys.due)
     }
 
-    /// Takes the key over that the records hold now: everything was replaced. Tokens of the key before are no longer
+    /// Takes the keys over that the records hold now: everything was replaced. Tokens of the keys before are no longer
     /// good, though their signatures were remembered as such.
     ///
     /// # Errors
@@ -162,7 +221,7 @@ impl Directory {
     pub async fn reload_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
         let prepared = self.prepare_issuer(pool).await;
         self.inner.issuer.checked.clear();
-        prepared
+        prepared.map(drop)
     }
 
     /// Why no tokens can be issued or checked, if that is so.
@@ -170,95 +229,69 @@ impl Directory {
         self.inner.issuer.failure()
     }
 
-    async fn signing_key(&self, pool: &Pool) -> Result<Arc<SigningKey>, IssuerError> {
-        let pkcs8 = match self.kept_key().await? {
-            Some(record) => record.pkcs8.clone(),
-            None => self.make_key(pool).await?,
-        };
-        Ok(Arc::new(SigningKey::from_pkcs8(&pkcs8)?))
-    }
-
-    /// The public key that checks the tokens.
+    /// The public keys that check the tokens, that of the key that signs first.
     ///
     /// # Errors
     /// When the key never came to be.
-    pub async fn public_key(&self) -> Result<PublicKey, IssuerError> {
-        Ok(self.inner.issuer.ready().await?.public.clone())
+    pub async fn public_keys(&self) -> Result<Vec<PublicKey>, IssuerError> {
+        Ok(self.inner.issuer.ready().await?.checking().map(|key| key.public.clone()).collect())
     }
 
-    pub(super) async fn sign(&self, claims: &Claims) -> Result<String, IssuerError> {
-        let key = self.inner.issuer.ready().await?;
-        let mut header = Header::new(Algorithm::RS256);
-        header.kid = Some(key.public.kid.clone());
-        header.x5t = Some(key.public.kid.clone());
-        jsonwebtoken::encode(&header, claims, &key.encoding).map_err(|error| IssuerError::Key(error.to_string()))
+    pub(super) async fn sign<C: Serialize>(&self, claims: &C) -> Result<String, IssuerError> {
+        self.inner.issuer.ready().await?.current.sign(claims)
     }
 
-    /// Checks that the key that is kept, if one is, can be used.
+    /// Checks that the keys that are kept, if any are, can be used.
     ///
     /// # Errors
-    /// When it cannot.
+    /// When they cannot.
     pub async fn kept_issuer(&self) -> Result<(), IssuerError> {
-        match self.kept_key().await? {
-            Some(record) => SigningKey::from_pkcs8(&record.pkcs8).map(drop),
+        match self.kept().await? {
+            Some(record) => record.keys().map(drop),
             None => Ok(()),
         }
     }
 
-    async fn kept_key(&self) -> Result<Option<Arc<IssuerRecord>>, RecordError> {
+    async fn kept(&self) -> Result<Option<Arc<IssuerRecord>>, RecordError> {
         let view = self.records().view().await?;
         self.records().get(&view, &place()).await
     }
 
-    async fn make_key(&self, pool: &Pool) -> Result<Zeroizing<Vec<u8>>, IssuerError> {
-        let made = pool.generate(|| RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT)).await;
-        let made = made.map_err(|error| IssuerError::Key(format!("{error:?}")))?;
-        let (_, pkcs8) = made.map_err(|error| IssuerError::Key(error.to_string()))?;
-        let record = IssuerRecord { pkcs8 };
-        let record = &record;
-        self.records().update(|view: View| async move { self.settle(&view, record).await }).await
+    async fn issuer_keys(&self, pool: &Pool) -> Result<Keys, IssuerError> {
+        let now = self.inner.clock.now().unix();
+        match self.kept().await? {
+            Some(record) if now < record.made.saturating_add(KEY_LIFETIME) => record.keys(),
+            _ => {
+                let pkcs8 = &new_key(pool).await?;
+                let kept = self.records().update(|view: View| async move { self.settle(&view, pkcs8, now).await });
+                kept.await?.keys()
+            }
+        }
     }
 
-    /// Keeps the new key unless another process kept one first; answers the one that is kept.
-    async fn settle(&self, view: &View, made: &IssuerRecord) -> Result<Change<Zeroizing<Vec<u8>>>, IssuerError> {
-        if let Some(kept) = self.records().get::<IssuerRecord>(view, &place()).await? {
-            return Ok(Change { batch: Batch::default(), answer: kept.pkcs8.clone() });
-        }
-        let put = vec![(place(), encode(made)?)];
-        Ok(Change { batch: Batch { expect: vec![(place(), 0)], put, delete: vec![] }, answer: made.pkcs8.clone() })
+    /// Keeps the new key, unless another process was faster; answers what is kept.
+    async fn settle(
+        &self,
+        view: &View,
+        pkcs8: &Zeroizing<Vec<u8>>,
+        now: i64,
+    ) -> Result<Change<IssuerRecord>, IssuerError> {
+        let (next, revision) = match self.records().entry::<IssuerRecord>(view, &place()).await? {
+            Some((kept, _)) if now < kept.made.saturating_add(KEY_LIFETIME) => {
+                return Ok(Change { batch: Batch::default(), answer: kept.as_ref().clone() });
+            }
+            Some((kept, revision)) => (kept.followed_by(pkcs8.clone(), now)?, revision),
+            None => (IssuerRecord { pkcs8: pkcs8.clone(), made: now, former: vec![] }, 0),
+        };
+        let batch = Batch::default().expect(place(), revision).put(place(), encode(&next)?);
+        Ok(Change { batch, answer: next })
     }
 }
 
-impl SigningKey {
-    fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, IssuerError> {
-        let parsed = RsaKey::from_pkcs8(pkcs8).map_err(|error| IssuerError::Key(error.to_string()))?;
-        let text = Zeroizing::new(pem::encode(&Pem::new("PRIVATE KEY", pkcs8)));
-        let encoding =
-            EncodingKey::from_rsa_pem(text.as_bytes()).map_err(|error| IssuerError::Key(error.to_string()))?;
-        let (n, e) = (&parsed.public().n, &parsed.public().e);
-        let kid = base64url::encode(&digest::digest(&digest::SHA256, n).as_ref()[..20]);
-        let public = PublicKey { kid, n: base64url::encode(n), e: base64url::encode(e) };
-        Ok(Self { public, encoding, decoding: DecodingKey::from_rsa_raw_components(n, e) })
-    }
-
-    fn check(&self, token: &str) -> Result<Claims, NotSigned> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| NotSigned::Malformed)?;
-        if header.kid.as_deref() != Some(&self.public.kid) {
-            return Err(NotSigned::UnknownKey);
-        }
-        let checked = jsonwebtoken::decode(token, &self.decoding, &signature_only());
-        checked.map(|token| token.claims).map_err(|_| NotSigned::BadSignature)
-    }
-}
-
-/// Checks the signature alone: everything else depends on the moment and the request.
-fn signature_only() -> Validation {
-    let mut validation = Validation::new(Algorithm::RS256);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation
+async fn new_key(pool: &Pool) -> Result<Zeroizing<Vec<u8>>, IssuerError> {
+    let made = pool.generate(|| RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT)).await;
+    let made = made.map_err(|error| IssuerError::Key(format!("{error:?}")))?;
+    made.map(|(_, pkcs8)| pkcs8).map_err(|error| IssuerError::Key(error.to_string()))
 }
 
 fn mark(token: &str) -> [u8; 32] {

@@ -1,8 +1,11 @@
 //! The tenant: its identities and the issuer of its tokens. Knows no HTTP and no vaults; lives on the system clock,
 //! because clients check tokens with theirs.
 
+mod assertion;
 mod identities;
 mod issuer;
+mod sign_in;
+mod signing;
 mod token;
 
 use std::sync::{Arc, OnceLock};
@@ -12,9 +15,11 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::records::Records;
 
-pub use identities::{AddRefusal, Chosen, ClientSecret, IdentityRecord};
+pub use assertion::{ForeignIssuers, ForeignKeys};
+pub use identities::{AddRefusal, Chosen, ClientSecret, Federation, IdentityRecord, Strangers};
 pub use issuer::{IssuerError, PublicKey};
-pub use token::{Claims, Issued, TokenRefusal};
+pub use sign_in::{Proof, SignIn, SignInRefusal, StandIn};
+pub use token::{Claims, EXCHANGE_AUDIENCE, Grant, Issued, TokenRefusal, is_resource};
 
 use issuer::Issuer;
 
@@ -24,21 +29,41 @@ pub struct Directory {
     inner: Arc<Inner>,
 }
 
+/// What a tenant is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: Uuid,
+    /// Its one subscription.
+    pub subscription: Uuid,
+}
+
+impl Tenant {
+    /// The ARM id that a managed identity called `name` has when none was said.
+    pub fn resource_id(&self, name: &str) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/keyhaven/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}",
+            self.subscription
+        )
+    }
+}
+
 struct Inner {
-    tenant: Uuid,
+    tenant: Tenant,
     issuer_name: String,
     records: Records,
     issuer: Issuer,
     clock: Arc<dyn Clock>,
     /// The identities of the configuration, in its order.
     configured: OnceLock<Vec<Uuid>>,
+    stand_in: OnceLock<StandIn>,
 }
 
 impl Directory {
     /// The directory `tenant`, kept in `records`. `clock` is the system clock; at most `checked_tokens` tokens whose
     /// signature was found good are remembered.
-    pub fn new(tenant: Uuid, records: Records, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
-        let issuer_name = format!("https://sts.windows.net/{tenant}/");
+    pub fn new(tenant: Tenant, records: Records, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
+        let issuer_name = format!("https://sts.windows.net/{}/", tenant.id);
         Self {
             inner: Arc::new(Inner {
                 tenant,
@@ -47,6 +72,7 @@ impl Directory {
                 issuer: Issuer::new(checked_tokens),
                 clock,
                 configured: OnceLock::new(),
+                stand_in: OnceLock::new(),
             }),
         }
     }
@@ -58,6 +84,11 @@ impl Directory {
 
     /// The tenant's id.
     pub fn tenant(&self) -> Uuid {
+        self.inner.tenant.id
+    }
+
+    /// The tenant and its subscription.
+    pub fn about(&self) -> Tenant {
         self.inner.tenant
     }
 

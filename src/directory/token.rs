@@ -10,10 +10,14 @@ use super::{Directory, IdentityRecord, IssuerError};
 use crate::access::Identity;
 use crate::records::RecordError;
 
-/// How long a token is good for, in seconds.
+/// How long an access token is good for, in seconds.
 const LIFETIME: i64 = 3599;
+/// How long a federated token is good for, in seconds: a day, as the longest of a cluster's service accounts.
+pub(super) const FEDERATED_LIFETIME: i64 = 86_400;
+/// What federated tokens are for, unless something else was agreed (Entra's documents).
+pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
-/// The claims of an access token, as Entra writes them for a managed identity (version 1 with `azp` besides).
+/// The claims of an access token, as Entra writes them for an application (version 1 with `azp` besides).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The resource the token is for.
@@ -40,8 +44,34 @@ pub struct Claims {
     pub tid: Uuid,
     /// The version of this form.
     pub ver: String,
-    /// The ARM id of the managed identity.
-    pub xms_mirid: String,
+    /// How the application proved who it is: 1 by a secret, 2 by an assertion. Managed identities have none here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appidacr: Option<String>,
+    /// The ARM id, when the token was given to a managed identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xms_mirid: Option<String>,
+}
+
+/// By what an identity came to its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// It is managed: whoever can reach the identity listener has it.
+    Managed,
+    /// A client secret.
+    Secret,
+    /// An assertion: signed with a certificate, or by another issuer.
+    Assertion,
+}
+
+/// The claims of a federated token: it says who somebody is, so that it can be exchanged for an access token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FederatedClaims {
+    pub(super) iss: String,
+    pub(super) sub: String,
+    pub(super) aud: String,
+    pub(super) iat: i64,
+    pub(super) nbf: i64,
+    pub(super) exp: i64,
 }
 
 /// A token and what its receiver must know about it. Whoever has it is somebody, so it has no `Debug`.
@@ -86,12 +116,35 @@ impl Directory {
     ///
     /// # Errors
     /// When the issuer's key never came to be.
-    pub async fn issue(&self, identity: &IdentityRecord, resource: &str) -> Result<Issued, IssuerError> {
+    pub async fn issue(&self, identity: &IdentityRecord, resource: &str, by: Grant) -> Result<Issued, IssuerError> {
         let now = self.inner.clock.now().unix();
-        let claims = self.claims(identity, resource, now);
+        let claims = self.claims(identity, resource, by, now);
         let access_token = self.sign(&claims).await?;
         let client_id = identity.client_id;
         Ok(Issued { access_token, client_id, expires_in: LIFETIME, not_before: now, expires_on: claims.exp })
+    }
+
+    /// A token that says who `identity` is, to be exchanged for an access token (workload identity); good for a day.
+    ///
+    /// # Errors
+    /// When the issuer's key never came to be.
+    pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<Issued, IssuerError> {
+        let (now, client_id) = (self.inner.clock.now().unix(), identity.client_id);
+        let claims = FederatedClaims {
+            iss: self.federated_issuer(),
+            sub: client_id.to_string(),
+            aud: EXCHANGE_AUDIENCE.to_owned(),
+            iat: now,
+            nbf: now,
+            exp: now + FEDERATED_LIFETIME,
+        };
+        let access_token = self.sign(&claims).await?;
+        Ok(Issued { access_token, client_id, expires_in: FEDERATED_LIFETIME, not_before: now, expires_on: claims.exp })
+    }
+
+    /// Who signs federated tokens: no issuer of access tokens, so that neither stands in for the other.
+    pub(super) fn federated_issuer(&self) -> String {
+        format!("https://login.localhost/{}/federated", self.tenant())
     }
 
     /// Who holds `token`, if it was issued here, is good now, is for one of `audiences` (compared without their
@@ -104,7 +157,8 @@ impl Directory {
         self.check(&claims, audiences)?;
         match self.identity(claims.oid).await {
             Ok(Some(identity)) if identity.client_id == claims.appid => {
-                Ok(Identity { tenant: claims.tid, object_id: claims.oid, app_id: claims.appid })
+                let groups = identity.groups.clone();
+                Ok(Identity { tenant: claims.tid, object_id: claims.oid, app_id: claims.appid, groups })
             }
             Ok(_) => Err(TokenRefusal::NoSuchIdentity(claims.oid)),
             Err(error) => Err(TokenRefusal::Record(error)),
@@ -128,7 +182,7 @@ impl Directory {
         Ok(())
     }
 
-    fn claims(&self, identity: &IdentityRecord, resource: &str, now: i64) -> Claims {
+    fn claims(&self, identity: &IdentityRecord, resource: &str, by: Grant, now: i64) -> Claims {
         Claims {
             aud: resource.to_owned(),
             iss: self.issuer().to_owned(),
@@ -142,7 +196,18 @@ impl Directory {
             sub: identity.object_id,
             tid: self.tenant(),
             ver: "1.0".to_owned(),
-            xms_mirid: identity.resource_id.clone(),
+            appidacr: by.appidacr(),
+            xms_mirid: (by == Grant::Managed).then(|| identity.resource_id.clone()),
+        }
+    }
+}
+
+impl Grant {
+    fn appidacr(self) -> Option<String> {
+        match self {
+            Self::Managed => None,
+            Self::Secret => Some("1".to_owned()),
+            Self::Assertion => Some("2".to_owned()),
         }
     }
 }
@@ -158,6 +223,13 @@ impl From<NotSigned> for TokenRefusal {
     }
 }
 
+/// Whether tokens can be for `text`: a URI or an application id, without blanks.
+pub fn is_resource(text: &str) -> bool {
+    let uri = text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    plain && (uri || Uuid::parse_str(text).is_ok())
+}
+
 fn trimmed(audience: &str) -> &str {
     audience.strip_suffix('/').unwrap_or(audience)
 }
@@ -171,6 +243,7 @@ mod tests {
     use super::*;
     use crate::clock::{Timestamp, VirtualClock};
     use crate::crypto::pool::Pool;
+    use crate::directory::Tenant;
     use crate::random;
     use crate::records::Records;
     use crate::store::{DataKey, Store};
@@ -183,14 +256,13 @@ mod tests {
             client_id: Uuid::from_u128(1),
             object_id: Uuid::from_u128(2),
             resource_id: "/resource".to_owned(),
-            system_assigned: false,
-            client_secret: None,
-            order: 0,
+            ..IdentityRecord::default()
         }
     }
 
     async fn directory(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Directory {
-        let directory = Directory::new(Uuid::from_u128(tenant), Records::new(store.clone()), clock.clone(), 10);
+        let tenant = Tenant { id: Uuid::from_u128(tenant), subscription: Uuid::nil() };
+        let directory = Directory::new(tenant, Records::new(store.clone()), clock.clone(), 10);
         directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
         directory
     }
@@ -206,13 +278,16 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_key_is_told_at_once_and_to_everybody() {
         let (one, store, clock) = world().await;
-        let token = one.issue(&someone(), HERE).await.unwrap().access_token;
+        let token = one.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
         store.commit(crate::store::Batch::default().put("issuer/current", b"{}".to_vec())).await.unwrap();
-        let again = Directory::new(one.tenant(), Records::new(store), clock, 10);
+        let tenant = Tenant { id: one.tenant(), subscription: Uuid::nil() };
+        let again = Directory::new(tenant, Records::new(store), clock, 10);
         assert_eq!(again.issuer_failure(), None);
         assert!(again.prepare_issuer(&Pool::start(1, 10)).await.is_err());
         assert!(again.issuer_failure().is_some());
-        let asked = tokio::time::timeout(std::time::Duration::from_secs(5), again.issue(&someone(), HERE)).await;
+        let asked =
+            tokio::time::timeout(std::time::Duration::from_secs(5), again.issue(&someone(), HERE, Grant::Managed))
+                .await;
         assert!(asked.unwrap().is_err(), "nobody waits for a key that never comes");
         let checked = again.authenticate(&token, &[HERE]).await;
         assert!(matches!(checked, Err(TokenRefusal::Record(_))), "{checked:?}");
@@ -221,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_is_good_from_its_first_second_to_the_one_before_its_last() {
         let (directory, _, clock) = world().await;
-        let token = directory.issue(&someone(), HERE).await.unwrap().access_token;
+        let token = directory.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
         let ask = async || directory.authenticate(&token, &[HERE]).await;
         assert_eq!(ask().await.unwrap().object_id, someone().object_id);
         clock.put(Timestamp::from_unix(999_999));
@@ -236,7 +311,7 @@ mod tests {
     async fn a_token_of_somebody_who_does_not_exist_is_refused() {
         let (directory, ..) = world().await;
         let stranger = IdentityRecord { object_id: Uuid::from_u128(7), ..someone() };
-        let token = directory.issue(&stranger, HERE).await.unwrap().access_token;
+        let token = directory.issue(&stranger, HERE, Grant::Managed).await.unwrap().access_token;
         let refused = directory.authenticate(&token, &[HERE]).await;
         assert!(matches!(refused, Err(TokenRefusal::NoSuchIdentity(id)) if id == stranger.object_id));
     }
@@ -245,7 +320,7 @@ mod tests {
     async fn a_token_of_another_tenant_is_refused_though_its_key_is_ours() {
         let (directory, store, clock) = world().await;
         let other = self::directory(8, &store, &clock).await;
-        let token = other.issue(&someone(), HERE).await.unwrap().access_token;
+        let token = other.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
         let refused = directory.authenticate(&token, &[HERE]).await;
         assert!(matches!(refused, Err(TokenRefusal::Issuer(found)) if found == other.issuer()));
     }
@@ -254,6 +329,44 @@ mod tests {
     async fn the_issuers_key_is_made_once() {
         let (directory, store, clock) = world().await;
         let again = self::directory(9, &store, &clock).await;
-        assert_eq!(directory.public_key().await.unwrap(), again.public_key().await.unwrap());
+        assert_eq!(directory.public_keys().await.unwrap(), again.public_keys().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_key_that_has_signed_for_a_month_is_followed_by_another_and_its_tokens_stay_good() {
+        let (directory, store, clock) = world().await;
+        let pool = Pool::start(1, 10);
+        let due = directory.prepare_issuer(&pool).await.unwrap();
+        assert_eq!(due, 1_000_000 + 30 * 86_400);
+        clock.put(Timestamp::from_unix(due - 1));
+        let token = directory.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        let federated = directory.federated_token(&someone()).await.unwrap().access_token;
+        assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), due, "not a second early");
+        let before = directory.public_keys().await.unwrap();
+
+        clock.put(Timestamp::from_unix(due));
+        assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), due + 30 * 86_400);
+        let after = directory.public_keys().await.unwrap();
+        assert_eq!((before.len(), after.len(), &after[1]), (1, 2, &before[0]), "both are shown, the new one first");
+        assert!(directory.authenticate(&token, &[HERE]).await.is_ok());
+        let again = self::directory(9, &store, &clock).await;
+        assert!(again.authenticate(&token, &[HERE]).await.is_ok(), "and after a restart");
+        assert_eq!(
+            again.inner.issuer.claims::<FederatedClaims>(&federated).unwrap().sub,
+            someone().client_id.to_string()
+        );
+
+        clock.put(Timestamp::from_unix(due + 30 * 86_400));
+        directory.prepare_issuer(&pool).await.unwrap();
+        let last = directory.public_keys().await.unwrap();
+        assert_eq!((last.len(), &last[1]), (2, &after[0]), "what nothing good was signed with is gone");
+    }
+
+    #[tokio::test]
+    async fn a_federated_token_is_no_access_token() {
+        let (directory, ..) = world().await;
+        let token = directory.federated_token(&someone()).await.unwrap().access_token;
+        let refused = directory.authenticate(&token, &[HERE, EXCHANGE_AUDIENCE]).await;
+        assert!(matches!(refused, Err(TokenRefusal::BadSignature)), "{refused:?}");
     }
 }

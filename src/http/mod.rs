@@ -57,3 +57,11 @@ pub struct Arrival {
     /// Whether it came through the takeover proxy, for a name that belongs to the cloud.
     pub taken_over: bool,
 }
+
+impl Arrival {
+    /// Whether the request was made on this machine: to a loopback address, or through the takeover, which listens there
+    /// alone.
+    pub fn is_near(&self) -> bool {
+        self.taken_over || self.local.ip().to_canonical().is_loopback()
+    }
+}

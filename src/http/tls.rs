@@ -1,6 +1,6 @@
 //! TLS 1.2 and 1.3 with a leaf minted for the name a client asks for, if it is one of ours.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quick_cache::sync::Cache;
 use rcgen::KeyPair;
@@ -13,6 +13,9 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use super::ca::{Ca, CaError};
 use crate::clock::Clock;
 
+/// The name whose leaf is never minted anew.
+const LOCALHOST: &str = "localhost";
+
 /// Says whether a host name (lower case) is one of ours.
 pub type Ours = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -24,6 +27,9 @@ pub struct Leaves {
     ours: Ours,
     unnamed: Vec<String>,
     minted: Cache<String, Arc<CertifiedKey>>,
+    /// The leaf for `localhost`, which stays the same for as long as the server runs: some clients know a server by its
+    /// leaf's thumbprint.
+    localhost: OnceLock<Arc<CertifiedKey>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -37,7 +43,7 @@ impl Leaves {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
         let signing = aws_lc_rs::sign::any_ecdsa_type(&der).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        Ok(Self { ca, key, signing, ours, unnamed, minted: Cache::new(kept), clock })
+        Ok(Self { ca, key, signing, ours, unnamed, minted: Cache::new(kept), localhost: OnceLock::new(), clock })
     }
 
     /// The CA above the leaves.
@@ -47,6 +53,9 @@ impl Leaves {
 
     fn leaf(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let name = server_name.map(str::to_ascii_lowercase);
+        if name.as_deref() == Some(LOCALHOST) && (self.ours)(LOCALHOST) {
+            return self.for_localhost();
+        }
         let remembered = name.clone().unwrap_or_default();
         if let Some(leaf) = self.minted.get(&remembered) {
             return Some(leaf);
@@ -63,6 +72,14 @@ impl Leaves {
         let leaf = self.mint(&names)?;
         self.minted.insert(remembered, leaf.clone());
         Some(leaf)
+    }
+
+    fn for_localhost(&self) -> Option<Arc<CertifiedKey>> {
+        if let Some(leaf) = self.localhost.get() {
+            return Some(leaf.clone());
+        }
+        let leaf = self.mint(&[LOCALHOST.to_owned()])?;
+        Some(self.localhost.get_or_init(|| leaf).clone())
     }
 
     fn mint(&self, names: &[String]) -> Option<Arc<CertifiedKey>> {

@@ -86,7 +86,11 @@ impl Vaults {
         Ok(applied)
     }
 
-    async fn ensure_vault(&self, initial: &InitialVault, applied: &mut Applied) -> Result<Arc<Vault>, Refusal> {
+    pub(super) async fn ensure_vault(
+        &self,
+        initial: &InitialVault,
+        applied: &mut Applied,
+    ) -> Result<Arc<Vault>, Refusal> {
         let wanted = initial.vault(random::uuid(&*self.inner.random));
         let want = &wanted;
         let settle = |view: View| async move { self.settle_vault(&view, want).await };
@@ -206,6 +210,8 @@ impl InitialVault {
             purge_protection: self.purge_protection,
             deletion_delay: self.deletion_delay,
             access_policies: self.access_policies.clone(),
+            upper: None,
+            below: vec![],
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::clock::Timestamp;
 use crate::records::{Change, View};
 use crate::store::{Batch, Key};
 
+/// How often a thing is tried because its vault was changed meanwhile.
+const ATTEMPTS: usize = 16;
+
 /// One thing that falls due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
@@ -73,12 +76,23 @@ impl Vaults {
     /// # Errors
     /// What the store reports; the thing stays due then.
     pub async fn run(&self, due: &Due, place: &Key) -> Result<bool, Refusal> {
-        let done = match self.find(&due.vault).await? {
-            Some(vault) if vault.id == due.vault_id => self.run_in(due, vault).await?,
-            _ => false,
-        };
+        let done = self.attempted(due).await?;
         self.forget(place).await?;
         Ok(done)
+    }
+
+    /// A vault that is changed or copied at the same moment is asked for again.
+    async fn attempted(&self, due: &Due) -> Result<bool, Refusal> {
+        for _ in 0..ATTEMPTS {
+            match self.find(&due.vault).await? {
+                Some(vault) if vault.id == due.vault_id => match self.run_in(due, vault).await {
+                    Err(Refusal::Busy) => {}
+                    done => return done,
+                },
+                _ => return Ok(false),
+            }
+        }
+        Err(Refusal::Busy)
     }
 
     async fn run_in(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::settings::{alias_key, key_of};
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults};
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, sweep};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::Batch;
@@ -42,14 +42,17 @@ impl Vaults {
                 (*revision, vault.aliases.clone())
             }
         };
-        let next = Vault { id: there.map_or(wanted.id, |(vault, _)| vault.id), ..wanted.clone() };
+        let next = match &there {
+            None => wanted.clone(),
+            Some((vault, _)) => vault.with_settings(wanted),
+        };
         let batch = Batch::default().expect(key.clone(), revision).put(key, encode(&next)?);
         let batch = self.with_aliases(view, &next, &former, batch).await?;
         Ok(Change { batch, answer: () })
     }
 
     /// `batch`, with the vault's aliases pointing to it and those it had before to nothing.
-    async fn with_aliases(
+    pub(super) async fn with_aliases(
         &self,
         view: &View,
         vault: &Vault,
@@ -93,11 +96,18 @@ impl Vaults {
         let batch = Batch::default().expect(key.clone(), revision).delete(key);
         let unnamed = Vault { aliases: vec![], ..vault.as_ref().clone() };
         let batch = self.with_aliases(view, &unnamed, &vault.aliases, batch).await?;
-        Ok(Change { batch: batch.put(super::sweep::place(vault.id), encode(&vault.id)?), answer: true })
+        let batch = batch.put(sweep::place(vault.layer()), encode(&vault.layer())?);
+        let batch = if vault.below.is_empty() { batch } else { batch.put(sweep::unswept(), vec![]) };
+        Ok(Change { batch, answer: true })
     }
 }
 
 impl Vault {
+    /// This vault, with what it holds, as `wanted` has it.
+    fn with_settings(&self, wanted: &Self) -> Self {
+        Self { id: self.id, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
+    }
+
     /// What is said at a vault's creation stays, and protection only ever grows.
     fn may_become(&self, next: &Self) -> Result<(), Refusal> {
         let fixed = |member, why| Err(Refusal::Fixed { member, why });

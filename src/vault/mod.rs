@@ -3,11 +3,14 @@
 
 mod apply;
 mod backup;
+mod copy;
 mod due;
 pub mod keys;
+mod layers;
 mod manage;
 mod name;
 pub mod object;
+mod on_demand;
 mod refusal;
 pub mod secrets;
 mod settings;
@@ -35,6 +38,7 @@ pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
 pub use backup::BackupKeySource;
 pub use due::{Due, Scheduled};
 pub use name::{Kind, ObjectName, VaultName, Version};
+pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
 pub use settings::{Recovery, Sku, Vault};
 
@@ -57,7 +61,8 @@ pub struct Call {
 impl Call {
     /// A call of the server itself, `now`: because of its configuration, or of the time.
     pub fn of_the_server(vault: Arc<Vault>, now: Timestamp) -> Self {
-        let who = Identity { tenant: Uuid::nil(), object_id: Uuid::nil(), app_id: Uuid::nil() };
+        let nil = Uuid::nil();
+        let who = Identity { tenant: nil, object_id: nil, app_id: nil, groups: vec![] };
         Self { now, who, vault, id: Uuid::nil() }
     }
 }

@@ -102,6 +102,21 @@ pub enum Refusal {
         /// The vault that answers on it.
         owner: VaultName,
     },
+    /// There is a vault of the name that a copy shall have.
+    VaultTaken {
+        /// The name.
+        name: VaultName,
+    },
+    /// There is no vault of the name that is to be copied.
+    NoSuchVault {
+        /// The name.
+        name: VaultName,
+    },
+    /// There are so many vaults that no other is made because it was asked for.
+    TooManyVaults {
+        /// How many there may be.
+        most: usize,
+    },
     /// The version is disabled.
     Disabled {
         /// Key or secret.
@@ -188,6 +203,8 @@ impl fmt::Display for Refusal {
             Self::Fixed { member, why } => write!(f, "{member} {why}"),
             Self::AliasTaken { alias, owner } => write!(f, "the vault '{owner}' answers on {alias}"),
             Self::NeedsPremium { kty } => write!(f, "keys of type {kty} need a premium vault"),
+            Self::VaultTaken { name } => write!(f, "there is a vault '{name}' already"),
+            Self::NoSuchVault { name } => write!(f, "no vault is called '{name}'"),
             other => write!(f, "{other:?}"),
         }
     }

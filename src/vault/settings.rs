@@ -11,7 +11,8 @@ use crate::store::Key;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Vault {
-    /// The internal id that the vault's objects are kept under, so that a name is only a pointer.
+    /// The internal id that the vault's objects are kept under and that says what falls due in it, so that a name is
+    /// only a pointer.
     pub id: Uuid,
     /// The name.
     pub name: VaultName,
@@ -31,6 +32,12 @@ pub struct Vault {
     pub deletion_delay: u32,
     /// Who may do what.
     pub access_policies: Vec<AccessPolicy>,
+    /// The layer that the vault's objects are written into, since it was copied; before that, its id is the layer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) upper: Option<Uuid>,
+    /// The frozen layers below, the topmost first; none of a vault that has nothing to do with copies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) below: Vec<Uuid>,
 }
 
 /// The tiers of the service.
@@ -58,6 +65,17 @@ const fn yes() -> bool {
 }
 
 impl Vault {
+    /// The layer that the vault's objects are written into.
+    pub(super) fn layer(&self) -> Uuid {
+        self.upper.unwrap_or(self.id)
+    }
+
+    /// Whether all the layers that it stood on `before` are still among its own: none was folded, so none is swept away.
+    pub(super) fn still_stands_as(&self, before: &Self) -> bool {
+        let own = self.layer() == before.layer() || self.below.contains(&before.layer());
+        own && self.id == before.id && self.below.ends_with(&before.below)
+    }
+
     /// The recovery level of the vault's objects as the vault stands now: it follows the vault's settings, not the
     /// moment an object was made.
     pub fn recovery(&self) -> Recovery {
@@ -108,6 +126,8 @@ mod tests {
                 purge_protection,
                 deletion_delay,
                 access_policies,
+                upper: None,
+                below: vec![],
             };
             assert_eq!(vault.recovery().days, retention_days);
             assert_eq!(Vault { soft_delete: false, ..vault.clone() }.recovery().days, 0);

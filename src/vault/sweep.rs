@@ -1,21 +1,40 @@
 //! Taking away what belongs to nothing that counts any more, a piece at a time: what a deleted vault held, and the
-//! generations of before. A record says what is left to do, so that a restart goes on with it.
+//! generations of before, frozen layers that no vault stands on any more. A record says what is left to do, so that a
+//! restart goes on with it.
+
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Refusal, Vaults};
-use crate::records::{Change, View};
+use super::layers::HIDDEN;
+use super::{Refusal, Vault, Vaults, settings};
+use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
 /// Records that one commit takes away.
 const AT_ONCE: usize = 1000;
 
-/// Where things of a vault lie.
-const PLACES: [&str; 4] = ["object", "deleted", "version", "material"];
+/// Where things of a layer lie.
+const PLACES: [&str; 5] = ["object", "deleted", "version", "material", HIDDEN];
 
-/// The record that says that what the vault `id` held is to be taken away.
+/// The record that says that what the layer `id` holds is to be taken away.
 pub(super) fn place(id: Uuid) -> Key {
     Key::from(format!("sweep/{}", id.simple()))
+}
+
+/// The record that says that a layer is frozen: vaults may share it.
+pub(super) fn frozen(layer: Uuid) -> Key {
+    Key::from(format!("layer/{}", layer.simple()))
+}
+
+/// Where the records of all frozen layers lie.
+pub(super) fn all_frozen() -> Key {
+    Key::from("layer/")
+}
+
+/// The record that says that there may be frozen layers that no vault stands on.
+pub(super) fn unswept() -> Key {
+    Key::from("layers-unswept")
 }
 
 impl Vaults {
@@ -25,6 +44,7 @@ impl Vaults {
     /// What the store reports.
     pub async fn sweep(&self) -> Result<usize, Refusal> {
         let mut swept = self.records().sweep().await?;
+        self.retire_layers().await?;
         loop {
             let view = self.records().view().await?;
             let Some(id) = self.records().scan::<Uuid>(&view, &Key::from("sweep/"), None, 1).await?.first().cloned()
@@ -32,11 +52,39 @@ impl Vaults {
                 return Ok(swept);
             };
             drop(view);
-            swept += self.sweep_vault(*id).await?;
+            swept += self.sweep_layer(*id).await?;
         }
     }
 
-    async fn sweep_vault(&self, id: Uuid) -> Result<usize, Refusal> {
+    /// Has the frozen layers swept away that no vault stands on. None of them can be wanted again: a vault comes to stand
+    /// on a layer only beside one that does.
+    async fn retire_layers(&self) -> Result<(), Refusal> {
+        let view = self.records().view().await?;
+        if view.revision_of(&unswept()).await?.is_none() {
+            return Ok(());
+        }
+        drop(view);
+        // One that is being folded is nobody's yet.
+        let _turn = self.turn(&all_frozen()).await;
+        self.records().update(|view: View| async move { self.retiring(&view).await }).await
+    }
+
+    async fn retiring(&self, view: &View) -> Result<Change<()>, Refusal> {
+        let Some(revision) = view.revision_of(&unswept()).await? else {
+            return Ok(Change { batch: Batch::default(), answer: () });
+        };
+        let vaults = self.records().scan::<Vault>(view, &settings::prefix(), None, usize::MAX).await?;
+        let used: HashSet<Uuid> = vaults.iter().flat_map(|vault| vault.below.iter().copied()).collect();
+        let mut batch = Batch::default().expect(unswept(), revision).delete(unswept());
+        for layer in self.records().scan::<Uuid>(view, &all_frozen(), None, usize::MAX).await? {
+            if !used.contains(&layer) {
+                batch = batch.delete(frozen(*layer)).put(place(*layer), encode(layer.as_ref())?);
+            }
+        }
+        Ok(Change { batch, answer: () })
+    }
+
+    async fn sweep_layer(&self, id: Uuid) -> Result<usize, Refusal> {
         let mut swept = 0;
         loop {
             let taken = self.records().update(|view: View| async move { sweeping(&view, id).await }).await?;

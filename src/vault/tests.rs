@@ -1,5 +1,7 @@
 //! What cannot be seen from outside: damaged records, a full pool, what lies on the disk.
 
+mod copies;
+
 use std::sync::Arc;
 
 use rsa::PrivateKey;
@@ -16,11 +18,11 @@ use crate::crypto::rsa::RsaSize;
 use crate::random::{self, SeededRandom};
 use crate::store::{Batch, DataKey, MasterKey, RedbOptions, Store};
 
-fn memory() -> Store {
+pub(super) fn memory() -> Store {
     Store::memory(DataKey::from_bytes(random::secret())).unwrap()
 }
 
-fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
+pub(super) fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
     let backup_key: BackupKeySource = Arc::new(|| Err("nothing is backed up here".to_owned()));
     let (records, random) = (Records::new(store.clone()), Arc::new(SeededRandom::new(seed)));
     Vaults::new(Means { records, pool: pool.clone(), random, backup_key, parsed_keys: 10 })

@@ -101,10 +101,21 @@ async fn an_identity_must_be_its_own() {
     let add = async |body: &str| world.admin("POST /admin/identities", body).await.error();
     assert_eq!(add(r#"{"name":"owner"}"#).await, "409 Conflict the identity 'owner' has the same name or an id of it");
     assert_eq!(add(r#"{"name":""}"#).await, "400 BadRequest name: must not be empty or hold blanks");
-    let unknown = add(r#"{"name":"x","groups":[]}"#).await;
-    assert!(unknown.starts_with("400 BadRequest groups: unknown field"), "{unknown}");
-    let federated = world.admin("POST /admin/identities/owner/token", r#"{"federated":true}"#).await.error();
-    assert!(federated.starts_with("400 BadRequest federated: unknown field `federated`"), "{federated}");
+    let unknown = add(r#"{"name":"x","trustedService":true}"#).await;
+    assert!(unknown.starts_with("400 BadRequest trustedService: unknown field"), "{unknown}");
+    assert_eq!(
+        add(r#"{"name":"x","certificates":["/etc/passwd"]}"#).await,
+        "400 BadRequest certificates[0]: must be a certificate as PEM text, not the name of a file"
+    );
+    assert_eq!(
+        add(r#"{"name":"x","federated":[{"issuer":"http://i","subject":"s"}]}"#).await,
+        "400 BadRequest federated[0].issuer: must be an https URL"
+    );
+    let both = r#"{"resource":"https://vault.azure.net","federated":true}"#;
+    assert_eq!(
+        world.admin("POST /admin/identities/owner/token", both).await.error(),
+        "400 BadRequest resource: a federated token is for the token endpoint alone; leave resource out"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Managed-identity tokens, the documents of the issuer, health.
 
+use keyhaven::app::Options;
 use keyhaven::config::Config;
 use keyhaven::crypto::base64url;
 use serde_json::Value;
@@ -155,35 +156,75 @@ async fn health_the_ca_and_the_status_are_open() {
 }
 
 #[tokio::test]
-async fn the_issuers_documents_lead_to_the_key_that_checks_its_tokens() {
-    let world = World::new().await;
-    let tenant = world.server.ready.tenant;
-    let host = format!("login.localhost:{}", world.port());
-    let get = async |path: String| world.send(world.request(&host, &format!("GET {path}"), "", None)).await.json();
-    let v1 = get(format!("/{tenant}/.well-known/openid-configuration")).await;
-    assert_eq!(v1["issuer"], format!("https://sts.windows.net/{tenant}/"));
-    let v2 = get(format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
-    assert_eq!(v2["issuer"], format!("https://{host}/{tenant}/v2.0"));
+async fn arcs_clients_prove_that_they_can_read_a_file() {
+    let keys = tempfile::tempdir().unwrap();
+    let dir = keys.path().join("tokens");
+    let config = Config::parse(CONFIG).unwrap();
+    let world = World::with(Options { config, arc_keys: dir.clone(), ..Options::default() }).await;
+    let ask = async |query: &str, headers: &[(&str, &str)]| {
+        let path = format!("/arc/metadata/identity/oauth2/token?api-version=2020-06-01&{query}");
+        world.plain(&world.server.ready.identity, &path, headers).await
+    };
+    let query = format!("resource={RESOURCE}");
+    assert_eq!(ask(&query, &[]).await.status, 400, "the probe of a metadata service");
+    assert!(!dir.exists(), "nothing is written before it is needed");
+    let challenge = ask(&query, &[("metadata", "true")]).await;
+    assert_eq!(challenge.status, 401);
+    let path = challenge.header("www-authenticate").strip_prefix("Basic realm=").unwrap().to_owned();
+    let path = std::path::PathBuf::from(path);
+    assert_eq!((path.parent(), path.extension().unwrap().to_str()), (Some(dir.as_path()), Some("key")));
+    let key = std::fs::read_to_string(&path).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert!(key.len() <= 4096 && mode & 0o077 == 0, "{} bytes, mode {mode:o}", key.len());
 
-    let token = world.token("owner").await;
-    let header: Value = serde_json::from_slice(&base64url::decode(token.split('.').next().unwrap()).unwrap()).unwrap();
-    for document in [v1, v2] {
-        let uri = document["jwks_uri"].as_str().unwrap().strip_prefix(&format!("https://{host}")).unwrap().to_owned();
-        let keys = get(uri).await;
-        assert_eq!(keys["keys"][0]["kid"], header["kid"]);
-        checks(&keys["keys"][0], &token);
+    let basic = |key: &str| format!("Basic {key}");
+    let wrong = ask(&query, &[("metadata", "true"), ("authorization", &basic("guessed"))]).await;
+    assert_eq!(wrong.status, 401);
+    let given = ask(&query, &[("metadata", "true"), ("authorization", &basic(&key))]).await;
+    assert_eq!(claims(&given)["aud"], RESOURCE);
+    let nobody = &Config::parse(CONFIG).unwrap().identities[1];
+    for (name, id) in [("object_id", nobody.object_id.to_string()), ("msi_res_id", nobody.resource_id.clone())] {
+        let given =
+            ask(&format!("{query}&{name}={id}"), &[("metadata", "true"), ("authorization", &basic(&key))]).await;
+        assert_eq!(
+            (claims(&given)["oid"].as_str(), given.json()[name].as_str()),
+            (Some(&*nobody.object_id.to_string()), Some(&*id))
+        );
     }
-    let other = get("/00000000-0000-0000-0000-000000000000/discovery/keys".to_owned()).await;
-    assert_eq!(other["error"], "invalid_tenant");
+    world.server.stop().await;
+    assert!(!path.exists(), "the key goes with the server");
 }
 
-/// An independent library finds the signature good with the published key.
-fn checks(jwk: &Value, token: &str) {
-    use rsa::signature::Verifier;
-    let number =
-        |name: &str| rsa::BoxedUint::from_be_slice_vartime(&base64url::decode(jwk[name].as_str().unwrap()).unwrap());
-    let key = rsa::PublicKey::new(number("n"), number("e")).unwrap();
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    let signature = rsa::pkcs1v15::Signature::try_from(base64url::decode(signature).unwrap().as_slice()).unwrap();
-    rsa::pkcs1v15::VerifyingKey::<sha2::Sha256>::new(key).verify(signed.as_bytes(), &signature).unwrap();
+#[tokio::test]
+async fn arcs_clients_are_told_when_no_key_can_be_written() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let world = World::with(Options { arc_keys: file.path().join("tokens"), ..Options::default() }).await;
+    let path = format!("/arc/metadata/identity/oauth2/token?api-version=2020-06-01&resource={RESOURCE}");
+    let answer = world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await;
+    let why = answer.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(answer.status == 400 && why.starts_with("No key can be written to "), "{} {why}", answer.status);
+}
+
+#[tokio::test]
+async fn service_fabrics_clients_ask_over_tls() {
+    let world = World::new().await;
+    let secret = world.server.ready.env["IDENTITY_HEADER"].clone();
+    let ask = async |query: &str, secret: &str| {
+        let line = format!("GET /fabric/metadata/identity/oauth2/token?api-version=2019-07-01-preview{query}");
+        let mut request = world.request(&format!("localhost:{}", world.port()), &line, "", None);
+        if !secret.is_empty() {
+            request.headers_mut().insert("secret", secret.parse().unwrap());
+        }
+        world.send(request).await
+    };
+    let query = format!("&resource={RESOURCE}");
+    assert_eq!(claims(&ask(&query, &secret).await)["aud"], RESOURCE);
+    let code =
+        |answer: Answer| format!("{} {}", answer.status.as_u16(), answer.json()["error"]["code"].as_str().unwrap());
+    assert_eq!(code(ask(&query, "").await), "401 SecretHeaderNotFound");
+    assert_eq!(code(ask(&query, "guessed").await), "401 Unauthorized");
+    assert_eq!(code(ask("", &secret).await), "400 ArgumentNullOrEmpty");
+    assert_eq!(code(ask(&format!("{query}&client_id=x"), &secret).await), "400 ArgumentNullOrEmpty");
+    let plainly = world.plain(&world.server.ready.identity, "/fabric/metadata/identity/oauth2/token", &[]).await;
+    assert_eq!(plainly.status, 404, "not without TLS");
 }

@@ -1,5 +1,5 @@
-//! The life of things as a state machine: random sequences of everything that can happen to several objects, compared
-//! after every step with a small model that knows only the service's rules.
+//! The life of things as a state machine: random sequences of everything that can happen to several objects, and to
+//! vaults that are copied, compared after every step with a small model that knows only the service's rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,9 @@ use crate::world::{START, World};
 
 const DAY: i64 = 86_400;
 const RETENTION: i64 = 7 * DAY;
-const VAULTS: [&str; 2] = ["acme", "guarded"];
+/// The vaults of the configuration, and those that copies are made as.
+const VAULTS: [&str; 4] = ["acme", "guarded", "copy-one", "copy-two"];
+const CONFIGURED: usize = 2;
 const KINDS: [&str; 2] = ["keys", "secrets"];
 const NAMES: [&str; 2] = ["a", "B-2"];
 
@@ -45,13 +47,24 @@ enum Step {
     Purge(Which),
     Backup(Which),
     Restore(Which),
+    /// From the first to the second, which is no vault of the configuration.
+    Copy(usize, usize),
+    Drop(usize),
     Advance(i64),
     Restart,
 }
 
 fn which() -> impl Strategy<Value = Which> {
     // Mostly the same few, so that things happen to them.
-    (prop_oneof![3 => Just(0), 1 => Just(1)], 0..KINDS.len(), prop_oneof![3 => Just(0), 1 => Just(1)])
+    (
+        prop_oneof![3 => Just(0), 1 => Just(1), 3 => Just(2), 1 => Just(3)],
+        0..KINDS.len(),
+        prop_oneof![3 => Just(0), 1 => Just(1)],
+    )
+}
+
+fn copy() -> impl Strategy<Value = usize> {
+    CONFIGURED..VAULTS.len()
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -63,9 +76,27 @@ fn step() -> impl Strategy<Value = Step> {
         2 => which().prop_map(Step::Purge),
         1 => which().prop_map(Step::Backup),
         2 => which().prop_map(Step::Restore),
+        2 => (0..VAULTS.len(), copy()).prop_map(|(from, to)| Step::Copy(from, to)),
+        1 => copy().prop_map(Step::Drop),
         2 => prop_oneof![Just(DAY), Just(RETENTION - 1), Just(RETENTION), 0..2 * RETENTION].prop_map(Step::Advance),
         1 => Just(Step::Restart),
     ]
+}
+
+impl Step {
+    /// The object that it is about, if it is about one.
+    const fn which(&self) -> Option<Which> {
+        match self {
+            Self::Create(which)
+            | Self::Update(which)
+            | Self::Delete(which)
+            | Self::Recover(which)
+            | Self::Purge(which)
+            | Self::Backup(which)
+            | Self::Restore(which) => Some(*which),
+            Self::Copy(..) | Self::Drop(_) | Self::Advance(_) | Self::Restart => None,
+        }
+    }
 }
 
 /// What the service says of one object.
@@ -76,6 +107,8 @@ struct Object {
     updates: u32,
     /// When it was deleted, if it is.
     deleted: Option<i64>,
+    /// Whether its end is scheduled: not in a copy where nothing was done with it.
+    scheduled: bool,
 }
 
 /// What the service says of all of them.
@@ -83,14 +116,39 @@ struct Object {
 struct Model {
     now: i64,
     objects: BTreeMap<Which, Object>,
+    /// The vaults there are, each with whether it has purge protection.
+    vaults: BTreeMap<usize, bool>,
 }
 
 impl Model {
-    /// The objects whose retention has ended go; answers how many.
+    fn new() -> Self {
+        Self { now: START, objects: BTreeMap::new(), vaults: [(0, false), (1, true)].into() }
+    }
+
+    /// The objects whose retention has ended go; answers of how many that was scheduled.
     fn expire(&mut self) -> usize {
-        let (before, now) = (self.objects.len(), self.now);
-        self.objects.retain(|_, object| object.deleted.is_none_or(|deleted| now < deleted + RETENTION));
-        before - self.objects.len()
+        let (mut ran, now) = (0, self.now);
+        self.objects.retain(|_, object| {
+            let stays = object.deleted.is_none_or(|deleted| now < deleted + RETENTION);
+            ran += usize::from(!stays && object.scheduled);
+            stays
+        });
+        ran
+    }
+
+    /// The vault `to` holds from now on what `from` holds.
+    fn copy(&mut self, from: usize, to: usize) {
+        self.vaults.insert(to, self.vaults[&from]);
+        let copied: Vec<_> = self.objects.iter().filter(|((vault, ..), _)| *vault == from).collect();
+        let unscheduled = |object: &Object| Object { scheduled: false, ..object.clone() };
+        let copied: Vec<_> =
+            copied.into_iter().map(|((_, kind, name), object)| ((to, *kind, *name), unscheduled(object))).collect();
+        self.objects.extend(copied);
+    }
+
+    fn drop(&mut self, vault: usize) {
+        self.vaults.remove(&vault);
+        self.objects.retain(|(of, ..), _| *of != vault);
     }
 
     fn is_live(&self, which: Which) -> bool {
@@ -159,6 +217,11 @@ async fn take(
     backups: &mut BTreeMap<usize, (Which, Object, String)>,
 ) {
     let path = |(_, kind, name): Which| format!("/{}/{}", KINDS[kind], NAMES[name]);
+    if let Some((vault, ..)) = step.which().filter(|(vault, ..)| !model.vaults.contains_key(vault)) {
+        let (status, refused) = client.ask(vault, "GET /keys", "").await;
+        assert_eq!((status, &refused["error"]["code"]), (404, &"VaultNotFound".into()));
+        return;
+    }
     match step {
         Step::Create(which) => {
             let line =
@@ -192,6 +255,7 @@ async fn take(
             assert_eq!(status, if model.is_live(*which) { 200 } else { 404 });
             let now = model.now;
             if let Some(object) = model.objects.get_mut(which) {
+                object.scheduled |= object.deleted.is_none();
                 object.deleted.get_or_insert(now);
             }
         }
@@ -207,12 +271,12 @@ async fn take(
             };
             assert_eq!(status, expected);
             if let Some(object) = model.objects.get_mut(which) {
-                object.deleted = None;
+                (object.deleted, object.scheduled) = (None, false);
             }
         }
         Step::Purge(which) => {
             let (status, _) = client.ask(which.0, &format!("DELETE /deleted{}", &path(*which)[1..]), "").await;
-            let protected = which.0 == 1;
+            let protected = model.vaults[&which.0];
             let expected = if protected {
                 403
             } else if model.is_deleted(*which) {
@@ -245,6 +309,27 @@ async fn take(
                 model.objects.insert(which, object.clone());
             }
         }
+        Step::Copy(from, to) => {
+            let line = format!("PUT /admin/vaults/{}", VAULTS[*to]);
+            let answer = client.world.admin(&line, &format!(r#"{{"copyOf":"{}"}}"#, VAULTS[*from])).await;
+            let (from_is, to_is) = (model.vaults.contains_key(from), model.vaults.contains_key(to));
+            let expected = if !from_is {
+                404
+            } else if to_is {
+                409
+            } else {
+                201
+            };
+            assert_eq!(answer.status, expected, "{}", answer.text);
+            if expected == 201 {
+                model.copy(*from, *to);
+            }
+        }
+        Step::Drop(vault) => {
+            let answer = client.world.admin(&format!("DELETE /admin/vaults/{}", VAULTS[*vault]), "").await;
+            assert_eq!(answer.status, if model.vaults.contains_key(vault) { 204 } else { 404 });
+            model.drop(*vault);
+        }
         Step::Advance(seconds) => {
             let answer = client.world.admin("POST /admin/clock", &format!(r#"{{"advance":"PT{seconds}S"}}"#)).await;
             model.now += seconds;
@@ -256,7 +341,7 @@ async fn take(
 
 /// Compares everything that can be seen with the model.
 async fn check(client: &mut Client, model: &Model) {
-    for (vault, kind) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+    for (vault, kind) in model.vaults.keys().flat_map(|vault| [(*vault, 0), (*vault, 1)]) {
         let of_kind = || model.objects.iter().filter(|((v, k, _), _)| (*v, *k) == (vault, kind));
         let names = |deleted: bool| -> BTreeSet<String> {
             let found = of_kind().filter(|(_, object)| object.deleted.is_some() == deleted);
@@ -266,7 +351,7 @@ async fn check(client: &mut Client, model: &Model) {
         assert_eq!(live.keys().cloned().collect::<BTreeSet<_>>(), names(false));
         let gone = client.all(vault, &format!("/deleted{}", KINDS[kind])).await;
         assert_eq!(gone.keys().cloned().collect::<BTreeSet<_>>(), names(true));
-        let level = if vault == 0 { "CustomizedRecoverable+Purgeable" } else { "CustomizedRecoverable" };
+        let level = if model.vaults[&vault] { "CustomizedRecoverable" } else { "CustomizedRecoverable+Purgeable" };
         for item in live.values().chain(gone.values()) {
             let attributes = &item["attributes"];
             assert_eq!((&attributes["recoveryLevel"], &attributes["recoverableDays"]), (&level.into(), &7.into()));
@@ -306,7 +391,7 @@ async fn check_object(client: &mut Client, model: &Model, which: Which) {
 async fn live_through(steps: &[Step], dir: Option<&Path>) {
     let start = ClockChoice::Virtual { start: Some(Timestamp::from_unix(START)), frozen: Some(true) };
     let mut client = Client::start(dir, start).await;
-    let (mut model, mut backups) = (Model { now: START, objects: BTreeMap::new() }, BTreeMap::new());
+    let (mut model, mut backups) = (Model::new(), BTreeMap::new());
     for step in steps {
         if matches!(step, Step::Restart) && dir.is_some() {
             client.world.server.stop().await;

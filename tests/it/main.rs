@@ -5,16 +5,19 @@
 
 mod access;
 mod admin;
+mod arm;
 mod backup;
 mod challenge;
 #[expect(unreachable_pub, reason = "other files run the command too")]
 mod cli;
 mod clock;
 mod commands;
+mod copies;
 mod create;
 mod deletion;
 mod durability;
 mod embedded;
+mod entra;
 mod errors;
 mod faults;
 mod golden;
@@ -23,6 +26,7 @@ mod import;
 mod lifecycle;
 mod limits;
 mod lists;
+mod on_demand;
 mod operate;
 mod panics;
 mod private;

@@ -63,3 +63,20 @@ async fn the_ca_is_constrained_critically_and_leaves_have_what_strict_verifiers_
     assert_eq!(names.len(), 1);
     assert_eq!(names[0].to_string(), "DNSName(acme.vault.localhost)");
 }
+
+#[tokio::test]
+async fn the_leaf_for_localhost_stays_though_others_are_forgotten() {
+    let config = keyhaven::config::Config::parse(r#"{"limits":{"mintedLeaves":1}}"#).unwrap();
+    let world = World::with(keyhaven::app::Options { config, ..keyhaven::app::Options::default() }).await;
+    let leaf = async |name: &str| {
+        let stream = world.tls(name).await.unwrap();
+        stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+    };
+    let first = leaf("localhost").await;
+    let other = leaf("a-vault.vault.localhost").await;
+    for name in ["b-vault.vault.localhost", "c-vault.vault.localhost"] {
+        leaf(name).await;
+    }
+    assert_ne!(leaf("a-vault.vault.localhost").await, other, "this one was forgotten");
+    assert_eq!(leaf("localhost").await, first, "clients of Service Fabric know the server by its thumbprint");
+}

@@ -27,6 +27,7 @@ use crate::app::{self, Listen, Running, Variables};
 ///
 /// The server keeps nothing (unless --data is given) and listens on free ports. COMMAND finds the vault at
 /// https://NAME.vault.azure.net (in KEYHAVEN_VAULT_URL) and signs in as a managed identity, with nothing changed.
+/// Other vaults are made as they are asked for, like that one.
 /// When it has ended, stderr says which hosts were taken over, tunnelled and refused. The exit status is COMMAND's.
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -57,7 +58,7 @@ impl Run {
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
         let tenant = own.get("AZURE_TENANT_ID").and_then(|id| Uuid::parse_str(id).ok());
         let log_level = if self.show_log { "info" } else { "warn" };
-        let defaults = Defaults { ephemeral: true, listen, log_level, tenant };
+        let defaults = Defaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
         self.server.log(defaults.log_level)?;
         let mut signals = Signals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::input::{self, bad};
 use super::{AdminDoor, conflict, failed, guarded};
 use crate::config::entry;
-use crate::directory::{AddRefusal, IdentityRecord};
+use crate::directory::{AddRefusal, Grant, IdentityRecord};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Response, body};
@@ -46,7 +46,7 @@ pub(super) async fn list(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
 /// Adds an identity: an entry of the file's `identities`.
 pub(super) async fn add(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
     let bytes = input::read(body, &door.limits).await?;
-    let identity = entry::identity(&bytes, door.tenant(), 0).map_err(|error| bad(error.to_string()))?;
+    let identity = entry::identity(&bytes, door.directory.about(), 0).map_err(|error| bad(error.to_string()))?;
     match door.directory.add(&identity).await {
         Ok(()) => Ok(body::json(StatusCode::CREATED, &Shown::of(&identity))),
         Err(AddRefusal::Taken { by }) => Err(conflict(format!("the identity '{by}' has the same name or an id of it"))),
@@ -67,6 +67,8 @@ pub(super) async fn remove(door: Arc<AdminDoor>, params: Params) -> Result<Respo
 #[serde(deny_unknown_fields)]
 struct TokenAsked {
     resource: Option<String>,
+    #[serde(default)]
+    federated: bool,
 }
 
 /// Whoever has it is somebody, so it has no `Debug`.
@@ -76,14 +78,22 @@ struct TokenGiven {
     expires_on: i64,
 }
 
-/// A token of an identity, for `https://vault.azure.net` when no resource is named.
+/// A token of an identity: for `https://vault.azure.net` when no resource is named; or one that says who it is, to be
+/// exchanged at the token endpoint.
 pub(super) async fn token(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
     let asked: TokenAsked = input::object(&door, body).await?;
+    if asked.federated && asked.resource.is_some() {
+        return Err(bad("resource: a federated token is for the token endpoint alone; leave resource out"));
+    }
     let resource = asked.resource.as_deref().unwrap_or("https://vault.azure.net");
     let name = params.get("name");
     let found = door.directory.named(name).await.map_err(|error| failed(&error.to_string()))?;
     let identity = found.ok_or_else(|| absent(name))?;
-    let issued = door.directory.issue(&identity, resource).await.map_err(|error| failed(&error.to_string()))?;
+    let issued = match asked.federated {
+        true => door.directory.federated_token(&identity).await,
+        false => door.directory.issue(&identity, resource, Grant::Managed).await,
+    };
+    let issued = issued.map_err(|error| failed(&error.to_string()))?;
     let given = TokenGiven { access_token: issued.access_token, expires_on: issued.expires_on };
     Ok(body::json(StatusCode::OK, &given))
 }

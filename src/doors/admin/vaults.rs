@@ -1,11 +1,12 @@
-//! Vaults: shown, made, changed, taken away.
+//! Vaults: shown, made, copied, changed, taken away.
 
 use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::input::{self, bad};
 use super::{AdminDoor, conflict, failed, guarded};
@@ -14,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Response, body};
 use crate::operation::Operation;
-use crate::vault::{Refusal, VaultName};
+use crate::vault::{InitialVault, Refusal, Vault, VaultName};
 
 pub(super) static LIST: Operation = guarded("VaultList", Method::GET, "/admin/vaults");
 pub(super) static PUT: Operation = guarded("VaultPut", Method::PUT, "/admin/vaults/{name}");
@@ -31,42 +32,101 @@ pub(super) async fn list(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
     Ok(body::json(StatusCode::OK, &Listed { vaults: all.iter().map(|vault| entry::shown(vault)).collect() }))
 }
 
-/// Makes a vault (201), or changes what may change of one (200); what is left out stays.
+/// What is sent to make or to change a vault: an entry of the file's `vaults`, and perhaps which vault it copies.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    copy_of: Option<String>,
+    #[serde(flatten)]
+    entry: Map<String, Value>,
+}
+
+/// Makes a vault (201), or changes what may change of one (200); what is left out stays. With `copyOf` it makes a copy
+/// (201), where what is left out is as in the source.
 pub(super) async fn put(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let bytes = input::read(body, &door.limits).await?;
-    let name = name(&params)?;
+    let Given { copy_of, entry } = input::object(&door, body).await?;
+    let name = name(params.get("name"), "name")?;
     let there = door.vaults.find(&name).await.map_err(refused)?;
-    let all = door.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
-    let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
-    let wanted = entry::vault(&name, there.as_deref(), &bytes, door.tenant(), &identities);
-    let wanted = wanted.map_err(|error| bad(error.to_string()))?;
-    if let Some(why) = wanted.aliases.iter().find_map(|alias| door.levers.uncertified(alias)) {
-        return Err(conflict(why));
+    let had_aliases = there.as_ref().is_some_and(|vault| !vault.aliases.is_empty());
+    let made = match copy_of {
+        Some(source) => door.copied(&source, &name, &entry).await?,
+        None => door.put(there.as_deref(), &name, &entry).await?,
+    };
+    if had_aliases || !made.aliases.is_empty() {
+        door.levers.vaults_changed().await;
     }
-    let (vault, _) = door.vaults.put_vault(wanted, there.as_deref(), door.clock.now()).await.map_err(refused)?;
-    door.levers.vaults_changed().await;
     let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(body::json(status, &entry::shown(&vault)))
+    Ok(body::json(status, &entry::shown(&made)))
+}
+
+impl AdminDoor {
+    async fn put(
+        &self,
+        there: Option<&Vault>,
+        name: &VaultName,
+        given: &Map<String, Value>,
+    ) -> Result<Arc<Vault>, ApiError> {
+        let wanted = self.wanted(name, there, given).await?;
+        let (vault, _) = self.vaults.put_vault(wanted, there, self.clock.now()).await.map_err(refused)?;
+        Ok(vault)
+    }
+
+    async fn copied(&self, source: &str, name: &VaultName, given: &Map<String, Value>) -> Result<Arc<Vault>, ApiError> {
+        let source = self::name(source, "copyOf")?;
+        let there = self.vaults.find(&source).await.map_err(refused)?;
+        let source = there.ok_or_else(|| no_such_vault(&source))?;
+        let mut like = source.as_ref().clone();
+        // A host name leads to one vault.
+        like.aliases.clear();
+        let wanted = self.wanted(name, Some(&like), given).await?;
+        let (vault, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map_err(refused)?;
+        Ok(vault)
+    }
+
+    /// The vault called `name` with what is `given` of it, the rest as it is in `like`.
+    async fn wanted(
+        &self,
+        name: &VaultName,
+        like: Option<&Vault>,
+        given: &Map<String, Value>,
+    ) -> Result<InitialVault, ApiError> {
+        let all = self.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
+        let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
+        let text = Zeroizing::new(serde_json::to_vec(given).map_err(|error| failed(&error.to_string()))?);
+        let wanted = entry::vault(name, like, &text, self.tenant(), &identities);
+        let wanted = wanted.map_err(|error| bad(error.to_string()))?;
+        match wanted.aliases.iter().find_map(|alias| self.levers.uncertified(alias)) {
+            Some(why) => Err(conflict(why)),
+            None => Ok(wanted),
+        }
+    }
 }
 
 /// Takes a vault away with all that it holds.
 pub(super) async fn delete(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
-    let name = name(&params)?;
+    let name = name(params.get("name"), "name")?;
     if !door.vaults.delete_vault(&name).await.map_err(refused)? {
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No vault is called '{name}'.")));
+        return Err(no_such_vault(&name));
     }
     door.levers.vaults_changed().await;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 
-fn name(params: &Params) -> Result<VaultName, ApiError> {
+fn name(text: &str, member: &str) -> Result<VaultName, ApiError> {
     let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
-    VaultName::parse(params.get("name")).ok_or_else(|| bad(format!("name: {rule}")))
+    VaultName::parse(text).ok_or_else(|| bad(format!("{member}: {rule}")))
+}
+
+fn no_such_vault(name: &VaultName) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No vault is called '{name}'."))
 }
 
 fn refused(refusal: Refusal) -> ApiError {
     match refusal {
-        Refusal::Fixed { .. } | Refusal::AliasTaken { .. } => conflict(refusal.to_string()),
+        Refusal::Fixed { .. } | Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } => {
+            conflict(refusal.to_string())
+        }
+        Refusal::NoSuchVault { name } => no_such_vault(&name),
         Refusal::Busy => conflict("somebody else changed it at the same moment; ask again"),
         Refusal::NeedsPremium { .. } => bad(refusal.to_string()),
         other => failed(&other.to_string()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::http::authority::Authority;
-use crate::vault::{Refusal, Vault, VaultName, Vaults};
+use crate::vault::{OnDemand, Refusal, Vault, VaultName, Vaults};
 
 /// The local suffix and those of the clouds, each with its `privatelink` form where the service has one.
 const SUFFIXES: [&str; 9] = [
@@ -23,17 +23,57 @@ const SUFFIXES: [&str; 9] = [
 pub struct Hosts {
     default_vault: VaultName,
     default_hosts: Vec<String>,
+    on_demand: Option<OnDemand>,
+}
+
+/// The vault that a host name means.
+#[derive(Debug)]
+pub(super) enum Meant {
+    /// One that is there.
+    There(Arc<Vault>),
+    /// One that would be made for a request that is allowed in it: what it would be.
+    Wanted(Vault),
+}
+
+impl Meant {
+    /// The vault, as requests are judged by it.
+    pub(super) fn vault(&self) -> &Vault {
+        match self {
+            Self::There(vault) => vault,
+            Self::Wanted(vault) => vault,
+        }
+    }
 }
 
 impl Hosts {
     /// `localhost`, addresses and `default_hosts` (lower case; the machine's own name among them) mean
-    /// `default_vault`.
-    pub fn new(default_vault: VaultName, default_hosts: Vec<String>) -> Self {
-        Self { default_vault, default_hosts }
+    /// `default_vault`. Vaults that are asked for by their name and are not there are made as `on_demand` says, if it
+    /// says so.
+    pub fn new(default_vault: VaultName, default_hosts: Vec<String>, on_demand: Option<OnDemand>) -> Self {
+        Self { default_vault, default_hosts, on_demand }
+    }
+
+    /// The vault that `authority` means, if it means one.
+    pub(super) async fn meant(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Meant>, Refusal> {
+        if let Some(vault) = self.find(vaults, authority).await? {
+            return Ok(Some(Meant::There(vault)));
+        }
+        let name = named(authority.host());
+        let wanted = name.zip(self.on_demand.as_ref()).map(|(name, on_demand)| on_demand.preview(&name));
+        Ok(wanted.map(Meant::Wanted))
+    }
+
+    /// The vault that was `meant`, made if it was not there.
+    pub(super) async fn made(&self, vaults: &Vaults, meant: Meant) -> Result<Arc<Vault>, Refusal> {
+        match (meant, &self.on_demand) {
+            (Meant::There(vault), _) => Ok(vault),
+            (Meant::Wanted(vault), Some(on_demand)) => vaults.find_or_make(&vault.name, on_demand).await,
+            (Meant::Wanted(_), None) => Err(Refusal::Busy),
+        }
     }
 
     /// The vault that answers on `authority`, if there is one.
-    pub async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Arc<Vault>>, Refusal> {
+    pub(super) async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Arc<Vault>>, Refusal> {
         if let Some(name) = named(authority.host())
             && let Some(vault) = vaults.find(&name).await?
         {

@@ -38,7 +38,7 @@ pub use refusal::failure;
 
 use api_version::ApiVersion;
 use exchange::{Asked, Exchange};
-use host::Hosts;
+use host::{Hosts, Meant};
 
 /// What the handlers of this door share.
 pub struct VaultDoor {
@@ -55,6 +55,9 @@ pub struct VaultDoor {
     /// Bounds.
     pub limits: Arc<Limits>,
 }
+
+/// The most vaults that the answer names when none is found.
+const NAMED: usize = 20;
 
 type Handler = fn(Arc<VaultDoor>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
@@ -129,10 +132,10 @@ impl Open {
     /// The vault and the operation that a request is about, for rules that speak of them.
     pub async fn about(&self, request: &Request) -> Option<(VaultName, &'static Operation)> {
         let authority = Authority::of(request)?;
-        let vault = self.door.hosts.find(&self.door.vaults, &authority).await.ok()??;
+        let meant = self.door.hosts.meant(&self.door.vaults, &authority).await.ok()??;
         let method = method::meant(request.method(), request.headers()).ok()?;
         match self.routes.find(&method, request.uri().path()) {
-            Lookup::Found(operation, ..) => Some((vault.name.clone(), operation)),
+            Lookup::Found(operation, ..) => Some((meant.vault().name.clone(), operation)),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => None,
         }
     }
@@ -171,16 +174,17 @@ impl Open {
         arrival: Arrival,
         id: Uuid,
     ) -> Result<(Handler, Exchange), ApiError> {
-        let vault = self.door.vault(&asked.authority).await?;
+        let meant = self.door.meant(&asked.authority).await?;
         let who = self.door.authenticate(request, &asked.authority, arrival).await?;
         let method = method::meant(request.method(), request.headers())?;
         let (operation, handler, params) = match self.routes.find(&method, request.uri().path()) {
             Lookup::Found(operation, handler, params) => (operation, *handler, params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(&method, request)),
         };
-        self.door.permit(operation, &vault, &who)?;
+        self.door.permit(operation, meant.vault(), &who)?;
         input::check_type(request)?;
         let api_version = ApiVersion::of(&asked.query)?;
+        let vault = self.door.made(meant, operation, &who).await?;
         let call = Call { now: self.door.clock.now(), who, vault, id };
         Ok((handler, Exchange { operation, params, asked, api_version, call }))
     }
@@ -188,17 +192,30 @@ impl Open {
 
 impl VaultDoor {
     /// The vault that answers on a host, or the 404 that names those there are.
-    async fn vault(&self, authority: &Authority) -> Result<Arc<Vault>, ApiError> {
-        let found = self.hosts.find(&self.vaults, authority).await;
+    async fn meant(&self, authority: &Authority) -> Result<Meant, ApiError> {
+        let found = self.hosts.meant(&self.vaults, authority).await;
         match found.map_err(refusal::error)? {
-            Some(vault) => Ok(vault),
+            Some(meant) => Ok(meant),
             None => Err(self.no_such_vault(authority).await),
         }
     }
 
+    /// The vault that was meant. One that is missing is made for a request that would be allowed in it, so that nobody
+    /// fills the store with names; what is there by then may be another one, which has its own say.
+    async fn made(&self, meant: Meant, operation: &Operation, who: &Identity) -> Result<Arc<Vault>, ApiError> {
+        let wanted = matches!(meant, Meant::Wanted(_));
+        let vault = self.hosts.made(&self.vaults, meant).await.map_err(refusal::error)?;
+        if wanted {
+            self.permit(operation, &vault, who)?;
+        }
+        Ok(vault)
+    }
+
     async fn no_such_vault(&self, authority: &Authority) -> ApiError {
         let there = self.vaults.all().await.unwrap_or_default();
-        let names: Vec<_> = there.iter().map(|vault| vault.name.as_str()).collect();
+        let more = there.len().checked_sub(NAMED).filter(|more| *more > 0).map(|more| format!("{more} more"));
+        let names = there.iter().take(NAMED).map(|vault| vault.name.as_str());
+        let names: Vec<_> = names.chain(more.as_deref()).collect();
         refusal::no_such_vault(authority, &names)
     }
 

@@ -54,7 +54,11 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
             bad(format!("An object with more than {most} versions cannot be backed up."))
         }
         // Requests of this door do not change vaults.
-        Refusal::Fixed { .. } | Refusal::AliasTaken { .. } => internal(&refusal.to_string()),
+        Refusal::Fixed { .. }
+        | Refusal::AliasTaken { .. }
+        | Refusal::VaultTaken { .. }
+        | Refusal::NoSuchVault { .. } => internal(&refusal.to_string()),
+        Refusal::TooManyVaults { most } => too_many_vaults(most),
         Refusal::Disabled { kind, operation } => disabled(kind, operation),
         // No public text was found for these two; the inner codes follow KeyDisabled.
         Refusal::NotYetValid { operation } => {
@@ -303,6 +307,15 @@ pub(super) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
          https://NAME.vault.localhost.",
         authority.host(),
         names.join(", ")
+    );
+    ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
+}
+
+/// The 404 for a vault that is not made on demand any more.
+fn too_many_vaults(most: usize) -> ApiError {
+    let text = format!(
+        "There is no such vault, and none is made on demand any more: there are {most} vaults. Delete some with \
+         keyhaven vault delete, or all that the configuration does not have with keyhaven reset."
     );
     ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
 }

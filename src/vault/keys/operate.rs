@@ -66,15 +66,15 @@ impl Vaults {
     /// The key's parsed form: from memory, else read and parsed on the pool (0.2 to 1.3 ms).
     pub(super) async fn parsed(&self, call: &Call, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
         let keys = self.keys(call);
-        let place = keys.material_key(&found.name, &found.version);
-        let mark = (place.clone(), view.revision_of(&place).await?.unwrap_or_default());
+        let key = keys.material_key(&found.name, &found.version);
+        let mark = keys.placed(view, &key).await?.unwrap_or((key, 0));
         if let Some(key) = self.inner.parsed.get(&mark) {
             return Ok(key);
         }
         let material = keys.material(view, &found.name, &found.version).await?;
         let family = found.record.public.family();
         let parsed = self.inner.pool.run(move || Key::load(family, &material)).await?;
-        let key = Arc::new(parsed.map_err(|error| damaged(&place, &error))?);
+        let key = Arc::new(parsed.map_err(|error| damaged(&mark.0, &error))?);
         self.inner.parsed.insert(mark, key.clone());
         Ok(key)
     }

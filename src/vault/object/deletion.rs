@@ -1,16 +1,15 @@
 //! Deleting, recovering, purging. A deletion moves the head alone; what an object is at a moment follows from the dates
 //! in it. State changes at once, unless the vault's `deletionDelay` asks for the service's states in between.
 
-use std::sync::Arc;
-
 use super::super::due::Due;
+use super::super::layers::within;
 use super::super::{Attempt, ObjectName, Refusal};
 use super::head::State;
 use super::objects::Objects;
 use super::{Deleted, Found, Head};
 use crate::clock::Timestamp;
 use crate::records::{Change, Record, View, encode};
-use crate::store::{Batch, Key, Revision};
+use crate::store::{Batch, Key};
 
 /// Seconds of a day of retention.
 const DAY: i64 = 86_400;
@@ -50,20 +49,21 @@ impl Objects<'_> {
     }
 
     async fn deleting<T: Record>(&self, view: &View, name: &ObjectName) -> Result<Change<Removed<T>>, Refusal> {
-        let (head, revision) = match self.state(view, name).await? {
-            State::Live(head, revision) => (head, revision),
+        let head = match self.state(view, name).await? {
+            State::Live(head) => head,
             State::Recovering => return Err(self.unchangeable(name, &State::Recovering, Attempt::Delete)),
             _ => return Err(self.not_found(name, None)),
         };
         let found = self.version_of(view, &head, None).await?;
-        let batch = self.judged(view).await?.expect(self.head_key(name), revision).delete(self.head_key(name));
+        let batch = self.expecting(view, [&self.head_key(name), &self.deleted_key(name)]).await?;
+        let batch = self.layers().without(view, batch, &self.head_key(name)).await?;
         if !self.call.vault.soft_delete {
             let batch = self.without_versions(view, &head, batch).await?;
             return Ok(Change { batch, answer: Removed { found, deletion: None } });
         }
         let deleted = self.deleted(&head);
         let due = Due::purge(&self.call.vault, self.kind, &head.name, deleted.ends());
-        let batch = batch.expect(self.deleted_key(name), 0).put(self.deleted_key(name), encode(&deleted)?);
+        let batch = batch.put(self.deleted_key(name), encode(&deleted)?);
         let batch = batch.put(due.key(), encode(&due)?);
         Ok(Change { batch, answer: Removed { found, deletion: Some(Deletion::from(&deleted)) } })
     }
@@ -86,7 +86,8 @@ impl Objects<'_> {
         name: &ObjectName,
     ) -> Result<Removed<T>, Refusal> {
         self.with_soft_delete("get deleted")?;
-        match self.vaults.records().get::<Deleted>(view, &self.deleted_key(name)).await? {
+        self.standing(view).await?;
+        match self.get::<Deleted>(view, &self.deleted_key(name)).await? {
             Some(deleted) if deleted.is_seen(self.call.now) => {
                 let found = self.version_of(view, &deleted.head, None).await?;
                 Ok(Removed { found, deletion: Some(deleted.as_ref().into()) })
@@ -103,8 +104,8 @@ impl Objects<'_> {
     }
 
     async fn recovering<T: Record>(&self, view: &View, name: &ObjectName) -> Result<Change<Found<T>>, Refusal> {
-        let (deleted, revision) = match self.state(view, name).await? {
-            State::Deleted(deleted, revision) => (deleted, revision),
+        let deleted = match self.state(view, name).await? {
+            State::Deleted(deleted) => deleted,
             State::Live(..) => return Err(Refusal::NotDeleted { kind: self.kind, name: name.clone() }),
             other => return Err(self.unchangeable(name, &other, Attempt::Recover)),
         };
@@ -112,8 +113,8 @@ impl Objects<'_> {
         let delay = self.call.vault.deletion_delay;
         let until = (delay > 0).then(|| self.call.now.plus_seconds(i64::from(delay)));
         let head = Head { recovering: until, ..deleted.head.clone() };
-        let batch = self.unscheduled(view, &deleted, revision).await?;
-        let batch = batch.delete(self.deleted_key(name)).expect(self.head_key(name), 0);
+        let batch = self.unscheduled(view, &deleted).await?;
+        let batch = self.layers().without(view, batch, &self.deleted_key(name)).await?;
         Ok(Change { batch: batch.put(self.head_key(name), encode(&head)?), answer: found })
     }
 
@@ -130,15 +131,15 @@ impl Objects<'_> {
     }
 
     async fn purging(&self, view: &View, name: &ObjectName) -> Result<Change<()>, Refusal> {
-        let (deleted, revision) = match self.state(view, name).await? {
-            State::Deleted(deleted, revision) => (deleted, revision),
+        let deleted = match self.state(view, name).await? {
+            State::Deleted(deleted) => deleted,
             State::Live(..) => return Err(self.not_deleted(name)),
             other => return Err(self.unchangeable(name, &other, Attempt::Purge)),
         };
-        let batch = self.unscheduled(view, &deleted, revision).await?;
+        let batch = self.unscheduled(view, &deleted).await?;
         let delay = self.call.vault.deletion_delay;
         if delay == 0 {
-            let batch = batch.delete(self.deleted_key(name));
+            let batch = self.layers().without(view, batch, &self.deleted_key(name)).await?;
             return Ok(Change { batch: self.without_versions(view, &deleted.head, batch).await?, answer: () });
         }
         let purged = Some(self.call.now.plus_seconds(i64::from(delay)));
@@ -152,35 +153,34 @@ impl Objects<'_> {
 
     /// Takes away what is left of an object whose time is over at the moment of this call; answers whether anything was.
     pub(in super::super) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
-        let key = self.deleted_key(name);
-        let (records, key) = (self.vaults.records(), &key);
-        records
-            .update(|view: View| async move {
-                match records.entry::<Deleted>(&view, key).await? {
-                    Some((deleted, revision)) if deleted.ends() <= self.call.now => {
-                        let due = Due::purge(&self.call.vault, self.kind, name, deleted.ends());
-                        let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
-                        let batch = self.without_versions(&view, &deleted.head, batch.delete(due.key())).await?;
-                        Ok(Change { batch, answer: true })
-                    }
-                    _ => Ok(Change { batch: Batch::default(), answer: false }),
-                }
-            })
-            .await
+        self.vaults.records().update(|view: View| async move { self.reclaiming(&view, name).await }).await
+    }
+
+    async fn reclaiming(&self, view: &View, name: &ObjectName) -> Result<Change<bool>, Refusal> {
+        let key = &self.deleted_key(name);
+        match self.get::<Deleted>(view, key).await? {
+            Some(deleted) if deleted.ends() <= self.call.now => {
+                let batch = self.layers().without(view, self.unscheduled(view, &deleted).await?, key).await?;
+                Ok(Change { batch: self.without_versions(view, &deleted.head, batch).await?, answer: true })
+            }
+            _ => Ok(Change { batch: Batch::default(), answer: false }),
+        }
     }
 
     /// A batch that may take the deleted head away or replace it, and takes what it had scheduled off.
-    async fn unscheduled(&self, view: &View, deleted: &Arc<Deleted>, revision: Revision) -> Result<Batch, Refusal> {
-        let due = Due::purge(&self.call.vault, self.kind, &deleted.head.name, deleted.ends());
-        let batch = self.judged(view).await?.expect(self.deleted_key(&deleted.head.name), revision);
+    async fn unscheduled(&self, view: &View, deleted: &Deleted) -> Result<Batch, Refusal> {
+        let name = &deleted.head.name;
+        let due = Due::purge(&self.call.vault, self.kind, name, deleted.ends());
+        let batch = self.expecting(view, [&self.deleted_key(name), &self.head_key(name)]).await?;
         Ok(batch.delete(due.key()))
     }
 
     /// `batch`, taking every version away too.
     async fn without_versions(&self, view: &View, head: &Head, mut batch: Batch) -> Result<Batch, Refusal> {
         for prefix in [self.versions_of(&head.name), self.materials_of(&head.name)] {
-            let found = view.keys(&Key::from(prefix), None, usize::MAX).await?;
-            batch.delete.extend(found.into_iter().map(|(key, _)| key));
+            for (key, _) in self.layers().keys(view, &Key::from(prefix), None, usize::MAX).await? {
+                batch = self.layers().without(view, batch, &within(&key, self.layers().own())).await?;
+            }
         }
         Ok(batch)
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{ObjectName, Version};
 use crate::clock::Timestamp;
-use crate::store::Revision;
 
 /// The head of an object that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,13 +43,13 @@ pub(super) enum State {
     /// Nothing.
     Free,
     /// An object.
-    Live(Arc<Head>, Revision),
+    Live(Arc<Head>),
     /// An object that is being recovered.
     Recovering,
     /// An object that is being deleted, or purged.
     Deleting,
     /// A deleted object.
-    Deleted(Arc<Deleted>, Revision),
+    Deleted(Arc<Deleted>),
     /// A deleted object whose time is over; its records are still to be taken away.
     Gone,
 }
@@ -71,8 +70,8 @@ impl Head {
         self.recovering.is_none_or(|until| until <= now)
     }
 
-    pub(super) fn state(head: &Arc<Self>, revision: Revision, now: Timestamp) -> State {
-        if head.is_seen(now) { State::Live(head.clone(), revision) } else { State::Recovering }
+    pub(super) fn state(head: &Arc<Self>, now: Timestamp) -> State {
+        if head.is_seen(now) { State::Live(head.clone()) } else { State::Recovering }
     }
 }
 
@@ -87,13 +86,13 @@ impl Deleted {
         self.settled <= now && now < self.ends()
     }
 
-    pub(super) fn state(head: &Arc<Self>, revision: Revision, now: Timestamp) -> State {
+    pub(super) fn state(head: &Arc<Self>, now: Timestamp) -> State {
         if head.ends() <= now {
             State::Gone
         } else if head.purged.is_some() || now < head.settled {
             State::Deleting
         } else {
-            State::Deleted(head.clone(), revision)
+            State::Deleted(head.clone())
         }
     }
 }

@@ -14,6 +14,7 @@ impl Objects<'_> {
         view: &View,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
+        self.standing(view).await?;
         let (keys, next) = self.page(view, &self.heads(), page).await?;
         let mut items = Vec::new();
         for key in &keys {
@@ -32,6 +33,7 @@ impl Objects<'_> {
         page: &PageRequest,
     ) -> Result<Page<Removed<T>>, Refusal> {
         self.with_soft_delete("list deleted")?;
+        self.standing(view).await?;
         let (keys, next) = self.page(view, &self.deleted_heads(), page).await?;
         let mut items = Vec::new();
         for key in &keys {
@@ -52,7 +54,8 @@ impl Objects<'_> {
         name: &ObjectName,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
-        let Some(head) = self.vaults.records().get::<Head>(view, &self.head_key(name)).await? else {
+        self.standing(view).await?;
+        let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
             self.no_orphans(view, name).await?;
             return Ok(Page { items: vec![], next: None });
         };
@@ -82,7 +85,7 @@ impl Objects<'_> {
     /// The keys of a page below `prefix`, and where the next one begins.
     async fn page(&self, view: &View, prefix: &str, page: &PageRequest) -> Result<(Vec<Key>, Option<String>), Refusal> {
         let after = page.after.as_ref().map(|last| Key::from(format!("{prefix}{last}")));
-        let found = view.keys(&Key::from(prefix), after.as_ref(), page.limit + 1).await?;
+        let found = self.layers().keys(view, &Key::from(prefix), after.as_ref(), page.limit + 1).await?;
         let more = found.len() > page.limit;
         let keys: Vec<Key> = found.into_iter().take(page.limit).map(|(key, _)| key).collect();
         let next = keys.last().filter(|_| more).and_then(last_segment);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::super::layers::Layers;
 use super::super::{Attempt, Call, Kind, ObjectName, Refusal, Vault, Vaults, Version, settings};
 use super::{Deleted, Found, Head, head::State};
 use crate::records::{Change, Record, View, encode, missing};
@@ -25,7 +26,8 @@ impl Objects<'_> {
         name: &ObjectName,
         version: Option<&Version>,
     ) -> Result<Found<T>, Refusal> {
-        match self.vaults.records().get::<Head>(view, &self.head_key(name)).await? {
+        self.standing(view).await?;
+        match self.get::<Head>(view, &self.head_key(name)).await? {
             Some(head) if head.is_seen(self.call.now) => self.version_of(view, &head, version).await,
             Some(_) => Err(self.not_found(name, version)),
             None => {
@@ -43,7 +45,7 @@ impl Objects<'_> {
         version: Option<&Version>,
     ) -> Result<Found<T>, Refusal> {
         let wanted = version.unwrap_or(&head.latest);
-        match self.vaults.records().get(view, &self.version_key(&head.name, wanted)).await? {
+        match self.get(view, &self.version_key(&head.name, wanted)).await? {
             Some(record) => Ok(Found { name: head.name.clone(), version: wanted.clone(), record }),
             None => Err(self.version_absent(view, head, version).await?),
         }
@@ -64,14 +66,12 @@ impl Objects<'_> {
             .records()
             .update(|view: View| async move {
                 let version = self.free_version(&view, name).await?;
-                let (head, revision) = self.head_with(&view, name, &version).await?;
+                let head = self.head_with(&view, name, &version).await?;
                 let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
+                let seen = [&self.head_key(name), &self.deleted_key(name), &key];
                 let batch = self
-                    .judged(&view)
+                    .expecting(&view, seen)
                     .await?
-                    .expect(self.head_key(name), revision)
-                    .expect(self.deleted_key(name), 0)
-                    .expect(key.clone(), 0)
                     .expect(place.clone(), 0)
                     .put(self.head_key(name), encode(&head)?)
                     .put(key, bytes.clone())
@@ -84,17 +84,17 @@ impl Objects<'_> {
     async fn free_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
         loop {
             let version = self.vaults.new_version();
-            if view.revision_of(&self.version_key(name, &version)).await?.is_none() {
+            if self.placed(view, &self.version_key(name, &version)).await?.is_none() {
                 return Ok(version);
             }
         }
     }
 
-    /// The head with one version more, and the revision it has now.
-    async fn head_with(&self, view: &View, name: &ObjectName, version: &Version) -> Result<(Head, Revision), Refusal> {
+    /// The head with one version more.
+    async fn head_with(&self, view: &View, name: &ObjectName, version: &Version) -> Result<Head, Refusal> {
         match self.state(view, name).await? {
-            State::Live(head, revision) => Ok((head.with(version), revision)),
-            State::Free => Ok((Head::new(name, version), 0)),
+            State::Live(head) => Ok(head.with(version)),
+            State::Free => Ok(Head::new(name, version)),
             taken => Err(self.taken(name, &taken)),
         }
     }
@@ -125,11 +125,8 @@ impl Objects<'_> {
             .update(|view: View| async move {
                 let found = self.find::<T>(&view, name, version).await?;
                 let key = self.version_key(name, &found.version);
-                let revision = view.revision_of(&key).await?.unwrap_or_default();
-                let head = view.revision_of(&self.head_key(name)).await?.unwrap_or_default();
                 let next = decide(&found.record)?;
-                let batch = self.judged(&view).await?.expect(self.head_key(name), head).expect(key.clone(), revision);
-                let batch = batch.put(key, encode(&next)?);
+                let batch = self.expecting(&view, [&self.head_key(name), &key]).await?.put(key, encode(&next)?);
                 Ok(Change { batch, answer: Found { record: Arc::new(next), ..found } })
             })
             .await
@@ -142,17 +139,19 @@ impl Objects<'_> {
         name: &ObjectName,
         version: &Version,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        Ok(self.vaults.records().bytes(view, &self.material_key(name, version)).await?)
+        let key = self.material_key(name, version);
+        let place = self.placed(view, &key).await?.map_or(key, |(place, _)| place);
+        Ok(self.vaults.records().bytes(view, &place).await?)
     }
 
     /// What `name` stands for now.
     pub(super) async fn state(&self, view: &View, name: &ObjectName) -> Result<State, Refusal> {
-        let (records, now) = (self.vaults.records(), self.call.now);
-        if let Some((head, revision)) = records.entry::<Head>(view, &self.head_key(name)).await? {
-            return Ok(Head::state(&head, revision, now));
+        self.standing(view).await?;
+        if let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? {
+            return Ok(Head::state(&head, self.call.now));
         }
-        if let Some((deleted, revision)) = records.entry::<Deleted>(view, &self.deleted_key(name)).await? {
-            return Ok(Deleted::state(&deleted, revision, now));
+        if let Some(deleted) = self.get::<Deleted>(view, &self.deleted_key(name)).await? {
+            return Ok(Deleted::state(&deleted, self.call.now));
         }
         self.no_orphans(view, name).await?;
         Ok(State::Free)
@@ -171,8 +170,9 @@ impl Objects<'_> {
 
     /// A missing head means that there is no such object only when no version is left without it.
     pub(super) async fn no_orphans(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
-        let orphans = view.keys(&Key::from(self.versions_of(name)), None, 1).await?;
-        if orphans.is_empty() || view.revision_of(&self.deleted_key(name)).await?.is_some() {
+        self.still_standing(view).await?;
+        let orphans = self.layers().keys(view, &Key::from(self.versions_of(name)), None, 1).await?;
+        if orphans.is_empty() || self.placed(view, &self.deleted_key(name)).await?.is_some() {
             return Ok(());
         }
         // A vault that was just deleted is taken away in pieces, heads first.
@@ -185,7 +185,8 @@ impl Objects<'_> {
         let Some(version) = version else {
             return Err(missing(&self.version_key(&head.name, &head.latest)).into());
         };
-        let there = view.keys(&Key::from(self.versions_of(&head.name)), None, head.versions.saturating_add(1)).await?;
+        let prefix = Key::from(self.versions_of(&head.name));
+        let there = self.layers().keys(view, &prefix, None, head.versions.saturating_add(1)).await?;
         if there.len() == head.versions {
             return Ok(self.not_found(&head.name, Some(version)));
         }
@@ -199,6 +200,55 @@ impl Objects<'_> {
 
     pub(super) fn not_found(&self, name: &ObjectName, version: Option<&Version>) -> Refusal {
         Refusal::NotFound { kind: self.kind, name: name.clone(), version: version.cloned() }
+    }
+}
+
+/// What is seen through the vault's layers.
+impl Objects<'_> {
+    pub(super) fn layers(&self) -> Layers<'_> {
+        Layers::of(&self.call.vault)
+    }
+
+    /// The record that is seen at `key`.
+    pub(super) async fn get<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
+        let records = self.vaults.records();
+        if let Some(record) = records.get(view, key).await? {
+            return Ok(Some(record));
+        }
+        match self.layers().below(view, key).await? {
+            Some((place, _)) => Ok(records.get(view, &place).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses a call whose vault stands on other layers by now: those of before may be swept away already. A vault that
+    /// has nothing to do with copies is not looked up for it.
+    pub(super) async fn standing(&self, view: &View) -> Result<(), Refusal> {
+        if self.call.vault.below.is_empty() { Ok(()) } else { self.still_standing(view).await }
+    }
+
+    async fn still_standing(&self, view: &View) -> Result<(), Refusal> {
+        let (before, key) = (&self.call.vault, settings::key_of(&self.call.vault.name));
+        let vault = self.vaults.records().get::<Vault>(view, &key).await?;
+        let stands = vault.is_some_and(|vault| vault.still_stands_as(before));
+        if stands { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    /// Where what is seen at `key` lies, and which commit put it there.
+    pub(in super::super) async fn placed(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, Refusal> {
+        match view.revision_of(key).await? {
+            Some(revision) => Ok(Some((key.clone(), revision))),
+            None => Ok(self.layers().below(view, key).await?),
+        }
+    }
+
+    /// An empty batch that is good only while the vault is as this call was judged by, and what is `seen` is so.
+    pub(super) async fn expecting<const N: usize>(&self, view: &View, seen: [&Key; N]) -> Result<Batch, Refusal> {
+        let mut batch = self.judged(view).await?;
+        for key in seen {
+            batch = self.layers().expecting(view, batch, key).await?;
+        }
+        Ok(batch)
     }
 }
 
@@ -240,7 +290,7 @@ impl Objects<'_> {
     fn path(&self, start: &str, rest: &[&str]) -> String {
         let mut path = String::with_capacity(start.len() + 48 + rest.iter().map(|part| part.len()).sum::<usize>());
         path.push_str(start);
-        path.push_str(self.call.vault.id.simple().encode_lower(&mut Uuid::encode_buffer()));
+        path.push_str(self.call.vault.layer().simple().encode_lower(&mut Uuid::encode_buffer()));
         path.extend(["/", self.kind.collection(), "/"].iter().chain(rest).copied());
         path
     }

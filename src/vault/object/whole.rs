@@ -10,6 +10,7 @@ use super::objects::Objects;
 use super::{Found, Head};
 use crate::crypto::base64url;
 use crate::records::{Change, Record, View, encode};
+use crate::store::Key;
 
 /// The most versions that are backed up (the service's backup page).
 const MAX_VERSIONS: usize = 500;
@@ -65,7 +66,8 @@ impl OneVersion {
 impl Objects<'_> {
     /// An object with everything that it is.
     pub(in super::super) async fn whole(&self, view: &View, name: &ObjectName) -> Result<Whole, Refusal> {
-        let Some(head) = self.vaults.records().get::<Head>(view, &self.head_key(name)).await? else {
+        self.standing(view).await?;
+        let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
             self.no_orphans(view, name).await?;
             return Err(self.not_found(name, None));
         };
@@ -76,8 +78,10 @@ impl Objects<'_> {
             return Err(Refusal::TooManyVersions { most: MAX_VERSIONS });
         }
         let mut versions = Vec::new();
-        for entry in view.entries(&crate::store::Key::from(self.versions_of(name)), None, MAX_VERSIONS + 1).await? {
-            versions.push(self.one_version(view, name, &entry.key, &entry.value).await?);
+        let prefix = Key::from(self.versions_of(name));
+        for (key, _) in self.layers().keys(view, &prefix, None, MAX_VERSIONS + 1).await? {
+            let record = self.vaults.records().bytes(view, &key).await?;
+            versions.push(self.one_version(view, name, &key, &record).await?);
         }
         if versions.len() != head.versions {
             return Err(self.miscounted(name));
@@ -89,7 +93,7 @@ impl Objects<'_> {
         &self,
         view: &View,
         name: &ObjectName,
-        key: &crate::store::Key,
+        key: &Key,
         record: &[u8],
     ) -> Result<OneVersion, Refusal> {
         let text = key.to_string();
@@ -123,8 +127,7 @@ impl Objects<'_> {
         }
         let head =
             Head { name: name.clone(), latest: whole.latest.clone(), versions: whole.versions.len(), recovering: None };
-        let mut batch = self.judged(view).await?;
-        batch = batch.expect(self.head_key(name), 0).expect(self.deleted_key(name), 0);
+        let mut batch = self.expecting(view, [&self.head_key(name), &self.deleted_key(name)]).await?;
         batch = batch.put(self.head_key(name), encode(&head)?);
         for one in &whole.versions {
             let material = one.material()?;

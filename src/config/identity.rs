@@ -1,0 +1,143 @@
+//! Identities in the configuration file, and in the admin API.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use uuid::Uuid;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::derived;
+use super::file::{ConfigError, wrong};
+use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, Federation, IdentityRecord, Tenant};
+
+/// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
+const LONGEST_NAME: usize = 128;
+/// The most groups, certificates and federated issuers, each, of one identity.
+const MOST: usize = 20;
+/// The mark of a certificate that is given as it is.
+const PEM: &str = "-----BEGIN CERTIFICATE-----";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FileIdentity {
+    name: String,
+    client_id: Option<Uuid>,
+    object_id: Option<Uuid>,
+    resource_id: Option<String>,
+    #[serde(default)]
+    system_assigned: bool,
+    client_secret: Option<String>,
+    #[serde(default)]
+    groups: Vec<Uuid>,
+    #[serde(default)]
+    certificates: Vec<String>,
+    #[serde(default)]
+    federated: Vec<FileFederation>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFederation {
+    issuer: String,
+    subject: String,
+    audience: Option<String>,
+}
+
+/// Where certificates may be: in files too, or only where they are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// A path is read.
+    Read,
+    /// A path is refused: who asks from elsewhere must not make the server read its files.
+    Refused,
+}
+
+/// The identities of a configuration.
+pub(super) fn identities(given: Vec<FileIdentity>, tenant: Tenant) -> Result<Vec<IdentityRecord>, ConfigError> {
+    let mut known: Vec<IdentityRecord> = Vec::new();
+    for (order, identity) in given.into_iter().enumerate() {
+        let path = format!("identities[{order}]");
+        let identity = identity.record(&path, tenant, order, Files::Read)?;
+        let twin = known.iter().find(|other| {
+            other.name == identity.name
+                || other.client_id == identity.client_id
+                || other.object_id == identity.object_id
+        });
+        if let Some(twin) = twin {
+            return Err(wrong(path, format!("shares its name or an id with the identity '{}'", twin.name)));
+        }
+        known.push(identity);
+    }
+    Ok(known)
+}
+
+impl FileIdentity {
+    pub(super) fn record(
+        self,
+        path: &str,
+        tenant: Tenant,
+        order: usize,
+        files: Files,
+    ) -> Result<IdentityRecord, ConfigError> {
+        self.check(path)?;
+        let name = self.name;
+        let certificate = |(index, text): (usize, &String)| {
+            certificate(text, files).map_err(|why| wrong(format!("{path}.certificates[{index}]"), why))
+        };
+        Ok(IdentityRecord {
+            client_id: self.client_id.unwrap_or_else(|| derived(tenant.id, "client", &name)),
+            object_id: self.object_id.unwrap_or_else(|| derived(tenant.id, "object", &name)),
+            resource_id: self.resource_id.unwrap_or_else(|| tenant.resource_id(&name)),
+            system_assigned: self.system_assigned,
+            client_secret: self.client_secret.map(ClientSecret::new),
+            groups: self.groups,
+            certificates: self.certificates.iter().enumerate().map(certificate).collect::<Result<_, _>>()?,
+            federated: self.federated.into_iter().map(FileFederation::agreed).collect(),
+            made_on_the_spot: false,
+            name,
+            order,
+        })
+    }
+
+    fn check(&self, path: &str) -> Result<(), ConfigError> {
+        if self.name.is_empty() || self.name.chars().any(char::is_whitespace) {
+            return Err(wrong(format!("{path}.name"), "must not be empty or hold blanks"));
+        }
+        if self.name.len() > LONGEST_NAME {
+            return Err(wrong(format!("{path}.name"), format!("must be at most {LONGEST_NAME} bytes")));
+        }
+        if self.client_secret.as_ref().is_some_and(String::is_empty) {
+            return Err(wrong(format!("{path}.clientSecret"), "must not be empty"));
+        }
+        let counts = [self.groups.len(), self.certificates.len(), self.federated.len()];
+        for (member, count) in ["groups", "certificates", "federated"].into_iter().zip(counts) {
+            if count > MOST {
+                return Err(wrong(format!("{path}.{member}"), format!("must have at most {MOST} entries")));
+            }
+        }
+        let insecure = self.federated.iter().position(|entry| !entry.issuer.starts_with("https://"));
+        insecure.map_or(Ok(()), |index| Err(wrong(format!("{path}.federated[{index}].issuer"), "must be an https URL")))
+    }
+}
+
+impl FileFederation {
+    fn agreed(self) -> Federation {
+        let audience = self.audience.unwrap_or_else(|| EXCHANGE_AUDIENCE.to_owned());
+        Federation { issuer: self.issuer, subject: self.subject, audience }
+    }
+}
+
+/// The certificate (DER in base64) that `text` is as PEM, or that the file of this name holds.
+fn certificate(text: &str, files: Files) -> Result<String, String> {
+    let pem = match (text.trim_start().starts_with(PEM), files) {
+        (true, _) => text.to_owned(),
+        (false, Files::Read) => std::fs::read_to_string(Path::new(text)).map_err(|error| format!("{text}: {error}"))?,
+        (false, Files::Refused) => return Err("must be a certificate as PEM text, not the name of a file".to_owned()),
+    };
+    let blocks = pem::parse_many(pem).map_err(|error| format!("is no PEM: {error}"))?;
+    let block = blocks.iter().find(|block| block.tag() == "CERTIFICATE").ok_or("holds no CERTIFICATE block")?;
+    X509Certificate::from_der(block.contents()).map_err(|error| format!("is no certificate: {error}"))?;
+    Ok(STANDARD.encode(block.contents()))
+}

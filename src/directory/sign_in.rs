@@ -1,0 +1,226 @@
+//! How an application proves who it is: by a client secret, or by an assertion.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::assertion::{Assertion, ForeignIssuers};
+use super::issuer::NotSigned;
+use super::token::{EXCHANGE_AUDIENCE, FederatedClaims};
+use super::{Chosen, ClientSecret, Directory, IdentityRecord, Strangers};
+use crate::records::RecordError;
+
+/// The secret of the built-in identity: everybody knows it, so it is good on this machine alone.
+const WELL_KNOWN_SECRET: &str = "keyhaven";
+
+/// What an application brings. It has no `Debug`: whoever has it is somebody.
+pub enum Proof {
+    /// A client secret.
+    Secret(Zeroizing<String>),
+    /// A signed token (RFC 7523).
+    Assertion(Zeroizing<String>),
+}
+
+/// An application that asks to sign in.
+pub struct SignIn<'a> {
+    /// The application id it gives.
+    pub client_id: &'a str,
+    /// What it brings.
+    pub proof: &'a Proof,
+    /// What an assertion of its own must be for: the addresses it is sent to.
+    pub audiences: &'a [String],
+    /// What becomes of applications that nobody has configured.
+    pub strangers: Strangers,
+    /// Whether it asks from this machine.
+    pub near: bool,
+}
+
+/// What signs any application in beside its own credentials, for this start: it takes the place of the real ones in the
+/// environment of the command that `run` starts.
+#[derive(Clone, Debug)]
+pub struct StandIn {
+    /// In the place of client secrets and passwords.
+    pub secret: ClientSecret,
+    /// In the place of certificates: DER in base64, if one was made.
+    pub certificate: Option<String>,
+}
+
+/// Why an application may not sign in.
+#[derive(Debug)]
+pub enum SignInRefusal {
+    /// There is no application of this id.
+    NoSuchApplication,
+    /// The secret is not the application's.
+    WrongSecret,
+    /// The secret is known to everybody, and the application asks from elsewhere.
+    SecretNotGoodHere,
+    /// The assertion is no JWT with what it must say.
+    Malformed,
+    /// The assertion speaks of somebody else than the application.
+    OtherSubject(String),
+    /// The assertion is for something else.
+    Audience(String),
+    /// The assertion is over, or not good yet.
+    Untimely,
+    /// The certificate of this thumbprint is not the application's.
+    UnknownCertificate(String),
+    /// The signature does not fit.
+    Signature,
+    /// The application trusts no such issuer, or not for this subject and audience.
+    NoFederation {
+        /// Who signed, as the assertion says.
+        issuer: String,
+        /// Of whom it speaks.
+        subject: String,
+    },
+    /// The issuer's keys could not be fetched.
+    Unreachable {
+        /// The issuer.
+        issuer: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The store failed.
+    Record(RecordError),
+}
+
+impl From<RecordError> for SignInRefusal {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl Directory {
+    /// Takes `stand_in` as good for every application, for as long as this directory lives.
+    pub fn accept(&self, stand_in: StandIn) {
+        // Once is enough: a server starts once.
+        let _ = self.inner.stand_in.set(stand_in);
+    }
+
+    /// The application that signs in.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub async fn sign_in(
+        &self,
+        asked: &SignIn<'_>,
+        foreign: &dyn ForeignIssuers,
+    ) -> Result<Arc<IdentityRecord>, SignInRefusal> {
+        let welcome = asked.strangers == Strangers::MadeKnown;
+        let chosen = Chosen::ClientId(asked.client_id.to_owned());
+        match self.choose(&chosen, Strangers::Refused).await? {
+            Some(identity) if !identity.made_on_the_spot => {
+                let trusting = welcome && identity.has_no_credentials();
+                if trusting {
+                    self.plausible(asked.proof)?
+                } else {
+                    self.proven(&identity, asked, foreign).await?
+                }
+                Ok(identity)
+            }
+            _ if welcome => {
+                self.plausible(asked.proof)?;
+                self.choose(&chosen, asked.strangers).await?.ok_or(SignInRefusal::NoSuchApplication)
+            }
+            _ => Err(SignInRefusal::NoSuchApplication),
+        }
+    }
+
+    /// Whether real credentials, which nobody here can check, look like ones.
+    fn plausible(&self, proof: &Proof) -> Result<(), SignInRefusal> {
+        match proof {
+            Proof::Secret(secret) if secret.is_empty() => Err(SignInRefusal::WrongSecret),
+            Proof::Secret(_) => Ok(()),
+            Proof::Assertion(token) => Assertion::parse(token)?.is_timely(self.inner.clock.now().unix()),
+        }
+    }
+
+    async fn proven(
+        &self,
+        identity: &IdentityRecord,
+        asked: &SignIn<'_>,
+        foreign: &dyn ForeignIssuers,
+    ) -> Result<(), SignInRefusal> {
+        match asked.proof {
+            Proof::Secret(secret) => self.has_secret(identity, secret, asked.near),
+            Proof::Assertion(token) => self.is_asserted(identity, &Assertion::parse(token)?, asked, foreign).await,
+        }
+    }
+
+    fn has_secret(&self, identity: &IdentityRecord, given: &str, near: bool) -> Result<(), SignInRefusal> {
+        let stands_in = self.inner.stand_in.get().is_some_and(|stand_in| stand_in.secret.is(given));
+        let own = identity.client_secret.as_ref().is_some_and(|secret| secret.is(given));
+        match (own, stands_in) {
+            (true, _) if given == WELL_KNOWN_SECRET && !near => Err(SignInRefusal::SecretNotGoodHere),
+            (true, _) | (_, true) => Ok(()),
+            (false, false) => Err(SignInRefusal::WrongSecret),
+        }
+    }
+
+    async fn is_asserted(
+        &self,
+        identity: &IdentityRecord,
+        assertion: &Assertion<'_>,
+        asked: &SignIn<'_>,
+        foreign: &dyn ForeignIssuers,
+    ) -> Result<(), SignInRefusal> {
+        assertion.is_timely(self.inner.clock.now().unix())?;
+        let (own_id, claims) = (identity.client_id.to_string(), &assertion.claims);
+        if claims.iss.eq_ignore_ascii_case(&own_id) {
+            return self.is_self_signed(identity, assertion, asked);
+        }
+        if claims.iss == self.federated_issuer() {
+            return self.is_ours(&own_id, asked.proof);
+        }
+        self.is_federated(identity, assertion, foreign).await
+    }
+
+    /// Signed by the application itself, with a certificate.
+    fn is_self_signed(
+        &self,
+        identity: &IdentityRecord,
+        assertion: &Assertion<'_>,
+        asked: &SignIn<'_>,
+    ) -> Result<(), SignInRefusal> {
+        if !assertion.claims.sub.eq_ignore_ascii_case(&assertion.claims.iss) {
+            return Err(SignInRefusal::OtherSubject(assertion.claims.sub.clone()));
+        }
+        assertion.is_for(asked.audiences)?;
+        let stand_in = self.inner.stand_in.get().and_then(|stand_in| stand_in.certificate.clone());
+        let certificates: Vec<_> = identity.certificates.iter().cloned().chain(stand_in).collect();
+        assertion.is_signed_by_one_of(&certificates)
+    }
+
+    /// Signed by this server: `identity token --federated`.
+    fn is_ours(&self, own_id: &str, proof: &Proof) -> Result<(), SignInRefusal> {
+        let Proof::Assertion(token) = proof else { return Err(SignInRefusal::Malformed) };
+        match self.inner.issuer.claims::<FederatedClaims>(token.trim()) {
+            Ok(claims) if claims.aud != EXCHANGE_AUDIENCE => Err(SignInRefusal::Audience(claims.aud)),
+            Ok(claims) if claims.sub != own_id => {
+                Err(SignInRefusal::NoFederation { issuer: claims.iss, subject: claims.sub })
+            }
+            Ok(_) => Ok(()),
+            Err(NotSigned::Unknown(why)) => Err(RecordError::Damaged { record: "issuer/current".into(), why }.into()),
+            Err(NotSigned::Malformed) => Err(SignInRefusal::Malformed),
+            Err(NotSigned::UnknownKey | NotSigned::BadSignature) => Err(SignInRefusal::Signature),
+        }
+    }
+
+    /// Signed by an issuer that the application trusts.
+    async fn is_federated(
+        &self,
+        identity: &IdentityRecord,
+        assertion: &Assertion<'_>,
+        foreign: &dyn ForeignIssuers,
+    ) -> Result<(), SignInRefusal> {
+        let (issuer, subject) = (&assertion.claims.iss, &assertion.claims.sub);
+        let trusts = identity.federated.iter().find(|entry| entry.issuer == *issuer && entry.subject == *subject);
+        let Some(entry) = trusts else {
+            return Err(SignInRefusal::NoFederation { issuer: issuer.clone(), subject: subject.clone() });
+        };
+        assertion.is_for(std::slice::from_ref(&entry.audience))?;
+        let keys = foreign.keys(issuer, assertion.kid()).await;
+        let keys = keys.map_err(|why| SignInRefusal::Unreachable { issuer: issuer.clone(), why })?;
+        assertion.is_signed_by_issuer(&keys)
+    }
+}

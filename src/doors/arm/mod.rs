@@ -1,0 +1,138 @@
+//! The management plane: `arm.localhost`, and through the takeover `management.azure.com`. Of it there is what every
+//! `az login` asks: the subscription.
+
+mod subscriptions;
+
+use std::sync::Arc;
+
+use hyper::header::AUTHORIZATION;
+use hyper::{Method, StatusCode};
+use uuid::Uuid;
+
+use crate::directory::{Directory, TokenRefusal};
+use crate::http::authority::Authority;
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+use crate::http::routes::{Lookup, Routes};
+use crate::http::{BoxFuture, Request, Response, body};
+use crate::operation::{Operation, Permission};
+use crate::random::{self, Random};
+
+/// The host name on this machine, exactly.
+pub const HOST: &str = "arm.localhost";
+/// The hosts of the public cloud: the management plane's, and that of the directory it asks.
+const CLOUD_HOSTS: [&str; 2] = ["management.azure.com", "graph.microsoft.com"];
+/// What tokens for this door are for, besides the host that was asked; each with or without a slash at its end.
+const AUDIENCES: [&str; 2] = ["https://management.core.windows.net", "https://management.azure.com"];
+
+/// Whether `host` (lower case) is one that the takeover takes over for this door.
+pub fn named_in_cloud(host: &str) -> bool {
+    CLOUD_HOSTS.contains(&host)
+}
+
+/// The hosts of the cloud.
+pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
+    CLOUD_HOSTS.into_iter()
+}
+
+/// What the handlers of this door share.
+pub struct ArmDoor {
+    /// The tenant and its subscription.
+    pub directory: Directory,
+    /// Where request ids come from.
+    pub random: Arc<dyn Random>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+}
+
+type Handler = fn(Arc<ArmDoor>) -> BoxFuture<Response>;
+
+/// The door, open.
+pub struct Open {
+    door: Arc<ArmDoor>,
+    routes: Routes<Handler>,
+}
+
+pub(crate) const fn operation(name: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { name, method, path, permission: Permission::Open }
+}
+
+impl Open {
+    /// Opens `door`.
+    pub fn new(door: ArmDoor) -> Self {
+        let routes: Routes<Handler> =
+            Routes::new(vec![(&subscriptions::LIST, |door| Box::pin(async move { subscriptions::list(&door) }))]);
+        Self { door: Arc::new(door), routes }
+    }
+
+    /// Answers a request that came in for `authority`.
+    pub async fn answer(&self, request: Request, authority: Authority) -> Response {
+        let id = random::uuid(&*self.door.random);
+        let mut answer = match self.admitted(&request, &authority).await {
+            Ok(handler) => handler(self.door.clone()).await,
+            Err(error) => error.into_response(),
+        };
+        body::drain(request.into_body(), &self.door.limits).await;
+        if let Ok(id) = id.to_string().parse() {
+            answer.headers_mut().insert("x-ms-request-id", id);
+        }
+        answer
+    }
+
+    async fn admitted(&self, request: &Request, authority: &Authority) -> Result<Handler, ApiError> {
+        self.door.authenticate(request, authority).await?;
+        let (method, path) = (request.method(), request.uri().path());
+        match self.routes.find(method, path) {
+            Lookup::Found(_, handler, _) => has_version(request).map(|()| *handler),
+            Lookup::NoSuchMethod | Lookup::NoSuchPath => {
+                let text =
+                    format!("Keyhaven's management plane does not have {method} {path}; it has GET /subscriptions.");
+                Err(ApiError::new(StatusCode::NOT_FOUND, "InvalidResourceType", text))
+            }
+        }
+    }
+}
+
+impl ArmDoor {
+    /// Any identity of the tenant may ask what there is here.
+    async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<(), ApiError> {
+        let tenant = self.directory.tenant();
+        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token =
+            given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let Some((_, token)) = token else {
+            return Err(unauthorized(tenant, "Authentication failed. The 'Authorization' header is missing."));
+        };
+        let own = format!("https://{authority}");
+        let audiences: Vec<_> = AUDIENCES.into_iter().chain([own.as_str()]).collect();
+        match self.directory.authenticate(token.trim(), &audiences).await {
+            Ok(_) => Ok(()),
+            Err(TokenRefusal::Record(error)) => {
+                tracing::error!(%error, "a token could not be checked");
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Please try again."))
+            }
+            Err(TokenRefusal::Audience(found)) => {
+                let text = format!(
+                    "The access token has been obtained for wrong audience or resource '{found}'. It should exactly match \
+                     with one of the allowed audiences '{}/', '{}/'.",
+                    AUDIENCES[0], AUDIENCES[1]
+                );
+                Err(unauthorized(tenant, text))
+            }
+            Err(_) => Err(unauthorized(tenant, "The access token is invalid or has expired.")),
+        }
+    }
+}
+
+fn unauthorized(tenant: Uuid, text: impl Into<String>) -> ApiError {
+    let challenge =
+        format!(r#"Bearer authorization_uri="https://login.microsoftonline.com/{tenant}", error="invalid_token""#);
+    ApiError::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", text).header("www-authenticate", challenge)
+}
+
+fn has_version(request: &Request) -> Result<(), ApiError> {
+    let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let named = query.into_iter().any(|(name, value)| name.eq_ignore_ascii_case("api-version") && !value.is_empty());
+    let text = "The api-version query parameter (?api-version=) is required for all requests.";
+    if named { Ok(()) } else { Err(ApiError::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", text)) }
+}

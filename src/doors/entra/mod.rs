@@ -1,0 +1,182 @@
+//! Entra: `login.localhost`, and through the takeover `login.microsoftonline.com` and its siblings. It gives tokens to
+//! applications that prove who they are, and says who issues tokens and with which keys. Nobody signs in by hand here.
+
+mod documents;
+mod refusal;
+mod tenant;
+mod token;
+
+use std::sync::Arc;
+
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, PRAGMA};
+use hyper::{Method, StatusCode};
+use uuid::Uuid;
+
+use crate::clock::{Clock, Timestamp};
+use crate::directory::{Directory, ForeignIssuers, Strangers};
+use crate::http::authority::Authority;
+use crate::http::limits::Limits;
+use crate::http::routes::{Lookup, Params, Routes};
+use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::operation::{Operation, Permission};
+use crate::random::{self, Random};
+
+use refusal::Refusal;
+
+/// The host name on this machine, exactly.
+pub const HOST: &str = "login.localhost";
+
+/// The hosts that MSAL trusts, cloud by cloud; the first is the one that each cloud prefers, the second the one that
+/// tokens are remembered under.
+const CLOUDS: [&[&str]; 6] = [
+    &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
+    &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+    &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+    &["login.sovcloud-identity.fr"],
+    &["login.sovcloud-identity.de"],
+    &["login.sovcloud-identity.sg"],
+];
+
+/// Whether `host` (lower case) is one that the takeover takes over for this door.
+pub fn named_in_cloud(host: &str) -> bool {
+    let regional = host.strip_suffix(".login.microsoft.com").is_some_and(|label| !label.contains('.'));
+    regional || cloud_hosts().any(|known| known == host)
+}
+
+/// The hosts of every cloud; what is below `login.microsoft.com` belongs to it too.
+pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
+    CLOUDS.into_iter().flatten().copied()
+}
+
+static TOKEN: Operation = open("TokenV2", Method::POST, "/{tenant}/oauth2/v2.0/token");
+static TOKEN_V1: Operation = open("Token", Method::POST, "/{tenant}/oauth2/token");
+static INSTANCES: Operation = open("InstanceDiscovery", Method::GET, "/{tenant}/discovery/instance");
+static CONFIGURATION_V1: Operation =
+    open("OpenIdConfiguration", Method::GET, "/{tenant}/.well-known/openid-configuration");
+static CONFIGURATION_V2: Operation =
+    open("OpenIdConfigurationV2", Method::GET, "/{tenant}/v2.0/.well-known/openid-configuration");
+static KEYS_V1: Operation = open("SigningKeys", Method::GET, "/{tenant}/discovery/keys");
+static KEYS_V2: Operation = open("SigningKeysV2", Method::GET, "/{tenant}/discovery/v2.0/keys");
+
+const fn open(name: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { name, method, path, permission: Permission::Open }
+}
+
+/// What the handlers of this door share.
+pub struct EntraDoor {
+    /// The tenant.
+    pub directory: Directory,
+    /// Where the keys of issuers that identities are federated with come from.
+    pub issuers: Arc<dyn ForeignIssuers>,
+    /// What becomes of applications that nobody has configured and that ask from this machine.
+    pub strangers: Strangers,
+    /// Where request ids come from.
+    pub random: Arc<dyn Random>,
+    /// The system clock.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: Arc<Limits>,
+}
+
+/// A request to this door.
+struct Asked {
+    /// The host it was sent to.
+    authority: Authority,
+    /// The tenant in the path.
+    tenant: String,
+    /// Whether it comes from this machine.
+    near: bool,
+    trace: Uuid,
+    correlation: Uuid,
+    now: Timestamp,
+}
+
+type Handler = fn(Arc<EntraDoor>, Asked, Request) -> BoxFuture<Result<Response, Refusal>>;
+
+/// The door, open.
+pub struct Open {
+    door: Arc<EntraDoor>,
+    routes: Routes<Handler>,
+}
+
+impl Open {
+    /// Opens `door`.
+    pub fn new(door: EntraDoor) -> Self {
+        let routes: Routes<Handler> = Routes::new(vec![
+            (&TOKEN, |door, asked, request| Box::pin(token::v2(door, asked, request))),
+            (&TOKEN_V1, |door, asked, request| Box::pin(token::v1(door, asked, request))),
+            (&INSTANCES, |_, asked, request| Box::pin(async move { Ok(documents::instances(&asked, &request)) })),
+            (&CONFIGURATION_V1, |door, asked, _| Box::pin(async move { documents::configuration(&door, &asked, "") })),
+            (&CONFIGURATION_V2, |door, asked, _| {
+                Box::pin(async move { documents::configuration(&door, &asked, "v2.0/") })
+            }),
+            (&KEYS_V1, |door, asked, _| Box::pin(documents::keys(door, asked))),
+            (&KEYS_V2, |door, asked, _| Box::pin(documents::keys(door, asked))),
+        ]);
+        Self { door: Arc::new(door), routes }
+    }
+
+    /// Answers a request that came in for `authority`.
+    pub async fn answer(&self, request: Request, authority: Authority, arrival: Arrival) -> Response {
+        let (handler, params) = match self.routes.find(request.method(), request.uri().path()) {
+            Lookup::Found(_, handler, params) => (Some(*handler), params),
+            Lookup::NoSuchMethod | Lookup::NoSuchPath => (None, Params::default()),
+        };
+        let asked = self.door.asked(&request, authority, &params, arrival);
+        let (trace, correlation, now) = (asked.trace, asked.correlation, asked.now);
+        let answered = match handler {
+            Some(handler) => handler(self.door.clone(), asked, request).await,
+            None => {
+                let what = format!("{} {}", request.method(), request.uri().path());
+                body::drain(request.into_body(), &self.door.limits).await;
+                Err(Refusal::NotHere(what))
+            }
+        };
+        let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(trace, correlation, now));
+        finish(&mut answer, trace);
+        answer
+    }
+}
+
+impl EntraDoor {
+    fn asked(&self, request: &Request, authority: Authority, params: &Params, arrival: Arrival) -> Asked {
+        let given = request.headers().get("client-request-id").and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
+        Asked {
+            authority,
+            tenant: params.get("tenant").to_owned(),
+            near: arrival.is_near(),
+            trace: random::uuid(&*self.random),
+            correlation: given.unwrap_or_else(|| random::uuid(&*self.random)),
+            now: self.clock.now(),
+        }
+    }
+}
+
+fn finish(answer: &mut Response, trace: Uuid) {
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    if let Ok(trace) = HeaderValue::from_str(&trace.to_string()) {
+        headers.insert(HeaderName::from_static("x-ms-request-id"), trace);
+    }
+}
+
+/// An answer of JSON.
+fn json<T: serde::Serialize>(value: &T) -> Response {
+    body::json(StatusCode::OK, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_of_every_cloud_are_taken_over_and_no_others() {
+        for host in ["login.microsoftonline.com", "sts.windows.net", "westeurope.login.microsoft.com"] {
+            assert!(named_in_cloud(host), "{host}");
+        }
+        for host in ["login.localhost", "graph.microsoft.com", "a.b.login.microsoft.com", "xlogin.microsoft.com"] {
+            assert!(!named_in_cloud(host), "{host}");
+        }
+    }
+}

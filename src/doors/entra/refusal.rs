@@ -1,0 +1,229 @@
+//! What this door says no with: OAuth errors in Entra's form, with the code, the status and the text that Entra has for
+//! each (its documented error codes). Texts hold no line ends and no quotation marks: a JSON escape there makes
+//! azure_identity for Rust lose them.
+
+use hyper::StatusCode;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::directory::SignInRefusal;
+use crate::http::{Response, body};
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Nothing is here, and this is what was asked.
+    NotHere(String),
+    /// The tenant of this id or name is another.
+    NoSuchTenant(String),
+    /// A parameter is missing from the form.
+    MissingParameter(&'static str),
+    /// The request is not what it should be, and this is why.
+    Malformed(&'static str),
+    /// The body is over the bound.
+    TooLarge,
+    /// There is another grant than client credentials.
+    OtherGrant(String),
+    /// The scope is not the `/.default` of a resource.
+    NotDefaultScope(String),
+    /// The resource is no URI and no application id.
+    NoSuchResource {
+        /// What was asked for.
+        resource: String,
+        /// The tenant.
+        tenant: Uuid,
+    },
+    /// There is neither a secret nor an assertion.
+    NoCredentials,
+    /// The application could not prove who it is.
+    SignIn {
+        /// Why.
+        why: SignInRefusal,
+        /// The application id it gave.
+        client_id: String,
+    },
+    /// The server failed; the cause is in the log.
+    Failed,
+}
+
+/// Entra's words: status, OAuth error, code, text.
+struct Words(StatusCode, &'static str, u32, String);
+
+#[derive(Serialize)]
+struct EntraError {
+    error: &'static str,
+    error_description: String,
+    error_codes: [u32; 1],
+    timestamp: String,
+    trace_id: Uuid,
+    correlation_id: Uuid,
+    error_uri: String,
+}
+
+impl Refusal {
+    /// The server failed because of `error`, which goes to the log.
+    pub(super) fn failed(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "a request to the token endpoint failed");
+        Self::Failed
+    }
+
+    /// The answer.
+    pub(super) fn answer(self, trace_id: Uuid, correlation_id: Uuid, now: Timestamp) -> Response {
+        let Words(status, error, code, text) = self.words();
+        let timestamp = now.to_string().replace('T', " ");
+        let text = text.replace(['\r', '\n', '"', '\\'], " ");
+        let error_description = format!(
+            "AADSTS{code}: {text} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
+        );
+        let error_uri = format!("https://login.microsoftonline.com/error?code={code}");
+        let error_codes = [code];
+        body::json(
+            status,
+            &EntraError { error, error_description, error_codes, timestamp, trace_id, correlation_id, error_uri },
+        )
+    }
+
+    fn words(self) -> Words {
+        let bad = |error, code, text: String| Words(StatusCode::BAD_REQUEST, error, code, text);
+        match self {
+            Self::NotHere(what) => Words(
+                StatusCode::NOT_FOUND,
+                "invalid_request",
+                90_001,
+                format!("Keyhaven does not have {what}; applications sign in here, people do not."),
+            ),
+            Self::NoSuchTenant(tenant) => bad(
+                "invalid_tenant",
+                90_002,
+                format!(
+                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into \
+                     the correct cloud. Check with your subscription administrator, this may happen if there are no \
+                     active subscriptions for the tenant."
+                ),
+            ),
+            Self::MissingParameter(name) => bad(
+                "invalid_request",
+                900_144,
+                format!("The request body must contain the following parameter: '{name}'."),
+            ),
+            Self::Malformed(why) => {
+                bad("invalid_request", 9_002_313, format!("Invalid request. Request is malformed or invalid: {why}."))
+            }
+            Self::TooLarge => Words(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                9_002_313,
+                "Invalid request. Request is malformed or invalid: the body is too large.".to_owned(),
+            ),
+            Self::OtherGrant(grant) => {
+                bad("unsupported_grant_type", 70_003, format!("The app requested an unsupported grant type '{grant}'."))
+            }
+            Self::NotDefaultScope(scope) => bad(
+                "invalid_scope",
+                1_002_012,
+                format!(
+                    "The provided value for scope {scope} is not valid. Client credential flows must have a scope value \
+                     with /.default suffixed to the resource identifier (application ID URI)."
+                ),
+            ),
+            Self::NoSuchResource { resource, tenant } => bad(
+                "invalid_resource",
+                500_011,
+                format!(
+                    "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if \
+                     the application has not been installed by the administrator of the tenant or consented to by any user \
+                     in the tenant. You might have sent your authentication request to the wrong tenant."
+                ),
+            ),
+            Self::NoCredentials => Words(
+                StatusCode::UNAUTHORIZED,
+                "invalid_client",
+                7_000_216,
+                "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type."
+                    .to_owned(),
+            ),
+            Self::SignIn { why, client_id } => sign_in(why, &client_id),
+            Self::Failed => transient(),
+        }
+    }
+}
+
+fn transient() -> Words {
+    let text = "A transient error has occurred. Please try again.".to_owned();
+    Words(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90_033, text)
+}
+
+fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
+    let unproven = |code, text: String| Words(StatusCode::UNAUTHORIZED, "invalid_client", code, text);
+    match why {
+        SignInRefusal::NoSuchApplication => Words(
+            StatusCode::BAD_REQUEST,
+            "unauthorized_client",
+            700_016,
+            format!(
+                "Application with identifier '{client_id}' was not found in the directory 'Keyhaven'. This can happen if the \
+                 application has not been installed by the administrator of the tenant or consented to by any user in the \
+                 tenant. You may have sent your authentication request to the wrong tenant."
+            ),
+        ),
+        SignInRefusal::WrongSecret => unproven(
+            7_000_215,
+            format!(
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, \
+                 not the client secret ID, for a secret added to app '{client_id}'."
+            ),
+        ),
+        SignInRefusal::SecretNotGoodHere => unproven(
+            7_000_215,
+            "Invalid client secret provided. The built-in secret of Keyhaven is known to everybody and good on its own \
+             machine alone: configure an identity with a clientSecret of its own."
+                .to_owned(),
+        ),
+        SignInRefusal::Malformed => unproven(
+            50_027,
+            "JWT token is invalid or malformed. The client assertion must be a signed JWT with iss, sub, aud and exp."
+                .to_owned(),
+        ),
+        SignInRefusal::OtherSubject(subject) => unproven(
+            700_021,
+            format!(
+                "Client assertion application identifier doesn't match 'client_id' parameter. Review the documentation \
+                 about client assertions; the subject is '{subject}', the client '{client_id}'."
+            ),
+        ),
+        SignInRefusal::Audience(audience) => unproven(
+            700_023,
+            format!("Client assertion audience claim does not match Realm issuer. The audience is '{audience}'."),
+        ),
+        SignInRefusal::Untimely => {
+            unproven(700_024, "Client assertion is not within its valid time range.".to_owned())
+        }
+        SignInRefusal::UnknownCertificate(thumbprint) => unproven(
+            700_027,
+            format!(
+                "The certificate with identifier used to sign the client assertion is not registered on application. \
+                 Key thumbprint: '{thumbprint}', application '{client_id}'."
+            ),
+        ),
+        SignInRefusal::Signature => {
+            unproven(700_027, format!("Client assertion failed signature validation, application '{client_id}'."))
+        }
+        SignInRefusal::NoFederation { issuer, subject } => unproven(
+            700_213,
+            format!(
+                "No matching federated identity record found for presented assertion subject '{subject}' and issuer \
+                 '{issuer}'. Check your federated identity credential Subject, Audience and Issuer against the presented \
+                 assertion."
+            ),
+        ),
+        SignInRefusal::Unreachable { issuer, why } => {
+            tracing::warn!(issuer, why, "the keys of an issuer could not be fetched");
+            unproven(50_166, format!("Request to External OIDC endpoint failed: {issuer}: {why}."))
+        }
+        SignInRefusal::Record(error) => {
+            tracing::error!(%error, "a sign-in could not be judged");
+            transient()
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The token endpoint: the client credentials grant (RFC 6749, section 4.4), in version 2 and in version 1.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::refusal::Refusal;
+use super::{Asked, EntraDoor, json, tenant};
+use crate::directory::{Grant, Issued, Proof, SignIn, Strangers, is_resource};
+use crate::http::body::{self, BodyError};
+use crate::http::{Request, Response};
+
+/// The one kind of assertion (RFC 7523).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// What ends a scope that means all that an application was granted.
+const DEFAULT_SCOPE: &str = "/.default";
+
+/// Numbers are numbers.
+#[derive(Serialize)]
+struct Granted<'a> {
+    token_type: &'static str,
+    expires_in: i64,
+    ext_expires_in: i64,
+    access_token: &'a str,
+}
+
+/// Numbers are strings, as in version 1 of the real one.
+#[derive(Serialize)]
+struct GrantedV1<'a> {
+    token_type: &'static str,
+    expires_in: String,
+    ext_expires_in: String,
+    expires_on: String,
+    not_before: String,
+    resource: &'a str,
+    access_token: &'a str,
+}
+
+/// `POST /{tenant}/oauth2/v2.0/token`: what it is for is said by a `scope`.
+pub(super) async fn v2(door: Arc<EntraDoor>, asked: Asked, request: Request) -> Result<Response, Refusal> {
+    let form = Form::read(&door, request).await?;
+    let (issued, _) = granted(&door, &asked, &form, Form::resource_of_scope).await?;
+    let Issued { expires_in, access_token, .. } = issued;
+    let ext_expires_in = expires_in;
+    Ok(json(&Granted { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token }))
+}
+
+/// `POST /{tenant}/oauth2/token`: what it is for is said by a `resource`; AD FS's clients say it by a `scope`.
+pub(super) async fn v1(door: Arc<EntraDoor>, asked: Asked, request: Request) -> Result<Response, Refusal> {
+    let form = Form::read(&door, request).await?;
+    let (issued, resource) = granted(&door, &asked, &form, Form::resource).await?;
+    Ok(json(&GrantedV1 {
+        token_type: "Bearer",
+        expires_in: issued.expires_in.to_string(),
+        ext_expires_in: issued.expires_in.to_string(),
+        expires_on: issued.expires_on.to_string(),
+        not_before: issued.not_before.to_string(),
+        resource: &resource,
+        access_token: &issued.access_token,
+    }))
+}
+
+async fn granted(
+    door: &EntraDoor,
+    asked: &Asked,
+    form: &Form,
+    resource: fn(&Form) -> Result<String, Refusal>,
+) -> Result<(Issued, String), Refusal> {
+    tenant::form(door, asked)?;
+    form.is_client_credentials()?;
+    let client_id = form.required("client_id")?;
+    let resource = resource(form)?;
+    if !is_resource(&resource) {
+        return Err(Refusal::NoSuchResource { resource, tenant: door.directory.tenant() });
+    }
+    let proof = form.proof()?;
+    let strangers = if asked.near { door.strangers } else { Strangers::Refused };
+    let audiences = audiences(door, asked);
+    let sign_in = SignIn { client_id, proof: &proof, audiences: &audiences, strangers, near: asked.near };
+    let identity = door.directory.sign_in(&sign_in, &*door.issuers).await;
+    let identity = identity.map_err(|why| Refusal::SignIn { why, client_id: client_id.to_owned() })?;
+    let by = match proof {
+        Proof::Secret(_) => Grant::Secret,
+        Proof::Assertion(_) => Grant::Assertion,
+    };
+    let issued = door.directory.issue(&identity, &resource, by).await;
+    Ok((issued.map_err(|error| Refusal::failed(&error))?, resource))
+}
+
+/// What an application's own assertion may be for: the endpoints and the issuers of the tenant, on the host asked and by
+/// the name asked or its id.
+fn audiences(door: &EntraDoor, asked: &Asked) -> Vec<String> {
+    let id = door.directory.tenant().to_string();
+    let base = |tenant: &str| format!("https://{}/{tenant}", asked.authority);
+    let of = |base: String| ["", "/v2.0", "/oauth2/token", "/oauth2/v2.0/token"].map(|path| format!("{base}{path}"));
+    [base(&asked.tenant), base(&id)].into_iter().flat_map(of).collect()
+}
+
+/// The form that was posted, and the client's credentials, which may stand in a header.
+struct Form {
+    members: Vec<(String, Zeroizing<String>)>,
+}
+
+impl Form {
+    async fn read(door: &EntraDoor, request: Request) -> Result<Self, Refusal> {
+        let (head, incoming) = request.into_parts();
+        let bytes = body::read(incoming, &door.limits).await.map_err(|error| match error {
+            BodyError::TooLarge => Refusal::TooLarge,
+            BodyError::TooSlow | BodyError::Broken => Refusal::Malformed("the body did not arrive whole"),
+        })?;
+        let pairs = form_urlencoded::parse(&bytes).into_owned();
+        let mut members: Vec<_> = pairs.map(|(name, value)| (name, Zeroizing::new(value))).collect();
+        members.extend(basic(&head.headers).into_iter().flatten());
+        Ok(Self { members })
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        let found = self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        found.filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<&str, Refusal> {
+        self.value(name).ok_or(Refusal::MissingParameter(name))
+    }
+
+    fn is_client_credentials(&self) -> Result<(), Refusal> {
+        match self.required("grant_type")? {
+            "client_credentials" => Ok(()),
+            other => Err(Refusal::OtherGrant(other.to_owned())),
+        }
+    }
+
+    /// The resource whose `/.default` is asked for. Java asks for `openid` and others besides.
+    fn resource_of_scope(&self) -> Result<String, Refusal> {
+        let scope = self.required("scope")?;
+        let resource = scope.split_whitespace().find_map(|one| one.strip_suffix(DEFAULT_SCOPE));
+        resource.map(str::to_owned).ok_or_else(|| Refusal::NotDefaultScope(scope.to_owned()))
+    }
+
+    fn resource(&self) -> Result<String, Refusal> {
+        match (self.value("resource"), self.value("scope")) {
+            (Some(resource), _) => Ok(resource.to_owned()),
+            (None, Some(_)) => self.resource_of_scope(),
+            (None, None) => Err(Refusal::MissingParameter("resource")),
+        }
+    }
+
+    fn proof(&self) -> Result<Proof, Refusal> {
+        let owned = |text: &str| Zeroizing::new(text.to_owned());
+        match (self.value("client_assertion"), self.value("client_secret")) {
+            (Some(assertion), None) => match self.required("client_assertion_type")? {
+                ASSERTION_TYPE => Ok(Proof::Assertion(owned(assertion))),
+                _ => Err(Refusal::Malformed("client_assertion_type is not the one for JWTs")),
+            },
+            (None, Some(secret)) => Ok(Proof::Secret(owned(secret))),
+            (Some(_), Some(_)) => Err(Refusal::Malformed("client_secret and client_assertion do not go together")),
+            (None, None) => Err(Refusal::NoCredentials),
+        }
+    }
+}
+
+/// The id and secret of `Authorization: Basic` (RFC 6749, section 2.3.1), each form-encoded.
+fn basic(headers: &HeaderMap) -> Option<[(String, Zeroizing<String>); 2]> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = STANDARD.decode(encoded.trim()).ok().map(Zeroizing::new)?;
+    let text = std::str::from_utf8(&decoded).ok()?;
+    let (id, secret) = text.split_once(':').filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let plain =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().map(|text| text.into_owned()).ok();
+    let (id, secret) = (Zeroizing::new(plain(id)?), Zeroizing::new(plain(secret)?));
+    Some([("client_id".to_owned(), id), ("client_secret".to_owned(), secret)])
+}

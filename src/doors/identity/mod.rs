@@ -1,0 +1,154 @@
+//! Tokens for managed identities, as the metadata service (IMDS), App Service, Azure Arc and Service Fabric give them;
+//! besides `/health` and `/ca.pem`. Clients retry 404, 410, 429 and 5xx for a minute, so "no" is always a 400 or a 401.
+
+mod app_service;
+mod arc;
+mod asked;
+mod fabric;
+mod imds;
+mod token;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::directory::{Directory, Strangers};
+use crate::http::local::LocalNames;
+use crate::http::routes::{Lookup, Routes};
+use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::operation::{Operation, Permission};
+
+use arc::ArcKey;
+use asked::Asked;
+
+/// The path of `IDENTITY_ENDPOINT`, App Service's form.
+pub const APP_SERVICE_PATH: &str = "/msi/token";
+/// The path of `IDENTITY_ENDPOINT`, Azure Arc's form.
+pub const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
+/// The path of `IDENTITY_ENDPOINT`, Service Fabric's form: asked over TLS, on the listener of the vaults.
+pub const FABRIC_PATH: &str = "/fabric/metadata/identity/oauth2/token";
+
+static IMDS: Operation = open("ManagedIdentityToken", "/metadata/identity/oauth2/token");
+static APP_SERVICE: Operation = open("AppServiceToken", APP_SERVICE_PATH);
+static ARC: Operation = open("ArcToken", ARC_PATH);
+static FABRIC: Operation = open("ServiceFabricToken", FABRIC_PATH);
+static HEALTH: Operation = open("Health", "/health");
+static CA: Operation = open("CaCertificate", "/ca.pem");
+
+const fn open(name: &'static str, path: &'static str) -> Operation {
+    Operation { name, method: Method::GET, path, permission: Permission::Open }
+}
+
+/// What the handlers of this door share.
+pub struct IdentityDoor {
+    /// Who there is, and who signs.
+    pub directory: Directory,
+    /// What becomes of identities that nobody has configured and that are asked for from this machine.
+    pub strangers: Strangers,
+    /// The names this listener may be asked by.
+    pub names: LocalNames,
+    /// What App Service's form must send as `X-IDENTITY-HEADER`, and Service Fabric's as `Secret`: random per start.
+    pub identity_header: Zeroizing<String>,
+    /// The local CA's certificate.
+    pub ca_pem: String,
+    /// The directory where Azure Arc's clients look for keys.
+    pub arc_keys: PathBuf,
+}
+
+/// A door and what it holds in memory.
+struct Shared {
+    door: IdentityDoor,
+    arc_key: ArcKey,
+}
+
+type Handler = fn(Arc<Shared>, Asked) -> BoxFuture<Response>;
+
+/// The door, open.
+pub struct Open {
+    shared: Arc<Shared>,
+    routes: Routes<Handler>,
+    over_tls: Routes<Handler>,
+}
+
+impl Open {
+    /// Opens `door`.
+    pub fn new(door: IdentityDoor) -> Self {
+        let routes: Routes<Handler> = Routes::new(vec![
+            (&IMDS, |shared, asked| Box::pin(imds::token(shared, asked))),
+            (&APP_SERVICE, |shared, asked| Box::pin(app_service::token(shared, asked))),
+            (&ARC, |shared, asked| Box::pin(arc::token(shared, asked))),
+            (&HEALTH, |shared, _| Box::pin(async move { health(&shared.door) })),
+            (&CA, |shared, _| {
+                let pem = shared.door.ca_pem.clone().into_bytes();
+                Box::pin(async { body::with_type(StatusCode::OK, "application/x-pem-file", pem) })
+            }),
+        ]);
+        let over_tls: Routes<Handler> =
+            Routes::new(vec![(&FABRIC, |shared, asked| Box::pin(fabric::token(shared, asked)))]);
+        let arc_key = ArcKey::new(door.arc_keys.clone());
+        Self { shared: Arc::new(Shared { door, arc_key }), routes, over_tls }
+    }
+
+    /// Answers a request to the plain listener.
+    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+        self.answer_with(&self.routes, &request, arrival).await
+    }
+
+    /// Answers a request that came over TLS, when it is one in Service Fabric's form.
+    pub async fn answer_over_tls(&self, request: &Request, arrival: Arrival) -> Option<Response> {
+        if !merged(request.uri().path()).eq_ignore_ascii_case(FABRIC.path) {
+            return None;
+        }
+        Some(self.answer_with(&self.over_tls, request, arrival).await)
+    }
+
+    async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, arrival: Arrival) -> Response {
+        if let Some(why) = self.shared.door.names.refusal(request, arrival.local.ip()) {
+            return refused(StatusCode::FORBIDDEN, "invalid_request", why);
+        }
+        match routes.find(request.method(), &merged(request.uri().path())) {
+            Lookup::Found(_, handler, _) => handler(self.shared.clone(), Asked::of(request, arrival)).await,
+            Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
+            Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
+        }
+    }
+}
+
+impl IdentityDoor {
+    /// Whether `given` is this start's header value.
+    fn knows_header(&self, given: &str) -> bool {
+        verify_slices_are_equal(given.as_bytes(), self.identity_header.as_bytes()).is_ok()
+    }
+}
+
+/// The path with slashes in a row merged: msal4j asks `//metadata/…`, the JavaScript SDK ends it with one.
+fn merged(path: &str) -> String {
+    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    format!("/{}", segments.join("/"))
+}
+
+/// Whether the server can do what it is for.
+fn health(door: &IdentityDoor) -> Response {
+    match door.directory.issuer_failure() {
+        None => body::text(StatusCode::OK, "ok\n"),
+        Some(_) => body::text(StatusCode::SERVICE_UNAVAILABLE, "no tokens can be issued; the server's log says why\n"),
+    }
+}
+
+#[derive(Serialize)]
+struct TokenError<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+fn bad(error: &str, description: &str) -> Response {
+    refused(StatusCode::BAD_REQUEST, error, description)
+}
+
+fn refused(status: StatusCode, error: &str, error_description: &str) -> Response {
+    body::json(status, &TokenError { error, error_description })
+}

@@ -1,0 +1,162 @@
+//! Copies of vaults. What the source holds is frozen where it lies and shared: from then on source and copy write each
+//! into a layer of its own above it. So a copy costs the same whatever the source holds; no object is read for it, and
+//! nothing is scheduled.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::layers::{Layers, within};
+use super::settings::key_of;
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, sweep};
+use crate::clock::Timestamp;
+use crate::records::{Change, View, encode};
+use crate::store::{Batch, Key};
+
+/// The most frozen layers that a vault stands on. A source that was written to between that many copies has them folded
+/// into one before the next, so that reading never becomes slower than this.
+const MOST_LAYERS: usize = 4;
+
+/// Records that one commit folds.
+const AT_ONCE: usize = 1000;
+
+/// Where things of a vault lie, besides marks.
+const PLACES: [&str; 4] = ["object", "deleted", "version", "material"];
+
+impl Vaults {
+    /// Makes the vault that `wanted` describes, holding what `source` holds at this moment: its keys and secrets with the
+    /// same versions and dates, and what was deleted and can be recovered. What `wanted` names besides is made where
+    /// its name is free.
+    ///
+    /// # Errors
+    /// [`Refusal::VaultTaken`]; [`Refusal::NoSuchVault`]; [`Refusal::AliasTaken`]; what making keys and secrets refuses;
+    /// what the store reports.
+    pub async fn copy_vault(
+        &self,
+        source: &Vault,
+        wanted: InitialVault,
+        now: Timestamp,
+    ) -> Result<(Arc<Vault>, Applied), Refusal> {
+        let random = &*self.inner.random;
+        let (copy, layer) = (&wanted.vault(crate::random::uuid(random)), crate::random::uuid(random));
+        self.fold_when_deep(&source.name).await?;
+        self.records().update(|view: View| async move { self.copying(&view, source, copy, layer).await }).await?;
+        let name = wanted.name.clone();
+        let applied = self.apply(wanted, now).await?;
+        let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
+        Ok((vault, applied))
+    }
+
+    async fn copying(&self, view: &View, seen: &Vault, copy: &Vault, layer: Uuid) -> Result<Change<()>, Refusal> {
+        let (from, to) = (key_of(&seen.name), key_of(&copy.name));
+        if view.revision_of(&to).await?.is_some() {
+            return Err(Refusal::VaultTaken { name: copy.name.clone() });
+        }
+        let source = self.records().entry::<Vault>(view, &from).await?.filter(|(vault, _)| vault.id == seen.id);
+        let Some((source, revision)) = source else {
+            return Err(Refusal::NoSuchVault { name: seen.name.clone() });
+        };
+        let mut batch = Batch::default().expect(from.clone(), revision).expect(to.clone(), 0);
+        let mut below = source.below.clone();
+        if is_written_to(view, &source).await? {
+            if below.len() >= MOST_LAYERS {
+                return Err(Refusal::Busy);
+            }
+            below.insert(0, source.layer());
+            let above = Vault { upper: Some(layer), below: below.clone(), ..source.as_ref().clone() };
+            batch = batch.put(from, encode(&above)?).put(sweep::frozen(source.layer()), encode(&source.layer())?);
+        }
+        let copy = Vault { below, ..copy.clone() };
+        let batch = self.with_aliases(view, &copy, &[], batch.put(to, encode(&copy)?)).await?;
+        Ok(Change { batch, answer: () })
+    }
+
+    /// Folds the frozen layers of a vault into one when there may be no more of them and the next copy needs one.
+    async fn fold_when_deep(&self, name: &VaultName) -> Result<(), Refusal> {
+        let deep = async || Ok::<_, Refusal>(self.find(name).await?.filter(|vault| vault.below.len() >= MOST_LAYERS));
+        if deep().await?.is_none() {
+            return Ok(());
+        }
+        let turn = self.turn(&sweep::all_frozen()).await;
+        // Somebody else may have done it meanwhile.
+        let Some(vault) = deep().await? else { return Ok(()) };
+        let view = self.records().view().await?;
+        let Some(frozen) = Layers::frozen(&vault) else { return Ok(()) };
+        if !is_written_to(&view, &vault).await? {
+            return Ok(());
+        }
+        drop(view);
+        self.fold(&vault, frozen).await?;
+        drop(turn);
+        self.sweep().await.map(drop)
+    }
+
+    /// Copies what is seen through the `frozen` layers of `vault` into a new one, and puts it in their place. Nobody
+    /// sees it before; given up half done, it is swept away.
+    async fn fold(&self, vault: &Vault, frozen: Layers<'_>) -> Result<(), Refusal> {
+        let into = crate::random::uuid(&*self.inner.random);
+        let begin = |_: View| async move {
+            let batch = Batch::default().put(sweep::frozen(into), encode(&into)?).put(sweep::unswept(), vec![]);
+            Ok::<_, Refusal>(Change { batch, answer: () })
+        };
+        self.records().update(begin).await?;
+        for place in PLACES {
+            let prefix = &Key::from(format!("{place}/{}/", frozen.own().simple()));
+            let mut after: Option<Key> = None;
+            loop {
+                let behind = after.as_ref();
+                let piece = |view: View| async move { folding(&view, frozen, prefix, behind, into).await };
+                after = self.records().update(piece).await?;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        self.records().update(|view: View| async move { self.folded(&view, vault, into).await }).await
+    }
+
+    async fn folded(&self, view: &View, seen: &Vault, into: Uuid) -> Result<Change<()>, Refusal> {
+        let key = key_of(&seen.name);
+        let there = self.records().entry::<Vault>(view, &key).await?;
+        let (vault, revision) = there.filter(|(vault, _)| vault.below == seen.below).ok_or(Refusal::Busy)?;
+        let next = Vault { below: vec![into], ..vault.as_ref().clone() };
+        let batch = still_there(view, into).await?.expect(key.clone(), revision);
+        Ok(Change { batch: batch.put(key, encode(&next)?).put(sweep::unswept(), vec![]), answer: () })
+    }
+}
+
+/// Whether anything lies in the vault's own layer.
+async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
+    for place in PLACES.into_iter().chain([super::layers::HIDDEN]) {
+        let prefix = Key::from(format!("{place}/{}/", vault.layer().simple()));
+        if !view.keys(&prefix, None, 1).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A piece of what is below `prefix`, behind `after`, put into the layer `into`; answers where the next one begins.
+async fn folding(
+    view: &View,
+    frozen: Layers<'_>,
+    prefix: &Key,
+    after: Option<&Key>,
+    into: Uuid,
+) -> Result<Change<Option<Key>>, Refusal> {
+    let found = frozen.keys(view, prefix, after, AT_ONCE).await?;
+    let mut batch = still_there(view, into).await?;
+    for (key, _) in &found {
+        let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
+        batch = batch.put(within(key, into), entry.value);
+    }
+    let next = found.last().filter(|_| found.len() == AT_ONCE).map(|(key, _)| within(key, frozen.own()));
+    Ok(Change { batch, answer: next })
+}
+
+/// An empty batch that is good only while `layer` is there: a sweep, or a reset, may have come between.
+async fn still_there(view: &View, layer: Uuid) -> Result<Batch, Refusal> {
+    let place = sweep::frozen(layer);
+    let revision = view.revision_of(&place).await?.ok_or(Refusal::Busy)?;
+    Ok(Batch::default().expect(place, revision))
+}

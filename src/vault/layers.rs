@@ -1,0 +1,250 @@
+//! Layers: what a vault holds lies in a layer of its own, above frozen ones that it may share with other vaults; so a
+//! copy of a vault is a pointer. What lies further up counts, and a mark above hides what lies below. A vault that has
+//! nothing to do with copies has its own layer alone, and pays nothing.
+//!
+//! Keys are given as they lie in the own layer: `PLACE/LAYER/REST`.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::Vault;
+use crate::records::View;
+use crate::store::{Batch, Key, Revision, StoreError};
+
+/// The least number of keys that are looked through at a time in each layer.
+const PIECE: usize = 32;
+
+/// Where marks lie that hide what is further down.
+pub(super) const HIDDEN: &str = "hidden";
+
+/// The layers of one vault.
+#[derive(Clone, Copy)]
+pub(super) struct Layers<'a> {
+    own: Uuid,
+    /// The topmost first.
+    below: &'a [Uuid],
+}
+
+/// What some layers have together: by what follows the prefix, the topmost of each with the number of layers above it.
+type Merged = BTreeMap<Vec<u8>, (usize, Key, Revision)>;
+
+impl<'a> Layers<'a> {
+    /// Those of `vault`.
+    pub(super) fn of(vault: &'a Vault) -> Self {
+        Self { own: vault.layer(), below: &vault.below }
+    }
+
+    /// The frozen ones of `vault`, if there are any.
+    pub(super) fn frozen(vault: &'a Vault) -> Option<Self> {
+        let (own, below) = vault.below.split_first()?;
+        Some(Self { own: *own, below })
+    }
+
+    /// The own one.
+    pub(super) const fn own(&self) -> Uuid {
+        self.own
+    }
+
+    /// Where what would lie at `key` lies further down, if it does. The own layer does not have it.
+    pub(super) async fn below(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, StoreError> {
+        let mut above = self.own;
+        for layer in self.below {
+            if view.revision_of(&hidden(key, above)).await?.is_some() {
+                return Ok(None);
+            }
+            let place = within(key, *layer);
+            if let Some(revision) = view.revision_of(&place).await? {
+                return Ok(Some((place, revision)));
+            }
+            above = *layer;
+        }
+        Ok(None)
+    }
+
+    /// As [`View::keys`], of all layers together: each key as it lies in its layer.
+    pub(super) async fn keys(
+        &self,
+        view: &View,
+        prefix: &Key,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Revision)>, StoreError> {
+        if self.below.is_empty() {
+            return view.keys(prefix, after, limit).await;
+        }
+        let (mut found, mut after) = (Vec::new(), after.cloned());
+        loop {
+            let (merged, end) = self.merged(view, prefix, after.as_ref(), limit.max(PIECE)).await?;
+            for (above, key, revision) in merged.into_values() {
+                if !self.is_hidden(view, &key, above).await? {
+                    found.push((key, revision));
+                }
+                if found.len() == limit {
+                    return Ok(found);
+                }
+            }
+            match end {
+                Some(_) => after = end,
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// What comes next behind `after`, hidden or not, up to the key that all layers were looked through to (none: to their
+    /// ends).
+    async fn merged(
+        &self,
+        view: &View,
+        prefix: &Key,
+        after: Option<&Key>,
+        piece: usize,
+    ) -> Result<(Merged, Option<Key>), StoreError> {
+        let rest = |key: &Key| key.as_bytes()[prefix.as_bytes().len()..].to_vec();
+        let (mut merged, mut end) = (Merged::new(), None::<Vec<u8>>);
+        for (above, layer) in self.all().enumerate() {
+            let after = after.map(|after| within(after, layer));
+            let found = view.keys(&within(prefix, layer), after.as_ref(), piece).await?;
+            if let Some((last, _)) = found.last().filter(|_| found.len() == piece) {
+                end = Some(end.map_or(rest(last), |end| end.min(rest(last))));
+            }
+            for (key, revision) in found {
+                merged.entry(rest(&key)).or_insert((above, key, revision));
+            }
+        }
+        if let Some(end) = &end {
+            merged.retain(|rest, _| rest <= end);
+        }
+        Ok((merged, end.map(|end| Key::from([prefix.as_bytes(), &end].concat()))))
+    }
+
+    /// Whether a mark hides what lies at `key` with so many layers `above` it.
+    async fn is_hidden(&self, view: &View, key: &Key, above: usize) -> Result<bool, StoreError> {
+        for layer in self.all().take(above) {
+            if view.revision_of(&hidden(key, layer)).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// `batch`, if what is seen at `key` is still so.
+    pub(super) async fn expecting(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
+        let batch = batch.expect(key.clone(), view.revision_of(key).await?.unwrap_or(0));
+        if self.below.is_empty() {
+            return Ok(batch);
+        }
+        // Frozen layers stay as they are.
+        let mark = hidden(key, self.own);
+        let revision = view.revision_of(&mark).await?.unwrap_or(0);
+        Ok(batch.expect(mark, revision))
+    }
+
+    /// `batch`, taking away what is seen at `key`.
+    pub(super) async fn without(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
+        let batch = batch.delete(key.clone());
+        Ok(match self.below(view, key).await? {
+            Some(_) => batch.put(hidden(key, self.own), vec![]),
+            None => batch,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = Uuid> {
+        std::iter::once(self.own).chain(self.below.iter().copied())
+    }
+}
+
+/// `key` as it lies in `layer`.
+pub(super) fn within(key: &Key, layer: Uuid) -> Key {
+    let (place, rest) = parts(key);
+    Key::from([place, b"/", &hexadecimal(layer), rest].concat())
+}
+
+/// Where the mark of `layer` lies that hides what is at `key` further down.
+fn hidden(key: &Key, layer: Uuid) -> Key {
+    let (place, rest) = parts(key);
+    Key::from([HIDDEN.as_bytes(), b"/", &hexadecimal(layer), b"/", place, rest].concat())
+}
+
+/// What stands before the layer in `key`, and what stands behind it with the slash before.
+fn parts(key: &Key) -> (&[u8], &[u8]) {
+    let bytes = key.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == b'/').unwrap_or(bytes.len());
+    let rest = bytes.get(end + 1 + uuid::fmt::Simple::LENGTH..).unwrap_or_default();
+    (&bytes[..end], rest)
+}
+
+fn hexadecimal(layer: Uuid) -> [u8; uuid::fmt::Simple::LENGTH] {
+    let mut digits = [0; uuid::fmt::Simple::LENGTH];
+    layer.simple().encode_lower(&mut digits);
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::random;
+    use crate::records::Records;
+    use crate::store::{DataKey, Store};
+
+    const LAYERS: [Uuid; 4] = [Uuid::from_u128(9), Uuid::from_u128(3), Uuid::from_u128(7), Uuid::from_u128(1)];
+
+    fn key(name: u8) -> Key {
+        Key::from(format!("object/{}/keys/{name:03}", LAYERS[0].simple()))
+    }
+
+    /// What each layer does with each name: nothing, has it, hides it.
+    type Deeds = Vec<Vec<u8>>;
+
+    async fn laid_out(deeds: &Deeds) -> View {
+        let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+        let mut batch = Batch::default().put("object/other", vec![]).put("hidden/other", vec![]);
+        for (layer, deeds) in LAYERS.into_iter().zip(deeds) {
+            for (name, deed) in (0..).zip(deeds) {
+                batch = match deed {
+                    1 => batch.put(within(&key(name), layer), vec![]),
+                    2 => batch.put(hidden(&key(name), layer), vec![]),
+                    _ => batch,
+                };
+            }
+        }
+        store.commit(batch).await.unwrap();
+        Records::new(store).view().await.unwrap()
+    }
+
+    /// Where a name is seen, by the rule alone.
+    fn seen(deeds: &Deeds, name: u8) -> Option<Key> {
+        let deciding = deeds.iter().zip(LAYERS).find(|(deeds, _)| deeds[usize::from(name)] != 0)?;
+        (deciding.0[usize::from(name)] == 1).then(|| within(&key(name), deciding.1))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_layers_are_seen_as_one(
+            deeds in prop::collection::vec(prop::collection::vec(0_u8..3, 100), 4),
+            after in prop::option::of(0_u8..100),
+            limit in prop_oneof![1_usize..60, Just(usize::MAX)],
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let view = laid_out(&deeds).await;
+                let layers = Layers { own: LAYERS[0], below: &LAYERS[1..] };
+                let prefix = Key::from(format!("object/{}/keys/", LAYERS[0].simple()));
+                let found = layers.keys(&view, &prefix, after.map(key).as_ref(), limit).await.unwrap();
+                let found: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
+                let first = after.map_or(0, |after| after + 1);
+                let expected: Vec<_> = (first..100).filter_map(|name| seen(&deeds, name)).take(limit).collect();
+                prop_assert_eq!(found, expected);
+                for name in (0..100).filter(|name| deeds[0][usize::from(*name)] != 1) {
+                    let below = layers.below(&view, &key(name)).await.unwrap();
+                    prop_assert_eq!(below.map(|(key, _)| key), seen(&deeds, name));
+                }
+                Ok(())
+            })?;
+        }
+    }
+}

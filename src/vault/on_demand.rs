@@ -1,0 +1,79 @@
+//! Vaults that are made when they are first asked for: like the default one, and no more than a bounded number.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, settings};
+
+/// As soon as there are so many vaults, no other is made because it was asked for.
+const MOST: usize = 10_000;
+
+/// What vaults are like that are made when they are first asked for.
+#[derive(Clone, Debug)]
+pub struct OnDemand(InitialVault);
+
+impl OnDemand {
+    /// Like `vault`, without the names it goes by and what it holds.
+    pub fn like(vault: &InitialVault) -> Self {
+        Self(InitialVault { aliases: vec![], keys: vec![], secrets: vec![], ..vault.clone() })
+    }
+
+    /// What the vault called `name` would be, so that a request can be judged before there is one.
+    pub fn preview(&self, name: &VaultName) -> Vault {
+        self.called(name).vault(Uuid::nil())
+    }
+
+    fn called(&self, name: &VaultName) -> InitialVault {
+        InitialVault { name: name.clone(), ..self.0.clone() }
+    }
+}
+
+impl Vaults {
+    /// The vault called `name`, which is made when there is none.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyVaults`]; what the store reports.
+    pub async fn find_or_make(&self, name: &VaultName, on_demand: &OnDemand) -> Result<Arc<Vault>, Refusal> {
+        // One at a time, so that they are counted.
+        let _turn = self.turn(&settings::prefix()).await;
+        if let Some(vault) = self.find(name).await? {
+            return Ok(vault);
+        }
+        let view = self.records().view().await?;
+        if view.keys(&settings::prefix(), None, MOST).await?.len() == MOST {
+            return Err(Refusal::TooManyVaults { most: MOST });
+        }
+        drop(view);
+        let vault = self.ensure_vault(&on_demand.called(name), &mut Applied::default()).await?;
+        tracing::info!(vault = %name, "made, because it was asked for");
+        Ok(vault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{memory, open};
+    use super::*;
+    use crate::crypto::pool::Pool;
+    use crate::records::encode;
+    use crate::store::Batch;
+    use crate::vault::Sku;
+
+    #[tokio::test]
+    async fn there_is_an_end_to_what_is_made_because_it_was_asked_for() {
+        let (store, pool) = (memory(), Pool::start(1, 10));
+        let vaults = open(&store, &pool, 1);
+        let on_demand = OnDemand::like(&InitialVault::named(VaultName::local(), Sku::Premium));
+        let name = |number: usize| VaultName::parse(&format!("v{number:05}")).unwrap();
+        let vault = |number| on_demand.called(&name(number)).vault(Uuid::nil());
+        let put = (1..MOST).map(|number| (settings::key_of(&name(number)), encode(&vault(number)).unwrap())).collect();
+        store.commit(Batch { put, ..Batch::default() }).await.unwrap();
+        assert_eq!(vaults.find_or_make(&name(0), &on_demand).await.unwrap().name, name(0));
+        let refused = vaults.find_or_make(&name(MOST), &on_demand).await;
+        assert!(matches!(refused, Err(Refusal::TooManyVaults { most: MOST })), "{refused:?}");
+        assert_eq!(vaults.find_or_make(&name(1), &on_demand).await.unwrap().name, name(1), "what is there is found");
+        vaults.delete_vault(&name(1)).await.unwrap();
+        assert!(vaults.find_or_make(&name(MOST), &on_demand).await.is_ok());
+    }
+}

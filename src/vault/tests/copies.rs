@@ -1,0 +1,425 @@
+//! Copies: what lies where, what a copy costs, and random lives of several vaults against a model without layers.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::super::object::PageRequest;
+use super::super::*;
+use super::{memory, open, records, secret};
+use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
+use crate::records::encode;
+use crate::store::{Batch, Store};
+
+const NOW: Timestamp = Timestamp::from_unix(1_000);
+const DAY: i64 = 86_400;
+
+fn named(name: &str) -> InitialVault {
+    let name = VaultName::parse(name).unwrap();
+    InitialVault { retention_days: 7, ..InitialVault::named(name, Sku::Premium) }
+}
+
+async fn call(vaults: &Vaults, name: &str) -> Call {
+    Call::of_the_server(vaults.find(&named(name).name).await.unwrap().unwrap(), NOW)
+}
+
+async fn copy(vaults: &Vaults, from: &str, to: &str) {
+    let source = call(vaults, from).await.vault;
+    vaults.copy_vault(&source, named(to), NOW).await.unwrap();
+}
+
+async fn set(vaults: &Vaults, vault: &str, name: &str) {
+    vaults.set_secret(&call(vaults, vault).await, &object(name), &secret()).await.unwrap();
+}
+
+async fn listed(vaults: &Vaults, vault: &str) -> Vec<String> {
+    let page = PageRequest { after: None, limit: usize::MAX - 1 };
+    let found = vaults.list_secrets(&call(vaults, vault).await, &page).await.unwrap();
+    found.items.iter().map(|found| found.name.to_string()).collect()
+}
+
+fn object(name: &str) -> ObjectName {
+    ObjectName::parse(name).unwrap()
+}
+
+async fn everything(store: &Store) -> Vec<(Key, Revision)> {
+    store.view().await.unwrap().keys(&Key::from(""), None, usize::MAX).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_copy_reads_and_writes_no_object_whatever_there_is() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    for number in 0..100 {
+        set(&vaults, "source", &format!("s{number}")).await;
+    }
+    let before = everything(&store).await;
+    copy(&vaults, "source", "first").await;
+    let once = everything(&store).await;
+    copy(&vaults, "source", "second").await;
+    let twice = everything(&store).await;
+    let new = |before: &[(Key, Revision)], after: &[(Key, Revision)]| -> Vec<String> {
+        let new = after.iter().filter(|found| !before.contains(found));
+        let names = new.map(|(key, _)| key.to_string().split_once('/').unwrap().0.to_owned());
+        names.collect()
+    };
+    assert_eq!((once.len(), new(&before, &once)), (302 + 1, ["layer", "vault", "vault"].map(String::from).to_vec()));
+    assert_eq!(new(&once, &twice), ["vault"], "and the next one is its own record alone");
+    for vault in ["source", "first", "second"] {
+        assert_eq!(listed(&vaults, vault).await.len(), 100, "{vault}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_memory_of_a_key_serves_every_copy() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    let (new, spec) = super::rsa();
+    let made = vaults.create_key(&call(&vaults, "source").await, &object("k"), new, spec).await.unwrap();
+    copy(&vaults, "source", "copy").await;
+    let mut places = Vec::new();
+    for vault in ["source", "copy"] {
+        let (view, call) = (vaults.records().view().await.unwrap(), call(&vaults, vault).await);
+        let keys = vaults.keys(&call);
+        places.push(keys.placed(&view, &keys.material_key(&made.name, &made.version)).await.unwrap().unwrap());
+        let alg = SignatureAlgorithm::Rsa(RsaSignature::Rs256);
+        let sign = keys::Operation::Sign { alg, digest: vec![0; 32] };
+        vaults.operate(&call, &made.name, None, sign).await.unwrap();
+    }
+    assert_eq!(places[0], places[1]);
+    assert_eq!(vaults.inner.parsed.len(), 1, "it was parsed once");
+}
+
+#[tokio::test]
+async fn a_frozen_layer_stays_as_long_as_a_vault_stands_on_it() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    set(&vaults, "source", "old").await;
+    copy(&vaults, "source", "one").await;
+    copy(&vaults, "one", "two").await;
+    set(&vaults, "one", "new").await;
+    for (gone, swept, left) in [("source", 0, vec!["one", "two"]), ("one", 3, vec!["two"]), ("two", 3, vec![])] {
+        assert!(vaults.delete_vault(&named(gone).name).await.unwrap());
+        assert_eq!(vaults.sweep().await.unwrap(), swept, "{gone}");
+        for vault in left {
+            assert!(listed(&vaults, vault).await.contains(&"old".to_owned()), "{vault} without {gone}");
+        }
+    }
+    assert_eq!(everything(&store).await, [], "nothing is left");
+}
+
+#[tokio::test]
+async fn what_was_only_taken_away_in_a_copy_is_not_in_its_copies_either() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    set(&vaults, "source", "s").await;
+    copy(&vaults, "source", "copy").await;
+    let copied = call(&vaults, "copy").await;
+    vaults.delete_secret(&copied, &object("s")).await.unwrap();
+    vaults.purge_secret(&copied, &object("s")).await.unwrap();
+    copy(&vaults, "copy", "again").await;
+    for (vault, left) in [("source", 1), ("copy", 0), ("again", 0)] {
+        assert_eq!(listed(&vaults, vault).await.len(), left, "{vault}");
+    }
+}
+
+#[tokio::test]
+async fn layers_are_folded_before_there_are_too_many() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    for number in 0..1_100 {
+        set(&vaults, "source", &format!("base{number}")).await;
+    }
+    let mut depths = Vec::new();
+    for round in 0..10_usize {
+        set(&vaults, "source", &format!("r{round}")).await;
+        copy(&vaults, "source", &format!("copy{round}")).await;
+        depths.push(call(&vaults, "source").await.vault.below.len());
+    }
+    assert_eq!(depths, [1, 2, 3, 4, 2, 3, 4, 2, 3, 4]);
+    for round in 0..10 {
+        assert_eq!(listed(&vaults, &format!("copy{round}")).await.len(), 1_101 + round, "as it was then");
+        assert!(vaults.delete_vault(&named(&format!("copy{round}")).name).await.unwrap());
+    }
+    vaults.sweep().await.unwrap();
+    assert_eq!(listed(&vaults, "source").await.len(), 1_110);
+    assert_eq!(records(&store, "layer/").await.len(), 4, "what was folded is gone");
+    assert_eq!(records(&store, "material/").await.len(), 1_110, "and nothing is kept twice");
+    set(&vaults, "source", "more").await;
+    let mut copies = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let vaults = vaults.clone();
+        copies.spawn(async move { copy(&vaults, "source", &format!("beside{number}")).await });
+    }
+    while let Some(done) = copies.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(call(&vaults, "source").await.vault.below.len(), 2, "one of them has folded, for all");
+}
+
+#[tokio::test]
+async fn who_still_stands_on_layers_that_were_folded_is_to_ask_again() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    let mut calls = Vec::new();
+    for round in 0..6 {
+        calls.push(call(&vaults, "source").await);
+        set(&vaults, "source", &format!("r{round}")).await;
+        copy(&vaults, "source", "copy").await;
+        vaults.delete_vault(&named("copy").name).await.unwrap();
+    }
+    vaults.sweep().await.unwrap();
+    let (page, name) = (PageRequest { after: None, limit: 25 }, object("r0"));
+    for stale in &calls[1..5] {
+        for refused in [
+            vaults.secret(stale, &name, None).await.err(),
+            vaults.list_secrets(stale, &page).await.err(),
+            vaults.list_secret_versions(stale, &name, &page).await.err(),
+            vaults.list_deleted_secrets(stale, &page).await.err(),
+            vaults.deleted_secret(stale, &name).await.err(),
+            vaults.delete_secret(stale, &name).await.err(),
+            vaults.backup_secret(stale, &name).await.err(),
+        ] {
+            assert!(matches!(refused, Some(Refusal::Busy)), "{refused:?}");
+        }
+    }
+    let first = vaults.secret(&calls[0], &name, None).await.err();
+    assert!(matches!(first, Some(Refusal::Busy)), "a call of before the first copy: {first:?}");
+    assert!(vaults.secret(&calls[5], &name, None).await.is_ok(), "nothing was folded since");
+    assert!(vaults.secret(&call(&vaults, "source").await, &name, None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_fold_that_was_given_up_is_swept_away() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    let layer = Uuid::from_u128(5);
+    let batch = Batch::default().put(sweep::frozen(layer), encode(&layer).unwrap()).put(sweep::unswept(), vec![]);
+    let batch = batch.put(format!("object/{}/keys/K", layer.simple()), vec![]);
+    store.commit(batch).await.unwrap();
+    assert_eq!(vaults.sweep().await.unwrap(), 1);
+    assert_eq!(everything(&store).await, []);
+}
+
+#[tokio::test]
+async fn nothing_is_scheduled_in_a_copy_until_something_is_done_with_it() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    for name in ["a", "b"] {
+        set(&vaults, "source", name).await;
+        vaults.delete_secret(&call(&vaults, "source").await, &object(name)).await.unwrap();
+    }
+    copy(&vaults, "source", "copy").await;
+    let source = call(&vaults, "source").await;
+    let due = async || records(&store, "due/").await.iter().map(Key::to_string).collect::<Vec<_>>();
+    let of_source = due().await;
+    assert_eq!(of_source.len(), 2);
+    assert!(of_source.iter().all(|key| key.contains(&source.vault.id.simple().to_string())));
+    let copied = call(&vaults, "copy").await;
+    vaults.recover_secret(&copied, &object("a")).await.unwrap();
+    assert_eq!(due().await, of_source);
+    vaults.delete_secret(&copied, &object("a")).await.unwrap();
+    assert_eq!(due().await.len(), 3);
+    // Over is over, whether it was scheduled or not.
+    let later = Call { now: NOW.plus_seconds(7 * DAY), ..copied };
+    let page = PageRequest { after: None, limit: 25 };
+    assert!(vaults.list_deleted_secrets(&later, &page).await.unwrap().items.is_empty());
+    assert!(vaults.set_secret(&later, &object("b"), &secret()).await.is_ok());
+}
+
+const VAULTS: [&str; 4] = ["one", "two", "three", "four"];
+
+/// What happens to an object, or to a vault; vaults and names by number.
+#[derive(Clone, Debug)]
+enum Step {
+    Set(usize, usize),
+    Tag(usize, usize),
+    Delete(usize, usize),
+    Recover(usize, usize),
+    Purge(usize, usize),
+    Copy(usize, usize),
+    Drop(usize),
+    /// Written to and copied again and again, until its layers were folded.
+    Deepen(usize),
+    Sweep,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let which = || (0..VAULTS.len(), 0..4_usize);
+    prop_oneof![
+        4 => which().prop_map(|(vault, name)| Step::Set(vault, name)),
+        2 => which().prop_map(|(vault, name)| Step::Tag(vault, name)),
+        3 => which().prop_map(|(vault, name)| Step::Delete(vault, name)),
+        2 => which().prop_map(|(vault, name)| Step::Recover(vault, name)),
+        2 => which().prop_map(|(vault, name)| Step::Purge(vault, name)),
+        6 => (0..VAULTS.len(), 0..VAULTS.len()).prop_map(|(from, to)| Step::Copy(from, to)),
+        3 => (0..VAULTS.len()).prop_map(Step::Drop),
+        1 => (0..VAULTS.len()).prop_map(Step::Deepen),
+        1 => Just(Step::Sweep),
+    ]
+}
+
+/// An object of the model: its versions in order, each with its tag, and whether it is deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Object {
+    versions: BTreeMap<String, u32>,
+    latest: String,
+    deleted: bool,
+}
+
+type Model = BTreeMap<usize, BTreeMap<usize, Object>>;
+
+fn tags(number: u32) -> object::Tags {
+    [("n".to_owned(), number.to_string())].into()
+}
+
+async fn take(vaults: &Vaults, model: &mut Model, step: &Step, number: u32) {
+    let there = async |vault: usize| vaults.find(&named(VAULTS[vault]).name).await.unwrap();
+    match step {
+        Step::Copy(from, to) => {
+            let Some(source) = there(*from).await else { return };
+            let copied = vaults.copy_vault(&source, named(VAULTS[*to]), NOW).await;
+            assert_eq!(copied.is_err(), model.contains_key(to));
+            if !model.contains_key(to) {
+                model.insert(*to, model[from].clone());
+            }
+        }
+        Step::Drop(vault) => {
+            // There is always one to copy.
+            if *vault != 0 {
+                let dropped = vaults.delete_vault(&named(VAULTS[*vault]).name).await.unwrap();
+                assert_eq!(dropped, model.remove(vault).is_some());
+            }
+        }
+        Step::Deepen(vault) => {
+            let Some(there) = there(*vault).await else { return };
+            for round in 0..6 {
+                let call = call(vaults, VAULTS[*vault]).await;
+                let objects = model.get_mut(vault).unwrap();
+                take_in(vaults, &call, objects, round % 4, &Step::Set(0, 0), number).await;
+                vaults.copy_vault(&there, named("scratch"), NOW).await.unwrap();
+                vaults.delete_vault(&named("scratch").name).await.unwrap();
+            }
+        }
+        Step::Sweep => drop(vaults.sweep().await.unwrap()),
+        Step::Set(vault, name)
+        | Step::Tag(vault, name)
+        | Step::Delete(vault, name)
+        | Step::Recover(vault, name)
+        | Step::Purge(vault, name) => {
+            let Some(vault_there) = there(*vault).await else { return };
+            let call = Call::of_the_server(vault_there, NOW);
+            let objects = model.get_mut(vault).unwrap();
+            take_in(vaults, &call, objects, *name, step, number).await;
+        }
+    }
+}
+
+async fn take_in(
+    vaults: &Vaults,
+    call: &Call,
+    objects: &mut BTreeMap<usize, Object>,
+    place: usize,
+    step: &Step,
+    number: u32,
+) {
+    let name = &object(&format!("n{place}"));
+    let state = objects.get(&place).map(|object| object.deleted);
+    match step {
+        Step::Set(..) => {
+            let new = secrets::NewSecret { tags: Some(tags(number)), ..secret() };
+            let set = vaults.set_secret(call, name, &new).await;
+            assert_eq!(set.is_ok(), state != Some(true));
+            if let Ok(set) = set {
+                let object = objects.entry(place).or_default();
+                object.latest = set.version.to_string();
+                assert!(object.versions.insert(object.latest.clone(), number).is_none());
+            }
+        }
+        Step::Tag(..) => {
+            let change = secrets::SecretChange { tags: Some(tags(number)), ..Default::default() };
+            // The oldest, which may lie furthest down.
+            let oldest = objects.get(&place).and_then(|object| object.versions.keys().next()).cloned();
+            let version = oldest.as_deref().and_then(Version::parse);
+            let tagged = vaults.update_secret(call, name, version.as_ref(), &change).await;
+            assert_eq!(tagged.is_ok(), state == Some(false));
+            if let (Ok(tagged), Some(object)) = (tagged, objects.get_mut(&place)) {
+                object.versions.insert(tagged.version.to_string(), number);
+            }
+        }
+        Step::Delete(..) => {
+            assert_eq!(vaults.delete_secret(call, name).await.is_ok(), state == Some(false));
+            objects.entry(place).and_modify(|object| object.deleted = true);
+        }
+        Step::Recover(..) => {
+            assert_eq!(vaults.recover_secret(call, name).await.is_ok(), state == Some(true));
+            objects.entry(place).and_modify(|object| object.deleted = false);
+        }
+        _ => {
+            assert_eq!(vaults.purge_secret(call, name).await.is_ok(), state == Some(true));
+            objects.retain(|name, object| *name != place || !object.deleted);
+        }
+    }
+}
+
+/// What a vault shows of itself, as the model has it.
+async fn shown(vaults: &Vaults, call: &Call) -> BTreeMap<usize, Object> {
+    let mut objects = BTreeMap::new();
+    let page = PageRequest { after: None, limit: 25 };
+    let place = |name: &ObjectName| name.as_str()[1..].parse().unwrap();
+    for found in vaults.list_secrets(call, &page).await.unwrap().items {
+        let versions = vaults.list_secret_versions(call, &found.name, &page).await.unwrap().items;
+        let tag = |record: &secrets::SecretRecord| record.tags.as_ref().unwrap()["n"].parse().unwrap();
+        let mut all = BTreeMap::new();
+        for one in versions {
+            let (read, _) = vaults.secret(call, &found.name, Some(&one.version)).await.unwrap();
+            assert_eq!(read.record, one.record);
+            all.insert(one.version.to_string(), tag(&one.record));
+        }
+        let object = Object { versions: all, latest: found.version.to_string(), deleted: false };
+        objects.insert(place(&found.name), object);
+    }
+    for removed in vaults.list_deleted_secrets(call, &page).await.unwrap().items {
+        let latest = removed.found.version.to_string();
+        let hidden = Object { versions: BTreeMap::new(), latest, deleted: true };
+        assert!(objects.insert(place(&removed.found.name), hidden).is_none(), "both live and deleted");
+    }
+    objects
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn vaults_that_are_copied_live_apart(steps in prop::collection::vec(step(), 1..120)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (store, pool) = (memory(), Pool::start(1, 10));
+            let vaults = open(&store, &pool, 1);
+            vaults.apply(named(VAULTS[0]), NOW).await.unwrap();
+            let mut model = Model::from([(0, BTreeMap::new())]);
+            for (number, step) in (0..).zip(&steps) {
+                take(&vaults, &mut model, step, number).await;
+                for (vault, objects) in &model {
+                    let mut expected = objects.clone();
+                    expected.values_mut().filter(|object| object.deleted).for_each(|object| object.versions.clear());
+                    prop_assert_eq!(shown(&vaults, &call(&vaults, VAULTS[*vault]).await).await, expected);
+                }
+            }
+            for vault in VAULTS {
+                vaults.delete_vault(&named(vault).name).await.unwrap();
+            }
+            vaults.sweep().await.unwrap();
+            let left = everything(&store).await.into_iter().filter(|(key, _)| !key.to_string().starts_with("due/"));
+            prop_assert_eq!(left.count(), 0, "nothing is left");
+            Ok(())
+        })?;
+    }
+}

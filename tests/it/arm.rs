@@ -1,0 +1,56 @@
+//! The management plane: what every `az login` asks.
+
+use crate::world::World;
+use serde_json::json;
+
+const MANAGEMENT: &str = "https://management.core.windows.net/";
+
+#[tokio::test]
+async fn who_signs_in_finds_the_one_subscription() {
+    let world = World::new().await;
+    let host = format!("arm.localhost:{}", world.port());
+    let ask = async |line: &str, token: Option<&str>| world.send(world.request(&host, line, "", token)).await;
+    let line = "GET /subscriptions?api-version=2022-12-01";
+    let tenant = "6b9e7c1a-0000-4000-8000-000000000001";
+
+    let token = world.token_for("nobody", MANAGEMENT).await;
+    let listed = ask(line, Some(&token)).await;
+    assert_eq!(listed.status, 200);
+    let subscription = &listed.json()["value"][0];
+    assert_eq!(subscription["subscriptionId"], "6b9e7c1a-0000-4000-8000-000000000002");
+    assert_eq!((&subscription["tenantId"], &subscription["state"]), (&json!(tenant), &json!("Enabled")));
+    assert_eq!(listed.json()["count"], json!({"type": "Total", "value": 1}));
+
+    let missing = ask(line, None).await;
+    assert_eq!(
+        missing.error(),
+        "401 AuthenticationFailed Authentication failed. The 'Authorization' header is missing."
+    );
+    assert_eq!(
+        missing.header("www-authenticate"),
+        format!(r#"Bearer authorization_uri="https://login.microsoftonline.com/{tenant}", error="invalid_token""#)
+    );
+    let vaults = world.token_for("owner", "https://vault.azure.net").await;
+    let wrong = ask(line, Some(&vaults)).await.error();
+    assert!(
+        wrong.starts_with("401 AuthenticationFailed The access token has been obtained for wrong audience"),
+        "{wrong}"
+    );
+    let absent = ask("GET /subscriptions/x/resources?api-version=2021-04-01", Some(&token)).await.error();
+    assert!(absent.starts_with("404 InvalidResourceType Keyhaven's management plane does not have GET"), "{absent}");
+}
+
+#[tokio::test]
+async fn the_subscription_is_the_configured_one() {
+    let id = "12121212-0000-4000-8000-000000000000";
+    let config = format!(r#"{{"subscriptionId":"{id}","identities":[{{"name":"owner"}}]}}"#);
+    let world = World::of(&config, keyhaven::app::Storage::Memory).await;
+    let path = format!("/metadata/identity/oauth2/token?api-version=1&resource={MANAGEMENT}");
+    let answer = world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await.json();
+    let token = answer["access_token"].as_str().unwrap();
+    let host = format!("arm.localhost:{}", world.port());
+    let listed = world.send(world.request(&host, "GET /subscriptions?api-version=2022-12-01", "", Some(token))).await;
+    assert_eq!(listed.json()["value"][0]["id"], format!("/subscriptions/{id}"));
+    let listed = world.admin("GET /admin/identities", "").await.json();
+    assert!(listed["identities"][0]["resourceId"].as_str().unwrap().starts_with(&format!("/subscriptions/{id}/")));
+}
