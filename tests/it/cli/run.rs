@@ -173,6 +173,14 @@ fn real_credentials_go_unless_they_are_to_be_kept() {
 }
 
 #[test]
+fn a_credential_that_is_no_text_goes_too() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut command = keyhaven(&["run", "--", "sh", "-c", r#"printf %s "$AZURE_CLIENT_SECRET" | grep -q real"#]);
+    let secret = std::ffi::OsString::from_vec(b"real\xff".to_vec());
+    assert_eq!(command.env("AZURE_CLIENT_SECRET", secret).output().unwrap().status.code(), Some(1));
+}
+
+#[test]
 fn the_users_exceptions_stay_where_they_cannot_lead_past_the_proxy() {
     let (env, told) = given(&[], &[("no_proxy", "corp.example,azure.net,*.windows.net,db")]);
     assert_eq!(env["NO_PROXY"], "localhost,127.0.0.1,::1,corp.example,db");
