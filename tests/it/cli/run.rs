@@ -70,7 +70,7 @@ impl Waiting {
 #[test]
 fn run_gives_its_command_a_vault_and_passes_on_its_status() {
     let script = r#"test "$KEYHAVEN_VAULT_URL" = https://local.vault.azure.net && test -n "$IDENTITY_HEADER" \
-        && test -z "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
+        && test "${AZURE_CLIENT_SECRET#keyhaven-}" != "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
     let output = keyhaven(&["run", "--", "sh", "-c", script]).env("AZURE_CLIENT_SECRET", "real").output().unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("http://127.0.0.1:"));
