@@ -1,0 +1,92 @@
+"""`az login`, each way; who somebody is then says the token that az hands out."""
+
+import os
+import subprocess
+
+import pytest
+
+from cli import Az
+from conftest import APPLICATION, NOBODY
+from production import binary
+
+DEFAULT = "6b9e7c1a-0000-4000-8000-00000000c11e"
+SUBSCRIPTION = "6b9e7c1a-0000-4000-8000-000000000002"
+NOBODY_OBJECT = "6b9e7c1a-0000-4000-8000-0000000000b2"
+NOBODY_RESOURCE = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/keyhaven/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities/nobody"
+)
+
+
+def account(az: Az, user: dict, **more) -> dict:
+    """The subscription as az shows it to `user`."""
+    return {
+        "environmentName": "AzureCloud",
+        "homeTenantId": az.tenant,
+        "id": SUBSCRIPTION,
+        "isDefault": True,
+        "managedByTenants": [],
+        "name": "Keyhaven",
+        "state": "Enabled",
+        "tenantId": az.tenant,
+        "user": {**user, "type": "servicePrincipal"},
+        **more,
+    }
+
+
+def listed(shown: dict) -> dict:
+    """`shown` as a service principal's login lists it: with another name for the cloud."""
+    return {("cloudName" if name == "environmentName" else name): value for name, value in shown.items()}
+
+
+def test_as_a_service_principal_with_a_secret(production, tmp_path):
+    az = Az(production, tmp_path)
+    shown = account(az, {"name": APPLICATION})
+    login = az("login", "--service-principal", "-u", APPLICATION, "-p", "hush", "--tenant", az.tenant)
+    assert login == [listed(shown)]
+    assert az("account", "show") == shown
+    claims = az.token()
+    assert (claims["appid"], claims["tid"], claims["aud"]) == (APPLICATION, az.tenant, "https://vault.azure.net")
+
+
+def test_as_a_service_principal_with_a_federated_token(production, tmp_path):
+    command = [binary(), "identity", "token", "nobody", "--federated"]
+    token = subprocess.run(command, env=production.environment, capture_output=True, text=True, check=True).stdout.strip()
+    az = Az(production, tmp_path)
+    login = az("login", "--service-principal", "-u", NOBODY, "--federated-token", token, "--tenant", az.tenant)
+    assert login == [listed(account(az, {"name": NOBODY}))]
+    assert az.token()["appid"] == NOBODY
+
+
+def test_as_the_managed_identity(visitor):
+    user = {"name": "systemAssignedIdentity", "assignedIdentityInfo": "MSI"}
+    assert visitor("login", "--identity") == [account(visitor, user)]
+    assert visitor.token()["appid"] == DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("option", "identity", "info"),
+    [
+        ("--client-id", NOBODY, f"MSIClient-{NOBODY}"),
+        ("--object-id", NOBODY_OBJECT, f"MSIObject-{NOBODY_OBJECT}"),
+        ("--resource-id", NOBODY_RESOURCE, f"MSIResource-{NOBODY_RESOURCE}"),
+    ],
+    ids=["client-id", "object-id", "resource-id"],
+)
+def test_as_a_managed_identity_of_the_users(visitor, option, identity, info):
+    user = {"name": "userAssignedIdentity", "assignedIdentityInfo": info}
+    assert visitor("login", "--identity", option, identity) == [account(visitor, user)]
+    assert visitor.token()["appid"] == NOBODY
+
+
+def test_an_identity_that_is_not_there(visitor):
+    done = visitor.run("login", "--identity", "--client-id", "0f0e0d0c-0000-4000-8000-00000000dead")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Identity not found" in done.stderr
+
+
+def test_no_sign_in_of_the_persons_is_seen(production):
+    """`run` gives az a place of its own for what it keeps, which no other user can read."""
+    place = production.environment["AZURE_CONFIG_DIR"]
+    assert os.stat(place).st_mode & 0o777 == 0o700
+    assert place != os.path.expanduser("~/.azure")

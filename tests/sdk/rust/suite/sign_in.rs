@@ -1,0 +1,104 @@
+//! Every credential of the SDK that does not need a person: each is who it says, and what it gets opens the vault.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use azure_core::credentials::{Secret, TokenCredential};
+use azure_identity::{
+    ClientSecretCredential, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+};
+use serde_json::Value;
+
+use crate::production::{
+    NOBODY, Source, VAULT, assigned, claims, credential, forbidden, nobody, refused, secrets, source, tenant,
+};
+
+/// The identity that a request for a token gets which names none.
+const DEFAULT: &str = "6b9e7c1a-0000-4000-8000-00000000c11e";
+/// Any client id is as good as that one.
+const APPLICATION: &str = "0f0e0d0c-0000-4000-8000-000000000001";
+const NOBODY_OBJECT: &str = "6b9e7c1a-0000-4000-8000-0000000000b2";
+const NOBODY_RESOURCE: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers\
+                               /Microsoft.ManagedIdentity/userAssignedIdentities/nobody";
+
+/// Asserts who `credential` is, and that it may list the vault's secrets.
+async fn opens_the_vault_as(client_id: &str, credential: Arc<dyn TokenCredential>) {
+    is(client_id, &*credential).await;
+    let first_page = secrets(VAULT, credential).list_secret_properties(None).unwrap().into_pages();
+    let answered = futures::TryStreamExt::try_next(&mut std::pin::pin!(first_page)).await.unwrap();
+    assert_eq!(answered.unwrap().status(), 200);
+}
+
+async fn is(client_id: &str, credential: &dyn TokenCredential) {
+    let claims = claims(credential).await;
+    assert_eq!(claims["appid"], Value::from(client_id));
+    assert_eq!(claims["tid"], Value::from(tenant()));
+    assert_eq!(claims["aud"], Value::from("https://vault.azure.net"));
+}
+
+/// Asserts that `credential` is the identity that may do nothing, and that the vault says so.
+async fn is_refused(credential: Arc<dyn TokenCredential>) {
+    is(NOBODY, &*credential).await;
+    assert_eq!(refused(secrets(VAULT, credential).get_secret("any", None).await), forbidden());
+}
+
+#[tokio::test]
+async fn as_the_managed_identity() {
+    opens_the_vault_as(DEFAULT, credential()).await;
+}
+
+#[tokio::test]
+async fn as_a_managed_identity_by_client_id() {
+    is_refused(nobody()).await;
+}
+
+#[tokio::test]
+async fn as_a_managed_identity_by_object_id() {
+    is_refused(assigned(UserAssignedId::ObjectId(NOBODY_OBJECT.to_owned())).unwrap()).await;
+}
+
+/// Of App Service the SDK itself does not take a resource id (azure-sdk-for-rust issue 2407).
+#[tokio::test]
+async fn as_a_managed_identity_by_resource_id() {
+    let credential = assigned(UserAssignedId::ResourceId(NOBODY_RESOURCE.to_owned()));
+    match source() {
+        Source::Imds => is_refused(credential.unwrap()).await,
+        Source::AppService => assert_eq!(
+            credential.unwrap_err().to_string(),
+            "User-assigned resource IDs aren't supported for App Service. Use a client or object ID instead."
+        ),
+    }
+}
+
+#[tokio::test]
+async fn a_managed_identity_that_is_not_there_gets_no_token() {
+    let credential = assigned(UserAssignedId::ClientId(APPLICATION.replace("0001", "dead"))).unwrap();
+    let error = credential.get_token(&["https://vault.azure.net/.default"], None).await.unwrap_err();
+    let told = "The requested identity has not been assigned to this resource";
+    assert!(error.to_string().contains(told), "{error}");
+}
+
+#[tokio::test]
+async fn with_a_client_secret() {
+    let secret = Secret::new("hush");
+    let credential = ClientSecretCredential::new(&tenant(), APPLICATION.to_owned(), secret, None).unwrap();
+    opens_the_vault_as(APPLICATION, credential).await;
+}
+
+#[tokio::test]
+async fn with_a_client_secret_of_who_may_do_nothing() {
+    let secret = Secret::new("hush");
+    is_refused(ClientSecretCredential::new(&tenant(), NOBODY.to_owned(), secret, None).unwrap()).await;
+}
+
+/// A federated token as Kubernetes would put it into a file.
+#[tokio::test]
+async fn as_a_workload() {
+    let keyhaven = std::env::var_os("KEYHAVEN_BIN").expect("KEYHAVEN_BIN names the binary to test");
+    let told = Command::new(keyhaven).args(["identity", "token", "default", "--federated"]).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:?}.jwt", source()));
+    std::fs::write(&file, told.stdout).unwrap();
+    let options = WorkloadIdentityCredentialOptions { token_file_path: Some(file), ..Default::default() };
+    opens_the_vault_as(DEFAULT, WorkloadIdentityCredential::new(Some(options)).unwrap()).await;
+}
