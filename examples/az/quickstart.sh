@@ -7,12 +7,12 @@ set -euo pipefail
 
 az login --identity --output none
 
-az keyvault secret set --vault-name "$KEY_VAULT_NAME" --name ExamplePassword --value hVFkk965BuUv --output none
+az keyvault secret set --vault-name "$KEY_VAULT_NAME" --name ExamplePassword --value "a secret value" --output none
 secret=$(az keyvault secret show --vault-name "$KEY_VAULT_NAME" --name ExamplePassword --query value --output tsv)
-echo "secret     $secret"
+echo "secret    $secret"
 
 az keyvault key create --vault-name "$KEY_VAULT_NAME" --name ExampleKey --kty RSA --output none
 use=(--vault-name "$KEY_VAULT_NAME" --name ExampleKey --algorithm RSA-OAEP-256 --data-type plaintext)
 encrypted=$(az keyvault key encrypt "${use[@]}" --value "a data key" --query result --output tsv --only-show-errors)
 decrypted=$(az keyvault key decrypt "${use[@]}" --value "$encrypted" --query result --output tsv --only-show-errors)
-echo "decrypted  $decrypted"
+echo "decrypted $decrypted"

@@ -20,10 +20,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let credential = ManagedIdentityCredential::new(None)?;
 
     let secrets = SecretClient::new(&vault, credential.clone(), None)?;
-    let secret = SetSecretParameters { value: Some("hVFkk965BuUv".to_owned()), ..Default::default() };
+    let secret = SetSecretParameters { value: Some("a secret value".to_owned()), ..Default::default() };
     secrets.set_secret("ExamplePassword", secret.try_into()?, None).await?;
     let secret = secrets.get_secret("ExamplePassword", None).await?.into_model()?;
-    println!("secret     {}", secret.value.unwrap_or_default());
+    println!("secret    {}", secret.value.unwrap_or_default());
 
     let keys = KeyClient::new(&vault, credential, None)?;
     let kind = CreateKeyParameters { kty: Some(KeyType::Rsa), ..Default::default() };
@@ -33,6 +33,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let wrapped = keys.wrap_key("ExampleKey", data_key.clone().try_into()?, None).await?.into_model()?;
     let wrapped = KeyOperationParameters { value: wrapped.result, ..data_key };
     let unwrapped = keys.unwrap_key("ExampleKey", "", wrapped.try_into()?, None).await?.into_model()?;
-    println!("unwrapped  {}", String::from_utf8(unwrapped.result.unwrap_or_default())?);
+    println!("unwrapped {}", String::from_utf8(unwrapped.result.unwrap_or_default())?);
     Ok(())
 }

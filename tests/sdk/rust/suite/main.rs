@@ -6,6 +6,5 @@
 
 mod keys;
 mod production;
-mod quickstart;
 mod secrets;
 mod sign_in;
