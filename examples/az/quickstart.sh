@@ -12,7 +12,7 @@ secret=$(az keyvault secret show --vault-name "$KEY_VAULT_NAME" --name ExamplePa
 echo "secret    $secret"
 
 az keyvault key create --vault-name "$KEY_VAULT_NAME" --name ExampleKey --kty RSA --output none
-use=(--vault-name "$KEY_VAULT_NAME" --name ExampleKey --algorithm RSA-OAEP-256 --data-type plaintext)
-encrypted=$(az keyvault key encrypt "${use[@]}" --value "a data key" --query result --output tsv --only-show-errors)
-decrypted=$(az keyvault key decrypt "${use[@]}" --value "$encrypted" --query result --output tsv --only-show-errors)
+use=(--vault-name "$KEY_VAULT_NAME" --name ExampleKey --algorithm RSA-OAEP-256 --output tsv --only-show-errors)
+encrypted=$(az keyvault key encrypt "${use[@]}" --value "$(printf 'a data key' | base64)" --query result)
+decrypted=$(az keyvault key decrypt "${use[@]}" --value "$encrypted" --query result | base64 --decode)
 echo "decrypted $decrypted"

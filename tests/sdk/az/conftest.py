@@ -18,7 +18,16 @@ NOBODY = "6b9e7c1a-0000-4000-8000-00000000c11f"  # the identity that may do noth
 @pytest.fixture(scope="session")
 def production(tmp_path_factory) -> Iterator[Production]:
     """What az finds; at its end, nothing that az asked may have left this machine."""
-    production = Production(tmp_path_factory.mktemp("run"))
+    yield from held_open(Production(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory) -> Iterator[Production]:
+    """The same, where nobody is let in who is not configured."""
+    yield from held_open(Production(tmp_path_factory.mktemp("strict"), "--strict"))
+
+
+def held_open(production: Production) -> Iterator[Production]:
     yield production
     asked = production.end()
     assert asked.pop("taken over") <= TAKEN_OVER

@@ -44,9 +44,9 @@ def own_environment() -> dict[str, str]:
 class Production:
     """A run whose command waits. `environment` is the command's, whole; `end` answers which hosts were asked."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, *options: str):
         self._log = home / "run.log"
-        command = [binary(), "run", "--offline", "--", sys.executable, "-c", COMMAND]
+        command = [binary(), "run", "--offline", *options, "--", sys.executable, "-c", COMMAND]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         with open(self._log, "w") as log:
             self._process = subprocess.Popen(command, env=own_environment(), stderr=log, text=True, **pipes)

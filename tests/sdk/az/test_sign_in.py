@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from cli import Az
+from cli import SOURCES, Az
 from conftest import APPLICATION, NOBODY
 from production import binary
 
@@ -79,8 +79,28 @@ def test_as_a_managed_identity_of_the_users(visitor, option, identity, info):
     assert visitor.token()["appid"] == NOBODY
 
 
-def test_an_identity_that_is_not_there(visitor):
-    done = visitor.run("login", "--identity", "--client-id", "0f0e0d0c-0000-4000-8000-00000000dead")
+def test_an_identity_that_production_has(visitor):
+    """An identity that Keyhaven has never heard of is there as soon as it is asked for."""
+    theirs = "0f0e0d0c-0000-4000-8000-00000000000b"
+    visitor("login", "--identity", "--object-id", theirs)
+    assert visitor.token()["oid"] == theirs
+
+
+def test_who_is_not_configured_is_refused_when_asked_for_strictly(strict, tmp_path):
+    az = Az(strict, tmp_path)
+    service_principal = ("login", "--service-principal", "--tenant", az.tenant, "-u")
+    stranger = az.run(*service_principal, APPLICATION, "-p", "hush")
+    assert (stranger.returncode, stranger.stdout) == (1, "")
+    assert stranger.stderr.startswith(f"ERROR: AADSTS700016: Application with identifier '{APPLICATION}' was not found")
+    guess = az.run(*service_principal, DEFAULT, "-p", "a guess")
+    assert (guess.returncode, guess.stdout) == (1, "")
+    assert guess.stderr.startswith("ERROR: AADSTS7000215: Invalid client secret provided.")
+    assert az(*service_principal, DEFAULT, "-p", "keyhaven") == [listed(account(az, {"name": DEFAULT}))]
+
+
+def test_an_identity_that_is_not_there(strict, tmp_path):
+    az = Az(strict, tmp_path, without=SOURCES["imds"])
+    done = az.run("login", "--identity", "--client-id", APPLICATION)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Identity not found" in done.stderr
 

@@ -36,8 +36,7 @@ async fn a_secret_has_versions() {
     let old = client.get_secret("versions", Some(options)).await.unwrap().into_model().unwrap();
     assert_eq!(old.value.as_deref(), Some("one"));
 
-    let listed: Vec<_> =
-        client.list_secret_properties_versions("versions", None).unwrap().try_collect().await.unwrap();
+    let listed: Vec<_> = client.list_secret_properties_versions("versions", None).unwrap().try_collect().await.unwrap();
     let listed: BTreeSet<_> = listed.iter().map(|item| item.resource_id().unwrap().version.unwrap()).collect();
     assert_eq!(listed, BTreeSet::from([version(&first), version(&second)]));
 }
