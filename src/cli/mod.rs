@@ -46,7 +46,7 @@ enum Command {
     Ca(ca::CaCommand),
     /// Show or move the clock that vaults live by
     Clock(clock::Clock),
-    /// Show, make or delete vaults of a running server
+    /// Show, make, copy or delete vaults of a running server
     Vault(vault::Vault),
     /// Show, add or remove identities of a running server, or get a token of one
     Identity(identity::Identity),

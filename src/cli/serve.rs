@@ -31,8 +31,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let log_level = "info";
-        let defaults = Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level, tenant: None };
+        let defaults =
+            Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
         self.server.log(defaults.log_level)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;

@@ -247,6 +247,12 @@ mod tests {
             (r#"{"limits":{"headers":1099511627776}}"#.to_owned(), "limits.headers: must be 1 to 10000"),
             (r#"{"limits":{"idleTimeoutSeconds":18446744073709551615}}"#.to_owned(), "limits.idleTimeoutSeconds: must"),
             (r#"{"limits":{"streams":0}}"#.to_owned(), "limits.streams: must be 1 to 65536"),
+            (r#"{"limits":{"tunnels":0}}"#.to_owned(), "limits.tunnels: must be 1 to 1000000"),
+            (
+                r#"{"limits":{"connectTimeoutSeconds":0}}"#.to_owned(),
+                "limits.connectTimeoutSeconds: must be 1 to 86400",
+            ),
+            (r#"{"limits":{"tunnelIdleSeconds":0}}"#.to_owned(), "limits.tunnelIdleSeconds: must be 1 to 86400"),
         ] {
             assert!(refused(&text).starts_with(expected), "{}", refused(&text));
         }

@@ -77,6 +77,13 @@ fn vaults_and_identities_come_and_go() {
     let names: Vec<Value> =
         json(&data, "vault list")["vaults"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["fresh", "guarded", "local"]);
+    assert_eq!(ok(&data, "vault copy guarded twin"), format!("{:<24} standard 7 days, purge protection\n", "twin"));
+    assert!(no(&data, "vault copy guarded twin").contains("there is a vault 'twin' already"));
+    assert!(no(&data, "vault copy absent other").contains("No vault is called 'absent'"));
+    assert_eq!(json(&data, "vault copy twin third")["softDeleteRetentionInDays"], 7);
+    for copy in ["twin", "third"] {
+        ok(&data, &format!("vault delete {copy}"));
+    }
     assert_eq!(ok(&data, "vault delete guarded"), "deleted guarded\n");
     assert!(no(&data, "vault delete guarded").contains("No vault is called 'guarded'"));
 

@@ -6,6 +6,8 @@ mod no_proxy;
 
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::app::{Takeover, Variables};
 
 /// Both spellings of the proxy's exceptions.
@@ -16,6 +18,27 @@ const KEYS: [&str; 2] = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY"];
 const CGI: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
 /// Endpoints of other identity sources than the ones that are set; and whatever begins with `MSI_`.
 const OTHER_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
+
+/// Secrets by which programs sign in.
+pub(super) const SECRETS: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_PASSWORD"];
+/// The file with a certificate and its key.
+pub(super) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+/// What opens that file; a placeholder needs none.
+const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
+/// The file with a federated token.
+pub(super) const FEDERATED: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// What stands in the place of the user's real credentials, so that nothing that escapes the proxy can sign in to the real
+/// Azure. It has no `Debug`.
+#[derive(Default)]
+pub(super) struct Placeholders {
+    /// For each of [`SECRETS`].
+    pub(super) secret: Option<Zeroizing<String>>,
+    /// For [`CERTIFICATE`].
+    pub(super) certificate: Option<PathBuf>,
+    /// For [`FEDERATED`].
+    pub(super) federated: Option<PathBuf>,
+}
 
 /// What changes in an environment.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,18 +87,23 @@ pub(super) fn of_shell(server: &Variables, own: &Variables) -> Changes {
     changes
 }
 
-/// What `run` hands to its command, when its own variables are `own`.
-pub(super) fn of_command(server: &Variables, own: &Variables, private: &Private<'_>, keep_secrets: bool) -> Changes {
+/// What `run` hands to its command, when its own variables are `own`. Without placeholders the user's credentials stay.
+pub(super) fn of_command(
+    server: &Variables,
+    own: &Variables,
+    private: &Private<'_>,
+    placeholders: Option<&Placeholders>,
+) -> Changes {
     let mut changes = of_shell(server, own);
     changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
     // No `az` call may touch the user's real sign-in.
     changes.set("AZURE_CONFIG_DIR", private.azure().display());
     changes.set("AZURE_CORE_COLLECT_TELEMETRY", "no");
     changes.remove(KEYS.into_iter().chain(CGI));
-    if !keep_secrets {
+    if let Some(placeholders) = placeholders {
         let other = |name: &&str| name.starts_with("MSI_") || OTHER_SOURCES.contains(name);
         changes.remove(own.keys().map(String::as_str).filter(other));
-        changes.add(placeholders(own));
+        changes.add(replaced(own, placeholders));
     }
     if !server.contains_key("AZURE_AUTHORITY_HOST") && !own.get("AZURE_AUTHORITY_HOST").is_none_or(|url| is_ours(url)) {
         changes.remove(["AZURE_AUTHORITY_HOST"]);
@@ -83,18 +111,20 @@ pub(super) fn of_command(server: &Variables, own: &Variables, private: &Private<
     changes
 }
 
-/// What stands in the place of the user's real credentials.
-fn placeholders(own: &Variables) -> Changes {
-    /// Nothing that escapes the proxy may be able to write to the real Azure.
-    const CREDENTIALS: [&str; 5] = [
-        "AZURE_CLIENT_SECRET",
-        "AZURE_CLIENT_CERTIFICATE_PATH",
-        "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-        "AZURE_PASSWORD",
-        "AZURE_FEDERATED_TOKEN_FILE",
-    ];
+/// What each of the user's real credentials is replaced by; what has no placeholder is taken away.
+fn replaced(own: &Variables, placeholders: &Placeholders) -> Changes {
+    let secret = placeholders.secret.as_ref().map(|secret| secret.to_string());
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let secrets = SECRETS.map(|name| (name, secret.clone()));
+    let files = [(CERTIFICATE, path(&placeholders.certificate)), (FEDERATED, path(&placeholders.federated))];
     let mut changes = Changes::default();
-    changes.remove(CREDENTIALS.into_iter().filter(|name| own.contains_key(*name)));
+    for (name, placeholder) in secrets.into_iter().chain(files).chain([(CERTIFICATE_PASSWORD, None)]) {
+        match placeholder {
+            _ if !own.contains_key(name) => {}
+            Some(value) => changes.set(name, value),
+            None => changes.remove([name]),
+        }
+    }
     changes
 }
 
@@ -143,7 +173,8 @@ mod tests {
 
     fn of_command_with(server: &[(&str, &str)], own: &[(&str, &str)], keep_secrets: bool) -> Changes {
         let private = Private { dir: Path::new("/tmp/p"), ready_file: Path::new("/tmp/p/ready.json") };
-        of_command(&variables(server), &variables(own), &private, keep_secrets)
+        let placeholders = (!keep_secrets).then(Placeholders::default);
+        of_command(&variables(server), &variables(own), &private, placeholders.as_ref())
     }
 
     #[test]
@@ -189,6 +220,26 @@ mod tests {
         let credentials = ["IMDS_ENDPOINT", "MSI_SECRET", "AZURE_CLIENT_SECRET", "AZURE_PASSWORD"];
         assert_eq!(changes.remove, [&always[..], &credentials[..]].concat());
         assert_eq!(of_command_with(&[], &own, true).remove, always);
+    }
+
+    #[test]
+    fn credentials_are_replaced_one_by_one() {
+        let placeholders = Placeholders {
+            secret: Some(Zeroizing::new("stand-in".to_owned())),
+            certificate: Some("/tmp/p/certificate.pem".into()),
+            federated: None,
+        };
+        let own = [
+            ("AZURE_CLIENT_SECRET", "real"),
+            ("AZURE_CLIENT_CERTIFICATE_PATH", "/real.pem"),
+            ("AZURE_CLIENT_CERTIFICATE_PASSWORD", "real"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/real"),
+        ];
+        let changes = replaced(&variables(&own), &placeholders);
+        let set = [("AZURE_CLIENT_SECRET", "stand-in"), ("AZURE_CLIENT_CERTIFICATE_PATH", "/tmp/p/certificate.pem")];
+        assert_eq!(changes.set, variables(&set));
+        assert_eq!(changes.remove, ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PASSWORD"]);
+        assert_eq!(replaced(&Variables::new(), &placeholders), Changes::default(), "nothing is put where nothing was");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `keyhaven run`: a private server around one command, which finds Azure where it expects it.
 
+mod stand_ins;
 mod summary;
 
 use std::ffi::OsString;
@@ -18,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use super::environment::{self, Private};
+use super::environment::{self, Placeholders, Private};
 use super::server::{Defaults, Server};
 use super::{Failure, serve};
 use crate::app::{self, Listen, Running, Variables};
@@ -42,7 +43,8 @@ pub(super) struct Run {
     #[arg(long)]
     show_log: bool,
 
-    /// Leave the credentials of your real Azure in the command's environment
+    /// Leave the credentials of your real Azure in the command's environment; without it, placeholders that are good here
+    /// take their place
     #[arg(long)]
     keep_secrets: bool,
 
@@ -81,19 +83,29 @@ impl Run {
         signals: &mut Signals,
     ) -> Result<ExitStatus, Failure> {
         running.add_trust().await.map_err(Failure::failed)?;
-        if let Some(name) = &self.identity {
-            let client = client_id(running, name).await?;
-            running.ready.env.insert("AZURE_CLIENT_ID".to_owned(), client);
-        }
-        let mut child = self.start_command(running, own)?;
+        let client = match &self.identity {
+            Some(name) => Some(client_id(running, name).await?),
+            None => stand_ins::client_id(running, own).await?,
+        };
+        running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
+        let placeholders = match self.keep_secrets {
+            true => None,
+            false => Some(stand_ins::make(running, own, running.private_dir()).await?),
+        };
+        let mut child = self.start_command(running, own, placeholders.as_ref())?;
         signals.pass_on_until_end(&mut child).await
     }
 
-    fn start_command(&self, running: &Running, own: &Variables) -> Result<Child, Failure> {
+    fn start_command(
+        &self,
+        running: &Running,
+        own: &Variables,
+        placeholders: Option<&Placeholders>,
+    ) -> Result<Child, Failure> {
         let dir = running.private_dir();
         let private = Private { dir, ready_file: &self.tell(running, own)? };
         DirBuilder::new().mode(0o700).create(private.azure()).map_err(Failure::failed)?;
-        let changes = environment::of_command(&running.ready.env, own, &private, self.keep_secrets);
+        let changes = environment::of_command(&running.ready.env, own, &private, placeholders);
         for note in &changes.notes {
             tracing::warn!("{note}");
         }

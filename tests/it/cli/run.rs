@@ -298,6 +298,20 @@ fn a_wrong_option_of_the_takeover_is_one_line_that_says_what_to_do() {
 }
 
 #[test]
+fn the_options_of_the_takeover_have_variables() {
+    let (env, _) =
+        given(&[], &[("KEYHAVEN_TAKEOVER", "vault,arm"), ("KEYHAVEN_TENANT", "6b9e7c1a-0000-4000-8000-00000000000d")]);
+    assert!(env.contains_key("AZURE_AUTHORITY_HOST"));
+    assert_eq!(env["AZURE_TENANT_ID"], "6b9e7c1a-0000-4000-8000-00000000000d");
+    assert!(!given(&[], &[("KEYHAVEN_PROXY_LISTEN", "")]).0.contains_key("HTTPS_PROXY"));
+    let mut both = keyhaven(&["run", "--", "true"]);
+    let output =
+        both.env("KEYHAVEN_OFFLINE", "true").env("KEYHAVEN_PASS", "dev.azure.com,ml.azure.com").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains("give one of them"), "{told}");
+}
+
+#[test]
 fn without_entra_its_authority_is_this_servers_own_host() {
     let (env, _) =
         given(&["--takeover", "vault,arm"], &[("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")]);
