@@ -1,4 +1,4 @@
-"""`keyhaven run`, held open around the suite: what its command finds in its environment, and what it tells at its end."""
+"""`keyhaven run`, held open around the suite: what its command finds in its environment, what it tells at its end."""
 
 import json
 import os

@@ -7,7 +7,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_public_key,
+)
 
 VAULT = ("--vault-name", "contoso-prod")
 COPY = ("--vault-name", "contoso-copy")
@@ -39,17 +44,16 @@ def verify_here(public, signature: bytes) -> None:
     ids=["RSA", "EC"],
 )
 def test_a_key_signs(az, tmp_path, name, algorithm, kind):
-    key = ("keyvault", "key")
     of = (*VAULT, "-n", name)
-    kid = az(*key, "create", *of, *kind)["key"]["kid"]
-    signed = az(*key, "sign", *of, "-a", algorithm, "--digest", text(DIGEST))
+    kid = az("keyvault", "key", "create", *of, *kind)["key"]["kid"]
+    signed = az("keyvault", "key", "sign", *of, "-a", algorithm, "--digest", text(DIGEST))
     assert (signed["algorithm"], signed["keyId"]) == (algorithm, kid)
 
-    verify = (*key, "verify", *of, "-a", algorithm, "--signature", signed["signature"], "--digest")
+    verify = ("keyvault", "key", "verify", *of, "-a", algorithm, "--signature", signed["signature"], "--digest")
     assert az(*verify, text(DIGEST)) == {"algorithm": algorithm, "isValid": True, "keyId": kid}
     assert az(*verify, text(FORGED))["isValid"] is False
 
-    az(*key, "download", *of, "-e", "PEM", "-f", tmp_path / "public.pem")
+    az("keyvault", "key", "download", *of, "-e", "PEM", "-f", tmp_path / "public.pem")
     public = load_pem_public_key((tmp_path / "public.pem").read_bytes())
     verify_here(public, base64.b64decode(signed["signature"]))
 
@@ -70,6 +74,17 @@ def test_a_key_encrypts_and_decrypts(az):
     assert (refusal.exit, refusal.code) == (1, "BadParameter")
 
 
+def test_a_key_from_elsewhere_is_imported(az, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    file = tmp_path / "key.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+    of = (*VAULT, "-n", "imported")
+    made = az("keyvault", "key", "import", *of, "--pem-file", file)["key"]
+    assert (made["kty"], made["crv"], made["d"]) == ("EC", "P-256", None)
+    signed = az("keyvault", "key", "sign", *of, "-a", "ES256", "--digest", text(DIGEST))
+    verify_here(key.public_key(), base64.b64decode(signed["signature"]))
+
+
 def test_a_key_is_listed_deleted_recovered_and_purged(az):
     name = ("-n", "life")
     assert az("keyvault", "key", "list", *LISTS) == []
@@ -81,6 +96,7 @@ def test_a_key_is_listed_deleted_recovered_and_purged(az):
     gone = az.refused("keyvault", "key", "show", *LISTS, *name)
     assert (gone.exit, gone.code) == (3, "KeyNotFound")
     assert [key["name"] for key in az("keyvault", "key", "list-deleted", *LISTS)] == ["life"]
+    assert az("keyvault", "key", "show-deleted", *LISTS, *name) == deleted
 
     az("keyvault", "key", "recover", *LISTS, *name)
     assert az("keyvault", "key", "show", *LISTS, *name) == made

@@ -32,6 +32,7 @@ def test_a_secret_is_listed_deleted_recovered_and_purged(az):
     gone = az.refused("keyvault", "secret", "show", *LISTS, *name)
     assert (gone.exit, gone.code) == (3, "SecretNotFound")
     assert [secret["name"] for secret in az("keyvault", "secret", "list-deleted", *LISTS)] == ["life"]
+    assert az("keyvault", "secret", "show-deleted", *LISTS, *name) == deleted
 
     az("keyvault", "secret", "recover", *LISTS, *name)
     assert az("keyvault", "secret", "show", *LISTS, *name)["value"] == "kept"

@@ -2,8 +2,14 @@
 
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from cli import SOURCES, Az
 from conftest import APPLICATION, NOBODY
@@ -51,11 +57,31 @@ def test_as_a_service_principal_with_a_secret(production, tmp_path):
 
 def test_as_a_service_principal_with_a_federated_token(production, tmp_path):
     command = [binary(), "identity", "token", "nobody", "--federated"]
-    token = subprocess.run(command, env=production.environment, capture_output=True, text=True, check=True).stdout.strip()
+    token = subprocess.check_output(command, env=production.environment, text=True).strip()
     az = Az(production, tmp_path)
     login = az("login", "--service-principal", "-u", NOBODY, "--federated-token", token, "--tenant", az.tenant)
     assert login == [listed(account(az, {"name": NOBODY}))]
     assert az.token()["appid"] == NOBODY
+
+
+def test_as_a_service_principal_with_a_certificate(production, tmp_path):
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(certificate())
+    az = Az(production, tmp_path)
+    login = az("login", "--service-principal", "-u", APPLICATION, "--certificate", file, "--tenant", az.tenant)
+    assert login == [listed(account(az, {"name": APPLICATION}))]
+    assert az.token()["appid"] == APPLICATION
+
+
+def certificate() -> bytes:
+    """A private key and a certificate of its own, as `az ad sp create-for-rbac --create-cert` writes them."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "app")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + made.public_bytes(Encoding.PEM)
 
 
 def test_as_the_managed_identity(visitor):

@@ -11,12 +11,12 @@ use futures::TryStreamExt;
 
 use crate::production::{COPY, Refused, VAULT, credential, forbidden, nobody, not_found, refused, secrets};
 
-async fn set(client: &SecretClient, name: &str, value: &str) -> Secret {
+pub async fn set(client: &SecretClient, name: &str, value: &str) -> Secret {
     let parameters = SetSecretParameters { value: Some(value.to_owned()), ..Default::default() };
     client.set_secret(name, parameters.try_into().unwrap(), None).await.unwrap().into_model().unwrap()
 }
 
-async fn value(client: &SecretClient, name: &str) -> String {
+pub async fn value(client: &SecretClient, name: &str) -> String {
     client.get_secret(name, None).await.unwrap().into_model().unwrap().value.unwrap()
 }
 
@@ -42,9 +42,11 @@ async fn a_secret_has_versions() {
 }
 
 #[tokio::test]
-async fn a_secret_is_deleted_recovered_and_purged() {
+async fn a_secret_is_listed_deleted_recovered_and_purged() {
     let client = secrets(VAULT, credential());
     let made = set(&client, "life", "kept").await;
+    let listed: Vec<_> = client.list_secret_properties(None).unwrap().try_collect().await.unwrap();
+    assert!(listed.iter().any(|item| item.resource_id().unwrap().name == "life"));
 
     let deleted = client.delete_secret("life", None).await.unwrap().into_model().unwrap();
     assert_eq!(deleted.recovery_id, Some(format!("{VAULT}/deletedsecrets/life")));

@@ -4,14 +4,17 @@ use std::process::Command;
 use std::sync::Arc;
 
 use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::http::ClientMethodOptions;
 use azure_identity::{
-    ClientSecretCredential, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    ClientAssertion, ClientAssertionCredential, ClientSecretCredential, ManagedIdentityCredential, UserAssignedId,
+    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use serde_json::Value;
 
 use crate::production::{
     NOBODY, Source, VAULT, assigned, claims, credential, forbidden, nobody, refused, secrets, source, tenant,
 };
+use crate::secrets::{set, value};
 
 /// The identity that a request for a token gets which names none.
 const DEFAULT: &str = "6b9e7c1a-0000-4000-8000-00000000c11e";
@@ -22,12 +25,12 @@ const NOBODY_OBJECT: &str = "6b9e7c1a-0000-4000-8000-0000000000b2";
 const NOBODY_RESOURCE: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers\
                                /Microsoft.ManagedIdentity/userAssignedIdentities/nobody";
 
-/// Asserts who `credential` is, and that it may list the vault's secrets.
+/// Asserts who `credential` is, and that it may keep and read secrets.
 async fn opens_the_vault_as(client_id: &str, credential: Arc<dyn TokenCredential>) {
     is(client_id, &*credential).await;
-    let first_page = secrets(VAULT, credential).list_secret_properties(None).unwrap().into_pages();
-    let answered = futures::TryStreamExt::try_next(&mut std::pin::pin!(first_page)).await.unwrap();
-    assert_eq!(answered.unwrap().status(), 200);
+    let client = secrets(VAULT, credential);
+    set(&client, client_id, "kept").await;
+    assert_eq!(value(&client, client_id).await, "kept");
 }
 
 async fn is(client_id: &str, credential: &dyn TokenCredential) {
@@ -100,4 +103,23 @@ async fn as_a_workload() {
     std::fs::write(&file, told.stdout).unwrap();
     let options = WorkloadIdentityCredentialOptions { token_file_path: Some(file), ..Default::default() };
     opens_the_vault_as(DEFAULT, WorkloadIdentityCredential::new(Some(options)).unwrap()).await;
+}
+
+/// An application that trusts a managed identity, as azure_identity's README has it: its token is the assertion.
+#[derive(Debug)]
+struct Trusted(Arc<ManagedIdentityCredential>);
+
+#[async_trait::async_trait]
+impl ClientAssertion for Trusted {
+    async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
+        let token = self.0.get_token(&["api://AzureADTokenExchange/.default"], None).await?;
+        Ok(token.token.secret().to_owned())
+    }
+}
+
+#[tokio::test]
+async fn as_an_application_that_trusts_a_managed_identity() {
+    let (tenant, application) = (tenant(), APPLICATION.to_owned());
+    let credential = ClientAssertionCredential::new(tenant, application, Trusted(credential()), None).unwrap();
+    opens_the_vault_as(APPLICATION, credential).await;
 }
