@@ -5,6 +5,7 @@
 
 mod bare;
 mod client;
+mod copies;
 mod get;
 mod latency;
 mod many;
@@ -67,6 +68,7 @@ enum Part {
     Rates,
     Latency,
     Many,
+    Copies,
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +146,9 @@ impl Arguments {
         }
         if self.wants(Part::Many) {
             rows.extend(many::rows(&self.server, effort).await?);
+        }
+        if self.wants(Part::Copies) {
+            rows.extend(copies::rows(&self.server).await?);
         }
         if ![Part::Get, Part::Unwrap, Part::Rates, Part::Latency].into_iter().any(|part| self.wants(part)) {
             return Ok(rows);

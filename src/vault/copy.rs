@@ -73,18 +73,22 @@ impl Vaults {
 
     /// Folds the frozen layers of a vault into one when there may be no more of them and the next copy needs one.
     async fn fold_when_deep(&self, name: &VaultName) -> Result<(), Refusal> {
-        let Some(vault) = self.find(name).await?.filter(|vault| vault.below.len() >= MOST_LAYERS) else {
+        let deep = async || Ok::<_, Refusal>(self.find(name).await?.filter(|vault| vault.below.len() >= MOST_LAYERS));
+        if deep().await?.is_none() {
             return Ok(());
-        };
-        let _turn = self.turn(&sweep::all_frozen()).await;
-        let view = self.records().view().await?;
-        match Layers::frozen(&vault) {
-            Some(frozen) if is_written_to(&view, &vault).await? => {
-                drop(view);
-                self.fold(&vault, frozen).await
-            }
-            _ => Ok(()),
         }
+        let turn = self.turn(&sweep::all_frozen()).await;
+        // Somebody else may have done it meanwhile.
+        let Some(vault) = deep().await? else { return Ok(()) };
+        let view = self.records().view().await?;
+        let Some(frozen) = Layers::frozen(&vault) else { return Ok(()) };
+        if !is_written_to(&view, &vault).await? {
+            return Ok(());
+        }
+        drop(view);
+        self.fold(&vault, frozen).await?;
+        drop(turn);
+        self.sweep().await.map(drop)
     }
 
     /// Copies what is seen through the `frozen` layers of `vault` into a new one, and puts it in their place. Nobody

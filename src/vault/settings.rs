@@ -70,6 +70,12 @@ impl Vault {
         self.upper.unwrap_or(self.id)
     }
 
+    /// Whether all the layers that it stood on `before` are still among its own: none was folded, so none is swept away.
+    pub(super) fn still_stands_as(&self, before: &Self) -> bool {
+        let own = self.layer() == before.layer() || self.below.contains(&before.layer());
+        own && self.id == before.id && self.below.ends_with(&before.below)
+    }
+
     /// The recovery level of the vault's objects as the vault stands now: it follows the vault's settings, not the
     /// moment an object was made.
     pub fn recovery(&self) -> Recovery {

@@ -27,7 +27,7 @@ async fn in_copy(world: &World, line: &str, body: &str) -> Answer {
 
 /// The last segments of the ids of a list, all pages of it.
 async fn ids(world: &World, vault: &str, path: &str) -> Vec<String> {
-    let (mut ids, mut line) = (Vec::new(), format!("GET {path}?maxresults=2"));
+    let (mut ids, mut line) = (Vec::new(), format!("GET {path}?maxresults=7"));
     loop {
         let page = world.ask_as("owner", vault, &line, "").await.json();
         for item in page["value"].as_array().unwrap() {

@@ -44,8 +44,8 @@ struct Given {
 /// Makes a vault (201), or changes what may change of one (200); what is left out stays. With `copyOf` it makes a copy
 /// (201), where what is left out is as in the source.
 pub(super) async fn put(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let name = name(params.get("name"), "name")?;
     let Given { copy_of, entry } = input::object(&door, body).await?;
+    let name = name(params.get("name"), "name")?;
     let there = door.vaults.find(&name).await.map_err(refused)?;
     let had_aliases = there.as_ref().is_some_and(|vault| !vault.aliases.is_empty());
     let made = match copy_of {

@@ -86,6 +86,7 @@ impl Objects<'_> {
         name: &ObjectName,
     ) -> Result<Removed<T>, Refusal> {
         self.with_soft_delete("get deleted")?;
+        self.standing(view).await?;
         match self.get::<Deleted>(view, &self.deleted_key(name)).await? {
             Some(deleted) if deleted.is_seen(self.call.now) => {
                 let found = self.version_of(view, &deleted.head, None).await?;

@@ -14,6 +14,7 @@ impl Objects<'_> {
         view: &View,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
+        self.standing(view).await?;
         let (keys, next) = self.page(view, &self.heads(), page).await?;
         let mut items = Vec::new();
         for key in &keys {
@@ -32,6 +33,7 @@ impl Objects<'_> {
         page: &PageRequest,
     ) -> Result<Page<Removed<T>>, Refusal> {
         self.with_soft_delete("list deleted")?;
+        self.standing(view).await?;
         let (keys, next) = self.page(view, &self.deleted_heads(), page).await?;
         let mut items = Vec::new();
         for key in &keys {
@@ -52,6 +54,7 @@ impl Objects<'_> {
         name: &ObjectName,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
+        self.standing(view).await?;
         let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
             self.no_orphans(view, name).await?;
             return Ok(Page { items: vec![], next: None });
@@ -62,7 +65,6 @@ impl Objects<'_> {
         let (keys, next) = self.page(view, &self.versions_of(name), page).await?;
         let counted = keys.len() + usize::from(next.is_some());
         if page.after.is_none() && counted != head.versions.min(page.limit + 1) {
-            self.judged(view).await?;
             return Err(self.miscounted(name));
         }
         let mut items = Vec::new();

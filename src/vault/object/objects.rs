@@ -26,6 +26,7 @@ impl Objects<'_> {
         name: &ObjectName,
         version: Option<&Version>,
     ) -> Result<Found<T>, Refusal> {
+        self.standing(view).await?;
         match self.get::<Head>(view, &self.head_key(name)).await? {
             Some(head) if head.is_seen(self.call.now) => self.version_of(view, &head, version).await,
             Some(_) => Err(self.not_found(name, version)),
@@ -145,6 +146,7 @@ impl Objects<'_> {
 
     /// What `name` stands for now.
     pub(super) async fn state(&self, view: &View, name: &ObjectName) -> Result<State, Refusal> {
+        self.standing(view).await?;
         if let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? {
             return Ok(Head::state(&head, self.call.now));
         }
@@ -168,6 +170,7 @@ impl Objects<'_> {
 
     /// A missing head means that there is no such object only when no version is left without it.
     pub(super) async fn no_orphans(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
+        self.still_standing(view).await?;
         let orphans = self.layers().keys(view, &Key::from(self.versions_of(name)), None, 1).await?;
         if orphans.is_empty() || self.placed(view, &self.deleted_key(name)).await?.is_some() {
             return Ok(());
@@ -180,8 +183,6 @@ impl Objects<'_> {
     /// A missing version is a 404 only when all that the head counts are there.
     async fn version_absent(&self, view: &View, head: &Head, version: Option<&Version>) -> Result<Refusal, Refusal> {
         let Some(version) = version else {
-            // A layer that the vault does not stand on any more may be swept away already.
-            self.judged(view).await?;
             return Err(missing(&self.version_key(&head.name, &head.latest)).into());
         };
         let prefix = Key::from(self.versions_of(&head.name));
@@ -218,6 +219,19 @@ impl Objects<'_> {
             Some((place, _)) => Ok(records.get(view, &place).await?),
             None => Ok(None),
         }
+    }
+
+    /// Refuses a call whose vault stands on other layers by now: those of before may be swept away already. A vault that
+    /// has nothing to do with copies is not looked up for it.
+    pub(super) async fn standing(&self, view: &View) -> Result<(), Refusal> {
+        if self.call.vault.below.is_empty() { Ok(()) } else { self.still_standing(view).await }
+    }
+
+    async fn still_standing(&self, view: &View) -> Result<(), Refusal> {
+        let (before, key) = (&self.call.vault, settings::key_of(&self.call.vault.name));
+        let vault = self.vaults.records().get::<Vault>(view, &key).await?;
+        let stands = vault.is_some_and(|vault| vault.still_stands_as(before));
+        if stands { Ok(()) } else { Err(Refusal::Busy) }
     }
 
     /// Where what is seen at `key` lies, and which commit put it there.

@@ -66,6 +66,7 @@ impl OneVersion {
 impl Objects<'_> {
     /// An object with everything that it is.
     pub(in super::super) async fn whole(&self, view: &View, name: &ObjectName) -> Result<Whole, Refusal> {
+        self.standing(view).await?;
         let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
             self.no_orphans(view, name).await?;
             return Err(self.not_found(name, None));

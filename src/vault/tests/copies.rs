@@ -150,6 +150,49 @@ async fn layers_are_folded_before_there_are_too_many() {
     assert_eq!(listed(&vaults, "source").await.len(), 1_110);
     assert_eq!(records(&store, "layer/").await.len(), 4, "what was folded is gone");
     assert_eq!(records(&store, "material/").await.len(), 1_110, "and nothing is kept twice");
+    set(&vaults, "source", "more").await;
+    let mut copies = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let vaults = vaults.clone();
+        copies.spawn(async move { copy(&vaults, "source", &format!("beside{number}")).await });
+    }
+    while let Some(done) = copies.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(call(&vaults, "source").await.vault.below.len(), 2, "one of them has folded, for all");
+}
+
+#[tokio::test]
+async fn who_still_stands_on_layers_that_were_folded_is_to_ask_again() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    let mut calls = Vec::new();
+    for round in 0..6 {
+        calls.push(call(&vaults, "source").await);
+        set(&vaults, "source", &format!("r{round}")).await;
+        copy(&vaults, "source", "copy").await;
+        vaults.delete_vault(&named("copy").name).await.unwrap();
+    }
+    vaults.sweep().await.unwrap();
+    let (page, name) = (PageRequest { after: None, limit: 25 }, object("r0"));
+    for stale in &calls[1..5] {
+        for refused in [
+            vaults.secret(stale, &name, None).await.err(),
+            vaults.list_secrets(stale, &page).await.err(),
+            vaults.list_secret_versions(stale, &name, &page).await.err(),
+            vaults.list_deleted_secrets(stale, &page).await.err(),
+            vaults.deleted_secret(stale, &name).await.err(),
+            vaults.delete_secret(stale, &name).await.err(),
+            vaults.backup_secret(stale, &name).await.err(),
+        ] {
+            assert!(matches!(refused, Some(Refusal::Busy)), "{refused:?}");
+        }
+    }
+    let first = vaults.secret(&calls[0], &name, None).await.err();
+    assert!(matches!(first, Some(Refusal::Busy)), "a call of before the first copy: {first:?}");
+    assert!(vaults.secret(&calls[5], &name, None).await.is_ok(), "nothing was folded since");
+    assert!(vaults.secret(&call(&vaults, "source").await, &name, None).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,0 +1,91 @@
+// Every way of signing in that the SDK for JavaScript has, and what follows from it.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+
+import {
+  ClientSecretCredential,
+  DefaultAzureCredential,
+  EnvironmentCredential,
+  ManagedIdentityCredential,
+  WorkloadIdentityCredential,
+} from "@azure/identity";
+import { KeyClient } from "@azure/keyvault-keys";
+import { SecretClient } from "@azure/keyvault-secrets";
+
+import { environment, federatedToken, identity, nobody, sources, tenant, useTheVault, vaultUrl } from "./production.js";
+
+const scope = "https://vault.azure.net/.default";
+const home = mkdtempSync(join(tmpdir(), "keyhaven-"));
+after(() => rmSync(home, { recursive: true }));
+
+let count = 0;
+/** A name for the objects of one use of the vault. */
+const name = () => `production-${++count}`;
+
+for (const source of ["app service", "imds"]) {
+  test(`DefaultAzureCredential, ${source}`, async () => {
+    environment(await sources[source]());
+    await useTheVault(new DefaultAzureCredential(), name());
+  });
+}
+
+for (const source of Object.keys(sources)) {
+  test(`the system-assigned identity, ${source}`, async () => {
+    environment(await sources[source]());
+    await useTheVault(new ManagedIdentityCredential(), name());
+  });
+}
+
+for (const source of ["app service", "imds", "arc"]) {
+  for (const kind of ["clientId", "objectId", "resourceId"]) {
+    test(`a user-assigned identity by its ${kind}, ${source}`, async () => {
+      environment(await sources[source]());
+      await useTheVault(new ManagedIdentityCredential({ [kind]: identity("default")[kind] }), name());
+    });
+  }
+
+  test(`an identity without permission is refused, ${source}`, async () => {
+    environment(await sources[source]());
+    const credential = new ManagedIdentityCredential({ clientId: nobody });
+    const refusal = { statusCode: 403, code: "Forbidden" };
+    await assert.rejects(new KeyClient(vaultUrl, credential).getKey("any"), refusal);
+    await assert.rejects(new SecretClient(vaultUrl, credential).setSecret("any", "value"), refusal);
+  });
+}
+
+test("a client secret, with the id of a tenant", async () => {
+  environment({});
+  await useTheVault(new ClientSecretCredential(tenant, randomUUID(), "what production has"), name());
+});
+
+test("a client secret, through the credentials that read the environment", async () => {
+  environment({ AZURE_CLIENT_ID: randomUUID(), AZURE_CLIENT_SECRET: "what production has" });
+  await useTheVault(new EnvironmentCredential(), name());
+  await useTheVault(new DefaultAzureCredential(), name());
+});
+
+test("a wrong secret is refused", async () => {
+  environment({});
+  const { clientId } = identity("default");
+  const guess = new ClientSecretCredential(tenant, clientId, "a guess");
+  await assert.rejects(guess.getToken(scope), { name: "AuthenticationRequiredError", message: /7000215/ });
+  assert.equal((await new ClientSecretCredential(tenant, clientId, "keyhaven").getToken(scope)).token.split(".").length, 3);
+});
+
+test("workload identity", async () => {
+  const tokenFilePath = join(home, "token");
+  federatedToken("default", tokenFilePath);
+  const { clientId } = identity("default");
+  environment({});
+  await useTheVault(new WorkloadIdentityCredential({ tenantId: tenant, clientId, tokenFilePath }), name());
+  environment({ AZURE_CLIENT_ID: clientId, AZURE_FEDERATED_TOKEN_FILE: tokenFilePath });
+  await useTheVault(new DefaultAzureCredential(), name());
+  federatedToken("nobody", tokenFilePath);
+  const other = new WorkloadIdentityCredential({ tenantId: tenant, clientId, tokenFilePath });
+  await assert.rejects(other.getToken(scope), { name: "AuthenticationRequiredError", message: /700213/ });
+});
