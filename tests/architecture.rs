@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
-    ("cli", &["app", "clock", "config", "crypto", "store", "tasks"]),
+    ("cli", &["app", "clock", "config", "crypto", "directory", "store", "tasks"]),
     ("config", &["access", "clock", "crypto", "directory", "http", "vault"]),
     (
         "doors",

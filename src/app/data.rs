@@ -45,8 +45,8 @@ pub(super) struct Data {
     pub(super) engine: &'static str,
     pub(super) admin_key: Zeroizing<String>,
     dir: Option<PathBuf>,
-    /// Of a server without data directory: where its CA certificate can be read as long as it runs.
-    scratch: Option<TempDir>,
+    /// What this start alone needs: private, and gone when the server stops.
+    scratch: TempDir,
     _lock: Option<File>,
 }
 
@@ -142,21 +142,20 @@ impl Claimed {
             (None, Some(dir)) => kept(&dir.join("admin.key"), false)?,
             (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
         };
-        let scratch = if self.dir.is_none() { Some(scratch()?) } else { None };
-        Ok(Data { store, engine, admin_key, dir: self.dir, scratch, _lock: self.lock })
+        Ok(Data { store, engine, admin_key, dir: self.dir, scratch: scratch()?, _lock: self.lock })
     }
 }
 
 impl Data {
     /// The absolute path where the CA's certificate can be read while the server runs.
     pub(super) fn publish_ca(&self, certs: Option<&Path>, pem: &str) -> Result<PathBuf, DataError> {
-        let path = match (certs, &self.scratch) {
-            (None, Some(scratch)) => {
-                let path = scratch.path().join("ca.pem");
+        let path = match certs {
+            Some(certs) => certs.join("ca.pem"),
+            None => {
+                let path = self.private_dir().join("ca.pem");
                 std::fs::write(&path, pem).map_err(|error| DataError::File(path.clone(), error))?;
                 path
             }
-            (certs, _) => certs.unwrap_or(Path::new(".")).join("ca.pem"),
         };
         std::path::absolute(&path).map_err(|error| DataError::File(path, error))
     }
@@ -184,13 +183,9 @@ impl Data {
         })
     }
 
-    /// Writes the bundle that clients are given; answers its absolute path.
-    pub(super) fn publish_bundle(&self, text: &str) -> Result<PathBuf, DataError> {
-        let dir = self.dir.as_deref().or(self.scratch.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
-        let path = dir.join("bundle.pem");
-        write_private(&path, text.as_bytes())
-            .and_then(|()| std::path::absolute(&path))
-            .map_err(|error| DataError::File(path, error))
+    /// The directory of this start alone.
+    pub(super) fn private_dir(&self) -> &Path {
+        self.scratch.path()
     }
 }
 
@@ -302,8 +297,12 @@ pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
     parsed_backup_key(path, &Zeroizing::new(std::fs::read_to_string(path).map_err(error)?))
 }
 
+/// Its path has no blanks, wherever the user keeps temporary files: Java's options are divided at them.
 fn scratch() -> Result<TempDir, DataError> {
+    let usual = std::env::temp_dir();
+    let has_blanks = usual.to_string_lossy().contains(char::is_whitespace);
+    let place = if has_blanks { PathBuf::from("/tmp") } else { usual };
     let private = Permissions::from_mode(0o700);
-    let made = tempfile::Builder::new().prefix("keyhaven-").permissions(private).tempdir();
-    made.map_err(|error| DataError::File(std::env::temp_dir(), error))
+    let made = tempfile::Builder::new().prefix("keyhaven-").permissions(private).tempdir_in(&place);
+    made.map_err(|error| DataError::File(place, error))
 }

@@ -1,6 +1,7 @@
 //! The composition root: picks store, clock and chance, builds the doors, listens, and stops. An embedder starts a
 //! whole server here, in its own process.
 
+mod ca;
 mod data;
 mod faulty;
 mod levers;
@@ -12,10 +13,12 @@ mod sockets;
 mod stand_in;
 mod takeover;
 mod trust;
+mod variables;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -27,6 +30,7 @@ use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
 use crate::directory::{Directory, Strangers};
 use crate::faults::Faults;
+use crate::http::Answer;
 use crate::http::ca::Ca;
 use crate::http::server::{Listener, Stopper, stopping};
 use crate::random::{OsRandom, Random, SeededRandom};
@@ -36,11 +40,13 @@ use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::Means;
 
 pub use crate::proxy::{Former, Report, Tally};
+pub use ca::Authority;
 pub use data::{DataError, Storage, write};
-pub use ready::{Ready, Variables};
+pub use ready::Ready;
 pub use stand_in::{StandIns, Wanted};
 pub use takeover::{Part, Takeover};
-pub use trust::bundle;
+pub use trust::{STORE_PASSWORD, bundle, trust_store};
+pub use variables::Variables;
 
 use data::{Claimed, Data};
 use names::Names;
@@ -158,6 +164,8 @@ pub struct Running {
     pub takeover_ca: Option<String>,
     /// What went through the proxy, when there is one.
     pub tally: Option<Arc<Tally>>,
+    /// Whether a request came to the data plane without the proxy.
+    pub asked_directly: Arc<AtomicBool>,
     /// The vault clock.
     pub clock: VaultClock,
     /// What moves it.
@@ -243,10 +251,10 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     };
     let identity = site.identity_door();
     let (data_plane, identity) = (site.data_plane(identity.clone()), plain(identity));
-    let mut tasks =
-        vec![spawn(sockets.vaults, Some(tls), data_plane.clone()), spawn(sockets.identity, None, identity.clone())];
+    let (asked_directly, noticed) = noticed(data_plane.clone());
+    let mut tasks = vec![spawn(sockets.vaults, Some(tls), noticed), spawn(sockets.identity, None, identity.clone())];
     tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
-    let mut proxied = None;
+    let (mut proxied, takes_over_entra) = (None, takeover.has_entra());
     if let Some(tcp) = sockets.proxy {
         let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
         let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
@@ -255,12 +263,13 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     }
     tasks.push(site.parts.keep_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
-    let ready = site.ready(addresses, &data, ca_path).await?;
+    let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
     let strangers = site.strangers;
     let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
     Ok(Running {
         ready,
         takeover_ca: proxied.as_ref().map(|proxied| proxied.ca_pem.clone()),
+        asked_directly,
         tally: proxied.map(|proxied| proxied.tally),
         clock,
         timekeeper,
@@ -274,29 +283,41 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     })
 }
 
+/// `answer`, and whether it was ever asked.
+fn noticed(answer: Answer) -> (Arc<AtomicBool>, Answer) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let notice = asked.clone();
+    let noticed: Answer = Arc::new(move |request, arrival| {
+        notice.store(true, Ordering::Relaxed);
+        answer(request, arrival)
+    });
+    (asked, noticed)
+}
+
 impl Running {
     /// The tenant.
     pub fn directory(&self) -> Directory {
         self.directory.clone()
     }
 
-    /// Writes the bundle of certificate authorities (those that were in force, and ours) and names it in the
-    /// environment of [`Ready`].
+    /// The directory of this start alone: private, and gone when the server stops.
+    pub fn private_dir(&self) -> &Path {
+        self.data.private_dir()
+    }
+
+    /// Writes the certificate authorities that clients are to trust (those that were in force, and ours) in the forms
+    /// that they read, and names them in the environment of [`Ready`].
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub async fn add_bundle(&mut self) -> Result<(), StartError> {
-        let ca = self.ready.ca.clone();
-        let takeover = self.takeover_ca.clone();
-        let former = trust::former();
-        let made = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
-            let ours = std::fs::read_to_string(ca)?;
-            let cas: Vec<&str> = [Some(ours.as_str()), takeover.as_deref()].into_iter().flatten().collect();
-            Ok(bundle(&former, &cas))
+    /// When they cannot be written.
+    pub async fn add_trust(&mut self) -> Result<(), StartError> {
+        let ours = [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(failed)?, self.takeover_ca.clone()];
+        let (dir, former) = (self.private_dir().to_owned(), trust::former());
+        let written = tokio::task::spawn_blocking(move || {
+            let ours: Vec<&str> = ours.iter().flatten().map(String::as_str).collect();
+            trust::publish(&dir, &former, &ours)
         });
-        let text = made.await.map_err(failed)?.map_err(failed)?;
-        let path = self.data.publish_bundle(&text)?;
-        self.ready.env.extend(trust::variables(&path));
+        trust::name(&written.await.map_err(failed)??, &mut self.ready.env);
         Ok(())
     }
 

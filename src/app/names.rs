@@ -24,10 +24,7 @@ pub(super) struct Aliases(Arc<RwLock<Vec<String>>>);
 impl Aliases {
     /// Takes over those of the vaults that are there, and answers them.
     pub(super) async fn follow(&self, vaults: &Vaults) -> Result<Vec<String>, Refusal> {
-        let there = vaults.all().await?;
-        let mut aliases: Vec<String> = there.iter().flat_map(|vault| vault.aliases.clone()).collect();
-        aliases.sort();
-        aliases.dedup();
+        let aliases = vaults.aliases().await?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).clone_from(&aliases);
         Ok(aliases)
     }

@@ -9,11 +9,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::data::write_private;
-use crate::doors::identity::APP_SERVICE_PATH;
+use super::variables::{Variables, variables};
 use crate::vault::VaultName;
-
-/// Environment variables, by name.
-pub type Variables = BTreeMap<String, String>;
 
 /// The content of the ready file. It holds the admin key, so it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -66,6 +63,7 @@ pub(super) struct Facts {
     pub(super) default_vault: VaultName,
     pub(super) default_client: Option<Uuid>,
     pub(super) identity_header: Zeroizing<String>,
+    pub(super) takes_over_entra: bool,
 }
 
 impl Ready {
@@ -113,55 +111,4 @@ impl Ready {
         let _ = writeln!(text, "  CA certificate     {}", self.ca.display());
         text
     }
-}
-
-fn variables(facts: &Facts, local_url: &str) -> Variables {
-    let url = match facts.addresses.proxy {
-        Some(_) => format!("https://{}.vault.azure.net", facts.default_vault),
-        None => local_url.to_owned(),
-    };
-    let identity = format!("http://{}", reachable(facts.addresses.identity));
-    let mut variables = Variables::from(
-        [
-            ("KEYHAVEN_VAULT_URL", url.clone()),
-            ("AZURE_KEYVAULT_URL", url.clone()),
-            ("VAULT_URL", url),
-            ("KEY_VAULT_NAME", facts.default_vault.to_string()),
-            ("AZURE_TENANT_ID", facts.tenant.to_string()),
-            ("IDENTITY_ENDPOINT", format!("{identity}{APP_SERVICE_PATH}")),
-            ("IDENTITY_HEADER", facts.identity_header.to_string()),
-            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", identity),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
-    if let Some(admin) = facts.addresses.admin {
-        variables.insert("KEYHAVEN_ADMIN_URL".to_owned(), format!("http://{}", reachable(admin)));
-        variables.insert("KEYHAVEN_ADMIN_KEY".to_owned(), facts.admin_key.to_string());
-    }
-    if let Some(client) = facts.default_client {
-        variables.insert("AZURE_CLIENT_ID".to_owned(), client.to_string());
-    }
-    variables.extend(facts.addresses.proxy.map(proxy_variables).into_iter().flatten());
-    variables
-}
-
-/// The proxy in both spellings: requests, aiohttp, curl and .NET prefer lower case, JavaScript, Go and reqwest upper.
-fn proxy_variables(proxy: SocketAddr) -> [(String, String); 4] {
-    let proxy = format!("http://{proxy}");
-    let direct = "localhost,127.0.0.1,::1".to_owned();
-    [
-        ("HTTPS_PROXY".to_owned(), proxy.clone()),
-        ("https_proxy".to_owned(), proxy),
-        ("NO_PROXY".to_owned(), direct.clone()),
-        ("no_proxy".to_owned(), direct),
-    ]
-}
-
-/// An address that a client on this machine can connect to.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if !address.ip().is_unspecified() {
-        return address;
-    }
-    let loopback = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
-    loopback.parse().map_or(address, |ip| SocketAddr::new(ip, address.port()))
 }

@@ -170,7 +170,13 @@ impl Site {
     }
 
     /// What this server tells about itself.
-    pub(super) async fn ready(&self, addresses: Addresses, data: &Data, ca: PathBuf) -> Result<Ready, StartError> {
+    pub(super) async fn ready(
+        &self,
+        addresses: Addresses,
+        data: &Data,
+        ca: PathBuf,
+        takes_over_entra: bool,
+    ) -> Result<Ready, StartError> {
         let directory = &self.parts.directory;
         let vaults = self.parts.vaults.all().await.map_err(failed)?;
         let default = directory.choose(&Chosen::Default, Strangers::Refused).await.map_err(failed)?;
@@ -183,6 +189,7 @@ impl Site {
             default_vault: self.plan.default_vault.clone(),
             default_client: default.map(|identity| identity.client_id),
             identity_header: self.identity_header.clone(),
+            takes_over_entra,
         }))
     }
 }

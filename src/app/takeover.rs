@@ -8,6 +8,7 @@ use super::site::Site;
 use super::{StartError, failed};
 use crate::doors::{arm, entra, vault};
 use crate::http::Answer;
+use crate::http::authority::Authority;
 use crate::http::ca::Ca;
 use crate::http::server::Stopping;
 use crate::http::tls::Leaves;
@@ -97,6 +98,23 @@ impl Takeover {
     /// Whether sign-in is taken over, and with it the metadata address.
     pub fn has_entra(&self) -> bool {
         self.parts.contains(&Part::Entra)
+    }
+
+    /// The same, with these hosts of the cloud let through.
+    ///
+    /// # Errors
+    /// The first that is no host name, or is taken over.
+    pub fn passing(self, hosts: &[String]) -> Result<Self, String> {
+        let host = |text: &String| {
+            let host = Authority::parse(text).filter(|host| host.port().is_none() && host.address().is_none());
+            let host = host.ok_or_else(|| format!("{text}: not a host name; write it without https:// and port"))?;
+            match self.meaning(host.host()) {
+                Meaning::TakenOver => Err(format!("{text}: this server stands in for it; narrow --takeover instead")),
+                Meaning::NotEmulated | Meaning::Elsewhere => Ok(host.host().to_owned()),
+            }
+        };
+        let pass = hosts.iter().map(host).collect::<Result<_, _>>()?;
+        Ok(Self { pass, ..self })
     }
 
     fn meaning(&self, host: &str) -> Meaning {
@@ -207,6 +225,15 @@ mod tests {
             "a.b.login.microsoft.com",
         ] {
             assert_eq!(all.meaning(host), Meaning::Elsewhere, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_other_host_names_can_be_passed() {
+        let passed = |host: &str| Takeover::default().passing(&[host.to_owned()]);
+        assert_eq!(passed("Dev.Azure.com").unwrap().pass, ["dev.azure.com"]);
+        for host in ["https://dev.azure.com", "dev.azure.com:443", "10.0.0.1", "", "acme.vault.azure.net"] {
+            assert!(passed(host).is_err(), "{host}");
         }
     }
 

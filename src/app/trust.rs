@@ -1,19 +1,31 @@
-//! The local certificate authority, and bundles of authorities: those that were in force before, and ours, so that a
-//! program given the bundle still trusts every other site.
+//! The local certificate authority, and what clients trust besides it: those that were in force before, and ours, so
+//! that a program that is given them still trusts every other site.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use pem::Pem;
 
-use super::data::make_dir;
+use super::data::{make_dir, write_private};
 use super::{StartError, Variables, failed};
 use crate::clock::Timestamp;
 use crate::http::ca::Ca;
 
 /// The variables by which clients are given certificate authorities: requests and az; Go, .NET, Rust and aiohttp; curl;
-/// Node.
-const VARIABLES: [&str; 4] = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"];
+/// Node; pip.
+const VARIABLES: [&str; 5] =
+    ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
+/// The password of Java's own trust stores. It hides nothing: they hold certificates alone.
+pub const STORE_PASSWORD: &str = "changeit";
+/// How often that password is hashed: once is enough for what is no secret.
+const ITERATIONS: u32 = 1;
+
+/// Where what clients trust has been written.
+pub(super) struct Published {
+    bundle: PathBuf,
+    store: PathBuf,
+}
 
 /// The files that the environment names already.
 pub(super) fn former() -> Vec<String> {
@@ -24,9 +36,45 @@ pub(super) fn former() -> Vec<String> {
     files
 }
 
-/// The variables that name the bundle at `path`.
-pub(super) fn variables(path: &Path) -> Variables {
-    VARIABLES.map(|name| (name.to_owned(), path.display().to_string())).into()
+/// Writes into `dir` what clients are to trust.
+pub(super) fn publish(dir: &Path, former: &[String], ours: &[&str]) -> Result<Published, StartError> {
+    let text = bundle(former, ours);
+    let store = trust_store(&text, STORE_PASSWORD)?;
+    let published = Published { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
+    for (path, bytes) in [(&published.bundle, text.as_bytes()), (&published.store, &store)] {
+        write_private(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+    }
+    Ok(published)
+}
+
+/// Names it in `variables`.
+pub(super) fn name(published: &Published, variables: &mut Variables) {
+    let bundle = published.bundle.display().to_string();
+    variables.extend(VARIABLES.map(|name| (name.to_owned(), bundle.clone())));
+    let java = format!(
+        "-Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 \
+         -Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}",
+        published.store.display()
+    );
+    let options = variables.entry("JAVA_TOOL_OPTIONS".to_owned()).or_default();
+    *options = format!("{options} {java}").trim_start().to_owned();
+}
+
+/// The certificates of a PEM bundle as a PKCS#12 trust store, each marked as trusted in the way that Java asks for. One
+/// that cannot be read is left out.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> {
+    let mut store = KeyStore::new();
+    for (number, block) in certificates(bundle.as_bytes()).iter().enumerate() {
+        match Certificate::from_der(block.contents()) {
+            Ok(certificate) => store.add_entry(&format!("ca-{number}"), KeyStoreEntry::Certificate(certificate)),
+            Err(error) => tracing::debug!(%error, "a certificate is not fit for Java's trust store"),
+        }
+    }
+    let writer = store.writer(password).encryption_iterations(ITERATIONS).mac_iterations(ITERATIONS);
+    writer.write().map_err(|error| failed(format!("Java's trust store could not be made: {error}")))
 }
 
 /// The local CA: kept in `certs`, or made for this start alone; able to certify names at and below `domains`.
@@ -80,6 +128,19 @@ fn certificates(text: &[u8]) -> Vec<Pem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use p12_keystore::Pkcs12ImportPolicy;
+
+    #[test]
+    fn a_trust_store_marks_its_certificates_as_trusted() {
+        let now = Timestamp::from_unix(1_700_000_000);
+        let ca = Ca::new("A CA", &["a.example".to_owned()], true, now).unwrap();
+        let bytes = trust_store(&(ca.pem().to_owned() + "a comment\n"), STORE_PASSWORD).unwrap();
+        // Reading strictly leaves out what is not marked.
+        let store = KeyStore::from_pkcs12(&bytes, STORE_PASSWORD, Pkcs12ImportPolicy::Strict).unwrap();
+        let Some(KeyStoreEntry::Certificate(certificate)) = store.entry("ca-0") else { panic!("no certificate") };
+        assert_eq!((certificate.as_der(), store.entries_len()), (ca.der().as_ref(), 1));
+        assert!(KeyStore::from_pkcs12(&bytes, "other", Pkcs12ImportPolicy::Strict).is_err());
+    }
 
     #[test]
     fn a_bundle_holds_each_certificate_once_and_nothing_else() {

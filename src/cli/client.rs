@@ -38,6 +38,23 @@ struct Door {
 }
 
 impl Client {
+    /// Asks the server that `target` means.
+    pub(super) const fn of(target: env::Target) -> Self {
+        Self { target, json: false }
+    }
+
+    /// The client id of the identity called `name`.
+    pub(super) async fn client_id(&self, name: &str) -> Result<String, Failure> {
+        let answer = self.ask(Method::GET, "/admin/identities", None).await?;
+        let all: Vec<&Value> = answer["identities"].as_array().into_iter().flatten().collect();
+        let text = |identity: &Value, member: &str| identity[member].as_str().unwrap_or_default().to_owned();
+        if let Some(found) = all.iter().find(|identity| identity["name"] == name) {
+            return Ok(text(found, "clientId"));
+        }
+        let names: Vec<_> = all.iter().map(|identity| text(identity, "name")).collect();
+        Err(Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", "))))
+    }
+
     /// The answer's bytes; an error that the server tells is a failure of the command.
     pub(super) async fn bytes(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
         let door = self.door()?;

@@ -6,18 +6,23 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::client::Client;
 use super::serve::READY_FILE;
-use super::{Failure, server};
+use super::{Failure, environment, server};
 use crate::app::{Ready, Variables};
 
 /// Print the environment that programs need to use a running server.
 ///
-/// In a shell: eval "$(keyhaven env)"
+/// In a shell: eval "$(keyhaven env)", or: keyhaven env --format fish | source
 #[derive(Debug, Args)]
 pub(super) struct Env {
     /// How to print them
     #[arg(long, value_name = "FORMAT", default_value = "sh")]
     format: Format,
+
+    /// The identity that programs are by default: its client id becomes AZURE_CLIENT_ID
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
 
     #[command(flatten)]
     target: Target,
@@ -39,6 +44,10 @@ pub(super) struct Target {
 enum Format {
     /// export NAME='VALUE' for POSIX shells
     Sh,
+    /// set -gx NAME 'VALUE' for fish
+    Fish,
+    /// $env:NAME = 'VALUE' for PowerShell
+    Powershell,
     /// NAME="VALUE" for .env files
     Dotenv,
     /// One JSON object
@@ -46,9 +55,18 @@ enum Format {
 }
 
 impl Env {
-    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let ready = self.target.ready()?;
-        print!("{}", self.format.print(&ready.env));
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let (ready, file) = (self.target.ready()?, self.target.path()?);
+        let mut changes = environment::of_shell(&ready.env, &environment::current());
+        let file = std::path::absolute(file).map_err(Failure::failed)?;
+        changes.set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
+        if let Some(name) = self.identity {
+            changes.set.insert("AZURE_CLIENT_ID".to_owned(), Client::of(self.target).client_id(&name).await?);
+        }
+        for note in &changes.notes {
+            eprintln!("keyhaven: {note}");
+        }
+        print!("{}", self.format.print(&changes.set));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -68,13 +86,24 @@ impl Target {
 
     /// Whether a ready file was named or is there.
     pub(super) fn is_told(&self) -> bool {
-        self.is_named() || self.path().is_ok_and(|path| path.exists())
+        self.is_named() || self.is_there()
     }
 
+    /// Whether a ready file is there, or one was named itself.
+    pub(super) fn is_there(&self) -> bool {
+        self.ready_file.is_some() || self.path().is_ok_and(|path| path.exists())
+    }
+
+    /// Where its data lies.
+    pub(super) fn data(&self) -> Result<PathBuf, Failure> {
+        server::data_dir(self.data.as_deref())
+    }
+
+    /// The ready file.
     fn path(&self) -> Result<PathBuf, Failure> {
         match &self.ready_file {
             Some(path) => Ok(path.clone()),
-            None => Ok(server::data_dir(self.data.as_deref())?.join(READY_FILE)),
+            None => Ok(self.data()?.join(READY_FILE)),
         }
     }
 }
@@ -89,11 +118,41 @@ impl Format {
         match self {
             Self::Json => serde_json::to_string_pretty(variables).unwrap_or_default() + "\n",
             Self::Sh => lines(variables, |name, value| format!("export {name}='{}'", value.replace('\'', r"'\''"))),
-            Self::Dotenv => lines(variables, |name, value| {
-                format!("{name}=\"{}\"", value.replace('\\', r"\\").replace('"', "\\\""))
-            }),
+            Self::Fish => lines(variables, |name, value| format!("set -gx {name} '{}'", escaped(value, &['\\', '\'']))),
+            Self::Powershell => lines(variables, |name, value| format!("$env:{name} = '{}'", doubled(value))),
+            Self::Dotenv => lines(variables, |name, value| format!("{name}={}", dotenv(value))),
         }
     }
+}
+
+/// Readers put variables into values in double quotes, and take those in single quotes as they are.
+fn dotenv(value: &str) -> String {
+    match value.contains(['$', '`']) && !value.contains(['\'', '\\']) {
+        true => format!("'{value}'"),
+        false => format!("\"{}\"", escaped(value, &['\\', '"', '$', '`'])),
+    }
+}
+
+/// `value` with a backslash before each of `special`.
+fn escaped(value: &str, special: &[char]) -> String {
+    value.chars().fold(String::new(), |mut text, c| {
+        if special.contains(&c) {
+            text.push('\\');
+        }
+        text.push(c);
+        text
+    })
+}
+
+/// PowerShell takes the typographic quotes for the plain one.
+fn doubled(value: &str) -> String {
+    value.chars().fold(String::new(), |mut text, c| {
+        text.push(c);
+        if matches!(c, '\'' | '\u{2018}'..='\u{201b}') {
+            text.push(c);
+        }
+        text
+    })
 }
 
 fn lines(variables: &Variables, line: impl Fn(&str, &str) -> String) -> String {
@@ -109,9 +168,14 @@ mod tests {
 
     #[test]
     fn values_are_quoted_for_their_reader() {
-        let variables = Variables::from([("A".to_owned(), "it's \"x\"".to_owned())]);
-        assert_eq!(Format::Sh.print(&variables), "export A='it'\\''s \"x\"'\n");
-        assert_eq!(Format::Dotenv.print(&variables), "A=\"it's \\\"x\\\"\"\n");
-        assert_eq!(Format::Json.print(&variables), "{\n  \"A\": \"it's \\\"x\\\"\"\n}\n");
+        let printed =
+            |format: Format, value: &str| format.print(&Variables::from([("A".to_owned(), value.to_owned())]));
+        assert_eq!(printed(Format::Sh, "it's \"x\""), "export A='it'\\''s \"x\"'\n");
+        assert_eq!(printed(Format::Fish, r"it's \a $b"), "set -gx A 'it\\'s \\\\a $b'\n");
+        assert_eq!(printed(Format::Powershell, "it's \u{2019}$x`"), "$env:A = 'it''s \u{2019}\u{2019}$x`'\n");
+        assert_eq!(printed(Format::Dotenv, "it's \"x\""), "A=\"it's \\\"x\\\"\"\n");
+        assert_eq!(printed(Format::Dotenv, "a $b"), "A='a $b'\n");
+        assert_eq!(printed(Format::Dotenv, "it's $b"), "A=\"it's \\$b\"\n");
+        assert_eq!(printed(Format::Json, "it's \"x\""), "{\n  \"A\": \"it's \\\"x\\\"\"\n}\n");
     }
 }

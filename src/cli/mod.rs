@@ -1,15 +1,18 @@
 //! The command line: one file for each sub-command. Nothing here exits; `main` does.
 
 mod address;
+mod ca;
 mod client;
 mod clock;
 mod env;
+mod environment;
 mod health;
 mod identity;
 mod run;
 mod serve;
 mod server;
 mod state;
+mod takeover;
 mod vault;
 
 use std::process::ExitCode;
@@ -39,9 +42,11 @@ enum Command {
     Env(env::Env),
     /// Exit 0 when a running server answers, 1 when not
     Health(health::Health),
+    /// Show the local CA, export it, or say how to trust it
+    Ca(ca::CaCommand),
     /// Show or move the clock that vaults live by
     Clock(clock::Clock),
-    /// Show, make or delete vaults of a running server
+    /// Show, make, copy or delete vaults of a running server
     Vault(vault::Vault),
     /// Show, add or remove identities of a running server, or get a token of one
     Identity(identity::Identity),
@@ -94,7 +99,8 @@ impl Cli {
             match self.command {
                 Command::Serve(serve) => serve.execute().await,
                 Command::Run(run) => run.execute().await,
-                Command::Env(env) => env.execute(),
+                Command::Env(env) => env.execute().await,
+                Command::Ca(ca) => ca.execute(),
                 Command::Health(health) => health.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Vault(vault) => vault.execute().await,

@@ -31,12 +31,13 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let defaults = Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info" };
+        let defaults =
+            Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
         self.server.log(defaults.log_level)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
-        running.add_bundle().await.map_err(Failure::failed)?;
+        running.add_trust().await.map_err(Failure::failed)?;
         let files = self.announce(&running)?;
         tokio::select! {
             _ = terminate.recv() => {}
@@ -73,12 +74,21 @@ fn listen() -> Listen {
 /// Writes a ready file, or says which could not be written. That of another server which runs is left alone: a variable
 /// that is still set would take it away from everybody who looks for that server.
 pub(super) fn write_ready(ready: &Ready, path: &Path) -> Result<(), Failure> {
-    if let Some(other) = kept(path).filter(|other| other.pid != ready.pid && runs(other)) {
+    if let Some(other) = another(path, ready) {
         let why = "it is the ready file of a server that runs";
         let hint = "give another --ready-file, or unset KEYHAVEN_READY_FILE";
         return Err(Failure::failed(format!("{}: {why} (process {}); {hint}", path.display(), other.pid)));
     }
     ready.write(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
+/// Whether `path` is the ready file of another server that runs.
+pub(super) fn is_anothers(path: &Path, ready: &Ready) -> bool {
+    another(path, ready).is_some()
+}
+
+fn another(path: &Path, ready: &Ready) -> Option<Ready> {
+    kept(path).filter(|other| other.pid != ready.pid && runs(other))
 }
 
 /// Removes the ready file that this process has written.

@@ -9,10 +9,12 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::takeover::TakeoverArgs;
 use super::{Failure, address};
-use crate::app::{Listen, Options, Storage, Takeover};
+use crate::app::{Listen, Options, Storage};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
@@ -49,6 +51,13 @@ pub(super) struct Server {
     /// Address of the admin API (HTTP); empty switches it off [default: 127.0.0.1:8081; a free port in `run`]
     #[arg(long, value_name = "ADDR", env = "KEYHAVEN_ADMIN_LISTEN")]
     admin_listen: Option<String>,
+
+    #[command(flatten)]
+    takeover: TakeoverArgs,
+
+    /// The tenant, a GUID [default: the configuration's; in `run` AZURE_TENANT_ID]
+    #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT")]
+    tenant: Option<Uuid>,
 
     /// Directory of the local CA [default: DATA/certs; made for this start alone with --ephemeral]
     #[arg(long, value_name = "DIR", env = "KEYHAVEN_CERTS")]
@@ -118,6 +127,8 @@ pub(super) struct Defaults {
     pub(super) create_vaults: bool,
     /// What to log.
     pub(super) log_level: &'static str,
+    /// The tenant of the environment, for a server that is there for one command.
+    pub(super) tenant: Option<Uuid>,
 }
 
 impl Server {
@@ -129,8 +140,9 @@ impl Server {
             let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
             return Err(Failure::usage(why));
         }
+        let takeover = self.takeover.options(listen.proxy.is_some())?;
         Ok(Options {
-            config: self.configuration()?,
+            config: self.configuration(defaults.tenant)?,
             storage: self.storage(defaults.ephemeral)?,
             certs: self.certs.clone(),
             listen,
@@ -140,7 +152,7 @@ impl Server {
             admin_key,
             seal_key: seal_key()?,
             backup_key: backup_key()?,
-            takeover: Takeover::default(),
+            takeover,
             strict: self.strict,
             ..Options::default()
         })
@@ -197,15 +209,29 @@ impl Server {
             vaults: self.listen.unwrap_or(defaults.vaults),
             identity: self.identity_listen.unwrap_or(defaults.identity),
             admin,
-            proxy: defaults.proxy,
+            proxy: self.takeover.listen(defaults.proxy)?,
         })
     }
 
-    fn configuration(&self) -> Result<Config, Failure> {
-        let Some(path) = &self.config else { return Ok(Config::default()) };
+    /// The configuration's tenant wins; one that was asked for must not differ from it, the environment's may.
+    fn configuration(&self, found: Option<Uuid>) -> Result<Config, Failure> {
+        let wanted = self.tenant.or(found);
+        let Some(path) = &self.config else { return Ok(wanted.map_or_else(Config::default, Config::of_tenant)) };
         let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| wrong(&error))?;
-        Config::parse(&text).map_err(|error| wrong(&error))
+        let config = Config::parse_with(&text, wanted).map_err(|error| wrong(&error))?;
+        match (self.tenant, found) {
+            (Some(asked), _) if asked != config.tenant => {
+                let why = format!("tenantId is {}, --tenant {asked}: give one of them", config.tenant);
+                return Err(wrong(&why));
+            }
+            (None, Some(found)) if found != config.tenant => {
+                let tenant = config.tenant;
+                tracing::warn!(%found, %tenant, "AZURE_TENANT_ID is another tenant than the configuration's; the command gets the latter");
+            }
+            _ => {}
+        }
+        Ok(config)
     }
 }
 

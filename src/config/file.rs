@@ -38,8 +38,8 @@ pub(super) fn wrong(path: impl Into<String>, why: impl Into<String>) -> ConfigEr
 }
 
 /// The configuration in `text`.
-pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
-    read::<File>(text.as_bytes())?.config()
+pub(super) fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
+    read::<File>(text.as_bytes())?.config(tenant)
 }
 
 /// The JSON `text` as a `T`.
@@ -109,8 +109,8 @@ struct FileLimits {
 }
 
 impl File {
-    fn config(self) -> Result<Config, ConfigError> {
-        let tenant = self.tenant_id.unwrap_or(TENANT);
+    fn config(self, asked: Option<Uuid>) -> Result<Config, ConfigError> {
+        let tenant = self.tenant_id.or(asked).unwrap_or(TENANT);
         let subscription = self.subscription_id.unwrap_or(SUBSCRIPTION);
         let identities = match self.identities {
             Some(given) => identities(given, Tenant { id: tenant, subscription })?,
@@ -185,16 +185,25 @@ mod tests {
     use crate::vault::Sku;
 
     fn refused(text: &str) -> String {
-        parse(text).unwrap_err().to_string()
+        parse(text, None).unwrap_err().to_string()
     }
 
     #[test]
     fn a_name_is_enough_and_ids_are_derived_alike_each_time() {
         let text = r#"{"identities":[{"name":"factory"}],"vaults":[{"name":"Acme","accessPolicies":[{"identity":"factory"}]}]}"#;
-        let (one, other) = (parse(text).unwrap(), parse(text).unwrap());
+        let (one, other) = (parse(text, None).unwrap(), parse(text, None).unwrap());
         assert_eq!(one.identities, other.identities);
         assert_eq!(one.vaults[0].access_policies[0].object_id, one.identities[0].object_id);
         assert_eq!((one.vaults[0].sku, one.vaults[0].retention_days), (Sku::Standard, 90));
+    }
+
+    #[test]
+    fn a_tenant_that_was_asked_for_holds_where_the_file_names_none() {
+        let asked = Uuid::from_u128(7);
+        let of = |text: &str| parse(text, Some(asked)).unwrap();
+        let vaults = of("{}");
+        assert_eq!((vaults.tenant, vaults.vaults[0].access_policies[0].tenant_id), (asked, asked));
+        assert_eq!(of(r#"{"tenantId":"6b9e7c1a-0000-4000-8000-000000000009"}"#).tenant.as_u128() & 0xff, 9);
     }
 
     #[test]
@@ -238,6 +247,12 @@ mod tests {
             (r#"{"limits":{"headers":1099511627776}}"#.to_owned(), "limits.headers: must be 1 to 10000"),
             (r#"{"limits":{"idleTimeoutSeconds":18446744073709551615}}"#.to_owned(), "limits.idleTimeoutSeconds: must"),
             (r#"{"limits":{"streams":0}}"#.to_owned(), "limits.streams: must be 1 to 65536"),
+            (r#"{"limits":{"tunnels":0}}"#.to_owned(), "limits.tunnels: must be 1 to 1000000"),
+            (
+                r#"{"limits":{"connectTimeoutSeconds":0}}"#.to_owned(),
+                "limits.connectTimeoutSeconds: must be 1 to 86400",
+            ),
+            (r#"{"limits":{"tunnelIdleSeconds":0}}"#.to_owned(), "limits.tunnelIdleSeconds: must be 1 to 86400"),
         ] {
             assert!(refused(&text).starts_with(expected), "{}", refused(&text));
         }
@@ -259,6 +274,6 @@ mod tests {
     fn a_secret_is_not_shown_by_an_error_or_by_debug() {
         let text = r#"{"identities":[{"name":"a","clientSecret":"hush"}],
             "vaults":[{"name":"acme","secrets":[{"name":"s","value":"hush"}]}]}"#;
-        assert!(!format!("{:?}", parse(text).unwrap()).contains("hush"));
+        assert!(!format!("{:?}", parse(text, None).unwrap()).contains("hush"));
     }
 }

@@ -45,26 +45,39 @@ impl Default for Config {
     /// Without a file: one premium vault `local`; the identity `default` with every permission on it; and the
     /// identity `nobody` with none, so that a program can see itself refused.
     fn default() -> Self {
+        Self::of_tenant(TENANT)
+    }
+}
+
+impl Config {
+    /// The configuration without a file, for this tenant.
+    pub fn of_tenant(tenant: Uuid) -> Self {
         let identities = default_identities();
         Self {
-            tenant: TENANT,
+            tenant,
             subscription: SUBSCRIPTION,
             default_hosts: vec![],
-            vaults: vec![default_vault(TENANT, &identities)],
+            vaults: vec![default_vault(tenant, &identities)],
             identities,
             backup_key_file: None,
             limits: Limits::default(),
         }
     }
-}
 
-impl Config {
     /// The configuration that the JSON `text` describes.
     ///
     /// # Errors
     /// The first thing that is wrong, with its path.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        file::parse(text)
+        Self::parse_with(text, None)
+    }
+
+    /// The configuration that the JSON `text` describes, of the tenant `asked` where it names none itself.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its path.
+    pub fn parse_with(text: &str, asked: Option<Uuid>) -> Result<Self, ConfigError> {
+        file::parse(text, asked)
     }
 
     /// What the tenant is called.

@@ -105,12 +105,12 @@ impl<'a> Assertion<'a> {
     fn names(&self, der: &[u8]) -> bool {
         let thumbprint = |algorithm| base64url::encode(digest::digest(algorithm, der).as_ref());
         if let Some(named) = &self.header.x5t_s256 {
-            return *named == thumbprint(&digest::SHA256);
+            return unpadded(named) == thumbprint(&digest::SHA256);
         }
         let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
         let hex: String = sha1.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let by_kid = self.header.kid.as_ref().is_some_and(|kid| kid.eq_ignore_ascii_case(&hex));
-        self.header.x5t.as_ref().map_or(by_kid, |named| *named == base64url::encode(sha1.as_ref()))
+        self.header.x5t.as_ref().map_or(by_kid, |named| unpadded(named) == base64url::encode(sha1.as_ref()))
     }
 
     /// The id of the key that signed it, as it says.
@@ -127,6 +127,11 @@ impl<'a> Assertion<'a> {
         let mut checked = fits.map(|key| signing::check::<AssertionClaims>(self.token, &key, &algorithms));
         if checked.any(|checked| checked.is_ok()) { Ok(()) } else { Err(SignInRefusal::Signature) }
     }
+}
+
+/// A thumbprint as RFC 7515 has it: MSAL for Python pads it.
+fn unpadded(thumbprint: &str) -> &str {
+    thumbprint.trim_end_matches('=')
 }
 
 /// The key that a certificate (DER) speaks of.

@@ -194,10 +194,11 @@ impl Proxy {
     /// Tells the client why, and the log when a host is refused for the first time.
     fn refuse(&self, refused: &Refused, target: Option<&Target>) -> Response<Streamed> {
         let Refused { status, why } = refused;
-        let times = target.and_then(|target| self.count(Fate::Refused, target.host()));
-        match times {
-            Some(1) => tracing::warn!(why, "the proxy refused a connection"),
-            _ => tracing::debug!(why, "the proxy refused a connection"),
+        let fate = if status.is_server_error() { Fate::Unreachable } else { Fate::Refused };
+        let times = target.and_then(|target| self.count(fate, target.host()));
+        match (fate, times) {
+            (Fate::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
+            _ => tracing::debug!(why, "a connection to the proxy came to nothing"),
         }
         streamed(body::text(*status, format!("{why}\n")))
     }

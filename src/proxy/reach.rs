@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::header::{HOST, PROXY_AUTHORIZATION};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -32,7 +32,7 @@ impl Reach {
     /// A tunnel to `target`.
     pub(super) async fn tunnel(&self, target: &Target) -> Result<Box<dyn Stream>, Refused> {
         match self.former("https", target).await? {
-            Some(proxy) => self.in_time(target, through(self.to_proxy(&proxy).await?, &proxy, target)).await?,
+            Some((found, proxy)) => self.in_time(target, through(self.straight(&proxy).await?, &found, target)).await?,
             None => Ok(Box::new(self.straight(target).await?)),
         }
     }
@@ -40,44 +40,49 @@ impl Reach {
     /// A connection that requests for `target` in absolute form go out on, and the proxy it leads to, if it does.
     pub(super) async fn plain(&self, target: &Target) -> Result<(TcpStream, Option<Intercept>), Refused> {
         match self.former("http", target).await? {
-            Some(proxy) => Ok((self.to_proxy(&proxy).await?, Some(proxy))),
+            Some((found, proxy)) => Ok((self.straight(&proxy).await?, Some(found))),
             None => Ok((self.straight(target).await?, None)),
         }
     }
 
-    /// Why `address` is never connected to.
+    /// Whether `address`, which `target` leads to, may be connected to.
     pub(super) fn permit(&self, target: &Target, address: SocketAddr) -> Result<(), Refused> {
-        let why = if is_link_local(address.ip()) {
-            "link-local addresses are never forwarded"
-        } else if self.own.iter().any(|own| is_own(*own, address)) {
-            "it is one of Keyhaven's own listeners; ask it without the proxy"
-        } else {
-            return Ok(());
-        };
-        Err(Refused { status: StatusCode::FORBIDDEN, why: format!("{target} is refused: {why}.") })
+        if is_link_local(address.ip()) {
+            let why = format!("{target} is refused: link-local addresses are never forwarded.");
+            return Err(Refused { status: StatusCode::FORBIDDEN, why });
+        }
+        if self.has(address) { Err(own(target)) } else { Ok(()) }
     }
 
-    /// The former proxy that leads to `target`. What is on this machine never goes through one; nor does a port of our
-    /// own before it is known that the name is not ours.
-    async fn former(&self, scheme: &str, target: &Target) -> Result<Option<Intercept>, Refused> {
+    /// The former proxy that leads to `target`, and its address. What is on this machine never goes through one; nor does
+    /// a port of our own before it is known that the name is not ours.
+    async fn former(&self, scheme: &str, target: &Target) -> Result<Option<(Intercept, Target)>, Refused> {
         if target.is_loopback() {
             return Ok(None);
         }
-        let Some(proxy) = target.url(scheme).and_then(|url| self.former.towards(&url)) else { return Ok(None) };
-        if self.own.iter().any(|own| own.port() == target.port())
-            && let Ok(Ok(addresses)) = timeout(self.patience, resolve(target)).await
-        {
-            addresses.into_iter().try_for_each(|address| self.permit(target, address))?;
+        let Some(found) = target.url(scheme).and_then(|url| self.former.towards(&url)) else { return Ok(None) };
+        let proxy = Target::of_absolute(found.uri())?;
+        // A shell that has our own variables starts a server with itself as the proxy before.
+        if self.is_ours(&proxy).await {
+            return Ok(None);
         }
-        Ok(Some(proxy))
+        if self.is_ours(target).await {
+            return Err(own(target));
+        }
+        Ok(Some((found, proxy)))
     }
 
-    async fn to_proxy(&self, proxy: &Intercept) -> Result<TcpStream, Refused> {
-        let unusable = |_| unreachable("The proxy of the environment", "its address is malformed");
-        let url = Uri::builder().scheme("http").authority(proxy.uri().authority().map_or("", |at| at.as_str()));
-        let url = url.path_and_query("/").build().map_err(unusable)?;
-        let target = Target::of_absolute(&url)?;
-        self.straight(&target).await
+    /// Whether `target` is known to lead to one of our own listeners; a name is only looked up when the port is ours.
+    async fn is_ours(&self, target: &Target) -> bool {
+        if !self.own.iter().any(|own| own.port() == target.port()) {
+            return false;
+        }
+        let addresses = timeout(self.patience, resolve(target)).await;
+        addresses.is_ok_and(|found| found.is_ok_and(|found| found.iter().any(|address| self.has(*address))))
+    }
+
+    fn has(&self, address: SocketAddr) -> bool {
+        self.own.iter().any(|own| is_own(*own, address))
     }
 
     async fn straight(&self, target: &Target) -> Result<TcpStream, Refused> {
@@ -156,6 +161,11 @@ fn is_own(own: SocketAddr, address: SocketAddr) -> bool {
 /// Only an address of this machine can be bound.
 fn is_this_machines(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
+}
+
+fn own(target: &Target) -> Refused {
+    let why = format!("{target} is refused: it is one of Keyhaven's own listeners; ask it without the proxy.");
+    Refused { status: StatusCode::FORBIDDEN, why }
 }
 
 fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Refused {

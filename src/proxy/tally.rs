@@ -18,6 +18,8 @@ pub(super) enum Fate {
     Tunnelled,
     /// It was refused.
     Refused,
+    /// Nobody answered there.
+    Unreachable,
 }
 
 /// Counts by fate and host.
@@ -36,6 +38,7 @@ pub struct Report {
     taken_over: Line,
     tunnelled: Line,
     refused: Line,
+    unreachable: Line,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -66,19 +69,33 @@ impl Tally {
             let hosts = of_fate.map(|((_, host), count)| (host.clone(), *count)).collect();
             Line { hosts, others: counts.others.get(&fate).copied().unwrap_or_default() }
         };
-        Report { taken_over: line(Fate::TakenOver), tunnelled: line(Fate::Tunnelled), refused: line(Fate::Refused) }
+        Report {
+            taken_over: line(Fate::TakenOver),
+            tunnelled: line(Fate::Tunnelled),
+            refused: line(Fate::Refused),
+            unreachable: line(Fate::Unreachable),
+        }
     }
 }
 
 impl Report {
     /// Whether nothing went through the proxy.
     pub fn is_empty(&self) -> bool {
-        [&self.taken_over, &self.tunnelled, &self.refused].into_iter().all(Line::is_empty)
+        self.lines().into_iter().all(|(_, line)| line.is_empty())
     }
 
     /// Whether a taken-over name was asked for.
     pub fn has_taken_over(&self) -> bool {
         !self.taken_over.is_empty()
+    }
+
+    const fn lines(&self) -> [(&'static str, &Line); 4] {
+        [
+            ("taken over", &self.taken_over),
+            ("tunnelled", &self.tunnelled),
+            ("refused", &self.refused),
+            ("not reached", &self.unreachable),
+        ]
     }
 }
 
@@ -91,8 +108,7 @@ impl Line {
 /// One line for each fate that there was.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = [("taken over", &self.taken_over), ("tunnelled", &self.tunnelled), ("refused", &self.refused)];
-        for (what, line) in lines.into_iter().filter(|(_, line)| !line.is_empty()) {
+        for (what, line) in self.lines().into_iter().filter(|(_, line)| !line.is_empty()) {
             writeln!(f, "{what}: {line}")?;
         }
         Ok(())

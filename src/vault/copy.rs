@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::layers::{Layers, within};
+use super::layers::{self, Layers, PLACES, within};
 use super::settings::key_of;
 use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, sweep};
 use crate::clock::Timestamp;
@@ -19,9 +19,6 @@ const MOST_LAYERS: usize = 4;
 
 /// Records that one commit folds.
 const AT_ONCE: usize = 1000;
-
-/// Where things of a vault lie, besides marks.
-const PLACES: [&str; 4] = ["object", "deleted", "version", "material"];
 
 impl Vaults {
     /// Makes the vault that `wanted` describes, holding what `source` holds at this moment: its keys and secrets with the
@@ -101,7 +98,7 @@ impl Vaults {
         };
         self.records().update(begin).await?;
         for place in PLACES {
-            let prefix = &Key::from(format!("{place}/{}/", frozen.own().simple()));
+            let prefix = &layers::prefix(place, frozen.own());
             let mut after: Option<Key> = None;
             loop {
                 let behind = after.as_ref();
@@ -127,9 +124,8 @@ impl Vaults {
 
 /// Whether anything lies in the vault's own layer.
 async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
-    for place in PLACES.into_iter().chain([super::layers::HIDDEN]) {
-        let prefix = Key::from(format!("{place}/{}/", vault.layer().simple()));
-        if !view.keys(&prefix, None, 1).await?.is_empty() {
+    for place in layers::places() {
+        if !view.keys(&layers::prefix(place, vault.layer()), None, 1).await?.is_empty() {
             return Ok(true);
         }
     }

@@ -16,7 +16,20 @@ use crate::store::{Batch, Key, Revision, StoreError};
 const PIECE: usize = 32;
 
 /// Where marks lie that hide what is further down.
-pub(super) const HIDDEN: &str = "hidden";
+const HIDDEN: &str = "hidden";
+
+/// Where what a vault holds lies.
+pub(super) const PLACES: [&str; 4] = ["object", "deleted", "version", "material"];
+
+/// Where everything of a layer lies, the marks last: whoever takes it away piece by piece lets nothing be seen again.
+pub(super) fn places() -> impl Iterator<Item = &'static str> {
+    PLACES.into_iter().chain([HIDDEN])
+}
+
+/// What keys of `layer` begin with in one of these places.
+pub(super) fn prefix(place: &str, layer: Uuid) -> Key {
+    Key::from(format!("{place}/{}/", layer.simple()))
+}
 
 /// The layers of one vault.
 #[derive(Clone, Copy)]

@@ -162,6 +162,17 @@ impl Vaults {
         Ok(self.records().scan(&view, &settings::prefix(), None, usize::MAX).await?)
     }
 
+    /// Every host name, in lower case, that vaults answer on besides their own; in order, each once.
+    ///
+    /// # Errors
+    /// Only when the store cannot be read.
+    pub async fn aliases(&self) -> Result<Vec<String>, Refusal> {
+        let (view, prefix) = (self.records().view().await?, settings::alias_key(""));
+        let found = view.keys(&prefix, None, usize::MAX).await?;
+        let host = |key: &Key| String::from_utf8_lossy(&key.as_bytes()[prefix.as_bytes().len()..]).into_owned();
+        Ok(found.iter().map(|(key, _)| host(key)).collect())
+    }
+
     /// Waits until no other writer of this process works on the record at `key`, so that only other processes can
     /// be faster.
     async fn turn(&self, key: &Key) -> MutexGuard<'_, ()> {

@@ -6,16 +6,15 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::layers::HIDDEN;
-use super::{Refusal, Vault, Vaults, settings};
+use super::{Refusal, Vault, Vaults, layers, settings};
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
 /// Records that one commit takes away.
 const AT_ONCE: usize = 1000;
 
-/// Where things of a layer lie.
-const PLACES: [&str; 5] = ["object", "deleted", "version", "material", HIDDEN];
+/// Vaults that are looked at together.
+const VAULTS_AT_ONCE: usize = 100;
 
 /// The record that says that what the layer `id` holds is to be taken away.
 pub(super) fn place(id: Uuid) -> Key {
@@ -73,15 +72,27 @@ impl Vaults {
         let Some(revision) = view.revision_of(&unswept()).await? else {
             return Ok(Change { batch: Batch::default(), answer: () });
         };
-        let vaults = self.records().scan::<Vault>(view, &settings::prefix(), None, usize::MAX).await?;
-        let used: HashSet<Uuid> = vaults.iter().flat_map(|vault| vault.below.iter().copied()).collect();
         let mut batch = Batch::default().expect(unswept(), revision).delete(unswept());
-        for layer in self.records().scan::<Uuid>(view, &all_frozen(), None, usize::MAX).await? {
-            if !used.contains(&layer) {
-                batch = batch.delete(frozen(*layer)).put(place(*layer), encode(layer.as_ref())?);
-            }
+        for layer in self.unused(view).await? {
+            batch = batch.delete(frozen(layer)).put(place(layer), encode(&layer)?);
         }
         Ok(Change { batch, answer: () })
+    }
+
+    /// The frozen layers that no vault stands on. Where a few are shared by many vaults, the first of these tell.
+    async fn unused(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
+        let all = self.records().scan::<Uuid>(view, &all_frozen(), None, usize::MAX).await?;
+        let (mut unused, mut after): (HashSet<Uuid>, Option<Key>) = (all.iter().map(|layer| **layer).collect(), None);
+        while !unused.is_empty() {
+            let vaults =
+                self.records().scan::<Vault>(view, &settings::prefix(), after.as_ref(), VAULTS_AT_ONCE).await?;
+            let Some(last) = vaults.last() else { break };
+            after = Some(settings::key_of(&last.name));
+            for layer in vaults.iter().flat_map(|vault| &vault.below) {
+                unused.remove(layer);
+            }
+        }
+        Ok(unused)
     }
 
     async fn sweep_layer(&self, id: Uuid) -> Result<usize, Refusal> {
@@ -99,9 +110,8 @@ impl Vaults {
 
 /// Takes some of it away, and in the end the record that says so.
 async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
-    for start in PLACES {
-        let prefix = Key::from(format!("{start}/{}/", id.simple()));
-        let found = view.keys(&prefix, None, AT_ONCE).await?;
+    for start in layers::places() {
+        let found = view.keys(&layers::prefix(start, id), None, AT_ONCE).await?;
         if !found.is_empty() {
             let delete: Vec<Key> = found.into_iter().map(|(key, _)| key).collect();
             let answer = delete.len();

@@ -77,6 +77,13 @@ fn vaults_and_identities_come_and_go() {
     let names: Vec<Value> =
         json(&data, "vault list")["vaults"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["fresh", "guarded", "local"]);
+    assert_eq!(ok(&data, "vault copy guarded twin"), format!("{:<24} standard 7 days, purge protection\n", "twin"));
+    assert!(no(&data, "vault copy guarded twin").contains("there is a vault 'twin' already"));
+    assert!(no(&data, "vault copy absent other").contains("No vault is called 'absent'"));
+    assert_eq!(json(&data, "vault copy twin third")["softDeleteRetentionInDays"], 7);
+    for copy in ["twin", "third"] {
+        ok(&data, &format!("vault delete {copy}"));
+    }
     assert_eq!(ok(&data, "vault delete guarded"), "deleted guarded\n");
     assert!(no(&data, "vault delete guarded").contains("No vault is called 'guarded'"));
 
@@ -170,10 +177,14 @@ fn run_leaves_the_ready_file_of_a_server_alone() {
     let served = Served::start(&data, &[]);
     let file = data.join("ready.json");
     let before = std::fs::read(&file).unwrap();
-    let output = keyhaven(&["run", "--", "true"]).env("KEYHAVEN_READY_FILE", &file).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("it is the ready file of a server that runs (process ") && told.contains("unset"), "{told}");
+    let told = refused(&["run", "--ready-file", file.to_str().unwrap(), "--", "true"], 1);
+    assert!(told.contains("it is the ready file of a server that runs (process "), "{told}");
+    // A shell that has the variable from that server's `env` can run commands all the same.
+    let script = "test \"$KEYHAVEN_READY_FILE\" != \"$0\" && cat \"$KEYHAVEN_READY_FILE\"";
+    let mut command = keyhaven(&["run", "--", "sh", "-c", script]);
+    let output = command.arg(&file).env("KEYHAVEN_READY_FILE", &file).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\"adminKey\""));
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert!(ok(&data, "vault list").starts_with("local"));
     // That of a server that was killed is nobody's any more.

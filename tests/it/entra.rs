@@ -231,7 +231,8 @@ fn signed(by: &Certified, claims: &Value, newer: bool) -> String {
     if newer {
         header.x5t_s256 = thumbprint(&SHA256);
     } else {
-        header.x5t = thumbprint(&SHA1_FOR_LEGACY_USE_ONLY);
+        // MSAL for Python pads it.
+        header.x5t = thumbprint(&SHA1_FOR_LEGACY_USE_ONLY).map(|text| text + "=");
     }
     jsonwebtoken::encode(&header, claims, &by.key).unwrap()
 }

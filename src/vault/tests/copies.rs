@@ -234,6 +234,27 @@ async fn nothing_is_scheduled_in_a_copy_until_something_is_done_with_it() {
     assert!(vaults.set_secret(&later, &object("b"), &secret()).await.is_ok());
 }
 
+#[tokio::test]
+async fn what_falls_due_in_a_source_that_was_copied_changes_no_frozen_layer() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    set(&vaults, "source", "s").await;
+    vaults.delete_secret(&call(&vaults, "source").await, &object("s")).await.unwrap();
+    let before = Call { now: NOW.plus_seconds(7 * DAY), ..call(&vaults, "source").await };
+    copy(&vaults, "source", "copy").await;
+    let frozen = async || [records(&store, "deleted/").await, records(&store, "material/").await];
+    let there = frozen().await;
+    let refused = vaults.objects(&before, Kind::Secret).reclaim(&object("s")).await;
+    assert!(matches!(refused, Err(Refusal::Busy)), "decided on the vault of before: {refused:?}");
+    let Scheduled { place, due } = vaults.next_due(None).await.unwrap().unwrap();
+    assert!(vaults.run(&due.unwrap().unwrap(), &place).await.unwrap(), "it is done, once");
+    assert!(vaults.next_due(None).await.unwrap().is_none());
+    assert_eq!(frozen().await, there, "the copy still stands on it");
+    let now = call(&vaults, "copy").await;
+    assert!(vaults.recover_secret(&now, &object("s")).await.is_ok(), "whose clock says that it is not over");
+}
+
 const VAULTS: [&str; 4] = ["one", "two", "three", "four"];
 
 /// What happens to an object, or to a vault; vaults and names by number.

@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::{connect, get, head, listener, world_of};
 use crate::world::{CONFIG, World};
-use keyhaven::app::{Former, Takeover};
+use keyhaven::app::{Former, Listen, Options, Takeover};
+use keyhaven::config::Config;
 
 /// A world whose environment named a proxy before, by these variables; `PROXY` in them is where it listens.
 async fn behind(variables: &[(&str, &str)]) -> (World, TcpListener) {
@@ -99,4 +100,20 @@ async fn taken_over_names_and_what_is_refused_never_reach_it() {
         assert_eq!(connect(&world, &target).await.0, status, "{target}");
     }
     assert!(!untouched.is_finished());
+}
+
+#[tokio::test]
+async fn a_server_that_was_its_own_proxy_before_goes_straight() {
+    // As in a shell that evaluated `env`, whose server was started again on the same ports.
+    let (nobody, address) = listener().await;
+    drop(nobody);
+    let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
+    let former = Former::of(&variables).unwrap();
+    let listen = Listen { proxy: Some(address), ..Listen::on_free_ports() };
+    let (config, takeover) = (Config::parse(CONFIG).unwrap(), Takeover { former, ..Takeover::default() });
+    let world = World::with(Options { config, listen, takeover, ..Options::default() }).await;
+    // No host has this address: the machine says so at once.
+    let (status, why) = get(&world, "http://255.255.255.255/", "").await;
+    assert_eq!(status, 502, "{why}");
+    assert!(why.starts_with("255.255.255.255:80 cannot be reached: "), "{why}");
 }

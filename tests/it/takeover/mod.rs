@@ -1,6 +1,7 @@
 //! The takeover proxy: cloud names end here, others are tunnelled, some are refused.
 
 mod choice;
+mod descriptors;
 mod former;
 mod hostile;
 mod plain;

@@ -98,6 +98,25 @@ async fn bodies_stream_both_ways() {
 }
 
 #[tokio::test]
+async fn an_answer_that_goes_on_is_not_taken_for_an_idle_connection() {
+    let limits = r#"{"limits":{"idleTimeoutSeconds":1,"headerTimeoutSeconds":1},"#;
+    let world = world_of(&CONFIG.replacen('{', limits, 1), Takeover::default()).await;
+    let (listener, address) = listener().await;
+    let url = format!("http://{address}/");
+    let answering = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n").await.unwrap();
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            stream.write_all(b"x").await.unwrap();
+        }
+    };
+    let (answer, ()) = tokio::join!(get(&world, &url, ""), answering);
+    assert_eq!(answer, (200, "x".repeat(12)));
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_come_is_given_up() {
     let config = CONFIG.replacen('{', r#"{"limits":{"tunnelIdleSeconds":1},"#, 1);
     let world = world_of(&config, Takeover::default()).await;

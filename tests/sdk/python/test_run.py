@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import socketserver
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from server import await_file, binary, environment
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "first_key.py"
+# What a run tells at its end.
+TOLD = r"keyhaven: taken over: local\.vault\.azure\.net \(\d+\)\n"
 
 
 def run(*command, options=()) -> subprocess.CompletedProcess:
@@ -24,7 +27,8 @@ def run(*command, options=()) -> subprocess.CompletedProcess:
 
 def test_the_example_of_the_readme():
     done = run(sys.executable, EXAMPLE)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(TOLD, done.stderr), "one line, because nothing but the vault was asked for"
     lines = done.stdout.splitlines()
     assert lines[0] == "vault     https://local.vault.azure.net"
     assert lines[1].startswith("key       https://local.vault.azure.net/keys/first-key/")
@@ -46,7 +50,8 @@ def test_the_example_fails_when_nobody_is_not_refused(tmp_path):
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
     done = run(sys.executable, EXAMPLE, options=["--config", tmp_path / "config.json"])
-    assert (done.returncode, done.stderr) == (1, "")
+    assert done.returncode == 1
+    assert re.fullmatch(TOLD, done.stderr), done.stderr
     assert done.stdout.endswith("NOT REFUSED: the identity without permission read the key\n")
 
 
@@ -65,8 +70,27 @@ def test_the_command_finds_what_production_code_reads():
     shown = json.loads(run(sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))").stdout)
     assert shown["KEYHAVEN_VAULT_URL"] == shown["AZURE_KEYVAULT_URL"] == "https://local.vault.azure.net"
     assert shown["HTTPS_PROXY"] == shown["https_proxy"]
-    assert shown["REQUESTS_CA_BUNDLE"] == shown["SSL_CERT_FILE"] == shown["NODE_EXTRA_CA_CERTS"]
+    assert shown["HTTP_PROXY"] == shown["http_proxy"] == shown["HTTPS_PROXY"]
+    assert shown["REQUESTS_CA_BUNDLE"] == shown["SSL_CERT_FILE"] == shown["NODE_EXTRA_CA_CERTS"] == shown["PIP_CERT"]
     assert not Path(shown["REQUESTS_CA_BUNDLE"]).exists(), "the authority of a run ends with it"
+
+
+METADATA = """
+import sys
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+with SecretClient("https://local.vault.azure.net", ManagedIdentityCredential()) as client:
+    client.set_secret("s", "v")
+    sys.stdout.write(client.get_secret("s").value)
+"""
+
+
+def test_the_metadata_service_is_found_at_its_own_address():
+    """Only through the proxy: without the variables that name our endpoints, the client asks for 169.254.169.254."""
+    done = run("env", "-u", "IDENTITY_ENDPOINT", "-u", "IDENTITY_HEADER", "-u", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+               sys.executable, "-c", METADATA)  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "v"), done.stderr
+    assert re.fullmatch(TOLD.replace("over: ", r"over: 169\.254\.169\.254 \(\d+\), "), done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +122,7 @@ def test_the_servers_own_listeners_are_not_reached(ready, listener, host):
         assert status == 403
 
 
-@pytest.mark.parametrize("target", ["169.254.169.254:80", "169.254.1.1:80", "[fe80::1]:80", "local.vault.azure.net:80"])
+@pytest.mark.parametrize("target", ["169.254.169.254:443", "169.254.1.1:80", "[fe80::1]:80", "local.vault.azure.net:80"])
 def test_what_must_not_be_reached_is_refused(ready, target):
     with connect(ready, target) as (status, _):
         assert status == 403

@@ -1,5 +1,9 @@
 //! The command itself: its exit statuses, its one-line errors, its ready file, its signals.
 
+mod ca;
+mod env;
+mod run;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,7 +15,8 @@ use serde_json::Value;
 pub fn keyhaven(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
     command.args(args);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYHAVEN_") || name.starts_with("AZURE_")) {
+    let ours = |name: &str| name.starts_with("KEYHAVEN_") || name.starts_with("AZURE_") || name == "JAVA_TOOL_OPTIONS";
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name) || name.to_uppercase().ends_with("_PROXY")) {
         command.env_remove(name);
     }
     command
@@ -23,8 +28,8 @@ fn output(args: &[&str]) -> Output {
 
 /// A server on free ports in `data`; killed when dropped.
 pub struct Served {
-    child: Child,
-    ready: Value,
+    pub child: Child,
+    pub ready: Value,
 }
 
 impl Served {
@@ -252,30 +257,6 @@ fn both_signals_stop_it_with_0() {
 }
 
 #[test]
-fn env_and_health_find_the_server_by_its_data_or_its_ready_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let served = Served::start(&data, &[]);
-    let ready_file = data.with_extension("ready");
-    for target in [["--data", data.to_str().unwrap()], ["--ready-file", ready_file.to_str().unwrap()]] {
-        let health = output(&["health", target[0], target[1]]);
-        assert_eq!(health.status.code(), Some(0));
-        let env = output(&["env", "--format", "json", target[0], target[1]]);
-        let env: Value = serde_json::from_slice(&env.stdout).unwrap();
-        assert_eq!(env, served.ready["env"]);
-    }
-    let sh = String::from_utf8(output(&["env", "--data", data.to_str().unwrap()]).stdout).unwrap();
-    let read_back =
-        Command::new("sh").arg("-c").arg(format!("{sh}\nprintf %s \"$KEYHAVEN_VAULT_URL\"")).output().unwrap();
-    assert_eq!(String::from_utf8(read_back.stdout).unwrap(), served.ready["vaults"]["local"].as_str().unwrap());
-    drop(served);
-    let told = refused(&["health", "--data", data.to_str().unwrap()], 1);
-    assert!(told.contains("no server answers at"), "{told}");
-    let told = refused(&["env", "--data", dir.path().join("other").to_str().unwrap()], 1);
-    assert!(told.contains("no running server found"), "{told}");
-}
-
-#[test]
 fn flags_have_variables_and_win_over_them() {
     let dir = tempfile::tempdir().unwrap();
     let (by_variable, by_flag) = (dir.path().join("variable"), dir.path().join("flag"));
@@ -304,34 +285,6 @@ fn an_admin_listener_beyond_loopback_needs_a_key() {
 }
 
 #[test]
-fn run_gives_its_command_a_vault_and_passes_on_its_status() {
-    let script = r#"test "$KEYHAVEN_VAULT_URL" = https://local.vault.azure.net && test -n "$IDENTITY_HEADER" \
-        && test -z "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
-    let output = keyhaven(&["run", "--", "sh", "-c", script]).env("AZURE_CLIENT_SECRET", "real").output().unwrap();
-    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8(output.stdout).unwrap().starts_with("http://127.0.0.1:"));
-    let killed = keyhaven(&["run", "--", "sh", "-c", "kill -9 $$"]).output().unwrap();
-    assert_eq!(killed.status.code(), Some(137));
-    assert!(refused(&["run", "--", "/no/such/command"], 127).contains("/no/such/command cannot be started"));
-}
-
-#[test]
-fn run_leaves_nothing_behind_and_passes_signals_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let script = "trap 'echo caught; exit 3' TERM; echo up; while :; do sleep 0.05; done";
-    let mut command = keyhaven(&["run", "--", "sh", "-c", script]);
-    let mut child = command.env("TMPDIR", dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "up");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "one private directory");
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert_eq!(lines.next().unwrap().unwrap(), "caught");
-    assert_eq!(child.wait().unwrap().code(), Some(3));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and it is gone");
-}
-
-#[test]
 fn a_ready_file_replaces_files_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (target, link, part) = (dir.path().join("target"), dir.path().join("link"), dir.path().join("link.part"));
@@ -347,20 +300,6 @@ fn a_ready_file_replaces_files_alone() {
     }
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
     assert_eq!(std::fs::read_to_string(&part).unwrap(), "mine");
-}
-
-#[test]
-fn the_command_of_run_does_not_get_the_key_that_opens_the_data() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = keyhaven(&["run", "--data"]);
-    command
-        .arg(dir.path())
-        .args(["--", "env"])
-        .env("KEYHAVEN_SEAL_KEY", "ab".repeat(32))
-        .env("KEYHAVEN_BACKUP_KEY", "ab".repeat(32));
-    let shown = command.env("AZURE_CLIENT_SECRET", "real").output().unwrap();
-    let shown = String::from_utf8(shown.stdout).unwrap();
-    assert!(shown.contains("KEYHAVEN_VAULT_URL=") && !shown.contains("abababab") && !shown.contains("real"), "{shown}");
 }
 
 #[test]

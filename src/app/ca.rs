@@ -1,0 +1,111 @@
+//! The local CA as people look at it: its certificate, read from where it is kept.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use pem::Pem;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::FromDer;
+
+use super::trust::{STORE_PASSWORD, trust_store};
+use super::{StartError, failed};
+use crate::clock::Timestamp;
+
+/// The certificate of a CA in a file.
+pub struct Authority {
+    path: PathBuf,
+    block: Pem,
+}
+
+impl Authority {
+    /// The certificate in the PEM file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no certificate.
+    pub fn read(path: &Path) -> Result<Self, StartError> {
+        let wrong = |why: String| failed(format!("{}: {why}", path.display()));
+        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let blocks = pem::parse_many(text).unwrap_or_default();
+        let block = blocks.into_iter().find(|block| block.tag() == "CERTIFICATE");
+        let block = block.ok_or_else(|| wrong("it holds no certificate".to_owned()))?;
+        X509Certificate::from_der(block.contents()).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { path: std::path::absolute(path).map_err(|error| wrong(error.to_string()))?, block })
+    }
+
+    /// Where it is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The certificate as PEM.
+    pub fn pem(&self) -> String {
+        pem::encode_config(&self.block, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
+    }
+
+    /// The certificate as DER.
+    pub fn der(&self) -> &[u8] {
+        self.block.contents()
+    }
+
+    /// The certificate as a PKCS#12 trust store that opens with `password`, Java's own without one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn pkcs12(&self, password: Option<&str>) -> Result<Vec<u8>, StartError> {
+        trust_store(&self.pem(), password.unwrap_or(STORE_PASSWORD))
+    }
+
+    /// What a person wants to know about it, in lines.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn describe(&self) -> Result<String, StartError> {
+        let (_, certificate) = X509Certificate::from_der(self.der()).map_err(failed)?;
+        let moment = |time: x509_parser::time::ASN1Time| Timestamp::from_unix(time.timestamp()).to_string();
+        let (from, to) = (moment(certificate.validity().not_before), moment(certificate.validity().not_after));
+        let permitted = permitted(&certificate);
+        let certifies = if permitted.is_empty() { "anything".to_owned() } else { permitted.join(", ") };
+        Ok(format!(
+            "subject      {}\nSHA-256      {}\nvalid        {from} to {to}\ncertifies    {certifies}\nfile         {}\n",
+            certificate.subject(),
+            self.fingerprint(),
+            self.path.display()
+        ))
+    }
+
+    /// SHA-256 of the certificate, as browsers and `openssl x509 -fingerprint` write it.
+    pub fn fingerprint(&self) -> String {
+        let bytes = digest(&SHA256, self.der());
+        bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+    }
+}
+
+/// The names and networks that name constraints permit.
+fn permitted(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let constraints = certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::NameConstraints(constraints) => constraints.permitted_subtrees.as_ref(),
+        _ => None,
+    });
+    constraints.into_iter().flatten().filter_map(|subtree| name(&subtree.base)).collect()
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(format!("{name} and below")),
+        GeneralName::IPAddress(bytes) => network(bytes),
+        other => Some(other.to_string()),
+    }
+}
+
+/// An address and a mask, in the usual form.
+fn network(bytes: &[u8]) -> Option<String> {
+    let (address, mask) = bytes.split_at(bytes.len() / 2);
+    let start: Vec<u8> = address.iter().zip(mask).map(|(byte, mask)| byte & mask).collect();
+    let start: IpAddr = match start.len() {
+        4 => <[u8; 4]>::try_from(start).ok()?.into(),
+        _ => <[u8; 16]>::try_from(start).ok()?.into(),
+    };
+    Some(format!("{start}/{}", mask.iter().map(|byte| byte.count_ones()).sum::<u32>()))
+}

@@ -1,0 +1,131 @@
+//! `keyhaven ca`: the local CA that clients must trust. The takeover's CA is not here: it ends with its server, and
+//! nothing but the bundles of that server's clients ever holds it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use zeroize::Zeroizing;
+
+use super::Failure;
+use super::env::Target;
+use crate::app::Authority;
+
+/// Show the local CA, export it, or say how to trust it.
+///
+/// It is that of a running server, of --certs, or of the data directory.
+#[derive(Debug, Args)]
+pub(super) struct CaCommand {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// The directory of the CA [default: the running server's; DATA/certs]
+    #[arg(long, global = true, value_name = "DIR")]
+    certs: Option<PathBuf>,
+
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show its name, fingerprint, validity, what it may certify, and its file
+    Show,
+    /// Write its certificate, to stdout or to a file
+    Export {
+        /// The form
+        #[arg(long, value_name = "FORMAT", default_value = "pem")]
+        format: Form,
+        /// Where to write it [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// File with the password of a PKCS#12 store; KEYHAVEN_STORE_PASSWORD may hold it too [default: changeit, as Java
+        /// has it; the store holds no secret]
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Say how each platform and client is told to trust it
+    InstallHelp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Text between lines of dashes: most programs
+    Pem,
+    /// The same as bytes: Windows, Android
+    Der,
+    /// A trust store for Java
+    Pkcs12,
+}
+
+impl CaCommand {
+    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+        let authority = Authority::read(&self.path()?).map_err(|error| {
+            Failure::failed(format!(
+                "{error}; start a server with `keyhaven serve`, or name its --certs, --data or --ready-file"
+            ))
+        })?;
+        match self.action.unwrap_or(Action::Show) {
+            Action::Show => print(authority.describe().map_err(Failure::failed)?.as_bytes()),
+            Action::InstallHelp => print(help(authority.path()).as_bytes()),
+            Action::Export { format, out, password_file } => {
+                let bytes = exported(&authority, format, password_file.as_deref())?;
+                match out {
+                    None => print(&bytes),
+                    Some(file) => std::fs::write(&file, bytes)
+                        .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?,
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A flag says where, else the running server, else the environment and the data directory.
+    fn path(&self) -> Result<PathBuf, Failure> {
+        let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let dir = match &self.certs {
+            Some(dir) => dir.clone(),
+            None if self.target.is_there() => return Ok(self.target.ready()?.ca),
+            None => match kept {
+                Some(dir) if !self.target.is_named() => dir,
+                _ => self.target.data()?.join("certs"),
+            },
+        };
+        Ok(dir.join("ca.pem"))
+    }
+}
+
+fn exported(authority: &Authority, format: Form, password_file: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    match format {
+        Form::Pem => Ok(authority.pem().into_bytes()),
+        Form::Der => Ok(authority.der().to_vec()),
+        Form::Pkcs12 => {
+            let password = password(password_file)?;
+            authority.pkcs12(password.as_ref().map(|text| text.as_str())).map_err(Failure::failed)
+        }
+    }
+}
+
+/// A password is never a flag: flags are in the list of processes.
+fn password(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
+    let Some(file) = file else {
+        return Ok(std::env::var("KEYHAVEN_STORE_PASSWORD").ok().filter(|text| !text.is_empty()).map(Zeroizing::new));
+    };
+    let text = std::fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failure::usage(format!("{}: the password is empty", file.display())));
+    }
+    Ok(Some(Zeroizing::new(password.to_owned())))
+}
+
+fn print(bytes: &[u8]) {
+    // Nobody may be reading.
+    let _ = std::io::stdout().write_all(bytes);
+}
+
+fn help(path: &Path) -> String {
+    include_str!("install_help.txt").replace("FILE", &path.display().to_string())
+}

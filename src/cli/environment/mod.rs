@@ -1,0 +1,268 @@
+//! What a program's environment becomes: the server's variables, put together with those that are there already. Pure:
+//! every variable is given.
+
+mod java;
+mod no_proxy;
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::app::{Takeover, Variables};
+
+/// Both spellings of the proxy's exceptions.
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+/// What no command may see: the keys that open the server's data and backups.
+const KEYS: [&str; 2] = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY"];
+/// Where these stand, clients in Rust, Go and .NET ignore every proxy.
+const CGI: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
+/// Endpoints of other identity sources than the ones that are set; and whatever begins with `MSI_`.
+const OTHER_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
+
+/// Secrets by which programs sign in.
+pub(super) const SECRETS: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_PASSWORD"];
+/// The file with a certificate and its key.
+pub(super) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+/// What opens that file; a placeholder needs none.
+const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
+/// The file with a federated token.
+pub(super) const FEDERATED: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// What stands in the place of the user's real credentials, so that nothing that escapes the proxy can sign in to the real
+/// Azure. It has no `Debug`.
+#[derive(Default)]
+pub(super) struct Placeholders {
+    /// For each of [`SECRETS`].
+    pub(super) secret: Option<Zeroizing<String>>,
+    /// For [`CERTIFICATE`].
+    pub(super) certificate: Option<PathBuf>,
+    /// For [`FEDERATED`].
+    pub(super) federated: Option<PathBuf>,
+}
+
+/// What changes in an environment.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Variables that are set.
+    pub(super) set: Variables,
+    /// Variables that are taken away.
+    pub(super) remove: Vec<String>,
+    /// What the user should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Files and directories that the command of `run` has for itself.
+pub(super) struct Private<'p> {
+    /// The private directory of this start.
+    pub(super) dir: &'p Path,
+    /// The ready file.
+    pub(super) ready_file: &'p Path,
+}
+
+impl Private<'_> {
+    /// Where `az` keeps its sign-in.
+    pub(super) fn azure(&self) -> PathBuf {
+        self.dir.join("azure")
+    }
+}
+
+/// This process's environment; what is no text is nothing that is looked for.
+pub(super) fn current() -> Variables {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// What `env` hands to a shell whose variables are `own`.
+pub(super) fn of_shell(server: &Variables, own: &Variables) -> Changes {
+    let mut changes = Changes { set: server.clone(), ..Changes::default() };
+    changes.merge_no_proxy(own);
+    if let (Some(ours), Some(theirs)) = (server.get("JAVA_TOOL_OPTIONS"), own.get("JAVA_TOOL_OPTIONS")) {
+        changes.set("JAVA_TOOL_OPTIONS", java::with_options(theirs, ours));
+    }
+    // `dev` takes managed identities out of the chain of credentials.
+    if own.get("AZURE_TOKEN_CREDENTIALS").is_some_and(|value| value.eq_ignore_ascii_case("dev")) {
+        changes.set("AZURE_TOKEN_CREDENTIALS", "prod");
+    }
+    changes
+}
+
+/// What `run` hands to its command, when its own variables are `own`. Without placeholders the user's credentials stay.
+pub(super) fn of_command(
+    server: &Variables,
+    own: &Variables,
+    private: &Private<'_>,
+    placeholders: Option<&Placeholders>,
+) -> Changes {
+    let mut changes = of_shell(server, own);
+    changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
+    // No `az` call may touch the user's real sign-in.
+    changes.set("AZURE_CONFIG_DIR", private.azure().display());
+    changes.set("AZURE_CORE_COLLECT_TELEMETRY", "no");
+    changes.remove(KEYS.into_iter().chain(CGI));
+    if let Some(placeholders) = placeholders {
+        let other = |name: &&str| name.starts_with("MSI_") || OTHER_SOURCES.contains(name);
+        changes.remove(own.keys().map(String::as_str).filter(other));
+        changes.add(replaced(own, placeholders));
+    }
+    if !server.contains_key("AZURE_AUTHORITY_HOST") && !own.get("AZURE_AUTHORITY_HOST").is_none_or(|url| is_ours(url)) {
+        changes.remove(["AZURE_AUTHORITY_HOST"]);
+    }
+    changes
+}
+
+/// What each of the user's real credentials is replaced by; what has no placeholder is taken away.
+fn replaced(own: &Variables, placeholders: &Placeholders) -> Changes {
+    let secret = placeholders.secret.as_ref().map(|secret| secret.to_string());
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let secrets = SECRETS.map(|name| (name, secret.clone()));
+    let files = [(CERTIFICATE, path(&placeholders.certificate)), (FEDERATED, path(&placeholders.federated))];
+    let mut changes = Changes::default();
+    for (name, placeholder) in secrets.into_iter().chain(files).chain([(CERTIFICATE_PASSWORD, None)]) {
+        match placeholder {
+            _ if !own.contains_key(name) => {}
+            Some(value) => changes.set(name, value),
+            None => changes.remove([name]),
+        }
+    }
+    changes
+}
+
+/// Whether an authority's URL leads to what is taken over.
+fn is_ours(url: &str) -> bool {
+    let host = url.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default();
+    Takeover::default().domains().contains(&host)
+}
+
+impl Changes {
+    fn set(&mut self, name: &str, value: impl ToString) {
+        self.set.insert(name.to_owned(), value.to_string());
+    }
+
+    fn remove<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        self.remove.extend(names.into_iter().map(str::to_owned));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.set.extend(other.set);
+        self.remove.extend(other.remove);
+        self.notes.extend(other.notes);
+    }
+
+    /// The proxy's own exceptions, and those of the user's that name nothing taken over.
+    fn merge_no_proxy(&mut self, own: &Variables) {
+        let Some(ours) = self.set.get("NO_PROXY") else { return };
+        let theirs: Vec<&str> = NO_PROXY.iter().filter_map(|name| own.get(*name)).map(String::as_str).collect();
+        let sorted = no_proxy::sort(&format!("{ours},{}", theirs.join(",")), &Takeover::default().domains());
+        let list = sorted.kept.join(",");
+        NO_PROXY.iter().for_each(|name| self.set(name, &list));
+        if !sorted.dropped.is_empty() {
+            let dropped = sorted.dropped.join(", ");
+            self.notes.push(format!("left out of NO_PROXY, because it could name what is taken over: {dropped}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn of_command_with(server: &[(&str, &str)], own: &[(&str, &str)], keep_secrets: bool) -> Changes {
+        let private = Private { dir: Path::new("/tmp/p"), ready_file: Path::new("/tmp/p/ready.json") };
+        let placeholders = (!keep_secrets).then(Placeholders::default);
+        of_command(&variables(server), &variables(own), &private, placeholders.as_ref())
+    }
+
+    #[test]
+    fn a_shell_keeps_its_own_exceptions_and_options() {
+        let server = [("NO_PROXY", "localhost,127.0.0.1,::1"), ("JAVA_TOOL_OPTIONS", "-Dours=1")];
+        let own =
+            [("NO_PROXY", "corp.example,azure.net"), ("no_proxy", "localhost,.lan"), ("JAVA_TOOL_OPTIONS", "-Xmx1g")];
+        let changes = of_shell(&variables(&server), &variables(&own));
+        let list = "localhost,127.0.0.1,::1,.lan,corp.example";
+        assert_eq!(
+            changes.set,
+            variables(&[("NO_PROXY", list), ("no_proxy", list), ("JAVA_TOOL_OPTIONS", "-Xmx1g -Dours=1")])
+        );
+        assert_eq!(changes.notes, ["left out of NO_PROXY, because it could name what is taken over: azure.net"]);
+    }
+
+    #[test]
+    fn without_a_proxy_its_exceptions_are_left_alone() {
+        assert_eq!(of_shell(&Variables::new(), &variables(&[("NO_PROXY", "*")])), Changes::default());
+    }
+
+    #[test]
+    fn only_dev_is_turned_into_prod() {
+        for (own, expected) in [("dev", Some("prod")), ("DEV", Some("prod")), ("ManagedIdentityCredential", None)] {
+            let changes = of_shell(&Variables::new(), &variables(&[("AZURE_TOKEN_CREDENTIALS", own)]));
+            assert_eq!(changes.set.get("AZURE_TOKEN_CREDENTIALS").map(String::as_str), expected, "{own}");
+        }
+    }
+
+    #[test]
+    fn a_command_loses_the_users_credentials_unless_they_are_kept() {
+        let own = [
+            ("AZURE_CLIENT_SECRET", "real"),
+            ("AZURE_PASSWORD", "real"),
+            ("MSI_SECRET", "real"),
+            ("IMDS_ENDPOINT", "http://x"),
+            ("KEYHAVEN_SEAL_KEY", "key"),
+            ("REQUEST_METHOD", "GET"),
+            ("HOME", "/home/me"),
+        ];
+        let always = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY", "REQUEST_METHOD", "GATEWAY_INTERFACE"];
+        let changes = of_command_with(&[], &own, false);
+        let credentials = ["IMDS_ENDPOINT", "MSI_SECRET", "AZURE_CLIENT_SECRET", "AZURE_PASSWORD"];
+        assert_eq!(changes.remove, [&always[..], &credentials[..]].concat());
+        assert_eq!(of_command_with(&[], &own, true).remove, always);
+    }
+
+    #[test]
+    fn credentials_are_replaced_one_by_one() {
+        let placeholders = Placeholders {
+            secret: Some(Zeroizing::new("stand-in".to_owned())),
+            certificate: Some("/tmp/p/certificate.pem".into()),
+            federated: None,
+        };
+        let own = [
+            ("AZURE_CLIENT_SECRET", "real"),
+            ("AZURE_CLIENT_CERTIFICATE_PATH", "/real.pem"),
+            ("AZURE_CLIENT_CERTIFICATE_PASSWORD", "real"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/real"),
+        ];
+        let changes = replaced(&variables(&own), &placeholders);
+        let set = [("AZURE_CLIENT_SECRET", "stand-in"), ("AZURE_CLIENT_CERTIFICATE_PATH", "/tmp/p/certificate.pem")];
+        assert_eq!(changes.set, variables(&set));
+        assert_eq!(changes.remove, ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PASSWORD"]);
+        assert_eq!(replaced(&Variables::new(), &placeholders), Changes::default(), "nothing is put where nothing was");
+    }
+
+    #[test]
+    fn a_command_has_files_of_its_own() {
+        let set = of_command_with(&[], &[("AZURE_CONFIG_DIR", "/home/me/.azure")], false).set;
+        let expected = [
+            ("AZURE_CONFIG_DIR", "/tmp/p/azure"),
+            ("AZURE_CORE_COLLECT_TELEMETRY", "no"),
+            ("KEYHAVEN_READY_FILE", "/tmp/p/ready.json"),
+        ];
+        assert_eq!(set, variables(&expected));
+    }
+
+    #[test]
+    fn an_authority_stays_only_when_it_is_taken_over() {
+        let removed = |url: &str| {
+            let changes = of_command_with(&[], &[("AZURE_AUTHORITY_HOST", url)], false);
+            changes.remove.iter().any(|name| name == "AZURE_AUTHORITY_HOST")
+        };
+        assert!(!removed("https://login.microsoftonline.us/") && !removed("login.windows.net"));
+        assert!(removed("https://login.localhost:8443"));
+        let server = [("AZURE_AUTHORITY_HOST", "https://login.localhost:1")];
+        let changes = of_command_with(&server, &[("AZURE_AUTHORITY_HOST", "https://login.localhost:8443")], false);
+        assert_eq!(changes.set["AZURE_AUTHORITY_HOST"], "https://login.localhost:1");
+    }
+}

@@ -1,0 +1,129 @@
+//! `NO_PROXY`: which of the user's own exceptions may stand beside ours. Every client reads the list in a way of its
+//! own, so an entry stays only when no reading of it names anything that is taken over.
+
+use std::net::IpAddr;
+
+/// The metadata service's address, which is taken over too.
+const METADATA: &str = "169.254.169.254";
+
+/// What becomes of the user's entries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sorted {
+    /// Those that may stay.
+    pub(super) kept: Vec<String>,
+    /// Those that could name something that is taken over.
+    pub(super) dropped: Vec<String>,
+}
+
+/// Sorts the entries of `list`; taken over are the hosts that are one of `domains`, or one label below it.
+pub(super) fn sort(list: &str, domains: &[&str]) -> Sorted {
+    let mut sorted = Sorted::default();
+    for entry in list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
+        let to = if may_name(entry, domains) { &mut sorted.dropped } else { &mut sorted.kept };
+        // Brackets around an address break JavaScript's clients.
+        let plain = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+        if !to.iter().any(|known| known == plain) {
+            to.push(plain.to_owned());
+        }
+    }
+    sorted
+}
+
+/// Whether some client could take `entry` for a name that is taken over.
+fn may_name(entry: &str, domains: &[&str]) -> bool {
+    let entry = entry.to_ascii_lowercase();
+    if let Some(holds) = network_holds_metadata(&entry) {
+        return holds;
+    }
+    let name =
+        entry.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(entry.as_str(), |(name, _)| name);
+    let name = name.trim_start_matches(['*', '.']).trim_end_matches('.');
+    // What a star in the middle stands for nobody can say for all clients.
+    name.is_empty() || name.contains('*') || METADATA.starts_with(name) || names_one_of(name, domains)
+}
+
+/// By the end of the name alone, as the most careless clients compare: `zure.net` names `acme.vault.azure.net`.
+fn names_one_of(name: &str, domains: &[&str]) -> bool {
+    domains.iter().chain(&[METADATA]).any(|domain| domain.ends_with(name) || name.ends_with(domain))
+}
+
+/// Whether a network in CIDR form holds the metadata address; none when `entry` is no network.
+fn network_holds_metadata(entry: &str) -> Option<bool> {
+    let (address, bits) = entry.split_once('/')?;
+    let (address, bits) = (address.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
+    let metadata: std::net::Ipv4Addr = METADATA.parse().ok()?;
+    Some(match address {
+        IpAddr::V4(network) => same_start(network.to_bits().into(), metadata.to_bits().into(), 32, bits),
+        IpAddr::V6(network) => same_start(network.to_bits(), metadata.to_ipv6_mapped().to_bits(), 128, bits),
+    })
+}
+
+/// Whether the first `bits` of two addresses of `width` bits are the same.
+fn same_start(one: u128, other: u128, width: u32, bits: u32) -> bool {
+    let rest = width.saturating_sub(bits);
+    one.checked_shr(rest).unwrap_or(0) == other.checked_shr(rest).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOMAINS: [&str; 3] = ["vault.azure.net", "login.microsoftonline.com", "login.windows.net"];
+
+    #[test]
+    fn what_could_name_something_taken_over_is_dropped() {
+        for entry in [
+            "*",
+            "*.azure.net",
+            ".azure.net",
+            "azure.net",
+            "AZURE.NET",
+            "net",
+            ".net",
+            "vault.azure.net",
+            "*.vault.azure.net",
+            "acme.vault.azure.net",
+            "acme.vault.azure.net:443",
+            "prod.vault.azure.net.",
+            "login.*",
+            "windows.net",
+            "microsoftonline.com",
+            "com",
+            "t",
+            "169.254.169.254",
+            "169.254.0.0/16",
+            "0.0.0.0/0",
+            "169.254.169.254/32",
+            "169.254.",
+            "169.254.*",
+            "::ffff:0:0/96",
+            "::/0",
+            "169.254.169.254:80",
+            "*microsoft*",
+        ] {
+            let sorted = sort(entry, &DOMAINS);
+            assert_eq!(sorted, Sorted { kept: vec![], dropped: vec![entry.to_owned()] }, "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_stays() {
+        let list = "localhost, .corp.example,10.0.0.0/8 db:5432,169.253.0.0/16,[::1],fd00::/8,blob.core.windows.net,10.1.2.3,10.1.2.3";
+        let sorted = sort(list, &DOMAINS);
+        assert_eq!(sorted.dropped, Vec::<String>::new());
+        assert_eq!(
+            sorted.kept,
+            [
+                "localhost",
+                ".corp.example",
+                "10.0.0.0/8",
+                "db:5432",
+                "169.253.0.0/16",
+                "::1",
+                "fd00::/8",
+                "blob.core.windows.net",
+                "10.1.2.3"
+            ]
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! `keyhaven run`: a private server around one command, which finds Azure where it expects it.
+
+mod stand_ins;
+mod summary;
+
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use super::environment::{self, Placeholders, Private};
+use super::server::{Defaults, Server};
+use super::{Failure, serve};
+use crate::app::{self, Listen, Running, Variables};
+
+/// Start a private server, run COMMAND against it as if it were Azure, and stop.
+///
+/// The server keeps nothing (unless --data is given) and listens on free ports. COMMAND finds the vault at
+/// https://NAME.vault.azure.net (in KEYHAVEN_VAULT_URL) and signs in as a managed identity, with nothing changed.
+/// Other vaults are made as they are asked for, like that one.
+/// When it has ended, stderr says which hosts were taken over, tunnelled and refused. The exit status is COMMAND's.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    server: Server,
+
+    /// The identity that the command is by default: its client id becomes AZURE_CLIENT_ID
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
+
+    /// Show the server's log on stderr, not its warnings alone
+    #[arg(long)]
+    show_log: bool,
+
+    /// Leave the credentials of your real Azure in the command's environment; without it, placeholders that are good here
+    /// take their place
+    #[arg(long)]
+    keep_secrets: bool,
+
+    /// The command to run, and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let own = environment::current();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
+        let tenant = own.get("AZURE_TENANT_ID").and_then(|id| Uuid::parse_str(id).ok());
+        let log_level = if self.show_log { "info" } else { "warn" };
+        let defaults = Defaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
+        self.server.log(defaults.log_level)?;
+        let mut signals = Signals::new()?;
+        let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
+        let ended = self.around(&mut running, &own, &mut signals).await;
+        let (tally, asked) = (running.tally.clone(), running.asked_directly.clone());
+        running.stop().await;
+        if let Some(file) = &self.server.ready_file {
+            serve::remove_ready(file);
+        }
+        if let (Ok(_), Some(tally)) = (&ended, tally) {
+            summary::print(&tally.report(), asked.load(Ordering::Relaxed));
+        }
+        ended.map(exit_code)
+    }
+
+    async fn around(
+        &self,
+        running: &mut Running,
+        own: &Variables,
+        signals: &mut Signals,
+    ) -> Result<ExitStatus, Failure> {
+        running.add_trust().await.map_err(Failure::failed)?;
+        let client = match &self.identity {
+            Some(name) => Some(client_id(running, name).await?),
+            None => stand_ins::client_id(running, own).await?,
+        };
+        running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
+        let placeholders = match self.keep_secrets {
+            true => None,
+            false => Some(stand_ins::make(running, own, running.private_dir()).await?),
+        };
+        let mut child = self.start_command(running, own, placeholders.as_ref())?;
+        signals.pass_on_until_end(&mut child).await
+    }
+
+    fn start_command(
+        &self,
+        running: &Running,
+        own: &Variables,
+        placeholders: Option<&Placeholders>,
+    ) -> Result<Child, Failure> {
+        let dir = running.private_dir();
+        let private = Private { dir, ready_file: &self.tell(running, own)? };
+        DirBuilder::new().mode(0o700).create(private.azure()).map_err(Failure::failed)?;
+        let changes = environment::of_command(&running.ready.env, own, &private, placeholders);
+        for note in &changes.notes {
+            tracing::warn!("{note}");
+        }
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        for name in &changes.remove {
+            command.env_remove(name);
+        }
+        command.envs(&changes.set);
+        let name = self.command[0].to_string_lossy();
+        command.spawn().map_err(|error| Failure {
+            // As shells have it: 127 for a command that is not there, 126 for one that cannot be run.
+            status: if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 },
+            message: format!("{name} cannot be started: {error}"),
+        })
+    }
+
+    /// Writes the ready file: the one that is named, else one for the command alone. A name that a shell got from another
+    /// server's `env` is that server's.
+    fn tell(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
+        let by_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
+        let named = self.server.ready_file.clone();
+        let named = named.filter(|file| !(by_shell(file) && serve::is_anothers(file, &running.ready)));
+        let file = named.unwrap_or_else(|| running.private_dir().join(serve::READY_FILE));
+        serve::write_ready(&running.ready, &file)?;
+        std::path::absolute(&file).map_err(Failure::failed)
+    }
+}
+
+/// The client id of the identity called `name`.
+async fn client_id(running: &Running, name: &str) -> Result<String, Failure> {
+    let directory = running.directory();
+    if let Some(identity) = directory.named(name).await.map_err(Failure::failed)? {
+        return Ok(identity.client_id.to_string());
+    }
+    let all = directory.identities().await.map_err(Failure::failed)?;
+    let names: Vec<&str> = all.iter().map(|identity| identity.name.as_str()).collect();
+    Err(Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", "))))
+}
+
+/// The command's exit status, in the shell's convention when a signal ended it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// The signals that are passed on to the command.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(Failure::failed);
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+            quit: listen(SignalKind::quit())?,
+        })
+    }
+
+    async fn pass_on_until_end(&mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        // A terminal sends these two to the command itself; twice would be once too often.
+        let at_terminal = std::io::stdin().is_terminal();
+        loop {
+            let (signal, sent_already) = tokio::select! {
+                ended = child.wait() => return ended.map_err(Failure::failed),
+                _ = self.terminate.recv() => (Signal::TERM, false),
+                _ = self.hang_up.recv() => (Signal::HUP, false),
+                _ = self.interrupt.recv() => (Signal::INT, at_terminal),
+                _ = self.quit.recv() => (Signal::QUIT, at_terminal),
+            };
+            if let (Some(pid), false) = (pid, sent_already) {
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What `run` tells when its command has ended: which hosts were answered here, carried on, refused; and a warning
+//! when the command may have passed by.
+
+use std::io::Write;
+
+use crate::app::Report;
+
+/// The lines, one for each fate that there was. Nothing was seen here when neither a name that is taken over came to
+/// the proxy nor a request straight to the vaults; a token alone proves nothing, because clients ask for it without the
+/// proxy and may then ask a real vault.
+pub(super) fn lines(report: &Report, asked_directly: bool) -> String {
+    let mut text: String = report.to_string().lines().map(|line| format!("keyhaven: {line}\n")).collect();
+    if !report.has_taken_over() && !asked_directly {
+        text += match report.is_empty() {
+            true => "keyhaven: the program never used the proxy; it may have talked to real Azure\n",
+            false => "keyhaven: the program asked the proxy for nothing of Azure; it may have talked to real Azure\n",
+        };
+    }
+    text
+}
+
+/// Prints them, unless the log is set to say less than warnings.
+pub(super) fn print(report: &Report, asked_directly: bool) {
+    if tracing::enabled!(tracing::Level::WARN) {
+        // Nobody may be reading.
+        let _ = std::io::stderr().write_all(lines(report, asked_directly).as_bytes());
+    }
+}

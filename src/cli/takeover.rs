@@ -1,0 +1,66 @@
+//! The options of the takeover, which `serve` and `run` share.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::{Failure, address, environment};
+use crate::app::{Former, Part, Takeover};
+
+/// What the proxy does.
+#[derive(Debug, Args)]
+pub(super) struct TakeoverArgs {
+    /// Address of the takeover proxy, on loopback; empty switches it off [default: off; a free port in `run`]
+    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_PROXY_LISTEN")]
+    proxy_listen: Option<String>,
+
+    /// What the proxy takes over: vault, entra (sign-in, with the metadata address), arm [default: all of them]
+    #[arg(long, value_name = "PARTS", env = "KEYHAVEN_TAKEOVER", value_delimiter = ',')]
+    takeover: Vec<Part>,
+
+    /// Let nothing out: the proxy refuses every name that is not taken over
+    #[arg(long, env = "KEYHAVEN_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
+    offline: bool,
+
+    /// Let a host of Azure through that is not emulated (repeatable)
+    #[arg(long, value_name = "HOST", env = "KEYHAVEN_PASS", value_delimiter = ',')]
+    pass: Vec<String>,
+}
+
+impl TakeoverArgs {
+    /// Where the proxy listens, if it is wanted.
+    pub(super) fn listen(&self, default: Option<SocketAddr>) -> Result<Option<SocketAddr>, Failure> {
+        let Some(text) = &self.proxy_listen else { return Ok(default) };
+        let wrong = |why: &str| Failure::usage(format!("--proxy-listen {text}: {why}"));
+        let address = address::parse_or_off(text).map_err(|why| wrong(&why))?;
+        match address {
+            Some(address) if !address.ip().is_loopback() => {
+                Err(wrong("the proxy listens on loopback alone; write 127.0.0.1:PORT"))
+            }
+            address => Ok(address),
+        }
+    }
+
+    /// What a proxy that is there does.
+    pub(super) fn options(&self, has_proxy: bool) -> Result<Takeover, Failure> {
+        if !has_proxy {
+            return self.unused().map_or(Ok(Takeover::default()), |flag| {
+                Err(Failure::usage(format!("{flag} is of the takeover's proxy, which is off: give --proxy-listen too")))
+            });
+        }
+        if self.offline && !self.pass.is_empty() {
+            return Err(Failure::usage("--offline lets nothing out, --pass does: give one of them"));
+        }
+        let former = if self.offline { Ok(Former::default()) } else { Former::of(&environment::current()) };
+        let takeover =
+            Takeover { offline: self.offline, former: former.map_err(Failure::usage)?, ..Takeover::default() };
+        let parts = if self.takeover.is_empty() { takeover.parts.clone() } else { self.takeover.clone() };
+        Takeover { parts, ..takeover }.passing(&self.pass).map_err(|why| Failure::usage(format!("--pass {why}")))
+    }
+
+    fn unused(&self) -> Option<&'static str> {
+        let given =
+            [(!self.takeover.is_empty(), "--takeover"), (self.offline, "--offline"), (!self.pass.is_empty(), "--pass")];
+        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}

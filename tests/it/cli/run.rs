@@ -1,0 +1,320 @@
+//! `keyhaven run`: a command's environment, its end, and what is told of it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{config, keyhaven, refused};
+
+/// The environment that `run` gives its command, started with `args` in an environment with `own`; and stderr.
+fn given(args: &[&str], own: &[(&str, &str)]) -> (BTreeMap<String, String>, String) {
+    let output = ended(args, own, &["env", "-0"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    let variables = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    (variables, String::from_utf8(output.stderr).unwrap())
+}
+
+fn ended(args: &[&str], own: &[(&str, &str)], command: &[&str]) -> Output {
+    let mut run = keyhaven(&["run"]);
+    let output = run.args(args).arg("--").args(command).envs(own.iter().copied()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// A run whose command waits until it is let go.
+struct Waiting {
+    child: Child,
+    ready: Value,
+}
+
+impl Waiting {
+    fn start(dir: &Path, args: &[&str]) -> Self {
+        let file = dir.join("ready.json");
+        let mut command = keyhaven(&["run", "--ready-file", file.to_str().unwrap()]);
+        command.args(args).args(["--", "cat"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !file.exists() {
+            assert!(Instant::now() < deadline, "the server did not become ready");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let ready = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        Self { child, ready }
+    }
+
+    /// The status line of what the proxy answers to `request`.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.ready["proxy"].as_str().unwrap()).unwrap();
+        write!(stream, "{request} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Lets the command end; what was told on stderr.
+    fn end(mut self) -> String {
+        drop(self.child.stdin.take());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        let mut told = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        told
+    }
+}
+
+#[test]
+fn run_gives_its_command_a_vault_and_passes_on_its_status() {
+    let script = r#"test "$KEYHAVEN_VAULT_URL" = https://local.vault.azure.net && test -n "$IDENTITY_HEADER" \
+        && test -z "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
+    let output = keyhaven(&["run", "--", "sh", "-c", script]).env("AZURE_CLIENT_SECRET", "real").output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("http://127.0.0.1:"));
+    let killed = keyhaven(&["run", "--", "sh", "-c", "kill -9 $$"]).output().unwrap();
+    assert_eq!(killed.status.code(), Some(137));
+    assert!(refused(&["run", "--", "/no/such/command"], 127).contains("/no/such/command cannot be started"));
+}
+
+#[test]
+fn run_leaves_nothing_behind_and_passes_signals_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "trap 'echo caught; exit 3' TERM; echo up; while :; do sleep 0.05; done";
+    let mut command = keyhaven(&["run", "--", "sh", "-c", script]);
+    let mut child = command.env("TMPDIR", dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "up");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "one private directory");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "caught");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "and it is gone");
+}
+
+#[test]
+fn the_command_of_run_does_not_get_the_key_that_opens_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = keyhaven(&["run", "--data"]);
+    command
+        .arg(dir.path())
+        .args(["--", "env"])
+        .env("KEYHAVEN_SEAL_KEY", "ab".repeat(32))
+        .env("KEYHAVEN_BACKUP_KEY", "ab".repeat(32));
+    let shown = command.env("AZURE_CLIENT_SECRET", "real").output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("KEYHAVEN_VAULT_URL=") && !shown.contains("abababab") && !shown.contains("real"), "{shown}");
+}
+
+#[test]
+fn a_command_finds_the_cloud_and_a_trust_store_of_its_own() {
+    let (env, _) =
+        given(&[], &[("AZURE_CONFIG_DIR", "/home/me/.azure"), ("REQUEST_METHOD", "GET"), ("GATEWAY_INTERFACE", "x")]);
+    for (name, value) in [
+        ("KEYHAVEN_VAULT_URL", "https://local.vault.azure.net"),
+        ("AZURE_KEYVAULT_URL", "https://local.vault.azure.net"),
+        ("VAULT_URL", "https://local.vault.azure.net"),
+        ("KEY_VAULT_NAME", "local"),
+        ("NO_PROXY", "localhost,127.0.0.1,::1"),
+        ("no_proxy", "localhost,127.0.0.1,::1"),
+        ("NODE_USE_ENV_PROXY", "1"),
+        ("AZURE_IDENTITY_DISABLE_MULTITENANTAUTH", "1"),
+        ("AZURE_ADDITIONALLY_ALLOWED_TENANTS", "*"),
+        ("AZURE_CORE_COLLECT_TELEMETRY", "no"),
+    ] {
+        assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    for name in ["AZURE_AUTHORITY_HOST", "REQUEST_METHOD", "GATEWAY_INTERFACE"] {
+        assert!(!env.contains_key(name), "{name}");
+    }
+    let private = Path::new(&env["PIP_CERT"]).parent().unwrap().to_owned();
+    assert_eq!(Path::new(&env["AZURE_CONFIG_DIR"]), private.join("azure"));
+    assert_eq!(Path::new(&env["KEYHAVEN_READY_FILE"]), private.join("ready.json"));
+    let java = &env["JAVA_TOOL_OPTIONS"];
+    assert!(java.contains(&format!("-Djavax.net.ssl.trustStore={}", private.join("trust.p12").display())), "{java}");
+    assert!(java.contains("-Dhttps.proxyHost=127.0.0.1") && java.contains("-Dhttp.proxyPort="), "{java}");
+    assert!(!private.exists(), "it goes with the server");
+}
+
+#[test]
+fn its_directory_has_no_blanks_and_is_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let blanks = dir.path().join("with blanks");
+    std::fs::create_dir(&blanks).unwrap();
+    let script = r#"stat -c %a "$AZURE_CONFIG_DIR" "${AZURE_CONFIG_DIR%/*}" && echo "$AZURE_CONFIG_DIR""#;
+    let output = ended(&[], &[("TMPDIR", blanks.to_str().unwrap())], &["sh", "-c", script]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[..2], ["700", "700"]);
+    assert!(!lines[2].contains(' ') && lines[2].starts_with("/tmp/keyhaven-"), "{}", lines[2]);
+}
+
+#[test]
+fn real_credentials_go_unless_they_are_to_be_kept() {
+    let own = [
+        ("AZURE_CLIENT_SECRET", "real"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "real"),
+        ("AZURE_PASSWORD", "real"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "real"),
+        ("MSI_ENDPOINT", "real"),
+        ("MSI_SECRET", "real"),
+        ("IMDS_ENDPOINT", "real"),
+        ("IDENTITY_SERVER_THUMBPRINT", "real"),
+    ];
+    let (env, _) = given(&[], &own);
+    assert!(!env.values().any(|value| value == "real"), "{env:?}");
+    let (env, _) = given(&["--keep-secrets"], &own);
+    for (name, _) in own {
+        assert_eq!(env.get(name).map(String::as_str), Some("real"), "{name}");
+    }
+}
+
+#[test]
+fn the_users_exceptions_stay_where_they_cannot_lead_past_the_proxy() {
+    let (env, told) = given(&[], &[("no_proxy", "corp.example,azure.net,*.windows.net,db")]);
+    assert_eq!(env["NO_PROXY"], "localhost,127.0.0.1,::1,corp.example,db");
+    assert_eq!(env["NO_PROXY"], env["no_proxy"]);
+    assert!(
+        told.contains("left out of NO_PROXY, because it could name what is taken over: azure.net, *.windows.net"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_identity_becomes_the_client_id() {
+    let (env, _) = given(&["--identity", "nobody"], &[("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555")]);
+    assert_eq!(env["AZURE_CLIENT_ID"], "6b9e7c1a-0000-4000-8000-00000000c11f");
+    let told = refused(&["run", "--identity", "me", "--", "true"], 2);
+    assert!(told.contains("--identity me: no identity is called so; there are default, nobody"), "{told}");
+}
+
+#[test]
+fn the_tenant_is_the_configurations_else_the_flags_else_the_environments() {
+    let [in_file, in_flag, in_own] = [
+        "6b9e7c1a-0000-4000-8000-00000000000a",
+        "6b9e7c1a-0000-4000-8000-00000000000b",
+        "6b9e7c1a-0000-4000-8000-00000000000c",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let file = config(dir.path(), &format!(r#"{{"tenantId":"{in_file}"}}"#));
+    let file = file.to_str().unwrap();
+    let own = [("AZURE_TENANT_ID", in_own)];
+    let tenant = |args: &[&str], own: &[(&str, &str)]| given(args, own).0["AZURE_TENANT_ID"].clone();
+    assert_eq!(tenant(&[], &own), in_own);
+    assert_eq!(tenant(&["--tenant", in_flag], &own), in_flag);
+    assert_eq!(tenant(&[], &[("AZURE_TENANT_ID", "contoso.example")]), "6b9e7c1a-0000-4000-8000-000000000001");
+    let (env, told) = given(&["--config", file], &own);
+    assert_eq!(env["AZURE_TENANT_ID"], in_file);
+    assert!(told.contains("AZURE_TENANT_ID is another tenant than the configuration's"), "{told}");
+    let told = refused(&["run", "--config", file, "--tenant", in_flag, "--", "true"], 2);
+    assert!(told.contains(&format!("tenantId is {in_file}, --tenant {in_flag}: give one of them")), "{told}");
+    assert!(refused(&["serve", "--ephemeral", "--config", file, "--tenant", in_flag], 2).contains("give one of them"));
+}
+
+#[test]
+fn the_end_tells_what_was_taken_over_tunnelled_and_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let run = Waiting::start(dir.path(), &["--pass", "dev.azure.com"]);
+    assert_eq!(run.ask("CONNECT acme.vault.azure.net:443"), "HTTP/1.1 200 OK");
+    assert_eq!(run.ask("CONNECT acme.vault.azure.net:443"), "HTTP/1.1 200 OK");
+    assert_eq!(run.ask("GET http://169.254.169.254/metadata/"), "HTTP/1.1 404 Not Found");
+    assert_eq!(run.ask(&format!("CONNECT {}", elsewhere.local_addr().unwrap())), "HTTP/1.1 200 OK");
+    assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
+    let told = run.end();
+    let summary = "keyhaven: taken over: 169.254.169.254 (1), acme.vault.azure.net (2)\n\
+                   keyhaven: tunnelled: 127.0.0.1 (1)\n\
+                   keyhaven: refused: acme.blob.core.windows.net (1)\n";
+    assert!(told.ends_with(summary), "{told}");
+    assert!(told.contains("start with --pass acme.blob.core.windows.net"), "the option is told at once: {told}");
+}
+
+#[test]
+fn who_passes_by_is_warned_of() {
+    let never = "keyhaven: the program never used the proxy; it may have talked to real Azure\n";
+    let told = |output: Output| String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told(ended(&[], &[], &["true"])), never);
+    assert_eq!(told(ended(&["--log-level", "error"], &[], &["true"])), "", "who wants errors alone gets them alone");
+    assert_eq!(told(ended(&["--proxy-listen", ""], &[], &["true"])), "", "without a proxy there is nothing to tell");
+
+    let dir = tempfile::tempdir().unwrap();
+    let run = Waiting::start(dir.path(), &[]);
+    assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
+    let told = run.end();
+    let asked = "keyhaven: the program asked the proxy for nothing of Azure; it may have talked to real Azure\n";
+    assert!(told.ends_with(&format!("keyhaven: refused: acme.blob.core.windows.net (1)\n{asked}")), "{told}");
+}
+
+#[test]
+fn who_asks_the_vault_directly_is_not_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = Waiting::start(dir.path(), &[]);
+    let roots = crate::world::roots(Path::new(run.ready["ca"].as_str().unwrap()));
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let settings = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let settings = settings.with_root_certificates(roots).with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let mut session = rustls::ClientConnection::new(std::sync::Arc::new(settings), name).unwrap();
+    let mut stream = TcpStream::connect(run.ready["listen"].as_str().unwrap()).unwrap();
+    let mut tls = rustls::Stream::new(&mut session, &mut stream);
+    tls.write_all(b"GET /keys HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    tls.read_exact(&mut [0; 12]).unwrap();
+    assert_eq!(run.end(), "");
+}
+
+#[test]
+fn the_log_is_shown_when_it_is_asked_for() {
+    let quiet = String::from_utf8(ended(&[], &[], &["true"]).stderr).unwrap();
+    assert_eq!(quiet.lines().count(), 1, "{quiet}");
+    let shown = given(&["--show-log", "--log-level", "debug"], &[]).1;
+    assert!(shown.lines().count() > 1, "{shown}");
+}
+
+#[test]
+fn a_wrong_option_of_the_takeover_is_one_line_that_says_what_to_do() {
+    for (args, told) in [
+        (&["--proxy-listen", "0.0.0.0:0"][..], "--proxy-listen 0.0.0.0:0: the proxy listens on loopback alone"),
+        (
+            &["--takeover", "vault", "--pass", "acme.vault.azure.net"],
+            "--pass acme.vault.azure.net: this server stands in",
+        ),
+        (&["--pass", "https://dev.azure.com"], "--pass https://dev.azure.com: not a host name"),
+        (&["--offline", "--pass", "dev.azure.com"], "--offline lets nothing out, --pass does: give one of them"),
+    ] {
+        let args: Vec<_> = ["run"].iter().chain(args).chain(&["--", "true"]).copied().collect();
+        let said = refused(&args, 2);
+        assert!(said.contains(told), "{said}");
+    }
+    assert!(refused(&["serve", "--ephemeral", "--offline"], 2).contains("give --proxy-listen too"));
+    let mut socks = keyhaven(&["run", "--", "true"]);
+    let output = socks.env("ALL_PROXY", "socks5://me:hush@127.0.0.1:1").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("ALL_PROXY names a proxy of the scheme socks5") && !said.contains("hush"), "{said}");
+    ended(&["--offline"], &[("ALL_PROXY", "socks5://127.0.0.1:1")], &["true"]);
+}
+
+#[test]
+fn the_options_of_the_takeover_have_variables() {
+    let (env, _) =
+        given(&[], &[("KEYHAVEN_TAKEOVER", "vault,arm"), ("KEYHAVEN_TENANT", "6b9e7c1a-0000-4000-8000-00000000000d")]);
+    assert!(env.contains_key("AZURE_AUTHORITY_HOST"));
+    assert_eq!(env["AZURE_TENANT_ID"], "6b9e7c1a-0000-4000-8000-00000000000d");
+    assert!(!given(&[], &[("KEYHAVEN_PROXY_LISTEN", "")]).0.contains_key("HTTPS_PROXY"));
+    let mut both = keyhaven(&["run", "--", "true"]);
+    let output =
+        both.env("KEYHAVEN_OFFLINE", "true").env("KEYHAVEN_PASS", "dev.azure.com,ml.azure.com").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains("give one of them"), "{told}");
+}
+
+#[test]
+fn without_entra_its_authority_is_this_servers_own_host() {
+    let (env, _) =
+        given(&["--takeover", "vault,arm"], &[("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")]);
+    let authority = &env["AZURE_AUTHORITY_HOST"];
+    assert!(authority.starts_with("https://login.localhost:"), "{authority}");
+}
