@@ -76,7 +76,7 @@ func TestManagedIdentityThatCannotBe(t *testing.T) {
 		t.Run(source, func(t *testing.T) {
 			without(t, from.absent...)
 			options := &azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID("no-guid")}
-			isNotSignedIn(t, got(azidentity.NewManagedIdentityCredential(options)).or(t), 400)
+			isNotSignedIn(t, got(azidentity.NewManagedIdentityCredential(options)).or(t), 400, "Identity not found")
 		})
 	}
 }
@@ -118,7 +118,7 @@ func TestWorkloadIdentity(t *testing.T) {
 
 func TestWorkloadIdentityWithTheTokenOfSomebodyElse(t *testing.T) {
 	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", federatedToken(t, "nobody"))
-	isNotSignedIn(t, got(azidentity.NewWorkloadIdentityCredential(nil)).or(t), 401)
+	isNotSignedIn(t, got(azidentity.NewWorkloadIdentityCredential(nil)).or(t), 401, "AADSTS700213: ")
 }
 
 // The credential's token is the managed identity's, and the vault takes it for that one.
@@ -137,8 +137,8 @@ func isApplication(t *testing.T, credential azcore.TokenCredential, who identity
 	is(t, credential, all, who)
 }
 
-// The credential gets an answer with this status instead of a token.
-func isNotSignedIn(t *testing.T, credential azcore.TokenCredential, status int) {
+// The credential gets an answer with this status, which says so, instead of a token.
+func isNotSignedIn(t *testing.T, credential azcore.TokenCredential, status int, says string) {
 	t.Helper()
 	_, err := credential.GetToken(ctx, forVaults)
 	var refusal *azidentity.AuthenticationFailedError
@@ -146,6 +146,9 @@ func isNotSignedIn(t *testing.T, credential azcore.TokenCredential, status int) 
 		t.Fatalf("got %v, want a refusal", err)
 	}
 	equal(t, "status", refusal.RawResponse.StatusCode, status)
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v, want %q in it", err, says)
+	}
 }
 
 func is(t *testing.T, credential azcore.TokenCredential, all map[string]any, who identity) {
