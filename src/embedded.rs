@@ -1,7 +1,7 @@
 //! A whole server inside a Rust test: started in one line, on free ports, in memory, with a clock that can be moved; gone
 //! when it is dropped. It has threads of its own, so it works in `#[test]` and `#[tokio::test]` alike.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,7 +27,7 @@ use crate::tasks::{ClockChoice, ClockError, Report};
 /// `examples/in_process.rs` sets a secret and reads it.
 pub struct Server {
     runtime: Option<Runtime>,
-    running: Option<Running>,
+    running: Option<Arc<Running>>,
     ca_pem: String,
     url: String,
 }
@@ -57,7 +57,7 @@ impl Server {
         let (runtime, running) = started.join().map_err(|_| failed("the server panicked as it started"))??;
         let ca_pem = std::fs::read_to_string(&running.ready.ca).map_err(failed)?;
         let url = running.ready.env.get("VAULT_URL").cloned().unwrap_or_default();
-        Ok(Self { runtime: Some(runtime), running: Some(running), ca_pem, url })
+        Ok(Self { runtime: Some(runtime), running: Some(Arc::new(running)), ca_pem, url })
     }
 
     /// The URL of the default vault, `https://NAME.vault.localhost:PORT`. Where that name does not resolve, the vault is
@@ -101,6 +101,16 @@ impl Server {
         })
     }
 
+    /// Makes the vault `copy` with all that the vault `source` holds, for a test of its own; answers its URL.
+    ///
+    /// # Errors
+    /// When there is no vault `source`, or a vault `copy` already.
+    pub fn copy_vault(&self, source: &str, copy: &str) -> Result<String, StartError> {
+        let (source, copy) = (source.to_owned(), copy.to_owned());
+        let running = self.shared();
+        self.wait_for(async move { running.copy_vault(&source, &copy).await })
+    }
+
     /// The present moment of the vault clock.
     pub fn now(&self) -> Timestamp {
         self.running().timekeeper.report(0).now
@@ -128,12 +138,18 @@ impl Server {
         self.running.as_ref().expect("a server runs until it is dropped")
     }
 
+    fn shared(&self) -> Arc<Running> {
+        self.running.clone().expect("a server runs until it is dropped")
+    }
+
     /// Blocks until `work` is done on the server's own threads.
     fn wait_for<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let (done, result) = mpsc::channel();
         let runtime = self.runtime.as_ref().expect("a server runs until it is dropped");
         runtime.spawn(async move {
-            let _ = done.send(work.await);
+            let result = work.await;
+            // What the work has borrowed is given back by now.
+            let _ = done.send(result);
         });
         result.recv().expect("the work was not interrupted")
     }
@@ -147,7 +163,8 @@ impl std::fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
+        // Nobody else has it any more: whoever borrowed it has waited for the end of its work.
+        if let Some(running) = self.running.take().and_then(Arc::into_inner) {
             self.wait_for(running.stop());
         }
         if let Some(runtime) = self.runtime.take() {

@@ -2,6 +2,7 @@
 //! whole server here, in its own process.
 
 mod ca;
+mod copies;
 mod data;
 mod faulty;
 mod levers;
@@ -37,7 +38,7 @@ use crate::random::{OsRandom, Random, SeededRandom};
 use crate::records::Records;
 use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
-use crate::vault::Means;
+use crate::vault::{Means, Vaults};
 
 pub use crate::proxy::{Former, Report, Tally};
 pub use ca::Authority;
@@ -170,6 +171,7 @@ pub struct Running {
     pub clock: VaultClock,
     /// What moves it.
     pub timekeeper: Arc<Timekeeper>,
+    vaults: Vaults,
     directory: Directory,
     strangers: Strangers,
     stopper: Stopper,
@@ -265,7 +267,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
     let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
     let strangers = site.strangers;
-    let Parts { pool, clock, timekeeper, directory, .. } = site.parts;
+    let Parts { pool, clock, timekeeper, vaults, directory, .. } = site.parts;
     Ok(Running {
         ready,
         takeover_ca: proxied.as_ref().map(|proxied| proxied.ca_pem.clone()),
@@ -273,6 +275,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         tally: proxied.map(|proxied| proxied.tally),
         clock,
         timekeeper,
+        vaults,
         directory,
         strangers,
         stopper,

@@ -136,6 +136,7 @@ impl Site {
             strangers: self.strangers,
             names: self.names.local(),
             identity_header: self.identity_header.clone(),
+            random: self.parts.random.clone(),
             ca_pem: self.ca_pem.clone(),
             arc_keys: self.arc_keys.clone(),
         }))

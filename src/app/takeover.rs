@@ -14,9 +14,18 @@ use crate::http::server::Stopping;
 use crate::http::tls::Leaves;
 use crate::proxy::{Former, Meaning, Names, Proxy, Settings, Streamed, Tally};
 
-/// The cloud's domains: names below them that are not emulated are not let through by accident.
-const CLOUD: [&str; 7] =
-    ["azure.com", "azure.net", "windows.net", "azure.cn", "chinacloudapi.cn", "azure.us", "usgovcloudapi.net"];
+/// The cloud's domains: names below them that are not emulated are not let through by accident. The last is where `az`
+/// and other tools of the cloud send what they were used for.
+const CLOUD: [&str; 8] = [
+    "azure.com",
+    "azure.net",
+    "windows.net",
+    "azure.cn",
+    "chinacloudapi.cn",
+    "azure.us",
+    "usgovcloudapi.net",
+    "services.visualstudio.com",
+];
 
 /// A part of the cloud that can be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +221,7 @@ mod tests {
             "vault.azure.net",
             "a.b.vault.azure.net",
             "dev.azure.com",
+            "dc.services.visualstudio.com",
             "other.blob.core.windows.net",
             "device.login.microsoftonline.com",
         ] {

@@ -63,6 +63,12 @@ impl Authority {
         Self { host: host.to_owned(), port: self.port }
     }
 
+    /// This host as URLs have it: without the port when it is the scheme's own (443).
+    #[must_use]
+    pub fn without_default_port(&self) -> Self {
+        Self { host: self.host.clone(), port: self.port.filter(|port| *port != 443) }
+    }
+
     /// This host with its port written out, the scheme's own (443) if none was.
     #[must_use]
     pub fn with_explicit_port(&self) -> Self {

@@ -26,6 +26,22 @@ fn it_starts_in_a_plain_test_and_is_gone_when_dropped() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+#[test]
+fn each_test_can_have_a_copy_of_a_vault() {
+    let server = Server::start().unwrap();
+    assert_eq!(
+        server.copy_vault("local", "of-one-test").unwrap(),
+        format!("https://of-one-test.vault.localhost:{}", server.port())
+    );
+    let twice = server.copy_vault("local", "of-one-test").unwrap_err().to_string();
+    assert!(twice.contains("'of-one-test'"), "{twice}");
+    assert_eq!(server.copy_vault("absent", "other").unwrap_err().to_string(), "no vault is called 'absent'");
+    assert_eq!(server.copy_vault("local", "x").unwrap_err().to_string(), "'x' is no name of a vault");
+    let address = ("127.0.0.1", server.port());
+    drop(server);
+    assert!(TcpStream::connect(address).is_err(), "it is stopped though it was borrowed");
+}
+
 #[tokio::test]
 async fn it_starts_and_ends_inside_a_runtime_too_and_next_to_another() {
     let (one, other) = (Server::start().unwrap(), Server::start().unwrap());

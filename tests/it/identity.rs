@@ -115,6 +115,11 @@ async fn app_service_needs_its_header() {
     for headers in [vec![], vec![("x-identity-header", "wrong")], vec![("metadata", "true")]] {
         assert_eq!(world.plain(address, &path, &headers).await.status, 401, "{headers:?}");
     }
+    let nobody = format!("{path}&client_id=00000000-0000-0000-0000-000000000001");
+    let absent = world.plain(address, &nobody, &[("x-identity-header", header)]).await.json();
+    let text = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
+    assert_eq!((&absent["statusCode"], &absent["message"]), (&400.into(), &text.into()), "in App Service's form");
+    assert!(absent["correlationId"].is_string());
 }
 
 #[tokio::test]

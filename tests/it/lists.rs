@@ -145,3 +145,14 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn ids_leave_the_schemes_own_port_out_on_every_page() {
+    let world = World::new().await;
+    world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
+    let token = world.token_for("owner", "https://vault.azure.net").await;
+    for host in ["acme.vault.localhost", "acme.vault.localhost:443"] {
+        let listed = world.send(world.request(host, "GET /secrets", "", Some(&token))).await.json();
+        assert_eq!(listed["value"][0]["id"], "https://acme.vault.localhost/secrets/s", "{host}");
+    }
+}

@@ -3,17 +3,46 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::asked::Asked;
 use super::token::{Denied, given};
-use super::{Shared, refused};
-use crate::http::Response;
+use super::{IdentityDoor, Shared};
+use crate::http::{Response, body};
+use crate::random;
+
+/// An error in App Service's form (read from clients: msal shows these two, azure-docs issue 43543 has the third).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Refused {
+    status_code: u16,
+    message: String,
+    correlation_id: Uuid,
+}
 
 /// `GET $IDENTITY_ENDPOINT` with `X-IDENTITY-HEADER`.
 pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
-    if !shared.door.knows_header(asked.header("x-identity-header")) {
+    let door = &shared.door;
+    if !door.knows_header(asked.header("x-identity-header")) {
         let why = "The X-IDENTITY-HEADER is missing or is not the value of IDENTITY_HEADER";
-        return refused(StatusCode::UNAUTHORIZED, "unauthorized", why);
+        return refused(door, StatusCode::UNAUTHORIZED, why);
     }
-    given(&shared.door, &asked).await.map_or_else(Denied::answer, |given| given.answer())
+    match given(door, &asked).await {
+        Ok(given) => given.answer(),
+        Err(Denied::Bad(_, why)) => refused(door, StatusCode::BAD_REQUEST, why),
+        Err(Denied::NoIdentity) => {
+            let why =
+                "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
+            refused(door, StatusCode::BAD_REQUEST, why)
+        }
+        Err(Denied::Failed) => {
+            refused(door, StatusCode::INTERNAL_SERVER_ERROR, "The server's log says what went wrong")
+        }
+    }
+}
+
+fn refused(door: &IdentityDoor, status: StatusCode, message: impl Into<String>) -> Response {
+    let correlation_id = random::uuid(&*door.random);
+    body::json(status, &Refused { status_code: status.as_u16(), message: message.into(), correlation_id })
 }

@@ -21,6 +21,7 @@ use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
 use crate::operation::{Operation, Permission};
+use crate::random::Random;
 
 use arc::ArcKey;
 use asked::Asked;
@@ -53,6 +54,8 @@ pub struct IdentityDoor {
     pub names: LocalNames,
     /// What App Service's form must send as `X-IDENTITY-HEADER`, and Service Fabric's as `Secret`: random per start.
     pub identity_header: Zeroizing<String>,
+    /// Where request ids come from.
+    pub random: Arc<dyn Random>,
     /// The local CA's certificate.
     pub ca_pem: String,
     /// The directory where Azure Arc's clients look for keys.

@@ -46,9 +46,10 @@ impl Asked {
         Ok(Self { authority, query: Query(pairs.into_owned().collect()) })
     }
 
-    /// The base of ids: `https://HOST[:PORT]`.
+    /// The base of ids: `https://HOST[:PORT]`, without the scheme's own port. Go follows a `nextLink` to the letter and names
+    /// that port as its Host; ids are the same on every page.
     pub(super) fn base(&self) -> String {
-        format!("https://{}", self.authority)
+        format!("https://{}", self.authority.without_default_port())
     }
 }
 

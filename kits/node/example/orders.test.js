@@ -1,0 +1,30 @@
+// What a test with node:test looks like: keyhaven run --clock virtual -- node --test
+
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+
+import { DefaultAzureCredential } from "@azure/identity";
+import { SecretClient } from "@azure/keyvault-secrets";
+import { clock, defaultVaultUrl, withVault } from "keyhaven-test";
+
+const credential = new DefaultAzureCredential();
+const secrets = (url) => new SecretClient(url, credential);
+
+// Set once; every test's vault is a copy.
+before(() => secrets(defaultVaultUrl()).setSecret("database", "orders"));
+
+for (const database of ["one", "two"]) {
+  test(`each test has a vault of its own (${database})`, () =>
+    withVault(async (url) => {
+      assert.equal((await secrets(url).getSecret("database")).value, "orders", "nobody else has changed it");
+      await secrets(url).setSecret("database", database);
+    }));
+}
+
+test("a deleted secret is gone when its retention is over", () =>
+  withVault(async (url) => {
+    await (await secrets(url).beginDeleteSecret("database", { intervalInMs: 10 })).pollUntilDone();
+    assert.equal((await secrets(url).getDeletedSecret("database")).name, "database");
+    await clock.advance("P90D");
+    await assert.rejects(secrets(url).getDeletedSecret("database"), { statusCode: 404 });
+  }));

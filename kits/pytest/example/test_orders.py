@@ -1,0 +1,27 @@
+"""What a test with pytest-keyhaven looks like."""
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.keyvault.secrets import SecretClient
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_every_vault_holds(keyhaven, credential):
+    """Set once; every test's vault is a copy."""
+    SecretClient(keyhaven.default_vault_url, credential).set_secret("database", "orders")
+
+
+@pytest.mark.parametrize("database", ["one", "two"])
+def test_each_test_has_a_vault_of_its_own(vault_url, credential, database):
+    secrets = SecretClient(vault_url, credential)
+    assert secrets.get_secret("database").value == "orders", "nobody else has changed it"
+    secrets.set_secret("database", database)
+
+
+def test_a_deleted_secret_is_gone_when_its_retention_is_over(vault_url, credential, clock):
+    secrets = SecretClient(vault_url, credential)
+    secrets.begin_delete_secret("database").wait()
+    assert secrets.get_deleted_secret("database").name == "database"
+    clock.advance("P90D")
+    with pytest.raises(ResourceNotFoundError):
+        secrets.get_deleted_secret("database")
