@@ -13,18 +13,22 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// Where a managed identity gets its tokens: what must not stand in the environment, and what the client says it uses.
+// Where a managed identity gets its tokens: what must not stand in the environment, what the client says it uses, and what
+// the source says of an identity that it does not have.
 var sources = map[string]struct {
-	absent []string
-	says   string
+	absent  []string
+	says    string
+	refusal string
 }{
 	"App Service": {
-		absent: []string{"AZURE_POD_IDENTITY_AUTHORITY_HOST"},
-		says:   "ManagedIdentityCredential will use AppService managed identity",
+		absent:  []string{"AZURE_POD_IDENTITY_AUTHORITY_HOST"},
+		says:    "ManagedIdentityCredential will use AppService managed identity",
+		refusal: "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
 	},
 	"IMDS": {
-		absent: []string{"AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"},
-		says:   "ManagedIdentityCredential will use IMDS managed identity",
+		absent:  []string{"AZURE_POD_IDENTITY_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"},
+		says:    "ManagedIdentityCredential will use IMDS managed identity",
+		refusal: "Identity not found",
 	},
 }
 
@@ -76,7 +80,7 @@ func TestManagedIdentityThatCannotBe(t *testing.T) {
 		t.Run(source, func(t *testing.T) {
 			without(t, from.absent...)
 			options := &azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID("no-guid")}
-			isNotSignedIn(t, got(azidentity.NewManagedIdentityCredential(options)).or(t), 400, "Identity not found")
+			isNotSignedIn(t, got(azidentity.NewManagedIdentityCredential(options)).or(t), 400, from.refusal)
 		})
 	}
 }

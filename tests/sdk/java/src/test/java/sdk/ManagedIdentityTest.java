@@ -24,9 +24,8 @@ import sdk.Tenant.Identity;
 class ManagedIdentityTest {
     @BeforeAll
     static void theEnvironmentIsTheSources() {
-        boolean appService = System.getProperty("source").equals("App Service");
-        assertEquals(appService, System.getenv("IDENTITY_ENDPOINT") != null);
-        assertEquals(appService, System.getenv("IDENTITY_HEADER") != null);
+        assertEquals(appService(), System.getenv("IDENTITY_ENDPOINT") != null);
+        assertEquals(appService(), System.getenv("IDENTITY_HEADER") != null);
         assertEquals(null, System.getenv("AZURE_POD_IDENTITY_AUTHORITY_HOST"));
     }
 
@@ -54,7 +53,8 @@ class ManagedIdentityTest {
         ManagedIdentityCredential credential = builder().clientId("no-guid").build();
         MsalServiceException error = SignedIn.refusal(credential);
         assertEquals("managed_identity_request_failed", error.errorCode());
-        assertTrue(error.getMessage().contains("Identity not found"), error.getMessage());
+        String words = appService() ? "No User Assigned or Delegated Managed Identity found" : "Identity not found";
+        assertTrue(error.getMessage().contains(words), error.getMessage());
     }
 
     @Test
@@ -66,6 +66,10 @@ class ManagedIdentityTest {
     void defaultAzureCredentialOfSomebodyElse() {
         String other = NOBODY.clientId();
         SignedIn.isManaged(new DefaultAzureCredentialBuilder().managedIdentityClientId(other).build(), NOBODY);
+    }
+
+    private static boolean appService() {
+        return System.getProperty("source").equals("App Service");
     }
 
     private static ManagedIdentityCredentialBuilder builder() {
