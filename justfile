@@ -19,10 +19,10 @@ check-all:
 test *ARGS:
     cargo test {{ARGS}}
 
-# The official SDKs against the debug binary: python, javascript, or both
-sdk *LANGUAGE:
+# The official clients against the debug binary: python and javascript, or the suites named, or all
+sdk *SUITES:
     cargo build
-    tests/sdk/run {{LANGUAGE}}
+    tests/sdk/run {{SUITES}}
 
 # The benchmark
 bench *ARGS:
