@@ -1,0 +1,89 @@
+package sdk;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static sdk.Tenant.APPLICATION;
+import static sdk.Tenant.EVERYBODY;
+
+import com.azure.core.util.Configuration;
+import com.azure.identity.ClientSecretCredentialBuilder;
+import com.azure.identity.DefaultAzureCredentialBuilder;
+import com.azure.identity.WorkloadIdentityCredentialBuilder;
+import com.microsoft.aad.msal4j.MsalServiceException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import sdk.Tenant.Identity;
+
+/** Signing in as an application: with a client secret, or with a federated token as a cluster's workloads do. */
+class ApplicationTest {
+    @TempDir
+    Path directory;
+
+    static Stream<Identity> applications() {
+        return Stream.of(EVERYBODY, APPLICATION);
+    }
+
+    @ParameterizedTest
+    @MethodSource("applications")
+    void clientSecret(Identity who) {
+        var builder = new ClientSecretCredentialBuilder().tenantId(Tenant.ID).clientId(who.clientId());
+        SignedIn.isApplication(builder.clientSecret("keyhaven").build(), who, "1");
+    }
+
+    @Test
+    void clientSecretOfDefaultAzureCredential() {
+        var variables = environment(Map.of("AZURE_CLIENT_SECRET", "whatever production has"), APPLICATION);
+        var credential = new DefaultAzureCredentialBuilder().configuration(variables).build();
+        SignedIn.isApplication(credential, APPLICATION, "1");
+    }
+
+    @Test
+    void workloadIdentity() throws Exception {
+        String file = federatedToken("default");
+        var builder = new WorkloadIdentityCredentialBuilder().tenantId(Tenant.ID).clientId(EVERYBODY.clientId());
+        SignedIn.isApplication(builder.tokenFilePath(file).build(), EVERYBODY, "2");
+    }
+
+    @Test
+    void workloadIdentityOfDefaultAzureCredential() throws Exception {
+        var variables = environment(Map.of("AZURE_FEDERATED_TOKEN_FILE", federatedToken("default")), EVERYBODY);
+        var credential = new DefaultAzureCredentialBuilder().configuration(variables).build();
+        SignedIn.isApplication(credential, EVERYBODY, "2");
+    }
+
+    @Test
+    void workloadIdentityWithTheTokenOfSomebodyElse() throws Exception {
+        String file = federatedToken("nobody");
+        var builder = new WorkloadIdentityCredentialBuilder().tenantId(Tenant.ID).clientId(EVERYBODY.clientId());
+        var credential = builder.tokenFilePath(file).build();
+        MsalServiceException error = SignedIn.refusal(credential);
+        assertEquals(401, error.statusCode());
+        assertEquals("invalid_client", error.errorCode());
+        assertTrue(error.getMessage().startsWith("AADSTS700213: "), error.getMessage());
+    }
+
+    /** The environment with more variables, for an application: a process cannot change its own. */
+    private static Configuration environment(Map<String, String> more, Identity who) {
+        Configuration all = Configuration.getGlobalConfiguration().clone();
+        all.put("AZURE_CLIENT_ID", who.clientId());
+        more.forEach(all::put);
+        return all;
+    }
+
+    /** A file with a federated token of the identity called so. */
+    private String federatedToken(String name) throws IOException, InterruptedException {
+        Path file = directory.resolve("token");
+        var command = new ProcessBuilder(System.getenv("KEYHAVEN_BIN"), "identity", "token", name, "--federated");
+        Process process = command.redirectOutput(file.toFile()).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        assertEquals(0, process.waitFor());
+        assertEquals(3, Files.readString(file).split("\\.").length);
+        return file.toString();
+    }
+}
