@@ -43,7 +43,12 @@ impl RsaNumbers {
             return Err(CryptoError::KeySize(bits));
         }
         let primes = self.primes.as_ref().map_or_else(Vec::new, |(p, q)| vec![number(p), number(q)]);
-        let key = PrivateKey::from_components(n, number(&self.e), number(&self.d), primes).map_err(|_| INCONSISTENT)?;
+        let d = number(&self.d);
+        // Looking for the primes, the library takes one from d e.
+        if bool::from(d.is_zero()) {
+            return Err(INCONSISTENT);
+        }
+        let key = PrivateKey::from_components(n, number(&self.e), d, primes).map_err(|_| INCONSISTENT)?;
         self.check_remainders(&key)?;
         document(&key)
     }
@@ -214,6 +219,17 @@ mod tests {
         works(&RsaKey::from_pkcs8(&document).unwrap(), &key);
         for exponent in [0, 1, 2, 65536, 1 << 31, u32::MAX] {
             assert!(matches!(RsaKey::generate(RsaSize::Bits2048, exponent), Err(CryptoError::Material(_))));
+        }
+    }
+
+    #[test]
+    fn a_private_exponent_of_zero_is_refused() {
+        for d in [vec![], vec![0], vec![0; 256]] {
+            let mut n = vec![0; 256];
+            (n[0], n[255]) = (0x80, 1);
+            let (d, e) = (Zeroizing::new(d), vec![1, 0, 1]);
+            let numbers = RsaNumbers { n, e, d, primes: None, remainders: [None, None, None] };
+            assert_eq!(numbers.load().err(), Some(INCONSISTENT));
         }
     }
 
