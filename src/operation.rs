@@ -18,6 +18,13 @@ pub struct Operation {
     pub permission: Permission,
 }
 
+impl Operation {
+    /// An operation that anybody may ask for.
+    pub const fn open(name: &'static str, method: Method, path: &'static str) -> Self {
+        Self { name, method, path, permission: Permission::Open }
+    }
+}
+
 /// What an operation asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {

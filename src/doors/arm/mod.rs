@@ -5,8 +5,8 @@ mod subscriptions;
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use hyper::header::AUTHORIZATION;
-use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
 use crate::directory::{Directory, TokenRefusal};
@@ -15,7 +15,6 @@ use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Routes};
 use crate::http::{BoxFuture, Request, Response, body};
-use crate::operation::{Operation, Permission};
 use crate::random::{self, Random};
 
 /// The host name on this machine, exactly.
@@ -51,10 +50,6 @@ type Handler = fn(Arc<ArmDoor>) -> BoxFuture<Response>;
 pub struct Open {
     door: Arc<ArmDoor>,
     routes: Routes<Handler>,
-}
-
-pub(crate) const fn operation(name: &'static str, method: Method, path: &'static str) -> Operation {
-    Operation { name, method, path, permission: Permission::Open }
 }
 
 impl Open {

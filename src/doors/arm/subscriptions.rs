@@ -4,11 +4,11 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{ArmDoor, operation};
+use super::ArmDoor;
 use crate::http::{Response, body};
 use crate::operation::Operation;
 
-pub(super) static LIST: Operation = operation("SubscriptionList", Method::GET, "/subscriptions");
+pub(super) static LIST: Operation = Operation::open("SubscriptionList", Method::GET, "/subscriptions");
 
 #[derive(Serialize)]
 struct Listed {

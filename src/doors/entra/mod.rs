@@ -18,7 +18,7 @@ use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
-use crate::operation::{Operation, Permission};
+use crate::operation::Operation;
 use crate::random::{self, Random};
 
 use refusal::Refusal;
@@ -48,19 +48,15 @@ pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
     CLOUDS.into_iter().flatten().copied()
 }
 
-static TOKEN: Operation = open("TokenV2", Method::POST, "/{tenant}/oauth2/v2.0/token");
-static TOKEN_V1: Operation = open("Token", Method::POST, "/{tenant}/oauth2/token");
-static INSTANCES: Operation = open("InstanceDiscovery", Method::GET, "/{tenant}/discovery/instance");
+static TOKEN: Operation = Operation::open("TokenV2", Method::POST, "/{tenant}/oauth2/v2.0/token");
+static TOKEN_V1: Operation = Operation::open("Token", Method::POST, "/{tenant}/oauth2/token");
+static INSTANCES: Operation = Operation::open("InstanceDiscovery", Method::GET, "/{tenant}/discovery/instance");
 static CONFIGURATION_V1: Operation =
-    open("OpenIdConfiguration", Method::GET, "/{tenant}/.well-known/openid-configuration");
+    Operation::open("OpenIdConfiguration", Method::GET, "/{tenant}/.well-known/openid-configuration");
 static CONFIGURATION_V2: Operation =
-    open("OpenIdConfigurationV2", Method::GET, "/{tenant}/v2.0/.well-known/openid-configuration");
-static KEYS_V1: Operation = open("SigningKeys", Method::GET, "/{tenant}/discovery/keys");
-static KEYS_V2: Operation = open("SigningKeysV2", Method::GET, "/{tenant}/discovery/v2.0/keys");
-
-const fn open(name: &'static str, method: Method, path: &'static str) -> Operation {
-    Operation { name, method, path, permission: Permission::Open }
-}
+    Operation::open("OpenIdConfigurationV2", Method::GET, "/{tenant}/v2.0/.well-known/openid-configuration");
+static KEYS_V1: Operation = Operation::open("SigningKeys", Method::GET, "/{tenant}/discovery/keys");
+static KEYS_V2: Operation = Operation::open("SigningKeysV2", Method::GET, "/{tenant}/discovery/v2.0/keys");
 
 /// What the handlers of this door share.
 pub struct EntraDoor {

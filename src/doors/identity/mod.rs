@@ -20,7 +20,7 @@ use crate::directory::{Directory, Strangers};
 use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
-use crate::operation::{Operation, Permission};
+use crate::operation::Operation;
 use crate::random::Random;
 
 use arc::ArcKey;
@@ -33,15 +33,15 @@ pub const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
 /// The path of `IDENTITY_ENDPOINT`, Service Fabric's form: asked over TLS, on the listener of the vaults.
 pub const FABRIC_PATH: &str = "/fabric/metadata/identity/oauth2/token";
 
-static IMDS: Operation = open("ManagedIdentityToken", "/metadata/identity/oauth2/token");
-static APP_SERVICE: Operation = open("AppServiceToken", APP_SERVICE_PATH);
-static ARC: Operation = open("ArcToken", ARC_PATH);
-static FABRIC: Operation = open("ServiceFabricToken", FABRIC_PATH);
-static HEALTH: Operation = open("Health", "/health");
-static CA: Operation = open("CaCertificate", "/ca.pem");
+static IMDS: Operation = get("ManagedIdentityToken", "/metadata/identity/oauth2/token");
+static APP_SERVICE: Operation = get("AppServiceToken", APP_SERVICE_PATH);
+static ARC: Operation = get("ArcToken", ARC_PATH);
+static FABRIC: Operation = get("ServiceFabricToken", FABRIC_PATH);
+static HEALTH: Operation = get("Health", "/health");
+static CA: Operation = get("CaCertificate", "/ca.pem");
 
-const fn open(name: &'static str, path: &'static str) -> Operation {
-    Operation { name, method: Method::GET, path, permission: Permission::Open }
+const fn get(name: &'static str, path: &'static str) -> Operation {
+    Operation::open(name, Method::GET, path)
 }
 
 /// What the handlers of this door share.
