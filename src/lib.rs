@@ -29,3 +29,8 @@ pub mod tasks;
 pub mod vault;
 
 pub use embedded::Server;
+
+/// The programs in the README are run like every other example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

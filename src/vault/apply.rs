@@ -7,10 +7,9 @@ use uuid::Uuid;
 
 use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
-use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, settings};
+use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, layers, settings};
 use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
-use crate::random;
 use crate::records::{Change, View, encode};
 use crate::store::Batch;
 
@@ -91,7 +90,7 @@ impl Vaults {
         initial: &InitialVault,
         applied: &mut Applied,
     ) -> Result<Arc<Vault>, Refusal> {
-        let wanted = initial.vault(random::uuid(&*self.inner.random));
+        let wanted = initial.vault(layers::new_id());
         let want = &wanted;
         let settle = |view: View| async move { self.settle_vault(&view, want).await };
         let (vault, made) = self.records().update(settle).await?;

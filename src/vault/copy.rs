@@ -34,8 +34,7 @@ impl Vaults {
         wanted: InitialVault,
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
-        let random = &*self.inner.random;
-        let (copy, layer) = (&wanted.vault(crate::random::uuid(random)), crate::random::uuid(random));
+        let (copy, layer) = (&wanted.vault(layers::new_id()), layers::new_id());
         self.fold_when_deep(&source.name).await?;
         self.records().update(|view: View| async move { self.copying(&view, source, copy, layer).await }).await?;
         let name = wanted.name.clone();
@@ -91,7 +90,7 @@ impl Vaults {
     /// Copies what is seen through the `frozen` layers of `vault` into a new one, and puts it in their place. Nobody
     /// sees it before; given up half done, it is swept away.
     async fn fold(&self, vault: &Vault, frozen: Layers<'_>) -> Result<(), Refusal> {
-        let into = crate::random::uuid(&*self.inner.random);
+        let into = layers::new_id();
         let begin = |_: View| async move {
             let batch = Batch::default().put(sweep::frozen(into), encode(&into)?).put(sweep::unswept(), vec![]);
             Ok::<_, Refusal>(Change { batch, answer: () })

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::Vault;
+use crate::random;
 use crate::records::View;
 use crate::store::{Batch, Key, Revision, StoreError};
 
@@ -29,6 +30,12 @@ pub(super) fn places() -> impl Iterator<Item = &'static str> {
 /// What keys of `layer` begin with in one of these places.
 pub(super) fn prefix(place: &str, layer: Uuid) -> Key {
     Key::from(format!("{place}/{}/", layer.simple()))
+}
+
+/// The id of a new vault or layer. It never comes from a seed, which gives the same ones at every start: what is kept
+/// would lie among what is new.
+pub(super) fn new_id() -> Uuid {
+    Uuid::from_bytes(random::secret())
 }
 
 /// The layers of one vault.
@@ -198,7 +205,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::random;
     use crate::records::Records;
     use crate::store::{DataKey, Store};
 

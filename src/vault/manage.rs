@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::settings::{alias_key, key_of};
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, sweep};
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, layers, sweep};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::Batch;
@@ -22,7 +22,7 @@ impl Vaults {
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let name = wanted.name.clone();
-        let want = &wanted.vault(crate::random::uuid(&*self.inner.random));
+        let want = &wanted.vault(layers::new_id());
         self.records().update(|view: View| async move { self.putting(&view, want, seen).await }).await?;
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;

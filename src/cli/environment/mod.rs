@@ -4,6 +4,7 @@
 mod java;
 mod no_proxy;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -66,11 +67,11 @@ impl Private<'_> {
     }
 }
 
-/// This process's environment; what is no text is nothing that is looked for.
+/// This process's environment. A value that is no text is there too, roughly: what must go has to be seen.
 pub(super) fn current() -> Variables {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// What `env` hands to a shell whose variables are `own`.

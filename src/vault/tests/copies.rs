@@ -93,6 +93,24 @@ async fn what_is_in_memory_of_a_key_serves_every_copy() {
 }
 
 #[tokio::test]
+async fn a_seed_that_is_used_again_brings_no_vault_or_layer_back() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let mut ids = std::collections::BTreeSet::new();
+    for (source, to) in [("one", "two"), ("three", "four"), ("five", "six")] {
+        let vaults = open(&store, &pool, 1);
+        vaults.apply(named(source), NOW).await.unwrap();
+        set(&vaults, source, source).await;
+        copy(&vaults, source, to).await;
+        for vault in [source, to] {
+            let vault = call(&vaults, vault).await.vault;
+            ids.extend([vault.id, vault.layer()]);
+            assert_eq!(listed(&vaults, vault.name.as_str()).await, [source]);
+        }
+    }
+    assert_eq!(ids.len(), 9, "three layers of each source and its copy");
+}
+
+#[tokio::test]
 async fn a_frozen_layer_stays_as_long_as_a_vault_stands_on_it() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);

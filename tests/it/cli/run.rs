@@ -70,7 +70,7 @@ impl Waiting {
 #[test]
 fn run_gives_its_command_a_vault_and_passes_on_its_status() {
     let script = r#"test "$KEYHAVEN_VAULT_URL" = https://local.vault.azure.net && test -n "$IDENTITY_HEADER" \
-        && test -z "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
+        && test "${AZURE_CLIENT_SECRET#keyhaven-}" != "$AZURE_CLIENT_SECRET" && test -r "$REQUESTS_CA_BUNDLE" && echo "$HTTPS_PROXY" && exit 7"#;
     let output = keyhaven(&["run", "--", "sh", "-c", script]).env("AZURE_CLIENT_SECRET", "real").output().unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("http://127.0.0.1:"));
@@ -170,6 +170,14 @@ fn real_credentials_go_unless_they_are_to_be_kept() {
     for (name, _) in own {
         assert_eq!(env.get(name).map(String::as_str), Some("real"), "{name}");
     }
+}
+
+#[test]
+fn a_credential_that_is_no_text_goes_too() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut command = keyhaven(&["run", "--", "sh", "-c", r#"printf %s "$AZURE_CLIENT_SECRET" | grep -q real"#]);
+    let secret = std::ffi::OsString::from_vec(b"real\xff".to_vec());
+    assert_eq!(command.env("AZURE_CLIENT_SECRET", secret).output().unwrap().status.code(), Some(1));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Nothing is left open: a process of its own is watched, because the tests of this one open files side by side.
+//! Many tunnels, and nothing left open: a process of its own is watched, because the tests of this one open files side by
+//! side.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -18,6 +19,34 @@ fn ask(proxy: &str, request: &str) -> TcpStream {
     write!(stream, "{request} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     stream.read_exact(&mut [0; 12]).unwrap();
     stream
+}
+
+#[test]
+fn two_hundred_tunnels_are_carried_at_once() {
+    const TUNNELS: usize = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let served = Served::start(&dir.path().join("data"), &["--proxy-listen", ":0"]);
+    let proxy = served.ready["proxy"].as_str().unwrap();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = elsewhere.local_addr().unwrap();
+    let echo = std::thread::spawn(move || {
+        let streams: Vec<_> = (0..TUNNELS).map(|_| elsewhere.accept().unwrap().0).collect();
+        for mut stream in streams {
+            let mut said = [0; 4];
+            stream.read_exact(&mut said).unwrap();
+            stream.write_all(&said).unwrap();
+        }
+    });
+    let mut tunnels: Vec<_> = (0..TUNNELS).map(|_| ask(proxy, &format!("CONNECT {target}"))).collect();
+    for (number, tunnel) in tunnels.iter_mut().enumerate() {
+        write!(tunnel, "{number:04}").unwrap();
+    }
+    for (number, mut tunnel) in tunnels.into_iter().enumerate() {
+        let mut answer = Vec::new();
+        tunnel.read_to_end(&mut answer).unwrap();
+        assert!(answer.ends_with(format!("{number:04}").as_bytes()), "{number}");
+    }
+    echo.join().unwrap();
 }
 
 #[test]

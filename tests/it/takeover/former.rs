@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{connect, get, head, listener, world_of};
+use super::{connect, get, head, listener, report, world_of};
 use crate::world::{CONFIG, World};
 use keyhaven::app::{Former, Listen, Options, Takeover};
 use keyhaven::config::Config;
@@ -116,4 +116,32 @@ async fn a_server_that_was_its_own_proxy_before_goes_straight() {
     let (status, why) = get(&world, "http://255.255.255.255/", "").await;
     assert_eq!(status, 502, "{why}");
     assert!(why.starts_with("255.255.255.255:80 cannot be reached: "), "{why}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_answer_is_given_up() {
+    let (before, address) = listener().await;
+    let former = Former::of(&[("HTTPS_PROXY".to_owned(), format!("http://{address}"))].into()).unwrap();
+    let config = CONFIG.replacen('{', r#"{"limits":{"connectTimeoutSeconds":1},"#, 1);
+    let world = world_of(&config, Takeover { former, ..Takeover::default() }).await;
+    let (asked, _held) = tokio::join!(connect(&world, "far.example:443"), before.accept());
+    assert_eq!(asked.0, "HTTP/1.1 504 Gateway Timeout");
+    assert_eq!(report(&world), "not reached: far.example (1)\n");
+}
+
+#[tokio::test]
+async fn what_a_client_says_first_to_an_address_is_not_lost() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY")]).await;
+    let (status, mut client) = connect(&world, "192.0.2.1:443").await;
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    client.write_all(b"SSH-2.0-client\r\n").await.unwrap();
+    let (mut stream, _) = before.accept().await.unwrap();
+    assert!(head(&mut stream).await.starts_with("CONNECT 192.0.2.1:443 "));
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    let mut said = [0; 16];
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"SSH-2.0-client\r\n");
+    stream.write_all(b"back").await.unwrap();
+    client.read_exact(&mut said[..4]).await.unwrap();
+    assert_eq!(&said[..4], b"back");
 }
