@@ -66,8 +66,13 @@ func TestMain(m *testing.M) {
 // Nothing here may reach the real Azure, or a real metadata service.
 func prepare() error {
 	interfaces, err := net.Interfaces()
-	if err != nil || len(interfaces) != 1 || interfaces[0].Flags&net.FlagLoopback == 0 {
-		return fmt.Errorf("there is more than loopback: %v (%v)", interfaces, err)
+	if err != nil {
+		return err
+	}
+	for _, one := range interfaces {
+		if one.Flags&net.FlagUp != 0 && one.Flags&net.FlagLoopback == 0 {
+			return fmt.Errorf("there is more than loopback: %s", one.Name)
+		}
 	}
 	if _, there := os.LookupEnv("KEYHAVEN_ADMIN_URL"); !there {
 		return errors.New("there is no server")

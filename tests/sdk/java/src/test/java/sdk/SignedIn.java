@@ -16,6 +16,10 @@ import sdk.Tenant.Identity;
 
 /** Who a credential is, as its token says and as the vault takes it. */
 final class SignedIn {
+    static {
+        Tenant.isAlone();
+    }
+
     private SignedIn() {}
 
     /** As a managed identity. */
