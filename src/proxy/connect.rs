@@ -1,17 +1,25 @@
 //! `CONNECT`: a connection that ends here, or leads on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::carry::{Replayed, Stream, carry};
+use super::peek::{Beginning, Peek};
 use super::tally::Fate;
 use super::target::Target;
-use super::{HTTPS, Leads, Meaning, Proxy, Refused, peek, refused};
+use super::{HTTPS, Leads, Meaning, Proxy, Refused, refused};
 use crate::http::server::Door;
 use crate::http::{Answer, Arrival, Request, Response, body, tls};
+
+/// How long a client that asked for an address may be silent before its server is asked whether it speaks first.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// What a client is joined to once it was told that it is connected.
 enum End {
@@ -64,18 +72,74 @@ impl Proxy {
         }
     }
 
-    /// A client that resolves names itself has asked for an address: the name that it begins to speak to decides.
+    /// A client that resolves names itself has asked for an address: the name that it begins to speak to decides, as it
+    /// would have decided in the request. Until that is known nothing of the client's goes out.
     async fn join_named(&self, mut client: impl Stream + 'static, arrival: Arrival, target: &Target) {
-        let (name, head) = peek::server_name(&mut client).await;
-        let client = Replayed { head, stream: client };
-        if let Some(name) = name.filter(|name| (self.set.names)(name) == Meaning::TakenOver) {
-            self.count(Fate::TakenOver, &name);
-            return self.serve(&self.stand_in(&name), client, arrival).await;
-        }
-        self.count(Fate::Tunnelled, target.host());
-        match self.reach.tunnel(target).await {
-            Ok(upstream) => self.carry(client, upstream).await,
-            Err(refused) => tracing::debug!(why = refused.why, "a tunnel could not be opened"),
+        let (mut peek, mut upstream) = (Peek::default(), None);
+        let mut stopping = self.set.stopping.clone();
+        let beginning = loop {
+            let silent = upstream.is_none() && peek.is_empty();
+            let patience = if silent { FIRST_WORD } else { self.set.limits.tunnel_idle };
+            tokio::select! {
+                () = stopping.told() => return,
+                piece = timeout(patience, peek.piece(&mut client)) => match piece {
+                    Ok(Some(beginning)) => break beginning,
+                    Ok(None) => {}
+                    // Perhaps the server speaks first.
+                    Err(_) if silent => match self.reach.tunnel(target).await {
+                        Ok(stream) => upstream = Some(stream),
+                        Err(refused) => return tracing::debug!(why = refused.why, "a tunnel could not be opened"),
+                    },
+                    Err(_) => return,
+                },
+                said = first_words(&mut upstream), if upstream.is_some() && peek.is_empty() => {
+                    let (head, stream) = (said, upstream.take());
+                    let Some(stream) = stream.filter(|_| !head.is_empty()) else { return };
+                    self.count(Fate::Tunnelled, target.host());
+                    return self.carry(client, Box::new(Replayed { head, stream })).await;
+                }
+            }
+        };
+        let client = Replayed { head: peek.into_bytes(), stream: client };
+        self.join_begun(client, arrival, target, beginning, upstream).await;
+    }
+
+    /// Joins a client that has begun to whom it means.
+    async fn join_begun(
+        &self,
+        client: impl Stream + 'static,
+        arrival: Arrival,
+        target: &Target,
+        beginning: Beginning,
+        upstream: Option<Box<dyn Stream>>,
+    ) {
+        let meaning = match &beginning {
+            Beginning::Name(name) => (self.set.names)(name),
+            Beginning::Unnamed | Beginning::NoTls => Meaning::Elsewhere,
+            // It could be meant for anybody, also for whom nothing may reach.
+            Beginning::Unreadable => Meaning::NotEmulated,
+        };
+        let host = if let Beginning::Name(name) = &beginning { name.as_str() } else { target.host() };
+        match meaning {
+            Meaning::TakenOver => {
+                self.count(Fate::TakenOver, host);
+                self.serve(&self.stand_in(host), client, arrival).await;
+            }
+            Meaning::NotEmulated => {
+                self.count(Fate::Refused, host);
+                tracing::warn!(host, "a connection to an address was closed: whom it is for must not be reached");
+            }
+            Meaning::Elsewhere => {
+                self.count(Fate::Tunnelled, target.host());
+                let opened = match upstream {
+                    Some(upstream) => Ok(upstream),
+                    None => self.reach.tunnel(target).await,
+                };
+                match opened {
+                    Ok(upstream) => self.carry(client, upstream).await,
+                    Err(refused) => tracing::debug!(why = refused.why, "a tunnel could not be opened"),
+                }
+            }
         }
     }
 
@@ -97,4 +161,13 @@ impl Proxy {
     fn door(&self, answer: Answer) -> Door {
         Door { tls: None, answer, limits: self.set.limits.clone() }
     }
+}
+
+/// What a server says before its client does; nothing when it has ended.
+async fn first_words(upstream: &mut Option<Box<dyn Stream>>) -> Bytes {
+    let Some(stream) = upstream else { return std::future::pending().await };
+    let mut words = vec![0; 4096];
+    let length = stream.read(&mut words).await.unwrap_or_default();
+    words.truncate(length);
+    words.into()
 }

@@ -9,6 +9,11 @@ pub(super) fn with_options(own: &str, ours: &str) -> String {
     kept.chain(ours.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
+/// The user's own options less those that say the same thing as `ours`: those of a variable that wins over ours.
+pub(super) fn without(own: &str, ours: &str) -> String {
+    with_options(own, ours).trim_end_matches(ours).trim_end().to_owned()
+}
+
 /// The options in `text`, divided at blanks that stand outside quotes, as the JVM divides them.
 fn options(text: &str) -> Vec<&str> {
     let mut quote = None;
@@ -35,5 +40,7 @@ mod tests {
         assert_eq!(with_options(own, ours), expected);
         assert_eq!(with_options(expected, ours), expected, "twice is once");
         assert_eq!(with_options("", ours), ours);
+        assert_eq!(without(own, ours), r#"-Xmx1g "-Dname=a b" -Dx='c d'"#);
+        assert_eq!(without("-Dhttp.proxyPort=2", ours), "");
     }
 }

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::app::{Takeover, Variables};
 
+/// What Java reads after `JAVA_TOOL_OPTIONS`: options there win.
+const JAVA_OPTIONS_THAT_WIN: [&str; 2] = ["JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
 /// Both spellings of the proxy's exceptions.
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 /// What no command may see: the keys that open the server's data and backups.
@@ -80,6 +82,14 @@ pub(super) fn of_shell(server: &Variables, own: &Variables) -> Changes {
     changes.merge_no_proxy(own);
     if let (Some(ours), Some(theirs)) = (server.get("JAVA_TOOL_OPTIONS"), own.get("JAVA_TOOL_OPTIONS")) {
         changes.set("JAVA_TOOL_OPTIONS", java::with_options(theirs, ours));
+    }
+    for name in JAVA_OPTIONS_THAT_WIN {
+        if let (Some(ours), Some(theirs)) = (server.get("JAVA_TOOL_OPTIONS"), own.get(name)) {
+            let rest = java::without(theirs, ours);
+            if rest != *theirs {
+                changes.set(name, rest);
+            }
+        }
     }
     // `dev` takes managed identities out of the chain of credentials.
     if own.get("AZURE_TOKEN_CREDENTIALS").is_some_and(|value| value.eq_ignore_ascii_case("dev")) {
@@ -190,6 +200,18 @@ mod tests {
             variables(&[("NO_PROXY", list), ("no_proxy", list), ("JAVA_TOOL_OPTIONS", "-Xmx1g -Dours=1")])
         );
         assert_eq!(changes.notes, ["left out of NO_PROXY, because it could name what is taken over: azure.net"]);
+    }
+
+    #[test]
+    fn options_of_java_that_would_win_do_not() {
+        let server = [("JAVA_TOOL_OPTIONS", "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=1")];
+        let own = [("_JAVA_OPTIONS", "-Xmx1g -Dhttps.proxyHost=corp"), ("JDK_JAVA_OPTIONS", "-Xms1m")];
+        let set = of_shell(&variables(&server), &variables(&own)).set;
+        assert_eq!(
+            set,
+            variables(&[server[0], ("_JAVA_OPTIONS", "-Xmx1g")]),
+            "what says nothing of ours stays as it is"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `NO_PROXY`: which of the user's own exceptions may stand beside ours. Every client reads the list in a way of its
 //! own, so an entry stays only when no reading of it names anything that is taken over.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// The metadata service's address, which is taken over too.
 const METADATA: &str = "169.254.169.254";
@@ -19,14 +19,22 @@ pub(super) struct Sorted {
 pub(super) fn sort(list: &str, domains: &[&str]) -> Sorted {
     let mut sorted = Sorted::default();
     for entry in list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
-        let to = if may_name(entry, domains) { &mut sorted.dropped } else { &mut sorted.kept };
-        // Brackets around an address break JavaScript's clients.
-        let plain = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
-        if !to.iter().any(|known| known == plain) {
-            to.push(plain.to_owned());
+        let (to, shown) = match unbracketed(entry) {
+            // Brackets around an address break JavaScript's clients.
+            Some(plain) if plain.parse::<Ipv6Addr>().is_ok() && !may_name(plain, domains) => (&mut sorted.kept, plain),
+            None if !may_name(entry, domains) => (&mut sorted.kept, entry),
+            _ => (&mut sorted.dropped, entry),
+        };
+        if !to.iter().any(|known| known == shown) {
+            to.push(shown.to_owned());
         }
     }
     sorted
+}
+
+/// What stands between brackets, whatever port follows them.
+fn unbracketed(entry: &str) -> Option<&str> {
+    entry.strip_prefix('[')?.split_once(']').map(|(plain, _)| plain)
 }
 
 /// Whether some client could take `entry` for a name that is taken over.
@@ -35,8 +43,12 @@ fn may_name(entry: &str, domains: &[&str]) -> bool {
     if let Some(holds) = network_holds_metadata(&entry) {
         return holds;
     }
-    let name =
-        entry.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(entry.as_str(), |(name, _)| name);
+    if let Ok(address) = entry.parse::<IpAddr>() {
+        return address.to_canonical().to_string() == METADATA;
+    }
+    // Some take an empty port for a port.
+    let is_port = |(_, port): &(&str, &str)| port.is_empty() || port.parse::<u16>().is_ok();
+    let name = entry.rsplit_once(':').filter(is_port).map_or(entry.as_str(), |(name, _)| name);
     let name = name.trim_start_matches(['*', '.']).trim_end_matches('.');
     // What a star in the middle stands for nobody can say for all clients.
     name.is_empty() || name.contains('*') || METADATA.starts_with(name) || names_one_of(name, domains)
@@ -100,6 +112,14 @@ mod tests {
             "::/0",
             "169.254.169.254:80",
             "*microsoft*",
+            "acme.vault.azure.net:",
+            "[acme.vault.azure.net]",
+            "[acme.vault.azure.net]:443",
+            "[169.254.169.254]",
+            "[.azure.net]",
+            "::ffff:a9fe:a9fe",
+            "[::ffff:169.254.169.254]:80",
+            "[10.1.2.3]",
         ] {
             let sorted = sort(entry, &DOMAINS);
             assert_eq!(sorted, Sorted { kept: vec![], dropped: vec![entry.to_owned()] }, "{entry}");

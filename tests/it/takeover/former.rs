@@ -1,12 +1,14 @@
 //! The proxy that was set before: what is tunnelled goes through it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::{connect, get, head, listener, report, world_of};
+use super::{connect, get, get_keys, head, listener, report, tls, world_of};
 use crate::world::{CONFIG, World};
 use keyhaven::app::{Former, Listen, Options, Takeover};
 use keyhaven::config::Config;
@@ -144,4 +146,50 @@ async fn what_a_client_says_first_to_an_address_is_not_lost() {
     stream.write_all(b"back").await.unwrap();
     client.read_exact(&mut said[..4]).await.unwrap();
     assert_eq!(&said[..4], b"back");
+}
+
+#[tokio::test]
+async fn who_is_slow_to_name_a_host_does_not_escape_by_its_address() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY")]).await;
+    let ca = world.server.takeover_ca.clone().unwrap();
+    let token = world.token_for("owner", "https://vault.azure.net").await;
+    let (_, client) = connect(&world, "192.0.2.1:443").await;
+    // Long enough for the server to be asked whether it speaks first.
+    let (mut stream, _) = before.accept().await.unwrap();
+    assert!(head(&mut stream).await.starts_with("CONNECT 192.0.2.1:443 "));
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    let answer = get_keys(client, "acme.vault.azure.net", &ca, &token).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "nothing of the client's went out");
+    assert_eq!(report(&world), "taken over: acme.vault.azure.net (1)\n");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_is_heard() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY")]).await;
+    let (_, mut client) = connect(&world, "192.0.2.1:443").await;
+    let (mut stream, _) = before.accept().await.unwrap();
+    head(&mut stream).await;
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    stream.write_all(b"SSH-2.0-server\r\n").await.unwrap();
+    let mut said = [0; 16];
+    client.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"SSH-2.0-server\r\n");
+    client.write_all(b"SSH-2.0-client\r\n").await.unwrap();
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"SSH-2.0-client\r\n");
+}
+
+#[tokio::test]
+async fn what_is_refused_by_name_is_refused_by_address_too() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY")]).await;
+    let ca = world.server.takeover_ca.clone().unwrap();
+    let (_, client) = connect(&world, "192.0.2.1:443").await;
+    assert!(tls(client, "acme.blob.core.windows.net", &ca, true).await.is_err());
+    // The hello of a version that is not spoken here may be meant for anybody.
+    let (_, mut client) = connect(&world, "192.0.2.1:443").await;
+    client.write_all(&[0x16, 3, 1, 0, 4, 1, 0, 0, 0]).await.unwrap();
+    assert_eq!(client.read(&mut [0; 16]).await.unwrap_or(0), 0);
+    assert!(timeout(Duration::from_millis(100), before.accept()).await.is_err(), "nobody outside was asked");
+    assert_eq!(report(&world), "refused: 192.0.2.1 (1), acme.blob.core.windows.net (1)\n");
 }
