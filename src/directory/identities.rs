@@ -185,6 +185,8 @@ impl Directory {
             Chosen::ResourceId(id) => all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id)),
         };
         match (found, strangers) {
+            // Elsewhere nobody knows those that were made for this machine's programs.
+            (Some(found), Strangers::Refused) if found.made_on_the_spot => Ok(None),
             (Some(found), _) => Ok(Some(found.clone())),
             (None, Strangers::MadeKnown) => self.make_known(chosen, &all).await,
             (None, Strangers::Refused) => Ok(None),

@@ -109,7 +109,7 @@ impl Directory {
         let welcome = asked.strangers == Strangers::MadeKnown;
         let chosen = Chosen::ClientId(asked.client_id.to_owned());
         match self.choose(&chosen, Strangers::Refused).await? {
-            Some(identity) if !identity.made_on_the_spot => {
+            Some(identity) => {
                 let trusting = welcome && identity.has_no_credentials();
                 if trusting {
                     self.plausible(asked.proof)?
@@ -118,11 +118,11 @@ impl Directory {
                 }
                 Ok(identity)
             }
-            _ if welcome => {
+            None if welcome => {
                 self.plausible(asked.proof)?;
                 self.choose(&chosen, asked.strangers).await?.ok_or(SignInRefusal::NoSuchApplication)
             }
-            _ => Err(SignInRefusal::NoSuchApplication),
+            None => Err(SignInRefusal::NoSuchApplication),
         }
     }
 
