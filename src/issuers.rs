@@ -26,6 +26,8 @@ const REMEMBERED: usize = 100;
 const GOOD_FOR: i64 = 3600;
 /// How long keys are not fetched again though one is missing, in seconds: whoever makes ids up must not make us ask.
 const NOT_AGAIN_FOR: i64 = 60;
+/// How long an issuer that could not be asked is not asked again, in seconds.
+const FAILED_FOR: i64 = 10;
 /// The most issuers that are asked at once.
 const AT_ONCE: usize = 4;
 
@@ -36,14 +38,14 @@ pub struct Issuers(Arc<Inner>);
 struct Inner {
     clock: Arc<dyn Clock>,
     agent: OnceLock<Agent>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     known: Cache<String, Known>,
 }
 
-/// Keys, and when they were fetched, in Unix seconds.
+/// Keys, or why there are none, and since when, in Unix seconds.
 #[derive(Clone)]
 struct Known {
-    keys: ForeignKeys,
+    keys: Result<ForeignKeys, String>,
     at: i64,
 }
 
@@ -56,22 +58,33 @@ struct Configuration {
 impl Issuers {
     /// Issuers whose keys are remembered by `clock`, the system's.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let (agent, places, known) = (OnceLock::new(), Semaphore::new(AT_ONCE), Cache::new(REMEMBERED));
-        Self(Arc::new(Inner { clock, agent, places, known }))
+        let (places, known) = (Arc::new(Semaphore::new(AT_ONCE)), Cache::new(REMEMBERED));
+        Self(Arc::new(Inner { clock, agent: OnceLock::new(), places, known }))
     }
 
-    async fn fetched(self, issuer: String, kid: Option<String>) -> Result<ForeignKeys, String> {
-        let _place = self.0.places.acquire().await.map_err(|error| error.to_string())?;
+    async fn known(self, issuer: String, kid: Option<String>) -> Result<ForeignKeys, String> {
         let now = self.0.clock.now().unix();
-        if let Some(known) = self.0.known.get(&issuer).filter(|known| known.serves(kid.as_deref(), now)) {
-            return Ok(known.keys);
+        if self.0.known.get(&issuer).is_some_and(|known| !known.serves(kid.as_deref(), now)) {
+            self.0.known.remove(&issuer);
         }
-        let (asking, of) = (self.0.clone(), issuer.clone());
-        let fetched =
-            tokio::task::spawn_blocking(move || asking.fetch(&of)).await.map_err(|error| error.to_string())?;
-        let keys = Arc::new(fetched?);
-        self.0.known.insert(issuer, Known { keys: keys.clone(), at: now });
-        Ok(keys)
+        // To its end, whatever becomes of who asked: all that wait for this issuer wait for one answer.
+        let asking = tokio::spawn(async move {
+            let fetching = self.fetched(issuer.clone(), now);
+            self.0.known.get_or_insert_async(&issuer, fetching).await
+        });
+        asking.await.map_err(|error| error.to_string())??.keys
+    }
+
+    async fn fetched(&self, issuer: String, at: i64) -> Result<Known, String> {
+        let place = self.0.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| "too many issuers are being asked; try again".to_owned())?;
+        let inner = self.0.clone();
+        let fetched = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            inner.fetch(&issuer)
+        });
+        let keys = fetched.await.unwrap_or_else(|error| Err(error.to_string()));
+        Ok(Known { keys: keys.map(Arc::new), at })
     }
 }
 
@@ -81,15 +94,19 @@ impl ForeignIssuers for Issuers {
         issuer: &str,
         kid: Option<&str>,
     ) -> Pin<Box<dyn Future<Output = Result<ForeignKeys, String>> + Send>> {
-        Box::pin(self.clone().fetched(issuer.to_owned(), kid.map(str::to_owned)))
+        Box::pin(self.clone().known(issuer.to_owned(), kid.map(str::to_owned)))
     }
 }
 
 impl Known {
     fn serves(&self, kid: Option<&str>, now: i64) -> bool {
         let age = now - self.at;
-        let has_it = kid.is_none_or(|kid| self.keys.find(kid).is_some());
-        (0..GOOD_FOR).contains(&age) && (has_it || age < NOT_AGAIN_FOR)
+        let good_for = match &self.keys {
+            Ok(keys) if kid.is_none_or(|kid| keys.find(kid).is_some()) => GOOD_FOR,
+            Ok(_) => NOT_AGAIN_FOR,
+            Err(_) => FAILED_FOR,
+        };
+        (0..good_for).contains(&age)
     }
 }
 

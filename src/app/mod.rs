@@ -226,6 +226,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let faults = Arc::new(Faults::default());
     let strangers =
         if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
+    if strangers == Strangers::Refused {
+        parts.directory.forget_strangers().await.map_err(failed)?;
+    }
     let arc_keys = options.arc_keys;
     let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys };
     listen(site, data, sockets, options.takeover).await

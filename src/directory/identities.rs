@@ -193,6 +193,31 @@ impl Directory {
         }
     }
 
+    /// Whether an identity of one of these ids was taken away: it is not made again by who asks for it.
+    async fn was_removed(&self, identity: &IdentityRecord) -> Result<bool, RecordError> {
+        let view = self.records().view().await?;
+        for place in removed(identity) {
+            if view.revision_of(&place).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes away what was made on the spot, in a server where no strangers are welcome (any more).
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_strangers(&self) -> Result<(), RecordError> {
+        let forget = |view: View| async move {
+            let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
+            let made = all.iter().filter(|identity| identity.made_on_the_spot);
+            let batch = made.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
+            Ok::<_, RecordError>(Change { batch, answer: () })
+        };
+        self.records().update(forget).await
+    }
+
     /// Makes the identity that `chosen` means, with the grants of the default identity; none when no identity can be
     /// called so, or when too many were made already.
     async fn make_known(
@@ -204,6 +229,9 @@ impl Directory {
         let Some(identity) = self.stranger(chosen, all) else { return Ok(None) };
         if made >= MADE_ON_THE_SPOT {
             tracing::warn!(limit = MADE_ON_THE_SPOT, "too many identities were made on the spot; one more is refused");
+            return Ok(None);
+        }
+        if self.was_removed(&identity).await? {
             return Ok(None);
         }
         match self.add(&identity).await {
@@ -286,9 +314,9 @@ impl Directory {
         }
         let order = all.iter().map(|other| other.order + 1).max().unwrap_or_default();
         let key = key_of(identity.object_id);
-        let batch = Batch::default().expect(key.clone(), 0);
+        let batch = removed(identity).into_iter().fold(Batch::default(), Batch::delete);
         let added = IdentityRecord { order, ..identity.clone() };
-        Ok(Change { batch: batch.put(key, encode(&added)?), answer: () })
+        Ok(Change { batch: batch.expect(key.clone(), 0).put(key, encode(&added)?), answer: () })
     }
 
     /// Takes the identity called `name` away; answers whether there was one. Its tokens are worth nothing from now on.
@@ -297,10 +325,13 @@ impl Directory {
     /// What the store reports.
     pub async fn remove(&self, name: &str) -> Result<bool, RecordError> {
         let Some(identity) = self.named(name).await? else { return Ok(false) };
-        let key = &key_of(identity.object_id);
+        let (key, marks) = (&key_of(identity.object_id), &removed(&identity));
         let taking = |view: View| async move {
             let there = view.revision_of(key).await?;
-            let batch = there.map(|revision| Batch::default().expect(key.clone(), revision).delete(key.clone()));
+            let batch = there.map(|revision| {
+                let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
+                marks.iter().fold(batch, |batch, mark| batch.put(mark.clone(), vec![]))
+            });
             Ok::<_, RecordError>(Change { batch: batch.unwrap_or_default(), answer: there.is_some() })
         };
         self.records().update(taking).await
@@ -322,6 +353,11 @@ impl Directory {
         }
         Ok(Change { batch, answer: differing })
     }
+}
+
+/// Where it is marked that an identity of these ids was taken away.
+fn removed(identity: &IdentityRecord) -> [Key; 2] {
+    [identity.client_id, identity.object_id].map(|id| Key::from(format!("removed/{id}")))
 }
 
 fn key_of(object_id: Uuid) -> Key {

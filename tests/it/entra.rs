@@ -484,3 +484,46 @@ fn checks(jwk: &Value, token: &str) {
     let signature = rsa::pkcs1v15::Signature::try_from(base64url::decode(signature).unwrap().as_slice()).unwrap();
     rsa::pkcs1v15::VerifyingKey::<sha2::Sha256>::new(key).verify(signed.as_bytes(), &signature).unwrap();
 }
+
+#[tokio::test]
+async fn who_was_removed_is_not_made_again_by_who_asks() {
+    let world = welcoming(&config(r#", "clientSecret": "hush""#), false).await;
+    assert_eq!(by_secret(&world, STRANGER, "any").await.status, 200);
+    let made = world.admin("GET /admin/identities", "").await.json()["identities"][2].clone();
+    for (name, client) in [("app", APP), (made["name"].as_str().unwrap(), STRANGER)] {
+        assert_eq!(world.admin(&format!("DELETE /admin/identities/{name}"), "").await.status, 204);
+        assert_eq!(refusal(&by_secret(&world, client, "any").await), "400 unauthorized_client AADSTS700016", "{name}");
+        let path = format!("/metadata/identity/oauth2/token?api-version=1&resource=https://a&client_id={client}");
+        assert_eq!(world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await.status, 400);
+    }
+    let object = made["objectId"].as_str().unwrap();
+    let path = format!("/metadata/identity/oauth2/token?api-version=1&resource=https://a&object_id={object}");
+    assert_eq!(world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await.status, 400);
+
+    let added = format!(r#"{{"name": "app", "clientId": "{APP}", "clientSecret": "new"}}"#);
+    assert_eq!(world.admin("POST /admin/identities", &added).await.status, 201, "somebody can still add it");
+    assert_eq!(by_secret(&world, APP, "new").await.status, 200);
+    assert_eq!(world.admin("POST /admin/reset", "").await.status, 204);
+    assert_eq!(by_secret(&world, STRANGER, "any").await.status, 200, "a reset forgets who was removed");
+}
+
+#[tokio::test]
+async fn who_was_made_on_the_spot_ends_with_the_takeover() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = async |strict, proxy: bool| {
+        let proxy = proxy.then(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listen = Listen { proxy, ..Listen::on_free_ports() };
+        let (config, storage) = (Config::parse(&config("")).unwrap(), Storage::Redb(dir.path().to_owned()));
+        World::with(Options { config, storage, listen, strict, ..Options::default() }).await
+    };
+    for (strict, proxy) in [(true, true), (false, false)] {
+        let world = start(false, true).await;
+        let good = token(&by_secret(&world, STRANGER, "any").await);
+        assert_eq!(lists(&world, &good).await, 200);
+        world.server.stop().await;
+        let world = start(strict, proxy).await;
+        assert_eq!(lists(&world, &good).await, 401, "strict {strict}, proxy {proxy}");
+        assert_eq!(refusal(&by_secret(&world, STRANGER, "any").await), "400 unauthorized_client AADSTS700016");
+        world.server.stop().await;
+    }
+}

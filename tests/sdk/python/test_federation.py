@@ -1,8 +1,10 @@
 """Tokens of another issuer, whose keys the server fetches by OpenID Connect Discovery: as a cluster or a pipeline has them."""
 
+import contextlib
 import datetime
 import http.server
 import json
+import socket
 import ssl
 import threading
 import time
@@ -88,11 +90,27 @@ def issuer(tmp_path_factory) -> Iterator[Issuer]:
     issuer.server.shutdown()
 
 
+class Silent:
+    """An issuer that takes connections, and never says a word."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.url = f"https://127.0.0.1:{self.socket.getsockname()[1]}/silent"
+
+
 @pytest.fixture(scope="module")
-def trusting(issuer, tmp_path_factory) -> Iterator[Server]:
+def silent() -> Iterator[Silent]:
+    silent = Silent()
+    yield silent
+    silent.socket.close()
+
+
+@pytest.fixture(scope="module")
+def trusting(issuer, silent, tmp_path_factory) -> Iterator[Server]:
     """A server that trusts the issuer for one service account, and the issuer's certificate as the system's."""
     home = tmp_path_factory.mktemp("trusting")
-    federated = [{"issuer": issuer.url, "subject": "system:serviceaccount:shop:till"}]
+    issuers = [issuer.url, silent.url]
+    federated = [{"issuer": url, "subject": "system:serviceaccount:shop:till"} for url in issuers]
     policy = {"identity": "till", "permissions": {"secrets": ["set", "get"]}}
     config = {
         "tenantId": TENANT,
@@ -161,15 +179,41 @@ def test_the_trust_store_of_the_system_decides(issuer, tmp_path):
     config = {"tenantId": TENANT, "identities": [{"name": "till", "clientId": CLIENT, "federated": federated}]}
     (tmp_path / "config.json").write_text(json.dumps(config))
     server = Server(tmp_path, config=tmp_path / "config.json").start()
-    port = server.ready["listen"].rsplit(":", 1)[1]
+    answer = post(server, issuer.token(), timeout=15)
+    assert (answer.status_code, answer.json()["error_codes"]) == (401, [50166])
+    server.stop()
+
+
+def post(server: Server, assertion: str, timeout: float) -> requests.Response:
+    """What the token endpoint answers to an assertion."""
     form = {
         "client_id": CLIENT,
         "scope": "https://vault.azure.net/.default",
         "grant_type": "client_credentials",
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": issuer.token(),
+        "client_assertion": assertion,
     }
+    port = server.ready["listen"].rsplit(":", 1)[1]
     url = f"https://login.localhost:{port}/{TENANT}/oauth2/v2.0/token"
-    answer = requests.post(url, data=form, verify=server.ready["ca"], timeout=15)
+    return requests.post(url, data=form, verify=server.ready["ca"], timeout=timeout)
+
+
+def test_an_issuer_that_says_nothing_stops_nobody_else(issuer, silent, trusting):
+    """Whoever knows whom an application trusts can make the server ask; nobody else waits for the answer."""
+    assert post(trusting, issuer.token(), timeout=15).status_code == 200
+    forged = issuer.token(iss=silent.url)
+    for _ in range(10):
+        with pytest.raises(requests.exceptions.ReadTimeout):
+            post(trusting, forged, timeout=0.1)
+    started = time.monotonic()
+    assert post(trusting, issuer.token(), timeout=15).status_code == 200
+    assert time.monotonic() - started < 2
+    silent.socket.settimeout(0.5)
+    connections = 0
+    with contextlib.suppress(TimeoutError):
+        while True:
+            silent.socket.accept()[0].close()
+            connections += 1
+    assert connections == 1, "all that ask for one issuer wait for one answer"
+    answer = post(trusting, forged, timeout=15)
     assert (answer.status_code, answer.json()["error_codes"]) == (401, [50166])
-    server.stop()
