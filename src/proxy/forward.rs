@@ -65,6 +65,9 @@ impl Way {
                 return Err(Refused { status: StatusCode::GATEWAY_TIMEOUT, why });
             }
         };
+        if answer.status().is_informational() {
+            return Err(broken(&"it speaks another protocol, which nobody has asked for"));
+        }
         let (mut parts, body) = answer.into_parts();
         strip(&mut parts.headers);
         let body = Moving { body, watch, waiting: None, held: Some((connection, place)) };
@@ -84,8 +87,7 @@ fn outgoing(
     let authority = parts.uri.authority().map(ToString::to_string).unwrap_or_default();
     strip(&mut parts.headers);
     if proxy.is_none() {
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        parts.uri = path.parse::<Uri>().map_err(|_| malformed(()))?;
+        parts.uri = origin_form(&parts.uri).parse::<Uri>().map_err(|_| malformed(()))?;
     }
     if let Some(credentials) = proxy.and_then(Intercept::basic_auth) {
         parts.headers.insert(PROXY_AUTHORIZATION, credentials.clone());
@@ -96,6 +98,12 @@ fn outgoing(
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     Ok(Request::from_parts(parts, Moving { body, watch: watch.clone(), waiting: None, held: None }))
+}
+
+/// The path and the query; a URL may leave the path out, a request may not (RFC 9112, 3.2.1).
+fn origin_form(url: &Uri) -> String {
+    let path = url.path_and_query().map_or("", |path| path.as_str());
+    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
 /// Takes away what concerns the connection it came on.

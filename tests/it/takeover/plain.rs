@@ -194,3 +194,22 @@ async fn who_takes_the_proxy_for_a_server_is_told_what_it_is() {
     let answer = world.plain(&address, "https://example.com/", &[]).await;
     assert_eq!(answer.exactly(), "400 Use CONNECT for anything but http://.\n");
 }
+
+#[tokio::test]
+async fn a_url_may_leave_its_path_out() {
+    let world = world().await;
+    for (rest, line) in [("?a=b", "GET /?a=b HTTP/1.1"), ("", "GET / HTTP/1.1")] {
+        let (asked, address) = once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        let text = format!("GET http://{address}{rest} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        assert_eq!(status_and_body(&said(proxy(&world).await, &text).await), (200, "ok".to_owned()), "{rest}");
+        assert_eq!(asked.await.unwrap().lines().next(), Some(line));
+    }
+}
+
+#[tokio::test]
+async fn a_server_cannot_change_the_protocol_unasked() {
+    let world = world().await;
+    let (_, address) = once("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n").await;
+    let text = format!("GET http://{address}/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    assert_eq!(status_and_body(&said(proxy(&world).await, &text).await).0, 502);
+}
