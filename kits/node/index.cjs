@@ -32,6 +32,9 @@ function admin(method, path, body) {
   });
 }
 
+// Only a server with a takeover is where production has its vaults.
+if (!(process.env.KEYHAVEN_VAULT_URL ?? "").endsWith(".vault.azure.net")) found("");
+
 const urlOf = (vault) => `https://${vault}.vault.azure.net`;
 
 /** The vault that the others are copies of. */

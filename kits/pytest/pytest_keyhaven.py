@@ -73,10 +73,11 @@ class Clock:
         return self._keyhaven.admin("POST", "/admin/clock", how)["now"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def keyhaven() -> Iterator[Keyhaven]:
-    """The server of this session: that of `keyhaven run`, or one that is started now."""
-    if "KEYHAVEN_ADMIN_URL" in os.environ:
+    """The server of this session: that of `keyhaven run`, or one that is started now. It is there before the first test, so
+    that none reaches the real Azure because it asks for no fixture."""
+    if os.environ.get("KEYHAVEN_VAULT_URL", "").endswith(".vault.azure.net"):
         yield found(os.environ)
         return
     with tempfile.TemporaryDirectory(prefix="keyhaven-") as home, pytest.MonkeyPatch.context() as patches:
@@ -104,7 +105,7 @@ def started(ready_file: Path) -> subprocess.Popen:
     try:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL)
     except FileNotFoundError:
-        pytest.exit("keyhaven is not on the PATH; install it, or set KEYHAVEN_BIN", returncode=2)
+        pytest.exit(f"there is no '{binary()}'; put keyhaven on the PATH, or set KEYHAVEN_BIN", returncode=2)
 
 
 def environment_of(ready_file: Path, process: subprocess.Popen) -> dict[str, str]:

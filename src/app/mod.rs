@@ -95,6 +95,8 @@ pub struct Options {
     pub strict: bool,
     /// Where clients of Azure Arc look for keys.
     pub arc_keys: PathBuf,
+    /// What requests in App Service's form must send, when the user has set it; random per start otherwise.
+    pub identity_header: Option<Zeroizing<String>>,
     /// What the proxy takes over, when there is one.
     pub takeover: Takeover,
 }
@@ -136,6 +138,7 @@ impl Default for Options {
             backup_key: None,
             strict: false,
             arc_keys: PathBuf::from(ARC_KEYS),
+            identity_header: None,
             takeover: Takeover::default(),
         }
     }
@@ -221,7 +224,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
-    let (identity_header, ca_pem) = (site::identity_header(), ca.pem().to_owned());
+    let (identity_header, ca_pem) =
+        (options.identity_header.unwrap_or_else(site::identity_header), ca.pem().to_owned());
     let leaves = site::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
     let strangers =

@@ -115,8 +115,10 @@ impl Takeover {
     /// The first that is no host name, or is taken over.
     pub fn passing(self, hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
-            let host = Authority::parse(text).filter(|host| host.port().is_none() && host.address().is_none());
-            let host = host.ok_or_else(|| format!("{text}: not a host name; write it without https:// and port"))?;
+            let whole = Authority::parse(text).filter(|host| host.port().is_none() && !text.contains('*'));
+            let host = whole.filter(|host| host.address().is_none());
+            let host =
+                host.ok_or_else(|| format!("{text}: not a host name; write it whole, without https:// and port"))?;
             match self.meaning(host.host()) {
                 Meaning::TakenOver => Err(format!("{text}: this server stands in for it; narrow --takeover instead")),
                 Meaning::NotEmulated | Meaning::Elsewhere => Ok(host.host().to_owned()),

@@ -127,5 +127,5 @@ fn print(bytes: &[u8]) {
 }
 
 fn help(path: &Path) -> String {
-    include_str!("install_help.txt").replace("FILE", &path.display().to_string())
+    include_str!("install_help.txt").replace("{ca}", &path.display().to_string())
 }

@@ -138,6 +138,11 @@ fn kept_key() -> Result<String, Failure> {
 
 /// What the server says is wrong.
 fn told(status: StatusCode, bytes: &[u8]) -> Failure {
+    if status == StatusCode::UNAUTHORIZED {
+        return Failure::failed(
+            "the server has another admin key: name its --ready-file or --data, or set KEYHAVEN_ADMIN_KEY",
+        );
+    }
     let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     match body["error"]["message"].as_str() {
         Some(message) => Failure::failed(message),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::client::Client;
-use super::serve::READY_FILE;
+use super::serve::{self, READY_FILE};
 use super::{Failure, environment, server};
 use crate::app::{Ready, Variables};
 
@@ -57,6 +57,10 @@ enum Format {
 impl Env {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         let (ready, file) = (self.target.ready()?, self.target.path()?);
+        if !serve::runs(&ready) {
+            let why = "the server of this ready file is gone; start one with `keyhaven serve`";
+            return Err(Failure::failed(format!("{}: {why}", file.display())));
+        }
         let mut changes = environment::of_shell(&ready.env, &environment::current());
         let file = std::path::absolute(file).map_err(Failure::failed)?;
         changes.set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());

@@ -6,6 +6,7 @@ mod client;
 mod clock;
 mod env;
 mod environment;
+mod files;
 mod health;
 mod identity;
 mod run;

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Pid, test_kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
 use super::server::{Defaults, Server};
+use super::{Failure, files};
 use crate::app::{self, Listen, Ready, Running};
 
 /// The port of the vaults when none is said.
@@ -19,6 +20,8 @@ const PORT: u16 = 8443;
 pub(super) const IDENTITY_PORT: u16 = 8080;
 /// The port of the admin API when none is said.
 pub(super) const ADMIN_PORT: u16 = 8081;
+/// How long a server that is there may take to be connected to.
+const SOON: Duration = Duration::from_secs(1);
 /// The ready file that every server with a data directory keeps there while it runs.
 pub(super) const READY_FILE: &str = "ready.json";
 
@@ -34,6 +37,7 @@ impl Serve {
         let defaults =
             Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
         self.server.log(defaults.log_level)?;
+        files::raise_limit();
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
@@ -88,7 +92,8 @@ pub(super) fn is_anothers(path: &Path, ready: &Ready) -> bool {
 }
 
 fn another(path: &Path, ready: &Ready) -> Option<Ready> {
-    kept(path).filter(|other| other.pid != ready.pid && runs(other))
+    // Who answers at an address that is ours is no other.
+    kept(path).filter(|other| other.pid != ready.pid && other.identity != ready.identity && runs(other))
 }
 
 /// Removes the ready file that this process has written.
@@ -98,14 +103,17 @@ pub(super) fn remove_ready(path: &Path) {
     }
 }
 
-/// What a ready file says, if it is one.
+/// What a ready file says, if it is one. Something else than a file might never be read to its end.
 fn kept(path: &Path) -> Option<Ready> {
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 /// Whether the server that a ready file tells of is there: a process of its number is, and somebody answers at its
 /// address. One that was killed leaves its file behind, and its number may be another's.
-fn runs(ready: &Ready) -> bool {
+pub(super) fn runs(ready: &Ready) -> bool {
     let process = i32::try_from(ready.pid).ok().and_then(Pid::from_raw);
-    process.is_some_and(|process| test_kill_process(process).is_ok()) && TcpStream::connect(&ready.identity).is_ok()
+    let address = ready.identity.parse::<SocketAddr>().ok();
+    process.is_some_and(|process| test_kill_process(process).is_ok())
+        && address.is_some_and(|address| TcpStream::connect_timeout(&address, SOON).is_ok())
 }

@@ -55,7 +55,7 @@ pub(super) struct Server {
     #[command(flatten)]
     takeover: TakeoverArgs,
 
-    /// The tenant, a GUID [default: the configuration's; in `run` AZURE_TENANT_ID]
+    /// The tenant's id, a GUID (domain names are answered anyway) [default: the configuration's; in `run` AZURE_TENANT_ID]
     #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT")]
     tenant: Option<Uuid>,
 
@@ -134,7 +134,7 @@ pub(super) struct Defaults {
 impl Server {
     /// The options to start with.
     pub(super) fn options(&self, defaults: &Defaults) -> Result<Options, Failure> {
-        let admin_key = std::env::var("KEYHAVEN_ADMIN_KEY").ok().filter(|key| !key.is_empty()).map(Zeroizing::new);
+        let admin_key = set("KEYHAVEN_ADMIN_KEY");
         let listen = self.addresses(defaults.listen)?;
         if listen.admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_key.is_none() {
             let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
@@ -154,6 +154,7 @@ impl Server {
             backup_key: backup_key()?,
             takeover,
             strict: self.strict,
+            identity_header: set("KEYHAVEN_IDENTITY_HEADER"),
             ..Options::default()
         })
     }
@@ -244,6 +245,11 @@ pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
     let none = || Failure::usage("no place to keep things: give --data DIR, or --ephemeral to keep nothing");
     base.map(|base| base.join("keyhaven")).ok_or_else(none)
+}
+
+/// A secret that the environment names.
+fn set(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
 }
 
 /// The key that the store's data key is wrapped with, when the environment has one.

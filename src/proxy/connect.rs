@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::carry::{Replayed, Stream, carry};
 use super::peek::{Beginning, Peek};
@@ -75,14 +75,21 @@ impl Proxy {
     /// A client that resolves names itself has asked for an address: the name that it begins to speak to decides, as it
     /// would have decided in the request. Until that is known nothing of the client's goes out.
     async fn join_named(&self, mut client: impl Stream + 'static, arrival: Arrival, target: &Target) {
-        let (mut peek, mut upstream) = (Peek::default(), None);
+        let (mut peek, mut upstream, mut begun) = (Peek::default(), None, None);
         let mut stopping = self.set.stopping.clone();
         let beginning = loop {
             let silent = upstream.is_none() && peek.is_empty();
-            let patience = if silent { FIRST_WORD } else { self.set.limits.tunnel_idle };
+            let limits = &self.set.limits;
+            let patience = match peek.is_empty() {
+                true if silent => FIRST_WORD,
+                true => limits.tunnel_idle,
+                // Who has begun must come to the point.
+                false => limits.header_timeout.saturating_sub(begun.get_or_insert_with(Instant::now).elapsed()),
+            };
             tokio::select! {
                 () = stopping.told() => return,
                 piece = timeout(patience, peek.piece(&mut client)) => match piece {
+                    Ok(Some(Beginning::Gone)) => return,
                     Ok(Some(beginning)) => break beginning,
                     Ok(None) => {}
                     // Perhaps the server speaks first.
@@ -115,7 +122,7 @@ impl Proxy {
     ) {
         let meaning = match &beginning {
             Beginning::Name(name) => (self.set.names)(name),
-            Beginning::Unnamed | Beginning::NoTls => Meaning::Elsewhere,
+            Beginning::Unnamed | Beginning::NoTls | Beginning::Gone => Meaning::Elsewhere,
             // It could be meant for anybody, also for whom nothing may reach.
             Beginning::Unreadable => Meaning::NotEmulated,
         };

@@ -198,6 +198,7 @@ impl Proxy {
         let times = target.and_then(|target| self.count(fate, target.host()));
         match (fate, times) {
             (Fate::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
+            (Fate::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not lead a connection on"),
             _ => tracing::debug!(why, "a connection to the proxy came to nothing"),
         }
         streamed(body::text(*status, format!("{why}\n")))

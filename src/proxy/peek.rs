@@ -17,8 +17,10 @@ pub(super) enum Beginning {
     Name(String),
     /// With TLS that names no server.
     Unnamed,
-    /// With something else than TLS, or with its end.
+    /// With something else than TLS.
     NoTls,
+    /// Not at all: it has gone.
+    Gone,
     /// With TLS that cannot be read: whom it is for, nobody knows.
     Unreadable,
 }
@@ -45,7 +47,9 @@ impl Peek {
     /// up before it answers.
     pub(super) async fn piece(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<Beginning> {
         let mut piece = vec![0; 4096];
-        let Ok(length @ 1..) = stream.read(&mut piece).await else { return Some(Beginning::NoTls) };
+        let Ok(length @ 1..) = stream.read(&mut piece).await else {
+            return Some(Beginning::Gone);
+        };
         self.read.extend_from_slice(&piece[..length]);
         if self.read[0] != HANDSHAKE {
             return Some(Beginning::NoTls);
@@ -91,7 +95,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_tls_has_no_name_and_loses_no_byte() {
         assert_eq!(begins(b"SSH-2.0-client\r\n").await, (Beginning::NoTls, 16));
-        assert_eq!(begins(b"").await, (Beginning::NoTls, 0));
+        assert_eq!(begins(b"").await, (Beginning::Gone, 0));
+        assert_eq!(begins(&[0x16, 3, 1]).await, (Beginning::Gone, 3));
     }
 
     #[tokio::test]

@@ -32,7 +32,10 @@ impl Reach {
     /// A tunnel to `target`.
     pub(super) async fn tunnel(&self, target: &Target) -> Result<Box<dyn Stream>, Refused> {
         match self.former("https", target).await? {
-            Some((found, proxy)) => self.in_time(target, through(self.straight(&proxy).await?, &found, target)).await?,
+            Some((found, proxy)) => {
+                let stream = self.straight(&proxy).await.map_err(|refused| beyond(target, refused))?;
+                self.in_time(target, through(stream, &found, target)).await?
+            }
             None => Ok(Box::new(self.straight(target).await?)),
         }
     }
@@ -40,7 +43,10 @@ impl Reach {
     /// A connection that requests for `target` in absolute form go out on, and the proxy it leads to, if it does.
     pub(super) async fn plain(&self, target: &Target) -> Result<(TcpStream, Option<Intercept>), Refused> {
         match self.former("http", target).await? {
-            Some((found, proxy)) => Ok((self.straight(&proxy).await?, Some(found))),
+            Some((found, proxy)) => {
+                let stream = self.straight(&proxy).await.map_err(|refused| beyond(target, refused))?;
+                Ok((stream, Some(found)))
+            }
             None => Ok((self.straight(target).await?, None)),
         }
     }
@@ -166,6 +172,12 @@ fn is_this_machines(address: IpAddr) -> bool {
 fn own(target: &Target) -> Refused {
     let why = format!("{target} is refused: it is one of Keyhaven's own listeners; ask it without the proxy.");
     Refused { status: StatusCode::FORBIDDEN, why }
+}
+
+/// What is wrong with the way to `target`, not with `target`.
+fn beyond(target: &Target, refused: Refused) -> Refused {
+    let why = format!("{target} is reached through the proxy of the environment (HTTPS_PROXY): {}", refused.why);
+    Refused { why, ..refused }
 }
 
 fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Refused {

@@ -113,7 +113,8 @@ async fn a_host_that_is_no_vault_is_told_before_the_challenge() {
     assert_eq!(
         answer.error(),
         "404 VaultNotFound No vault answers on 'other.vault.azure.net'. Vaults here: acme, plain. Add the host to a \
-         vault's 'aliases' in the configuration, or use https://NAME.vault.localhost."
+         vault's 'aliases' in the configuration, or use https://NAME.vault.localhost. Or make it: keyhaven vault create \
+         other, or start with --create-vaults."
     );
     assert_eq!(answer.header("www-authenticate"), "");
 }

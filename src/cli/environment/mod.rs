@@ -78,6 +78,13 @@ pub(super) fn current() -> Variables {
 
 /// What `env` hands to a shell whose variables are `own`.
 pub(super) fn of_shell(server: &Variables, own: &Variables) -> Changes {
+    let mut changes = beside(server, own);
+    changes.keep_application(own);
+    changes
+}
+
+/// The server's variables beside those that are there.
+fn beside(server: &Variables, own: &Variables) -> Changes {
     let mut changes = Changes { set: server.clone(), ..Changes::default() };
     changes.merge_no_proxy(own);
     if let (Some(ours), Some(theirs)) = (server.get("JAVA_TOOL_OPTIONS"), own.get("JAVA_TOOL_OPTIONS")) {
@@ -105,7 +112,7 @@ pub(super) fn of_command(
     private: &Private<'_>,
     placeholders: Option<&Placeholders>,
 ) -> Changes {
-    let mut changes = of_shell(server, own);
+    let mut changes = beside(server, own);
     changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
     // No `az` call may touch the user's real sign-in.
     changes.set("AZURE_CONFIG_DIR", private.azure().display());
@@ -160,6 +167,20 @@ impl Changes {
         self.notes.extend(other.notes);
     }
 
+    /// Credentials of the user's own stay good only with the application that they are of. Beside a takeover any application
+    /// is; elsewhere the user must know what programs will sign in with.
+    fn keep_application(&mut self, own: &Variables) {
+        let credentials = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED]);
+        let Some(name) = credentials.into_iter().find(|name| own.contains_key(*name)) else { return };
+        match own.get("AZURE_CLIENT_ID").filter(|_| self.set.contains_key("HTTPS_PROXY")) {
+            Some(id) => self.set("AZURE_CLIENT_ID", id),
+            None if self.set.contains_key("AZURE_CLIENT_ID") => self.notes.push(format!(
+                "{name} is set: programs sign in with it, not as the identity that these variables name; unset it"
+            )),
+            None => {}
+        }
+    }
+
     /// The proxy's own exceptions, and those of the user's that name nothing taken over.
     fn merge_no_proxy(&mut self, own: &Variables) {
         let Some(ours) = self.set.get("NO_PROXY") else { return };
@@ -200,6 +221,19 @@ mod tests {
             variables(&[("NO_PROXY", list), ("no_proxy", list), ("JAVA_TOOL_OPTIONS", "-Xmx1g -Dours=1")])
         );
         assert_eq!(changes.notes, ["left out of NO_PROXY, because it could name what is taken over: azure.net"]);
+    }
+
+    #[test]
+    fn credentials_stay_with_their_application() {
+        let own = [("AZURE_CLIENT_ID", "theirs"), ("AZURE_CLIENT_SECRET", "real")];
+        let server = [("AZURE_CLIENT_ID", "ours"), ("HTTPS_PROXY", "http://127.0.0.1:1")];
+        let kept = of_shell(&variables(&server), &variables(&own));
+        assert_eq!((kept.set["AZURE_CLIENT_ID"].as_str(), kept.notes.len()), ("theirs", 0));
+        let told = of_shell(&variables(&server[..1]), &variables(&own));
+        assert_eq!((told.set["AZURE_CLIENT_ID"].as_str(), told.notes.len()), ("ours", 1));
+        assert!(told.notes[0].starts_with("AZURE_CLIENT_SECRET is set"), "{:?}", told.notes);
+        let none = of_shell(&variables(&server), &variables(&own[..1]));
+        assert_eq!((none.set["AZURE_CLIENT_ID"].as_str(), none.notes.len()), ("ours", 0));
     }
 
     #[test]

@@ -14,14 +14,14 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Rlimit, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::environment::{self, Placeholders, Private};
 use super::server::{Defaults, Server};
-use super::{Failure, serve};
+use super::{Failure, files, serve};
 use crate::app::{self, Listen, Running, Variables};
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -62,9 +62,10 @@ impl Run {
         let log_level = if self.show_log { "info" } else { "warn" };
         let defaults = Defaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
         self.server.log(defaults.log_level)?;
+        let files_before = files::raise_limit();
         let mut signals = Signals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
-        let ended = self.around(&mut running, &own, &mut signals).await;
+        let ended = self.around(&mut running, &own, &mut signals, files_before).await;
         let (tally, asked) = (running.tally.clone(), running.asked_directly.clone());
         running.stop().await;
         if let Some(file) = &self.server.ready_file {
@@ -81,6 +82,7 @@ impl Run {
         running: &mut Running,
         own: &Variables,
         signals: &mut Signals,
+        files_before: Rlimit,
     ) -> Result<ExitStatus, Failure> {
         running.add_trust().await.map_err(Failure::failed)?;
         let client = match &self.identity {
@@ -93,6 +95,9 @@ impl Run {
             false => Some(stand_ins::make(running, own, running.private_dir()).await?),
         };
         let mut child = self.start_command(running, own, placeholders.as_ref())?;
+        if let Some(process) = pid_of(&child) {
+            files::restore_limit(process, files_before);
+        }
         signals.pass_on_until_end(&mut child).await
     }
 
@@ -146,6 +151,11 @@ async fn client_id(running: &Running, name: &str) -> Result<String, Failure> {
     Err(Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", "))))
 }
 
+/// The command's process, while it runs.
+fn pid_of(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+}
+
 /// The command's exit status, in the shell's convention when a signal ended it.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
@@ -172,7 +182,7 @@ impl Signals {
     }
 
     async fn pass_on_until_end(&mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let pid = pid_of(child);
         // A terminal sends these two to the command itself; twice would be once too often.
         let at_terminal = std::io::stdin().is_terminal();
         loop {

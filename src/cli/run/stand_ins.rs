@@ -9,12 +9,20 @@ use crate::cli::Failure;
 use crate::cli::environment::{CERTIFICATE, FEDERATED, Placeholders, SECRETS};
 use crate::directory::Chosen;
 
-/// The client id that the command has: the one of the user's own environment, when it can be had here.
+/// The client id that the command has: the one of the user's own environment. Where it is strict it may be nobody's, and
+/// what signs in as it is refused, as production's would be.
 pub(super) async fn client_id(running: &Running, own: &Variables) -> Result<Option<String>, Failure> {
     let Some(id) = own.get("AZURE_CLIENT_ID").filter(|id| Uuid::parse_str(id).is_ok()) else { return Ok(None) };
-    let chosen = Chosen::ClientId(id.clone());
+    if !is_known(running, id).await? {
+        tracing::warn!("AZURE_CLIENT_ID {id} is no identity here: what signs in as it is refused (--strict)");
+    }
+    Ok(Some(id.clone()))
+}
+
+async fn is_known(running: &Running, id: &str) -> Result<bool, Failure> {
+    let chosen = Chosen::ClientId(id.to_owned());
     let identity = running.directory().choose(&chosen, running.strangers()).await.map_err(Failure::failed)?;
-    Ok(identity.map(|_| id.clone()))
+    Ok(identity.is_some())
 }
 
 /// Makes those that stand for something in `own`; files lie in `dir`.
@@ -24,8 +32,12 @@ pub(super) async fn make(running: &Running, own: &Variables, dir: &Path) -> Resu
     if !(has(&SECRETS) || certificate || federated) {
         return Ok(Placeholders::default());
     }
-    let client = running.ready.env.get("AZURE_CLIENT_ID").filter(|_| federated);
-    let wanted = Wanted { certificate, federated: client.map(String::as_str) };
+    let federated = match running.ready.env.get("AZURE_CLIENT_ID").filter(|_| federated) {
+        // A token says whose it is: nobody's cannot be made.
+        Some(id) if is_known(running, id).await? => Some(id.as_str()),
+        _ => None,
+    };
+    let wanted = Wanted { certificate, federated };
     let made = running.stand_ins(wanted).await.map_err(Failure::failed)?;
     let kept = |name: &str, text: &Option<zeroize::Zeroizing<String>>| match text {
         Some(text) => written(&dir.join(name), text).map(Some),

@@ -13,7 +13,7 @@ pub(super) fn lines(report: &Report, asked_directly: bool) -> String {
     if !report.has_taken_over() && !asked_directly {
         text += match report.is_empty() {
             true => "keyhaven: the program never used the proxy; it may have talked to real Azure\n",
-            false => "keyhaven: the program asked the proxy for nothing of Azure; it may have talked to real Azure\n",
+            false => "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n",
         };
     }
     text

@@ -304,9 +304,12 @@ pub(super) fn forbidden_by_policy(permission: Permission, vault: &Vault, who: &I
 pub(super) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
     let text = format!(
         "No vault answers on '{}'. Vaults here: {}. Add the host to a vault's 'aliases' in the configuration, or use \
-         https://NAME.vault.localhost.",
+         https://NAME.vault.localhost.{}",
         authority.host(),
-        names.join(", ")
+        names.join(", "),
+        super::host::named(authority.host()).map_or_else(String::new, |name| format!(
+            " Or make it: keyhaven vault create {name}, or start with --create-vaults."
+        ))
     );
     ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
 }

@@ -80,6 +80,8 @@ fn help_names_the_file_for_every_client() {
         assert!(help.contains(client), "{client}: {help}");
     }
     assert!(help.contains(&format!("REQUESTS_CA_BUNDLE={file}\n")) && !help.contains("=FILE"), "{help}");
+    assert_eq!(help.matches(&format!("export SSL_CERT_FILE={file}\n")).count(), 2, "{help}");
+    assert!(!help.contains("{ca}") && help.ends_with("if the program talks to other sites.\n"), "{help}");
 }
 
 #[test]

@@ -35,7 +35,11 @@ fn env_and_health_find_the_server_by_its_data_or_its_ready_file() {
     let read_back =
         Command::new("sh").arg("-c").arg(format!("{sh}\nprintf %s \"$KEYHAVEN_VAULT_URL\"")).output().unwrap();
     assert_eq!(String::from_utf8(read_back.stdout).unwrap(), served.ready["vaults"]["local"].as_str().unwrap());
+    let left = std::fs::read(data.join("ready.json")).unwrap();
     drop(served);
+    std::fs::write(data.join("ready.json"), left).unwrap();
+    let told = refused(&["env", "--data", data.to_str().unwrap()], 1);
+    assert!(told.contains("the server of this ready file is gone"), "as after a kill: {told}");
     let told = refused(&["health", "--data", data.to_str().unwrap()], 1);
     assert!(told.contains("no server answers at"), "{told}");
     let told = refused(&["env", "--data", dir.path().join("other").to_str().unwrap()], 1);

@@ -315,3 +315,38 @@ fn a_level_that_is_none_and_a_command_that_is_not_there_are_told() {
     let unsure = keyhaven(&["serve"]).env("KEYHAVEN_EPHEMERAL", "maybe").output().unwrap();
     assert_eq!(unsure.status.code(), Some(2), "{}", said(&unsure));
 }
+
+#[test]
+fn a_ready_file_that_is_none_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let told = refused(&["run", "--ready-file", pipe.to_str().unwrap(), "--", "true"], 1);
+    assert!(told.contains("there is something else than a file"), "{told}");
+}
+
+#[test]
+fn the_header_of_app_service_can_be_fixed() {
+    let shown =
+        keyhaven(&["run", "--", "sh", "-c", "echo $IDENTITY_HEADER"]).env("KEYHAVEN_IDENTITY_HEADER", "mine").output();
+    assert_eq!(String::from_utf8(shown.unwrap().stdout).unwrap(), "mine\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_of_run_may_open_as_many_files_as_before() {
+    let bin = env!("CARGO_BIN_EXE_keyhaven");
+    let script =
+        format!("ulimit -Sn 512; {bin} run -- sh -c 'sleep 0.2; ulimit -Sn; grep Max.open /proc/$PPID/limits'");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (command, server) = said.split_once('\n').unwrap();
+    let server: u64 = server.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(command == "512" && server > 512, "{said}");
+}
+
+#[test]
+fn hosts_to_pass_are_whole_names() {
+    let told = refused(&["run", "--pass", "*.blob.core.windows.net", "--", "true"], 2);
+    assert!(told.contains("--pass *.blob.core.windows.net: not a host name; write it whole"), "{told}");
+}

@@ -252,7 +252,7 @@ fn who_passes_by_is_warned_of() {
     let run = Waiting::start(dir.path(), &[]);
     assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
     let told = run.end();
-    let asked = "keyhaven: the program asked the proxy for nothing of Azure; it may have talked to real Azure\n";
+    let asked = "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n";
     assert!(told.ends_with(&format!("keyhaven: refused: acme.blob.core.windows.net (1)\n{asked}")), "{told}");
 }
 

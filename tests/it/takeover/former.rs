@@ -193,3 +193,32 @@ async fn what_is_refused_by_name_is_refused_by_address_too() {
     assert!(timeout(Duration::from_millis(100), before.accept()).await.is_err(), "nobody outside was asked");
     assert_eq!(report(&world), "refused: 192.0.2.1 (1), acme.blob.core.windows.net (1)\n");
 }
+
+#[tokio::test]
+async fn who_has_gone_before_a_word_leads_nowhere() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY")]).await;
+    for sent in [&b""[..], &[0x16, 3, 1]] {
+        let (status, mut client) = connect(&world, "192.0.2.1:443").await;
+        assert_eq!(status, "HTTP/1.1 200 OK");
+        client.write_all(sent).await.unwrap();
+        drop(client);
+    }
+    assert!(timeout(Duration::from_millis(1500), before.accept()).await.is_err(), "nobody outside was asked");
+    assert_eq!(report(&world), "");
+}
+
+#[tokio::test]
+async fn a_dead_proxy_of_the_environment_is_named() {
+    let (world, before) = behind(&[("HTTPS_PROXY", "http://PROXY")]).await;
+    let address = before.local_addr().unwrap();
+    drop(before);
+    let (status, mut client) = connect(&world, "far.example:443").await;
+    assert_eq!(status, "HTTP/1.1 502 Bad Gateway");
+    let mut said = [0; 512];
+    let length = client.read(&mut said).await.unwrap();
+    let text = String::from_utf8_lossy(&said[..length]);
+    let expected = format!(
+        "far.example:443 is reached through the proxy of the environment (HTTPS_PROXY): {address} cannot be reached"
+    );
+    assert!(text.starts_with(&expected), "{text}");
+}

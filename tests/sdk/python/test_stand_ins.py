@@ -71,11 +71,11 @@ def test_they_are_good_for_a_configured_identity_where_it_is_strict(real, tmp_pa
     assert json.loads(done.stdout)["appid"] == CLIENT
 
 
-def test_where_it_is_strict_an_unknown_application_is_not_made():
-    """The command is the default identity then."""
-    done = run({"AZURE_CLIENT_SECRET": "real"}, "--strict")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["appid"] == "6b9e7c1a-0000-4000-8000-00000000c11e"
+@pytest.mark.parametrize("real", ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"], indirect=True)
+def test_where_it_is_strict_an_unknown_application_is_refused(real):
+    done = run(real, "--strict")
+    assert done.returncode == 1
+    assert "AADSTS700016" in done.stderr and f"AZURE_CLIENT_ID {CLIENT} is no identity here" in done.stderr
 
 
 def test_a_command_can_be_another_identity():
