@@ -350,3 +350,21 @@ fn hosts_to_pass_are_whole_names() {
     let told = refused(&["run", "--pass", "*.blob.core.windows.net", "--", "true"], 2);
     assert!(told.contains("--pass *.blob.core.windows.net: not a host name; write it whole"), "{told}");
 }
+
+#[test]
+fn a_ready_file_that_a_kill_left_behind_is_not_taken_for_another_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ready.json");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let args = ["run", "--identity-listen", &format!(":{port}"), "--ready-file", file.to_str().unwrap(), "--", "cat"];
+    let first = keyhaven(&[&args[..], &[file.to_str().unwrap()]].concat()).output().unwrap();
+    let mut ready: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+    // Its number is somebody else's by now, and who answers at its address is the server that starts.
+    let mut somebody = Command::new("sleep").arg("60").spawn().unwrap();
+    ready["pid"] = somebody.id().into();
+    std::fs::write(&file, ready.to_string()).unwrap();
+    let second = keyhaven(&[&args[..], &[file.to_str().unwrap()]].concat()).output().unwrap();
+    somebody.kill().unwrap();
+    somebody.wait().unwrap();
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+}
