@@ -255,7 +255,8 @@ impl Directory {
             }
             Chosen::ResourceId(_) => return None,
         };
-        let what = what.to_ascii_lowercase();
+        // However an id is spelled, it is the same one.
+        let what = given(what).map_or_else(|| what.to_ascii_lowercase(), |id| id.to_string());
         let derived = |kind: &str| Uuid::new_v5(&self.tenant(), format!("{kind}:{what}").as_bytes());
         let client_id = client.unwrap_or_else(|| derived("client"));
         let name = format!("made-on-the-spot-{client_id}");

@@ -98,11 +98,14 @@ impl std::fmt::Display for Target {
 /// Why an address is never connected to, whatever its form: a NAT64 gateway or a tunnel would make IPv4 of it again.
 pub(super) fn is_link_local(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => {
-            address.is_unicast_link_local() || embedded(address).into_iter().any(|address| address.is_link_local())
-        }
+        IpAddr::V4(address) => is_near(address),
+        IpAddr::V6(address) => address.is_unicast_link_local() || embedded(address).into_iter().any(is_near),
     }
+}
+
+/// Link-local, or the second address under which a virtual machine of Azure finds its host (WireServer).
+fn is_near(address: Ipv4Addr) -> bool {
+    address.is_link_local() || address == Ipv4Addr::new(168, 63, 129, 16)
 }
 
 /// The IPv4 addresses that an IPv6 address may stand for: compatible and NAT64 (the last four bytes), 6to4.

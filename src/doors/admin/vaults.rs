@@ -21,6 +21,9 @@ pub(super) static LIST: Operation = guarded("VaultList", Method::GET, "/admin/va
 pub(super) static PUT: Operation = guarded("VaultPut", Method::PUT, "/admin/vaults/{name}");
 pub(super) static DELETE: Operation = guarded("VaultDelete", Method::DELETE, "/admin/vaults/{name}");
 
+/// How often a copy is tried whose source is written to at the same moment.
+const COPIES_TRIED: usize = 10;
+
 #[derive(Serialize)]
 struct Listed {
     vaults: Vec<Map<String, Value>>,
@@ -73,14 +76,28 @@ impl AdminDoor {
 
     async fn copied(&self, source: &str, name: &VaultName, given: &Map<String, Value>) -> Result<Arc<Vault>, ApiError> {
         let source = self::name(source, "copyOf")?;
-        let there = self.vaults.find(&source).await.map_err(refused)?;
-        let source = there.ok_or_else(|| no_such_vault(&source))?;
+        for _ in 1..COPIES_TRIED {
+            match self.copied_once(&source, name, given).await? {
+                Err(Refusal::Busy) => {}
+                made => return made.map_err(refused),
+            }
+        }
+        self.copied_once(&source, name, given).await?.map_err(refused)
+    }
+
+    async fn copied_once(
+        &self,
+        source: &VaultName,
+        name: &VaultName,
+        given: &Map<String, Value>,
+    ) -> Result<Result<Arc<Vault>, Refusal>, ApiError> {
+        let there = self.vaults.find(source).await.map_err(refused)?;
+        let source = there.ok_or_else(|| no_such_vault(source))?;
         let mut like = source.as_ref().clone();
         // A host name leads to one vault.
         like.aliases.clear();
         let wanted = self.wanted(name, Some(&like), given).await?;
-        let (vault, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map_err(refused)?;
-        Ok(vault)
+        Ok(self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map(|(vault, _)| vault))
     }
 
     /// The vault called `name` with what is `given` of it, the rest as it is in `like`.

@@ -50,6 +50,7 @@ async fn other_spellings_of_addresses_are_malformed() {
 async fn link_local_addresses_are_refused() {
     let world = world().await;
     for target in [
+        "168.63.129.16:80",
         "169.254.169.254:443",
         "169.254.0.1:80",
         "[fe80::1]:80",
