@@ -1,5 +1,6 @@
 # The server as a container: docker build --tag keyhaven .
-# It listens on every address of its network. What it keeps lies in /data; /certs/ca.pem is what its clients trust.
+# It listens on every address of its network. What it keeps lies in /data, the CA's key too: its clients get the certificate
+# alone, by `keyhaven ca export`.
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends cmake
 WORKDIR /keyhaven
@@ -12,10 +13,10 @@ RUN cargo build --release --locked --bin keyhaven
 
 FROM debian:bookworm-slim
 COPY --from=build /keyhaven/target/release/keyhaven /usr/local/bin/keyhaven
-ENV KEYHAVEN_DATA=/data KEYHAVEN_CERTS=/certs
+ENV KEYHAVEN_DATA=/data
 ENV KEYHAVEN_LISTEN=0.0.0.0:443 KEYHAVEN_IDENTITY_LISTEN=0.0.0.0:8080
 EXPOSE 443 8080
-VOLUME /data /certs
+VOLUME /data
 HEALTHCHECK --interval=1s --timeout=1s --retries=30 CMD ["keyhaven", "health"]
 ENTRYPOINT ["keyhaven"]
 CMD ["serve"]

@@ -141,16 +141,16 @@ def sidecar(services, tmp_path) -> Iterator[dict]:
     for name, words in stages()[1]:
         if name == "ENV":
             env |= dict(pair.split("=", 1) for pair in words.split())
-    volumes = {name: tmp_path / name for name in ("data", "certs")}
+    volumes = {name: tmp_path / name for name in ("data", "trust")}
     for name in volumes:
         volumes[name].mkdir()
         env |= {variable: str(volumes[name]) for variable, value in env.items() if value == f"/{name}"}
-    assert "./config.json:/config.json:ro" in service["volumes"]
+    assert service["volumes"] == ["./config.json:/config.json:ro", "data:/data"]
     command = [str(SIDECAR / "config.json") if word == "/config.json" else word for word in service["command"]]
     inside = f"hostname {service['hostname']} && exec {shlex.join([binary(), *command])}"
     with subprocess.Popen(["unshare", "-u", "sh", "-c", inside], env=env) as process:
         try:
-            yield {"env": env, "certs": volumes["certs"], "aliases": service["networks"]["default"]["aliases"]}
+            yield {"env": env, "volumes": volumes, "aliases": service["networks"]["default"]["aliases"]}
         finally:
             process.terminate()
             process.wait(timeout=15)
@@ -158,9 +158,17 @@ def sidecar(services, tmp_path) -> Iterator[dict]:
 
 
 def test_as_a_sidecar_container(services, sidecar, tmp_path):
-    service = services["application"]
-    assert service["depends_on"] == {"keyhaven": {"condition": "service_healthy"}}
+    trust = services["trust"]
+    assert trust["depends_on"] == {"keyhaven": {"condition": "service_healthy"}}
     await_health(sidecar["env"])
+    assert trust["volumes"] == ["data:/data:ro", "trust:/trust"]
+    command = [there(word, sidecar["volumes"]) for word in trust["command"]]
+    subprocess.run([binary(), *command], env=sidecar["env"], check=True, timeout=30)
+
+    service = services["application"]
+    assert service["depends_on"] == {"trust": {"condition": "service_completed_successfully"}}
+    assert service["volumes"] == ["trust:/trust:ro"]
+    assert [file.name for file in sidecar["volumes"]["trust"].iterdir()] == ["ca.pem"], "and no key"
 
     names = [services["keyhaven"]["hostname"], *sidecar["aliases"]]
     hosts = tmp_path / "hosts"
@@ -169,13 +177,20 @@ def test_as_a_sidecar_container(services, sidecar, tmp_path):
     assert copied["COPY"] == "quickstart.py ." and copied["CMD"] == '["python3", "quickstart.py"]'
     env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for name, value in service["environment"].items():
-        env[name] = value.replace("/certs", str(sidecar["certs"]))
+        env[name] = there(value, sidecar["volumes"])
     inside = f"mount --bind {hosts} /etc/hosts && exec python3 quickstart.py"
     where = SIDECAR / service["build"]["context"]
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", inside], cwd=where, env=env, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, PRINTED), done.stderr
+
+
+def there(word: str, volumes: dict[str, Path]) -> str:
+    """A container's path in one of its volumes, as it lies here."""
+    for name, path in volumes.items():
+        word = re.sub(rf"^/{name}(?=/|$)", str(path), word)
+    return word
 
 
 def await_health(env: dict[str, str]) -> None:
