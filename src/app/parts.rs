@@ -73,6 +73,9 @@ impl Plan {
         }
         for vault in &self.vaults {
             let wrong = |refusal| failed(format!("the configuration cannot be applied: {refusal}"));
+            if vault.access_policies.is_empty() {
+                tracing::warn!(vault = %vault.name, "the configuration gives this vault no accessPolicies: it lets nobody in");
+            }
             let applied = vaults.apply(vault.clone(), now).await.map_err(wrong)?;
             for made in applied.made {
                 tracing::debug!(made, "made from the configuration");

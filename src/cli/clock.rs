@@ -28,7 +28,7 @@ enum Action {
     Show,
     /// Move the clock forward
     Advance {
-        /// How far: P90D, PT30M, or 90d, 2h 30m
+        /// How far: P90D, PT30M, or 90d, 2h30m, "1y 6mo"
         #[arg(value_name = "DURATION")]
         by: String,
     },

@@ -56,7 +56,7 @@ pub(super) struct Server {
     takeover: TakeoverArgs,
 
     /// The tenant's id, a GUID (domain names are answered anyway) [default: the configuration's; in `run` AZURE_TENANT_ID]
-    #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT")]
+    #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT", value_parser = tenant)]
     tenant: Option<Uuid>,
 
     /// Directory of the local CA [default: DATA/certs; made for this start alone with --ephemeral]
@@ -245,6 +245,12 @@ pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
     let none = || Failure::usage("no place to keep things: give --data DIR, or --ephemeral to keep nothing");
     base.map(|base| base.join("keyhaven")).ok_or_else(none)
+}
+
+/// A tenant's id.
+fn tenant(text: &str) -> Result<Uuid, String> {
+    Uuid::parse_str(text)
+        .map_err(|_| "not a GUID; the tenant answers to every domain name without being told".to_owned())
 }
 
 /// A secret that the environment names.

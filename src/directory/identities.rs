@@ -79,6 +79,8 @@ pub enum AddRefusal {
         /// The other's name.
         by: String,
     },
+    /// No more are made because somebody asks for them.
+    TooMany,
     /// The store failed.
     Record(RecordError),
 }
@@ -225,12 +227,7 @@ impl Directory {
         chosen: &Chosen,
         all: &[Arc<IdentityRecord>],
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
-        let made = all.iter().filter(|identity| identity.made_on_the_spot).count();
         let Some(identity) = self.stranger(chosen, all) else { return Ok(None) };
-        if made >= MADE_ON_THE_SPOT {
-            tracing::warn!(limit = MADE_ON_THE_SPOT, "too many identities were made on the spot; one more is refused");
-            return Ok(None);
-        }
         if self.was_removed(&identity).await? {
             return Ok(None);
         }
@@ -238,6 +235,11 @@ impl Directory {
             Ok(()) => tracing::info!(client_id = %identity.client_id, "an identity was made on the spot"),
             // Somebody else was faster.
             Err(AddRefusal::Taken { .. }) => {}
+            Err(AddRefusal::TooMany) => {
+                let limit = MADE_ON_THE_SPOT;
+                tracing::warn!(limit, "so many identities were made on the spot; one more is refused");
+                return Ok(None);
+            }
             Err(AddRefusal::Record(error)) => return Err(error),
         }
         self.identity(identity.object_id).await
@@ -312,6 +314,10 @@ impl Directory {
         let all = self.records().scan::<IdentityRecord>(view, &Key::from("identity/"), None, usize::MAX).await?;
         if let Some(twin) = all.iter().find(|other| other.shares_with(identity)) {
             return Err(AddRefusal::Taken { by: twin.name.clone() });
+        }
+        let made = all.iter().filter(|other| other.made_on_the_spot).count();
+        if identity.made_on_the_spot && made >= MADE_ON_THE_SPOT {
+            return Err(AddRefusal::TooMany);
         }
         let order = all.iter().map(|other| other.order + 1).max().unwrap_or_default();
         let key = key_of(identity.object_id);

@@ -28,12 +28,16 @@ pub enum BodyError {
 ///
 /// # Errors
 /// When it is too large, too slow, or breaks off.
-pub async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
-    let collected = Limited::new(body, limits.body_bytes).collect();
+pub async fn read(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+    let collected = Limited::new(&mut body, limits.body_bytes).collect();
     match tokio::time::timeout(limits.header_timeout, collected).await {
         Err(_) => Err(BodyError::TooSlow),
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            // Its sender reads no answer before it has sent the rest.
+            drain(body, limits).await;
+            Err(BodyError::TooLarge)
+        }
         Ok(Err(_)) => Err(BodyError::Broken),
     }
 }

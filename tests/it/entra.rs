@@ -527,3 +527,13 @@ async fn who_was_made_on_the_spot_ends_with_the_takeover() {
         world.server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_form_over_the_bound_is_answered_though_its_sender_sends_all_of_it() {
+    let world = world("").await;
+    let huge = "x".repeat((2 << 20) - 100);
+    for _ in 0..5 {
+        let answer = post(&world, &format!("/{TENANT}/oauth2/v2.0/token"), &[("client_secret", &huge)], &[]).await;
+        assert_eq!(refusal(&answer), "413 invalid_request AADSTS9002313");
+    }
+}

@@ -368,3 +368,20 @@ fn a_ready_file_that_a_kill_left_behind_is_not_taken_for_another_server() {
     somebody.wait().unwrap();
     assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
 }
+
+#[test]
+fn a_tenant_is_a_guid() {
+    let output = keyhaven(&["run", "--tenant", "contoso.com", "--", "true"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told.contains("not a GUID; the tenant answers to every domain name"), "{told}");
+}
+
+#[test]
+fn a_vault_that_lets_nobody_in_is_told_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), r#"{"vaults":[{"name":"acme"}]}"#);
+    let output = keyhaven(&["run", "--config", config.to_str().unwrap(), "--", "true"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("gives this vault no accessPolicies: it lets nobody in") && told.contains("acme"), "{told}");
+}
