@@ -37,6 +37,23 @@ pub fn vault(
     entry.initial("", tenant, identities)
 }
 
+/// The vault called `name` that copies `source`, with what is `given` of it; the rest is as in the source, but for its
+/// aliases: a host name leads to one vault.
+///
+/// # Errors
+/// The first thing that is wrong, with its path.
+pub fn copy(
+    name: &VaultName,
+    source: &Vault,
+    given: &[u8],
+    tenant: Uuid,
+    identities: &[IdentityRecord],
+) -> Result<InitialVault, ConfigError> {
+    let mut like = source.clone();
+    like.aliases.clear();
+    vault(name, Some(&like), given, tenant, identities)
+}
+
 /// A vault as an entry of the file's `vaults`, without what it holds.
 pub fn shown(vault: &Vault) -> Map<String, Value> {
     let entry = json!({

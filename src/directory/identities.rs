@@ -79,6 +79,8 @@ pub enum AddRefusal {
         /// The other's name.
         by: String,
     },
+    /// One of its ids was taken away, and it is not made again because somebody asks for it.
+    Removed,
     /// No more are made because somebody asks for them.
     TooMany,
     /// The store failed.
@@ -195,17 +197,6 @@ impl Directory {
         }
     }
 
-    /// Whether an identity of one of these ids was taken away: it is not made again by who asks for it.
-    async fn was_removed(&self, identity: &IdentityRecord) -> Result<bool, RecordError> {
-        let view = self.records().view().await?;
-        for place in removed(identity) {
-            if view.revision_of(&place).await?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Takes away what was made on the spot, in a server where no strangers are welcome (any more).
     ///
     /// # Errors
@@ -228,13 +219,11 @@ impl Directory {
         all: &[Arc<IdentityRecord>],
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let Some(identity) = self.stranger(chosen, all) else { return Ok(None) };
-        if self.was_removed(&identity).await? {
-            return Ok(None);
-        }
         match self.add(&identity).await {
             Ok(()) => tracing::info!(client_id = %identity.client_id, "an identity was made on the spot"),
             // Somebody else was faster.
             Err(AddRefusal::Taken { .. }) => {}
+            Err(AddRefusal::Removed) => return Ok(None),
             Err(AddRefusal::TooMany) => {
                 let limit = MADE_ON_THE_SPOT;
                 tracing::warn!(limit, "so many identities were made on the spot; one more is refused");
@@ -315,13 +304,16 @@ impl Directory {
         if let Some(twin) = all.iter().find(|other| other.shares_with(identity)) {
             return Err(AddRefusal::Taken { by: twin.name.clone() });
         }
-        let made = all.iter().filter(|other| other.made_on_the_spot).count();
-        if identity.made_on_the_spot && made >= MADE_ON_THE_SPOT {
-            return Err(AddRefusal::TooMany);
+        let marks = removed(identity);
+        if identity.made_on_the_spot {
+            may_be_made(view, &marks, &all).await?;
         }
         let order = all.iter().map(|other| other.order + 1).max().unwrap_or_default();
         let key = key_of(identity.object_id);
-        let batch = removed(identity).into_iter().fold(Batch::default(), Batch::delete);
+        let batch = marks.into_iter().fold(Batch::default(), |batch, mark| match identity.made_on_the_spot {
+            true => batch.expect(mark, 0),
+            false => batch.delete(mark),
+        });
         let added = IdentityRecord { order, ..identity.clone() };
         Ok(Change { batch: batch.expect(key.clone(), 0).put(key, encode(&added)?), answer: () })
     }
@@ -360,6 +352,17 @@ impl Directory {
         }
         Ok(Change { batch, answer: differing })
     }
+}
+
+/// Whether an identity may be made because somebody asks for it: `marks` say whether it was taken away.
+async fn may_be_made(view: &View, marks: &[Key], all: &[Arc<IdentityRecord>]) -> Result<(), AddRefusal> {
+    for mark in marks {
+        if view.revision_of(mark).await.map_err(RecordError::from)?.is_some() {
+            return Err(AddRefusal::Removed);
+        }
+    }
+    let made = all.iter().filter(|other| other.made_on_the_spot).count();
+    if made < MADE_ON_THE_SPOT { Ok(()) } else { Err(AddRefusal::TooMany) }
 }
 
 /// Where it is marked that an identity of these ids was taken away.

@@ -50,8 +50,8 @@ pub(super) async fn add(door: Arc<AdminDoor>, body: Incoming) -> Result<Response
     match door.directory.add(&identity).await {
         Ok(()) => Ok(body::json(StatusCode::CREATED, &Shown::of(&identity))),
         Err(AddRefusal::Taken { by }) => Err(conflict(format!("the identity '{by}' has the same name or an id of it"))),
-        // Only who is made on the spot is counted.
-        Err(AddRefusal::TooMany) => Err(conflict("there are too many identities already")),
+        // Only who is made on the spot can be refused so.
+        Err(AddRefusal::TooMany | AddRefusal::Removed) => Err(conflict("it cannot be made on the spot")),
         Err(AddRefusal::Record(error)) => Err(failed(&error.to_string())),
     }
 }

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::input::{self, bad};
 use super::{AdminDoor, conflict, failed, guarded};
-use crate::config::entry;
+use crate::config::{ConfigError, entry};
+use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Response, body};
@@ -69,7 +70,9 @@ impl AdminDoor {
         name: &VaultName,
         given: &Map<String, Value>,
     ) -> Result<Arc<Vault>, ApiError> {
-        let wanted = self.wanted(name, there, given).await?;
+        let wanted =
+            self.wanted(given, |given, identities| entry::vault(name, there, given, self.tenant(), identities));
+        let wanted = wanted.await?;
         let (vault, _) = self.vaults.put_vault(wanted, there, self.clock.now()).await.map_err(refused)?;
         Ok(vault)
     }
@@ -93,25 +96,22 @@ impl AdminDoor {
     ) -> Result<Result<Arc<Vault>, Refusal>, ApiError> {
         let there = self.vaults.find(source).await.map_err(refused)?;
         let source = there.ok_or_else(|| no_such_vault(source))?;
-        let mut like = source.as_ref().clone();
-        // A host name leads to one vault.
-        like.aliases.clear();
-        let wanted = self.wanted(name, Some(&like), given).await?;
+        let wanted =
+            self.wanted(given, |given, identities| entry::copy(name, &source, given, self.tenant(), identities));
+        let wanted = wanted.await?;
         Ok(self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map(|(vault, _)| vault))
     }
 
-    /// The vault called `name` with what is `given` of it, the rest as it is in `like`.
+    /// The vault that `read` makes of what is `given` of it and the identities there are.
     async fn wanted(
         &self,
-        name: &VaultName,
-        like: Option<&Vault>,
         given: &Map<String, Value>,
+        read: impl FnOnce(&[u8], &[IdentityRecord]) -> Result<InitialVault, ConfigError>,
     ) -> Result<InitialVault, ApiError> {
         let all = self.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
         let text = Zeroizing::new(serde_json::to_vec(given).map_err(|error| failed(&error.to_string()))?);
-        let wanted = entry::vault(name, like, &text, self.tenant(), &identities);
-        let wanted = wanted.map_err(|error| bad(error.to_string()))?;
+        let wanted = read(&text, &identities).map_err(|error| bad(error.to_string()))?;
         match wanted.aliases.iter().find_map(|alias| self.levers.uncertified(alias)) {
             Some(why) => Err(conflict(why)),
             None => Ok(wanted),

@@ -103,7 +103,9 @@ impl Open {
 
     /// Answers a request that came over TLS, when it is one in Service Fabric's form.
     pub async fn answer_over_tls(&self, request: &Request, arrival: Arrival) -> Option<Response> {
-        if !merged(request.uri().path()).eq_ignore_ascii_case(FABRIC.path) {
+        // Every request to a vault comes by here: most are told by their first segment.
+        let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        if !first.eq_ignore_ascii_case("fabric") || !merged(request.uri().path()).eq_ignore_ascii_case(FABRIC.path) {
             return None;
         }
         Some(self.answer_with(&self.over_tls, request, arrival).await)

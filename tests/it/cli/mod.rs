@@ -125,22 +125,18 @@ fn a_port_in_use_is_named() {
     }
 }
 
+/// `serve` on free ports, with its data in `data`.
+fn serve_in(data: &Path) -> [&str; 9] {
+    let data = data.to_str().unwrap();
+    ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--data", data]
+}
+
 #[test]
 fn a_data_directory_in_use_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let _served = Served::start(&data, &[]);
-    let args = [
-        "serve",
-        "--listen",
-        ":0",
-        "--identity-listen",
-        ":0",
-        "--admin-listen",
-        ":0",
-        "--data",
-        data.to_str().unwrap(),
-    ];
+    let args = serve_in(&data);
     let told = refused(&args, 1);
     assert!(told.contains(&format!("the data directory {} is in use by another keyhaven", data.display())), "{told}");
 }
@@ -196,17 +192,7 @@ fn a_wrong_or_lost_master_key_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     drop(Served::start(&data, &[]));
-    let args = [
-        "serve",
-        "--listen",
-        ":0",
-        "--identity-listen",
-        ":0",
-        "--admin-listen",
-        ":0",
-        "--data",
-        data.to_str().unwrap(),
-    ];
+    let args = serve_in(&data);
     let key = data.join("master.key");
     std::fs::write(&key, "ab".repeat(32)).unwrap();
     let told = refused(&args, 1);
