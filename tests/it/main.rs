@@ -32,6 +32,7 @@ mod panics;
 mod private;
 mod release;
 mod requests;
+mod rotation;
 mod secrets;
 mod snapshot;
 mod stop;
