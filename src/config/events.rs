@@ -88,7 +88,10 @@ mod tests {
             (r#"[{"url":7}]"#, "events.webhooks[0].url: invalid type"),
             (r#"[{}]"#, "events.webhooks[0]: missing field `url`"),
             (r#"[{"url":"http://a","topic":"x"}]"#, "events.webhooks[0].topic: unknown field"),
-            (r#"[{"url":"http://a","schema":"custom"}]"#, "events.webhooks[0].schema: must be eventgrid or cloudevents"),
+            (
+                r#"[{"url":"http://a","schema":"custom"}]"#,
+                "events.webhooks[0].schema: must be eventgrid or cloudevents",
+            ),
             (
                 r#"[{"url":"http://a","types":["Microsoft.KeyVault.KeyExpired","Microsoft.KeyVault.CertificateExpired"]}]"#,
                 "events.webhooks[0].types[1]: must be one of Microsoft.KeyVault.KeyNewVersionCreated, ",

@@ -19,6 +19,7 @@ mod durability;
 mod embedded;
 mod entra;
 mod errors;
+mod events;
 mod faults;
 mod golden;
 mod identity;
