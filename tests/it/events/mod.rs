@@ -14,7 +14,7 @@ use keyhaven::events::Terms;
 use serde_json::Value;
 
 use crate::world::{CONFIG, World};
-use receiver::{Receiver, until};
+use receiver::Receiver;
 
 /// Pauses that a test can wait for.
 fn quick() -> Terms {

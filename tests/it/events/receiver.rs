@@ -19,56 +19,56 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request that was received.
 #[derive(Clone, Debug)]
-pub struct Heard {
-    pub method: String,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+pub(super) struct Heard {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
 }
 
 /// What it is answered.
 #[derive(Clone, Debug, Default)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: String,
-    pub after: Duration,
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
+    pub(super) after: Duration,
 }
 
 type Behaviour = Arc<dyn Fn(&Heard) -> Reply + Send + Sync>;
 
 /// The receiver. It stops when it is dropped.
-pub struct Receiver {
-    pub address: SocketAddr,
+pub(super) struct Receiver {
+    pub(super) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
     behaviour: Arc<Mutex<Behaviour>>,
     serving: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Heard {
-    pub fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    pub fn is_question(&self) -> bool {
+    pub(super) fn is_question(&self) -> bool {
         self.method == "OPTIONS" || self.header("aeg-event-type") == "SubscriptionValidation"
     }
 
     /// The event in it, in either schema.
-    pub fn event(&self) -> Value {
+    pub(super) fn event(&self) -> Value {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         if body.is_array() { body[0].clone() } else { body }
     }
 
     /// `SUBJECT TYPE`, without the beginning that all types share.
-    pub fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         let event = self.event();
         let kind = event["eventType"].as_str().or(event["type"].as_str()).unwrap().to_owned();
         format!("{} {}", event["subject"].as_str().unwrap(), kind.replace("Microsoft.KeyVault.", ""))
     }
 
     /// The request, but for what every request has.
-    pub fn exactly(&self) -> String {
+    pub(super) fn exactly(&self) -> String {
         let usual = ["host", "content-length", "accept", "user-agent", "accept-encoding"];
         let mut lines = vec![format!("{} {}", self.method, self.path)];
         let told = self.headers.iter().filter(|(name, _)| !usual.contains(&name.as_str()));
@@ -79,17 +79,17 @@ impl Heard {
 }
 
 impl Reply {
-    pub fn status(status: u16) -> Self {
+    pub(super) fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
-    pub fn after(self, after: Duration) -> Self {
+    pub(super) fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 }
 
 /// Wants events, and takes them.
-pub fn agreeable(heard: &Heard) -> Reply {
+pub(super) fn agreeable(heard: &Heard) -> Reply {
     match heard.method.as_str() {
         "OPTIONS" => {
             let origin = heard.header("webhook-request-origin").to_owned();
@@ -105,11 +105,11 @@ pub fn agreeable(heard: &Heard) -> Reply {
 
 impl Receiver {
     /// One that wants events and takes them.
-    pub async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::that(agreeable).await
     }
 
-    pub async fn that(behaves: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
+    pub(super) async fn that(behaves: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
         let mut receiver = Self {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             heard: Arc::default(),
@@ -121,12 +121,12 @@ impl Receiver {
     }
 
     /// From now on it does this.
-    pub fn behaves(&self, behaves: impl Fn(&Heard) -> Reply + Send + Sync + 'static) {
+    pub(super) fn behaves(&self, behaves: impl Fn(&Heard) -> Reply + Send + Sync + 'static) {
         *self.behaviour.lock().unwrap() = Arc::new(behaves);
     }
 
     /// It takes nothing more, and what it was about to answer is never answered.
-    pub async fn dies(&mut self) {
+    pub(super) async fn dies(&mut self) {
         if let Some(serving) = self.serving.take() {
             serving.abort();
             let _ = serving.await;
@@ -134,7 +134,7 @@ impl Receiver {
     }
 
     /// It is there again, at the same address.
-    pub async fn comes_back(&mut self) {
+    pub(super) async fn comes_back(&mut self) {
         let tcp = TcpListener::bind(self.address).await.unwrap();
         self.address = tcp.local_addr().unwrap();
         let (heard, behaviour) = (self.heard.clone(), self.behaviour.clone());
@@ -149,32 +149,32 @@ impl Receiver {
         }));
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// All that was received.
-    pub fn all(&self) -> Vec<Heard> {
+    pub(super) fn all(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
     /// The questions that were received whether events are wanted.
-    pub fn questions(&self) -> Vec<Heard> {
+    pub(super) fn questions(&self) -> Vec<Heard> {
         self.all().into_iter().filter(Heard::is_question).collect()
     }
 
     /// The events that were received.
-    pub fn events(&self) -> Vec<Heard> {
+    pub(super) fn events(&self) -> Vec<Heard> {
         self.all().into_iter().filter(|heard| !heard.is_question()).collect()
     }
 
     /// What the events tell, in the order they came in.
-    pub fn told(&self) -> Vec<String> {
+    pub(super) fn told(&self) -> Vec<String> {
         self.events().iter().map(Heard::told).collect()
     }
 
     /// The events, once there are `count`.
-    pub async fn hears(&self, count: usize) -> Vec<Heard> {
+    pub(super) async fn hears(&self, count: usize) -> Vec<Heard> {
         until(&format!("{count} events"), || (self.events().len() >= count).then(|| self.events())).await
     }
 }
@@ -209,7 +209,7 @@ async fn answer(
 }
 
 /// What `seen` comes to see, within bounds.
-pub async fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
+pub(super) async fn until<T>(what: &str, mut seen: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(seen) = seen() {
