@@ -128,3 +128,23 @@ def test_who_has_no_permission_is_refused(nobody, command, permission):
     refusal = nobody.refused("keyvault", "key", *command, *VAULT)
     assert (refusal.exit, refusal.code) == (1, "Forbidden")
     assert f"does not have keys {permission} permission on key vault 'contoso-prod;location=" in refusal.message
+
+
+def test_a_key_rotates_by_hand_and_has_a_policy(az, tmp_path):
+    of = (*VAULT, "-n", "rotated")
+    first = az("keyvault", "key", "create", *of, "--kty", "EC", "--curve", "P-384")
+    policy = tmp_path / "policy.json"
+    policy.write_text(
+        '{"lifetimeActions": [{"trigger": {"timeAfterCreate": "P30D"}, "action": {"type": "Rotate"}}],'
+        ' "attributes": {"expiryTime": "P90D"}}'
+    )
+    assert az("keyvault", "key", "rotation-policy", "show", *of)["createdOn"] is None
+    az("keyvault", "key", "rotation-policy", "update", *of, "--value", policy)
+    shown = az("keyvault", "key", "rotation-policy", "show", *of)
+    assert (shown["expiresIn"], len(shown["lifetimeActions"])) == ("P90D", 2)
+
+    rotated = az("keyvault", "key", "rotate", *of)
+    assert (rotated["key"]["kty"], rotated["key"]["crv"]) == ("EC", "P-384")
+    assert rotated["key"]["kid"] != first["key"]["kid"]
+    assert rotated["attributes"]["expires"] is not None
+    assert az("keyvault", "key", "show", *of)["key"]["kid"] == rotated["key"]["kid"]
