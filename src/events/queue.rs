@@ -135,9 +135,9 @@ impl Queue {
         waited
     }
 
-    /// Takes out the oldest events, so that `most` are left; none that are being sent.
-    pub(super) fn surplus(&mut self, most: usize) -> Vec<Taken> {
-        let surplus = self.waiting.len().saturating_sub(most);
+    /// Takes out the oldest events, so that `most` are left; no more than `at_once`, and none that are being sent.
+    pub(super) fn surplus(&mut self, most: usize, at_once: usize) -> Vec<Taken> {
+        let surplus = self.waiting.len().saturating_sub(most).min(at_once);
         let oldest = self.waiting.iter().filter(|(_, waiting)| waiting.state != State::Away).take(surplus);
         let oldest: Vec<_> = oldest
             .map(|(number, waiting)| {

@@ -20,7 +20,8 @@ impl Worker {
             Ok(()) => None,
             Err(why) => {
                 tracing::error!(why, "what a webhook was told could not be remembered");
-                Some(Instant::now() + AFTER_FAILURE)
+                self.marks_from = Instant::now() + AFTER_FAILURE;
+                Some(self.marks_from)
             }
         };
     }

@@ -69,6 +69,8 @@ pub(super) struct Worker {
     /// Dead letters that are not written yet.
     letters: Vec<String>,
     mark_at: Option<Instant>,
+    /// Nothing is marked before.
+    marks_from: Instant,
     read_at: Instant,
 }
 
@@ -101,6 +103,7 @@ impl Worker {
             handshake: Handshake::new(now),
             letters: vec![],
             mark_at: None,
+            marks_from: now,
             read_at: now,
         }
     }
@@ -133,11 +136,13 @@ impl Worker {
         if self.read_at <= now && !self.read().await {
             self.read_at = now + AFTER_FAILURE;
         }
-        for taken in self.hook.with(|state| state.queue.surplus(MOST_WAITING)) {
-            self.give_up_unseen(&taken).await;
+        if self.has_too_many() {
+            for taken in self.hook.with(|state| state.queue.surplus(MOST_WAITING, MARKS_AT_ONCE)) {
+                self.give_up_unseen(&taken).await;
+            }
         }
         let done = self.hook.with(|state| state.done.len());
-        if self.mark_at.is_some_and(|at| at <= now || (done >= MARKS_AT_ONCE && self.read_at <= now)) {
+        if self.mark_at.is_some_and(|at| at <= now || (done >= MARKS_AT_ONCE && self.marks_from <= now)) {
             self.mark().await;
         }
     }
@@ -164,6 +169,11 @@ impl Worker {
         self.away.spawn(async move { Back::Question(question, reply.await) });
     }
 
+    /// Whether some that wait are to be given up. Those that were are written down first.
+    fn has_too_many(&self) -> bool {
+        self.letters.len() < MARKS_AT_ONCE && self.hook.with(|state| state.queue.len() > MOST_WAITING)
+    }
+
     fn most_at_once(&self) -> usize {
         if self.failing.len() < TROUBLED { AT_ONCE } else { 1 }
     }
@@ -176,7 +186,8 @@ impl Worker {
         let may_send = accepted && self.away.len() < self.most_at_once();
         let sends = due.filter(|_| may_send).map(|due| due.max(self.resumes));
         let asks = self.handshake.due().filter(|_| !accepted);
-        [sends, asks, unread.then_some(self.read_at), self.mark_at].into_iter().flatten().min()
+        let gives_up = self.has_too_many().then_some(now);
+        [sends, asks, unread.then_some(self.read_at), self.mark_at, gives_up].into_iter().flatten().min()
     }
 
     async fn come_back(&mut self, back: Back) {

@@ -243,7 +243,7 @@ async fn a_receiver_that_hangs_or_is_dead_slows_no_request_and_no_other_webhook(
     let without = world(json!([]), Storage::Memory).await;
     until("questions", || (hanging.questions().len() + receiver.questions().len() >= 2).then_some(())).await;
     hanging.behaves(|_| Reply::status(200).after(Duration::from_secs(25)));
-    const CREATES: usize = 300;
+    const CREATES: usize = 150;
     let quietly = slowest(&without, CREATES).await;
     let loudly = slowest(&with, CREATES).await;
     assert!(loudly < quietly * 4 + Duration::from_millis(100), "{quietly:?} without, {loudly:?} with dead receivers");

@@ -4,7 +4,10 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use keyhaven::app::Storage;
+use keyhaven::Server;
+use keyhaven::app::{Options, Storage};
+use keyhaven::config::Config;
+use keyhaven::events::{Schema, Webhook};
 use serde_json::{Value, json};
 
 use super::receiver::{Heard, Receiver, Reply, agreeable, until};
@@ -87,7 +90,10 @@ async fn a_webhook_gets_no_history_and_begins_anew_when_it_was_gone() {
 
 /// What the admin API of a server of its own process answers: its status.
 fn ask(served: &Served, line: &str, body: &str) -> u16 {
-    let (admin, key) = (served.ready["admin"].as_str().unwrap(), served.ready["adminKey"].as_str().unwrap());
+    ask_at(served.ready["admin"].as_str().unwrap(), served.ready["adminKey"].as_str().unwrap(), line, body)
+}
+
+fn ask_at(admin: &str, key: &str, line: &str, body: &str) -> u16 {
     let mut stream = std::net::TcpStream::connect(admin).unwrap();
     let length = body.len();
     let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n");
@@ -126,4 +132,19 @@ async fn a_server_that_is_killed_loses_no_event() {
     let _served = Served::start(&data, &arguments);
     let distinct = || ids(&receiver.events()).into_iter().collect::<HashSet<_>>().len();
     until("all events", || (distinct() == changes).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_inside_a_test_tells_webhooks_too() {
+    let receiver = Receiver::new().await;
+    let webhook = Webhook::new(&receiver.url("/in"), Schema::CloudEvents, vec![]).unwrap();
+    let config = Config { webhooks: vec![webhook], ..Config::default() };
+    let server = Server::with(Options { config, ..Options::default() }).unwrap();
+    let variables = server.environment();
+    let admin = variables["KEYHAVEN_ADMIN_URL"].strip_prefix("http://").unwrap();
+    let changed =
+        ask_at(admin, &variables["KEYHAVEN_ADMIN_KEY"], "PUT /admin/vaults/local", r#"{"accessPolicies":[]}"#);
+    assert_eq!(changed, 200);
+    receiver.hears(1).await;
+    assert_eq!(receiver.told(), ["local VaultAccessPolicyChanged"]);
 }
