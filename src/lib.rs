@@ -6,6 +6,7 @@
 //! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
 //! trusts; [`access`] decides. [`records`] are typed values
 //! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
+//! [`remote`] is the other side: a vault as its clients see it.
 
 pub mod access;
 pub mod app;
@@ -23,6 +24,7 @@ pub mod operation;
 pub mod proxy;
 pub mod random;
 pub mod records;
+pub mod remote;
 pub mod snapshot;
 pub mod store;
 pub mod tasks;

@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("faults", &["clock", "random"]),
     ("issuers", &["clock", "directory"]),
+    ("remote", &["crypto"]),
     ("snapshot", &["crypto", "records", "store"]),
     ("proxy", &["http"]),
     ("http", &["clock", "operation"]),

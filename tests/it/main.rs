@@ -21,6 +21,8 @@ mod entra;
 mod errors;
 mod faults;
 mod golden;
+#[expect(unreachable_pub, reason = "the tests' own toolbox")]
+mod ground;
 mod identity;
 mod import;
 mod lifecycle;
@@ -31,6 +33,7 @@ mod operate;
 mod panics;
 mod private;
 mod release;
+mod remote;
 mod requests;
 mod secrets;
 mod snapshot;
