@@ -28,8 +28,10 @@ fn without_the_customers_key_access_is_denied_from_the_next_request_on() {
     factory.put("a", b"datum", yard.now()).unwrap();
     factory.show("a").unwrap();
     let policy = |with: &Value| {
-        let entry = json!({"name": "safe", "sku": "premium", "enablePurgeProtection": true, "accessPolicies": with});
-        yard.admin("PUT /admin/vaults/safe", &entry);
+        let url = yard.url("safe");
+        let name = url.trim_start_matches("https://").split('.').next().unwrap();
+        let entry = json!({"name": name, "sku": "premium", "enablePurgeProtection": true, "accessPolicies": with});
+        yard.admin(&format!("PUT /admin/vaults/{name}"), &entry);
     };
     policy(&json!([]));
     for refusal in [factory.show("a").unwrap_err(), factory.put("b", b"more", yard.now()).unwrap_err()] {

@@ -108,7 +108,7 @@ fn only_rsa_keys_are_taken() {
 fn only_a_vault_with_soft_delete_and_purge_protection_is_taken() {
     let yard = Yard::new();
     let factory = yard.factory();
-    let vault = |name: &str| yard.ground.server.vault_url(name).unwrap().parse().unwrap();
+    let vault = |name: &str| yard.url(name).parse().unwrap();
     let refused = |name: &str| factory.enable_key(&yard.key(name, "cmk"), None).unwrap_err();
     assert_eq!(refused("loose"), Refusal::NoPurgeProtection { vault: vault("loose") });
     assert_eq!(refused("flat"), Refusal::NoSoftDelete { vault: vault("flat") });
@@ -117,12 +117,12 @@ fn only_a_vault_with_soft_delete_and_purge_protection_is_taken() {
 
 #[test]
 fn only_a_vault_of_the_same_tenant_is_taken_and_no_token_is_shown_to_another() {
-    let yard = Yard::new();
+    let yard = Yard::alone();
     let new = New { tenant: "00000000-0000-4000-8000-0000000000ff".to_owned(), ..yard.plain_new() };
     let factory = yard.create(new.clone(), "factory").unwrap();
     // Whoever signed in would be refused.
     yard.admin("DELETE /admin/identities/factory", &serde_json::Value::Null);
-    let vault = yard.ground.server.vault_url("safe").unwrap().parse().unwrap();
+    let vault = yard.url("safe").parse().unwrap();
     let refused = factory.enable_key(&yard.key("safe", "cmk"), None).unwrap_err();
     assert_eq!(refused, Refusal::OtherTenant { vault, theirs: yard.tenant(), ours: new.tenant });
 }
@@ -130,7 +130,7 @@ fn only_a_vault_of_the_same_tenant_is_taken_and_no_token_is_shown_to_another() {
 #[test]
 fn the_identity_needs_get_wrap_key_and_unwrap_key() {
     let yard = Yard::new();
-    let vault = yard.ground.server.vault_url("safe").unwrap();
+    let vault = yard.url("safe");
     for (who, permission) in [("no-get", "get"), ("no-wrap", "wrapKey"), ("no-unwrap", "unwrapKey")] {
         let home = yard.dir.path().join(who);
         let factory = Factory::create(&home, yard.plain_new(), yard.reach(who), yard.now()).unwrap();

@@ -7,7 +7,7 @@ use super::Yard;
 
 /// The linked service that is a vault.
 fn store(yard: &Yard) -> Value {
-    let url = yard.ground.server.vault_url("safe").unwrap();
+    let url = yard.url("safe");
     json!({"properties": {"type": "AzureKeyVault", "typeProperties": {"baseUrl": url}}})
 }
 
@@ -72,7 +72,7 @@ fn the_identity_needs_get_on_secrets() {
     let factory = yard.create(yard.plain_new(), "no-secrets").unwrap();
     factory.link("vault", &store(&yard), yard.now()).unwrap();
     factory.link("db", &database(&reference(None)), yard.now()).unwrap();
-    let vault = yard.ground.server.vault_url("safe").unwrap();
+    let vault = yard.url("safe");
     let refused = password(&factory, "db").unwrap_err();
     let expected =
         Refusal::MissingPermission { collection: "secrets", permission: "get", vault: vault.parse().unwrap() };

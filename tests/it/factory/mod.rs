@@ -8,7 +8,10 @@ mod rewrap;
 mod system_key;
 mod template;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use keyhaven::clock::Timestamp;
 use keyhaven::factory::{Factory, New, Reach, Refusal};
@@ -24,13 +27,30 @@ const IDENTITY: &str =
 
 /// A server with vaults of every kind, and a directory for factories.
 struct Yard {
-    ground: Ground,
+    ground: Arc<Ground>,
     dir: TempDir,
+    /// The URLs of copies that this test has for itself; none when the whole server is its own.
+    copies: Option<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Yard {
+    /// Vaults of its own on a server that all tests share: making its keys takes longer than any test.
     fn new() -> Self {
-        Self { ground: Ground::of(&config()), dir: tempfile::tempdir().unwrap() }
+        static SHARED: LazyLock<Arc<Ground>> = LazyLock::new(|| Arc::new(Ground::of(&config())));
+        Self { ground: SHARED.clone(), dir: tempfile::tempdir().unwrap(), copies: Some(Mutex::default()) }
+    }
+
+    /// A server of its own, for tests that change more than a vault.
+    fn alone() -> Self {
+        Self { ground: Arc::new(Ground::of(&config())), dir: tempfile::tempdir().unwrap(), copies: None }
+    }
+
+    /// The URL of this test's vault.
+    fn url(&self, vault: &str) -> String {
+        let Some(copies) = &self.copies else { return self.ground.server.vault_url(vault).unwrap().to_owned() };
+        let mut copies = copies.lock().unwrap();
+        let copied = || self.ground.server.copy_vault(vault, &format!("{vault}-{}", number())).unwrap();
+        copies.entry(vault.to_owned()).or_insert_with(copied).clone()
     }
 
     /// The identity called `name`, an application with a secret.
@@ -73,12 +93,12 @@ impl Yard {
 
     /// `https://VAULT/keys/NAME`.
     fn key(&self, vault: &str, name: &str) -> String {
-        format!("{}/keys/{name}", self.ground.server.vault_url(vault).unwrap())
+        format!("{}/keys/{name}", self.url(vault))
     }
 
     /// A vault as somebody who may do everything.
     fn owner(&self, vault: &str) -> Vault {
-        self.ground.vault(vault, credential("owner"))
+        Vault::new(self.ground.agent.clone(), &self.url(vault), credential("owner")).unwrap()
     }
 
     /// What the state file says.
@@ -91,6 +111,12 @@ impl Yard {
         let (status, answer) = self.ground.admin(line, body);
         assert!((200..300).contains(&status), "{line}: {status} {answer}");
     }
+}
+
+/// A number that no other vault of the shared server has.
+fn number() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 fn credential(name: &str) -> Credential {

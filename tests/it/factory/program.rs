@@ -72,10 +72,7 @@ fn it_is_used_from_one_invocation_to_the_next() {
     assert_eq!(program.ok(&["refresh"]), "the latest version is in use already\n");
     program.ok(&["move-key", &yard.key("other", "cmk")]);
 
-    let store = format!(
-        r#"{{"type": "AzureKeyVault", "typeProperties": {{"baseUrl": "{}"}}}}"#,
-        yard.ground.server.vault_url("safe").unwrap()
-    );
+    let store = format!(r#"{{"type": "AzureKeyVault", "typeProperties": {{"baseUrl": "{}"}}}}"#, yard.url("safe"));
     program.ok(&["link", "vault", &store]);
     let reference = r#"{"type": "X", "typeProperties": {"password": {"type": "AzureKeyVaultSecret",
         "store": {"referenceName": "vault", "type": "LinkedServiceReference"}, "secretName": "sql"}}}"#;

@@ -131,7 +131,7 @@ fn a_move_that_was_interrupted_after_the_new_wrapping_is_finished_by_the_next_wr
 
 #[test]
 fn a_connection_that_is_cut_in_the_middle_of_a_move_loses_nothing() {
-    let yard = Yard::new();
+    let yard = Yard::alone();
     let factory = yard.factory_with(&yard.key("safe", "cmk"));
     factory.put("a", b"datum", yard.now()).unwrap();
     for operation in ["KeyGet", "KeyWrap", "KeyUnwrap"] {

@@ -22,7 +22,7 @@ fn key_files(yard: &Yard) -> usize {
 
 #[test]
 fn after_two_years_of_the_vault_clock_it_is_due_and_everything_moves() {
-    let yard = Yard::new();
+    let yard = Yard::alone();
     let factory = yard.factory_with(&yard.key("safe", "cmk"));
     factory.put("a", b"datum", yard.now()).unwrap();
     factory.link("db", &secure("hush"), yard.now()).unwrap();
@@ -89,7 +89,7 @@ fn readers_see_no_failure_while_it_is_renewed() {
             });
         }
         let renewed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for _ in 0..4 {
+            for _ in 0..2 {
                 assert_eq!(factory.renew_system_key(yard.now()).unwrap().moved, 8);
             }
         }));

@@ -8,7 +8,7 @@ use super::{IDENTITY, Yard};
 fn the_keys_settings_are_in_it_when_asked_and_credentials_never() {
     let yard = Yard::new();
     let factory = yard.factory();
-    let vault = yard.ground.server.vault_url("safe").unwrap();
+    let vault = yard.url("safe");
     factory.enable_key(&yard.key("safe", "cmk"), Some(IDENTITY)).unwrap();
     let password = json!({
         "type": "AzureKeyVaultSecret",
