@@ -74,7 +74,7 @@ impl Factory {
     /// identity: a system-assigned one does not exist before the factory does.
     ///
     /// # Errors
-    /// When there is a factory already, or the key is refused; nothing is left behind then.
+    /// When there is a factory already, or the key is refused; no factory is left behind then.
     pub fn create(home: &Path, new: New, reach: Reach, now: Timestamp) -> Result<Self, Refusal> {
         check_name(&new.name)?;
         if new.key.as_ref().is_some_and(|(_, identity)| identity.is_none()) {
@@ -130,20 +130,20 @@ impl Factory {
         Ok(result)
     }
 
-    /// Reads in one state of the factory, and again when a renewal has taken away a system key meanwhile.
+    /// Reads in one state of the factory; when that fails though another has taken its place meanwhile, in that one: its keys may
+    /// be others.
     fn read<T>(&self, read: impl Fn(&State) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut state = self.home.load()?;
         loop {
-            match read(&state) {
-                Err(missing @ Refusal::SystemKeyMissing { .. }) => {
-                    let newer = self.home.load()?;
-                    if newer.revision == state.revision {
-                        return Err(missing);
-                    }
-                    state = newer;
-                }
-                result => return result,
+            let refusal = match read(&state) {
+                Ok(result) => return Ok(result),
+                Err(refusal) => refusal,
+            };
+            let newer = self.home.load()?;
+            if newer.revision == state.revision {
+                return Err(refusal);
             }
+            state = newer;
         }
     }
 }

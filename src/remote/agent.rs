@@ -81,8 +81,8 @@ impl Answer {
     }
 }
 
-/// Sends `request`. What is on this machine is asked directly, whatever proxy is set.
-pub(super) fn send(agent: &Agent, request: Request<Vec<u8>>) -> Result<Answer, Failure> {
+/// Sends `request`, whose body is the caller's to wipe. What is on this machine is asked directly, whatever proxy is set.
+pub(super) fn send(agent: &Agent, request: Request<&[u8]>) -> Result<Answer, Failure> {
     let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     let unreachable = |error: ureq::Error| Failure::Unreachable(format!("{host}: {error}"));
     let request = match request.uri().host() {

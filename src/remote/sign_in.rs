@@ -45,12 +45,12 @@ pub(super) fn token(agent: &Agent, credential: &Credential, challenge: &Challeng
         }
         Credential::AppService { endpoint, header, which } => {
             let request = managed(endpoint, "2019-08-01", "mi_res_id", which, challenge)?;
-            request.header("x-identity-header", header.as_str()).body(vec![])
+            request.header("x-identity-header", header.as_str()).body(Zeroizing::default())
         }
         Credential::Imds { host, which } => {
             let endpoint = format!("{}/metadata/identity/oauth2/token", host.trim_end_matches('/'));
             let request = managed(&endpoint, "2018-02-01", "msi_res_id", which, challenge)?;
-            request.header("metadata", "true").body(vec![])
+            request.header("metadata", "true").body(Zeroizing::default())
         }
     };
     let request = request.map_err(|error| unusable(&error))?;
@@ -59,7 +59,8 @@ pub(super) fn token(agent: &Agent, credential: &Credential, challenge: &Challeng
     read(granted, challenge).ok_or_else(|| Failure::Unreachable(format!("the answer of {endpoint} holds no token")))
 }
 
-type Ready = Result<Request<Vec<u8>>, ureq::http::Error>;
+/// A request whose body may hold a secret.
+type Ready = Result<Request<Zeroizing<Vec<u8>>>, ureq::http::Error>;
 
 fn by_secret(client_id: &str, secret: &str, authority: Option<&str>, challenge: &Challenge) -> Result<Ready, Failure> {
     let authority = match authority {
@@ -75,7 +76,7 @@ fn by_secret(client_id: &str, secret: &str, authority: Option<&str>, challenge: 
         .extend_pairs([("client_secret", secret), ("scope", &scope)])
         .finish();
     let request = Request::post(format!("{authority}/oauth2/v2.0/token"));
-    Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.into_bytes()))
+    Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Zeroizing::new(form.into_bytes())))
 }
 
 fn managed(
@@ -110,8 +111,9 @@ fn is_near(host: &str) -> bool {
         }
 }
 
-fn fetched(agent: &Agent, request: Request<Vec<u8>>) -> Result<Value, Failure> {
-    let answer = send(agent, request)?;
+fn fetched(agent: &Agent, request: Request<Zeroizing<Vec<u8>>>) -> Result<Value, Failure> {
+    let (parts, body) = request.into_parts();
+    let answer = send(agent, Request::from_parts(parts, body.as_slice()))?;
     if answer.status != 200 {
         return Err(Failure::refused(answer.status, &answer.body));
     }

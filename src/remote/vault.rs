@@ -10,6 +10,7 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ureq::http::{Method, Request};
+use zeroize::Zeroizing;
 
 use super::agent::{Answer, send};
 use super::challenge::Challenge;
@@ -149,8 +150,9 @@ impl Vault {
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request = request.body(body).map_err(|error| Failure::Unreachable(format!("{path}: {error}")))?;
+        let body = Zeroizing::new(body.map(Value::to_string).unwrap_or_default());
+        let request =
+            request.body(body.as_bytes()).map_err(|error| Failure::Unreachable(format!("{path}: {error}")))?;
         send(&self.agent, request)
     }
 
@@ -229,7 +231,6 @@ fn wait(answer: &Answer, tries: u32) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use ureq::http::HeaderMap;
-    use zeroize::Zeroizing;
 
     use super::*;
 

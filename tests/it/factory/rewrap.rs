@@ -147,3 +147,27 @@ fn a_connection_that_is_cut_in_the_middle_of_a_move_loses_nothing() {
     factory.move_key(&yard.key("other", "cmk")).unwrap();
     assert_eq!(factory.show("a").unwrap().reveal(), b"datum");
 }
+
+#[test]
+fn readers_see_no_failure_though_the_old_version_is_switched_off_right_after_a_move() {
+    let yard = Yard::new();
+    let factory = yard.factory_with(&yard.key("safe", "cmk"));
+    factory.put("a", b"datum", yard.now()).unwrap();
+    let versions: Vec<String> =
+        (0..4).map(|_| yard.owner("safe").create_key("cmk", &rsa()).unwrap().version().to_owned()).collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(factory.show("a").unwrap().reveal(), b"datum");
+            }
+        });
+        for version in &versions {
+            let before = factory.status(yard.now()).unwrap().customer_key.unwrap().wrapped_by;
+            factory.move_key(&format!("{}/{version}", yard.key("safe", "cmk"))).unwrap();
+            enable(&yard, before.rsplit('/').next().unwrap(), false);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
