@@ -103,7 +103,7 @@ fn print_status(status: &Status) {
     match &status.customer_key {
         None => println!("customer's key  none"),
         Some(key) => {
-            let identity = key.identity.as_deref().unwrap_or("the system-assigned identity");
+            let identity = key.identity.as_deref().unwrap_or("the identity of the environment");
             println!("customer's key  {} as {identity}\n                wrapped by {}", key.uri, key.wrapped_by);
         }
     }
