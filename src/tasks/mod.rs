@@ -84,11 +84,11 @@ impl Tasks {
             let done = match due {
                 Ok(Some(due)) if due.at > self.clock.now() => break,
                 Ok(Some(due)) => self.vaults.run(&due, &place).await,
-                Ok(None) => Ok(false),
+                Ok(None) => Ok(0),
                 Err(error) => Err(error),
             };
             match done {
-                Ok(done) => round.ran += usize::from(done),
+                Ok(done) => round.ran += done,
                 Err(error) => {
                     tracing::error!(%place, %error, "something that is due could not be done");
                     round.failed += 1;
@@ -128,6 +128,9 @@ impl From<RecordError> for ClockError {
 }
 
 #[cfg(test)]
+mod rotation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{Timestamp, VirtualClock};
@@ -139,10 +142,10 @@ mod tests {
     use crate::vault::secrets::{NewSecret, SecretValue};
     use crate::vault::{Call, InitialVault, Means, ObjectName, Sku, VaultName};
 
-    const START: Timestamp = Timestamp::from_unix(1_700_000_000);
-    const DAY: i64 = 86_400;
+    pub(super) const START: Timestamp = Timestamp::from_unix(1_700_000_000);
+    pub(super) const DAY: i64 = 86_400;
 
-    fn vaults(store: &Store) -> Vaults {
+    pub(super) fn vaults(store: &Store) -> Vaults {
         Vaults::new(Means {
             records: Records::new(store.clone()),
             pool: Pool::start(1, 10),
@@ -170,7 +173,11 @@ mod tests {
     async fn left(store: &Store) -> Vec<String> {
         let view = store.view().await.unwrap();
         let found = view.keys(&Key::from(""), None, usize::MAX).await.unwrap();
-        found.into_iter().map(|(key, _)| key.to_string()).filter(|key| !key.starts_with("vault/")).collect()
+        found
+            .into_iter()
+            .map(|(key, _)| key.to_string())
+            .filter(|key| !key.starts_with("vault/") && !key.starts_with("event/"))
+            .collect()
     }
 
     #[tokio::test]

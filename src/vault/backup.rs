@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::keys::KeyRecord;
-use super::object::{Found, Whole};
+use super::object::{Found, Versioned, Whole};
 use super::secrets::{MAX_VALUE, SecretRecord};
 use super::{Call, Kind, ObjectName, Refusal, Sku, Vaults};
 use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::crypto::base64url;
-use crate::records::Record;
 
 /// Where the backup key comes from. It may have to be made, so this may block.
 pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, String> + Send + Sync>;
@@ -85,7 +84,7 @@ impl Vaults {
     }
 
     /// Puts an object back whose versions are all `allowed` in the vault, each with its material.
-    async fn restore<T: Record>(
+    async fn restore<T: Versioned>(
         &self,
         call: &Call,
         kind: Kind,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::due::Due;
 use super::layers::{self, Layers, PLACES, within};
+use super::object::{Deleted, Schedule};
 use super::settings::key_of;
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, sweep};
+use super::{Applied, InitialVault, Kind, Refusal, Vault, VaultName, Vaults, sweep};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
@@ -91,6 +93,7 @@ impl Vaults {
     /// sees it before; given up half done, it is swept away.
     async fn fold(&self, vault: &Vault, frozen: Layers<'_>) -> Result<(), Refusal> {
         let into = layers::new_id();
+        let folded = &Vault { upper: Some(into), ..vault.clone() };
         let begin = |_: View| async move {
             let batch = Batch::default().put(sweep::frozen(into), encode(&into)?).put(sweep::unswept(), vec![]);
             Ok::<_, Refusal>(Change { batch, answer: () })
@@ -101,7 +104,7 @@ impl Vaults {
             let mut after: Option<Key> = None;
             loop {
                 let behind = after.as_ref();
-                let piece = |view: View| async move { folding(&view, frozen, prefix, behind, into).await };
+                let piece = |view: View| async move { self.folding(&view, frozen, prefix, behind, folded).await };
                 after = self.records().update(piece).await?;
                 if after.is_none() {
                     break;
@@ -119,6 +122,47 @@ impl Vaults {
         let batch = still_there(view, into).await?.expect(key.clone(), revision);
         Ok(Change { batch: batch.put(key, encode(&next)?).put(sweep::unswept(), vec![]), answer: () })
     }
+
+    /// A piece of what is below `prefix`, behind `after`, put into the layer that `folded` writes into, with what falls due
+    /// because of it; answers where the next one begins.
+    async fn folding(
+        &self,
+        view: &View,
+        frozen: Layers<'_>,
+        prefix: &Key,
+        after: Option<&Key>,
+        folded: &Vault,
+    ) -> Result<Change<Option<Key>>, Refusal> {
+        let found = frozen.keys(view, prefix, after, AT_ONCE).await?;
+        let mut batch = still_there(view, folded.layer()).await?;
+        for (key, _) in &found {
+            let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
+            batch = batch.put(within(key, folded.layer()), entry.value);
+            for due in self.dues_of(view, key, folded).await? {
+                batch = batch.put(due.key(), encode(&due)?);
+            }
+        }
+        let next = found.last().filter(|_| found.len() == AT_ONCE).map(|(key, _)| within(key, frozen.own()));
+        Ok(Change { batch, answer: next })
+    }
+
+    /// What falls due because of the record at `key`, in the layer that `folded` writes into.
+    async fn dues_of(&self, view: &View, key: &Key, folded: &Vault) -> Result<Vec<Due>, Refusal> {
+        let text = key.to_string();
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts[..] {
+            ["schedule", ..] => {
+                let schedule = self.records().get::<Schedule>(view, key).await?;
+                Ok(schedule.iter().flat_map(|schedule| schedule.dues(folded)).collect())
+            }
+            ["deleted", _, collection, _] => {
+                let kind = if collection == Kind::Key.collection() { Kind::Key } else { Kind::Secret };
+                let deleted = self.records().get::<Deleted>(view, key).await?;
+                Ok(deleted.map(|gone| Due::purge(folded, kind, &gone.head.name, gone.ends())).into_iter().collect())
+            }
+            _ => Ok(vec![]),
+        }
+    }
 }
 
 /// Whether anything lies in the vault's own layer.
@@ -129,24 +173,6 @@ async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
         }
     }
     Ok(false)
-}
-
-/// A piece of what is below `prefix`, behind `after`, put into the layer `into`; answers where the next one begins.
-async fn folding(
-    view: &View,
-    frozen: Layers<'_>,
-    prefix: &Key,
-    after: Option<&Key>,
-    into: Uuid,
-) -> Result<Change<Option<Key>>, Refusal> {
-    let found = frozen.keys(view, prefix, after, AT_ONCE).await?;
-    let mut batch = still_there(view, into).await?;
-    for (key, _) in &found {
-        let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
-        batch = batch.put(within(key, into), entry.value);
-    }
-    let next = found.last().filter(|_| found.len() == AT_ONCE).map(|(key, _)| within(key, frozen.own()));
-    Ok(Change { batch, answer: next })
 }
 
 /// An empty batch that is good only while `layer` is there: a sweep, or a reset, may have come between.

@@ -1,13 +1,20 @@
 //! What falls due, when: an ordered index in the store, written in the same commit as what it is about. So a restart
 //! forgets nothing, and whoever takes an entry away has done the thing, once.
+//!
+//! An entry names the layer that it was written into. Where copies share that layer, the thing is due in each vault
+//! that sees it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::object::Objects;
-use super::{Call, Kind, ObjectName, Refusal, Vault, VaultName, Vaults};
+use super::event::{About, Event, Happened};
+use super::keys::KeyRecord;
+use super::object::{Objects, Versioned};
+use super::secrets::SecretRecord;
+use super::{Call, Kind, ObjectName, Refusal, Vault, VaultName, Vaults, settings, sweep};
 use crate::clock::Timestamp;
 use crate::records::{Change, View};
 use crate::store::{Batch, Key};
@@ -20,8 +27,11 @@ const ATTEMPTS: usize = 16;
 pub struct Due {
     /// When, on the vault clock.
     pub at: Timestamp,
+    /// The vault that it was written in; copies of it may be concerned too.
     vault: VaultName,
-    vault_id: Uuid,
+    /// The layer that it was written into: the vault's own id, until it is copied.
+    #[serde(rename = "vault_id")]
+    layer: Uuid,
     kind: Kind,
     name: ObjectName,
     what: What,
@@ -39,22 +49,49 @@ pub struct Scheduled {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum What {
+pub(super) enum What {
+    /// It is told that the latest version has expired.
+    Expired,
+    /// It is told that the latest version is about to expire.
+    NearExpiry,
     /// The deleted object goes.
     Purge,
+    /// The key gets another version, when its policy has it.
+    Rotate,
+}
+
+impl What {
+    /// The last part of an entry's key: what falls due at one moment is done in this order, so that it is told of a
+    /// version's end before the next one takes its place.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NearExpiry => "near-expiry",
+            Self::Purge => "purge",
+            Self::Rotate => "rotate",
+        }
+    }
 }
 
 impl Due {
+    /// What is to be done with an object in the layer that `vault` writes into.
+    pub(super) fn new(vault: &Vault, kind: Kind, name: &ObjectName, what: What, at: Timestamp) -> Self {
+        Self { at, vault: vault.name.clone(), layer: vault.layer(), kind, name: name.clone(), what }
+    }
+
     /// The end of a deleted object's retention.
     pub(super) fn purge(vault: &Vault, kind: Kind, name: &ObjectName, at: Timestamp) -> Self {
-        let (vault, vault_id) = (vault.name.clone(), vault.id);
-        Self { at, vault, vault_id, kind, name: name.clone(), what: What::Purge }
+        Self::new(vault, kind, name, What::Purge, at)
     }
 
     /// Ordered by time. A moment before 1970 is due at once whatever its number.
     pub(super) fn key(&self) -> Key {
-        let (at, collection) = (self.at.unix().max(0), self.kind.collection());
-        Key::from(format!("due/{at:020}/{}/{collection}/{}/purge", self.vault_id.simple(), self.name.upper()))
+        let (at, collection, word) = (self.at.unix().max(0), self.kind.collection(), self.what.word());
+        Key::from(format!("due/{at:020}/{}/{collection}/{}/{word}", self.layer.simple(), self.name.upper()))
+    }
+
+    fn concerns(&self, vault: &Vault) -> bool {
+        vault.id == self.layer || vault.layer() == self.layer || vault.below.contains(&self.layer)
     }
 }
 
@@ -70,22 +107,44 @@ impl Vaults {
         Ok(Some(Scheduled { due: due.map(|due| due.as_deref().cloned()), place }))
     }
 
-    /// Does what is due; answers whether there was still something to do. What was due in a vault that is gone is
-    /// forgotten.
+    /// Does what is due, in every vault that it concerns; answers in how many there was still something to do. What was
+    /// due in a vault that is gone is forgotten.
     ///
     /// # Errors
-    /// What the store reports; the thing stays due then.
-    pub async fn run(&self, due: &Due, place: &Key) -> Result<bool, Refusal> {
-        let done = self.attempted(due).await?;
-        self.forget(place).await?;
-        Ok(done)
+    /// What the store reports; the thing stays due then, where it was not done yet.
+    pub async fn run(&self, due: &Due, place: &Key) -> Result<usize, Refusal> {
+        let (mut done, mut seen) = (0, HashSet::new());
+        loop {
+            let mut vaults = self.concerned(due).await?;
+            vaults.retain(|vault| seen.insert(vault.id));
+            if vaults.is_empty() {
+                self.forget(place).await?;
+                return Ok(done);
+            }
+            for vault in vaults {
+                done += usize::from(self.attempted(due, &vault).await?);
+            }
+        }
+    }
+
+    /// The vaults that stand on the layer; where nobody shares it, there can be one alone.
+    async fn concerned(&self, due: &Due) -> Result<Vec<Arc<Vault>>, Refusal> {
+        let view = self.records().view().await?;
+        let shared = view.revision_of(&sweep::frozen(due.layer)).await?.is_some();
+        let mut vaults: Vec<Arc<Vault>> = if shared {
+            self.records().scan(&view, &settings::prefix(), None, usize::MAX).await?
+        } else {
+            self.records().get(&view, &settings::key_of(&due.vault)).await?.into_iter().collect()
+        };
+        vaults.retain(|vault| due.concerns(vault));
+        Ok(vaults)
     }
 
     /// A vault that is changed or copied at the same moment is asked for again.
-    async fn attempted(&self, due: &Due) -> Result<bool, Refusal> {
+    async fn attempted(&self, due: &Due, vault: &Vault) -> Result<bool, Refusal> {
         for _ in 0..ATTEMPTS {
-            match self.find(&due.vault).await? {
-                Some(vault) if vault.id == due.vault_id => match self.run_in(due, vault).await {
+            match self.find(&vault.name).await? {
+                Some(there) if there.id == vault.id => match self.run_in(due, there).await {
                     Err(Refusal::Busy) => {}
                     done => return done,
                 },
@@ -98,9 +157,14 @@ impl Vaults {
     async fn run_in(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
         let call = Call::of_the_server(vault, due.at);
         let objects = Objects { vaults: self, call: &call, kind: due.kind };
-        let _turn = self.turn(&objects.head_key(&due.name)).await;
-        match due.what {
-            What::Purge => objects.reclaim(&due.name).await,
+        match (due.what, due.kind) {
+            (What::Rotate, _) => self.rotate_when_due(&call, &due.name, due.at).await,
+            (What::Purge, _) => {
+                let _turn = self.turn(&objects.head_key(&due.name)).await;
+                objects.reclaim(&due.name).await
+            }
+            (what, Kind::Key) => objects.announce::<KeyRecord>(&due.name, what, due.at).await,
+            (what, Kind::Secret) => objects.announce::<SecretRecord>(&due.name, what, due.at).await,
         }
     }
 
@@ -113,5 +177,40 @@ impl Vaults {
                 Ok::<_, Refusal>(Change { batch: batch.unwrap_or_default(), answer: () })
             })
             .await
+    }
+}
+
+impl Objects<'_> {
+    /// Tells once what became of the latest version, if that is still to be told; answers whether it was.
+    async fn announce<T: Versioned>(&self, name: &ObjectName, what: What, at: Timestamp) -> Result<bool, Refusal> {
+        let _turn = self.vaults.turn(&self.head_key(name)).await;
+        let announce = |view: View| async move { self.announcing::<T>(&view, name, what, at).await };
+        let number = self.vaults.records().update(announce).await?;
+        number.inspect(|number| self.vaults.told(*number));
+        Ok(number.is_some())
+    }
+
+    async fn announcing<T: Versioned>(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        what: What,
+        at: Timestamp,
+    ) -> Result<Change<Option<u64>>, Refusal> {
+        let nothing = Change { batch: Batch::default(), answer: None };
+        if !self.still_due(view, name, what, at).await? {
+            return Ok(nothing);
+        }
+        let found = match self.find::<T>(view, name, None).await {
+            Err(Refusal::NotFound { .. }) => return Ok(nothing),
+            found => found?,
+        };
+        let batch = self.expecting(view, [&self.head_key(name)]).await?;
+        let batch = self.done(view, batch, &found.name, what).await?;
+        let happened = if what == What::Expired { Happened::Expired } else { Happened::NearExpiry };
+        let about = About::new(self.kind, &found.name, &found.version, found.record.attributes());
+        let event = Event::of_version(&self.call.vault.name, happened, about, at);
+        let (batch, number) = self.vaults.telling(view, batch, &event).await?;
+        Ok(Change { batch, answer: Some(number) })
     }
 }

@@ -20,7 +20,7 @@ const PIECE: usize = 32;
 const HIDDEN: &str = "hidden";
 
 /// Where what a vault holds lies.
-pub(super) const PLACES: [&str; 4] = ["object", "deleted", "version", "material"];
+pub(super) const PLACES: [&str; 6] = ["object", "deleted", "version", "material", "rotation", "schedule"];
 
 /// Where everything of a layer lies, the marks last: whoever takes it away piece by piece lets nothing be seen again.
 pub(super) fn places() -> impl Iterator<Item = &'static str> {

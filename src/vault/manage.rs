@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::event::Event;
 use super::settings::{alias_key, key_of};
 use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, layers, sweep};
 use crate::clock::Timestamp;
@@ -23,13 +24,22 @@ impl Vaults {
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let name = wanted.name.clone();
         let want = &wanted.vault(layers::new_id());
-        self.records().update(|view: View| async move { self.putting(&view, want, seen).await }).await?;
+        let put = |view: View| async move { self.putting(&view, want, seen, now).await };
+        let event = self.records().update(put).await?;
+        event.inspect(|event| self.told(*event));
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
         Ok((vault, applied))
     }
 
-    async fn putting(&self, view: &View, wanted: &Vault, seen: Option<&Vault>) -> Result<Change<()>, Refusal> {
+    /// The change, and the number of the event that tells of it, if it is one to tell of.
+    async fn putting(
+        &self,
+        view: &View,
+        wanted: &Vault,
+        seen: Option<&Vault>,
+        now: Timestamp,
+    ) -> Result<Change<Option<u64>>, Refusal> {
         let key = key_of(&wanted.name);
         let there = self.records().entry::<Vault>(view, &key).await?;
         if there.as_ref().map(|(vault, _)| vault.as_ref()) != seen {
@@ -48,7 +58,12 @@ impl Vaults {
         };
         let batch = Batch::default().expect(key.clone(), revision).put(key, encode(&next)?);
         let batch = self.with_aliases(view, &next, &former, batch).await?;
-        Ok(Change { batch, answer: () })
+        if there.is_none_or(|(vault, _)| vault.access_policies == next.access_policies) {
+            return Ok(Change { batch, answer: None });
+        }
+        let event = Event::of_policies(&next.name, layers::new_id(), now);
+        let (batch, number) = self.telling(view, batch, &event).await?;
+        Ok(Change { batch, answer: Some(number) })
     }
 
     /// `batch`, with the vault's aliases pointing to it and those it had before to nothing.

@@ -5,6 +5,7 @@ mod apply;
 mod backup;
 mod copy;
 mod due;
+mod event;
 pub mod keys;
 mod layers;
 mod manage;
@@ -37,6 +38,7 @@ use object::Objects;
 pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
 pub use backup::BackupKeySource;
 pub use due::{Due, Scheduled};
+pub use event::{About, Event, Fresh, Happened};
 pub use name::{Kind, ObjectName, VaultName, Version};
 pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
@@ -84,6 +86,7 @@ struct Inner {
     backup_key: BackupKeySource,
     /// Told when something may fall due sooner than before.
     schedule: Arc<Notify>,
+    outbox: event::Outbox,
 }
 
 /// What vaults are made of.
@@ -112,6 +115,7 @@ impl Vaults {
                 queues: std::array::from_fn(|_| Mutex::new(())),
                 backup_key: means.backup_key,
                 schedule: Arc::new(Notify::new()),
+                outbox: event::Outbox::new(),
             }),
         }
     }
@@ -127,6 +131,7 @@ impl Vaults {
                 queues: std::array::from_fn(|_| Mutex::new(())),
                 backup_key: self.inner.backup_key.clone(),
                 schedule: self.inner.schedule.clone(),
+                outbox: event::Outbox::new(),
             }),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::keys::release::ReleaseFault;
+use super::keys::rotation::RotationFault;
 use super::keys::{KeyRecord, KeyType};
 use super::object::Found;
 use super::{Kind, ObjectName, VaultName, Version};
@@ -151,6 +152,8 @@ pub enum Refusal {
         /// What is wrong with it.
         cause: CryptoError,
     },
+    /// The key cannot be rotated, or not by this policy.
+    Rotation(RotationFault),
     /// The release policy, or that there is none, does not do.
     Release(ReleaseFault),
     /// The algorithm could not be applied to the value given.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags};
+use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags, Versioned};
 use super::{Call, Kind, ObjectName, Refusal, Vaults, Version};
 
 /// The largest value in bytes of UTF-8 (about-secrets: 25 KB).
@@ -23,6 +23,16 @@ pub struct SecretRecord {
     pub attributes: Attributes,
     /// The tags, if any were ever set.
     pub tags: Option<Tags>,
+}
+
+impl Versioned for SecretRecord {
+    fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    fn rotates(&self) -> bool {
+        false
+    }
 }
 
 /// A secret's value: wiped when dropped, and shown by nothing.

@@ -1,6 +1,7 @@
 //! What cannot be seen from outside: damaged records, a full pool, what lies on the disk.
 
 mod copies;
+mod events;
 
 use std::sync::Arc;
 
@@ -239,6 +240,7 @@ async fn what_a_deleted_vault_held_is_swept_away_in_pieces() {
     }
     vaults.delete_vault(&call.vault.name).await.unwrap();
     assert_eq!(vaults.sweep().await.unwrap(), 3300);
-    assert_eq!(records(&store, "").await, []);
+    let (all, told) = (records(&store, "").await, records(&store, "event/").await);
+    assert_eq!((all.len(), told.len()), (1100, 1100), "what was told stays");
     assert_eq!(vaults.sweep().await.unwrap(), 0);
 }

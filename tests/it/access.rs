@@ -20,6 +20,9 @@ const OPERATIONS: &[(&str, &str, &str, u16)] = &[
     ("POST /keys/k/unwrapkey", r#"{"alg":"RSA-OAEP","value":"AA"}"#, "keys/unwrapKey", 400),
     ("POST /keys/k/sign", r#"{"alg":"RS256","value":"AA"}"#, "keys/sign", 400),
     ("POST /keys/k/verify", r#"{"alg":"RS256","digest":"AA","value":"AA"}"#, "keys/verify", 400),
+    ("GET /keys/k/rotationpolicy", "", "keys/getrotationpolicy", 200),
+    ("PUT /keys/k/rotationpolicy", "{}", "keys/setrotationpolicy", 200),
+    ("POST /keys/k/rotate", "", "keys/rotate", 200),
     ("DELETE /keys/k", "", "keys/delete", 200),
     ("GET /deletedkeys/k", "", "keys/get", 404),
     ("GET /deletedkeys", "", "keys/list", 200),
@@ -59,6 +62,9 @@ const KEYS: &[&str] = &[
     "purge",
     "backup",
     "restore",
+    "rotate",
+    "getrotationpolicy",
+    "setrotationpolicy",
 ];
 const SECRETS: &[&str] = &["set", "get", "list", "delete", "recover", "purge", "backup", "restore"];
 

@@ -257,6 +257,24 @@ async fn secrets_are_changed_and_listed_without_their_values() {
     exchange(&world, "041", "GET /secrets/s/versions?api-version=7.3&maxresults=1", "", 200, &one).await;
 }
 
+#[tokio::test]
+async fn keys_are_rotated_by_their_policy() {
+    let world = vault().await;
+    world.key("k", r#"{"kty":"EC-HSM"}"#).await;
+    let usual =
+        r#"{"lifetimeActions":[{"trigger":{"timeBeforeExpiry":"P30D"},"action":{"type":"Notify"}}],"attributes":null}"#;
+    exchange(&world, "027", "GET /keys/k/rotationpolicy", "", 200, usual).await;
+    let body = r#"{"attributes":{"expiryTime":"P90D"},"lifetimeActions":[{"action":{"type":"rotate"},"trigger":{"timeAfterCreate":"P30D"}}]}"#;
+    let policy = r#"{"id":"https://HOST/keys/k/rotationpolicy","lifetimeActions":[{"trigger":{"timeAfterCreate":"P30D"},"action":{"type":"Rotate"}},{"trigger":{"timeBeforeExpiry":"P30D"},"action":{"type":"Notify"}}],"attributes":{"expiryTime":"P90D","created":NOW,"updated":NOW}}"#;
+    exchange(&world, "028", "PUT /keys/k/rotationpolicy", body, 200, policy).await;
+    let expiring = format!(r#""enabled":true,"exp":{},"#, START + 7_776_000);
+    let attributes = ATTRIBUTES.replace(r#""enabled":true,"#, &expiring);
+    let rotated = format!(
+        r#"{{"key":{{"kid":"https://HOST/keys/k/VERSION","kty":"EC-HSM","key_ops":["sign","verify"],"crv":"P-256","x":"<32>","y":"<32>"}},{attributes}}}"#
+    );
+    exchange(&world, "026", "POST /keys/k/rotate", "", 200, &rotated).await;
+}
+
 /// What a deletion adds, in front.
 fn deletion(kind: &str, name: &str) -> String {
     let purge = START + 7 * 86_400;

@@ -31,7 +31,7 @@ fn rsa() -> Value {
 }
 
 /// A key on `curve` as a JSON Web Key.
-fn ec(curve: Curve) -> Value {
+pub(crate) fn ec(curve: Curve) -> Value {
     let (key, _) = EcKey::from_numbers(curve, &[9; 30], None).unwrap();
     json!({
         "kty": "EC", "crv": curve.name(), "d": base64url::encode(&[9; 30]),

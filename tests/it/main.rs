@@ -35,6 +35,7 @@ mod private;
 mod release;
 mod remote;
 mod requests;
+mod rotation;
 mod secrets;
 mod snapshot;
 mod stop;

@@ -4,6 +4,7 @@ mod bundle;
 pub(super) mod deleted;
 mod given;
 mod import;
+pub(super) mod rotation;
 
 use std::sync::Arc;
 

@@ -66,6 +66,11 @@ fn routes() -> Routes<Handler> {
     Routes::new(vec![
         (&keys::LIST, |door, exchange, _| Box::pin(keys::list(door, exchange))),
         (&keys::LIST_VERSIONS, |door, exchange, _| Box::pin(keys::list_versions(door, exchange))),
+        (&keys::rotation::GET_POLICY, |door, exchange, _| Box::pin(keys::rotation::get_policy(door, exchange))),
+        (&keys::rotation::SET_POLICY, |door, exchange, body| {
+            Box::pin(keys::rotation::set_policy(door, exchange, body))
+        }),
+        (&keys::rotation::ROTATE, |door, exchange, _| Box::pin(keys::rotation::rotate(door, exchange))),
         (&keys::CREATE, |door, exchange, body| Box::pin(keys::create(door, exchange, body))),
         (&keys::IMPORT, |door, exchange, body| Box::pin(keys::import(door, exchange, body))),
         (&keys::GET, |door, exchange, _| Box::pin(keys::get(door, exchange))),

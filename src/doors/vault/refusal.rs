@@ -15,6 +15,7 @@ use crate::http::error::ApiError;
 use crate::operation::Permission;
 use crate::vault::keys::KeyRecord;
 use crate::vault::keys::release::ReleaseFault;
+use crate::vault::keys::rotation::RotationFault;
 use crate::vault::object::Found;
 use crate::vault::{Attempt, Kind, ObjectName, Refusal, Vault, Version};
 
@@ -77,6 +78,9 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
                 .inner("KeyTypeNotSupported")
         }
         Refusal::Import { kty, cause } => keys::unusable(kty, &cause),
+        // No public text was found; these name the member.
+        Refusal::Rotation(RotationFault::Imported) => bad("A key that was imported cannot be rotated.".to_owned()),
+        Refusal::Rotation(fault) => bad(format!("Invalid key rotation policy: {fault}.")),
         Refusal::Release(fault) => release(fault),
         Refusal::Crypto { key, member, algorithm, cause } => crypto(key.name.as_str(), &key, member, algorithm, &cause),
         Refusal::Busy => busy(),

@@ -24,6 +24,8 @@ pub struct NewKey {
     pub exportable: bool,
     /// To whom.
     pub release_policy: Option<ReleasePolicy>,
+    /// Whether it was made elsewhere.
+    pub imported: bool,
 }
 
 impl Vaults {
@@ -44,7 +46,7 @@ impl Vaults {
         self.add_key(call, name, new, key, material).await
     }
 
-    async fn generate(&self, spec: KeySpec) -> Result<(Key, Material), Refusal> {
+    pub(super) async fn generate(&self, spec: KeySpec) -> Result<(Key, Material), Refusal> {
         let made = match spec {
             KeySpec::Rsa { .. } => self.inner.pool.generate(move || spec.generate()).await?,
             KeySpec::Ec(_) => self.inner.pool.run(move || spec.generate()).await?,
@@ -71,7 +73,8 @@ impl NewKey {
     /// A key of this type, everything else as the service has it when nothing is said.
     pub fn of(kty: KeyType) -> Self {
         let attributes = GivenAttributes::default();
-        Self { kty, key_ops: None, attributes, tags: None, exportable: false, release_policy: None }
+        let (exportable, imported) = (false, false);
+        Self { kty, key_ops: None, attributes, tags: None, exportable, release_policy: None, imported }
     }
 
     /// What can be said before there is a key.
@@ -91,6 +94,7 @@ impl NewKey {
             tags: self.tags,
             exportable: self.exportable,
             release_policy: self.release_policy,
+            imported: self.imported,
         }
     }
 }

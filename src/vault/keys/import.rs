@@ -50,7 +50,7 @@ impl Vaults {
             Imported::Transfer { blob, kek, wanted } => self.unpack(call, blob, &kek, wanted).await?,
         }
         .map_err(|cause| Refusal::Import { kty, cause })?;
-        self.add_key(call, name, new, key, material).await
+        self.add_key(call, name, NewKey { imported: true, ..new }, key, material).await
     }
 
     /// A key-exchange key is an RSA-HSM key whose one operation is `import` (the BYOK specification).

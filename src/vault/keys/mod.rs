@@ -5,6 +5,7 @@ mod import;
 mod operate;
 mod read;
 pub mod release;
+pub mod rotation;
 mod spec;
 mod types;
 
@@ -17,7 +18,7 @@ pub use read::KeyChange;
 pub use spec::{KeySpec, SpecFault};
 pub use types::{KeyOperation, KeyType};
 
-use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags};
+use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags, Versioned};
 use super::{Call, Kind, Vaults};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::{Family, Key, PublicKey, base64url};
@@ -43,6 +44,9 @@ pub struct KeyRecord {
     /// To whom the key may be released.
     #[serde(default)]
     pub release_policy: Option<ReleasePolicy>,
+    /// Whether it was made elsewhere: such a key does not rotate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
 }
 
 /// What may be known of a key. Numbers are big-endian, in base64url without padding.
@@ -91,6 +95,16 @@ impl Public {
             Self::Ec { crv, .. } => Family::Ec(*crv),
             Self::Oct { .. } => Family::Aes,
         }
+    }
+}
+
+impl Versioned for KeyRecord {
+    fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    fn rotates(&self) -> bool {
+        !self.imported
     }
 }
 

@@ -5,7 +5,7 @@ use crate::crypto::aes::AesKey;
 use crate::crypto::algorithm::{AesSize, Curve};
 use crate::crypto::ec::EcKey;
 use crate::crypto::rsa::{RsaKey, RsaSize};
-use crate::crypto::{CryptoError, Key, Material};
+use crate::crypto::{CryptoError, Key, Material, base64url};
 
 /// What key is to be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,21 @@ impl KeySpec {
                 let size = AesSize::from_bits(bits).ok_or(SpecFault::Size { bits, known: &[128, 192, 256] })?;
                 Ok(Self::Oct(size))
             }
+        }
+    }
+
+    /// What makes a key like `key`, if anything does: imported keys may be of other sizes.
+    pub(super) fn like(key: &Public) -> Option<Self> {
+        match key {
+            Public::Rsa { n, e } => {
+                // A modulus of as many bits as whole bytes has no leading zero: 4 characters for 3 bytes.
+                let size = RsaSize::from_bits(u32::try_from(n.len() * 6 / 8 * 8).ok()?)?;
+                let bytes = base64url::decode(e).filter(|bytes| bytes.len() <= 4)?;
+                let exponent = bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte));
+                Some(Self::Rsa { size, exponent })
+            }
+            Public::Ec { crv, .. } => Some(Self::Ec(*crv)),
+            Public::Oct { bits } => AesSize::from_bits(*bits).map(Self::Oct),
         }
     }
 

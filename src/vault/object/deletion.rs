@@ -57,6 +57,7 @@ impl Objects<'_> {
         let found = self.version_of(view, &head, None).await?;
         let batch = self.expecting(view, [&self.head_key(name), &self.deleted_key(name)]).await?;
         let batch = self.layers().without(view, batch, &self.head_key(name)).await?;
+        let batch = self.suspended(view, batch, name).await?;
         if !self.call.vault.soft_delete {
             let batch = self.without_versions(view, &head, batch).await?;
             return Ok(Change { batch, answer: Removed { found, deletion: None } });
@@ -100,7 +101,10 @@ impl Objects<'_> {
     pub(in super::super) async fn recover<T: Record>(&self, name: &ObjectName) -> Result<Found<T>, Refusal> {
         self.with_soft_delete("recover")?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
-        self.vaults.records().update(|view: View| async move { self.recovering(&view, name).await }).await
+        let recover = |view: View| async move { self.recovering(&view, name).await };
+        let recovered = self.vaults.records().update(recover).await;
+        self.vaults.schedule_changed();
+        recovered
     }
 
     async fn recovering<T: Record>(&self, view: &View, name: &ObjectName) -> Result<Change<Found<T>>, Refusal> {
@@ -111,10 +115,12 @@ impl Objects<'_> {
         };
         let found = self.version_of(view, &deleted.head, None).await?;
         let delay = self.call.vault.deletion_delay;
-        let until = (delay > 0).then(|| self.call.now.plus_seconds(i64::from(delay)));
+        let seen = self.call.now.plus_seconds(i64::from(delay));
+        let until = (delay > 0).then_some(seen);
         let head = Head { recovering: until, ..deleted.head.clone() };
         let batch = self.unscheduled(view, &deleted).await?;
         let batch = self.layers().without(view, batch, &self.deleted_key(name)).await?;
+        let batch = self.resumed(view, batch, name, seen).await?;
         Ok(Change { batch: batch.put(self.head_key(name), encode(&head)?), answer: found })
     }
 
@@ -175,14 +181,14 @@ impl Objects<'_> {
         Ok(batch.delete(due.key()))
     }
 
-    /// `batch`, taking every version away too.
+    /// `batch`, taking every version away too, and what there is besides.
     async fn without_versions(&self, view: &View, head: &Head, mut batch: Batch) -> Result<Batch, Refusal> {
         for prefix in [self.versions_of(&head.name), self.materials_of(&head.name)] {
             for (key, _) in self.layers().keys(view, &Key::from(prefix), None, usize::MAX).await? {
                 batch = self.layers().without(view, batch, &within(&key, self.layers().own())).await?;
             }
         }
-        Ok(batch)
+        self.without_schedule(view, batch, &head.name).await
     }
 
     /// Why what a name stands for can be neither recovered nor purged.

@@ -7,6 +7,7 @@ mod deletion;
 mod head;
 mod list;
 mod objects;
+mod schedule;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use crate::clock::Timestamp;
 pub use deletion::{Deletion, Removed};
 
 pub(super) use head::{Deleted, Head};
-pub(super) use objects::Objects;
+pub(super) use objects::{Adding, Objects};
+pub(super) use schedule::{Schedule, Versioned};
 pub(super) use whole::Whole;
 
 /// Tags as the caller gave them.

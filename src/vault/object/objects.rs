@@ -7,15 +7,27 @@ use zeroize::Zeroizing;
 
 use super::super::layers::Layers;
 use super::super::{Attempt, Call, Kind, ObjectName, Refusal, Vault, Vaults, Version, settings};
+use super::schedule::Versioned;
 use super::{Deleted, Found, Head, head::State};
 use crate::records::{Change, Record, View, encode, missing};
 use crate::store::{Batch, Key, Revision};
+use crate::vault::event::{About, Event, Happened};
 
 /// The objects of one kind in one vault, as one call sees them.
 pub(in super::super) struct Objects<'a> {
     pub(in super::super) vaults: &'a Vaults,
     pub(in super::super) call: &'a Call,
     pub(in super::super) kind: Kind,
+}
+
+/// A version that is added.
+pub(in super::super) struct Adding {
+    /// The object's name as it was first written.
+    pub(in super::super) name: ObjectName,
+    /// The version's id.
+    pub(in super::super) version: Version,
+    /// The number of the event that tells of it.
+    pub(in super::super) event: u64,
 }
 
 impl Objects<'_> {
@@ -53,32 +65,45 @@ impl Objects<'_> {
 
     /// Adds a version, the object too if it is new; answers the name as it was first written, and the version's id.
     /// An id that is in use (a seed gives the same ones at every start) is never given again.
-    pub(in super::super) async fn add<T: Record>(
+    pub(in super::super) async fn add<T: Versioned>(
         &self,
         name: &ObjectName,
         record: &T,
         material: &Zeroizing<Vec<u8>>,
     ) -> Result<(ObjectName, Version), Refusal> {
-        let bytes = &encode(record)?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         self.reclaim(name).await?;
-        self.vaults
-            .records()
-            .update(|view: View| async move {
-                let version = self.free_version(&view, name).await?;
-                let head = self.head_with(&view, name, &version).await?;
-                let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
-                let seen = [&self.head_key(name), &self.deleted_key(name), &key];
-                let batch = self
-                    .expecting(&view, seen)
-                    .await?
-                    .expect(place.clone(), 0)
-                    .put(self.head_key(name), encode(&head)?)
-                    .put(key, bytes.clone())
-                    .put(place, material.clone());
-                Ok(Change { batch, answer: (head.name, version) })
-            })
-            .await
+        let add = |view: View| async move { self.adding(&view, name, record, material).await };
+        let added = self.vaults.records().update(add).await?;
+        self.vaults.told(added.event);
+        self.vaults.schedule_changed();
+        Ok((added.name, added.version))
+    }
+
+    /// The change that adds a version, schedules what happens to it, and tells of it.
+    pub(in super::super) async fn adding<T: Versioned>(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        record: &T,
+        material: &Zeroizing<Vec<u8>>,
+    ) -> Result<Change<Adding>, Refusal> {
+        let version = self.free_version(view, name).await?;
+        let head = self.head_with(view, name, &version).await?;
+        let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
+        let seen = [&self.head_key(name), &self.deleted_key(name), &key];
+        let batch = self
+            .expecting(view, seen)
+            .await?
+            .expect(place.clone(), 0)
+            .put(self.head_key(name), encode(&head)?)
+            .put(key, encode(record)?)
+            .put(place, material.clone());
+        let batch = self.scheduling_anew(view, batch, (&head.name, &version, record)).await?;
+        let about = About::new(self.kind, &head.name, &version, record.attributes());
+        let event = Event::of_version(&self.call.vault.name, Happened::NewVersionCreated, about, self.call.now);
+        let (batch, event) = self.vaults.telling(view, batch, &event).await?;
+        Ok(Change { batch, answer: Adding { name: head.name, version, event } })
     }
 
     async fn free_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
@@ -112,7 +137,7 @@ impl Objects<'_> {
     }
 
     /// Replaces a version's record by what `decide` makes of it.
-    pub(in super::super) async fn change<T: Record>(
+    pub(in super::super) async fn change<T: Versioned>(
         &self,
         name: &ObjectName,
         version: Option<&Version>,
@@ -120,16 +145,29 @@ impl Objects<'_> {
     ) -> Result<Found<T>, Refusal> {
         let decide = &decide;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
-        self.vaults
-            .records()
-            .update(|view: View| async move {
-                let found = self.find::<T>(&view, name, version).await?;
-                let key = self.version_key(name, &found.version);
-                let next = decide(&found.record)?;
-                let batch = self.expecting(&view, [&self.head_key(name), &key]).await?.put(key, encode(&next)?);
-                Ok(Change { batch, answer: Found { record: Arc::new(next), ..found } })
-            })
-            .await
+        let change = |view: View| async move { self.changing(&view, name, version, decide).await };
+        let changed = self.vaults.records().update(change).await;
+        self.vaults.schedule_changed();
+        changed
+    }
+
+    async fn changing<T: Versioned>(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        version: Option<&Version>,
+        decide: &(impl Fn(&T) -> Result<T, Refusal> + Sync),
+    ) -> Result<Change<Found<T>>, Refusal> {
+        let found = self.find::<T>(view, name, version).await?;
+        let key = self.version_key(name, &found.version);
+        let next = decide(&found.record)?;
+        let batch = self.expecting(view, [&self.head_key(name), &key]).await?.put(key, encode(&next)?);
+        let head = self.get::<Head>(view, &self.head_key(name)).await?;
+        let batch = match head.filter(|head| head.latest == found.version) {
+            Some(head) => self.scheduling_anew(view, batch, (&head.name, &head.latest, &next)).await?,
+            None => batch,
+        };
+        Ok(Change { batch, answer: Found { record: Arc::new(next), ..found } })
     }
 
     /// A version's secret bytes.
@@ -214,7 +252,7 @@ impl Objects<'_> {
     }
 
     /// The record that is seen at `key`.
-    pub(super) async fn get<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
+    pub(in super::super) async fn get<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
         let records = self.vaults.records();
         if let Some(record) = records.get(view, key).await? {
             return Ok(Some(record));
@@ -247,7 +285,11 @@ impl Objects<'_> {
     }
 
     /// An empty batch that is good only while the vault is as this call was judged by, and what is `seen` is so.
-    pub(super) async fn expecting<const N: usize>(&self, view: &View, seen: [&Key; N]) -> Result<Batch, Refusal> {
+    pub(in super::super) async fn expecting<const N: usize>(
+        &self,
+        view: &View,
+        seen: [&Key; N],
+    ) -> Result<Batch, Refusal> {
         let mut batch = self.judged(view).await?;
         for key in seen {
             batch = self.layers().expecting(view, batch, key).await?;
@@ -266,7 +308,7 @@ impl Objects<'_> {
         Key::from(self.path("deleted/", &[&name.upper()]))
     }
 
-    pub(super) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
+    pub(in super::super) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
         Key::from(self.path("version/", &[&name.upper(), "/", version.as_str()]))
     }
 
@@ -291,7 +333,7 @@ impl Objects<'_> {
     }
 
     /// `START/VAULT-ID/COLLECTION/REST`, in one allocation: every request builds some.
-    fn path(&self, start: &str, rest: &[&str]) -> String {
+    pub(super) fn path(&self, start: &str, rest: &[&str]) -> String {
         let mut path = String::with_capacity(start.len() + 48 + rest.iter().map(|part| part.len()).sum::<usize>());
         path.push_str(start);
         path.push_str(self.call.vault.layer().simple().encode_lower(&mut Uuid::encode_buffer()));

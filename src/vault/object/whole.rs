@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::super::keys::rotation::RotationPolicy;
 use super::super::{Kind, ObjectName, Refusal, Version};
 use super::head::State;
 use super::objects::Objects;
+use super::schedule::Versioned;
 use super::{Found, Head};
 use crate::crypto::base64url;
 use crate::records::{Change, Record, View, encode};
@@ -22,6 +24,9 @@ pub(in super::super) struct Whole {
     pub(in super::super) name: ObjectName,
     pub(in super::super) latest: Version,
     versions: Vec<OneVersion>,
+    /// How a key rotates, if that was ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotation: Option<RotationPolicy>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,6 +45,12 @@ impl Whole {
         ids.dedup();
         let counted = ids.len() == self.versions.len() && ids.len() <= MAX_VERSIONS;
         self.kind == kind && counted && ids.contains(&&self.latest)
+    }
+
+    /// The record of the latest version.
+    fn latest<T: Record>(&self) -> Option<T> {
+        let latest = self.versions.iter().find(|one| one.version == self.latest)?;
+        T::deserialize(&latest.record).ok()
     }
 
     /// Has every version `allowed`, its record and its material. Parsing keys takes its time: not for the runtime's
@@ -86,7 +97,9 @@ impl Objects<'_> {
         if versions.len() != head.versions {
             return Err(self.miscounted(name));
         }
-        Ok(Whole { kind: self.kind, name: head.name.clone(), latest: head.latest.clone(), versions })
+        let rotation = self.get::<RotationPolicy>(view, &self.rotation_key(name)).await?;
+        let rotation = rotation.map(|rotation| rotation.as_ref().clone());
+        Ok(Whole { kind: self.kind, name: head.name.clone(), latest: head.latest.clone(), versions, rotation })
     }
 
     async fn one_version(
@@ -106,16 +119,18 @@ impl Objects<'_> {
 
     /// Puts an object back as it was, with the same versions and dates, when its name is free; answers the latest
     /// version.
-    pub(in super::super) async fn put_back<T: Record>(&self, whole: &Whole) -> Result<Found<T>, Refusal> {
+    pub(in super::super) async fn put_back<T: Versioned>(&self, whole: &Whole) -> Result<Found<T>, Refusal> {
         let name = &whole.name;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         self.reclaim(name).await?;
-        self.vaults.records().update(|view: View| async move { self.putting_back(&view, whole).await }).await?;
+        let put_back = |view: View| async move { self.putting_back::<T>(&view, whole).await };
+        self.vaults.records().update(put_back).await?;
+        self.vaults.schedule_changed();
         let view = self.vaults.records().view().await?;
         self.find(&view, name, None).await
     }
 
-    async fn putting_back(&self, view: &View, whole: &Whole) -> Result<Change<()>, Refusal> {
+    async fn putting_back<T: Versioned>(&self, view: &View, whole: &Whole) -> Result<Change<()>, Refusal> {
         let name = &whole.name;
         match self.state(view, name).await? {
             State::Free => {}
@@ -133,6 +148,13 @@ impl Objects<'_> {
             let material = one.material()?;
             batch = batch.put(self.version_key(name, &one.version), encode(&one.record)?);
             batch = batch.put(self.material_key(name, &one.version), material);
+        }
+        if let Some(rotation) = &whole.rotation {
+            batch = batch.put(self.rotation_key(name), encode(rotation)?);
+        }
+        if let Some(latest) = whole.latest::<T>() {
+            let latest = (name, &whole.latest, &latest);
+            batch = self.scheduling(view, batch, latest, whole.rotation.as_ref()).await?;
         }
         Ok(Change { batch, answer: () })
     }

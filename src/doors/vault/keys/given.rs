@@ -78,6 +78,7 @@ impl Described {
             tags: attributes::tags(self.tags, Kind::Key)?,
             exportable: attributes.exportable.unwrap_or_default(),
             release_policy: self.release_policy.map(PolicyIn::parse).transpose()?,
+            imported: false,
         })
     }
 }

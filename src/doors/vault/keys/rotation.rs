@@ -1,0 +1,224 @@
+//! Rotation on the wire: rotate, and the policy that has the server do it.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::super::exchange::Exchange;
+use super::super::{VaultDoor, input, refusal};
+use super::bundle::bundle;
+use crate::clock::Timestamp;
+use crate::http::error::ApiError;
+use crate::http::{Response, body};
+use crate::operation::{Operation, Permission};
+use crate::vault::Kind;
+use crate::vault::keys::rotation::{Lasting, NewRotationPolicy, RotationPolicy, Trigger};
+
+pub(in super::super) static ROTATE: Operation = Operation {
+    name: "KeyRotate",
+    method: Method::POST,
+    path: "/keys/{name}/rotate",
+    permission: Permission::keys("rotate", "keys/rotate/action"),
+};
+
+/// Makes another version of a key, of the same kind.
+pub(in super::super) async fn rotate(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let rotated = door.vaults.rotate_key(&exchange.call, &name).await;
+    Ok(bundle(&exchange, &rotated.map_err(refusal::error)?))
+}
+
+pub(in super::super) static GET_POLICY: Operation = Operation {
+    name: "KeyRotationPolicyGet",
+    method: Method::GET,
+    path: "/keys/{name}/rotationpolicy",
+    permission: Permission::keys("getrotationpolicy", "keyrotationpolicies/read"),
+};
+
+/// How a key rotates.
+pub(in super::super) async fn get_policy(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let policy = door.vaults.rotation_policy(&exchange.call, &name).await;
+    Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
+}
+
+pub(in super::super) static SET_POLICY: Operation = Operation {
+    name: "KeyRotationPolicySet",
+    method: Method::PUT,
+    path: "/keys/{name}/rotationpolicy",
+    permission: Permission::keys("setrotationpolicy", "keyrotationpolicies/write"),
+};
+
+/// Says how a key rotates from now on.
+pub(in super::super) async fn set_policy(
+    door: Arc<VaultDoor>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let wanted = input::object::<PolicyIn>(body, &door.limits).await?.parse()?;
+    let policy = door.vaults.set_rotation_policy(&exchange.call, &name, &wanted).await;
+    Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
+}
+
+/// A policy as a caller gives it. `id` and the dates are the server's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyIn {
+    lifetime_actions: Option<Vec<ActionIn>>,
+    attributes: Option<PolicyAttributesIn>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyAttributesIn {
+    expiry_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ActionIn {
+    trigger: Option<TriggerIn>,
+    action: Option<TypeIn>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TriggerIn {
+    time_after_create: Option<String>,
+    time_before_expiry: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TypeIn {
+    r#type: Option<String>,
+}
+
+/// What an action says to do.
+enum Action {
+    Rotate(Trigger),
+    Notify(Lasting),
+}
+
+impl PolicyIn {
+    fn parse(self) -> Result<NewRotationPolicy, ApiError> {
+        let expiry = self.attributes.and_then(|attributes| attributes.expiry_time);
+        let expiry_time = expiry.map(|text| lasting("attributes.expiryTime", &text)).transpose()?;
+        let mut policy = NewRotationPolicy { expiry_time, ..NewRotationPolicy::default() };
+        for action in self.lifetime_actions.unwrap_or_default() {
+            let twice = match action.parse()? {
+                Action::Rotate(trigger) => policy.rotate.replace(trigger).is_some(),
+                Action::Notify(ahead) => policy.notify.replace(ahead).is_some(),
+            };
+            if twice {
+                return Err(input::invalid("lifetimeActions: each action can be there once"));
+            }
+        }
+        Ok(policy)
+    }
+}
+
+impl ActionIn {
+    fn parse(self) -> Result<Action, ApiError> {
+        let kind = self.action.and_then(|action| action.r#type).unwrap_or_default();
+        let trigger = self.trigger.ok_or_else(|| input::invalid("lifetimeActions.trigger: is missing"))?.parse()?;
+        match (kind.to_ascii_lowercase().as_str(), trigger) {
+            ("rotate", trigger) => Ok(Action::Rotate(trigger)),
+            ("notify", Trigger::BeforeExpiry(ahead)) => Ok(Action::Notify(ahead)),
+            ("notify", Trigger::AfterCreate(_)) => {
+                Err(input::invalid("lifetimeActions.trigger: Notify takes timeBeforeExpiry alone"))
+            }
+            _ => Err(input::invalid("lifetimeActions.action.type: use Rotate or Notify")),
+        }
+    }
+}
+
+impl TriggerIn {
+    fn parse(self) -> Result<Trigger, ApiError> {
+        match (self.time_after_create, self.time_before_expiry) {
+            (Some(text), None) => lasting("lifetimeActions.trigger.timeAfterCreate", &text).map(Trigger::AfterCreate),
+            (None, Some(text)) => lasting("lifetimeActions.trigger.timeBeforeExpiry", &text).map(Trigger::BeforeExpiry),
+            _ => Err(input::invalid("lifetimeActions.trigger: give either timeAfterCreate or timeBeforeExpiry")),
+        }
+    }
+}
+
+fn lasting(member: &str, text: &str) -> Result<Lasting, ApiError> {
+    let wrong = || input::invalid(&format!("{member}: not a length of time in ISO 8601, such as P90D or P1Y"));
+    Lasting::parse(text).ok_or_else(wrong)
+}
+
+/// A policy as it is answered: the rotation first, then the notice (golden 028); one that nobody has set has no id, and
+/// null for attributes (golden 027).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    lifetime_actions: Vec<ActionOut<'a>>,
+    attributes: Option<PolicyAttributesOut<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PolicyAttributesOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_time: Option<&'a str>,
+    created: Timestamp,
+    updated: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct ActionOut<'a> {
+    trigger: TriggerOut<'a>,
+    action: TypeOut,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TriggerOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_after_create: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_before_expiry: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct TypeOut {
+    r#type: &'static str,
+}
+
+impl<'a> PolicyOut<'a> {
+    fn answer(exchange: &Exchange, policy: &'a RotationPolicy) -> Response {
+        let notify = Trigger::BeforeExpiry(policy.notify.clone());
+        let attributes = policy.created.map(|created| PolicyAttributesOut {
+            expiry_time: policy.expiry_time.as_ref().map(Lasting::as_str),
+            created,
+            updated: policy.updated,
+        });
+        let actions = policy.rotate.iter().map(|trigger| ActionOut::new(trigger, "Rotate"));
+        let lifetime_actions = actions.chain([ActionOut::new(&notify, "Notify")]).collect();
+        body::json(StatusCode::OK, &PolicyOut { id: Self::id(exchange, policy), lifetime_actions, attributes })
+    }
+
+    fn id(exchange: &Exchange, policy: &RotationPolicy) -> Option<String> {
+        policy.created?;
+        let name = exchange.name().ok()?;
+        Some(format!("{}/rotationpolicy", exchange.id(Kind::Key, &name, None)))
+    }
+}
+
+impl<'a> ActionOut<'a> {
+    fn new(trigger: &'a Trigger, kind: &'static str) -> Self {
+        let trigger = match trigger {
+            Trigger::AfterCreate(lasting) => {
+                TriggerOut { time_after_create: Some(lasting.as_str()), ..TriggerOut::default() }
+            }
+            Trigger::BeforeExpiry(lasting) => {
+                TriggerOut { time_before_expiry: Some(lasting.as_str()), ..TriggerOut::default() }
+            }
+        };
+        Self { trigger, action: TypeOut { r#type: kind } }
+    }
+}

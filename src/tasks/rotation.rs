@@ -1,0 +1,212 @@
+//! The schedule as a property: whatever is asked of keys and secrets, and however the clock gets where it goes, in one
+//! jump or in steps with restarts between, the same versions are made and the same is told, at the same moments.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::Tasks;
+use super::tests::{DAY, START, vaults};
+use crate::clock::{Clock, Timestamp, VirtualClock};
+use crate::crypto::algorithm::Curve;
+use crate::random;
+use crate::store::{DataKey, Store};
+use crate::vault::keys::rotation::{Lasting, NewRotationPolicy, Trigger};
+use crate::vault::keys::{KeyChange, KeySpec, KeyType, NewKey};
+use crate::vault::object::{GivenAttributes, PageRequest};
+use crate::vault::secrets::{NewSecret, SecretChange, SecretValue};
+use crate::vault::{Call, InitialVault, ObjectName, Refusal, Sku, VaultName, Vaults};
+
+/// What is asked of one of a few objects.
+#[derive(Clone, Debug)]
+enum Deed {
+    Create { exp: Option<u16> },
+    Policy { rotate: Option<(bool, u16)>, notify: Option<u16>, expiry: Option<u16> },
+    Expire { days: u16 },
+    Rotate,
+    Delete,
+    Recover,
+    Purge,
+}
+
+/// A deed for an object (the last is a secret), after some days.
+#[derive(Clone, Debug)]
+struct Step {
+    days: u16,
+    object: u8,
+    deed: Deed,
+}
+
+/// How the days before a step pass.
+#[derive(Clone, Copy, Debug)]
+enum Passing {
+    AtOnce,
+    /// In so many pieces, with a restart after each.
+    Pieces(u8),
+}
+
+const SECRET: u8 = 2;
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let days = || 7_u16..120;
+    prop_oneof![
+        4 => prop::option::of(1_u16..120).prop_map(|exp| Deed::Create { exp }),
+        4 => (prop::option::of((any::<bool>(), days())), prop::option::of(days()), prop::option::of(28_u16..200))
+            .prop_map(|(rotate, notify, expiry)| Deed::Policy { rotate, notify, expiry }),
+        2 => (1_u16..120).prop_map(|days| Deed::Expire { days }),
+        1 => Just(Deed::Rotate),
+        1 => Just(Deed::Delete),
+        2 => Just(Deed::Recover),
+        1 => Just(Deed::Purge),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0_u16..60, 0..=SECRET, deed()).prop_map(|(days, object, deed)| Step { days, object, deed });
+    prop::collection::vec(step, 1..14)
+}
+
+struct Server {
+    store: Store,
+    clock: Arc<VirtualClock>,
+    vaults: Vaults,
+    tasks: Tasks,
+}
+
+impl Server {
+    fn start(store: Store, now: Timestamp) -> Self {
+        let (clock, vaults) = (Arc::new(VirtualClock::starting_at(now)), vaults(&store));
+        Self { tasks: Tasks::new(vaults.clone(), clock.clone()), store, clock, vaults }
+    }
+
+    fn restarted(self) -> Self {
+        let now = self.clock.now();
+        Self::start(self.store, now)
+    }
+
+    async fn pass(mut self, days: u16, passing: Passing) -> Self {
+        let pieces = match passing {
+            Passing::AtOnce => 1,
+            Passing::Pieces(pieces) => i64::from(pieces),
+        };
+        let mut left = i64::from(days) * DAY;
+        for piece in (1..=pieces).rev() {
+            let length = left / piece;
+            left -= length;
+            self.tasks.run_due_after(|| self.clock.advance(length)).await.unwrap();
+            if pieces > 1 {
+                self = self.restarted();
+            }
+        }
+        self
+    }
+
+    async fn call(&self) -> Call {
+        let vault = self.vaults.find(&VaultName::local()).await.unwrap().unwrap();
+        Call::of_the_server(vault, self.clock.now())
+    }
+
+    /// Does it; what is refused is refused in every world alike.
+    async fn does(&self, step: &Step) -> Result<(), Refusal> {
+        let (call, now) = (&self.call().await, self.clock.now());
+        let name = &ObjectName::parse(&format!("o{}", step.object)).unwrap();
+        let ends = |days: u16| now.plus_seconds(i64::from(days) * DAY);
+        let given = |exp: Option<u16>| GivenAttributes { exp: exp.map(ends), ..GivenAttributes::default() };
+        let (vaults, is_key) = (&self.vaults, step.object != SECRET);
+        match &step.deed {
+            Deed::Create { exp } if is_key => {
+                let new = NewKey { attributes: given(*exp), ..NewKey::of(KeyType::Ec) };
+                vaults.create_key(call, name, new, KeySpec::Ec(Curve::P256)).await.map(drop)
+            }
+            Deed::Create { exp } => {
+                let value = SecretValue::from("v".to_owned());
+                let new = NewSecret { value, content_type: None, attributes: given(*exp), tags: None };
+                vaults.set_secret(call, name, &new).await.map(drop)
+            }
+            Deed::Policy { rotate, notify, expiry } if is_key => {
+                let lasting = |days: &u16| Lasting::parse(&format!("P{days}D")).unwrap();
+                let trigger = |(after, days): &(bool, u16)| match after {
+                    true => Trigger::AfterCreate(lasting(days)),
+                    false => Trigger::BeforeExpiry(lasting(days)),
+                };
+                let (rotate, notify) = (rotate.as_ref().map(trigger), notify.as_ref().map(lasting));
+                let wanted = NewRotationPolicy { rotate, notify, expiry_time: expiry.as_ref().map(lasting) };
+                vaults.set_rotation_policy(call, name, &wanted).await.map(drop)
+            }
+            Deed::Expire { days } if is_key => {
+                let change = KeyChange { attributes: given(Some(*days)), ..KeyChange::default() };
+                vaults.update_key(call, name, None, &change).await.map(drop)
+            }
+            Deed::Expire { days } => {
+                let change = SecretChange { attributes: given(Some(*days)), ..SecretChange::default() };
+                vaults.update_secret(call, name, None, &change).await.map(drop)
+            }
+            Deed::Rotate if is_key => vaults.rotate_key(call, name).await.map(drop),
+            Deed::Rotate | Deed::Policy { .. } => Ok(()),
+            Deed::Delete if is_key => vaults.delete_key(call, name).await.map(drop),
+            Deed::Delete => vaults.delete_secret(call, name).await.map(drop),
+            Deed::Recover if is_key => vaults.recover_key(call, name).await.map(drop),
+            Deed::Recover => vaults.recover_secret(call, name).await.map(drop),
+            Deed::Purge if is_key => vaults.purge_key(call, name).await,
+            Deed::Purge => vaults.purge_secret(call, name).await,
+        }
+    }
+
+    /// Everything that can be told apart but by chance: versions by their dates, and what was told.
+    async fn seen(&self) -> Vec<String> {
+        let (call, page) = (self.call().await, PageRequest { after: None, limit: usize::MAX - 1 });
+        let mut seen = Vec::new();
+        for object in 0..SECRET {
+            let name = ObjectName::parse(&format!("o{object}")).unwrap();
+            let listed = self.vaults.list_key_versions(&call, &name, &page).await;
+            let versions = listed.into_iter().flat_map(|page| page.items);
+            let dates = versions.map(|found| (found.record.attributes.created, found.record.attributes.exp));
+            let mut lines: Vec<_> = dates.map(|dates| format!("{name} {dates:?}")).collect();
+            lines.sort();
+            seen.extend(lines);
+        }
+        let events = self.vaults.events(0, usize::MAX).await.unwrap();
+        let mut told: Vec<_> = events
+            .iter()
+            .map(|(_, event)| {
+                let about = event.about.as_ref().unwrap();
+                format!("{} {:?} {} {:?}", event.at, event.what, about.name, about.exp)
+            })
+            .collect();
+        told.sort();
+        seen.extend(told);
+        seen
+    }
+}
+
+async fn played(steps: &[Step], passing: Passing) -> Vec<String> {
+    let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+    let mut server = Server::start(store, START);
+    let initial = InitialVault { retention_days: 30, ..InitialVault::named(VaultName::local(), Sku::Standard) };
+    server.vaults.apply(initial, START).await.unwrap();
+    let mut outcomes = Vec::new();
+    for step in steps {
+        server = server.pass(step.days, passing).await;
+        outcomes.push(format!("{:?}", server.does(step).await.map_err(|refusal| std::mem::discriminant(&refusal))));
+        // What was due already is done at the same moment, before the clock moves on.
+        server.tasks.run_due_after(|| ()).await.unwrap();
+    }
+    server = server.pass(200, passing).await;
+    outcomes.extend(server.seen().await);
+    outcomes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn time_in_pieces_with_restarts_comes_to_the_same_as_one_jump(steps in steps(), pieces in 2_u8..9) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let expected = played(&steps, Passing::AtOnce).await;
+            let pieces = played(&steps, Passing::Pieces(pieces)).await;
+            prop_assert_eq!(expected, pieces);
+            Ok(())
+        })?;
+    }
+}
