@@ -6,7 +6,8 @@
 //! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
 //! trusts; [`access`] decides. [`records`] are typed values
 //! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
-//! [`remote`] is the other side: a vault as its clients see it.
+//! [`remote`] is the other side: a vault as its clients see it, and [`factory`] a
+//! program that depends on one.
 
 pub mod access;
 pub mod app;
@@ -17,6 +18,7 @@ pub mod crypto;
 pub mod directory;
 pub mod doors;
 pub mod embedded;
+pub mod factory;
 pub mod faults;
 pub mod http;
 pub mod issuers;

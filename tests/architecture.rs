@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
+    ("factory", &["clock", "crypto", "random", "remote"]),
     ("faults", &["clock", "random"]),
     ("issuers", &["clock", "directory"]),
     ("remote", &["crypto"]),

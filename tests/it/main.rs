@@ -19,6 +19,7 @@ mod durability;
 mod embedded;
 mod entra;
 mod errors;
+mod factory;
 mod faults;
 mod golden;
 #[expect(unreachable_pub, reason = "the tests' own toolbox")]

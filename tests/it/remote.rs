@@ -167,7 +167,7 @@ fn who_is_not_trusted_is_not_spoken_to() {
     let stranger = Trust::default().agent();
     let vault = Vault::new(stranger, ground.server.vault_url("acme").unwrap(), app()).unwrap();
     assert!(matches!(vault.tenant(), Err(Failure::Unreachable(_))));
-    let elsewhere = Vault::new(ground.agent.clone(), "https://nobody.vault.localhost:1", app()).unwrap();
+    let elsewhere = Vault::new(ground.agent, "https://nobody.vault.localhost:1", app()).unwrap();
     assert!(elsewhere.tenant().unwrap_err().to_string().starts_with("no answer: nobody.vault.localhost:1: "));
 }
 
@@ -175,7 +175,7 @@ fn who_is_not_trusted_is_not_spoken_to() {
 fn a_host_whose_resource_would_be_good_elsewhere_gets_no_token() {
     let ground = ground();
     let bare = format!("https://localhost:{}", ground.server.port());
-    let vault = Vault::new(ground.agent.clone(), &bare, app()).unwrap();
+    let vault = Vault::new(ground.agent, &bare, app()).unwrap();
     let told = vault.key("k", None).unwrap_err().to_string();
     assert!(told.contains("asks for a token for https://vault.azure.net, which would be good elsewhere"), "{told}");
 }
