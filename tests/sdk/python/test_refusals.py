@@ -3,7 +3,7 @@
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.identity import ManagedIdentityCredential
-from azure.keyvault.keys import KeyClient
+from azure.keyvault.keys import KeyClient, KeyRotationPolicy
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
 
@@ -18,6 +18,9 @@ KEY_CALLS = {
     "keys/delete": lambda client: client.begin_delete_key("refused"),
     "keys/recover": lambda client: client.begin_recover_deleted_key("refused"),
     "keys/purge": lambda client: client.purge_deleted_key("refused"),
+    "keys/rotate": lambda client: client.rotate_key("refused"),
+    "keys/getrotationpolicy": lambda client: client.get_key_rotation_policy("refused"),
+    "keys/setrotationpolicy": lambda client: client.update_key_rotation_policy("refused", KeyRotationPolicy()),
     "keys/backup": lambda client: client.backup_key("refused"),
     "keys/restore": lambda client: client.restore_key_backup(b"a backup"),
 }
