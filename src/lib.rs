@@ -17,6 +17,7 @@ pub mod config;
 pub mod crypto;
 pub mod directory;
 pub mod doors;
+pub mod drills;
 pub mod embedded;
 pub mod factory;
 pub mod faults;

@@ -15,6 +15,7 @@ mod commands;
 mod copies;
 mod create;
 mod deletion;
+mod drills;
 mod durability;
 mod embedded;
 mod entra;
