@@ -6,6 +6,8 @@
 //! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
 //! trusts ([`outgoing`] is how), [`events`] tells webhooks what happened; [`access`] decides. [`records`] are typed values
 //! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
+//! [`remote`] is the other side: a vault as its clients see it, and [`factory`] a
+//! program that depends on one.
 
 pub mod access;
 pub mod app;
@@ -15,8 +17,10 @@ pub mod config;
 pub mod crypto;
 pub mod directory;
 pub mod doors;
+pub mod drills;
 pub mod embedded;
 pub mod events;
+pub mod factory;
 pub mod faults;
 pub mod http;
 pub mod issuers;
@@ -25,6 +29,7 @@ pub mod outgoing;
 pub mod proxy;
 pub mod random;
 pub mod records;
+pub mod remote;
 pub mod snapshot;
 pub mod store;
 pub mod tasks;

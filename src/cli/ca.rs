@@ -61,7 +61,7 @@ enum Form {
 
 impl CaCommand {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let authority = Authority::read(&self.path()?).map_err(|error| {
+        let authority = Authority::read(&self.target.ca(self.certs.as_deref())?).map_err(|error| {
             Failure::failed(format!(
                 "{error}; start a server with `keyhaven serve`, or name its --certs, --data or --ready-file"
             ))
@@ -79,20 +79,6 @@ impl CaCommand {
             }
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// A flag says where, else the running server, else the environment and the data directory.
-    fn path(&self) -> Result<PathBuf, Failure> {
-        let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        let dir = match &self.certs {
-            Some(dir) => dir.clone(),
-            None if self.target.is_there() => return Ok(self.target.ready()?.ca),
-            None => match kept {
-                Some(dir) if !self.target.is_named() => dir,
-                _ => self.target.data()?.join("certs"),
-            },
-        };
-        Ok(dir.join("ca.pem"))
     }
 }
 

@@ -103,8 +103,23 @@ impl Target {
         server::data_dir(self.data.as_deref())
     }
 
+    /// The certificate of its CA: a directory that was named says where, else the running server, else the environment and
+    /// the data directory.
+    pub(super) fn ca(&self, certs: Option<&Path>) -> Result<PathBuf, Failure> {
+        let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let dir = match certs {
+            Some(dir) => dir.to_owned(),
+            None if self.is_there() => return Ok(self.ready()?.ca),
+            None => match kept {
+                Some(dir) if !self.is_named() => dir,
+                _ => self.data()?.join("certs"),
+            },
+        };
+        Ok(dir.join("ca.pem"))
+    }
+
     /// The ready file.
-    fn path(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         match &self.ready_file {
             Some(path) => Ok(path.clone()),
             None => Ok(self.data()?.join(READY_FILE)),

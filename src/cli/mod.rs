@@ -4,6 +4,7 @@ mod address;
 mod ca;
 mod client;
 mod clock;
+mod drill;
 mod env;
 mod environment;
 mod files;
@@ -51,6 +52,8 @@ enum Command {
     Vault(vault::Vault),
     /// Show, add or remove identities of a running server, or get a token of one
     Identity(identity::Identity),
+    /// Rehearse key handling: rotation, revocation, recovery, credentials, the renewal of the system key
+    Drill(drill::DrillCommand),
     /// Put everything back to what the server's configuration says
     Reset(state::Reset),
     /// Save everything a server keeps as one file, or load it again
@@ -106,6 +109,7 @@ impl Cli {
                 Command::Clock(clock) => clock.execute().await,
                 Command::Vault(vault) => vault.execute().await,
                 Command::Identity(identity) => identity.execute().await,
+                Command::Drill(drill) => drill.execute().await,
                 Command::Reset(reset) => reset.execute().await,
                 Command::Snapshot(snapshot) => snapshot.execute().await,
             }

@@ -102,7 +102,7 @@ describe("a rotation policy", () => {
       () => stranger.updateKeyRotationPolicy("policy-usual", { lifetimeActions: [] }),
       () => stranger.rotateKey("policy-usual"),
     ]) {
-      await assert.rejects(call(), refusal(403, "Forbidden", "AccessDenied"));
+      await assert.rejects(call(), refusal(403, "Forbidden", "ForbiddenByPolicy"));
     }
   });
 });

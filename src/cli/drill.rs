@@ -1,0 +1,218 @@
+//! `keyhaven drill`: rehearsals of key handling, against a server of their own or any vault.
+
+use std::io::{Stdout, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
+
+use super::env::Target;
+use super::{Failure, environment};
+use crate::app::{Ready, Variables};
+use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};
+
+/// The exit status of a command that an interruption ended, in the shell's convention.
+const INTERRUPTED: u8 = 130;
+
+/// Rehearse key handling, step by step: done, expected, seen, time, verdict.
+///
+/// A reference factory, whose data is encrypted under a key of the vault, lives through what keys live through. Without --vault
+/// that happens on a server of the drill's own, which is gone afterwards. A step that something is missing for is told as
+/// "not run", with what to give. The exit status is 1 when a step failed.
+///
+/// Drills use names of their own in each run. They put policies, identities and faults back as they were and delete what they
+/// made; in a vault with purge protection, deleted keys stay until their time is over. A virtual clock is moved forward, by
+/// two years and more in `system-key`, and stays there: what else lives in that server grows older too.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct DrillCommand {
+    /// Which drill
+    #[arg(value_name = "DRILL", default_value = "all", hide_default_value = true)]
+    drill: Which,
+
+    /// The vault to drill at [default: one of a private server]. Without --admin you sign in as your programs do, by
+    /// AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or by IDENTITY_ENDPOINT and IDENTITY_HEADER
+    #[arg(long, value_name = "URL")]
+    vault: Option<String>,
+
+    /// The admin API of its server, for policies, identities, clock and faults; its key comes from KEYHAVEN_ADMIN_KEY, the
+    /// ready file or the data directory. The drills then make identities of their own
+    #[arg(long, value_name = "URL", requires = "vault")]
+    admin: Option<String>,
+
+    /// The form of the report on stdout
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    report: Form,
+
+    /// A command for `sh -c`, run before and after each step; when it fails, so does the step. It finds KEYHAVEN_DRILL,
+    /// KEYHAVEN_DRILL_STEP, KEYHAVEN_DRILL_MOMENT (before, after), KEYHAVEN_VAULT_URL and the variables of `keyhaven env`; besides
+    /// KEYHAVEN_DRILL_KEY or KEYHAVEN_DRILL_SECRET (the URL of what is drilled) and KEYHAVEN_DRILL_CLIENT_ID (the identity that
+    /// loses access in `revocation`)
+    #[arg(long, value_name = "CMD")]
+    exec: Option<String>,
+
+    #[command(flatten)]
+    target: Target,
+}
+
+const EXAMPLES: &str = "\
+Everything, on a private server:
+  keyhaven drill
+
+At a server started with `keyhaven serve --clock virtual`:
+  keyhaven drill all --vault https://local.vault.localhost:8443 --admin http://127.0.0.1:8081
+
+Your own program reads its data before and after every step:
+  keyhaven drill rotation --exec './read-my-data'
+
+For the table of a CI server:
+  keyhaven drill --report junit > drills.xml";
+
+/// The drills by name, and all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// A key gets new versions, by hand and by policy; data is re-wrapped, and old versions are disabled
+    Rotation,
+    /// Access ends: the policy withdrawn, the key disabled or expired, the identity deleted; and comes back
+    Revocation,
+    /// A key is deleted, recovered, restored elsewhere; the server dies in the middle of a rotation and of a re-wrap
+    Recovery,
+    /// A stored secret gets new versions while readers run; it is deleted and recovered
+    Credentials,
+    /// The factory's own certificate-protected key is renewed after two years, and all stored credentials migrate
+    SystemKey,
+    /// All of them
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Plain lines for people, as the steps end
+    Text,
+    /// One JSON document
+    Json,
+    /// JUnit's XML
+    Junit,
+}
+
+impl DrillCommand {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, program) = (stop.clone(), std::env::current_exe().map_err(Failure::failed)?);
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+        let mut drilling = tokio::task::spawn_blocking(move || self.drill(&program, &stop));
+        let report = loop {
+            tokio::select! {
+                report = &mut drilling => break report.map_err(Failure::failed)??,
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if stopped.swap(true, Ordering::Relaxed) {
+                return Err(Failure::failed("interrupted twice: what the drill changed may not be put back"));
+            }
+            eprintln!("keyhaven: interrupted; the step under way ends, then everything is put back");
+        };
+        Ok(match (stopped.load(Ordering::Relaxed), report.counts().failed) {
+            (true, _) => ExitCode::from(INTERRUPTED),
+            (false, 0) => ExitCode::SUCCESS,
+            (false, _) => ExitCode::FAILURE,
+        })
+    }
+
+    fn drill(&self, program: &Path, stop: &AtomicBool) -> Result<Report, Failure> {
+        let (ground, variables) = self.ground(program)?;
+        let hooks = self.exec.clone().map(|command| Hooks::new(command, variables));
+        let mut text = Text::new((self.report == Form::Text).then(std::io::stdout));
+        text.begin(&ground.vault(), ground.place());
+        let report = drills::run(ground, self.drill.drills(), hooks, stop, &mut text);
+        self.end(&mut text, &report);
+        Ok(report)
+    }
+
+    fn end(&self, text: &mut Text<Stdout>, report: &Report) {
+        let document = match self.report {
+            Form::Text => return text.end(report),
+            Form::Json => report.json(),
+            Form::Junit => report.junit(),
+        };
+        // Nobody may be reading.
+        let _ = std::io::stdout().write_all(document.as_bytes());
+    }
+
+    /// Where to drill, and what a command finds there.
+    fn ground(&self, program: &Path) -> Result<(Ground, Variables), Failure> {
+        let Some(vault) = &self.vault else {
+            let server = OwnServer::start(program).map_err(Failure::failed)?;
+            let ready = serde_json::from_value(server.ready().clone()).map_err(Failure::failed)?;
+            let variables = variables(&ready, &server.ready_file());
+            return Ok((Ground::own(server).map_err(Failure::failed)?, variables));
+        };
+        let ready = self.target.is_there().then(|| self.target.ready()).transpose()?;
+        let ready = ready.filter(|ready| serves(ready, vault));
+        let admin =
+            self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminDoor { url, key }));
+        let aim = Aim { vault: vault.clone(), admin: admin.transpose()?, trusted: self.trusted() };
+        let variables = match (&ready, self.target.path()) {
+            (Some(ready), Ok(file)) => variables(ready, &file),
+            _ => Variables::new(),
+        };
+        Ok((Ground::at(aim).map_err(Failure::failed)?, variables))
+    }
+
+    /// The environment says it, else the ready file of that server does, else the data directory.
+    fn admin_key(&self, url: &str, ready: Option<&Ready>) -> Result<Zeroizing<String>, Failure> {
+        if let Some(key) = std::env::var("KEYHAVEN_ADMIN_KEY").ok().filter(|key| !key.is_empty()) {
+            return Ok(Zeroizing::new(key));
+        }
+        let is_of = |ready: &&Ready| ready.admin.as_ref().is_some_and(|address| url.ends_with(address.as_str()));
+        if let Some(ready) = ready.filter(is_of) {
+            return Ok(Zeroizing::new(ready.admin_key.clone()));
+        }
+        let path = self.target.data()?.join("admin.key");
+        let hint = "set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data";
+        let text = std::fs::read_to_string(&path);
+        let text =
+            text.map_err(|error| Failure::usage(format!("no key for --admin ({}: {error}); {hint}", path.display())));
+        text.map(|text| Zeroizing::new(text.trim().to_owned()))
+    }
+
+    /// The CA of the server on this machine, if one is found: a vault elsewhere needs none.
+    fn trusted(&self) -> Vec<String> {
+        let found = self.target.ca(None).ok().and_then(|path| std::fs::read_to_string(path).ok());
+        found.into_iter().collect()
+    }
+}
+
+impl Which {
+    fn drills(self) -> &'static [Drill] {
+        match self {
+            Self::Rotation => &[Drill::Rotation],
+            Self::Revocation => &[Drill::Revocation],
+            Self::Recovery => &[Drill::Recovery],
+            Self::Credentials => &[Drill::Credentials],
+            Self::SystemKey => &[Drill::SystemKey],
+            Self::All => &Drill::ALL,
+        }
+    }
+}
+
+/// What `keyhaven env` prints for the server of this ready file.
+fn variables(ready: &Ready, file: &Path) -> Variables {
+    let mut set = environment::of_shell(&ready.env, &environment::current()).set;
+    set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
+    set
+}
+
+/// Whether the server of a ready file has the vault at `url`: by one of its URLs, or by its port.
+fn serves(ready: &Ready, url: &str) -> bool {
+    let url = url.trim_end_matches('/');
+    let port = ready.listen.rsplit(':').next().unwrap_or_default();
+    ready.vaults.values().any(|one| one == url)
+        || ready.env.get("KEYHAVEN_VAULT_URL").is_some_and(|one| one == url)
+        || url.rsplit(':').next() == Some(port)
+}

@@ -1,0 +1,69 @@
+//! What a drill made in a vault, and how it goes.
+
+use crate::remote::{Failure, Vault, VaultUrl};
+
+/// A key or a secret that a drill made.
+pub(super) struct Made {
+    kind: Kind,
+    vault: VaultUrl,
+    name: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Key,
+    Secret,
+}
+
+impl Made {
+    pub(super) fn key(vault: VaultUrl, name: &str) -> Self {
+        Self { kind: Kind::Key, vault, name: name.to_owned() }
+    }
+
+    pub(super) fn secret(vault: VaultUrl, name: &str) -> Self {
+        Self { kind: Kind::Secret, vault, name: name.to_owned() }
+    }
+
+    /// Where it is.
+    pub(super) const fn vault(&self) -> &VaultUrl {
+        &self.vault
+    }
+
+    /// Deletes it, and purges it where that is allowed; what there is to tell of it.
+    pub(super) fn removed(&self, vault: &Vault) -> Option<String> {
+        let what = match self.kind {
+            Kind::Key => "key",
+            Kind::Secret => "secret",
+        };
+        // What is deleted already is not found.
+        match self.delete(vault) {
+            Err(failure) if failure.status() != Some(404) => {
+                return Some(format!("the {what} {} is left behind: {failure}", self.name));
+            }
+            _ => {}
+        }
+        match self.purge(vault) {
+            Ok(()) => None,
+            Err(failure) if failure.status() == Some(404) => None,
+            Err(failure) if failure.status() == Some(403) => Some(format!(
+                "the {what} {} is deleted, and stays so until its time is over: it may not be purged",
+                self.name
+            )),
+            Err(failure) => Some(format!("the {what} {} is deleted and not purged: {failure}", self.name)),
+        }
+    }
+
+    fn delete(&self, vault: &Vault) -> Result<(), Failure> {
+        match self.kind {
+            Kind::Key => vault.delete_key(&self.name).map(drop),
+            Kind::Secret => vault.delete_secret(&self.name).map(drop),
+        }
+    }
+
+    fn purge(&self, vault: &Vault) -> Result<(), Failure> {
+        match self.kind {
+            Kind::Key => vault.purge_key(&self.name),
+            Kind::Secret => vault.purge_secret(&self.name),
+        }
+    }
+}

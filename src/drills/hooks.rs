@@ -1,0 +1,160 @@
+//! The command of `--exec`: a user's own program, run before and after each step.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// How long the command may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked at.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How much of the end of its output is read for the last line, in bytes.
+const TAIL: u64 = 4096;
+
+/// When the command is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+}
+
+impl Moment {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// The command and what it finds in its environment. That may hold keys, so it has no `Debug`.
+pub struct Hooks {
+    command: String,
+    variables: BTreeMap<String, String>,
+    /// What the drill that is played adds.
+    of_drill: Vec<(&'static str, String)>,
+    patience: Duration,
+}
+
+impl Hooks {
+    /// `command` for `sh -c`, with `variables` in its environment besides what is there.
+    pub const fn new(command: String, variables: BTreeMap<String, String>) -> Self {
+        Self { command, variables, of_drill: Vec::new(), patience: PATIENCE }
+    }
+
+    /// What the drill that is played next adds to the environment.
+    pub(super) fn of_drill(&mut self, variables: Vec<(&'static str, String)>) {
+        self.of_drill = variables;
+    }
+
+    /// Runs the command around a step.
+    ///
+    /// # Errors
+    /// Why it did not end well.
+    pub(super) fn run(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
+        let failed = |why: String| format!("{} the step, the command {why}", moment.word());
+        self.ended_well(drill, step, moment).map_err(failed)
+    }
+
+    fn ended_well(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
+        let unusable = |error: std::io::Error| format!("could not be run: {error}");
+        let mut output = tempfile::tempfile().map_err(unusable)?;
+        let mut child = self.start(drill, step, moment, &output).map_err(unusable)?;
+        let status = self.wait(&mut child).map_err(unusable)?;
+        let last = last_line(&mut output);
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!("ended with {}: {last}", words(status))),
+            None => Err(format!("was still running after {} s and was killed: {last}", self.patience.as_secs())),
+        }
+    }
+
+    /// In a process group of its own, so that all of it can be ended.
+    fn start(&self, drill: &str, step: &str, moment: Moment, output: &File) -> std::io::Result<Child> {
+        Command::new("sh")
+            .args(["-c", &self.command])
+            .envs(&self.variables)
+            .envs(self.of_drill.iter().map(|(name, value)| (*name, value)))
+            .env("KEYHAVEN_DRILL", drill)
+            .env("KEYHAVEN_DRILL_STEP", step)
+            .env("KEYHAVEN_DRILL_MOMENT", moment.word())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?)
+            .process_group(0)
+            .spawn()
+    }
+
+    /// How it ended; none when it had to be killed.
+    fn wait(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+        let started = Instant::now();
+        while started.elapsed() < self.patience {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        child.wait()?;
+        Ok(None)
+    }
+}
+
+fn words(status: ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("status {code}"))
+}
+
+/// The last line that is not blank.
+pub(super) fn last_line(output: &mut File) -> String {
+    let mut bytes = Vec::new();
+    let length = output.metadata().map_or(0, |about| about.len());
+    let from = SeekFrom::Start(length.saturating_sub(TAIL));
+    if output.seek(from).and_then(|_| output.read_to_end(&mut bytes)).is_err() {
+        return "its output could not be read".to_owned();
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it printed nothing").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(command: &str, patience: Duration) -> Result<(), String> {
+        let variables = BTreeMap::from([("KEYHAVEN_VAULT_URL".to_owned(), "https://v".to_owned())]);
+        let hooks = Hooks { patience, ..Hooks::new(command.to_owned(), variables) };
+        hooks.run("rotation", "enable", Moment::Before)
+    }
+
+    #[test]
+    fn it_finds_the_step_in_its_environment() {
+        let all = "$KEYHAVEN_DRILL $KEYHAVEN_DRILL_STEP $KEYHAVEN_DRILL_MOMENT $KEYHAVEN_VAULT_URL";
+        let test = format!("test \"{all}\" = 'rotation enable before https://v'");
+        assert_eq!(ran(&test, PATIENCE), Ok(()));
+    }
+
+    #[test]
+    fn what_it_printed_last_is_told() {
+        let told = ran("echo first; echo last >&2; echo; exit 7", PATIENCE).unwrap_err();
+        assert_eq!(told, "before the step, the command ended with status 7: last");
+        assert_eq!(
+            ran("exit 1", PATIENCE).unwrap_err(),
+            "before the step, the command ended with status 1: it printed nothing"
+        );
+    }
+
+    #[test]
+    fn it_does_not_run_for_ever() {
+        let started = Instant::now();
+        let told = ran("echo waiting; sleep 60 & wait", Duration::from_millis(200)).unwrap_err();
+        assert_eq!(told, "before the step, the command was still running after 0 s and was killed: waiting");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}

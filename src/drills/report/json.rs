@@ -1,0 +1,67 @@
+//! The report as one JSON document.
+
+use serde_json::{Value, json};
+
+use super::{Counts, Played, Report};
+use crate::drills::step::Step;
+
+pub(super) fn document(report: &Report) -> String {
+    let counts = report.counts();
+    let document = json!({
+        "vault": report.vault,
+        "place": report.place,
+        "verdict": verdict(counts),
+        "passed": counts.passed,
+        "failed": counts.failed,
+        "notRun": counts.not_run,
+        "seconds": report.took.as_secs_f64(),
+        "drills": report.drills.iter().map(drill).collect::<Vec<_>>(),
+        "notes": report.notes,
+    });
+    format!("{document:#}\n")
+}
+
+const fn verdict(counts: Counts) -> &'static str {
+    if counts.failed == 0 { "passed" } else { "failed" }
+}
+
+fn drill(played: &Played) -> Value {
+    json!({
+        "drill": played.drill.name(),
+        "verdict": verdict(Counts::of(&played.steps)),
+        "seconds": played.took.as_secs_f64(),
+        "steps": played.steps.iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "step": step.name,
+        "done": step.done,
+        "expected": step.expected,
+        "seen": step.seen,
+        "seconds": step.took.as_secs_f64(),
+        "verdict": step.verdict.words(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn it_has_every_step_with_all_that_is_known_of_it() {
+        let report = sample::report();
+        let read: Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!((&read["passed"], &read["failed"], &read["notRun"]), (&1.into(), &1.into(), &1.into()));
+        assert_eq!((&read["verdict"], &read["drills"][0]["verdict"]), (&"failed".into(), &"failed".into()));
+        let expected = json!({
+            "step": "by-policy", "done": "the key is rotated", "expected": "a new version, \"latest\" <b> & all",
+            "seen": "the lever 'clock' is missing: start the server with --clock virtual",
+            "seconds": 1.234, "verdict": "not run",
+        });
+        assert_eq!(read["drills"][0]["steps"][2], expected);
+        assert_eq!(read["notes"], json!(["key k-1 is left behind"]));
+    }
+}

@@ -1,0 +1,118 @@
+//! The report as JUnit's XML, as CI servers read it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{Counts, Played, Report};
+use crate::drills::step::{Step, Verdict};
+
+pub(super) fn document(report: &Report) -> String {
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let head = attributes(report.counts(), report.took);
+    let _ = writeln!(xml, "<testsuites name=\"keyhaven drill\" {head}>");
+    for played in &report.drills {
+        suite(&mut xml, report, played);
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+fn attributes(counts: Counts, took: Duration) -> String {
+    let (all, failed, skipped) = (counts.all(), counts.failed, counts.not_run);
+    let seconds = took.as_secs_f64();
+    format!("tests=\"{all}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"")
+}
+
+fn suite(xml: &mut String, report: &Report, played: &Played) {
+    let (name, head) = (played.drill.name(), attributes(Counts::of(&played.steps), played.took));
+    let _ = writeln!(xml, "  <testsuite name=\"{name}\" {head}>");
+    let vault = escaped(&report.vault);
+    let _ = writeln!(xml, "    <properties><property name=\"vault\" value=\"{vault}\"/></properties>");
+    for step in &played.steps {
+        case(xml, name, step);
+    }
+    if !report.notes.is_empty() {
+        let _ = writeln!(xml, "    <system-out>{}</system-out>", escaped(&report.notes.join("\n")));
+    }
+    xml.push_str("  </testsuite>\n");
+}
+
+fn case(xml: &mut String, drill: &str, step: &Step) {
+    let (name, seconds) = (step.name, step.took.as_secs_f64());
+    let _ = writeln!(xml, "    <testcase classname=\"keyhaven.drill.{drill}\" name=\"{name}\" time=\"{seconds:.3}\">");
+    let (seen, told) = (escaped(&step.seen), escaped(&told(step)));
+    let _ = match step.verdict {
+        Verdict::Passed => writeln!(xml, "      <system-out>{told}</system-out>"),
+        Verdict::Failed => writeln!(xml, "      <failure message=\"{seen}\">{told}</failure>"),
+        Verdict::NotRun => writeln!(xml, "      <skipped message=\"{seen}\"/>"),
+    };
+    xml.push_str("    </testcase>\n");
+}
+
+fn told(step: &Step) -> String {
+    format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen)
+}
+
+/// Text for an element or an attribute. XML 1.0 has no way to write most control characters.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\n' => safe.push_str("&#10;"),
+            '\t' => safe.push_str("&#9;"),
+            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            c if c.is_control() => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_ends_what_it_stands_in() {
+        assert_eq!(escaped("a<b>&\"c\" ]]>\n\u{1b}[0m"), "a&lt;b&gt;&amp;&quot;c&quot; ]]&gt;&#10;\u{fffd}[0m");
+    }
+
+    #[test]
+    fn each_verdict_has_its_element() {
+        let xml = sample::report().junit();
+        assert!(
+            xml.contains(r#"name="keyhaven drill" tests="3" failures="1" errors="0" skipped="1" time="4.000""#),
+            "{xml}"
+        );
+        assert!(xml.contains(r#"<testcase classname="keyhaven.drill.rotation" name="enable" time="1.234">"#), "{xml}");
+        assert!(xml.contains("<failure message=\"403 &lt;Forbidden&gt;"), "{xml}");
+        assert!(xml.contains("<skipped message=\"the lever 'clock' is missing"), "{xml}");
+    }
+
+    /// Python's parser is the second opinion on what is well-formed.
+    #[test]
+    fn another_parser_reads_it_back() {
+        let script = "import sys, xml.etree.ElementTree as t\n\
+                      for case in t.fromstring(sys.stdin.buffer.read()).iter('testcase'):\n  \
+                      print(case.get('name'), [(e.tag, e.get('message')) for e in case])";
+        use std::process::{Command, Stdio};
+        let mut python = Command::new("python3");
+        let mut child = python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), sample::report().junit().as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let read = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            read.starts_with("enable [('system-out', None)]\nrotate [('failure', '403 <Forbidden> & \"no\" ]]> "),
+            "{read}"
+        );
+        assert!(read.ends_with(
+            "by-policy [('skipped', \"the lever 'clock' is missing: start the server with --clock virtual\")]\n"
+        ));
+    }
+}

@@ -1,0 +1,110 @@
+//! What drills found, as a value; and its forms: for people, for programs, for the tables of CI.
+
+mod json;
+mod junit;
+mod text;
+
+use std::time::Duration;
+
+use super::Drill;
+use super::step::{Step, Verdict};
+
+pub use text::Text;
+
+/// What drills found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The URL of the vault.
+    pub vault: String,
+    /// Where that is: a server of the drill's own, a vault of a server that was named.
+    pub place: String,
+    /// The drills, in the order they were played.
+    pub drills: Vec<Played>,
+    /// What is left behind, and what could not be put back.
+    pub notes: Vec<String>,
+    /// How long everything took.
+    pub took: Duration,
+}
+
+/// A drill that was played.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// Which.
+    pub drill: Drill,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How many steps there are of each verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Not run.
+    pub not_run: usize,
+}
+
+impl Report {
+    /// The steps of all drills, counted.
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.drills.iter().flat_map(|played| &played.steps))
+    }
+
+    /// One JSON document.
+    pub fn json(&self) -> String {
+        json::document(self)
+    }
+
+    /// JUnit's XML: a suite for each drill, a case for each step; one that was not run is skipped.
+    pub fn junit(&self) -> String {
+        junit::document(self)
+    }
+}
+
+impl Counts {
+    fn of<'s>(steps: impl IntoIterator<Item = &'s Step>) -> Self {
+        steps.into_iter().fold(Self::default(), |mut counts, step| {
+            match step.verdict {
+                Verdict::Passed => counts.passed += 1,
+                Verdict::Failed => counts.failed += 1,
+                Verdict::NotRun => counts.not_run += 1,
+            }
+            counts
+        })
+    }
+
+    const fn all(self) -> usize {
+        self.passed + self.failed + self.not_run
+    }
+}
+
+#[cfg(test)]
+pub(super) mod sample {
+    use super::*;
+
+    fn step(name: &'static str, verdict: Verdict, seen: &str) -> Step {
+        let (done, expected) = ("the key is rotated", "a new version, \"latest\" <b> & all");
+        Step { name, done, expected, seen: seen.to_owned(), took: Duration::from_millis(1234), verdict }
+    }
+
+    /// A report with a step of each verdict.
+    pub(in super::super) fn report() -> Report {
+        let steps = vec![
+            step("enable", Verdict::Passed, "version 0a"),
+            step("rotate", Verdict::Failed, "403 <Forbidden> & \"no\" ]]> \u{1b}[0m\nmore"),
+            step("by-policy", Verdict::NotRun, "the lever 'clock' is missing: start the server with --clock virtual"),
+        ];
+        let took = Duration::from_millis(4000);
+        Report {
+            vault: "https://drill.vault.localhost:8443".to_owned(),
+            place: "a server of the drill's own".to_owned(),
+            drills: vec![Played { drill: Drill::Rotation, steps, took }],
+            notes: vec!["key k-1 is left behind".to_owned()],
+            took,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A server of the drill's own: a process that can be killed, and started again on the same data.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::admin::AdminDoor;
+use super::hooks::last_line;
+
+/// How long the server may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often its ready file is looked for.
+const PAUSE: Duration = Duration::from_millis(5);
+/// The name of its vault.
+const VAULT: &str = "drill";
+
+/// A server of the drill's own. It goes with this value, and all that it kept.
+pub struct OwnServer {
+    program: PathBuf,
+    dir: TempDir,
+    child: Child,
+    ready: Value,
+}
+
+impl OwnServer {
+    /// Starts `program`, a `keyhaven`, with a premium vault with purge protection and a virtual clock, on free ports.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn start(program: &Path) -> Result<Self, String> {
+        let unusable = |error: std::io::Error| format!("no server can be started: {error}");
+        let dir = tempfile::Builder::new().prefix("keyhaven-drill-").tempdir().map_err(unusable)?;
+        std::fs::write(dir.path().join("config.json"), configuration().to_string()).map_err(unusable)?;
+        let free = [":0", ":0", ":0"].map(str::to_owned);
+        let (child, ready) = started(program, dir.path(), &free)?;
+        Ok(Self { program: program.to_owned(), dir, child, ready })
+    }
+
+    /// What its ready file says.
+    pub const fn ready(&self) -> &Value {
+        &self.ready
+    }
+
+    /// Its ready file.
+    pub fn ready_file(&self) -> PathBuf {
+        ready_file(self.dir.path())
+    }
+
+    /// The URL of its vault.
+    pub fn vault(&self) -> String {
+        self.text(&["vaults", VAULT]).to_owned()
+    }
+
+    /// Its admin API.
+    pub fn admin(&self) -> AdminDoor {
+        let url = format!("http://{}", self.text(&["admin"]));
+        AdminDoor { url, key: Zeroizing::new(self.text(&["adminKey"]).to_owned()) }
+    }
+
+    /// The certificate of its CA, as PEM.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn ca(&self) -> Result<String, String> {
+        let path = self.text(&["ca"]);
+        std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+    }
+
+    /// Ends the process as a power failure would: nothing is finished, nothing flushed.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it on its data again, at the same addresses: what was remembered of it goes on to hold.
+    pub(super) fn start_again(&mut self) -> Result<(), String> {
+        let addresses = ["listen", "identity", "admin"].map(|member| self.text(&[member]).to_owned());
+        let _ = std::fs::remove_file(self.ready_file());
+        (self.child, self.ready) = started(&self.program, self.dir.path(), &addresses)?;
+        Ok(())
+    }
+
+    fn text(&self, path: &[&str]) -> &str {
+        path.iter().fold(&self.ready, |value, member| &value[*member]).as_str().unwrap_or_default()
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn configuration() -> Value {
+    let everything = ["all", "purge"];
+    let permissions = json!({"keys": everything, "secrets": everything});
+    json!({
+        "identities": [{"name": "operator"}],
+        "vaults": [{
+            "name": VAULT, "sku": "premium", "enablePurgeProtection": true,
+            "accessPolicies": [{"identity": "operator", "permissions": permissions}],
+        }],
+    })
+}
+
+fn ready_file(dir: &Path) -> PathBuf {
+    dir.join("server.ready")
+}
+
+/// The process, once it answers, and what it says about itself.
+fn started(program: &Path, dir: &Path, [listen, identity, admin]: &[String; 3]) -> Result<(Child, Value), String> {
+    let why = |error: std::io::Error| format!("{}: {error}", program.display());
+    let log = dir.join("server.log");
+    let mut command = Command::new(program);
+    command
+        .args(["serve", "--clock", "virtual", "--log-level", "warn"])
+        .args(["--listen", listen, "--identity-listen", identity, "--admin-listen", admin])
+        .args(["--config".as_ref(), dir.join("config.json").as_os_str()])
+        .args(["--data".as_ref(), dir.join("data").as_os_str()])
+        .args(["--ready-file".as_ref(), ready_file(dir).as_os_str()])
+        // What a process that is killed cannot take away lies where all of it goes.
+        .env("TMPDIR", dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log).map_err(why)?)
+        // An interruption from a terminal is meant for the drill, which puts everything back and then ends the server.
+        .process_group(0);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYHAVEN_")) {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn().map_err(why)?;
+    match ready(&mut child, dir) {
+        Some(ready) => Ok((child, ready)),
+        None => {
+            let _ = child.kill().and_then(|()| child.wait());
+            let told = File::open(&log).map_or_else(|error| error.to_string(), |mut log| last_line(&mut log));
+            Err(format!("the drill's own server did not become ready: {told}"))
+        }
+    }
+}
+
+/// What the ready file says once it is there; none when the process has ended or takes too long.
+fn ready(child: &mut Child, dir: &Path) -> Option<Value> {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if let Ok(text) = std::fs::read_to_string(ready_file(dir)) {
+            return serde_json::from_str(&text).ok();
+        }
+        if !matches!(child.try_wait(), Ok(None)) {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    None
+}

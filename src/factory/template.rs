@@ -1,0 +1,130 @@
+//! The factory as an ARM template: what it is, never what it holds.
+
+use serde_json::{Map, Value, json};
+
+use super::Factory;
+use super::refusal::Refusal;
+use super::state::{Encryption, LinkedService};
+
+/// The version of the resource provider's API that the template is written in.
+const API_VERSION: &str = "2018-06-01";
+/// The language of templates.
+const SCHEMA: &str = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#";
+
+impl Factory {
+    /// The factory's ARM template. The settings of the customer's key are in it when `include_encryption` says so, as the
+    /// service asks each time. References to secrets stand in it as they are; secure strings become parameters without a value.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn export_template(&self, include_encryption: bool) -> Result<Value, Refusal> {
+        let state = self.home.load()?;
+        let mut parameters = Map::new();
+        parameters.insert("factoryName".to_owned(), json!({"type": "string", "defaultValue": state.name}));
+        let mut resources = vec![factory(state.encryption.as_ref(), include_encryption)];
+        if state.managed_virtual_network {
+            resources.push(below("managedVirtualNetworks", "default", json!({})));
+        }
+        for (name, service) in &state.linked_services {
+            resources.push(linked_service(name, service, &mut parameters)?);
+        }
+        Ok(json!({
+            "$schema": SCHEMA,
+            "contentVersion": "1.0.0.0",
+            "parameters": parameters,
+            "resources": resources,
+        }))
+    }
+}
+
+fn factory(encryption: Option<&Encryption>, include_encryption: bool) -> Value {
+    let mut properties = json!({"publicNetworkAccess": "Enabled"});
+    if let Some(encryption) = encryption.filter(|_| include_encryption) {
+        properties["encryption"] = settings(encryption);
+    }
+    json!({
+        "type": "Microsoft.DataFactory/factories",
+        "apiVersion": API_VERSION,
+        "name": "[parameters('factoryName')]",
+        "location": "[resourceGroup().location]",
+        "identity": identity(encryption),
+        "properties": properties,
+    })
+}
+
+/// `properties.encryption`; a version that is empty means the latest, as the service writes it.
+fn settings(encryption: &Encryption) -> Value {
+    let key = &encryption.key;
+    let mut settings = json!({
+        "vaultBaseUrl": key.vault_base_url,
+        "keyName": key.key_name,
+        "keyVersion": key.key_version.as_deref().unwrap_or_default(),
+    });
+    if let Some(identity) = &encryption.identity {
+        settings["identity"] = json!({"userAssignedIdentity": identity});
+    }
+    settings
+}
+
+fn identity(encryption: Option<&Encryption>) -> Value {
+    match encryption.and_then(|encryption| encryption.identity.as_ref()) {
+        Some(identity) => json!({"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}),
+        None => json!({"type": "SystemAssigned"}),
+    }
+}
+
+fn below(kind: &str, name: &str, properties: Value) -> Value {
+    json!({
+        "type": format!("Microsoft.DataFactory/factories/{kind}"),
+        "apiVersion": API_VERSION,
+        "name": format!("[concat(parameters('factoryName'), '/{name}')]"),
+        "properties": properties,
+        "dependsOn": ["[resourceId('Microsoft.DataFactory/factories', parameters('factoryName'))]"],
+    })
+}
+
+fn linked_service(name: &str, service: &LinkedService, parameters: &mut Map<String, Value>) -> Result<Value, Refusal> {
+    let mut properties = service.properties.clone();
+    escape(&mut properties);
+    for pointer in service.sealed.keys() {
+        let parameter = unused(name, pointer, parameters);
+        if let Some(secure_string) = properties.pointer_mut(pointer) {
+            secure_string["value"] = json!(format!("[parameters('{parameter}')]"));
+        }
+        parameters.insert(parameter, json!({"type": "secureString"}));
+    }
+    let mut resource = below("linkedServices", name, properties);
+    if let Some(needs) = resource["dependsOn"].as_array_mut() {
+        let mut stores: Vec<_> = service.references()?.into_iter().map(|(_, reference)| reference.store).collect();
+        stores.sort();
+        stores.dedup();
+        needs.extend(stores.iter().map(|store| json!(resource_id(store))));
+    }
+    Ok(resource)
+}
+
+/// The name of a secure string's parameter: `NAME_property`, as the service writes it, and no other's.
+fn unused(name: &str, pointer: &str, parameters: &Map<String, Value>) -> String {
+    let pointer = pointer.strip_prefix("/typeProperties").unwrap_or(pointer);
+    let mut parameter: String = format!("{name}{pointer}").chars().map(|c| if c == '/' { '_' } else { c }).collect();
+    while parameters.contains_key(&parameter) {
+        parameter.push('_');
+    }
+    parameter
+}
+
+fn resource_id(linked_service: &str) -> String {
+    format!(
+        "[resourceId('Microsoft.DataFactory/factories/linkedServices', parameters('factoryName'), '{linked_service}')]"
+    )
+}
+
+/// Text that begins with a bracket would be read as an expression; a second bracket says that it is none.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) if text.starts_with('[') => text.insert(0, '['),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(members) => members.values_mut().for_each(escape),
+        _ => {}
+    }
+}

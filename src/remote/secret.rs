@@ -1,0 +1,42 @@
+//! A secret as a vault answers it.
+
+use std::fmt;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use super::key::last_segment;
+
+/// One version of a secret. `Debug` does not show its value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Its id, with the version.
+    pub id: String,
+    /// Its value.
+    pub value: Zeroizing<String>,
+}
+
+impl Secret {
+    /// The secret that `answer` describes; a value that is null is empty.
+    pub(super) fn of(mut answer: Value) -> Result<Self, Failure> {
+        let value = match answer["value"].take() {
+            Value::String(text) => Zeroizing::new(text),
+            _ => Zeroizing::default(),
+        };
+        let id = answer["id"].as_str().map(str::to_owned);
+        let id = id.ok_or_else(|| Failure::Unreachable("an answer that describes no secret".to_owned()))?;
+        Ok(Self { id, value })
+    }
+
+    /// The version, the last segment of its id.
+    pub fn version(&self) -> &str {
+        last_segment(&self.id)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.id)
+    }
+}

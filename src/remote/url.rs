@@ -1,0 +1,157 @@
+//! The URL of a vault, made only by parsing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use ureq::http::Uri;
+use ureq::http::uri::Authority;
+
+/// `https://HOST[:PORT]`, in lower case, without a slash at its end: two URLs of one vault are equal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VaultUrl {
+    authority: String,
+}
+
+/// The text is no URL of a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAVault;
+
+impl fmt::Display for NotAVault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the URL of a vault; write it as https://NAME.vault.azure.net")
+    }
+}
+
+impl std::error::Error for NotAVault {}
+
+impl VaultUrl {
+    /// The vault that `url` lies in, and what follows it there: path and query.
+    ///
+    /// # Errors
+    /// When it is not HTTPS, or names a user.
+    pub fn split(url: &str) -> Result<(Self, String), NotAVault> {
+        let uri: Uri = url.trim().parse().map_err(|_| NotAVault)?;
+        let authority = uri.authority().filter(|authority| is_plain(authority)).ok_or(NotAVault)?;
+        if uri.scheme_str() != Some("https") || url.contains('#') {
+            return Err(NotAVault);
+        }
+        let rest = uri.path_and_query().map_or("", |rest| rest.as_str());
+        Ok((Self { authority: shortest(authority) }, rest.to_owned()))
+    }
+
+    /// Host and port, the port only where it is not 443.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Whether this vault lies below the host of `resource`, as a token for the resource is only good there: the check of the
+    /// official clients ("challenge resource verification"), the port compared too.
+    pub(super) fn lies_below(&self, resource: &str) -> bool {
+        let Ok((resource, _)) = Self::split(resource) else { return false };
+        self.authority.strip_suffix(&resource.authority).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+    }
+}
+
+fn is_plain(authority: &Authority) -> bool {
+    !authority.as_str().contains('@') && !authority.host().is_empty()
+}
+
+fn shortest(authority: &Authority) -> String {
+    let host = authority.host().to_ascii_lowercase();
+    match authority.port_u16() {
+        None | Some(443) => host,
+        Some(port) => format!("{host}:{port}"),
+    }
+}
+
+impl FromStr for VaultUrl {
+    type Err = NotAVault;
+
+    /// A slash at the end is taken; a path is not.
+    fn from_str(text: &str) -> Result<Self, NotAVault> {
+        let (url, rest) = Self::split(text)?;
+        if rest.is_empty() || rest == "/" { Ok(url) } else { Err(NotAVault) }
+    }
+}
+
+impl TryFrom<String> for VaultUrl {
+    type Error = NotAVault;
+
+    fn try_from(text: String) -> Result<Self, NotAVault> {
+        text.parse()
+    }
+}
+
+impl From<VaultUrl> for String {
+    fn from(url: VaultUrl) -> Self {
+        url.to_string()
+    }
+}
+
+impl fmt::Display for VaultUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> VaultUrl {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_vault_has_one_url() {
+        let one = url("https://acme.vault.azure.net");
+        for text in
+            ["https://acme.vault.azure.net/", "https://ACME.vault.azure.net:443", " https://acme.vault.azure.net\n"]
+        {
+            assert_eq!(url(text), one, "{text}");
+        }
+        assert_eq!(one.to_string(), "https://acme.vault.azure.net");
+        assert_eq!(url("https://a.vault.localhost:8443").authority(), "a.vault.localhost:8443");
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in [
+            "",
+            "acme",
+            "http://acme.vault.azure.net",
+            "https://u:p@acme.vault.azure.net",
+            "https://a/keys",
+            "https://a/?b",
+            "https://a#b",
+            "https://",
+        ] {
+            assert_eq!(text.parse::<VaultUrl>(), Err(NotAVault), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_vault_is_kept_as_it_is() {
+        let (vault, rest) = VaultUrl::split("https://a.vault.localhost:1/Keys/n/?x=1").unwrap();
+        assert_eq!((vault.authority(), rest.as_str()), ("a.vault.localhost:1", "/Keys/n/?x=1"));
+    }
+
+    #[test]
+    fn a_token_is_only_fetched_for_a_resource_above_the_vault() {
+        let vault = url("https://acme.vault.localhost:8443");
+        assert!(vault.lies_below("https://vault.localhost:8443"));
+        assert!(vault.lies_below("https://vault.localhost:8443/"));
+        for resource in [
+            "https://vault.localhost",
+            "https://vault.azure.net",
+            "https://ault.localhost:8443",
+            "https://acme.vault.localhost:8443",
+            "http://vault.localhost:8443",
+            "",
+        ] {
+            assert!(!vault.lies_below(resource), "{resource}");
+        }
+    }
+}

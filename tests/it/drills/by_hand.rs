@@ -1,0 +1,154 @@
+//! At a server that was started by hand.
+
+use serde_json::{Value, json};
+
+use super::{Server, first_failed, steps};
+use crate::cli::{keyhaven, refused};
+
+/// What a drill must leave as it was.
+fn found(server: &Server) -> [Value; 3] {
+    ["/admin/vaults", "/admin/identities", "/admin/faults"].map(|path| server.ask("GET", path, ""))
+}
+
+fn drilled(server: &Server, args: &[&str]) -> (Value, Option<i32>) {
+    let output = server.drill(args).args(["--report", "json"]).output().unwrap();
+    let report = serde_json::from_slice(&output.stdout);
+    let report = report.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (report, output.status.code())
+}
+
+/// Why each step that was not run was not.
+fn not_run(report: &Value) -> Vec<(String, String)> {
+    let all = steps(report).into_iter().filter(|(_, verdict, _)| verdict == "not run");
+    all.map(|(step, _, why)| (step, why)).collect()
+}
+
+#[test]
+fn everything_passes_but_what_needs_the_process_and_all_is_as_it_was() {
+    let server = Server::start(&[]);
+    let faults = json!({"seed": 3, "rules": [{"operation": "KeyList", "rate": 0.5, "then": {"status": 429}}]});
+    server.ask("PUT", "/admin/faults", &faults.to_string());
+    let before = found(&server);
+    let (vault, admin) = (server.vault().to_owned(), server.admin());
+    let (report, status) = drilled(&server, &["all", "--vault", &vault, "--admin", &admin]);
+    assert_eq!(status, Some(0), "{report:#}");
+    let process = "the lever 'process' is missing: only a private server is killed; leave out --vault";
+    let expected = ["recovery/kill-in-rotation", "recovery/kill-in-re-wrap"];
+    assert_eq!(not_run(&report), expected.map(|step| (step.to_owned(), process.to_owned())));
+    assert_eq!(first_failed(&report), None, "{report:#}");
+    assert_eq!(found(&server), before);
+    assert_eq!(report["notes"], json!([]), "the vaults that were made are gone with all that was in them");
+    assert!(report["place"].as_str().unwrap().contains("'local' has no purge protection"), "{report:#}");
+}
+
+#[test]
+fn in_a_vault_with_purge_protection_it_can_be_run_again_and_says_what_stays() {
+    let server = Server::start(&[]);
+    server.ask("PUT", "/admin/vaults/guarded", r#"{"sku": "premium", "enablePurgeProtection": true}"#);
+    let before = found(&server);
+    let (vault, admin) = (server.vault().replace("local.", "guarded."), server.admin());
+    for _ in 0..2 {
+        let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin]);
+        assert_eq!(status, Some(0), "{report:#}");
+        assert_eq!((report["vault"].as_str(), not_run(&report).len()), (Some(vault.as_str()), 0));
+        let note = report["notes"][0].as_str().unwrap();
+        assert!(note.ends_with("is deleted, and stays so until its time is over: it may not be purged"), "{note}");
+        assert_eq!(found(&server), before);
+    }
+}
+
+#[test]
+fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
+    let server = Server::start(&["--clock", "real"]);
+    let (vault, admin) = (server.vault().to_owned(), server.admin());
+    let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin]);
+    assert_eq!(status, Some(0), "{report:#}");
+    let clock = "the lever 'clock' is missing: start the server with --clock virtual".to_owned();
+    assert_eq!(not_run(&report)[0], ("revocation/expire-key".to_owned(), clock));
+    assert_eq!(not_run(&report).len(), 2, "{report:#}");
+}
+
+#[test]
+fn without_the_admin_api_it_signs_in_as_programs_do() {
+    let server = Server::start(&[]);
+    server.ask("PUT", "/admin/vaults/guarded", &guarded(&server).to_string());
+    let env = server.ready()["env"].as_object().unwrap().iter();
+    let vault = server.vault().replace("local.", "guarded.");
+    let mut command = server.drill(&["all", "--vault", &vault, "--report", "json"]);
+    let output = command.envs(env.map(|(name, value)| (name, value.as_str().unwrap()))).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    let lacks_admin = |why: &str| why.ends_with("give --admin URL") || why.contains("it depends on the step");
+    let lacks = |why: &str| lacks_admin(why) || why.contains("'process'");
+    assert!(not_run(&report).iter().all(|(_, why)| lacks(why)), "{report:#}");
+    let steps = steps(&report);
+    let passed = |name: &str| steps.iter().any(|(step, verdict, _)| step == name && verdict == "passed");
+    for step in ["rotation/enable-again", "revocation/enable-key", "recovery/recover-key", "credentials/recover-secret"]
+    {
+        assert!(passed(step), "{step}: {report:#}");
+    }
+}
+
+/// A vault with purge protection where programs may do what they may in the default one.
+fn guarded(server: &Server) -> Value {
+    let vaults = server.ask("GET", "/admin/vaults", "");
+    json!({"sku": "premium", "enablePurgeProtection": true, "accessPolicies": vaults["vaults"][0]["accessPolicies"]})
+}
+
+#[test]
+fn a_step_that_fails_leaves_nothing_changed_either() {
+    let server = Server::start(&[]);
+    let rule = json!({"rules": [{"operation": "KeyRecover", "times": 9, "then": {"status": 500}}]});
+    server.ask("PUT", "/admin/faults", &rule.to_string());
+    let before = found(&server);
+    let (vault, admin) = (server.vault().to_owned(), server.admin());
+    let (report, status) = drilled(&server, &["recovery", "--vault", &vault, "--admin", &admin]);
+    assert_eq!((status, first_failed(&report).as_deref()), (Some(1), Some("recover-key")), "{report:#}");
+    let after = found(&server);
+    assert_eq!((&after[0], &after[1]), (&before[0], &before[1]));
+    assert_eq!(after[2]["rules"][0]["operation"], "KeyRecover", "the rule holds again: {after:?}");
+}
+
+#[test]
+fn an_interruption_puts_everything_back() {
+    let server = Server::start(&[]);
+    let before = found(&server);
+    let (vault, admin) = (server.vault().to_owned(), server.admin());
+    let mut command = server.drill(&["all", "--vault", &vault, "--admin", &admin]);
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while found(&server)[1] == before[1] {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("the drill was interrupted"), "{told}");
+    assert_eq!(found(&server), before);
+}
+
+#[test]
+fn what_cannot_be_drilled_at_is_told_in_one_line() {
+    let server = Server::start(&[]);
+    let (vault, admin) = (server.vault().to_owned(), server.admin());
+    let told = |args: &[&str]| {
+        let output = server.drill(args).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
+        told
+    };
+    let absent = vault.replace("local.", "absent.");
+    assert!(told(&["--vault", &absent, "--admin", &admin]).contains("it has local: name one as https://NAME."));
+    assert!(told(&["--vault", "local", "--admin", &admin]).contains("--vault local: not the URL of a vault"));
+    let nobody = told(&["--vault", &vault, "--admin", "http://127.0.0.1:9"]);
+    assert!(nobody.contains("the admin API at http://127.0.0.1:9: "), "{nobody}");
+    let output = server.drill(&["--vault", &vault, "--admin", &admin]).env("KEYHAVEN_ADMIN_KEY", "wrong").output();
+    let other = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(other.contains("it has another key: set KEYHAVEN_ADMIN_KEY"), "{other}");
+    assert!(keyhaven(&["drill", "--admin", "x"]).output().unwrap().status.code() == Some(2), "--admin needs --vault");
+    let home = tempfile::tempdir().unwrap();
+    let nowhere = home.path().join("none");
+    let args = ["drill", "--vault", &vault, "--admin", &admin, "--data", nowhere.to_str().unwrap()];
+    assert!(refused(&args, 2).contains("no key for --admin ("));
+}

@@ -1,0 +1,73 @@
+//! On a server of their own.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::steps;
+use crate::cli::keyhaven;
+
+#[test]
+fn everything_passes_and_nothing_is_left_out() {
+    let output = keyhaven(&["drill", "--report", "json"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "there is no terminal to show progress on");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    let drills: Vec<_> = report["drills"].as_array().unwrap().iter().map(|drill| drill["drill"].clone()).collect();
+    assert_eq!(drills, ["rotation", "revocation", "recovery", "credentials", "system-key"]);
+    let steps = steps(&report);
+    assert!(steps.len() > 40 && steps.iter().all(|(_, verdict, _)| verdict == "passed"), "{report:#}");
+    assert_eq!(report["notes"].as_array().unwrap().len(), 0, "of a private server nothing is left");
+}
+
+#[test]
+fn a_person_reads_every_step_and_the_numbers() {
+    let output = keyhaven(&["drill", "credentials"]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.starts_with("vault https://drill.vault.localhost:"), "{told}");
+    let step = "\ncredentials\n  store-secret                passed ";
+    assert!(told.contains(step), "{told}");
+    for label in ["    done      ", "    expected  ", "    seen      pinned: number 0; latest: number 10\n"] {
+        assert!(told.contains(label), "{told}");
+    }
+    assert!(told.trim_end().ends_with(": 6 passed, 0 failed, 0 not run"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 110), "{told}");
+}
+
+/// Read by another parser than the one that wrote it.
+#[test]
+fn junit_is_read_by_pythons_parser() {
+    let output = keyhaven(&["drill", "revocation", "--report", "junit"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let script = "import sys, xml.etree.ElementTree as t\n\
+                  root = t.fromstring(sys.stdin.buffer.read())\n\
+                  print(root.tag, root.get('failures'), root.get('skipped'), len(root.findall('testsuite/testcase')))";
+    let mut python = std::process::Command::new("python3");
+    let mut child = python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&output.stdout).unwrap();
+    let read = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(read, "testsuites 0 0 9\n");
+}
+
+#[test]
+fn no_secret_and_no_process_is_left_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let output = keyhaven(&["drill", "credentials"]).env("TMPDIR", place.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "data, factories and outputs of commands are gone");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(!told.contains("credential number"), "{told}");
+    let port = told.lines().next().unwrap().rsplit(':').next().unwrap();
+    assert!(std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err(), "the server is gone");
+}
+
+#[test]
+fn the_help_says_what_it_does_and_what_it_leaves() {
+    let output = keyhaven(&["drill", "--help"]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    for part in ["rotation", "system-key", "--vault <URL>", "--admin <URL>", "junit", "--exec <CMD>", "stays there"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
