@@ -36,7 +36,7 @@ impl Default for Terms {
 }
 
 impl Terms {
-    /// The pause after the attempt of this number, counted from 1, which ended in `verdict`.
+    /// The pause after the attempt of this number, counted from 1; `least` at the least.
     pub(super) fn pause(&self, attempt: u32, least: Duration) -> Duration {
         step(&self.retries, attempt.saturating_sub(1) as usize).max(least)
     }

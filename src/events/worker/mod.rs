@@ -152,8 +152,7 @@ impl Worker {
         let now = Instant::now();
         let Some(accepted) = self.hook.with(|state| state.accepted) else { return self.ask(now) };
         while self.away.len() < self.most_at_once() && self.resumes <= now {
-            let next =
-                |state: &mut State| (state.done.len() < 2 * MARKS_AT_ONCE).then(|| state.queue.next(now)).flatten();
+            let next = |state: &mut State| may_go_on(state).then(|| state.queue.next(now)).flatten();
             let Some(taken) = self.hook.with(next) else { return };
             self.resumes = pace(accepted).map_or(self.resumes, |pause| now + pause);
             self.away.spawn(deliver(self.tools.clone(), self.hook.clone(), taken));
@@ -181,8 +180,10 @@ impl Worker {
     /// When there is something to do again, if nothing comes in between.
     fn next_moment(&self) -> Option<Instant> {
         let now = Instant::now();
-        let (due, accepted, unread) =
-            self.hook.with(|state| (state.queue.due(now), state.accepted.is_some(), state.has_news()));
+        let (due, accepted, unread) = self.hook.with(|state| {
+            let due = state.queue.due(now).filter(|_| may_go_on(state));
+            (due, state.accepted.is_some(), state.has_news())
+        });
         let may_send = accepted && self.away.len() < self.most_at_once();
         let sends = due.filter(|_| may_send).map(|due| due.max(self.resumes));
         let asks = self.handshake.due().filter(|_| !accepted);
@@ -195,6 +196,7 @@ impl Worker {
             Back::Delivery(taken, event, reply) => self.judge(&taken, &event, reply),
             Back::Expired(taken, event) => self.give_up(&taken, &event, "TimeToLiveExceeded", taken.attempts),
             Back::Gone(taken) => {
+                self.last.remove(&taken.number);
                 self.hook.with(|state| state.queue.done(&taken));
             }
             Back::Unread(taken, why) => {
@@ -215,7 +217,8 @@ impl Worker {
                     self.handshake.again(now + AFTER_FAILURE);
                 }
             },
-            Outcome::Undecided => self.handshake.again(question.offer.until),
+            Outcome::Undecided if self.tools.accept_at.is_some() => self.handshake.again(question.offer.until),
+            Outcome::Undecided => self.refused(now, "answered without accepting".to_owned()),
             Outcome::Refused(why) => self.refused(now, why),
         }
     }
@@ -250,6 +253,11 @@ impl Tools {
     }
 }
 
+/// Whether more may be sent: not while the store takes no marks, or all of it would be told again.
+fn may_go_on(state: &State) -> bool {
+    state.done.len() < 2 * MARKS_AT_ONCE
+}
+
 /// Resolves when the server stops.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
@@ -266,7 +274,7 @@ async fn deliver(tools: Arc<Tools>, hook: Arc<Hook>, taken: Taken) -> Back {
         Ok(_) => return Back::Gone(taken),
         Err(why) => return Back::Unread(taken, why),
     };
-    if Instant::now() >= taken.since + tools.terms.time_to_live {
+    if taken.since.elapsed() >= tools.terms.time_to_live {
         return Back::Expired(taken, event);
     }
     let webhook = &hook.webhook;

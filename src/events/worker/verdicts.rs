@@ -38,7 +38,7 @@ impl Worker {
             Verdict::Again(least) => {
                 self.is_down(taken);
                 let at = Instant::now() + self.tools.terms.pause(attempts, least);
-                let end = taken.since + self.tools.terms.time_to_live;
+                let end = taken.since.checked_add(self.tools.terms.time_to_live).unwrap_or(at);
                 self.hook.with(|state| state.queue.again(taken, at.min(end)));
             }
         }
