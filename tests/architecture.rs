@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
-    ("cli", &["app", "clock", "config", "crypto", "directory", "store", "tasks"]),
+    ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "store", "tasks"]),
     ("config", &["access", "clock", "crypto", "directory", "http", "vault"]),
     (
         "doors",
@@ -49,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
+    ("drills", &["clock", "factory", "random", "remote"]),
     ("factory", &["clock", "crypto", "random", "remote"]),
     ("faults", &["clock", "random"]),
     ("issuers", &["clock", "directory"]),
