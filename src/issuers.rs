@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use crate::clock::Clock;
 use crate::directory::{ForeignIssuers, ForeignKeys};
+use crate::outgoing;
 
 /// How long an issuer may take to answer each request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -127,14 +127,7 @@ impl Inner {
     }
 }
 
-/// A client that trusts what the system trusts (and `SSL_CERT_FILE` names), made when it is first needed.
+/// A client of issuers, made when it is first needed.
 fn agent() -> Agent {
-    let roots = rustls_native_certs::load_native_certs().certs;
-    let roots: Vec<_> = roots.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .build();
-    Agent::config_builder().timeout_global(Some(PATIENCE)).https_only(true).tls_config(tls).build().into()
+    Agent::config_builder().timeout_global(Some(PATIENCE)).https_only(true).tls_config(outgoing::tls()).build().into()
 }

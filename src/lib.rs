@@ -4,7 +4,7 @@
 //! [`cli`] reads the command line and [`config`] the configuration; [`app`] builds a server of them. [`doors`] are its
 //! APIs, one folder each, over the kit in [`http`]; [`proxy`] brings cloud names to the same doors. [`vault`] is the
 //! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
-//! trusts; [`access`] decides. [`records`] are typed values
+//! trusts ([`outgoing`] is how), [`events`] tells webhooks what happened; [`access`] decides. [`records`] are typed values
 //! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
 //! [`remote`] is the other side: a vault as its clients see it, and [`factory`] a
 //! program that depends on one.
@@ -19,11 +19,13 @@ pub mod directory;
 pub mod doors;
 pub mod drills;
 pub mod embedded;
+pub mod events;
 pub mod factory;
 pub mod faults;
 pub mod http;
 pub mod issuers;
 pub mod operation;
+pub mod outgoing;
 pub mod proxy;
 pub mod random;
 pub mod records;

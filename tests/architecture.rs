@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crypto",
             "directory",
             "doors",
+            "events",
             "faults",
             "http",
             "issuers",
@@ -31,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
     ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "store", "tasks"]),
-    ("config", &["access", "clock", "crypto", "directory", "http", "vault"]),
+    ("config", &["access", "clock", "crypto", "directory", "events", "http", "vault"]),
     (
         "doors",
         &[
@@ -40,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "crypto",
             "directory",
+            "events",
             "faults",
             "http",
             "operation",
@@ -52,8 +54,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("drills", &["clock", "factory", "random", "remote"]),
     ("factory", &["clock", "crypto", "random", "remote"]),
     ("faults", &["clock", "random"]),
-    ("issuers", &["clock", "directory"]),
     ("remote", &["crypto"]),
+    ("issuers", &["clock", "directory", "outgoing"]),
+    ("events", &["clock", "outgoing", "random", "records", "store", "vault"]),
     ("snapshot", &["crypto", "records", "store"]),
     ("proxy", &["http"]),
     ("http", &["clock", "operation"]),
@@ -65,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crypto", &["random"]),
     ("store", &[]),
     ("operation", &[]),
+    ("outgoing", &[]),
     ("clock", &[]),
     ("random", &[]),
 ];
@@ -76,6 +80,7 @@ const UNKNOWN_WORDS: &[(&str, &[&str], &str)] = &[
     ("crypto", &["hyper", "Vault"], "cryptography knows neither HTTP nor vaults"),
     ("http", &["Vault", "vault.azure.net"], "the kit has no word of Key Vault in it"),
     ("access", &["hyper", "async fn"], "decisions are pure"),
+    ("vault", &["crate::events", "Webhook"], "the domain does not know who listens"),
 ];
 
 #[test]

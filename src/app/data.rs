@@ -183,6 +183,11 @@ impl Data {
         })
     }
 
+    /// Where events are written down that no webhook took.
+    pub(super) fn dead_letters(&self) -> PathBuf {
+        self.dir.as_deref().unwrap_or(self.private_dir()).join("dead-letters.jsonl")
+    }
+
     /// The directory of this start alone.
     pub(super) fn private_dir(&self) -> &Path {
         self.scratch.path()

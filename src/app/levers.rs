@@ -7,6 +7,7 @@ use super::parts::{Parts, Plan};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::doors::admin::{Levers, Trouble};
+use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::Leaves;
 use crate::records::Draft;
@@ -21,6 +22,7 @@ pub(super) struct Whole {
     pub(super) plan: Arc<Plan>,
     pub(super) aliases: Aliases,
     pub(super) leaves: Arc<Leaves>,
+    pub(super) events: Arc<Events>,
 }
 
 impl Levers for Whole {
@@ -63,6 +65,7 @@ impl Whole {
         let draft = records.draft().await.map_err(failed)?;
         let (vaults, directory) = (vaults.over(draft.records().clone()), directory.over(draft.records().clone()));
         self.plan.apply(&vaults, &directory, self.parts.clock.now()).await.map_err(|error| Trouble::Failed(error.0))?;
+        self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
         let held = self.parts.timekeeper.hold().await;
         held.keep(false).await.map_err(failed)?;
         self.carry_over(&draft).await?;
@@ -120,6 +123,8 @@ impl Whole {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
             Trouble::Refused(format!("{text}: {why}"))
         })?;
+        let vaults = self.parts.vaults.over(draft.records().clone());
+        self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
         // Nobody may see the new records by the old clock: neither a task nor who moves the clock.
         let held = self.parts.timekeeper.hold().await;
         let stood = held.back_to(draft.records()).await.map_err(failed)?;
@@ -144,7 +149,8 @@ impl Whole {
 
     /// Everything was replaced: what is held in memory follows.
     async fn replaced(self) -> Result<(), Trouble> {
-        let Parts { directory, pool, .. } = &self.parts;
+        let Parts { vaults, directory, pool, .. } = &self.parts;
+        vaults.events_replaced();
         directory.reload_issuer(pool).await.map_err(failed)?;
         self.follow_names().await;
         self.sweep_later();

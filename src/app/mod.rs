@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
 use crate::directory::{Directory, Strangers};
+use crate::events::{self, Events, Terms};
 use crate::faults::Faults;
 use crate::http::Answer;
 use crate::http::ca::Ca;
@@ -99,6 +100,8 @@ pub struct Options {
     pub identity_header: Option<Zeroizing<String>>,
     /// What the proxy takes over, when there is one.
     pub takeover: Takeover,
+    /// When a webhook that did not take an event is tried again.
+    pub delivery: Terms,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -140,6 +143,7 @@ impl Default for Options {
             arc_keys: PathBuf::from(ARC_KEYS),
             identity_header: None,
             takeover: Takeover::default(),
+            delivery: Terms::default(),
         }
     }
 }
@@ -178,6 +182,8 @@ pub struct Running {
     directory: Directory,
     strangers: Strangers,
     stopper: Stopper,
+    events: Arc<Events>,
+    delivering: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
     pool: Pool,
@@ -219,9 +225,21 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let tenant = options.config.about();
     let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
+    let accept_at = sockets.addresses()?.admin.map(|admin| names.url_of_plain(admin, "/admin/events/validate"));
+    let events = Arc::new(Events::new(events::Means {
+        vaults: parts.vaults.clone(),
+        records: parts.records.clone(),
+        webhooks: options.config.webhooks.clone(),
+        wire: events::Wire { subscription: tenant.subscription },
+        terms: options.delivery,
+        clock: parts.system.clone(),
+        dead_letters: data.dead_letters(),
+        accept_at,
+    }));
     parts.timekeeper.begin().await.map_err(failed)?;
     let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
     plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
+    events.subscribe().await.map_err(failed)?;
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) =
@@ -234,7 +252,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         parts.directory.forget_strangers().await.map_err(failed)?;
     }
     let arc_keys = options.arc_keys;
-    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys };
+    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys, events };
     listen(site, data, sockets, options.takeover).await
 }
 
@@ -272,8 +290,9 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     }
     tasks.push(site.parts.keep_issuer());
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
+    let delivering = tokio::spawn(site.events.clone().keep_running());
     let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
-    let strangers = site.strangers;
+    let (strangers, events) = (site.strangers, site.events);
     let Parts { pool, clock, timekeeper, vaults, directory, .. } = site.parts;
     Ok(Running {
         ready,
@@ -286,6 +305,8 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         directory,
         strangers,
         stopper,
+        events,
+        delivering,
         tasks,
         store: data.store.clone(),
         pool,
@@ -334,6 +355,8 @@ impl Running {
     /// Stops accepting, closes idle connections, lets requests in flight finish (5 s at the most), and flushes.
     pub async fn stop(self) {
         self.stopper.stop(GRACE).await;
+        self.events.stop();
+        let _ = tokio::time::timeout(GRACE, self.delivering).await;
         for task in self.tasks {
             task.abort();
         }

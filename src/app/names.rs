@@ -1,6 +1,7 @@
 //! The host names a server goes by, and what follows from them: what its CA may certify, which leaves it mints, who
 //! may ask its plain listeners.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::Config;
@@ -71,6 +72,15 @@ impl Names {
     /// The names by which the plain listeners may be asked.
     pub(super) fn local(&self) -> LocalNames {
         LocalNames::new(self.certified())
+    }
+
+    /// The URL of `path` on the plain listener at `address`. One that listens on every address goes by the machine's name.
+    pub(super) fn url_of_plain(&self, address: SocketAddr, path: &str) -> String {
+        match &self.machine {
+            Some(name) if address.ip().is_unspecified() => format!("http://{name}:{}{path}", address.port()),
+            _ if address.ip().is_unspecified() => format!("http://localhost:{}{path}", address.port()),
+            _ => format!("http://{address}{path}"),
+        }
     }
 
     /// Says which names leaves are minted for: vaults', the login host, and those above.

@@ -13,6 +13,7 @@ use super::ready::{Addresses, Facts, Ready};
 use super::{StartError, failed, faulty, hex, levers};
 use crate::directory::{Chosen, Strangers};
 use crate::doors::{admin, arm, entra, identity, vault};
+use crate::events::Events;
 use crate::faults::Faults;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
@@ -32,6 +33,7 @@ pub(super) struct Site {
     pub(super) faults: Arc<Faults>,
     pub(super) strangers: Strangers,
     pub(super) arc_keys: PathBuf,
+    pub(super) events: Arc<Events>,
 }
 
 /// The identity door as the plain listener serves it.
@@ -149,6 +151,7 @@ impl Site {
             plan: self.plan.clone(),
             aliases: self.names.aliases().clone(),
             leaves: self.leaves.clone(),
+            events: self.events.clone(),
         };
         let door = Arc::new(admin::Open::new(admin::AdminDoor {
             names: self.names.local(),
@@ -158,6 +161,7 @@ impl Site {
             store: data.engine,
             timekeeper: self.parts.timekeeper.clone(),
             faults: self.faults.clone(),
+            events: self.events.clone(),
             levers: Arc::new(levers),
             limits: self.plan.limits.clone(),
             operations: vault::operations().collect(),

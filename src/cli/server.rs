@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use tracing::Level;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -162,7 +163,7 @@ impl Server {
     /// Sets up the log on stderr.
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
-        let filter = log_filter(level).ok_or_else(|| {
+        let filter = log_filter(level).map(without_urls).ok_or_else(|| {
             let why = "use off, error, warn, info, debug or trace, for a part alone as in info,hyper=debug";
             Failure::usage(format!("--log-level {level}: {why}"))
         })?;
@@ -283,9 +284,35 @@ fn clock(text: &str) -> Result<ClockChoice, String> {
     Ok(ClockChoice::Virtual { start, frozen: None })
 }
 
+/// What is logged without what the HTTP client traces: whole URLs, of which webhooks' hold codes.
+fn without_urls(filter: Targets) -> Targets {
+    let is_clients = |target: &str| target.starts_with("ureq");
+    let named = filter.iter().filter(|(target, level)| is_clients(target) && *level > LevelFilter::DEBUG);
+    let mut capped: Vec<_> = named.map(|(target, _)| (target.to_owned(), LevelFilter::DEBUG)).collect();
+    capped.extend(filter.would_enable("ureq", &Level::TRACE).then(|| ("ureq".to_owned(), LevelFilter::DEBUG)));
+    filter.with_targets(capped)
+}
+
 /// What is logged: a level, and levels for parts. A word that is no level would be taken for the name of a part.
 fn log_filter(text: &str) -> Option<Targets> {
     let is_level =
         |part: &str| part.rsplit('=').next().is_some_and(|level| level.trim().parse::<LevelFilter>().is_ok());
     text.split(',').all(is_level).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_level_shows_whole_urls() {
+        for text in ["trace", "info,ureq=trace", "ureq::run=trace", "warn,ureq_proto=trace,ureq=debug"] {
+            let filter = without_urls(log_filter(text).unwrap());
+            for target in ["ureq", "ureq::run", "ureq_proto::util"] {
+                assert!(!filter.would_enable(target, &Level::TRACE), "{text} {target}");
+            }
+        }
+        assert!(without_urls(log_filter("trace").unwrap()).would_enable("keyhaven", &Level::TRACE));
+        assert!(!without_urls(log_filter("info").unwrap()).would_enable("ureq", &Level::DEBUG));
+    }
 }

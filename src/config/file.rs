@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::events::FileEvents;
 use super::identity::{FileIdentity, identities};
 use super::vault::{FileVault, vaults};
 use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
@@ -81,6 +82,8 @@ struct File {
     vaults: Option<Vec<FileVault>>,
     backup_key: Option<FileKeyFile>,
     #[serde(default)]
+    events: FileEvents,
+    #[serde(default)]
     limits: FileLimits,
 }
 
@@ -122,8 +125,9 @@ impl File {
         };
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
+        let webhooks = self.events.webhooks()?;
         let limits = self.limits.limits()?;
-        Ok(Config { tenant, subscription, default_hosts, identities, vaults, backup_key_file, limits })
+        Ok(Config { tenant, subscription, default_hosts, identities, vaults, backup_key_file, webhooks, limits })
     }
 }
 
@@ -210,7 +214,7 @@ mod tests {
     fn what_is_not_built_is_refused_with_its_path() {
         let text = r#"{"vaults":[{"name":"acme"},{"name":"other","enableRbacAuthorization":true}]}"#;
         assert!(refused(text).starts_with("vaults[1].enableRbacAuthorization: unknown field"), "{}", refused(text));
-        assert!(refused(r#"{"events":{}}"#).starts_with("events: unknown field"));
+        assert!(refused(r#"{"location":"local"}"#).starts_with("location: unknown field"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! never changed.
 
 pub mod entry;
+mod events;
 mod file;
 mod identity;
 mod vault;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::access::{AccessPolicy, Permissions};
 use crate::directory::{ClientSecret, IdentityRecord, Tenant};
+use crate::events::Webhook;
 use crate::http::limits::Limits;
 use crate::vault::{InitialVault, Sku, VaultName};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub vaults: Vec<InitialVault>,
     /// Where the key lies that backups and snapshots are sealed under.
     pub backup_key_file: Option<PathBuf>,
+    /// Who hears of events.
+    pub webhooks: Vec<Webhook>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -60,6 +64,7 @@ impl Config {
             vaults: vec![default_vault(tenant, &identities)],
             identities,
             backup_key_file: None,
+            webhooks: vec![],
             limits: Limits::default(),
         }
     }

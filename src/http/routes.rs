@@ -1,6 +1,8 @@
 //! Routing: one small function over the operation table. Segments are compared without regard to case, empty ones
 //! are kept (`/keys/n//sign` means the latest version), and objects may be called `versions` or `create`.
 
+use std::borrow::Cow;
+
 use hyper::Method;
 use percent_encoding::percent_decode_str;
 
@@ -29,9 +31,12 @@ enum Segment {
     Optional(&'static str),
 }
 
-/// What a path's free segments were, percent-decoded.
+/// What a path's free segments were, percent-decoded, and its query, where somebody wants to know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params(Vec<(&'static str, String)>);
+pub struct Params {
+    segments: Vec<(&'static str, String)>,
+    query: String,
+}
 
 /// What a request line leads to.
 #[derive(Debug)]
@@ -61,7 +66,7 @@ impl<H> Routes<H> {
         for Route { operation, segments: expected, handler } in &self.table {
             let Some(params) = fit(expected, &segments) else { continue };
             if operation.method == *method {
-                return Lookup::Found(operation, handler, Params(params));
+                return Lookup::Found(operation, handler, Params { segments: params, query: String::new() });
             }
             known = true;
         }
@@ -77,7 +82,18 @@ impl<H> Routes<H> {
 impl Params {
     /// The segment called `name`; empty when it was left out.
     pub fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+        self.segments.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    /// These, with the query of the request.
+    #[must_use]
+    pub fn with_query(self, query: Option<&str>) -> Self {
+        Self { query: query.unwrap_or_default().to_owned(), ..self }
+    }
+
+    /// The parameters of the query, decoded, in their order.
+    pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query.as_bytes())
     }
 }
 

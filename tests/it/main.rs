@@ -20,6 +20,7 @@ mod durability;
 mod embedded;
 mod entra;
 mod errors;
+mod events;
 mod factory;
 mod faults;
 mod golden;

@@ -2,6 +2,7 @@
 //! `GET /admin/status` needs the admin key; no web page elsewhere can ask (see [`LocalNames`]).
 
 mod clock;
+mod events;
 mod faults;
 mod identities;
 mod input;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Timestamp};
 use crate::directory::Directory;
+use crate::events::Events;
 use crate::faults::Faults;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
@@ -50,6 +52,8 @@ pub struct AdminDoor {
     pub timekeeper: Arc<Timekeeper>,
     /// What goes wrong on purpose.
     pub faults: Arc<Faults>,
+    /// Who hears of what happened.
+    pub events: Arc<Events>,
     /// What concerns the server as a whole.
     pub levers: Arc<dyn Levers>,
     /// Bounds.
@@ -104,6 +108,9 @@ fn routes() -> Routes<Handler> {
         (&state::RESET, |door, _, _| Box::pin(state::reset(door))),
         (&state::SAVE, |door, _, _| Box::pin(state::save(door))),
         (&state::LOAD, |door, _, body| Box::pin(state::load(door, body))),
+        (&events::LIST, |door, params, _| Box::pin(events::list(door, params))),
+        (&events::ACCEPT, |door, params, _| Box::pin(events::accept(door, params))),
+        (&events::ACCEPT_POST, |door, params, _| Box::pin(events::accept(door, params))),
         (&faults::SHOW, |door, _, _| Box::pin(async move { Ok(faults::show(&door)) })),
         (&faults::REPLACE, |door, _, body| Box::pin(faults::replace(door, body))),
         (&faults::CLEAR, |door, _, _| Box::pin(async move { Ok(faults::clear(&door)) })),
@@ -140,7 +147,7 @@ impl Open {
                 if operation.permission != Permission::Open {
                     self.authenticated(request)?;
                 }
-                Ok((*handler, params))
+                Ok((*handler, params.with_query(request.uri().query())))
             }
             Lookup::NoSuchMethod => {
                 self.authenticated(request)?;

@@ -1,0 +1,114 @@
+//! Events: those that are kept, and how the webhooks stand that are told of them; and where a webhook's owner accepts.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+
+use super::input::bad;
+use super::{AdminDoor, failed, guarded};
+use crate::events::{EventType, GridEvent, Standing};
+use crate::http::error::ApiError;
+use crate::http::routes::Params;
+use crate::http::{Response, body};
+use crate::operation::{Operation, Permission};
+
+pub(super) static LIST: Operation = guarded("EventList", Method::GET, "/admin/events");
+pub(super) static ACCEPT: Operation = open("EventsAccept", Method::GET);
+/// CloudEvents' way of asking lets a webhook choose the method.
+pub(super) static ACCEPT_POST: Operation = open("EventsAcceptByPost", Method::POST);
+
+/// Events that one answer holds when nothing is said, and at the most.
+const USUAL: usize = 100;
+const MOST: usize = 1000;
+
+/// Whoever has the code of the query may: a webhook has no admin key.
+const fn open(name: &'static str, method: Method) -> Operation {
+    Operation { name, method, path: "/admin/events/validate", permission: Permission::Open }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    events: Vec<Numbered>,
+    webhooks: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Numbered {
+    number: u64,
+    #[serde(flatten)]
+    event: GridEvent,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    url: String,
+    schema: &'static str,
+    types: Vec<EventType>,
+    validated: bool,
+    waiting: usize,
+    told: u64,
+    dead_letters: u64,
+    last_failure: Option<ShownFailure>,
+}
+
+#[derive(Serialize)]
+struct ShownFailure {
+    at: String,
+    why: String,
+}
+
+/// Kept events behind the number `after`, at most `limit`; and every webhook, without the query of its URL.
+pub(super) async fn list(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
+    let (mut after, mut limit) = (0, USUAL);
+    for (name, value) in params.query() {
+        match &*name {
+            "after" => after = number(&name, &value)?,
+            "limit" => limit = number(&name, &value)?,
+            _ => return Err(bad(format!("there is no parameter '{name}'; give after and limit"))),
+        }
+    }
+    if !(1..=MOST).contains(&limit) {
+        return Err(bad(format!("limit: must be 1 to {MOST}")));
+    }
+    let kept = door.events.kept(after, limit).await.map_err(|error| failed(&error.to_string()))?;
+    let events = kept.into_iter().map(|(number, event)| Numbered { number, event }).collect();
+    let webhooks = door.events.standings().into_iter().map(Shown::of).collect();
+    Ok(body::json(StatusCode::OK, &Listed { events, webhooks }))
+}
+
+/// Accepts for a webhook, with the code that it was sent.
+pub(super) async fn accept(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
+    let given = |wanted| params.query().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    let (id, code) = (given("id").unwrap_or_default(), given("code").unwrap_or_default());
+    match door.events.accept(&id, &code).await.map_err(|error| failed(&error.to_string()))? {
+        true => Ok(body::text(StatusCode::OK, "The webhook has accepted and is told of events.\n")),
+        false => {
+            let text = "This is no webhook's code, or not any more: it is good for 10 minutes, and for one time.";
+            Err(ApiError::new(StatusCode::NOT_FOUND, "NotFound", text))
+        }
+    }
+}
+
+impl Shown {
+    fn of(standing: Standing) -> Self {
+        Self {
+            url: standing.url,
+            schema: standing.schema,
+            types: standing.types,
+            validated: standing.validated,
+            waiting: standing.waiting,
+            told: standing.told,
+            dead_letters: standing.dead_letters,
+            last_failure: standing
+                .last_failure
+                .map(|failure| ShownFailure { at: failure.at.to_string(), why: failure.why }),
+        }
+    }
+}
+
+fn number<T: FromStr>(name: &str, value: &str) -> Result<T, ApiError> {
+    value.parse().map_err(|_| bad(format!("{name}: must be a number")))
+}

@@ -1,0 +1,162 @@
+//! Events by the thousand, put straight into the store and told to a courier that goes nowhere.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::courier::{Answer, Carried, Letter, Method, Reply};
+use super::*;
+use crate::clock::{SystemClock, Timestamp};
+use crate::crypto::pool::Pool;
+use crate::random::{self, SeededRandom};
+use crate::records::encode;
+use crate::store::{Batch, DataKey, Store};
+use crate::vault::{About, Event, Happened, Kind, Means as VaultMeans, ObjectName, VaultName, Version};
+
+/// Answers letters as it is told to, and remembers the ids of the events in them.
+struct Fake {
+    answers: fn(&Letter) -> u16,
+    told: Mutex<Vec<String>>,
+}
+
+impl Courier for Fake {
+    fn carry(&self, letter: Letter) -> Carried {
+        let status = (self.answers)(&letter);
+        if letter.method == Method::Post && status == 200 {
+            let event: serde_json::Value = serde_json::from_slice(&letter.body).unwrap();
+            self.told.lock().unwrap().push(event["id"].as_str().unwrap().to_owned());
+        }
+        let allowed_origin = (letter.method == Method::Options && status == 200).then(|| "*".to_owned());
+        Box::pin(async move { Reply::Answer(Answer { status, allowed_origin, ..Answer::default() }) })
+    }
+}
+
+fn store() -> Store {
+    Store::memory(DataKey::from_bytes(random::secret())).unwrap()
+}
+
+fn vaults(store: &Store) -> Vaults {
+    Vaults::new(VaultMeans {
+        records: Records::new(store.clone()),
+        pool: Pool::start(1, 10),
+        random: Arc::new(SeededRandom::new(1)),
+        backup_key: Arc::new(|| Err("nothing is backed up here".to_owned())),
+        parsed_keys: 1,
+    })
+}
+
+fn event(number: u64) -> Event {
+    let name = ObjectName::parse(&format!("s{}", number % 500)).unwrap();
+    let version = Version::parse(&format!("{number:032x}")).unwrap();
+    let about = About { kind: Kind::Secret, name, version, nbf: None, exp: None };
+    let (id, at) = (Uuid::from_u128(number.into()), Timestamp::from_unix(1_700_000_000));
+    Event { id, at, what: Happened::NewVersionCreated, vault: VaultName::local(), about: Some(about) }
+}
+
+/// Puts events of these numbers into the store, where the vaults put theirs.
+async fn happen(store: &Store, numbers: std::ops::RangeInclusive<u64>) {
+    let mut batch = Batch::default();
+    for number in numbers {
+        batch = batch.put(format!("event/{number:020}"), encode(&event(number)).unwrap());
+    }
+    store.commit(batch).await.unwrap();
+}
+
+fn events(store: &Store, vaults: &Vaults, hooks: usize, directory: &Path, courier: Arc<Fake>) -> Arc<Events> {
+    let hook = |number| Webhook::new(&format!("http://localhost/{number}"), Schema::CloudEvents, vec![]).unwrap();
+    let means = Means {
+        vaults: vaults.clone(),
+        records: Records::new(store.clone()),
+        webhooks: (0..hooks).map(hook).collect(),
+        wire: Wire { subscription: Uuid::nil() },
+        terms: Terms::default(),
+        clock: Arc::new(SystemClock),
+        dead_letters: directory.join("dead-letters.jsonl"),
+        accept_at: None,
+    };
+    Arc::new(Events::over(means, courier))
+}
+
+fn courier(answers: fn(&Letter) -> u16) -> Arc<Fake> {
+    Arc::new(Fake { answers, told: Mutex::default() })
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("not seen in time: {what}");
+}
+
+async fn marks(store: &Store) -> usize {
+    store.view().await.unwrap().keys(&crate::store::Key::from("told/"), None, usize::MAX).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn without_webhooks_the_newest_events_are_kept_and_old_ones_go_in_one_go() {
+    let (store, directory) = (store(), tempfile::tempdir().unwrap());
+    let vaults = vaults(&store);
+    let events = events(&store, &vaults, 0, directory.path(), courier(|_| 200));
+    happen(&store, 1..=11_000).await;
+    assert_eq!(events.prune().await.unwrap(), 1000, "there is room for no more");
+    assert_eq!(vaults.event_numbers().await.unwrap().len(), 11_000);
+    happen(&store, 11_001..=11_001).await;
+    assert_eq!(events.prune().await.unwrap(), 0);
+    assert_eq!(vaults.event_numbers().await.unwrap(), (1002..=11_001).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_still_waited_for_is_not_taken_away_and_marks_go_with_their_events() {
+    let (store, directory) = (store(), tempfile::tempdir().unwrap());
+    let vaults = vaults(&store);
+    let courier = courier(|letter| if is_first(letter) { 500 } else { 200 });
+    let events = events(&store, &vaults, 1, directory.path(), courier.clone());
+    events.subscribe().await.unwrap();
+    let running = tokio::spawn(events.clone().keep_running());
+    let told = || courier.told.lock().unwrap().len();
+    // The later events of an object wait for its first, of which number 1 is one.
+    let behind_the_first = |last: u64| (1..=last).filter(|number| number % 500 == 1).count();
+    for (first, last) in [(1, 600), (601, 6_000), (6_001, 11_200)] {
+        happen(&store, first..=last).await;
+        vaults.events_replaced();
+        until("all others", || told() == last as usize - behind_the_first(last)).await;
+    }
+    until("marks", || events.hooks[0].with(|state| state.done.is_empty())).await;
+    events.prune().await.unwrap();
+    let left = vaults.event_numbers().await.unwrap();
+    let expected: BTreeSet<_> = [1, 501, 1001].into_iter().chain(1201..=11_200).collect();
+    assert_eq!(left, expected.into_iter().collect::<Vec<_>>());
+    assert_eq!(marks(&store).await, 10_000 - (behind_the_first(11_200) - 3));
+    events.stop();
+    running.await.unwrap();
+}
+
+fn is_first(letter: &Letter) -> bool {
+    letter.body.windows(38).any(|id| id == br#""00000000-0000-0000-0000-000000000001""#)
+}
+
+#[tokio::test]
+async fn when_too_many_wait_the_oldest_are_given_up() {
+    let (store, directory) = (store(), tempfile::tempdir().unwrap());
+    let vaults = vaults(&store);
+    let events = events(&store, &vaults, 1, directory.path(), courier(|_| 404));
+    events.subscribe().await.unwrap();
+    happen(&store, 1..=10_300).await;
+    let running = tokio::spawn(events.clone().keep_running());
+    let path = directory.path().join("dead-letters.jsonl");
+    let letters = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
+    until("dead letters", || letters() == 300).await;
+    until("marks", || events.hooks[0].with(|state| state.done.is_empty())).await;
+    assert_eq!((events.standings()[0].waiting, events.standings()[0].dead_letters), (10_000, 300));
+    assert_eq!(marks(&store).await, 300);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["deadletterreason"], &first["deliveryattempts"]), (&"TooManyWaiting".into(), &0.into()));
+    assert_eq!(first["id"], Uuid::from_u128(1).to_string());
+    events.stop();
+    running.await.unwrap();
+}

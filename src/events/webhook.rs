@@ -1,0 +1,246 @@
+//! Webhooks: where events go, in which form, and which of them.
+
+use std::fmt;
+
+use hyper::Uri;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::vault::{Event, Happened, Kind};
+
+/// What the ids of webhooks are derived from.
+const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e8);
+
+/// Somebody who wants to hear of events.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where they are sent.
+    pub url: HookUrl,
+    /// In which form.
+    pub schema: Schema,
+    /// Which ones; all of them when this is empty.
+    pub types: Vec<EventType>,
+}
+
+/// The URL of a webhook. Its query often holds a code, so that nothing but [`HookUrl::whole`] shows it.
+#[derive(Clone)]
+pub struct HookUrl {
+    whole: Zeroizing<String>,
+    shown: String,
+    is_near: bool,
+}
+
+/// The form that events are sent in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Schema {
+    /// Event Grid's own.
+    #[default]
+    EventGrid,
+    /// CloudEvents 1.0.
+    CloudEvents,
+}
+
+/// The service's names for what can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventType {
+    /// A key, or a new version of one, was made.
+    #[serde(rename = "Microsoft.KeyVault.KeyNewVersionCreated")]
+    KeyNewVersionCreated,
+    /// A key's latest version is about to expire.
+    #[serde(rename = "Microsoft.KeyVault.KeyNearExpiry")]
+    KeyNearExpiry,
+    /// A key's latest version has expired.
+    #[serde(rename = "Microsoft.KeyVault.KeyExpired")]
+    KeyExpired,
+    /// A secret, or a new version of one, was made.
+    #[serde(rename = "Microsoft.KeyVault.SecretNewVersionCreated")]
+    SecretNewVersionCreated,
+    /// A secret's latest version is about to expire.
+    #[serde(rename = "Microsoft.KeyVault.SecretNearExpiry")]
+    SecretNearExpiry,
+    /// A secret's latest version has expired.
+    #[serde(rename = "Microsoft.KeyVault.SecretExpired")]
+    SecretExpired,
+    /// A vault's access policies were changed.
+    #[serde(rename = "Microsoft.KeyVault.VaultAccessPolicyChanged")]
+    VaultAccessPolicyChanged,
+}
+
+impl Webhook {
+    /// The webhook at `url`, which is to hear of `types`; of everything when there are none.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, without showing it.
+    pub fn new(url: &str, schema: Schema, types: Vec<EventType>) -> Result<Self, &'static str> {
+        Ok(Self { url: HookUrl::parse(url)?, schema, types })
+    }
+
+    /// What is remembered of it lies under this id: the same as long as its URL and schema are.
+    pub fn id(&self) -> Uuid {
+        let name = Zeroizing::new(format!("{:?} {}", self.schema, self.url.whole()));
+        Uuid::new_v5(&IDS, name.as_bytes())
+    }
+
+    /// The types of events it hears of, each once.
+    pub fn wanted(&self) -> Vec<EventType> {
+        EventType::ALL.into_iter().filter(|kind| self.types.is_empty() || self.types.contains(kind)).collect()
+    }
+}
+
+impl HookUrl {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri: Uri = text.parse().map_err(|_| "must be a URL")?;
+        let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+        let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
+            return Err("must be an http or https URL");
+        };
+        if authority.as_str().contains('@') || text.contains('#') {
+            return Err("must have no user name, password or fragment");
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let is_near = host == "localhost" || host.parse().is_ok_and(|host: std::net::IpAddr| host.is_loopback());
+        let shown = format!("{scheme}://{authority}{}", uri.path());
+        Ok(Self { whole: Zeroizing::new(text.to_owned()), shown, is_near })
+    }
+
+    /// All of it, to send something there.
+    pub fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// It without the query, to be shown.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Whether it leads to this machine, where no proxy is in between.
+    pub(super) const fn is_near(&self) -> bool {
+        self.is_near
+    }
+}
+
+impl fmt::Debug for HookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl Schema {
+    /// The schema called `text`, as a configuration names it.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::EventGrid, Self::CloudEvents].into_iter().find(|schema| schema.as_str() == text)
+    }
+
+    /// `eventgrid` or `cloudevents`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EventGrid => "eventgrid",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
+}
+
+impl EventType {
+    /// Every type there is. (The service's types for certificates come with certificates.)
+    pub const ALL: [Self; 7] = [
+        Self::KeyNewVersionCreated,
+        Self::KeyNearExpiry,
+        Self::KeyExpired,
+        Self::SecretNewVersionCreated,
+        Self::SecretNearExpiry,
+        Self::SecretExpired,
+        Self::VaultAccessPolicyChanged,
+    ];
+
+    /// The type of this full name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// The full name, as "Azure Key Vault as Event Grid source" lists them.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyNewVersionCreated => "Microsoft.KeyVault.KeyNewVersionCreated",
+            Self::KeyNearExpiry => "Microsoft.KeyVault.KeyNearExpiry",
+            Self::KeyExpired => "Microsoft.KeyVault.KeyExpired",
+            Self::SecretNewVersionCreated => "Microsoft.KeyVault.SecretNewVersionCreated",
+            Self::SecretNearExpiry => "Microsoft.KeyVault.SecretNearExpiry",
+            Self::SecretExpired => "Microsoft.KeyVault.SecretExpired",
+            Self::VaultAccessPolicyChanged => "Microsoft.KeyVault.VaultAccessPolicyChanged",
+        }
+    }
+
+    /// What an event is called.
+    pub(super) fn of(event: &Event) -> Self {
+        let kind = event.about.as_ref().map(|about| about.kind);
+        match (event.what, kind) {
+            (Happened::AccessPolicyChanged, _) | (_, None) => Self::VaultAccessPolicyChanged,
+            (Happened::NewVersionCreated, Some(Kind::Key)) => Self::KeyNewVersionCreated,
+            (Happened::NearExpiry, Some(Kind::Key)) => Self::KeyNearExpiry,
+            (Happened::Expired, Some(Kind::Key)) => Self::KeyExpired,
+            (Happened::NewVersionCreated, Some(Kind::Secret)) => Self::SecretNewVersionCreated,
+            (Happened::NearExpiry, Some(Kind::Secret)) => Self::SecretNearExpiry,
+            (Happened::Expired, Some(Kind::Secret)) => Self::SecretExpired,
+        }
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook(url: &str, schema: Schema) -> Result<Webhook, &'static str> {
+        Webhook::new(url, schema, vec![])
+    }
+
+    #[test]
+    fn the_query_is_shown_by_nothing() {
+        let hook = hook("https://hooks.example:8443/in/1?code=hush&x=1", Schema::EventGrid).unwrap();
+        assert_eq!(hook.url.shown(), "https://hooks.example:8443/in/1");
+        assert!(!format!("{hook:?}").contains("hush"));
+        assert!(hook.url.whole().ends_with("?code=hush&x=1"));
+    }
+
+    #[test]
+    fn only_urls_that_can_be_posted_to_are_taken() {
+        for (url, why) in [
+            ("", "must be a URL"),
+            ("/in", "must be an http or https URL"),
+            ("ftp://a/in", "must be an http or https URL"),
+            ("http://me:hush@a/in", "must have no user name"),
+            ("http://a/in#here", "must have no user name"),
+            ("http://a b/", "must be a URL"),
+        ] {
+            assert!(hook(url, Schema::EventGrid).unwrap_err().starts_with(why), "{url}");
+        }
+        for (url, near) in
+            [("http://localhost:1/", true), ("http://[::1]/", true), ("http://127.9.9.9", true), ("http://a", false)]
+        {
+            assert_eq!(hook(url, Schema::EventGrid).unwrap().url.is_near(), near, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_id_goes_by_url_and_schema() {
+        let id = |url, schema| hook(url, schema).unwrap().id();
+        assert_eq!(id("http://a/?c=1", Schema::EventGrid), id("http://a/?c=1", Schema::EventGrid));
+        assert_ne!(id("http://a/?c=1", Schema::EventGrid), id("http://a/?c=1", Schema::CloudEvents));
+        assert_ne!(id("http://a/?c=1", Schema::EventGrid), id("http://a/?c=2", Schema::EventGrid));
+    }
+
+    #[test]
+    fn every_type_has_the_same_name_everywhere() {
+        for kind in EventType::ALL {
+            assert_eq!(EventType::parse(kind.as_str()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        assert_eq!(EventType::parse("Microsoft.KeyVault.CertificateExpired"), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! Events as they are sent: in Event Grid's schema and as CloudEvents 1.0. The members are those of "Azure Key Vault as
+//! Event Grid source"; what is sent to make sure that a webhook is asked for, those of "Endpoint validation".
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::courier::{Letter, Method};
+use super::webhook::{EventType, HookUrl, Schema};
+use crate::clock::Timestamp;
+use crate::vault::{Event, Kind};
+
+/// Who sends, as CloudEvents' handshake names it: the service's own name, which receivers look for.
+pub(super) const ORIGIN: &str = "eventgrid.azure.net";
+/// What every subscription of this server is called; the service sends names in upper case.
+const SUBSCRIPTION_NAME: &str = "KEYHAVEN";
+
+/// What makes a vault's resource id.
+#[derive(Clone, Copy, Debug)]
+pub struct Wire {
+    /// The tenant's subscription.
+    pub subscription: Uuid,
+}
+
+/// An event in Event Grid's schema; the members stand in the order that the service sends them in.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GridEvent {
+    id: Uuid,
+    topic: String,
+    subject: String,
+    event_type: EventType,
+    data: Data,
+    data_version: &'static str,
+    metadata_version: &'static str,
+    event_time: String,
+}
+
+/// An event as CloudEvents 1.0 has it.
+#[derive(Serialize)]
+struct CloudEvent {
+    id: Uuid,
+    source: String,
+    subject: String,
+    #[serde(rename = "type")]
+    kind: EventType,
+    time: String,
+    data: Data,
+    specversion: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Data {
+    id: String,
+    vault_name: String,
+    object_type: &'static str,
+    object_name: String,
+    version: Option<String>,
+    #[serde(rename = "NBF")]
+    nbf: Option<i64>,
+    #[serde(rename = "EXP")]
+    exp: Option<i64>,
+}
+
+impl Wire {
+    /// `event` in Event Grid's schema.
+    pub fn grid(self, event: &Event) -> GridEvent {
+        let data = Data::of(event);
+        GridEvent {
+            id: event.id,
+            topic: self.topic(event),
+            subject: data.object_name.clone(),
+            event_type: EventType::of(event),
+            data,
+            data_version: "1",
+            metadata_version: "1",
+            event_time: event.at.to_string(),
+        }
+    }
+
+    fn cloud(self, event: &Event) -> CloudEvent {
+        let data = Data::of(event);
+        CloudEvent {
+            id: event.id,
+            source: self.topic(event),
+            subject: data.object_name.clone(),
+            kind: EventType::of(event),
+            time: event.at.to_string(),
+            data,
+            specversion: "1.0",
+        }
+    }
+
+    /// The vault's resource id.
+    fn topic(self, event: &Event) -> String {
+        let (subscription, vault) = (self.subscription, &event.vault);
+        format!("/subscriptions/{subscription}/resourceGroups/keyhaven/providers/Microsoft.KeyVault/vaults/{vault}")
+    }
+
+    /// `event` in `schema`, as an object.
+    pub(super) fn object(self, event: &Event, schema: Schema) -> Value {
+        let object = match schema {
+            Schema::EventGrid => serde_json::to_value(self.grid(event)),
+            Schema::CloudEvents => serde_json::to_value(self.cloud(event)),
+        };
+        object.unwrap_or_default()
+    }
+
+    /// What tells the webhook at `url` of `event`, for the time that follows `attempts` others.
+    pub(super) fn notification(self, event: &Event, url: &HookUrl, schema: Schema, attempts: u32) -> Letter {
+        let body = match schema {
+            // An array of one event, by default.
+            Schema::EventGrid => serde_json::to_vec(&[self.grid(event)]),
+            Schema::CloudEvents => serde_json::to_vec(&self.cloud(event)),
+        };
+        let mut headers = about("Notification", attempts);
+        headers.extend(match schema {
+            Schema::EventGrid => grid_headers(),
+            Schema::CloudEvents => vec![
+                ("content-type", "application/cloudevents+json; charset=utf-8".to_owned()),
+                ("aeg-metadata-version", "1.0".to_owned()),
+                ("origin", ORIGIN.to_owned()),
+            ],
+        });
+        Letter { method: Method::Post, url: url.clone(), headers, body: body.unwrap_or_default() }
+    }
+
+    /// What asks the webhook at `url` whether it wants events: it answers with `code`, or its owner uses `accept_at`.
+    pub(super) fn question(
+        self,
+        url: &HookUrl,
+        schema: Schema,
+        code: Uuid,
+        accept_at: Option<&str>,
+        now: Timestamp,
+    ) -> Letter {
+        match schema {
+            Schema::EventGrid => self.validation(url, code, accept_at, now),
+            Schema::CloudEvents => permission(url, accept_at),
+        }
+    }
+
+    fn validation(self, url: &HookUrl, code: Uuid, accept_at: Option<&str>, now: Timestamp) -> Letter {
+        let mut data = json!({ "validationCode": code });
+        if let Some(accept_at) = accept_at {
+            data["validationUrl"] = accept_at.into();
+        }
+        let event = json!([{
+            "id": code,
+            "topic": format!("/subscriptions/{}", self.subscription),
+            "subject": "",
+            "data": data,
+            "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+            "eventTime": now.to_string(),
+            "metadataVersion": "1",
+            "dataVersion": "1",
+        }]);
+        let headers = about("SubscriptionValidation", 0).into_iter().chain(grid_headers()).collect();
+        Letter { method: Method::Post, url: url.clone(), headers, body: event.to_string().into_bytes() }
+    }
+}
+
+/// CloudEvents' way of asking ("HTTP 1.1 Web Hooks for Event Delivery", section 4). No rate is asked for, as the
+/// service asks for none; one that is answered is kept to.
+fn permission(url: &HookUrl, accept_at: Option<&str>) -> Letter {
+    let mut headers = vec![("webhook-request-origin", ORIGIN.to_owned())];
+    headers.extend(accept_at.map(|accept_at| ("webhook-request-callback", accept_at.to_owned())));
+    Letter { method: Method::Options, url: url.clone(), headers, body: vec![] }
+}
+
+/// The service counts deliveries from 0.
+fn about(kind: &str, attempts: u32) -> Vec<(&'static str, String)> {
+    vec![
+        ("aeg-event-type", kind.to_owned()),
+        ("aeg-subscription-name", SUBSCRIPTION_NAME.to_owned()),
+        ("aeg-delivery-count", attempts.to_string()),
+    ]
+}
+
+fn grid_headers() -> Vec<(&'static str, String)> {
+    vec![
+        ("content-type", "application/json; charset=utf-8".to_owned()),
+        ("aeg-data-version", "1".to_owned()),
+        ("aeg-metadata-version", "1".to_owned()),
+    ]
+}
+
+impl Data {
+    /// Ids are canonical: no client has said under which name it knows the vault. Of a change of policies no example of
+    /// the service's is public, only the members (the SDKs' `KeyVaultAccessPolicyChangedEventData`): it is told as one
+    /// of the vault, which has no version.
+    fn of(event: &Event) -> Self {
+        let vault_name = event.vault.to_string();
+        let base = format!("https://{vault_name}.vault.azure.net");
+        let Some(about) = &event.about else {
+            let object_name = vault_name.clone();
+            return Self {
+                id: base,
+                vault_name,
+                object_type: "Vault",
+                object_name,
+                version: None,
+                nbf: None,
+                exp: None,
+            };
+        };
+        let object_type = match about.kind {
+            Kind::Key => "Key",
+            Kind::Secret => "Secret",
+        };
+        Self {
+            id: format!("{base}/{}/{}/{}", about.kind.collection(), about.name, about.version),
+            vault_name,
+            object_type,
+            object_name: about.name.to_string(),
+            version: Some(about.version.to_string()),
+            nbf: about.nbf.map(Timestamp::unix),
+            exp: about.exp.map(Timestamp::unix),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{About, Happened, ObjectName, VaultName, Version};
+
+    const WIRE: Wire = Wire { subscription: Uuid::from_u128(2) };
+
+    fn event(what: Happened, about: Option<About>) -> Event {
+        let (id, at) = (Uuid::from_u128(7), Timestamp::from_unix(1_700_000_000));
+        Event { id, at, what, vault: VaultName::parse("acme").unwrap(), about }
+    }
+
+    fn secret(exp: Option<i64>) -> Option<About> {
+        let (name, version) = (ObjectName::parse("Db").unwrap(), Version::parse(&"0a".repeat(16)).unwrap());
+        Some(About { kind: Kind::Secret, name, version, nbf: None, exp: exp.map(Timestamp::from_unix) })
+    }
+
+    #[test]
+    fn an_event_in_both_schemas() {
+        let event = event(Happened::NearExpiry, secret(Some(1_702_592_000)));
+        let data = r#"{"Id":"https://acme.vault.azure.net/secrets/Db/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","VaultName":"acme","ObjectType":"Secret","ObjectName":"Db","Version":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","NBF":null,"EXP":1702592000}"#;
+        let topic = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/keyhaven/providers/Microsoft.KeyVault/vaults/acme";
+        let grid = serde_json::to_string(&WIRE.grid(&event)).unwrap();
+        assert_eq!(
+            grid,
+            format!(
+                r#"{{"id":"00000000-0000-0000-0000-000000000007","topic":"{topic}","subject":"Db","eventType":"Microsoft.KeyVault.SecretNearExpiry","data":{data},"dataVersion":"1","metadataVersion":"1","eventTime":"2023-11-14T22:13:20Z"}}"#
+            )
+        );
+        let cloud = serde_json::to_string(&WIRE.cloud(&event)).unwrap();
+        assert_eq!(
+            cloud,
+            format!(
+                r#"{{"id":"00000000-0000-0000-0000-000000000007","source":"{topic}","subject":"Db","type":"Microsoft.KeyVault.SecretNearExpiry","time":"2023-11-14T22:13:20Z","data":{data},"specversion":"1.0"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_change_of_policies_is_one_of_the_vault() {
+        let grid = serde_json::to_value(WIRE.grid(&event(Happened::AccessPolicyChanged, None))).unwrap();
+        assert_eq!((&grid["subject"], &grid["data"]["ObjectName"]), (&"acme".into(), &"acme".into()));
+        assert_eq!(grid["data"]["Id"], "https://acme.vault.azure.net");
+        assert_eq!((&grid["data"]["Version"], &grid["data"]["EXP"]), (&Value::Null, &Value::Null));
+    }
+}

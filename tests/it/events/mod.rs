@@ -1,0 +1,76 @@
+//! Events, told to webhooks.
+
+mod delivery;
+mod durability;
+mod handshake;
+mod receiver;
+mod replaced;
+
+use std::time::Duration;
+
+use keyhaven::app::{Options, Storage};
+use keyhaven::config::Config;
+use keyhaven::events::Terms;
+use serde_json::Value;
+
+use crate::world::{CONFIG, World};
+use receiver::Receiver;
+
+/// Pauses that a test can wait for.
+fn quick() -> Terms {
+    let milliseconds = |all: &[u64]| all.iter().copied().map(Duration::from_millis).collect();
+    Terms {
+        retries: milliseconds(&[20, 50]),
+        attempts: 4,
+        handshakes: milliseconds(&[30]),
+        rests: milliseconds(&[50]),
+        ..Terms::default()
+    }
+}
+
+/// The usual configuration with these webhooks.
+fn with_webhooks(webhooks: &Value) -> String {
+    let mut config: Value = serde_json::from_str(CONFIG).unwrap();
+    config["events"]["webhooks"] = webhooks.clone();
+    config.to_string()
+}
+
+/// A server with these webhooks.
+async fn world(webhooks: Value, storage: Storage) -> World {
+    world_of(webhooks, storage, quick()).await
+}
+
+async fn world_of(webhooks: Value, storage: Storage, delivery: Terms) -> World {
+    let config = Config::parse(&with_webhooks(&webhooks)).unwrap();
+    World::with(Options { config, storage, delivery, ..Options::default() }).await
+}
+
+/// A server whose webhook has accepted.
+async fn listening(receiver: &Receiver, storage: Storage) -> World {
+    let world = world(serde_json::json!([{ "url": receiver.url("/in?code=hush") }]), storage).await;
+    accepted(&world).await;
+    world
+}
+
+/// Waits until every webhook has accepted.
+async fn accepted(world: &World) {
+    standing(world, "accepted", |webhook| webhook["validated"] == true).await;
+}
+
+/// Waits until every webhook stands so.
+async fn standing(world: &World, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..4000 {
+        let webhooks = world.admin("GET /admin/events", "").await.json()["webhooks"].clone();
+        if webhooks.as_array().unwrap().iter().all(&is_so) {
+            return webhooks;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("not seen in time: {what}: {}", world.admin("GET /admin/events", "").await.text);
+}
+
+async fn set(world: &World, name: &str) -> String {
+    let set = world.ask(&format!("PUT /secrets/{name}"), r#"{"value":"v"}"#).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    set.version()
+}
