@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
-    ("cli", &["app", "clock", "config", "crypto", "directory", "store", "tasks"]),
+    ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "store", "tasks"]),
     ("config", &["access", "clock", "crypto", "directory", "events", "http", "vault"]),
     (
         "doors",
@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
+    ("drills", &["clock", "factory", "random", "remote"]),
     ("factory", &["clock", "crypto", "random", "remote"]),
     ("faults", &["clock", "random"]),
     ("remote", &["crypto"]),

@@ -112,10 +112,8 @@ impl DrillCommand {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if stopped.swap(true, Ordering::Relaxed) {
-                return Err(Failure::failed("interrupted twice: what the drill changed may not be put back"));
-            }
-            eprintln!("keyhaven: interrupted; the step under way ends, then everything is put back");
+            let told = if stopped.swap(true, Ordering::Relaxed) { "still" } else { "interrupted:" };
+            eprintln!("keyhaven: {told} waiting for the step under way; then everything is put back");
         };
         Ok(match (stopped.load(Ordering::Relaxed), report.counts().failed) {
             (true, _) => ExitCode::from(INTERRUPTED),

@@ -52,7 +52,8 @@ enum Command {
     Vault(vault::Vault),
     /// Show, add or remove identities of a running server, or get a token of one
     Identity(identity::Identity),
-    /// Rehearse key handling: rotation, revocation, recovery, credentials, the renewal of the system key
+    // No doc comment: it would take the place of the long description.
+    #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]
     Drill(drill::DrillCommand),
     /// Put everything back to what the server's configuration says
     Reset(state::Reset),

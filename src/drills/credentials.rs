@@ -21,7 +21,7 @@ const PINNED: &str = "pinned";
 const LATEST: &str = "latest";
 
 pub(super) struct Scene {
-    operator: Vault,
+    operator: Arc<Vault>,
     ground: Arc<Ground>,
     name: String,
     plant: Option<Plant>,

@@ -17,7 +17,7 @@ const ALGORITHM: &str = "RSA-OAEP-256";
 /// A key that is drilled.
 pub(super) struct DrilledKey {
     ground: Arc<Ground>,
-    vault: Vault,
+    vault: Arc<Vault>,
     name: String,
 }
 
@@ -38,7 +38,7 @@ impl DrilledKey {
     }
 
     /// The vault that it is in, as who runs that sees it.
-    pub(super) const fn vault(&self) -> &Vault {
+    pub(super) fn vault(&self) -> &Vault {
         &self.vault
     }
 
@@ -97,7 +97,7 @@ impl DrilledKey {
 
 /// Something that was wrapped under one version of a key.
 pub(super) struct Probe {
-    vault: Vault,
+    vault: Arc<Vault>,
     name: String,
     version: String,
     plain: Zeroizing<[u8; 32]>,

@@ -5,7 +5,8 @@ mod levers;
 mod made;
 mod person;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::admin::{Admin, AdminDoor};
 use super::lever::Lever;
@@ -18,6 +19,7 @@ use crate::remote::{Agent, Credential, Trust, Vault, VaultUrl};
 
 pub(super) use levers::Levers;
 use made::Made;
+use person::Person;
 
 /// A vault that drills are aimed at. It holds keys, so it has no `Debug`.
 pub struct Aim {
@@ -37,7 +39,16 @@ pub struct Ground {
     place: String,
     levers: Option<Levers>,
     server: Option<Mutex<OwnServer>>,
+    /// Vaults by who asks them, with their tokens.
+    known: Mutex<BTreeMap<(Who, VaultUrl), Arc<Vault>>>,
     made: Mutex<Vec<Made>>,
+}
+
+/// Who asks a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Operator,
+    Factory,
 }
 
 impl Ground {
@@ -63,14 +74,14 @@ impl Ground {
         let agent = trust.map_err(|error| error.to_string())?.agent();
         let bytes: [u8; 4] = random::secret();
         let run = format!("drill-{:08x}", u32::from_be_bytes(bytes));
-        let made = Mutex::default();
+        let (known, made) = (Mutex::default(), Mutex::default());
         let Some(door) = aim.admin else {
             let place = "a vault without its admin API: only steps that need no lever are run".to_owned();
-            return Ok(Self { run, agent, vault: asked, place, levers: None, server: None, made });
+            return Ok(Self { run, agent, vault: asked, place, levers: None, server: None, known, made });
         };
         let levers = Levers::of(Admin::new(door), &asked, &run).map_err(|error| error.to_string())?;
         let (vault, place) = (levers.vault().clone(), levers.place());
-        Ok(Self { run, agent, vault, place, levers: Some(levers), server: None, made })
+        Ok(Self { run, agent, vault, place, levers: Some(levers), server: None, known, made })
     }
 
     /// The URL of the vault.
@@ -117,29 +128,38 @@ impl Ground {
     }
 
     /// The vault as who runs it sees it: with every permission, where there is an admin API.
-    pub(super) fn operator(&self) -> Vault {
-        self.operator_at(&self.vault)
+    pub(super) fn operator(&self) -> Arc<Vault> {
+        self.known(Who::Operator, &self.vault)
     }
 
     /// Another vault, as who runs it sees it.
-    pub(super) fn operator_at(&self, vault: &VaultUrl) -> Vault {
-        let credential = self.levers.as_ref().map(|levers| levers.operator().credential());
-        Vault::at(self.agent.clone(), vault.clone(), credential.unwrap_or_else(Credential::from_env))
+    pub(super) fn operator_at(&self, vault: &VaultUrl) -> Arc<Vault> {
+        self.known(Who::Operator, vault)
     }
 
     /// A vault as the factory's identity sees it.
-    pub(super) fn as_factory(&self, vault: &VaultUrl) -> Vault {
-        Vault::at(self.agent.clone(), vault.clone(), self.credential())
+    pub(super) fn as_factory(&self, vault: &VaultUrl) -> Arc<Vault> {
+        self.known(Who::Factory, vault)
+    }
+
+    fn known(&self, who: Who, vault: &VaultUrl) -> Arc<Vault> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Vault::at(self.agent.clone(), vault.clone(), self.credential(who)));
+        known.entry((who, vault.clone())).or_insert_with(new).clone()
     }
 
     /// How a factory reaches vaults.
     pub(super) fn reach(&self) -> Reach {
-        Reach::new(self.agent.clone(), self.credential())
+        Reach::new(self.agent.clone(), self.credential(Who::Factory))
     }
 
-    fn credential(&self) -> Credential {
-        let credential = self.levers.as_ref().map(|levers| levers.factory().credential());
-        credential.unwrap_or_else(Credential::from_env)
+    /// An identity of the run's own, where there is an admin API; else who the environment says.
+    fn credential(&self, who: Who) -> Credential {
+        let person = self.levers.as_ref().map(|levers| match who {
+            Who::Operator => levers.operator(),
+            Who::Factory => levers.factory(),
+        });
+        person.map_or_else(Credential::from_env, Person::credential)
     }
 
     /// The other vault of the same tenant.

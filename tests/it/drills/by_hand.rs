@@ -25,8 +25,8 @@ fn not_run(report: &Value) -> Vec<(String, String)> {
 
 #[test]
 fn everything_passes_but_what_needs_the_process_and_all_is_as_it_was() {
-    let server = Server::start(&[]);
-    let faults = json!({"seed": 3, "rules": [{"operation": "KeyList", "rate": 0.5, "then": {"status": 429}}]});
+    let server = Server::start();
+    let faults = json!({"seed": 3, "rules": [{"operation": "KeyImport", "rate": 0.5, "then": {"status": 429}}]});
     server.ask("PUT", "/admin/faults", &faults.to_string());
     let before = found(&server);
     let (vault, admin) = (server.vault().to_owned(), server.admin());
@@ -43,7 +43,7 @@ fn everything_passes_but_what_needs_the_process_and_all_is_as_it_was() {
 
 #[test]
 fn in_a_vault_with_purge_protection_it_can_be_run_again_and_says_what_stays() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     server.ask("PUT", "/admin/vaults/guarded", r#"{"sku": "premium", "enablePurgeProtection": true}"#);
     let before = found(&server);
     let (vault, admin) = (server.vault().replace("local.", "guarded."), server.admin());
@@ -59,7 +59,7 @@ fn in_a_vault_with_purge_protection_it_can_be_run_again_and_says_what_stays() {
 
 #[test]
 fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
-    let server = Server::start(&["--clock", "real"]);
+    let server = Server::with(&[]);
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin]);
     assert_eq!(status, Some(0), "{report:#}");
@@ -70,7 +70,7 @@ fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
 
 #[test]
 fn without_the_admin_api_it_signs_in_as_programs_do() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     server.ask("PUT", "/admin/vaults/guarded", &guarded(&server).to_string());
     let env = server.ready()["env"].as_object().unwrap().iter();
     let vault = server.vault().replace("local.", "guarded.");
@@ -97,7 +97,7 @@ fn guarded(server: &Server) -> Value {
 
 #[test]
 fn a_step_that_fails_leaves_nothing_changed_either() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     let rule = json!({"rules": [{"operation": "KeyRecover", "times": 9, "then": {"status": 500}}]});
     server.ask("PUT", "/admin/faults", &rule.to_string());
     let before = found(&server);
@@ -111,7 +111,7 @@ fn a_step_that_fails_leaves_nothing_changed_either() {
 
 #[test]
 fn an_interruption_puts_everything_back() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     let before = found(&server);
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let mut command = server.drill(&["all", "--vault", &vault, "--admin", &admin]);
@@ -130,7 +130,7 @@ fn an_interruption_puts_everything_back() {
 
 #[test]
 fn what_cannot_be_drilled_at_is_told_in_one_line() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let told = |args: &[&str]| {
         let output = server.drill(args).output().unwrap();

@@ -21,10 +21,15 @@ struct Server {
 }
 
 impl Server {
-    /// `serve` with a virtual clock and `more`.
-    fn start(more: &[&str]) -> Self {
+    /// `serve` with a virtual clock.
+    fn start() -> Self {
+        Self::with(&["--clock", "virtual"])
+    }
+
+    /// `serve` with `more`.
+    fn with(more: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let served = Served::start(&dir.path().join("data"), &[&["--clock", "virtual"], more].concat());
+        let served = Served::start(&dir.path().join("data"), more);
         Self { served, dir }
     }
 

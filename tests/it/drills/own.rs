@@ -71,3 +71,14 @@ fn the_help_says_what_it_does_and_what_it_leaves() {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
+
+#[test]
+fn each_drill_has_its_script() {
+    use std::os::unix::fs::PermissionsExt;
+    for drill in keyhaven::drills::Drill::ALL {
+        let path = format!("{}/scripts/drill-{}.sh", env!("CARGO_MANIFEST_DIR"), drill.name());
+        let script = std::fs::read_to_string(&path).unwrap();
+        assert!(script.contains(&format!("-- drill {} \"$@\"", drill.name())), "{script}");
+        assert_ne!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o111, 0, "{path}");
+    }
+}

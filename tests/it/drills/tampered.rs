@@ -25,18 +25,24 @@ const ROTATION: &[Case] = &[
     ("a policy is kept and does nothing", before(keep_policy), "rotation", "rotate-by-policy"),
     ("the clock only seems to be moved", before(stand_still), "rotation", "rotate-by-policy"),
     ("a new version unwraps to other bytes", after(other_bytes_under_new), "rotation", "rotate-by-hand"),
+    ("old versions do not unwrap once there is a new one", after(forget_old), "rotation", "read-before-re-wrap"),
     ("the factory is shown a stale version", after(stale_for_factory), "rotation", "re-wrap"),
     ("disabled versions unwrap", after(cached_unwraps), "rotation", "disable-old"),
+    ("versions stay disabled", before(stay_disabled), "rotation", "enable-again"),
 ];
 
 const REVOCATION: &[Case] = &[
     ("unwraps are answered from a cache", after(cached_unwraps), "revocation", "withdraw-policy"),
     ("a policy is not withdrawn", before(keep_grants), "revocation", "withdraw-policy"),
+    ("a policy is not granted again", before(grant_once), "revocation", "grant-policy"),
     ("a disabled key unwraps", after(cached_for_disabled), "revocation", "disable-key"),
+    ("a key stays disabled", before(stay_disabled), "revocation", "enable-key"),
     ("an expired key wraps", after(cached_wraps), "revocation", "expire-key"),
     ("an expired key does not unwrap", after(no_unwrap_once_expired), "revocation", "expire-key"),
+    ("a key stays expired", before(expire_once), "revocation", "prolong-key"),
     ("an identity is not deleted", before(keep_identity), "revocation", "delete-identity"),
     ("a deleted identity's token goes on to count", after(cached_for_deleted), "revocation", "delete-identity"),
+    ("an identity does not come back", before(make_once), "revocation", "restore-identity"),
 ];
 
 const RECOVERY: &[Case] = &[
@@ -44,7 +50,8 @@ const RECOVERY: &[Case] = &[
     ("a purge is let through", before(let_purge_through), "recovery", "purge-refused"),
     ("a recovery does nothing", before(recover_nothing), "recovery", "recover-key"),
     ("a recovered key is broken", after(broken_once_recovered), "recovery", "recover-key"),
-    ("a cut connection is mended by doing it again", before(again_after_cut), "recovery", "cut-rotation"),
+    ("connections are not cut", before(cut_nothing), "recovery", "cut-rotation"),
+    ("connections of wraps are not cut", before(cut_no_wrap), "recovery", "cut-re-wrap"),
     ("a restore does nothing", before(restore_nothing), "recovery", "restore-elsewhere"),
 ];
 
@@ -52,6 +59,7 @@ const CREDENTIALS: &[Case] = &[
     ("a pinned version is the latest", before(latest_for_pinned), "credentials", "new-versions"),
     ("the latest version is a stale one", after(stale_secret), "credentials", "new-versions"),
     ("a disabled version is served", after(cached_secrets), "credentials", "disable-pinned"),
+    ("a version stays disabled", before(stay_disabled), "credentials", "enable-pinned"),
     ("a deleted secret is served", after(cached_latest), "credentials", "delete-secret"),
     ("a recovery does nothing", before(recover_nothing), "credentials", "recover-secret"),
 ];
@@ -89,13 +97,13 @@ fn system_key_notices() {
 /// The proxy itself is no reason for a drill to fail.
 #[test]
 fn a_faithful_proxy_is_not_noticed() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     let report = drilled(&server, FAITHFUL, "all");
     assert_eq!((&report["failed"], first_failed(&report)), (&json!(0), None), "{report:#}");
 }
 
 fn all(cases: &[Case]) {
-    let server = Server::start(&[]);
+    let server = Server::start();
     for (what, tampering, drill, step) in cases {
         let report = drilled(&server, *tampering, drill);
         assert_eq!(first_failed(&report).as_deref(), Some(*step), "{what}: {report:#}");
@@ -145,13 +153,27 @@ fn stale_key(asked: &Asked, answer: &mut Answer, memory: &Memory) {
     stale(asked, answer, memory, "/keys/");
 }
 
+/// Of each key only the version unwraps that wrapped last.
+fn forget_old(asked: &Asked, answer: &mut Answer, memory: &Memory) {
+    let (key, version) = (object(&asked.path), asked.path.rsplit_once('/').unwrap().0.to_owned());
+    if asked.path.ends_with("/wrapkey") {
+        memory.put(key, Bytes::from(version));
+    } else if asked.path.ends_with("/unwrapkey") && memory.find(&key) != Some(Bytes::from(version)) {
+        *answer = Answer { status: 404, body: Bytes::from(r#"{"error":{"code":"KeyNotFound","message":"gone"}}"#) };
+    }
+}
+
 /// Who wraps is the factory.
 fn stale_for_factory(asked: &Asked, answer: &mut Answer, memory: &Memory) {
     if asked.path.ends_with("/wrapkey") {
         memory.put(asked.who.clone(), Bytes::new());
     }
-    if memory.find(&asked.who).is_some() {
-        stale(asked, answer, memory, "/keys/");
+    if is_latest(asked, "/keys/") && answer.status == 200 {
+        match memory.find(&asked.path) {
+            Some(first) if memory.find(&asked.who).is_some() => answer.body = first,
+            Some(_) => {}
+            None => memory.put(asked.path.clone(), answer.body.clone()),
+        }
     }
 }
 
@@ -250,6 +272,47 @@ fn keep_grants(asked: &Asked, _: &Memory) -> Way {
     }
 }
 
+/// Nothing is enabled again.
+fn stay_disabled(asked: &Asked, _: &Memory) -> Way {
+    let body = String::from_utf8_lossy(&asked.body);
+    match asked.method == Method::PATCH && body.contains(r#""enabled":true"#) {
+        true => Way::Instead(Method::GET, object(&asked.path)),
+        false => Way::On,
+    }
+}
+
+/// Policies that grant are taken until one has withdrawn.
+fn grant_once(asked: &Asked, memory: &Memory) -> Way {
+    let body = String::from_utf8_lossy(&asked.body);
+    if asked.method != Method::PUT || !body.contains("accessPolicies") {
+        return Way::On;
+    }
+    if !body.contains("unwrapKey") {
+        memory.put("withdrawn", Bytes::new());
+    }
+    match memory.find("withdrawn").is_some() && body.contains("unwrapKey") {
+        true => Way::Instead(Method::GET, "/admin/vaults".to_owned()),
+        false => Way::On,
+    }
+}
+
+fn expire_once(asked: &Asked, memory: &Memory) -> Way {
+    let expires = asked.method == Method::PATCH && String::from_utf8_lossy(&asked.body).contains("\"exp\"");
+    match expires && memory.count("expiries") > 1 {
+        true => Way::Instead(Method::GET, object(&asked.path)),
+        false => Way::On,
+    }
+}
+
+/// Each identity is made once.
+fn make_once(asked: &Asked, memory: &Memory) -> Way {
+    let made = asked.method == Method::POST && asked.path == "/admin/identities";
+    match made && memory.count(&String::from_utf8_lossy(&asked.body)) > 1 {
+        true => Way::Answer(201, Bytes::from("{}")),
+        false => Way::On,
+    }
+}
+
 fn keep_identity(asked: &Asked, _: &Memory) -> Way {
     match asked.method == Method::DELETE && asked.path.ends_with("-factory") {
         true => Way::Answer(204, Bytes::new()),
@@ -280,10 +343,17 @@ fn broken_once_recovered(asked: &Asked, answer: &mut Answer, memory: &Memory) {
     }
 }
 
-/// The faults that a drill asks for never come, as if somebody asked again for what was cut.
-fn again_after_cut(asked: &Asked, _: &Memory) -> Way {
+/// The faults that a drill asks for never come.
+fn cut_nothing(asked: &Asked, _: &Memory) -> Way {
     match asked.method == Method::PUT && asked.path == "/admin/faults" {
         true => Way::Instead(Method::GET, asked.path.clone()),
+        false => Way::On,
+    }
+}
+
+fn cut_no_wrap(asked: &Asked, memory: &Memory) -> Way {
+    match String::from_utf8_lossy(&asked.body).contains("KeyWrap") {
+        true => cut_nothing(asked, memory),
         false => Way::On,
     }
 }
