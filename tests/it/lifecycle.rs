@@ -107,8 +107,6 @@ struct Object {
     updates: u32,
     /// When it was deleted, if it is.
     deleted: Option<i64>,
-    /// Whether its end is scheduled: not in a copy where nothing was done with it.
-    scheduled: bool,
 }
 
 /// What the service says of all of them.
@@ -125,24 +123,19 @@ impl Model {
         Self { now: START, objects: BTreeMap::new(), vaults: [(0, false), (1, true)].into() }
     }
 
-    /// The objects whose retention has ended go; answers of how many that was scheduled.
+    /// The objects whose retention has ended go; answers how many.
     fn expire(&mut self) -> usize {
-        let (mut ran, now) = (0, self.now);
-        self.objects.retain(|_, object| {
-            let stays = object.deleted.is_none_or(|deleted| now < deleted + RETENTION);
-            ran += usize::from(!stays && object.scheduled);
-            stays
-        });
-        ran
+        let (before, now) = (self.objects.len(), self.now);
+        self.objects.retain(|_, object| object.deleted.is_none_or(|deleted| now < deleted + RETENTION));
+        before - self.objects.len()
     }
 
     /// The vault `to` holds from now on what `from` holds.
     fn copy(&mut self, from: usize, to: usize) {
         self.vaults.insert(to, self.vaults[&from]);
         let copied: Vec<_> = self.objects.iter().filter(|((vault, ..), _)| *vault == from).collect();
-        let unscheduled = |object: &Object| Object { scheduled: false, ..object.clone() };
         let copied: Vec<_> =
-            copied.into_iter().map(|((_, kind, name), object)| ((to, *kind, *name), unscheduled(object))).collect();
+            copied.into_iter().map(|((_, kind, name), object)| ((to, *kind, *name), object.clone())).collect();
         self.objects.extend(copied);
     }
 
@@ -255,7 +248,6 @@ async fn take(
             assert_eq!(status, if model.is_live(*which) { 200 } else { 404 });
             let now = model.now;
             if let Some(object) = model.objects.get_mut(which) {
-                object.scheduled |= object.deleted.is_none();
                 object.deleted.get_or_insert(now);
             }
         }
@@ -271,7 +263,7 @@ async fn take(
             };
             assert_eq!(status, expected);
             if let Some(object) = model.objects.get_mut(which) {
-                (object.deleted, object.scheduled) = (None, false);
+                object.deleted = None;
             }
         }
         Step::Purge(which) => {

@@ -116,7 +116,7 @@ fn who_cannot_sign_in_is_told_by_whom() {
     let ground = ground();
     let failure = ground.vault("acme", Credential::secret(APP, "guess")).key("k", None).unwrap_err();
     let told = failure.to_string();
-    assert!(told.starts_with("401 invalid_client: no token from https://login.localhost/"), "{told}");
+    assert!(told.starts_with("401 invalid_client: no token from https://login.localhost:"), "{told}");
     assert!(told.contains("AADSTS7000215") && !told.contains("guess"), "{told}");
     let failure = ground.vault("acme", Credential::bearer("nonsense")).key("k", None).unwrap_err();
     assert_eq!(failure.status(), Some(401));
