@@ -25,7 +25,7 @@ pub(super) struct DeadLetters {
 
 /// Why an event was given up, and what was tried.
 pub(super) struct Obituary {
-    /// The service's word, or `TooManyWaiting`, which is ours: the service has no bound.
+    /// `MaxDeliveryAttemptsExceeded` is the service's; of the other words no public example is known.
     pub(super) reason: &'static str,
     pub(super) attempts: u32,
     /// The service's word for the last attempt, its status and its moment, where there was one.

@@ -137,7 +137,8 @@ fn read(mut granted: Value, challenge: &Challenge) -> Option<Token> {
 
 /// The endpoint without its query.
 fn shown(uri: &Uri) -> String {
-    format!("{}://{}{}", uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default(), uri.path())
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{}://{authority}{}", uri.scheme_str().unwrap_or_default(), uri.path())
 }
 
 fn unusable(why: &dyn Display) -> Failure {

@@ -4,25 +4,16 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
+use keyhaven::app::Storage;
 use serde_json::{Value, json};
 
 use super::receiver::{Heard, Receiver, Reply, agreeable, until};
-use super::{accepted, listening, quick, set, standing, with_webhooks, world, world_of};
+use super::{accepted, except, listening, quick, set, standing, world, world_of};
 use crate::world::{START, World};
 
 fn dead_letters(directory: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(directory.join("dead-letters.jsonl")).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Takes events whose subject is not among these, and answers `status` to those.
-fn except(subjects: &'static [&'static str], status: u16) -> impl Fn(&Heard) -> Reply {
-    move |heard| match !heard.is_question() && subjects.contains(&heard.event()["subject"].as_str().unwrap()) {
-        true => Reply::status(status),
-        false => agreeable(heard),
-    }
 }
 
 #[tokio::test]
@@ -292,37 +283,4 @@ async fn a_webhook_that_is_down_is_tried_with_one_event_at_a_time() {
     receiver.comes_back().await;
     receiver.behaves(agreeable);
     standing(&world, "all told", |webhook| webhook["told"] == 40 && webhook["waiting"] == 0).await;
-}
-
-#[tokio::test]
-async fn the_query_of_a_url_is_nowhere_to_be_found() {
-    const HUSH: &str = "code-that-nobody-may-see";
-    let directory = tempfile::tempdir().unwrap();
-    let receiver = Receiver::that(except(&["bad"], 413)).await;
-    let url = receiver.url(&format!("/in?code={HUSH}"));
-    let config = Config::parse(&with_webhooks(&json!([{ "url": url }]))).unwrap();
-    assert!(!format!("{config:?}").contains(HUSH));
-    let storage = Storage::Redb(directory.path().join("data"));
-    let world = World::with(Options { config, storage, delivery: quick(), ..Options::default() }).await;
-    accepted(&world).await;
-    set(&world, "bad").await;
-    let shown = world.admin("GET /admin/events", "").await.text;
-    assert!(shown.contains("\"url\":") && !shown.contains(HUSH), "{shown}");
-    standing(&world, "given up", |webhook| webhook["deadLetters"] == 1).await;
-    assert!(receiver.events()[0].path.contains(HUSH));
-    world.server.stop().await;
-    let mut found = Vec::new();
-    files(directory.path(), &mut found);
-    assert!(found.iter().any(|path| path.ends_with("dead-letters.jsonl")));
-    for path in found {
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(!bytes.windows(HUSH.len()).any(|window| window == HUSH.as_bytes()), "{}", path.display());
-    }
-}
-
-fn files(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
-    }
 }

@@ -93,7 +93,7 @@ fn ask(served: &Served, line: &str, body: &str) -> u16 {
     ask_at(served.ready["admin"].as_str().unwrap(), served.ready["adminKey"].as_str().unwrap(), line, body)
 }
 
-fn ask_at(admin: &str, key: &str, line: &str, body: &str) -> u16 {
+pub(super) fn ask_at(admin: &str, key: &str, line: &str, body: &str) -> u16 {
     let mut stream = std::net::TcpStream::connect(admin).unwrap();
     let length = body.len();
     let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n");

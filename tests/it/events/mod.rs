@@ -5,6 +5,7 @@ mod durability;
 mod handshake;
 mod receiver;
 mod replaced;
+mod secrecy;
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use keyhaven::events::Terms;
 use serde_json::Value;
 
 use crate::world::{CONFIG, World};
-use receiver::Receiver;
+use receiver::{Heard, Receiver, Reply, agreeable};
 
 /// Pauses that a test can wait for.
 fn quick() -> Terms {
@@ -50,6 +51,14 @@ async fn listening(receiver: &Receiver, storage: Storage) -> World {
     let world = world(serde_json::json!([{ "url": receiver.url("/in?code=hush") }]), storage).await;
     accepted(&world).await;
     world
+}
+
+/// Takes events whose subject is not among these, and answers `status` to those.
+fn except(subjects: &'static [&'static str], status: u16) -> impl Fn(&Heard) -> Reply {
+    move |heard| match !heard.is_question() && subjects.contains(&heard.event()["subject"].as_str().unwrap()) {
+        true => Reply::status(status),
+        false => agreeable(heard),
+    }
 }
 
 /// Waits until every webhook has accepted.

@@ -10,9 +10,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// How long anything that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,6 +45,7 @@ pub(super) struct Receiver {
     pub(super) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
     behaviour: Arc<Mutex<Behaviour>>,
+    tls: Option<TlsAcceptor>,
     serving: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -114,8 +118,25 @@ impl Receiver {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             heard: Arc::default(),
             behaviour: Arc::new(Mutex::new(Arc::new(behaves))),
+            tls: None,
             serving: None,
         };
+        receiver.comes_back().await;
+        receiver
+    }
+
+    /// One that speaks TLS, with this certificate and key.
+    pub(super) async fn over_tls(
+        certificate: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+        behaves: impl Fn(&Heard) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let mut receiver = Self::that(behaves).await;
+        receiver.dies().await;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+        receiver.tls = Some(TlsAcceptor::from(Arc::new(config)));
         receiver.comes_back().await;
         receiver
     }
@@ -137,14 +158,23 @@ impl Receiver {
     pub(super) async fn comes_back(&mut self) {
         let tcp = TcpListener::bind(self.address).await.unwrap();
         self.address = tcp.local_addr().unwrap();
-        let (heard, behaviour) = (self.heard.clone(), self.behaviour.clone());
+        let (heard, behaviour, tls) = (self.heard.clone(), self.behaviour.clone(), self.tls.clone());
         self.serving = Some(tokio::spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = tcp.accept().await.unwrap();
                 let (heard, behaviour) = (heard.clone(), behaviour.clone());
                 let service = service_fn(move |request| answer(request, heard.clone(), behaviour.clone()));
-                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                let tls = tls.clone();
+                connections.spawn(async move {
+                    match tls {
+                        None => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
+                            Err(_) => Ok(()),
+                        },
+                    }
+                });
             }
         }));
     }
