@@ -7,6 +7,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::ground::Ground;
+use super::patience;
 use super::plant::Plant;
 use super::readers::{Read, while_reading};
 use super::step::{Outcome, Play, Wrong, brief};
@@ -140,13 +141,15 @@ impl Scene {
     fn delete_secret(&mut self) -> Outcome {
         self.operator.delete_secret(&self.name)?;
         self.refused(PINNED, 404, None)?;
-        self.refused(LATEST, 404, None)
+        let seen = self.refused(LATEST, 404, None)?;
+        patience::shown(|| self.operator.deleted_secret(&self.name))?;
+        Ok(seen)
     }
 
     fn recover_secret(&mut self) -> Outcome {
         self.operator.recover_secret(&self.name)?;
+        let latest = patience::shown(|| self.operator.secret(&self.name, None))?;
         let versions = self.operator.secret_versions(&self.name)?.len();
-        let latest = self.operator.secret(&self.name, None)?;
         let written = number(&latest.value).unwrap_or_default();
         if versions != written + 1 {
             return Err(Wrong::seen(format!("{versions} versions of {}", written + 1)));

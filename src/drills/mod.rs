@@ -11,6 +11,7 @@ mod hooks;
 mod key;
 mod lever;
 mod links;
+mod patience;
 mod plant;
 mod play;
 mod readers;

@@ -11,6 +11,7 @@ use super::accident::{MOMENTS, Undone, killed_while};
 use super::ground::Ground;
 use super::key::{DrilledKey, short};
 use super::lever::Lever;
+use super::patience;
 use super::plant::{Denied, Plant};
 use super::step::{Outcome, Play, Wrong, refused};
 
@@ -120,7 +121,9 @@ impl Scene {
 
     fn delete_key(&mut self) -> Outcome {
         self.key.vault().delete_key(self.key.name())?;
-        self.plant()?.all_refused(Denied::Key(404, None))
+        let seen = self.plant()?.all_refused(Denied::Key(404, None))?;
+        patience::shown(|| self.key.vault().deleted_key(self.key.name()))?;
+        Ok(seen)
     }
 
     fn purge_refused(&mut self) -> Outcome {
@@ -134,6 +137,7 @@ impl Scene {
 
     fn recover_key(&mut self) -> Outcome {
         self.key.vault().recover_key(self.key.name())?;
+        patience::shown(|| self.key.vault().key(self.key.name(), None))?;
         let versions = self.key.versions()?.len();
         let read = self.plant()?.read_all()?;
         Ok(format!("{versions} version{}; {read}", if versions == 1 { "" } else { "s" }))

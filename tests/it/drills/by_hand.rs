@@ -89,6 +89,19 @@ fn without_the_admin_api_it_signs_in_as_programs_do() {
     }
 }
 
+/// As at the service, where a deletion and a recovery take their time.
+#[test]
+fn a_vault_that_deletes_slowly_is_waited_for() {
+    let server = Server::start();
+    let entry = r#"{"sku": "premium", "enablePurgeProtection": true, "deletionDelay": "PT1S"}"#;
+    server.ask("PUT", "/admin/vaults/slow", entry);
+    let (vault, admin) = (server.vault().replace("local.", "slow."), server.admin());
+    for drill in ["credentials", "recovery"] {
+        let (report, status) = drilled(&server, &[drill, "--vault", &vault, "--admin", &admin]);
+        assert_eq!((status, first_failed(&report)), (Some(0), None), "{report:#}");
+    }
+}
+
 /// A vault with purge protection where programs may do what they may in the default one.
 fn guarded(server: &Server) -> Value {
     let vaults = server.ask("GET", "/admin/vaults", "");
