@@ -34,30 +34,30 @@ pub struct Cli {
     command: Command,
 }
 
+// No doc comments: each would take the place of the long description that the command itself has.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a server and keep it running until it is told to stop
+    #[command(about = "Start a server and keep it running until it is told to stop")]
     Serve(serve::Serve),
-    /// Start a private server, run COMMAND against it as if it were Azure, and stop
+    #[command(about = "Start a private server, run COMMAND against it as if it were Azure, and stop")]
     Run(run::Run),
-    /// Print the environment that programs need to use a running server
+    #[command(about = "Print the environment that programs need to use a running server")]
     Env(env::Env),
-    /// Exit 0 when a running server answers, 1 when not
+    #[command(about = "Exit 0 when a running server answers, 1 when not")]
     Health(health::Health),
-    /// Show the local CA, export it, or say how to trust it
+    #[command(about = "Show the local CA, export it, or say how to trust it")]
     Ca(ca::CaCommand),
-    /// Show or move the clock that vaults live by
+    #[command(about = "Show or move the clock that vaults live by")]
     Clock(clock::Clock),
-    /// Show, make, copy or delete vaults of a running server
+    #[command(about = "Show, make, copy or delete vaults of a running server")]
     Vault(vault::Vault),
-    /// Show, add or remove identities of a running server, or get a token of one
+    #[command(about = "Show, add or remove identities of a running server, or get a token of one")]
     Identity(identity::Identity),
-    // No doc comment: it would take the place of the long description.
     #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]
     Drill(drill::DrillCommand),
-    /// Put everything back to what the server's configuration says
+    #[command(about = "Put everything back to what the server's configuration says")]
     Reset(state::Reset),
-    /// Save everything a server keeps as one file, or load it again
+    #[command(about = "Save everything a server keeps as one file, or load it again")]
     Snapshot(state::Snapshot),
 }
 
