@@ -12,7 +12,7 @@ use super::client::Client;
 /// Show or move the clock that vaults live by.
 ///
 /// Only a virtual clock can be moved (`serve --clock virtual`). What falls due is done before the command ends: deleted
-/// objects go, keys expire. Tokens, TLS and time-outs stay on the machine's clock.
+/// objects go, keys expire and rotate, events are told. Tokens, TLS and time-outs stay on the machine's clock.
 #[derive(Debug, Args)]
 pub(super) struct Clock {
     #[command(subcommand)]

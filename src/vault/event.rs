@@ -125,7 +125,9 @@ impl Outbox {
 impl Event {
     /// The event that `what` happened to the latest version of an object in the vault called `vault`.
     pub(super) fn of_version(vault: &VaultName, what: Happened, about: About, at: Timestamp) -> Self {
-        let path = format!("{}/{}/{}", about.kind.collection(), about.name.upper(), about.version.as_str());
+        // An end that is changed is told anew, perhaps at the same moment.
+        let exp = about.exp.map_or_else(String::new, |exp| exp.to_string());
+        let path = format!("{}/{}/{}/{exp}", about.kind.collection(), about.name.upper(), about.version.as_str());
         Self { id: id(vault, &path, what, at), at, what, vault: vault.clone(), about: Some(about) }
     }
 

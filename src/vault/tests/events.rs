@@ -123,6 +123,16 @@ async fn what_is_past_already_is_told_at_once_and_never_again() {
     world.vaults.update_secret(&world.call("local", 9).await, &name, None, &later).await.unwrap();
     world.pass(70).await;
     assert_eq!(world.told().await, ["30 local NearExpiry soon", "60 local Expired soon"]);
+    // Even at one moment, and then as another event.
+    for days in [5, 6] {
+        let attributes = GivenAttributes { exp: Some(at(70 + days)), ..GivenAttributes::default() };
+        let sooner = SecretChange { attributes, ..SecretChange::default() };
+        world.vaults.update_secret(&world.call("local", 70).await, &name, None, &sooner).await.unwrap();
+        world.pass(70).await;
+    }
+    let events = world.vaults.events(0, 10).await.unwrap();
+    assert_eq!(events.len(), 2);
+    assert_ne!(events[0].1.id, events[1].1.id);
 }
 
 #[tokio::test]
