@@ -10,12 +10,15 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
 use crate::records::RecordError;
+use crate::store::Key;
 use crate::vault::{Refusal, Scheduled, Vaults};
 
 pub use timekeeper::{ClockChoice, ClockError, Held, Position, Report, Timekeeper, VaultClock, kept, position_place};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+/// After so many things that were done at one go, the log says how far that has come.
+const TOLD_EVERY: usize = 1000;
 /// When what failed is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
@@ -32,6 +35,17 @@ pub struct Tasks {
 struct Round {
     ran: usize,
     failed: usize,
+}
+
+impl Round {
+    /// Counts what was `done` of the entry at `place`, and tells of long work how far it has come.
+    fn did(&mut self, done: usize, place: &Key) {
+        let before = self.ran / TOLD_EVERY;
+        self.ran += done;
+        if self.ran / TOLD_EVERY > before {
+            tracing::info!(done = self.ran, %place, "much has fallen due and is being done");
+        }
+    }
 }
 
 impl Tasks {
@@ -88,7 +102,7 @@ impl Tasks {
                 Err(error) => Err(error),
             };
             match done {
-                Ok(done) => round.ran += done,
+                Ok(done) => round.did(done, &place),
                 Err(error) => {
                     tracing::error!(%place, %error, "something that is due could not be done");
                     round.failed += 1;
@@ -137,7 +151,7 @@ mod tests {
     use crate::crypto::pool::Pool;
     use crate::random::{self, SeededRandom};
     use crate::records::Records;
-    use crate::store::{Batch, DataKey, Key, Store};
+    use crate::store::{Batch, DataKey, Store};
     use crate::vault::object::GivenAttributes;
     use crate::vault::secrets::{NewSecret, SecretValue};
     use crate::vault::{Call, InitialVault, Means, ObjectName, Sku, VaultName};
