@@ -240,6 +240,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
     plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
     events.subscribe().await.map_err(failed)?;
+    parts.tasks.catch_up().await.map_err(failed)?;
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) =

@@ -130,18 +130,20 @@ impl DrillCommand {
         let mut text = Text::new((self.report == Form::Text).then(std::io::stdout));
         text.begin(&ground.vault(), ground.place());
         let report = drills::run(ground, self.drill.drills(), hooks, stop, &mut text);
-        self.end(&mut text, &report);
+        self.end(&mut text, &report)?;
         Ok(report)
     }
 
-    fn end(&self, text: &mut Text<Stdout>, report: &Report) {
-        let document = match self.report {
-            Form::Text => return text.end(report),
-            Form::Json => report.json(),
-            Form::Junit => report.junit(),
+    /// A report that could not be written whole is a failure: whoever keeps it would take it for a success.
+    fn end(&self, text: &mut Text<Stdout>, report: &Report) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout();
+        let mut whole = |text: String| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let written = match self.report {
+            Form::Text => text.end(report),
+            Form::Json => whole(report.json()),
+            Form::Junit => whole(report.junit()),
         };
-        // Nobody may be reading.
-        let _ = std::io::stdout().write_all(document.as_bytes());
+        written.map_err(|error| Failure::failed(format!("the report could not be written: {error}")))
     }
 
     /// Where to drill, and what a command finds there.

@@ -54,6 +54,14 @@ impl Tasks {
         Self { vaults, clock, turn: Mutex::new(()), moved: Notify::new() }
     }
 
+    /// Does what fell due while no server ran. What fails is left for later, and told in the log.
+    ///
+    /// # Errors
+    /// When what is due cannot be read.
+    pub async fn catch_up(&self) -> Result<(), Refusal> {
+        self.round().await.map(drop)
+    }
+
     /// Does what is due, for as long as the server runs.
     pub async fn keep_running(self: Arc<Self>) {
         self.sweep().await;

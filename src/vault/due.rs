@@ -63,7 +63,7 @@ pub(super) enum What {
 impl What {
     /// The last part of an entry's key: what falls due at one moment is done in this order, so that it is told of a
     /// version's end before the next one takes its place.
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::NearExpiry => "near-expiry",
@@ -154,7 +154,7 @@ impl Vaults {
         Err(Refusal::Busy)
     }
 
-    async fn run_in(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
+    pub(super) async fn run_in(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
         let call = Call::of_the_server(vault, due.at);
         let objects = Objects { vaults: self, call: &call, kind: due.kind };
         match (due.what, due.kind) {

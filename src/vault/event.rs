@@ -1,7 +1,7 @@
 //! What happened, for whoever wants to hear of it: written in the same commit as what it tells, so that nothing that
 //! happened goes untold and nothing is told that did not happen. This room does not know who listens.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -74,20 +74,33 @@ pub enum Fresh {
 
 /// What numbers events, and tells that there are new ones.
 pub(super) struct Outbox {
-    /// The number after the highest that was given; 0 before the store was looked at.
+    /// The number after the highest that was given.
     next: AtomicU64,
+    /// Whether the store was looked at for higher ones.
+    looked: AtomicBool,
     fresh: Mutex<Fresh>,
     news: Notify,
 }
 
 impl Outbox {
     pub(super) fn new() -> Self {
-        Self { next: AtomicU64::new(0), fresh: Mutex::new(Fresh::All), news: Notify::new() }
+        Self {
+            next: AtomicU64::new(1),
+            looked: AtomicBool::new(false),
+            fresh: Mutex::new(Fresh::All),
+            news: Notify::new(),
+        }
+    }
+
+    /// One for what is to replace everything: its numbers go on from these, so that whoever asks for later events than
+    /// some number misses none.
+    pub(super) fn going_on(&self) -> Self {
+        Self { next: AtomicU64::new(self.next.load(Ordering::Relaxed)), ..Self::new() }
     }
 
     /// A number that no event has: those of one object ascend, because its writers stand in a queue.
     async fn number(&self, view: &View) -> Result<u64, Refusal> {
-        if self.next.load(Ordering::Relaxed) == 0 {
+        if !self.looked.load(Ordering::Relaxed) {
             self.look(view).await?;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -102,6 +115,7 @@ impl Outbox {
     async fn look(&self, view: &View) -> Result<(), Refusal> {
         let highest = view.keys(&prefix(), None, usize::MAX).await?.last().and_then(|(key, _)| number_of(key));
         self.next.fetch_max(highest.unwrap_or_default() + 1, Ordering::Relaxed);
+        self.looked.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -117,7 +131,7 @@ impl Outbox {
 
     fn tell_all(&self) {
         *self.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Fresh::All;
-        self.next.store(0, Ordering::Relaxed);
+        self.looked.store(false, Ordering::Relaxed);
         self.news.notify_one();
     }
 }

@@ -131,7 +131,7 @@ impl Vaults {
                 queues: std::array::from_fn(|_| Mutex::new(())),
                 backup_key: self.inner.backup_key.clone(),
                 schedule: self.inner.schedule.clone(),
-                outbox: event::Outbox::new(),
+                outbox: self.inner.outbox.going_on(),
             }),
         }
     }

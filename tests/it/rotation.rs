@@ -175,10 +175,9 @@ async fn what_fell_due_while_no_server_ran_is_done_once_at_its_own_moments() {
     set(&world, "k", &policy(&["Rotate timeAfterCreate P10D"], Some("P30D"))).await;
     world.server.stop().await;
     for day in [25, 25, 41] {
-        let world = start(at(day)).await;
-        advance(&world, "PT0S").await;
-        world.server.stop().await;
+        start(at(day)).await.server.stop().await;
     }
+    // By the time that it answers all is done.
     let world = start(at(41)).await;
     let expected = [(0, None), (10, Some(40)), (20, Some(50)), (30, Some(60)), (40, Some(70))];
     assert_eq!(versions(&world, "acme", "k").await, expected);

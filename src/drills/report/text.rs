@@ -15,6 +15,8 @@ const INDENT: usize = 14;
 /// Tells each step as it ends, on `out`, and what is being done meanwhile, on a terminal.
 pub struct Text<W> {
     out: Option<W>,
+    /// Why something could not be told, the first time.
+    lost: Option<std::io::Error>,
     progress: Progress,
 }
 
@@ -27,7 +29,7 @@ struct Progress {
 impl<W: Write> Text<W> {
     /// Tells steps on `out`; without one, only what is being done is shown.
     pub fn new(out: Option<W>) -> Self {
-        Self { out, progress: Progress { drill: "", shown: std::io::stderr().is_terminal() } }
+        Self { out, lost: None, progress: Progress { drill: "", shown: std::io::stderr().is_terminal() } }
     }
 
     /// What is told before the first drill.
@@ -36,16 +38,22 @@ impl<W: Write> Text<W> {
     }
 
     /// What is told at the end: what is left behind, and the numbers.
-    pub fn end(&mut self, report: &Report) {
+    ///
+    /// # Errors
+    /// When something could not be written, now or before.
+    pub fn end(&mut self, report: &Report) -> std::io::Result<()> {
         let notes: String = report.notes.iter().map(|note| labelled("note", note)).collect();
         let gap = if notes.is_empty() { "" } else { "\n" };
         self.say(&format!("{gap}{notes}\n{}\n", summary(report)));
+        self.lost.take().map_or(Ok(()), Err)
     }
 
     /// Whoever reads may have stopped; the drills go on.
     fn say(&mut self, text: &str) {
-        if let Some(out) = &mut self.out {
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Some(out) = &mut self.out
+            && let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        {
+            self.lost.get_or_insert(error);
         }
     }
 }
@@ -137,12 +145,12 @@ mod tests {
     fn it_is_read_from_the_top_to_the_numbers() {
         let report = sample::report();
         let mut told = Vec::new();
-        let mut text = Text { out: Some(&mut told), progress: Progress { drill: "", shown: false } };
+        let mut text = Text { out: Some(&mut told), lost: None, progress: Progress { drill: "", shown: false } };
         text.begin(&report.vault, &report.place);
         text.drill("rotation");
         text.ended(&report.drills[0].steps[0]);
         text.ended(&report.drills[0].steps[2]);
-        text.end(&report);
+        text.end(&report).unwrap();
         let expected = "\
 vault https://drill.vault.localhost:8443
       a server of the drill's own

@@ -38,6 +38,7 @@ impl Vaults {
         wanted: &NewRotationPolicy,
     ) -> Result<RotationPolicy, Refusal> {
         let keys = &self.keys(call);
+        keys.settle(name).await?;
         let _turn = self.turn(&keys.head_key(name)).await;
         let set = |view: View| async move { keys.setting_rotation(&view, name, wanted).await };
         let policy = self.records().update(set).await;
@@ -51,6 +52,7 @@ impl Vaults {
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the key was made elsewhere; when too much waits, or the store
     /// fails.
     pub async fn rotate_key(&self, call: &Call, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
+        self.keys(call).settle(name).await?;
         self.rotated(call, name, None).await?.ok_or(Refusal::Busy)
     }
 

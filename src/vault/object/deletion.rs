@@ -41,6 +41,7 @@ impl From<&Deleted> for Deletion {
 impl Objects<'_> {
     /// Deletes an object with all its versions.
     pub(in super::super) async fn delete<T: Record>(&self, name: &ObjectName) -> Result<Removed<T>, Refusal> {
+        self.settle(name).await?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         self.reclaim(name).await?;
         let removed = self.vaults.records().update(|view: View| async move { self.deleting(&view, name).await }).await;

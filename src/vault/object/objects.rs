@@ -71,6 +71,7 @@ impl Objects<'_> {
         record: &T,
         material: &Zeroizing<Vec<u8>>,
     ) -> Result<(ObjectName, Version), Refusal> {
+        self.settle(name).await?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         self.reclaim(name).await?;
         let add = |view: View| async move { self.adding(&view, name, record, material).await };
@@ -144,6 +145,7 @@ impl Objects<'_> {
         decide: impl Fn(&T) -> Result<T, Refusal> + Sync,
     ) -> Result<Found<T>, Refusal> {
         let decide = &decide;
+        self.settle(name).await?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         let change = |view: View| async move { self.changing(&view, name, version, decide).await };
         let changed = self.vaults.records().update(change).await;

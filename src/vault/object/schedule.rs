@@ -8,6 +8,7 @@ use super::super::due::{Due, What};
 use super::super::keys::rotation::RotationPolicy;
 use super::super::{Kind, ObjectName, Refusal, Vault, Version};
 use super::Attributes;
+use super::Head;
 use super::objects::Objects;
 use crate::clock::Timestamp;
 use crate::records::{Record, View, encode};
@@ -76,6 +77,12 @@ impl Schedule {
         self.marks.iter().any(|mark| mark.what == what && mark.at == Some(at))
     }
 
+    /// What is still to be done first of all, if it should have been done by `now`.
+    fn overdue(&self, now: Timestamp) -> Option<(What, Timestamp)> {
+        let due = self.marks.iter().filter_map(|mark| Some((mark.what, mark.at.filter(|at| *at <= now)?)));
+        due.min_by_key(|(what, at)| (*at, what.word()))
+    }
+
     fn with_done(&self, what: What) -> Self {
         let marks = self.marks.iter().map(|mark| Mark { at: mark.at.filter(|_| mark.what != what), ..*mark });
         Self { marks: marks.collect(), ..self.clone() }
@@ -127,6 +134,29 @@ impl Objects<'_> {
             Kind::Secret => None,
         };
         self.scheduling(view, batch, latest, policy.as_deref()).await
+    }
+
+    /// Does what should have been done with a live object by the moment of this call: the clock may have jumped, and
+    /// whoever changes the object finds it as it is by then. Needs that the object's turn is not taken.
+    pub(in super::super) async fn settle(&self, name: &ObjectName) -> Result<(), Refusal> {
+        let mut before = None;
+        while let Some(overdue) = self.overdue(name).await? {
+            // What cannot be done is nobody's business here.
+            if before.replace(overdue) == Some(overdue) {
+                return Ok(());
+            }
+            let (vault, (what, at)) = (&self.call.vault, overdue);
+            self.vaults.run_in(&Due::new(vault, self.kind, name, what, at), vault.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn overdue(&self, name: &ObjectName) -> Result<Option<(What, Timestamp)>, Refusal> {
+        let view = self.vaults.records().view().await?;
+        let Some(schedule) = self.get::<Schedule>(&view, &self.schedule_key(name)).await? else { return Ok(None) };
+        let Some(overdue) = schedule.overdue(self.call.now) else { return Ok(None) };
+        let head = self.get::<Head>(&view, &self.head_key(name)).await?;
+        Ok(head.filter(|head| head.is_seen(self.call.now)).map(|_| overdue))
     }
 
     /// `batch`, with `next` in the place of the schedule `before`.

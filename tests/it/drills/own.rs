@@ -52,6 +52,17 @@ fn junit_is_read_by_pythons_parser() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_a_failure() {
+    for form in ["text", "junit"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = keyhaven(&["drill", "credentials", "--report", form]).stdout(full).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.starts_with("keyhaven: the report could not be written: No space left on device"), "{told}");
+    }
+}
+
+#[test]
 fn no_secret_and_no_process_is_left_behind() {
     let place = tempfile::tempdir().unwrap();
     let output = keyhaven(&["drill", "credentials"]).env("TMPDIR", place.path()).output().unwrap();
