@@ -84,7 +84,7 @@ impl Answer {
 /// Sends `request`, whose body is the caller's to wipe. What is on this machine is asked directly, whatever proxy is set.
 pub(super) fn send(agent: &Agent, request: Request<&[u8]>) -> Result<Answer, Failure> {
     let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-    let unreachable = |error: ureq::Error| Failure::Unreachable(format!("{host}: {error}"));
+    let unreachable = |error: ureq::Error| Failure::Unreachable(format!("{host}: {}", told(&error)));
     let request = match request.uri().host() {
         Some(host) if is_local(host) => agent.configure_request(request).proxy(None).build(),
         _ => request,
@@ -92,6 +92,16 @@ pub(super) fn send(agent: &Agent, request: Request<&[u8]>) -> Result<Answer, Fai
     let mut answer = agent.run(request).map_err(unreachable)?;
     let body = answer.body_mut().with_config().limit(LARGEST).read_to_vec().map_err(unreachable)?;
     Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body: Zeroizing::new(body) })
+}
+
+/// What went wrong; of a certificate that nobody vouches for, what to do.
+fn told(error: &ureq::Error) -> String {
+    let text = error.to_string();
+    if text.contains("UnknownIssuer") {
+        format!("{text}; trust its CA by SSL_CERT_FILE (of a Keyhaven: eval \"$(keyhaven env)\")")
+    } else {
+        text
+    }
 }
 
 /// Whether `host` means this machine, whoever is asked.
