@@ -129,5 +129,10 @@ impl Inner {
 
 /// A client of issuers, made when it is first needed.
 fn agent() -> Agent {
-    Agent::config_builder().timeout_global(Some(PATIENCE)).https_only(true).tls_config(outgoing::tls()).build().into()
+    Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .https_only(true)
+        .tls_config(outgoing::tls(vec![]))
+        .build()
+        .into()
 }

@@ -54,7 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("drills", &["clock", "factory", "random", "remote"]),
     ("factory", &["clock", "crypto", "random", "remote"]),
     ("faults", &["clock", "random"]),
-    ("remote", &["crypto"]),
+    ("remote", &["crypto", "outgoing"]),
     ("issuers", &["clock", "directory", "outgoing"]),
     ("events", &["clock", "outgoing", "random", "records", "store", "vault"]),
     ("snapshot", &["crypto", "records", "store"]),

@@ -51,6 +51,14 @@ impl Plant {
         Ok(plant)
     }
 
+    /// A factory under `key`, which is made, with three entries.
+    pub(super) fn stocked(ground: &Arc<Ground>, key: &DrilledKey) -> Result<Self, Wrong> {
+        key.make()?;
+        let plant = Self::with_key(ground, key)?;
+        plant.write(3)?;
+        Ok(plant)
+    }
+
     /// The factory itself.
     pub(super) const fn factory(&self) -> &Factory {
         &self.factory

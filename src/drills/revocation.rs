@@ -99,9 +99,7 @@ impl Scene {
     }
 
     fn make_factory(&mut self) -> Outcome {
-        self.key.make()?;
-        let plant = Plant::with_key(&self.ground, &self.key)?;
-        plant.write(3)?;
+        let plant = Plant::stocked(&self.ground, &self.key)?;
         let seen = plant.read_all();
         self.plant = Some(plant);
         seen

@@ -96,7 +96,7 @@ fn agent_of_this_server() -> Agent {
         // A kept connection that the other side has just closed would look like a failure.
         .max_idle_connections(0)
         .user_agent(concat!("keyhaven/", env!("CARGO_PKG_VERSION")))
-        .tls_config(outgoing::tls())
+        .tls_config(outgoing::tls(vec![]))
         .build()
         .into()
 }

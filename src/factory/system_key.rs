@@ -75,7 +75,7 @@ impl SystemKey {
 
 fn end(now: Timestamp) -> Option<Timestamp> {
     let lifetime: Period = LIFETIME.parse().ok()?;
-    Some(now.plus_seconds(lifetime.milliseconds_from(now)? / 1000))
+    lifetime.after(now)
 }
 
 /// The certificate as PEM, and its thumbprint.

@@ -1,19 +1,19 @@
 //! The HTTP client: whom it trusts, where it looks names up, and how long it waits.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, Request, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::Certificate;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use crate::outgoing;
 
 /// How long an exchange may take: generating the largest key takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,21 +46,13 @@ impl Trust {
     /// A client with this trust. It uses the proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`), looks names below
     /// `localhost` up itself (RFC 6761; many resolvers do not), and follows no redirection: a token is for one host.
     pub fn agent(self) -> Agent {
-        let system = rustls_native_certs::load_native_certs().certs;
-        let system = system.iter().map(|der| Certificate::from_der(der).to_owned());
-        let roots: Vec<_> = system.chain(self.added).collect();
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .build();
         let config = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .timeout_connect(Some(TO_CONNECT))
             .http_status_as_error(false)
             .max_redirects(0)
             .user_agent(concat!("keyhaven/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
+            .tls_config(outgoing::tls(self.added))
             .build();
         Agent::with_parts(config, DefaultConnector::default(), Names(DefaultResolver::default()))
     }
