@@ -5,7 +5,8 @@
 //! APIs, one folder each, over the kit in [`http`]; [`proxy`] brings cloud names to the same doors. [`vault`] is the
 //! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
 //! trusts ([`outgoing`] is how), [`events`] tells webhooks what happened; [`access`] decides. [`records`] are typed values
-//! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know.
+//! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know, and
+//! [`files`] writes what lies on the disk.
 //! [`remote`] is the other side: a vault as its clients see it, and [`factory`] a
 //! program that depends on one.
 
@@ -22,6 +23,7 @@ pub mod embedded;
 pub mod events;
 pub mod factory;
 pub mod faults;
+pub mod files;
 pub mod http;
 pub mod issuers;
 pub mod operation;

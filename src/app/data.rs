@@ -1,7 +1,6 @@
 //! The data directory: its lock, its master key, its admin key, its store. Everything in it is the user's alone.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{StartError, hex};
 use crate::crypto::backup_key::BackupKey;
+use crate::files;
 use crate::random;
 use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError, parse_key};
 use crate::vault::BackupKeySource;
@@ -139,7 +139,7 @@ impl Claimed {
         };
         let admin_key = match (admin_key, self.dir.as_deref()) {
             (Some(key), _) => key,
-            (None, Some(dir)) => kept(&dir.join("admin.key"), false)?,
+            (None, Some(dir)) => kept(&dir.join("admin.key"))?,
             (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
         };
         Ok(Data { store, engine, admin_key, dir: self.dir, scratch: scratch()?, _lock: self.lock })
@@ -153,7 +153,8 @@ impl Data {
             Some(certs) => certs.join("ca.pem"),
             None => {
                 let path = self.private_dir().join("ca.pem");
-                std::fs::write(&path, pem).map_err(|error| DataError::File(path.clone(), error))?;
+                let written = files::write_for_this_start(&path, pem.as_bytes());
+                written.map_err(|error| DataError::File(path.clone(), error))?;
                 path
             }
         };
@@ -232,7 +233,7 @@ fn on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore
         );
         return Err(DataError::File(file, lost));
     }
-    let key = MasterKey::parse(kept(&file, true)?.trim()).map_err(|_| DataError::MasterKey(file))?;
+    let key = MasterKey::parse(kept(&file)?.trim()).map_err(|_| DataError::MasterKey(file))?;
     Ok(open(&path, &key, fresh())?)
 }
 
@@ -241,47 +242,22 @@ fn fresh() -> DataKey {
     DataKey::from_bytes(random::secret())
 }
 
-/// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there. A `durable` one is on
-/// the disk before anything can depend on it.
-fn kept(path: &Path, durable: bool) -> Result<Zeroizing<String>, DataError> {
+/// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there; it is on the disk before
+/// anything can depend on it.
+fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     if !path.exists() {
         let text = Zeroizing::new(format!("{}\n", hex(&random::secret::<32>())));
-        write(path, text.as_bytes(), durable).map_err(error)?;
+        files::write(path, text.as_bytes(), files::PRIVATE).map_err(error)?;
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
-/// Writes a file (0600) that this start alone needs, whole or not at all.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    write(path, bytes, false)
-}
-
-/// Writes a file (0600), whole or not at all, on the disk before this returns if it is to be `durable`. Nothing is written
-/// through: what stands at `path` is replaced when it is a file, and refused when it is not.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write(path: &Path, bytes: &[u8], durable: bool) -> std::io::Result<()> {
-    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
-        return Err(std::io::Error::other("there is something else than a file; give another path"));
-    }
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    // A temporary file is its owner's alone, and new.
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    if durable {
-        file.as_file().sync_all()?;
-    }
-    file.persist(path)?;
-    Ok(())
-}
-
 fn own_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
     match file {
         None => Ok(BackupKey::from_bytes(Zeroizing::new(random::secret()))),
-        Some(path) => parsed_backup_key(path, &kept(path, true)?),
+        Some(path) => parsed_backup_key(path, &kept(path)?),
     }
 }
 

@@ -43,7 +43,7 @@ use crate::vault::{Means, Vaults};
 
 pub use crate::proxy::{Former, Report, Tally};
 pub use ca::Authority;
-pub use data::{DataError, Storage, write};
+pub use data::{DataError, Storage};
 pub use ready::Ready;
 pub use stand_in::{StandIns, Wanted};
 pub use takeover::{Part, Takeover};

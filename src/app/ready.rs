@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::data::write_private;
 use super::variables::{Variables, variables};
+use crate::files;
 use crate::vault::VaultName;
 
 /// The content of the ready file. It holds the admin key, so it has no `Debug`.
@@ -90,7 +90,7 @@ impl Ready {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        write_private(path, &serde_json::to_vec_pretty(self)?)
+        files::write_for_this_start(path, &serde_json::to_vec_pretty(self)?)
     }
 
     /// The lines that tell a person the same, without secrets.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use pem::Pem;
 
-use super::data::{make_dir, write_private};
+use super::data::make_dir;
 use super::{StartError, Variables, failed};
 use crate::clock::Timestamp;
+use crate::files;
 use crate::http::ca::Ca;
 
 /// The variables by which clients are given certificate authorities: requests and az; Go, .NET, Rust and aiohttp; curl;
@@ -42,7 +43,7 @@ pub(super) fn publish(dir: &Path, former: &[String], ours: &[&str]) -> Result<Pu
     let store = trust_store(&text, STORE_PASSWORD)?;
     let published = Published { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
     for (path, bytes) in [(&published.bundle, text.as_bytes()), (&published.store, &store)] {
-        write_private(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        files::write_for_this_start(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
     }
     Ok(published)
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::client::Client;
-use crate::app;
+use crate::files;
 
 /// Put everything back to what the server's configuration says.
 ///
@@ -60,7 +60,7 @@ impl Snapshot {
         match self.action {
             Action::Save { ref file } => {
                 let bytes = self.client.bytes(Method::GET, "/admin/snapshot", vec![]).await?;
-                app::write(file, &bytes, true)
+                files::write(file, &bytes, files::PRIVATE)
                     .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
                 let line = format!("saved {} ({} bytes)", file.display(), bytes.len());
                 self.client.print(&json!({"saved": file, "bytes": bytes.len()}), &line);

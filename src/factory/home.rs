@@ -1,14 +1,15 @@
 //! The directory of a factory: its state, the private keys of its certificates, and whose turn it is to write.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::state::State;
+use crate::files;
 
 /// The directory. Everything in it is its owner's alone (0700, 0600), written whole or not at all, and synced.
 #[derive(Debug)]
@@ -100,18 +101,8 @@ impl Home {
     }
 }
 
-/// Writes a file whole or not at all; when this returns it lasts.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mode = Permissions::from_mode(0o600);
-    let draft = tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(directory);
-    let written = draft.and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        File::open(directory)?.sync_all()
-    });
-    written.map_err(|error| failed(path, &error))
+    files::write(path, bytes, files::PRIVATE).map_err(|error| failed(path, &error))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Refusal {

@@ -1,8 +1,7 @@
 //! The local certificate authority: made once and kept, or for one start alone, and in either case able to certify
 //! nothing but the names it was made for.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::Write;
+use std::fs::{File, OpenOptions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
 use crate::clock::Timestamp;
+use crate::files;
 
 /// How long the CA certifies for; clients have been given it by then.
 const CA_LIFETIME: Duration = Duration::days(3650);
@@ -104,7 +104,7 @@ impl Ca {
         let _turn = turn(dir)?;
         if !pem_file.exists() {
             let ca = Self::new(name, domains, true, now)?;
-            write_file(&key_file, ca.issuer.key().serialize_pem().as_bytes(), 0o600)?;
+            write_file(&key_file, ca.issuer.key().serialize_pem().as_bytes(), files::PRIVATE)?;
             write_file(&pem_file, ca.pem.as_bytes(), readable_as(dir))?;
         }
         let ca = Self::load(&pem_file, &key_file)?;
@@ -239,15 +239,6 @@ fn read_file(path: &Path) -> Result<String, CaError> {
     std::fs::read_to_string(path).map_err(|error| CaError::File(path.to_owned(), error))
 }
 
-/// Writes a file whole or not at all, readable as `mode` says from its first byte.
 fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CaError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mode = Permissions::from_mode(mode);
-    let draft = tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(directory);
-    let written = draft.and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        Ok(file.persist(path)?)
-    });
-    written.map(drop).map_err(|error| CaError::File(path.to_owned(), error))
+    files::write(path, bytes, mode).map_err(|error| CaError::File(path.to_owned(), error))
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::app::{self, Running, Variables, Wanted};
+use crate::app::{Running, Variables, Wanted};
 use crate::cli::Failure;
 use crate::cli::environment::{CERTIFICATE, FEDERATED, Placeholders, SECRETS};
 use crate::directory::Chosen;
+use crate::files;
 
 /// The client id that the command has: the one of the user's own environment. Where it is strict it may be nobody's, and
 /// what signs in as it is refused, as production's would be.
@@ -52,6 +53,6 @@ pub(super) async fn make(running: &Running, own: &Variables, dir: &Path) -> Resu
 
 fn written(path: &Path, text: &str) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
-    app::write(path, text.as_bytes(), false).map_err(failed)?;
+    files::write_for_this_start(path, text.as_bytes()).map_err(failed)?;
     Ok(path.to_owned())
 }

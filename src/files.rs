@@ -1,0 +1,78 @@
+//! Files written whole or not at all. What is needed again is on the disk before [`write()`] returns; no other code writes
+//! such a file.
+
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// What the names of half-written files begin with; a process that was killed leaves them behind.
+pub const DRAFT_PREFIX: &str = ".new-";
+/// Readable and writable for their owner alone: keys, state, everything that is not made for others.
+pub const PRIVATE: u32 = 0o600;
+
+/// Writes a file of this `mode`, whole or not at all. When this returns, the bytes and the name are on the disk. Nothing is
+/// written through: a file at `path` is replaced, and anything else there (a symbolic link, a device) is refused.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let draft = drafted(path, bytes, mode)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
+    File::open(directory(path))?.sync_all()
+}
+
+/// The same, but not synced: for files of mode 0600 that only this start of the program needs.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_for_this_start(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    drafted(path, bytes, PRIVATE)?.persist(path)?;
+    Ok(())
+}
+
+/// A new file beside `path` that holds `bytes` and is readable as `mode` says from its first byte.
+fn drafted(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<NamedTempFile> {
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        return Err(std::io::Error::other("there is something else than a file; give another path"));
+    }
+    let permissions = Permissions::from_mode(mode);
+    let mut draft =
+        tempfile::Builder::new().prefix(DRAFT_PREFIX).permissions(permissions).tempfile_in(directory(path))?;
+    draft.write_all(bytes)?;
+    Ok(draft)
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_has_its_mode_from_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.key");
+        write(&path, b"a longer text", PRIVATE).unwrap();
+        write(&path, b"short", PRIVATE).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        std::fs::write(&target, b"kept").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(write(&link, b"new", PRIVATE).is_err());
+        assert!(write_for_this_start(&link, b"new").is_err());
+        assert_eq!(std::fs::read(&target).unwrap(), b"kept");
+    }
+}
