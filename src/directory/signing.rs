@@ -3,8 +3,8 @@
 use aws_lc_rs::digest;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use pem::Pem;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use super::{IssuerError, PublicKey};
@@ -88,13 +88,66 @@ pub(super) fn check<C: DeserializeOwned>(
     }
 }
 
-/// The header of a token.
+/// The header of a token. One with `crit` is refused, whatever it names: no extension is understood here, and a recipient must
+/// reject what it does not understand (RFC 7515, section 4.1.11). jsonwebtoken reads `crit` and does not look at it.
 pub(super) fn header(token: &str) -> Result<Header, BadToken> {
-    jsonwebtoken::decode_header(token).map_err(|_| BadToken::Malformed)
+    let header = jsonwebtoken::decode_header(token).map_err(|_| BadToken::Malformed)?;
+    let encoded = token.split('.').next().unwrap_or_default();
+    let Critical { crit } = parsed(encoded).ok_or(BadToken::Malformed)?;
+    if crit { Err(BadToken::Malformed) } else { Ok(header) }
+}
+
+fn parsed(encoded: &str) -> Option<Critical> {
+    serde_json::from_slice(&base64url::decode(encoded)?).ok()
+}
+
+/// Whether a header has a member `crit`, of whatever value: `null` and an empty list are malformed and refused too.
+#[derive(Deserialize)]
+struct Critical {
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+}
+
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 /// What a token says, whoever may have signed it.
 pub(super) fn unchecked<C: DeserializeOwned>(token: &str) -> Result<C, BadToken> {
     let said = jsonwebtoken::dangerous::insecure_decode_claims(token);
     said.map_err(|_| BadToken::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::crypto::rsa::RsaSize;
+
+    /// A token with this header, which `key` signed.
+    fn signed(key: &SigningKey, header: &Value) -> String {
+        let encoded = |value: &Value| base64url::encode(value.to_string().as_bytes());
+        let message = format!("{}.{}", encoded(header), encoded(&json!({"sub": "someone"})));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.encoding, Algorithm::RS256).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    #[test]
+    fn a_token_that_demands_an_extension_is_refused_though_its_signature_is_good() {
+        let (_, pkcs8) = RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT).unwrap();
+        let key = SigningKey::from_pkcs8(&pkcs8).unwrap();
+        let check = |header: &Value| key.checking.check::<Value>(&signed(&key, header));
+        assert!(check(&json!({"alg": "RS256"})).is_ok());
+        assert!(
+            check(&json!({"alg": "RS256", "b64": true, "x": {"crit": []}})).is_ok(),
+            "what is not demanded is ignored"
+        );
+        for crit in
+            [json!(["b64"]), json!(["exp"]), json!([]), json!(null), json!("b64"), json!({"b64": true}), json!([1])]
+        {
+            let header = json!({"alg": "RS256", "b64": true, "crit": crit});
+            assert_eq!(check(&header), Err(BadToken::Malformed), "{header}");
+        }
+    }
 }

@@ -324,6 +324,33 @@ async fn an_issuer_must_be_trusted_for_the_subject_and_its_keys_be_had() {
     }
 }
 
+/// An assertion of `claims` whose header demands an extension, signed with RS256.
+fn demanding(by: &Certified, claims: &Value) -> String {
+    let mut header = Header::new(Algorithm::RS256);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &by.der);
+    header.x5t_s256 = Some(base64url::encode(digest.as_ref()));
+    header.crit = Some(vec!["exp".to_owned()]);
+    jsonwebtoken::encode(&header, claims, &by.key).unwrap()
+}
+
+#[tokio::test]
+async fn an_assertion_whose_header_demands_an_extension_is_refused() {
+    let (own, nowhere) = (certified(), "https://127.0.0.1:1/issuer");
+    let trusted =
+        format!(r#""certificates": [{}], "federated": [{{"issuer": "{nowhere}", "subject": "job"}}]"#, json!(own.pem));
+    let world = world(&format!(", {trusted}")).await;
+    let (exp, endpoint) = (now(&world).await + 600, format!("https://{}/{TENANT}/oauth2/v2.0/token", login(&world)));
+    let said = json!({"iss": APP, "sub": APP, "aud": endpoint, "exp": exp});
+    assert_eq!(by_assertion(&world, APP, &signed(&own, &said, true)).await.status, 200);
+    let federated = json!({"iss": nowhere, "sub": "job", "aud": "api://AzureADTokenExchange", "exp": exp});
+    let plain = by_assertion(&world, APP, &signed(&own, &federated, true)).await;
+    assert_eq!(refusal(&plain), "401 invalid_client AADSTS50166", "its issuer is asked");
+    for (claims, which) in [(&said, "its own"), (&federated, "of another issuer")] {
+        let refused = by_assertion(&world, APP, &demanding(&own, claims)).await;
+        assert_eq!(refusal(&refused), "401 invalid_client AADSTS50027", "{which}");
+    }
+}
+
 #[tokio::test]
 async fn the_built_in_secret_is_good_on_this_machine() {
     let world = World::of("{}", Storage::Memory).await;
