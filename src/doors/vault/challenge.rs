@@ -20,6 +20,9 @@ pub(super) const APP_ID: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
 /// What a request without a token is told (recorded, golden 061).
 pub(super) const MISSING: &str = "AKV10000: Request is missing a Bearer or PoP token.";
 
+/// What a request with a token that cannot be read is told (public: traces of clients of the service).
+const UNREADABLE: &str = "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.";
+
 /// What a request with a token that has expired is told (public).
 pub(super) const EXPIRED: &str = "[TokenExpired] Error validating token: 'S2S12086'.";
 
@@ -50,11 +53,11 @@ pub(super) fn unauthorized(message: String, authority: &Authority, tenant: Uuid,
     error
 }
 
-/// The service's text for a token that is not accepted; its texts are public knowledge except for the first three and
-/// the last two, for which no recording was found.
+/// The service's text for a token that is not accepted; its texts are public knowledge except for those of a bad signature,
+/// of a token that is not valid yet and the last two, for which no recording was found.
 pub(super) fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<String, RecordError> {
     Ok(match why {
-        TokenRefusal::Malformed => "Error validating token: it is not a signed JWT.".to_owned(),
+        TokenRefusal::Malformed => UNREADABLE.to_owned(),
         TokenRefusal::BadSignature => "Error validating token: its signature does not fit.".to_owned(),
         TokenRefusal::NotYetValid => "[TokenNotYetValid] Error validating token.".to_owned(),
         TokenRefusal::UnknownKey => format!(
