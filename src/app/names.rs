@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::Config;
+use crate::directory::Challenged;
 use crate::doors;
 use crate::http::authority::Authority;
 use crate::http::local::LocalNames;
@@ -83,6 +84,20 @@ impl Names {
         }
     }
 
+    /// Says whether a challenge of this server can name a resource: the parent domain of a host that a vault answers on, with any
+    /// port; and the management plane's own host, which clients are configured with.
+    pub(super) fn challenged(&self) -> Challenged {
+        let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
+        Arc::new(move |resource| {
+            let Some(authority) = resource.strip_prefix("https://") else { return false };
+            let Some(authority) = Authority::parse(authority.trim_end_matches('/')) else { return false };
+            let asked = authority.host();
+            ["localhost", doors::arm::HOST].contains(&asked)
+                || doors::vault::host::is_parent(asked)
+                || others.iter().chain(&aliases.all()).any(|host| is_parent(asked, host))
+        })
+    }
+
     /// Says which names leaves are minted for: vaults', the login host, and those above.
     pub(super) fn ours(&self) -> Ours {
         let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
@@ -93,6 +108,11 @@ impl Names {
                 || aliases.has(name)
         })
     }
+}
+
+/// Whether `asked` is what remains of `host` without its first label.
+fn is_parent(asked: &str, host: &str) -> bool {
+    Authority::parse(host).and_then(|host| host.parent()).is_some_and(|parent| parent.host() == asked)
 }
 
 /// The machine's own name, when it can stand in a certificate.

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::parts::{Parts, Plan};
 use super::ready::{Addresses, Facts, Ready};
 use super::{StartError, failed, faulty, hex, levers};
-use crate::directory::{Chosen, Strangers};
+use crate::directory::{Chosen, Resources, Strangers};
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::events::Events;
 use crate::faults::Faults;
@@ -119,6 +119,7 @@ impl Site {
         entra::Open::new(entra::EntraDoor {
             directory: parts.directory.clone(),
             issuers: Arc::new(Issuers::new(parts.system.clone())),
+            resources: Resources::new(self.names.challenged()),
             strangers: self.strangers,
             random: parts.random.clone(),
             clock: parts.system.clone(),
@@ -135,6 +136,7 @@ impl Site {
     pub(super) fn identity_door(&self) -> Arc<identity::Open> {
         Arc::new(identity::Open::new(identity::IdentityDoor {
             directory: self.parts.directory.clone(),
+            resources: Resources::new(self.names.challenged()),
             strangers: self.strangers,
             names: self.names.local(),
             identity_header: self.identity_header.clone(),

@@ -4,6 +4,7 @@
 mod assertion;
 mod identities;
 mod issuer;
+mod resource;
 mod sign_in;
 mod signing;
 mod token;
@@ -18,8 +19,9 @@ use crate::records::Records;
 pub use assertion::{ForeignIssuers, ForeignKeys};
 pub use identities::{AddRefusal, Chosen, ClientSecret, Federation, IdentityRecord, Strangers};
 pub use issuer::{IssuerError, PublicKey};
+pub use resource::{Challenged, Resources, no_such_resource};
 pub use sign_in::{Proof, SignIn, SignInRefusal, StandIn};
-pub use token::{Claims, EXCHANGE_AUDIENCE, Grant, Issued, TokenRefusal, is_resource};
+pub use token::{Claims, EXCHANGE_AUDIENCE, Grant, Issued, TokenRefusal};
 
 use issuer::Issuer;
 

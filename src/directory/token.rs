@@ -223,13 +223,6 @@ impl From<NotSigned> for TokenRefusal {
     }
 }
 
-/// Whether tokens can be for `text`: a URI or an application id, without blanks.
-pub fn is_resource(text: &str) -> bool {
-    let uri = text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
-    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    plain && (uri || Uuid::parse_str(text).is_ok())
-}
-
 fn trimmed(audience: &str) -> &str {
     audience.strip_suffix('/').unwrap_or(audience)
 }

@@ -37,12 +37,23 @@ async fn the_resource_follows_the_host() {
         ("keys.acme.test:1234", "https://acme.test:1234"),
         ("localhost", "https://vault.azure.net"),
         ("acme.vault.azure.net", "https://vault.azure.net"),
+        ("acme.vault.azure.net:1234", "https://vault.azure.net:1234"),
+        ("acme.vault.azure.cn", "https://vault.azure.cn"),
+        ("acme.privatelink.vaultcore.azure.net", "https://vault.azure.net"),
+        ("acme.privatelink.vaultcore.azure.cn:1234", "https://vault.azure.cn"),
+        ("acme.privatelink.vaultcore.usgovcloudapi.net", "https://vault.usgovcloudapi.net"),
+        ("acme.privatelink.managedhsm.azure.net", "https://managedhsm.azure.net"),
     ] {
         let mut request = world.request("localhost", "GET /keys", "", None);
         request.headers_mut().insert("host", host.parse().unwrap());
         let answer = world.send_to("localhost", request).await;
         assert_eq!(answer.status, 401, "{host}: {}", answer.text);
         assert!(answer.header("www-authenticate").ends_with(&format!("resource=\"{resource}\"")), "{host}");
+        let token = world.token_for("owner", resource).await;
+        let mut request = world.request("localhost", "GET /keys", "", Some(&token));
+        request.headers_mut().insert("host", host.parse().unwrap());
+        let answer = world.send_to("localhost", request).await;
+        assert_eq!(answer.status, 200, "a token for it is given, and good on {host}: {}", answer.text);
     }
 }
 

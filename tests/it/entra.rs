@@ -170,6 +170,8 @@ async fn what_is_wrong_with_a_request_is_said_in_entras_words() {
         (with("grant_type", "password"), "400 unsupported_grant_type AADSTS70003"),
         (with("scope", "https://vault.azure.net/user_impersonation"), "400 invalid_scope AADSTS1002012"),
         (with("scope", "vault/.default"), "400 invalid_resource AADSTS500011"),
+        (with("scope", "https://nothing.example/.default"), "400 invalid_resource AADSTS500011"),
+        (with("scope", "http://vault.azure.net/.default"), "400 invalid_resource AADSTS500011"),
     ] {
         assert_eq!(refusal(&ask(&world, &form).await), expected, "{form:?}");
     }
@@ -184,6 +186,44 @@ async fn what_is_wrong_with_a_request_is_said_in_entras_words() {
     let told = post(&world, &path, &[], &[("client-request-id", id)]).await.json();
     assert_eq!(told["correlation_id"], id);
     assert_eq!(told["error_uri"], "https://login.microsoftonline.com/error?code=900144");
+}
+
+#[tokio::test]
+async fn tokens_are_given_for_what_the_cloud_and_the_challenges_name_and_nothing_else() {
+    let world = world(r#", "clientSecret": "hush""#).await;
+    let (v1, v2) = (format!("/{TENANT}/oauth2/token"), format!("/{TENANT}/oauth2/v2.0/token"));
+    let ask = async |resource: &str, version: &str| {
+        let scope = format!("{resource}/.default");
+        let named = if version == v1 { ("resource", resource) } else { ("scope", scope.as_str()) };
+        let form = [("client_id", APP), named, ("grant_type", "client_credentials"), ("client_secret", "hush")];
+        post(&world, version, &form, &[]).await
+    };
+    let own = format!("https://vault.localhost:{}", world.port());
+    for resource in [
+        &own,
+        "https://graph.microsoft.com",
+        "https://acme.blob.core.windows.net",
+        "https://management.core.windows.net/",
+        "https://servicebus.azure.net",
+        "https://database.usgovcloudapi.net",
+        "api://orders",
+        "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+    ] {
+        for version in [&v1, &v2] {
+            assert_eq!(claims(&ask(resource, version).await)["aud"], resource, "{version}");
+        }
+    }
+    for version in [&v1, &v2] {
+        let refused = ask("https://nothing.example", version).await;
+        assert_eq!(refusal(&refused), "400 invalid_resource AADSTS500011", "{version}");
+        let text = refused.json()["error_description"].as_str().unwrap().to_owned();
+        let words = format!(
+            "AADSTS500011: The resource principal named https://nothing.example was not found in the tenant named {TENANT}. This \
+             can happen if the application has not been installed by the administrator of the tenant or consented to by any \
+             user in the tenant. You might have sent your authentication request to the wrong tenant. Trace ID: "
+        );
+        assert!(text.starts_with(&words), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -243,7 +283,7 @@ async fn now(world: &World) -> i64 {
         ..world
             .plain(
                 &world.server.ready.identity,
-                "/metadata/identity/oauth2/token?api-version=1&resource=https://a",
+                "/metadata/identity/oauth2/token?api-version=1&resource=https://vault.azure.net",
                 &[("metadata", "true")],
             )
             .await
@@ -401,7 +441,9 @@ async fn strangers_are_refused_where_there_is_no_takeover_and_where_it_is_strict
     for world in [strict, plain] {
         assert_eq!(refusal(&by_secret(&world, STRANGER, "x").await), "400 unauthorized_client AADSTS700016");
         assert_eq!(refusal(&by_secret(&world, APP, "x").await), "401 invalid_client AADSTS7000215");
-        let path = format!("/metadata/identity/oauth2/token?api-version=1&resource=https://a&client_id={STRANGER}");
+        let path = format!(
+            "/metadata/identity/oauth2/token?api-version=1&resource=https://vault.azure.net&client_id={STRANGER}"
+        );
         let managed = world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await;
         assert_eq!(managed.status, 400);
         let made = world.admin("GET /admin/identities", "").await.json();
@@ -520,11 +562,14 @@ async fn who_was_removed_is_not_made_again_by_who_asks() {
     for (name, client) in [("app", APP), (made["name"].as_str().unwrap(), STRANGER)] {
         assert_eq!(world.admin(&format!("DELETE /admin/identities/{name}"), "").await.status, 204);
         assert_eq!(refusal(&by_secret(&world, client, "any").await), "400 unauthorized_client AADSTS700016", "{name}");
-        let path = format!("/metadata/identity/oauth2/token?api-version=1&resource=https://a&client_id={client}");
+        let path = format!(
+            "/metadata/identity/oauth2/token?api-version=1&resource=https://vault.azure.net&client_id={client}"
+        );
         assert_eq!(world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await.status, 400);
     }
     let object = made["objectId"].as_str().unwrap();
-    let path = format!("/metadata/identity/oauth2/token?api-version=1&resource=https://a&object_id={object}");
+    let path =
+        format!("/metadata/identity/oauth2/token?api-version=1&resource=https://vault.azure.net&object_id={object}");
     assert_eq!(world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await.status, 400);
 
     let added = format!(r#"{{"name": "app", "clientId": "{APP}", "clientSecret": "new"}}"#);

@@ -94,7 +94,16 @@ async fn no_is_always_a_400() {
     ] {
         assert_eq!(imds(&world, &query).await.exactly(), expected);
     }
-    assert!(imds(&world, "resource=no").await.exactly().starts_with(r#"400 {"error":"invalid_resource""#));
+    for resource in ["no", "https://nothing.example", "http://vault.azure.net"] {
+        let text = format!(
+            "AADSTS500011: The resource principal named {resource} was not found in the tenant named \
+             6b9e7c1a-0000-4000-8000-000000000001. This can happen if the application has not been installed by the \
+             administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication \
+             request to the wrong tenant."
+        );
+        let expected = format!(r#"400 {{"error":"invalid_resource","error_description":"{text}"}}"#);
+        assert_eq!(imds(&world, &format!("resource={resource}")).await.exactly(), expected);
+    }
     let unmarked = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net";
     assert_eq!(
         world.plain(&world.server.ready.identity, unmarked, &[]).await.exactly(),
@@ -120,6 +129,10 @@ async fn app_service_needs_its_header() {
     let text = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
     assert_eq!((&absent["statusCode"], &absent["message"]), (&400.into(), &text.into()), "in App Service's form");
     assert!(absent["correlationId"].is_string());
+    let elsewhere = path.replace(RESOURCE, "https://nothing.example");
+    let absent = world.plain(address, &elsewhere, &[("x-identity-header", header)]).await.json();
+    let text = absent["message"].as_str().unwrap();
+    assert!(absent["statusCode"] == 400 && text.starts_with("AADSTS500011: The resource principal named "), "{absent}");
 }
 
 #[tokio::test]
@@ -229,6 +242,7 @@ async fn service_fabrics_clients_ask_over_tls() {
     assert_eq!(code(ask(&query, "").await), "401 SecretHeaderNotFound");
     assert_eq!(code(ask(&query, "guessed").await), "401 Unauthorized");
     assert_eq!(code(ask("", &secret).await), "400 ArgumentNullOrEmpty");
+    assert_eq!(code(ask("&resource=https://nothing.example", &secret).await), "400 ArgumentNullOrEmpty");
     assert_eq!(code(ask(&format!("{query}&client_id=x"), &secret).await), "400 ArgumentNullOrEmpty");
     let plainly = world.plain(&world.server.ready.identity, "/fabric/metadata/identity/oauth2/token", &[]).await;
     assert_eq!(plainly.status, 404, "not without TLS");

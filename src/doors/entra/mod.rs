@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
-use crate::directory::{Directory, ForeignIssuers, Strangers};
+use crate::directory::{Directory, ForeignIssuers, Resources, Strangers};
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
@@ -64,6 +64,8 @@ pub struct EntraDoor {
     pub directory: Directory,
     /// Where the keys of issuers that identities are federated with come from.
     pub issuers: Arc<dyn ForeignIssuers>,
+    /// What tokens are given for.
+    pub resources: Resources,
     /// What becomes of applications that nobody has configured and that ask from this machine.
     pub strangers: Strangers,
     /// Where request ids come from.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::directory::SignInRefusal;
+use crate::directory::{SignInRefusal, no_such_resource};
 use crate::http::{Response, body};
 
 /// Why there is no answer.
@@ -27,7 +27,7 @@ pub(super) enum Refusal {
     OtherGrant(String),
     /// The scope is not the `/.default` of a resource.
     NotDefaultScope(String),
-    /// The resource is no URI and no application id.
+    /// There is no principal for the resource.
     NoSuchResource {
         /// What was asked for.
         resource: String,
@@ -127,15 +127,9 @@ impl Refusal {
                      with /.default suffixed to the resource identifier (application ID URI)."
                 ),
             ),
-            Self::NoSuchResource { resource, tenant } => bad(
-                "invalid_resource",
-                500_011,
-                format!(
-                    "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if \
-                     the application has not been installed by the administrator of the tenant or consented to by any user \
-                     in the tenant. You might have sent your authentication request to the wrong tenant."
-                ),
-            ),
+            Self::NoSuchResource { resource, tenant } => {
+                bad("invalid_resource", 500_011, no_such_resource(&resource, tenant))
+            }
             Self::NoCredentials => Words(
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",

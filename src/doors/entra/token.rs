@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::{Asked, EntraDoor, json, tenant};
-use crate::directory::{Grant, Issued, Proof, SignIn, Strangers, is_resource};
+use crate::directory::{Grant, Issued, Proof, SignIn, Strangers};
 use crate::http::body::{self, BodyError};
 use crate::http::{Request, Response};
 
@@ -75,7 +75,7 @@ async fn granted(
     form.is_client_credentials()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
-    if !is_resource(&resource) {
+    if !door.resources.knows(&resource) {
         return Err(Refusal::NoSuchResource { resource, tenant: door.directory.tenant() });
     }
     let proof = form.proof()?;

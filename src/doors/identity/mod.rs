@@ -16,7 +16,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::directory::{Directory, Strangers};
+use crate::directory::{Directory, Resources, Strangers};
 use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
@@ -48,6 +48,8 @@ const fn get(name: &'static str, path: &'static str) -> Operation {
 pub struct IdentityDoor {
     /// Who there is, and who signs.
     pub directory: Directory,
+    /// What tokens are given for.
+    pub resources: Resources,
     /// What becomes of identities that nobody has configured and that are asked for from this machine.
     pub strangers: Strangers,
     /// The names this listener may be asked by.

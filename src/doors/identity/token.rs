@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::asked::Asked;
 use super::{IdentityDoor, bad};
-use crate::directory::{Chosen, Grant, IdentityRecord, Issued, Strangers, is_resource};
+use crate::directory::{Chosen, Grant, IdentityRecord, Issued, Strangers, no_such_resource};
 use crate::http::{Response, body};
 
 /// A token, and to whom and for what it was given.
@@ -31,11 +31,8 @@ pub(super) async fn given(door: &IdentityDoor, asked: &Asked) -> Result<Given, D
     let required = |name| asked.value(name).ok_or_else(|| Denied::Bad("invalid_request", missing(name)));
     required("api-version")?;
     let resource = required("resource")?;
-    if !is_resource(resource) {
-        let tenant = door.directory.tenant();
-        let text = format!(
-            "AADSTS500011: The resource principal named {resource} was not found in the tenant named {tenant}."
-        );
+    if !door.resources.knows(resource) {
+        let text = format!("AADSTS500011: {}", no_such_resource(resource, door.directory.tenant()));
         return Err(Denied::Bad("invalid_resource", text));
     }
     let chosen = asked.chosen().map_err(|why| Denied::Bad("invalid_request", why.to_owned()))?;

@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use uuid::Uuid;
 
+use super::host;
 use crate::directory::TokenRefusal;
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
@@ -27,8 +28,11 @@ const UNREADABLE: &str = "[BearerReadAccessTokenFailed] Error validating token: 
 pub(super) const EXPIRED: &str = "[TokenExpired] Error validating token: 'S2S12086'.";
 
 /// The resource that clients ask a token for: the host without its first label, with its port, because Python and Go
-/// compare the port too.
+/// compare the port too; on `privatelink` names the cloud's own, as the service has it there.
 pub(super) fn resource(authority: &Authority) -> String {
+    if let Some(host) = host::private_link(authority.host()) {
+        return format!("https://{host}");
+    }
     authority.parent().map_or_else(|| VAULT.to_owned(), |parent| format!("https://{parent}"))
 }
 
@@ -87,6 +91,10 @@ mod tests {
         let of = |text| resource(&Authority::parse(text).unwrap());
         assert_eq!(of("acme.vault.localhost:8443"), "https://vault.localhost:8443");
         assert_eq!(of("acme.vault.azure.net"), "https://vault.azure.net");
+        assert_eq!(of("acme.privatelink.vaultcore.azure.net:8443"), VAULT);
+        assert_eq!(of("acme.privatelink.vaultcore.azure.cn"), "https://vault.azure.cn");
+        assert_eq!(of("acme.privatelink.vaultcore.usgovcloudapi.net"), "https://vault.usgovcloudapi.net");
+        assert_eq!(of("acme.privatelink.managedhsm.azure.net"), MANAGED_HSM);
         assert_eq!(of("127.0.0.1:8443"), VAULT);
         assert_eq!(of("localhost:8443"), VAULT);
     }

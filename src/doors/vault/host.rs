@@ -17,6 +17,14 @@ const SUFFIXES: [&str; 9] = [
     "managedhsm.azure.net",
     "privatelink.managedhsm.azure.net",
 ];
+/// What the service's `privatelink` names are aliases of: their suffix, and the host of the resource that its challenge names on
+/// them, which is the cloud's own and not the parent domain.
+const PRIVATE_LINKS: [(&str, &str); 4] = [
+    ("privatelink.vaultcore.azure.net", "vault.azure.net"),
+    ("privatelink.vaultcore.azure.cn", "vault.azure.cn"),
+    ("privatelink.vaultcore.usgovcloudapi.net", "vault.usgovcloudapi.net"),
+    ("privatelink.managedhsm.azure.net", "managedhsm.azure.net"),
+];
 
 /// How host names are read.
 #[derive(Clone, Debug)]
@@ -104,6 +112,16 @@ pub fn named_in_cloud(host: &str) -> Option<VaultName> {
 /// The clouds' suffixes.
 pub fn cloud_suffixes() -> impl Iterator<Item = &'static str> {
     SUFFIXES.into_iter().filter(|suffix| *suffix != "vault.localhost")
+}
+
+/// Whether `host` (lower case) is the parent domain of vaults, locally or in a cloud: what challenges name.
+pub fn is_parent(host: &str) -> bool {
+    SUFFIXES.iter().any(|suffix| *suffix == host && !suffix.starts_with("privatelink."))
+}
+
+/// The host of the resource that the challenge names on `host`, when that is a `privatelink` name.
+pub(super) fn private_link(host: &str) -> Option<&'static str> {
+    PRIVATE_LINKS.iter().find(|(suffix, _)| label_below(host, suffix).is_some()).map(|(_, resource)| *resource)
 }
 
 fn label_below<'h>(host: &'h str, suffix: &str) -> Option<&'h str> {
