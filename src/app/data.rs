@@ -189,6 +189,11 @@ impl Data {
         self.dir.as_deref().unwrap_or(self.private_dir()).join("dead-letters.jsonl")
     }
 
+    /// Where placeholder credentials are kept; it need not exist.
+    pub(super) fn credentials(&self) -> PathBuf {
+        self.dir.as_deref().unwrap_or(self.private_dir()).join("credentials")
+    }
+
     /// The directory of this start alone.
     pub(super) fn private_dir(&self) -> &Path {
         self.scratch.path()

@@ -3,6 +3,7 @@
 
 mod ca;
 mod copies;
+mod credentials;
 mod data;
 mod faulty;
 mod levers;
@@ -11,7 +12,6 @@ mod parts;
 mod ready;
 mod site;
 mod sockets;
-mod stand_in;
 mod takeover;
 mod trust;
 mod variables;
@@ -43,9 +43,9 @@ use crate::vault::{Means, Vaults};
 
 pub use crate::proxy::{Former, Report, Tally};
 pub use ca::Authority;
+pub use credentials::{Credentials, variable_of};
 pub use data::{DataError, Storage};
 pub use ready::Ready;
-pub use stand_in::{StandIns, Wanted};
 pub use takeover::{Part, Takeover};
 pub use trust::{STORE_PASSWORD, bundle, trust_store};
 pub use variables::Variables;
@@ -180,7 +180,7 @@ pub struct Running {
     pub timekeeper: Arc<Timekeeper>,
     vaults: Vaults,
     directory: Directory,
-    strangers: Strangers,
+    credentials: Credentials,
     stopper: Stopper,
     events: Arc<Events>,
     delivering: JoinHandle<()>,
@@ -253,7 +253,9 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         parts.directory.forget_strangers().await.map_err(failed)?;
     }
     let arc_keys = options.arc_keys;
-    let site = Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, arc_keys, events };
+    let credentials = Credentials::open(parts.directory.clone(), strangers, &data.credentials())?;
+    let site =
+        Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, credentials, arc_keys, events };
     listen(site, data, sockets, options.takeover).await
 }
 
@@ -290,10 +292,11 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         proxied = Some(made);
     }
     tasks.push(site.parts.keep_issuer());
+    tasks.push(tokio::spawn(site.credentials.clone().keep_renewed()));
     tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
     let delivering = tokio::spawn(site.events.clone().keep_running());
     let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
-    let (strangers, events) = (site.strangers, site.events);
+    let (credentials, events) = (site.credentials, site.events);
     let Parts { pool, clock, timekeeper, vaults, directory, .. } = site.parts;
     Ok(Running {
         ready,
@@ -304,7 +307,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         timekeeper,
         vaults,
         directory,
-        strangers,
+        credentials,
         stopper,
         events,
         delivering,

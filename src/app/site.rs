@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
+use super::credentials::Credentials;
 use super::data::Data;
 use super::names::Names;
 use super::parts::{Parts, Plan};
@@ -32,6 +33,7 @@ pub(super) struct Site {
     pub(super) leaves: Arc<Leaves>,
     pub(super) faults: Arc<Faults>,
     pub(super) strangers: Strangers,
+    pub(super) credentials: Credentials,
     pub(super) arc_keys: PathBuf,
     pub(super) events: Arc<Events>,
 }
@@ -164,6 +166,7 @@ impl Site {
             timekeeper: self.parts.timekeeper.clone(),
             faults: self.faults.clone(),
             events: self.events.clone(),
+            credentials: Arc::new(self.credentials.clone()),
             levers: Arc::new(levers),
             limits: self.plan.limits.clone(),
             operations: vault::operations().collect(),

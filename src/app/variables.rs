@@ -84,7 +84,8 @@ fn java_proxy(address: SocketAddr) -> String {
     )
 }
 
-fn pairs<const N: usize>(pairs: [(&str, impl ToString); N]) -> Variables {
+/// Variables of these names and values.
+pub(super) fn pairs<const N: usize>(pairs: [(&str, impl ToString); N]) -> Variables {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
 }
 

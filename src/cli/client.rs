@@ -10,12 +10,14 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::serve::ADMIN_PORT;
 use super::{Failure, env, server};
+use crate::app::Variables;
+use crate::directory::CredentialKind;
 
 /// How long a connection may take; the work itself may take longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,14 +47,35 @@ impl Client {
 
     /// The client id of the identity called `name`.
     pub(super) async fn client_id(&self, name: &str) -> Result<String, Failure> {
-        let answer = self.ask(Method::GET, "/admin/identities", None).await?;
-        let all: Vec<&Value> = answer["identities"].as_array().into_iter().flatten().collect();
-        let text = |identity: &Value, member: &str| identity[member].as_str().unwrap_or_default().to_owned();
-        if let Some(found) = all.iter().find(|identity| identity["name"] == name) {
-            return Ok(text(found, "clientId"));
+        let all = self.identities().await?;
+        match all.iter().find(|(known, _)| known == name) {
+            Some((_, client_id)) => Ok(client_id.clone()),
+            None => Err(no_identity(name, &all)),
         }
-        let names: Vec<_> = all.iter().map(|identity| text(identity, "name")).collect();
-        Err(Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", "))))
+    }
+
+    /// The name of the identity with this client id.
+    pub(super) async fn name_of(&self, client_id: &str) -> Result<String, Failure> {
+        let found = self.identities().await?.into_iter().find(|(_, known)| known == client_id);
+        found
+            .map(|(name, _)| name)
+            .ok_or_else(|| Failure::usage("no identity is the default one: give --identity NAME"))
+    }
+
+    /// What a program has in its environment to sign in as the identity called `name` with a credential of this kind.
+    pub(super) async fn credential(&self, name: &str, kind: CredentialKind) -> Result<Variables, Failure> {
+        self.client_id(name).await?;
+        let path = format!("/admin/identities/{}/credential", segment(name));
+        let mut answer = self.ask(Method::POST, &path, Some(&json!({"kind": kind}))).await?;
+        serde_json::from_value(answer["variables"].take()).map_err(Failure::failed)
+    }
+
+    /// The names and client ids of the identities.
+    async fn identities(&self) -> Result<Vec<(String, String)>, Failure> {
+        let answer = self.ask(Method::GET, "/admin/identities", None).await?;
+        let text = |identity: &Value, member: &str| identity[member].as_str().unwrap_or_default().to_owned();
+        let all = answer["identities"].as_array().into_iter().flatten();
+        Ok(all.map(|identity| (text(identity, "name"), text(identity, "clientId"))).collect())
     }
 
     /// The answer's bytes; an error that the server tells is a failure of the command.
@@ -110,6 +133,16 @@ impl Client {
         };
         Ok(Door { address: format!("127.0.0.1:{ADMIN_PORT}"), key })
     }
+}
+
+fn no_identity(name: &str, all: &[(String, String)]) -> Failure {
+    let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+    Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", ")))
+}
+
+/// A name as one segment of a path.
+pub(super) fn segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// Sends `request` to a plain listener at `address` (`HOST:PORT`) under the name that each of them has; answers the status

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::client::Client;
+use super::credential::Credential;
 use super::serve::{self, READY_FILE};
 use super::{Failure, environment, server};
 use crate::app::{Ready, Variables};
@@ -23,6 +24,10 @@ pub(super) struct Env {
     /// The identity that programs are by default: its client id becomes AZURE_CLIENT_ID
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
+
+    /// What programs find to sign in with, in their environment
+    #[arg(long, value_name = "KIND", default_value = "managed-identity")]
+    credential: Credential,
 
     #[command(flatten)]
     target: Target,
@@ -61,11 +66,22 @@ impl Env {
             let why = "the server of this ready file is gone; start one with `keyhaven serve`";
             return Err(Failure::failed(format!("{}: {why}", file.display())));
         }
-        let mut changes = environment::of_shell(&ready.env, &environment::current());
         let file = std::path::absolute(file).map_err(Failure::failed)?;
+        let own = environment::current();
+        let client = Client::of(self.target);
+        let mut changes = match self.credential.kind() {
+            None => environment::of_shell(&ready.env, &own),
+            Some(kind) => {
+                let name = match self.identity.clone() {
+                    Some(name) => name,
+                    None => client.name_of(ready.env.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
+                };
+                environment::of_shell_with(&ready.env, &own, client.credential(&name, kind).await?)
+            }
+        };
         changes.set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
-        if let Some(name) = self.identity {
-            changes.set.insert("AZURE_CLIENT_ID".to_owned(), Client::of(self.target).client_id(&name).await?);
+        if let (Some(name), None) = (&self.identity, self.credential.kind()) {
+            changes.set.insert("AZURE_CLIENT_ID".to_owned(), client.client_id(name).await?);
         }
         for note in &changes.notes {
             eprintln!("keyhaven: {note}");

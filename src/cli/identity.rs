@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::Client;
+use super::client::{Client, segment};
 
 /// Show, add or remove identities of a running server, or get a token of one.
 #[derive(Debug, Args)]
@@ -91,11 +91,6 @@ impl Identity {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 fn line(identity: &Value) -> String {

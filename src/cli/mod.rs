@@ -4,6 +4,7 @@ mod address;
 mod ca;
 mod client;
 mod clock;
+mod credential;
 mod drill;
 mod env;
 mod environment;

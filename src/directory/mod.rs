@@ -20,7 +20,7 @@ pub use assertion::{ForeignIssuers, ForeignKeys};
 pub use identities::{AddRefusal, Chosen, ClientSecret, Federation, IdentityRecord, Strangers};
 pub use issuer::{IssuerError, PublicKey};
 pub use resource::{Challenged, Resources, no_such_resource};
-pub use sign_in::{Proof, SignIn, SignInRefusal, StandIn};
+pub use sign_in::{CredentialKind, Proof, SignIn, SignInRefusal};
 pub use token::{Claims, EXCHANGE_AUDIENCE, Grant, Issued, TokenRefusal};
 
 use issuer::Issuer;
@@ -58,7 +58,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The identities of the configuration, in its order.
     configured: OnceLock<Vec<Uuid>>,
-    stand_in: OnceLock<StandIn>,
+    accepted: sign_in::Accepted,
 }
 
 impl Directory {
@@ -74,7 +74,7 @@ impl Directory {
                 issuer: Issuer::new(checked_tokens),
                 clock,
                 configured: OnceLock::new(),
-                stand_in: OnceLock::new(),
+                accepted: sign_in::Accepted::default(),
             }),
         }
     }

@@ -1,7 +1,8 @@
 //! How an application proves who it is: by a client secret, or by an assertion.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::assertion::{Assertion, ForeignIssuers};
@@ -35,14 +36,25 @@ pub struct SignIn<'a> {
     pub near: bool,
 }
 
-/// What signs any application in beside its own credentials, for this start: it takes the place of the real ones in the
-/// environment of the command that `run` starts.
-#[derive(Clone, Debug)]
-pub struct StandIn {
-    /// In the place of client secrets and passwords.
-    pub secret: ClientSecret,
-    /// In the place of certificates: DER in base64, if one was made.
-    pub certificate: Option<String>,
+/// The kinds of credentials by which an application signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialKind {
+    /// A file with a federated token.
+    WorkloadIdentity,
+    /// A client secret.
+    ClientSecret,
+    /// A file with a certificate and its key.
+    ClientCertificate,
+}
+
+/// What is accepted beside an application's own credentials, for as long as a directory lives.
+#[derive(Default)]
+pub(super) struct Accepted {
+    /// A placeholder for client secrets and passwords: it signs any application in.
+    secret: OnceLock<ClientSecret>,
+    /// A placeholder for certificates, as DER in base64: it signs any application in.
+    certificate: OnceLock<String>,
 }
 
 /// Why an application may not sign in.
@@ -91,10 +103,14 @@ impl From<RecordError> for SignInRefusal {
 }
 
 impl Directory {
-    /// Takes `stand_in` as good for every application, for as long as this directory lives.
-    pub fn accept(&self, stand_in: StandIn) {
-        // Once is enough: a server starts once.
-        let _ = self.inner.stand_in.set(stand_in);
+    /// Takes `secret` as every application's, for as long as this directory lives; the first one holds.
+    pub fn accept_secret(&self, secret: ClientSecret) {
+        let _ = self.inner.accepted.secret.set(secret);
+    }
+
+    /// Takes a certificate (DER in base64) as every application's, for as long as this directory lives; the first one holds.
+    pub fn accept_certificate(&self, certificate: String) {
+        let _ = self.inner.accepted.certificate.set(certificate);
     }
 
     /// The application that signs in.
@@ -148,9 +164,9 @@ impl Directory {
     }
 
     fn has_secret(&self, identity: &IdentityRecord, given: &str, near: bool) -> Result<(), SignInRefusal> {
-        let stands_in = self.inner.stand_in.get().is_some_and(|stand_in| stand_in.secret.is(given));
+        let accepted = self.inner.accepted.secret.get().is_some_and(|secret| secret.is(given));
         let own = identity.client_secret.as_ref().is_some_and(|secret| secret.is(given));
-        match (own, stands_in) {
+        match (own, accepted) {
             (true, _) if given == WELL_KNOWN_SECRET && !near => Err(SignInRefusal::SecretNotGoodHere),
             (true, _) | (_, true) => Ok(()),
             (false, false) => Err(SignInRefusal::WrongSecret),
@@ -186,8 +202,8 @@ impl Directory {
             return Err(SignInRefusal::OtherSubject(assertion.claims.sub.clone()));
         }
         assertion.is_for(asked.audiences)?;
-        let stand_in = self.inner.stand_in.get().and_then(|stand_in| stand_in.certificate.clone());
-        let certificates: Vec<_> = identity.certificates.iter().cloned().chain(stand_in).collect();
+        let accepted = self.inner.accepted.certificate.get().cloned();
+        let certificates: Vec<_> = identity.certificates.iter().cloned().chain(accepted).collect();
         assertion.is_signed_by_one_of(&certificates)
     }
 

@@ -142,6 +142,13 @@ impl Directory {
         Ok(Issued { access_token, client_id, expires_in: FEDERATED_LIFETIME, not_before: now, expires_on: claims.exp })
     }
 
+    /// Whether `token` is a federated token of this server's that is good for half its life at the least.
+    pub fn is_fresh_federated_token(&self, token: &str) -> bool {
+        let half_over = self.inner.clock.now().unix() + FEDERATED_LIFETIME / 2;
+        let said = self.inner.issuer.claims::<FederatedClaims>(token.trim());
+        said.is_ok_and(|said| said.iss == self.federated_issuer() && said.exp >= half_over)
+    }
+
     /// Who signs federated tokens: no issuer of access tokens, so that neither stands in for the other.
     pub(super) fn federated_issuer(&self) -> String {
         format!("https://login.localhost/{}/federated", self.tenant())

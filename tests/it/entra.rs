@@ -1,5 +1,7 @@
 //! Entra: applications sign in, with a secret or an assertion, and get tokens that the vaults take.
 
+mod credentials;
+
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -7,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use keyhaven::app::{Listen, Options, Storage, Wanted};
+use keyhaven::app::{Listen, Options, Storage};
 use keyhaven::config::Config;
 use keyhaven::crypto::base64url;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
@@ -456,27 +458,6 @@ async fn configured_credentials_hold_though_strangers_are_welcome() {
     let world = welcoming(&config(r#", "clientSecret": "hush""#), false).await;
     assert_eq!(refusal(&by_secret(&world, APP, "guess").await), "401 invalid_client AADSTS7000215");
     assert_eq!(by_secret(&world, APP, "hush").await.status, 200);
-}
-
-#[tokio::test]
-async fn stand_ins_sign_in_like_the_credentials_that_they_replace() {
-    let world = welcoming(&config(r#", "clientSecret": "hush""#), true).await;
-    let wanted = Wanted { certificate: true, federated: Some(APP) };
-    let stand_ins = world.server.stand_ins(wanted).await.unwrap();
-    assert_eq!(by_secret(&world, APP, &stand_ins.secret).await.status, 200);
-    assert_eq!(by_assertion(&world, APP, &stand_ins.federated.unwrap()).await.status, 200);
-    let blocks = pem::parse_many(stand_ins.certificate.unwrap().as_bytes()).unwrap();
-    let key = pem::encode(&blocks[1]);
-    let stand_in = Certified {
-        pem: String::new(),
-        der: blocks[0].contents().to_vec(),
-        key: EncodingKey::from_rsa_pem(key.as_bytes()).unwrap(),
-    };
-    let endpoint = format!("https://{}/{TENANT}/oauth2/v2.0/token", login(&world));
-    let said = json!({"iss": APP, "sub": APP, "aud": endpoint, "exp": now(&world).await + 60});
-    assert_eq!(by_assertion(&world, APP, &signed(&stand_in, &said, true)).await.status, 200);
-    let nobody = Wanted { certificate: false, federated: Some(STRANGER) };
-    assert!(world.server.stand_ins(nobody).await.is_err(), "there is nobody that the token could name");
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::app::{Takeover, Variables};
+use crate::app::{Takeover, Variables, variable_of};
+use crate::directory::CredentialKind;
 
 /// What Java reads after `JAVA_TOOL_OPTIONS`: options there win.
 const JAVA_OPTIONS_THAT_WIN: [&str; 2] = ["JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
@@ -22,14 +23,17 @@ const CGI: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
 /// Endpoints of other identity sources than the ones that are set; and whatever begins with `MSI_`.
 const OTHER_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
 
+/// What the platforms set that have managed identities alone.
+const MANAGED: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
+
 /// Secrets by which programs sign in.
-pub(super) const SECRETS: [&str; 2] = ["AZURE_CLIENT_SECRET", "AZURE_PASSWORD"];
+pub(super) const SECRETS: [&str; 2] = [variable_of(CredentialKind::ClientSecret), "AZURE_PASSWORD"];
 /// The file with a certificate and its key.
-pub(super) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
+pub(super) const CERTIFICATE: &str = variable_of(CredentialKind::ClientCertificate);
 /// What opens that file; a placeholder needs none.
 const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 /// The file with a federated token.
-pub(super) const FEDERATED: &str = "AZURE_FEDERATED_TOKEN_FILE";
+pub(super) const FEDERATED: &str = variable_of(CredentialKind::WorkloadIdentity);
 
 /// What stands in the place of the user's real credentials, so that nothing that escapes the proxy can sign in to the real
 /// Azure. It has no `Debug`.
@@ -76,10 +80,26 @@ pub(super) fn current() -> Variables {
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// What `env` hands to a shell whose variables are `own`.
+/// What `env` hands to a shell whose variables are `own`, when programs are to find a managed identity.
 pub(super) fn of_shell(server: &Variables, own: &Variables) -> Changes {
     let mut changes = beside(server, own);
     changes.keep_application(own);
+    changes
+}
+
+/// What `env` hands to a shell whose variables are `own`, when programs are to find this `credential`, given as variables.
+pub(super) fn of_shell_with(server: &Variables, own: &Variables, credential: Variables) -> Changes {
+    let mut changes = beside(server, own);
+    changes.set.extend(credential);
+    changes.set.retain(|name, _| !MANAGED.contains(&name.as_str()));
+    let all = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED]).chain(MANAGED);
+    let others: Vec<_> = all.filter(|name| own.contains_key(*name) && !changes.set.contains_key(*name)).collect();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        changes
+            .notes
+            .push(format!("unset {others}: programs could sign in with that and not with the credential chosen"));
+    }
     changes
 }
 
@@ -105,12 +125,14 @@ fn beside(server: &Variables, own: &Variables) -> Changes {
     changes
 }
 
-/// What `run` hands to its command, when its own variables are `own`. Without placeholders the user's credentials stay.
+/// What `run` hands to its command, when its own variables are `own`. Without placeholders the user's credentials stay; with a
+/// `chosen` credential there is no other.
 pub(super) fn of_command(
     server: &Variables,
     own: &Variables,
     private: &Private<'_>,
     placeholders: Option<&Placeholders>,
+    chosen: Option<CredentialKind>,
 ) -> Changes {
     let mut changes = beside(server, own);
     changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
@@ -121,7 +143,11 @@ pub(super) fn of_command(
     if let Some(placeholders) = placeholders {
         let other = |name: &&str| name.starts_with("MSI_") || OTHER_SOURCES.contains(name);
         changes.remove(own.keys().map(String::as_str).filter(other));
-        changes.add(replaced(own, placeholders));
+        changes.add(replaced(own, placeholders, chosen));
+    }
+    if chosen.is_some() {
+        changes.set.retain(|name, _| !MANAGED.contains(&name.as_str()));
+        changes.remove(MANAGED);
     }
     if !server.contains_key("AZURE_AUTHORITY_HOST") && !own.get("AZURE_AUTHORITY_HOST").is_none_or(|url| is_ours(url)) {
         changes.remove(["AZURE_AUTHORITY_HOST"]);
@@ -129,18 +155,20 @@ pub(super) fn of_command(
     changes
 }
 
-/// What each of the user's real credentials is replaced by; what has no placeholder is taken away.
-fn replaced(own: &Variables, placeholders: &Placeholders) -> Changes {
+/// What each of the user's real credentials is replaced by; what has no placeholder is taken away. When a credential is `chosen`,
+/// it is set, and the others go.
+fn replaced(own: &Variables, placeholders: &Placeholders, chosen: Option<CredentialKind>) -> Changes {
     let secret = placeholders.secret.as_ref().map(|secret| secret.to_string());
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let secrets = SECRETS.map(|name| (name, secret.clone()));
     let files = [(CERTIFICATE, path(&placeholders.certificate)), (FEDERATED, path(&placeholders.federated))];
     let mut changes = Changes::default();
     for (name, placeholder) in secrets.into_iter().chain(files).chain([(CERTIFICATE_PASSWORD, None)]) {
+        let is_wanted = chosen.map_or(own.contains_key(name), |kind| name == variable_of(kind));
         match placeholder {
-            _ if !own.contains_key(name) => {}
-            Some(value) => changes.set(name, value),
-            None => changes.remove([name]),
+            Some(value) if is_wanted => changes.set(name, value),
+            _ if own.contains_key(name) => changes.remove([name]),
+            _ => {}
         }
     }
     changes
@@ -206,7 +234,7 @@ mod tests {
     fn of_command_with(server: &[(&str, &str)], own: &[(&str, &str)], keep_secrets: bool) -> Changes {
         let private = Private { dir: Path::new("/tmp/p"), ready_file: Path::new("/tmp/p/ready.json") };
         let placeholders = (!keep_secrets).then(Placeholders::default);
-        of_command(&variables(server), &variables(own), &private, placeholders.as_ref())
+        of_command(&variables(server), &variables(own), &private, placeholders.as_ref(), None)
     }
 
     #[test]
@@ -292,11 +320,42 @@ mod tests {
             ("AZURE_CLIENT_CERTIFICATE_PASSWORD", "real"),
             ("AZURE_FEDERATED_TOKEN_FILE", "/real"),
         ];
-        let changes = replaced(&variables(&own), &placeholders);
+        let changes = replaced(&variables(&own), &placeholders, None);
         let set = [("AZURE_CLIENT_SECRET", "stand-in"), ("AZURE_CLIENT_CERTIFICATE_PATH", "/tmp/p/certificate.pem")];
         assert_eq!(changes.set, variables(&set));
         assert_eq!(changes.remove, ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PASSWORD"]);
-        assert_eq!(replaced(&Variables::new(), &placeholders), Changes::default(), "nothing is put where nothing was");
+        let nothing = replaced(&Variables::new(), &placeholders, None);
+        assert_eq!(nothing, Changes::default(), "nothing is put where nothing was");
+    }
+
+    #[test]
+    fn a_credential_that_is_chosen_is_the_only_one() {
+        let placeholders = Placeholders { federated: Some("/tmp/p/token".into()), ..Placeholders::default() };
+        let (kind, private) =
+            (CredentialKind::WorkloadIdentity, Private { dir: Path::new("/p"), ready_file: Path::new("/p/r") });
+        let server = variables(&[("IDENTITY_ENDPOINT", "http://ours"), ("IDENTITY_HEADER", "ours"), ("OTHER", "ours")]);
+        for own in
+            [variables(&[]), variables(&[("IDENTITY_ENDPOINT", "http://theirs"), ("AZURE_CLIENT_SECRET", "real")])]
+        {
+            let changes = of_command(&server, &own, &private, Some(&placeholders), Some(kind));
+            assert_eq!(changes.set["AZURE_FEDERATED_TOKEN_FILE"], "/tmp/p/token");
+            assert_eq!(changes.set["OTHER"], "ours");
+            for name in ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_CLIENT_SECRET"] {
+                assert!(!changes.set.contains_key(name), "{name}");
+                assert!(!own.contains_key(name) || changes.remove.iter().any(|removed| removed == name), "{name}");
+            }
+        }
+        let credential = variables(&[("AZURE_CLIENT_SECRET", "ours"), ("AZURE_CLIENT_ID", "ours")]);
+        let own = [("AZURE_CLIENT_SECRET", "theirs"), ("AZURE_CLIENT_CERTIFICATE_PATH", "x"), ("IDENTITY_HEADER", "x")];
+        let changes = of_shell_with(&server, &variables(&own), credential);
+        let set = [("AZURE_CLIENT_SECRET", "ours"), ("AZURE_CLIENT_ID", "ours"), ("OTHER", "ours")];
+        assert_eq!(changes.set, variables(&set));
+        assert_eq!(changes.notes.len(), 1);
+        assert!(
+            changes.notes[0].starts_with("unset AZURE_CLIENT_CERTIFICATE_PATH, IDENTITY_HEADER: "),
+            "{:?}",
+            changes.notes
+        );
     }
 
     #[test]

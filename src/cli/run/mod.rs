@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
+use super::credential::Credential;
 use super::environment::{self, Placeholders, Private};
 use super::server::{Defaults, Server};
 use super::{Failure, files, serve};
@@ -39,6 +40,10 @@ pub(super) struct Run {
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
 
+    /// What the command finds to sign in with, in its environment
+    #[arg(long, value_name = "KIND", default_value = "managed-identity")]
+    credential: Credential,
+
     /// Show the server's log on stderr, not its warnings alone
     #[arg(long)]
     show_log: bool,
@@ -55,6 +60,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        self.is_consistent()?;
         let own = environment::current();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
@@ -77,6 +83,17 @@ impl Run {
         ended.map(exit_code)
     }
 
+    fn is_consistent(&self) -> Result<(), Failure> {
+        match self.credential.kind() {
+            Some(_) if self.keep_secrets => {
+                let why =
+                    "--keep-secrets leaves your own credentials in place, --credential sets another: give one of them";
+                Err(Failure::usage(why))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn around(
         &self,
         running: &mut Running,
@@ -92,7 +109,7 @@ impl Run {
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
         let placeholders = match self.keep_secrets {
             true => None,
-            false => Some(stand_ins::make(running, own, running.private_dir()).await?),
+            false => Some(stand_ins::make(running, own, self.credential.kind()).await?),
         };
         let mut child = self.start_command(running, own, placeholders.as_ref())?;
         if let Some(process) = pid_of(&child) {
@@ -110,7 +127,7 @@ impl Run {
         let dir = running.private_dir();
         let private = Private { dir, ready_file: &self.tell(running, own)? };
         DirBuilder::new().mode(0o700).create(private.azure()).map_err(Failure::failed)?;
-        let changes = environment::of_command(&running.ready.env, own, &private, placeholders);
+        let changes = environment::of_command(&running.ready.env, own, &private, placeholders, self.credential.kind());
         for note in &changes.notes {
             tracing::warn!("{note}");
         }

@@ -1,58 +1,61 @@
 //! What the command of `run` finds in the place of the user's real credentials: good at this server, worth nothing elsewhere.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::app::{Running, Variables, Wanted};
+use crate::app::{Running, Variables, variable_of};
 use crate::cli::Failure;
 use crate::cli::environment::{CERTIFICATE, FEDERATED, Placeholders, SECRETS};
-use crate::directory::Chosen;
-use crate::files;
+use crate::directory::{CredentialKind, IdentityRecord};
 
 /// The client id that the command has: the one of the user's own environment. Where it is strict it may be nobody's, and
 /// what signs in as it is refused, as production's would be.
 pub(super) async fn client_id(running: &Running, own: &Variables) -> Result<Option<String>, Failure> {
     let Some(id) = own.get("AZURE_CLIENT_ID").filter(|id| Uuid::parse_str(id).is_ok()) else { return Ok(None) };
-    if !is_known(running, id).await? {
+    if running.credentials().identity(id).await.map_err(Failure::failed)?.is_none() {
         tracing::warn!("AZURE_CLIENT_ID {id} is no identity here: what signs in as it is refused (--strict)");
     }
     Ok(Some(id.clone()))
 }
 
-async fn is_known(running: &Running, id: &str) -> Result<bool, Failure> {
-    let chosen = Chosen::ClientId(id.to_owned());
-    let identity = running.directory().choose(&chosen, running.strangers()).await.map_err(Failure::failed)?;
-    Ok(identity.is_some())
-}
-
-/// Makes those that stand for something in `own`; files lie in `dir`.
-pub(super) async fn make(running: &Running, own: &Variables, dir: &Path) -> Result<Placeholders, Failure> {
-    let has = |names: &[&str]| names.iter().any(|name| own.contains_key(*name));
-    let (certificate, federated) = (has(&[CERTIFICATE]), has(&[FEDERATED]));
-    if !(has(&SECRETS) || certificate || federated) {
-        return Ok(Placeholders::default());
+/// Makes those that stand for something in `own`; when a credential is `chosen`, that one alone.
+pub(super) async fn make(
+    running: &Running,
+    own: &Variables,
+    chosen: Option<CredentialKind>,
+) -> Result<Placeholders, Failure> {
+    let wanted = |names: &[&str]| match chosen {
+        Some(kind) => names.contains(&variable_of(kind)),
+        None => names.iter().any(|name| own.contains_key(*name)),
+    };
+    let (all, mut made) = (running.credentials(), Placeholders::default());
+    if wanted(&SECRETS) {
+        made.secret = Some(all.secret().await.map_err(Failure::failed)?);
     }
-    let federated = match running.ready.env.get("AZURE_CLIENT_ID").filter(|_| federated) {
-        // A token says whose it is: nobody's cannot be made.
-        Some(id) if is_known(running, id).await? => Some(id.as_str()),
-        _ => None,
-    };
-    let wanted = Wanted { certificate, federated };
-    let made = running.stand_ins(wanted).await.map_err(Failure::failed)?;
-    let kept = |name: &str, text: &Option<zeroize::Zeroizing<String>>| match text {
-        Some(text) => written(&dir.join(name), text).map(Some),
-        None => Ok(None),
-    };
-    Ok(Placeholders {
-        certificate: kept("certificate.pem", &made.certificate)?,
-        federated: kept("federated-token", &made.federated)?,
-        secret: Some(made.secret),
-    })
+    if wanted(&[CERTIFICATE]) {
+        made.certificate = Some(all.certificate().await.map_err(Failure::failed)?);
+    }
+    // A federated token says whose it is: there is none for an application that does not exist.
+    if wanted(&[FEDERATED])
+        && let Some(identity) = application(running, chosen).await?
+    {
+        made.federated = Some(all.federated_token(&identity).await.map_err(Failure::failed)?);
+    }
+    Ok(made)
 }
 
-fn written(path: &Path, text: &str) -> Result<PathBuf, Failure> {
-    let failed = |error| Failure::failed(format!("{}: {error}", path.display()));
-    files::write_for_this_start(path, text.as_bytes()).map_err(failed)?;
-    Ok(path.to_owned())
+/// The application that the command is; it must exist when a credential of it was `chosen`.
+async fn application(
+    running: &Running,
+    chosen: Option<CredentialKind>,
+) -> Result<Option<Arc<IdentityRecord>>, Failure> {
+    let id = running.ready.env.get("AZURE_CLIENT_ID").map_or("", String::as_str);
+    let found = running.credentials().identity(id).await.map_err(Failure::failed)?;
+    if found.is_none() && chosen.is_some() {
+        let why =
+            format!("--credential workload-identity: AZURE_CLIENT_ID {id} is no identity here; give --identity NAME");
+        return Err(Failure::usage(why));
+    }
+    Ok(found)
 }

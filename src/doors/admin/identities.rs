@@ -112,6 +112,6 @@ impl Shown {
     }
 }
 
-fn absent(name: &str) -> ApiError {
+pub(super) fn absent(name: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No identity is called '{name}'."))
 }

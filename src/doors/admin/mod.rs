@@ -2,6 +2,7 @@
 //! `GET /admin/status` needs the admin key; no web page elsewhere can ask (see [`LocalNames`]).
 
 mod clock;
+mod credentials;
 mod events;
 mod faults;
 mod identities;
@@ -32,6 +33,8 @@ use crate::operation::{Operation, Permission};
 use crate::tasks::Timekeeper;
 use crate::vault::Vaults;
 
+pub use credentials::Credentials;
+
 /// What the handlers of this door share.
 pub struct AdminDoor {
     /// The names this listener may be asked by.
@@ -54,6 +57,8 @@ pub struct AdminDoor {
     pub faults: Arc<Faults>,
     /// Who hears of what happened.
     pub events: Arc<Events>,
+    /// What programs sign in with.
+    pub credentials: Arc<dyn Credentials>,
     /// What concerns the server as a whole.
     pub levers: Arc<dyn Levers>,
     /// Bounds.
@@ -102,6 +107,7 @@ fn routes() -> Routes<Handler> {
         (&identities::ADD, |door, _, body| Box::pin(identities::add(door, body))),
         (&identities::REMOVE, |door, params, _| Box::pin(identities::remove(door, params))),
         (&identities::TOKEN, |door, params, body| Box::pin(identities::token(door, params, body))),
+        (&credentials::CREDENTIAL, |door, params, body| Box::pin(credentials::credential(door, params, body))),
         (&vaults::LIST, |door, _, _| Box::pin(vaults::list(door))),
         (&vaults::PUT, |door, params, body| Box::pin(vaults::put(door, params, body))),
         (&vaults::DELETE, |door, params, _| Box::pin(vaults::delete(door, params))),

@@ -1,6 +1,7 @@
 //! The command itself: its exit statuses, its one-line errors, its ready file, its signals.
 
 mod ca;
+mod credential;
 mod env;
 mod run;
 

@@ -1,0 +1,104 @@
+//! The files that placeholder credentials lie in, and what is in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::app::{StartError, data, failed, hex};
+use crate::{files, random};
+
+/// What client secrets begin with, so that one that turns up elsewhere is recognised.
+const SECRET_PREFIX: &str = "keyhaven-";
+/// Random bytes of a client secret.
+const SECRET_BYTES: usize = 16;
+/// The most files with federated tokens that are renewed.
+const RENEWED_FILES: usize = 1000;
+/// How the names of files with federated tokens end, after a client id.
+const TOKEN_SUFFIX: &str = "token";
+
+/// The file with the client secret.
+pub(super) fn secret_path(dir: &Path) -> PathBuf {
+    dir.join("client-secret")
+}
+
+/// The file with the certificate and its key.
+pub(super) fn certificate_path(dir: &Path) -> PathBuf {
+    dir.join("client-certificate.pem")
+}
+
+/// The file with a federated token of the application `client_id`.
+pub(super) fn token_path(dir: &Path, client_id: Uuid) -> PathBuf {
+    dir.join(format!("{client_id}.{TOKEN_SUFFIX}"))
+}
+
+/// A new client secret.
+pub(super) fn new_secret() -> Zeroizing<String> {
+    Zeroizing::new(format!("{SECRET_PREFIX}{}", hex(&random::secret::<SECRET_BYTES>())))
+}
+
+/// The secret of an earlier start. A file that holds no whole one counts as missing: an empty secret must never be good.
+pub(super) fn secret(dir: &Path) -> Option<Zeroizing<String>> {
+    let text = Zeroizing::new(fs::read_to_string(secret_path(dir)).ok()?);
+    let digits = text.strip_prefix(SECRET_PREFIX)?;
+    let whole = digits.len() == 2 * SECRET_BYTES && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    whole.then(|| text.clone())
+}
+
+/// The file of an earlier start, and its certificate as DER in base64.
+pub(super) fn certificate(dir: &Path) -> Option<(PathBuf, String)> {
+    let path = certificate_path(dir);
+    let text = Zeroizing::new(fs::read(&path).ok()?);
+    let blocks = pem::parse_many(text.as_slice()).ok()?;
+    let der = blocks.iter().find(|block| block.tag() == "CERTIFICATE")?.contents();
+    let has_key = blocks.iter().any(|block| block.tag() == "PRIVATE KEY");
+    has_key.then(|| (path, STANDARD.encode(der)))
+}
+
+/// The client ids and contents of the files with federated tokens.
+pub(super) fn tokens(dir: &Path) -> Vec<(Uuid, Zeroizing<String>)> {
+    let Ok(entries) = fs::read_dir(dir) else { return vec![] };
+    let read = |path: PathBuf| {
+        let is_token = path.extension().is_some_and(|suffix| suffix == TOKEN_SUFFIX);
+        let client_id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| Uuid::parse_str(stem).ok());
+        let client_id = client_id.filter(|_| is_token)?;
+        // What cannot be read as text is no token.
+        Some((client_id, Zeroizing::new(fs::read_to_string(&path).unwrap_or_default())))
+    };
+    entries.flatten().filter_map(|entry| read(entry.path())).take(RENEWED_FILES).collect()
+}
+
+/// Keeps a credential for this start and the next ones.
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+    make_room(path)?;
+    files::write(path, bytes, files::PRIVATE).map_err(|error| named(path, &error))
+}
+
+/// Keeps a credential for this start alone.
+pub(super) fn keep_for_this_start(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+    make_room(path)?;
+    files::write_for_this_start(path, bytes).map_err(|error| named(path, &error))
+}
+
+/// Makes the directory of `path` (0700).
+fn make_room(path: &Path) -> Result<(), StartError> {
+    Ok(data::make_dir(path.parent().unwrap_or(path))?)
+}
+
+fn named(path: &Path, error: &std::io::Error) -> StartError {
+    failed(format!("{}: {error}", path.display()))
+}
+
+/// A certificate (DER in base64), and it with its key as PEM. The key is RSA: clients of Entra take no other.
+pub(super) fn new_certificate() -> Result<(String, Zeroizing<String>), rcgen::Error> {
+    let key = KeyPair::generate_for(&PKCS_RSA_SHA256)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "Keyhaven placeholder credential");
+    let certificate = params.self_signed(&key)?;
+    let pem = Zeroizing::new(format!("{}{}", certificate.pem(), *Zeroizing::new(key.serialize_pem())));
+    Ok((STANDARD.encode(certificate.der()), pem))
+}

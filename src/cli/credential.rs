@@ -1,0 +1,30 @@
+//! Which credential programs find in their environment.
+
+use clap::ValueEnum;
+
+use crate::directory::CredentialKind;
+
+/// What a program signs in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Credential {
+    /// As on App Service: IDENTITY_ENDPOINT and IDENTITY_HEADER
+    ManagedIdentity,
+    /// As on AKS: AZURE_FEDERATED_TOKEN_FILE
+    WorkloadIdentity,
+    /// As in CI: AZURE_CLIENT_SECRET
+    ClientSecret,
+    /// As in CI: AZURE_CLIENT_CERTIFICATE_PATH
+    ClientCertificate,
+}
+
+impl Credential {
+    /// The kind of credential that takes the place of the managed identity's variables, if one does.
+    pub(super) const fn kind(self) -> Option<CredentialKind> {
+        match self {
+            Self::ManagedIdentity => None,
+            Self::WorkloadIdentity => Some(CredentialKind::WorkloadIdentity),
+            Self::ClientSecret => Some(CredentialKind::ClientSecret),
+            Self::ClientCertificate => Some(CredentialKind::ClientCertificate),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What signs in beside an application's own credentials: placeholders, and anything for the application that `run` names.
+
+use jsonwebtoken::EncodingKey;
+use keyhaven::app::{Options, Storage};
+use keyhaven::config::Config;
+use serde_json::json;
+
+use super::{
+    APP, Certified, STRANGER, TENANT, by_assertion, by_secret, certified, claims, config, lists, login, now, refusal,
+    signed, token, welcoming,
+};
+use crate::world::World;
+
+#[tokio::test]
+async fn stand_ins_sign_in_like_the_credentials_that_they_replace() {
+    let world = welcoming(&config(r#", "clientSecret": "hush""#), true).await;
+    let credentials = world.server.credentials();
+    let app = credentials.identity(APP).await.unwrap().unwrap();
+    assert_eq!(by_secret(&world, APP, &credentials.secret().await.unwrap()).await.status, 200);
+    let federated = std::fs::read_to_string(credentials.federated_token(&app).await.unwrap()).unwrap();
+    assert_eq!(by_assertion(&world, APP, &federated).await.status, 200);
+    let certificate = std::fs::read(credentials.certificate().await.unwrap()).unwrap();
+    let blocks = pem::parse_many(certificate).unwrap();
+    let key = pem::encode(&blocks[1]);
+    let stand_in = Certified {
+        pem: String::new(),
+        der: blocks[0].contents().to_vec(),
+        key: EncodingKey::from_rsa_pem(key.as_bytes()).unwrap(),
+    };
+    let endpoint = format!("https://{}/{TENANT}/oauth2/v2.0/token", login(&world));
+    let said = json!({"iss": APP, "sub": APP, "aud": endpoint, "exp": now(&world).await + 60});
+    assert_eq!(by_assertion(&world, APP, &signed(&stand_in, &said, true)).await.status, 200);
+    assert!(credentials.identity(STRANGER).await.unwrap().is_none(), "there is nobody that a token could name");
+}
+
+#[tokio::test]
+async fn placeholders_of_a_data_directory_stay_good_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = async || {
+        let config = Config::parse(&config(r#", "clientSecret": "hush""#)).unwrap();
+        World::with(Options { config, storage: Storage::Redb(dir.path().to_owned()), ..Options::default() }).await
+    };
+    let credential = async |world: &World, kind: &str| {
+        let answer = world.admin("POST /admin/identities/app/credential", &json!({"kind": kind}).to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let variables = answer.json()["variables"].clone();
+        assert_eq!((&variables["AZURE_TENANT_ID"], &variables["AZURE_CLIENT_ID"]), (&json!(TENANT), &json!(APP)));
+        variables
+    };
+    let world = start().await;
+    let secret = credential(&world, "client-secret").await["AZURE_CLIENT_SECRET"].as_str().unwrap().to_owned();
+    let file = credential(&world, "workload-identity").await["AZURE_FEDERATED_TOKEN_FILE"].as_str().unwrap().to_owned();
+    assert!(std::path::Path::new(&file).starts_with(dir.path()));
+    assert_eq!(by_secret(&world, APP, &secret).await.status, 200);
+    world.server.stop().await;
+
+    std::fs::write(&file, "no token any more").unwrap();
+    let world = start().await;
+    assert_eq!(by_secret(&world, APP, &secret).await.status, 200);
+    assert_eq!(credential(&world, "client-secret").await["AZURE_CLIENT_SECRET"], *secret);
+    for _ in 0..500 {
+        if std::fs::read_to_string(&file).unwrap() != "no token any more" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let renewed = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(by_assertion(&world, APP, &renewed).await.status, 200, "a running server renews it");
+
+    for (name, body, status) in [
+        ("app", r#"{"kind": "managed-identity"}"#, 400),
+        ("app", "{}", 400),
+        ("app", r#"{"kind": "client-secret", "more": 1}"#, 400),
+        ("absent", r#"{"kind": "client-secret"}"#, 404),
+    ] {
+        assert_eq!(
+            world.admin(&format!("POST /admin/identities/{name}/credential"), body).await.status,
+            status,
+            "{body}"
+        );
+    }
+}
