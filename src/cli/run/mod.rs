@@ -107,6 +107,10 @@ impl Run {
             None => stand_ins::client_id(running, own).await?,
         };
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
+        // The command may bring a secret of its own for the id that it finds in its environment.
+        if let Some(client_id) = running.ready.env.get("AZURE_CLIENT_ID").and_then(|id| Uuid::parse_str(id).ok()) {
+            running.directory().trust_any_credential_of(client_id);
+        }
         let placeholders = match self.keep_secrets {
             true => None,
             false => Some(stand_ins::make(running, own, self.credential.kind()).await?),

@@ -186,6 +186,38 @@ fn a_credential_that_is_chosen_does_not_go_with_ones_that_are_kept() {
     assert_eq!(keyhaven(&["run", "--credential", "password", "--", "true"]).output().unwrap().status.code(), Some(2));
 }
 
+/// Two applications with secrets of their own, the first of which is the default one.
+fn shops(dir: &Path) -> String {
+    let text = r#"{"identities": [
+        {"name": "shop", "clientId": "31313131-0000-4000-8000-000000000001", "clientSecret": "of the shop"},
+        {"name": "till", "clientId": "31313131-0000-4000-8000-000000000002", "clientSecret": "of the till"}],
+      "vaults": [{"name": "local", "accessPolicies": [{"identity": "shop", "permissions": {"keys": ["all"]}}]}]}"#;
+    config(dir, text).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_identity_that_run_names_takes_any_secret_and_no_other_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shops(dir.path());
+    let [shop, till] = ["31313131-0000-4000-8000-000000000001", "31313131-0000-4000-8000-000000000002"];
+    let wrong = "AADSTS7000215";
+    for (args, own, at_shop, at_till) in [
+        (&[][..], &[][..], shop, wrong),
+        (&["--identity", "till"], &[], wrong, till),
+        (&[], &[("AZURE_CLIENT_ID", till)], wrong, till),
+        (&["--strict"], &[], wrong, wrong),
+        (&["--credential", "client-secret"], &[], shop, wrong),
+    ] {
+        let inside = Inside::run(&[&["--config", &file], args].concat(), own);
+        assert_eq!(by_secret(&inside.ready, shop, "of a program"), at_shop, "{args:?}");
+        assert_eq!(by_secret(&inside.ready, till, "of a program"), at_till, "{args:?}");
+        assert_eq!(by_secret(&inside.ready, shop, "of the shop"), shop, "{args:?}");
+        assert_eq!(by_secret(&inside.ready, till, "of the till"), till, "{args:?}");
+    }
+    let served = Served::start(&dir.path().join("data"), &["--config", &file, "--proxy-listen", ":0"]);
+    assert_eq!(by_secret(&served.ready, shop, "of a program"), wrong, "outside run");
+}
+
 /// The variables that `env` prints for the server with its data in `data`, and what it says besides.
 fn printed(data: &Path, args: &[&str], own: &[(&str, &str)]) -> (Environment, String) {
     let mut command = keyhaven(&["env", "--format", "json", "--data", data.to_str().unwrap()]);

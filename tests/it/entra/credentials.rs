@@ -33,6 +33,41 @@ async fn stand_ins_sign_in_like_the_credentials_that_they_replace() {
     assert!(credentials.identity(STRANGER).await.unwrap().is_none(), "there is nobody that a token could name");
 }
 
+/// An identity besides `app`, with a secret too.
+async fn add_other(world: &World) -> &'static str {
+    let entry = format!(r#"{{"name": "other", "clientId": "{STRANGER}", "clientSecret": "its own"}}"#);
+    assert_eq!(world.admin("POST /admin/identities", &entry).await.status, 201);
+    STRANGER
+}
+
+#[tokio::test]
+async fn the_application_that_run_names_may_bring_anything_and_no_other_may() {
+    let world = welcoming(&config(r#", "clientSecret": "hush""#), false).await;
+    let other = add_other(&world).await;
+    world.server.directory().trust_any_credential_of(APP.parse().unwrap());
+    for secret in ["brought along", "hush"] {
+        let answer = by_secret(&world, APP, secret).await;
+        assert_eq!(claims(&answer)["appid"], APP, "{secret}");
+        assert_eq!(lists(&world, &token(&answer)).await, 200, "{secret}");
+    }
+    let key = certified();
+    let said = |exp: i64| json!({"iss": "https://issuer.example", "sub": "job", "aud": "x", "exp": exp});
+    let now = now(&world).await;
+    assert_eq!(by_assertion(&world, APP, &signed(&key, &said(now + 60), true)).await.status, 200);
+    let over = by_assertion(&world, APP, &signed(&key, &said(1), true)).await;
+    assert_eq!(refusal(&over), "401 invalid_client AADSTS700024");
+    assert_eq!(refusal(&by_secret(&world, other, "brought along").await), "401 invalid_client AADSTS7000215");
+    assert_eq!(by_secret(&world, other, "its own").await.status, 200);
+}
+
+#[tokio::test]
+async fn where_it_is_strict_what_is_configured_holds_for_the_application_that_run_names() {
+    let world = welcoming(&config(r#", "clientSecret": "hush""#), true).await;
+    world.server.directory().trust_any_credential_of(APP.parse().unwrap());
+    assert_eq!(refusal(&by_secret(&world, APP, "brought along").await), "401 invalid_client AADSTS7000215");
+    assert_eq!(by_secret(&world, APP, "hush").await.status, 200);
+}
+
 #[tokio::test]
 async fn placeholders_of_a_data_directory_stay_good_over_restarts() {
     let dir = tempfile::tempdir().unwrap();
