@@ -130,5 +130,6 @@ func TestWorkloadIdentity(t *testing.T) {
 
 func TestWorkloadIdentityWithTheTokenOfSomebodyElse(t *testing.T) {
 	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", federatedToken(t, "nobody"))
+	t.Setenv("AZURE_CLIENT_ID", configured(t, "with-a-secret"))
 	isNotSignedIn(t, got(azidentity.NewWorkloadIdentityCredential(nil)).or(t), 401, "AADSTS700213: ")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,4 +116,20 @@ func listen(t *testing.T) *[]string {
 	log.SetListener(func(_ log.Event, message string) { said = append(said, message) })
 	t.Cleanup(func() { log.SetListener(nil) })
 	return &said
+}
+
+// An application that is configured with a secret of its own, as the configuration file would have it: its client id.
+func configured(t *testing.T, name string) string {
+	t.Helper()
+	entry := strings.NewReader(`{"name": "` + name + `", "clientSecret": "its own"}`)
+	request := got(http.NewRequest(http.MethodPost, os.Getenv("KEYHAVEN_ADMIN_URL")+"/admin/identities", entry)).or(t)
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("KEYHAVEN_ADMIN_KEY"))
+	answer := got(http.DefaultClient.Do(request)).or(t)
+	defer answer.Body.Close()
+	equal(t, "status", answer.StatusCode, http.StatusCreated)
+	var made struct{ ClientID string }
+	if err := json.NewDecoder(answer.Body).Decode(&made); err != nil {
+		t.Fatal(err)
+	}
+	return made.ClientID
 }

@@ -163,6 +163,15 @@ def test_other_tokens_are_refused(issuer, trusting, token_file, code, claims):
         credential(token_file, issuer.token(**claims)).get_token("https://vault.azure.net/.default")
 
 
+def test_a_token_whose_header_demands_an_extension_is_refused(issuer, trusting, token_file):
+    """RFC 7515, section 4.1.11, though the issuer that is trusted signed it."""
+    said = {"iss": issuer.url, "sub": "system:serviceaccount:shop:till", "aud": [AUDIENCE], "exp": int(time.time()) + 600}
+    for crit in [["exp"], ["example"], [], None]:
+        token = jwt.encode(said, issuer.keys["one"], algorithm="RS256", headers={"kid": "one", "crit": crit})
+        with pytest.raises(ClientAuthenticationError, match="AADSTS50027"):
+            credential(token_file, token).get_token("https://vault.azure.net/.default")
+
+
 def test_a_forged_token_is_refused_and_made_up_keys_make_nobody_ask(issuer, trusting, token_file):
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     credential(token_file, issuer.token()).get_token("https://vault.azure.net/.default")

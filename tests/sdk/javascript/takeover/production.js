@@ -16,6 +16,7 @@ assert.match(process.env.HTTPS_PROXY ?? "", /^http:\/\/127\.0\.0\.1:/, "start it
 export const vaultUrl = "https://contoso-prod.vault.azure.net";
 export const nobody = "6b9e7c1a-0000-4000-8000-00000000c11f"; // the built-in identity that no policy names
 export const tenant = process.env.AZURE_TENANT_ID;
+export const ownClientId = process.env.AZURE_CLIENT_ID;
 
 const given = { ...process.env };
 const managed = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_POD_IDENTITY_AUTHORITY_HOST"];
@@ -63,6 +64,15 @@ const keyhaven = (...line) => execFileSync(given.KEYHAVEN_BIN, line, { env: give
 /** The identity called `name`, as the admin API tells. */
 export const identity = (name) =>
   JSON.parse(keyhaven("identity", "list", "--json")).identities.find((identity) => identity.name === name);
+
+/** An application that is configured with a secret, as the configuration file would have it: its client id. */
+export async function application(name, clientSecret) {
+  const headers = { authorization: `Bearer ${given.KEYHAVEN_ADMIN_KEY}` };
+  const body = JSON.stringify({ name, clientSecret });
+  const answer = await fetch(`${given.KEYHAVEN_ADMIN_URL}/admin/identities`, { method: "POST", headers, body });
+  assert.equal(answer.status, 201);
+  return (await answer.json()).clientId;
+}
 
 /** Writes a federated token of the identity called `name` to `file`, as a cluster would mount it. */
 export const federatedToken = (name, file) =>

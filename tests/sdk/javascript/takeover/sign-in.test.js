@@ -17,7 +17,9 @@ import {
 import { KeyClient } from "@azure/keyvault-keys";
 import { SecretClient } from "@azure/keyvault-secrets";
 
-import { environment, federatedToken, identity, nobody, sources, tenant, useTheVault, vaultUrl } from "./production.js";
+import {
+  application, environment, federatedToken, identity, nobody, ownClientId, sources, tenant, useTheVault, vaultUrl,
+} from "./production.js";
 
 const scope = "https://vault.azure.net/.default";
 const home = mkdtempSync(join(tmpdir(), "keyhaven-"));
@@ -71,10 +73,15 @@ test("a client secret, through the credentials that read the environment", async
 
 test("a wrong secret is refused", async () => {
   environment({});
-  const { clientId } = identity("default");
+  const clientId = await application("with-a-secret", "its own");
   const guess = new ClientSecretCredential(tenant, clientId, "a guess");
   await assert.rejects(guess.getToken(scope), { name: "AuthenticationRequiredError", message: /7000215/ });
-  assert.equal((await new ClientSecretCredential(tenant, clientId, "keyhaven").getToken(scope)).token.split(".").length, 3);
+  assert.equal((await new ClientSecretCredential(tenant, clientId, "its own").getToken(scope)).token.split(".").length, 3);
+});
+
+test("the identity of the environment takes any secret", async () => {
+  environment({});
+  await useTheVault(new ClientSecretCredential(tenant, ownClientId, "what production has"), name());
 });
 
 test("workload identity", async () => {
@@ -86,6 +93,7 @@ test("workload identity", async () => {
   environment({ AZURE_CLIENT_ID: clientId, AZURE_FEDERATED_TOKEN_FILE: tokenFilePath });
   await useTheVault(new DefaultAzureCredential(), name());
   federatedToken("nobody", tokenFilePath);
-  const other = new WorkloadIdentityCredential({ tenantId: tenant, clientId, tokenFilePath });
+  const configured = await application("with-another-secret", "its own");
+  const other = new WorkloadIdentityCredential({ tenantId: tenant, clientId: configured, tokenFilePath });
   await assert.rejects(other.getToken(scope), { name: "AuthenticationRequiredError", message: /700213/ });
 });

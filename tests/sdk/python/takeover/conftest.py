@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 VAULT_URL = "https://contoso-prod.vault.azure.net"
 NOBODY = "6b9e7c1a-0000-4000-8000-00000000c11f"  # the built-in identity that no policy names
 TENANT = os.environ["AZURE_TENANT_ID"]
+CLIENT_ID = os.environ["AZURE_CLIENT_ID"]
 
 MANAGED = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
 CREDENTIALS = ("AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_ID")
@@ -87,6 +89,15 @@ def keyhaven(*arguments: str) -> str:
     """What a client command of Keyhaven prints; inside `run` it finds the server by itself."""
     command = [os.environ["KEYHAVEN_BIN"], *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+
+def application(name: str, secret: str) -> str:
+    """An application that is configured with a secret, as the configuration file would have it: its client id."""
+    entry = json.dumps({"name": name, "clientSecret": secret}).encode()
+    key = {"Authorization": f"Bearer {os.environ['KEYHAVEN_ADMIN_KEY']}"}
+    request = urllib.request.Request(f"{os.environ['KEYHAVEN_ADMIN_URL']}/admin/identities", entry, key)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["clientId"]
 
 
 def federated_token(directory: Path, name: str) -> Path:

@@ -18,7 +18,7 @@ from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, Sig
 from azure.keyvault.secrets import SecretClient
 
 import conftest
-from conftest import NOBODY, TENANT, VAULT_URL, federated_token, identities
+from conftest import CLIENT_ID, NOBODY, TENANT, VAULT_URL, application, federated_token, identities
 
 DATA_KEY = bytes(range(32))
 DIGEST = bytes(32)
@@ -116,11 +116,24 @@ def test_a_tenant_by_its_domain_name(nothing_managed, request):
 
 
 def test_a_wrong_secret_is_refused(nothing_managed):
-    known = identities()["default"]["clientId"]
+    known = application("with-a-secret", "its own")
     with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
         ClientSecretCredential(TENANT, known, "a guess").get_token("https://vault.azure.net/.default")
-    good = ClientSecretCredential(TENANT, known, "keyhaven").get_token("https://vault.azure.net/.default")
+    good = ClientSecretCredential(TENANT, known, "its own").get_token("https://vault.azure.net/.default")
     assert good.token.count(".") == 2
+
+
+def test_the_identity_of_the_environment_takes_any_secret(nothing_managed, request):
+    """A program takes the client id from its environment, and the secret from its own configuration."""
+    use_secrets(ClientSecretCredential(TENANT, CLIENT_ID, "what production has"), conftest.name(request))
+
+
+def test_a_token_for_a_resource_that_does_not_exist_is_refused(nothing_managed):
+    credential = ClientSecretCredential(TENANT, CLIENT_ID, "what production has")
+    for known in ["https://storage.azure.com", "https://graph.microsoft.com", "https://acme.servicebus.windows.net"]:
+        assert credential.get_token(f"{known}/.default").token.count(".") == 2
+    with pytest.raises(ClientAuthenticationError, match="AADSTS500011: The resource principal named https://nothing.example"):
+        credential.get_token("https://nothing.example/.default")
 
 
 def test_a_certificate(nothing_managed, certificate, request):
@@ -142,7 +155,7 @@ def test_workload_identity(nothing_managed, tmp_path, request):
 
 def test_a_federated_token_of_another_is_refused(nothing_managed, tmp_path):
     file = federated_token(tmp_path, "nobody")
-    client_id = identities()["default"]["clientId"]
+    client_id = application("with-another-secret", "its own")
     credential = WorkloadIdentityCredential(tenant_id=TENANT, client_id=client_id, token_file_path=str(file))
     with pytest.raises(ClientAuthenticationError, match="AADSTS700213"):
         credential.get_token("https://vault.azure.net/.default")

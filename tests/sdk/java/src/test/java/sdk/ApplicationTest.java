@@ -11,9 +11,15 @@ import com.azure.identity.DefaultAzureCredentialBuilder;
 import com.azure.identity.WorkloadIdentityCredentialBuilder;
 import com.microsoft.aad.msal4j.MsalServiceException;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,7 +67,7 @@ class ApplicationTest {
     @Test
     void workloadIdentityWithTheTokenOfSomebodyElse() throws Exception {
         String file = federatedToken("nobody");
-        var builder = new WorkloadIdentityCredentialBuilder().tenantId(Tenant.ID).clientId(EVERYBODY.clientId());
+        var builder = new WorkloadIdentityCredentialBuilder().tenantId(Tenant.ID).clientId(configured("with-a-secret"));
         var credential = builder.tokenFilePath(file).build();
         MsalServiceException error = SignedIn.refusal(credential);
         assertEquals(401, error.statusCode());
@@ -75,6 +81,19 @@ class ApplicationTest {
         all.put("AZURE_CLIENT_ID", who.clientId());
         more.forEach(all::put);
         return all;
+    }
+
+    /** An application that is configured with a secret of its own, as the configuration file would have it: its client id. */
+    private static String configured(String name) throws IOException, InterruptedException {
+        String entry = "{\"name\": \"" + name + "\", \"clientSecret\": \"its own\"}";
+        var request = HttpRequest.newBuilder(URI.create(System.getenv("KEYHAVEN_ADMIN_URL") + "/admin/identities"))
+            .header("Authorization", "Bearer " + System.getenv("KEYHAVEN_ADMIN_KEY"))
+            .POST(HttpRequest.BodyPublishers.ofString(entry));
+        var answer = HttpClient.newHttpClient().send(request.build(), HttpResponse.BodyHandlers.ofString());
+        assertEquals(201, answer.statusCode(), answer.body());
+        Matcher clientId = Pattern.compile("\"clientId\":\"([^\"]+)\"").matcher(answer.body());
+        assertTrue(clientId.find(), answer.body());
+        return clientId.group(1);
     }
 
     /** A file with a federated token of the identity called so. */
