@@ -116,8 +116,8 @@ impl Directory {
         let _ = self.inner.accepted.certificate.set(certificate);
     }
 
-    /// Lets the application `client_id` sign in with anything, as one that nobody has configured does, where those are welcome:
-    /// a program takes the id from its environment and brings a secret of its own. The first one holds.
+    /// Lets the application `client_id` sign in with anything, as an unconfigured one does, where those are accepted: a
+    /// program takes the id from its environment and brings a secret of its own. The first one holds.
     pub fn trust_any_credential_of(&self, client_id: Uuid) {
         let _ = self.inner.accepted.trusted.set(client_id);
     }

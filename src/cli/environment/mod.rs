@@ -23,7 +23,7 @@ const CGI: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
 /// Endpoints of other identity sources than the ones that are set; and whatever begins with `MSI_`.
 const OTHER_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
 
-/// What the platforms set that have managed identities alone.
+/// What only a platform with managed identities sets.
 const MANAGED: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
 
 /// Secrets by which programs sign in.

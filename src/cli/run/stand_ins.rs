@@ -19,7 +19,7 @@ pub(super) async fn client_id(running: &Running, own: &Variables) -> Result<Opti
     Ok(Some(id.clone()))
 }
 
-/// Makes those that stand for something in `own`; when a credential is `chosen`, that one alone.
+/// Makes a placeholder for each credential in `own`; when a credential is `chosen`, for that one alone.
 pub(super) async fn make(
     running: &Running,
     own: &Variables,

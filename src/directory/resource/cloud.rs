@@ -1,6 +1,6 @@
 //! The resources of the cloud: what its services' tokens are for.
 
-/// The cloud's resources, without `https://`. `*.` stands for one label or more, `/*` for any path; a last slash, or several,
+/// The cloud's resources, without `https://`. `*.` matches one label or more, `/*` any path; a last slash, or several,
 /// does not count (`https://management.core.windows.net//.default` is what az asks for). Sources: the table of clouds of
 /// azure-cli (`azure/cli/core/cloud.py`), that of `hashicorp/go-azure-sdk` (`sdk/environments`), and the scopes that the Azure
 /// SDKs ask for (their `credential_scopes`, audiences and `KnownAudience` types).

@@ -21,7 +21,7 @@ pub(super) const APP_ID: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
 /// What a request without a token is told (recorded, golden 061).
 pub(super) const MISSING: &str = "AKV10000: Request is missing a Bearer or PoP token.";
 
-/// What a request with a token that cannot be read is told (public: traces of clients of the service).
+/// The text for a token that cannot be read (public: traces of clients of the service).
 const UNREADABLE: &str = "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.";
 
 /// What a request with a token that has expired is told (public).

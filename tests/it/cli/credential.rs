@@ -169,7 +169,7 @@ fn the_credential_is_of_the_identity_that_is_named() {
     }
     let unknown = "31313131-0000-4000-8000-000000000001";
     let inside = Inside::run(&["--credential", "workload-identity"], &[("AZURE_CLIENT_ID", unknown)]);
-    assert_eq!(sign_in(&inside.ready, &inside.env, TOKEN), unknown, "an application that nobody configured");
+    assert_eq!(sign_in(&inside.ready, &inside.env, TOKEN), unknown, "an unconfigured application");
     assert_eq!(claims(&std::fs::read_to_string(&inside.env[TOKEN]).unwrap())["sub"], unknown);
 
     let line = ["run", "--strict", "--credential", "workload-identity", "--", "true"];
