@@ -1,5 +1,9 @@
-//! Routing: one small function over the operation table. Segments are compared without regard to case, empty ones
-//! are kept (`/keys/n//sign` means the latest version), and objects may be called `versions` or `create`.
+//! Routing: one small function over the operation table. Segments are compared without regard to case, empty ones are
+//! skipped (`//keys/n` is `/keys/n`, `/keys/n//sign` means the latest version), and objects may be called `versions` or
+//! `create`.
+//!
+//! Clients write empty segments because Azure hands out vault URLs that end in a slash: they append `/secrets/n` to it.
+//! The .NET key client up to 4.7.0 sends `POST /keys//restore`, its predecessor `GET //secrets/n/`.
 
 use std::borrow::Cow;
 
@@ -25,9 +29,9 @@ struct Route<H> {
 enum Segment {
     /// These letters, in any case.
     Fixed(&'static str),
-    /// Anything but nothing, by this name.
+    /// Anything, by this name.
     Free(&'static str),
-    /// Anything, by this name; it may be empty or absent.
+    /// Anything, by this name; it may be absent.
     Optional(&'static str),
 }
 
@@ -61,7 +65,7 @@ impl<H> Routes<H> {
 
     /// What `method` on `path` (as sent, percent-encoded) leads to.
     pub fn find(&self, method: &Method, path: &str) -> Lookup<'_, H> {
-        let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+        let segments: Vec<&str> = segments(path).collect();
         let mut known = false;
         for Route { operation, segments: expected, handler } in &self.table {
             let Some(params) = fit(expected, &segments) else { continue };
@@ -106,27 +110,26 @@ impl Segment {
     }
 }
 
-/// The free segments, last first, when `expected` fits; one empty segment may end any path.
+/// The segments of `path` that are not empty, as sent.
+pub fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// The free segments, last first, when `expected` fits.
 fn fit(expected: &[Segment], given: &[&str]) -> Option<Vec<(&'static str, String)>> {
     let Some((first, rest)) = expected.split_first() else {
-        return matches!(given, [] | [""]).then(Vec::new);
+        return given.is_empty().then(Vec::new);
     };
-    match *first {
-        Segment::Optional(name) => {
-            let present = given.split_first().and_then(|(value, after)| Some((value, fit(rest, after)?)));
-            match present {
-                Some((value, params)) => Some(with(params, name, value)),
-                None => fit(rest, given),
-            }
-        }
-        Segment::Free(name) => {
-            let (value, after) = given.split_first().filter(|(value, _)| !value.is_empty())?;
-            Some(with(fit(rest, after)?, name, value))
-        }
-        Segment::Fixed(text) => {
-            let (value, after) = given.split_first()?;
-            if value.eq_ignore_ascii_case(text) { fit(rest, after) } else { None }
-        }
+    let (value, after) = given.split_first().map_or((None, given), |(value, after)| (Some(*value), after));
+    match (*first, value) {
+        (Segment::Optional(name), Some(value)) => match fit(rest, after) {
+            Some(params) => Some(with(params, name, value)),
+            None => fit(rest, given),
+        },
+        (Segment::Optional(_), None) => fit(rest, given),
+        (Segment::Free(name), Some(value)) => Some(with(fit(rest, after)?, name, value)),
+        (Segment::Fixed(text), Some(value)) if value.eq_ignore_ascii_case(text) => fit(rest, after),
+        (Segment::Free(_) | Segment::Fixed(_), _) => None,
     }
 }
 
@@ -189,7 +192,22 @@ mod tests {
     fn what_is_not_in_the_table_is_told_apart() {
         assert_eq!(find(Method::PUT, "/keys/n"), "no such method");
         assert_eq!(find(Method::GET, "/keys/n/v/x"), "no such path");
-        assert_eq!(find(Method::GET, "//keys"), "no such path");
-        assert_eq!(find(Method::GET, "/"), "no such path");
+        for path in ["/", "//", ""] {
+            assert_eq!(find(Method::GET, path), "no such path", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn empty_segments_are_skipped_wherever_they_are() {
+        for path in ["//keys/n", "/keys//n", "/keys/n//", "///keys///n///"] {
+            assert_eq!(find(Method::GET, path), "Get name=n version=", "{path}");
+        }
+        assert_eq!(find(Method::GET, "//keys"), "List name= version=");
+        assert_eq!(find(Method::GET, "/keys//n//v//"), "Get name=n version=v");
+        assert_eq!(find(Method::GET, "/keys/n//versions"), "Versions name=n version=");
+        assert_eq!(find(Method::GET, "/keys//versions"), "Get name=versions version=", "an object's name");
+        assert_eq!(find(Method::POST, "//keys//n//sign//"), "Sign name=n version=");
+        assert_eq!(find(Method::POST, "/keys/n//v//sign"), "Sign name=n version=v");
+        assert_eq!(find(Method::POST, "/keys//sign"), "no such method", "a name cannot be empty");
     }
 }

@@ -34,6 +34,7 @@ mod lists;
 mod on_demand;
 mod operate;
 mod panics;
+mod paths;
 mod private;
 mod release;
 mod remote;

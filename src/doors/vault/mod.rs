@@ -13,6 +13,8 @@ mod keys;
 mod method;
 mod operate;
 mod paging;
+#[cfg(test)]
+mod paths;
 mod refusal;
 mod response;
 mod secrets;

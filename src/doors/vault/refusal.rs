@@ -12,6 +12,7 @@ use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::http::Request;
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
+use crate::http::routes;
 use crate::operation::Permission;
 use crate::vault::keys::KeyRecord;
 use crate::vault::keys::release::ReleaseFault;
@@ -331,7 +332,7 @@ fn too_many_vaults(most: usize) -> ApiError {
 /// told plainly.
 pub(super) fn no_such_operation(method: &Method, request: &Request) -> ApiError {
     let path = request.uri().path();
-    let segments: Vec<_> = path.trim_matches('/').split('/').collect();
+    let segments: Vec<_> = routes::segments(path).collect();
     match segments.as_slice() {
         [_, _, .., last] if LATER.iter().any(|known| known.eq_ignore_ascii_case(last)) => not_built(method, path),
         [collection, _, .., last]
