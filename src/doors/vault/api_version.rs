@@ -1,14 +1,43 @@
-//! `api-version`: required, and any plausible value is taken, because clients of every year are.
+//! `api-version`: required. The published ones are known; a later date is taken too, so that the clients of next year work
+//! with a server of today.
 
 use hyper::StatusCode;
+use jiff::civil::Date;
 
 use super::exchange::Query;
 use crate::http::error::ApiError;
 
-/// The newest version known, named to whoever sends something else.
+/// The newest stable version known, named to clients that send something unknown.
 const NEWEST: &str = "2026-04-01";
 
-/// A version of the API, ordered by age.
+/// Every version that clients of the data plane were published with by November 2026. The previews of a `7.x` have
+/// what it has.
+const KNOWN: [(&str, ApiVersion); 21] = [
+    ("2016-10-01", ApiVersion::dated(2016, 10, 1)),
+    ("7.0", ApiVersion::seven(0)),
+    ("7.1", ApiVersion::seven(1)),
+    ("7.2-preview", ApiVersion::seven(2)),
+    ("7.2", ApiVersion::seven(2)),
+    ("7.3-preview", ApiVersion::seven(3)),
+    ("7.3", ApiVersion::seven(3)),
+    ("7.4-preview.1", ApiVersion::seven(4)),
+    ("7.4", ApiVersion::seven(4)),
+    ("7.5-preview.1", ApiVersion::seven(5)),
+    ("7.5", ApiVersion::seven(5)),
+    ("7.6-preview.1", ApiVersion::seven(6)),
+    ("7.6-preview.2", ApiVersion::seven(6)),
+    ("7.6", ApiVersion::seven(6)),
+    ("2025-06-01-preview", ApiVersion::dated(2025, 6, 1)),
+    ("2025-07-01", ApiVersion::dated(2025, 7, 1)),
+    ("2026-01-01-preview", ApiVersion::dated(2026, 1, 1)),
+    ("2026-03-01-preview", ApiVersion::dated(2026, 3, 1)),
+    (NEWEST, ApiVersion::NEWEST),
+    ("2026-05-01-preview", ApiVersion::dated(2026, 5, 1)),
+    ("2026-07-01-preview", ApiVersion::dated(2026, 7, 1)),
+];
+
+/// A version of the API, ordered by its date: year, month and day in decimal, `20250701`. The `7.x` lie between 2016 and
+/// 2025.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ApiVersion(u32);
 
@@ -16,29 +45,44 @@ impl ApiVersion {
     /// The first.
     pub(super) const FIRST: Self = Self(0);
     /// `recoverableDays` is answered from here on.
-    pub(super) const RECOVERABLE_DAYS: Self = Self(701);
+    pub(super) const RECOVERABLE_DAYS: Self = Self::seven(1);
     /// Symmetric algorithms are known from here on (the OpenAPI of 7.2).
-    pub(super) const SYMMETRIC: Self = Self(702);
+    pub(super) const SYMMETRIC: Self = Self::seven(2);
     /// Keys may be released, and have policies, from here on.
-    pub(super) const RELEASE: Self = Self(703);
-    /// PKCS #11's mechanisms and HMAC are known from here on.
-    pub(super) const MECHANISMS: Self = Self(706);
-    /// Secrets of certificates can be asked for in another form from here on (the OpenAPI).
-    pub(super) const OUT_CONTENT_TYPE: Self = Self(2025);
-    /// Premium vaults have symmetric keys from here on.
-    pub(super) const OCT_HSM: Self = Self(2025);
+    pub(super) const RELEASE: Self = Self::seven(3);
     /// `exportable` is answered from here on, whatever it is; before, from [`Self::RELEASE`] on, when it is true.
-    pub(super) const EXPORTABLE: Self = Self(704);
+    pub(super) const EXPORTABLE: Self = Self::seven(4);
     /// `hsmPlatform` is answered from here on.
-    pub(super) const HSM_PLATFORM: Self = Self(705);
+    pub(super) const HSM_PLATFORM: Self = Self::seven(5);
+    /// PKCS #11's mechanisms and HMAC are known from here on.
+    pub(super) const MECHANISMS: Self = Self::seven(6);
+    /// Secrets of certificates can be asked for in another form from here on (the preview of 2025-07-01 has it).
+    pub(super) const OUT_CONTENT_TYPE: Self = Self::dated(2025, 6, 1);
+    /// Bundles of secrets name the version before theirs from here on.
+    pub(super) const PREVIOUS_VERSION: Self = Self::dated(2025, 6, 1);
+    /// Premium vaults have symmetric keys from here on.
+    pub(super) const OCT_HSM: Self = Self::dated(2025, 7, 1);
+    /// Symmetric keys show their size from here on.
+    pub(super) const KEY_SIZE: Self = Self::dated(2026, 1, 1);
+    /// The newest stable version known.
+    pub(super) const NEWEST: Self = Self::dated(2026, 4, 1);
+
+    const fn seven(minor: u32) -> Self {
+        Self(20_200_000 + minor)
+    }
+
+    const fn dated(year: u32, month: u32, day: u32) -> Self {
+        Self(year * 10_000 + month * 100 + day)
+    }
 
     /// The version a request names.
+    ///
+    /// # Errors
+    /// 400 when it names none, or one that was not published and is not later than the newest.
     pub(super) fn of(query: &Query) -> Result<Self, ApiError> {
-        match query.get("api-version") {
-            None | Some("") => {
-                Err(bad("The api-version query parameter (?api-version=) is required for all requests.".to_owned()))
-            }
-            Some(text) => Self::parse(text).ok_or_else(|| {
+        match named(query) {
+            "" => Err(bad("The api-version query parameter (?api-version=) is required for all requests.".to_owned())),
+            text => Self::parse(text).ok_or_else(|| {
                 bad(format!(
                     "The specified version ({text}) is not recognized. Consider using the latest supported version \
                      ({NEWEST})."
@@ -47,29 +91,34 @@ impl ApiVersion {
         }
     }
 
-    /// `7.4`, `7.6-preview.2`, `2016-10-01`, `2025-07-01-preview`. Dates up to 2018 are older than any `7.x`, later
-    /// ones newer.
     fn parse(text: &str) -> Option<Self> {
-        let plain = match text.split_once("-preview") {
-            Some((plain, tail)) if tail.is_empty() || tail.strip_prefix('.').is_some_and(is_number) => plain,
-            Some(_) => return None,
-            None => text,
-        };
-        if let Some((major, minor)) = plain.split_once('.') {
-            let known = major == "7" && is_number(minor) && minor.len() <= 2;
-            return known.then(|| minor.parse().ok()).flatten().map(|minor: u32| Self(700 + minor));
+        let known = KNOWN.iter().find(|(known, _)| *known == text);
+        known.map_or_else(|| Self::later(text), |(_, version)| Some(*version))
+    }
+
+    /// A date of the calendar behind the newest known one, with or without `-preview`.
+    fn later(text: &str) -> Option<Self> {
+        let date = text.strip_suffix("-preview").unwrap_or(text);
+        // The calendar's parser takes other forms too.
+        let formed = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+        if date.len() != 10 || !date.bytes().enumerate().all(formed) {
+            return None;
         }
-        let mut parts = plain.split('-');
-        let date = [parts.next()?, parts.next()?, parts.next()?];
-        let formed =
-            parts.next().is_none() && date.map(str::len) == [4, 2, 2] && date.iter().all(|part| is_number(part));
-        let year: u32 = formed.then(|| date[0].parse().ok()).flatten()?;
-        (2014..2100).contains(&year).then(|| if year < 2019 { Self(year - 2014) } else { Self(year) })
+        let date: Date = date.parse().ok()?;
+        let [month, day] = [date.month(), date.day()].map(i8::unsigned_abs);
+        let version = Self::dated(u32::from(date.year().unsigned_abs()), u32::from(month), u32::from(day));
+        (version > Self::NEWEST).then_some(version)
+    }
+
+    /// Whether `text` is a version that was published.
+    pub(super) fn is_published(text: &str) -> bool {
+        KNOWN.iter().any(|(known, _)| *known == text)
     }
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// What a query says; empty when it says nothing.
+pub(super) fn named(query: &Query) -> &str {
+    query.get("api-version").unwrap_or_default()
 }
 
 fn bad(message: String) -> ApiError {
@@ -78,21 +127,78 @@ fn bad(message: String) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    #[test]
-    fn versions_are_ordered_by_age() {
-        let ages = ["2016-10-01", "7.0", "7.3", "7.6-preview.2", "2025-07-01", "2026-04-01-preview"];
-        let parsed: Vec<_> = ages.map(|text| ApiVersion::parse(text).unwrap()).into();
-        assert!(parsed.is_sorted());
-        assert!(ApiVersion::parse("7.0").unwrap() < ApiVersion::RECOVERABLE_DAYS);
-        assert!(ApiVersion::parse("2016-10-01").unwrap() < ApiVersion::RECOVERABLE_DAYS);
+    fn parsed(text: &str) -> ApiVersion {
+        ApiVersion::parse(text).unwrap()
     }
 
     #[test]
-    fn implausible_versions_are_none() {
-        for text in ["", "7", "7.x", "seven", "2025-7-1", "8.1", "2025-07-01-x", "7.4-preview.", "1999-01-01"] {
+    fn versions_are_ordered_by_their_whole_date() {
+        assert!(KNOWN.iter().map(|(_, version)| version).is_sorted());
+        for (text, version) in KNOWN {
+            assert_eq!(parsed(text), version, "{text}");
+        }
+        assert!(parsed("7.0") < ApiVersion::RECOVERABLE_DAYS && parsed("2016-10-01") < ApiVersion::RECOVERABLE_DAYS);
+        assert!(parsed("7.6") < ApiVersion::OUT_CONTENT_TYPE);
+        assert!(parsed("2025-06-01-preview") < ApiVersion::OCT_HSM && parsed("2025-07-01") == ApiVersion::OCT_HSM);
+        assert!(parsed("2025-07-01") < ApiVersion::KEY_SIZE && parsed("2026-01-01-preview") >= ApiVersion::KEY_SIZE);
+        assert!(parsed("2026-07-01-preview") < parsed("2026-07-02"));
+    }
+
+    #[test]
+    fn later_dates_of_the_calendar_are_taken_and_all_else_is_not() {
+        for text in ["2026-04-02", "2026-05-01", "2027-01-01-preview", "2028-02-29", "9999-12-31"] {
+            assert!(ApiVersion::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "7",
+            "7.x",
+            "7.7",
+            "7.9",
+            "7.10",
+            "7.04",
+            "8.1",
+            "seven",
+            "7.4-preview",
+            "7.4-preview.",
+            "7.6-preview.9",
+            "1999-01-01",
+            "2015-06-01",
+            "2018-13-40",
+            "2025-07-01-preview",
+            "2025-08-01",
+            "2026-04-01-preview",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-06-31",
+            "2027-02-29",
+            "2026-5-01",
+            "2026-05-1",
+            "02026-05-01",
+            "2026-+5-01",
+            "2026-05-01-x",
+            "2026-05-01-preview.1",
+            "2026-05-01-preview-preview",
+            "2026-05-01-",
+            "-2026-05-01",
+            "2026-05-01 ",
+            "99999-01-01",
+            "२०२६-०५-०१",
+        ] {
             assert!(ApiVersion::parse(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_version_or_none(text in "[0-9]{0,5}[-.]?[0-9]{0,3}[-.]?[0-9]{0,3}(-preview)?|.{0,20}") {
+            if let Some(version) = ApiVersion::parse(&text) {
+                prop_assert!(ApiVersion::is_published(&text) || (version > ApiVersion::NEWEST && text.len() >= 10), "{text}");
+            }
         }
     }
 }

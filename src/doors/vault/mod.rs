@@ -10,6 +10,7 @@ mod exchange;
 pub mod host;
 mod input;
 mod keys;
+mod later_versions;
 mod method;
 mod operate;
 mod paging;
@@ -41,6 +42,7 @@ pub use refusal::failure;
 use api_version::ApiVersion;
 use exchange::{Asked, Exchange};
 use host::{Hosts, Meant};
+use later_versions::LaterVersions;
 
 /// What the handlers of this door share.
 pub struct VaultDoor {
@@ -116,12 +118,13 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
 pub struct Open {
     door: Arc<VaultDoor>,
     routes: Routes<Handler>,
+    later_versions: LaterVersions,
 }
 
 impl Open {
     /// Opens `door`.
     pub fn new(door: VaultDoor) -> Self {
-        Self { door: Arc::new(door), routes: routes() }
+        Self { door: Arc::new(door), routes: routes(), later_versions: LaterVersions::default() }
     }
 
     /// Answers a request: the host, the token, the permission, and only then the rest.
@@ -191,6 +194,7 @@ impl Open {
         self.door.permit(operation, meant.vault(), &who)?;
         input::check_type(request)?;
         let api_version = ApiVersion::of(&asked.query)?;
+        self.later_versions.note(api_version, &asked.query);
         let vault = self.door.made(meant, operation, &who).await?;
         let call = Call { now: self.door.clock.now(), who, vault, id };
         Ok((handler, Exchange { operation, params, asked, api_version, call }))
