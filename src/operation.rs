@@ -34,7 +34,7 @@ pub enum Permission {
     Admin,
     /// A grant on a vault, in both of Azure's vocabularies.
     Vault {
-        /// The collection, `keys` or `secrets`.
+        /// The collection: `keys`, `secrets` or `certificates`.
         collection: &'static str,
         /// The access-policy permission, for example `wrapKey`.
         policy: &'static str,
@@ -52,6 +52,11 @@ impl Permission {
     /// A permission on secrets.
     pub const fn secrets(policy: &'static str, data_action: &'static str) -> Self {
         Self::Vault { collection: "secrets", policy, data_action }
+    }
+
+    /// A permission on certificates.
+    pub const fn certificates(policy: &'static str, data_action: &'static str) -> Self {
+        Self::Vault { collection: "certificates", policy, data_action }
     }
 }
 

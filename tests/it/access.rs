@@ -42,6 +42,7 @@ const OPERATIONS: &[(&str, &str, &str, u16)] = &[
     ("DELETE /deletedsecrets/s", "", "secrets/purge", 404),
     ("POST /secrets/s/backup", "", "secrets/backup", 200),
     ("POST /secrets/restore", r#"{"value":"AA"}"#, "secrets/restore", 400),
+    ("GET /certificates/contacts", "", "certificates/managecontacts", 404),
 ];
 
 const KEYS: &[&str] = &[
@@ -67,12 +68,31 @@ const KEYS: &[&str] = &[
     "setrotationpolicy",
 ];
 const SECRETS: &[&str] = &["set", "get", "list", "delete", "recover", "purge", "backup", "restore"];
+const CERTIFICATES: &[&str] = &[
+    "get",
+    "list",
+    "delete",
+    "create",
+    "import",
+    "update",
+    "managecontacts",
+    "getissuers",
+    "listissuers",
+    "setissuers",
+    "deleteissuers",
+    "manageissuers",
+    "recover",
+    "purge",
+    "backup",
+    "restore",
+];
 
 /// A vault where `owner` may do everything and `nobody` exactly what `permissions` (`keys/get`, …) say.
 fn config(permissions: &[String]) -> String {
     let of =
         |collection: &str| -> Vec<&str> { permissions.iter().filter_map(|one| one.strip_prefix(collection)).collect() };
-    let permissions = serde_json::json!({"keys": of("keys/"), "secrets": of("secrets/")});
+    let permissions =
+        serde_json::json!({"keys": of("keys/"), "secrets": of("secrets/"), "certificates": of("certificates/")});
     format!(
         r#"{{"identities":[{{"name":"owner"}},{{"name":"nobody"}}],"vaults":[{{"name":"acme","sku":"premium",
            "keys":[{{"name":"k"}}],"secrets":[{{"name":"s","value":"v"}}],
@@ -94,11 +114,12 @@ async fn each_operation_runs_with_its_permission_alone() {
 async fn each_operation_is_refused_with_every_permission_but_its_own() {
     let every = || {
         let keys = KEYS.iter().map(|name| format!("keys/{name}"));
-        keys.chain(SECRETS.iter().map(|name| format!("secrets/{name}")))
+        let secrets = SECRETS.iter().map(|name| format!("secrets/{name}"));
+        keys.chain(secrets).chain(CERTIFICATES.iter().map(|name| format!("certificates/{name}")))
     };
     for (line, body, permission, _) in OPERATIONS {
         let others: Vec<_> = every().filter(|one| one != permission).collect();
-        assert_eq!(others.len(), KEYS.len() + SECRETS.len() - 1);
+        assert_eq!(others.len(), KEYS.len() + SECRETS.len() + CERTIFICATES.len() - 1);
         let world = World::of(&config(&others), Storage::Memory).await;
         let answer = world.ask_as("nobody", "acme", line, body).await;
         assert_eq!(answer.status, 403, "{line}: {}", answer.text);

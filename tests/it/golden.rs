@@ -14,7 +14,8 @@ const CONFIG: &str = r#"{
   "identities": [{"name": "owner"}, {"name": "nobody"}],
   "vaults": [
     {"name": "acme", "sku": "premium", "softDeleteRetentionInDays": 7,
-     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"]}}]}
+     "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"],
+                                                              "certificates": ["all"]}}]}
   ]
 }"#;
 
@@ -418,6 +419,8 @@ async fn errors_have_the_services_words() {
     exchange(&world, "074", "GET /deletedkeys/testcrud2971189930", "", 404, &key).await;
     let secret = error("SecretNotFound", "Deleted Secret not found: secret422508987");
     exchange(&world, "076", "GET /deletedsecrets/secret422508987", "", 404, &secret).await;
+    let contacts = error("ContactsNotFound", "Contacts not found");
+    exchange(&world, "079", "GET /certificates/contacts", "", 404, &contacts).await;
     let deleted = |kind: &str, name: &str| {
         let plain = kind.to_lowercase();
         let text = format!(

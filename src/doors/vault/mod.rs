@@ -4,6 +4,7 @@
 mod api_version;
 mod attributes;
 mod backup;
+mod certificates;
 mod challenge;
 mod deletion;
 mod exchange;
@@ -105,6 +106,7 @@ fn routes() -> Routes<Handler> {
         (&secrets::deleted::PURGE, |door, exchange, _| Box::pin(secrets::deleted::purge(door, exchange))),
         (&secrets::BACKUP, |door, exchange, _| Box::pin(secrets::back_up(door, exchange))),
         (&secrets::RESTORE, |door, exchange, body| Box::pin(secrets::restore(door, exchange, body))),
+        (&certificates::GET_CONTACTS, |_, exchange, _| Box::pin(async move { certificates::get_contacts(&exchange) })),
     ])
 }
 

@@ -4,8 +4,8 @@
 use hyper::{Method, StatusCode};
 
 use super::exchange::Exchange;
-use super::keys;
 use super::response::LOCATION;
+use super::{certificates, keys};
 use crate::access::Identity;
 use crate::crypto::CryptoError;
 use crate::crypto::algorithm::SignatureAlgorithm;
@@ -334,6 +334,7 @@ pub(super) fn no_such_operation(method: &Method, request: &Request) -> ApiError 
     let path = request.uri().path();
     let segments: Vec<_> = routes::segments(path).collect();
     match segments.as_slice() {
+        [collection, ..] if certificates::has(collection) => certificates::absent(method, path),
         [_, _, .., last] if LATER.iter().any(|known| known.eq_ignore_ascii_case(last)) => not_built(method, path),
         [collection, _, .., last]
             if ["keys", "secrets", "deletedkeys", "deletedsecrets"]
