@@ -134,8 +134,8 @@ impl Key {
     pub fn sign(&self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
         match (self, algorithm) {
             (Self::Rsa(key), SignatureAlgorithm::Rsa(algorithm)) => key.sign(algorithm, digest),
-            (Self::Ec(key), SignatureAlgorithm::Ecdsa(curve)) => {
-                on(key.public(), curve)?;
+            (Self::Ec(key), SignatureAlgorithm::Ec(algorithm)) => {
+                on(key.public(), algorithm.curves())?;
                 key.sign(digest)
             }
             (Self::Aes(key), SignatureAlgorithm::Hmac(algorithm)) => Ok(key.authenticate(algorithm, digest)),
@@ -150,8 +150,8 @@ impl Key {
     pub fn verify(&self, algorithm: SignatureAlgorithm, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
         match (self, algorithm) {
             (Self::Rsa(key), SignatureAlgorithm::Rsa(algorithm)) => key.verify(algorithm, digest, signature),
-            (Self::Ec(key), SignatureAlgorithm::Ecdsa(curve)) => {
-                on(key.public(), curve)?;
+            (Self::Ec(key), SignatureAlgorithm::Ec(algorithm)) => {
+                on(key.public(), algorithm.curves())?;
                 key.public().verify(digest, signature)
             }
             (Self::Aes(key), SignatureAlgorithm::Hmac(algorithm)) => Ok(key.is_authentic(algorithm, digest, signature)),
@@ -204,13 +204,14 @@ impl Extras {
     }
 }
 
-fn on(key: &EcPublic, wanted: Curve) -> Result<(), CryptoError> {
-    if key.curve == wanted { Ok(()) } else { Err(CryptoError::Curve { key: key.curve, wanted }) }
+fn on(key: &EcPublic, wanted: &'static [Curve]) -> Result<(), CryptoError> {
+    if wanted.contains(&key.curve) { Ok(()) } else { Err(CryptoError::Curve { key: key.curve, wanted }) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::algorithm::EcSignature;
     use crate::crypto::rsa::test_keys;
 
     fn keys() -> [Key; 3] {
@@ -242,15 +243,25 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_signs_with_its_own_algorithm_alone() {
+    fn a_curve_signs_with_its_own_algorithms_alone() {
         for curve in Curve::ALL {
             let key = Key::Ec(EcKey::generate(curve).unwrap().0);
-            for wanted in Curve::ALL {
-                let digest = vec![1; wanted.digest_len()];
-                let refusal = (wanted != curve).then_some(CryptoError::Curve { key: curve, wanted });
-                assert_eq!(key.sign(SignatureAlgorithm::Ecdsa(wanted), &digest).err(), refusal);
-                assert_eq!(key.verify(SignatureAlgorithm::Ecdsa(wanted), &digest, &[]).err(), refusal);
+            for algorithm in EcSignature::ALL {
+                let wanted = algorithm.curves();
+                let digest = vec![1; wanted[0].digest_len()];
+                let refusal = (!wanted.contains(&curve)).then_some(CryptoError::Curve { key: curve, wanted });
+                assert_eq!(key.sign(SignatureAlgorithm::Ec(algorithm), &digest).err(), refusal);
+                assert_eq!(key.verify(SignatureAlgorithm::Ec(algorithm), &digest, &[]).err(), refusal);
             }
+        }
+    }
+
+    #[test]
+    fn an_algorithm_signs_digests_of_one_length() {
+        for algorithm in EcSignature::ALL {
+            let mut lengths: Vec<_> = algorithm.curves().iter().map(|curve| curve.digest_len()).collect();
+            lengths.dedup();
+            assert_eq!(lengths.len(), 1, "{}", algorithm.name());
         }
     }
 

@@ -61,12 +61,12 @@ pub enum CryptoError {
         /// The type that the algorithm is for.
         wanted: &'static str,
     },
-    /// The algorithm signs with keys of another curve.
+    /// The algorithm signs with keys of other curves.
     Curve {
         /// The key's.
         key: Curve,
         /// The algorithm's.
-        wanted: Curve,
+        wanted: &'static [Curve],
     },
     /// The algorithm is for keys of another size; both in bits.
     AlgorithmKeySize {
@@ -124,7 +124,8 @@ impl fmt::Display for CryptoError {
             Self::KeySize(bits) => write!(f, "no key has {bits} bits"),
             Self::Incompatible { key, wanted } => write!(f, "the key is of type {key}, the algorithm is for {wanted}"),
             Self::Curve { key, wanted } => {
-                write!(f, "the key lies on {}, the algorithm is for {}", key.name(), wanted.name())
+                let wanted = wanted.iter().map(|curve| curve.name()).collect::<Vec<_>>().join(" or ");
+                write!(f, "the key lies on {}, the algorithm is for {wanted}", key.name())
             }
             Self::AlgorithmKeySize { key, wanted } => {
                 write!(f, "the key has {key} bits, the algorithm is for {wanted}")

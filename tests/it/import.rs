@@ -104,9 +104,13 @@ async fn attributes_tags_and_operations_come_with_the_key() {
 #[tokio::test]
 async fn an_ec_key_is_taken_in_with_and_without_its_point() {
     let world = World::new().await;
-    for (curve, alg) in
-        [(Curve::P256, "ES256"), (Curve::P384, "ES384"), (Curve::P521, "ES512"), (Curve::P256K, "ES256K")]
-    {
+    for (curve, alg) in [
+        (Curve::P256, "ES256"),
+        (Curve::P384, "ES384"),
+        (Curve::P521, "ES512"),
+        (Curve::P256K, "ES256K"),
+        (Curve::Secp256k1, "ECDSA256"),
+    ] {
         let longer = base64url::encode(&[vec![0; curve.number_len()], vec![9; 30]].concat());
         for jwk in [ec(curve), without(ec(curve), &["x", "y"]), with(ec(curve), "d", longer)] {
             let made = import(&world, &json!({"key": jwk})).await;
@@ -359,9 +363,12 @@ async fn a_key_arrives_wrapped_for_a_key_exchange_key() {
     let body = r#"{"kty":"RSA-HSM","key_ops":["import"]}"#;
     let kek = world.ask("POST /keys/kek/create", body).await.json();
     let (_, p384) = EcKey::generate(Curve::P384).unwrap();
+    let (_, secp256k1) = EcKey::generate(Curve::P256K).unwrap();
     for (jwk, target, alg, length) in [
         (json!({"kty": "RSA-HSM"}), RSA_2048, "RS256", 32),
         (json!({"kty": "EC-HSM", "crv": "P-384"}), p384.as_slice(), "ES384", 48),
+        (json!({"kty": "EC-HSM", "crv": "SECP256K1"}), secp256k1.as_slice(), "ECDSA256", 32),
+        (json!({"kty": "EC-HSM"}), secp256k1.as_slice(), "ES256K", 32),
         (json!({"kty": "oct-HSM", "key_ops": ["sign", "verify"]}), &[7; 32], "HS256", 32),
     ] {
         let made = import(&world, &json!({"key": with(jwk.clone(), "key_hsm", blob(&kek, target))})).await;

@@ -8,8 +8,14 @@ use crate::world::{START, World};
 const NEW: &str = "?api-version=2025-07-01";
 
 /// Curve, algorithm, and the bytes of a coordinate and of the digest.
-const CURVES: [(&str, &str, usize, usize); 4] =
-    [("P-256", "ES256", 32, 32), ("P-384", "ES384", 48, 48), ("P-521", "ES512", 66, 64), ("P-256K", "ES256K", 32, 32)];
+const CURVES: [(&str, &str, usize, usize); 6] = [
+    ("P-256", "ES256", 32, 32),
+    ("P-384", "ES384", 48, 48),
+    ("P-521", "ES512", 66, 64),
+    ("P-256K", "ES256K", 32, 32),
+    ("SECP256K1", "ECDSA256", 32, 32),
+    ("P-256", "ECDSA256", 32, 32),
+];
 
 async fn used(world: &World, path: &str, body: &Value) -> Value {
     let answer = world.ask(&format!("POST /keys/{path}{NEW}"), &body.to_string()).await;
@@ -18,7 +24,7 @@ async fn used(world: &World, path: &str, body: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_curve_signs_with_its_own_algorithm() {
+async fn every_curve_signs_with_its_own_algorithms() {
     let world = World::new().await;
     for kty in ["EC", "EC-HSM"] {
         for (crv, alg, number, length) in CURVES {
@@ -42,13 +48,24 @@ async fn every_curve_signs_with_its_own_algorithm() {
 #[tokio::test]
 async fn the_algorithm_of_another_curve_or_type_is_named() {
     let world = World::new().await;
-    let version = world.key("k", r#"{"kty":"EC","crv":"P-256K"}"#).await;
-    let kid = format!("https://{}/keys/k/{version}", world.host("acme"));
     let digest = base64url::encode(&[0; 32]);
-    for (alg, rest) in [
-        ("ES256", "uses curve 'P-256K', and algorithm 'ES256' can only be used with curve 'P-256'."),
-        ("RS256", "is of type 'EC', and algorithm 'RS256' can only be used with a key of type 'RSA' or 'RSA-HSM'."),
+    for (crv, alg, rest) in [
+        ("P-256K", "ES256", "uses curve 'P-256K', and algorithm 'ES256' can only be used with curve 'P-256'."),
+        (
+            "P-256K",
+            "ECDSA256",
+            "uses curve 'P-256K', and algorithm 'ECDSA256' can only be used with curve 'P-256' or 'SECP256K1'.",
+        ),
+        ("SECP256K1", "ES256K", "uses curve 'SECP256K1', and algorithm 'ES256K' can only be used with curve 'P-256K'."),
+        ("SECP256K1", "ES256", "uses curve 'SECP256K1', and algorithm 'ES256' can only be used with curve 'P-256'."),
+        (
+            "P-256K",
+            "RS256",
+            "is of type 'EC', and algorithm 'RS256' can only be used with a key of type 'RSA' or 'RSA-HSM'.",
+        ),
     ] {
+        let version = world.key("k", &json!({"kty": "EC", "crv": crv}).to_string()).await;
+        let kid = format!("https://{}/keys/k/{version}", world.host("acme"));
         for body in [json!({"alg": alg, "value": digest}), json!({"alg": alg, "value": digest, "digest": digest})] {
             let operation = if body.get("digest").is_some() { "verify" } else { "sign" };
             assert_eq!(
@@ -61,8 +78,8 @@ async fn the_algorithm_of_another_curve_or_type_is_named() {
         world.ask("POST /keys/k/sign", r#"{"alg":"ES256K","value":"AAAA"}"#).await.error(),
         "400 BadParameter Invalid length of 'value': 3 bytes. ES256K requires 32 bytes, encoded with base64url."
     );
-    world.key("k", r#"{"kty":"EC","key_ops":["encrypt","sign"]}"#).await;
-    let refused = world.ask("POST /keys/k/encrypt", r#"{"alg":"RSA-OAEP","value":"AA"}"#).await.error();
+    world.key("k", r#"{"kty":"RSA"}"#).await;
+    let refused = world.ask("POST /keys/k/encrypt", r#"{"alg":"A128KW","value":"AA"}"#).await.error();
     assert!(refused.starts_with("400 BadParameter Key and encryption algorithm are incompatible."), "{refused}");
 }
 
@@ -264,12 +281,33 @@ async fn a_size_may_name_the_curve() {
     let crv = async |body: &str| world.ask("POST /keys/k/create", body).await.json()["key"]["crv"].take();
     assert_eq!(crv(r#"{"kty":"EC","key_size":384}"#).await, "P-384");
     assert_eq!(crv(r#"{"kty":"EC","key_size":256,"crv":"P-256K"}"#).await, "P-256K");
-    assert_eq!(
-        world.ask("POST /keys/k/create", r#"{"kty":"EC","key_size":2048}"#).await.error(),
-        "400 BadParameter/KeySizeNotSupported Unsupported key size (2048). Supported sizes are [256, 384, 521]"
-    );
-    for body in [r#"{"kty":"EC","crv":"SECP256K1"}"#, r#"{"kty":"EC","crv":"P-256","key_size":521}"#] {
+    for body in [r#"{"kty":"EC","crv":"secp256k1"}"#, r#"{"kty":"EC-HSM","crv":"P-255","key_size":521}"#] {
         let refused = world.ask("POST /keys/k/create", body).await;
         assert!(refused.header("x-keyhaven-detail").starts_with("crv: use P-256"), "{}", refused.text);
     }
+}
+
+#[tokio::test]
+async fn a_curve_under_its_older_name_keeps_it() {
+    let world = World::new().await;
+    let crv = async |line: &str, body: &str| {
+        let answer = world.ask(line, body).await;
+        assert_eq!(answer.status, 200, "{line}: {}", answer.text);
+        answer.json()["key"]["crv"].take()
+    };
+    assert_eq!(crv("POST /keys/k/create", r#"{"kty":"EC-HSM","crv":"SECP256K1"}"#).await, "SECP256K1");
+    for line in ["POST /keys/k/rotate", "PATCH /keys/k", "GET /keys/k"] {
+        assert_eq!(crv(line, "").await, "SECP256K1", "{line}");
+    }
+    let blob = world.ask("POST /keys/k/backup", "").await.text;
+    world.ask("DELETE /keys/k", "").await;
+    assert_eq!(crv("POST /deletedkeys/k/recover", "").await, "SECP256K1");
+    for line in ["DELETE /keys/k", "DELETE /deletedkeys/k"] {
+        assert!(world.ask(line, "").await.status.is_success(), "{line}");
+    }
+    assert_eq!(crv("POST /keys/restore", &blob).await, "SECP256K1");
+    let digest = base64url::encode(&[7; 32]);
+    let signed = used(&world, "k/sign", &json!({"alg": "ECDSA256", "value": digest})).await;
+    let body = json!({"alg": "ECDSA256", "digest": digest, "value": signed["value"]});
+    assert_eq!(used(&world, "k/verify", &body).await, json!({"value": true}));
 }

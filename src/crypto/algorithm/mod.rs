@@ -6,7 +6,7 @@ mod hmac;
 mod rsa;
 
 pub use aes::{AesAlgorithm, AesMode, AesSize};
-pub use ec::Curve;
+pub use ec::{Curve, EcSignature};
 pub use hmac::HmacAlgorithm;
 pub use rsa::{RsaEncryption, RsaSignature};
 
@@ -52,8 +52,8 @@ impl EncryptionAlgorithm {
 pub enum SignatureAlgorithm {
     /// With an RSA key.
     Rsa(RsaSignature),
-    /// With an EC key on this curve; each curve has one algorithm.
-    Ecdsa(Curve),
+    /// With an EC key.
+    Ec(EcSignature),
     /// With an AES key, as the key of an HMAC.
     Hmac(HmacAlgorithm),
 }
@@ -61,7 +61,7 @@ pub enum SignatureAlgorithm {
 impl SignatureAlgorithm {
     /// Every signature algorithm.
     pub fn all() -> impl Iterator<Item = Self> {
-        let asymmetric = RsaSignature::ALL.into_iter().map(Self::Rsa).chain(Curve::ALL.into_iter().map(Self::Ecdsa));
+        let asymmetric = RsaSignature::ALL.into_iter().map(Self::Rsa).chain(EcSignature::ALL.into_iter().map(Self::Ec));
         asymmetric.chain(HmacAlgorithm::ALL.into_iter().map(Self::Hmac))
     }
 
@@ -74,7 +74,7 @@ impl SignatureAlgorithm {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rsa(algorithm) => algorithm.name(),
-            Self::Ecdsa(curve) => curve.signature(),
+            Self::Ec(algorithm) => algorithm.name(),
             Self::Hmac(algorithm) => algorithm.name(),
         }
     }
@@ -83,7 +83,7 @@ impl SignatureAlgorithm {
     pub const fn key_type(self) -> &'static str {
         match self {
             Self::Rsa(_) => "RSA",
-            Self::Ecdsa(_) => "EC",
+            Self::Ec(_) => "EC",
             Self::Hmac(_) => "oct",
         }
     }
@@ -101,7 +101,7 @@ mod tests {
         for algorithm in SignatureAlgorithm::all() {
             assert_eq!(SignatureAlgorithm::parse(algorithm.name()), Some(algorithm));
         }
-        assert_eq!((EncryptionAlgorithm::all().count(), SignatureAlgorithm::all().count()), (17, 13));
+        assert_eq!((EncryptionAlgorithm::all().count(), SignatureAlgorithm::all().count()), (17, 14));
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
         for name in ["", "rsa1_5", "RSA1_5 ", "RSA-OAEP-1", "RSA-OAEP-384", "A128gcm", "A64KW", "RS256"] {
             assert_eq!(EncryptionAlgorithm::parse(name), None, "{name}");
         }
-        for name in ["", "rs256", "RS1", "PS256 ", "ES521", "HS1", "RSNULL", "RSA-OAEP"] {
+        for name in ["", "rs256", "RS1", "PS256 ", "ES521", "ecdsa256", "HS1", "RSNULL", "RSA-OAEP"] {
             assert_eq!(SignatureAlgorithm::parse(name), None, "{name}");
         }
     }

@@ -165,7 +165,7 @@ const fn signing(curve: Curve) -> &'static EcdsaSigningAlgorithm {
         Curve::P256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
         Curve::P384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
         Curve::P521 => &ECDSA_P521_SHA512_FIXED_SIGNING,
-        Curve::P256K => &ECDSA_P256K1_SHA256_FIXED_SIGNING,
+        Curve::P256K | Curve::Secp256k1 => &ECDSA_P256K1_SHA256_FIXED_SIGNING,
     }
 }
 
@@ -174,13 +174,13 @@ const fn verifying(curve: Curve) -> &'static EcdsaVerificationAlgorithm {
         Curve::P256 => &ECDSA_P256_SHA256_FIXED,
         Curve::P384 => &ECDSA_P384_SHA384_FIXED,
         Curve::P521 => &ECDSA_P521_SHA512_FIXED,
-        Curve::P256K => &ECDSA_P256K1_SHA256_FIXED,
+        Curve::P256K | Curve::Secp256k1 => &ECDSA_P256K1_SHA256_FIXED,
     }
 }
 
 const fn hash(curve: Curve) -> &'static digest::Algorithm {
     match curve {
-        Curve::P256 | Curve::P256K => &SHA256,
+        Curve::P256 | Curve::P256K | Curve::Secp256k1 => &SHA256,
         Curve::P384 => &SHA384,
         Curve::P521 => &SHA512,
     }
@@ -209,7 +209,10 @@ mod tests {
     fn a_key_of_another_curve_is_refused() {
         for curve in Curve::ALL {
             let (_, der) = EcKey::generate(curve).unwrap();
-            for other in Curve::ALL.into_iter().filter(|&other| other != curve) {
+            // One curve has two names.
+            let secp256k1 = [Curve::P256K, Curve::Secp256k1];
+            let same = |other: &Curve| *other == curve || [*other, curve].iter().all(|one| secp256k1.contains(one));
+            for other in Curve::ALL.into_iter().filter(|other| !same(other)) {
                 assert!(EcKey::from_pkcs8(other, &der).is_err(), "{curve:?} {other:?}");
             }
         }

@@ -33,7 +33,7 @@ fn verification() {
 
 fn digest(curve: Curve, message: &[u8]) -> Vec<u8> {
     match curve {
-        Curve::P256 | Curve::P256K => Sha256::digest(message).to_vec(),
+        Curve::P256 | Curve::P256K | Curve::Secp256k1 => Sha256::digest(message).to_vec(),
         Curve::P384 => Sha384::digest(message).to_vec(),
         Curve::P521 => Sha512::digest(message).to_vec(),
     }

@@ -146,7 +146,7 @@ fn encryption_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<Encry
 fn signature_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<SignatureAlgorithm, ApiError> {
     let known = SignatureAlgorithm::parse(name.unwrap_or_default());
     let since = |algorithm: &SignatureAlgorithm| match algorithm {
-        SignatureAlgorithm::Rsa(_) | SignatureAlgorithm::Ecdsa(_) => ApiVersion::FIRST,
+        SignatureAlgorithm::Rsa(_) | SignatureAlgorithm::Ec(_) => ApiVersion::FIRST,
         SignatureAlgorithm::Hmac(_) => ApiVersion::MECHANISMS,
     };
     let known = known.filter(|algorithm| since(algorithm) <= exchange.api_version);

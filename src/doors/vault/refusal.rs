@@ -205,7 +205,8 @@ pub(super) fn of_use(refusal: Refusal, exchange: &Exchange) -> ApiError {
     }
 }
 
-/// Texts for the digest's length, the curve, and a value that cannot be decrypted are recorded; the others follow them.
+/// Texts for the digest's length, the curve (Azure/azure-sdk-for-node issue 4603, with two curves celo-org/celo-monorepo
+/// pull request 5703), and a value that cannot be decrypted are recorded; the others follow them.
 fn crypto(kid: &str, key: &Found<KeyRecord>, member: &str, algorithm: &str, cause: &CryptoError) -> ApiError {
     let length = |member: &str, given: usize, rule: String| {
         bad(format!("Invalid length of '{member}': {given} bytes. {algorithm} {rule}, encoded with base64url."))
@@ -225,7 +226,8 @@ fn crypto(kid: &str, key: &Found<KeyRecord>, member: &str, algorithm: &str, caus
         CryptoError::Missing(member) => bad(format!("Property '{member}' is required.\r\n")),
         CryptoError::Unwanted(member) => bad(format!("Property '{member}' cannot be used with {algorithm}.")),
         CryptoError::Curve { key, wanted } => {
-            incompatible(algorithm, kid, &format!("uses curve '{}'", key.name()), &format!("curve '{}'", wanted.name()))
+            let wanted = wanted.iter().map(|curve| format!("'{}'", curve.name())).collect::<Vec<_>>().join(" or ");
+            incompatible(algorithm, kid, &format!("uses curve '{}'", key.name()), &format!("curve {wanted}"))
         }
         CryptoError::Incompatible { wanted, .. } => incompatible(
             algorithm,

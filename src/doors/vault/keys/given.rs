@@ -120,7 +120,7 @@ pub(super) fn key_type(name: &str, version: ApiVersion) -> Result<KeyType, ApiEr
 fn impossible(fault: SpecFault) -> ApiError {
     match fault {
         SpecFault::Size { bits, known } => size_not_supported(bits as usize, known),
-        SpecFault::Curve => input::invalid("crv: use P-256, P-384, P-521 or P-256K, of the size that key_size says"),
+        SpecFault::Curve => input::invalid("crv: use P-256, P-384, P-521, P-256K or SECP256K1"),
         SpecFault::Exponent => input::invalid("public_exponent: must be odd and from 3 to 2147483647"),
     }
 }
