@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::keys::release::ReleaseFault;
 use super::keys::rotation::RotationFault;
-use super::keys::{KeyRecord, KeyType};
+use super::keys::{KeyRecord, KeyType, OperationsFault};
 use super::object::Found;
 use super::{Kind, ObjectName, VaultName, Version};
 use crate::crypto::CryptoError;
@@ -145,6 +145,8 @@ pub enum Refusal {
         /// The key type asked for.
         kty: &'static str,
     },
+    /// The type of key cannot have these operations.
+    Operations(OperationsFault),
     /// The key given is none that can be used.
     Import {
         /// The type it shall have.

@@ -31,6 +31,7 @@ mod import;
 mod lifecycle;
 mod limits;
 mod lists;
+mod members;
 mod on_demand;
 mod operate;
 mod panics;

@@ -21,6 +21,7 @@ use bundle::{bundle, item};
 use given::{CreateKey, UpdateKey};
 use import::ImportKey;
 
+pub(super) use given::unsupported;
 pub(super) use import::unusable;
 
 pub(super) static CREATE: Operation = Operation {

@@ -78,6 +78,7 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
             bad(format!("Invalid kty value: {kty}. HSM-protected keys need a vault of sku premium."))
                 .inner("KeyTypeNotSupported")
         }
+        Refusal::Operations(fault) => keys::unsupported(&fault),
         Refusal::Import { kty, cause } => keys::unusable(kty, &cause),
         // No public text was found; these name the member.
         Refusal::Rotation(RotationFault::Imported) => bad("A key that was imported cannot be rotated.".to_owned()),

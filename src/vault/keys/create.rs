@@ -32,7 +32,7 @@ impl Vaults {
     /// Makes a key, or a new version when the name is in use.
     ///
     /// # Errors
-    /// When the vault's sku does not have the type, when the key may be released to nobody or must not be and has a
+    /// When the vault's sku does not have the type, when the type does not have an operation, when the key may be released to nobody or must not be and has a
     /// policy, when too much waits, or when the store fails.
     pub async fn create_key(
         &self,
@@ -82,6 +82,7 @@ impl NewKey {
         if self.kty.is_hsm() && call.vault.sku == Sku::Standard {
             return Err(Refusal::NeedsPremium { kty: self.kty.name() });
         }
+        self.kty.check(self.key_ops.as_deref().unwrap_or_default()).map_err(Refusal::Operations)?;
         release::check(self.exportable, self.release_policy.as_ref())
     }
 

@@ -2,6 +2,7 @@
 
 mod create;
 mod import;
+mod key_ops;
 mod operate;
 mod read;
 pub mod release;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use create::NewKey;
 pub use import::{ExchangeKey, Imported};
+pub use key_ops::OperationsFault;
 pub use operate::{Operated, Operation};
 pub use read::KeyChange;
 pub use spec::{KeySpec, SpecFault};

@@ -107,7 +107,8 @@ impl Vaults {
     /// Changes a version of a key, the latest when none is named.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`]; [`Refusal::Release`] when the release policy cannot be changed so; what the store reports.
+    /// [`Refusal::NotFound`]; [`Refusal::Operations`] when the key's type does not have an operation; [`Refusal::Release`]
+    /// when the release policy cannot be changed so; what the store reports.
     pub async fn update_key(
         &self,
         call: &Call,
@@ -121,7 +122,9 @@ impl Vaults {
 
 impl KeyChange {
     fn apply(&self, current: &KeyRecord, call: &Call) -> Result<KeyRecord, Refusal> {
-        let key_ops = self.key_ops.as_ref().filter(|operations| !operations.is_empty()).unwrap_or(&current.key_ops);
+        let given = self.key_ops.as_ref().filter(|operations| !operations.is_empty());
+        current.kty.check(given.map_or(&[], Vec::as_slice)).map_err(Refusal::Operations)?;
+        let key_ops = given.unwrap_or(&current.key_ops);
         let policy = (current.exportable, current.release_policy.as_ref());
         Ok(KeyRecord {
             key_ops: key_ops.clone(),
