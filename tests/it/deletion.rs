@@ -86,6 +86,37 @@ async fn what_is_purged_leaves_its_name_free_and_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_recovery_of_what_never_was_has_the_words_for_a_live_object() {
+    let world = world().await;
+    let absent = |kind: &str, code: &str| {
+        format!(
+            "404 {code} A {kind} with (name/id) never was not found in this key vault. If you recently deleted this {kind} \
+             you may be able to recover it using the correct recovery command. For help resolving this issue, please see \
+             https://go.microsoft.com/fwlink/?linkid=2125182"
+        )
+    };
+    for (kind, capital, code) in [("key", "Key", "KeyNotFound"), ("secret", "Secret", "SecretNotFound")] {
+        let ask = async |line: String| world.ask(&line, r#"{"kty":"EC","value":"v"}"#).await;
+        let recover = format!("POST /deleted{kind}s/never/recover");
+        let made = if kind == "key" { "POST /keys/never/create" } else { "PUT /secrets/never" };
+        assert_eq!(ask(recover.clone()).await.error(), absent(kind, code), "recorded for keys");
+        for line in [format!("GET /deleted{kind}s/never"), format!("DELETE /deleted{kind}s/never")] {
+            let expected = format!("404 {code} Deleted {capital} not found: never");
+            assert_eq!(ask(line).await.error(), expected, "golden 074, 076; a purge follows them");
+        }
+        ask(made.to_owned()).await;
+        for line in [format!("DELETE /{kind}s/never"), format!("DELETE /deleted{kind}s/never")] {
+            assert!(ask(line).await.status.is_success());
+        }
+        assert_eq!(ask(recover.clone()).await.error(), absent(kind, code), "purged");
+        ask(made.to_owned()).await;
+        ask(format!("DELETE /{kind}s/never")).await;
+        world.clock.advance(7 * DAY);
+        assert_eq!(ask(recover).await.error(), absent(kind, code), "its retention is over");
+    }
+}
+
+#[tokio::test]
 async fn when_retention_ends_the_object_goes_by_itself() {
     let world = world().await;
     outcome(&world, "acme", "PUT /secrets/s").await;

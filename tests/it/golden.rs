@@ -419,6 +419,9 @@ async fn errors_have_the_services_words() {
     exchange(&world, "074", "GET /deletedkeys/testcrud2971189930", "", 404, &key).await;
     let secret = error("SecretNotFound", "Deleted Secret not found: secret422508987");
     exchange(&world, "076", "GET /deletedsecrets/secret422508987", "", 404, &secret).await;
+    // Recorded twice, and without a number.
+    let key = error("KeyNotFound", &absent("key", "never"));
+    exchange(&world, "recover", "POST /deletedkeys/never/recover", "", 404, &key).await;
     let contacts = error("ContactsNotFound", "Contacts not found");
     exchange(&world, "079", "GET /certificates/contacts", "", 404, &contacts).await;
     let deleted = |kind: &str, name: &str| {

@@ -90,7 +90,7 @@ impl Vaults {
     /// Brings a deleted key back with all its versions.
     ///
     /// # Errors
-    /// [`Refusal::DeletedNotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
+    /// [`Refusal::NotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
     /// [`Refusal::NoSoftDelete`]; what the store reports.
     pub async fn recover_key(&self, call: &Call, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
         self.keys(call).recover(name).await
@@ -99,7 +99,7 @@ impl Vaults {
     /// Takes a deleted key away for good.
     ///
     /// # Errors
-    /// [`Refusal::PurgeProtected`]; otherwise as [`Vaults::recover_key`].
+    /// [`Refusal::PurgeProtected`], [`Refusal::DeletedNotFound`]; otherwise as [`Vaults::recover_key`].
     pub async fn purge_key(&self, call: &Call, name: &ObjectName) -> Result<(), Refusal> {
         self.keys(call).purge(name).await
     }

@@ -192,12 +192,14 @@ impl Objects<'_> {
         self.without_schedule(view, batch, &head.name).await
     }
 
-    /// Why what a name stands for can be neither recovered nor purged.
+    /// Why what a name stands for can be neither recovered nor purged. A recovery of what is not there at all has the text
+    /// of a live object that is missing (recorded twice for keys; secrets follow them).
     fn unchangeable(&self, name: &ObjectName, state: &State, attempt: Attempt) -> Refusal {
         let kind = self.kind;
         match state {
             State::Deleting => Refusal::BeingDeleted { kind, name: name.clone(), attempt },
             State::Recovering => Refusal::BeingRecovered { kind, name: name.clone(), attempt },
+            State::Free | State::Gone if attempt == Attempt::Recover => self.not_found(name, None),
             State::Free | State::Live(..) | State::Deleted(..) | State::Gone => self.not_deleted(name),
         }
     }
