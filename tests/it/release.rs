@@ -67,6 +67,19 @@ async fn older_api_versions_do_not_show_policies() {
 }
 
 #[tokio::test]
+async fn a_deleted_key_shows_no_policy_and_has_it_again_when_recovered() {
+    let world = World::new().await;
+    world.key("k", &create(true, &policy("a", true))).await;
+    let before = world.ask("GET /keys/k", "").await.json();
+    for line in ["DELETE /keys/k", "GET /deletedkeys/k"] {
+        let deleted = world.ask(line, "").await.json();
+        assert!(deleted.get("release_policy").is_none(), "{line}: {deleted}");
+        assert_eq!(deleted["attributes"]["exportable"], true, "{line}");
+    }
+    assert_eq!(world.ask("POST /deletedkeys/k/recover", "").await.json(), before);
+}
+
+#[tokio::test]
 async fn releasing_is_told_to_be_missing() {
     let world = World::new().await;
     world.key("k", &create(true, &policy("a", true))).await;

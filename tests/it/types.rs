@@ -105,10 +105,32 @@ async fn a_symmetric_key_shows_nothing_of_itself() {
 }
 
 #[tokio::test]
+async fn a_symmetric_key_shows_its_size_from_2026_01_01_preview_on() {
+    let world = World::new().await;
+    for size in [128, 192, 256] {
+        let body = json!({"kty": "oct-HSM", "key_size": size}).to_string();
+        let made = world.ask("POST /keys/k/create?api-version=2026-01-01-preview", &body).await;
+        let attributes = r#""exportable":false,"hsmPlatform":"2","key_size":"#;
+        assert!(made.text.contains(&format!("{attributes}{size}}}")), "{}", made.text);
+        for (version, shown) in [("2025-07-01", None), ("2026-03-01-preview", Some(size)), ("2026-04-01", Some(size))] {
+            let body = world.ask(&format!("GET /keys/k?api-version={version}"), "").await.json();
+            assert_eq!(body["attributes"].get("key_size"), shown.map(Value::from).as_ref(), "{version}");
+        }
+    }
+    let deleted = world.ask("DELETE /keys/k?api-version=2026-04-01", "").await.json();
+    assert_eq!(deleted["attributes"]["key_size"], 256);
+    for kty in ["RSA", "EC-HSM"] {
+        let body = json!({"kty": kty}).to_string();
+        let made = world.ask("POST /keys/other/create?api-version=2026-04-01", &body).await.json();
+        assert!(made["attributes"].get("key_size").is_none(), "{made}");
+    }
+}
+
+#[tokio::test]
 async fn symmetric_keys_are_for_premium_vaults_and_later_versions() {
     let world = World::new().await;
     let body = r#"{"kty":"oct-HSM"}"#;
-    for version in ["2016-10-01", "7.4", "7.6"] {
+    for version in ["2016-10-01", "7.4", "7.6", "2025-06-01-preview"] {
         let refused = world.ask(&format!("POST /keys/k/create?api-version={version}"), body).await.error();
         assert_eq!(refused, "400 BadParameter Property  has invalid value\r\n", "{version}");
     }

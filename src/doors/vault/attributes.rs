@@ -6,6 +6,7 @@ use super::api_version::ApiVersion;
 use super::input;
 use crate::clock::Timestamp;
 use crate::http::error::ApiError;
+use crate::vault::keys::{KeyRecord, Public};
 use crate::vault::object::{Attributes, GivenAttributes, Tags};
 use crate::vault::{Kind, Recovery};
 
@@ -50,6 +51,8 @@ pub(super) struct AttributesOut {
     exportable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hsm_platform: Option<&'static str>,
+    #[serde(rename = "key_size", skip_serializing_if = "Option::is_none")]
+    key_size: Option<u32>,
 }
 
 impl AttributesOut {
@@ -65,15 +68,20 @@ impl AttributesOut {
             recoverable_days: (version >= ApiVersion::RECOVERABLE_DAYS).then_some(recovery.days),
             exportable: None,
             hsm_platform: None,
+            key_size: None,
         }
     }
 
     /// What a key bundle shows besides: `exportable` from 7.4 on, `hsmPlatform` from 7.5 on ("0" is software, "2" the
-    /// service's present HSMs).
-    pub(super) fn of_key(mut self, hsm: bool, exportable: bool, version: ApiVersion) -> Self {
-        let shown = if exportable { ApiVersion::RELEASE } else { ApiVersion::EXPORTABLE };
-        self.exportable = (version >= shown).then_some(exportable);
-        self.hsm_platform = (version >= ApiVersion::HSM_PLATFORM).then_some(if hsm { "2" } else { "0" });
+    /// service's present HSMs), the bits of a symmetric key from 2026-01-01-preview on.
+    pub(super) fn of_key(mut self, key: &KeyRecord, version: ApiVersion) -> Self {
+        let shown = if key.exportable { ApiVersion::RELEASE } else { ApiVersion::EXPORTABLE };
+        self.exportable = (version >= shown).then_some(key.exportable);
+        self.hsm_platform = (version >= ApiVersion::HSM_PLATFORM).then_some(if key.kty.is_hsm() { "2" } else { "0" });
+        self.key_size = match key.public {
+            Public::Oct { bits } if version >= ApiVersion::KEY_SIZE => Some(bits),
+            _ => None,
+        };
         self
     }
 }

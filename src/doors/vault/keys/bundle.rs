@@ -53,15 +53,21 @@ struct Policy<'a> {
 
 /// A key.
 pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response {
-    described(exchange, found, None)
+    let policy = found.record.release_policy.as_ref().filter(|_| exchange.api_version >= ApiVersion::RELEASE);
+    described(exchange, found, policy, None)
 }
 
-/// A deleted key.
+/// A deleted key. Its release policy is not shown (nine recorded answers of DELETE and of GET of a deleted key).
 pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<KeyRecord>) -> Response {
-    described(exchange, &removed.found, DeletionOut::of(exchange, Kind::Key, removed))
+    described(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Key, removed))
 }
 
-fn described(exchange: &Exchange, found: &Found<KeyRecord>, deletion: Option<DeletionOut>) -> Response {
+fn described(
+    exchange: &Exchange,
+    found: &Found<KeyRecord>,
+    policy: Option<&ReleasePolicy>,
+    deletion: Option<DeletionOut>,
+) -> Response {
     let record = &*found.record;
     let version = exchange.api_version;
     let attributes = AttributesOut::new(&record.attributes, exchange.call.vault.recovery(), version);
@@ -71,8 +77,7 @@ fn described(exchange: &Exchange, found: &Found<KeyRecord>, deletion: Option<Del
         key_ops: &record.key_ops,
         numbers: numbers(record),
     };
-    let attributes = attributes.of_key(record.kty.is_hsm(), record.exportable, version);
-    let policy = record.release_policy.as_ref().filter(|_| version >= ApiVersion::RELEASE);
+    let attributes = attributes.of_key(record, version);
     body::json(
         StatusCode::OK,
         &KeyBundle { deletion, key, attributes, tags: record.tags.as_ref(), release_policy: policy.map(Policy::new) },
