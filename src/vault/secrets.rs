@@ -1,7 +1,6 @@
 //! Secrets: versioned values of up to 25,600 bytes.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -23,6 +22,10 @@ pub struct SecretRecord {
     pub attributes: Attributes,
     /// The tags, if any were ever set.
     pub tags: Option<Tags>,
+    /// The version made before this one; none for the first, and for versions whose records were written before this was
+    /// kept. It is kept so that a read does not have to look for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Version>,
 }
 
 impl Versioned for SecretRecord {
@@ -32,6 +35,10 @@ impl Versioned for SecretRecord {
 
     fn rotates(&self) -> bool {
         false
+    }
+
+    fn following(self, previous: Option<&Version>) -> Self {
+        Self { previous: previous.cloned(), ..self }
     }
 }
 
@@ -89,6 +96,7 @@ impl SecretChange {
             content_type: self.content_type.clone().or_else(|| current.content_type.clone()),
             attributes: current.attributes.changed(self.attributes, call.now),
             tags: self.tags.clone().or_else(|| current.tags.clone()),
+            previous: current.previous.clone(),
         }
     }
 }
@@ -108,10 +116,10 @@ impl Vaults {
             content_type: new.content_type.clone(),
             attributes: Attributes::new(new.attributes, call.now),
             tags: new.tags.clone(),
+            previous: None,
         };
         let material = Zeroizing::new(new.value.reveal().as_bytes().to_vec());
-        let (name, version) = self.secrets(call).add(name, &record, &material).await?;
-        Ok(Found { name, version, record: Arc::new(record) })
+        self.secrets(call).add(name, &record, &material).await
     }
 
     /// A version of a secret with its value, the latest when none is named. `nbf` and `exp` do not matter here: the

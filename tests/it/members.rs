@@ -114,7 +114,8 @@ async fn an_import_ignores_members_of_other_types() {
         assert_eq!((&key["kty"], &key["crv"]), (&json!("EC"), &json!("P-256")), "{body}");
         assert_eq!(key["key_ops"], json!(["sign", "verify"]));
     }
-    let oct = json!({"key": {"kty": "oct-HSM", "k": "AAAAAAAAAAAAAAAAAAAAAA", "crv": "none", "x": "!", "d": "!", "n": "!"}});
+    let oct =
+        json!({"key": {"kty": "oct-HSM", "k": "AAAAAAAAAAAAAAAAAAAAAA", "crv": "none", "x": "!", "d": "!", "n": "!"}});
     assert_eq!(world.ask(&format!("PUT /keys/k{NEW}"), &oct.to_string()).await.json()["key"]["kty"], "oct-HSM");
 }
 
@@ -166,8 +167,7 @@ const OPERATIONS: &[(&str, &[&str], Expected)] = &[
     ("oct-HSM", &["import"], Err(RSA_ALONE)),
 ];
 /// Public (Azure/AzureKeyVault issue 22).
-const EC_ALONE: &str =
-    r#"Unsupported key operation(s): "wrapKey", "encrypt". Supported values are "sign", "verify"."#;
+const EC_ALONE: &str = r#"Unsupported key operation(s): "wrapKey", "encrypt". Supported values are "sign", "verify"."#;
 const EC_IMPORT: &str = r#"Unsupported key operation(s): "import". Supported values are "sign", "verify"."#;
 const EC_EXPORT: &str = r#"Unsupported key operation(s): "export". Supported values are "sign", "verify"."#;
 const RSA_ALONE: &str = "Unsupported key operation(s): \"import\". Supported values are \"encrypt\", \"decrypt\", \

@@ -118,6 +118,70 @@ async fn an_update_changes_what_is_given_and_never_the_value() {
 }
 
 #[tokio::test]
+async fn a_bundle_names_the_version_before_from_2025_06_01_preview_on() {
+    const NEW: &str = "?api-version=2025-06-01-preview";
+    let world = World::new().await;
+    let set = async |value: &str| {
+        let set = world.ask(&format!("PUT /secrets/s{NEW}"), &format!(r#"{{"value":"{value}"}}"#)).await;
+        (set.version(), set.json()["previousVersion"].as_str().map(str::to_owned))
+    };
+    let (first, before_first) = set("one").await;
+    assert_eq!(before_first, None, "a first version has none");
+    let (second, before_second) = set("two").await;
+    assert_eq!(before_second.as_deref(), Some(&*first));
+    let (third, before_third) = set("three").await;
+    assert_eq!(before_third.as_deref(), Some(&*second));
+
+    let previous = async |line: String, body: &str| {
+        let answer = world.ask(&line, body).await;
+        assert_eq!(answer.status, 200, "{line}: {}", answer.text);
+        answer.json().get("previousVersion").map(|version| version.as_str().unwrap().to_owned())
+    };
+    for (path, expected) in
+        [("s", Some(&second)), (&*format!("s/{second}"), Some(&first)), (&format!("s/{first}"), None)]
+    {
+        for (line, body) in [("GET", ""), ("PATCH", r#"{"tags":{"a":"b"}}"#)] {
+            let given = previous(format!("{line} /secrets/{path}{NEW}"), body).await;
+            assert_eq!(given.as_ref(), expected, "{line} {path}");
+        }
+    }
+    for version in ["7.6", "2016-10-01"] {
+        assert_eq!(previous(format!("GET /secrets/s?api-version={version}"), "").await, None, "{version}");
+    }
+    for version in ["2025-07-01", "2026-04-01"] {
+        let given = previous(format!("GET /secrets/s?api-version={version}"), "").await;
+        assert_eq!(given.as_ref(), Some(&second), "{version}");
+    }
+    for line in ["GET /secrets", "GET /secrets/s/versions"] {
+        assert!(!world.ask(&format!("{line}{NEW}"), "").await.text.contains("previousVersion"), "{line}");
+    }
+
+    let blob = world.ask("POST /secrets/s/backup", "").await.text;
+    for line in ["DELETE /secrets/s", "GET /deletedsecrets/s", "POST /deletedsecrets/s/recover"] {
+        assert_eq!(previous(format!("{line}{NEW}"), "").await.as_ref(), Some(&second), "{line}");
+    }
+    for line in ["DELETE /secrets/s", "DELETE /deletedsecrets/s"] {
+        assert!(world.ask(line, "").await.status.is_success(), "{line}");
+    }
+    assert_eq!(previous(format!("POST /secrets/restore{NEW}"), &blob).await.as_ref(), Some(&second));
+    let (_, after_restore) = set("four").await;
+    assert_eq!(after_restore.as_ref(), Some(&third));
+}
+
+#[tokio::test]
+async fn a_name_that_was_purged_begins_anew() {
+    const NEW: &str = "?api-version=2025-07-01";
+    let world = World::new().await;
+    for _ in 0..2 {
+        let set = world.ask(&format!("PUT /secrets/s{NEW}"), r#"{"value":"v"}"#).await;
+        assert!(set.json().get("previousVersion").is_none(), "{}", set.text);
+        for line in ["DELETE /secrets/s", "DELETE /deletedsecrets/s"] {
+            assert!(world.ask(line, "").await.status.is_success(), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_content_type_is_for_certificates_secrets_and_newer_versions() {
     let world = World::new().await;
     world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
@@ -125,11 +189,14 @@ async fn another_content_type_is_for_certificates_secrets_and_newer_versions() {
         let line = format!("GET /secrets/s?api-version=2025-07-01&outContentType={kind}");
         assert_eq!(world.ask(&line, "").await.json()["value"], "v", "a plain secret is answered as it is");
     }
-    let refused = world.ask("GET /secrets/s?api-version=2026-04-01&outContentType=text/plain", "").await;
-    assert_eq!(
-        (refused.status.as_u16(), refused.header("x-keyhaven-detail")),
-        (400, "outContentType: use application/x-pkcs12 or application/x-pem-file")
-    );
+    for version in ["2025-06-01-preview", "2026-04-01"] {
+        let line = format!("GET /secrets/s?api-version={version}&outContentType=text/plain");
+        let refused = world.ask(&line, "").await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.header("x-keyhaven-detail")),
+            (400, "outContentType: use application/x-pkcs12 or application/x-pem-file")
+        );
+    }
     assert_eq!(world.ask("GET /secrets/s?api-version=7.6&outContentType=text/plain", "").await.status, 200);
 }
 

@@ -1,7 +1,5 @@
 //! Creating a key, or a new version of one: the slow work first, then one commit.
 
-use std::sync::Arc;
-
 use super::release::{self, ReleasePolicy};
 use super::{
     Attributes, Call, Found, GivenAttributes, KeyOperation, KeyRecord, KeySpec, KeyType, Public, Tags, Vaults,
@@ -64,8 +62,7 @@ impl Vaults {
         material: Material,
     ) -> Result<Found<KeyRecord>, Refusal> {
         let record = new.record(&key, call);
-        let (name, version) = self.keys(call).add(name, &record, &material).await?;
-        Ok(Found { name, version, record: Arc::new(record) })
+        self.keys(call).add(name, &record, &material).await
     }
 }
 

@@ -21,7 +21,7 @@ pub use spec::{KeySpec, SpecFault};
 pub use types::{KeyOperation, KeyType};
 
 use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags, Versioned};
-use super::{Call, Kind, Vaults};
+use super::{Call, Kind, Vaults, Version};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::{Family, Key, PublicKey, base64url};
 use release::ReleasePolicy;
@@ -107,6 +107,11 @@ impl Versioned for KeyRecord {
 
     fn rotates(&self) -> bool {
         !self.imported
+    }
+
+    /// A key says nothing of the version before.
+    fn following(self, _: Option<&Version>) -> Self {
+        self
     }
 }
 

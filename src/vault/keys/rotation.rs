@@ -90,9 +90,9 @@ impl Vaults {
         let rotate = |view: View| async move { keys.rotating(&view, name, spec, made, due).await };
         let added = self.records().update(rotate).await?;
         self.schedule_changed();
-        Ok(added.map(|(added, record)| {
+        Ok(added.map(|added| {
             self.told(added.event);
-            Found { name: added.name, version: added.version, record }
+            added.found
         }))
     }
 }
@@ -131,7 +131,7 @@ impl Objects<'_> {
         spec: KeySpec,
         made: &(Key, Material),
         due: Option<Timestamp>,
-    ) -> Result<Change<Option<(Adding, Arc<KeyRecord>)>>, Refusal> {
+    ) -> Result<Change<Option<Adding<KeyRecord>>>, Refusal> {
         if let Some(at) = due
             && !self.still_due(view, name, What::Rotate, at).await?
         {
@@ -143,9 +143,9 @@ impl Objects<'_> {
         }
         let (key, material) = made;
         let policy = self.rotation(view, &latest.name).await?;
-        let record = Arc::new(latest.record.next(key, policy.as_deref(), self.call.now));
-        let change = self.adding(view, name, record.as_ref(), material).await?;
-        Ok(Change { batch: change.batch, answer: Some((change.answer, record)) })
+        let record = latest.record.next(key, policy.as_deref(), self.call.now);
+        let change = self.adding(view, name, &record, material).await?;
+        Ok(Change { batch: change.batch, answer: Some(change.answer) })
     }
 }
 

@@ -21,11 +21,9 @@ pub(in super::super) struct Objects<'a> {
 }
 
 /// A version that is added.
-pub(in super::super) struct Adding {
-    /// The object's name as it was first written.
-    pub(in super::super) name: ObjectName,
-    /// The version's id.
-    pub(in super::super) version: Version,
+pub(in super::super) struct Adding<T> {
+    /// The version.
+    pub(in super::super) found: Found<T>,
     /// The number of the event that tells of it.
     pub(in super::super) event: u64,
 }
@@ -63,14 +61,14 @@ impl Objects<'_> {
         }
     }
 
-    /// Adds a version, the object too if it is new; answers the name as it was first written, and the version's id.
-    /// An id that is in use (a seed gives the same ones at every start) is never given again.
+    /// Adds a version, the object too if it is new; answers the version. An id that is in use (a seed gives the same ones
+    /// at every start) is never given again.
     pub(in super::super) async fn add<T: Versioned>(
         &self,
         name: &ObjectName,
         record: &T,
         material: &Zeroizing<Vec<u8>>,
-    ) -> Result<(ObjectName, Version), Refusal> {
+    ) -> Result<Found<T>, Refusal> {
         self.settle(name).await?;
         let _turn = self.vaults.turn(&self.head_key(name)).await;
         self.reclaim(name).await?;
@@ -78,7 +76,7 @@ impl Objects<'_> {
         let added = self.vaults.records().update(add).await?;
         self.vaults.told(added.event);
         self.vaults.schedule_changed();
-        Ok((added.name, added.version))
+        Ok(added.found)
     }
 
     /// The change that adds a version, schedules what happens to it, and tells of it.
@@ -88,9 +86,10 @@ impl Objects<'_> {
         name: &ObjectName,
         record: &T,
         material: &Zeroizing<Vec<u8>>,
-    ) -> Result<Change<Adding>, Refusal> {
+    ) -> Result<Change<Adding<T>>, Refusal> {
         let version = self.free_version(view, name).await?;
-        let head = self.head_with(view, name, &version).await?;
+        let (head, previous) = self.head_with(view, name, &version).await?;
+        let record = record.clone().following(previous.as_ref());
         let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
         let seen = [&self.head_key(name), &self.deleted_key(name), &key];
         let batch = self
@@ -98,13 +97,14 @@ impl Objects<'_> {
             .await?
             .expect(place.clone(), 0)
             .put(self.head_key(name), encode(&head)?)
-            .put(key, encode(record)?)
+            .put(key, encode(&record)?)
             .put(place, material.clone());
-        let batch = self.scheduling_anew(view, batch, (&head.name, &version, record)).await?;
+        let batch = self.scheduling_anew(view, batch, (&head.name, &version, &record)).await?;
         let about = About::new(self.kind, &head.name, &version, record.attributes());
         let event = Event::of_version(&self.call.vault.name, Happened::NewVersionCreated, about, self.call.now);
         let (batch, event) = self.vaults.telling(view, batch, &event).await?;
-        Ok(Change { batch, answer: Adding { name: head.name, version, event } })
+        let found = Found { name: head.name, version, record: Arc::new(record) };
+        Ok(Change { batch, answer: Adding { found, event } })
     }
 
     async fn free_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
@@ -116,11 +116,16 @@ impl Objects<'_> {
         }
     }
 
-    /// The head with one version more.
-    async fn head_with(&self, view: &View, name: &ObjectName, version: &Version) -> Result<Head, Refusal> {
+    /// The head with one version more, and the version that was the latest until then.
+    async fn head_with(
+        &self,
+        view: &View,
+        name: &ObjectName,
+        version: &Version,
+    ) -> Result<(Head, Option<Version>), Refusal> {
         match self.state(view, name).await? {
-            State::Live(head) => Ok(head.with(version)),
-            State::Free => Ok(Head::new(name, version)),
+            State::Live(head) => Ok((head.with(version), Some(head.latest.clone()))),
+            State::Free => Ok((Head::new(name, version), None)),
             taken => Err(self.taken(name, &taken)),
         }
     }

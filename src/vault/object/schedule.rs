@@ -19,12 +19,16 @@ use crate::store::{Batch, Key};
 const NOTICE: i64 = 30 * 86_400;
 
 /// A version's record, as far as what happens by itself follows from it.
-pub(in super::super) trait Versioned: Record {
+pub(in super::super) trait Versioned: Record + Clone {
     /// Its attributes.
     fn attributes(&self) -> &Attributes;
 
     /// Whether the server may make the version that follows it.
     fn rotates(&self) -> bool;
+
+    /// This record, for a version that follows `previous`; none is the object's first.
+    #[must_use]
+    fn following(self, previous: Option<&Version>) -> Self;
 }
 
 /// What is to happen to the latest version of an object.

@@ -137,11 +137,9 @@ pub(in super::super) fn unsupported(fault: &OperationsFault) -> ApiError {
         operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
     };
     let text = match fault {
-        OperationsFault::Unsupported { given, supported } => format!(
-            "Unsupported key operation(s): {}. Supported values are {}.",
-            listed(given),
-            listed(supported)
-        ),
+        OperationsFault::Unsupported { given, supported } => {
+            format!("Unsupported key operation(s): {}. Supported values are {}.", listed(given), listed(supported))
+        }
         OperationsFault::ImportWithOthers => {
             "The key operation import cannot be combined with others: give it alone, or leave it out.".to_owned()
         }

@@ -3,13 +3,14 @@
 use hyper::StatusCode;
 use serde::Serialize;
 
+use super::super::api_version::ApiVersion;
 use super::super::attributes::AttributesOut;
 use super::super::deletion::DeletionOut;
 use super::super::exchange::Exchange;
 use crate::http::{Response, body};
-use crate::vault::Kind;
 use crate::vault::object::{Found, Removed, Tags};
 use crate::vault::secrets::SecretRecord;
+use crate::vault::{Kind, Version};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +25,8 @@ struct SecretBundle<'a> {
     attributes: AttributesOut,
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a Tags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_version: Option<&'a str>,
 }
 
 /// A secret with its value.
@@ -49,6 +52,7 @@ fn described(
 ) -> Response {
     let record = &*found.record;
     let recovery = exchange.call.vault.recovery();
+    let previous = record.previous.as_ref().filter(|_| exchange.api_version >= ApiVersion::PREVIOUS_VERSION);
     let bundle = SecretBundle {
         deletion,
         value,
@@ -56,6 +60,7 @@ fn described(
         id: exchange.id(Kind::Secret, &found.name, Some(&found.version)),
         attributes: AttributesOut::new(&record.attributes, recovery, exchange.api_version),
         tags: record.tags.as_ref(),
+        previous_version: previous.map(Version::as_str),
     };
     body::json(StatusCode::OK, &bundle)
 }
