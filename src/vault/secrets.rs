@@ -235,3 +235,16 @@ impl Vaults {
         self.objects(call, Kind::Secret)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_before_has_no_previous_version_and_gets_none() {
+        let text = r#"{"content_type":null,"attributes":{"enabled":true,"nbf":null,"exp":null,"created":1,"updated":1},"tags":null}"#;
+        let record: SecretRecord = serde_json::from_str(text).unwrap();
+        assert_eq!(record.previous, None);
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+    }
+}

@@ -48,5 +48,6 @@ mod takeover;
 mod tls;
 mod types;
 mod update;
+mod versions;
 #[expect(unreachable_pub, reason = "the tests' own toolbox")]
 mod world;
