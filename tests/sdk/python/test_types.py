@@ -87,6 +87,26 @@ def test_the_server_verifies_what_others_signed(keys, remotely):
         assert remotely(ours).verify(algorithm, digest(hash_algorithm), signature).is_valid is True
 
 
+def test_a_curve_under_its_older_name_has_its_own_algorithm(keys, remotely):
+    """As `az keyvault key import` names the curve of every secp256k1 key."""
+    from importable import ec_jwk
+
+    theirs = ec.generate_private_key(ec.SECP256K1())
+    ours = keys.import_key("older-name", ec_jwk(theirs, "SECP256K1"))
+    assert ours.key.crv == "SECP256K1"
+    with pytest.raises(HttpResponseError, match="uses curve 'SECP256K1', and algorithm 'ES256K' can only be used"):
+        remotely(ours).sign(SignatureAlgorithm.es256_k, digest(SHA256()))
+    signature = remotely(ours).sign("ECDSA256", digest(SHA256())).signature
+    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    theirs.public_key().verify(utils.encode_dss_signature(r, s), MESSAGE, ec.ECDSA(SHA256()))
+
+
+def test_a_key_cannot_have_the_operations_of_another_type(keys):
+    refused = r'Unsupported key operation\(s\): "wrapKey", "encrypt". Supported values are "sign", "verify".'
+    with pytest.raises(HttpResponseError, match=refused):
+        keys.create_ec_key("wrapping", key_operations=["wrapKey", "sign", "encrypt"])
+
+
 @pytest.mark.parametrize("size", [128, 192, 256])
 class TestSymmetric:
     """A key that was imported, so that both sides have it."""
