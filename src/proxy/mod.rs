@@ -1,6 +1,7 @@
 //! The takeover: an HTTP proxy on loopback. Connections to taken-over names end in this server, as if it were the
 //! cloud; any other name is reached untouched. It knows no vaults: which names are taken over, it is told.
 
+mod address;
 mod carry;
 mod connect;
 mod former;

@@ -14,9 +14,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Refused;
+use super::address::{forms, is_link_local};
 use super::carry::Stream;
 use super::former::Former;
-use super::target::{Target, is_link_local};
+use super::target::Target;
 
 /// Where connections may go.
 pub(super) struct Reach {
@@ -151,17 +152,20 @@ async fn resolve(target: &Target) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Whether `address` leads to the listener `own`. Linux answers all of 127.0.0.0/8, and an unspecified target, on
-/// loopback; a listener on every address answers on each that this machine has.
+/// Whether `address` leads to the listener `own`, in any form.
 fn is_own(own: SocketAddr, address: SocketAddr) -> bool {
-    let (listening, asked) = (own.ip().to_canonical(), address.ip().to_canonical());
+    own.port() == address.port() && forms(address.ip()).any(|asked| leads_to(own.ip().to_canonical(), asked))
+}
+
+/// Whether who connects to `asked` reaches a listener on `listening`. Linux answers all of 127.0.0.0/8, and an unspecified
+/// target, on loopback; a listener on every address answers on each that this machine has.
+fn leads_to(listening: IpAddr, asked: IpAddr) -> bool {
     let here = asked.is_loopback() || asked.is_unspecified();
-    let reached = if listening.is_unspecified() {
+    if listening.is_unspecified() {
         here || is_this_machines(asked)
     } else {
         listening == asked || (here && listening.is_loopback())
-    };
-    own.port() == address.port() && reached
+    }
 }
 
 /// Only an address of this machine can be bound.
@@ -186,14 +190,22 @@ fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Ref
 
 #[cfg(test)]
 mod tests {
+    use super::super::address::tests::every_form;
     use super::*;
 
     #[test]
     fn own_listeners_are_known_in_every_spelling() {
         let own = |own: &str, asked: &str| is_own(own.parse().unwrap(), asked.parse().unwrap());
-        for asked in
-            ["127.0.0.1:8443", "127.9.9.9:8443", "0.0.0.0:8443", "[::1]:8443", "[::]:8443", "[::ffff:127.0.0.1]:8443"]
-        {
+        for asked in [
+            "127.0.0.1:8443",
+            "127.9.9.9:8443",
+            "0.0.0.0:8443",
+            "[::1]:8443",
+            "[::]:8443",
+            "[::ffff:127.0.0.1]:8443",
+            "[::ffff:0:127.0.0.1]:8443",
+            "[64:ff9b::7f00:1]:8443",
+        ] {
             assert!(own("127.0.0.1:8443", asked), "{asked}");
             assert!(own("0.0.0.0:8443", asked), "{asked}");
         }
@@ -201,5 +213,19 @@ mod tests {
         assert!(!own("192.0.2.7:8443", "127.0.0.1:8443"));
         assert!(!own("127.0.0.1:8443", "127.0.0.1:8444"));
         assert!(!own("0.0.0.0:443", "192.0.2.7:443"), "a listener on every address is not every host");
+    }
+
+    #[test]
+    fn a_name_that_resolves_to_any_form_of_a_link_local_address_is_refused() {
+        let reach = Reach { own: vec![], former: Former::default(), patience: Duration::from_secs(1) };
+        let target = Target::of_absolute(&"http://rebound.example/".parse().unwrap()).unwrap();
+        let forms = every_form([169, 254, 169, 254].into(), 0x2001_0db8_u128 << 96).into_iter().map(IpAddr::V6);
+        for address in forms.chain([IpAddr::from([168, 63, 129, 16])]) {
+            let refused = reach.permit(&target, (address, 80).into()).unwrap_err();
+            assert_eq!(
+                refused.why, "rebound.example:80 is refused: link-local addresses are never forwarded.",
+                "{address}"
+            );
+        }
     }
 }

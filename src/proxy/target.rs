@@ -1,11 +1,12 @@
 //! What a client asks the proxy for: a host and a port, read so strictly that no second spelling of an address is left
 //! for a resolver to understand.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::{StatusCode, Uri};
 
 use super::Refused;
+use super::address::is_loopback;
 use crate::http::authority::Authority;
 
 /// The address of the cloud's metadata service.
@@ -76,7 +77,7 @@ impl Target {
 
     /// Whether this is on this machine: not for another proxy to reach.
     pub(super) fn is_loopback(&self) -> bool {
-        self.is_localhost() || self.address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
+        self.is_localhost() || self.address.is_some_and(is_loopback)
     }
 
     /// `http://HOST:PORT/` or with another scheme, for rules that read URLs.
@@ -93,28 +94,6 @@ impl std::fmt::Display for Target {
             write!(f, "{}:{}", self.host, self.port)
         }
     }
-}
-
-/// Why an address is never connected to, whatever its form: a NAT64 gateway or a tunnel would make IPv4 of it again.
-pub(super) fn is_link_local(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_near(address),
-        IpAddr::V6(address) => address.is_unicast_link_local() || embedded(address).into_iter().any(is_near),
-    }
-}
-
-/// Link-local, or the second address under which a virtual machine of Azure finds its host (WireServer).
-fn is_near(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address == Ipv4Addr::new(168, 63, 129, 16)
-}
-
-/// The IPv4 addresses that an IPv6 address may stand for: compatible and NAT64 (the last four bytes), 6to4.
-fn embedded(address: Ipv6Addr) -> [Ipv4Addr; 2] {
-    let bytes = address.octets();
-    let at = |start: usize| Ipv4Addr::new(bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]);
-    let last = if bytes[..12] == [0; 12] || bytes.starts_with(&[0, 0x64, 0xff, 0x9b]) { 12 } else { 0 };
-    let six_to_four = if bytes.starts_with(&[0x20, 0x02]) { 2 } else { 0 };
-    [at(last), at(six_to_four)]
 }
 
 /// Whether `host` is a host name. One whose last label is a number is not: resolvers read `0177.1`, `0x7f000001` and
@@ -171,17 +150,5 @@ mod tests {
     fn an_address_with_a_final_dot_is_one() {
         assert_eq!(connect("169.254.169.254.:80").unwrap().address(), Some(METADATA));
         assert_eq!(connect("[::ffff:169.254.169.254]:80").unwrap().address(), Some(METADATA));
-    }
-
-    #[test]
-    fn link_local_is_known_in_every_form() {
-        for text in
-            ["169.254.1.1", "fe80::1", "::ffff:169.254.1.1", "::169.254.1.1", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"]
-        {
-            assert!(is_link_local(text.parse().unwrap()), "{text}");
-        }
-        for text in ["127.0.0.1", "::1", "8.8.8.8", "2001:db8::a9fe:a9fe"] {
-            assert!(!is_link_local(text.parse().unwrap()), "{text}");
-        }
     }
 }

@@ -58,6 +58,14 @@ async fn link_local_addresses_are_refused() {
         "[::169.254.169.254]:80",
         "[64:ff9b::a9fe:a9fe]:80",
         "[2002:a9fe:a9fe::1]:80",
+        "[::ffff:0:a9fe:a9fe]:80",
+        "[2001:db8::5efe:169.254.169.254]:80",
+        "[2001:db8::200:5efe:169.254.169.254]:443",
+        "[2001:0:a9fe:a9fe::1]:80",
+        "[2001:0:808:808:0:f000:5601:5601]:80",
+        "[64:ff9b:1::a9fe:a9fe]:80",
+        "[64:ff9b:1:a9fe:a9:fe00::]:80",
+        "[::ffff:0:168.63.129.16]:80",
     ] {
         assert_eq!(connect(&world, target).await.0, "HTTP/1.1 403 Forbidden", "{target}");
     }
