@@ -47,7 +47,7 @@ pub use credentials::{Credentials, variable_of};
 pub use data::{DataError, Storage};
 pub use ready::Ready;
 pub use takeover::{Part, Takeover};
-pub use trust::{STORE_PASSWORD, bundle, trust_store};
+pub use trust::{STORE_PASSWORD, authorities_in, bundle, trust_store};
 pub use variables::Variables;
 
 use data::{Claimed, Data};

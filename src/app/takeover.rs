@@ -5,14 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::site::Site;
-use super::{StartError, failed};
+use super::{StartError, failed, trust};
 use crate::doors::{arm, entra, vault};
 use crate::http::Answer;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
 use crate::http::server::Stopping;
 use crate::http::tls::Leaves;
-use crate::proxy::{Former, Meaning, Names, Proxy, Settings, Streamed, Tally};
+use crate::proxy::{Former, Meaning, Names, Proxy, Roots, Settings, Streamed, Tally};
 
 /// The cloud's domains: names below them that are not emulated are not let through by accident. The last is where `az`
 /// and other tools of the cloud send what they were used for.
@@ -84,6 +84,9 @@ pub struct Takeover {
     pub pass: Vec<String>,
     /// The proxy that was set before.
     pub former: Former,
+    /// Files with certificate authorities that are trusted besides the system's, when this server asks another one over TLS
+    /// for a program that leaves that to its proxy.
+    pub authorities: Vec<String>,
 }
 
 impl Default for Takeover {
@@ -94,6 +97,7 @@ impl Default for Takeover {
             offline: false,
             pass: vec![],
             former: Former::default(),
+            authorities: vec![],
         }
     }
 }
@@ -163,6 +167,7 @@ impl Site {
             metadata: takeover.has_entra().then_some(metadata),
             offline: takeover.offline,
             former: takeover.former.clone(),
+            roots: roots(takeover.authorities.clone()),
             names: names(takeover),
             answer: data_plane,
             leaves,
@@ -187,6 +192,11 @@ impl Site {
         let leaves = Leaves::new(ca, ours, vec![], self.plan.limits.minted_leaves, clock);
         Ok(Arc::new(leaves.map_err(failed)?))
     }
+}
+
+/// The system's certificate authorities and those in `files`, read when they are needed.
+fn roots(files: Vec<String>) -> Roots {
+    Arc::new(move || trust::roots(&files))
 }
 
 fn names(takeover: Takeover) -> Names {

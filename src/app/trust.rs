@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use pem::Pem;
+use rustls::RootCertStore;
 
 use super::data::make_dir;
 use super::{StartError, Variables, failed};
@@ -30,7 +31,16 @@ pub(super) struct Published {
 
 /// The files that the environment names already.
 pub(super) fn former() -> Vec<String> {
-    let mut files: Vec<String> = VARIABLES.iter().filter_map(|name| std::env::var(name).ok()).collect();
+    files_named(|name| std::env::var(name).ok())
+}
+
+/// The files with certificate authorities that these environment variables name.
+pub fn authorities_in(variables: &Variables) -> Vec<String> {
+    files_named(|name| variables.get(name).cloned())
+}
+
+fn files_named(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut files: Vec<String> = VARIABLES.iter().filter_map(|name| value(name)).collect();
     files.retain(|file| !file.is_empty());
     files.sort();
     files.dedup();
@@ -103,6 +113,14 @@ pub fn bundle(former: &[String], ours: &[&str]) -> String {
     let once = blocks.iter().filter(|block| seen.insert(block.contents()));
     let line_feed = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     once.map(|block| pem::encode_config(block, line_feed)).collect()
+}
+
+/// The certificates of [`bundle`] for the files `former`, for this program's own use. One that cannot be read is left out.
+pub(super) fn roots(former: &[String]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let certificates = certificates(bundle(former, &[]).as_bytes());
+    roots.add_parsable_certificates(certificates.into_iter().map(|block| block.into_contents().into()));
+    roots
 }
 
 /// The system's roots: its one bundle where it has one (reading a directory of them takes 100 ms), else what the

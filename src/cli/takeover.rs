@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::{Failure, address, environment};
-use crate::app::{Former, Part, Takeover};
+use crate::app::{self, Former, Part, Takeover};
 
 /// What the proxy does.
 #[derive(Debug, Args)]
@@ -51,9 +51,10 @@ impl TakeoverArgs {
         if self.offline && !self.pass.is_empty() {
             return Err(Failure::usage("--offline lets nothing out, --pass does: give one of them"));
         }
-        let former = if self.offline { Ok(Former::default()) } else { Former::of(&environment::current()) };
-        let takeover =
-            Takeover { offline: self.offline, former: former.map_err(Failure::usage)?, ..Takeover::default() };
+        let own = environment::current();
+        let former = if self.offline { Former::default() } else { Former::of(&own).map_err(Failure::usage)? };
+        let authorities = app::authorities_in(&own);
+        let takeover = Takeover { offline: self.offline, former, authorities, ..Takeover::default() };
         let parts = if self.takeover.is_empty() { takeover.parts.clone() } else { self.takeover.clone() };
         Takeover { parts, ..takeover }.passing(&self.pass).map_err(|why| Failure::usage(format!("--pass {why}")))
     }

@@ -10,11 +10,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
+use super::absolute::only_https_port;
 use super::carry::{Replayed, Stream, carry};
 use super::peek::{Beginning, Peek};
 use super::tally::Fate;
 use super::target::Target;
-use super::{HTTPS, Leads, Meaning, Proxy, Refused, refused};
+use super::{HTTPS, Leads, Meaning, Proxy, Refused};
 use crate::http::server::Door;
 use crate::http::{Answer, Arrival, Request, Response, body, tls};
 
@@ -41,11 +42,10 @@ impl Proxy {
     ) -> Result<Response, Refused> {
         let host = target.host();
         let (fate, end) = match self.leads(target)? {
-            Leads::Here if target.port() != HTTPS => {
-                let why = format!("{host} is Keyhaven itself, on port {HTTPS} alone.");
-                return Err(refused(StatusCode::FORBIDDEN, why));
+            Leads::Here => {
+                only_https_port(target)?;
+                (Fate::TakenOver, End::Here(self.stand_in(host)))
             }
-            Leads::Here => (Fate::TakenOver, End::Here(self.stand_in(host))),
             Leads::Metadata(answer) => (Fate::TakenOver, End::Here(self.door(answer))),
             Leads::On if target.address().is_some() && target.port() == HTTPS => {
                 (Fate::Tunnelled, End::Named(target.clone()))

@@ -1,14 +1,18 @@
 //! The takeover: an HTTP proxy on loopback. Connections to taken-over names end in this server, as if it were the
 //! cloud; any other name is reached untouched. It knows no vaults: which names are taken over, it is told.
 
+mod absolute;
 mod address;
 mod carry;
 mod connect;
 mod former;
 mod forward;
+mod hop;
 mod metadata;
+mod moving;
 mod peek;
 mod reach;
+mod secure;
 mod tally;
 mod target;
 
@@ -27,13 +31,13 @@ use crate::http::server::Stopping;
 use crate::http::tls::{self, Leaves};
 use crate::http::{Answer, Arrival, BoxError, Request, Response, body};
 
-use carry::Watch;
-use forward::Way;
 use reach::Reach;
+use secure::Secure;
 use tally::Fate;
 use target::{METADATA, Target};
 
 pub use former::Former;
+pub use secure::Roots;
 pub use tally::{Report, Tally};
 
 /// Cloud names are taken over on this port.
@@ -72,6 +76,8 @@ pub struct Settings {
     pub own: Vec<SocketAddr>,
     /// The proxy that was set before.
     pub former: Former,
+    /// What a server must be certified by that is asked over TLS for a client.
+    pub roots: Roots,
     /// Whether everything is refused that this machine does not answer itself.
     pub offline: bool,
     /// Counts what goes through.
@@ -87,6 +93,7 @@ pub struct Proxy {
     set: Settings,
     tls: Arc<ServerConfig>,
     reach: Reach,
+    secure: Secure,
     places: Arc<Semaphore>,
 }
 
@@ -116,8 +123,9 @@ impl Proxy {
         let tls = tls::config(set.leaves.clone())?;
         let patience = set.limits.connect_timeout;
         let reach = Reach { own: set.own.clone(), former: set.former.clone(), patience };
+        let secure = Secure::new(set.roots.clone(), patience);
         let places = Arc::new(Semaphore::new(set.limits.tunnels));
-        Ok(Self { set, tls, reach, places })
+        Ok(Self { set, tls, reach, secure, places })
     }
 
     /// Answers a request made to the proxy.
@@ -126,36 +134,10 @@ impl Proxy {
         let target = if is_connect { Target::of_connect(request.uri()) } else { Target::of_absolute(request.uri()) };
         let answered = match &target {
             Ok(target) if is_connect => self.connect(request, arrival, target).await.map(streamed),
-            Ok(target) => self.forward(request, arrival, target).await,
+            Ok(target) => self.absolute(request, arrival, target).await,
             Err(refused) => Err(Refused { status: refused.status, why: refused.why.clone() }),
         };
         answered.unwrap_or_else(|refused| self.refuse(&refused, target.ok().as_ref()))
-    }
-
-    /// A request in absolute form.
-    async fn forward(
-        &self,
-        request: Request,
-        arrival: Arrival,
-        target: &Target,
-    ) -> Result<Response<Streamed>, Refused> {
-        match self.leads(target)? {
-            Leads::Here => Err(refused(
-                StatusCode::BAD_REQUEST,
-                format!("{0} is asked over TLS: write https://{0}.", target.host()),
-            )),
-            Leads::Metadata(answer) => {
-                self.count(Fate::TakenOver, target.host());
-                Ok(streamed(answer(request, Arrival { taken_over: true, ..arrival }).await))
-            }
-            Leads::On => {
-                let place = self.place()?;
-                let (stream, proxy) = self.reach.plain(target).await?;
-                self.count(Fate::Tunnelled, target.host());
-                let watch = Watch::new(self.set.limits.tunnel_idle);
-                Way { stream, proxy, watch, place }.send(request, target).await
-            }
-        }
     }
 
     /// Where `target` leads, or why it is refused.

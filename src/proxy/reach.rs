@@ -42,13 +42,13 @@ impl Reach {
     }
 
     /// A connection that requests for `target` in absolute form go out on, and the proxy it leads to, if it does.
-    pub(super) async fn plain(&self, target: &Target) -> Result<(TcpStream, Option<Intercept>), Refused> {
+    pub(super) async fn plain(&self, target: &Target) -> Result<(Box<dyn Stream>, Option<Intercept>), Refused> {
         match self.former("http", target).await? {
             Some((found, proxy)) => {
                 let stream = self.straight(&proxy).await.map_err(|refused| beyond(target, refused))?;
-                Ok((stream, Some(found)))
+                Ok((Box::new(stream), Some(found)))
             }
-            None => Ok((self.straight(target).await?, None)),
+            None => Ok((Box::new(self.straight(target).await?), None)),
         }
     }
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::{StatusCode, Uri};
 
-use super::Refused;
 use super::address::is_loopback;
+use super::{HTTP, HTTPS, Refused};
 use crate::http::authority::Authority;
 
 /// The address of the cloud's metadata service.
@@ -33,13 +33,15 @@ impl Target {
 
     /// What the absolute form of an HTTP request asks for.
     pub(super) fn of_absolute(uri: &Uri) -> Result<Self, Refused> {
-        let authority = match uri.scheme_str() {
-            Some("http") => uri.authority().and_then(|authority| Authority::parse(authority.as_str())),
-            Some(_) => return Err(malformed("Use CONNECT for anything but http://.")),
+        let usual_port = match uri.scheme_str() {
+            Some("http") => HTTP,
+            Some("https") => HTTPS,
+            Some(_) => return Err(malformed("Use CONNECT for anything but http:// and https://.")),
             None => return Err(malformed("This is a proxy: set it as HTTPS_PROXY and HTTP_PROXY.")),
         };
+        let authority = uri.authority().and_then(|authority| Authority::parse(authority.as_str()));
         let authority = authority.ok_or_else(|| malformed("The host of this URL is malformed."))?;
-        Self::new(&authority, authority.port().unwrap_or(80))
+        Self::new(&authority, authority.port().unwrap_or(usual_port))
     }
 
     fn new(authority: &Authority, port: u16) -> Result<Self, Refused> {

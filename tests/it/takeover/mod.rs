@@ -5,6 +5,7 @@ mod descriptors;
 mod former;
 mod hostile;
 mod plain;
+mod secure;
 mod tunnels;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use keyhaven::config::Config;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -70,7 +71,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
 }
 
 /// An HTTP head, with the blank line that ends it.
-async fn head(stream: &mut TcpStream) -> String {
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());

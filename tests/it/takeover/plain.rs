@@ -191,8 +191,8 @@ async fn who_takes_the_proxy_for_a_server_is_told_what_it_is() {
     let address = world.server.ready.proxy.clone().unwrap();
     let answer = world.plain(&address, "/", &[]).await;
     assert_eq!(answer.exactly(), "400 This is a proxy: set it as HTTPS_PROXY and HTTP_PROXY.\n");
-    let answer = world.plain(&address, "https://example.com/", &[]).await;
-    assert_eq!(answer.exactly(), "400 Use CONNECT for anything but http://.\n");
+    let answer = world.plain(&address, "ftp://example.com/", &[]).await;
+    assert_eq!(answer.exactly(), "400 Use CONNECT for anything but http:// and https://.\n");
 }
 
 #[tokio::test]

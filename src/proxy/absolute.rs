@@ -1,0 +1,78 @@
+//! Requests in absolute form: `GET http://HOST/PATH`, and `GET https://HOST/PATH`, which axios up to 1.13 and others send
+//! to a proxy instead of `CONNECT`. One connection may carry requests for several hosts; each is decided by its own URL.
+
+use hyper::StatusCode;
+use hyper::header::HOST;
+
+use super::carry::Watch;
+use super::forward::Way;
+use super::tally::Fate;
+use super::target::Target;
+use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop, refused, streamed};
+use crate::http::{Arrival, Request, Response};
+
+impl Proxy {
+    /// Answers a request whose URL names `target`.
+    pub(super) async fn absolute(
+        &self,
+        request: Request,
+        arrival: Arrival,
+        target: &Target,
+    ) -> Result<Response<Streamed>, Refused> {
+        let host = target.host();
+        let is_secure = request.uri().scheme_str() == Some("https");
+        match self.leads(target)? {
+            Leads::Here if is_secure => self.answer_here(request, arrival, target).await,
+            Leads::Here => {
+                let why = format!("{host} is asked over TLS: write https://{host}.");
+                Err(refused(StatusCode::BAD_REQUEST, why))
+            }
+            Leads::Metadata(_) if is_secure => {
+                let why = format!("{host} is asked without TLS: write http://{host}.");
+                Err(refused(StatusCode::BAD_REQUEST, why))
+            }
+            Leads::Metadata(answer) => {
+                self.count(Fate::TakenOver, host);
+                Ok(streamed(answer(request, Arrival { taken_over: true, ..arrival }).await))
+            }
+            Leads::On => self.send_on(request, target, is_secure).await,
+        }
+    }
+
+    /// Answers for a name that is taken over, with the request as it would have come inside `CONNECT`.
+    async fn answer_here(
+        &self,
+        mut request: Request,
+        arrival: Arrival,
+        target: &Target,
+    ) -> Result<Response<Streamed>, Refused> {
+        only_https_port(target)?;
+        hop::strip(request.headers_mut());
+        let host = hop::host_field(request.uri())?;
+        request.headers_mut().insert(HOST, host);
+        *request.uri_mut() = hop::origin_form(request.uri())?;
+        self.count(Fate::TakenOver, target.host());
+        Ok(streamed((self.set.answer)(request, Arrival { taken_over: true, ..arrival }).await))
+    }
+
+    /// Sends the request to `target`, over TLS when its URL says `https`.
+    async fn send_on(&self, request: Request, target: &Target, is_secure: bool) -> Result<Response<Streamed>, Refused> {
+        let place = self.place()?;
+        let (stream, proxy) = match is_secure {
+            true => (self.secure.over(self.reach.tunnel(target).await?, target).await?, None),
+            false => self.reach.plain(target).await?,
+        };
+        self.count(Fate::Tunnelled, target.host());
+        let watch = Watch::new(self.set.limits.tunnel_idle);
+        Way { stream, proxy, watch, place }.send(request, target).await
+    }
+}
+
+/// Refuses every port of a taken-over name but the one that the cloud answers on.
+pub(super) fn only_https_port(target: &Target) -> Result<(), Refused> {
+    if target.port() == HTTPS {
+        return Ok(());
+    }
+    let why = format!("{} is Keyhaven itself, on port {HTTPS} alone.", target.host());
+    Err(refused(StatusCode::FORBIDDEN, why))
+}
