@@ -288,7 +288,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     if let Some(tcp) = sockets.proxy {
         let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
         let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
-        tasks.push(tokio::spawn(listener.serve(stopping.clone())));
+        tasks.push(tokio::spawn(listener.serve_noting(Some(made.unread.clone()), stopping.clone())));
         proxied = Some(made);
     }
     tasks.push(site.parts.keep_issuer());

@@ -71,6 +71,9 @@ impl Stopping {
     }
 }
 
+/// Called with the reason why a request could not be read as HTTP; it has been answered.
+pub type Unread = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// One listener.
 pub struct Listener<B = Full<Bytes>> {
     /// Where it listens.
@@ -85,9 +88,14 @@ pub struct Listener<B = Full<Bytes>> {
 
 impl<B: Payload> Listener<B> {
     /// Accepts connections until told to stop.
-    pub async fn serve(self, mut stopping: Stopping) {
+    pub async fn serve(self, stopping: Stopping) {
+        self.serve_noting(None, stopping).await;
+    }
+
+    /// The same, and `unread` is called for each request that is not HTTP.
+    pub async fn serve_noting(self, unread: Option<Unread>, mut stopping: Stopping) {
         let places = Arc::new(Semaphore::new(self.limits.connections));
-        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits: self.limits });
+        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits: self.limits, unread });
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             tokio::select! {
@@ -112,6 +120,8 @@ pub struct Door<B = Full<Bytes>> {
     pub answer: Answer<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// Called for each request that is not HTTP.
+    pub unread: Option<Unread>,
 }
 
 impl<B: Payload> Door<B> {
@@ -171,7 +181,12 @@ impl<B: Payload> Door<B> {
         let mut ending = false;
         loop {
             tokio::select! {
-                _ = connection.as_mut() => return,
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        self.note_unread(&*error);
+                    }
+                    return;
+                }
                 () = stopping.told(), if !ending => {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
@@ -186,6 +201,13 @@ impl<B: Payload> Door<B> {
                     false => {}
                 },
             }
+        }
+    }
+
+    fn note_unread(&self, error: &(dyn std::error::Error + Send + Sync + 'static)) {
+        let unreadable = error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse());
+        if let (Some(error), Some(unread)) = (unreadable, &self.unread) {
+            unread(&error.to_string());
         }
     }
 

@@ -2,14 +2,14 @@
 //! to a proxy instead of `CONNECT`. One connection may carry requests for several hosts; each is decided by its own URL.
 
 use hyper::StatusCode;
-use hyper::header::HOST;
+use hyper::header::{EXPECT, HOST};
 
 use super::carry::Watch;
 use super::forward::Way;
 use super::tally::Fate;
 use super::target::Target;
 use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop, refused, streamed};
-use crate::http::{Arrival, Request, Response};
+use crate::http::{Arrival, Request, Response, body};
 
 impl Proxy {
     /// Answers a request whose URL names `target`.
@@ -19,23 +19,40 @@ impl Proxy {
         arrival: Arrival,
         target: &Target,
     ) -> Result<Response<Streamed>, Refused> {
-        let host = target.host();
         let is_secure = request.uri().scheme_str() == Some("https");
-        match self.leads(target)? {
-            Leads::Here if is_secure => self.answer_here(request, arrival, target).await,
-            Leads::Here => {
-                let why = format!("{host} is asked over TLS: write https://{host}.");
-                Err(refused(StatusCode::BAD_REQUEST, why))
-            }
-            Leads::Metadata(_) if is_secure => {
-                let why = format!("{host} is asked without TLS: write http://{host}.");
-                Err(refused(StatusCode::BAD_REQUEST, why))
-            }
-            Leads::Metadata(answer) => {
-                self.count(Fate::TakenOver, host);
+        match self.leads_to(target, is_secure) {
+            Ok(Leads::Here) => self.answer_here(request, arrival, target).await,
+            Ok(Leads::Metadata(answer)) => {
+                self.count(Fate::TakenOver, target.host());
                 Ok(streamed(answer(request, Arrival { taken_over: true, ..arrival }).await))
             }
-            Leads::On => self.send_on(request, target, is_secure).await,
+            Ok(Leads::On) => self.send_on(request, target, is_secure).await,
+            Err(refused) => {
+                self.drain(request).await;
+                Err(refused)
+            }
+        }
+    }
+
+    /// Where the request leads, or why it is refused.
+    fn leads_to(&self, target: &Target, is_secure: bool) -> Result<Leads, Refused> {
+        let host = target.host();
+        let other_scheme = |why: String| Err(refused(StatusCode::BAD_REQUEST, why));
+        match self.leads(target)? {
+            Leads::Here if is_secure => only_https_port(target).map(|()| Leads::Here),
+            Leads::Here => other_scheme(format!("{host} is asked over TLS: write https://{host}.")),
+            Leads::Metadata(_) if is_secure => {
+                other_scheme(format!("{host} is asked without TLS: write http://{host}."))
+            }
+            leads => Ok(leads),
+        }
+    }
+
+    /// Lets the body of a refused request go by, so that its sender reads the answer; one that waits for `100 Continue` does
+    /// so anyway.
+    async fn drain(&self, request: Request) {
+        if !request.headers().contains_key(EXPECT) {
+            body::drain(request.into_body(), &self.set.limits).await;
         }
     }
 
@@ -46,7 +63,6 @@ impl Proxy {
         arrival: Arrival,
         target: &Target,
     ) -> Result<Response<Streamed>, Refused> {
-        only_https_port(target)?;
         hop::strip(request.headers_mut());
         let host = hop::host_field(request.uri())?;
         request.headers_mut().insert(HOST, host);

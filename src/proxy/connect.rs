@@ -15,7 +15,7 @@ use super::carry::{Replayed, Stream, carry};
 use super::peek::{Beginning, Peek};
 use super::tally::Fate;
 use super::target::Target;
-use super::{HTTPS, Leads, Meaning, Proxy, Refused};
+use super::{HTTPS, Leads, Meaning, Proxy, Refused, refused};
 use crate::http::server::Door;
 use crate::http::{Answer, Arrival, Request, Response, body, tls};
 
@@ -95,9 +95,10 @@ impl Proxy {
                     // Perhaps the server speaks first.
                     Err(_) if silent => match self.reach.tunnel(target).await {
                         Ok(stream) => upstream = Some(stream),
-                        Err(refused) => return tracing::debug!(why = refused.why, "a tunnel could not be opened"),
+                        Err(refused) => return self.note(&refused, target),
                     },
-                    Err(_) => return,
+                    Err(_) if peek.is_empty() => return,
+                    Err(_) => return self.note(&too_slow(target), target),
                 },
                 said = first_words(&mut upstream), if upstream.is_some() && peek.is_empty() => {
                     let (head, stream) = (said, upstream.take());
@@ -137,14 +138,16 @@ impl Proxy {
                 tracing::warn!(host, "a connection to an address was closed: whom it is for must not be reached");
             }
             Meaning::Elsewhere => {
-                self.count(Fate::Tunnelled, target.host());
                 let opened = match upstream {
                     Some(upstream) => Ok(upstream),
                     None => self.reach.tunnel(target).await,
                 };
                 match opened {
-                    Ok(upstream) => self.carry(client, upstream).await,
-                    Err(refused) => tracing::debug!(why = refused.why, "a tunnel could not be opened"),
+                    Ok(upstream) => {
+                        self.count(Fate::Tunnelled, target.host());
+                        self.carry(client, upstream).await;
+                    }
+                    Err(refused) => self.note(&refused, target),
                 }
             }
         }
@@ -166,8 +169,14 @@ impl Proxy {
     }
 
     fn door(&self, answer: Answer) -> Door {
-        Door { tls: None, answer, limits: self.set.limits.clone() }
+        Door { tls: None, answer, limits: self.set.limits.clone(), unread: None }
     }
+}
+
+/// Why a client that asked for an address, began to speak, and did not name a host in time is let go.
+fn too_slow(target: &Target) -> Refused {
+    let why = format!("{target} is refused: the client did not complete its first message of TLS in time.");
+    refused(StatusCode::REQUEST_TIMEOUT, why)
 }
 
 /// What a server says before its client does; nothing when it has ended.

@@ -130,14 +130,33 @@ impl Proxy {
 
     /// Answers a request made to the proxy.
     pub async fn answer(self: Arc<Self>, request: Request, arrival: Arrival) -> Response<Streamed> {
+        self.set.tally.used();
         let is_connect = request.method() == Method::CONNECT;
         let target = if is_connect { Target::of_connect(request.uri()) } else { Target::of_absolute(request.uri()) };
-        let answered = match &target {
-            Ok(target) if is_connect => self.connect(request, arrival, target).await.map(streamed),
-            Ok(target) => self.absolute(request, arrival, target).await,
-            Err(refused) => Err(Refused { status: refused.status, why: refused.why.clone() }),
+        let target = match target {
+            Ok(target) => target,
+            Err(refused) => {
+                self.unread(&refused.why);
+                return refused.answer();
+            }
         };
-        answered.unwrap_or_else(|refused| self.refuse(&refused, target.ok().as_ref()))
+        let answered = match is_connect {
+            true => self.connect(request, arrival, &target).await.map(streamed),
+            false => self.absolute(request, arrival, &target).await,
+        };
+        answered.unwrap_or_else(|refused| {
+            self.note(&refused, &target);
+            refused.answer()
+        })
+    }
+
+    /// Counts a request that names no host, and logs the first one. `why` is not the client's text.
+    pub fn unread(&self, why: &str) {
+        self.set.tally.used();
+        match self.set.tally.count_malformed() {
+            1 => tracing::warn!(why, "the proxy refused a malformed request"),
+            _ => tracing::debug!(why, "the proxy refused another malformed request"),
+        }
     }
 
     /// Where `target` leads, or why it is refused.
@@ -174,17 +193,29 @@ impl Proxy {
         self.set.tally.count(fate, host)
     }
 
-    /// Tells the client why, and the log when a host is refused for the first time.
-    fn refuse(&self, refused: &Refused, target: Option<&Target>) -> Response<Streamed> {
-        let Refused { status, why } = refused;
-        let fate = if status.is_server_error() { Fate::Unreachable } else { Fate::Refused };
-        let times = target.and_then(|target| self.count(fate, target.host()));
-        match (fate, times) {
+    /// Counts what became of `target`, and logs it when that is the first time for its host.
+    fn note(&self, refused: &Refused, target: &Target) {
+        let (fate, why) = (refused.fate(), refused.why.as_str());
+        match (fate, self.count(fate, target.host())) {
             (Fate::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
             (Fate::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not lead a connection on"),
             _ => tracing::debug!(why, "a connection to the proxy came to nothing"),
         }
-        streamed(body::text(*status, format!("{why}\n")))
+    }
+}
+
+impl Refused {
+    /// Whether the proxy refuses, or there is nothing to reach.
+    fn fate(&self) -> Fate {
+        match self.status {
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Fate::Unreachable,
+            _ => Fate::Refused,
+        }
+    }
+
+    /// Tells the client why.
+    fn answer(&self) -> Response<Streamed> {
+        streamed(body::text(self.status, format!("{}\n", self.why)))
     }
 }
 

@@ -9,7 +9,7 @@ const HOSTS: usize = 256;
 /// The most hosts that one line of a report names.
 const NAMED: usize = 12;
 
-/// What became of a connection, or of a request in absolute form.
+/// What became of a connection, or of a request in absolute form, that named a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     /// It ended in this server.
@@ -30,6 +30,8 @@ pub struct Tally(Mutex<Counts>);
 struct Counts {
     hosts: BTreeMap<(Fate, String), u64>,
     others: BTreeMap<Fate, u64>,
+    malformed: u64,
+    is_used: bool,
 }
 
 /// What went through the proxy until now, as lines for a person.
@@ -39,6 +41,8 @@ pub struct Report {
     tunnelled: Line,
     refused: Line,
     unreachable: Line,
+    malformed: u64,
+    is_used: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,6 +52,18 @@ struct Line {
 }
 
 impl Tally {
+    /// Something asked the proxy, whatever becomes of it.
+    pub(super) fn used(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_used = true;
+    }
+
+    /// Counts a request that names no host; answers how many there were.
+    pub(super) fn count_malformed(&self) -> u64 {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.malformed += 1;
+        counts.malformed
+    }
+
     /// Counts; answers how often this host had this fate, or nothing when there are too many hosts.
     pub(super) fn count(&self, fate: Fate, host: &str) -> Option<u64> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +90,16 @@ impl Tally {
             tunnelled: line(Fate::Tunnelled),
             refused: line(Fate::Refused),
             unreachable: line(Fate::Unreachable),
+            malformed: counts.malformed,
+            is_used: counts.is_used,
         }
     }
 }
 
 impl Report {
-    /// Whether nothing went through the proxy.
-    pub fn is_empty(&self) -> bool {
-        self.lines().into_iter().all(|(_, line)| line.is_empty())
+    /// Whether the proxy was asked at all, though nothing may have come of it.
+    pub const fn was_used(&self) -> bool {
+        self.is_used
     }
 
     /// Whether a taken-over name was asked for.
@@ -111,7 +129,11 @@ impl fmt::Display for Report {
         for (what, line) in self.lines().into_iter().filter(|(_, line)| !line.is_empty()) {
             writeln!(f, "{what}: {line}")?;
         }
-        Ok(())
+        match self.malformed {
+            0 => Ok(()),
+            1 => writeln!(f, "malformed: 1 request"),
+            count => writeln!(f, "malformed: {count} requests"),
+        }
     }
 }
 
@@ -131,12 +153,23 @@ mod tests {
     #[test]
     fn hosts_are_counted_by_what_became_of_them() {
         let tally = Tally::default();
-        assert!(tally.report().is_empty());
+        assert!(!tally.report().was_used());
         assert_eq!(tally.count(Fate::Refused, "b.example"), Some(1));
         assert!(!tally.report().has_taken_over());
         assert_eq!(tally.count(Fate::TakenOver, "acme.vault.azure.net"), Some(1));
         assert_eq!(tally.count(Fate::TakenOver, "acme.vault.azure.net"), Some(2));
         assert_eq!(tally.report().to_string(), "taken over: acme.vault.azure.net (2)\nrefused: b.example (1)\n");
+    }
+
+    #[test]
+    fn requests_that_name_no_host_are_counted_apart() {
+        let tally = Tally::default();
+        tally.used();
+        assert_eq!((tally.report().to_string().as_str(), tally.report().was_used()), ("", true));
+        assert_eq!(tally.count_malformed(), 1);
+        assert_eq!(tally.report().to_string(), "malformed: 1 request\n");
+        assert_eq!(tally.count_malformed(), 2);
+        assert_eq!(tally.report().to_string(), "malformed: 2 requests\n");
     }
 
     #[test]

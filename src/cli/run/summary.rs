@@ -11,9 +11,9 @@ use crate::app::Report;
 pub(super) fn lines(report: &Report, asked_directly: bool) -> String {
     let mut text: String = report.to_string().lines().map(|line| format!("keyhaven: {line}\n")).collect();
     if !report.has_taken_over() && !asked_directly {
-        text += match report.is_empty() {
-            true => "keyhaven: the program never used the proxy; it may have talked to real Azure\n",
-            false => "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n",
+        text += match report.was_used() {
+            false => "keyhaven: the program never used the proxy; it may have talked to real Azure\n",
+            true => "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n",
         };
     }
     text

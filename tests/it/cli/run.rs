@@ -257,6 +257,35 @@ fn who_passes_by_is_warned_of() {
 }
 
 #[test]
+fn who_asks_the_proxy_for_what_it_cannot_do_has_used_it() {
+    let asked = "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n";
+    for (line, why) in [
+        ("CONNECT 0x7f.1:443", "The host is neither a name nor an address"),
+        ("GET ftp://example.com/", "Use CONNECT for anything but http:// and https://."),
+        ("GET /", "This is a proxy: set it as HTTPS_PROXY and HTTP_PROXY."),
+        ("NO HTTP AT ALL", "the proxy refused a malformed request"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = Waiting::start(dir.path(), &[]);
+        assert_eq!(run.ask(line), "HTTP/1.1 400 Bad Request", "{line}");
+        let told = run.end();
+        assert!(told.ends_with(&format!("keyhaven: malformed: 1 request\n{asked}")), "{line}: {told}");
+        assert!(told.contains(why), "{line}: {told}");
+    }
+}
+
+#[test]
+fn an_absolute_https_url_is_taken_over_and_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = Waiting::start(dir.path(), &["--offline"]);
+    assert_eq!(run.ask("GET https://acme.vault.azure.net/secrets?api-version=7.4"), "HTTP/1.1 401 Unauthorized");
+    assert_eq!(run.ask("GET https://example.com/"), "HTTP/1.1 403 Forbidden");
+    let told = run.end();
+    let summary = "keyhaven: taken over: acme.vault.azure.net (1)\nkeyhaven: refused: example.com (1)\n";
+    assert!(told.ends_with(summary), "{told}");
+}
+
+#[test]
 fn who_asks_the_vault_directly_is_not_warned_of() {
     let dir = tempfile::tempdir().unwrap();
     let run = Waiting::start(dir.path(), &[]);

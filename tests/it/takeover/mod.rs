@@ -5,6 +5,7 @@ mod descriptors;
 mod former;
 mod hostile;
 mod plain;
+mod refusals;
 mod secure;
 mod tunnels;
 
