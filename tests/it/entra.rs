@@ -500,6 +500,8 @@ async fn a_configuration_names_endpoints_that_are_there() {
         let keys = world.send(world.request(&host, &format!("GET {}", local("jwks_uri")), "", None)).await;
         assert_eq!(keys.status, 200, "{path}");
         assert!(local("authorization_endpoint").contains("/authorize"));
+        // The path of Entra's own documents.
+        assert_eq!(local("end_session_endpoint"), local("authorization_endpoint").replace("/authorize", "/logout"));
     }
 }
 

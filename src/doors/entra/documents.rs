@@ -24,6 +24,8 @@ struct Configuration {
     request_uri_parameter_supported: bool,
     /// Clients demand it; what is asked there is answered that nobody signs in by hand.
     authorization_endpoint: String,
+    /// msal-common 4.5, which msal-node 1.0 is built on, takes a document without it for none (`isOpenIdConfigResponse`).
+    end_session_endpoint: String,
     claims_supported: [&'static str; 8],
     tenant_region_scope: Option<&'static str>,
     cloud_instance_name: &'static str,
@@ -54,6 +56,7 @@ pub(super) fn configuration(door: &EntraDoor, asked: &Asked, version: &str) -> R
         issuer,
         request_uri_parameter_supported: false,
         authorization_endpoint: format!("{base}/oauth2/{version}authorize"),
+        end_session_endpoint: format!("{base}/oauth2/{version}logout"),
         claims_supported: ["sub", "iss", "aud", "exp", "iat", "nbf", "oid", "tid"],
         tenant_region_scope: None,
         cloud_instance_name: "microsoftonline.com",
