@@ -15,6 +15,7 @@ mod sockets;
 mod takeover;
 mod trust;
 mod variables;
+mod wget;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -350,9 +351,14 @@ impl Running {
         let (dir, former) = (self.private_dir().to_owned(), trust::former());
         let written = tokio::task::spawn_blocking(move || {
             let ours: Vec<&str> = ours.iter().flatten().map(String::as_str).collect();
-            trust::publish(&dir, &former, &ours)
+            let mut named = Variables::new();
+            let published = trust::publish(&dir, &former, &ours)?;
+            wget::publish(&dir, published.bundle(), |name| std::env::var_os(name), &mut named)?;
+            Ok::<_, StartError>((published, named))
         });
-        trust::name(&written.await.map_err(failed)??, &mut self.ready.env);
+        let (published, named) = written.await.map_err(failed)??;
+        trust::name(&published, &mut self.ready.env);
+        self.ready.env.extend(named);
         Ok(())
     }
 

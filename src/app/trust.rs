@@ -29,6 +29,13 @@ pub(super) struct Published {
     store: PathBuf,
 }
 
+impl Published {
+    /// The PEM bundle.
+    pub(super) fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+}
+
 /// The files that the environment names already.
 pub(super) fn former() -> Vec<String> {
     files_named(|name| std::env::var(name).ok())

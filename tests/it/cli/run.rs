@@ -136,7 +136,22 @@ fn a_command_finds_the_cloud_and_a_trust_store_of_its_own() {
     let java = &env["JAVA_TOOL_OPTIONS"];
     assert!(java.contains(&format!("-Djavax.net.ssl.trustStore={}", private.join("trust.p12").display())), "{java}");
     assert!(java.contains("-Dhttps.proxyHost=127.0.0.1") && java.contains("-Dhttp.proxyPort="), "{java}");
+    for (name, file) in [("SYSTEM_WGETRC", "wgetrc"), ("SYSTEM_WGET2RC", "wget2rc")] {
+        assert_eq!(Path::new(&env[name]), private.join(file));
+    }
     assert!(!private.exists(), "it goes with the server");
+}
+
+#[test]
+fn wget_reads_the_systems_settings_and_our_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("wgetrc");
+    std::fs::write(&own, "tries = 7\nhttps_proxy = corp.example:1\n").unwrap();
+    let script = r#"echo "$SSL_CERT_FILE" && cat "$SYSTEM_WGETRC""#;
+    let output = ended(&[], &[("SYSTEM_WGETRC", own.to_str().unwrap())], &["sh", "-c", script]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (bundle, settings) = text.split_once('\n').unwrap();
+    assert_eq!(settings, format!("tries = 7\nca_certificate = {bundle}\n"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -73,6 +74,15 @@ def test_the_command_finds_what_production_code_reads():
     assert shown["HTTP_PROXY"] == shown["http_proxy"] == shown["HTTPS_PROXY"]
     assert shown["REQUESTS_CA_BUNDLE"] == shown["SSL_CERT_FILE"] == shown["NODE_EXTRA_CA_CERTS"] == shown["PIP_CERT"]
     assert not Path(shown["REQUESTS_CA_BUNDLE"]).exists(), "the authority of a run ends with it"
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+def test_wget_trusts_what_is_taken_over():
+    """wget is linked with GnuTLS, which reads no variable: its start-up file names the bundle."""
+    url = "https://local.vault.azure.net/keys?api-version=7.4"
+    done = run("wget", "--server-response", "--tries=1", "--output-document=-", url)
+    assert "HTTP/1.1 401 Unauthorized" in done.stderr, done.stderr
+    assert done.returncode == 6, "wget's status for a refused sign-in"
 
 
 METADATA = """

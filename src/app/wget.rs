@@ -1,0 +1,83 @@
+//! What wget trusts. It is linked with GnuTLS, which reads no variable that names certificate authorities, so they are named
+//! in the file that wget reads before the user's own: the system's with our bundle behind it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{StartError, Variables, failed};
+use crate::files;
+
+/// A wget and its start-up file for everybody.
+struct Wget {
+    /// The variable that names another file in its place (wget's `init.c`, wget2's `options.c`).
+    variable: &'static str,
+    usual: &'static str,
+    name: &'static str,
+}
+
+const WGETS: [Wget; 2] = [
+    Wget { variable: "SYSTEM_WGETRC", usual: "/etc/wgetrc", name: "wgetrc" },
+    Wget { variable: "SYSTEM_WGET2RC", usual: "/etc/wget2rc", name: "wget2rc" },
+];
+/// Settings of the system's that would lead past the proxy or to other authorities, as wget compares them.
+const OURS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
+
+/// Writes the files into `dir` and names them in `variables`. `former` gives the value of a variable that is set already.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(super) fn publish(
+    dir: &Path,
+    bundle: &Path,
+    former: impl Fn(&str) -> Option<OsString>,
+    variables: &mut Variables,
+) -> Result<(), StartError> {
+    for wget in &WGETS {
+        let before = former(wget.variable).map_or_else(|| wget.usual.into(), PathBuf::from);
+        let text = std::fs::read(before).unwrap_or_default();
+        let path = dir.join(wget.name);
+        let written = files::write_for_this_start(&path, start_up(&String::from_utf8_lossy(&text), bundle).as_bytes());
+        written.map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        variables.insert(wget.variable.to_owned(), path.display().to_string());
+    }
+    Ok(())
+}
+
+/// The system's settings that may stay, and our bundle.
+fn start_up(system: &str, bundle: &Path) -> String {
+    let kept = system.lines().filter(|line| !OURS.contains(&setting(line).as_str()));
+    kept.chain([format!("ca_certificate = {}", bundle.display()).as_str()]).map(|line| format!("{line}\n")).collect()
+}
+
+/// The name of the setting on `line`, without case, hyphens and underscores.
+fn setting(line: &str) -> String {
+    let name = line.split('=').next().unwrap_or_default().trim();
+    name.chars().filter(|c| !"-_".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_settings_stay_unless_they_lead_past_the_proxy() {
+        let system =
+            "# use_proxy = on\npassive_ftp = on\nHTTPS-Proxy=corp:1\nuse_proxy = off\nca_certificate=/corp.pem\n";
+        let expected = "# use_proxy = on\npassive_ftp = on\nca_certificate = /tmp/p/bundle.pem\n";
+        assert_eq!(start_up(system, Path::new("/tmp/p/bundle.pem")), expected);
+        assert_eq!(start_up(expected, Path::new("/tmp/p/bundle.pem")), expected, "twice is once");
+    }
+
+    #[test]
+    fn the_file_that_was_named_before_is_the_one_that_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own");
+        std::fs::write(&own, "tries = 1").unwrap();
+        let mut variables = Variables::new();
+        let former = |name: &str| (name == "SYSTEM_WGETRC").then(|| own.clone().into_os_string());
+        publish(dir.path(), Path::new("/b.pem"), former, &mut variables).unwrap();
+        let text = std::fs::read_to_string(&variables["SYSTEM_WGETRC"]).unwrap();
+        assert_eq!(text, "tries = 1\nca_certificate = /b.pem\n");
+        assert!(std::fs::read_to_string(&variables["SYSTEM_WGET2RC"]).unwrap().ends_with("ca_certificate = /b.pem\n"));
+    }
+}
