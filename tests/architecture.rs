@@ -52,12 +52,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("drills", &["clock", "factory", "random", "remote"]),
+    ("drills", &["clock", "factory", "files", "random", "remote"]),
     ("factory", &["clock", "crypto", "files", "random", "remote"]),
     ("faults", &["clock", "random"]),
     ("remote", &["crypto", "outgoing"]),
     ("issuers", &["clock", "directory", "outgoing"]),
-    ("events", &["clock", "outgoing", "random", "records", "store", "vault"]),
+    ("events", &["clock", "crypto", "outgoing", "random", "records", "store", "vault"]),
     ("snapshot", &["crypto", "records", "store"]),
     ("proxy", &["http"]),
     ("http", &["clock", "files", "operation"]),
@@ -131,6 +131,14 @@ fn only_clock_and_random_ask_the_machine_for_time_and_chance() {
         assert!(room == "clock" || !text.contains("SystemTime::now"), "{}", path.display());
         assert!(room == "clock" || !text.contains("now_utc"), "{}", path.display());
         assert!(room == "random" || !text.contains("rand::fill"), "{}", path.display());
+    }
+}
+
+#[test]
+fn credentials_are_compared_in_one_place() {
+    for (_, path, text) in sources() {
+        let is_the_place = path.ends_with("crypto/credential.rs");
+        assert!(is_the_place || !code(&text).contains("verify_slices_are_equal"), "{}", path.display());
     }
 }
 

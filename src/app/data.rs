@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::admin_key::AdminKey;
 use super::{StartError, hex};
 use crate::crypto::backup_key::BackupKey;
 use crate::files;
@@ -43,7 +44,7 @@ pub(super) struct Claimed {
 pub(super) struct Data {
     pub(super) store: Store,
     pub(super) engine: &'static str,
-    pub(super) admin_key: Zeroizing<String>,
+    pub(super) admin_key: AdminKey,
     dir: Option<PathBuf>,
     /// What this start alone needs: private, and gone when the server stops.
     scratch: TempDir,
@@ -59,6 +60,10 @@ pub enum DataError {
     InUse(PathBuf),
     /// The master key file is not 32 bytes in hexadecimal or base64.
     MasterKey(PathBuf),
+    /// The admin key file is not 32 bytes in hexadecimal.
+    AdminKey(PathBuf),
+    /// The backup key file is not 32 bytes in hexadecimal or base64.
+    BackupKey(PathBuf),
     /// The data was kept by another engine, in this file.
     OtherEngine(PathBuf),
     /// The store says no.
@@ -77,6 +82,18 @@ impl std::fmt::Display for DataError {
             Self::MasterKey(path) => write!(
                 f,
                 "{}: not a master key (64 hexadecimal digits); restore the file that this data was made with",
+                path.display()
+            ),
+            Self::AdminKey(path) => write!(
+                f,
+                "{}: not an admin key (64 hexadecimal digits); remove the file and the next start makes a new key, or set \
+                 KEYHAVEN_ADMIN_KEY",
+                path.display()
+            ),
+            Self::BackupKey(path) => write!(
+                f,
+                "{}: not a backup key (32 bytes as 64 hexadecimal digits or base64); restore the file, or remove it to have a \
+                 new key made, under which earlier backups and snapshots do not open",
                 path.display()
             ),
             Self::OtherEngine(path) => write!(
@@ -126,7 +143,7 @@ impl Claimed {
     pub(super) fn open(
         self,
         seal_key: Option<&MasterKey>,
-        admin_key: Option<Zeroizing<String>>,
+        admin_key: Option<AdminKey>,
     ) -> Result<Data, DataError> {
         let (store, engine) = match &self.storage {
             Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
@@ -139,8 +156,8 @@ impl Claimed {
         };
         let admin_key = match (admin_key, self.dir.as_deref()) {
             (Some(key), _) => key,
-            (None, Some(dir)) => kept(&dir.join("admin.key"))?,
-            (None, None) => Zeroizing::new(hex(&random::secret::<32>())),
+            (None, Some(dir)) => AdminKey::kept(dir)?,
+            (None, None) => AdminKey::generate(),
         };
         Ok(Data { store, engine, admin_key, dir: self.dir, scratch: scratch()?, _lock: self.lock })
     }
@@ -164,15 +181,21 @@ impl Data {
 
 impl Data {
     /// What backups and snapshots are sealed under: the key that was given, else one of this data's own, which is made
-    /// when it is first asked for.
-    pub(super) fn backup_key(&self, given: Option<BackupKey>) -> BackupKeySource {
+    /// when it is first asked for. One that was made before is read now: a file that holds none is noticed at the start, and
+    /// not by the first backup.
+    pub(super) fn backup_key(&self, given: Option<BackupKey>) -> Result<BackupKeySource, DataError> {
         let known = Arc::new(OnceLock::new());
+        let file = self.dir.as_ref().map(|dir| dir.join("backup.key"));
+        let made_before = file.as_deref().filter(|file| file.exists());
+        let given = match given {
+            Some(given) => Some(given),
+            None => made_before.map(|file| own_backup_key(Some(file))).transpose()?,
+        };
         if let Some(given) = given {
             let _ = known.set(Arc::new(given));
         }
-        let file = self.dir.as_ref().map(|dir| dir.join("backup.key"));
         let making = Mutex::new(());
-        Arc::new(move || {
+        Ok(Arc::new(move || {
             let _one_at_a_time = making.lock().unwrap_or_else(PoisonError::into_inner);
             match known.get() {
                 Some(key) => Ok(Arc::clone(key)),
@@ -181,7 +204,7 @@ impl Data {
                     Ok(Arc::clone(known.get_or_init(|| key)))
                 }
             }
-        })
+        }))
     }
 
     /// Where events are written down that no webhook took.
@@ -262,14 +285,12 @@ fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
 fn own_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
     match file {
         None => Ok(BackupKey::from_bytes(Zeroizing::new(random::secret()))),
-        Some(path) => parsed_backup_key(path, &kept(path)?),
+        Some(path) => parsed_backup_key(&kept(path)?).ok_or_else(|| DataError::BackupKey(path.to_owned())),
     }
 }
 
-fn parsed_backup_key(path: &Path, text: &str) -> Result<BackupKey, DataError> {
-    let malformed = || std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64");
-    let bytes = parse_key(text).map_err(|_| DataError::File(path.to_owned(), malformed()))?;
-    Ok(BackupKey::from_bytes(bytes))
+fn parsed_backup_key(text: &str) -> Option<BackupKey> {
+    parse_key(text).ok().map(BackupKey::from_bytes)
 }
 
 /// The backup key in a file that others cannot read.
@@ -280,7 +301,9 @@ pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
         let why = format!("others may read this key (mode {:03o}); chmod 600 it", mode & 0o777);
         return Err(error(std::io::Error::other(why)));
     }
-    parsed_backup_key(path, &Zeroizing::new(std::fs::read_to_string(path).map_err(error)?))
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
+    let malformed = || std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64");
+    parsed_backup_key(&text).ok_or_else(|| error(malformed()))
 }
 
 /// Its path has no blanks, wherever the user keeps temporary files: Java's options are divided at them.

@@ -1,6 +1,7 @@
 //! The composition root: picks store, clock and chance, builds the doors, listens, and stops. An embedder starts a
 //! whole server here, in its own process.
 
+mod admin_key;
 mod ca;
 mod copies;
 mod credentials;
@@ -43,6 +44,7 @@ use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::{Means, Vaults};
 
 pub use crate::proxy::{Former, Report, Tally};
+pub use admin_key::{AdminKey, MalformedAdminKey};
 pub use ca::Authority;
 pub use credentials::{Credentials, variable_of};
 pub use data::{DataError, Storage};
@@ -87,7 +89,7 @@ pub struct Options {
     /// The vault clock.
     pub clock: ClockChoice,
     /// The admin key, when the user has set one.
-    pub admin_key: Option<Zeroizing<String>>,
+    pub admin_key: Option<AdminKey>,
     /// The key that the data key is wrapped with, when the user has set one.
     pub seal_key: Option<MasterKey>,
     /// What backups and snapshots are sealed under, when the user has set it; it wins over the configuration's.
@@ -213,7 +215,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         (None, Some(path)) => Some(data::backup_key_in(path)?),
         (given, _) => given,
     };
-    let backup_key = data.backup_key(backup_key);
+    let backup_key = data.backup_key(backup_key)?;
     let records = Records::new(data.store.clone());
     let clock = VaultClock::open(options.clock, &records, &*system).await.map_err(failed)?;
     let means = Means {

@@ -160,7 +160,7 @@ impl Site {
         let door = Arc::new(admin::Open::new(admin::AdminDoor {
             names: self.names.local(),
             vaults: self.parts.vaults.clone(),
-            admin_key: data.admin_key.clone(),
+            admin_key: data.admin_key.text().to_owned().into(),
             directory: self.parts.directory.clone(),
             store: data.engine,
             timekeeper: self.parts.timekeeper.clone(),
@@ -192,7 +192,7 @@ impl Site {
         let default = directory.choose(&Chosen::Default, Strangers::Refused).await.map_err(failed)?;
         Ok(Ready::new(Facts {
             addresses,
-            admin_key: data.admin_key.clone(),
+            admin_key: data.admin_key.text().to_owned().into(),
             ca,
             tenant: directory.tenant(),
             vaults: vaults.iter().map(|vault| vault.name.clone()).collect(),

@@ -1,7 +1,6 @@
 //! What sub-commands ask a running server with: one request to its admin API.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::serve::ADMIN_PORT;
 use super::{Failure, env, server};
-use crate::app::Variables;
+use crate::app::{AdminKey, Variables};
 use crate::directory::CredentialKind;
 
 /// How long a connection may take; the work itself may take longer.
@@ -129,7 +128,7 @@ impl Client {
         }
         let key = match set("KEYHAVEN_ADMIN_KEY") {
             Some(key) => Zeroizing::new(key),
-            None => Zeroizing::new(kept_key()?),
+            None => kept_key()?,
         };
         Ok(Door { address: format!("127.0.0.1:{ADMIN_PORT}"), key })
     }
@@ -160,13 +159,11 @@ pub(super) async fn send(
 }
 
 /// The admin key in the default data directory.
-fn kept_key() -> Result<String, Failure> {
-    let path: PathBuf = server::data_dir(None)?.join("admin.key");
-    let absent = |error| {
-        let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
-        Failure::failed(format!("no running server found ({}: {error}); {hint}", path.display()))
-    };
-    std::fs::read_to_string(&path).map(|text| text.trim().to_owned()).map_err(absent)
+fn kept_key() -> Result<Zeroizing<String>, Failure> {
+    let key = AdminKey::in_directory(&server::data_dir(None)?);
+    let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
+    let absent = |error| Failure::failed(format!("no running server found ({error}); {hint}"));
+    key.map(|key| Zeroizing::new(key.text().to_owned())).map_err(absent)
 }
 
 /// What the server says is wrong.

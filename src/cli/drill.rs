@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::env::Target;
 use super::{Failure, environment};
-use crate::app::{Ready, Variables};
+use crate::app::{AdminKey, Ready, Variables};
 use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};
 
 /// The exit status of a command that an interruption ended, in the shell's convention.
@@ -175,12 +175,10 @@ impl DrillCommand {
         if let Some(ready) = ready.filter(is_of) {
             return Ok(Zeroizing::new(ready.admin_key.clone()));
         }
-        let path = self.target.data()?.join("admin.key");
         let hint = "set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data";
-        let text = std::fs::read_to_string(&path);
-        let text =
-            text.map_err(|error| Failure::usage(format!("no key for --admin ({}: {error}); {hint}", path.display())));
-        text.map(|text| Zeroizing::new(text.trim().to_owned()))
+        let key = AdminKey::in_directory(&self.target.data()?);
+        key.map(|key| Zeroizing::new(key.text().to_owned()))
+            .map_err(|error| Failure::usage(format!("no key for --admin ({error}); {hint}")))
     }
 
     /// The CA of the server on this machine, if one is found: a vault elsewhere needs none.

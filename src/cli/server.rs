@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::takeover::TakeoverArgs;
 use super::{Failure, address};
-use crate::app::{Listen, Options, Storage};
+use crate::app::{AdminKey, Listen, Options, Storage};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
@@ -135,7 +135,7 @@ pub(super) struct Defaults {
 impl Server {
     /// The options to start with.
     pub(super) fn options(&self, defaults: &Defaults) -> Result<Options, Failure> {
-        let admin_key = set("KEYHAVEN_ADMIN_KEY");
+        let admin_key = admin_key()?;
         let listen = self.addresses(defaults.listen)?;
         if listen.admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_key.is_none() {
             let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
@@ -257,6 +257,12 @@ fn tenant(text: &str) -> Result<Uuid, String> {
 /// A secret that the environment names.
 fn set(name: &str) -> Option<Zeroizing<String>> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
+}
+
+/// The key of the admin API, when the environment has one.
+fn admin_key() -> Result<Option<AdminKey>, Failure> {
+    let parsed = set("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
+    parsed.map_err(|why| Failure::usage(format!("KEYHAVEN_ADMIN_KEY cannot be used: {why}")))
 }
 
 /// The key that the store's data key is wrapped with, when the environment has one.

@@ -7,6 +7,7 @@ pub mod aes;
 pub mod algorithm;
 pub mod backup_key;
 pub mod base64url;
+pub mod credential;
 pub mod ec;
 pub mod jwk;
 mod key;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Directory;
+use crate::crypto::credential;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Key};
 
@@ -111,7 +111,7 @@ impl ClientSecret {
 
     /// Whether `given` is this secret; takes as long whatever they share.
     pub(super) fn is(&self, given: &str) -> bool {
-        verify_slices_are_equal(self.0.as_bytes(), given.as_bytes()).is_ok()
+        credential::matches(given.as_bytes(), self.0.as_bytes())
     }
 }
 

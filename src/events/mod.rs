@@ -17,13 +17,13 @@ mod worker;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::crypto::credential;
 use crate::records::Records;
 use crate::vault::{Fresh, Refusal, Vaults};
 
@@ -211,7 +211,7 @@ impl Events {
         let id = Uuid::parse_str(id).ok();
         let Some(hook) = self.hooks.iter().find(|hook| Some(hook.id) == id) else { return Ok(false) };
         let offer = hook.with(|state| state.offer.filter(|offer| Instant::now() < offer.until));
-        let is_its = |code: Uuid, expected: Uuid| verify_slices_are_equal(code.as_bytes(), expected.as_bytes()).is_ok();
+        let is_its = |code: Uuid, expected: Uuid| credential::matches(code.as_bytes(), expected.as_bytes());
         match (offer, Uuid::parse_str(code)) {
             (Some(offer), Ok(code)) if is_its(code, offer.code) => {
                 self.tools.accept(hook, Accepted::default()).await?;

@@ -57,7 +57,11 @@ impl fmt::Display for MalformedKey {
 
 impl error::Error for MalformedKey {}
 
-fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+/// The 32 bytes that 64 hexadecimal digits write, and nothing else does.
+pub fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    if text.len() != 2 * KEY_BYTES {
+        return None;
+    }
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         let digit = |at: usize| char::from(digits[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

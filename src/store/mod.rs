@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub use self::batch::{Batch, Entry, Revision, Value};
 pub use self::error::StoreError;
 pub use self::key::Key;
-pub use self::master::{MalformedKey, MasterKey, parse_key};
+pub use self::master::{MalformedKey, MasterKey, from_hex, parse_key};
 pub use self::redb::RedbOptions;
 pub use self::sealed::DataKey;
 

@@ -28,6 +28,7 @@ mod golden;
 mod ground;
 mod identity;
 mod import;
+mod key_files;
 mod lifecycle;
 mod limits;
 mod lists;

@@ -13,7 +13,6 @@ mod vaults;
 
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
@@ -21,6 +20,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Timestamp};
+use crate::crypto::credential;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::faults::Faults;
@@ -172,7 +172,7 @@ impl Open {
         let key =
             given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let key = key.map_or("", |(_, key)| key.trim());
-        if verify_slices_are_equal(key.as_bytes(), self.door.admin_key.as_bytes()).is_ok() {
+        if credential::matches(key.as_bytes(), self.door.admin_key.as_bytes()) {
             return Ok(());
         }
         let text = "Send the admin key as Authorization: Bearer KEY. It stands in the ready file and in admin.key of the \

@@ -6,7 +6,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use tempfile::NamedTempFile;
@@ -15,7 +14,7 @@ use zeroize::Zeroizing;
 use super::asked::Asked;
 use super::token::{Denied, given};
 use super::{Shared, bad, refused};
-use crate::crypto::base64url;
+use crate::crypto::{base64url, credential};
 use crate::http::Response;
 use crate::random;
 
@@ -46,7 +45,7 @@ impl ArcKey {
     }
 
     fn is(&self, given: &str) -> bool {
-        verify_slices_are_equal(given.as_bytes(), self.text.as_bytes()).is_ok()
+        credential::matches(given.as_bytes(), self.text.as_bytes())
     }
 }
 

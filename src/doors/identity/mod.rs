@@ -11,11 +11,11 @@ mod token;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::crypto::credential;
 use crate::directory::{Directory, Resources, Strangers};
 use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Routes};
@@ -128,7 +128,7 @@ impl Open {
 impl IdentityDoor {
     /// Whether `given` is this start's header value.
     fn knows_header(&self, given: &str) -> bool {
-        verify_slices_are_equal(given.as_bytes(), self.identity_header.as_bytes()).is_ok()
+        credential::matches(given.as_bytes(), self.identity_header.as_bytes())
     }
 }
 
