@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::env::Target;
+use super::signals::HangUp;
 use super::{Failure, environment};
 use crate::app::{AdminKey, Ready, Variables};
 use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};
@@ -105,14 +106,14 @@ impl DrillCommand {
         let (stopped, program) = (stop.clone(), std::env::current_exe().map_err(Failure::failed)?);
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
-        let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+        let mut hang_up = HangUp::listen()?;
         let mut drilling = tokio::task::spawn_blocking(move || self.drill(&program, &stop));
         let report = loop {
             tokio::select! {
                 report = &mut drilling => break report.map_err(Failure::failed)??,
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
+                () = hang_up.received() => {}
             }
             let told = if stopped.swap(true, Ordering::Relaxed) { "still" } else { "interrupted:" };
             eprintln!("keyhaven: {told} waiting for the step under way; then everything is put back");

@@ -14,6 +14,7 @@ mod identity;
 mod run;
 mod serve;
 mod server;
+mod signals;
 mod state;
 mod takeover;
 mod vault;

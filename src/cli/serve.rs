@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::Args;
 use rustix::process::{Pid, test_kill_process};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::server::{Defaults, Server};
+use super::signals::StopSignals;
 use super::{Failure, files};
 use crate::app::{self, Listen, Ready, Running};
 
@@ -38,16 +38,12 @@ impl Serve {
             Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
         self.server.log(defaults.log_level)?;
         files::raise_limit();
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+        let mut signals = StopSignals::listen()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
         running.add_trust().await.map_err(Failure::failed)?;
         let files = self.announce(&running)?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
+        let signal = signals.received().await;
+        tracing::info!(signal, "stopping");
         running.stop().await;
         for file in files {
             remove_ready(&file);

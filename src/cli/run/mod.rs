@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::credential::Credential;
 use super::environment::{self, Placeholders, Private};
 use super::server::{Defaults, Server};
+use super::signals::HangUp;
 use super::{Failure, files, serve};
 use crate::app::{self, Listen, Running, Variables};
 
@@ -187,7 +188,7 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
+    hang_up: HangUp,
     quit: tokio::signal::unix::Signal,
 }
 
@@ -197,7 +198,7 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
+            hang_up: HangUp::listen()?,
             quit: listen(SignalKind::quit())?,
         })
     }
@@ -210,7 +211,7 @@ impl Signals {
             let (signal, sent_already) = tokio::select! {
                 ended = child.wait() => return ended.map_err(Failure::failed),
                 _ = self.terminate.recv() => (Signal::TERM, false),
-                _ = self.hang_up.recv() => (Signal::HUP, false),
+                () = self.hang_up.received() => (Signal::HUP, false),
                 _ = self.interrupt.recv() => (Signal::INT, at_terminal),
                 _ = self.quit.recv() => (Signal::QUIT, at_terminal),
             };

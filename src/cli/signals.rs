@@ -1,0 +1,76 @@
+//! The signals that end a command. A hang-up ends it like the others, unless whoever started it had it ignored (`nohup`).
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Failure;
+
+/// The signals that stop a server: SIGTERM, SIGINT, and SIGHUP when its terminal goes away.
+pub(super) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: HangUp,
+}
+
+impl StopSignals {
+    /// Listens from now on; a signal that comes before [`StopSignals::received`] is asked for is not lost.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(Failure::failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(Failure::failed)?,
+            hang_up: HangUp::listen()?,
+        })
+    }
+
+    /// Waits for the first of them; gives its name.
+    pub(super) async fn received(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            () = self.hang_up.received() => "SIGHUP",
+        }
+    }
+}
+
+/// SIGHUP. A process that listens to a signal no longer ignores it, and neither do the processes that it starts, so one that
+/// is ignored is left alone.
+pub(super) struct HangUp(Option<Signal>);
+
+impl HangUp {
+    /// Listens from now on, unless this process was started with the signal ignored.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        if is_ignored(&status) {
+            return Ok(Self(None));
+        }
+        signal(SignalKind::hangup()).map(|signal| Self(Some(signal))).map_err(Failure::failed)
+    }
+
+    /// Waits for it; for ever when it is ignored.
+    pub(super) async fn received(&mut self) {
+        match &mut self.0 {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether SIGHUP (number 1, so the lowest bit) is ignored, as `status` (proc(5), `/proc/PID/status`) has it. Where there is
+/// no such file, nothing says so.
+fn is_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_hang_up_is_read_from_the_status() {
+        assert!(is_ignored("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000000\n"));
+        assert!(!is_ignored("Name:\tx\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"));
+        assert!(!is_ignored(""));
+    }
+}
