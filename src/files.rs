@@ -1,12 +1,18 @@
 //! Files written whole or not at all. What is needed again is on the disk before [`write()`] returns; no other code writes
-//! such a file.
+//! such a file. What a process that was killed has left half-written is removed by the next one.
 
-use std::fs::{File, Permissions};
+mod drafts;
+mod private_dir;
+
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+pub use drafts::remove_drafts;
+pub use private_dir::{PrivateDir, remove_dead_private_dirs};
 
 /// What the names of half-written files begin with; a process that was killed leaves them behind.
 pub const DRAFT_PREFIX: &str = ".new-";
@@ -31,6 +37,21 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
 /// When it cannot be written.
 pub fn write_for_this_start(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     drafted(path, bytes, PRIVATE)?.persist(path)?;
+    Ok(())
+}
+
+/// Makes `dir` and those above it that are missing, for their owner alone (0700). When this returns, their names are on the
+/// disk, so that a power cut does not take a synced file away with its directory.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_dir(dir: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> =
+        dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    for made in missing {
+        File::open(directory(made))?.sync_all()?;
+    }
     Ok(())
 }
 
@@ -63,6 +84,16 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_directory_is_made_with_those_above_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        make_dir(&path).unwrap();
+        make_dir(&path).unwrap();
+        assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(make_dir(&path.join("c")).is_ok() && path.join("c").is_dir());
     }
 
     #[test]

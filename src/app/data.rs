@@ -1,17 +1,16 @@
 //! The data directory: its lock, its master key, its admin key, its store. Everything in it is the user's alone.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::admin_key::AdminKey;
 use super::{StartError, hex};
 use crate::crypto::backup_key::BackupKey;
-use crate::files;
+use crate::files::{self, PrivateDir};
 use crate::random;
 use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError, parse_key};
 use crate::vault::BackupKeySource;
@@ -30,6 +29,9 @@ pub enum Storage {
     Sled(PathBuf),
 }
 
+/// Where placeholder credentials are kept, below the data directory.
+const CREDENTIALS: &str = "credentials";
+
 /// How a store on the disk is opened.
 type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 
@@ -47,7 +49,7 @@ pub(super) struct Data {
     pub(super) admin_key: AdminKey,
     dir: Option<PathBuf>,
     /// What this start alone needs: private, and gone when the server stops.
-    scratch: TempDir,
+    scratch: PrivateDir,
     _lock: Option<File>,
 }
 
@@ -140,11 +142,7 @@ impl Claimed {
     }
 
     /// Opens it; makes what is missing.
-    pub(super) fn open(
-        self,
-        seal_key: Option<&MasterKey>,
-        admin_key: Option<AdminKey>,
-    ) -> Result<Data, DataError> {
+    pub(super) fn open(self, seal_key: Option<&MasterKey>, admin_key: Option<AdminKey>) -> Result<Data, DataError> {
         let (store, engine) = match &self.storage {
             Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
             Storage::Redb(dir) => {
@@ -214,7 +212,7 @@ impl Data {
 
     /// Where placeholder credentials are kept; it need not exist.
     pub(super) fn credentials(&self) -> PathBuf {
-        self.dir.as_deref().unwrap_or(self.private_dir()).join("credentials")
+        self.dir.as_deref().unwrap_or(self.private_dir()).join(CREDENTIALS)
     }
 
     /// The directory of this start alone.
@@ -230,16 +228,30 @@ fn claim(dir: &Path) -> Result<File, DataError> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let file = file.map_err(|error| DataError::File(path.clone(), error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            let left = remove_drafts(dir)?;
+            if left > 0 {
+                tracing::info!(left, "removed what a server that was killed had left half-written");
+            }
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(DataError::File(path, error)),
     }
 }
 
+/// Removes what a server that was killed has left half-written in `dir` and in the directories below it that it alone works in.
+fn remove_drafts(dir: &Path) -> Result<usize, DataError> {
+    let mut left = 0;
+    for dir in [dir.to_owned(), dir.join(CREDENTIALS)].into_iter().filter(|dir| dir.is_dir()) {
+        left += files::remove_drafts(&dir).map_err(|error| DataError::File(dir, error))?;
+    }
+    Ok(left)
+}
+
 /// Makes `dir` and those above it, for their owner alone.
 pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| DataError::File(dir.to_owned(), error))
+    files::make_dir(dir).map_err(|error| DataError::File(dir.to_owned(), error))
 }
 
 /// The store called `name` in `dir`. A directory that another engine has kept data in is refused: what it holds would
@@ -306,12 +318,14 @@ pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
     parsed_backup_key(&text).ok_or_else(|| error(malformed()))
 }
 
-/// Its path has no blanks, wherever the user keeps temporary files: Java's options are divided at them.
-fn scratch() -> Result<TempDir, DataError> {
-    let usual = std::env::temp_dir();
-    let has_blanks = usual.to_string_lossy().contains(char::is_whitespace);
-    let place = if has_blanks { PathBuf::from("/tmp") } else { usual };
-    let private = Permissions::from_mode(0o700);
-    let made = tempfile::Builder::new().prefix("keyhaven-").permissions(private).tempdir_in(&place);
-    made.map_err(|error| DataError::File(place, error))
+/// A directory of this start alone. Those of servers that were killed go meanwhile, in the background: no start waits for it.
+fn scratch() -> Result<PrivateDir, DataError> {
+    let made = PrivateDir::new("").map_err(|error| DataError::File(std::env::temp_dir(), error))?;
+    tokio::task::spawn_blocking(|| {
+        let left = files::remove_dead_private_dirs();
+        if left > 0 {
+            tracing::info!(left, "removed the private directories of programs that were killed");
+        }
+    });
+    Ok(made)
 }

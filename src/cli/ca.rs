@@ -12,6 +12,9 @@ use super::Failure;
 use super::env::Target;
 use crate::app::Authority;
 
+/// The mode of an exported certificate: it is no secret.
+const READABLE: u32 = 0o644;
+
 /// Show the local CA, export it, or say how to trust it.
 ///
 /// It is that of a running server, of --certs, or of the data directory.
@@ -73,7 +76,7 @@ impl CaCommand {
                 let bytes = exported(&authority, format, password_file.as_deref())?;
                 match out {
                     None => print(&bytes),
-                    Some(file) => std::fs::write(&file, bytes)
+                    Some(file) => crate::files::write(&file, &bytes, READABLE)
                         .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?,
                 }
             }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::ground::Ground;
 use super::key::{DrilledKey, short};
 use super::step::{Outcome, Wrong, brief};
 use crate::factory::{Factory, New, Refreshed, Refusal};
+use crate::files::PrivateDir;
 use crate::random;
 
 /// A factory, and what it must hold.
@@ -20,7 +20,7 @@ pub(super) struct Plant {
     entries: Mutex<BTreeMap<String, Zeroizing<[u8; 32]>>>,
     reads: AtomicUsize,
     /// It goes with the factory.
-    home: TempDir,
+    home: PrivateDir,
 }
 
 /// How access is denied.
@@ -38,7 +38,7 @@ impl Plant {
     /// An empty factory without a customer-managed key.
     pub(super) fn empty(ground: &Arc<Ground>) -> Result<Self, Wrong> {
         let unusable = |error| Wrong::seen(format!("no directory for a factory: {error}"));
-        let home = tempfile::Builder::new().prefix("keyhaven-factory-").tempdir().map_err(unusable)?;
+        let home = PrivateDir::new("factory-").map_err(unusable)?;
         let new = New { name: ground.name("factory"), tenant: ground.operator().tenant()?, ..New::default() };
         let factory = Factory::create(home.path(), new, ground.reach(), ground.now()?)?;
         Ok(Self { factory, ground: ground.clone(), entries: Mutex::default(), reads: AtomicUsize::default(), home })

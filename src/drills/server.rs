@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::admin::AdminDoor;
 use super::hooks::last_line;
+use crate::files::{self, PrivateDir};
 
 /// How long the server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const VAULT: &str = "drill";
 /// A server of the drill's own. It goes with this value, and all that it kept.
 pub struct OwnServer {
     program: PathBuf,
-    dir: TempDir,
+    dir: PrivateDir,
     child: Child,
     ready: Value,
 }
@@ -35,8 +35,9 @@ impl OwnServer {
     /// Why it does not run.
     pub fn start(program: &Path) -> Result<Self, String> {
         let unusable = |error: std::io::Error| format!("no server can be started: {error}");
-        let dir = tempfile::Builder::new().prefix("keyhaven-drill-").tempdir().map_err(unusable)?;
-        std::fs::write(dir.path().join("config.json"), configuration().to_string()).map_err(unusable)?;
+        let dir = PrivateDir::new("drill-").map_err(unusable)?;
+        let text = configuration().to_string();
+        files::write_for_this_start(&dir.path().join("config.json"), text.as_bytes()).map_err(unusable)?;
         let free = [":0", ":0", ":0"].map(str::to_owned);
         let (child, ready) = started(program, dir.path(), &free)?;
         Ok(Self { program: program.to_owned(), dir, child, ready })

@@ -1,8 +1,8 @@
 //! The directory of a factory: its state, the private keys of its certificates, and whose turn it is to write.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ impl Home {
     pub(super) fn make(path: &Path) -> Result<Self, Refusal> {
         let home = Self::at(path);
         let platform = home.platform();
-        DirBuilder::new().recursive(true).mode(0o700).create(&platform).map_err(|error| failed(&platform, &error))?;
+        files::make_dir(&platform).map_err(|error| failed(&platform, &error))?;
         Ok(home)
     }
 
@@ -33,7 +33,11 @@ impl Home {
     pub(super) fn turn(&self) -> Result<File, Refusal> {
         let path = self.0.join("lock");
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        file.and_then(|file| file.lock().map(|()| file)).map_err(|error| self.absent_or(&path, &error))
+        let turn = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| self.absent_or(&path, &error))?;
+        for dir in [&self.0, &self.platform()] {
+            files::remove_drafts(dir).map_err(|error| self.absent_or(dir, &error))?;
+        }
+        Ok(turn)
     }
 
     pub(super) fn must_be_unused(&self) -> Result<(), Refusal> {

@@ -226,7 +226,10 @@ fn turn(dir: &Path) -> Result<File, CaError> {
     let path = dir.join("ca.lock");
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let locked = file.and_then(|file| file.lock().map(|()| file));
-    locked.map_err(|error| CaError::File(path, error))
+    let file = locked.map_err(|error| CaError::File(path, error))?;
+    // Every writer in this directory takes its turn, so what is half-written is of one that was killed.
+    files::remove_drafts(dir).map_err(|error| CaError::File(dir.to_owned(), error))?;
+    Ok(file)
 }
 
 /// The certificate is no secret: it is readable to whoever may look into its directory.

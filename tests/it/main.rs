@@ -29,6 +29,7 @@ mod ground;
 mod identity;
 mod import;
 mod key_files;
+mod leftovers;
 mod lifecycle;
 mod limits;
 mod lists;

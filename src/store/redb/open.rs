@@ -12,6 +12,7 @@ use redb::{
 
 use super::fault::FILE;
 use super::moment::RECORDS;
+use crate::files::DRAFT_PREFIX;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
@@ -47,7 +48,7 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
         _ => Path::new("."),
     };
     // Files of this crate are readable by their owner alone from the first moment on.
-    let draft = tempfile::Builder::new().prefix(".new-").tempfile_in(directory).map_err(failed)?;
+    let draft = tempfile::Builder::new().prefix(DRAFT_PREFIX).tempfile_in(directory).map_err(failed)?;
     let file = draft.as_file().try_clone().map_err(failed)?;
     guarded(FILE, || {
         let backend = Draft(FileBackend::new(file)?);

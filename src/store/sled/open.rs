@@ -10,6 +10,7 @@ use std::time::Duration;
 use sled::{Config, Db};
 
 use super::disk::{self, Disk};
+use crate::files::DRAFT_PREFIX;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
@@ -55,7 +56,8 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     }
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let private = Permissions::from_mode(0o700);
-    let draft = tempfile::Builder::new().prefix(".new-").permissions(private).tempdir_in(directory).map_err(failed)?;
+    let draft =
+        tempfile::Builder::new().prefix(DRAFT_PREFIX).permissions(private).tempdir_in(directory).map_err(failed)?;
     guarded(DIRECTORY, || {
         let db = config(draft.path()).open().map_err(|error| refusal(path, error))?;
         let mut batch = sled::Batch::default();

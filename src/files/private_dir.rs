@@ -1,0 +1,147 @@
+//! Private directories that go away with the process that made them: at its end, or, when it was killed, at the next
+//! start of any other.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::PRIVATE;
+use super::drafts::is_ours;
+
+/// What the names of all such directories begin with.
+const PREFIX: &str = "keyhaven-";
+/// The file in each that its process holds a lock on. The system releases the lock when the process ends, however it ends.
+const ALIVE: &str = "alive";
+/// How often making a directory is tried again, because another process took it for one that a dead process has left.
+const ATTEMPTS: usize = 16;
+/// The most directories that one start removes: a start must not become long by it.
+const MOST_REMOVED: usize = 100;
+
+/// A directory in the temporary directory, for its owner alone (0700). It and all that is in it is removed when this value
+/// is dropped.
+#[derive(Debug)]
+pub struct PrivateDir {
+    dir: TempDir,
+    _alive: File,
+}
+
+impl PrivateDir {
+    /// A new, empty directory (but for its lock). `purpose` stands in its name: `""`, or a word with a hyphen at its end.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(purpose: &str) -> io::Result<Self> {
+        Self::new_in(&parent(), purpose)
+    }
+
+    fn new_in(parent: &Path, purpose: &str) -> io::Result<Self> {
+        let prefix = format!("{PREFIX}{purpose}");
+        for _ in 0..ATTEMPTS {
+            let private = Permissions::from_mode(0o700);
+            let dir = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(parent)?;
+            if let Some(alive) = locked(&dir.path().join(ALIVE))? {
+                return Ok(Self { dir, _alive: alive });
+            }
+        }
+        Err(io::Error::other("a private directory was removed as soon as it was made"))
+    }
+
+    /// Its absolute path, without blanks wherever the user keeps temporary files: Java's options are divided at them.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// Makes the file at `path` and locks it. None when another process has removed it before it was locked.
+fn locked(path: &Path) -> io::Result<Option<File>> {
+    let made = OpenOptions::new().create_new(true).write(true).mode(PRIVATE).open(path);
+    let file = match made {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        made => made?,
+    };
+    file.lock()?;
+    let (held, there) = (file.metadata()?, path.symlink_metadata());
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())).then_some(file))
+}
+
+/// Removes the private directories of this user whose process is dead; answers how many that were. Safe beside processes
+/// that make one at the same time. May read a long directory: not for the runtime's threads.
+pub fn remove_dead_private_dirs() -> usize {
+    removed_from(&parent())
+}
+
+fn removed_from(parent: &Path) -> usize {
+    let entries = fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    named.filter(|entry| was_removed(&entry.path())).take(MOST_REMOVED).count()
+}
+
+/// Removes `dir` if it is a private directory of this user, and nobody holds its lock.
+fn was_removed(dir: &Path) -> bool {
+    let is_private = |about: fs::Metadata| about.is_dir() && is_ours(&about) && about.mode() & 0o777 == 0o700;
+    if !dir.symlink_metadata().is_ok_and(is_private) {
+        return false;
+    }
+    // Opened, never made: a directory without this file is not one of these, or is just being made.
+    let Ok(alive) = File::open(dir.join(ALIVE)) else { return false };
+    alive.try_lock().is_ok() && fs::remove_dir_all(dir).is_ok()
+}
+
+/// The temporary directory, or `/tmp` where that has blanks in its path.
+fn parent() -> PathBuf {
+    let usual = std::env::temp_dir();
+    let has_blanks = usual.to_string_lossy().contains(char::is_whitespace);
+    if has_blanks { PathBuf::from("/tmp") } else { usual }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A private directory as a killed process leaves it: all of it but the lock.
+    fn left(parent: &Path, purpose: &str) -> PathBuf {
+        let PrivateDir { dir, _alive } = PrivateDir::new_in(parent, purpose).unwrap();
+        fs::write(dir.path().join("ca.pem"), "left").unwrap();
+        dir.keep()
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let alive = PrivateDir::new_in(parent.path(), "").unwrap();
+        let (dead, drill) = (left(parent.path(), ""), left(parent.path(), "drill-"));
+        let (open, foreign) = (left(parent.path(), ""), parent.path().join("keyhaven-notes"));
+        fs::set_permissions(&open, Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(&foreign).unwrap();
+        let link = parent.path().join("keyhaven-linked");
+        let target = left(parent.path(), "").parent().unwrap().join("target");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert_eq!(removed_from(parent.path()), 3);
+        assert!(!dead.exists() && !drill.exists());
+        assert!(alive.path().exists() && open.exists() && foreign.exists() && link.symlink_metadata().is_ok());
+        assert_eq!(removed_from(parent.path()), 0);
+    }
+
+    #[test]
+    fn one_that_is_being_made_is_made_whoever_cleans_up_meanwhile() {
+        let parent = tempfile::tempdir().unwrap();
+        std::thread::scope(|threads| {
+            let makers = (0..4).map(|_| {
+                threads.spawn(|| {
+                    for _ in 0..100 {
+                        let made = PrivateDir::new_in(parent.path(), "").unwrap();
+                        fs::write(made.path().join("ca.pem"), "needed").unwrap();
+                        assert!(made.path().join(ALIVE).exists());
+                    }
+                })
+            });
+            let makers: Vec<_> = makers.collect();
+            while !makers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                removed_from(parent.path());
+            }
+        });
+    }
+}
