@@ -61,7 +61,8 @@ impl fmt::Display for SnapshotError {
             ),
             Self::OtherTenant(about) => write!(
                 f,
-                "the snapshot is of the tenant {}; start this server with that tenantId to load it",
+                "the snapshot is of the tenant {0}; load it into a server that was started with --tenant {0} (or that \
+                 tenantId) and data of its own",
                 about.tenant
             ),
             Self::Damaged => f.write_str("the snapshot is damaged: it has been changed, or is not whole"),

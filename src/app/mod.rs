@@ -14,6 +14,7 @@ mod ready;
 mod site;
 mod sockets;
 mod takeover;
+mod tenant;
 mod trust;
 mod variables;
 mod wget;
@@ -225,20 +226,21 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         backup_key: backup_key.clone(),
         parsed_keys: PARSED_KEYS,
     };
-    let tenant = options.config.about();
-    let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
+    let about = options.config.about();
+    let directory = Directory::new(about, records, system.clone(), CHECKED_TOKENS);
     let parts = Parts::new(means, directory, system, clock);
     let accept_at = sockets.addresses()?.admin.map(|admin| names.url_of_plain(admin, "/admin/events/validate"));
     let events = Arc::new(Events::new(events::Means {
         vaults: parts.vaults.clone(),
         records: parts.records.clone(),
         webhooks: options.config.webhooks.clone(),
-        wire: events::Wire { subscription: tenant.subscription },
+        wire: events::Wire { subscription: about.subscription },
         terms: options.delivery,
         clock: parts.system.clone(),
         dead_letters: data.dead_letters(),
         accept_at,
     }));
+    tenant::check(&parts.directory, &parts.vaults).await?;
     parts.timekeeper.begin().await.map_err(failed)?;
     let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
     plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::derived;
 use super::file::{ConfigError, wrong};
+use super::{derived, derived_client_id};
 use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, Federation, IdentityRecord, Tenant};
 
 /// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
@@ -87,7 +87,7 @@ impl FileIdentity {
             certificate(text, files).map_err(|why| wrong(format!("{path}.certificates[{index}]"), why))
         };
         Ok(IdentityRecord {
-            client_id: self.client_id.unwrap_or_else(|| derived(tenant.id, "client", &name)),
+            client_id: self.client_id.unwrap_or_else(|| derived_client_id(tenant.id, &name)),
             object_id: self.object_id.unwrap_or_else(|| derived(tenant.id, "object", &name)),
             resource_id: self.resource_id.unwrap_or_else(|| tenant.resource_id(&name)),
             system_assigned: self.system_assigned,

@@ -122,6 +122,11 @@ fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
     }
 }
 
+/// The client id of an identity called `name` for which none was said.
+pub fn derived_client_id(tenant: Uuid, name: &str) -> Uuid {
+    derived(tenant, "client", name)
+}
+
 /// An id derived from a name: the same in every run.
 fn derived(tenant: Uuid, what: &str, name: &str) -> Uuid {
     Uuid::new_v5(&tenant, format!("{what}:{name}").as_bytes())

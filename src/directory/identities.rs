@@ -350,7 +350,7 @@ impl Directory {
                 None => batch = batch.expect(key.clone(), 0).put(key, encode(identity)?),
             }
         }
-        Ok(Change { batch, answer: differing })
+        Ok(Change { batch: self.with_tenant(view, batch).await?, answer: differing })
     }
 }
 

@@ -4,6 +4,7 @@
 mod assertion;
 mod identities;
 mod issuer;
+mod kept_tenant;
 mod resource;
 mod sign_in;
 mod signing;

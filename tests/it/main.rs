@@ -47,6 +47,7 @@ mod secrets;
 mod snapshot;
 mod stop;
 mod takeover;
+mod tenant;
 mod tls;
 mod types;
 mod update;

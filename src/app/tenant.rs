@@ -1,0 +1,45 @@
+//! Data belongs to the tenant that it was made under. A start with another is refused: each name would be there twice, and
+//! mean an identity that no policy knows.
+
+use uuid::Uuid;
+
+use super::{StartError, failed};
+use crate::config::{Config, derived_client_id};
+use crate::directory::Directory;
+use crate::vault::Vaults;
+
+/// Checks that the data, if there is any, was made under the tenant of `directory`.
+///
+/// # Errors
+/// When it was made under another, with what to do; when it cannot be read.
+pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), StartError> {
+    let asked = directory.tenant();
+    let made_under = match directory.kept_tenant().await.map_err(failed)? {
+        Some(kept) => Some(kept),
+        None => of_earlier_data(directory, vaults).await?,
+    };
+    match made_under {
+        Some(other) if other != asked => Err(failed(format!(
+            "the data was made under the tenant {other}, this start is of the tenant {asked}: give --tenant {other} (or the \
+             same tenantId in the configuration), or another --data"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The tenant of data that does not name it, made by a version before this one: that of this start, or the default one, if an
+/// id was derived from it; that of this start, or else the first, that a vault's policy names. None when nothing speaks of any.
+async fn of_earlier_data(directory: &Directory, vaults: &Vaults) -> Result<Option<Uuid>, StartError> {
+    let asked = directory.tenant();
+    let identities = directory.identities().await.map_err(failed)?;
+    let is_of = |tenant: &Uuid| {
+        identities.iter().any(|identity| identity.client_id == derived_client_id(*tenant, &identity.name))
+    };
+    if let Some(tenant) = [asked, Config::default().tenant].into_iter().find(is_of) {
+        return Ok(Some(tenant));
+    }
+    let vaults = vaults.all().await.map_err(failed)?;
+    let named: Vec<Uuid> =
+        vaults.iter().flat_map(|vault| &vault.access_policies).map(|policy| policy.tenant_id).collect();
+    Ok(if named.contains(&asked) { Some(asked) } else { named.first().copied() })
+}
