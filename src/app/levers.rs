@@ -13,7 +13,7 @@ use crate::http::tls::Leaves;
 use crate::records::Draft;
 use crate::snapshot::{self, About, SnapshotError};
 use crate::store::Batch;
-use crate::tasks::{self, position_place};
+use crate::tasks::{self, latest_place, position_place};
 
 /// One server as a whole. Cheap to clone.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Whole {
     async fn carry_over(&self, draft: &Draft) -> Result<(), Trouble> {
         let view = self.parts.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
-        for place in [Directory::issuer_place(), position_place()] {
+        for place in [Directory::issuer_place(), position_place(), latest_place()] {
             if let Some(entry) = view.get(&place).await.map_err(failed)? {
                 batch = batch.put(place, entry.value);
             }

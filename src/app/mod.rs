@@ -87,6 +87,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Whether a vault that is asked for by a well-formed name and is not there is made, like the default one.
     pub create_vaults: bool,
+    /// The machine's clock: tokens, certificates, and the vault clock when that is the machine's.
+    pub system_clock: Arc<dyn Clock>,
     /// The vault clock.
     pub clock: ClockChoice,
     /// The admin key, when the user has set one.
@@ -139,6 +141,7 @@ impl Default for Options {
             listen: Listen::on_free_ports(),
             seed: None,
             create_vaults: false,
+            system_clock: Arc::new(SystemClock),
             clock: ClockChoice::Real,
             admin_key: None,
             seal_key: None,
@@ -199,7 +202,7 @@ pub struct Running {
 /// # Errors
 /// What stands in the way, in one line.
 pub async fn start(options: Options) -> Result<Running, StartError> {
-    let system: Arc<dyn Clock> = Arc::new(SystemClock);
+    let system = options.system_clock;
     let sockets = Sockets::bind(options.listen).await?;
     let claimed = Claimed::new(options.storage)?;
     let names = Names::of(&options.config);
@@ -218,7 +221,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     };
     let backup_key = data.backup_key(backup_key)?;
     let records = Records::new(data.store.clone());
-    let clock = VaultClock::open(options.clock, &records, &*system).await.map_err(failed)?;
+    let clock = VaultClock::open(options.clock, &records, &system).await.map_err(failed)?;
     let means = Means {
         records: records.clone(),
         pool: pool.clone(),

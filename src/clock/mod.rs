@@ -4,6 +4,7 @@
 //! retention). A module is given the one it needs.
 
 mod period;
+mod steady;
 mod virtual_clock;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use period::{NotAPeriod, Period};
+pub use steady::SteadyClock;
 pub use virtual_clock::VirtualClock;
 
 /// A moment, in whole seconds since 1970-01-01T00:00:00Z: the resolution of every time on the wire.

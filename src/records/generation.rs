@@ -99,6 +99,7 @@ impl Draft {
             Err(StoreError::Conflict) => Err(RecordError::Busy),
             Err(error) => Err(error.into()),
         }?;
+        self.records.inner.companionship.forget();
         drop(self.turn);
         Ok(())
     }

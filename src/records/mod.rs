@@ -11,14 +11,17 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+mod companion;
 mod generation;
 mod view;
 
 use crate::store::{Batch, Key, Revision, Store, StoreError};
 
+pub use companion::Companion;
 pub use generation::Draft;
 pub use view::View;
 
+use companion::Companionship;
 use generation::{Current, pointer};
 use view::Root;
 
@@ -93,6 +96,7 @@ struct Inner {
     decoded: Cache<Key, Decoded>,
     current: Current,
     drafts: Arc<Mutex<()>>,
+    companionship: Companionship,
 }
 
 impl Records {
@@ -103,6 +107,7 @@ impl Records {
             decoded: Cache::new(DECODED_RECORDS),
             current: Current::new(),
             drafts: Arc::new(Mutex::new(())),
+            companionship: Companionship::none(),
         };
         Self { inner: Arc::new(inner), root: None }
     }
@@ -110,6 +115,11 @@ impl Records {
     /// The same store's records under `root`.
     fn under(&self, root: Root) -> Self {
         Self { inner: self.inner.clone(), root: Some(root) }
+    }
+
+    /// Has `companion` go with the commits of these records from now on.
+    pub fn accompany(&self, companion: Companion) {
+        self.inner.companionship.set(companion);
     }
 
     /// One consistent moment of the records.
@@ -193,8 +203,12 @@ impl Records {
             if change.batch.is_empty() {
                 return Ok(change.answer);
             }
-            match self.inner.store.commit(root.applied(change.batch, &pointer())).await {
-                Ok(_) => return Ok(change.answer),
+            let (batch, joined) = self.inner.companionship.join(change.batch)?;
+            match self.inner.store.commit(root.applied(batch, &pointer())).await {
+                Ok(_) => {
+                    self.inner.companionship.committed(joined);
+                    return Ok(change.answer);
+                }
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(RecordError::from(error).into()),
             }

@@ -1,6 +1,7 @@
 //! What happens because time passed. Everything that falls due lies in the store, in order; this room does it when its
 //! moment comes, and sleeps until the next one or a change. It polls nothing.
 
+mod latest;
 mod timekeeper;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::records::RecordError;
 use crate::store::Key;
 use crate::vault::{Refusal, Scheduled, Vaults};
 
+pub use latest::latest_place;
 pub use timekeeper::{ClockChoice, ClockError, Held, Position, Report, Timekeeper, VaultClock, kept, position_place};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.

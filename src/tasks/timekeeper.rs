@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::MutexGuard;
 
 use super::Tasks;
-use crate::clock::{Clock, Period, SystemClock, Timestamp, VirtualClock};
+use super::latest::{keep_latest, latest};
+use crate::clock::{Clock, Period, SteadyClock, Timestamp, VirtualClock};
 use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, Key};
 use crate::vault::Refusal;
@@ -32,8 +33,8 @@ pub enum ClockChoice {
 /// The clock of the vaults.
 #[derive(Clone, Debug)]
 pub enum VaultClock {
-    /// The machine's.
-    Real(SystemClock),
+    /// The machine's; it waits while that is behind what the data was written at.
+    Real(SteadyClock),
     /// One that can be moved.
     Virtual(Arc<VirtualClock>),
 }
@@ -150,13 +151,19 @@ impl VaultClock {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn open(choice: ClockChoice, records: &Records, system: &dyn Clock) -> Result<Self, RecordError> {
+    pub async fn open(choice: ClockChoice, records: &Records, system: &Arc<dyn Clock>) -> Result<Self, RecordError> {
         let kept = kept(records).await?;
+        let written = latest(records).await?;
         let ClockChoice::Virtual { start, frozen } = choice else {
             if let Some(kept) = kept {
                 kept.warn_that_it_is_not_used();
             }
-            return Ok(Self::Real(SystemClock));
+            let clock = SteadyClock::following(system.clone());
+            if let Some(written) = written {
+                clock.not_before(written);
+            }
+            keep_latest(records, &clock);
+            return Ok(Self::Real(clock));
         };
         let stands = kept.map(|kept| kept.now(system.now()));
         if let (Some(start), Some(stands)) = (start, stands)
@@ -164,7 +171,9 @@ impl VaultClock {
         {
             tracing::warn!(%stands, %start, "the virtual clock is put back: what was made since lies in its future");
         }
-        let clock = VirtualClock::starting_at(start.or(stands).unwrap_or_else(|| system.now()));
+        let clock = VirtualClock::starting_at(
+            start.or(stands).unwrap_or_else(|| system.now().max(written.unwrap_or(system.now()))),
+        );
         if !frozen.or(kept.map(|kept| kept.frozen)).unwrap_or(false) {
             clock.run();
         }
@@ -279,6 +288,9 @@ impl Timekeeper {
     }
 
     async fn follow(&self) -> Result<(), ClockError> {
+        if let (VaultClock::Real(clock), Some(written)) = (&self.clock, latest(&self.records).await?) {
+            clock.not_before(written);
+        }
         match (&self.clock, kept(&self.records).await?) {
             (VaultClock::Virtual(clock), Some(kept)) => {
                 clock.put(kept.now(self.system.now()));

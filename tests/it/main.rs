@@ -44,6 +44,7 @@ mod remote;
 mod requests;
 mod rotation;
 mod secrets;
+mod set_back;
 mod snapshot;
 mod stop;
 mod takeover;

@@ -75,9 +75,19 @@ impl World {
         let listen = Listen { proxy: options.listen.proxy, ..Listen::on_free_ports() };
         let options = Options { clock, seed: Some(1), listen, ..options };
         let server = app::start(options).await.unwrap();
+        let VaultClock::Virtual(clock) = server.clock.clone() else { panic!("a world has a virtual clock") };
+        Self::around(server, clock)
+    }
+
+    /// A server of these options that lives by the machine's clock, which is `machine`.
+    pub async fn on_machine_clock(machine: Arc<VirtualClock>, options: Options) -> Self {
+        let server = app::start(Options { system_clock: machine.clone(), seed: Some(1), ..options }).await.unwrap();
+        Self::around(server, machine)
+    }
+
+    fn around(server: Running, clock: Arc<VirtualClock>) -> Self {
         let roots = Arc::new(roots(&server.ready.ca));
         let address = server.ready.listen.parse().unwrap();
-        let VaultClock::Virtual(clock) = server.clock.clone() else { panic!("a world has a virtual clock") };
         Self { clock, server, address, roots }
     }
 

@@ -1,0 +1,36 @@
+//! The latest moment that this data was written at, kept in it, so that a start whose machine's clock was set back does not
+//! fall behind it: what was deleted since would be in no list.
+//!
+//! It goes with commits that happen anyway, once a second at the most, and costs none of its own. The dates in a commit were
+//! read from the clock before the moment that goes with it, so no date lies behind that.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SteadyClock, Timestamp};
+use crate::records::{Companion, RecordError, Records, encode};
+use crate::store::Key;
+
+/// Where it lies.
+pub fn latest_place() -> Key {
+    Key::from("clock/latest")
+}
+
+/// The latest moment that `records` were written at by the machine's clock, if one is kept.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) async fn latest(records: &Records) -> Result<Option<Timestamp>, RecordError> {
+    let view = records.view().await?;
+    Ok(records.get::<Timestamp>(&view, &latest_place()).await?.map(|latest| *latest))
+}
+
+/// Has the moment that `clock` shows go with the commits of `records` from now on.
+pub(super) fn keep_latest(records: &Records, clock: &SteadyClock) {
+    let clock = clock.clone();
+    records.accompany(Companion {
+        key: latest_place(),
+        // A second more: two commits at the turn of a second may come in either order.
+        now: Arc::new(move || clock.now().unix().saturating_add(1)),
+        value: |moment| encode(&Timestamp::from_unix(moment)),
+    });
+}
