@@ -3,6 +3,7 @@
 
 mod drafts;
 mod private_dir;
+mod private_file;
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::Write;
@@ -13,6 +14,7 @@ use tempfile::NamedTempFile;
 
 pub use drafts::remove_drafts;
 pub use private_dir::{PrivateDir, remove_dead_private_dirs};
+pub use private_file::PrivateFile;
 
 /// What the names of half-written files begin with; a process that was killed leaves them behind.
 pub const DRAFT_PREFIX: &str = ".new-";
@@ -53,6 +55,12 @@ pub fn make_dir(dir: &Path) -> std::io::Result<()> {
         File::open(directory(made))?.sync_all()?;
     }
     Ok(())
+}
+
+/// Whether something was not written because the disk, or the user's quota on it, is full.
+#[must_use]
+pub fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 /// A new file beside `path` that holds `bytes` and is readable as `mode` says from its first byte.

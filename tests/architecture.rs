@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "directory",
             "events",
             "faults",
+            "files",
             "http",
             "operation",
             "random",

@@ -6,17 +6,20 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 use super::PRIVATE;
 use super::drafts::is_ours;
 
 /// What the names of all such directories begin with.
-const PREFIX: &str = "keyhaven-";
+pub(super) const PREFIX: &str = "keyhaven-";
 /// The file in each that its process holds a lock on. The system releases the lock when the process ends, however it ends.
 const ALIVE: &str = "alive";
 /// How often making a directory is tried again, because another process took it for one that a dead process has left.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
+/// The bytes that must be free where one is made: bundles of certificates are some hundred kilobytes each.
+const ROOM: u64 = 4 * 1024 * 1024;
 /// The most directories that one start removes: a start must not become long by it.
 const MOST_REMOVED: usize = 100;
 
@@ -63,14 +66,19 @@ fn locked(path: &Path) -> io::Result<Option<File>> {
         made => made?,
     };
     file.lock()?;
+    Ok(is_at(&file, path)?.then_some(file))
+}
+
+/// Whether `file` is what lies at `path`. Asked once it is locked: nobody who cleans up removes it from then on.
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let (held, there) = (file.metadata()?, path.symlink_metadata());
-    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())).then_some(file))
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
 }
 
 /// Removes the private directories of this user whose process is dead; answers how many that were. Safe beside processes
 /// that make one at the same time. May read a long directory: not for the runtime's threads.
 pub fn remove_dead_private_dirs() -> usize {
-    removed_from(&parent())
+    parents().iter().map(|parent| removed_from(parent)).sum()
 }
 
 fn removed_from(parent: &Path) -> usize {
@@ -90,11 +98,23 @@ fn was_removed(dir: &Path) -> bool {
     alive.try_lock().is_ok() && fs::remove_dir_all(dir).is_ok()
 }
 
-/// The temporary directory, or `/tmp` where that has blanks in its path.
+/// Where such a directory is made: the first place that has room, else the first.
 fn parent() -> PathBuf {
+    let mut parents = parents().into_iter();
+    let usual = parents.next().unwrap_or_default();
+    if has_room(&usual) { usual } else { parents.find(|other| other.is_dir() && has_room(other)).unwrap_or(usual) }
+}
+
+/// The temporary directory, or `/tmp` where that has blanks in its path; and Linux's directory in memory, for a server that is
+/// started to read while the disk is full.
+fn parents() -> Vec<PathBuf> {
     let usual = std::env::temp_dir();
     let has_blanks = usual.to_string_lossy().contains(char::is_whitespace);
-    if has_blanks { PathBuf::from("/tmp") } else { usual }
+    vec![if has_blanks { PathBuf::from("/tmp") } else { usual }, PathBuf::from("/dev/shm")]
+}
+
+fn has_room(place: &Path) -> bool {
+    statvfs(place).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM)
 }
 
 #[cfg(test)]

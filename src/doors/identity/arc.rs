@@ -1,20 +1,20 @@
 //! Azure Arc: who asks must prove that it may read a file, which only programs on the machine can.
 
 use std::fs::DirBuilder;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::asked::Asked;
 use super::token::{Denied, given};
 use super::{Shared, bad, refused};
 use crate::crypto::{base64url, credential};
+use crate::files::PrivateFile;
 use crate::http::Response;
 use crate::random;
 
@@ -23,7 +23,7 @@ use crate::random;
 pub(super) struct ArcKey {
     dir: PathBuf,
     text: Zeroizing<String>,
-    file: Mutex<Option<NamedTempFile>>,
+    file: Mutex<Option<PrivateFile>>,
 }
 
 impl ArcKey {
@@ -50,11 +50,9 @@ impl ArcKey {
 }
 
 /// A new file (0600) that holds `text` and goes away when it is dropped.
-fn written(dir: &Path, text: &str) -> io::Result<NamedTempFile> {
+fn written(dir: &Path, text: &str) -> io::Result<PrivateFile> {
     DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
-    let mut file = tempfile::Builder::new().prefix("keyhaven-").suffix(".key").tempfile_in(dir)?;
-    file.write_all(text.as_bytes())?;
-    Ok(file)
+    PrivateFile::new_in(dir, ".key", text.as_bytes())
 }
 
 /// `GET $IDENTITY_ENDPOINT` with `Metadata: true`: first a challenge that names a file, then the token for its content.

@@ -1,0 +1,80 @@
+//! A file of one process in a directory that others use too. It goes with its process: at its end, or, when it was killed, with
+//! the next such file in that directory.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::drafts::is_ours;
+use super::private_dir::{ATTEMPTS, PREFIX, is_at};
+
+/// A file of mode 0600 under a name of its own, which is removed when this value is dropped. Its process holds a lock on it.
+#[derive(Debug)]
+pub struct PrivateFile(NamedTempFile);
+
+impl PrivateFile {
+    /// A new file in `dir` that holds `bytes` and whose name ends in `suffix`. Those of this user's dead processes are removed
+    /// first.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new_in(dir: &Path, suffix: &str, bytes: &[u8]) -> io::Result<Self> {
+        remove_dead(dir, suffix);
+        for _ in 0..ATTEMPTS {
+            let mut file = tempfile::Builder::new().prefix(PREFIX).suffix(suffix).tempfile_in(dir)?;
+            file.as_file().lock()?;
+            if is_at(file.as_file(), file.path())? {
+                file.write_all(bytes)?;
+                return Ok(Self(file));
+            }
+        }
+        Err(io::Error::other("a private file was removed as soon as it was made"))
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Removes the files of such names whose process is dead; what cannot be removed stays.
+fn remove_dead(dir: &Path, suffix: &str) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    for path in entries.filter(|entry| is_named(&entry.file_name().to_string_lossy(), suffix)).map(|entry| entry.path())
+    {
+        let is_dead = || {
+            let about = path.symlink_metadata().ok()?;
+            let file = File::open(&path).ok().filter(|_| about.is_file() && is_ours(&about))?;
+            file.try_lock().ok()
+        };
+        if is_dead().is_some() {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+fn is_named(name: &str, suffix: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_dead_process_goes_with_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let alive = PrivateFile::new_in(dir.path(), ".key", b"alive").unwrap();
+        let (_, dead) = PrivateFile::new_in(dir.path(), ".key", b"dead").unwrap().0.keep().unwrap();
+        let others = ["keyhaven-notes.txt", "arc.key"].map(|name| dir.path().join(name));
+        for other in &others {
+            std::fs::write(other, "kept").unwrap();
+        }
+        let next = PrivateFile::new_in(dir.path(), ".key", b"next").unwrap();
+        assert!(!dead.exists());
+        assert!([alive.path(), next.path()].into_iter().chain(others.iter().map(AsRef::as_ref)).all(Path::exists));
+        assert_eq!(std::fs::read(alive.path()).unwrap(), b"alive");
+    }
+}
