@@ -109,6 +109,17 @@ impl std::fmt::Display for DataError {
     }
 }
 
+impl DataError {
+    /// This error where something of the store is expected: whether the disk was full goes along.
+    fn of_store(self) -> StoreError {
+        match self {
+            Self::File(path, error) => StoreError::io(path.display().to_string(), error),
+            Self::Store(error) => error,
+            other => StoreError::Broken { why: other.to_string() },
+        }
+    }
+}
+
 impl std::error::Error for DataError {}
 
 impl From<DataError> for StartError {
@@ -198,7 +209,7 @@ impl Data {
             match known.get() {
                 Some(key) => Ok(Arc::clone(key)),
                 None => {
-                    let key = Arc::new(own_backup_key(file.as_deref()).map_err(|error| error.to_string())?);
+                    let key = Arc::new(own_backup_key(file.as_deref()).map_err(DataError::of_store)?);
                     Ok(Arc::clone(known.get_or_init(|| key)))
                 }
             }

@@ -12,7 +12,7 @@ use crate::http::BoxFuture;
 use crate::http::tls::Leaves;
 use crate::records::Draft;
 use crate::snapshot::{self, About, SnapshotError};
-use crate::store::Batch;
+use crate::store::{Batch, StoreError};
 use crate::tasks::{self, latest_place, position_place};
 
 /// One server as a whole. Cheap to clone.
@@ -100,7 +100,7 @@ impl Whole {
         let (tenant, made) = (self.parts.directory.tenant(), self.parts.system.now().to_string());
         let source = self.plan.backup_key.clone();
         blocking(move || {
-            let key = source().map_err(Trouble::Failed)?;
+            let key = source().map_err(keyless)?;
             let version = env!("CARGO_PKG_VERSION").to_owned();
             let about = About { tenant, made, version, backup_key: key.id() };
             snapshot::seal(&all, &about, &key).map_err(failed)
@@ -111,7 +111,7 @@ impl Whole {
     async fn loaded(self, file: Vec<u8>) -> Result<(), Trouble> {
         let (tenant, source) = (self.parts.directory.tenant(), self.plan.backup_key.clone());
         let batches = blocking(move || {
-            let key = source().map_err(Trouble::Failed)?;
+            let key = source().map_err(keyless)?;
             snapshot::open(&file, tenant, &key).map_err(|error| match error {
                 SnapshotError::Record(error) => failed(error),
                 refused => Trouble::Refused(refused.to_string()),
@@ -184,6 +184,11 @@ async fn to_its_end<T: Send + 'static>(
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// Why there is no backup key.
+fn keyless(error: StoreError) -> Trouble {
+    if error.is_full() { Trouble::DiskFull } else { failed(error) }
 }
 
 fn failed(error: impl std::fmt::Display) -> Trouble {

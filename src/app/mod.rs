@@ -7,6 +7,7 @@ mod copies;
 mod credentials;
 mod data;
 mod faulty;
+mod full_disk;
 mod levers;
 mod names;
 mod parts;
@@ -55,6 +56,7 @@ pub use trust::{STORE_PASSWORD, authorities_in, bundle, trust_store};
 pub use variables::Variables;
 
 use data::{Claimed, Data};
+use full_disk::left_out_when_full;
 use names::Names;
 use parts::{Parts, Plan};
 use site::{Site, plain};
@@ -244,11 +246,12 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         accept_at,
     }));
     tenant::check(&parts.directory, &parts.vaults).await?;
-    parts.timekeeper.begin().await.map_err(failed)?;
+    left_out_when_full(&parts.records, parts.timekeeper.begin().await)?;
     let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
-    plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await?;
-    events.subscribe().await.map_err(failed)?;
-    parts.tasks.catch_up().await.map_err(failed)?;
+    let applied = plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await;
+    left_out_when_full(&parts.records, applied)?;
+    left_out_when_full(&parts.records, events.subscribe().await)?;
+    left_out_when_full(&parts.records, parts.tasks.catch_up().await)?;
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) =
@@ -258,7 +261,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let strangers =
         if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
     if strangers == Strangers::Refused {
-        parts.directory.forget_strangers().await.map_err(failed)?;
+        left_out_when_full(&parts.records, parts.directory.forget_strangers().await)?;
     }
     let arc_keys = options.arc_keys;
     let credentials = Credentials::open(parts.directory.clone(), strangers, &data.credentials())?;

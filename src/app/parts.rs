@@ -17,6 +17,9 @@ use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
 use crate::vault::{BackupKeySource, InitialVault, Means, OnDemand, VaultName, Vaults};
 
+/// When a new issuer's key is tried again that could not be kept.
+const ISSUER_RETRY: Duration = Duration::from_secs(10);
+
 /// The domain, the tenant, and where time, chance and threads come from. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Parts {
@@ -106,7 +109,11 @@ impl Parts {
                     Ok(due) => tokio::time::sleep(until(due, system.now()).min(ISSUER_CHECK)).await,
                     Err(error) => {
                         tracing::error!(%error, "no tokens can be issued");
-                        return;
+                        if directory.degraded().is_none() {
+                            return;
+                        }
+                        // A new key cannot be kept while nothing can be written.
+                        tokio::time::sleep(ISSUER_RETRY).await;
                     }
                 }
             }

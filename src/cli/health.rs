@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::env::Target;
@@ -30,8 +31,11 @@ impl Health {
             if self.target.is_told() { self.target.ready()?.identity } else { format!("127.0.0.1:{IDENTITY_PORT}") };
         let request = Request::get("/health").body(Full::default()).map_err(Failure::failed)?;
         match timeout(PATIENCE, client::send(&address, request)).await {
-            Ok(Ok((StatusCode::OK, _))) => {
-                println!("ok ({address})");
+            Ok(Ok((StatusCode::OK, body))) => {
+                match degraded(&body) {
+                    Some(why) => println!("ok ({address}), degraded: {why}"),
+                    None => println!("ok ({address})"),
+                }
                 Ok(ExitCode::SUCCESS)
             }
             Ok(Ok((status, _))) => Err(Failure::failed(format!("{address} answers {status}"))),
@@ -39,4 +43,10 @@ impl Health {
             Err(_) => Err(Failure::failed(format!("{address} did not answer within {PATIENCE:?}"))),
         }
     }
+}
+
+/// Why the server only reads, if that is so.
+fn degraded(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body["degraded"].as_str().map(str::to_owned)
 }

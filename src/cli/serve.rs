@@ -79,7 +79,15 @@ pub(super) fn write_ready(ready: &Ready, path: &Path) -> Result<(), Failure> {
         let hint = "give another --ready-file, or unset KEYHAVEN_READY_FILE";
         return Err(Failure::failed(format!("{}: {why} (process {}); {hint}", path.display(), other.pid)));
     }
-    ready.write(path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    match ready.write(path) {
+        // The server serves what it has all the same; its first lines say where.
+        Err(error) if crate::files::is_full(&error) => {
+            let file = path.display();
+            tracing::warn!(%file, "the disk is full: the ready file is not written, and commands do not find this server by it");
+            Ok(())
+        }
+        written => written.map_err(|error| Failure::failed(format!("{}: {error}", path.display()))),
+    }
 }
 
 /// Whether `path` is the ready file of another server that runs.

@@ -1,4 +1,4 @@
-//! The signals that end a command. A hang-up ends it like the others, unless whoever started it had it ignored (`nohup`).
+//! The signals that end a command. A hang-up ends it like the others, unless it was started with hang-ups ignored (`nohup`).
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::{Clock, Timestamp};
 
-/// By how many seconds the machine's clock may fall behind before it is logged: NTP corrects by less without anyone having to
-/// know.
+/// By how many seconds the machine's clock may fall behind before it is logged: NTP corrects by less, which is no
+/// fault.
 const WORTH_A_LINE: i64 = 2;
 
 /// Shows what the machine's clock shows, or, while that is behind, the latest moment that was shown or written. Cheap to

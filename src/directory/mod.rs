@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::records::Records;
+use crate::records::{Degraded, Records};
 
 pub use assertion::{ForeignIssuers, ForeignKeys};
 pub use identities::{AddRefusal, Chosen, ClientSecret, Federation, IdentityRecord, Strangers};
@@ -103,6 +103,11 @@ impl Directory {
     /// Where the issuer's key lies among the records: what keeps tokens good when everything else is replaced.
     pub fn issuer_place() -> crate::store::Key {
         issuer::place()
+    }
+
+    /// Why nothing can be written while reads go on, if that is so.
+    pub fn degraded(&self) -> Option<Degraded> {
+        self.inner.records.degraded()
     }
 
     fn records(&self) -> &Records {

@@ -41,7 +41,7 @@ fn vaults(store: &Store) -> Vaults {
         records: Records::new(store.clone()),
         pool: Pool::start(1, 10),
         random: Arc::new(SeededRandom::new(1)),
-        backup_key: Arc::new(|| Err("nothing is backed up here".to_owned())),
+        backup_key: Arc::new(|| Err(crate::store::StoreError::Closed)),
         parsed_keys: 1,
     })
 }

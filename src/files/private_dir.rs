@@ -32,7 +32,7 @@ pub struct PrivateDir {
 }
 
 impl PrivateDir {
-    /// A new, empty directory (but for its lock). `purpose` stands in its name: `""`, or a word with a hyphen at its end.
+    /// A new, empty directory (but for its lock). `purpose` is part of its name: `""`, or a word with a hyphen at its end.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -69,7 +69,7 @@ fn locked(path: &Path) -> io::Result<Option<File>> {
     Ok(is_at(&file, path)?.then_some(file))
 }
 
-/// Whether `file` is what lies at `path`. Asked once it is locked: nobody who cleans up removes it from then on.
+/// Whether `file` is what lies at `path`. Asked once it is locked: no cleaning up removes it from then on.
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let (held, there) = (file.metadata()?, path.symlink_metadata());
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
@@ -87,7 +87,7 @@ fn removed_from(parent: &Path) -> usize {
     named.filter(|entry| was_removed(&entry.path())).take(MOST_REMOVED).count()
 }
 
-/// Removes `dir` if it is a private directory of this user, and nobody holds its lock.
+/// Removes `dir` if it is a private directory of this user, and no process holds its lock.
 fn was_removed(dir: &Path) -> bool {
     let is_private = |about: fs::Metadata| about.is_dir() && is_ours(&about) && about.mode() & 0o777 == 0o700;
     if !dir.symlink_metadata().is_ok_and(is_private) {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_being_made_is_made_whoever_cleans_up_meanwhile() {
+    fn one_that_is_being_made_is_made_though_others_clean_up_meanwhile() {
         let parent = tempfile::tempdir().unwrap();
         std::thread::scope(|threads| {
             let makers = (0..4).map(|_| {

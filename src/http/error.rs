@@ -27,6 +27,15 @@ impl ApiError {
         Self { status, code, inner: None, message: message.into(), headers: vec![] }
     }
 
+    /// What a write is answered with while the disk is full. The service has no such error: ours, like the text. Clients of
+    /// Azure do not try a 507 again by themselves.
+    pub fn disk_full() -> Self {
+        let text = "The disk that holds this server's data is full, so nothing can be written. Free some space on it and send \
+                    the request again; requests that only read are answered.";
+        let error = Self::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", text);
+        error.header("retry-after", DISK_FULL_RETRY.to_string())
+    }
+
     /// This error with an inner code.
     #[must_use]
     pub fn inner(mut self, code: &'static str) -> Self {
@@ -54,6 +63,8 @@ impl ApiError {
     }
 }
 
+/// After how many seconds a write may be tried again that the full disk refused.
+const DISK_FULL_RETRY: u32 = 10;
 /// The most characters of a header: what callers wrote may stand in it, and clients refuse long heads.
 const LONGEST: usize = 512;
 

@@ -17,6 +17,8 @@ mod view;
 
 use crate::store::{Batch, Key, Revision, Store, StoreError};
 
+pub use crate::store::Degraded;
+
 pub use companion::Companion;
 pub use generation::Draft;
 pub use view::View;
@@ -115,6 +117,11 @@ impl Records {
     /// The same store's records under `root`.
     fn under(&self, root: Root) -> Self {
         Self { inner: self.inner.clone(), root: Some(root) }
+    }
+
+    /// Why nothing can be written while reads go on, if that is so.
+    pub fn degraded(&self) -> Option<Degraded> {
+        self.inner.store.degraded()
     }
 
     /// Has `companion` go with the commits of these records from now on.

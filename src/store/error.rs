@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::{error, fmt, io};
 
 use super::key::Key;
+use crate::files;
 
 /// What went wrong. Clonable, because one failed write answers every batch that was part of it.
 #[derive(Clone, Debug)]
@@ -48,6 +49,11 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The disk, or the user's quota on it, is full. Nothing was applied.
+    Full {
+        /// What was attempted.
+        doing: String,
+    },
     /// The operating system refused to read or write.
     Io {
         /// What was attempted.
@@ -64,8 +70,21 @@ pub enum StoreError {
 
 impl StoreError {
     /// What the system said while we were `doing` something.
-    pub(super) fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        Self::Io { doing: doing.into(), source: Arc::new(source) }
+    pub fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        match files::is_full(&source) {
+            true => Self::Full { doing: doing.into() },
+            false => Self::Io { doing: doing.into(), source: Arc::new(source) },
+        }
+    }
+
+    /// The disk was full before and has no room yet: nothing was attempted.
+    pub(super) fn still_full() -> Self {
+        Self::Full { doing: "writing the store".into() }
+    }
+
+    /// Whether there was no room on the disk.
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
     }
 }
 
@@ -96,6 +115,7 @@ impl fmt::Display for StoreError {
                 "{} is open in another Keyhaven: stop that one, or give this one another path",
                 path.display()
             ),
+            Self::Full { doing } => write!(f, "{doing}: the disk is full; free some space on it"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Broken { why } => write!(f, "the store refuses to work: {why}"),
         }

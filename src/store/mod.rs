@@ -10,6 +10,7 @@
 //! `conformance.rs`.
 
 mod batch;
+mod degraded;
 mod error;
 mod guard;
 mod key;
@@ -27,12 +28,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::batch::{Batch, Entry, Revision, Value};
+pub use self::degraded::Degraded;
 pub use self::error::StoreError;
 pub use self::key::Key;
 pub use self::master::{MalformedKey, MasterKey, from_hex, parse_key};
 pub use self::redb::RedbOptions;
 pub use self::sealed::DataKey;
 
+use self::degraded::Condition;
 use self::memory::Memory;
 use self::redb::Redb;
 use self::sealed::Sealer;
@@ -51,6 +54,7 @@ mod model;
 pub struct Store {
     engine: Arc<Engine>,
     sealer: Arc<Sealer>,
+    condition: Condition,
 }
 
 enum Engine {
@@ -64,7 +68,7 @@ impl Store {
     /// A store that lives as long as the process, its values sealed with `seal`.
     pub fn memory(seal: DataKey) -> Result<Self, StoreError> {
         let sealer = Arc::new(Sealer::new(&seal)?);
-        Ok(Self { engine: Arc::new(Engine::Memory(Memory::new(Arc::clone(&sealer)))), sealer })
+        Ok(Self::of(Engine::Memory(Memory::new(Arc::clone(&sealer))), sealer, Condition::default()))
     }
 
     /// The store in the file at `path`, which is made (readable by its owner alone) when there is none.
@@ -72,16 +76,27 @@ impl Store {
     /// `master` opens the data key that the file holds. `fresh` becomes that data key when the file is made, and is
     /// forgotten otherwise: give 32 new random bytes. Blocks while it opens the file; needs no runtime.
     pub fn redb(path: &Path, master: &MasterKey, fresh: DataKey, options: RedbOptions) -> Result<Self, StoreError> {
-        let (engine, sealer) = Redb::open(path, master, fresh, options)?;
-        Ok(Self { engine: Arc::new(Engine::Redb(engine)), sealer })
+        let condition = Condition::default();
+        let (engine, sealer) = Redb::open(path, master, fresh, options, &condition)?;
+        Ok(Self::of(Engine::Redb(engine), sealer, condition))
     }
 
     /// The store in the directory at `path`, which is made (readable by its owner alone) when there is none. As
     /// [`Store::redb`] otherwise; it holds every sealed value in memory besides.
     #[cfg(feature = "sled")]
     pub fn sled(path: &Path, master: &MasterKey, fresh: DataKey) -> Result<Self, StoreError> {
-        let (engine, sealer) = Sled::open(path, master, &fresh)?;
-        Ok(Self { engine: Arc::new(Engine::Sled(engine)), sealer })
+        let condition = Condition::default();
+        let (engine, sealer) = Sled::open(path, master, &fresh, &condition)?;
+        Ok(Self::of(Engine::Sled(engine), sealer, condition))
+    }
+
+    fn of(engine: Engine, sealer: Arc<Sealer>, condition: Condition) -> Self {
+        Self { engine: Arc::new(engine), sealer, condition }
+    }
+
+    /// Why writes are refused while reads go on, if that is so.
+    pub fn degraded(&self) -> Option<Degraded> {
+        self.condition.degraded()
     }
 
     /// The present moment, to be read as often as needed. Whatever is committed later is not in it.
@@ -90,7 +105,11 @@ impl Store {
     pub async fn view(&self) -> Result<View, StoreError> {
         let moment = match &*self.engine {
             Engine::Memory(engine) => Moment::Memory(engine.view()?),
-            Engine::Redb(engine) => Moment::Redb(engine.view()?),
+            Engine::Redb(engine) => Moment::Redb(match engine.view() {
+                // Rare, so it is kept out of the future of every view.
+                Err(StoreError::Busy) => Box::pin(engine.view_soon()).await?,
+                view => view?,
+            }),
             #[cfg(feature = "sled")]
             Engine::Sled(engine) => Moment::Memory(engine.view()?),
         };

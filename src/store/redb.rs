@@ -6,6 +6,7 @@
 //! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`super::guard::guarded`], which
 //! turns a panic into an error.
 
+mod access;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod disk;
 mod fault;
 mod moment;
 mod open;
+mod overlay;
 mod owner;
 #[cfg(test)]
 mod tests;
@@ -22,17 +24,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redb::Database;
-
 pub(super) use self::moment::Moment;
 
-use self::owner::{Lent, Opener, Owner};
+use self::access::Access;
+use self::owner::{Lent, Opened, Owner};
 use self::writer::Writer;
 use super::batch::{Batch, Revision};
+use super::degraded::Condition;
 use super::error::StoreError;
 use super::master::MasterKey;
 use super::queue::Queue;
 use super::sealed::{DataKey, Sealer};
+
+/// How often a view is asked for while the file is being opened again, and the pause between: 2 s in all.
+const LOOKS: usize = 400;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// How a database file is used.
 #[derive(Clone, Copy, Debug)]
@@ -61,25 +67,19 @@ impl Redb {
         master: &MasterKey,
         fresh: DataKey,
         options: RedbOptions,
+        condition: &Condition,
     ) -> Result<(Self, Arc<Sealer>), StoreError> {
         open::create_if_absent(path, master, &fresh)?;
-        let file = path.to_owned();
-        let opener: Opener = Box::new(move || open::database(&file, options.cache_bytes));
-        let database = opener()?;
-        let (sealer, revision) = open::admit(path, &database, master)?;
+        let access = Access::to_file(path, options.cache_bytes);
+        let opened = Opened::by(&access, condition)?;
+        let (sealer, revision) = open::admit(path, &opened.database, master)?;
         let sealer = Arc::new(sealer);
-        Ok((Self::start(database, opener, Arc::clone(&sealer), revision, options.idle)?, sealer))
+        let owner = Owner::new(opened, access, condition.clone());
+        Ok((Self::start(owner, Arc::clone(&sealer), revision, options.idle)?, sealer))
     }
 
     /// Starts the writer thread on an open database whose last revision is `revision`.
-    fn start(
-        database: Database,
-        opener: Opener,
-        sealer: Arc<Sealer>,
-        revision: Revision,
-        idle: Duration,
-    ) -> Result<Self, StoreError> {
-        let owner = Owner::new(database, opener);
+    fn start(owner: Owner, sealer: Arc<Sealer>, revision: Revision, idle: Duration) -> Result<Self, StoreError> {
         let lent = owner.lend();
         let writer = Writer::new(owner, sealer, revision, idle);
         let queue = Queue::start(move |requests| writer.run(requests))?;
@@ -88,6 +88,18 @@ impl Redb {
 
     pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
         self.database.view()
+    }
+
+    /// The present moment, once the file is open again when it is being opened: a failed write closes it for some
+    /// milliseconds, and no read is to fail by it.
+    pub(super) async fn view_soon(&self) -> Result<Arc<Moment>, StoreError> {
+        for _ in 0..LOOKS {
+            match self.view() {
+                Err(StoreError::Busy) => tokio::time::sleep(BETWEEN_LOOKS).await,
+                view => return view,
+            }
+        }
+        self.view()
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::batch::{Batch, Revision};
+use super::degraded::Condition;
 use super::error::StoreError;
 use super::master::MasterKey;
 use super::memory::{Moment, Records};
@@ -35,12 +36,17 @@ pub(super) struct Sled {
 struct Shown(Arc<RwLock<Option<Records>>>);
 
 impl Sled {
-    pub(super) fn open(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<(Self, Arc<Sealer>), StoreError> {
+    pub(super) fn open(
+        path: &Path,
+        master: &MasterKey,
+        fresh: &DataKey,
+        condition: &Condition,
+    ) -> Result<(Self, Arc<Sealer>), StoreError> {
         open::create_if_absent(path, master, fresh)?;
         let opened = open::database(path, master)?;
         let sealer = Arc::clone(&opened.sealer);
         let shown = Shown(Arc::new(RwLock::new(Some(opened.records.clone()))));
-        let writer = Writer::new(opened, shown.clone());
+        let writer = Writer::new(opened, shown.clone(), condition.clone());
         let queue = Queue::start(move |requests| writer.run(requests))?;
         Ok((Self { shown, queue }, sealer))
     }

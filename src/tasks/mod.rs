@@ -174,7 +174,7 @@ mod tests {
             records: Records::new(store.clone()),
             pool: Pool::start(1, 10),
             random: Arc::new(SeededRandom::new(1)),
-            backup_key: Arc::new(|| Err("nothing is backed up here".to_owned())),
+            backup_key: Arc::new(|| Err(crate::store::StoreError::Closed)),
             parsed_keys: 1,
         })
     }

@@ -13,9 +13,10 @@ use super::secrets::{MAX_VALUE, SecretRecord};
 use super::{Call, Kind, ObjectName, Refusal, Sku, Vaults};
 use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::crypto::base64url;
+use crate::store::StoreError;
 
 /// Where the backup key comes from. It may have to be made, so this may block.
-pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, String> + Send + Sync>;
+pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, StoreError> + Send + Sync>;
 
 /// What is said of a version that its record and its material do not agree about.
 const UNFIT: Refusal = Refusal::BadBackup { why: "value: a version and its material do not fit" };
@@ -107,7 +108,7 @@ impl Vaults {
     ) -> Result<T, Refusal> {
         let source = self.inner.backup_key.clone();
         let done = tokio::task::spawn_blocking(move || source().map(work)).await;
-        done.map_err(|error| Refusal::Internal(error.to_string()))?.map_err(Refusal::Internal)
+        done.map_err(|error| Refusal::Internal(error.to_string()))?.map_err(Refusal::Store)
     }
 }
 

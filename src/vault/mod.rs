@@ -31,7 +31,7 @@ use crate::clock::Timestamp;
 use crate::crypto;
 use crate::crypto::pool::Pool;
 use crate::random::Random;
-use crate::records::Records;
+use crate::records::{Degraded, Records};
 use crate::store::{Key, Revision};
 use object::Objects;
 
@@ -156,6 +156,11 @@ impl Vaults {
             Some(name) => Ok(self.records().get(&view, &settings::key_of(&name)).await?),
             None => Ok(None),
         }
+    }
+
+    /// Why nothing can be written while reads go on, if that is so.
+    pub fn degraded(&self) -> Option<Degraded> {
+        self.records().degraded()
     }
 
     /// Every vault, by name.

@@ -17,14 +17,14 @@ use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::crypto::base64url;
 use crate::crypto::rsa::RsaSize;
 use crate::random::{self, SeededRandom};
-use crate::store::{Batch, DataKey, MasterKey, RedbOptions, Store};
+use crate::store::{Batch, DataKey, MasterKey, RedbOptions, Store, StoreError};
 
 pub(super) fn memory() -> Store {
     Store::memory(DataKey::from_bytes(random::secret())).unwrap()
 }
 
 pub(super) fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
-    let backup_key: BackupKeySource = Arc::new(|| Err("nothing is backed up here".to_owned()));
+    let backup_key: BackupKeySource = Arc::new(|| Err(StoreError::Closed));
     let (records, random) = (Records::new(store.clone()), Arc::new(SeededRandom::new(seed)));
     Vaults::new(Means { records, pool: pool.clone(), random, backup_key, parsed_keys: 10 })
 }

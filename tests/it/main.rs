@@ -23,6 +23,7 @@ mod errors;
 mod events;
 mod factory;
 mod faults;
+mod full_disk;
 mod golden;
 #[expect(unreachable_pub, reason = "the tests' own toolbox")]
 mod ground;

@@ -30,6 +30,7 @@ use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
 use crate::operation::{Operation, Permission};
+use crate::records::Degraded;
 use crate::tasks::Timekeeper;
 use crate::vault::Vaults;
 
@@ -86,6 +87,8 @@ pub trait Levers: Send + Sync {
 pub enum Trouble {
     /// What was asked cannot be done, and this is why.
     Refused(String),
+    /// There is no room on the disk for what it writes.
+    DiskFull,
     /// The server failed; the cause is for the log.
     Failed(String),
 }
@@ -134,13 +137,20 @@ impl Open {
         match self.admitted(&request, arrival) {
             Ok((handler, params)) => match handler(self.door.clone(), params, request.into_body()).await {
                 Ok(answer) => answer,
-                Err(error) => error.into_response(),
+                Err(error) => self.explained(error).into_response(),
             },
             Err(error) => {
                 body::drain(request.into_body(), &self.door.limits).await;
                 error.into_response()
             }
         }
+    }
+
+    /// What failed while the disk is full has failed by that.
+    fn explained(&self, error: ApiError) -> ApiError {
+        let internal = error.status == StatusCode::INTERNAL_SERVER_ERROR;
+        let is_full = internal && self.door.vaults.degraded() == Some(Degraded::DiskFull);
+        if is_full { ApiError::disk_full() } else { error }
     }
 
     /// Where the request leads, once it is known that its sender may ask.
@@ -208,6 +218,7 @@ impl From<Trouble> for ApiError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Refused(why) => conflict(why),
+            Trouble::DiskFull => Self::disk_full(),
             Trouble::Failed(why) => failed(&why),
         }
     }

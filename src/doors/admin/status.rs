@@ -22,6 +22,9 @@ struct Status {
     now: String,
     tenant: Uuid,
     store: &'static str,
+    /// Why nothing can be written while reads go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
     vaults: Vec<String>,
     operations: Vec<Offered>,
 }
@@ -43,6 +46,7 @@ pub(super) async fn status(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
         now: door.clock.now().to_string(),
         tenant: door.tenant(),
         store: door.store,
+        degraded: door.vaults.degraded().map(|why| why.to_string()),
         vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
         operations: door.operations.iter().map(|operation| Offered::new(operation)).collect(),
     };

@@ -138,11 +138,19 @@ fn merged(path: &str) -> String {
     format!("/{}", segments.join("/"))
 }
 
-/// Whether the server can do what it is for.
+#[derive(Serialize)]
+struct Health {
+    degraded: String,
+}
+
+/// Whether the server can do what it is for. One that reads and does not write is alive: a restart would not help it.
 fn health(door: &IdentityDoor) -> Response {
-    match door.directory.issuer_failure() {
-        None => body::text(StatusCode::OK, "ok\n"),
-        Some(_) => body::text(StatusCode::SERVICE_UNAVAILABLE, "no tokens can be issued; the server's log says why\n"),
+    match (door.directory.issuer_failure(), door.directory.degraded()) {
+        (None, None) => body::text(StatusCode::OK, "ok\n"),
+        (None, Some(why)) => body::json(StatusCode::OK, &Health { degraded: why.to_string() }),
+        (Some(_), _) => {
+            body::text(StatusCode::SERVICE_UNAVAILABLE, "no tokens can be issued; the server's log says why\n")
+        }
     }
 }
 

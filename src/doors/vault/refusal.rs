@@ -88,6 +88,7 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Busy => busy(),
         Refusal::Damaged { record, why } => internal(&format!("the record {record} is damaged: {why}")),
         Refusal::Internal(why) => internal(&why),
+        Refusal::Store(error) if error.is_full() => ApiError::disk_full(),
         Refusal::Store(error) => internal(&error.to_string()),
     }
 }

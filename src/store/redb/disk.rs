@@ -1,5 +1,6 @@
 //! How the engine behaves on a disk that is full, and on one that is slow.
 
+use std::ops::Not;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,8 +11,11 @@ use redb::{Database, StorageBackend};
 use tokio::sync::oneshot::{Receiver, channel};
 
 use super::Redb;
-use super::owner::Opener;
+use super::access::{self, Access, Opener};
+use super::owner::{Opened, Owner};
 use super::tests::{open_store, place};
+use crate::store::degraded::{Condition, Degraded};
+use crate::store::guard::guarded;
 use crate::store::queue::{Job, QUEUE, Request};
 use crate::store::sealed::Sealer;
 use crate::store::{Batch, DataKey, RedbOptions, Revision, StoreError};
@@ -20,6 +24,8 @@ use crate::store::{Batch, DataKey, RedbOptions, Revision, StoreError};
 #[derive(Debug, Default)]
 struct Disk {
     full: AtomicBool,
+    /// Whether one can ask beforehand.
+    is_known_to_be_full: AtomicBool,
     /// A sync waits for this lock.
     slow: Mutex<()>,
     syncs: AtomicUsize,
@@ -63,13 +69,24 @@ impl StorageBackend for OnDisk {
 /// The engine on a new file on `disk`.
 fn engine_on(path: &Path, disk: &Arc<Disk>) -> Redb {
     drop(open_store(path));
-    let (path, disk) = (path.to_owned(), Arc::clone(disk));
-    let opener: Opener = Box::new(move || {
-        let file = fs::File::options().read(true).write(true).open(&path).unwrap();
-        Ok(Database::builder().create_with_backend(OnDisk(FileBackend::new(file)?, Arc::clone(&disk)))?)
+    engine_with(path, disk, &Condition::default())
+}
+
+/// The engine on the file at `path` on `disk`, which reports to `condition`.
+fn engine_with(path: &Path, disk: &Arc<Disk>, condition: &Condition) -> Redb {
+    let (file, written, measured) = (path.to_owned(), Arc::clone(disk), Arc::clone(disk));
+    let open: Opener = Box::new(move || {
+        let file = fs::File::options().read(true).write(true).open(&file).unwrap();
+        let backend = OnDisk(FileBackend::new(file)?, Arc::clone(&written));
+        guarded("the file", || Ok(Database::builder().create_with_backend(backend)?))
     });
+    let file = path.to_owned();
+    let open_to_read: Opener = Box::new(move || access::to_read(&file, 1 << 20));
+    let has_room = Box::new(move |_| measured.is_known_to_be_full.load(Ordering::SeqCst).not());
+    let access = Access { open, open_to_read, has_room };
     let sealer = Arc::new(Sealer::new(&DataKey::from_bytes([7; 32])).unwrap());
-    Redb::start(opener().unwrap(), opener, sealer, 0, RedbOptions::default().idle).unwrap()
+    let owner = Owner::new(Opened::by(&access, condition).unwrap(), access, condition.clone());
+    Redb::start(owner, sealer, 0, RedbOptions::default().idle).unwrap()
 }
 
 #[tokio::test]
@@ -80,13 +97,82 @@ async fn a_full_disk_refuses_commits_until_there_is_room_again() {
     let first = engine.commit(change()).await.unwrap();
     disk.full.store(true, Ordering::SeqCst);
     for _ in 0..2 {
-        assert!(matches!(engine.commit(change()).await, Err(StoreError::Io { .. })));
+        assert!(matches!(engine.commit(change()).await, Err(StoreError::Full { .. })));
     }
     disk.full.store(false, Ordering::SeqCst);
     let later = engine.commit(change()).await.unwrap();
     assert!(later > first);
     let revision = engine.view().unwrap().read(&"a".into(), |revision, _| Ok(revision)).unwrap();
     assert_eq!(revision, Some(later));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_read_and_says_so_until_something_was_written() {
+    let ((_directory, path), disk, condition) = (place(), Arc::<Disk>::default(), Condition::default());
+    drop(open_store(&path));
+    let engine = engine_with(&path, &disk, &condition);
+    let change = || Batch::default().put("a", vec![0; 100_000]);
+    let first = engine.commit(change()).await.unwrap();
+    let read = async || engine.view_soon().await.unwrap().read(&"a".into(), |revision, _| Ok(revision)).unwrap();
+    assert_eq!(condition.degraded(), None);
+    disk.full.store(true, Ordering::SeqCst);
+    for is_known in [false, true, false] {
+        disk.is_known_to_be_full.store(is_known, Ordering::SeqCst);
+        assert!(matches!(engine.commit(change()).await, Err(StoreError::Full { .. })));
+        assert_eq!(condition.degraded(), Some(Degraded::DiskFull));
+        assert_eq!(read().await, Some(first), "what was there is read, and the failed write is not in it");
+    }
+    disk.full.store(false, Ordering::SeqCst);
+    let later = engine.commit(change()).await.unwrap();
+    assert_eq!((read().await, condition.degraded()), (Some(later), None));
+}
+
+#[tokio::test]
+async fn readers_notice_nothing_of_writes_that_a_full_disk_refuses() {
+    let ((_directory, path), disk) = (place(), Arc::<Disk>::default());
+    let engine = Arc::new(engine_on(&path, &disk));
+    engine.commit(Batch::default().put("a", vec![0; 100_000])).await.unwrap();
+    disk.full.store(true, Ordering::SeqCst);
+    let reading = tokio::spawn({
+        let engine = Arc::clone(&engine);
+        async move {
+            let mut refused = 0;
+            for _ in 0..300 {
+                let view = engine.view_soon().await.unwrap();
+                match view.read(&"a".into(), |revision, _| Ok(revision)) {
+                    Ok(found) => assert_eq!(found, Some(1)),
+                    // Closed under a read: it is asked again.
+                    Err(StoreError::Busy) => refused += 1,
+                    Err(other) => panic!("{other}"),
+                }
+                tokio::task::yield_now().await;
+            }
+            refused
+        }
+    });
+    for _ in 0..5 {
+        assert!(engine.commit(Batch::default().put("b", vec![0; 100_000])).await.is_err());
+    }
+    assert!(reading.await.unwrap() <= 5, "one for each write at the most");
+}
+
+#[tokio::test]
+async fn a_store_on_a_disk_that_refuses_every_write_is_opened_and_read() {
+    let ((_directory, path), disk, condition) = (place(), Arc::<Disk>::default(), Condition::default());
+    let engine = engine_on(&path, &disk);
+    let written = engine.commit(Batch::default().put("a", vec![1])).await.unwrap();
+    drop(engine);
+    let before = fs::read(&path).unwrap();
+    disk.full.store(true, Ordering::SeqCst);
+    let engine = engine_with(&path, &disk, &condition);
+    assert_eq!(condition.degraded(), Some(Degraded::DiskFull));
+    let read = || engine.view().unwrap().read(&"a".into(), |revision, _| Ok(revision)).unwrap();
+    assert_eq!(read(), Some(written));
+    assert!(matches!(engine.commit(Batch::default().put("b", vec![1])).await, Err(StoreError::Full { .. })));
+    assert_eq!((read(), fs::read(&path).unwrap()), (Some(written), before));
+    disk.full.store(false, Ordering::SeqCst);
+    engine.commit(Batch::default().put("b", vec![1])).await.unwrap();
+    assert_eq!((read(), condition.degraded()), (Some(written), None));
 }
 
 #[test]

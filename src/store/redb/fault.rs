@@ -11,6 +11,8 @@ fn complaint(error: redb::Error) -> StoreError {
         redb::Error::Io(error) => StoreError::io("reading or writing the database file", error),
         redb::Error::Corrupted(why) => StoreError::Damaged { record: FILE.into(), why },
         redb::Error::DatabaseClosed => StoreError::Closed,
+        // Another operation failed, and the writer opens the file again after it.
+        redb::Error::PreviousIo => StoreError::Busy,
         other => StoreError::Broken { why: other.to_string() },
     }
 }

@@ -35,6 +35,7 @@ impl Moment {
             let (revision, sealed) = split(key, record.value())?;
             visit(revision, sealed).map(Some)
         })
+        .map_err(interrupted)
     }
 
     pub(in crate::store) fn walk<T>(
@@ -58,7 +59,13 @@ impl Moment {
             }
             Ok(found)
         })
+        .map_err(interrupted)
     }
+}
+
+/// A moment whose file was closed under it, because a write had failed: the read may be asked again.
+fn interrupted(error: StoreError) -> StoreError {
+    if matches!(error, StoreError::Closed) { StoreError::Busy } else { error }
 }
 
 /// The moment begun last, handed out again as long as nothing was committed since: most requests read, and beginning

@@ -5,20 +5,22 @@ use std::thread;
 
 use redb::Database;
 
+use super::access::Access;
 use super::fault::FILE;
 use super::moment::{Latest, Moment};
+use crate::store::degraded::Condition;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
 
-/// Opens the file, the first time and again after a failure.
-pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
+/// What a commit may need besides what it holds, in bytes: pages above and beside the changed ones, and redb's own.
+const BESIDES: u64 = 256 * 1024;
 
 /// The database as others see it: to be borrowed while it is open, or why it is not.
 #[derive(Clone)]
 pub(super) struct Lent(Arc<RwLock<Result<Weak<Database>, StoreError>>>, Arc<Latest>);
 
 impl Lent {
-    /// The present moment.
+    /// The present moment. [`StoreError::Busy`] while the file is being opened again, which takes some milliseconds.
     pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
         self.1.get(|| Moment::begin(&*self.borrow()?))
     }
@@ -30,18 +32,40 @@ impl Lent {
     }
 }
 
+/// A database that was opened, and whether it can be written.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    for_reading: bool,
+}
+
+impl Opened {
+    /// Opens the file; for reading alone when its disk is full and refuses even what redb writes as it opens a file.
+    pub(super) fn by(access: &Access, condition: &Condition) -> Result<Self, StoreError> {
+        match (access.open)() {
+            Err(error) if error.is_full() => {
+                tell_full(condition, &error);
+                Ok(Self { database: (access.open_to_read)()?, for_reading: true })
+            }
+            opened => opened.map(|database| Self { database, for_reading: false }),
+        }
+    }
+}
+
 pub(super) struct Owner {
     /// Absent after a failure that opening the file again has not mended yet.
     database: Option<Arc<Database>>,
+    /// Whether the database is open for reading alone.
+    for_reading: bool,
     current: Lent,
-    opener: Opener,
+    access: Access,
+    condition: Condition,
 }
 
 impl Owner {
-    pub(super) fn new(database: Database, opener: Opener) -> Self {
+    pub(super) fn new(opened: Opened, access: Access, condition: Condition) -> Self {
         let current = Lent(Arc::new(RwLock::new(Err(StoreError::Closed))), Arc::default());
-        let mut owner = Self { database: None, current, opener };
-        owner.install(database);
+        let mut owner = Self { database: None, for_reading: false, current, access, condition };
+        owner.install(opened);
         owner
     }
 
@@ -49,30 +73,63 @@ impl Owner {
         self.current.clone()
     }
 
-    /// The database; opens it again when that failed before.
+    /// The database, to be written; opens it again when that failed before.
     pub(super) fn database(&mut self) -> Result<Arc<Database>, StoreError> {
-        if let Some(database) = &self.database {
+        if let Some(database) = self.database.as_ref().filter(|_| !self.for_reading) {
             return Ok(Arc::clone(database));
         }
-        let database = (self.opener)()?;
-        Ok(self.install(database))
+        // One that is open for reading goes on being read until the other is there.
+        let database = (self.access.open)()?;
+        self.release(StoreError::Busy);
+        Ok(self.install(Opened { database, for_reading: false }))
+    }
+
+    /// Refuses a commit of `bytes` bytes for which the full disk has no room yet: trying it would cost the readers their
+    /// database for some milliseconds.
+    pub(super) fn room_for(&self, bytes: impl FnOnce() -> u64) -> Result<(), StoreError> {
+        let refused =
+            self.condition.is_full() && !(self.access.has_room)(bytes().saturating_mul(2).saturating_add(BESIDES));
+        if refused { Err(StoreError::still_full()) } else { Ok(()) }
+    }
+
+    /// Whether the disk was full when it was last written to.
+    pub(super) fn is_full(&self) -> bool {
+        self.condition.is_full()
     }
 
     /// Something was committed: views begun before do not show it.
     pub(super) fn committed(&self) {
         self.current.1.forget();
+        self.written();
     }
 
-    /// After a failed write redb refuses all others until the file was opened again (a full disk, for one).
-    pub(super) fn reopen(&mut self, after: &StoreError) {
-        self.release(after.clone());
-        if let Err(error) = self.database() {
-            tracing::error!(%error, "the store is out of order until its file can be opened again");
+    /// Something reached the disk.
+    pub(super) fn written(&self) {
+        if self.condition.written() {
+            tracing::info!("the disk of the data has room again; the store is written as before");
         }
     }
 
-    fn install(&mut self, database: Database) -> Arc<Database> {
-        let database = Arc::new(database);
+    /// After a failed write redb refuses all others until the file was opened again, and reads with them.
+    pub(super) fn reopen(&mut self, after: &StoreError) {
+        if after.is_full() {
+            tell_full(&self.condition, after);
+        }
+        self.release(StoreError::Busy);
+        match Opened::by(&self.access, &self.condition) {
+            Ok(opened) => {
+                self.install(opened);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store is out of order until its file can be opened again");
+                self.publish(Err(error));
+            }
+        }
+    }
+
+    fn install(&mut self, opened: Opened) -> Arc<Database> {
+        let database = Arc::new(opened.database);
+        self.for_reading = opened.for_reading;
         self.publish(Ok(Arc::downgrade(&database)));
         self.database = Some(Arc::clone(&database));
         database
@@ -96,7 +153,14 @@ impl Owner {
             thread::yield_now();
         };
         if let Err(error) = guarded(FILE, || Ok(database.close()?)) {
-            tracing::warn!(%error, "the store could not be closed cleanly; the next start repairs it");
+            tracing::debug!(%error, "the store could not be closed cleanly; opening it repairs it");
         }
+    }
+}
+
+/// Logs once that the disk is full.
+fn tell_full(condition: &Condition, error: &StoreError) {
+    if condition.full() {
+        tracing::error!(%error, "reads go on; writes are answered with 507 until there is room");
     }
 }

@@ -20,6 +20,10 @@ use crate::store::key::Key;
 use crate::store::queue::{Job, Outcome, Request, gather};
 use crate::store::sealed::Sealer;
 
+/// How long a store that found its disk full waits before it tries to write by itself: without a request that
+/// writes, its health would never be seen to come back.
+const BETWEEN_PROBES: Duration = Duration::from_secs(5);
+
 type Records<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 pub(super) struct Writer {
@@ -61,6 +65,8 @@ impl Writer {
     fn next(&self, requests: &Receiver<Request>) -> Result<Request, RecvTimeoutError> {
         if self.unsettled {
             requests.recv_timeout(self.idle)
+        } else if self.owner.is_full() {
+            requests.recv_timeout(BETWEEN_PROBES)
         } else {
             requests.recv().map_err(|RecvError| RecvTimeoutError::Disconnected)
         }
@@ -69,18 +75,24 @@ impl Writer {
     /// Commits the batches of `group` together and answers each.
     fn write(&mut self, group: Vec<Job>) {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|job| (job.batch, job.reply)).unzip();
-        let outcomes = match guarded(FILE, || self.transaction(&batches)) {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                tracing::error!(%error, "the store could not write");
-                self.owner.reopen(&error);
-                vec![Err(error); replies.len()]
-            }
-        };
+        let outcomes = self.outcomes(&batches).unwrap_or_else(|error| vec![Err(error); replies.len()]);
         for (reply, outcome) in replies.into_iter().zip(outcomes) {
             // Who does not wait for the answer any more does not need it.
             let _ = reply.send(outcome);
         }
+    }
+
+    /// Commits `batches`, or says why none of them was.
+    fn outcomes(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
+        self.owner.room_for(|| batches.iter().map(size).sum())?;
+        let outcomes = guarded(FILE, || self.transaction(batches));
+        if let Err(error) = &outcomes {
+            if !error.is_full() {
+                tracing::error!(%error, "the store could not write");
+            }
+            self.owner.reopen(error);
+        }
+        outcomes
     }
 
     /// One transaction of redb, on the disk when this returns (redb's default durability, `Immediate`).
@@ -126,7 +138,8 @@ impl Writer {
     /// Makes the file ready for a quick start, should the process be killed now (about 1 ms instead of a walk over
     /// all of it). Such a commit costs several ordinary ones, so it waits for a quiet moment.
     fn settle(&mut self) {
-        if !std::mem::take(&mut self.unsettled) {
+        let probing = self.owner.is_full();
+        if !(std::mem::take(&mut self.unsettled) || probing) || self.owner.room_for(|| 0).is_err() {
             return;
         }
         let settled = guarded(FILE, || {
@@ -134,11 +147,19 @@ impl Writer {
             transaction.set_quick_repair(true);
             Ok(transaction.commit()?)
         });
-        if let Err(error) = settled {
-            tracing::warn!(%error, "the store could not be made ready for a quick start");
-            self.owner.reopen(&error);
+        match settled {
+            Ok(()) => self.owner.written(),
+            Err(error) => {
+                tracing::warn!(%error, "the store could not be made ready for a quick start");
+                self.owner.reopen(&error);
+            }
         }
     }
+}
+
+/// The bytes that `batch` puts.
+fn size(batch: &Batch) -> u64 {
+    batch.put.iter().map(|(key, value)| (key.as_bytes().len() + value.len()) as u64).sum()
 }
 
 fn revision_of(records: &Records<'_>, key: &Key) -> Result<Revision, StoreError> {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::open::{self, record_key};
 use crate::store::conformance::{get, put};
+use crate::store::degraded::Condition;
 use crate::store::{Batch, DataKey, MasterKey, Store, StoreError};
 
 fn place() -> (TempDir, PathBuf) {
@@ -71,7 +72,7 @@ async fn every_acknowledged_commit_is_synced() {
     let (_directory, path) = place();
     open::create_if_absent(&path, &MasterKey::from_bytes([1; 32]), &DataKey::from_bytes([7; 32])).unwrap();
     let opened = open::database(&path, &MasterKey::from_bytes([1; 32])).unwrap();
-    let mut writer = super::Writer::new(opened, super::Shown(std::sync::Arc::default()));
+    let mut writer = super::Writer::new(opened, super::Shown(std::sync::Arc::default()), Condition::default());
     for round in 1..=5 {
         let before = writer.syncs();
         let batch = Batch::default().put("a", vec![round]);

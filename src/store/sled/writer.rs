@@ -10,6 +10,7 @@ use super::Shown;
 use super::disk::{self, Disk};
 use super::open::{DIRECTORY, Opened, complaint, put_state, record_key, record_value};
 use crate::store::batch::{Batch, Revision};
+use crate::store::degraded::Condition;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
 use crate::store::memory::{Record, Records, check};
@@ -26,14 +27,15 @@ pub(super) struct Writer {
     /// The last revision that was given.
     revision: Revision,
     shown: Shown,
+    condition: Condition,
     /// Why nothing can be written any more: what sled holds after a failure is not known until it is opened again.
     failed: Option<StoreError>,
 }
 
 impl Writer {
-    pub(super) fn new(opened: Opened, shown: Shown) -> Self {
+    pub(super) fn new(opened: Opened, shown: Shown, condition: Condition) -> Self {
         let Opened { path, db, disk, sealer, records, revision } = opened;
-        Self { path, db, disk, sealer, records, revision, shown, failed: None }
+        Self { path, db, disk, sealer, records, revision, shown, condition, failed: None }
     }
 
     /// How often the files were synced.
@@ -73,6 +75,9 @@ impl Writer {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 tracing::error!(%error, "the store could not write; nothing more is written until it is started again");
+                if error.is_full() {
+                    self.condition.full();
+                }
                 self.failed = Some(error.clone());
                 vec![Err(error); replies.len()]
             }
