@@ -36,7 +36,6 @@ impl Condition {
     }
 
     /// Stops writes because of damage, which nothing ends but a new start.
-    #[allow(dead_code, reason = "for the check of the whole file")]
     pub(super) fn damaged(&self, why: String) {
         *self.state() = Some(Degraded::Damaged(why));
     }

@@ -1,6 +1,6 @@
 //! Why a store did not do what it was asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{error, fmt, io};
 
@@ -26,6 +26,34 @@ pub enum StoreError {
         /// The key of the record, readable, or a description of the part of the file.
         record: String,
         /// What is wrong with it.
+        why: String,
+    },
+    /// Pages of the database file are damaged. The file was left as it is.
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, in the engine's words.
+        why: String,
+    },
+    /// The database is older than it was when it was last seen.
+    RolledBack {
+        /// The database file.
+        database: PathBuf,
+        /// The file that holds the revision that was seen.
+        kept: PathBuf,
+        /// The last revision in the database.
+        found: u64,
+        /// The last revision that was seen.
+        last: u64,
+    },
+    /// The file that should hold the revision that was last seen holds something else.
+    NoRevision {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Damage was found while the store was open: it is read, and no longer written.
+    WritesStopped {
+        /// What is damaged.
         why: String,
     },
     /// The master key does not open the data key of the database.
@@ -86,6 +114,14 @@ impl StoreError {
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
     }
+
+    /// Damage that was met while the file at `path` was opened, as damage of that file.
+    pub(super) fn of_file(self, path: &Path) -> Self {
+        match self {
+            Self::Damaged { why, .. } => Self::DamagedFile { path: path.into(), why },
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -95,7 +131,33 @@ impl fmt::Display for StoreError {
             Self::Repeated { key } => write!(f, "the batch changes the key {key} twice"),
             Self::Busy => write!(f, "too many writes wait for the store: try again in a moment"),
             Self::Closed => write!(f, "the store is closed"),
-            Self::Damaged { record, why } => write!(f, "damaged in the store: {record}: {why}; restore a backup"),
+            Self::Damaged { record, why } => write!(
+                f,
+                "damaged in the store: {record}: {why}; see what else is with keyhaven check DIR (the data directory), \
+                 then restore a copy of it"
+            ),
+            Self::DamagedFile { path, why } => write!(
+                f,
+                "{} is damaged ({why}) and was left as it is: see what is lost with keyhaven check {}, then restore a \
+                 copy of that directory, or start with another --data and load a snapshot",
+                path.display(),
+                directory(path).display()
+            ),
+            Self::RolledBack { database, kept, found, last } => write!(
+                f,
+                "{} is older than when it was last seen (its last revision is {found}, {last} was seen): if it was \
+                 restored from a copy and is to be used, remove {}; otherwise restore the newest copy",
+                database.display(),
+                kept.display()
+            ),
+            Self::NoRevision { path } => write!(
+                f,
+                "{} does not hold a revision (a number): restore it, or remove it to start without that comparison",
+                path.display()
+            ),
+            Self::WritesStopped { why } => {
+                write!(f, "nothing is written any more, because damage was found in the store ({why})")
+            }
             Self::WrongMasterKey => write!(
                 f,
                 "the master key does not open this database: \
@@ -129,4 +191,9 @@ impl error::Error for StoreError {
             _ => None,
         }
     }
+}
+
+/// The directory that `path` lies in.
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }

@@ -13,7 +13,9 @@ mod batch;
 mod degraded;
 mod error;
 mod guard;
+mod inspect;
 mod key;
+mod last_seen;
 mod master;
 mod memory;
 mod queue;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 pub use self::batch::{Batch, Entry, Revision, Value};
 pub use self::degraded::Degraded;
 pub use self::error::StoreError;
+pub use self::inspect::{Damage, Inspected};
 pub use self::key::Key;
 pub use self::master::{MalformedKey, MasterKey, from_hex, parse_key};
 pub use self::redb::RedbOptions;
@@ -75,6 +78,10 @@ impl Store {
     ///
     /// `master` opens the data key that the file holds. `fresh` becomes that data key when the file is made, and is
     /// forgotten otherwise: give 32 new random bytes. Blocks while it opens the file; needs no runtime.
+    ///
+    /// A file that is damaged ([`StoreError::DamagedFile`]), or older than when it was last seen
+    /// ([`StoreError::RolledBack`]), is refused and left as it is. What is too large to be looked through first is walked
+    /// while the store is in use: damage stops writes then ([`Store::degraded`]).
     pub fn redb(path: &Path, master: &MasterKey, fresh: DataKey, options: RedbOptions) -> Result<Self, StoreError> {
         let condition = Condition::default();
         let (engine, sealer) = Redb::open(path, master, fresh, options, &condition)?;
@@ -118,10 +125,14 @@ impl Store {
 
     /// Applies `batch` as a whole and gives the revision of every key it put; the change is on the disk by then.
     ///
-    /// Nothing is applied when an expectation fails ([`StoreError::Conflict`]). After any other error of the engine
+    /// Nothing is applied when an expectation fails ([`StoreError::Conflict`]), or once damage was found
+    /// ([`StoreError::WritesStopped`]). After any other error of the engine
     /// the batch may or may not have been applied, as when the future is dropped before it is ready: read again.
     pub async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
         refuse_repeated_keys(&batch)?;
+        if let Some(Degraded::Damaged(why)) = self.degraded() {
+            return Err(StoreError::WritesStopped { why });
+        }
         match &*self.engine {
             Engine::Memory(engine) => engine.commit(batch),
             Engine::Redb(engine) => engine.commit(batch).await,

@@ -7,31 +7,43 @@
 //! turns a panic into an error.
 
 mod access;
+mod background;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod disk;
 mod fault;
+mod inspect;
 mod moment;
 mod open;
 mod overlay;
 mod owner;
 #[cfg(test)]
+mod power_cut;
+#[cfg(test)]
+mod rolled_back;
+#[cfg(test)]
 mod tests;
+mod whole;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redb::Database;
+
+pub(super) use self::inspect::inspect;
 pub(super) use self::moment::Moment;
 
 use self::access::Access;
+use self::background::Background;
 use self::owner::{Lent, Opened, Owner};
 use self::writer::Writer;
 use super::batch::{Batch, Revision};
 use super::degraded::Condition;
 use super::error::StoreError;
+use super::last_seen::LastSeen;
 use super::master::MasterKey;
 use super::queue::Queue;
 use super::sealed::{DataKey, Sealer};
@@ -47,18 +59,25 @@ pub struct RedbOptions {
     pub cache_bytes: usize,
     /// How long no commit must have come before the file is made ready for a quick start after a crash.
     pub idle: Duration,
+    /// Files of up to this many bytes are checked whole before they are opened (about half a millisecond a megabyte); larger ones are
+    /// walked in the background, while they are in use.
+    pub checked_bytes: u64,
+    /// How long after the opening that walk begins: what a start does is not slowed by it, nor stopped in the middle.
+    pub walk_after: Duration,
 }
 
 impl Default for RedbOptions {
-    /// A cache of 64 MiB; idle after 200 ms.
+    /// A cache of 64 MiB; idle after 200 ms; files of up to 32 MiB are checked whole, others walked after 3 s.
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, idle: Duration::from_millis(200) }
+        Self { cache_bytes: 64 * 1024 * 1024, idle: Duration::from_millis(200), checked_bytes: 32 * 1024 * 1024, walk_after: Duration::from_secs(3) }
     }
 }
 
 pub(super) struct Redb {
     database: Lent,
     queue: Queue,
+    /// The walk through a file that is too large to be checked whole first.
+    background: Option<Background>,
 }
 
 impl Redb {
@@ -69,21 +88,39 @@ impl Redb {
         options: RedbOptions,
         condition: &Condition,
     ) -> Result<(Self, Arc<Sealer>), StoreError> {
-        open::create_if_absent(path, master, &fresh)?;
-        let access = Access::to_file(path, options.cache_bytes);
+        let made = open::create_if_absent(path, master, &fresh)?;
+        let last_seen = LastSeen::beside(path)?;
+        let admit = |database: &Database| {
+            let (sealer, revision) = open::admit(path, database, master)?;
+            last_seen.check(path, revision)?;
+            Ok((sealer, revision))
+        };
+        let (limit, cache) = (options.checked_bytes, options.cache_bytes);
+        let whole = made || whole::check(path, limit, cache, |database| admit(database).map(drop))?;
+        let access = Access::to_file(path, cache);
         let opened = Opened::by(&access, condition)?;
-        let (sealer, revision) = open::admit(path, &opened.database, master)?;
+        let (sealer, revision) = admit(&opened.database)?;
         let sealer = Arc::new(sealer);
         let owner = Owner::new(opened, access, condition.clone());
-        Ok((Self::start(owner, Arc::clone(&sealer), revision, options.idle)?, sealer))
+        let mut engine = Self::start(owner, Arc::clone(&sealer), (revision, last_seen), options.idle)?;
+        if !whole {
+            let (database, sealer) = (engine.database.clone(), Arc::clone(&sealer));
+            engine.background = Some(Background::start(database, sealer, condition.clone(), options.walk_after)?);
+        }
+        Ok((engine, sealer))
     }
 
-    /// Starts the writer thread on an open database whose last revision is `revision`.
-    fn start(owner: Owner, sealer: Arc<Sealer>, revision: Revision, idle: Duration) -> Result<Self, StoreError> {
+    /// Starts the writer thread on an open database, whose last revision is given with the one that was last seen.
+    fn start(
+        owner: Owner,
+        sealer: Arc<Sealer>,
+        (revision, last_seen): (Revision, LastSeen),
+        idle: Duration,
+    ) -> Result<Self, StoreError> {
         let lent = owner.lend();
-        let writer = Writer::new(owner, sealer, revision, idle);
+        let writer = Writer::new(owner, sealer, revision, last_seen, idle);
         let queue = Queue::start(move |requests| writer.run(requests))?;
-        Ok(Self { database: lent, queue })
+        Ok(Self { database: lent, queue, background: None })
     }
 
     pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
@@ -107,6 +144,9 @@ impl Redb {
     }
 
     pub(super) async fn close(&self) {
+        if let Some(background) = &self.background {
+            background.stop();
+        }
         self.queue.close().await;
     }
 }

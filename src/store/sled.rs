@@ -8,6 +8,7 @@
 //! a word: how many there must be is written down with each commit, sealed, and counted when the store is opened.
 
 mod disk;
+mod inspect;
 mod open;
 #[cfg(test)]
 mod tests;
@@ -19,11 +20,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::batch::{Batch, Revision};
 use super::degraded::Condition;
 use super::error::StoreError;
+use super::last_seen::LastSeen;
 use super::master::MasterKey;
 use super::memory::{Moment, Records};
 use super::queue::Queue;
 use super::sealed::{DataKey, Sealer};
 
+pub(super) use inspect::inspect;
 use writer::Writer;
 
 pub(super) struct Sled {
@@ -43,10 +46,12 @@ impl Sled {
         condition: &Condition,
     ) -> Result<(Self, Arc<Sealer>), StoreError> {
         open::create_if_absent(path, master, fresh)?;
+        let last_seen = LastSeen::beside(path)?;
         let opened = open::database(path, master)?;
+        last_seen.check(path, opened.revision)?;
         let sealer = Arc::clone(&opened.sealer);
         let shown = Shown(Arc::new(RwLock::new(Some(opened.records.clone()))));
-        let writer = Writer::new(opened, shown.clone(), condition.clone());
+        let writer = Writer::new(opened, last_seen, shown.clone(), condition.clone());
         let queue = Queue::start(move |requests| writer.run(requests))?;
         Ok((Self { shown, queue }, sealer))
     }

@@ -16,6 +16,7 @@ use super::owner::{Opened, Owner};
 use super::tests::{open_store, place};
 use crate::store::degraded::{Condition, Degraded};
 use crate::store::guard::guarded;
+use crate::store::last_seen::LastSeen;
 use crate::store::queue::{Job, QUEUE, Request};
 use crate::store::sealed::Sealer;
 use crate::store::{Batch, DataKey, RedbOptions, Revision, StoreError};
@@ -86,7 +87,8 @@ fn engine_with(path: &Path, disk: &Arc<Disk>, condition: &Condition) -> Redb {
     let access = Access { open, open_to_read, has_room };
     let sealer = Arc::new(Sealer::new(&DataKey::from_bytes([7; 32])).unwrap());
     let owner = Owner::new(Opened::by(&access, condition).unwrap(), access, condition.clone());
-    Redb::start(owner, sealer, 0, RedbOptions::default().idle).unwrap()
+    let last_seen = LastSeen::beside(path).unwrap();
+    Redb::start(owner, sealer, (0, last_seen), RedbOptions::default().idle).unwrap()
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::{
+    AccessGuard, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
 
 use super::fault::FILE;
 use crate::store::batch::Revision;
@@ -48,19 +50,67 @@ impl Moment {
         guarded(format_args!("the keys from {prefix}"), || {
             let start = Key::start_of_scan(prefix, after).map(Key::as_bytes);
             let mut found = Vec::new();
-            for record in self.table.range::<&[u8]>((start, Bound::Unbounded))?.take(limit) {
-                let (key, record) = record?;
-                let key = Key::from(key.value());
-                if !key.starts_with(prefix) {
-                    break;
+            let mut records = self.table.range::<&[u8]>((start, Bound::Unbounded))?;
+            let mut former: Option<AccessGuard<'_, &[u8]>> = None;
+            for _ in 0..limit {
+                let Some(record) = records.next() else { break };
+                let (at, record) = record?;
+                let follows = match &former {
+                    None => is_behind(at.value(), start),
+                    Some(former) => is_behind(at.value(), Bound::Excluded(former.value())),
+                };
+                if !follows {
+                    return Err(out_of_order(at.value()));
                 }
+                if !at.value().starts_with(prefix.as_bytes()) {
+                    // A key that damage has moved would end the list before its end: what follows it shows that.
+                    let next = records.next().transpose()?;
+                    let moved = next.is_some_and(|(next, _)| next.value() <= at.value());
+                    return if moved { Err(out_of_order(at.value())) } else { Ok(found) };
+                }
+                let key = Key::from(at.value());
                 let (revision, sealed) = split(&key, record.value())?;
                 found.push(visit(key, revision, sealed)?);
+                former = Some(at);
             }
             Ok(found)
         })
         .map_err(interrupted)
     }
+
+    /// Shows every record as it lies in the file to `visit`, from the first on or `backwards` from the last, until it answers
+    /// that this is enough.
+    pub(super) fn each(&self, backwards: bool, mut visit: impl FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        guarded(FILE, || {
+            let mut records = self.table.iter()?;
+            while let Some(record) = if backwards { records.next_back() } else { records.next() } {
+                let (key, record) = record?;
+                if !visit(key.value(), record.value()) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// How many records the table says that it has.
+    pub(super) fn count(&self) -> Result<u64, StoreError> {
+        guarded(FILE, || Ok(self.table.len()?))
+    }
+}
+
+/// Whether `key` lies where a range that begins at `start` may go on.
+fn is_behind(key: &[u8], start: Bound<&[u8]>) -> bool {
+    match start {
+        Bound::Included(start) => key >= start,
+        Bound::Excluded(former) => key > former,
+        Bound::Unbounded => true,
+    }
+}
+
+fn out_of_order(key: &[u8]) -> StoreError {
+    let why = "its key is out of order, so a page is damaged";
+    StoreError::Damaged { record: Key::from(key).to_string(), why: why.into() }
 }
 
 /// A moment whose file was closed under it, because a write had failed: the read may be asked again.

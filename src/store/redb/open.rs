@@ -16,6 +16,7 @@ use crate::files::DRAFT_PREFIX;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
+use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 use crate::store::sealed::{DataKey, Sealer};
 
@@ -38,11 +39,13 @@ type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 ///
 /// It is made under another name and appears under its own when it is complete. So a file without our records in it is
 /// never a start that was cut short, and is never taken for one: that would throw away what a damaged file still holds.
-pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<(), StoreError> {
+/// Answers whether it made it.
+pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<bool, StoreError> {
     let failed = |error| StoreError::io(format!("creating {}", path.display()), error);
     if path.try_exists().map_err(failed)? {
-        return Ok(());
+        return Ok(false);
     }
+    LastSeen::forget(path)?;
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -56,9 +59,9 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     })?;
     draft.as_file().sync_all().map_err(failed)?;
     match draft.into_temp_path().persist_noclobber(path) {
-        Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // Another process was faster.
+        Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => Ok(false), // Another process was faster.
         Err(lost) => Err(failed(lost.error)),
-        Ok(()) => sync_directory(directory).map_err(failed),
+        Ok(()) => sync_directory(directory).map(|()| true).map_err(failed),
     }
 }
 
@@ -109,17 +112,22 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 
 /// Opens the database at `path`, which must exist.
 pub(super) fn database(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
-    guarded(FILE, || {
+    let opened = guarded(FILE, || {
         let opened = Database::builder().set_cache_size(cache_bytes).open(path);
         opened.map_err(|error| refusal(path, error))
-    })
+    });
+    opened.map_err(|error| error.of_file(path))
 }
 
-fn refusal(path: &Path, error: DatabaseError) -> StoreError {
+/// What redb says when it cannot open the file at `path`.
+pub(super) fn refusal(path: &Path, error: DatabaseError) -> StoreError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.into() },
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
             StoreError::Foreign { path: path.into(), why: error.to_string() }
+        }
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            StoreError::DamagedFile { path: path.into(), why: "it is cut short".into() }
         }
         DatabaseError::Storage(StorageError::Io(error)) => StoreError::io(format!("opening {}", path.display()), error),
         other => other.into(),

@@ -132,7 +132,7 @@ fn a_cut_off_file_is_refused() {
         let copy = path.with_extension(length.to_string());
         fs::write(&copy, &fs::read(&path).unwrap()[..length]).unwrap();
         let error = open_with(&copy, 1).unwrap_err();
-        assert!(matches!(error, StoreError::Damaged { .. } | StoreError::Io { .. }), "{length}: {error:?}");
+        assert!(matches!(error, StoreError::DamagedFile { .. }), "{length}: {error:?}");
     }
 }
 

@@ -17,6 +17,7 @@ use crate::store::batch::{Batch, Revision};
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
 use crate::store::key::Key;
+use crate::store::last_seen::LastSeen;
 use crate::store::queue::{Job, Outcome, Request, gather};
 use crate::store::sealed::Sealer;
 
@@ -31,14 +32,23 @@ pub(super) struct Writer {
     sealer: Arc<Sealer>,
     /// The last revision that was given.
     revision: Revision,
+    /// The last revision that is on the disk.
+    committed: Revision,
+    last_seen: LastSeen,
     idle: Duration,
     /// Whether a start after a crash would have to walk the whole file.
     unsettled: bool,
 }
 
 impl Writer {
-    pub(super) fn new(owner: Owner, sealer: Arc<Sealer>, revision: Revision, idle: Duration) -> Self {
-        Self { owner, sealer, revision, idle, unsettled: false }
+    pub(super) fn new(
+        owner: Owner,
+        sealer: Arc<Sealer>,
+        revision: Revision,
+        last_seen: LastSeen,
+        idle: Duration,
+    ) -> Self {
+        Self { owner, sealer, revision, committed: revision, last_seen, idle, unsettled: false }
     }
 
     /// Answers requests until the store is closed or gone.
@@ -59,6 +69,7 @@ impl Writer {
             }
         };
         self.settle();
+        self.last_seen.keep(self.committed);
         self.owner.release(StoreError::Closed);
     }
 
@@ -110,6 +121,7 @@ impl Writer {
         } else {
             keep_revision(&transaction, &self.sealer, self.revision)?;
             transaction.commit()?;
+            self.committed = self.revision;
             self.owner.committed();
             self.unsettled = true;
         }
@@ -148,7 +160,11 @@ impl Writer {
             Ok(transaction.commit()?)
         });
         match settled {
-            Ok(()) => self.owner.written(),
+            Ok(()) => {
+                self.owner.written();
+                // That commit cannot be undone by a repair, so no start finds an older revision than this.
+                self.last_seen.keep(self.committed);
+            }
             Err(error) => {
                 tracing::warn!(%error, "the store could not be made ready for a quick start");
                 self.owner.reopen(&error);

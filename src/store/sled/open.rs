@@ -15,6 +15,7 @@ use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
 use crate::store::key::Key;
+use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 use crate::store::memory::{Record, Records};
 use crate::store::sealed::{DataKey, Sealer};
@@ -54,6 +55,7 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     if path.try_exists().map_err(failed)? {
         return Ok(());
     }
+    LastSeen::forget(path)?;
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let private = Permissions::from_mode(0o700);
     let draft =

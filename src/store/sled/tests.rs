@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::open::{self, record_key};
 use crate::store::conformance::{get, put};
 use crate::store::degraded::Condition;
+use crate::store::last_seen::LastSeen;
 use crate::store::{Batch, DataKey, MasterKey, Store, StoreError};
 
 fn place() -> (TempDir, PathBuf) {
@@ -72,7 +73,8 @@ async fn every_acknowledged_commit_is_synced() {
     let (_directory, path) = place();
     open::create_if_absent(&path, &MasterKey::from_bytes([1; 32]), &DataKey::from_bytes([7; 32])).unwrap();
     let opened = open::database(&path, &MasterKey::from_bytes([1; 32])).unwrap();
-    let mut writer = super::Writer::new(opened, super::Shown(std::sync::Arc::default()), Condition::default());
+    let (shown, last_seen) = (super::Shown(std::sync::Arc::default()), LastSeen::beside(&path).unwrap());
+    let mut writer = super::Writer::new(opened, last_seen, shown, Condition::default());
     for round in 1..=5 {
         let before = writer.syncs();
         let batch = Batch::default().put("a", vec![round]);
@@ -101,6 +103,27 @@ async fn a_wrong_master_key_is_refused_and_the_right_one_still_works() {
     let error = open_with(&path, 2).unwrap_err();
     assert!(matches!(error, StoreError::WrongMasterKey), "{error}");
     assert!(get(&open_store(&path), "a").await.is_some());
+}
+
+#[tokio::test]
+async fn a_directory_put_back_as_it_was_is_refused_until_that_is_accepted() {
+    let (directory, path) = place();
+    let store = open_store(&path);
+    put(&store, "a", "one").await;
+    store.close().await;
+    drop(store);
+    let before = directory.path().join("before");
+    copy(&path, &before);
+    let store = open_store(&path);
+    put(&store, "a", "two").await;
+    store.close().await;
+    drop(store);
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(&before, &path).unwrap();
+    let error = open_with(&path, 1).unwrap_err();
+    assert!(matches!(error, StoreError::RolledBack { found: 1, last: 2, .. }), "{error}");
+    fs::remove_file(path.with_extension("sled.revision")).unwrap();
+    assert_eq!(get(&open_store(&path), "a").await.unwrap().value.as_slice(), b"one");
 }
 
 #[tokio::test]

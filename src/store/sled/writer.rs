@@ -13,6 +13,7 @@ use crate::store::batch::{Batch, Revision};
 use crate::store::degraded::Condition;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
+use crate::store::last_seen::LastSeen;
 use crate::store::memory::{Record, Records, check};
 use crate::store::queue::{Job, Outcome, Request, gather};
 use crate::store::sealed::Sealer;
@@ -26,6 +27,7 @@ pub(super) struct Writer {
     records: Records,
     /// The last revision that was given.
     revision: Revision,
+    last_seen: LastSeen,
     shown: Shown,
     condition: Condition,
     /// Why nothing can be written any more: what sled holds after a failure is not known until it is opened again.
@@ -33,9 +35,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(opened: Opened, shown: Shown, condition: Condition) -> Self {
+    pub(super) fn new(opened: Opened, last_seen: LastSeen, shown: Shown, condition: Condition) -> Self {
         let Opened { path, db, disk, sealer, records, revision } = opened;
-        Self { path, db, disk, sealer, records, revision, shown, condition, failed: None }
+        Self { path, db, disk, sealer, records, revision, last_seen, shown, condition, failed: None }
     }
 
     /// How often the files were synced.
@@ -61,6 +63,10 @@ impl Writer {
             }
         };
         self.shown.show(None);
+        // After a failure it is not known which revision is on the disk.
+        if self.failed.is_none() {
+            self.last_seen.keep(self.revision);
+        }
         tracing::debug!(syncs = self.disk.syncs, "the store is closed");
         drop(self.db);
         // sled may have written a snapshot while it closed.

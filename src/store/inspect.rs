@@ -1,0 +1,79 @@
+//! A database on the disk, looked at whole without changing it: for `keyhaven check`.
+
+use std::path::Path;
+
+use super::batch::{Entry, Revision};
+use super::error::StoreError;
+use super::key::Key;
+use super::master::MasterKey;
+#[cfg(feature = "sled")]
+use super::sled;
+use super::{Store, redb};
+
+/// What is wrong with a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The record that is damaged; none for what concerns the file.
+    pub key: Option<Key>,
+    /// What is wrong with it, for a person.
+    pub why: String,
+}
+
+/// What looking at a database came to.
+#[derive(Debug, Default)]
+pub struct Inspected {
+    /// How many records are whole.
+    pub records: u64,
+    /// What is wrong, in the order in which it was found.
+    pub damage: Vec<Damage>,
+}
+
+impl Store {
+    /// Looks at every page and every record of the redb database at `path`, which nobody may be using, and shows each record
+    /// that is whole to `visit`, in the order of their keys. Nothing is written, at `path` or elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be looked at: another process uses it, it is no database of ours, `master` does not open it.
+    pub fn inspect_redb(
+        path: &Path,
+        master: &MasterKey,
+        mut visit: impl FnMut(Entry),
+    ) -> Result<Inspected, StoreError> {
+        redb::inspect(path, master, &mut visit)
+    }
+
+    /// As [`Store::inspect_redb`], of the sled database in the directory at `path`. sled writes to what it opens, so a copy
+    /// in a private temporary directory is opened.
+    #[cfg(feature = "sled")]
+    pub fn inspect_sled(
+        path: &Path,
+        master: &MasterKey,
+        mut visit: impl FnMut(Entry),
+    ) -> Result<Inspected, StoreError> {
+        sled::inspect(path, master, &mut visit)
+    }
+}
+
+impl Inspected {
+    /// Notes what is wrong with the database as a whole.
+    pub(super) fn file(&mut self, why: impl Into<String>) {
+        self.damage.push(Damage { key: None, why: why.into() });
+    }
+
+    /// Shows a record to `visit` if its value opens, and notes the damage if not.
+    pub(super) fn record(
+        &mut self,
+        key: &Key,
+        opened: Result<(Revision, super::Value), StoreError>,
+        visit: &mut dyn FnMut(Entry),
+    ) {
+        match opened {
+            Ok((revision, value)) => {
+                self.records += 1;
+                visit(Entry { key: key.clone(), value, revision });
+            }
+            Err(StoreError::Damaged { why, .. }) => self.damage.push(Damage { key: Some(key.clone()), why }),
+            Err(error) => self.damage.push(Damage { key: Some(key.clone()), why: error.to_string() }),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A database of sled looked at whole: its records are counted and each value is opened. sled repairs what it opens, so it
+//! gets a copy.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::open;
+use crate::files::PrivateDir;
+use crate::store::batch::Entry;
+use crate::store::error::StoreError;
+use crate::store::inspect::Inspected;
+use crate::store::last_seen::LastSeen;
+use crate::store::master::MasterKey;
+
+/// What is wrong with the database at `path`; what is whole is shown to `visit`.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub(in crate::store) fn inspect(
+    path: &Path,
+    master: &MasterKey,
+    visit: &mut dyn FnMut(Entry),
+) -> Result<Inspected, StoreError> {
+    let failed = |error| StoreError::io(format!("copying {} to look at it", path.display()), error);
+    let dir = PrivateDir::new("check-").map_err(failed)?;
+    let copy = dir.path().join("copy");
+    copy_directory(path, &copy).map_err(failed)?;
+    let mut inspected = Inspected::default();
+    let opened = match open::database(&copy, master) {
+        Ok(opened) => opened,
+        Err(StoreError::Damaged { why, .. }) => {
+            inspected.file(format!("{} is damaged: {why}", path.display()));
+            return Ok(inspected);
+        }
+        Err(error) => return Err(error),
+    };
+    if let Err(older) = LastSeen::beside(path).and_then(|seen| seen.check(path, opened.revision)) {
+        inspected.file(older.to_string());
+    }
+    for (key, record) in &opened.records {
+        let value = opened.sealer.open(key, record.revision, &record.sealed);
+        inspected.record(key, value.map(|value| (record.revision, value)), visit);
+    }
+    Ok(inspected)
+}
+
+fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
