@@ -113,6 +113,11 @@ pub enum Refusal {
         /// The name.
         name: VaultName,
     },
+    /// Objects are there whose vault's record is missing: no vault is made before that is mended.
+    LostVault {
+        /// The key of one of their records.
+        record: String,
+    },
     /// There are so many vaults that no other is made because it was asked for.
     TooManyVaults {
         /// How many there may be.
@@ -180,6 +185,11 @@ pub enum Refusal {
     },
     /// The server itself failed; the cause is for the log.
     Internal(String),
+    /// Damage was found in the store: it is read, and no longer written.
+    WritesStopped {
+        /// What is damaged.
+        why: String,
+    },
     /// The store failed.
     Store(StoreError),
 }
@@ -208,6 +218,14 @@ impl fmt::Display for Refusal {
             Self::Fixed { member, why } => write!(f, "{member} {why}"),
             Self::AliasTaken { alias, owner } => write!(f, "the vault '{owner}' answers on {alias}"),
             Self::NeedsPremium { kty } => write!(f, "keys of type {kty} need a premium vault"),
+            Self::LostVault { record } => write!(
+                f,
+                "no vault is made, because the store holds objects of a vault whose record is missing ({record}): see what \
+                 is missing with keyhaven check DIR (the data directory), then restore a copy of it"
+            ),
+            Self::WritesStopped { why } => {
+                write!(f, "nothing is written any more, because damage was found in the store ({why})")
+            }
             Self::VaultTaken { name } => write!(f, "there is a vault '{name}' already"),
             Self::NoSuchVault { name } => write!(f, "no vault is called '{name}'"),
             other => write!(f, "{other:?}"),
@@ -220,6 +238,7 @@ impl From<RecordError> for Refusal {
         match error {
             RecordError::Busy => Self::Busy,
             RecordError::Damaged { record, why } => Self::Damaged { record, why },
+            RecordError::Store(StoreError::WritesStopped { why }) => Self::WritesStopped { why },
             RecordError::Store(error) => Self::Store(error),
         }
     }

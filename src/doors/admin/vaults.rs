@@ -146,6 +146,11 @@ fn refused(refusal: Refusal) -> ApiError {
         Refusal::NoSuchVault { name } => no_such_vault(&name),
         Refusal::Busy => conflict("somebody else changed it at the same moment; ask again"),
         Refusal::NeedsPremium { .. } => bad(refusal.to_string()),
+        // The holder of the admin key may read which record it is.
+        Refusal::LostVault { .. } | Refusal::WritesStopped { .. } => {
+            tracing::error!(%refusal, "a request to the admin API failed");
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", refusal.to_string())
+        }
         other => failed(&other.to_string()),
     }
 }

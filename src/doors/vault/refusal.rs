@@ -59,7 +59,8 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Fixed { .. }
         | Refusal::AliasTaken { .. }
         | Refusal::VaultTaken { .. }
-        | Refusal::NoSuchVault { .. } => internal(&refusal.to_string()),
+        | Refusal::NoSuchVault { .. }
+        | Refusal::LostVault { .. } => internal(&refusal.to_string()),
         Refusal::TooManyVaults { most } => too_many_vaults(most),
         Refusal::Disabled { kind, operation } => disabled(kind, operation),
         // No public text was found for these two; the inner codes follow KeyDisabled.
@@ -89,6 +90,7 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Damaged { record, why } => internal(&format!("the record {record} is damaged: {why}")),
         Refusal::Internal(why) => internal(&why),
         Refusal::Store(error) if error.is_full() => ApiError::disk_full(),
+        Refusal::WritesStopped { why } => writes_stopped(&why),
         Refusal::Store(error) => internal(&error.to_string()),
     }
 }
@@ -293,6 +295,14 @@ pub fn failure(status: u16, retry_after: Option<u32>) -> ApiError {
 fn internal(why: &str) -> ApiError {
     tracing::error!(why, "a request failed");
     let text = "An internal error occurred; the server's log says which.";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
+}
+
+/// Damage was found in the store while it was in use. What is damaged goes to the log: it may name other objects.
+fn writes_stopped(why: &str) -> ApiError {
+    tracing::error!(why, "a request was refused, because damage was found in the store");
+    let text = "Nothing is written any more, because damage was found in the server's store; reads go on. Stop the \
+                server, see what is damaged with keyhaven check DIR, and restore a copy of the data directory.";
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
 }
 
