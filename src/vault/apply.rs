@@ -107,6 +107,7 @@ impl Vaults {
         if let Some(vault) = self.records().get::<Vault>(view, &key).await? {
             return Ok(Change { batch: Batch::default(), answer: (vault, false) });
         }
+        self.refuse_lost_vaults(view).await?;
         let mut batch = Batch { expect: vec![(key.clone(), 0)], put: vec![(key, encode(wanted)?)], delete: vec![] };
         for alias in &wanted.aliases {
             let key = settings::alias_key(alias);

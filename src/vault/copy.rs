@@ -50,6 +50,7 @@ impl Vaults {
         if view.revision_of(&to).await?.is_some() {
             return Err(Refusal::VaultTaken { name: copy.name.clone() });
         }
+        self.refuse_lost_vaults(view).await?;
         let source = self.records().entry::<Vault>(view, &from).await?.filter(|(vault, _)| vault.id == seen.id);
         let Some((source, revision)) = source else {
             return Err(Refusal::NoSuchVault { name: seen.name.clone() });

@@ -46,7 +46,10 @@ impl Vaults {
             return Err(Refusal::Busy);
         }
         let (revision, former) = match &there {
-            None => (0, vec![]),
+            None => {
+                self.refuse_lost_vaults(view).await?;
+                (0, vec![])
+            }
             Some((vault, revision)) => {
                 vault.may_become(wanted)?;
                 (*revision, vault.aliases.clone())

@@ -8,6 +8,7 @@ mod due;
 mod event;
 pub mod keys;
 mod layers;
+mod lost;
 mod manage;
 mod name;
 pub mod object;
@@ -15,12 +16,14 @@ mod on_demand;
 mod refusal;
 pub mod secrets;
 mod settings;
+mod survey;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -43,6 +46,7 @@ pub use name::{Kind, ObjectName, VaultName, Version};
 pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
 pub use settings::{Recovery, Sku, Vault};
+pub use survey::{Finding, Survey, Surveyed};
 
 /// Queues that writers stand in; writers of one name always share one.
 const QUEUES: usize = 64;
@@ -87,6 +91,8 @@ struct Inner {
     /// Told when something may fall due sooner than before.
     schedule: Arc<Notify>,
     outbox: event::Outbox,
+    /// Whether it was found that no vault's record is missing.
+    nothing_is_lost: AtomicBool,
 }
 
 /// What vaults are made of.
@@ -116,6 +122,7 @@ impl Vaults {
                 backup_key: means.backup_key,
                 schedule: Arc::new(Notify::new()),
                 outbox: event::Outbox::new(),
+                nothing_is_lost: AtomicBool::new(false),
             }),
         }
     }
@@ -132,6 +139,7 @@ impl Vaults {
                 backup_key: self.inner.backup_key.clone(),
                 schedule: self.inner.schedule.clone(),
                 outbox: self.inner.outbox.going_on(),
+                nothing_is_lost: AtomicBool::new(false),
             }),
         }
     }

@@ -21,6 +21,11 @@ pub(super) fn place(id: Uuid) -> Key {
     Key::from(format!("sweep/{}", id.simple()))
 }
 
+/// Where the records of all layers lie that are to be taken away.
+pub(super) fn all() -> Key {
+    Key::from("sweep/")
+}
+
 /// The record that says that a layer is frozen: vaults may share it.
 pub(super) fn frozen(layer: Uuid) -> Key {
     Key::from(format!("layer/{}", layer.simple()))
@@ -46,8 +51,7 @@ impl Vaults {
         self.retire_layers().await?;
         loop {
             let view = self.records().view().await?;
-            let Some(id) = self.records().scan::<Uuid>(&view, &Key::from("sweep/"), None, 1).await?.first().cloned()
-            else {
+            let Some(id) = self.records().scan::<Uuid>(&view, &all(), None, 1).await?.first().cloned() else {
                 return Ok(swept);
             };
             drop(view);

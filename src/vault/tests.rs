@@ -52,7 +52,7 @@ fn name() -> ObjectName {
 }
 
 /// The keys of the records below `prefix`.
-async fn records(store: &Store, prefix: &str) -> Vec<Key> {
+pub(super) async fn records(store: &Store, prefix: &str) -> Vec<Key> {
     let view = store.view().await.unwrap();
     let found = view.keys(&Key::from(prefix), None, usize::MAX).await.unwrap();
     found.into_iter().map(|(key, _)| key).collect()
@@ -173,7 +173,7 @@ async fn the_disk_shows_no_prime_and_no_secret() {
     }
 }
 
-fn secret() -> secrets::NewSecret {
+pub(super) fn secret() -> secrets::NewSecret {
     let attributes = object::GivenAttributes::default();
     secrets::NewSecret { value: "v".to_owned().into(), content_type: None, attributes, tags: None }
 }

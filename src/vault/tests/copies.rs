@@ -10,6 +10,7 @@ use super::{memory, open, records, secret};
 use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::records::encode;
 use crate::store::{Batch, Store};
+use crate::vault::survey::surveyed;
 
 const NOW: Timestamp = Timestamp::from_unix(1_000);
 const DAY: i64 = 86_400;
@@ -455,6 +456,10 @@ proptest! {
                     expected.values_mut().filter(|object| object.deleted).for_each(|object| object.versions.clear());
                     prop_assert_eq!(shown(&vaults, &call(&vaults, VAULTS[*vault]).await).await, expected);
                 }
+                // As the next start and a check find it.
+                let view = vaults.records().view().await.unwrap();
+                prop_assert_eq!(surveyed(&view).await.findings, vec![]);
+                open(&store, &pool, 1).refuse_lost_vaults(&view).await.unwrap();
             }
             for vault in VAULTS {
                 vaults.delete_vault(&named(vault).name).await.unwrap();

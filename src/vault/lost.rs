@@ -1,0 +1,77 @@
+//! Vaults whose records are missing while their objects are there. No vault is made then: under the same name it would seem
+//! empty, and what was written into it would have to be told apart from what is restored later.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use uuid::Uuid;
+
+use super::{Refusal, Vault, VaultName, Vaults, layers, settings, sweep};
+use crate::records::View;
+use crate::store::Key;
+
+impl Vaults {
+    /// Refuses when objects are there that belong to no vault and are not being taken away. Looked for before the first vault
+    /// is made, by a seek for each layer and place; not again once nothing was found: a server that runs loses no record.
+    ///
+    /// # Errors
+    /// [`Refusal::LostVault`]; what the store reports.
+    pub(super) async fn refuse_lost_vaults(&self, view: &View) -> Result<(), Refusal> {
+        if self.inner.nothing_is_lost.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let known = self.known_layers(view).await?;
+        for place in layers::places() {
+            if let Some(record) = first_unknown(view, place, &known).await? {
+                return Err(Refusal::LostVault { record });
+            }
+        }
+        if let Some(record) = self.alias_of_nothing(view).await? {
+            return Err(Refusal::LostVault { record });
+        }
+        self.inner.nothing_is_lost.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A host name that points to a vault whose record is not there: a vault takes its host names away with it.
+    async fn alias_of_nothing(&self, view: &View) -> Result<Option<String>, Refusal> {
+        for (key, _) in view.keys(&settings::alias_key(""), None, usize::MAX).await? {
+            let name = self.records().get::<VaultName>(view, &key).await?;
+            let Some(name) = name else { continue };
+            if view.revision_of(&settings::key_of(&name)).await?.is_none() {
+                return Ok(Some(key.to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The layers that vaults stand on, and those that are being taken away.
+    async fn known_layers(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
+        let vaults = self.records().scan::<Vault>(view, &settings::prefix(), None, usize::MAX).await?;
+        let stood_on = vaults.iter().flat_map(|vault| vault.below.iter().copied().chain([vault.layer()]));
+        let mut known: HashSet<Uuid> = stood_on.collect();
+        let swept = self.records().scan::<Uuid>(view, &sweep::all(), None, usize::MAX).await?;
+        known.extend(swept.iter().map(|layer| **layer));
+        if view.revision_of(&sweep::unswept()).await?.is_some() {
+            let frozen = self.records().scan::<Uuid>(view, &sweep::all_frozen(), None, usize::MAX).await?;
+            known.extend(frozen.iter().map(|layer| **layer));
+        }
+        Ok(known)
+    }
+}
+
+/// The first record in `place` of a layer that is not `known`.
+async fn first_unknown(view: &View, place: &str, known: &HashSet<Uuid>) -> Result<Option<String>, Refusal> {
+    let prefix = Key::from(format!("{place}/"));
+    let mut after = None;
+    while let Some((key, _)) = view.keys(&prefix, after.as_ref(), 1).await?.pop() {
+        let text = key.to_string();
+        let id = text.split('/').nth(1).unwrap_or_default();
+        if !Uuid::try_parse(id).is_ok_and(|layer| known.contains(&layer)) {
+            return Ok(Some(text));
+        }
+        // Behind everything of this layer: no key has this byte.
+        after = Some(Key::from([prefix.as_bytes(), id.as_bytes(), b"/\xff"].concat()));
+    }
+    Ok(None)
+}

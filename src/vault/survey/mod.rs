@@ -1,0 +1,167 @@
+//! Whether the records of all vaults agree with each other: heads with the versions that they count, versions with their
+//! material, schedules with what falls due, objects with the vaults that they belong to. It is shown every record of a
+//! store, knows no store, and changes nothing.
+
+mod contents;
+mod lost;
+mod naming;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::Vault;
+use super::due::Due;
+use crate::store::{Key, Value};
+
+#[cfg(test)]
+pub(in crate::vault) use tests::surveyed;
+
+use contents::Contents;
+
+/// The places whose values are looked at. Of material and of public parts it is enough that they are there.
+const READ: [&str; 6] = ["vault/", "alias/", "object/", "deleted/", "schedule/", "due/"];
+
+/// The records of all vaults, by their keys; those whose values are not looked at have none.
+#[derive(Default)]
+pub struct Survey {
+    records: BTreeMap<String, Option<Value>>,
+}
+
+/// Something that is damaged or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What is concerned, in words: `secret 'db' in vault 'acme'`.
+    pub subject: String,
+    /// What is wrong with it.
+    pub why: String,
+    /// The key of the record; empty where none is concerned.
+    pub record: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.why)?;
+        if self.record.is_empty() { Ok(()) } else { write!(f, " ({})", self.record) }
+    }
+}
+
+/// What the records of a store come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Surveyed {
+    /// Vaults.
+    pub vaults: usize,
+    /// Keys and secrets, those included that were deleted and can be recovered; a copy's count too.
+    pub objects: usize,
+    /// What is damaged or missing.
+    pub findings: Vec<Finding>,
+}
+
+impl Survey {
+    /// Whether the value of the record at `key` is looked at.
+    pub fn reads(key: &Key) -> bool {
+        READ.iter().any(|place| key.as_bytes().starts_with(place.as_bytes()))
+    }
+
+    /// Adds the record at `key`, with its value if [`Survey::reads`] asks for it.
+    pub fn add(&mut self, key: &Key, value: Option<Value>) {
+        self.records.insert(key.to_string(), value);
+    }
+
+    /// What all records together come to.
+    pub fn conclude(&self) -> Surveyed {
+        let mut surveyed = Surveyed::default();
+        let vaults = self.vaults(&mut surveyed.findings);
+        surveyed.vaults = vaults.len();
+        let mut due = BTreeMap::new();
+        for vault in &vaults {
+            for contents in Contents::of(self, vault) {
+                surveyed.objects += contents.judge(&mut surveyed.findings, &mut due);
+            }
+        }
+        self.judge_due(&vaults, &due, &mut surveyed.findings);
+        self.judge_aliases(&vaults, &mut surveyed.findings);
+        self.judge_layers(&vaults, &mut surveyed.findings);
+        surveyed
+    }
+
+    /// Every vault whose record can be understood.
+    fn vaults(&self, findings: &mut Vec<Finding>) -> Vec<Vault> {
+        let found = self.below("vault/").filter_map(|(key, _)| match self.read::<Vault>(key) {
+            Ok(vault) => vault,
+            Err(finding) => {
+                findings.push(finding);
+                None
+            }
+        });
+        found.collect()
+    }
+
+    /// What is scheduled must fall due, and what falls due in a layer that one vault alone writes must be scheduled. In a
+    /// frozen layer more may fall due: it concerns the vaults that stand on it, and each may have changed it since.
+    fn judge_due(&self, vaults: &[Vault], due: &BTreeMap<String, Due>, findings: &mut Vec<Finding>) {
+        for key in due.keys().filter(|key| !self.has(key)) {
+            findings.push(self.finding(key, "it is scheduled, and the entry that has it done is missing"));
+        }
+        let own: Vec<String> = vaults.iter().map(|vault| vault.layer().simple().to_string()).collect();
+        for (key, _) in self.below("due/") {
+            let layer = key.split('/').nth(2).unwrap_or_default();
+            let is_shared = self.has(&format!("layer/{layer}"));
+            if !is_shared && own.iter().any(|own| own == layer) && !due.contains_key(key) {
+                findings.push(self.finding(key, "it falls due, and what schedules it is missing"));
+            }
+        }
+    }
+
+    /// The host names of a vault point to a vault that is there, and those of a vault's record are there.
+    fn judge_aliases(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
+        for (key, _) in self.below("alias/") {
+            match self.read::<super::VaultName>(key) {
+                Ok(Some(name)) if !self.has(&format!("vault/{name}")) => {
+                    let why = format!("its record is missing; the host name {} points to it", &key["alias/".len()..]);
+                    findings.push(self.finding(&format!("vault/{name}"), &why));
+                }
+                Ok(_) => {}
+                Err(finding) => findings.push(finding),
+            }
+        }
+        for alias in vaults.iter().flat_map(|vault| &vault.aliases) {
+            let key = format!("alias/{alias}");
+            if !self.has(&key) {
+                findings.push(self.finding(&key, "it is missing; the vault's record names it"));
+            }
+        }
+    }
+
+    /// The records whose keys begin with `prefix`.
+    fn below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = (&'a str, &'a Option<Value>)> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let behind = self.records.range::<str, _>(from).map(|(key, value)| (key.as_str(), value));
+        behind.take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.records.contains_key(key)
+    }
+
+    /// The record at `key`, if there is one, or that it cannot be understood.
+    fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Finding> {
+        let Some(Some(value)) = self.records.get(key) else { return Ok(None) };
+        let read = serde_json::from_slice(value);
+        read.map(Some).map_err(|error| self.finding(key, &format!("it cannot be understood: {error}")))
+    }
+
+    fn finding(&self, key: &str, why: &str) -> Finding {
+        Finding { subject: self.describe(key), why: why.to_owned(), record: key.to_owned() }
+    }
+}
+
+/// What is kept of a layer in a place.
+fn prefix_of(place: &str, layer: Uuid) -> String {
+    super::layers::prefix(place, layer).to_string()
+}
