@@ -3,6 +3,7 @@
 
 mod admin_key;
 mod ca;
+mod check;
 mod copies;
 mod credentials;
 mod data;
@@ -48,6 +49,7 @@ use crate::vault::{Means, Vaults};
 pub use crate::proxy::{Former, Report, Tally};
 pub use admin_key::{AdminKey, MalformedAdminKey};
 pub use ca::Authority;
+pub use check::{Checked, check};
 pub use credentials::{Credentials, variable_of};
 pub use data::{DataError, Storage};
 pub use ready::Ready;

@@ -2,6 +2,7 @@
 
 mod address;
 mod ca;
+mod check;
 mod client;
 mod clock;
 mod credential;
@@ -47,6 +48,8 @@ enum Command {
     Env(env::Env),
     #[command(about = "Exit 0 when a running server answers, 1 when not")]
     Health(health::Health),
+    #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
+    Check(check::Check),
     #[command(about = "Show the local CA, export it, or say how to trust it")]
     Ca(ca::CaCommand),
     #[command(about = "Show or move the clock that vaults live by")]
@@ -108,6 +111,7 @@ impl Cli {
                 Command::Run(run) => run.execute().await,
                 Command::Env(env) => env.execute().await,
                 Command::Ca(ca) => ca.execute(),
+                Command::Check(check) => check.execute(),
                 Command::Health(health) => health.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Vault(vault) => vault.execute().await,

@@ -266,7 +266,7 @@ fn admin_key() -> Result<Option<AdminKey>, Failure> {
 }
 
 /// The key that the store's data key is wrapped with, when the environment has one.
-fn seal_key() -> Result<Option<MasterKey>, Failure> {
+pub(super) fn seal_key() -> Result<Option<MasterKey>, Failure> {
     let Ok(text) = std::env::var("KEYHAVEN_SEAL_KEY").map(Zeroizing::new) else { return Ok(None) };
     let wrong = "KEYHAVEN_SEAL_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     MasterKey::parse(text.trim()).map(Some).map_err(|_| Failure::usage(wrong))

@@ -105,6 +105,39 @@ impl Draft {
     }
 }
 
+/// What a key of the store is to the records, for those that look at a store from outside.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Located {
+    /// The pointer to the generation that counts.
+    Pointer,
+    /// What says that something may be left to sweep away.
+    Mark,
+    /// A record, under its own key, in the generation of this prefix.
+    Record(String, Key),
+}
+
+impl Located {
+    /// What the key `place` of the store is.
+    pub fn of(place: &Key) -> Self {
+        if *place == pointer() {
+            return Self::Pointer;
+        }
+        if *place == unswept() {
+            return Self::Mark;
+        }
+        let text = place.as_bytes();
+        let id = text.strip_prefix(GENERATIONS.as_bytes());
+        let end = id.and_then(|id| id.iter().position(|byte| *byte == b'/'));
+        let (prefix, rest) = text.split_at(end.map_or(0, |end| GENERATIONS.len() + end + 1));
+        Self::Record(String::from_utf8_lossy(prefix).into_owned(), Key::from(rest))
+    }
+
+    /// The prefix of the generation that counts, as the value of the pointer has it.
+    pub fn current(pointer: &[u8]) -> String {
+        String::from_utf8_lossy(pointer).into_owned()
+    }
+}
+
 impl Records {
     /// Begins another generation. Others wait for their turn until it is published or dropped.
     ///
@@ -156,4 +189,22 @@ fn is_stale(key: &Key, root: &Root) -> bool {
 /// Whether a key is no record of the first generation, whose keys begin with nothing of their own.
 pub(super) fn is_apart(key: &Key) -> bool {
     *key == pointer() || *key == unswept() || key.as_bytes().starts_with(GENERATIONS.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_apart_from_its_generation() {
+        let record = |prefix: &str, key: &str| Located::Record(prefix.to_owned(), Key::from(key));
+        assert_eq!(Located::of(&"vault/acme".into()), record("", "vault/acme"));
+        assert_eq!(Located::of(&"generation/7f/vault/acme".into()), record("generation/7f/", "vault/acme"));
+        assert_eq!(Located::of(&"generation/7f".into()), record("", "generation/7f"));
+        assert_eq!(Located::of(&pointer()), Located::Pointer);
+        assert_eq!(Located::of(&unswept()), Located::Mark);
+        let root = Root { prefix: Arc::from("generation/7f/"), pointed: None };
+        let place = root.applied(Batch::default().delete("object/x"), &pointer()).delete.remove(0);
+        assert_eq!(Located::of(&place), record(&root.prefix, "object/x"));
+    }
 }

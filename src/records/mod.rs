@@ -20,7 +20,7 @@ use crate::store::{Batch, Key, Revision, Store, StoreError};
 pub use crate::store::Degraded;
 
 pub use companion::Companion;
-pub use generation::Draft;
+pub use generation::{Draft, Located};
 pub use view::View;
 
 use companion::Companionship;

@@ -387,12 +387,21 @@ async fn live_through(steps: &[Step], dir: Option<&Path>) {
     for step in steps {
         if matches!(step, Step::Restart) && dir.is_some() {
             client.world.server.stop().await;
+            assert_whole(dir);
             client = Client::start(dir, ClockChoice::Virtual { start: None, frozen: None }).await;
         }
         take(step, &mut client, &mut model, &mut backups).await;
         check(&mut client, &model).await;
     }
     client.world.server.stop().await;
+    assert_whole(dir);
+}
+
+/// What `keyhaven check` says of data that nothing ever happened to.
+fn assert_whole(dir: Option<&Path>) {
+    if let Some(dir) = dir {
+        assert_eq!(keyhaven::app::check(dir, None).unwrap().findings, []);
+    }
 }
 
 fn on_a_runtime(work: impl Future<Output = ()>) {

@@ -8,6 +8,7 @@ mod admin;
 mod arm;
 mod backup;
 mod challenge;
+mod check;
 #[expect(unreachable_pub, reason = "other files run the command too")]
 mod cli;
 mod clock;

@@ -1,0 +1,149 @@
+//! A data directory looked at whole without changing it: every page and every record of its database, and whether the
+//! records agree with each other.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::data::DataError;
+use crate::records::Located;
+use crate::store::{Damage, Entry, Inspected, Key, MasterKey, Store, Value};
+use crate::vault::{Finding, Survey};
+
+/// What looking at a data directory came to.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The database files that were looked at.
+    pub databases: Vec<PathBuf>,
+    /// Records that are whole.
+    pub records: u64,
+    /// Vaults.
+    pub vaults: usize,
+    /// Keys and secrets, with those that were deleted and can be recovered.
+    pub objects: usize,
+    /// What is damaged or missing.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at the data in `dir`, which no server may be using. Values are opened with `seal_key`, else with the directory's own
+/// master.key. Nothing in the directory is written.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn check(dir: &Path, seal_key: Option<MasterKey>) -> Result<Checked, DataError> {
+    let _lock = shared_lock(dir)?;
+    let engines = [("keyhaven.redb", Engine::Redb), ("keyhaven.sled", Engine::Sled)];
+    let there: Vec<_> = engines.into_iter().filter(|(name, _)| dir.join(name).exists()).collect();
+    if there.is_empty() {
+        let why = "there is no database (keyhaven.redb) in this directory; name the one that --data names";
+        return Err(DataError::File(dir.to_owned(), std::io::Error::new(std::io::ErrorKind::NotFound, why)));
+    }
+    let key = seal_key.map_or_else(|| master_key(&dir.join("master.key")), Ok)?;
+    let mut checked = Checked::default();
+    for (name, engine) in there {
+        checked.add(dir.join(name), engine, &key)?;
+    }
+    Ok(checked)
+}
+
+#[derive(Clone, Copy)]
+enum Engine {
+    Redb,
+    Sled,
+}
+
+impl Checked {
+    /// Looks at one database.
+    fn add(&mut self, path: PathBuf, engine: Engine, key: &MasterKey) -> Result<(), DataError> {
+        let mut found = Found::default();
+        let visit = |entry| found.add(entry);
+        let Inspected { records, damage } = match engine {
+            Engine::Redb => Store::inspect_redb(&path, key, visit)?,
+            #[cfg(feature = "sled")]
+            Engine::Sled => Store::inspect_sled(&path, key, visit)?,
+            #[cfg(not(feature = "sled"))]
+            Engine::Sled => {
+                let why = "this build of keyhaven has no sled; check it with one that has";
+                return Err(DataError::File(path, std::io::Error::other(why)));
+            }
+        };
+        let survey = found.survey();
+        let surveyed = survey.conclude();
+        self.findings.extend(damage.into_iter().map(|damage| named(damage, &survey, &path)));
+        self.findings.extend(surveyed.findings);
+        self.records += records;
+        self.vaults += surveyed.vaults;
+        self.objects += surveyed.objects;
+        self.databases.push(path);
+        Ok(())
+    }
+}
+
+/// The records of a store, before it is known which generation counts.
+#[derive(Default)]
+struct Found {
+    current: String,
+    records: Vec<(String, Key, Option<Value>)>,
+}
+
+impl Found {
+    fn add(&mut self, entry: Entry) {
+        match Located::of(&entry.key) {
+            Located::Pointer => self.current = Located::current(&entry.value),
+            Located::Mark => {}
+            Located::Record(generation, key) => {
+                let value = Survey::reads(&key).then_some(entry.value);
+                self.records.push((generation, key, value));
+            }
+        }
+    }
+
+    fn survey(self) -> Survey {
+        let mut survey = Survey::default();
+        for (_, key, value) in self.records.into_iter().filter(|(generation, ..)| *generation == self.current) {
+            survey.add(&key, value);
+        }
+        survey
+    }
+}
+
+/// Damage that the store found, with what the record is.
+fn named(damage: Damage, survey: &Survey, path: &Path) -> Finding {
+    match damage.key.as_ref().map(Located::of) {
+        Some(Located::Record(_, key)) => {
+            let record = key.to_string();
+            Finding { subject: survey.describe(&record), why: damage.why, record }
+        }
+        Some(Located::Pointer | Located::Mark) => {
+            Finding { subject: "which generation counts".to_owned(), why: damage.why, record: String::new() }
+        }
+        None => Finding { subject: path.display().to_string(), why: damage.why, record: String::new() },
+    }
+}
+
+/// Keeps servers out of `dir` for as long as it is looked at; others may look at it too. A directory without the file of the
+/// lock was never used, or is a copy.
+fn shared_lock(dir: &Path) -> Result<Option<File>, DataError> {
+    let path = dir.join("lock");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(DataError::File(path, error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(DataError::File(path, error)),
+    }
+}
+
+/// The master key in the file at `path`, which is read and never made.
+fn master_key(path: &Path) -> Result<MasterKey, DataError> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+        let why =
+            format!("the key that opens this data cannot be read ({error}): restore it, or set KEYHAVEN_SEAL_KEY");
+        DataError::File(path.to_owned(), std::io::Error::new(error.kind(), why))
+    })?;
+    MasterKey::parse(&text).map_err(|_| DataError::MasterKey(path.to_owned()))
+}
