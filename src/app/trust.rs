@@ -100,7 +100,11 @@ pub(super) fn local_ca(certs: Option<&Path>, domains: &[String], now: Timestamp)
     match certs {
         Some(dir) => {
             make_dir(dir)?;
-            Ca::kept(dir, "Keyhaven local CA", domains, now).map_err(failed)
+            let ca = Ca::kept(dir, "Keyhaven local CA", domains, now).map_err(failed)?;
+            if let Some(concern) = ca.concern(now) {
+                tracing::warn!(concern, "the local CA needs attention");
+            }
+            Ok(ca)
         }
         None => Ca::new("Keyhaven CA for one start", domains, true, now).map_err(failed),
     }

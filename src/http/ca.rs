@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,10 +21,13 @@ use crate::files;
 
 /// How long the CA certifies for; clients have been given it by then.
 const CA_LIFETIME: Duration = Duration::days(3650);
+/// How far back its validity begins: leaves are minted for whatever the clock shows, and a clock that is put right can go
+/// back by years.
+const CA_BACKDATE: Duration = Duration::days(3650);
 /// How long a leaf is good for: below the 398 days that some verifiers allow.
 const LEAF_LIFETIME: Duration = Duration::days(397);
-/// Certificates are good from a day ago, for machines whose clocks differ.
-const BACKDATE: Duration = Duration::days(1);
+/// Leaves are good from a day ago, for machines whose clocks differ.
+const LEAF_BACKDATE: Duration = Duration::days(1);
 
 /// A certificate authority.
 pub struct Ca {
@@ -31,6 +35,18 @@ pub struct Ca {
     der: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
     domains: Vec<String>,
+    valid: Range<Timestamp>,
+    /// Where it is kept; none for one start's.
+    dir: Option<PathBuf>,
+}
+
+/// A leaf certificate.
+pub struct Leaf {
+    /// The certificate.
+    pub der: CertificateDer<'static>,
+    /// When it may be shown to clients: from the beginning of its validity to half of its life, on the system clock. At any
+    /// other time another one is to be minted.
+    pub fresh: Range<Timestamp>,
 }
 
 /// Why there is no CA.
@@ -42,6 +58,15 @@ pub enum CaError {
     Make(rcgen::Error),
     /// A kept file is not what it should be.
     Damaged(PathBuf, String),
+    /// The kept CA is no longer valid.
+    Ended {
+        /// Where it is kept.
+        dir: PathBuf,
+        /// The end of its validity.
+        at: Timestamp,
+        /// What the system clock shows.
+        now: Timestamp,
+    },
     /// The kept CA may not certify a name that is wanted.
     Outside {
         /// The name.
@@ -64,17 +89,25 @@ impl std::fmt::Display for CaError {
                 "the CA of this server was made for this start and may not certify '{name}'; name it in the configuration, or \
                  keep the CA with --certs"
             ),
-            Self::Outside { name, dir: Some(dir) } => write!(
+            Self::Outside { name, dir: Some(dir) } => {
+                write!(f, "the CA in {} may not certify '{name}'; {}", dir.display(), renewal(dir))
+            }
+            Self::Ended { dir, at, now } => write!(
                 f,
-                "the CA in {0} may not certify '{name}'; renew it with: rm {0}/ca.pem {0}/ca.key (then start again, and \
-                 trust the new ca.pem)",
-                dir.display()
+                "the CA in {} was valid until {at}, and this machine's clock shows {now}; {}",
+                dir.display(),
+                renewal(dir)
             ),
         }
     }
 }
 
 impl std::error::Error for CaError {}
+
+/// How a kept CA is renewed. It never happens by itself: a clock that is wrong must not replace what clients trust.
+fn renewal(dir: &Path) -> String {
+    format!("renew it with: rm {0}/ca.pem {0}/ca.key (then start again, and trust the new ca.pem)", dir.display())
+}
 
 impl From<rcgen::Error> for CaError {
     fn from(error: rcgen::Error) -> Self {
@@ -92,13 +125,14 @@ impl Ca {
         let params = ca_params(name, domains, loopback, now);
         let certificate = params.self_signed(&key)?;
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        Ok(Self { pem, der, issuer: Issuer::new(params, key), domains: domains.to_vec() })
+        let valid = moment(params.not_before)..moment(params.not_after);
+        Ok(Self { pem, der, issuer: Issuer::new(params, key), domains: domains.to_vec(), valid, dir: None })
     }
 
     /// The CA kept in `dir` (`ca.pem`, and `ca.key` of mode 0600), made on the first start.
     ///
     /// # Errors
-    /// When it cannot be made, read or written, or when the kept one may not certify one of `domains`.
+    /// When it cannot be made, read or written, or when the kept one has ended or may not certify one of `domains`.
     pub fn kept(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
         let (pem_file, key_file) = (dir.join("ca.pem"), dir.join("ca.key"));
         let _turn = turn(dir)?;
@@ -107,9 +141,26 @@ impl Ca {
             write_file(&key_file, ca.issuer.key().serialize_pem().as_bytes(), files::PRIVATE)?;
             write_file(&pem_file, ca.pem.as_bytes(), readable_as(dir))?;
         }
-        let ca = Self::load(&pem_file, &key_file)?;
+        let ca = Self { dir: Some(dir.to_owned()), ..Self::load(&pem_file, &key_file)? };
+        if now >= ca.valid.end {
+            return Err(CaError::Ended { dir: dir.to_owned(), at: ca.valid.end, now });
+        }
         ca.cover(domains, Some(dir))?;
         Ok(ca)
+    }
+
+    /// What is or soon will be wrong with its validity, and what to do: it has not begun, it has ended, or it ends before a
+    /// leaf of today would.
+    pub fn concern(&self, now: Timestamp) -> Option<String> {
+        let Range { start, end } = self.valid;
+        let what_to_do =
+            self.dir.as_deref().map_or_else(|| "restart the server to have a new one made".to_owned(), renewal);
+        if now < start {
+            let why = "its validity has not begun, so clients refuse it until this machine's clock is right";
+            return Some(format!("the CA is valid from {start}, and this machine's clock shows {now}: {why}"));
+        }
+        let soon = now.plus_seconds(LEAF_LIFETIME.whole_seconds());
+        (soon >= end).then(|| format!("the CA is valid until {end}, and clients refuse it from then on; {what_to_do}"))
     }
 
     /// Checks that the CA, kept in `dir`, may certify each of `domains`.
@@ -135,14 +186,15 @@ impl Ca {
     ///
     /// # Errors
     /// When a name cannot stand in a certificate.
-    pub fn leaf(&self, names: &[String], key: &KeyPair, now: Timestamp) -> Result<CertificateDer<'static>, CaError> {
+    pub fn leaf(&self, names: &[String], key: &KeyPair, now: Timestamp) -> Result<Leaf, CaError> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = named(&names[0]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
-        (params.not_before, params.not_after) = validity(now, LEAF_LIFETIME);
-        Ok(params.signed_by(key, &self.issuer)?.der().clone())
+        (params.not_before, params.not_after) = validity(now, LEAF_BACKDATE, LEAF_LIFETIME);
+        let fresh = moment(params.not_before)..now.plus_seconds(LEAF_LIFETIME.whole_seconds() / 2);
+        Ok(Leaf { der: params.signed_by(key, &self.issuer)?.der().clone(), fresh })
     }
 
     fn load(pem_file: &Path, key_file: &Path) -> Result<Self, CaError> {
@@ -155,8 +207,9 @@ impl Ca {
             return Err(damaged(key_file, "it is not the key of the certificate beside it".into()));
         }
         let domains = permitted(&der).ok_or_else(|| damaged(pem_file, "it has no name constraints".into()))?;
+        let valid = valid(&der).ok_or_else(|| damaged(pem_file, "its validity cannot be read".into()))?;
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|error| damaged(pem_file, error.to_string()))?;
-        Ok(Self { pem, der, issuer, domains })
+        Ok(Self { pem, der, issuer, domains, valid, dir: None })
     }
 
     fn covers(&self, name: &str) -> bool {
@@ -171,7 +224,7 @@ fn ca_params(name: &str, domains: &[String], loopback: bool, now: Timestamp) -> 
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.name_constraints = Some(constraints(domains, loopback));
-    (params.not_before, params.not_after) = validity(now, CA_LIFETIME);
+    (params.not_before, params.not_after) = validity(now, CA_BACKDATE, CA_LIFETIME);
     params
 }
 
@@ -195,9 +248,21 @@ fn named(name: &str) -> DistinguishedName {
     distinguished
 }
 
-fn validity(now: Timestamp, lifetime: Duration) -> (OffsetDateTime, OffsetDateTime) {
+fn validity(now: Timestamp, backdate: Duration, lifetime: Duration) -> (OffsetDateTime, OffsetDateTime) {
     let now = OffsetDateTime::from_unix_timestamp(now.unix()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    (now - BACKDATE, now + lifetime)
+    (now.saturating_sub(backdate), now.saturating_add(lifetime))
+}
+
+fn moment(time: OffsetDateTime) -> Timestamp {
+    Timestamp::from_unix(time.unix_timestamp())
+}
+
+/// The validity of a certificate; its last second belongs to it.
+fn valid(der: &CertificateDer<'_>) -> Option<Range<Timestamp>> {
+    let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    let (from, to) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    Some(Timestamp::from_unix(from)..Timestamp::from_unix(to).plus_seconds(1))
 }
 
 /// Whether `key` is the one that the certificate speaks of.
@@ -244,4 +309,60 @@ fn read_file(path: &Path) -> Result<String, CaError> {
 
 fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CaError> {
     files::write(path, bytes, mode).map_err(|error| CaError::File(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
+    const YEAR: i64 = 365 * 86_400;
+
+    fn domains() -> Vec<String> {
+        vec!["a.example".to_owned()]
+    }
+
+    #[test]
+    fn a_kept_ca_that_has_ended_is_refused_with_the_command_that_renews_it() {
+        let dir = tempfile::tempdir().unwrap();
+        Ca::kept(dir.path(), "A CA", &domains(), NOW).unwrap();
+        let later = NOW.plus_seconds(10 * YEAR - 2);
+        let path = dir.path().display();
+        assert!(Ca::kept(dir.path(), "A CA", &domains(), later).is_ok(), "it is still valid");
+        let ended = Ca::kept(dir.path(), "A CA", &domains(), NOW.plus_seconds(10 * YEAR + 2)).err().unwrap();
+        assert_eq!(
+            ended.to_string(),
+            format!(
+                "the CA in {path} was valid until 2036-09-18T14:13:21Z, and this machine's clock shows \
+                 2036-09-18T14:13:22Z; renew it with: rm {path}/ca.pem {path}/ca.key (then start again, and trust the new \
+                 ca.pem)"
+            )
+        );
+        let kept = std::fs::read(dir.path().join("ca.pem")).unwrap();
+        let _ = Ca::kept(dir.path(), "A CA", &domains(), NOW.plus_seconds(50 * YEAR));
+        assert_eq!(std::fs::read(dir.path().join("ca.pem")).unwrap(), kept, "a wrong clock replaces nothing");
+    }
+
+    #[test]
+    fn what_ends_before_the_next_leaf_is_a_concern() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Ca::kept(dir.path(), "A CA", &domains(), NOW).unwrap();
+        for years in [-9, 0, 8] {
+            assert_eq!(kept.concern(NOW.plus_seconds(years * YEAR)), None, "{years}");
+        }
+        let near = kept.concern(NOW.plus_seconds(9 * YEAR)).unwrap();
+        assert!(near.contains("valid until 2036-09-18") && near.contains("/ca.key (then start again"), "{near}");
+        let early = kept.concern(NOW.plus_seconds(-11 * YEAR)).unwrap();
+        assert!(early.contains("until this machine's clock is right"), "{early}");
+        let for_one_start = Ca::new("A CA", &domains(), true, NOW).unwrap();
+        let near = for_one_start.concern(NOW.plus_seconds(9 * YEAR)).unwrap();
+        assert!(near.ends_with("restart the server to have a new one made"), "{near}");
+    }
+
+    #[test]
+    fn a_ca_is_valid_for_a_clock_that_goes_back_by_years() {
+        let ca = Ca::new("A CA", &domains(), true, NOW).unwrap();
+        let valid = valid(ca.der()).unwrap();
+        assert!(valid.contains(&NOW.plus_seconds(-9 * YEAR)) && valid.contains(&NOW.plus_seconds(9 * YEAR)));
+    }
 }

@@ -1,6 +1,7 @@
 //! TLS 1.2 and 1.3 with a leaf minted for the name a client asks for, if it is one of ours.
 
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 use rcgen::KeyPair;
@@ -10,10 +11,10 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 
-use super::ca::{Ca, CaError};
-use crate::clock::Clock;
+use super::ca::{Ca, CaError, Leaf};
+use crate::clock::{Clock, Timestamp};
 
-/// The name whose leaf is never minted anew.
+/// The name whose leaf is never forgotten.
 const LOCALHOST: &str = "localhost";
 
 /// Says whether a host name (lower case) is one of ours.
@@ -26,16 +27,22 @@ pub struct Leaves {
     signing: Arc<dyn SigningKey>,
     ours: Ours,
     unnamed: Vec<String>,
-    minted: Cache<String, Arc<CertifiedKey>>,
-    /// The leaf for `localhost`, which stays the same for as long as the server runs: some clients know a server by its
-    /// leaf's thumbprint.
-    localhost: OnceLock<Arc<CertifiedKey>>,
+    minted: Cache<String, Shown>,
+    /// The leaf for `localhost`, which stays the same to half of its life: some clients know a server by its leaf's thumbprint.
+    localhost: Mutex<Option<Shown>>,
     clock: Arc<dyn Clock>,
+}
+
+/// A leaf with its key, and when it may be shown to clients. Cheap to clone.
+#[derive(Clone)]
+struct Shown {
+    leaf: Arc<CertifiedKey>,
+    fresh: Range<Timestamp>,
 }
 
 impl Leaves {
     /// Leaves under `ca` for the names that are `ours`. A client that sends no name gets one for `unnamed`; at most
-    /// `kept` leaves are remembered.
+    /// `kept` leaves are remembered, each to half of its life by `clock`, the system's.
     ///
     /// # Errors
     /// When no key can be made.
@@ -43,7 +50,7 @@ impl Leaves {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
         let signing = aws_lc_rs::sign::any_ecdsa_type(&der).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        Ok(Self { ca, key, signing, ours, unnamed, minted: Cache::new(kept), localhost: OnceLock::new(), clock })
+        Ok(Self { ca, key, signing, ours, unnamed, minted: Cache::new(kept), localhost: Mutex::new(None), clock })
     }
 
     /// The CA above the leaves.
@@ -52,13 +59,14 @@ impl Leaves {
     }
 
     fn leaf(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let now = self.clock.now();
         let name = server_name.map(str::to_ascii_lowercase);
         if name.as_deref() == Some(LOCALHOST) && (self.ours)(LOCALHOST) {
-            return self.for_localhost();
+            return self.for_localhost(now);
         }
         let remembered = name.clone().unwrap_or_default();
-        if let Some(leaf) = self.minted.get(&remembered) {
-            return Some(leaf);
+        if let Some(shown) = self.minted.get(&remembered).filter(|shown| shown.fresh.contains(&now)) {
+            return Some(shown.leaf);
         }
         let names = match name {
             Some(name) if !(self.ours)(&name) => {
@@ -69,22 +77,30 @@ impl Leaves {
             None if self.unnamed.is_empty() => return None,
             None => self.unnamed.clone(),
         };
-        let leaf = self.mint(&names)?;
-        self.minted.insert(remembered, leaf.clone());
-        Some(leaf)
+        let minted = self.mint(&names, now)?;
+        self.minted.insert(remembered, minted.clone());
+        Some(minted.leaf)
     }
 
-    fn for_localhost(&self) -> Option<Arc<CertifiedKey>> {
-        if let Some(leaf) = self.localhost.get() {
-            return Some(leaf.clone());
+    /// The lock is held while a leaf is minted, so that all clients get the same one.
+    fn for_localhost(&self, now: Timestamp) -> Option<Arc<CertifiedKey>> {
+        let mut localhost = self.localhost.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shown) = localhost.as_ref().filter(|shown| shown.fresh.contains(&now)) {
+            return Some(shown.leaf.clone());
         }
-        let leaf = self.mint(&[LOCALHOST.to_owned()])?;
-        Some(self.localhost.get_or_init(|| leaf).clone())
+        let minted = self.mint(&[LOCALHOST.to_owned()], now)?;
+        Some(localhost.insert(minted).leaf.clone())
     }
 
-    fn mint(&self, names: &[String]) -> Option<Arc<CertifiedKey>> {
-        match self.ca.leaf(names, &self.key, self.clock.now()) {
-            Ok(der) => Some(Arc::new(CertifiedKey::new(vec![der], self.signing.clone()))),
+    fn mint(&self, names: &[String], now: Timestamp) -> Option<Shown> {
+        if let Some(concern) = self.ca.concern(now) {
+            tracing::warn!(concern, "a leaf certificate is minted under a CA that clients refuse, or soon will");
+        }
+        match self.ca.leaf(names, &self.key, now) {
+            Ok(Leaf { der, fresh }) => {
+                let leaf = Arc::new(CertifiedKey::new(vec![der], self.signing.clone()));
+                Some(Shown { leaf, fresh })
+            }
             Err(error) => {
                 tracing::warn!(%error, ?names, "a leaf certificate could not be minted");
                 None
@@ -140,4 +156,62 @@ pub fn config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, rustls::Error> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    use super::*;
+    use crate::clock::VirtualClock;
+
+    const NOW: i64 = 1_790_000_000;
+    const DAY: i64 = 86_400;
+
+    fn leaves() -> (Arc<VirtualClock>, Leaves) {
+        let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_unix(NOW)));
+        let domains = ["a.example".to_owned(), LOCALHOST.to_owned()];
+        let ca = Ca::new("A CA", &domains, true, clock.now()).unwrap();
+        let unnamed = vec!["127.0.0.1".to_owned()];
+        (clock.clone(), Leaves::new(ca, Arc::new(|_| true), unnamed, 10, clock).unwrap())
+    }
+
+    /// The leaf for `name`, which must be good by the clock.
+    fn shown(leaves: &Leaves, name: Option<&str>) -> Vec<u8> {
+        let leaf = leaves.leaf(name).unwrap();
+        let (_, certificate) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
+        let now = x509_parser::time::ASN1Time::from_timestamp(leaves.clock.now().unix()).unwrap();
+        assert!(certificate.validity().is_valid_at(now), "{name:?} at {}", leaves.clock.now());
+        leaf.cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_leaf_is_minted_anew_at_half_of_its_life() {
+        for name in [Some("a.example"), Some(LOCALHOST), None] {
+            let (clock, leaves) = leaves();
+            let first = shown(&leaves, name);
+            clock.advance(198 * DAY);
+            assert_eq!(shown(&leaves, name), first, "{name:?}");
+            clock.advance(DAY);
+            let second = shown(&leaves, name);
+            assert_ne!(second, first, "{name:?}");
+            clock.advance(500 * DAY);
+            assert_ne!(shown(&leaves, name), second, "{name:?}: a server that is up for years");
+        }
+    }
+
+    #[test]
+    fn a_leaf_is_minted_anew_when_the_clock_has_gone_back() {
+        for name in [Some("a.example"), Some(LOCALHOST), None] {
+            let (clock, leaves) = leaves();
+            let first = shown(&leaves, name);
+            clock.put(Timestamp::from_unix(NOW - DAY / 2));
+            assert_eq!(shown(&leaves, name), first, "{name:?}: it is valid from a day before");
+            clock.put(Timestamp::from_unix(NOW - 300 * DAY));
+            let earlier = shown(&leaves, name);
+            assert_ne!(earlier, first, "{name:?}");
+            clock.put(Timestamp::from_unix(NOW - 300 * DAY + 5));
+            assert_eq!(shown(&leaves, name), earlier, "{name:?}: it stays as long as it is fresh");
+        }
+    }
 }
