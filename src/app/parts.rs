@@ -17,7 +17,7 @@ use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
 use crate::vault::{BackupKeySource, InitialVault, Means, OnDemand, VaultName, Vaults};
 
-/// When a new issuer's key is tried again that could not be kept.
+/// How long after the issuer's key could not be had it is tried again: a disk that was full may have room by then.
 const ISSUER_RETRY: Duration = Duration::from_secs(10);
 
 /// The domain, the tenant, and where time, chance and threads come from. Cheap to clone.
@@ -104,18 +104,23 @@ impl Parts {
     pub(super) fn keep_issuer(&self) -> JoinHandle<()> {
         let (directory, pool, system) = (self.directory.clone(), self.pool.clone(), self.system.clone());
         tokio::spawn(async move {
+            let mut logged = None;
             loop {
-                match directory.prepare_issuer(&pool).await {
-                    Ok(due) => tokio::time::sleep(until(due, system.now()).min(ISSUER_CHECK)).await,
-                    Err(error) => {
-                        tracing::error!(%error, "no tokens can be issued");
-                        if directory.degraded().is_none() {
-                            return;
-                        }
-                        // A new key cannot be kept while nothing can be written.
-                        tokio::time::sleep(ISSUER_RETRY).await;
+                let pause = match directory.prepare_issuer(&pool).await {
+                    Ok(due) => {
+                        logged = None;
+                        until(due, system.now()).min(ISSUER_CHECK)
                     }
-                }
+                    Err(error) => {
+                        let why = error.to_string();
+                        if logged.as_ref() != Some(&why) {
+                            tracing::error!(why, "no tokens can be issued; this is tried again");
+                        }
+                        logged = Some(why);
+                        ISSUER_RETRY
+                    }
+                };
+                tokio::time::sleep(pause).await;
             }
         })
     }

@@ -20,6 +20,10 @@ use crate::store::{Batch, Key};
 
 /// How long a key signs, in seconds: 30 days.
 const KEY_LIFETIME: i64 = 30 * 86_400;
+/// How long after a next key could not be made and kept it is tried again, in seconds.
+const RETRY: i64 = 60;
+/// How far the clocks of processes with one store may differ, in seconds: a day.
+const CLOCK_SKEW: i64 = 86_400;
 /// How long anything that was signed can be good, in seconds.
 const LONGEST_LIFETIME: i64 = token::FEDERATED_LIFETIME;
 /// The longest token, in bytes, that is remembered once it was found good: those of clients are about 1,200 long.
@@ -168,6 +172,12 @@ impl Keys {
 }
 
 impl IssuerRecord {
+    /// Whether the key goes on signing. One that was made in the future, before the machine's clock was put right, is followed
+    /// like one that is too old.
+    fn signs_on(&self, now: i64) -> bool {
+        (self.made.saturating_sub(CLOCK_SKEW)..self.made.saturating_add(KEY_LIFETIME)).contains(&now)
+    }
+
     fn keys(&self) -> Result<Keys, IssuerError> {
         let key = |former: &FormerKey| {
             let (n, e) = (base64url::decode(&former.n)?, base64url::decode(&former.e)?);
@@ -260,13 +270,22 @@ impl Directory {
     async fn issuer_keys(&self, pool: &Pool) -> Result<Keys, IssuerError> {
         let now = self.inner.clock.now().unix();
         match self.kept().await? {
-            Some(record) if now < record.made.saturating_add(KEY_LIFETIME) => record.keys(),
-            _ => {
-                let pkcs8 = &new_key(pool).await?;
-                let kept = self.records().update(|view: View| async move { self.settle(&view, pkcs8, now).await });
-                kept.await?.keys()
-            }
+            Some(record) if record.signs_on(now) => record.keys(),
+            former => match (self.next_keys(pool, now).await, former) {
+                // The key before is as good as it was; the next one is tried again soon.
+                (Err(error), Some(former)) => {
+                    tracing::warn!(%error, "the issuer's next key cannot be made and kept; the one before goes on signing");
+                    Ok(Keys { due: now.saturating_add(RETRY), ..former.keys()? })
+                }
+                (next, _) => next,
+            },
         }
+    }
+
+    async fn next_keys(&self, pool: &Pool, now: i64) -> Result<Keys, IssuerError> {
+        let pkcs8 = &new_key(pool).await?;
+        let kept = self.records().update(|view: View| async move { self.settle(&view, pkcs8, now).await });
+        kept.await?.keys()
     }
 
     /// Keeps the new key, unless another process was faster; answers what is kept.
@@ -277,7 +296,7 @@ impl Directory {
         now: i64,
     ) -> Result<Change<IssuerRecord>, IssuerError> {
         let (next, revision) = match self.records().entry::<IssuerRecord>(view, &place()).await? {
-            Some((kept, _)) if now < kept.made.saturating_add(KEY_LIFETIME) => {
+            Some((kept, _)) if kept.signs_on(now) => {
                 return Ok(Change { batch: Batch::default(), answer: kept.as_ref().clone() });
             }
             Some((kept, revision)) => (kept.followed_by(pkcs8.clone(), now)?, revision),

@@ -363,6 +363,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_goes_on_signing_when_the_next_one_cannot_be_made() {
+        let (directory, _, clock) = world().await;
+        let due = directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
+        clock.put(Timestamp::from_unix(due));
+        let broken = Pool::start(1, 10);
+        broken.stop();
+        assert_eq!(directory.prepare_issuer(&broken).await.unwrap(), due + 60, "it is tried again after a minute");
+        let token = directory.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        assert!(directory.authenticate(&token, &[HERE]).await.is_ok());
+        assert_eq!(directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap(), due + 30 * 86_400);
+        assert!(directory.authenticate(&token, &[HERE]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_made_by_a_clock_far_ahead_is_followed_by_another() {
+        let (directory, _, clock) = world().await;
+        let (pool, before) = (Pool::start(1, 10), directory.public_keys().await.unwrap());
+        clock.put(Timestamp::from_unix(1_000_000 - 86_400));
+        assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), 1_000_000 + 30 * 86_400, "clocks differ a little");
+        clock.put(Timestamp::from_unix(1_000_000 - 86_401));
+        assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), 1_000_000 - 86_401 + 30 * 86_400);
+        let after = directory.public_keys().await.unwrap();
+        assert_eq!((after.len(), &after[1]), (2, &before[0]));
+    }
+
+    #[tokio::test]
     async fn a_federated_token_is_no_access_token() {
         let (directory, ..) = world().await;
         let token = directory.federated_token(&someone()).await.unwrap().access_token;
