@@ -289,8 +289,8 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     let addresses = sockets.addresses()?;
     let (stopper, stopping) = stopping();
     let spawn = |socket, tls, answer| {
-        let limits = site.plan.limits.clone();
-        tokio::spawn(Listener { tcp: socket, tls, answer, limits }.serve(stopping.clone()))
+        let (limits, bodies) = (site.plan.limits.clone(), site.plan.bodies.clone());
+        tokio::spawn(Listener { tcp: socket, tls, answer, limits, bodies }.serve(stopping.clone()))
     };
     let identity = site.identity_door();
     let (data_plane, identity) = (site.data_plane(identity.clone()), plain(identity));
@@ -300,7 +300,8 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
     let (mut proxied, takes_over_entra) = (None, takeover.has_entra());
     if let Some(tcp) = sockets.proxy {
         let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
-        let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits: site.plan.limits.clone() };
+        let (limits, bodies) = (site.plan.limits.clone(), site.plan.bodies.clone());
+        let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits, bodies };
         tasks.push(tokio::spawn(listener.serve_noting(Some(made.unread.clone()), stopping.clone())));
         proxied = Some(made);
     }

@@ -17,6 +17,7 @@ use crate::doors::{admin, arm, entra, identity, vault};
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::http::authority::Authority;
+use crate::http::budget::Budget;
 use crate::http::ca::Ca;
 use crate::http::tls::{self, Leaves};
 use crate::http::{Answer, Arrival, Request, Response};
@@ -131,7 +132,7 @@ impl Site {
 
     fn arm_door(&self) -> arm::Open {
         let (directory, random) = (self.parts.directory.clone(), self.parts.random.clone());
-        arm::Open::new(arm::ArmDoor { directory, random, limits: self.plan.limits.clone() })
+        arm::Open::new(arm::ArmDoor { directory, random })
     }
 
     /// Managed-identity tokens.
@@ -169,6 +170,7 @@ impl Site {
             credentials: Arc::new(self.credentials.clone()),
             levers: Arc::new(levers),
             limits: self.plan.limits.clone(),
+            snapshots: Arc::new(Budget::new(self.plan.limits.snapshot_bytes)),
             operations: vault::operations().collect(),
             clock: Arc::new(self.parts.clock.clone()),
             started: self.parts.system.now(),

@@ -175,6 +175,7 @@ impl Site {
             own,
             tally: tally.clone(),
             limits: self.plan.limits.clone(),
+            bodies: self.plan.bodies.clone(),
             stopping,
         });
         let proxy = Arc::new(proxy.map_err(failed)?);

@@ -99,6 +99,7 @@ struct FileLimits {
     body_bytes: Option<usize>,
     restore_bytes: Option<usize>,
     snapshot_bytes: Option<usize>,
+    bodies_in_flight_bytes: Option<usize>,
     header_bytes: Option<usize>,
     headers: Option<usize>,
     connections: Option<usize>,
@@ -145,10 +146,15 @@ impl FileLimits {
     fn limits(self) -> Result<Limits, ConfigError> {
         let known = Limits::default();
         let seconds = std::time::Duration::from_secs;
+        let body_bytes = self.body_bytes.unwrap_or(known.body_bytes);
+        let restore_bytes = self.restore_bytes.unwrap_or(known.restore_bytes);
+        // One body that is allowed must find room.
+        let largest = body_bytes.max(restore_bytes);
         let limits = Limits {
-            body_bytes: self.body_bytes.unwrap_or(known.body_bytes),
-            restore_bytes: self.restore_bytes.unwrap_or(known.restore_bytes),
+            body_bytes,
+            restore_bytes,
             snapshot_bytes: self.snapshot_bytes.unwrap_or(known.snapshot_bytes),
+            bodies_in_flight_bytes: self.bodies_in_flight_bytes.unwrap_or(known.bodies_in_flight_bytes.max(largest)),
             header_bytes: self.header_bytes.unwrap_or(known.header_bytes),
             headers: self.headers.unwrap_or(known.headers),
             connections: self.connections.unwrap_or(known.connections),
@@ -164,6 +170,7 @@ impl FileLimits {
             ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
             ("restoreBytes", limits.restore_bytes as u64, 1, 1 << 30),
             ("snapshotBytes", limits.snapshot_bytes as u64, 1, 64 << 30),
+            ("bodiesInFlightBytes", limits.bodies_in_flight_bytes as u64, largest as u64, 64 << 30),
             ("headerBytes", limits.header_bytes as u64, 8192, 1 << 20),
             ("headers", limits.headers as u64, 1, 10_000),
             ("connections", limits.connections as u64, 1, 1_000_000),
@@ -247,6 +254,10 @@ mod tests {
             (
                 r#"{"limits":{"connections":2305843009213693952}}"#.to_owned(),
                 "limits.connections: must be 1 to 1000000",
+            ),
+            (
+                r#"{"limits":{"bodiesInFlightBytes":1048576}}"#.to_owned(),
+                "limits.bodiesInFlightBytes: must be 33554432 to 68719476736",
             ),
             (r#"{"limits":{"headers":1099511627776}}"#.to_owned(), "limits.headers: must be 1 to 10000"),
             (r#"{"limits":{"idleTimeoutSeconds":18446744073709551615}}"#.to_owned(), "limits.idleTimeoutSeconds: must"),

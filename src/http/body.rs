@@ -1,13 +1,14 @@
 //! Bodies: read whole within bounds, and written as JSON.
 
-use std::time::Duration;
-
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use tokio::time::timeout;
 
+use super::Incoming;
+use super::budget::{Budget, SMALL};
 use super::limits::Limits;
 
 /// Room for the header fields of most answers.
@@ -22,33 +23,78 @@ pub enum BodyError {
     TooSlow,
     /// The connection broke.
     Broken,
+    /// Other bodies have taken all the memory that there is for bodies: the client is to ask again.
+    Busy,
 }
 
-/// The whole body.
+/// The whole body. What it takes of the memory for bodies is given back when the request is answered.
 ///
 /// # Errors
-/// When it is too large, too slow, or breaks off.
-pub async fn read(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
-    let collected = Limited::new(&mut body, limits.body_bytes).collect();
-    match tokio::time::timeout(limits.header_timeout, collected).await {
-        Err(_) => Err(BodyError::TooSlow),
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            // Its sender reads no answer before it has sent the rest.
-            drain(body, limits).await;
-            Err(BodyError::TooLarge)
+/// When it is too large, too slow, or breaks off, or when there is no room for it in time.
+pub async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+    match body.lent() {
+        None => Ok(Bytes::new()),
+        Some(lent) => {
+            let budget = lent.budget.clone();
+            read_within(body, limits, &budget).await
         }
-        Ok(Err(_)) => Err(BodyError::Broken),
     }
 }
 
-/// Lets a body that nobody wants go by, within the bounds, so that its sender can read the answer. What does not
-/// come within a second, or is too large, ends with the connection.
-pub async fn drain(body: Incoming, limits: &Limits) {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let mut body = Limited::new(body, limits.body_bytes);
-    let flow = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(PATIENCE, flow).await;
+/// The whole body, which takes its memory from `budget`.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_within(mut body: Incoming, limits: &Limits, budget: &Budget) -> Result<Bytes, BodyError> {
+    body.set_bound(limits.body_bytes);
+    let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > limits.body_bytes) {
+        return Err(BodyError::TooLarge);
+    }
+    let first = announced.unwrap_or(SMALL);
+    let taken = match budget.try_take(first) {
+        Some(taken) => taken,
+        None => timeout(limits.header_timeout, budget.take(first)).await.ok().flatten().ok_or(BodyError::Busy)?,
+    };
+    body.hold(taken);
+    let collected = timeout(limits.header_timeout, collect(&mut body, announced, limits.body_bytes, budget)).await;
+    collected.unwrap_or_else(|_| {
+        body.give_up();
+        Err(BodyError::TooSlow)
+    })
+}
+
+/// A body that does not say its length is taken for a small one, and from there on for the largest. Then there is no waiting:
+/// it holds a part already.
+async fn collect(
+    body: &mut Incoming,
+    announced: Option<usize>,
+    most: usize,
+    budget: &Budget,
+) -> Result<Bytes, BodyError> {
+    let (mut only, mut whole, mut length) = (Bytes::new(), Vec::new(), 0);
+    let mut counted = announced.unwrap_or(SMALL);
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        length += piece.len();
+        if length > most {
+            return Err(BodyError::TooLarge);
+        }
+        if length > counted {
+            body.hold(budget.try_take(most).ok_or(BodyError::Busy)?);
+            counted = most;
+        }
+        if length == piece.len() {
+            only = piece;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.reserve_exact(announced.unwrap_or(length * 2));
+            whole.extend_from_slice(&std::mem::take(&mut only));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(if whole.is_empty() { only } else { Bytes::from(whole) })
 }
 
 /// An answer with `value` as its JSON body.

@@ -9,8 +9,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The largest body of a restore, in bytes: a backup holds every version.
     pub restore_bytes: usize,
-    /// The largest snapshot that is loaded, in bytes.
+    /// The largest snapshot that is loaded, in bytes, and what all snapshots that are being loaded may take together.
     pub snapshot_bytes: usize,
+    /// What all request bodies in flight may take together, in bytes; small ones (64 KiB) may take an eighth of that besides, and
+    /// snapshots have [`Limits::snapshot_bytes`] of their own. A body that finds no room waits as long as a head may take.
+    pub bodies_in_flight_bytes: usize,
     /// The largest request head (HTTP/1.1) or header list (HTTP/2), in bytes.
     pub header_bytes: usize,
     /// The most header fields of a request.
@@ -19,8 +22,8 @@ pub struct Limits {
     pub connections: usize,
     /// The most requests at once on one HTTP/2 connection.
     pub streams: u32,
-    /// How long a new connection may take for its TLS handshake and its first request head, and a request for its
-    /// body.
+    /// How long a new connection may take for its TLS handshake and its first request head; how long a request may wait for
+    /// memory for its body, and how long it may take to send it then, or to send one that is refused.
     pub header_timeout: Duration,
     /// How long a connection may stay without a request.
     pub idle_timeout: Duration,
@@ -40,6 +43,8 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             restore_bytes: 32 * 1024 * 1024,
             snapshot_bytes: 1024 * 1024 * 1024,
+            // Four of the largest restores, which take thrice that while they are decoded.
+            bodies_in_flight_bytes: 128 * 1024 * 1024,
             header_bytes: 64 * 1024,
             headers: 100,
             connections: 4096,

@@ -2,8 +2,10 @@
 
 pub mod authority;
 pub mod body;
+pub mod budget;
 pub mod ca;
 pub mod error;
+mod incoming;
 pub mod limits;
 pub mod local;
 pub mod routes;
@@ -16,7 +18,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http_body_util::Full;
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes};
+
+pub use incoming::Incoming;
 
 /// A request as it arrives: its body has not been read.
 pub type Request = hyper::Request<Incoming>;

@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::StatusCode;
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{self, Body, Bytes, Frame, SizeHint};
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
@@ -21,11 +21,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::budget::Budget;
 use super::limits::Limits;
-use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response};
+use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How much of a body an HTTP/2 client may send before it is read, in bytes. A connection may have that much for each of its
+/// streams: bodies that wait for memory must not hold up those that are read.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The largest window that HTTP/2 knows (RFC 9113, 6.9.1).
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
 /// Tells connections to stop, and tells when all of them have.
 #[derive(Clone)]
@@ -84,6 +90,8 @@ pub struct Listener<B = Full<Bytes>> {
     pub answer: Answer<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// Memory for request bodies, of all listeners together.
+    pub bodies: Arc<Budget>,
 }
 
 impl<B: Payload> Listener<B> {
@@ -95,7 +103,8 @@ impl<B: Payload> Listener<B> {
     /// The same, and `unread` is called for each request that is not HTTP.
     pub async fn serve_noting(self, unread: Option<Unread>, mut stopping: Stopping) {
         let places = Arc::new(Semaphore::new(self.limits.connections));
-        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits: self.limits, unread });
+        let (limits, bodies) = (self.limits, self.bodies);
+        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits, bodies, unread });
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             tokio::select! {
@@ -120,6 +129,8 @@ pub struct Door<B = Full<Bytes>> {
     pub answer: Answer<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// Memory for request bodies, of all listeners together.
+    pub bodies: Arc<Budget>,
     /// Called for each request that is not HTTP.
     pub unread: Option<Unread>,
 }
@@ -163,17 +174,20 @@ impl<B: Payload> Door<B> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new(deadline, self.limits.idle_timeout));
-        let service = service_fn(|request: hyper::Request<Incoming>| {
+        let service = service_fn(|request: Request<body::Incoming>| {
             let (activity, busy) = (activity.clone(), activity.clone().begin());
+            let (request, lent) = incoming::lend(request, &self.bodies, &self.limits);
             let answering = (self.answer)(request, arrival);
             async move {
                 let _busy = busy;
                 let answer = unpanicked(answering).await;
                 if answer.extensions().get::<Cut>().is_some() {
-                    Err(Cut)
-                } else {
-                    Ok(answer.map(|body| Sent { body, activity }))
+                    return Err(Cut);
                 }
+                if let Some(lent) = lent {
+                    lent.drain().await;
+                }
+                Ok(answer.map(|body| Sent { body, activity }))
             }
         });
         let builder = self.builder();
@@ -223,6 +237,8 @@ impl<B: Payload> Door<B> {
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(self.limits.streams.saturating_mul(STREAM_WINDOW).min(LARGEST_WINDOW))
             .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX));
         builder
     }

@@ -2,14 +2,14 @@
 //! to a proxy instead of `CONNECT`. One connection may carry requests for several hosts; each is decided by its own URL.
 
 use hyper::StatusCode;
-use hyper::header::{EXPECT, HOST};
+use hyper::header::HOST;
 
 use super::carry::Watch;
 use super::forward::Way;
 use super::tally::Fate;
 use super::target::Target;
 use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop, refused, streamed};
-use crate::http::{Arrival, Request, Response, body};
+use crate::http::{Arrival, Request, Response};
 
 impl Proxy {
     /// Answers a request whose URL names `target`.
@@ -20,17 +20,13 @@ impl Proxy {
         target: &Target,
     ) -> Result<Response<Streamed>, Refused> {
         let is_secure = request.uri().scheme_str() == Some("https");
-        match self.leads_to(target, is_secure) {
-            Ok(Leads::Here) => self.answer_here(request, arrival, target).await,
-            Ok(Leads::Metadata(answer)) => {
+        match self.leads_to(target, is_secure)? {
+            Leads::Here => self.answer_here(request, arrival, target).await,
+            Leads::Metadata(answer) => {
                 self.count(Fate::TakenOver, target.host());
                 Ok(streamed(answer(request, Arrival { taken_over: true, ..arrival }).await))
             }
-            Ok(Leads::On) => self.send_on(request, target, is_secure).await,
-            Err(refused) => {
-                self.drain(request).await;
-                Err(refused)
-            }
+            Leads::On => self.send_on(request, target, is_secure).await,
         }
     }
 
@@ -45,14 +41,6 @@ impl Proxy {
                 other_scheme(format!("{host} is asked without TLS: write http://{host}."))
             }
             leads => Ok(leads),
-        }
-    }
-
-    /// Lets the body of a refused request go by, so that its sender reads the answer; one that waits for `100 Continue` does
-    /// so anyway.
-    async fn drain(&self, request: Request) {
-        if !request.headers().contains_key(EXPECT) {
-            body::drain(request.into_body(), &self.set.limits).await;
         }
     }
 

@@ -169,7 +169,8 @@ impl Proxy {
     }
 
     fn door(&self, answer: Answer) -> Door {
-        Door { tls: None, answer, limits: self.set.limits.clone(), unread: None }
+        let (limits, bodies) = (self.set.limits.clone(), self.set.bodies.clone());
+        Door { tls: None, answer, limits, bodies, unread: None }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Sends a request in absolute form on to its host, on a connection of its own, streaming both ways.
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper::header::{HOST, PROXY_AUTHORIZATION};
 use hyper::{Request, StatusCode, Version};
 use hyper_util::client::proxy::matcher::Intercept;
@@ -13,7 +12,7 @@ use super::hop;
 use super::moving::{Ending, Moving, hold_back};
 use super::target::Target;
 use super::{Refused, Streamed};
-use crate::http::{self, Response};
+use crate::http::{self, Incoming, Response};
 
 /// A connection to send one request on, and the proxy at its end that wants the whole URL, if there is one.
 pub(super) struct Way {

@@ -26,6 +26,7 @@ use hyper::{Method, StatusCode};
 use rustls::ServerConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::http::budget::Budget;
 use crate::http::limits::Limits;
 use crate::http::server::Stopping;
 use crate::http::tls::{self, Leaves};
@@ -84,6 +85,8 @@ pub struct Settings {
     pub tally: Arc<Tally>,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// Memory for request bodies, of all listeners together.
+    pub bodies: Arc<Budget>,
     /// Ends tunnels when the server stops.
     pub stopping: Stopping,
 }

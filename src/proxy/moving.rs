@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::EXPECT;
 use hyper::{Request, StatusCode};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -74,7 +74,7 @@ pub(super) fn hold_back<B>(request: &mut Request<Moving<B>>) {
     });
 }
 
-impl Body for Moving<Incoming> {
+impl<B: Body<Data = Bytes, Error: Into<http::BoxError>> + Unpin> Body for Moving<B> {
     type Data = Bytes;
     type Error = http::BoxError;
 

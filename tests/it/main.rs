@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod arm;
 mod backup;
+mod bodies;
 mod challenge;
 mod check;
 #[expect(unreachable_pub, reason = "other files run the command too")]

@@ -8,7 +8,6 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keyhaven::http::Answer;
-use keyhaven::http::limits::Limits;
 use keyhaven::http::server::{Listener, stopping};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,8 +22,9 @@ async fn the_server_survives_a_panic() {
         })
     });
     let (stopper, stopping) = stopping();
-    let serving =
-        tokio::spawn(Listener { tcp, tls: None, answer, limits: Arc::new(Limits::default()) }.serve(stopping));
+    let serving = tokio::spawn(
+        Listener { tcp, tls: None, answer, limits: Arc::default(), bodies: Arc::default() }.serve(stopping),
+    );
 
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();

@@ -9,7 +9,6 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use keyhaven::http::Answer;
-use keyhaven::http::limits::Limits;
 use keyhaven::http::server::{Listener, Stopper, stopping};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -24,7 +23,7 @@ async fn server(pause: Duration) -> (std::net::SocketAddr, Stopper) {
         })
     });
     let (stopper, stopping) = stopping();
-    tokio::spawn(Listener { tcp, tls: None, answer, limits: Arc::new(Limits::default()) }.serve(stopping));
+    tokio::spawn(Listener { tcp, tls: None, answer, limits: Arc::default(), bodies: Arc::default() }.serve(stopping));
     (address, stopper)
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +9,7 @@ use super::input::{self, bad};
 use super::{AdminDoor, conflict, failed, guarded};
 use crate::clock::{Period, Timestamp};
 use crate::http::error::ApiError;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::tasks::{ClockError, Report};
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use super::{AdminDoor, Trouble, failed, guarded, input};
 use crate::directory::{CredentialKind, IdentityRecord};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
-use crate::http::{BoxFuture, Response, body};
+use crate::http::{BoxFuture, Incoming, Response, body};
 use crate::operation::Operation;
 
 pub(super) static CREDENTIAL: Operation =

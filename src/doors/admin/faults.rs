@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 
 use super::input::{self, bad};
 use super::{AdminDoor, guarded};
 use crate::faults::{Rule, Rules};
 use crate::http::error::ApiError;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::vault::VaultName;
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use crate::config::entry;
 use crate::directory::{AddRefusal, Grant, IdentityRecord};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 
 pub(super) static LIST: Operation = guarded("IdentityList", Method::GET, "/admin/identities");

@@ -1,25 +1,40 @@
 //! Bodies of the admin API: JSON whose unknown fields are refused with their path.
 
 use hyper::StatusCode;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::AdminDoor;
 use crate::config;
+use crate::http::Incoming;
 use crate::http::body::{self, BodyError};
+use crate::http::budget::Budget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 
 /// The whole body within the bounds of `limits`.
 pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
-    body::read(body, limits).await.map_err(|error| match error {
+    body::read(body, limits).await.map_err(|error| unread(error, limits))
+}
+
+/// The whole body within the bounds of `limits`, in memory of `budget`.
+pub(super) async fn read_within(body: Incoming, limits: &Limits, budget: &Budget) -> Result<Bytes, ApiError> {
+    body::read_within(body, limits, budget).await.map_err(|error| unread(error, limits))
+}
+
+fn unread(error: BodyError, limits: &Limits) -> ApiError {
+    match error {
         BodyError::TooLarge => {
             let text = format!("The body is larger than {} bytes.", limits.body_bytes);
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", text)
         }
         BodyError::TooSlow => bad("The body did not arrive in time."),
         BodyError::Broken => bad("The body broke off."),
-    })
+        BodyError::Busy => {
+            let text = "Other bodies take all the memory that there is for them; try again.";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", text).header("retry-after", "1")
+        }
+    }
 }
 
 /// The body as a `T`. A body that is left out is an object without members.

@@ -14,7 +14,6 @@ mod vaults;
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -24,11 +23,12 @@ use crate::crypto::credential;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::faults::Faults;
+use crate::http::budget::Budget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Params, Routes};
-use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::http::{Arrival, BoxFuture, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
 use crate::records::Degraded;
 use crate::tasks::Timekeeper;
@@ -64,6 +64,8 @@ pub struct AdminDoor {
     pub levers: Arc<dyn Levers>,
     /// Bounds.
     pub limits: Arc<Limits>,
+    /// Memory for snapshots that are being loaded.
+    pub snapshots: Arc<Budget>,
     /// When the server started, on the system clock.
     pub started: Timestamp,
 }
@@ -139,10 +141,7 @@ impl Open {
                 Ok(answer) => answer,
                 Err(error) => self.explained(error).into_response(),
             },
-            Err(error) => {
-                body::drain(request.into_body(), &self.door.limits).await;
-                error.into_response()
-            }
+            Err(error) => error.into_response(),
         }
     }
 

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 
 use super::{AdminDoor, guarded, input};
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 
 pub(super) static RESET: Operation = guarded("Reset", Method::POST, "/admin/reset");
@@ -30,7 +29,7 @@ pub(super) async fn save(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
 /// Replaces everything by what a file holds, or nothing.
 pub(super) async fn load(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
     let limits = Limits { body_bytes: door.limits.snapshot_bytes, ..*door.limits };
-    let file = input::read(body, &limits).await?;
-    door.levers.load(file.to_vec()).await?;
+    let file = input::read_within(body, &limits, &door.snapshots).await?;
+    door.levers.load(file.into()).await?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,7 +13,7 @@ use crate::config::{ConfigError, entry};
 use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::vault::{InitialVault, Refusal, Vault, VaultName};
 

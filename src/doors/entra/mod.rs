@@ -124,11 +124,7 @@ impl Open {
         let (trace, correlation, now) = (asked.trace, asked.correlation, asked.now);
         let answered = match handler {
             Some(handler) => handler(self.door.clone(), asked, request).await,
-            None => {
-                let what = format!("{} {}", request.method(), request.uri().path());
-                body::drain(request.into_body(), &self.door.limits).await;
-                Err(Refusal::NotHere(what))
-            }
+            None => Err(Refusal::NotHere(format!("{} {}", request.method(), request.uri().path()))),
         };
         let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(trace, correlation, now));
         finish(&mut answer, trace);

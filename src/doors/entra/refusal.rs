@@ -3,6 +3,7 @@
 //! azure_identity for Rust lose them.
 
 use hyper::StatusCode;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     /// The body is over the bound.
     TooLarge,
+    /// There is no memory for the body: the client is to ask again.
+    Busy,
     /// There is another grant than client credentials.
     OtherGrant(String),
     /// The scope is not the `/.default` of a resource.
@@ -78,10 +81,13 @@ impl Refusal {
         );
         let error_uri = format!("https://login.microsoftonline.com/error?code={code}");
         let error_codes = [code];
-        body::json(
-            status,
-            &EntraError { error, error_description, error_codes, timestamp, trace_id, correlation_id, error_uri },
-        )
+        let error =
+            EntraError { error, error_description, error_codes, timestamp, trace_id, correlation_id, error_uri };
+        let mut answer = body::json(status, &error);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
     }
 
     fn words(self) -> Words {
@@ -115,6 +121,13 @@ impl Refusal {
                 "invalid_request",
                 9_002_313,
                 "Invalid request. Request is malformed or invalid: the body is too large.".to_owned(),
+            ),
+            // Entra's code for throttling, and its text.
+            Self::Busy => Words(
+                StatusCode::TOO_MANY_REQUESTS,
+                "temporarily_unavailable",
+                90_055,
+                "There are too many incoming requests.".to_owned(),
             ),
             Self::OtherGrant(grant) => {
                 bad("unsupported_grant_type", 70_003, format!("The app requested an unsupported grant type '{grant}'."))

@@ -111,6 +111,7 @@ impl Form {
         let (head, incoming) = request.into_parts();
         let bytes = body::read(incoming, &door.limits).await.map_err(|error| match error {
             BodyError::TooLarge => Refusal::TooLarge,
+            BodyError::Busy => Refusal::Busy,
             BodyError::TooSlow | BodyError::Broken => Refusal::Malformed("the body did not arrive whole"),
         })?;
         let pairs = form_urlencoded::parse(&bytes).into_owned();

@@ -1,14 +1,13 @@
 //! Backups on the wire: an opaque blob, in base64url.
 
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 
 use super::input::{self, Required};
 use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 
 #[derive(Serialize)]
 struct Blob {

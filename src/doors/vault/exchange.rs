@@ -1,16 +1,16 @@
 //! A request on its way through this door, and what handlers take from it.
 
 use hyper::StatusCode;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 
 use super::api_version::ApiVersion;
 use super::refusal;
-use crate::http::Request;
 use crate::http::authority::Authority;
 use crate::http::body::{self, BodyError};
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::Params;
+use crate::http::{Incoming, Request};
 use crate::operation::Operation;
 use crate::vault::{Call, Kind, ObjectName, Version};
 
@@ -114,5 +114,9 @@ pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiEr
             format!("The request body did not arrive within {} seconds.", limits.header_timeout.as_secs()),
         ),
         BodyError::Broken => ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", "The request body broke off."),
+        BodyError::Busy => refusal::failure(429, Some(1)).header(
+            "x-keyhaven-detail",
+            "other request bodies take all the memory that limits.bodiesInFlightBytes gives them",
+        ),
     })
 }

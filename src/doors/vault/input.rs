@@ -2,15 +2,15 @@
 //! field; the header `x-keyhaven-detail` does.
 
 use hyper::StatusCode;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
 use super::exchange;
 use crate::crypto::base64url;
-use crate::http::Request;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
+use crate::http::{Incoming, Request};
 
 /// The service's text for a value of the wrong type, out of range, or in a body that is no JSON (golden 065; two
 /// blanks, because the property's name is left out).

@@ -8,13 +8,12 @@ pub(super) mod rotation;
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 
 use super::exchange::Exchange;
 use super::{VaultDoor, backup, input, paging, refusal};
-use crate::http::Response;
 use crate::http::error::ApiError;
+use crate::http::{Incoming, Response};
 use crate::operation::{Operation, Permission};
 
 use bundle::{bundle, item};

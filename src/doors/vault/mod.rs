@@ -23,7 +23,6 @@ mod secrets;
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use uuid::Uuid;
 
 use crate::access::{self, Decision, Identity};
@@ -33,7 +32,7 @@ use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Routes};
-use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::http::{Arrival, BoxFuture, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::vault::{Call, Vault, VaultName, Vaults};
@@ -155,7 +154,6 @@ impl Open {
     /// Refuses a request with `error`, as the service would.
     pub async fn refuse(&self, request: Request, arrival: Arrival, error: ApiError) -> Response {
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        body::drain(request.into_body(), &self.door.limits).await;
         let mut answered = error.into_response();
         response::finish(&mut answered, random::uuid(&*self.door.random), client_id, arrival);
         answered
@@ -169,13 +167,8 @@ impl Open {
 
     async fn guarded(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
         let asked = Asked::of(&request)?;
-        match self.admitted(&request, asked, arrival, id).await {
-            Ok((handler, exchange)) => handler(self.door.clone(), exchange, request.into_body()).await,
-            Err(error) => {
-                body::drain(request.into_body(), &self.door.limits).await;
-                Err(error)
-            }
-        }
+        let (handler, exchange) = self.admitted(&request, asked, arrival, id).await?;
+        handler(self.door.clone(), exchange, request.into_body()).await
     }
 
     /// Everything that is decided before a byte of the body is read.

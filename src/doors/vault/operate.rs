@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -13,7 +12,7 @@ use super::{VaultDoor, input, refusal};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{Encrypted, Extras, base64url};
 use crate::http::error::ApiError;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
 use crate::vault::keys::{Operated, Operation as KeyUse};

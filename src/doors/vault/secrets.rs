@@ -7,12 +7,11 @@ mod given;
 use std::sync::Arc;
 
 use hyper::Method;
-use hyper::body::Incoming;
 
 use super::exchange::Exchange;
 use super::{VaultDoor, backup, input, paging, refusal};
-use crate::http::Response;
 use crate::http::error::ApiError;
+use crate::http::{Incoming, Response};
 use crate::operation::{Operation, Permission};
 
 use bundle::{bundle, bundle_with_value, item};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,7 @@ use super::super::{VaultDoor, input, refusal};
 use super::bundle::bundle;
 use crate::clock::Timestamp;
 use crate::http::error::ApiError;
-use crate::http::{Response, body};
+use crate::http::{Incoming, Response, body};
 use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
 use crate::vault::keys::rotation::{Lasting, NewRotationPolicy, RotationPolicy, Trigger};
