@@ -1,5 +1,6 @@
 //! The kit that all doors share: TLS, connections, routing, bodies, errors. There is no word of Key Vault in it.
 
+mod activity;
 pub mod authority;
 pub mod body;
 pub mod budget;

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{self, Body, Bytes, Frame, SizeHint};
+use hyper::body::{self, Bytes};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::activity::{Activity, Due, Watched};
 use super::budget::Budget;
 use super::limits::Limits;
 use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming};
@@ -173,13 +173,12 @@ impl<B: Payload> Door<B> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new(deadline, self.limits.idle_timeout));
+        let activity = Arc::new(Activity::new(deadline, &self.limits));
         let service = service_fn(|request: Request<body::Incoming>| {
-            let (activity, busy) = (activity.clone(), activity.clone().begin());
+            let busy = activity.begin();
             let (request, lent) = incoming::lend(request, &self.bodies, &self.limits);
             let answering = (self.answer)(request, arrival);
             async move {
-                let _busy = busy;
                 let answer = unpanicked(answering).await;
                 if answer.extensions().get::<Cut>().is_some() {
                     return Err(Cut);
@@ -187,11 +186,12 @@ impl<B: Payload> Door<B> {
                 if let Some(lent) = lent {
                     lent.drain().await;
                 }
-                Ok(answer.map(|body| Sent { body, activity }))
+                Ok(answer.map(|body| busy.sending(body)))
             }
         });
         let builder = self.builder();
-        let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Watched { stream, activity: activity.clone() });
+        let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
         let mut ending = false;
         loop {
             tokio::select! {
@@ -205,14 +205,13 @@ impl<B: Payload> Door<B> {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(activity.deadline()) => match activity.expired() {
-                    true if ending => return,
-                    true => {
+                () = sleep_until(activity.deadline()) => match activity.due(ending) {
+                    Due::Wait => {}
+                    Due::Finish => {
                         ending = true;
-                        activity.grant(self.limits.header_timeout);
                         connection.as_mut().graceful_shutdown();
                     }
-                    false => {}
+                    Due::Close => return,
                 },
             }
         }
@@ -241,76 +240,6 @@ impl<B: Payload> Door<B> {
             .initial_connection_window_size(self.limits.streams.saturating_mul(STREAM_WINDOW).min(LARGEST_WINDOW))
             .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX));
         builder
-    }
-}
-
-/// What a connection is doing, so that an idle one can be told from a busy one.
-struct Activity {
-    in_flight: AtomicUsize,
-    deadline: std::sync::Mutex<Instant>,
-    idle: Duration,
-}
-
-struct Busy(Arc<Activity>);
-
-impl Activity {
-    fn new(first: Instant, idle: Duration) -> Self {
-        Self { in_flight: AtomicUsize::new(0), deadline: std::sync::Mutex::new(first), idle }
-    }
-
-    fn begin(self: Arc<Self>) -> Busy {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
-        Busy(self)
-    }
-
-    fn deadline(&self) -> Instant {
-        *self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn grant(&self, more: Duration) {
-        *self.deadline.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now() + more;
-    }
-
-    /// Whether nothing has happened for too long; a connection with requests in flight is given more time.
-    fn expired(&self) -> bool {
-        if self.in_flight.load(Ordering::Acquire) > 0 {
-            self.grant(self.idle);
-        }
-        Instant::now() >= self.deadline()
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.grant(self.0.idle);
-        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// The body of an answer on its way: a connection is busy as long as pieces of it are taken.
-struct Sent<B> {
-    body: B,
-    activity: Arc<Activity>,
-}
-
-impl<B: Payload> Body for Sent<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
-            self.activity.grant(self.activity.idle);
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

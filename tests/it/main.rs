@@ -14,6 +14,7 @@ mod check;
 mod cli;
 mod clock;
 mod commands;
+mod connections;
 mod copies;
 mod create;
 mod deletion;

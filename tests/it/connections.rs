@@ -1,0 +1,111 @@
+//! Connections: how long they may say nothing, and slow readers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use keyhaven::app::Storage;
+use keyhaven::http::Answer;
+use keyhaven::http::limits::Limits;
+use keyhaven::http::server::{Listener, stopping};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use crate::world::World;
+
+/// Four seconds for a head, and between requests.
+const PATIENT: &str = r#"{"identities":[{"name":"owner"}], "vaults":[{"name":"acme"}],
+  "limits":{"headerTimeoutSeconds":4,"idleTimeoutSeconds":4}}"#;
+/// What a connection of HTTP/2 begins with: the preface and empty settings (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+/// The frame head of 16 bytes of header fields on the first stream, and two of them.
+const HALF_HEADERS: &[u8] = b"\x00\x00\x10\x01\x05\x00\x00\x00\x01\x82\x87";
+
+/// Says `words`, and then nothing; answers how long the server bears it.
+async fn borne(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: Vec<u8>) -> (Duration, String) {
+    let started = Instant::now();
+    stream.write_all(&words).await.unwrap();
+    let mut answered = Vec::new();
+    let closed = timeout(Duration::from_secs(20), stream.read_to_end(&mut answered)).await;
+    closed.expect("the server closes it").unwrap_or_default();
+    (started.elapsed(), String::from_utf8_lossy(&answered).into_owned())
+}
+
+#[tokio::test]
+async fn half_a_head_is_borne_no_longer_than_the_bound() {
+    let world = World::of(PATIENT, Storage::Memory).await;
+    let plain = async || TcpStream::connect(&world.server.ready.identity).await.unwrap();
+    let tls = async |alpn: &'static [u8]| {
+        world.tls_with("acme.vault.localhost", &[alpn], rustls::ALL_VERSIONS).await.unwrap()
+    };
+    let half = b"GET /health HTTP/1.1\r\nhost: local".to_vec();
+    let preface = [PREFACE, HALF_HEADERS].concat();
+    let ended = tokio::join!(
+        borne(plain().await, vec![]),
+        borne(plain().await, half.clone()),
+        borne(plain().await, PREFACE.to_vec()),
+        borne(plain().await, preface.clone()),
+        borne(tls(b"http/1.1").await, vec![]),
+        borne(tls(b"http/1.1").await, half.clone()),
+        borne(tls(b"h2").await, PREFACE.to_vec()),
+        borne(tls(b"h2").await, preface),
+        borne(TcpStream::connect(world.address).await.unwrap(), vec![0x16, 3, 1]),
+        borne(TcpStream::connect(world.address).await.unwrap(), half),
+    );
+    let ended = [ended.0, ended.1, ended.2, ended.3, ended.4, ended.5, ended.6, ended.7, ended.8, ended.9];
+    for (case, (after, _)) in ended.iter().enumerate() {
+        assert!(*after > Duration::from_millis(3500) && *after < Duration::from_secs(6), "case {case}: {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_borne_no_longer_than_the_bound() {
+    let world = World::of(PATIENT, Storage::Memory).await;
+    let plain = async || TcpStream::connect(&world.server.ready.identity).await.unwrap();
+    let request = format!("GET /health HTTP/1.1\r\nhost: {}\r\n\r\n", world.server.ready.identity).into_bytes();
+    let another = [&request[..], b"GET /health HTTP/1.1\r\nhost: loc"].concat();
+    // GET / with the authority "x" (RFC 7541, appendix C.2), then nothing: not even an answer to the server's last ping.
+    let get = [PREFACE, b"\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x86\x84\x41\x01x"].concat();
+    let (idle, begun, http2) =
+        tokio::join!(borne(plain().await, request), borne(plain().await, another), borne(plain().await, get));
+    for (what, (after, answer)) in [("idle", &idle), ("a second head", &begun), ("HTTP/2", &http2)] {
+        assert!(*after > Duration::from_millis(3500) && *after < Duration::from_millis(7500), "{what}: {after:?}");
+        assert!(!answer.is_empty(), "{what}");
+    }
+    assert!(idle.1.starts_with("HTTP/1.1 200"), "{}", idle.1);
+}
+
+#[tokio::test]
+async fn an_answer_is_finished_for_a_client_that_reads_slowly() {
+    const LENGTH: usize = 48 * 1024 * 1024;
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = tcp.local_addr().unwrap();
+    let answer: Answer = Arc::new(|_, _| {
+        let whole = "x".repeat(LENGTH);
+        Box::pin(async move { keyhaven::http::body::text(StatusCode::OK, whole) })
+    });
+    let second = Duration::from_secs(1);
+    let limits = Arc::new(Limits { header_timeout: second, idle_timeout: second, ..Limits::default() });
+    let (stopper, stopping) = stopping();
+    tokio::spawn(Listener { tcp, tls: None, answer, limits, bodies: Arc::default() }.serve(stopping));
+
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let (mut read, mut piece) = (0, vec![0; 256 * 1024]);
+    // Six seconds in all: longer than all bounds together.
+    let mut pause_at = LENGTH / 16;
+    loop {
+        match stream.read(&mut piece).await.unwrap() {
+            0 => break,
+            length => read += length,
+        }
+        if read > pause_at {
+            pause_at += LENGTH / 16;
+            sleep(Duration::from_millis(400)).await;
+        }
+    }
+    assert!(read > LENGTH, "{read} of {LENGTH}");
+    drop(stopper);
+}
