@@ -9,6 +9,7 @@ pub mod error;
 mod incoming;
 pub mod limits;
 pub mod local;
+mod outage;
 pub mod routes;
 pub mod server;
 pub mod tls;

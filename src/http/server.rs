@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::{Activity, Due, Watched};
 use super::budget::Budget;
 use super::limits::Limits;
+use super::outage::Outage;
 use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
@@ -105,6 +106,7 @@ impl<B: Payload> Listener<B> {
         let places = Arc::new(Semaphore::new(self.limits.connections));
         let (limits, bodies) = (self.limits, self.bodies);
         let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits, bodies, unread });
+        let mut outage = Outage::default();
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             tokio::select! {
@@ -112,12 +114,26 @@ impl<B: Payload> Listener<B> {
                 accepted = self.tcp.accept() => match accepted {
                     Ok((stream, peer)) => door.clone().take(stream, peer, place, stopping.clone()),
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
+                        if outage.failed(Instant::now()) {
+                            tracing::warn!(%error, "connections cannot be accepted; this is tried again until they can");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
+                () = reached(outage.over_at()) => {
+                    outage.over();
+                    tracing::info!("connections can be accepted again");
+                }
             }
         }
+    }
+}
+
+/// Waits for a moment, for ever without one.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

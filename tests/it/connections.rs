@@ -1,4 +1,4 @@
-//! Connections: how long they may say nothing, and slow readers.
+//! Connections: how long they may say nothing, slow readers, no descriptors.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -108,4 +108,34 @@ async fn an_answer_is_finished_for_a_client_that_reads_slowly() {
     }
     assert!(read > LENGTH, "{read} of {LENGTH}");
     drop(stopper);
+}
+
+/// Without descriptors the log says so once, and once that there are some again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listener_without_descriptors_says_so_once() {
+    use std::io::Read;
+
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = crate::cli::Served::start(&dir.path().join("data"), &["--log-level", "info"]);
+    let pid = served.child.id();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let limit = Rlimit { current: Some(open as u64 + 5), maximum: Some(open as u64 + 5) };
+    prlimit(Pid::from_raw(i32::try_from(pid).unwrap()), Resource::Nofile, limit).unwrap();
+
+    let address = served.ready["listen"].as_str().unwrap().to_owned();
+    let many: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(1500));
+    drop(many);
+    std::thread::sleep(Duration::from_millis(6500));
+    std::net::TcpStream::connect(&address).unwrap();
+    served.child.kill().unwrap();
+    let mut log = String::new();
+    served.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    served.child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+    let times = |text: &str| log.matches(text).count();
+    assert_eq!(times("connections cannot be accepted"), 1, "{log}");
+    assert_eq!(times("connections can be accepted again"), 1, "{log}");
 }
