@@ -63,6 +63,12 @@ impl Authority {
         Self { host: host.to_owned(), port: self.port }
     }
 
+    /// This host, on `port` unless another one was written.
+    #[must_use]
+    pub fn on_port(&self, port: u16) -> Self {
+        Self { host: self.host.clone(), port: self.port.or(Some(port)) }
+    }
+
     /// This host as URLs have it: without the port when it is the scheme's own (443).
     #[must_use]
     pub fn without_default_port(&self) -> Self {

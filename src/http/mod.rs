@@ -10,6 +10,7 @@ mod incoming;
 pub mod limits;
 pub mod local;
 mod outage;
+mod plain;
 pub mod routes;
 pub mod server;
 pub mod tls;

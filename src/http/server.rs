@@ -17,14 +17,15 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Due, Watched};
 use super::budget::Budget;
 use super::limits::Limits;
 use super::outage::Outage;
-use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming};
+use super::plain::Sniffed;
+use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming, plain};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -171,17 +172,29 @@ impl<B: Payload> Door<B> {
         match &self.tls {
             None => self.converse(stream, arrival, stopping, deadline).await,
             Some(config) => {
-                let handshake = TlsAcceptor::from(config.clone()).accept(stream);
+                let handshake = TlsAcceptor::from(config.clone()).accept(Sniffed::new(stream)).into_fallible();
                 let mut told = stopping.clone();
                 tokio::select! {
                     () = told.told() => {}
                     shaken = timeout(self.limits.header_timeout, handshake) => match shaken {
                         Ok(Ok(stream)) => self.converse(stream, arrival, stopping, deadline).await,
-                        Ok(Err(error)) => tracing::debug!(%error, peer = %arrival.peer, "TLS handshake failed"),
+                        Ok(Err((_, stream))) if stream.is_plain() => self.refuse_plain(stream, arrival, stopping, deadline).await,
+                        Ok(Err((error, _))) => tracing::debug!(%error, peer = %arrival.peer, "TLS handshake failed"),
                         Err(_) => tracing::debug!(peer = %arrival.peer, "TLS handshake took too long"),
                     },
                 }
             }
+        }
+    }
+
+    /// Tells a client that speaks plain HTTP to speak HTTPS.
+    async fn refuse_plain<S>(&self, stream: Sniffed<S>, arrival: Arrival, mut stopping: Stopping, deadline: Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        tokio::select! {
+            () = stopping.told() => {}
+            _ = timeout_at(deadline, plain::refuse(stream, arrival, &self.limits)) => {}
         }
     }
 

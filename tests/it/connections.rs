@@ -1,4 +1,4 @@
-//! Connections: how long they may say nothing, slow readers, no descriptors.
+//! Connections: how long they may say nothing, slow readers, no descriptors, and plain HTTP where TLS is spoken.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -108,6 +108,46 @@ async fn an_answer_is_finished_for_a_client_that_reads_slowly() {
     }
     assert!(read > LENGTH, "{read} of {LENGTH}");
     drop(stopper);
+}
+
+/// What is answered to `text` until the connection ends.
+async fn said(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> String {
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    read.expect("the connection is closed").unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn plain_http_on_the_tls_port_is_told_the_https_url() {
+    let world = World::new().await;
+    let (host, port) = (world.host("acme"), world.port());
+    let expected = |url: String| {
+        let text = format!("Plain HTTP was sent where HTTPS is spoken. Use {url} instead.");
+        format!(r#"{{"error":{{"code":"HttpsRequired","message":"{text}"}}}}"#)
+    };
+    let body = "x".repeat(300_000);
+    for (request, url) in [
+        (
+            format!("GET /secrets/a?api-version=7.4 HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+            format!("https://{host}/secrets/a?api-version=7.4"),
+        ),
+        (
+            format!("PUT /secrets/a HTTP/1.1\r\nhost: {host}\r\ncontent-length: 300000\r\n\r\n{body}"),
+            format!("https://{host}/secrets/a"),
+        ),
+        ("GET /keys HTTP/1.0\r\n\r\n".to_owned(), format!("https://127.0.0.1:{port}/keys")),
+    ] {
+        let answer = said(TcpStream::connect(world.address).await.unwrap(), &request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400") || head.starts_with("HTTP/1.0 400"), "{head}");
+        assert!(head.contains("application/json") && body == expected(url), "{answer}");
+    }
+    // What is neither TLS nor HTTP, and a head without an end, is bounded like every other.
+    let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(100_000));
+    assert!(said(TcpStream::connect(world.address).await.unwrap(), &long).await.starts_with("HTTP/1.1 431"));
+    world.tls("acme.vault.localhost").await.expect("TLS is spoken as ever");
 }
 
 /// Without descriptors the log says so once, and once that there are some again.

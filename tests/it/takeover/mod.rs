@@ -8,6 +8,7 @@ mod plain;
 mod refusals;
 mod secure;
 mod tunnels;
+mod unencrypted;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
