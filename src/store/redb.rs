@@ -69,7 +69,12 @@ pub struct RedbOptions {
 impl Default for RedbOptions {
     /// A cache of 64 MiB; idle after 200 ms; files of up to 32 MiB are checked whole, others walked after 3 s.
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, idle: Duration::from_millis(200), checked_bytes: 32 * 1024 * 1024, walk_after: Duration::from_secs(3) }
+        Self {
+            cache_bytes: 64 * 1024 * 1024,
+            idle: Duration::from_millis(200),
+            checked_bytes: 32 * 1024 * 1024,
+            walk_after: Duration::from_secs(3),
+        }
     }
 }
 
