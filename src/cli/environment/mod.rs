@@ -100,6 +100,10 @@ pub(super) fn of_shell_with(server: &Variables, own: &Variables, credential: Var
             .notes
             .push(format!("unset {others}: programs could sign in with that and not with the credential chosen"));
     }
+    if changes.set.contains_key(CERTIFICATE) && own.contains_key(CERTIFICATE_PASSWORD) {
+        let why = "the certificate's key is not encrypted, and clients refuse a password for it";
+        changes.notes.push(format!("unset {CERTIFICATE_PASSWORD}: {why}"));
+    }
     changes
 }
 
@@ -356,6 +360,16 @@ mod tests {
             "{:?}",
             changes.notes
         );
+    }
+
+    #[test]
+    fn the_password_of_the_shells_own_certificate_has_to_go_when_a_certificate_is_chosen() {
+        let own = variables(&[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "theirs")]);
+        let notes = |name: &str| of_shell_with(&variables(&[]), &own, variables(&[(name, "ours")])).notes;
+        let told = notes("AZURE_CLIENT_CERTIFICATE_PATH");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("unset AZURE_CLIENT_CERTIFICATE_PASSWORD: "), "{told:?}");
+        assert_eq!(notes("AZURE_CLIENT_SECRET"), Vec::<String>::new());
     }
 
     #[test]
