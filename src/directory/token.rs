@@ -154,8 +154,8 @@ impl Directory {
         format!("https://login.localhost/{}/federated", self.tenant())
     }
 
-    /// Who holds `token`, if it was issued here, is good now, is for one of `audiences` (compared without their
-    /// trailing slash) and speaks of an identity that exists.
+    /// Who holds `token`, if it was issued here, is good now, is for one of `audiences` (compared without
+    /// regard to case and last slashes, as the resources that tokens are given for) and speaks of an identity that exists.
     ///
     /// # Errors
     /// The first of these that does not hold.
@@ -177,7 +177,7 @@ impl Directory {
         if claims.iss != self.issuer() || claims.tid != self.tenant() {
             return Err(TokenRefusal::Issuer(claims.iss.clone()));
         }
-        if !audiences.iter().any(|audience| trimmed(audience) == trimmed(&claims.aud)) {
+        if !audiences.iter().any(|audience| trimmed(audience).eq_ignore_ascii_case(trimmed(&claims.aud))) {
             return Err(TokenRefusal::Audience(claims.aud.clone()));
         }
         if now >= claims.exp {
@@ -231,7 +231,7 @@ impl From<NotSigned> for TokenRefusal {
 }
 
 fn trimmed(audience: &str) -> &str {
-    audience.strip_suffix('/').unwrap_or(audience)
+    audience.trim_end_matches('/')
 }
 
 #[cfg(test)]
@@ -305,6 +305,20 @@ mod tests {
         assert!(ask().await.is_ok());
         clock.advance(1);
         assert!(matches!(ask().await, Err(TokenRefusal::Expired)));
+    }
+
+    #[tokio::test]
+    async fn an_audience_is_compared_as_resources_are() {
+        let (directory, ..) = world().await;
+        for (resource, good) in [
+            ("https://VAULT.azure.net", true),
+            ("https://vault.azure.net//", true),
+            ("https://vault.azure.net.example", false),
+            ("https://vault.azure.net:8443", false),
+        ] {
+            let token = directory.issue(&someone(), resource, Grant::Managed).await.unwrap().access_token;
+            assert_eq!(directory.authenticate(&token, &[HERE]).await.is_ok(), good, "{resource}");
+        }
     }
 
     #[tokio::test]
