@@ -6,6 +6,7 @@ mod cloud;
 use std::sync::Arc;
 
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// Says whether a challenge of this server can name a resource.
 pub type Challenged = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -34,9 +35,14 @@ impl Resources {
             Some(("api", rest)) => !rest.is_empty(),
             Some(("https", rest)) => cloud::is_of_cloud(rest) || (self.challenged)(resource),
             Some(_) => false,
-            None => Uuid::parse_str(id).is_ok(),
+            None => is_application_id(id),
         }
     }
+}
+
+/// A GUID in its one form with hyphens: tokens name it as it was asked for.
+fn is_application_id(text: &str) -> bool {
+    text.len() == Hyphenated::LENGTH && Uuid::parse_str(text).is_ok()
 }
 
 /// Entra's sentence for a resource that has no principal (recorded in public: AzureAD/microsoft-authentication-library-for-dotnet
@@ -67,6 +73,10 @@ mod tests {
             "https://managedhsm.usgovcloudapi.net",
             "https://management.core.windows.net//",
             "https://management.core.windows.net:8443/",
+            "https://management.core.cloudapi.de:8443/",
+            "https://management.sovcloud-api.fr/",
+            "https://gallery.cloudapi.de/",
+            "https://graph.microsoftazure.us/",
             "https://graph.microsoft.com",
             "https://acme.blob.core.windows.net",
             "https://acme.z12.blob.storage.azure.net",
@@ -75,6 +85,18 @@ mod tests {
             "https://ossrdbms-aad.database.windows.net",
             "https://analysis.windows.net/powerbi/api",
             "https://pas.windows.net/CheckMyAccess/Linux",
+            "https://pas.chinacloudapi.cn/CheckMyAccess/Linux",
+            "https://pasff.usgovcloudapi.net/CheckMyAccess/Linux",
+            "https://token.postgres.cosmos.azure.com",
+            "https://appservice.azure.com",
+            "https://exp.azure.net",
+            "https://deid.azure.com",
+            "https://durabletask.io",
+            "https://geocatalog.spatio.azure.com",
+            "https://sts.mixedreality.azure.com//",
+            "https://easm.defender.microsoft.com",
+            "https://api.securitycenter.microsoft.com",
+            "https://api.powerplatform.com",
             "https://contoso.onmicrosoft.com/orders",
             "https://vault.localhost:8443",
             "api://orders",
@@ -109,6 +131,9 @@ mod tests {
             "api://",
             "vault.azure.net",
             "spn:orders",
+            "{499b84ac-1321-427f-aa17-267ca6975798}",
+            "499b84ac1321427faa17267ca6975798",
+            "urn:uuid:499b84ac-1321-427f-aa17-267ca6975798",
             "https://vault.azure.net\n",
             "",
         ] {
