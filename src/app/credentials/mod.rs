@@ -139,7 +139,8 @@ impl Credentials {
             if self.inner.directory.is_fresh_federated_token(&token) {
                 continue;
             }
-            if let Some(identity) = self.identity(&client_id.to_string()).await? {
+            // A file that was left behind makes no identity: the store may have been reset or replaced meanwhile.
+            if let Some(identity) = self.choose(&client_id.to_string(), Strangers::Refused).await? {
                 self.federated_token(&identity).await?;
             }
         }
@@ -151,8 +152,12 @@ impl Credentials {
     /// # Errors
     /// When the store fails.
     pub async fn identity(&self, client_id: &str) -> Result<Option<Arc<IdentityRecord>>, StartError> {
+        self.choose(client_id, self.inner.strangers).await
+    }
+
+    async fn choose(&self, client_id: &str, strangers: Strangers) -> Result<Option<Arc<IdentityRecord>>, StartError> {
         let chosen = Chosen::ClientId(client_id.to_owned());
-        self.inner.directory.choose(&chosen, self.inner.strangers).await.map_err(failed)
+        self.inner.directory.choose(&chosen, strangers).await.map_err(failed)
     }
 }
 

@@ -62,11 +62,13 @@ async fn a_federated_tokens_file_is_renewed_when_half_its_life_is_over_and_when_
 #[tokio::test]
 async fn other_files_and_those_of_unknown_applications_are_left_alone() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::starting_at(Timestamp::from_unix(0))));
-    let all = open(&directory(&clock).await, dir.path());
+    let directory = directory(&clock).await;
+    let all = Credentials::open(directory.clone(), Strangers::MadeKnown, dir.path()).unwrap();
     let left = [format!("{}.token", Uuid::from_u128(1)), format!("{}.pem", Uuid::from_u128(7)), "x.token".to_owned()];
     left.iter().for_each(|name| fs::write(dir.path().join(name), "left").unwrap());
     all.renew().await.unwrap();
     assert!(left.iter().all(|name| fs::read_to_string(dir.path().join(name)).unwrap() == "left"));
+    assert_eq!(directory.identities().await.unwrap().len(), 1, "and nothing is made for them");
 }
 
 #[tokio::test]
