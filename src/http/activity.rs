@@ -17,7 +17,7 @@ use super::limits::Limits;
 
 /// How long an idle connection may take to say goodbye: HTTP/2 answers a ping first.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// A request that a handler works on, in [`Activity::running`].
+/// A request whose answer, or the next piece of it, is still to come from what answers, in [`Activity::running`].
 const HANDLED: u64 = 1;
 /// An answer whose body is being sent, in [`Activity::running`].
 const SENDING: u64 = 1 << 32;
@@ -133,9 +133,16 @@ impl Busy {
     /// The same request, whose answer is sent from now on.
     pub(super) fn sending<B>(mut self, body: B) -> Sent<B> {
         self.activity.grant_idle();
-        self.activity.running.fetch_add(SENDING - HANDLED, Ordering::AcqRel);
-        self.as_what = SENDING;
+        self.becomes(SENDING);
         Sent { body, busy: self }
+    }
+
+    /// Counts the request as [`HANDLED`] or [`SENDING`] from now on.
+    fn becomes(&mut self, as_what: u64) {
+        if self.as_what != as_what {
+            self.activity.running.fetch_add(as_what.wrapping_sub(self.as_what), Ordering::AcqRel);
+            self.as_what = as_what;
+        }
     }
 }
 
@@ -162,6 +169,10 @@ impl<B: Payload> Body for Sent<B> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if frame.is_ready() {
             self.busy.activity.grant_idle();
+            self.busy.becomes(SENDING);
+        } else {
+            // The next piece has to come from where the answer does: the client is not slow.
+            self.busy.becomes(HANDLED);
         }
         frame
     }
@@ -278,6 +289,42 @@ mod tests {
         assert_eq!(activity.due(true), Due::Wait, "a piece was read");
         activity.timing().deadline = Instant::now();
         assert_eq!(activity.due(true), Due::Close, "nothing was");
+    }
+
+    /// A body whose pieces come when they come.
+    #[derive(Default)]
+    struct Late(Option<Bytes>);
+
+    impl Body for Late {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Frame::data(piece)))))
+        }
+    }
+
+    #[test]
+    fn an_answer_whose_next_piece_is_late_keeps_its_connection() {
+        let activity = activity();
+        let mut sent = activity.begin().sending(Late(None));
+        let mut is_there = |piece| {
+            sent.body.0 = piece;
+            let polled = Pin::new(&mut sent).poll_frame(&mut Context::from_waker(std::task::Waker::noop()));
+            wait();
+            polled.is_ready()
+        };
+        assert!(!is_there(None));
+        assert_eq!(activity.due(false), Due::Wait, "the client is waiting for it");
+        assert!(is_there(Some(Bytes::from_static(b"piece"))));
+        assert_eq!(activity.due(false), Due::Finish, "the client does not take it");
+        assert!(!is_there(None));
+        assert_eq!(activity.due(true), Due::Wait, "also while it ends");
+        drop(sent);
+        assert_eq!(activity.running.load(Ordering::Acquire), 0);
     }
 
     #[test]
