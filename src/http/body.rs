@@ -46,7 +46,7 @@ pub async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
 /// # Errors
 /// As [`read`].
 pub async fn read_within(mut body: Incoming, limits: &Limits, budget: &Budget) -> Result<Bytes, BodyError> {
-    body.set_bound(limits.body_bytes);
+    body.raise_bound(limits.body_bytes);
     let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.body_bytes) {
         return Err(BodyError::TooLarge);

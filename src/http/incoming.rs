@@ -45,7 +45,8 @@ pub(super) struct Lent {
 #[derive(Debug)]
 struct Held {
     rest: Option<body::Incoming>,
-    /// How much of the rest is read and dropped at the most, in bytes.
+    /// How much of the rest is read and dropped at the most, in bytes: more than a body may be long, so that a client with one that
+    /// is too long learns so. It takes no memory.
     bound: usize,
     taken: Vec<Taken>,
 }
@@ -59,7 +60,7 @@ pub(super) fn lend(
     let lent = has_body(&request).then(|| {
         // Over HTTP/2 hyper sends no such word.
         let expects = request.version() < Version::HTTP_2 && request.headers().contains_key(EXPECT);
-        let held = Mutex::new(Held { rest: None, bound: limits.body_bytes, taken: vec![] });
+        let held = Mutex::new(Held { rest: None, bound: limits.bodies_in_flight_bytes, taken: vec![] });
         Arc::new(Lent { expects, budget: budget.clone(), patience: limits.header_timeout, held })
     });
     let lend = |body| Incoming { body: Some(body), lent: lent.clone(), begun: false, ended: false };
@@ -103,10 +104,11 @@ impl Incoming {
         self.lent.as_ref()
     }
 
-    /// Lets at most `bytes` of what is not read go by.
-    pub(super) fn set_bound(&self, bytes: usize) {
+    /// Lets `bytes` of what is not read go by, or more.
+    pub(super) fn raise_bound(&self, bytes: usize) {
         if let Some(lent) = &self.lent {
-            lent.held().bound = bytes;
+            let mut held = lent.held();
+            held.bound = held.bound.max(bytes);
         }
     }
 

@@ -13,6 +13,7 @@ pub struct Limits {
     pub snapshot_bytes: usize,
     /// What all request bodies in flight may take together, in bytes; small ones (64 KiB) may take an eighth of that besides, and
     /// snapshots have [`Limits::snapshot_bytes`] of their own. A body that finds no room waits as long as a head may take.
+    /// As much of one body that is refused is read and dropped.
     pub bodies_in_flight_bytes: usize,
     /// The largest request head (HTTP/1.1) or header list (HTTP/2), in bytes.
     pub header_bytes: usize,

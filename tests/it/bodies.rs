@@ -87,6 +87,14 @@ fn stages() -> Vec<Stage> {
         Stage { name: "an empty body", body: vec![], ..usual() },
         Stage { name: "a large body", body: vec![b' '; 90_000], ..usual() },
         Stage { name: "a body over the bound", body: vec![b' '; 180_000], ..usual() },
+        Stage { name: "a body far over the bound", body: vec![b' '; 500_000], ..usual() },
+        Stage {
+            name: "no permission for a long body",
+            token: Some("nobody"),
+            body: vec![b' '; 500_000],
+            status: Some(403),
+            ..usual()
+        },
     ]
 }
 
