@@ -68,7 +68,12 @@ impl Proxy {
         };
         self.count(Fate::Tunnelled, target.host());
         let watch = Watch::new(self.set.limits.tunnel_idle);
-        Way { stream, proxy, watch, place }.send(request, target).await
+        let sent = Way { stream, proxy, watch, place }.send(request, target).await;
+        // It is counted as carried on already, as a tunnel is that breaks.
+        Ok(sent.unwrap_or_else(|refused| {
+            tracing::debug!(why = refused.why, "a request that was sent on came to nothing");
+            refused.answer()
+        }))
     }
 }
 

@@ -213,3 +213,32 @@ async fn a_server_cannot_change_the_protocol_unasked() {
     let text = format!("GET http://{address}/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     assert_eq!(status_and_body(&said(proxy(&world).await, &text).await).0, 502);
 }
+
+#[tokio::test]
+async fn an_answer_whose_pieces_are_far_apart_is_not_cut_before_the_tunnels_bound() {
+    let limits = r#"{"identities":[{"name":"owner"}],"vaults":[{"name":"acme"}],
+        "limits":{"headerTimeoutSeconds":1,"idleTimeoutSeconds":1,"tunnelIdleSeconds":60}}"#;
+    let world = world_of(limits, Takeover::default()).await;
+    let (listener, address) = listener().await;
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        stream.write_all(b"two").await.unwrap();
+    });
+    let text = format!("GET http://{address}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let answer = said(proxy(&world).await, &text).await;
+    assert_eq!(status_and_body(&answer), (200, "onetwo".to_owned()));
+}
+
+#[tokio::test]
+async fn a_request_that_is_broken_off_is_counted_once() {
+    let world = world().await;
+    let (server, address) = once("").await;
+    let (status, why) = get(&world, &format!("http://{address}/"), "").await;
+    assert_eq!(status, 502);
+    assert!(why.starts_with(&format!("{address} broke off the exchange: ")), "{why}");
+    server.await.unwrap();
+    assert_eq!(report(&world), "tunnelled: 127.0.0.1 (1)\n");
+}
