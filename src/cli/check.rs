@@ -51,7 +51,7 @@ impl Check {
             return Err(Failure::failed(line));
         }
         if !self.json {
-            println!("{dir} is whole: {vaults} vaults, {objects} keys and secrets, {records} records");
+            println!("{dir} is whole (vaults: {vaults}, keys and secrets: {objects}, records: {records})");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -60,6 +60,17 @@ impl Inspected {
         self.damage.push(Damage { key: None, why: why.into() });
     }
 
+    /// Notes why the database at `path` is refused. A finding names the file already, so the path is not repeated, and who
+    /// reads it has run the check that the error recommends.
+    pub(super) fn refused(&mut self, path: &Path, error: &StoreError) {
+        let why = match error {
+            StoreError::Damaged { record, why } => format!("{record}: {why}"),
+            error => error.to_string(),
+        };
+        let rest = why.strip_prefix(&format!("{} ", path.display())).map(|rest| format!("it {rest}"));
+        self.file(rest.unwrap_or(why));
+    }
+
     /// Shows a record to `visit` if its value opens, and notes the damage if not.
     pub(super) fn record(
         &mut self,

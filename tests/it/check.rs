@@ -96,7 +96,10 @@ async fn data_that_is_whole_is_said_to_be_and_not_touched() {
     let before = files(&data);
     let (status, told, why) = check(&data, &[]);
     assert_eq!((status, why.as_str()), (Some(0), ""), "{told}");
-    assert!(told.starts_with(&format!("{} is whole: 2 vaults, 3 keys and secrets, ", data.display())), "{told}");
+    assert!(
+        told.starts_with(&format!("{} is whole (vaults: 2, keys and secrets: 3, records: ", data.display())),
+        "{told}"
+    );
     let (status, told, _) = check(&data, &["--json"]);
     let report: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((status, &report["whole"], &report["objects"]), (Some(0), &true.into(), &3.into()));
@@ -142,6 +145,7 @@ async fn a_bit_in_a_key_stops_the_start_and_the_check_names_the_object() {
     assert!(files(&data)[&database(&data)] == before[&database(&data)], "the evidence stays");
     let (status, told, why) = check(&data, &[]);
     assert_eq!(status, Some(1), "{told}");
+    assert!(told.starts_with(&format!("{}: its pages are damaged: ", database(&data).display())), "{told}");
     assert!(
         told.contains("secret 'DATABASD' in vault 'acme': the value is not the one that was sealed here"),
         "{told}"
@@ -221,7 +225,8 @@ async fn a_database_put_back_as_it_was_is_refused_until_that_is_accepted() {
     assert!(told.contains(&format!("is to be used, remove {}", kept.display())), "{told}");
     let (status, told, _) = check(&data, &[]);
     assert_eq!(status, Some(1), "{told}");
-    assert!(told.contains("is older than when it was last seen"), "{told}");
+    let finding = format!("{}: it is older than when it was last seen (", database(&data).display());
+    assert!(told.starts_with(&finding), "{told}");
     std::fs::remove_file(&kept).unwrap();
     assert_eq!(check(&data, &[]).0, Some(0));
     // A copy of the whole directory is no older than what was seen of it.
@@ -243,7 +248,7 @@ async fn data_in_sled_is_checked_on_a_copy() {
     let before = files(&data);
     let (status, told, why) = check(&data, &[]);
     assert_eq!((status, why.as_str()), (Some(0), ""));
-    assert!(told.contains("is whole: 2 vaults, 1 keys and secrets, "), "{told}");
+    assert!(told.contains("is whole (vaults: 2, keys and secrets: 1, records: "), "{told}");
     assert!(files(&data) == before, "nothing in the directory was changed");
 }
 

@@ -36,7 +36,7 @@ pub(in crate::store) fn inspect(
     let (sealer, revision) = match admit(path, &database, master) {
         Ok(admitted) => admitted,
         Err(error @ StoreError::Damaged { .. }) => {
-            inspected.file(error.to_string());
+            inspected.refused(path, &error);
             return Ok(inspected);
         }
         // Which key opens it, and whether it is ours, is not known of a file whose pages are damaged.
@@ -47,7 +47,7 @@ pub(in crate::store) fn inspect(
         Err(error) => return Err(error),
     };
     if let Err(older) = LastSeen::beside(path).and_then(|seen| seen.check(path, revision)) {
-        inspected.file(older.to_string());
+        inspected.refused(path, &older);
     }
     if let Err(error) = Moment::begin(&database).and_then(|moment| records(&moment, &sealer, &mut inspected, visit)) {
         inspected.file(format!("the other records cannot be read: {}", why(error)));
@@ -60,7 +60,7 @@ fn opened(path: &Path, file: &File, inspected: &mut Inspected) -> Result<Option<
     match whole::view(path, file, Pages::Checked, CACHE_BYTES) {
         Ok(database) => return Ok(Some(database)),
         Err(error @ StoreError::DamagedFile { .. }) => {
-            inspected.file(format!("pages of {} are damaged: {}", path.display(), why(error)));
+            inspected.file(format!("its pages are damaged: {}", why(error)));
         }
         Err(error) => return Err(error),
     }

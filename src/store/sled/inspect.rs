@@ -30,13 +30,13 @@ pub(in crate::store) fn inspect(
     let opened = match open::database(&copy, master) {
         Ok(opened) => opened,
         Err(StoreError::Damaged { why, .. }) => {
-            inspected.file(format!("{} is damaged: {why}", path.display()));
+            inspected.file(format!("it is damaged: {why}"));
             return Ok(inspected);
         }
         Err(error) => return Err(error),
     };
     if let Err(older) = LastSeen::beside(path).and_then(|seen| seen.check(path, opened.revision)) {
-        inspected.file(older.to_string());
+        inspected.refused(path, &older);
     }
     for (key, record) in &opened.records {
         let value = opened.sealer.open(key, record.revision, &record.sealed);
