@@ -250,8 +250,7 @@ pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
 
 /// A tenant's id.
 fn tenant(text: &str) -> Result<Uuid, String> {
-    Uuid::parse_str(text)
-        .map_err(|_| "not a GUID; the tenant answers to every domain name without being told".to_owned())
+    Uuid::parse_str(text).map_err(|_| "not a GUID; the tenant answers to every domain name anyway".to_owned())
 }
 
 /// A secret that the environment names.
