@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
     ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "files", "store", "tasks"]),
-    ("config", &["access", "clock", "crypto", "directory", "events", "http", "vault"]),
+    ("config", &["access", "clock", "directory", "events", "http", "vault"]),
     (
         "doors",
         &[
