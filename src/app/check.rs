@@ -32,6 +32,10 @@ pub struct Checked {
 /// # Errors
 /// When it cannot be looked at.
 pub fn check(dir: &Path, seal_key: Option<MasterKey>) -> Result<Checked, DataError> {
+    if dir.is_file() {
+        let why = "a file, not a data directory; name the directory that it lies in";
+        return Err(DataError::File(dir.to_owned(), std::io::Error::other(why)));
+    }
     let _lock = shared_lock(dir)?;
     let engines = [("keyhaven.redb", Engine::Redb), ("keyhaven.sled", Engine::Sled)];
     let there: Vec<_> = engines.into_iter().filter(|(name, _)| dir.join(name).exists()).collect();

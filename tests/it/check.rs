@@ -123,6 +123,11 @@ fn what_cannot_be_checked_is_refused_in_one_line() {
     let told = refused(&["check", path], 1);
     assert!(told.contains("is in use by another keyhaven; stop it"), "{told}");
     drop(served);
+    let told = refused(&["check", database(&data).to_str().unwrap()], 1);
+    assert!(
+        told.ends_with("keyhaven.redb: a file, not a data directory; name the directory that it lies in\n"),
+        "{told}"
+    );
     std::fs::remove_file(data.join("master.key")).unwrap();
     let told = refused(&["check", path], 1);
     assert!(told.contains("restore it, or set KEYHAVEN_SEAL_KEY"), "{told}");
@@ -250,6 +255,11 @@ async fn data_in_sled_is_checked_on_a_copy() {
     assert_eq!((status, why.as_str()), (Some(0), ""));
     assert!(told.contains("is whole (vaults: 2, keys and secrets: 1, records: "), "{told}");
     assert!(files(&data) == before, "nothing in the directory was changed");
+    std::fs::remove_dir_all(data.join("keyhaven.sled")).unwrap();
+    std::fs::create_dir(data.join("keyhaven.sled")).unwrap();
+    let told = refused(&["check", data.to_str().unwrap()], 1);
+    let path = data.join("keyhaven.sled");
+    assert!(told.contains(&format!("{} is not a Keyhaven database", path.display())), "{told}");
 }
 
 /// More than a start checks before it answers.

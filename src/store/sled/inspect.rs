@@ -33,6 +33,8 @@ pub(in crate::store) fn inspect(
             inspected.file(format!("it is damaged: {why}"));
             return Ok(inspected);
         }
+        // The reader knows no copy.
+        Err(StoreError::Foreign { why, .. }) => return Err(StoreError::Foreign { path: path.into(), why }),
         Err(error) => return Err(error),
     };
     if let Err(older) = LastSeen::beside(path).and_then(|seen| seen.check(path, opened.revision)) {
