@@ -29,6 +29,8 @@ pub struct Incoming {
     lent: Option<Arc<Lent>>,
     begun: bool,
     ended: bool,
+    /// Whether the handler has read it to its end.
+    whole: bool,
 }
 
 /// What the server keeps of a body that it has lent.
@@ -49,6 +51,8 @@ struct Held {
     /// is too long learns so. It takes no memory.
     bound: usize,
     taken: Vec<Taken>,
+    /// Whether the body was given back before its end.
+    unread: bool,
 }
 
 /// The request with its body lent, and what the server keeps of it; none when there is no body.
@@ -60,10 +64,10 @@ pub(super) fn lend(
     let lent = has_body(&request).then(|| {
         // Over HTTP/2 hyper sends no such word.
         let expects = request.version() < Version::HTTP_2 && request.headers().contains_key(EXPECT);
-        let held = Mutex::new(Held { rest: None, bound: limits.bodies_in_flight_bytes, taken: vec![] });
+        let held = Mutex::new(Held { rest: None, bound: limits.bodies_in_flight_bytes, taken: vec![], unread: false });
         Arc::new(Lent { expects, budget: budget.clone(), patience: limits.header_timeout, held })
     });
-    let lend = |body| Incoming { body: Some(body), lent: lent.clone(), begun: false, ended: false };
+    let lend = |body| Incoming { body: Some(body), lent: lent.clone(), begun: false, ended: false, whole: false };
     (request.map(lend), lent)
 }
 
@@ -74,15 +78,17 @@ fn has_body(request: &hyper::Request<body::Incoming>) -> bool {
 }
 
 impl Lent {
-    /// Reads and drops what the handler has left, within the bounds. What was taken for the body is given back.
-    pub(super) async fn drain(&self) {
-        let (rest, bound) = {
+    /// Reads and drops what the handler has left, within the bounds. What was taken for the body is given back. Answers whether
+    /// some of the body is left all the same: an HTTP/1 connection ends then, for its next bytes are no request.
+    pub(super) async fn drain(&self) -> bool {
+        let (rest, bound, unread) = {
             let mut held = self.held();
             held.taken.clear();
-            (held.rest.take(), held.bound)
+            (held.rest.take(), held.bound, held.unread)
         };
-        if let Some(rest) = rest {
-            drain(rest, bound, self.patience).await;
+        match rest {
+            Some(rest) => !drain(rest, bound, self.patience).await,
+            None => unread,
         }
     }
 
@@ -91,11 +97,18 @@ impl Lent {
     }
 }
 
-/// Reads and drops a body of at most `bound` bytes, for at most `patience`.
-pub(super) async fn drain(body: body::Incoming, bound: usize, patience: Duration) {
+/// Reads and drops a body of at most `bound` bytes, for at most `patience`. Answers whether that was all of it.
+pub(super) async fn drain(body: body::Incoming, bound: usize, patience: Duration) -> bool {
     let mut body = Limited::new(body, bound);
-    let flow = async { while let Ok(Some(Ok(_))) = timeout(PATIENCE, body.frame()).await {} };
-    let _ = timeout(patience, flow).await;
+    let flow = async {
+        loop {
+            match timeout(PATIENCE, body.frame()).await {
+                Ok(Some(Ok(_))) => {}
+                end => return matches!(end, Ok(None)),
+            }
+        }
+    };
+    timeout(patience, flow).await.unwrap_or(false)
 }
 
 impl Incoming {
@@ -134,6 +147,7 @@ impl Body for Incoming {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         self.ended |= !matches!(frame, Some(Ok(_)));
+        self.whole |= frame.is_none();
         Poll::Ready(frame)
     }
 
@@ -149,6 +163,7 @@ impl Body for Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         let Some(lent) = &self.lent else { return };
+        lent.held().unread = !self.whole && !self.is_end_stream();
         // A client that waits for a word gets the answer in its place.
         if !self.ended && (self.begun || !lent.expects) {
             lent.held().rest = self.body.take();

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{self, Bytes};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
@@ -205,15 +206,20 @@ impl<B: Payload> Door<B> {
         let activity = Arc::new(Activity::new(deadline, &self.limits));
         let service = service_fn(|request: Request<body::Incoming>| {
             let busy = activity.begin();
+            let version = request.version();
             let (request, lent) = incoming::lend(request, &self.bodies, &self.limits);
             let answering = (self.answer)(request, arrival);
             async move {
-                let answer = unpanicked(answering).await;
+                let mut answer = unpanicked(answering).await;
                 if answer.extensions().get::<Cut>().is_some() {
                     return Err(Cut);
                 }
-                if let Some(lent) = lent {
-                    lent.drain().await;
+                // Unless the client knows that the connection ends, it sends its next request there and loses it.
+                if let Some(lent) = lent
+                    && lent.drain().await
+                    && version < Version::HTTP_2
+                {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok(answer.map(|body| busy.sending(body)))
             }

@@ -194,7 +194,30 @@ async fn a_connection_goes_on_over_http1_though_a_body_was_not_read() {
         let request = world.request(&world.host("acme"), line, &body, who.map(String::as_str));
         let answer = sender.send_request(request).await.unwrap_or_else(|error| panic!("{line}: {error}"));
         assert_eq!(answer.status(), status, "{line}");
+        assert_eq!(answer.headers().get("connection"), None, "{line}");
         answer.into_body().collect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_says_so_when_the_connection_ends_because_of_a_large_body() {
+    let world = World::of(SMALL, Storage::Memory).await;
+    let token = world.token("owner").await;
+    for (length, status) in [("content-length: 1000000", 413), ("transfer-encoding: chunked", 401)] {
+        let mut stream = world.tls("acme.vault.localhost").await.unwrap();
+        let authorization = if status == 413 { format!("authorization: Bearer {token}\r\n") } else { String::new() };
+        let host = world.host("acme");
+        let line = "PUT /secrets/s?api-version=7.4 HTTP/1.1";
+        let head =
+            format!("{line}\r\nhost: {host}\r\n{authorization}content-type: application/json\r\n{length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // More than the bound, and not all that was announced (0x30d40 bytes of the second one).
+        stream.write_all(&[b"30d40\r\n".as_slice(), &[b' '; 150_000]].concat()).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.expect("the connection ends").ok();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "a client would send its next request there: {answer}");
     }
 }
 
@@ -210,7 +233,9 @@ async fn a_client_that_waits_for_a_word_gets_the_refusal_and_sends_nothing() {
     let mut answer = Vec::new();
     let read = timeout(Duration::from_millis(900), stream.read_to_end(&mut answer));
     read.await.expect("it does not wait for the body").unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
 
 /// The program that loses an answer when the stream is reset; where it cannot speak HTTP/2 there is nothing to see.
