@@ -45,6 +45,8 @@ async fn sent(sender: SendRequest<Bytes>, request: Request<()>, body: Bytes) -> 
         let length = piece.map_err(lost)?.len();
         told.flow_control().release_capacity(length).map_err(lost)?;
     }
+    // A reset comes a moment after the answer.
+    sleep(Duration::from_millis(50)).await;
     let reset = std::future::poll_fn(|context| Poll::Ready(stream.poll_reset(context))).await;
     match reset {
         Poll::Pending => Ok(head.status),
