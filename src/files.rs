@@ -12,7 +12,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-pub use drafts::remove_drafts;
+pub use drafts::{remove_drafts, remove_drafts_of};
 pub use private_dir::{PrivateDir, remove_dead_private_dirs};
 pub use private_file::PrivateFile;
 
@@ -68,9 +68,10 @@ fn drafted(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<NamedTempFil
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         return Err(std::io::Error::other("there is something else than a file; give another path"));
     }
-    let permissions = Permissions::from_mode(mode);
-    let mut draft =
-        tempfile::Builder::new().prefix(DRAFT_PREFIX).permissions(permissions).tempfile_in(directory(path))?;
+    let (permissions, suffix) = (Permissions::from_mode(mode), drafts::suffix_of(path));
+    let mut named = tempfile::Builder::new();
+    named.prefix(DRAFT_PREFIX).suffix(&suffix).permissions(permissions);
+    let mut draft = named.tempfile_in(directory(path))?;
     draft.write_all(bytes)?;
     Ok(draft)
 }

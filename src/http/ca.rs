@@ -19,6 +19,10 @@ use x509_parser::prelude::FromDer;
 use crate::clock::Timestamp;
 use crate::files;
 
+/// The CA's certificate, in its directory.
+const CERTIFICATE_FILE: &str = "ca.pem";
+/// The CA's key, in its directory.
+const KEY_FILE: &str = "ca.key";
 /// How long the CA certifies for; clients have been given it by then.
 const CA_LIFETIME: Duration = Duration::days(3650);
 /// How far back its validity begins: leaves are minted for whatever the clock shows, and a clock that is put right can go
@@ -134,7 +138,7 @@ impl Ca {
     /// # Errors
     /// When it cannot be made, read or written, or when the kept one has ended or may not certify one of `domains`.
     pub fn kept(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
-        let (pem_file, key_file) = (dir.join("ca.pem"), dir.join("ca.key"));
+        let (pem_file, key_file) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
         let _turn = turn(dir)?;
         if !pem_file.exists() {
             let ca = Self::new(name, domains, true, now)?;
@@ -292,8 +296,10 @@ fn turn(dir: &Path) -> Result<File, CaError> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let locked = file.and_then(|file| file.lock().map(|()| file));
     let file = locked.map_err(|error| CaError::File(path, error))?;
-    // Every writer in this directory takes its turn, so what is half-written is of one that was killed.
-    files::remove_drafts(dir).map_err(|error| CaError::File(dir.to_owned(), error))?;
+    // Every writer of these files takes its turn, so what is half-written is of one that was killed. Others may write other
+    // files here: --certs may name a data directory, even the one that is just being made.
+    files::remove_drafts_of(dir, &[CERTIFICATE_FILE, KEY_FILE])
+        .map_err(|error| CaError::File(dir.to_owned(), error))?;
     Ok(file)
 }
 

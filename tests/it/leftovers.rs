@@ -80,7 +80,8 @@ async fn drafts_of_a_killed_server_go_with_the_next_start() {
     let start = async || World::of(crate::world::CONFIG, Storage::Redb(dir.path().to_owned())).await;
     start().await.server.stop().await;
     fs::create_dir_all(dir.path().join("credentials")).unwrap();
-    let drafts = [".new-abc123", "certs/.new-ABCdef", "credentials/.new-abcdef"].map(|name| dir.path().join(name));
+    let drafts =
+        [".new-abc123", "certs/.new-ABCdef.ca.key", "credentials/.new-abcdef"].map(|name| dir.path().join(name));
     for draft in &drafts {
         fs::write(draft, "half a key").unwrap();
     }
@@ -88,6 +89,17 @@ async fn drafts_of_a_killed_server_go_with_the_next_start() {
     start().await.server.stop().await;
     assert!(drafts.iter().all(|draft| !draft.exists()));
     assert!(dir.path().join("notes.new").exists());
+}
+
+/// The directory of the CA is taken through before each CA is made, while the database and the keys are made beside it.
+#[tokio::test]
+async fn certificates_and_data_are_made_in_one_directory() {
+    for _ in 0..5 {
+        let dir = tempfile::tempdir().unwrap();
+        let (storage, certs) = (Storage::Redb(dir.path().to_owned()), Some(dir.path().to_owned()));
+        let world = World::with(Options { storage, certs, ..Options::default() }).await;
+        world.server.stop().await;
+    }
 }
 
 #[tokio::test]
