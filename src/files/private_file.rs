@@ -44,15 +44,19 @@ fn remove_dead(dir: &Path, suffix: &str) {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     for path in entries.filter(|entry| is_named(&entry.file_name().to_string_lossy(), suffix)).map(|entry| entry.path())
     {
-        let is_dead = || {
-            let about = path.symlink_metadata().ok()?;
-            let file = File::open(&path).ok().filter(|_| about.is_file() && is_ours(&about))?;
-            file.try_lock().ok()
-        };
-        if is_dead().is_some() {
+        // Its lock is held until the file is gone: who waits for it to use the file then sees that it is gone.
+        if let Some(_dead) = lock_of_dead(&path) {
             let _ = std::fs::remove_file(&path);
         }
     }
+}
+
+/// The lock of the file at `path`, if that is one of this user whose process is dead.
+fn lock_of_dead(path: &Path) -> Option<File> {
+    // Asked first: to open something else than a file may wait for ever.
+    path.symlink_metadata().ok().filter(|about| about.is_file() && is_ours(about))?;
+    let file = File::open(path).ok()?;
+    file.try_lock().ok().map(|()| file)
 }
 
 fn is_named(name: &str, suffix: &str) -> bool {
@@ -76,5 +80,24 @@ mod tests {
         assert!(!dead.exists());
         assert!([alive.path(), next.path()].into_iter().chain(others.iter().map(AsRef::as_ref)).all(Path::exists));
         assert_eq!(std::fs::read(alive.path()).unwrap(), b"alive");
+    }
+
+    #[test]
+    fn the_lock_of_a_dead_process_is_held_until_its_file_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, dead) = PrivateFile::new_in(dir.path(), ".key", b"dead").unwrap().0.keep().unwrap();
+        let lock = lock_of_dead(&dead).unwrap();
+        assert!(lock_of_dead(&dead).is_none(), "who waits for it waits");
+        drop(lock);
+        assert!(lock_of_dead(&dead).is_some());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("keyhaven-pipe.key");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        PrivateFile::new_in(dir.path(), ".key", b"next").unwrap();
+        assert!(pipe.exists());
     }
 }
