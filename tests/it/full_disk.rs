@@ -231,6 +231,8 @@ fn a_server_on_a_full_disk_reads_says_so_and_writes_again_when_there_is_room() {
 fn health_says_that_the_disk_is_full_until_it_is_not_without_a_write_of_anyone() {
     let Some(disk) = Disk::new("16m") else { return };
     let served = Served::start(&disk);
+    // Once there is a token, the key that signs it is kept.
+    assert_eq!(served.ask("PUT", "/secrets/small", r#"{"value":"kept"}"#).0, 200);
     disk.fill();
     assert_eq!(served.refused().0, 507);
     let address = served.ready["identity"].as_str().unwrap();
