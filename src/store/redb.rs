@@ -59,8 +59,8 @@ pub struct RedbOptions {
     pub cache_bytes: usize,
     /// How long no commit must have come before the file is made ready for a quick start after a crash.
     pub idle: Duration,
-    /// Files of up to this many bytes are checked whole before they are opened (about half a millisecond a megabyte); larger ones are
-    /// walked in the background, while they are in use.
+    /// Files of up to this many bytes are checked whole before they are opened (about half a millisecond a megabyte); larger
+    /// ones are walked in the background, while they are in use.
     pub checked_bytes: u64,
     /// How long after the opening that walk begins: what a start does is not slowed by it, nor stopped in the middle.
     pub walk_after: Duration,

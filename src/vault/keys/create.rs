@@ -30,8 +30,8 @@ impl Vaults {
     /// Makes a key, or a new version when the name is in use.
     ///
     /// # Errors
-    /// When the vault's sku does not have the type, when the type does not have an operation, when the key may be released to nobody or must not be and has a
-    /// policy, when too much waits, or when the store fails.
+    /// When the vault's sku does not have the type, when the type does not have an operation, when the key is exportable and
+    /// has no release policy or the reverse, when too much waits, or when the store fails.
     pub async fn create_key(
         &self,
         call: &Call,

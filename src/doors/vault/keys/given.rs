@@ -131,7 +131,8 @@ pub(super) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).inner("KeySizeNotSupported")
 }
 
-/// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22); for the second none was found.
+/// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22);
+/// for the second none was found.
 pub(in super::super) fn unsupported(fault: &OperationsFault) -> ApiError {
     let listed = |operations: &[KeyOperation]| {
         operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
