@@ -44,7 +44,8 @@ fn remove_dead(dir: &Path, suffix: &str) {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     for path in entries.filter(|entry| is_named(&entry.file_name().to_string_lossy(), suffix)).map(|entry| entry.path())
     {
-        // Its lock is held until the file is gone: who waits for it to use the file then sees that it is gone.
+        // Its lock is held until the file is gone: a process that has just made the file and waits
+        // for the lock sees then that it is gone, and makes another.
         if let Some(_dead) = lock_of_dead(&path) {
             let _ = std::fs::remove_file(&path);
         }
@@ -87,7 +88,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (_, dead) = PrivateFile::new_in(dir.path(), ".key", b"dead").unwrap().0.keep().unwrap();
         let lock = lock_of_dead(&dead).unwrap();
-        assert!(lock_of_dead(&dead).is_none(), "who waits for it waits");
+        assert!(lock_of_dead(&dead).is_none(), "another process waits for it");
         drop(lock);
         assert!(lock_of_dead(&dead).is_some());
     }
@@ -99,5 +100,25 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         PrivateFile::new_in(dir.path(), ".key", b"next").unwrap();
         assert!(pipe.exists());
+    }
+
+    #[test]
+    fn one_that_is_being_made_is_made_though_others_clean_up_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|threads| {
+            let makers = (0..4).map(|_| {
+                threads.spawn(|| {
+                    for _ in 0..200 {
+                        let made = PrivateFile::new_in(dir.path(), ".key", b"needed").unwrap();
+                        std::thread::yield_now();
+                        assert_eq!(std::fs::read(made.path()).unwrap(), b"needed");
+                    }
+                })
+            });
+            let makers: Vec<_> = makers.collect();
+            while !makers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                remove_dead(dir.path(), ".key");
+            }
+        });
     }
 }
