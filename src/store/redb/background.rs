@@ -59,6 +59,12 @@ impl Background {
     pub(super) fn stop(&self) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+
+    /// Whether the walk has come to its end.
+    #[cfg(test)]
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for Background {
@@ -83,9 +89,13 @@ impl Walk {
                 Ok(Some(records)) => return tracing::debug!(records, "the store was walked and is whole"),
                 Ok(None) => return,
                 // The writer opens the file anew after a write that failed.
-                Err(StoreError::Closed | StoreError::Busy | StoreError::Io { .. }) if self.pause(AGAIN) => {}
+                Err(StoreError::Closed | StoreError::Busy) if self.pause(AGAIN) => {}
                 Err(StoreError::Closed | StoreError::Busy) => return,
-                Err(error @ StoreError::Io { .. }) => return tracing::warn!(%error, "the store could not be walked"),
+                // Not again: redb refuses all reads after one that failed, until the writer has opened the file anew.
+                Err(error @ StoreError::Io { .. }) => {
+                    return tracing::error!(%error, "the store cannot be read whole; stop the server, and see what is lost \
+                                                    with keyhaven check");
+                }
                 Err(error) => {
                     tracing::error!(%error, "damage was found in the store: nothing is written any more; \
                                              stop the server, see what is damaged with keyhaven check, and restore a copy");

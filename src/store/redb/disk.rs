@@ -4,6 +4,7 @@ use std::ops::Not;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use redb::backends::FileBackend;
@@ -12,6 +13,7 @@ use tokio::sync::oneshot::{Receiver, channel};
 
 use super::Redb;
 use super::access::{self, Access, Opener};
+use super::background::Background;
 use super::owner::{Opened, Owner};
 use super::tests::{open_store, place};
 use crate::store::degraded::{Condition, Degraded};
@@ -21,12 +23,18 @@ use crate::store::queue::{Job, QUEUE, Request};
 use crate::store::sealed::Sealer;
 use crate::store::{Batch, DataKey, RedbOptions, Revision, StoreError};
 
+/// Less than what the tests write, so that not all reads are answered without the disk.
+const CACHE_BYTES: usize = 64 * 1024;
+
 /// A disk that is full, or slow, for as long as a test wants it to be.
 #[derive(Debug, Default)]
 struct Disk {
     full: AtomicBool,
     /// Whether one can ask beforehand.
     is_known_to_be_full: AtomicBool,
+    /// Whether it refuses every read, as a disk does that wears out.
+    unreadable: AtomicBool,
+    reads_refused: AtomicUsize,
     /// A sync waits for this lock.
     slow: Mutex<()>,
     syncs: AtomicUsize,
@@ -47,6 +55,10 @@ impl StorageBackend for OnDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.1.unreadable.load(Ordering::SeqCst) {
+            self.1.reads_refused.fetch_add(1, Ordering::SeqCst);
+            return Err(io::Error::other("the disk is worn out"));
+        }
         self.0.read(offset, out)
     }
 
@@ -79,7 +91,7 @@ fn engine_with(path: &Path, disk: &Arc<Disk>, condition: &Condition) -> Redb {
     let open: Opener = Box::new(move || {
         let file = fs::File::options().read(true).write(true).open(&file).unwrap();
         let backend = OnDisk(FileBackend::new(file)?, Arc::clone(&written));
-        guarded("the file", || Ok(Database::builder().create_with_backend(backend)?))
+        guarded("the file", || Ok(Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?))
     });
     let file = path.to_owned();
     let open_to_read: Opener = Box::new(move || access::to_read(&file, 1 << 20));
@@ -175,6 +187,25 @@ async fn a_store_on_a_disk_that_refuses_every_write_is_opened_and_read() {
     disk.full.store(false, Ordering::SeqCst);
     engine.commit(Batch::default().put("b", vec![1])).await.unwrap();
     assert_eq!((read(), condition.degraded()), (Some(written), None));
+}
+
+#[tokio::test]
+async fn a_walk_ends_when_the_disk_cannot_be_read() {
+    let ((_directory, path), disk, condition) = (place(), Arc::<Disk>::default(), Condition::default());
+    let store = open_store(&path);
+    let many = (0..500).fold(Batch::default(), |batch, at| batch.put(format!("{at:03}"), vec![1; 3000]));
+    store.commit(many).await.unwrap();
+    store.close().await;
+    let engine = engine_with(&path, &disk, &condition);
+    disk.unreadable.store(true, Ordering::SeqCst);
+    let sealer = Arc::new(Sealer::new(&DataKey::from_bytes([7; 32])).unwrap());
+    let walk = Background::start(engine.database.clone(), sealer, condition.clone(), Duration::ZERO).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !walk.has_ended() {
+        assert!(Instant::now() < deadline, "it begins again and again, and no log says why");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((disk.reads_refused.load(Ordering::SeqCst), condition.degraded()), (1, None));
 }
 
 #[test]
