@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use keyhaven::app::{Options, Storage};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{hang_ups_are_ignored, keyhaven};
+use crate::cli::keyhaven;
 use crate::world::World;
 
 /// A server that keeps nothing, on free ports.
@@ -116,9 +116,6 @@ async fn what_a_server_holds_in_use_is_not_swept_by_another_that_is_refused() {
 
 #[test]
 fn a_hang_up_stops_a_server_as_sigterm_does_and_nothing_is_left() {
-    if hang_ups_are_ignored() {
-        return;
-    }
     let temporary = tempfile::tempdir().unwrap();
     let mut served = Killed::start(temporary.path());
     served.signal(Signal::HUP);

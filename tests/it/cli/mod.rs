@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// The command with nothing of this environment that could change it.
 pub fn keyhaven(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
+    let mut command = program();
     command.args(args);
     let ours = |name: &str| name.starts_with("KEYHAVEN_") || name.starts_with("AZURE_") || name == "JAVA_TOOL_OPTIONS";
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name) || name.to_uppercase().ends_with("_PROXY")) {
@@ -23,8 +23,19 @@ pub fn keyhaven(args: &[&str]) -> Command {
     command
 }
 
-/// Whether these tests run below `nohup`, so that every program they start ignores hang-ups too.
-pub fn hang_ups_are_ignored() -> bool {
+/// The program. Where these tests run below `nohup`, what they start would ignore hang-ups too: `env` of GNU coreutils has it
+/// listen to them again, and becomes the program.
+fn program() -> Command {
+    let program = env!("CARGO_BIN_EXE_keyhaven");
+    if !hang_ups_are_ignored() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", program]);
+    command
+}
+
+fn hang_ups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0").trim();
     u64::from_str_radix(mask, 16).unwrap() & 1 == 1
@@ -240,8 +251,8 @@ fn the_ready_file_says_what_the_contract_says() {
 
 #[test]
 fn each_signal_stops_it_with_0() {
-    let hang_up = (!hang_ups_are_ignored()).then_some(rustix::process::Signal::HUP);
-    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT].into_iter().chain(hang_up) {
+    use rustix::process::Signal;
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let dir = tempfile::tempdir().unwrap();
         let mut served = Served::start(&dir.path().join("data"), &[]);
         let started = Instant::now();
