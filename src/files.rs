@@ -30,7 +30,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let draft = drafted(path, bytes, mode)?;
     draft.as_file().sync_all()?;
     draft.persist(path)?;
-    File::open(directory(path))?.sync_all()
+    File::open(directory_of(path))?.sync_all()
 }
 
 /// The same, but not synced: for files of mode 0600 that only this start of the program needs.
@@ -52,7 +52,7 @@ pub fn make_dir(dir: &Path) -> std::io::Result<()> {
         dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     for made in missing {
-        File::open(directory(made))?.sync_all()?;
+        File::open(directory_of(made))?.sync_all()?;
     }
     Ok(())
 }
@@ -63,6 +63,12 @@ pub fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
+/// The directory that `path` lies in; `.` for a name alone.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
 /// A new file beside `path` that holds `bytes` and is readable as `mode` says from its first byte.
 fn drafted(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<NamedTempFile> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
@@ -71,13 +77,9 @@ fn drafted(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<NamedTempFil
     let (permissions, suffix) = (Permissions::from_mode(mode), drafts::suffix_of(path));
     let mut named = tempfile::Builder::new();
     named.prefix(DRAFT_PREFIX).suffix(&suffix).permissions(permissions);
-    let mut draft = named.tempfile_in(directory(path))?;
+    let mut draft = named.tempfile_in(directory_of(path))?;
     draft.write_all(bytes)?;
     Ok(draft)
-}
-
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl fmt::Display for StoreError {
                 "{} is damaged ({why}) and was left as it is: see what is lost with keyhaven check {}, then restore a \
                  copy of that directory, or start with another --data and load a snapshot",
                 path.display(),
-                directory(path).display()
+                files::directory_of(path).display()
             ),
             Self::RolledBack { database, kept, found, last } => write!(
                 f,
@@ -191,9 +191,4 @@ impl error::Error for StoreError {
             _ => None,
         }
     }
-}
-
-/// The directory that `path` lies in.
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }

@@ -244,7 +244,10 @@ async fn a_client_that_waits_for_a_word_gets_the_refusal_and_sends_nothing() {
 #[tokio::test]
 async fn curl_sees_each_of_thirty_refusals() {
     let version = Command::new("curl").arg("-V").output().expect("curl is missing: install curl");
-    assert!(String::from_utf8_lossy(&version.stdout).contains("HTTP2"), "this curl has no HTTP/2: install one that has");
+    assert!(
+        String::from_utf8_lossy(&version.stdout).contains("HTTP2"),
+        "this curl has no HTTP/2: install one that has"
+    );
     let world = World::of(SMALL, Storage::Memory).await;
     let token = format!("authorization: Bearer {}", world.token("owner").await);
     let ca = world.server.ready.ca.clone();

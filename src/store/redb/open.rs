@@ -12,7 +12,7 @@ use redb::{
 
 use super::fault::FILE;
 use super::moment::RECORDS;
-use crate::files::DRAFT_PREFIX;
+use crate::files::{self, DRAFT_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
@@ -46,10 +46,7 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
         return Ok(false);
     }
     LastSeen::forget(path)?;
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let directory = files::directory_of(path);
     // Files of this crate are readable by their owner alone from the first moment on.
     let draft = tempfile::Builder::new().prefix(DRAFT_PREFIX).tempfile_in(directory).map_err(failed)?;
     let file = draft.as_file().try_clone().map_err(failed)?;

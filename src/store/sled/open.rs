@@ -10,7 +10,7 @@ use std::time::Duration;
 use sled::{Config, Db};
 
 use super::disk::{self, Disk};
-use crate::files::DRAFT_PREFIX;
+use crate::files::{self, DRAFT_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::guard::guarded;
@@ -56,7 +56,7 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
         return Ok(());
     }
     LastSeen::forget(path)?;
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let directory = files::directory_of(path);
     let private = Permissions::from_mode(0o700);
     let draft =
         tempfile::Builder::new().prefix(DRAFT_PREFIX).permissions(private).tempdir_in(directory).map_err(failed)?;
