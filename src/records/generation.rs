@@ -99,7 +99,7 @@ impl Draft {
             Err(StoreError::Conflict) => Err(RecordError::Busy),
             Err(error) => Err(error.into()),
         }?;
-        self.records.inner.companionship.forget();
+        self.records.inner.kept_mark.forget();
         drop(self.turn);
         Ok(())
     }

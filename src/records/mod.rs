@@ -11,20 +11,20 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-mod companion;
 mod generation;
+mod high_water;
 mod view;
 
 use crate::store::{Batch, Key, Revision, Store, StoreError};
 
 pub use crate::store::Degraded;
 
-pub use companion::Companion;
 pub use generation::{Draft, Located};
+pub use high_water::HighWaterMark;
 pub use view::View;
 
-use companion::Companionship;
 use generation::{Current, pointer};
+use high_water::KeptMark;
 use view::Root;
 
 /// Decoded records held in memory; a record is a few hundred bytes.
@@ -98,7 +98,7 @@ struct Inner {
     decoded: Cache<Key, Decoded>,
     current: Current,
     drafts: Arc<Mutex<()>>,
-    companionship: Companionship,
+    kept_mark: KeptMark,
 }
 
 impl Records {
@@ -109,7 +109,7 @@ impl Records {
             decoded: Cache::new(DECODED_RECORDS),
             current: Current::new(),
             drafts: Arc::new(Mutex::new(())),
-            companionship: Companionship::none(),
+            kept_mark: KeptMark::none(),
         };
         Self { inner: Arc::new(inner), root: None }
     }
@@ -124,9 +124,9 @@ impl Records {
         self.inner.store.degraded()
     }
 
-    /// Has `companion` go with the commits of these records from now on.
-    pub fn accompany(&self, companion: Companion) {
-        self.inner.companionship.set(companion);
+    /// Keeps `mark` with the commits of these records from now on.
+    pub fn keep_high_water_mark(&self, mark: HighWaterMark) {
+        self.inner.kept_mark.set(mark);
     }
 
     /// One consistent moment of the records.
@@ -210,10 +210,10 @@ impl Records {
             if change.batch.is_empty() {
                 return Ok(change.answer);
             }
-            let (batch, joined) = self.inner.companionship.join(change.batch)?;
+            let (batch, added) = self.inner.kept_mark.added_to(change.batch)?;
             match self.inner.store.commit(root.applied(batch, &pointer())).await {
                 Ok(_) => {
-                    self.inner.companionship.committed(joined);
+                    self.inner.kept_mark.committed(added);
                     return Ok(change.answer);
                 }
                 Err(StoreError::Conflict) => {}

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, SteadyClock, Timestamp};
-use crate::records::{Companion, RecordError, Records, encode};
+use crate::records::{HighWaterMark, RecordError, Records, encode};
 use crate::store::Key;
 
 /// Where it lies.
@@ -24,10 +24,10 @@ pub(super) async fn latest(records: &Records) -> Result<Option<Timestamp>, Recor
     Ok(records.get::<Timestamp>(&view, &latest_place()).await?.map(|latest| *latest))
 }
 
-/// Has the moment that `clock` shows go with the commits of `records` from now on.
+/// Keeps the moment that `clock` shows with the commits of `records` from now on.
 pub(super) fn keep_latest(records: &Records, clock: &SteadyClock) {
     let clock = clock.clone();
-    records.accompany(Companion {
+    records.keep_high_water_mark(HighWaterMark {
         key: latest_place(),
         // A second more: two commits at the turn of a second may come in either order.
         now: Arc::new(move || clock.now().unix().saturating_add(1)),
