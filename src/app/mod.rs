@@ -302,7 +302,7 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
         let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
         let (limits, bodies) = (site.plan.limits.clone(), site.plan.bodies.clone());
         let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits, bodies };
-        tasks.push(tokio::spawn(listener.serve_noting(Some(made.unread.clone()), stopping.clone())));
+        tasks.push(tokio::spawn(listener.serve_reporting(Some(made.on_malformed.clone()), stopping.clone())));
         proxied = Some(made);
     }
     tasks.push(site.parts.keep_issuer());

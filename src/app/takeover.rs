@@ -10,7 +10,7 @@ use crate::doors::{arm, entra, vault};
 use crate::http::Answer;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
-use crate::http::server::{Stopping, Unread};
+use crate::http::server::{OnMalformed, Stopping};
 use crate::http::tls::Leaves;
 use crate::proxy::{Former, Meaning, Names, Proxy, Roots, Settings, Streamed, Tally};
 
@@ -146,7 +146,7 @@ impl Takeover {
 /// The proxy as its listener serves it, and the CA whose leaves it shows.
 pub(super) struct Proxied {
     pub(super) answer: Answer<Streamed>,
-    pub(super) unread: Unread,
+    pub(super) on_malformed: OnMalformed,
     pub(super) ca_pem: String,
     pub(super) tally: Arc<Tally>,
 }
@@ -180,10 +180,10 @@ impl Site {
         });
         let proxy = Arc::new(proxy.map_err(failed)?);
         let counting = proxy.clone();
-        let unread: Unread = Arc::new(move |why| counting.unread(why));
+        let on_malformed: OnMalformed = Arc::new(move |why| counting.count_malformed(why));
         let answer: Answer<Streamed> =
             Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival)));
-        Ok(Proxied { answer, unread, ca_pem, tally })
+        Ok(Proxied { answer, on_malformed, ca_pem, tally })
     }
 
     /// Leaves for taken-over names, under a CA that may certify nothing else.

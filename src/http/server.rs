@@ -81,7 +81,7 @@ impl Stopping {
 }
 
 /// Called with the reason why a request could not be read as HTTP; it has been answered.
-pub type Unread = Arc<dyn Fn(&str) + Send + Sync>;
+pub type OnMalformed = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// One listener.
 pub struct Listener<B = Full<Bytes>> {
@@ -100,14 +100,14 @@ pub struct Listener<B = Full<Bytes>> {
 impl<B: Payload> Listener<B> {
     /// Accepts connections until told to stop.
     pub async fn serve(self, stopping: Stopping) {
-        self.serve_noting(None, stopping).await;
+        self.serve_reporting(None, stopping).await;
     }
 
-    /// The same, and `unread` is called for each request that is not HTTP.
-    pub async fn serve_noting(self, unread: Option<Unread>, mut stopping: Stopping) {
+    /// The same, and calls `on_malformed` for each request that is not HTTP.
+    pub async fn serve_reporting(self, on_malformed: Option<OnMalformed>, mut stopping: Stopping) {
         let places = Arc::new(Semaphore::new(self.limits.connections));
         let (limits, bodies) = (self.limits, self.bodies);
-        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits, bodies, unread });
+        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits, bodies, on_malformed });
         let mut outage = Outage::default();
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -150,7 +150,7 @@ pub struct Door<B = Full<Bytes>> {
     /// Memory for request bodies, of all listeners together.
     pub bodies: Arc<Budget>,
     /// Called for each request that is not HTTP.
-    pub unread: Option<Unread>,
+    pub on_malformed: Option<OnMalformed>,
 }
 
 impl<B: Payload> Door<B> {
@@ -232,7 +232,7 @@ impl<B: Payload> Door<B> {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        self.note_unread(&*error);
+                        self.report_malformed(&*error);
                     }
                     return;
                 }
@@ -252,10 +252,10 @@ impl<B: Payload> Door<B> {
         }
     }
 
-    fn note_unread(&self, error: &(dyn std::error::Error + Send + Sync + 'static)) {
-        let unreadable = error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse());
-        if let (Some(error), Some(unread)) = (unreadable, &self.unread) {
-            unread(&error.to_string());
+    fn report_malformed(&self, error: &(dyn std::error::Error + Send + Sync + 'static)) {
+        let malformed = error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse());
+        if let (Some(error), Some(report)) = (malformed, &self.on_malformed) {
+            report(&error.to_string());
         }
     }
 

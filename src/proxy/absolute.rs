@@ -63,7 +63,7 @@ impl Proxy {
     async fn send_on(&self, request: Request, target: &Target, is_secure: bool) -> Result<Response<Streamed>, Refused> {
         let place = self.place()?;
         let (stream, proxy) = match is_secure {
-            true => (self.secure.over(self.reach.tunnel(target).await?, target).await?, None),
+            true => (self.tls_client.connect(self.reach.tunnel(target).await?, target).await?, None),
             false => self.reach.plain(target).await?,
         };
         self.count(Fate::Tunnelled, target.host());

@@ -170,7 +170,7 @@ impl Proxy {
 
     fn door(&self, answer: Answer) -> Door {
         let (limits, bodies) = (self.set.limits.clone(), self.set.bodies.clone());
-        Door { tls: None, answer, limits, bodies, unread: None }
+        Door { tls: None, answer, limits, bodies, on_malformed: None }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::http::tls::{self, Leaves};
 use crate::http::{Answer, Arrival, BoxError, Request, Response, body};
 
 use reach::Reach;
-use secure::Secure;
+use secure::TlsClient;
 use tally::Fate;
 use target::{METADATA, Target};
 
@@ -96,7 +96,7 @@ pub struct Proxy {
     set: Settings,
     tls: Arc<ServerConfig>,
     reach: Reach,
-    secure: Secure,
+    tls_client: TlsClient,
     places: Arc<Semaphore>,
 }
 
@@ -126,9 +126,9 @@ impl Proxy {
         let tls = tls::config(set.leaves.clone())?;
         let patience = set.limits.connect_timeout;
         let reach = Reach { own: set.own.clone(), former: set.former.clone(), patience };
-        let secure = Secure::new(set.roots.clone(), patience);
+        let tls_client = TlsClient::new(set.roots.clone(), patience);
         let places = Arc::new(Semaphore::new(set.limits.tunnels));
-        Ok(Self { set, tls, reach, secure, places })
+        Ok(Self { set, tls, reach, tls_client, places })
     }
 
     /// Answers a request made to the proxy.
@@ -139,7 +139,7 @@ impl Proxy {
         let target = match target {
             Ok(target) => target,
             Err(refused) => {
-                self.unread(&refused.why);
+                self.count_malformed(&refused.why);
                 return refused.answer();
             }
         };
@@ -154,7 +154,7 @@ impl Proxy {
     }
 
     /// Counts a request that names no host, and logs the first one. `why` is not the client's text.
-    pub fn unread(&self, why: &str) {
+    pub fn count_malformed(&self, why: &str) {
         self.set.tally.used();
         match self.set.tally.count_malformed() {
             1 => tracing::warn!(why, "the proxy refused a malformed request"),

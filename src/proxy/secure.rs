@@ -21,21 +21,21 @@ use super::{Refused, refused};
 pub type Roots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;
 
 /// TLS as a client.
-pub(super) struct Secure {
+pub(super) struct TlsClient {
     roots: Roots,
     patience: Duration,
     /// Made when it is first needed: reading the roots takes some milliseconds, and few programs need them.
     made: OnceCell<Arc<ClientConfig>>,
 }
 
-impl Secure {
+impl TlsClient {
     /// TLS that trusts `roots` and lets a handshake take `patience`.
     pub(super) fn new(roots: Roots, patience: Duration) -> Self {
         Self { roots, patience, made: OnceCell::new() }
     }
 
     /// TLS over `stream` with `target`, whose certificate is verified.
-    pub(super) async fn over(&self, stream: Box<dyn Stream>, target: &Target) -> Result<Box<dyn Stream>, Refused> {
+    pub(super) async fn connect(&self, stream: Box<dyn Stream>, target: &Target) -> Result<Box<dyn Stream>, Refused> {
         let name = ServerName::try_from(target.host().to_owned())
             .map_err(|_| refused(StatusCode::BAD_REQUEST, format!("{target}: no certificate can have this name.")))?;
         let connector = TlsConnector::from(self.config().await?);

@@ -14,15 +14,16 @@ use crate::http::limits::Limits;
 
 /// The whole body within the bounds of `limits`.
 pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
-    body::read(body, limits).await.map_err(|error| unread(error, limits))
+    body::read(body, limits).await.map_err(|error| refusal(error, limits))
 }
 
 /// The whole body within the bounds of `limits`, in memory of `budget`.
 pub(super) async fn read_within(body: Incoming, limits: &Limits, budget: &Budget) -> Result<Bytes, ApiError> {
-    body::read_within(body, limits, budget).await.map_err(|error| unread(error, limits))
+    body::read_within(body, limits, budget).await.map_err(|error| refusal(error, limits))
 }
 
-fn unread(error: BodyError, limits: &Limits) -> ApiError {
+/// Why a body was not read, for the client.
+fn refusal(error: BodyError, limits: &Limits) -> ApiError {
     match error {
         BodyError::TooLarge => {
             let text = format!("The body is larger than {} bytes.", limits.body_bytes);
