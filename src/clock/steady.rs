@@ -10,7 +10,7 @@ use super::{Clock, Timestamp};
 
 /// By how many seconds the machine's clock may fall behind before it is logged: NTP corrects by less, which is no
 /// fault.
-const WORTH_A_LINE: i64 = 2;
+const LOGGED_LAG: i64 = 2;
 
 /// Shows what the machine's clock shows, or, while that is behind, the latest moment that was shown or written. Cheap to
 /// clone; clones share that moment.
@@ -41,8 +41,8 @@ impl SteadyClock {
     }
 
     /// Logs once that the machine's clock has fallen behind, and once that it has caught up.
-    fn tell(&self, machine: Timestamp, latest: Timestamp) {
-        let is_behind = machine.plus_seconds(WORTH_A_LINE) < latest;
+    fn log_lag(&self, machine: Timestamp, latest: Timestamp) {
+        let is_behind = machine.plus_seconds(LOGGED_LAG) < latest;
         if is_behind && !self.shared.behind.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %machine, %latest,
@@ -65,7 +65,7 @@ impl Clock for SteadyClock {
             self.shared.latest.fetch_max(machine.unix(), Ordering::Relaxed);
         }
         if machine.unix() < latest || self.shared.behind.load(Ordering::Relaxed) {
-            self.tell(machine, Timestamp::from_unix(latest));
+            self.log_lag(machine, Timestamp::from_unix(latest));
         }
         machine.max(Timestamp::from_unix(latest))
     }

@@ -18,7 +18,7 @@ use super::budget::{Budget, Taken};
 use super::limits::Limits;
 
 /// How long the next piece of what is left may take. Where none comes by then, the rest is left to the connection, which ends.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PIECE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The body of a request, which goes back to the server when it is dropped.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ pub(super) async fn drain(body: body::Incoming, bound: usize, patience: Duration
     let mut body = Limited::new(body, bound);
     let flow = async {
         loop {
-            match timeout(PATIENCE, body.frame()).await {
+            match timeout(PIECE_TIMEOUT, body.frame()).await {
                 Ok(Some(Ok(_))) => {}
                 end => return matches!(end, Ok(None)),
             }

@@ -36,7 +36,7 @@ impl Condition {
     }
 
     /// Stops writes because of damage, which nothing ends but a new start.
-    pub(super) fn damaged(&self, why: String) {
+    pub(super) fn set_damaged(&self, why: String) {
         *self.state() = Some(Degraded::Damaged(why));
     }
 
@@ -46,7 +46,7 @@ impl Condition {
     }
 
     /// The disk is full; answers whether that is new. Damage, which is worse, stays what it is.
-    pub(super) fn full(&self) -> bool {
+    pub(super) fn set_full(&self) -> bool {
         let mut state = self.state();
         let is_new = state.is_none();
         if is_new {
@@ -56,7 +56,7 @@ impl Condition {
     }
 
     /// Something was written; answers whether the disk was full before.
-    pub(super) fn written(&self) -> bool {
+    pub(super) fn set_written(&self) -> bool {
         let mut state = self.state();
         let was_full = *state == Some(Degraded::DiskFull);
         if was_full {
@@ -77,12 +77,12 @@ mod tests {
     #[test]
     fn a_full_disk_ends_with_a_write_and_damage_does_not() {
         let condition = Condition::default();
-        assert!(condition.full() && !condition.full());
+        assert!(condition.set_full() && !condition.set_full());
         assert_eq!(condition.degraded(), Some(Degraded::DiskFull));
-        assert!(condition.written() && !condition.written());
+        assert!(condition.set_written() && !condition.set_written());
         assert_eq!(condition.degraded(), None);
-        condition.damaged("a page".into());
-        assert!(!condition.full() && !condition.written());
+        condition.set_damaged("a page".into());
+        assert!(!condition.set_full() && !condition.set_written());
         assert_eq!(condition.degraded(), Some(Degraded::Damaged("a page".into())));
     }
 }

@@ -49,8 +49,8 @@ use super::queue::Queue;
 use super::sealed::{DataKey, Sealer};
 
 /// How often a view is asked for while the file is being opened again, and the pause between: 2 s in all.
-const LOOKS: usize = 400;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+const VIEW_ATTEMPTS: usize = 400;
+const VIEW_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a database file is used.
 #[derive(Clone, Copy, Debug)]
@@ -135,9 +135,9 @@ impl Redb {
     /// The present moment, once the file is open again when it is being opened: a failed write closes it for some
     /// milliseconds, and no read is to fail by it.
     pub(super) async fn view_soon(&self) -> Result<Arc<Moment>, StoreError> {
-        for _ in 0..LOOKS {
+        for _ in 0..VIEW_ATTEMPTS {
             match self.view() {
-                Err(StoreError::Busy) => tokio::time::sleep(BETWEEN_LOOKS).await,
+                Err(StoreError::Busy) => tokio::time::sleep(VIEW_PAUSE).await,
                 view => return view,
             }
         }

@@ -74,22 +74,22 @@ pub(super) fn tokens(dir: &Path) -> Vec<(Uuid, Zeroizing<String>)> {
 
 /// Keeps a credential for this start and the next ones.
 pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
-    make_room(path)?;
-    files::write(path, bytes, files::PRIVATE).map_err(|error| named(path, &error))
+    make_parent_dir(path)?;
+    files::write(path, bytes, files::PRIVATE).map_err(|error| file_error(path, &error))
 }
 
 /// Keeps a credential for this start alone.
 pub(super) fn keep_for_this_start(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
-    make_room(path)?;
-    files::write_for_this_start(path, bytes).map_err(|error| named(path, &error))
+    make_parent_dir(path)?;
+    files::write_for_this_start(path, bytes).map_err(|error| file_error(path, &error))
 }
 
-/// Makes the directory of `path` (0700).
-fn make_room(path: &Path) -> Result<(), StartError> {
-    Ok(data::make_dir(path.parent().unwrap_or(path))?)
+/// Makes the directory that `path` lies in (0700).
+fn make_parent_dir(path: &Path) -> Result<(), StartError> {
+    Ok(data::make_dir(files::directory_of(path))?)
 }
 
-fn named(path: &Path, error: &std::io::Error) -> StartError {
+fn file_error(path: &Path, error: &std::io::Error) -> StartError {
     failed(format!("{}: {error}", path.display()))
 }
 

@@ -16,13 +16,13 @@ use crate::store::key::Key;
 use crate::store::sealed::Sealer;
 
 /// Records that are looked at in one go.
-const AT_ONCE: usize = 64;
+const PIECE: usize = 64;
 /// The pause after each, as a multiple of what it took: a fifth of one core and of the disk at the most.
-const PAUSE: u32 = 4;
+const PAUSE_FACTOR: u32 = 4;
 /// The least pause.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
 /// When a walk begins again because the file was closed under it and opened anew.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The thread that walks; it ends when this is stopped or dropped.
 pub(super) struct Background {
@@ -89,7 +89,7 @@ impl Walk {
                 Ok(Some(records)) => return tracing::debug!(records, "the store was walked and is whole"),
                 Ok(None) => return,
                 // The writer opens the file anew after a write that failed.
-                Err(StoreError::Closed | StoreError::Busy) if self.pause(AGAIN) => {}
+                Err(StoreError::Closed | StoreError::Busy) if self.pause(RETRY_PAUSE) => {}
                 Err(StoreError::Closed | StoreError::Busy) => return,
                 // Not again: redb refuses all reads after one that failed, until the writer has opened the file anew.
                 Err(error @ StoreError::Io { .. }) => {
@@ -99,7 +99,7 @@ impl Walk {
                 Err(error) => {
                     tracing::error!(%error, "damage was found in the store: nothing is written any more; \
                                              stop the server, see what is damaged with keyhaven check, and restore a copy");
-                    return condition.damaged(error.to_string());
+                    return condition.set_damaged(error.to_string());
                 }
             }
         }
@@ -113,11 +113,11 @@ impl Walk {
             let begun = Instant::now();
             let (found, last) = self.piece(&moment, after.as_ref())?;
             walked += found as u64;
-            if found < AT_ONCE {
+            if found < PIECE {
                 return counted(walked, moment.count()?).map(Some);
             }
             after = last;
-            if !self.pause((begun.elapsed() * PAUSE).max(LEAST_PAUSE)) {
+            if !self.pause((begun.elapsed() * PAUSE_FACTOR).max(LEAST_PAUSE)) {
                 return Ok(None);
             }
         }
@@ -126,7 +126,7 @@ impl Walk {
     /// Looks at the records behind `after`: how many there were, and the last.
     fn piece(&self, moment: &Moment, after: Option<&Key>) -> Result<(usize, Option<Key>), StoreError> {
         let mut last = None;
-        let found = moment.walk(&Key::from(""), after, AT_ONCE, |key, revision, sealed| {
+        let found = moment.walk(&Key::from(""), after, PIECE, |key, revision, sealed| {
             self.sealer.open(&key, revision, sealed)?;
             last = Some(key);
             Ok(())

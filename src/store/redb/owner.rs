@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::guard::guarded;
 
 /// What a commit may need besides what it holds, in bytes: pages above and beside the changed ones, and redb's own.
-const BESIDES: u64 = 256 * 1024;
+const MARGIN: u64 = 256 * 1024;
 
 /// The database as others see it: to be borrowed while it is open, or why it is not.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Opened {
     pub(super) fn by(access: &Access, condition: &Condition) -> Result<Self, StoreError> {
         match (access.open)() {
             Err(error) if error.is_full() => {
-                tell_full(condition, &error);
+                log_full(condition, &error);
                 Ok(Self { database: (access.open_to_read)()?, for_reading: true })
             }
             opened => opened.map(|database| Self { database, for_reading: false }),
@@ -88,7 +88,7 @@ impl Owner {
     /// database for some milliseconds.
     pub(super) fn room_for(&self, bytes: impl FnOnce() -> u64) -> Result<(), StoreError> {
         let refused =
-            self.condition.is_full() && !(self.access.has_room)(bytes().saturating_mul(2).saturating_add(BESIDES));
+            self.condition.is_full() && !(self.access.has_room)(bytes().saturating_mul(2).saturating_add(MARGIN));
         if refused { Err(StoreError::still_full()) } else { Ok(()) }
     }
 
@@ -105,7 +105,7 @@ impl Owner {
 
     /// Something reached the disk.
     pub(super) fn written(&self) {
-        if self.condition.written() {
+        if self.condition.set_written() {
             tracing::info!("the disk of the data has room again; the store is written as before");
         }
     }
@@ -113,7 +113,7 @@ impl Owner {
     /// After a failed write redb refuses all others until the file was opened again, and reads with them.
     pub(super) fn reopen(&mut self, after: &StoreError) {
         if after.is_full() {
-            tell_full(&self.condition, after);
+            log_full(&self.condition, after);
         }
         self.release(StoreError::Busy);
         match Opened::by(&self.access, &self.condition) {
@@ -159,8 +159,8 @@ impl Owner {
 }
 
 /// Logs once that the disk is full.
-fn tell_full(condition: &Condition, error: &StoreError) {
-    if condition.full() {
+fn log_full(condition: &Condition, error: &StoreError) {
+    if condition.set_full() {
         tracing::error!(%error, "reads go on; writes are answered with 507 until there is room");
     }
 }

@@ -82,7 +82,7 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "the store could not write; nothing more is written until it is started again");
                 if error.is_full() {
-                    self.condition.full();
+                    self.condition.set_full();
                 }
                 self.failed = Some(error.clone());
                 vec![Err(error); replies.len()]
