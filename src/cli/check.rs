@@ -29,7 +29,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let key = server::seal_key()?;
-        // redb asserts on some damaged pages: what it finds is in the report, and would be told twice.
+        // redb panics on some damaged pages. The report names them, so the panic's own message is left out.
         std::panic::set_hook(Box::new(|_| ()));
         let checked = app::check(&self.dir, key).map_err(Failure::failed);
         drop(std::panic::take_hook());

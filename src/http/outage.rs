@@ -43,6 +43,6 @@ mod tests {
         assert_eq!(firsts, 1);
         assert_eq!(outage.over_at(), Some(start + Duration::from_millis(50) * 399 + QUIET));
         outage.over();
-        assert!(outage.over_at().is_none() && outage.failed(start + QUIET * 9), "the next one is told too");
+        assert!(outage.over_at().is_none() && outage.failed(start + QUIET * 9), "the next one is logged too");
     }
 }

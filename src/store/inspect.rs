@@ -29,7 +29,7 @@ pub struct Inspected {
 }
 
 impl Store {
-    /// Looks at every page and every record of the redb database at `path`, which nobody may be using, and shows each record
+    /// Looks at every page and every record of the redb database at `path`, which no process may have open, and shows each record
     /// that is whole to `visit`, in the order of their keys. Nothing is written, at `path` or elsewhere.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Bodies that a handler does not read, or not to the end: the answer arrives all the same, for whoever refuses. Over HTTP/2
+//! Bodies that a handler does not read, or not to the end: the answer arrives all the same, wherever it is refused. Over HTTP/2
 //! the stream must not be reset; over HTTP/1.1 the connection goes on.
 
 use std::process::Command;
@@ -40,10 +40,10 @@ async fn sent(sender: SendRequest<Bytes>, request: Request<()>, body: Bytes) -> 
     stream.send_data(body.slice(..half), false).map_err(lost)?;
     sleep(Duration::from_millis(5)).await;
     stream.send_data(body.slice(half..), true).map_err(lost)?;
-    let (head, mut told) = answer.await.map_err(lost)?.into_parts();
-    while let Some(piece) = told.data().await {
+    let (head, mut read) = answer.await.map_err(lost)?.into_parts();
+    while let Some(piece) = read.data().await {
         let length = piece.map_err(lost)?.len();
-        told.flow_control().release_capacity(length).map_err(lost)?;
+        read.flow_control().release_capacity(length).map_err(lost)?;
     }
     // A reset comes a moment after the answer.
     sleep(Duration::from_millis(50)).await;

@@ -94,14 +94,14 @@ async fn data_that_is_whole_is_said_to_be_and_not_touched() {
     let data = dir.path().join("data");
     used(&data).await;
     let before = files(&data);
-    let (status, told, why) = check(&data, &[]);
-    assert_eq!((status, why.as_str()), (Some(0), ""), "{told}");
+    let (status, printed, why) = check(&data, &[]);
+    assert_eq!((status, why.as_str()), (Some(0), ""), "{printed}");
     assert!(
-        told.starts_with(&format!("{} is whole (vaults: 2, keys and secrets: 3, records: ", data.display())),
-        "{told}"
+        printed.starts_with(&format!("{} is whole (vaults: 2, keys and secrets: 3, records: ", data.display())),
+        "{printed}"
     );
-    let (status, told, _) = check(&data, &["--json"]);
-    let report: Value = serde_json::from_str(&told).unwrap();
+    let (status, printed, _) = check(&data, &["--json"]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((status, &report["whole"], &report["objects"]), (Some(0), &true.into(), &3.into()));
     assert!(files(&data) == before, "nothing in the directory was changed");
     // After a kill there is something to be repaired, and nothing is damaged.
@@ -120,21 +120,21 @@ fn what_cannot_be_checked_is_refused_in_one_line() {
     assert!(refused(&["check", path], 1).contains("there is no database (keyhaven.redb) in this directory"));
     assert_eq!(keyhaven(&["check"]).output().unwrap().status.code(), Some(2));
     let served = Served::start(&data, &[]);
-    let told = refused(&["check", path], 1);
-    assert!(told.contains("is in use by another keyhaven; stop it"), "{told}");
+    let printed = refused(&["check", path], 1);
+    assert!(printed.contains("is in use by another keyhaven; stop it"), "{printed}");
     drop(served);
-    let told = refused(&["check", database(&data).to_str().unwrap()], 1);
+    let printed = refused(&["check", database(&data).to_str().unwrap()], 1);
     assert!(
-        told.ends_with("keyhaven.redb: a file, not a data directory; name the directory that it lies in\n"),
-        "{told}"
+        printed.ends_with("keyhaven.redb: a file, not a data directory; name the directory that it lies in\n"),
+        "{printed}"
     );
     std::fs::remove_file(data.join("master.key")).unwrap();
-    let told = refused(&["check", path], 1);
-    assert!(told.contains("restore it, or set KEYHAVEN_SEAL_KEY"), "{told}");
+    let printed = refused(&["check", path], 1);
+    assert!(printed.contains("restore it, or set KEYHAVEN_SEAL_KEY"), "{printed}");
     assert!(!data.join("master.key").exists(), "a check makes nothing");
     let output = keyhaven(&["check", path]).env("KEYHAVEN_SEAL_KEY", "7".repeat(64)).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("the master key does not open this database"), "{told}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("the master key does not open this database"), "{printed}");
 }
 
 #[tokio::test]
@@ -144,26 +144,26 @@ async fn a_bit_in_a_key_stops_the_start_and_the_check_names_the_object() {
     used(&data).await;
     overwrite(&data, b"/secrets/DATABASE", b"/secrets/DATABASD");
     let before = files(&data);
-    let told = start_refused(&data);
-    assert!(told.contains(&format!("{} is damaged (", database(&data).display())), "{told}");
-    assert!(told.contains(&format!("see what is lost with keyhaven check {}", data.display())), "{told}");
+    let printed = start_refused(&data);
+    assert!(printed.contains(&format!("{} is damaged (", database(&data).display())), "{printed}");
+    assert!(printed.contains(&format!("see what is lost with keyhaven check {}", data.display())), "{printed}");
     assert!(files(&data)[&database(&data)] == before[&database(&data)], "the evidence stays");
-    let (status, told, why) = check(&data, &[]);
-    assert_eq!(status, Some(1), "{told}");
-    assert!(told.starts_with(&format!("{}: its pages are damaged: ", database(&data).display())), "{told}");
+    let (status, printed, why) = check(&data, &[]);
+    assert_eq!(status, Some(1), "{printed}");
+    assert!(printed.starts_with(&format!("{}: its pages are damaged: ", database(&data).display())), "{printed}");
     assert!(
-        told.contains("secret 'DATABASD' in vault 'acme': the value is not the one that was sealed here"),
-        "{told}"
+        printed.contains("secret 'DATABASD' in vault 'acme': the value is not the one that was sealed here"),
+        "{printed}"
     );
     assert!(why.contains("damaged or missing; nothing was changed: restore a copy of the directory"), "{why}");
-    let (_, told, _) = check(&data, &["--json"]);
-    let report: Value = serde_json::from_str(&told).unwrap();
+    let (_, printed, _) = check(&data, &["--json"]);
+    let report: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(report["whole"], false);
     let findings = report["findings"].as_array().unwrap();
-    assert!(findings[0]["subject"].as_str().unwrap().ends_with("keyhaven.redb"), "{told}");
+    assert!(findings[0]["subject"].as_str().unwrap().ends_with("keyhaven.redb"), "{printed}");
     assert!(
         findings.iter().any(|finding| finding["record"].as_str().unwrap().ends_with("/secrets/DATABASD")),
-        "{told}"
+        "{printed}"
     );
 }
 
@@ -173,12 +173,12 @@ async fn a_vault_whose_record_is_lost_is_not_made_anew() {
     let data = dir.path().join("data");
     used(&data).await;
     tamper(&data, |records| drop(records.remove(b"vault/acme".as_slice()).unwrap().unwrap()));
-    let told = start_refused(&data);
-    assert!(told.contains("the store holds objects of a vault whose record is missing"), "{told}");
-    assert!(told.contains("see what is missing with keyhaven check DIR"), "{told}");
-    let (status, told, _) = check(&data, &[]);
-    assert_eq!(status, Some(1), "{told}");
-    assert!(told.contains("vault 'acme': its record is missing, and its objects are there: key 'APP', secret 'DATABASE', secret 'GONE'"), "{told}");
+    let printed = start_refused(&data);
+    assert!(printed.contains("the store holds objects of a vault whose record is missing"), "{printed}");
+    assert!(printed.contains("see what is missing with keyhaven check DIR"), "{printed}");
+    let (status, printed, _) = check(&data, &[]);
+    assert_eq!(status, Some(1), "{printed}");
+    assert!(printed.contains("vault 'acme': its record is missing, and its objects are there: key 'APP', secret 'DATABASE', secret 'GONE'"), "{printed}");
 }
 
 #[tokio::test]
@@ -198,16 +198,19 @@ async fn what_is_missing_is_named() {
         }
     });
     assert_eq!(lost.len(), 3, "{lost:?}");
-    let (status, told, _) = check(&data, &[]);
-    assert_eq!(status, Some(1), "{told}");
+    let (status, printed, _) = check(&data, &[]);
+    assert_eq!(status, Some(1), "{printed}");
     for line in [
         "secret 'DATABASE' in vault 'acme': it counts 2 versions, 0 are there (object/",
         "'purge' of secret 'GONE' in vault 'acme': it is scheduled, and the entry that has it done is missing (due/",
     ] {
-        assert!(told.contains(line), "{told}");
+        assert!(printed.contains(line), "{printed}");
     }
     let version = lost.iter().find(|key| key.starts_with("version/")).unwrap().rsplit('/').next().unwrap();
-    assert!(told.contains(&format!("version {version} of secret 'DATABASE' in vault 'acme': it is missing")), "{told}");
+    assert!(
+        printed.contains(&format!("version {version} of secret 'DATABASE' in vault 'acme': it is missing")),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -224,14 +227,14 @@ async fn a_database_put_back_as_it_was_is_refused_until_that_is_accepted() {
     assert_eq!(world.ask("PUT /secrets/Database", r#"{"value":"three"}"#).await.status, 200);
     world.server.stop().await;
     std::fs::write(database(&data), old).unwrap();
-    let told = start_refused(&data);
-    assert!(told.contains("is older than when it was last seen"), "{told}");
+    let printed = start_refused(&data);
+    assert!(printed.contains("is older than when it was last seen"), "{printed}");
     let kept = data.join("keyhaven.redb.revision");
-    assert!(told.contains(&format!("is to be used, remove {}", kept.display())), "{told}");
-    let (status, told, _) = check(&data, &[]);
-    assert_eq!(status, Some(1), "{told}");
+    assert!(printed.contains(&format!("is to be used, remove {}", kept.display())), "{printed}");
+    let (status, printed, _) = check(&data, &[]);
+    assert_eq!(status, Some(1), "{printed}");
     let finding = format!("{}: it is older than when it was last seen (", database(&data).display());
-    assert!(told.starts_with(&finding), "{told}");
+    assert!(printed.starts_with(&finding), "{printed}");
     std::fs::remove_file(&kept).unwrap();
     assert_eq!(check(&data, &[]).0, Some(0));
     // A copy of the whole directory is no older than what was seen of it.
@@ -251,15 +254,15 @@ async fn data_in_sled_is_checked_on_a_copy() {
     world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
     world.server.stop().await;
     let before = files(&data);
-    let (status, told, why) = check(&data, &[]);
+    let (status, printed, why) = check(&data, &[]);
     assert_eq!((status, why.as_str()), (Some(0), ""));
-    assert!(told.contains("is whole (vaults: 2, keys and secrets: 1, records: "), "{told}");
+    assert!(printed.contains("is whole (vaults: 2, keys and secrets: 1, records: "), "{printed}");
     assert!(files(&data) == before, "nothing in the directory was changed");
     std::fs::remove_dir_all(data.join("keyhaven.sled")).unwrap();
     std::fs::create_dir(data.join("keyhaven.sled")).unwrap();
-    let told = refused(&["check", data.to_str().unwrap()], 1);
+    let printed = refused(&["check", data.to_str().unwrap()], 1);
     let path = data.join("keyhaven.sled");
-    assert!(told.contains(&format!("{} is not a Keyhaven database", path.display())), "{told}");
+    assert!(printed.contains(&format!("{} is not a Keyhaven database", path.display())), "{printed}");
 }
 
 /// More than a start checks before it answers.
@@ -293,19 +296,19 @@ async fn damage_in_large_data_stops_writes_while_reads_go_on() {
         assert!(Instant::now() < deadline, "the damage was not found");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let told = "damage was found in the store: nothing is written any more; stop the server, see what is damaged with \
+    let printed = "damage was found in the store: nothing is written any more; stop the server, see what is damaged with \
                 keyhaven check DIR, and restore a copy";
-    assert_eq!((health().await.status, &health().await.json()["degraded"]), (200.try_into().unwrap(), &told.into()));
+    assert_eq!((health().await.status, &health().await.json()["degraded"]), (200.try_into().unwrap(), &printed.into()));
     let status = world.plain(world.server.ready.admin.as_deref().unwrap(), "/admin/status", &[]).await;
-    assert_eq!(status.json()["degraded"], told);
+    assert_eq!(status.json()["degraded"], printed);
     assert_eq!(world.ask("GET /secrets/Database", "").await.json()["value"], "three");
     let refused = world.ask("PUT /secrets/Database", r#"{"value":"four"}"#).await;
     assert_eq!(refused.error(), format!("500 InternalServerError {STOPPED}"));
     assert_eq!(world.ask("GET /secrets/Database", "").await.json()["value"], "three");
     world.server.stop().await;
-    let (status, told, _) = check(&data, &[]);
-    assert_eq!(status, Some(1), "{told}");
-    assert!(told.contains("secret 'GOND' in vault 'acme'"), "{told}");
+    let (status, printed, _) = check(&data, &[]);
+    assert_eq!(status, Some(1), "{printed}");
+    assert!(printed.contains("secret 'GOND' in vault 'acme'"), "{printed}");
 }
 
 const STOPPED: &str = "Nothing is written any more, because damage was found in the server's store; reads go on. Stop the \

@@ -32,12 +32,12 @@ async fn a_file_put_back_as_it_was_is_refused_until_that_is_accepted() {
     let before = fs::read(&path).unwrap();
     let error = open_with(&path, 1).unwrap_err();
     assert!(matches!(error, StoreError::RolledBack { found: 1, last: 2, .. }), "{error}");
-    let told = format!(
+    let expected = format!(
         "{path} is older than when it was last seen (its last revision is 1, 2 was seen): if it was restored from a copy \
          and is to be used, remove {path}.revision; otherwise restore the newest copy",
         path = path.display()
     );
-    assert_eq!(error.to_string(), told);
+    assert_eq!(error.to_string(), expected);
     assert!(fs::read(&path).unwrap() == before, "it is left as it is");
     fs::remove_file(kept(&path)).unwrap();
     assert_eq!(get(&open_store(&path), "a").await.unwrap().value.as_slice(), b"one");

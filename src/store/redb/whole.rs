@@ -40,7 +40,7 @@ pub(super) fn check(
     checked.map(|()| small)
 }
 
-/// The file at `path`, open for reading; nobody writes to it before it is unlocked or closed.
+/// The file at `path`, open for reading; no process writes to it before it is unlocked or closed.
 ///
 /// # Errors
 /// [`StoreError::InUse`]; what opening it says.
