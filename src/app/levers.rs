@@ -13,7 +13,7 @@ use crate::http::tls::Leaves;
 use crate::records::Draft;
 use crate::snapshot::{self, About, SnapshotError};
 use crate::store::{Batch, StoreError};
-use crate::tasks::{self, latest_place, position_place};
+use crate::tasks::{self, position_place};
 
 /// One server as a whole. Cheap to clone.
 #[derive(Clone)]
@@ -56,9 +56,20 @@ impl Levers for Whole {
 }
 
 impl Whole {
-    /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and the clock
-    /// go along: whoever is signed in stays so.
+    /// Replaces everything by what the configuration says. The vaults' clock is the machine's again, if that had fallen behind.
     async fn put_back(self) -> Result<(), Trouble> {
+        let latest = self.parts.timekeeper.start_over();
+        let replaced = self.replaced_by_configuration().await;
+        if replaced.is_err() {
+            self.parts.timekeeper.not_before(latest);
+        }
+        replaced?;
+        self.replaced().await
+    }
+
+    /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and a virtual clock
+    /// go along: clients that are signed in stay so.
+    async fn replaced_by_configuration(&self) -> Result<(), Trouble> {
         let Parts { records, vaults, directory, .. } = &self.parts;
         // A key that is still being made must be there to go along.
         directory.public_keys().await.map_err(failed)?;
@@ -69,15 +80,13 @@ impl Whole {
         let held = self.parts.timekeeper.hold().await;
         held.keep(false).await.map_err(failed)?;
         self.carry_over(&draft).await?;
-        draft.publish().await.map_err(failed)?;
-        drop(held);
-        self.replaced().await
+        draft.publish().await.map_err(failed)
     }
 
     async fn carry_over(&self, draft: &Draft) -> Result<(), Trouble> {
         let view = self.parts.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
-        for place in [Directory::issuer_place(), position_place(), latest_place()] {
+        for place in [Directory::issuer_place(), position_place()] {
             if let Some(entry) = view.get(&place).await.map_err(failed)? {
                 batch = batch.put(place, entry.value);
             }

@@ -40,6 +40,13 @@ impl SteadyClock {
         self.now();
     }
 
+    /// Follows the machine's clock from where it stands, earlier or not: nothing that was written before is left. Answers the
+    /// latest moment until then.
+    pub fn start_over(&self) -> Timestamp {
+        let latest = self.shared.latest.swap(self.machine.now().unix(), Ordering::Relaxed);
+        Timestamp::from_unix(latest)
+    }
+
     /// Logs once that the machine's clock has fallen behind, and once that it has caught up.
     fn log_lag(&self, machine: Timestamp, latest: Timestamp) {
         let is_behind = machine.plus_seconds(LOGGED_LAG) < latest;
@@ -47,7 +54,8 @@ impl SteadyClock {
             tracing::warn!(
                 %machine, %latest,
                 "the machine's clock is behind what this data was written at; the vaults' clock waits there until it has \
-                 caught up: set the machine's clock"
+                 caught up: set the machine's clock; if it was ahead when the data was written, keyhaven reset begins anew \
+                 by the clock of today"
             );
         }
         if machine >= latest && self.shared.behind.swap(false, Ordering::Relaxed) {
@@ -103,6 +111,18 @@ mod tests {
         assert!(ahead > Duration::from_secs(3650), "a timer goes off when the clock shows it: {ahead:?}");
         machine.put(START.plus_seconds(61));
         assert_eq!(clock.now(), START.plus_seconds(61), "and goes on");
+    }
+
+    #[test]
+    fn it_goes_back_when_nothing_of_before_is_left() {
+        let machine = Arc::new(VirtualClock::starting_at(START.plus_seconds(60)));
+        let clock = SteadyClock::following(machine.clone());
+        assert_eq!(clock.now(), START.plus_seconds(60));
+        machine.put(START);
+        assert_eq!(clock.start_over(), START.plus_seconds(60));
+        assert_eq!(clock.now(), START);
+        machine.advance(1);
+        assert_eq!(clock.now(), START.plus_seconds(1));
     }
 
     #[test]

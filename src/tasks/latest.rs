@@ -11,7 +11,7 @@ use crate::records::{HighWaterMark, RecordError, Records, encode};
 use crate::store::Key;
 
 /// Where it lies.
-pub fn latest_place() -> Key {
+fn latest_place() -> Key {
     Key::from("clock/latest")
 }
 

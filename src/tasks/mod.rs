@@ -14,7 +14,6 @@ use crate::records::RecordError;
 use crate::store::Key;
 use crate::vault::{Refusal, Scheduled, Vaults};
 
-pub use latest::latest_place;
 pub use timekeeper::{ClockChoice, ClockError, Held, Position, Report, Timekeeper, VaultClock, kept, position_place};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.

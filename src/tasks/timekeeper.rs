@@ -211,6 +211,22 @@ impl Timekeeper {
         Report { now: self.clock.now(), is_virtual, frozen, ran }
     }
 
+    /// Lets the machine's clock count, though the vaults' was ahead of it: everything is about to be replaced by what is written
+    /// now. A virtual clock stays where it is. Answers the latest moment until then.
+    pub fn start_over(&self) -> Timestamp {
+        match &self.clock {
+            VaultClock::Real(clock) => clock.start_over(),
+            VaultClock::Virtual(clock) => clock.now(),
+        }
+    }
+
+    /// Undoes [`Self::start_over`]: what was written until `moment` is still there.
+    pub fn not_before(&self, moment: Timestamp) {
+        if let VaultClock::Real(clock) = &self.clock {
+            clock.not_before(moment);
+        }
+    }
+
     /// Keeps where the clock stands: at the start, so that a server that is killed goes on from there.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ async fn what_was_deleted_can_be_recovered_when_the_clock_is_set_back_meanwhile(
 }
 
 #[tokio::test]
-async fn a_reset_and_a_snapshot_keep_the_latest_moment() {
+async fn a_snapshot_that_is_loaded_after_a_reset_brings_its_latest_moment() {
     let (dir, machine) = (tempfile::tempdir().unwrap(), machine());
     let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
     machine.advance(60);
@@ -88,6 +88,26 @@ async fn a_reset_and_a_snapshot_keep_the_latest_moment() {
     machine.put(written.plus_seconds(-3600));
     let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
     assert_recoverable(&world).await;
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reset_begins_anew_by_the_clock_of_today_though_it_was_ahead_once() {
+    let (dir, machine) = (tempfile::tempdir().unwrap(), machine());
+    let today = machine.now();
+    machine.advance(3600);
+    let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
+    world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
+    machine.put(today);
+    let set = world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await.json();
+    assert!(set["attributes"]["created"].as_i64().unwrap() >= today.unix() + 3600, "{set}");
+    assert_eq!(world.admin("POST /admin/reset", "").await.status, 204);
+    let set = world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await.json();
+    assert_eq!(set["attributes"]["created"], today.unix(), "{set}");
+    world.server.stop().await;
+    let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
+    let set = world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await.json();
+    assert!(set["attributes"]["created"].as_i64().unwrap() <= today.unix() + 1, "{set}");
     world.server.stop().await;
 }
 
