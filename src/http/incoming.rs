@@ -63,7 +63,11 @@ pub(super) fn lend(
 ) -> (Request, Option<Arc<Lent>>) {
     let lent = has_body(&request).then(|| {
         // Over HTTP/2 hyper sends no such word.
-        let expects = request.version() < Version::HTTP_2 && request.headers().contains_key(EXPECT);
+        let expects = request.version() == Version::HTTP_11
+            && request
+                .headers()
+                .get(EXPECT)
+                .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let held = Mutex::new(Held { rest: None, bound: limits.bodies_in_flight_bytes, taken: vec![], unread: false });
         Arc::new(Lent { expects, budget: budget.clone(), patience: limits.header_timeout, held })
     });
