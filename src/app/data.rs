@@ -339,7 +339,7 @@ fn scratch() -> Result<PrivateDir, DataError> {
     let made = PrivateDir::new("").map_err(|error| DataError::File(std::env::temp_dir(), error))?;
     tokio::spawn(async {
         tokio::time::sleep(CLEANUP_DELAY).await;
-        tokio::task::spawn_blocking(remove_dead_private_dirs)
+        tokio::task::spawn_blocking(remove_dead_private_dirs);
     });
     Ok(made)
 }
