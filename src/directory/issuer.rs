@@ -284,12 +284,12 @@ impl Directory {
 
     async fn next_keys(&self, pool: &Pool, now: i64) -> Result<Keys, IssuerError> {
         let pkcs8 = &new_key(pool).await?;
-        let kept = self.records().update(|view: View| async move { self.settle(&view, pkcs8, now).await });
+        let kept = self.records().update(|view: View| async move { self.keep_winner(&view, pkcs8, now).await });
         kept.await?.keys()
     }
 
     /// Keeps the new key, unless another process was faster; answers what is kept.
-    async fn settle(
+    async fn keep_winner(
         &self,
         view: &View,
         pkcs8: &Zeroizing<Vec<u8>>,

@@ -22,7 +22,7 @@ const HANDLED: u64 = 1;
 /// An answer whose body is being sent, in [`Activity::running`].
 const SENDING: u64 = 1 << 32;
 
-/// What a connection is doing, so that an idle one can be told from a busy one.
+/// What a connection is doing, so that an idle one can be distinguished from a busy one.
 pub(super) struct Activity {
     /// How many requests are [`HANDLED`], and how many answers [`SENDING`].
     running: AtomicU64,
@@ -78,7 +78,7 @@ impl Activity {
         self.timing().deadline
     }
 
-    /// What becomes of the connection, which is `ending` when it was told to finish before.
+    /// What becomes of the connection; `ending` means that its graceful shutdown has begun.
     pub(super) fn due(&self, ending: bool) -> Due {
         let running = self.running.load(Ordering::Acquire);
         let (handled, sending) = (running & (SENDING - 1), running / SENDING);

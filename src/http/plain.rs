@@ -132,7 +132,7 @@ fn refusal<B>(request: &Request<B>, arrival: Arrival) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "HttpsRequired", text)
 }
 
-/// The URL that was asked, with `https`; the listener's address stands in for a host that is missing or malformed.
+/// The URL that was asked, with `https`; the listener's address replaces a host that is missing or malformed.
 fn url<B>(request: &Request<B>, arrival: Arrival) -> Option<String> {
     let port = if arrival.taken_over { 443 } else { arrival.local.port() };
     let host = Authority::of(request).map(|authority| authority.on_port(port).without_default_port().to_string());

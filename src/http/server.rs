@@ -39,28 +39,28 @@ const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 /// Tells connections to stop, and tells when all of them have.
 #[derive(Clone)]
 pub struct Stopping {
-    told: watch::Receiver<bool>,
+    requested: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 }
 
 /// The other end of [`Stopping`].
 pub struct Stopper {
-    tell: watch::Sender<bool>,
+    request: watch::Sender<bool>,
     gone: mpsc::Receiver<()>,
 }
 
 /// A pair: what listeners and connections hold, and what stops them.
 pub fn stopping() -> (Stopper, Stopping) {
-    let (tell, told) = watch::channel(false);
+    let (request, requested) = watch::channel(false);
     let (alive, gone) = mpsc::channel(1);
-    (Stopper { tell, gone }, Stopping { told, alive })
+    (Stopper { request, gone }, Stopping { requested, alive })
 }
 
 impl Stopper {
     /// Stops accepting, closes idle connections at once, and waits at most `grace` for requests in flight.
     pub async fn stop(mut self, grace: Duration) {
-        self.tell.send_replace(true);
-        drop(self.tell);
+        self.request.send_replace(true);
+        drop(self.request);
         if timeout(grace, self.gone.recv()).await.is_err() {
             tracing::warn!("some requests were still running after {grace:?} and were cut off");
         }
@@ -69,9 +69,9 @@ impl Stopper {
 
 impl Stopping {
     /// Resolves once the server stops.
-    pub async fn told(&mut self) {
-        // An error means that the stopper is gone, which is as good as being told.
-        let _ = self.told.wait_for(|stop| *stop).await;
+    pub async fn requested(&mut self) {
+        // An error means that the stopper is gone, which is as good as a request to stop.
+        let _ = self.requested.wait_for(|stop| *stop).await;
     }
 
     /// Keeps the stopper waiting until it is dropped.
@@ -98,7 +98,7 @@ pub struct Listener<B = Full<Bytes>> {
 }
 
 impl<B: Payload> Listener<B> {
-    /// Accepts connections until told to stop.
+    /// Accepts connections until the server stops.
     pub async fn serve(self, stopping: Stopping) {
         self.serve_reporting(None, stopping).await;
     }
@@ -112,7 +112,7 @@ impl<B: Payload> Listener<B> {
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             tokio::select! {
-                () = stopping.told() => return,
+                () = stopping.requested() => return,
                 accepted = self.tcp.accept() => match accepted {
                     Ok((stream, peer)) => door.clone().take(stream, peer, place, stopping.clone()),
                     Err(error) => {
@@ -174,9 +174,9 @@ impl<B: Payload> Door<B> {
             None => self.converse(stream, arrival, stopping, deadline).await,
             Some(config) => {
                 let handshake = TlsAcceptor::from(config.clone()).accept(Sniffed::new(stream)).into_fallible();
-                let mut told = stopping.clone();
+                let mut stop = stopping.clone();
                 tokio::select! {
-                    () = told.told() => {}
+                    () = stop.requested() => {}
                     shaken = timeout(self.limits.header_timeout, handshake) => match shaken {
                         Ok(Ok(stream)) => self.converse(stream, arrival, stopping, deadline).await,
                         Ok(Err((_, stream))) if stream.is_plain() => self.refuse_plain(stream, arrival, stopping, deadline).await,
@@ -188,13 +188,13 @@ impl<B: Payload> Door<B> {
         }
     }
 
-    /// Tells a client that speaks plain HTTP to speak HTTPS.
+    /// Answers a client that speaks plain HTTP with the https URL.
     async fn refuse_plain<S>(&self, stream: Sniffed<S>, arrival: Arrival, mut stopping: Stopping, deadline: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         tokio::select! {
-            () = stopping.told() => {}
+            () = stopping.requested() => {}
             _ = timeout_at(deadline, plain::refuse(stream, arrival, &self.limits)) => {}
         }
     }
@@ -236,7 +236,7 @@ impl<B: Payload> Door<B> {
                     }
                     return;
                 }
-                () = stopping.told(), if !ending => {
+                () = stopping.requested(), if !ending => {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }

@@ -23,7 +23,7 @@ pub(super) async fn carry(client: impl Stream, mut upstream: Box<dyn Stream>, id
     let watch = Watch::new(idle);
     let mut client = Watched { stream: client, watch: watch.clone() };
     tokio::select! {
-        () = stopping.told() => {}
+        () = stopping.requested() => {}
         () = watch.ran_out() => tracing::debug!("a tunnel in which nothing moved was closed"),
         carried = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {
             if let Err(error) = carried {

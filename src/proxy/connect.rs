@@ -87,7 +87,7 @@ impl Proxy {
                 false => limits.header_timeout.saturating_sub(begun.get_or_insert_with(Instant::now).elapsed()),
             };
             tokio::select! {
-                () = stopping.told() => return,
+                () = stopping.requested() => return,
                 piece = timeout(patience, peek.piece(&mut client)) => match piece {
                     Ok(Some(Beginning::Gone)) => return,
                     Ok(Some(beginning)) => break beginning,

@@ -216,7 +216,7 @@ impl Refused {
         }
     }
 
-    /// Tells the client why.
+    /// Sends the client the reason.
     fn answer(&self) -> Response<Streamed> {
         streamed(body::text(self.status, format!("{}\n", self.why)))
     }

@@ -32,7 +32,7 @@ impl Drop for Ending {
     }
 }
 
-/// A body that tells a [`Watch`] of every piece, and breaks off when none comes for too long.
+/// A body that reports every piece to a [`Watch`], and breaks off when none comes for too long.
 pub(super) struct Moving<B> {
     body: B,
     watch: Watch,

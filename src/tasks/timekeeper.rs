@@ -165,14 +165,14 @@ impl VaultClock {
             keep_latest(records, &clock);
             return Ok(Self::Real(clock));
         };
-        let stands = kept.map(|kept| kept.now(system.now()));
-        if let (Some(start), Some(stands)) = (start, stands)
-            && start < stands
+        let kept_now = kept.map(|kept| kept.now(system.now()));
+        if let (Some(start), Some(kept_now)) = (start, kept_now)
+            && start < kept_now
         {
-            tracing::warn!(%stands, %start, "the virtual clock is put back: what was made since lies in its future");
+            tracing::warn!(%kept_now, %start, "the virtual clock is put back: what was made since lies in its future");
         }
         let clock = VirtualClock::starting_at(
-            start.or(stands).unwrap_or_else(|| system.now().max(written.unwrap_or(system.now()))),
+            start.or(kept_now).unwrap_or_else(|| system.now().max(written.unwrap_or(system.now()))),
         );
         if !frozen.or(kept.map(|kept| kept.frozen)).unwrap_or(false) {
             clock.run();

@@ -1,5 +1,5 @@
 //! Vaults whose records are missing while their objects are there. No vault is made then: under the same name it would seem
-//! empty, and what was written into it would have to be told apart from what is restored later.
+//! empty, and writes into it would have to be distinguished from what is restored later.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -45,7 +45,7 @@ impl Vaults {
         Ok(None)
     }
 
-    /// The layers that vaults stand on, and those that are being taken away.
+    /// The layers of vaults, and those that are being removed.
     async fn known_layers(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
         let vaults = self.records().scan::<Vault>(view, &settings::prefix(), None, usize::MAX).await?;
         let stood_on = vaults.iter().flat_map(|vault| vault.below.iter().copied().chain([vault.layer()]));

@@ -113,7 +113,7 @@ impl Vaults {
 }
 
 /// Takes some of it away, and in the end the record that says so. Without that record nothing: everything may have been
-/// replaced meanwhile by a snapshot from before, in which a vault stands on this layer.
+/// replaced meanwhile by a snapshot from before, in which a vault has this layer.
 async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
     let Some(revision) = view.revision_of(&place(id)).await? else {
         return Ok(Change { batch: Batch::default(), answer: 0 });

@@ -1,5 +1,5 @@
 //! Members of the bodies of create, import and update, one by one: what belongs to another type of key is ignored, what
-//! the type cannot have is refused. The tables are what this server does; what is known of the service stands beside it.
+//! the type cannot have is refused. The tables are what this server does; each row cites what is known of the service.
 
 use keyhaven::crypto::algorithm::Curve;
 use serde_json::{Value, json};

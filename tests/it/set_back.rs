@@ -10,7 +10,7 @@ use keyhaven::tasks::ClockChoice;
 
 use crate::world::{Answer, CONFIG, World};
 
-/// Certificates and tokens are checked against the real time, so the machine's clock of these tests stands near it.
+/// Certificates and tokens are checked against the real time, so these tests set the machine's clock near it.
 fn machine() -> Arc<VirtualClock> {
     Arc::new(VirtualClock::starting_at(SystemClock.now()))
 }

@@ -366,9 +366,9 @@ mod tests {
     fn the_password_of_the_shells_own_certificate_has_to_go_when_a_certificate_is_chosen() {
         let own = variables(&[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "theirs")]);
         let notes = |name: &str| of_shell_with(&variables(&[]), &own, variables(&[(name, "ours")])).notes;
-        let told = notes("AZURE_CLIENT_CERTIFICATE_PATH");
-        assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("unset AZURE_CLIENT_CERTIFICATE_PASSWORD: "), "{told:?}");
+        let notes_given = notes("AZURE_CLIENT_CERTIFICATE_PATH");
+        assert_eq!(notes_given.len(), 1);
+        assert!(notes_given[0].starts_with("unset AZURE_CLIENT_CERTIFICATE_PASSWORD: "), "{notes_given:?}");
         assert_eq!(notes("AZURE_CLIENT_SECRET"), Vec::<String>::new());
     }
 

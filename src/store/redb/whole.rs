@@ -3,7 +3,7 @@
 //!
 //! After a kill, redb has something to do that is no damage: it undoes a commit that had not reached the disk whole, and
 //! works out which pages are free. Such a repair succeeds; only what it cannot do is damage. (That redb's
-//! `check_integrity` answers `false` does not tell the two apart.)
+//! `check_integrity` answers `false` does not distinguish the two.)
 
 use std::fs::{File, TryLockError};
 use std::path::Path;

@@ -37,7 +37,7 @@ pub(super) struct Writer {
     last_seen: LastSeen,
     idle: Duration,
     /// Whether a start after a crash would have to walk the whole file.
-    unsettled: bool,
+    lacks_quick_repair: bool,
 }
 
 impl Writer {
@@ -48,7 +48,7 @@ impl Writer {
         last_seen: LastSeen,
         idle: Duration,
     ) -> Self {
-        Self { owner, sealer, revision, committed: revision, last_seen, idle, unsettled: false }
+        Self { owner, sealer, revision, committed: revision, last_seen, idle, lacks_quick_repair: false }
     }
 
     /// Answers requests until the store is closed or gone.
@@ -64,17 +64,17 @@ impl Writer {
                     }
                 }
                 Ok(Request::Close(done)) => break Some(done),
-                Err(RecvTimeoutError::Timeout) => self.settle(),
+                Err(RecvTimeoutError::Timeout) => self.commit_quick_repair(),
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
         };
-        self.settle();
+        self.commit_quick_repair();
         self.last_seen.keep(self.committed);
         self.owner.release(StoreError::Closed);
     }
 
     fn next(&self, requests: &Receiver<Request>) -> Result<Request, RecvTimeoutError> {
-        if self.unsettled {
+        if self.lacks_quick_repair {
             requests.recv_timeout(self.idle)
         } else if self.owner.is_full() {
             requests.recv_timeout(BETWEEN_PROBES)
@@ -123,7 +123,7 @@ impl Writer {
             transaction.commit()?;
             self.committed = self.revision;
             self.owner.committed();
-            self.unsettled = true;
+            self.lacks_quick_repair = true;
         }
         Ok(outcomes)
     }
@@ -149,17 +149,17 @@ impl Writer {
 
     /// Makes the file ready for a quick start, should the process be killed now (about 1 ms instead of a walk over
     /// all of it). Such a commit costs several ordinary ones, so it waits for a quiet moment.
-    fn settle(&mut self) {
+    fn commit_quick_repair(&mut self) {
         let probing = self.owner.is_full();
-        if !(std::mem::take(&mut self.unsettled) || probing) || self.owner.room_for(|| 0).is_err() {
+        if !(std::mem::take(&mut self.lacks_quick_repair) || probing) || self.owner.room_for(|| 0).is_err() {
             return;
         }
-        let settled = guarded(FILE, || {
+        let committed = guarded(FILE, || {
             let mut transaction = self.owner.database()?.begin_write()?;
             transaction.set_quick_repair(true);
             Ok(transaction.commit()?)
         });
-        match settled {
+        match committed {
             Ok(()) => {
                 self.owner.written();
                 // That commit cannot be undone by a repair, so no start finds an older revision than this.

@@ -1,4 +1,4 @@
-//! Layers that no vault stands on: what is left of a vault whose record is missing.
+//! Orphaned layers: what is left of a vault whose record is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::super::{Vault, layers};
 use super::{Finding, Survey};
 
 impl Survey {
-    /// Everything that objects consist of lies in a layer that a vault stands on, or that is being taken away.
+    /// Every record of an object lies in a layer of a vault, or in one that is being removed.
     pub(super) fn judge_layers(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
         let stood_on = |vault: &Vault| std::iter::once(vault.layer()).chain(vault.below.clone()).collect::<Vec<_>>();
         let known: BTreeSet<String> =

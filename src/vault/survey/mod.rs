@@ -103,7 +103,7 @@ impl Survey {
     }
 
     /// What is scheduled must fall due, and what falls due in a layer that one vault alone writes must be scheduled. In a
-    /// frozen layer more may fall due: it concerns the vaults that stand on it, and each may have changed it since.
+    /// frozen layer more may fall due: it concerns the vaults that share it, and each may have changed it since.
     fn judge_due(&self, vaults: &[Vault], due: &BTreeMap<String, Due>, findings: &mut Vec<Finding>) {
         for key in due.keys().filter(|key| !self.has(key)) {
             findings.push(self.finding(key, "it is scheduled, and the entry that has it done is missing"));

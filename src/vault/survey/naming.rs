@@ -23,7 +23,7 @@ impl Survey {
             ["issuer", _] => Some("the key that signs tokens".to_owned()),
             ["event", number] => Some(format!("event {number}")),
             ["hook" | "told", ..] => Some("what is kept of a webhook".to_owned()),
-            ["clock", _] => Some("where the vault clock stands".to_owned()),
+            ["clock", _] => Some("the time of the vault clock".to_owned()),
             ["object", layer, collection, name] => object(layer, collection, name),
             ["deleted", layer, collection, name] => {
                 object(layer, collection, name).map(|object| format!("deleted {object}"))
@@ -62,12 +62,12 @@ impl Survey {
         Some(format!("{} '{name}'", kind(collection)?))
     }
 
-    /// The vault that stands on `layer`, else the one that something falls due in.
+    /// The vault that reads `layer`, else the one that something falls due in.
     pub(super) fn vault_of(&self, layer: &str) -> Option<VaultName> {
         let is = |id: uuid::Uuid| id.simple().to_string() == layer;
         let vaults = self.below("vault/").filter_map(|(key, _)| self.read::<Vault>(key).ok().flatten());
-        let mut standing = vaults.filter(|vault| is(vault.layer()) || vault.below.iter().copied().any(is));
-        standing.next().map(|vault| vault.name).or_else(|| {
+        let mut readers = vaults.filter(|vault| is(vault.layer()) || vault.below.iter().copied().any(is));
+        readers.next().map(|vault| vault.name).or_else(|| {
             let mut due = self.below("due/").filter(|(key, _)| key.split('/').nth(2) == Some(layer));
             due.find_map(|(key, _)| self.read::<NamesVault>(key).ok().flatten()).map(|due| due.vault)
         })

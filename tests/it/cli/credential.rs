@@ -174,15 +174,18 @@ fn the_credential_is_of_the_identity_that_is_named() {
 
     let line = ["run", "--strict", "--credential", "workload-identity", "--", "true"];
     let output = keyhaven(&line).env("AZURE_CLIENT_ID", unknown).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains(&format!("AZURE_CLIENT_ID {unknown} is no identity here; give --identity NAME")), "{told}");
+    let printed_text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{printed_text}");
+    assert!(
+        printed_text.contains(&format!("AZURE_CLIENT_ID {unknown} is no identity here; give --identity NAME")),
+        "{printed_text}"
+    );
 }
 
 #[test]
 fn a_credential_that_is_chosen_does_not_go_with_ones_that_are_kept() {
-    let told = refused(&["run", "--keep-secrets", "--credential", "client-secret", "--", "true"], 2);
-    assert!(told.contains("--keep-secrets leaves your own credentials in place"), "{told}");
+    let printed_text = refused(&["run", "--keep-secrets", "--credential", "client-secret", "--", "true"], 2);
+    assert!(printed_text.contains("--keep-secrets leaves your own credentials in place"), "{printed_text}");
     assert_eq!(keyhaven(&["run", "--credential", "password", "--", "true"]).output().unwrap().status.code(), Some(2));
 }
 
@@ -222,9 +225,9 @@ fn the_identity_that_run_names_takes_any_secret_and_no_other_does() {
 fn printed(data: &Path, args: &[&str], own: &[(&str, &str)]) -> (Environment, String) {
     let mut command = keyhaven(&["env", "--format", "json", "--data", data.to_str().unwrap()]);
     let output = command.args(args).envs(own.iter().copied()).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    (serde_json::from_slice(&output.stdout).unwrap(), told)
+    let printed_text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed_text}");
+    (serde_json::from_slice(&output.stdout).unwrap(), printed_text)
 }
 
 #[test]
@@ -233,8 +236,8 @@ fn env_names_a_credential_that_is_good_at_the_running_server() {
     let data = dir.path().join("data");
     let served = Served::start(&data, &[]);
     for (kind, variable) in KINDS {
-        let (env, told) = printed(&data, &["--credential", kind], &[]);
-        assert_eq!((&*env["AZURE_TENANT_ID"], &*env["AZURE_CLIENT_ID"], &*told), (TENANT, DEFAULT, ""));
+        let (env, printed_text) = printed(&data, &["--credential", kind], &[]);
+        assert_eq!((&*env["AZURE_TENANT_ID"], &*env["AZURE_CLIENT_ID"], &*printed_text), (TENANT, DEFAULT, ""));
         for other in KINDS.map(|(_, variable)| variable).into_iter().chain(MANAGED).filter(|name| *name != variable) {
             assert_eq!(env.get(other), None, "{kind}");
         }
@@ -258,10 +261,13 @@ fn env_names_a_credential_that_is_good_at_the_running_server() {
         assert!(text.contains(line) && !text.contains("IDENTITY_HEADER"), "{format}: {text}");
     }
     let own = [(SECRET, "real"), (MANAGED[0], "http://other"), ("AZURE_CLIENT_ID", NOBODY)];
-    let (env, told) = printed(&data, &["--credential", "workload-identity"], &own);
+    let (env, printed_text) = printed(&data, &["--credential", "workload-identity"], &own);
     assert_eq!(env["AZURE_CLIENT_ID"], DEFAULT);
-    assert!(told.starts_with("keyhaven: unset AZURE_CLIENT_SECRET, IDENTITY_ENDPOINT: "), "{told}");
-    let told =
+    assert!(printed_text.starts_with("keyhaven: unset AZURE_CLIENT_SECRET, IDENTITY_ENDPOINT: "), "{printed_text}");
+    let printed_text =
         refused(&["env", "--credential", "client-secret", "--identity", "me", "--data", data.to_str().unwrap()], 2);
-    assert!(told.contains("--identity me: no identity is called so; there are default, nobody"), "{told}");
+    assert!(
+        printed_text.contains("--identity me: no identity is called so; there are default, nobody"),
+        "{printed_text}"
+    );
 }

@@ -1,4 +1,4 @@
-//! `keyhaven run`: a command's environment, its end, and what is told of it.
+//! `keyhaven run`: a command's environment, its end, and what is printed of it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -57,13 +57,13 @@ impl Waiting {
         line.trim_end().to_owned()
     }
 
-    /// Lets the command end; what was told on stderr.
+    /// Lets the command end; what was printed on stderr.
     fn end(mut self) -> String {
         drop(self.child.stdin.take());
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        let mut told = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        told
+        let mut printed = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+        printed
     }
 }
 
@@ -197,12 +197,12 @@ fn a_credential_that_is_no_text_goes_too() {
 
 #[test]
 fn the_users_exceptions_stay_where_they_cannot_lead_past_the_proxy() {
-    let (env, told) = given(&[], &[("no_proxy", "corp.example,azure.net,*.windows.net,db")]);
+    let (env, printed) = given(&[], &[("no_proxy", "corp.example,azure.net,*.windows.net,db")]);
     assert_eq!(env["NO_PROXY"], "localhost,127.0.0.1,::1,corp.example,db");
     assert_eq!(env["NO_PROXY"], env["no_proxy"]);
     assert!(
-        told.contains("left out of NO_PROXY, because it could name what is taken over: azure.net, *.windows.net"),
-        "{told}"
+        printed.contains("left out of NO_PROXY, because it could name what is taken over: azure.net, *.windows.net"),
+        "{printed}"
     );
 }
 
@@ -210,8 +210,8 @@ fn the_users_exceptions_stay_where_they_cannot_lead_past_the_proxy() {
 fn an_identity_becomes_the_client_id() {
     let (env, _) = given(&["--identity", "nobody"], &[("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555")]);
     assert_eq!(env["AZURE_CLIENT_ID"], "6b9e7c1a-0000-4000-8000-00000000c11f");
-    let told = refused(&["run", "--identity", "me", "--", "true"], 2);
-    assert!(told.contains("--identity me: no identity is called so; there are default, nobody"), "{told}");
+    let printed = refused(&["run", "--identity", "me", "--", "true"], 2);
+    assert!(printed.contains("--identity me: no identity is called so; there are default, nobody"), "{printed}");
 }
 
 #[test]
@@ -229,11 +229,11 @@ fn the_tenant_is_the_configurations_else_the_flags_else_the_environments() {
     assert_eq!(tenant(&[], &own), in_own);
     assert_eq!(tenant(&["--tenant", in_flag], &own), in_flag);
     assert_eq!(tenant(&[], &[("AZURE_TENANT_ID", "contoso.example")]), "6b9e7c1a-0000-4000-8000-000000000001");
-    let (env, told) = given(&["--config", file], &own);
+    let (env, printed) = given(&["--config", file], &own);
     assert_eq!(env["AZURE_TENANT_ID"], in_file);
-    assert!(told.contains("AZURE_TENANT_ID is another tenant than the configuration's"), "{told}");
-    let told = refused(&["run", "--config", file, "--tenant", in_flag, "--", "true"], 2);
-    assert!(told.contains(&format!("tenantId is {in_file}, --tenant {in_flag}: give one of them")), "{told}");
+    assert!(printed.contains("AZURE_TENANT_ID is another tenant than the configuration's"), "{printed}");
+    let printed = refused(&["run", "--config", file, "--tenant", in_flag, "--", "true"], 2);
+    assert!(printed.contains(&format!("tenantId is {in_file}, --tenant {in_flag}: give one of them")), "{printed}");
     assert!(refused(&["serve", "--ephemeral", "--config", file, "--tenant", in_flag], 2).contains("give one of them"));
 }
 
@@ -247,28 +247,31 @@ fn the_end_tells_what_was_taken_over_tunnelled_and_refused() {
     assert_eq!(run.ask("GET http://169.254.169.254/metadata/"), "HTTP/1.1 404 Not Found");
     assert_eq!(run.ask(&format!("CONNECT {}", elsewhere.local_addr().unwrap())), "HTTP/1.1 200 OK");
     assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
-    let told = run.end();
+    let printed = run.end();
     let summary = "keyhaven: taken over: 169.254.169.254 (1), acme.vault.azure.net (2)\n\
                    keyhaven: tunnelled: 127.0.0.1 (1)\n\
                    keyhaven: refused: acme.blob.core.windows.net (1)\n";
-    assert!(told.ends_with(summary), "{told}");
-    assert!(told.contains("start with --pass acme.blob.core.windows.net"), "the option is told at once: {told}");
+    assert!(printed.ends_with(summary), "{printed}");
+    assert!(
+        printed.contains("start with --pass acme.blob.core.windows.net"),
+        "the option is printed at once: {printed}"
+    );
 }
 
 #[test]
 fn who_passes_by_is_warned_of() {
     let never = "keyhaven: the program never used the proxy; it may have talked to real Azure\n";
-    let told = |output: Output| String::from_utf8(output.stderr).unwrap();
-    assert_eq!(told(ended(&[], &[], &["true"])), never);
-    assert_eq!(told(ended(&["--log-level", "error"], &[], &["true"])), "", "who wants errors alone gets them alone");
-    assert_eq!(told(ended(&["--proxy-listen", ""], &[], &["true"])), "", "without a proxy there is nothing to tell");
+    let printed = |output: Output| String::from_utf8(output.stderr).unwrap();
+    assert_eq!(printed(ended(&[], &[], &["true"])), never);
+    assert_eq!(printed(ended(&["--log-level", "error"], &[], &["true"])), "", "who wants errors alone gets them alone");
+    assert_eq!(printed(ended(&["--proxy-listen", ""], &[], &["true"])), "", "without a proxy there is nothing to tell");
 
     let dir = tempfile::tempdir().unwrap();
     let run = Waiting::start(dir.path(), &[]);
     assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
-    let told = run.end();
+    let printed = run.end();
     let asked = "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n";
-    assert!(told.ends_with(&format!("keyhaven: refused: acme.blob.core.windows.net (1)\n{asked}")), "{told}");
+    assert!(printed.ends_with(&format!("keyhaven: refused: acme.blob.core.windows.net (1)\n{asked}")), "{printed}");
 }
 
 #[test]
@@ -283,9 +286,9 @@ fn who_asks_the_proxy_for_what_it_cannot_do_has_used_it() {
         let dir = tempfile::tempdir().unwrap();
         let run = Waiting::start(dir.path(), &[]);
         assert_eq!(run.ask(line), "HTTP/1.1 400 Bad Request", "{line}");
-        let told = run.end();
-        assert!(told.ends_with(&format!("keyhaven: malformed: 1 request\n{asked}")), "{line}: {told}");
-        assert!(told.contains(why), "{line}: {told}");
+        let printed = run.end();
+        assert!(printed.ends_with(&format!("keyhaven: malformed: 1 request\n{asked}")), "{line}: {printed}");
+        assert!(printed.contains(why), "{line}: {printed}");
     }
 }
 
@@ -295,9 +298,9 @@ fn an_absolute_https_url_is_taken_over_and_told_of() {
     let run = Waiting::start(dir.path(), &["--offline"]);
     assert_eq!(run.ask("GET https://acme.vault.azure.net/secrets?api-version=7.4"), "HTTP/1.1 401 Unauthorized");
     assert_eq!(run.ask("GET https://example.com/"), "HTTP/1.1 403 Forbidden");
-    let told = run.end();
+    let printed = run.end();
     let summary = "keyhaven: taken over: acme.vault.azure.net (1)\nkeyhaven: refused: example.com (1)\n";
-    assert!(told.ends_with(summary), "{told}");
+    assert!(printed.ends_with(summary), "{printed}");
 }
 
 #[test]
@@ -327,7 +330,7 @@ fn the_log_is_shown_when_it_is_asked_for() {
 
 #[test]
 fn a_wrong_option_of_the_takeover_is_one_line_that_says_what_to_do() {
-    for (args, told) in [
+    for (args, printed) in [
         (&["--proxy-listen", "0.0.0.0:0"][..], "--proxy-listen 0.0.0.0:0: the proxy listens on loopback alone"),
         (
             &["--takeover", "vault", "--pass", "acme.vault.azure.net"],
@@ -338,7 +341,7 @@ fn a_wrong_option_of_the_takeover_is_one_line_that_says_what_to_do() {
     ] {
         let args: Vec<_> = ["run"].iter().chain(args).chain(&["--", "true"]).copied().collect();
         let said = refused(&args, 2);
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(printed), "{said}");
     }
     assert!(refused(&["serve", "--ephemeral", "--offline"], 2).contains("give --proxy-listen too"));
     let mut socks = keyhaven(&["run", "--", "true"]);
@@ -359,8 +362,8 @@ fn the_options_of_the_takeover_have_variables() {
     let mut both = keyhaven(&["run", "--", "true"]);
     let output =
         both.env("KEYHAVEN_OFFLINE", "true").env("KEYHAVEN_PASS", "dev.azure.com,ml.azure.com").output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(2) && told.contains("give one of them"), "{told}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && printed.contains("give one of them"), "{printed}");
 }
 
 #[test]

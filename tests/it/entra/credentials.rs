@@ -30,7 +30,7 @@ async fn stand_ins_sign_in_like_the_credentials_that_they_replace() {
     let endpoint = format!("https://{}/{TENANT}/oauth2/v2.0/token", login(&world));
     let said = json!({"iss": APP, "sub": APP, "aud": endpoint, "exp": now(&world).await + 60});
     assert_eq!(by_assertion(&world, APP, &signed(&stand_in, &said, true)).await.status, 200);
-    assert!(credentials.identity(STRANGER).await.unwrap().is_none(), "there is nobody that a token could name");
+    assert!(credentials.identity(STRANGER).await.unwrap().is_none(), "no identity exists that a token could name");
 }
 
 /// An identity besides `app`, with a secret too.
