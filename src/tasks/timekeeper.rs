@@ -169,7 +169,7 @@ impl VaultClock {
         if let (Some(start), Some(kept_now)) = (start, kept_now)
             && start < kept_now
         {
-            tracing::warn!(%kept_now, %start, "the virtual clock is put back: what was made since lies in its future");
+            tracing::warn!(stands = %kept_now, %start, "the virtual clock is put back: what was made since lies in its future");
         }
         let clock = VirtualClock::starting_at(
             start.or(kept_now).unwrap_or_else(|| system.now().max(written.unwrap_or(system.now()))),
