@@ -102,7 +102,7 @@ pub(super) struct Server {
 enum Engine {
     /// An embedded database: what was acknowledged survives a crash
     Redb,
-    /// Another embedded database, all of it in memory too (README, "Stores")
+    /// Another embedded database, all of it in memory too (docs/stores.md)
     #[cfg(feature = "sled")]
     Sled,
     /// Nothing outlives the process
