@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::crypto::credential;
 use crate::directory::{Directory, Resources, Strangers};
 use crate::http::local::LocalNames;
-use crate::http::routes::{Lookup, Routes};
+use crate::http::routes::{self, Lookup, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::Random;
@@ -105,9 +105,10 @@ impl Open {
 
     /// Answers a request that came over TLS, when it is one in Service Fabric's form.
     pub async fn answer_over_tls(&self, request: &Request, arrival: Arrival) -> Option<Response> {
-        // Every request to a vault comes by here: most are told by their first segment.
-        let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-        if !first.eq_ignore_ascii_case("fabric") || !merged(request.uri().path()).eq_ignore_ascii_case(FABRIC.path) {
+        // Every request to a vault comes by here: the first segment of most decides.
+        let path = request.uri().path();
+        let is_fabric = routes::segments(path).next().is_some_and(|first| first.eq_ignore_ascii_case("fabric"));
+        if !is_fabric || matches!(self.over_tls.find(request.method(), path), Lookup::NoSuchPath) {
             return None;
         }
         Some(self.answer_with(&self.over_tls, request, arrival).await)
@@ -117,7 +118,7 @@ impl Open {
         if let Some(why) = self.shared.door.names.refusal(request, arrival.local.ip()) {
             return refused(StatusCode::FORBIDDEN, "invalid_request", why);
         }
-        match routes.find(request.method(), &merged(request.uri().path())) {
+        match routes.find(request.method(), request.uri().path()) {
             Lookup::Found(_, handler, _) => handler(self.shared.clone(), Asked::of(request, arrival)).await,
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
@@ -130,12 +131,6 @@ impl IdentityDoor {
     fn knows_header(&self, given: &str) -> bool {
         credential::matches(given.as_bytes(), self.identity_header.as_bytes())
     }
-}
-
-/// The path with slashes in a row merged: msal4j asks `//metadata/…`, the JavaScript SDK ends it with one.
-fn merged(path: &str) -> String {
-    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    format!("/{}", segments.join("/"))
 }
 
 #[derive(Serialize)]
