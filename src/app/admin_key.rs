@@ -4,9 +4,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::data::DataError;
+use super::data::{DataError, kept};
 use super::hex;
-use crate::files;
 use crate::random;
 use crate::store::from_hex;
 
@@ -68,12 +67,7 @@ impl AdminKey {
 
     /// The key that `dir` keeps, made when it has none.
     pub(super) fn kept(dir: &Path) -> Result<Self, DataError> {
-        let path = dir.join(FILE);
-        if !path.exists() {
-            let text = Zeroizing::new(format!("{}\n", Self::generate().text()));
-            let written = files::write(&path, text.as_bytes(), files::PRIVATE);
-            written.map_err(|error| DataError::File(path.clone(), error))?;
-        }
+        kept(&dir.join(FILE))?;
         Self::in_directory(dir)
     }
 

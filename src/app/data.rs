@@ -300,7 +300,7 @@ fn fresh() -> DataKey {
 
 /// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there; it is on the disk before
 /// anything can depend on it.
-fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
+pub(super) fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     if !path.exists() {
         let text = Zeroizing::new(format!("{}\n", hex(&random::secret::<32>())));
