@@ -32,7 +32,7 @@ use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming, plain}
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How much of a body an HTTP/2 client may send before it is read, in bytes. A connection may have that much for each of its
 /// streams: bodies that wait for memory must not hold up those that are read.
-const STREAM_WINDOW: u32 = 16 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
 /// The largest window that HTTP/2 knows (RFC 9113, 6.9.1).
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
