@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::app::{self, Options, Running, StartError, Variables};
 use crate::clock::{Period, Timestamp};
-use crate::directory::Grant;
+use crate::directory::ClientAuthentication;
 use crate::tasks::{ClockChoice, ClockError, Report};
 
 /// A server that runs as long as this value lives.
@@ -94,9 +94,12 @@ impl Server {
     pub fn token(&self, name: &str) -> Result<String, StartError> {
         let (name, directory) = (name.to_owned(), self.running().directory());
         self.wait_for(async move {
-            let identity = directory.named(&name).await.map_err(failed)?;
+            let identity = directory.find_by_name(&name).await.map_err(failed)?;
             let identity = identity.ok_or_else(|| failed(format!("no identity is called '{name}'")))?;
-            let issued = directory.issue(&identity, "https://vault.azure.net", Grant::Managed).await.map_err(failed)?;
+            let issued = directory
+                .issue(&identity, "https://vault.azure.net", ClientAuthentication::ManagedIdentity)
+                .await
+                .map_err(failed)?;
             Ok(issued.access_token)
         })
     }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use ureq::Agent;
 
 use crate::clock::Clock;
-use crate::directory::{ForeignIssuers, ForeignKeys};
+use crate::directory::{ExternalIssuers, ExternalKeys};
 use crate::outgoing;
 
 /// How long an issuer may take to answer each request.
@@ -45,7 +45,7 @@ struct Inner {
 /// Keys, or why there are none, and since when, in Unix seconds.
 #[derive(Clone)]
 struct Known {
-    keys: Result<ForeignKeys, String>,
+    keys: Result<ExternalKeys, String>,
     at: i64,
 }
 
@@ -62,7 +62,7 @@ impl Issuers {
         Self(Arc::new(Inner { clock, agent: OnceLock::new(), places, known }))
     }
 
-    async fn known(self, issuer: String, kid: Option<String>) -> Result<ForeignKeys, String> {
+    async fn known(self, issuer: String, kid: Option<String>) -> Result<ExternalKeys, String> {
         let now = self.0.clock.now().unix();
         if self.0.known.get(&issuer).is_some_and(|known| !known.serves(kid.as_deref(), now)) {
             self.0.known.remove(&issuer);
@@ -88,12 +88,12 @@ impl Issuers {
     }
 }
 
-impl ForeignIssuers for Issuers {
+impl ExternalIssuers for Issuers {
     fn keys(
         &self,
         issuer: &str,
         kid: Option<&str>,
-    ) -> Pin<Box<dyn Future<Output = Result<ForeignKeys, String>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = Result<ExternalKeys, String>> + Send>> {
         Box::pin(self.clone().known(issuer.to_owned(), kid.map(str::to_owned)))
     }
 }

@@ -16,7 +16,7 @@ impl Running {
         let (source, copy) = (name(source)?, name(copy)?);
         let absent = || failed(format!("no vault is called '{source}'"));
         let source = self.vaults.find(&source).await.map_err(failed)?.ok_or_else(absent)?;
-        let wanted = entry::copy(&copy, &source, b"", self.directory.tenant(), &[]).map_err(failed)?;
+        let wanted = entry::copy(&copy, &source, b"", self.directory.tenant_id(), &[]).map_err(failed)?;
         let (made, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map_err(failed)?;
         let port = self.ready.listen.rsplit(':').next().unwrap_or_default();
         Ok(format!("https://{}.vault.localhost:{port}", made.name))

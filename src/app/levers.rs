@@ -74,7 +74,8 @@ impl Whole {
         // A key that is still being made must be there to go along.
         directory.public_keys().await.map_err(failed)?;
         let draft = records.draft().await.map_err(failed)?;
-        let (vaults, directory) = (vaults.over(draft.records().clone()), directory.over(draft.records().clone()));
+        let (vaults, directory) =
+            (vaults.over(draft.records().clone()), directory.with_records(draft.records().clone()));
         self.plan.apply(&vaults, &directory, self.parts.clock.now()).await.map_err(|error| Trouble::Failed(error.0))?;
         self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
         let held = self.parts.timekeeper.hold().await;
@@ -86,7 +87,7 @@ impl Whole {
     async fn carry_over(&self, draft: &Draft) -> Result<(), Trouble> {
         let view = self.parts.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
-        for place in [Directory::issuer_place(), position_place()] {
+        for place in [Directory::issuer_store_key(), position_place()] {
             if let Some(entry) = view.get(&place).await.map_err(failed)? {
                 batch = batch.put(place, entry.value);
             }
@@ -106,7 +107,7 @@ impl Whole {
         let view = view.map_err(failed)?;
         let all = snapshot::gather(&view).await.map_err(failed)?;
         drop(view);
-        let (tenant, made) = (self.parts.directory.tenant(), self.parts.system.now().to_string());
+        let (tenant, made) = (self.parts.directory.tenant_id(), self.parts.system.now().to_string());
         let source = self.plan.backup_key.clone();
         blocking(move || {
             let key = source().map_err(keyless)?;
@@ -118,7 +119,7 @@ impl Whole {
     }
 
     async fn loaded(self, file: Vec<u8>) -> Result<(), Trouble> {
-        let (tenant, source) = (self.parts.directory.tenant(), self.plan.backup_key.clone());
+        let (tenant, source) = (self.parts.directory.tenant_id(), self.plan.backup_key.clone());
         let batches = blocking(move || {
             let key = source().map_err(keyless)?;
             snapshot::open(&file, tenant, &key).map_err(|error| match error {
@@ -150,9 +151,9 @@ impl Whole {
     async fn understood(&self, draft: &Draft) -> Result<(), String> {
         let records = draft.records();
         self.parts.vaults.over(records.clone()).all().await.map_err(|error| error.to_string())?;
-        let directory = self.parts.directory.over(records.clone());
+        let directory = self.parts.directory.with_records(records.clone());
         directory.identities().await.map_err(|error| error.to_string())?;
-        directory.kept_issuer().await.map_err(|error| error.to_string())?;
+        directory.check_recorded_issuer().await.map_err(|error| error.to_string())?;
         tasks::kept(records).await.map(drop).map_err(|error| error.to_string())
     }
 

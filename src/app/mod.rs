@@ -34,7 +34,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
-use crate::directory::{Directory, Strangers};
+use crate::directory::{Directory, UnknownIdentities};
 use crate::events::{self, Events, Terms};
 use crate::faults::Faults;
 use crate::http::Answer;
@@ -260,15 +260,29 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         (options.identity_header.unwrap_or_else(site::identity_header), ca.pem().to_owned());
     let leaves = site::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
-    let strangers =
-        if options.strict || options.listen.proxy.is_none() { Strangers::Refused } else { Strangers::MadeKnown };
-    if strangers == Strangers::Refused {
-        left_out_when_full(&parts.records, parts.directory.forget_strangers().await)?;
+    let unknown_identities = if options.strict || options.listen.proxy.is_none() {
+        UnknownIdentities::Reject
+    } else {
+        UnknownIdentities::AutoCreate
+    };
+    if unknown_identities == UnknownIdentities::Reject {
+        left_out_when_full(&parts.records, parts.directory.remove_auto_created().await)?;
     }
     let arc_keys = options.arc_keys;
-    let credentials = Credentials::open(parts.directory.clone(), strangers, &data.credentials())?;
-    let site =
-        Site { identity_header, ca_pem, leaves, faults, parts, plan, names, strangers, credentials, arc_keys, events };
+    let credentials = Credentials::open(parts.directory.clone(), unknown_identities, &data.credentials())?;
+    let site = Site {
+        identity_header,
+        ca_pem,
+        leaves,
+        faults,
+        parts,
+        plan,
+        names,
+        unknown_identities,
+        credentials,
+        arc_keys,
+        events,
+    };
     listen(site, data, sockets, options.takeover).await
 }
 

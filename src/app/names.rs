@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::Config;
-use crate::directory::Challenged;
+use crate::directory::IsChallengeResource;
 use crate::doors;
 use crate::http::authority::Authority;
 use crate::http::local::LocalNames;
@@ -86,7 +86,7 @@ impl Names {
 
     /// Says whether a challenge of this server can name a resource: the parent domain of a host that a vault answers on, with any
     /// port; and the management plane's own host, which clients are configured with.
-    pub(super) fn challenged(&self) -> Challenged {
+    pub(super) fn challenged(&self) -> IsChallengeResource {
         let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
         Arc::new(move |resource| {
             let Some(authority) = resource.strip_prefix("https://") else { return false };

@@ -12,7 +12,7 @@ use super::names::Names;
 use super::parts::{Parts, Plan};
 use super::ready::{Addresses, Facts, Ready};
 use super::{StartError, failed, faulty, hex, levers};
-use crate::directory::{Chosen, Resources, Strangers};
+use crate::directory::{IdentitySelector, Resources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::events::Events;
 use crate::faults::Faults;
@@ -33,7 +33,7 @@ pub(super) struct Site {
     pub(super) ca_pem: String,
     pub(super) leaves: Arc<Leaves>,
     pub(super) faults: Arc<Faults>,
-    pub(super) strangers: Strangers,
+    pub(super) unknown_identities: UnknownIdentities,
     pub(super) credentials: Credentials,
     pub(super) arc_keys: PathBuf,
     pub(super) events: Arc<Events>,
@@ -123,7 +123,7 @@ impl Site {
             directory: parts.directory.clone(),
             issuers: Arc::new(Issuers::new(parts.system.clone())),
             resources: Resources::new(self.names.challenged()),
-            strangers: self.strangers,
+            unknown_identities: self.unknown_identities,
             random: parts.random.clone(),
             clock: parts.system.clone(),
             limits: self.plan.limits.clone(),
@@ -140,7 +140,7 @@ impl Site {
         Arc::new(identity::Open::new(identity::IdentityDoor {
             directory: self.parts.directory.clone(),
             resources: Resources::new(self.names.challenged()),
-            strangers: self.strangers,
+            unknown_identities: self.unknown_identities,
             names: self.names.local(),
             identity_header: self.identity_header.clone(),
             random: self.parts.random.clone(),
@@ -191,12 +191,12 @@ impl Site {
     ) -> Result<Ready, StartError> {
         let directory = &self.parts.directory;
         let vaults = self.parts.vaults.all().await.map_err(failed)?;
-        let default = directory.choose(&Chosen::Default, Strangers::Refused).await.map_err(failed)?;
+        let default = directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await.map_err(failed)?;
         Ok(Ready::new(Facts {
             addresses,
             admin_key: data.admin_key.text().to_owned().into(),
             ca,
-            tenant: directory.tenant(),
+            tenant: directory.tenant_id(),
             vaults: vaults.iter().map(|vault| vault.name.clone()).collect(),
             default_vault: self.plan.default_vault.clone(),
             default_client: default.map(|identity| identity.client_id),

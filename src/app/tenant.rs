@@ -13,8 +13,8 @@ use crate::vault::Vaults;
 /// # Errors
 /// When it was made under another, with what to do; when it cannot be read.
 pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), StartError> {
-    let asked = directory.tenant();
-    let made_under = match directory.kept_tenant().await.map_err(failed)? {
+    let asked = directory.tenant_id();
+    let made_under = match directory.recorded_tenant().await.map_err(failed)? {
         Some(kept) => Some(kept),
         None => of_earlier_data(directory, vaults).await?,
     };
@@ -30,7 +30,7 @@ pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), 
 /// The tenant of data that does not name it, made by a version before this one: that of this start, or the default one, if an
 /// id was derived from it; that of this start, or else the first, that a vault's policy names. None when nothing speaks of any.
 async fn of_earlier_data(directory: &Directory, vaults: &Vaults) -> Result<Option<Uuid>, StartError> {
-    let asked = directory.tenant();
+    let asked = directory.tenant_id();
     let identities = directory.identities().await.map_err(failed)?;
     let is_of = |tenant: &Uuid| {
         identities.iter().any(|identity| identity.client_id == derived_client_id(*tenant, &identity.name))

@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::file::{ConfigError, wrong};
 use super::{derived, derived_client_id};
-use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, Federation, IdentityRecord, Tenant};
+use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityRecord, Tenant};
 
 /// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
 const LONGEST_NAME: usize = 128;
@@ -95,7 +95,7 @@ impl FileIdentity {
             groups: self.groups,
             certificates: self.certificates.iter().enumerate().map(certificate).collect::<Result<_, _>>()?,
             federated: self.federated.into_iter().map(FileFederation::agreed).collect(),
-            made_on_the_spot: false,
+            auto_created: false,
             name,
             order,
         })
@@ -123,9 +123,9 @@ impl FileIdentity {
 }
 
 impl FileFederation {
-    fn agreed(self) -> Federation {
+    fn agreed(self) -> FederatedCredential {
         let audience = self.audience.unwrap_or_else(|| EXCHANGE_AUDIENCE.to_owned());
-        Federation { issuer: self.issuer, subject: self.subject, audience }
+        FederatedCredential { issuer: self.issuer, subject: self.subject, audience }
     }
 }
 

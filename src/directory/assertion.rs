@@ -23,17 +23,17 @@ const SKEW: i64 = 300;
 const LONGEST: usize = 16 * 1024;
 
 /// The keys of another issuer (RFC 7517).
-pub type ForeignKeys = Arc<JwkSet>;
+pub type ExternalKeys = Arc<JwkSet>;
 
 /// Where the keys of other issuers come from.
-pub trait ForeignIssuers: Send + Sync {
+pub trait ExternalIssuers: Send + Sync {
     /// The keys that `issuer` (an `https` URL) signs with. `kid` is the one that is wanted: keys that are remembered and
     /// lack it are fetched again.
     fn keys(
         &self,
         issuer: &str,
         kid: Option<&str>,
-    ) -> Pin<Box<dyn Future<Output = Result<ForeignKeys, String>> + Send>>;
+    ) -> Pin<Box<dyn Future<Output = Result<ExternalKeys, String>> + Send>>;
 }
 
 /// An assertion, and what it says; nobody has checked the signature yet.

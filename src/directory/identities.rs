@@ -12,10 +12,10 @@ use crate::crypto::credential;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Key};
 
-/// The most identities that are made on the spot.
-const MADE_ON_THE_SPOT: usize = 1000;
-/// The longest ARM id, in bytes, of one that is made on the spot.
-const LONGEST_RESOURCE_ID: usize = 2048;
+/// The most identities that are created automatically.
+const MAX_AUTO_CREATED: usize = 1000;
+/// The longest ARM id, in bytes, of an automatically created identity.
+const MAX_RESOURCE_ID_BYTES: usize = 2048;
 
 /// An identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,17 +41,17 @@ pub struct IdentityRecord {
     pub certificates: Vec<String>,
     /// Whose tokens it signs in with.
     #[serde(default)]
-    pub federated: Vec<Federation>,
-    /// Whether it was made when somebody asked for it.
+    pub federated: Vec<FederatedCredential>,
+    /// Whether it was created by a token request instead of the configuration or the admin API.
     #[serde(default)]
-    pub made_on_the_spot: bool,
+    pub auto_created: bool,
     /// Its place in the configuration.
     pub order: usize,
 }
 
 /// Tokens of another issuer that stand for an identity (a federated identity credential).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Federation {
+pub struct FederatedCredential {
     /// Who signs them (`iss`): an `https` URL below which its OpenID configuration lies.
     pub issuer: String,
     /// Whom they speak of (`sub`).
@@ -121,18 +121,18 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// What becomes of an identity that nobody has configured, when a token is asked for it.
+/// The policy for a token request that names an identity which is not configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strangers {
-    /// It does not exist.
-    Refused,
-    /// It is made on the spot, as good as the default identity.
-    MadeKnown,
+pub enum UnknownIdentities {
+    /// The identity does not exist.
+    Reject,
+    /// The identity is created, a member of the default identity's group.
+    AutoCreate,
 }
 
-/// How a token request chooses its identity.
+/// How a token request selects its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Chosen {
+pub enum IdentitySelector {
     /// The system-assigned one, else the first.
     Default,
     /// By application id.
@@ -168,7 +168,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn named(&self, name: &str) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+    pub async fn find_by_name(&self, name: &str) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         Ok(self.identities().await?.into_iter().find(|identity| identity.name == name))
     }
 
@@ -176,24 +176,26 @@ impl Directory {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn choose(
+    pub async fn select(
         &self,
-        chosen: &Chosen,
-        strangers: Strangers,
+        chosen: &IdentitySelector,
+        unknown_identities: UnknownIdentities,
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let all = self.identities().await?;
         let found = match chosen {
-            Chosen::Default => self.default_of(&all),
-            Chosen::ClientId(id) => all.iter().find(|identity| is(identity.client_id, id)),
-            Chosen::ObjectId(id) => all.iter().find(|identity| is(identity.object_id, id)),
-            Chosen::ResourceId(id) => all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id)),
+            IdentitySelector::Default => self.default_of(&all),
+            IdentitySelector::ClientId(id) => all.iter().find(|identity| is(identity.client_id, id)),
+            IdentitySelector::ObjectId(id) => all.iter().find(|identity| is(identity.object_id, id)),
+            IdentitySelector::ResourceId(id) => {
+                all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id))
+            }
         };
-        match (found, strangers) {
+        match (found, unknown_identities) {
             // Elsewhere nobody knows those that were made for this machine's programs.
-            (Some(found), Strangers::Refused) if found.made_on_the_spot => Ok(None),
+            (Some(found), UnknownIdentities::Reject) if found.auto_created => Ok(None),
             (Some(found), _) => Ok(Some(found.clone())),
-            (None, Strangers::MadeKnown) => self.make_known(chosen, &all).await,
-            (None, Strangers::Refused) => Ok(None),
+            (None, UnknownIdentities::AutoCreate) => self.auto_create(chosen, &all).await,
+            (None, UnknownIdentities::Reject) => Ok(None),
         }
     }
 
@@ -201,10 +203,10 @@ impl Directory {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn forget_strangers(&self) -> Result<(), RecordError> {
+    pub async fn remove_auto_created(&self) -> Result<(), RecordError> {
         let forget = |view: View| async move {
             let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
-            let made = all.iter().filter(|identity| identity.made_on_the_spot);
+            let made = all.iter().filter(|identity| identity.auto_created);
             let batch = made.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
             Ok::<_, RecordError>(Change { batch, answer: () })
         };
@@ -213,9 +215,9 @@ impl Directory {
 
     /// Makes the identity that `chosen` means, with the grants of the default identity; none when no identity can be
     /// called so, or when too many were made already.
-    async fn make_known(
+    async fn auto_create(
         &self,
-        chosen: &Chosen,
+        chosen: &IdentitySelector,
         all: &[Arc<IdentityRecord>],
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let Some(identity) = self.stranger(chosen, all) else { return Ok(None) };
@@ -225,7 +227,7 @@ impl Directory {
             Err(AddRefusal::Taken { .. }) => {}
             Err(AddRefusal::Removed) => return Ok(None),
             Err(AddRefusal::TooMany) => {
-                let limit = MADE_ON_THE_SPOT;
+                let limit = MAX_AUTO_CREATED;
                 tracing::warn!(limit, "so many identities were made on the spot; one more is refused");
                 return Ok(None);
             }
@@ -235,20 +237,20 @@ impl Directory {
     }
 
     /// Ids that are not given follow from the one that is, so that they are the same in every run.
-    fn stranger(&self, chosen: &Chosen, all: &[Arc<IdentityRecord>]) -> Option<IdentityRecord> {
+    fn stranger(&self, chosen: &IdentitySelector, all: &[Arc<IdentityRecord>]) -> Option<IdentityRecord> {
         let given = |id: &str| Uuid::parse_str(id).ok().filter(|id| !id.is_nil());
         let (what, client, object, resource) = match chosen {
-            Chosen::Default => return None,
-            Chosen::ClientId(id) => (id, Some(given(id)?), None, None),
-            Chosen::ObjectId(id) => (id, None, Some(given(id)?), None),
-            Chosen::ResourceId(id) if id.starts_with('/') && id.len() <= LONGEST_RESOURCE_ID => {
+            IdentitySelector::Default => return None,
+            IdentitySelector::ClientId(id) => (id, Some(given(id)?), None, None),
+            IdentitySelector::ObjectId(id) => (id, None, Some(given(id)?), None),
+            IdentitySelector::ResourceId(id) if id.starts_with('/') && id.len() <= MAX_RESOURCE_ID_BYTES => {
                 (id, None, None, Some(id.clone()))
             }
-            Chosen::ResourceId(_) => return None,
+            IdentitySelector::ResourceId(_) => return None,
         };
         // However an id is spelled, it is the same one.
         let what = given(what).map_or_else(|| what.to_ascii_lowercase(), |id| id.to_string());
-        let derived = |kind: &str| Uuid::new_v5(&self.tenant(), format!("{kind}:{what}").as_bytes());
+        let derived = |kind: &str| Uuid::new_v5(&self.tenant_id(), format!("{kind}:{what}").as_bytes());
         let client_id = client.unwrap_or_else(|| derived("client"));
         let name = format!("made-on-the-spot-{client_id}");
         Some(IdentityRecord {
@@ -256,7 +258,7 @@ impl Directory {
             object_id: object.unwrap_or_else(|| derived("object")),
             resource_id: resource.unwrap_or_else(|| self.resource_id(&name)),
             groups: self.default_of(all).map(|default| default.object_id).into_iter().collect(),
-            made_on_the_spot: true,
+            auto_created: true,
             name,
             ..IdentityRecord::default()
         })
@@ -275,7 +277,7 @@ impl Directory {
         let mut candidates: Vec<_> = all.iter().filter(|identity| place(identity).is_some()).collect();
         candidates.sort_by_key(|identity| place(identity));
         if candidates.is_empty() {
-            candidates = all.iter().filter(|identity| !identity.made_on_the_spot).collect();
+            candidates = all.iter().filter(|identity| !identity.auto_created).collect();
         }
         candidates.iter().find(|identity| identity.system_assigned).or(candidates.first()).copied()
     }
@@ -305,12 +307,12 @@ impl Directory {
             return Err(AddRefusal::Taken { by: twin.name.clone() });
         }
         let marks = removed(identity);
-        if identity.made_on_the_spot {
+        if identity.auto_created {
             may_be_made(view, &marks, &all).await?;
         }
         let order = all.iter().map(|other| other.order + 1).max().unwrap_or_default();
         let key = key_of(identity.object_id);
-        let batch = marks.into_iter().fold(Batch::default(), |batch, mark| match identity.made_on_the_spot {
+        let batch = marks.into_iter().fold(Batch::default(), |batch, mark| match identity.auto_created {
             true => batch.expect(mark, 0),
             false => batch.delete(mark),
         });
@@ -323,7 +325,7 @@ impl Directory {
     /// # Errors
     /// What the store reports.
     pub async fn remove(&self, name: &str) -> Result<bool, RecordError> {
-        let Some(identity) = self.named(name).await? else { return Ok(false) };
+        let Some(identity) = self.find_by_name(name).await? else { return Ok(false) };
         let (key, marks) = (&key_of(identity.object_id), &removed(&identity));
         let taking = |view: View| async move {
             let there = view.revision_of(key).await?;
@@ -361,8 +363,8 @@ async fn may_be_made(view: &View, marks: &[Key], all: &[Arc<IdentityRecord>]) ->
             return Err(AddRefusal::Removed);
         }
     }
-    let made = all.iter().filter(|other| other.made_on_the_spot).count();
-    if made < MADE_ON_THE_SPOT { Ok(()) } else { Err(AddRefusal::TooMany) }
+    let made = all.iter().filter(|other| other.auto_created).count();
+    if made < MAX_AUTO_CREATED { Ok(()) } else { Err(AddRefusal::TooMany) }
 }
 
 /// Where it is marked that an identity of these ids was taken away.

@@ -255,7 +255,7 @@ impl Directory {
     ///
     /// # Errors
     /// When they cannot.
-    pub async fn kept_issuer(&self) -> Result<(), IssuerError> {
+    pub async fn check_recorded_issuer(&self) -> Result<(), IssuerError> {
         match self.kept().await? {
             Some(record) => record.keys().map(drop),
             None => Ok(()),

@@ -4,7 +4,7 @@
 mod assertion;
 mod identities;
 mod issuer;
-mod kept_tenant;
+mod recorded_tenant;
 mod resource;
 mod sign_in;
 mod signing;
@@ -17,12 +17,14 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::records::{Degraded, Records};
 
-pub use assertion::{ForeignIssuers, ForeignKeys};
-pub use identities::{AddRefusal, Chosen, ClientSecret, Federation, IdentityRecord, Strangers};
+pub use assertion::{ExternalIssuers, ExternalKeys};
+pub use identities::{
+    AddRefusal, ClientSecret, FederatedCredential, IdentityRecord, IdentitySelector, UnknownIdentities,
+};
 pub use issuer::{IssuerError, PublicKey};
-pub use resource::{Challenged, Resources, no_such_resource};
-pub use sign_in::{CredentialKind, Proof, SignIn, SignInRefusal};
-pub use token::{Claims, EXCHANGE_AUDIENCE, Grant, Issued, TokenRefusal};
+pub use resource::{IsChallengeResource, Resources, no_such_resource};
+pub use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
+pub use token::{Claims, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
 
 use issuer::Issuer;
 
@@ -81,17 +83,17 @@ impl Directory {
     }
 
     /// The same tenant over other records: a draft that is to replace these.
-    pub fn over(&self, records: Records) -> Self {
+    pub fn with_records(&self, records: Records) -> Self {
         Self::new(self.inner.tenant, records, self.inner.clock.clone(), 1)
     }
 
     /// The tenant's id.
-    pub fn tenant(&self) -> Uuid {
+    pub fn tenant_id(&self) -> Uuid {
         self.inner.tenant.id
     }
 
     /// The tenant and its subscription.
-    pub fn about(&self) -> Tenant {
+    pub fn tenant(&self) -> Tenant {
         self.inner.tenant
     }
 
@@ -101,7 +103,7 @@ impl Directory {
     }
 
     /// Where the issuer's key lies among the records: what keeps tokens good when everything else is replaced.
-    pub fn issuer_place() -> crate::store::Key {
+    pub fn issuer_store_key() -> crate::store::Key {
         issuer::place()
     }
 

@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::assertion::{Assertion, ForeignIssuers};
+use super::assertion::{Assertion, ExternalIssuers};
 use super::issuer::NotSigned;
 use super::token::{EXCHANGE_AUDIENCE, FederatedClaims};
-use super::{Chosen, ClientSecret, Directory, IdentityRecord, Strangers};
+use super::{ClientSecret, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::records::RecordError;
 
 /// The secret of the built-in identity: everybody knows it, so it is good on this machine alone.
 const WELL_KNOWN_SECRET: &str = "keyhaven";
 
 /// What an application brings. It has no `Debug`: whoever has it is somebody.
-pub enum Proof {
+pub enum ClientCredential {
     /// A client secret.
     Secret(Zeroizing<String>),
     /// A signed token (RFC 7523).
@@ -24,15 +24,15 @@ pub enum Proof {
 }
 
 /// An application that asks to sign in.
-pub struct SignIn<'a> {
+pub struct SignInRequest<'a> {
     /// The application id it gives.
     pub client_id: &'a str,
     /// What it brings.
-    pub proof: &'a Proof,
+    pub proof: &'a ClientCredential,
     /// What an assertion of its own must be for: the addresses it is sent to.
     pub audiences: &'a [String],
     /// What becomes of applications that nobody has configured.
-    pub strangers: Strangers,
+    pub unknown_identities: UnknownIdentities,
     /// Whether it asks from this machine.
     pub near: bool,
 }
@@ -107,18 +107,18 @@ impl From<RecordError> for SignInRefusal {
 
 impl Directory {
     /// Takes `secret` as every application's, for as long as this directory lives; the first one holds.
-    pub fn accept_secret(&self, secret: ClientSecret) {
+    pub fn accept_placeholder_secret(&self, secret: ClientSecret) {
         let _ = self.inner.accepted.secret.set(secret);
     }
 
     /// Takes a certificate (DER in base64) as every application's, for as long as this directory lives; the first one holds.
-    pub fn accept_certificate(&self, certificate: String) {
+    pub fn accept_placeholder_certificate(&self, certificate: String) {
         let _ = self.inner.accepted.certificate.set(certificate);
     }
 
     /// Lets the application `client_id` sign in with anything, as an unconfigured one does, where those are accepted: a
     /// program takes the id from its environment and brings a secret of its own. The first one holds.
-    pub fn trust_any_credential_of(&self, client_id: Uuid) {
+    pub fn accept_any_credential_of(&self, client_id: Uuid) {
         let _ = self.inner.accepted.trusted.set(client_id);
     }
 
@@ -128,12 +128,12 @@ impl Directory {
     /// The first thing that does not hold.
     pub async fn sign_in(
         &self,
-        asked: &SignIn<'_>,
-        foreign: &dyn ForeignIssuers,
+        asked: &SignInRequest<'_>,
+        foreign: &dyn ExternalIssuers,
     ) -> Result<Arc<IdentityRecord>, SignInRefusal> {
-        let welcome = asked.strangers == Strangers::MadeKnown;
-        let chosen = Chosen::ClientId(asked.client_id.to_owned());
-        match self.choose(&chosen, Strangers::Refused).await? {
+        let welcome = asked.unknown_identities == UnknownIdentities::AutoCreate;
+        let chosen = IdentitySelector::ClientId(asked.client_id.to_owned());
+        match self.select(&chosen, UnknownIdentities::Reject).await? {
             Some(identity) => {
                 let is_trusted = self.inner.accepted.trusted.get() == Some(&identity.client_id);
                 let trusting = welcome && (is_trusted || identity.has_no_credentials());
@@ -146,30 +146,32 @@ impl Directory {
             }
             None if welcome => {
                 self.plausible(asked.proof)?;
-                self.choose(&chosen, asked.strangers).await?.ok_or(SignInRefusal::NoSuchApplication)
+                self.select(&chosen, asked.unknown_identities).await?.ok_or(SignInRefusal::NoSuchApplication)
             }
             None => Err(SignInRefusal::NoSuchApplication),
         }
     }
 
     /// Whether real credentials, which nobody here can check, look like ones.
-    fn plausible(&self, proof: &Proof) -> Result<(), SignInRefusal> {
+    fn plausible(&self, proof: &ClientCredential) -> Result<(), SignInRefusal> {
         match proof {
-            Proof::Secret(secret) if secret.is_empty() => Err(SignInRefusal::WrongSecret),
-            Proof::Secret(_) => Ok(()),
-            Proof::Assertion(token) => Assertion::parse(token)?.is_timely(self.inner.clock.now().unix()),
+            ClientCredential::Secret(secret) if secret.is_empty() => Err(SignInRefusal::WrongSecret),
+            ClientCredential::Secret(_) => Ok(()),
+            ClientCredential::Assertion(token) => Assertion::parse(token)?.is_timely(self.inner.clock.now().unix()),
         }
     }
 
     async fn proven(
         &self,
         identity: &IdentityRecord,
-        asked: &SignIn<'_>,
-        foreign: &dyn ForeignIssuers,
+        asked: &SignInRequest<'_>,
+        foreign: &dyn ExternalIssuers,
     ) -> Result<(), SignInRefusal> {
         match asked.proof {
-            Proof::Secret(secret) => self.has_secret(identity, secret, asked.near),
-            Proof::Assertion(token) => self.is_asserted(identity, &Assertion::parse(token)?, asked, foreign).await,
+            ClientCredential::Secret(secret) => self.has_secret(identity, secret, asked.near),
+            ClientCredential::Assertion(token) => {
+                self.is_asserted(identity, &Assertion::parse(token)?, asked, foreign).await
+            }
         }
     }
 
@@ -187,8 +189,8 @@ impl Directory {
         &self,
         identity: &IdentityRecord,
         assertion: &Assertion<'_>,
-        asked: &SignIn<'_>,
-        foreign: &dyn ForeignIssuers,
+        asked: &SignInRequest<'_>,
+        foreign: &dyn ExternalIssuers,
     ) -> Result<(), SignInRefusal> {
         assertion.is_timely(self.inner.clock.now().unix())?;
         let (own_id, claims) = (identity.client_id.to_string(), &assertion.claims);
@@ -206,7 +208,7 @@ impl Directory {
         &self,
         identity: &IdentityRecord,
         assertion: &Assertion<'_>,
-        asked: &SignIn<'_>,
+        asked: &SignInRequest<'_>,
     ) -> Result<(), SignInRefusal> {
         if !assertion.claims.sub.eq_ignore_ascii_case(&assertion.claims.iss) {
             return Err(SignInRefusal::OtherSubject(assertion.claims.sub.clone()));
@@ -218,8 +220,8 @@ impl Directory {
     }
 
     /// Signed by this server: `identity token --federated`.
-    fn is_ours(&self, own_id: &str, proof: &Proof) -> Result<(), SignInRefusal> {
-        let Proof::Assertion(token) = proof else { return Err(SignInRefusal::Malformed) };
+    fn is_ours(&self, own_id: &str, proof: &ClientCredential) -> Result<(), SignInRefusal> {
+        let ClientCredential::Assertion(token) = proof else { return Err(SignInRefusal::Malformed) };
         match self.inner.issuer.claims::<FederatedClaims>(token.trim()) {
             Ok(claims) if claims.aud != EXCHANGE_AUDIENCE => Err(SignInRefusal::Audience(claims.aud)),
             Ok(claims) if claims.sub != own_id => {
@@ -237,7 +239,7 @@ impl Directory {
         &self,
         identity: &IdentityRecord,
         assertion: &Assertion<'_>,
-        foreign: &dyn ForeignIssuers,
+        foreign: &dyn ExternalIssuers,
     ) -> Result<(), SignInRefusal> {
         let (issuer, subject) = (&assertion.claims.iss, &assertion.claims.sub);
         let trusts = identity.federated.iter().find(|entry| entry.issuer == *issuer && entry.subject == *subject);

@@ -52,14 +52,14 @@ pub struct Claims {
     pub xms_mirid: Option<String>,
 }
 
-/// By what an identity came to its token.
+/// How a client authenticated for its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// It is managed: whoever can reach the identity listener has it.
-    Managed,
+pub enum ClientAuthentication {
+    /// A managed identity: every program that can reach the identity listener has it.
+    ManagedIdentity,
     /// A client secret.
     Secret,
-    /// An assertion: signed with a certificate, or by another issuer.
+    /// An assertion, signed with a certificate or by another issuer (RFC 7523).
     Assertion,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct FederatedClaims {
 }
 
 /// A token and what its receiver must know about it. Whoever has it is somebody, so it has no `Debug`.
-pub struct Issued {
+pub struct IssuedToken {
     /// The token.
     pub access_token: String,
     /// The application id it was given to.
@@ -116,19 +116,24 @@ impl Directory {
     ///
     /// # Errors
     /// When the issuer's key never came to be.
-    pub async fn issue(&self, identity: &IdentityRecord, resource: &str, by: Grant) -> Result<Issued, IssuerError> {
+    pub async fn issue(
+        &self,
+        identity: &IdentityRecord,
+        resource: &str,
+        by: ClientAuthentication,
+    ) -> Result<IssuedToken, IssuerError> {
         let now = self.inner.clock.now().unix();
         let claims = self.claims(identity, resource, by, now);
         let access_token = self.sign(&claims).await?;
         let client_id = identity.client_id;
-        Ok(Issued { access_token, client_id, expires_in: LIFETIME, not_before: now, expires_on: claims.exp })
+        Ok(IssuedToken { access_token, client_id, expires_in: LIFETIME, not_before: now, expires_on: claims.exp })
     }
 
     /// A token that says who `identity` is, to be exchanged for an access token (workload identity); good for a day.
     ///
     /// # Errors
     /// When the issuer's key never came to be.
-    pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<Issued, IssuerError> {
+    pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<IssuedToken, IssuerError> {
         let (now, client_id) = (self.inner.clock.now().unix(), identity.client_id);
         let claims = FederatedClaims {
             iss: self.federated_issuer(),
@@ -139,7 +144,13 @@ impl Directory {
             exp: now + FEDERATED_LIFETIME,
         };
         let access_token = self.sign(&claims).await?;
-        Ok(Issued { access_token, client_id, expires_in: FEDERATED_LIFETIME, not_before: now, expires_on: claims.exp })
+        Ok(IssuedToken {
+            access_token,
+            client_id,
+            expires_in: FEDERATED_LIFETIME,
+            not_before: now,
+            expires_on: claims.exp,
+        })
     }
 
     /// Whether `token` is a federated token of this server's that is good for half its life at the least.
@@ -151,7 +162,7 @@ impl Directory {
 
     /// Who signs federated tokens: no issuer of access tokens, so that neither stands in for the other.
     pub(super) fn federated_issuer(&self) -> String {
-        format!("https://login.localhost/{}/federated", self.tenant())
+        format!("https://login.localhost/{}/federated", self.tenant_id())
     }
 
     /// Who holds `token`, if it was issued here, is good now, is for one of `audiences` (compared without
@@ -174,7 +185,7 @@ impl Directory {
 
     fn check(&self, claims: &Arc<Claims>, audiences: &[&str]) -> Result<(), TokenRefusal> {
         let now = self.inner.clock.now().unix();
-        if claims.iss != self.issuer() || claims.tid != self.tenant() {
+        if claims.iss != self.issuer() || claims.tid != self.tenant_id() {
             return Err(TokenRefusal::Issuer(claims.iss.clone()));
         }
         if !audiences.iter().any(|audience| trimmed(audience).eq_ignore_ascii_case(trimmed(&claims.aud))) {
@@ -189,7 +200,7 @@ impl Directory {
         Ok(())
     }
 
-    fn claims(&self, identity: &IdentityRecord, resource: &str, by: Grant, now: i64) -> Claims {
+    fn claims(&self, identity: &IdentityRecord, resource: &str, by: ClientAuthentication, now: i64) -> Claims {
         Claims {
             aud: resource.to_owned(),
             iss: self.issuer().to_owned(),
@@ -201,18 +212,18 @@ impl Directory {
             idtyp: "app".to_owned(),
             oid: identity.object_id,
             sub: identity.object_id,
-            tid: self.tenant(),
+            tid: self.tenant_id(),
             ver: "1.0".to_owned(),
             appidacr: by.appidacr(),
-            xms_mirid: (by == Grant::Managed).then(|| identity.resource_id.clone()),
+            xms_mirid: (by == ClientAuthentication::ManagedIdentity).then(|| identity.resource_id.clone()),
         }
     }
 }
 
-impl Grant {
+impl ClientAuthentication {
     fn appidacr(self) -> Option<String> {
         match self {
-            Self::Managed => None,
+            Self::ManagedIdentity => None,
             Self::Secret => Some("1".to_owned()),
             Self::Assertion => Some("2".to_owned()),
         }
@@ -278,16 +289,18 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_key_is_told_at_once_and_to_everybody() {
         let (one, store, clock) = world().await;
-        let token = one.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        let token = one.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         store.commit(crate::store::Batch::default().put("issuer/current", b"{}".to_vec())).await.unwrap();
-        let tenant = Tenant { id: one.tenant(), subscription: Uuid::nil() };
+        let tenant = Tenant { id: one.tenant_id(), subscription: Uuid::nil() };
         let again = Directory::new(tenant, Records::new(store), clock, 10);
         assert_eq!(again.issuer_failure(), None);
         assert!(again.prepare_issuer(&Pool::start(1, 10)).await.is_err());
         assert!(again.issuer_failure().is_some());
-        let asked =
-            tokio::time::timeout(std::time::Duration::from_secs(5), again.issue(&someone(), HERE, Grant::Managed))
-                .await;
+        let asked = tokio::time::timeout(
+            std::time::Duration::from_secs(5),
+            again.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity),
+        )
+        .await;
         assert!(asked.unwrap().is_err(), "nobody waits for a key that never comes");
         let checked = again.authenticate(&token, &[HERE]).await;
         assert!(matches!(checked, Err(TokenRefusal::Record(_))), "{checked:?}");
@@ -296,7 +309,8 @@ mod tests {
     #[tokio::test]
     async fn a_token_is_good_from_its_first_second_to_the_one_before_its_last() {
         let (directory, _, clock) = world().await;
-        let token = directory.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        let token =
+            directory.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         let ask = async || directory.authenticate(&token, &[HERE]).await;
         assert_eq!(ask().await.unwrap().object_id, someone().object_id);
         clock.put(Timestamp::from_unix(999_999));
@@ -316,7 +330,11 @@ mod tests {
             ("https://vault.azure.net.example", false),
             ("https://vault.azure.net:8443", false),
         ] {
-            let token = directory.issue(&someone(), resource, Grant::Managed).await.unwrap().access_token;
+            let token = directory
+                .issue(&someone(), resource, ClientAuthentication::ManagedIdentity)
+                .await
+                .unwrap()
+                .access_token;
             assert_eq!(directory.authenticate(&token, &[HERE]).await.is_ok(), good, "{resource}");
         }
     }
@@ -325,7 +343,7 @@ mod tests {
     async fn a_token_of_somebody_who_does_not_exist_is_refused() {
         let (directory, ..) = world().await;
         let stranger = IdentityRecord { object_id: Uuid::from_u128(7), ..someone() };
-        let token = directory.issue(&stranger, HERE, Grant::Managed).await.unwrap().access_token;
+        let token = directory.issue(&stranger, HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         let refused = directory.authenticate(&token, &[HERE]).await;
         assert!(matches!(refused, Err(TokenRefusal::NoSuchIdentity(id)) if id == stranger.object_id));
     }
@@ -334,7 +352,7 @@ mod tests {
     async fn a_token_of_another_tenant_is_refused_though_its_key_is_ours() {
         let (directory, store, clock) = world().await;
         let other = self::directory(8, &store, &clock).await;
-        let token = other.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        let token = other.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         let refused = directory.authenticate(&token, &[HERE]).await;
         assert!(matches!(refused, Err(TokenRefusal::Issuer(found)) if found == other.issuer()));
     }
@@ -353,7 +371,8 @@ mod tests {
         let due = directory.prepare_issuer(&pool).await.unwrap();
         assert_eq!(due, 1_000_000 + 30 * 86_400);
         clock.put(Timestamp::from_unix(due - 1));
-        let token = directory.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        let token =
+            directory.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         let federated = directory.federated_token(&someone()).await.unwrap().access_token;
         assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), due, "not a second early");
         let before = directory.public_keys().await.unwrap();
@@ -384,7 +403,8 @@ mod tests {
         let broken = Pool::start(1, 10);
         broken.stop();
         assert_eq!(directory.prepare_issuer(&broken).await.unwrap(), due + 60, "it is tried again after a minute");
-        let token = directory.issue(&someone(), HERE, Grant::Managed).await.unwrap().access_token;
+        let token =
+            directory.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         assert!(directory.authenticate(&token, &[HERE]).await.is_ok());
         assert_eq!(directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap(), due + 30 * 86_400);
         assert!(directory.authenticate(&token, &[HERE]).await.is_ok());

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::variables::pairs;
 use super::{Running, StartError, Variables, failed};
-use crate::directory::{Chosen, ClientSecret, CredentialKind, Directory, IdentityRecord, Strangers};
+use crate::directory::{ClientSecret, CredentialKind, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::doors::admin::{self, Trouble};
 use crate::http::BoxFuture;
 
@@ -37,7 +37,7 @@ pub struct Credentials {
 
 struct Inner {
     directory: Directory,
-    strangers: Strangers,
+    unknown_identities: UnknownIdentities,
     dir: PathBuf,
     secret: OnceCell<Zeroizing<String>>,
     certificate: OnceCell<PathBuf>,
@@ -45,18 +45,22 @@ struct Inner {
 
 impl Credentials {
     /// Those whose files lie in `dir`, which need not exist; the ones that are there go on being good.
-    pub(super) fn open(directory: Directory, strangers: Strangers, dir: &Path) -> Result<Self, StartError> {
+    pub(super) fn open(
+        directory: Directory,
+        unknown_identities: UnknownIdentities,
+        dir: &Path,
+    ) -> Result<Self, StartError> {
         let dir = std::path::absolute(dir).map_err(failed)?;
         let (secret, certificate) = (kept::secret(&dir), kept::certificate(&dir));
         if let Some(secret) = &secret {
-            directory.accept_secret(ClientSecret::new(secret.to_string()));
+            directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
         }
         let certificate = certificate.map(|(path, der)| {
-            directory.accept_certificate(der);
+            directory.accept_placeholder_certificate(der);
             path
         });
         let (secret, certificate) = (OnceCell::new_with(secret), OnceCell::new_with(certificate));
-        Ok(Self { inner: Arc::new(Inner { directory, strangers, dir, secret, certificate }) })
+        Ok(Self { inner: Arc::new(Inner { directory, unknown_identities, dir, secret, certificate }) })
     }
 
     /// A client secret that signs any application in.
@@ -68,7 +72,7 @@ impl Credentials {
             let secret = kept::new_secret();
             let (path, text) = (kept::secret_path(&self.inner.dir), secret.clone());
             blocking(move || kept::keep(&path, text.as_bytes())).await?;
-            self.inner.directory.accept_secret(ClientSecret::new(secret.to_string()));
+            self.inner.directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
             Ok::<_, StartError>(secret)
         });
         secret.await.cloned()
@@ -87,7 +91,7 @@ impl Credentials {
                 Ok((path, der))
             })
             .await?;
-            self.inner.directory.accept_certificate(der);
+            self.inner.directory.accept_placeholder_certificate(der);
             Ok::<_, StartError>(path)
         });
         made.await.cloned()
@@ -115,7 +119,7 @@ impl Credentials {
             CredentialKind::ClientCertificate => self.certificate().await?.display().to_string(),
         };
         Ok(pairs([
-            ("AZURE_TENANT_ID", self.inner.directory.tenant().to_string()),
+            ("AZURE_TENANT_ID", self.inner.directory.tenant_id().to_string()),
             ("AZURE_CLIENT_ID", identity.client_id.to_string()),
             (variable_of(kind), value),
         ]))
@@ -140,7 +144,7 @@ impl Credentials {
                 continue;
             }
             // A file that was left behind makes no identity: the store may have been reset or replaced meanwhile.
-            if let Some(identity) = self.choose(&client_id.to_string(), Strangers::Refused).await? {
+            if let Some(identity) = self.choose(&client_id.to_string(), UnknownIdentities::Reject).await? {
                 self.federated_token(&identity).await?;
             }
         }
@@ -152,12 +156,16 @@ impl Credentials {
     /// # Errors
     /// When the store fails.
     pub async fn identity(&self, client_id: &str) -> Result<Option<Arc<IdentityRecord>>, StartError> {
-        self.choose(client_id, self.inner.strangers).await
+        self.choose(client_id, self.inner.unknown_identities).await
     }
 
-    async fn choose(&self, client_id: &str, strangers: Strangers) -> Result<Option<Arc<IdentityRecord>>, StartError> {
-        let chosen = Chosen::ClientId(client_id.to_owned());
-        self.inner.directory.choose(&chosen, strangers).await.map_err(failed)
+    async fn choose(
+        &self,
+        client_id: &str,
+        unknown_identities: UnknownIdentities,
+    ) -> Result<Option<Arc<IdentityRecord>>, StartError> {
+        let chosen = IdentitySelector::ClientId(client_id.to_owned());
+        self.inner.directory.select(&chosen, unknown_identities).await.map_err(failed)
     }
 }
 

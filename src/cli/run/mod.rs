@@ -110,7 +110,7 @@ impl Run {
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
         // The command may bring a secret of its own for the id that it finds in its environment.
         if let Some(client_id) = running.ready.env.get("AZURE_CLIENT_ID").and_then(|id| Uuid::parse_str(id).ok()) {
-            running.directory().trust_any_credential_of(client_id);
+            running.directory().accept_any_credential_of(client_id);
         }
         let placeholders = match self.keep_secrets {
             true => None,
@@ -165,7 +165,7 @@ impl Run {
 /// The client id of the identity called `name`.
 async fn client_id(running: &Running, name: &str) -> Result<String, Failure> {
     let directory = running.directory();
-    if let Some(identity) = directory.named(name).await.map_err(Failure::failed)? {
+    if let Some(identity) = directory.find_by_name(name).await.map_err(Failure::failed)? {
         return Ok(identity.client_id.to_string());
     }
     let all = directory.identities().await.map_err(Failure::failed)?;

@@ -9,17 +9,17 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 /// Says whether a challenge of this server can name a resource.
-pub type Challenged = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+pub type IsChallengeResource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The resources that tokens are given for. Cheap to clone.
 #[derive(Clone)]
 pub struct Resources {
-    challenged: Challenged,
+    challenged: IsChallengeResource,
 }
 
 impl Resources {
     /// The cloud's and applications, besides what is `challenged`.
-    pub fn new(challenged: Challenged) -> Self {
+    pub fn new(challenged: IsChallengeResource) -> Self {
         Self { challenged }
     }
 

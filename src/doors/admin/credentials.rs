@@ -43,7 +43,7 @@ struct CredentialGiven {
 pub(super) async fn credential(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
     let asked: CredentialAsked = input::object(&door, body).await?;
     let name = params.get("name");
-    let found = door.directory.named(name).await.map_err(|error| failed(&error.to_string()))?;
+    let found = door.directory.find_by_name(name).await.map_err(|error| failed(&error.to_string()))?;
     let identity = found.ok_or_else(|| absent(name))?;
     let variables = door.credentials.variables(identity, asked.kind).await?;
     Ok(body::json(StatusCode::OK, &CredentialGiven { variables }))

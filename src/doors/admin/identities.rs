@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::input::{self, bad};
 use super::{AdminDoor, conflict, failed, guarded};
 use crate::config::entry;
-use crate::directory::{AddRefusal, Grant, IdentityRecord};
+use crate::directory::{AddRefusal, ClientAuthentication, IdentityRecord};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
@@ -45,7 +45,7 @@ pub(super) async fn list(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
 /// Adds an identity: an entry of the file's `identities`.
 pub(super) async fn add(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
     let bytes = input::read(body, &door.limits).await?;
-    let identity = entry::identity(&bytes, door.directory.about(), 0).map_err(|error| bad(error.to_string()))?;
+    let identity = entry::identity(&bytes, door.directory.tenant(), 0).map_err(|error| bad(error.to_string()))?;
     match door.directory.add(&identity).await {
         Ok(()) => Ok(body::json(StatusCode::CREATED, &Shown::of(&identity))),
         Err(AddRefusal::Taken { by }) => Err(conflict(format!("the identity '{by}' has the same name or an id of it"))),
@@ -88,11 +88,11 @@ pub(super) async fn token(door: Arc<AdminDoor>, params: Params, body: Incoming) 
     }
     let resource = asked.resource.as_deref().unwrap_or("https://vault.azure.net");
     let name = params.get("name");
-    let found = door.directory.named(name).await.map_err(|error| failed(&error.to_string()))?;
+    let found = door.directory.find_by_name(name).await.map_err(|error| failed(&error.to_string()))?;
     let identity = found.ok_or_else(|| absent(name))?;
     let issued = match asked.federated {
         true => door.directory.federated_token(&identity).await,
-        false => door.directory.issue(&identity, resource, Grant::Managed).await,
+        false => door.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await,
     };
     let issued = issued.map_err(|error| failed(&error.to_string()))?;
     let given = TokenGiven { access_token: issued.access_token, expires_on: issued.expires_on };

@@ -192,7 +192,7 @@ impl Open {
 
 impl AdminDoor {
     fn tenant(&self) -> Uuid {
-        self.directory.tenant()
+        self.directory.tenant_id()
     }
 }
 

@@ -87,7 +87,7 @@ impl Open {
 impl ArmDoor {
     /// Any identity of the tenant may ask what there is here.
     async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<(), ApiError> {
-        let tenant = self.directory.tenant();
+        let tenant = self.directory.tenant_id();
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token =
             given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

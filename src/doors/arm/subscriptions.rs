@@ -45,7 +45,7 @@ struct Count {
 
 /// `GET /subscriptions` (Microsoft.Resources, 2022-12-01).
 pub(super) fn list(door: &ArmDoor) -> Response {
-    let tenant = door.directory.about();
+    let tenant = door.directory.tenant();
     let policies = Policies {
         location_placement_id: "Public_2014-09-01",
         quota_id: "PayAsYouGo_2014-09-01",

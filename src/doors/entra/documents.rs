@@ -42,7 +42,7 @@ pub(super) fn configuration(door: &EntraDoor, asked: &Asked, version: &str) -> R
     let issuer = match (form, version) {
         (Form::Adfs, _) => base.clone(),
         (Form::Tenant, "") => door.directory.issuer().to_owned(),
-        (Form::Tenant, _) => format!("https://{}/{}/v2.0", asked.authority, door.directory.tenant()),
+        (Form::Tenant, _) => format!("https://{}/{}/v2.0", asked.authority, door.directory.tenant_id()),
     };
     Ok(json(&Configuration {
         token_endpoint: format!("{base}/oauth2/{version}token"),

@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
-use crate::directory::{Directory, ForeignIssuers, Resources, Strangers};
+use crate::directory::{Directory, ExternalIssuers, Resources, UnknownIdentities};
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
@@ -63,11 +63,11 @@ pub struct EntraDoor {
     /// The tenant.
     pub directory: Directory,
     /// Where the keys of issuers that identities are federated with come from.
-    pub issuers: Arc<dyn ForeignIssuers>,
+    pub issuers: Arc<dyn ExternalIssuers>,
     /// What tokens are given for.
     pub resources: Resources,
     /// What becomes of applications that nobody has configured and that ask from this machine.
-    pub strangers: Strangers,
+    pub unknown_identities: UnknownIdentities,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
     /// The system clock.

@@ -20,7 +20,7 @@ pub(super) enum Form {
 pub(super) fn form(door: &EntraDoor, asked: &Asked) -> Result<Form, Refusal> {
     let text = asked.tenant.as_str();
     if let Ok(id) = Uuid::parse_str(text) {
-        return if id == door.directory.tenant() { Ok(Form::Tenant) } else { Err(other(door, text)) };
+        return if id == door.directory.tenant_id() { Ok(Form::Tenant) } else { Err(other(door, text)) };
     }
     match text.to_ascii_lowercase().as_str() {
         "common" | "organizations" => Ok(Form::Tenant),
@@ -31,7 +31,7 @@ pub(super) fn form(door: &EntraDoor, asked: &Asked) -> Result<Form, Refusal> {
 }
 
 fn other(door: &EntraDoor, tenant: &str) -> Refusal {
-    let own = door.directory.tenant();
+    let own = door.directory.tenant_id();
     tracing::warn!(tenant, %own, "a token was asked for in another tenant; start with --tenant to have that one");
     Refusal::NoSuchTenant(tenant.to_owned())
 }

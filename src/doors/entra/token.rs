@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::{Asked, EntraDoor, json, tenant};
-use crate::directory::{Grant, Issued, Proof, SignIn, Strangers};
+use crate::directory::{ClientAuthentication, ClientCredential, IssuedToken, SignInRequest, UnknownIdentities};
 use crate::http::body::{self, BodyError};
 use crate::http::{Request, Response};
 
@@ -45,7 +45,7 @@ struct GrantedV1<'a> {
 pub(super) async fn v2(door: Arc<EntraDoor>, asked: Asked, request: Request) -> Result<Response, Refusal> {
     let form = Form::read(&door, request).await?;
     let (issued, _) = granted(&door, &asked, &form, Form::resource_of_scope).await?;
-    let Issued { expires_in, access_token, .. } = issued;
+    let IssuedToken { expires_in, access_token, .. } = issued;
     let ext_expires_in = expires_in;
     Ok(json(&Granted { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token }))
 }
@@ -70,23 +70,24 @@ async fn granted(
     asked: &Asked,
     form: &Form,
     resource: fn(&Form) -> Result<String, Refusal>,
-) -> Result<(Issued, String), Refusal> {
+) -> Result<(IssuedToken, String), Refusal> {
     tenant::form(door, asked)?;
     form.is_client_credentials()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
     if !door.resources.knows(&resource) {
-        return Err(Refusal::NoSuchResource { resource, tenant: door.directory.tenant() });
+        return Err(Refusal::NoSuchResource { resource, tenant: door.directory.tenant_id() });
     }
     let proof = form.proof()?;
-    let strangers = if asked.near { door.strangers } else { Strangers::Refused };
+    let unknown_identities = if asked.near { door.unknown_identities } else { UnknownIdentities::Reject };
     let audiences = audiences(door, asked);
-    let sign_in = SignIn { client_id, proof: &proof, audiences: &audiences, strangers, near: asked.near };
+    let sign_in =
+        SignInRequest { client_id, proof: &proof, audiences: &audiences, unknown_identities, near: asked.near };
     let identity = door.directory.sign_in(&sign_in, &*door.issuers).await;
     let identity = identity.map_err(|why| Refusal::SignIn { why, client_id: client_id.to_owned() })?;
     let by = match proof {
-        Proof::Secret(_) => Grant::Secret,
-        Proof::Assertion(_) => Grant::Assertion,
+        ClientCredential::Secret(_) => ClientAuthentication::Secret,
+        ClientCredential::Assertion(_) => ClientAuthentication::Assertion,
     };
     let issued = door.directory.issue(&identity, &resource, by).await;
     Ok((issued.map_err(|error| Refusal::failed(&error))?, resource))
@@ -95,7 +96,7 @@ async fn granted(
 /// What an application's own assertion may be for: the endpoints and the issuers of the tenant, on the host asked and by
 /// the name asked or its id.
 fn audiences(door: &EntraDoor, asked: &Asked) -> Vec<String> {
-    let id = door.directory.tenant().to_string();
+    let id = door.directory.tenant_id().to_string();
     let base = |tenant: &str| format!("https://{}/{tenant}", asked.authority);
     let of = |base: String| ["", "/v2.0", "/oauth2/token", "/oauth2/v2.0/token"].map(|path| format!("{base}{path}"));
     [base(&asked.tenant), base(&id)].into_iter().flat_map(of).collect()
@@ -151,14 +152,14 @@ impl Form {
         }
     }
 
-    fn proof(&self) -> Result<Proof, Refusal> {
+    fn proof(&self) -> Result<ClientCredential, Refusal> {
         let owned = |text: &str| Zeroizing::new(text.to_owned());
         match (self.value("client_assertion"), self.value("client_secret")) {
             (Some(assertion), None) => match self.required("client_assertion_type")? {
-                ASSERTION_TYPE => Ok(Proof::Assertion(owned(assertion))),
+                ASSERTION_TYPE => Ok(ClientCredential::Assertion(owned(assertion))),
                 _ => Err(Refusal::Malformed("client_assertion_type is not the one for JWTs")),
             },
-            (None, Some(secret)) => Ok(Proof::Secret(owned(secret))),
+            (None, Some(secret)) => Ok(ClientCredential::Secret(owned(secret))),
             (Some(_), Some(_)) => Err(Refusal::Malformed("client_secret and client_assertion do not go together")),
             (None, None) => Err(Refusal::NoCredentials),
         }

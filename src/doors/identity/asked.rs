@@ -2,7 +2,7 @@
 
 use hyper::header::HeaderMap;
 
-use crate::directory::Chosen;
+use crate::directory::IdentitySelector;
 use crate::http::{Arrival, Request};
 
 /// The headers and the query of a request.
@@ -37,14 +37,15 @@ impl Asked {
     }
 
     /// The identity asked for; the names differ between clients.
-    pub(super) fn chosen(&self) -> Result<Chosen, &'static str> {
-        let client = self.value("client_id").map(|id| Chosen::ClientId(id.to_owned()));
-        let object = self.value("object_id").or(self.value("principal_id")).map(|id| Chosen::ObjectId(id.to_owned()));
+    pub(super) fn chosen(&self) -> Result<IdentitySelector, &'static str> {
+        let client = self.value("client_id").map(|id| IdentitySelector::ClientId(id.to_owned()));
+        let object =
+            self.value("object_id").or(self.value("principal_id")).map(|id| IdentitySelector::ObjectId(id.to_owned()));
         let resource = self.value("msi_res_id").or(self.value("mi_res_id"));
-        let resource = resource.map(|id| Chosen::ResourceId(id.to_owned()));
+        let resource = resource.map(|id| IdentitySelector::ResourceId(id.to_owned()));
         let mut given = [client, object, resource].into_iter().flatten();
         match (given.next(), given.next()) {
-            (None, _) => Ok(Chosen::Default),
+            (None, _) => Ok(IdentitySelector::Default),
             (Some(one), None) => Ok(one),
             (Some(_), Some(_)) => Err("Only one of client_id, object_id and msi_res_id may be given"),
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Shared;
 use super::asked::Asked;
 use super::token::{Denied, given};
-use crate::directory::Chosen;
+use crate::directory::IdentitySelector;
 use crate::http::{Response, body};
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
     if !shared.door.knows_header(secret) {
         return refused(StatusCode::UNAUTHORIZED, "Unauthorized", "The Secret is not the value of IDENTITY_HEADER.");
     }
-    if asked.chosen() != Ok(Chosen::Default) {
+    if asked.chosen() != Ok(IdentitySelector::Default) {
         let why = "The identity is the application's; requests cannot name another.";
         return refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why);
     }

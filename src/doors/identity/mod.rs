@@ -16,7 +16,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::crypto::credential;
-use crate::directory::{Directory, Resources, Strangers};
+use crate::directory::{Directory, Resources, UnknownIdentities};
 use crate::http::local::LocalNames;
 use crate::http::routes::{self, Lookup, Routes};
 use crate::http::{Arrival, BoxFuture, Request, Response, body};
@@ -51,7 +51,7 @@ pub struct IdentityDoor {
     /// What tokens are given for.
     pub resources: Resources,
     /// What becomes of identities that nobody has configured and that are asked for from this machine.
-    pub strangers: Strangers,
+    pub unknown_identities: UnknownIdentities,
     /// The names this listener may be asked by.
     pub names: LocalNames,
     /// What App Service's form must send as `X-IDENTITY-HEADER`, and Service Fabric's as `Secret`: random per start.

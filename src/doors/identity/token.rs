@@ -5,14 +5,16 @@ use serde::Serialize;
 
 use super::asked::Asked;
 use super::{IdentityDoor, bad};
-use crate::directory::{Chosen, Grant, IdentityRecord, Issued, Strangers, no_such_resource};
+use crate::directory::{
+    ClientAuthentication, IdentityRecord, IdentitySelector, IssuedToken, UnknownIdentities, no_such_resource,
+};
 use crate::http::{Response, body};
 
 /// A token, and to whom and for what it was given.
 pub(super) struct Given {
-    issued: Issued,
+    issued: IssuedToken,
     resource: String,
-    chosen: Chosen,
+    chosen: IdentitySelector,
     identity: std::sync::Arc<IdentityRecord>,
 }
 
@@ -32,14 +34,18 @@ pub(super) async fn given(door: &IdentityDoor, asked: &Asked) -> Result<Given, D
     required("api-version")?;
     let resource = required("resource")?;
     if !door.resources.knows(resource) {
-        let text = format!("AADSTS500011: {}", no_such_resource(resource, door.directory.tenant()));
+        let text = format!("AADSTS500011: {}", no_such_resource(resource, door.directory.tenant_id()));
         return Err(Denied::Bad("invalid_resource", text));
     }
     let chosen = asked.chosen().map_err(|why| Denied::Bad("invalid_request", why.to_owned()))?;
-    let strangers = if asked.near { door.strangers } else { Strangers::Refused };
-    let found = door.directory.choose(&chosen, strangers).await.map_err(|error| failed(&error))?;
+    let unknown_identities = if asked.near { door.unknown_identities } else { UnknownIdentities::Reject };
+    let found = door.directory.select(&chosen, unknown_identities).await.map_err(|error| failed(&error))?;
     let identity = found.ok_or(Denied::NoIdentity)?;
-    let issued = door.directory.issue(&identity, resource, Grant::Managed).await.map_err(|error| failed(&error))?;
+    let issued = door
+        .directory
+        .issue(&identity, resource, ClientAuthentication::ManagedIdentity)
+        .await
+        .map_err(|error| failed(&error))?;
     Ok(Given { issued, resource: resource.to_owned(), chosen, identity })
 }
 
@@ -79,9 +85,9 @@ impl Given {
     pub(super) fn answer_with_id(&self) -> Response {
         let mut granted = self.granted();
         match &self.chosen {
-            Chosen::Default | Chosen::ClientId(_) => {}
-            Chosen::ObjectId(_) => granted.object_id = Some(self.identity.object_id.to_string()),
-            Chosen::ResourceId(asked) => granted.msi_res_id = Some(asked),
+            IdentitySelector::Default | IdentitySelector::ClientId(_) => {}
+            IdentitySelector::ObjectId(_) => granted.object_id = Some(self.identity.object_id.to_string()),
+            IdentitySelector::ResourceId(asked) => granted.msi_res_id = Some(asked),
         }
         body::json(StatusCode::OK, &granted)
     }

@@ -162,7 +162,7 @@ impl Open {
     /// The 401 of a token that has expired, with its challenge.
     pub fn expired(&self, authority: &Authority, arrival: Arrival) -> ApiError {
         let text = challenge::EXPIRED.to_owned();
-        challenge::unauthorized(text, authority, self.door.directory.tenant(), arrival)
+        challenge::unauthorized(text, authority, self.door.directory.tenant_id(), arrival)
     }
 
     async fn guarded(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
@@ -232,7 +232,7 @@ impl VaultDoor {
         arrival: Arrival,
     ) -> Result<Identity, ApiError> {
         let resource = challenge::resource(authority);
-        let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant(), arrival);
+        let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant_id(), arrival);
         let Some(token) = challenge::bearer(request) else { return Err(refused(challenge::MISSING.to_owned())) };
         let audiences = [resource.as_str(), challenge::VAULT, challenge::MANAGED_HSM, challenge::APP_ID];
         match self.directory.authenticate(token, &audiences).await {

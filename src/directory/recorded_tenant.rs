@@ -10,7 +10,7 @@ use crate::store::{Batch, Key};
 
 /// What is kept of the tenant.
 #[derive(Serialize, Deserialize)]
-struct KeptTenant {
+struct TenantRecord {
     id: Uuid,
 }
 
@@ -20,16 +20,16 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn kept_tenant(&self) -> Result<Option<Uuid>, RecordError> {
+    pub async fn recorded_tenant(&self) -> Result<Option<Uuid>, RecordError> {
         let view = self.records().view().await?;
-        Ok(self.records().get::<KeptTenant>(&view, &place()).await?.map(|kept| kept.id))
+        Ok(self.records().get::<TenantRecord>(&view, &place()).await?.map(|kept| kept.id))
     }
 
     /// `batch`, and this tenant with it where none is kept yet.
     pub(super) async fn with_tenant(&self, view: &View, batch: Batch) -> Result<Batch, RecordError> {
         match view.revision_of(&place()).await? {
             Some(_) => Ok(batch),
-            None => Ok(batch.expect(place(), 0).put(place(), encode(&KeptTenant { id: self.tenant() })?)),
+            None => Ok(batch.expect(place(), 0).put(place(), encode(&TenantRecord { id: self.tenant_id() })?)),
         }
     }
 }
