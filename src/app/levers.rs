@@ -6,7 +6,7 @@ use super::names::Aliases;
 use super::parts::{Parts, Plan};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::doors::admin::{Levers, Trouble};
+use crate::doors::admin::{ControlError, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::Leaves;
@@ -25,23 +25,23 @@ pub(super) struct Whole {
     pub(super) events: Arc<Events>,
 }
 
-impl Levers for Whole {
-    fn reset(&self) -> BoxFuture<Result<(), Trouble>> {
+impl ServerControl for Whole {
+    fn reset(&self) -> BoxFuture<Result<(), ControlError>> {
         let whole = self.clone();
         Box::pin(to_its_end(whole.put_back()))
     }
 
-    fn save(&self) -> BoxFuture<Result<Vec<u8>, Trouble>> {
+    fn save(&self) -> BoxFuture<Result<Vec<u8>, ControlError>> {
         let whole = self.clone();
         Box::pin(to_its_end(whole.saved()))
     }
 
-    fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), Trouble>> {
+    fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), ControlError>> {
         let whole = self.clone();
         Box::pin(to_its_end(whole.loaded(file)))
     }
 
-    fn uncertified(&self, alias: &str) -> Option<String> {
+    fn certificate_refusal(&self, alias: &str) -> Option<String> {
         let names = [alias.to_owned()];
         self.leaves.ca().cover(&names, self.plan.certs.as_deref()).err().map(|error| error.to_string())
     }
@@ -57,7 +57,7 @@ impl Levers for Whole {
 
 impl Whole {
     /// Replaces everything by what the configuration says. The vaults' clock is the machine's again, if that had fallen behind.
-    async fn put_back(self) -> Result<(), Trouble> {
+    async fn put_back(self) -> Result<(), ControlError> {
         let latest = self.parts.timekeeper.start_over();
         let replaced = self.replaced_by_configuration().await;
         if replaced.is_err() {
@@ -69,14 +69,17 @@ impl Whole {
 
     /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and a virtual clock
     /// go along: clients that are signed in stay so.
-    async fn replaced_by_configuration(&self) -> Result<(), Trouble> {
+    async fn replaced_by_configuration(&self) -> Result<(), ControlError> {
         let Parts { records, vaults, directory, .. } = &self.parts;
         // A key that is still being made must be there to go along.
         directory.public_keys().await.map_err(failed)?;
         let draft = records.draft().await.map_err(failed)?;
         let (vaults, directory) =
             (vaults.over(draft.records().clone()), directory.with_records(draft.records().clone()));
-        self.plan.apply(&vaults, &directory, self.parts.clock.now()).await.map_err(|error| Trouble::Failed(error.0))?;
+        self.plan
+            .apply(&vaults, &directory, self.parts.clock.now())
+            .await
+            .map_err(|error| ControlError::Failed(error.0))?;
         self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
         let held = self.parts.timekeeper.hold().await;
         held.keep(false).await.map_err(failed)?;
@@ -84,7 +87,7 @@ impl Whole {
         draft.publish().await.map_err(failed)
     }
 
-    async fn carry_over(&self, draft: &Draft) -> Result<(), Trouble> {
+    async fn carry_over(&self, draft: &Draft) -> Result<(), ControlError> {
         let view = self.parts.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
         for place in [Directory::issuer_store_key(), position_place()] {
@@ -95,7 +98,7 @@ impl Whole {
         draft.fill(batch).await.map_err(failed)
     }
 
-    async fn saved(self) -> Result<Vec<u8>, Trouble> {
+    async fn saved(self) -> Result<Vec<u8>, ControlError> {
         // A key that is still being made must be in the file too.
         self.parts.directory.public_keys().await.map_err(failed)?;
         // In the file the clock stands where it stands now, and has not run since.
@@ -118,20 +121,20 @@ impl Whole {
         .await
     }
 
-    async fn loaded(self, file: Vec<u8>) -> Result<(), Trouble> {
+    async fn loaded(self, file: Vec<u8>) -> Result<(), ControlError> {
         let (tenant, source) = (self.parts.directory.tenant_id(), self.plan.backup_key.clone());
         let batches = blocking(move || {
             let key = source().map_err(keyless)?;
             snapshot::open(&file, tenant, &key).map_err(|error| match error {
                 SnapshotError::Record(error) => failed(error),
-                refused => Trouble::Refused(refused.to_string()),
+                refused => ControlError::Refused(refused.to_string()),
             })
         })
         .await?;
         let draft = snapshot::lay_out(&self.parts.records, batches).await.map_err(failed)?;
         self.understood(&draft).await.map_err(|why| {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
-            Trouble::Refused(format!("{text}: {why}"))
+            ControlError::Refused(format!("{text}: {why}"))
         })?;
         let vaults = self.parts.vaults.over(draft.records().clone());
         self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
@@ -158,7 +161,7 @@ impl Whole {
     }
 
     /// Everything was replaced: what is held in memory follows.
-    async fn replaced(self) -> Result<(), Trouble> {
+    async fn replaced(self) -> Result<(), ControlError> {
         let Parts { vaults, directory, pool, .. } = &self.parts;
         vaults.events_replaced();
         directory.reload_issuer(pool).await.map_err(failed)?;
@@ -176,7 +179,7 @@ impl Whole {
     async fn follow_names(&self) {
         match self.aliases.follow(&self.parts.vaults).await {
             Ok(aliases) => {
-                for why in aliases.iter().filter_map(|alias| self.uncertified(alias)) {
+                for why in aliases.iter().filter_map(|alias| self.certificate_refusal(alias)) {
                     tracing::warn!(why, "a vault's alias cannot be reached");
                 }
             }
@@ -187,20 +190,22 @@ impl Whole {
 
 /// Does `work` to its end, whatever becomes of who asked for it: half of it would be worse than none.
 async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Trouble>> + Send + 'static,
-) -> Result<T, Trouble> {
+    work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ControlError> {
     tokio::spawn(work).await.map_err(failed)?
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
+) -> Result<T, ControlError> {
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
 /// Why there is no backup key.
-fn keyless(error: StoreError) -> Trouble {
-    if error.is_full() { Trouble::DiskFull } else { failed(error) }
+fn keyless(error: StoreError) -> ControlError {
+    if error.is_full() { ControlError::DiskFull } else { failed(error) }
 }
 
-fn failed(error: impl std::fmt::Display) -> Trouble {
-    Trouble::Failed(error.to_string())
+fn failed(error: impl std::fmt::Display) -> ControlError {
+    ControlError::Failed(error.to_string())
 }

@@ -40,7 +40,7 @@ pub(super) struct Site {
 }
 
 /// The identity door as the plain listener serves it.
-pub(super) fn plain(door: Arc<identity::Open>) -> Answer {
+pub(super) fn plain(door: Arc<identity::Service>) -> Answer {
     Arc::new(move |request, arrival| {
         let door = door.clone();
         Box::pin(async move { door.answer(request, arrival).await })
@@ -50,9 +50,9 @@ pub(super) fn plain(door: Arc<identity::Open>) -> Answer {
 /// The doors that are told apart by the host that is asked.
 struct Doors {
     vault: Arc<vault::Open>,
-    entra: entra::Open,
-    arm: arm::Open,
-    identity: Arc<identity::Open>,
+    entra: entra::Service,
+    arm: arm::Service,
+    identity: Arc<identity::Service>,
     faults: Arc<Faults>,
 }
 
@@ -93,7 +93,7 @@ impl Site {
     }
 
     /// The vaults, Entra and the management plane, each on its host names; and Service Fabric's form of managed identity.
-    pub(super) fn data_plane(&self, identity: Arc<identity::Open>) -> Answer {
+    pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> Answer {
         let faults = self.faults.clone();
         let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
         let doors = Arc::new(Doors { vault, entra, arm, identity, faults });
@@ -117,9 +117,9 @@ impl Site {
         }))
     }
 
-    fn entra_door(&self) -> entra::Open {
+    fn entra_door(&self) -> entra::Service {
         let parts = &self.parts;
-        entra::Open::new(entra::EntraDoor {
+        entra::Service::new(entra::State {
             directory: parts.directory.clone(),
             issuers: Arc::new(Issuers::new(parts.system.clone())),
             resources: Resources::new(self.names.challenged()),
@@ -130,14 +130,14 @@ impl Site {
         })
     }
 
-    fn arm_door(&self) -> arm::Open {
+    fn arm_door(&self) -> arm::Service {
         let (directory, random) = (self.parts.directory.clone(), self.parts.random.clone());
-        arm::Open::new(arm::ArmDoor { directory, random })
+        arm::Service::new(arm::State { directory, random })
     }
 
     /// Managed-identity tokens.
-    pub(super) fn identity_door(&self) -> Arc<identity::Open> {
-        Arc::new(identity::Open::new(identity::IdentityDoor {
+    pub(super) fn identity_door(&self) -> Arc<identity::Service> {
+        Arc::new(identity::Service::new(identity::State {
             directory: self.parts.directory.clone(),
             resources: Resources::new(self.names.challenged()),
             unknown_identities: self.unknown_identities,
@@ -158,7 +158,7 @@ impl Site {
             leaves: self.leaves.clone(),
             events: self.events.clone(),
         };
-        let door = Arc::new(admin::Open::new(admin::AdminDoor {
+        let door = Arc::new(admin::Service::new(admin::State {
             names: self.names.local(),
             vaults: self.parts.vaults.clone(),
             admin_key: data.admin_key.text().to_owned().into(),
@@ -168,7 +168,7 @@ impl Site {
             faults: self.faults.clone(),
             events: self.events.clone(),
             credentials: Arc::new(self.credentials.clone()),
-            levers: Arc::new(levers),
+            control: Arc::new(levers),
             limits: self.plan.limits.clone(),
             snapshots: Arc::new(Budget::new(self.plan.limits.snapshot_bytes)),
             operations: vault::operations().collect(),

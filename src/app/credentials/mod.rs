@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::variables::pairs;
 use super::{Running, StartError, Variables, failed};
 use crate::directory::{ClientSecret, CredentialKind, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
-use crate::doors::admin::{self, Trouble};
+use crate::doors::admin::{self, ControlError};
 use crate::http::BoxFuture;
 
 /// How often the files with federated tokens are looked at: machines sleep, and their timers with them.
@@ -170,9 +170,13 @@ impl Credentials {
 }
 
 impl admin::Credentials for Credentials {
-    fn variables(&self, identity: Arc<IdentityRecord>, kind: CredentialKind) -> BoxFuture<Result<Variables, Trouble>> {
+    fn variables(
+        &self,
+        identity: Arc<IdentityRecord>,
+        kind: CredentialKind,
+    ) -> BoxFuture<Result<Variables, ControlError>> {
         let all = self.clone();
-        Box::pin(async move { all.variables(&identity, kind).await.map_err(|error| Trouble::Failed(error.0)) })
+        Box::pin(async move { all.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.0)) })
     }
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::input::{self, bad};
-use super::{AdminDoor, conflict, failed, guarded};
+use super::request_body::{self, bad_request};
+use super::{State, conflict, internal_error, with_admin_key};
 use crate::clock::{Period, Timestamp};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::tasks::{ClockError, Report};
 
-pub(super) static SHOW: Operation = guarded("ClockShow", Method::GET, "/admin/clock");
-pub(super) static MOVE: Operation = guarded("ClockMove", Method::POST, "/admin/clock");
+pub(super) static SHOW: Operation = with_admin_key("ClockShow", Method::GET, "/admin/clock");
+pub(super) static MOVE: Operation = with_admin_key("ClockMove", Method::POST, "/admin/clock");
 
 /// One of these.
 #[derive(Deserialize)]
@@ -35,34 +35,34 @@ struct Shown {
 }
 
 /// Where the clock stands.
-pub(super) fn show(door: &AdminDoor) -> Response {
-    answer(door.timekeeper.report(0))
+pub(super) fn show(state: &State) -> Response {
+    answer(state.timekeeper.report(0))
 }
 
 /// Moves the clock; what falls due is done before this answers.
-pub(super) async fn moved(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
-    let asked: Asked = input::object(&door, body).await?;
-    let keeper = &door.timekeeper;
+pub(super) async fn moved(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
+    let asked: Asked = request_body::json(&state, body).await?;
+    let keeper = &state.timekeeper;
     let report = match (asked.advance, asked.set, asked.freeze, asked.run) {
         (Some(text), None, None, None) => {
-            let period: Period = text.parse().map_err(|why| bad(format!("advance: {why}")))?;
+            let period: Period = text.parse().map_err(|why| bad_request(format!("advance: {why}")))?;
             keeper.advance(&period).await
         }
         (None, Some(text), None, None) => {
-            let wrong = || bad("set: not a time; write it as 2030-01-31T00:00:00Z");
+            let wrong = || bad_request("set: not a time; write it as 2030-01-31T00:00:00Z");
             keeper.set(Timestamp::parse(&text).ok_or_else(wrong)?).await
         }
         (None, None, Some(true), None) => keeper.freeze(true).await,
         (None, None, None, Some(true)) => keeper.freeze(false).await,
         _ => {
-            return Err(bad(
+            return Err(bad_request(
                 r#"give one of {"advance": "P90D"}, {"set": RFC3339}, {"freeze": true} and {"run": true}"#,
             ));
         }
     };
     report.map(answer).map_err(|error| match error {
-        ClockError::Store(why) => failed(&why),
-        ClockError::TooFar => bad(error.to_string()),
+        ClockError::Store(why) => internal_error(&why),
+        ClockError::TooFar => bad_request(error.to_string()),
         ClockError::Real | ClockError::Backwards(_) => conflict(error.to_string()),
     })
 }

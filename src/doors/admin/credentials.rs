@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::identities::absent;
-use super::{AdminDoor, Trouble, failed, guarded, input};
+use super::identities::no_such_identity;
+use super::{ControlError, State, internal_error, request_body, with_admin_key};
 use crate::directory::{CredentialKind, IdentityRecord};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
@@ -15,7 +15,7 @@ use crate::http::{BoxFuture, Incoming, Response, body};
 use crate::operation::Operation;
 
 pub(super) static CREDENTIAL: Operation =
-    guarded("IdentityCredential", Method::POST, "/admin/identities/{name}/credential");
+    with_admin_key("IdentityCredential", Method::POST, "/admin/identities/{name}/credential");
 
 /// Where placeholder credentials come from; it is put together elsewhere.
 pub trait Credentials: Send + Sync {
@@ -24,7 +24,7 @@ pub trait Credentials: Send + Sync {
         &self,
         identity: Arc<IdentityRecord>,
         kind: CredentialKind,
-    ) -> BoxFuture<Result<BTreeMap<String, String>, Trouble>>;
+    ) -> BoxFuture<Result<BTreeMap<String, String>, ControlError>>;
 }
 
 #[derive(Deserialize)]
@@ -40,11 +40,11 @@ struct CredentialGiven {
 }
 
 /// A placeholder credential of an identity, as variables of an environment. Files that they name lie on the server's machine.
-pub(super) async fn credential(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let asked: CredentialAsked = input::object(&door, body).await?;
+pub(super) async fn credential(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
+    let asked: CredentialAsked = request_body::json(&state, body).await?;
     let name = params.get("name");
-    let found = door.directory.find_by_name(name).await.map_err(|error| failed(&error.to_string()))?;
-    let identity = found.ok_or_else(|| absent(name))?;
-    let variables = door.credentials.variables(identity, asked.kind).await?;
+    let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
+    let identity = found.ok_or_else(|| no_such_identity(name))?;
+    let variables = state.credentials.variables(identity, asked.kind).await?;
     Ok(body::json(StatusCode::OK, &CredentialGiven { variables }))
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
-use super::input::bad;
-use super::{AdminDoor, failed, guarded};
+use super::request_body::bad_request;
+use super::{State, internal_error, with_admin_key};
 use crate::events::{EventType, GridEvent, Standing};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Response, body};
 use crate::operation::{Operation, Permission};
 
-pub(super) static LIST: Operation = guarded("EventList", Method::GET, "/admin/events");
+pub(super) static LIST: Operation = with_admin_key("EventList", Method::GET, "/admin/events");
 pub(super) static ACCEPT: Operation = open("EventsAccept", Method::GET);
 /// CloudEvents' way of asking lets a webhook choose the method.
 pub(super) static ACCEPT_POST: Operation = open("EventsAcceptByPost", Method::POST);
@@ -61,29 +61,29 @@ struct ShownFailure {
 }
 
 /// Kept events behind the number `after`, at most `limit`; and every webhook, without the query of its URL.
-pub(super) async fn list(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
+pub(super) async fn list(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let (mut after, mut limit) = (0, USUAL);
     for (name, value) in params.query() {
         match &*name {
             "after" => after = number(&name, &value)?,
             "limit" => limit = number(&name, &value)?,
-            _ => return Err(bad(format!("there is no parameter '{name}'; give after and limit"))),
+            _ => return Err(bad_request(format!("there is no parameter '{name}'; give after and limit"))),
         }
     }
     if !(1..=MOST).contains(&limit) {
-        return Err(bad(format!("limit: must be 1 to {MOST}")));
+        return Err(bad_request(format!("limit: must be 1 to {MOST}")));
     }
-    let kept = door.events.kept(after, limit).await.map_err(|error| failed(&error.to_string()))?;
+    let kept = state.events.kept(after, limit).await.map_err(|error| internal_error(&error.to_string()))?;
     let events = kept.into_iter().map(|(number, event)| Numbered { number, event }).collect();
-    let webhooks = door.events.standings().into_iter().map(Shown::of).collect();
+    let webhooks = state.events.standings().into_iter().map(Shown::of).collect();
     Ok(body::json(StatusCode::OK, &Listed { events, webhooks }))
 }
 
 /// Accepts for a webhook, with the code that it was sent.
-pub(super) async fn accept(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
+pub(super) async fn accept(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let given = |wanted| params.query().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
     let (id, code) = (given("id").unwrap_or_default(), given("code").unwrap_or_default());
-    match door.events.accept(&id, &code).await.map_err(|error| failed(&error.to_string()))? {
+    match state.events.accept(&id, &code).await.map_err(|error| internal_error(&error.to_string()))? {
         true => Ok(body::text(StatusCode::OK, "The webhook has accepted and is told of events.\n")),
         false => {
             let text = "This is no webhook's code, or not any more: it is good for 10 minutes, and for one time.";
@@ -110,5 +110,5 @@ impl Shown {
 }
 
 fn number<T: FromStr>(name: &str, value: &str) -> Result<T, ApiError> {
-    value.parse().map_err(|_| bad(format!("{name}: must be a number")))
+    value.parse().map_err(|_| bad_request(format!("{name}: must be a number")))
 }

@@ -6,7 +6,7 @@ mod credentials;
 mod events;
 mod faults;
 mod identities;
-mod input;
+mod request_body;
 mod state;
 mod status;
 mod vaults;
@@ -37,107 +37,107 @@ use crate::vault::Vaults;
 pub use credentials::Credentials;
 
 /// What the handlers of this door share.
-pub struct AdminDoor {
+pub struct State {
     /// The names this listener may be asked by.
     pub names: LocalNames,
-    /// What everything but status needs.
+    /// The key that every operation but status demands.
     pub admin_key: Zeroizing<String>,
-    /// The vaults there are.
+    /// The vaults.
     pub vaults: Vaults,
     /// The tenant and its identities.
     pub directory: Directory,
-    /// The engine that keeps things, for example `redb`.
+    /// The name of the storage engine, for example `redb`.
     pub store: &'static str,
     /// Every operation of the data plane.
     pub operations: Vec<&'static Operation>,
     /// The vault clock.
     pub clock: Arc<dyn Clock>,
-    /// What moves it.
+    /// Moves the vault clock.
     pub timekeeper: Arc<Timekeeper>,
-    /// What goes wrong on purpose.
+    /// The fault rules.
     pub faults: Arc<Faults>,
-    /// Who hears of what happened.
+    /// The kept events and the webhooks.
     pub events: Arc<Events>,
-    /// What programs sign in with.
+    /// Placeholder credentials for programs.
     pub credentials: Arc<dyn Credentials>,
-    /// What concerns the server as a whole.
-    pub levers: Arc<dyn Levers>,
-    /// Bounds.
+    /// Operations on the whole server.
+    pub control: Arc<dyn ServerControl>,
+    /// Limits on requests.
     pub limits: Arc<Limits>,
-    /// Memory for snapshots that are being loaded.
+    /// Memory for snapshots while they are loaded.
     pub snapshots: Arc<Budget>,
     /// When the server started, on the system clock.
     pub started: Timestamp,
 }
 
-/// What the server as a whole can be made to do; it is put together elsewhere.
-pub trait Levers: Send + Sync {
-    /// Puts everything back to what the configuration says.
-    fn reset(&self) -> BoxFuture<Result<(), Trouble>>;
-    /// Everything there is, as one sealed file.
-    fn save(&self) -> BoxFuture<Result<Vec<u8>, Trouble>>;
-    /// Replaces everything by what a file holds.
-    fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), Trouble>>;
+/// Operations on the whole server; the composition root implements them.
+pub trait ServerControl: Send + Sync {
+    /// Replaces all data by what the configuration describes.
+    fn reset(&self) -> BoxFuture<Result<(), ControlError>>;
+    /// All data as one sealed snapshot file.
+    fn save(&self) -> BoxFuture<Result<Vec<u8>, ControlError>>;
+    /// Replaces all data by the content of a snapshot file.
+    fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), ControlError>>;
     /// Why the server's certificates cannot name `alias`, if that is so.
-    fn uncertified(&self, alias: &str) -> Option<String>;
-    /// Vaults were made, renamed or taken away.
+    fn certificate_refusal(&self, alias: &str) -> Option<String>;
+    /// Updates what depends on the list of vaults after one was created, deleted or given other aliases.
     fn vaults_changed(&self) -> BoxFuture<()>;
 }
 
-/// Why a lever did not do what it is for.
+/// Why an operation on the whole server failed.
 #[derive(Debug)]
-pub enum Trouble {
-    /// What was asked cannot be done, and this is why.
+pub enum ControlError {
+    /// The request cannot be carried out; the reason is for the client.
     Refused(String),
-    /// There is no room on the disk for what it writes.
+    /// The disk has no room for what the operation writes.
     DiskFull,
-    /// The server failed; the cause is for the log.
+    /// An internal failure; the cause is for the log.
     Failed(String),
 }
 
-type Handler = fn(Arc<AdminDoor>, Params, Incoming) -> BoxFuture<Result<Response, ApiError>>;
+type Handler = fn(Arc<State>, Params, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
-/// The door, open.
-pub struct Open {
-    door: Arc<AdminDoor>,
+/// The door: routes requests to handlers.
+pub struct Service {
+    state: Arc<State>,
     routes: Routes<Handler>,
 }
 
 fn routes() -> Routes<Handler> {
     Routes::new(vec![
-        (&status::STATUS, |door, _, _| Box::pin(status::status(door))),
-        (&clock::SHOW, |door, _, _| Box::pin(async move { Ok(clock::show(&door)) })),
-        (&clock::MOVE, |door, _, body| Box::pin(clock::moved(door, body))),
-        (&identities::LIST, |door, _, _| Box::pin(identities::list(door))),
-        (&identities::ADD, |door, _, body| Box::pin(identities::add(door, body))),
-        (&identities::REMOVE, |door, params, _| Box::pin(identities::remove(door, params))),
-        (&identities::TOKEN, |door, params, body| Box::pin(identities::token(door, params, body))),
-        (&credentials::CREDENTIAL, |door, params, body| Box::pin(credentials::credential(door, params, body))),
-        (&vaults::LIST, |door, _, _| Box::pin(vaults::list(door))),
-        (&vaults::PUT, |door, params, body| Box::pin(vaults::put(door, params, body))),
-        (&vaults::DELETE, |door, params, _| Box::pin(vaults::delete(door, params))),
-        (&state::RESET, |door, _, _| Box::pin(state::reset(door))),
-        (&state::SAVE, |door, _, _| Box::pin(state::save(door))),
-        (&state::LOAD, |door, _, body| Box::pin(state::load(door, body))),
-        (&events::LIST, |door, params, _| Box::pin(events::list(door, params))),
-        (&events::ACCEPT, |door, params, _| Box::pin(events::accept(door, params))),
-        (&events::ACCEPT_POST, |door, params, _| Box::pin(events::accept(door, params))),
-        (&faults::SHOW, |door, _, _| Box::pin(async move { Ok(faults::show(&door)) })),
-        (&faults::REPLACE, |door, _, body| Box::pin(faults::replace(door, body))),
-        (&faults::CLEAR, |door, _, _| Box::pin(async move { Ok(faults::clear(&door)) })),
+        (&status::STATUS, |state, _, _| Box::pin(status::status(state))),
+        (&clock::SHOW, |state, _, _| Box::pin(async move { Ok(clock::show(&state)) })),
+        (&clock::MOVE, |state, _, body| Box::pin(clock::moved(state, body))),
+        (&identities::LIST, |state, _, _| Box::pin(identities::list(state))),
+        (&identities::ADD, |state, _, body| Box::pin(identities::add(state, body))),
+        (&identities::REMOVE, |state, params, _| Box::pin(identities::remove(state, params))),
+        (&identities::TOKEN, |state, params, body| Box::pin(identities::token(state, params, body))),
+        (&credentials::CREDENTIAL, |state, params, body| Box::pin(credentials::credential(state, params, body))),
+        (&vaults::LIST, |state, _, _| Box::pin(vaults::list(state))),
+        (&vaults::PUT, |state, params, body| Box::pin(vaults::put(state, params, body))),
+        (&vaults::DELETE, |state, params, _| Box::pin(vaults::delete(state, params))),
+        (&state::RESET, |state, _, _| Box::pin(state::reset(state))),
+        (&state::SAVE, |state, _, _| Box::pin(state::save(state))),
+        (&state::LOAD, |state, _, body| Box::pin(state::load(state, body))),
+        (&events::LIST, |state, params, _| Box::pin(events::list(state, params))),
+        (&events::ACCEPT, |state, params, _| Box::pin(events::accept(state, params))),
+        (&events::ACCEPT_POST, |state, params, _| Box::pin(events::accept(state, params))),
+        (&faults::SHOW, |state, _, _| Box::pin(async move { Ok(faults::show(&state)) })),
+        (&faults::REPLACE, |state, _, body| Box::pin(faults::replace(state, body))),
+        (&faults::CLEAR, |state, _, _| Box::pin(async move { Ok(faults::clear(&state)) })),
     ])
 }
 
-impl Open {
-    /// Opens `door`.
-    pub fn new(door: AdminDoor) -> Self {
-        Self { door: Arc::new(door), routes: routes() }
+impl Service {
+    /// A service over `state`.
+    pub fn new(state: State) -> Self {
+        Self { state: Arc::new(state), routes: routes() }
     }
 
     /// Answers a request.
     pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
-        match self.admitted(&request, arrival) {
-            Ok((handler, params)) => match handler(self.door.clone(), params, request.into_body()).await {
+        match self.authorize(&request, arrival) {
+            Ok((handler, params)) => match handler(self.state.clone(), params, request.into_body()).await {
                 Ok(answer) => answer,
                 Err(error) => self.explained(error).into_response(),
             },
@@ -148,40 +148,40 @@ impl Open {
     /// What failed while the disk is full has failed by that.
     fn explained(&self, error: ApiError) -> ApiError {
         let internal = error.status == StatusCode::INTERNAL_SERVER_ERROR;
-        let is_full = internal && self.door.vaults.degraded() == Some(Degraded::DiskFull);
+        let is_full = internal && self.state.vaults.degraded() == Some(Degraded::DiskFull);
         if is_full { ApiError::disk_full() } else { error }
     }
 
     /// Where the request leads, once it is known that its sender may ask.
-    fn admitted(&self, request: &Request, arrival: Arrival) -> Result<(Handler, Params), ApiError> {
-        if let Some(why) = self.door.names.refusal(request, arrival.local.ip()) {
+    fn authorize(&self, request: &Request, arrival: Arrival) -> Result<(Handler, Params), ApiError> {
+        if let Some(why) = self.state.names.refusal(request, arrival.local.ip()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why));
         }
         match self.routes.find(request.method(), request.uri().path()) {
             Lookup::Found(operation, handler, params) => {
                 if operation.permission != Permission::Open {
-                    self.authenticated(request)?;
+                    self.check_admin_key(request)?;
                 }
                 Ok((*handler, params.with_query(request.uri().query())))
             }
             Lookup::NoSuchMethod => {
-                self.authenticated(request)?;
+                self.check_admin_key(request)?;
                 let text = format!("{} cannot be done with this path of the admin API.", request.method());
                 Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", text))
             }
             Lookup::NoSuchPath => {
-                self.authenticated(request)?;
+                self.check_admin_key(request)?;
                 Err(ApiError::new(StatusCode::NOT_FOUND, "NotFound", "The admin API has no such path."))
             }
         }
     }
 
-    fn authenticated(&self, request: &Request) -> Result<(), ApiError> {
+    fn check_admin_key(&self, request: &Request) -> Result<(), ApiError> {
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key =
             given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let key = key.map_or("", |(_, key)| key.trim());
-        if credential::matches(key.as_bytes(), self.door.admin_key.as_bytes()) {
+        if credential::matches(key.as_bytes(), self.state.admin_key.as_bytes()) {
             return Ok(());
         }
         let text = "Send the admin key as Authorization: Bearer KEY. It stands in the ready file and in admin.key of the \
@@ -190,14 +190,14 @@ impl Open {
     }
 }
 
-impl AdminDoor {
+impl State {
     fn tenant(&self) -> Uuid {
         self.directory.tenant_id()
     }
 }
 
 /// An operation of this door that needs the admin key.
-const fn guarded(name: &'static str, method: hyper::Method, path: &'static str) -> Operation {
+const fn with_admin_key(name: &'static str, method: hyper::Method, path: &'static str) -> Operation {
     Operation { name, method, path, permission: Permission::Admin }
 }
 
@@ -207,18 +207,18 @@ fn conflict(why: impl Into<String>) -> ApiError {
 }
 
 /// The cause goes to the log, never to the wire.
-fn failed(why: &str) -> ApiError {
+fn internal_error(why: &str) -> ApiError {
     tracing::error!(why, "a request to the admin API failed");
     let text = "An internal error occurred; the server's log says which.";
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
 }
 
-impl From<Trouble> for ApiError {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Refused(why) => conflict(why),
-            Trouble::DiskFull => Self::disk_full(),
-            Trouble::Failed(why) => failed(&why),
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused(why) => conflict(why),
+            ControlError::DiskFull => Self::disk_full(),
+            ControlError::Failed(why) => internal_error(&why),
         }
     }
 }

@@ -4,32 +4,32 @@ use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 
-use super::{AdminDoor, guarded, input};
+use super::{State, request_body, with_admin_key};
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 
-pub(super) static RESET: Operation = guarded("Reset", Method::POST, "/admin/reset");
-pub(super) static SAVE: Operation = guarded("SnapshotSave", Method::GET, "/admin/snapshot");
-pub(super) static LOAD: Operation = guarded("SnapshotLoad", Method::PUT, "/admin/snapshot");
+pub(super) static RESET: Operation = with_admin_key("Reset", Method::POST, "/admin/reset");
+pub(super) static SAVE: Operation = with_admin_key("SnapshotSave", Method::GET, "/admin/snapshot");
+pub(super) static LOAD: Operation = with_admin_key("SnapshotLoad", Method::PUT, "/admin/snapshot");
 
 /// Puts everything back to what the configuration says. Tokens stay good, and the clock goes on.
-pub(super) async fn reset(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
-    door.levers.reset().await?;
+pub(super) async fn reset(state: Arc<State>) -> Result<Response, ApiError> {
+    state.control.reset().await?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 
 /// Everything there is, as one file sealed under the backup key.
-pub(super) async fn save(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
-    let file = door.levers.save().await?;
+pub(super) async fn save(state: Arc<State>) -> Result<Response, ApiError> {
+    let file = state.control.save().await?;
     Ok(body::with_type(StatusCode::OK, "application/octet-stream", file))
 }
 
 /// Replaces everything by what a file holds, or nothing.
-pub(super) async fn load(door: Arc<AdminDoor>, body: Incoming) -> Result<Response, ApiError> {
-    let limits = Limits { body_bytes: door.limits.snapshot_bytes, ..*door.limits };
-    let file = input::read_within(body, &limits, &door.snapshots).await?;
-    door.levers.load(file.into()).await?;
+pub(super) async fn load(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
+    let limits = Limits { body_bytes: state.limits.snapshot_bytes, ..*state.limits };
+    let file = request_body::read_within(body, &limits, &state.snapshots).await?;
+    state.control.load(file.into()).await?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }

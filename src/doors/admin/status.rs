@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{AdminDoor, failed};
+use super::{State, internal_error};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::operation::{Operation, Permission};
@@ -37,18 +37,18 @@ struct Offered {
     permission: String,
 }
 
-pub(super) async fn status(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
-    let vaults = door.vaults.all().await.map_err(|why| failed(&why.to_string()))?;
+pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
+    let vaults = state.vaults.all().await.map_err(|why| internal_error(&why.to_string()))?;
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
-        started: door.started.to_string(),
-        now: door.clock.now().to_string(),
-        tenant: door.tenant(),
-        store: door.store,
-        degraded: door.vaults.degraded().map(|why| why.to_string()),
+        started: state.started.to_string(),
+        now: state.clock.now().to_string(),
+        tenant: state.tenant(),
+        store: state.store,
+        degraded: state.vaults.degraded().map(|why| why.to_string()),
         vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
-        operations: door.operations.iter().map(|operation| Offered::new(operation)).collect(),
+        operations: state.operations.iter().map(|operation| Offered::new(operation)).collect(),
     };
     Ok(body::json(StatusCode::OK, &status))
 }

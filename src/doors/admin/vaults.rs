@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::input::{self, bad};
-use super::{AdminDoor, conflict, failed, guarded};
+use super::request_body::{self, bad_request};
+use super::{State, conflict, internal_error, with_admin_key};
 use crate::config::{ConfigError, entry};
 use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
@@ -17,9 +17,9 @@ use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::vault::{InitialVault, Refusal, Vault, VaultName};
 
-pub(super) static LIST: Operation = guarded("VaultList", Method::GET, "/admin/vaults");
-pub(super) static PUT: Operation = guarded("VaultPut", Method::PUT, "/admin/vaults/{name}");
-pub(super) static DELETE: Operation = guarded("VaultDelete", Method::DELETE, "/admin/vaults/{name}");
+pub(super) static LIST: Operation = with_admin_key("VaultList", Method::GET, "/admin/vaults");
+pub(super) static PUT: Operation = with_admin_key("VaultPut", Method::PUT, "/admin/vaults/{name}");
+pub(super) static DELETE: Operation = with_admin_key("VaultDelete", Method::DELETE, "/admin/vaults/{name}");
 
 /// How often a copy is tried whose source is written to at the same moment.
 const COPIES_TRIED: usize = 10;
@@ -30,8 +30,8 @@ struct Listed {
 }
 
 /// Every vault, as an entry of the file's `vaults`, without what it holds.
-pub(super) async fn list(door: Arc<AdminDoor>) -> Result<Response, ApiError> {
-    let all = door.vaults.all().await.map_err(refused)?;
+pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
+    let all = state.vaults.all().await.map_err(refused)?;
     Ok(body::json(StatusCode::OK, &Listed { vaults: all.iter().map(|vault| entry::shown(vault)).collect() }))
 }
 
@@ -46,23 +46,23 @@ struct Given {
 
 /// Makes a vault (201), or changes what may change of one (200); what is left out stays. With `copyOf` it makes a copy
 /// (201), where what is left out is as in the source.
-pub(super) async fn put(door: Arc<AdminDoor>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let Given { copy_of, entry } = input::object(&door, body).await?;
+pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
+    let Given { copy_of, entry } = request_body::json(&state, body).await?;
     let name = name(params.get("name"), "name")?;
-    let there = door.vaults.find(&name).await.map_err(refused)?;
+    let there = state.vaults.find(&name).await.map_err(refused)?;
     let had_aliases = there.as_ref().is_some_and(|vault| !vault.aliases.is_empty());
     let made = match copy_of {
-        Some(source) => door.copied(&source, &name, &entry).await?,
-        None => door.put(there.as_deref(), &name, &entry).await?,
+        Some(source) => state.copied(&source, &name, &entry).await?,
+        None => state.put(there.as_deref(), &name, &entry).await?,
     };
     if had_aliases || !made.aliases.is_empty() {
-        door.levers.vaults_changed().await;
+        state.control.vaults_changed().await;
     }
     let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     Ok(body::json(status, &entry::shown(&made)))
 }
 
-impl AdminDoor {
+impl State {
     async fn put(
         &self,
         there: Option<&Vault>,
@@ -107,11 +107,11 @@ impl AdminDoor {
         given: &Map<String, Value>,
         read: impl FnOnce(&[u8], &[IdentityRecord]) -> Result<InitialVault, ConfigError>,
     ) -> Result<InitialVault, ApiError> {
-        let all = self.directory.identities().await.map_err(|error| failed(&error.to_string()))?;
+        let all = self.directory.identities().await.map_err(|error| internal_error(&error.to_string()))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
-        let text = Zeroizing::new(serde_json::to_vec(given).map_err(|error| failed(&error.to_string()))?);
-        let wanted = read(&text, &identities).map_err(|error| bad(error.to_string()))?;
-        match wanted.aliases.iter().find_map(|alias| self.levers.uncertified(alias)) {
+        let text = Zeroizing::new(serde_json::to_vec(given).map_err(|error| internal_error(&error.to_string()))?);
+        let wanted = read(&text, &identities).map_err(|error| bad_request(error.to_string()))?;
+        match wanted.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
             Some(why) => Err(conflict(why)),
             None => Ok(wanted),
         }
@@ -119,18 +119,18 @@ impl AdminDoor {
 }
 
 /// Takes a vault away with all that it holds.
-pub(super) async fn delete(door: Arc<AdminDoor>, params: Params) -> Result<Response, ApiError> {
+pub(super) async fn delete(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = name(params.get("name"), "name")?;
-    if !door.vaults.delete_vault(&name).await.map_err(refused)? {
+    if !state.vaults.delete_vault(&name).await.map_err(refused)? {
         return Err(no_such_vault(&name));
     }
-    door.levers.vaults_changed().await;
+    state.control.vaults_changed().await;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 
 fn name(text: &str, member: &str) -> Result<VaultName, ApiError> {
     let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
-    VaultName::parse(text).ok_or_else(|| bad(format!("{member}: {rule}")))
+    VaultName::parse(text).ok_or_else(|| bad_request(format!("{member}: {rule}")))
 }
 
 fn no_such_vault(name: &VaultName) -> ApiError {
@@ -144,12 +144,12 @@ fn refused(refusal: Refusal) -> ApiError {
         }
         Refusal::NoSuchVault { name } => no_such_vault(&name),
         Refusal::Busy => conflict("somebody else changed it at the same moment; ask again"),
-        Refusal::NeedsPremium { .. } => bad(refusal.to_string()),
+        Refusal::NeedsPremium { .. } => bad_request(refusal.to_string()),
         // The holder of the admin key may read which record it is.
         Refusal::LostVault { .. } | Refusal::WritesStopped { .. } => {
             tracing::error!(%refusal, "a request to the admin API failed");
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", refusal.to_string())
         }
-        other => failed(&other.to_string()),
+        other => internal_error(&other.to_string()),
     }
 }

@@ -34,34 +34,34 @@ pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
 }
 
 /// What the handlers of this door share.
-pub struct ArmDoor {
+pub struct State {
     /// The tenant and its subscription.
     pub directory: Directory,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
 }
 
-type Handler = fn(Arc<ArmDoor>) -> BoxFuture<Response>;
+type Handler = fn(Arc<State>) -> BoxFuture<Response>;
 
-/// The door, open.
-pub struct Open {
-    door: Arc<ArmDoor>,
+/// The door: routes requests to handlers.
+pub struct Service {
+    state: Arc<State>,
     routes: Routes<Handler>,
 }
 
-impl Open {
-    /// Opens `door`.
-    pub fn new(door: ArmDoor) -> Self {
+impl Service {
+    /// A service over `state`.
+    pub fn new(state: State) -> Self {
         let routes: Routes<Handler> =
-            Routes::new(vec![(&subscriptions::LIST, |door| Box::pin(async move { subscriptions::list(&door) }))]);
-        Self { door: Arc::new(door), routes }
+            Routes::new(vec![(&subscriptions::LIST, |state| Box::pin(async move { subscriptions::list(&state) }))]);
+        Self { state: Arc::new(state), routes }
     }
 
     /// Answers a request that came in for `authority`.
     pub async fn answer(&self, request: Request, authority: Authority) -> Response {
-        let id = random::uuid(&*self.door.random);
+        let id = random::uuid(&*self.state.random);
         let mut answer = match self.admitted(&request, &authority).await {
-            Ok(handler) => handler(self.door.clone()).await,
+            Ok(handler) => handler(self.state.clone()).await,
             Err(error) => error.into_response(),
         };
         if let Ok(id) = id.to_string().parse() {
@@ -71,7 +71,7 @@ impl Open {
     }
 
     async fn admitted(&self, request: &Request, authority: &Authority) -> Result<Handler, ApiError> {
-        self.door.authenticate(request, authority).await?;
+        self.state.authenticate(request, authority).await?;
         let (method, path) = (request.method(), request.uri().path());
         match self.routes.find(method, path) {
             Lookup::Found(_, handler, _) => has_version(request).map(|()| *handler),
@@ -84,7 +84,7 @@ impl Open {
     }
 }
 
-impl ArmDoor {
+impl State {
     /// Any identity of the tenant may ask what there is here.
     async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<(), ApiError> {
         let tenant = self.directory.tenant_id();

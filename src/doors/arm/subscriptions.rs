@@ -4,7 +4,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::ArmDoor;
+use super::State;
 use crate::http::{Response, body};
 use crate::operation::Operation;
 
@@ -44,8 +44,8 @@ struct Count {
 }
 
 /// `GET /subscriptions` (Microsoft.Resources, 2022-12-01).
-pub(super) fn list(door: &ArmDoor) -> Response {
-    let tenant = door.directory.tenant();
+pub(super) fn list(state: &State) -> Response {
+    let tenant = state.directory.tenant();
     let policies = Policies {
         location_placement_id: "Public_2014-09-01",
         quota_id: "PayAsYouGo_2014-09-01",

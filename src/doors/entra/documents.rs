@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::refusal::Refusal;
 use super::tenant::{self, Form};
-use super::{Asked, CLOUDS, EntraDoor, json};
+use super::{Asked, CLOUDS, State, json};
 use crate::directory::PublicKey;
 use crate::http::{Request, Response};
 
@@ -36,13 +36,13 @@ struct Configuration {
 
 /// The OpenID configuration, in the versions `v2.0/` and that without a name. The issuer of version 1 is the one that
 /// tokens name; that of version 2 is on the host that was asked, because clients compare the two.
-pub(super) fn configuration(door: &EntraDoor, asked: &Asked, version: &str) -> Result<Response, Refusal> {
-    let form = tenant::form(door, asked)?;
+pub(super) fn configuration(state: &State, asked: &Asked, version: &str) -> Result<Response, Refusal> {
+    let form = tenant::form(state, asked)?;
     let base = format!("https://{}/{}", asked.authority, asked.tenant);
     let issuer = match (form, version) {
         (Form::Adfs, _) => base.clone(),
-        (Form::Tenant, "") => door.directory.issuer().to_owned(),
-        (Form::Tenant, _) => format!("https://{}/{}/v2.0", asked.authority, door.directory.tenant_id()),
+        (Form::Tenant, "") => state.directory.issuer().to_owned(),
+        (Form::Tenant, _) => format!("https://{}/{}/v2.0", asked.authority, state.directory.tenant_id()),
     };
     Ok(json(&Configuration {
         token_endpoint: format!("{base}/oauth2/{version}token"),
@@ -127,9 +127,9 @@ struct Jwk {
 }
 
 /// The keys that check tokens: the one that signs, and those before it.
-pub(super) async fn keys(door: Arc<EntraDoor>, asked: Asked) -> Result<Response, Refusal> {
-    tenant::form(&door, &asked)?;
-    let keys = door.directory.public_keys().await.map_err(|error| Refusal::failed(&error))?;
+pub(super) async fn keys(state: Arc<State>, asked: Asked) -> Result<Response, Refusal> {
+    tenant::form(&state, &asked)?;
+    let keys = state.directory.public_keys().await.map_err(|error| Refusal::failed(&error))?;
     let jwk = |PublicKey { kid, n, e }| Jwk { kty: "RSA", r#use: "sig", alg: "RS256", x5t: kid.clone(), kid, n, e };
     Ok(json(&KeySet { keys: keys.into_iter().map(jwk).collect() }))
 }

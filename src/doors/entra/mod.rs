@@ -59,7 +59,7 @@ static KEYS_V1: Operation = Operation::open("SigningKeys", Method::GET, "/{tenan
 static KEYS_V2: Operation = Operation::open("SigningKeysV2", Method::GET, "/{tenant}/discovery/v2.0/keys");
 
 /// What the handlers of this door share.
-pub struct EntraDoor {
+pub struct State {
     /// The tenant.
     pub directory: Directory,
     /// Where the keys of issuers that identities are federated with come from.
@@ -89,29 +89,31 @@ struct Asked {
     now: Timestamp,
 }
 
-type Handler = fn(Arc<EntraDoor>, Asked, Request) -> BoxFuture<Result<Response, Refusal>>;
+type Handler = fn(Arc<State>, Asked, Request) -> BoxFuture<Result<Response, Refusal>>;
 
-/// The door, open.
-pub struct Open {
-    door: Arc<EntraDoor>,
+/// The door: routes requests to handlers.
+pub struct Service {
+    state: Arc<State>,
     routes: Routes<Handler>,
 }
 
-impl Open {
-    /// Opens `door`.
-    pub fn new(door: EntraDoor) -> Self {
+impl Service {
+    /// A service over `state`.
+    pub fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
-            (&TOKEN, |door, asked, request| Box::pin(token::v2(door, asked, request))),
-            (&TOKEN_V1, |door, asked, request| Box::pin(token::v1(door, asked, request))),
+            (&TOKEN, |state, asked, request| Box::pin(token::v2(state, asked, request))),
+            (&TOKEN_V1, |state, asked, request| Box::pin(token::v1(state, asked, request))),
             (&INSTANCES, |_, asked, request| Box::pin(async move { Ok(documents::instances(&asked, &request)) })),
-            (&CONFIGURATION_V1, |door, asked, _| Box::pin(async move { documents::configuration(&door, &asked, "") })),
-            (&CONFIGURATION_V2, |door, asked, _| {
-                Box::pin(async move { documents::configuration(&door, &asked, "v2.0/") })
+            (&CONFIGURATION_V1, |state, asked, _| {
+                Box::pin(async move { documents::configuration(&state, &asked, "") })
             }),
-            (&KEYS_V1, |door, asked, _| Box::pin(documents::keys(door, asked))),
-            (&KEYS_V2, |door, asked, _| Box::pin(documents::keys(door, asked))),
+            (&CONFIGURATION_V2, |state, asked, _| {
+                Box::pin(async move { documents::configuration(&state, &asked, "v2.0/") })
+            }),
+            (&KEYS_V1, |state, asked, _| Box::pin(documents::keys(state, asked))),
+            (&KEYS_V2, |state, asked, _| Box::pin(documents::keys(state, asked))),
         ]);
-        Self { door: Arc::new(door), routes }
+        Self { state: Arc::new(state), routes }
     }
 
     /// Answers a request that came in for `authority`.
@@ -120,10 +122,10 @@ impl Open {
             Lookup::Found(_, handler, params) => (Some(*handler), params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => (None, Params::default()),
         };
-        let asked = self.door.asked(&request, authority, &params, arrival);
+        let asked = self.state.asked(&request, authority, &params, arrival);
         let (trace, correlation, now) = (asked.trace, asked.correlation, asked.now);
         let answered = match handler {
-            Some(handler) => handler(self.door.clone(), asked, request).await,
+            Some(handler) => handler(self.state.clone(), asked, request).await,
             None => Err(Refusal::NotHere(format!("{} {}", request.method(), request.uri().path()))),
         };
         let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(trace, correlation, now));
@@ -132,7 +134,7 @@ impl Open {
     }
 }
 
-impl EntraDoor {
+impl State {
     fn asked(&self, request: &Request, authority: Authority, params: &Params, arrival: Arrival) -> Asked {
         let given = request.headers().get("client-request-id").and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
         Asked {

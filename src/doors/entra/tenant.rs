@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::refusal::Refusal;
-use super::{Asked, EntraDoor};
+use super::{Asked, State};
 use crate::http::authority::Authority;
 
 /// How the tenant was asked for.
@@ -17,10 +17,10 @@ pub(super) enum Form {
 
 /// The tenant that `asked` means is always the one there is: by its id, by any domain name (of which a tenant has as many
 /// as it likes), or as `common` or `organizations`.
-pub(super) fn form(door: &EntraDoor, asked: &Asked) -> Result<Form, Refusal> {
+pub(super) fn form(state: &State, asked: &Asked) -> Result<Form, Refusal> {
     let text = asked.tenant.as_str();
     if let Ok(id) = Uuid::parse_str(text) {
-        return if id == door.directory.tenant_id() { Ok(Form::Tenant) } else { Err(other(door, text)) };
+        return if id == state.directory.tenant_id() { Ok(Form::Tenant) } else { Err(other(state, text)) };
     }
     match text.to_ascii_lowercase().as_str() {
         "common" | "organizations" => Ok(Form::Tenant),
@@ -30,8 +30,8 @@ pub(super) fn form(door: &EntraDoor, asked: &Asked) -> Result<Form, Refusal> {
     }
 }
 
-fn other(door: &EntraDoor, tenant: &str) -> Refusal {
-    let own = door.directory.tenant_id();
+fn other(state: &State, tenant: &str) -> Refusal {
+    let own = state.directory.tenant_id();
     tracing::warn!(tenant, %own, "a token was asked for in another tenant; start with --tenant to have that one");
     Refusal::NoSuchTenant(tenant.to_owned())
 }

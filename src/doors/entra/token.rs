@@ -10,7 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
-use super::{Asked, EntraDoor, json, tenant};
+use super::{Asked, State, json, tenant};
 use crate::directory::{ClientAuthentication, ClientCredential, IssuedToken, SignInRequest, UnknownIdentities};
 use crate::http::body::{self, BodyError};
 use crate::http::{Request, Response};
@@ -42,18 +42,18 @@ struct GrantedV1<'a> {
 }
 
 /// `POST /{tenant}/oauth2/v2.0/token`: what it is for is said by a `scope`.
-pub(super) async fn v2(door: Arc<EntraDoor>, asked: Asked, request: Request) -> Result<Response, Refusal> {
-    let form = Form::read(&door, request).await?;
-    let (issued, _) = granted(&door, &asked, &form, Form::resource_of_scope).await?;
+pub(super) async fn v2(state: Arc<State>, asked: Asked, request: Request) -> Result<Response, Refusal> {
+    let form = Form::read(&state, request).await?;
+    let (issued, _) = granted(&state, &asked, &form, Form::resource_of_scope).await?;
     let IssuedToken { expires_in, access_token, .. } = issued;
     let ext_expires_in = expires_in;
     Ok(json(&Granted { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token }))
 }
 
 /// `POST /{tenant}/oauth2/token`: what it is for is said by a `resource`; AD FS's clients say it by a `scope`.
-pub(super) async fn v1(door: Arc<EntraDoor>, asked: Asked, request: Request) -> Result<Response, Refusal> {
-    let form = Form::read(&door, request).await?;
-    let (issued, resource) = granted(&door, &asked, &form, Form::resource).await?;
+pub(super) async fn v1(state: Arc<State>, asked: Asked, request: Request) -> Result<Response, Refusal> {
+    let form = Form::read(&state, request).await?;
+    let (issued, resource) = granted(&state, &asked, &form, Form::resource).await?;
     Ok(json(&GrantedV1 {
         token_type: "Bearer",
         expires_in: issued.expires_in.to_string(),
@@ -66,37 +66,37 @@ pub(super) async fn v1(door: Arc<EntraDoor>, asked: Asked, request: Request) -> 
 }
 
 async fn granted(
-    door: &EntraDoor,
+    state: &State,
     asked: &Asked,
     form: &Form,
     resource: fn(&Form) -> Result<String, Refusal>,
 ) -> Result<(IssuedToken, String), Refusal> {
-    tenant::form(door, asked)?;
+    tenant::form(state, asked)?;
     form.is_client_credentials()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
-    if !door.resources.knows(&resource) {
-        return Err(Refusal::NoSuchResource { resource, tenant: door.directory.tenant_id() });
+    if !state.resources.knows(&resource) {
+        return Err(Refusal::NoSuchResource { resource, tenant: state.directory.tenant_id() });
     }
     let proof = form.proof()?;
-    let unknown_identities = if asked.near { door.unknown_identities } else { UnknownIdentities::Reject };
-    let audiences = audiences(door, asked);
+    let unknown_identities = if asked.near { state.unknown_identities } else { UnknownIdentities::Reject };
+    let audiences = audiences(state, asked);
     let sign_in =
         SignInRequest { client_id, proof: &proof, audiences: &audiences, unknown_identities, near: asked.near };
-    let identity = door.directory.sign_in(&sign_in, &*door.issuers).await;
+    let identity = state.directory.sign_in(&sign_in, &*state.issuers).await;
     let identity = identity.map_err(|why| Refusal::SignIn { why, client_id: client_id.to_owned() })?;
     let by = match proof {
         ClientCredential::Secret(_) => ClientAuthentication::Secret,
         ClientCredential::Assertion(_) => ClientAuthentication::Assertion,
     };
-    let issued = door.directory.issue(&identity, &resource, by).await;
+    let issued = state.directory.issue(&identity, &resource, by).await;
     Ok((issued.map_err(|error| Refusal::failed(&error))?, resource))
 }
 
 /// What an application's own assertion may be for: the endpoints and the issuers of the tenant, on the host asked and by
 /// the name asked or its id.
-fn audiences(door: &EntraDoor, asked: &Asked) -> Vec<String> {
-    let id = door.directory.tenant_id().to_string();
+fn audiences(state: &State, asked: &Asked) -> Vec<String> {
+    let id = state.directory.tenant_id().to_string();
     let base = |tenant: &str| format!("https://{}/{tenant}", asked.authority);
     let of = |base: String| ["", "/v2.0", "/oauth2/token", "/oauth2/v2.0/token"].map(|path| format!("{base}{path}"));
     [base(&asked.tenant), base(&id)].into_iter().flat_map(of).collect()
@@ -108,9 +108,9 @@ struct Form {
 }
 
 impl Form {
-    async fn read(door: &EntraDoor, request: Request) -> Result<Self, Refusal> {
+    async fn read(state: &State, request: Request) -> Result<Self, Refusal> {
         let (head, incoming) = request.into_parts();
-        let bytes = body::read(incoming, &door.limits).await.map_err(|error| match error {
+        let bytes = body::read(incoming, &state.limits).await.map_err(|error| match error {
             BodyError::TooLarge => Refusal::TooLarge,
             BodyError::Busy => Refusal::Busy,
             BodyError::TooSlow | BodyError::Broken => Refusal::Malformed("the body did not arrive whole"),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::asked::Asked;
 use super::token::{Denied, given};
-use super::{IdentityDoor, Shared};
+use super::{Shared, State};
 use crate::http::{Response, body};
 use crate::random;
 
@@ -23,26 +23,26 @@ struct Refused {
 
 /// `GET $IDENTITY_ENDPOINT` with `X-IDENTITY-HEADER`.
 pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
-    let door = &shared.door;
-    if !door.knows_header(asked.header("x-identity-header")) {
+    let state = &shared.state;
+    if !state.knows_header(asked.header("x-identity-header")) {
         let why = "The X-IDENTITY-HEADER is missing or is not the value of IDENTITY_HEADER";
-        return refused(door, StatusCode::UNAUTHORIZED, why);
+        return refused(state, StatusCode::UNAUTHORIZED, why);
     }
-    match given(door, &asked).await {
+    match given(state, &asked).await {
         Ok(given) => given.answer(),
-        Err(Denied::Bad(_, why)) => refused(door, StatusCode::BAD_REQUEST, why),
+        Err(Denied::Bad(_, why)) => refused(state, StatusCode::BAD_REQUEST, why),
         Err(Denied::NoIdentity) => {
             let why =
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
-            refused(door, StatusCode::BAD_REQUEST, why)
+            refused(state, StatusCode::BAD_REQUEST, why)
         }
         Err(Denied::Failed) => {
-            refused(door, StatusCode::INTERNAL_SERVER_ERROR, "The server's log says what went wrong")
+            refused(state, StatusCode::INTERNAL_SERVER_ERROR, "The server's log says what went wrong")
         }
     }
 }
 
-fn refused(door: &IdentityDoor, status: StatusCode, message: impl Into<String>) -> Response {
-    let correlation_id = random::uuid(&*door.random);
+fn refused(state: &State, status: StatusCode, message: impl Into<String>) -> Response {
+    let correlation_id = random::uuid(&*state.random);
     body::json(status, &Refused { status_code: status.as_u16(), message: message.into(), correlation_id })
 }

@@ -63,7 +63,7 @@ pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
     let given_key = asked.header("authorization").strip_prefix("Basic ").map(str::trim);
     match given_key {
         Some(key) if shared.arc_key.is(key) => {
-            given(&shared.door, &asked).await.map_or_else(Denied::answer, |given| given.answer_with_id())
+            given(&shared.state, &asked).await.map_or_else(Denied::answer, |given| given.answer_with_id())
         }
         Some(_) => refused(StatusCode::UNAUTHORIZED, "unauthorized", "The key is not the content of the file named"),
         None => challenge(shared).await,
@@ -71,7 +71,7 @@ pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
 }
 
 async fn challenge(shared: Arc<Shared>) -> Response {
-    let dir = shared.door.arc_keys.display().to_string();
+    let dir = shared.state.arc_keys.display().to_string();
     let path = tokio::task::spawn_blocking(move || shared.arc_key.path()).await;
     let header = match path {
         Ok(Ok(path)) => HeaderValue::from_str(&format!("Basic realm={}", path.display())).map_err(|e| e.to_string()),

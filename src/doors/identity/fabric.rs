@@ -32,14 +32,14 @@ pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
             "Secret is not found in the request headers.",
         );
     }
-    if !shared.door.knows_header(secret) {
+    if !shared.state.knows_header(secret) {
         return refused(StatusCode::UNAUTHORIZED, "Unauthorized", "The Secret is not the value of IDENTITY_HEADER.");
     }
     if asked.chosen() != Ok(IdentitySelector::Default) {
         let why = "The identity is the application's; requests cannot name another.";
         return refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why);
     }
-    match given(&shared.door, &asked).await {
+    match given(&shared.state, &asked).await {
         Ok(given) => given.answer(),
         Err(Denied::Bad(_, why)) => refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why),
         Err(Denied::NoIdentity) => {

@@ -13,5 +13,5 @@ pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
     if !asked.has_metadata() {
         return bad("bad_request_102", "Required metadata header not specified");
     }
-    given(&shared.door, &asked).await.map_or_else(Denied::answer, |given| given.answer())
+    given(&shared.state, &asked).await.map_or_else(Denied::answer, |given| given.answer())
 }

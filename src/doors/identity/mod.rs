@@ -45,7 +45,7 @@ const fn get(name: &'static str, path: &'static str) -> Operation {
 }
 
 /// What the handlers of this door share.
-pub struct IdentityDoor {
+pub struct State {
     /// Who there is, and who signs.
     pub directory: Directory,
     /// What tokens are given for.
@@ -64,38 +64,38 @@ pub struct IdentityDoor {
     pub arc_keys: PathBuf,
 }
 
-/// A door and what it holds in memory.
+/// The state, and what the door holds in memory besides.
 struct Shared {
-    door: IdentityDoor,
+    state: State,
     arc_key: ArcKey,
 }
 
 type Handler = fn(Arc<Shared>, Asked) -> BoxFuture<Response>;
 
-/// The door, open.
-pub struct Open {
+/// The door: routes requests to handlers.
+pub struct Service {
     shared: Arc<Shared>,
     routes: Routes<Handler>,
     over_tls: Routes<Handler>,
 }
 
-impl Open {
-    /// Opens `door`.
-    pub fn new(door: IdentityDoor) -> Self {
+impl Service {
+    /// A service over `state`.
+    pub fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&IMDS, |shared, asked| Box::pin(imds::token(shared, asked))),
             (&APP_SERVICE, |shared, asked| Box::pin(app_service::token(shared, asked))),
             (&ARC, |shared, asked| Box::pin(arc::token(shared, asked))),
-            (&HEALTH, |shared, _| Box::pin(async move { health(&shared.door) })),
+            (&HEALTH, |shared, _| Box::pin(async move { health(&shared.state) })),
             (&CA, |shared, _| {
-                let pem = shared.door.ca_pem.clone().into_bytes();
+                let pem = shared.state.ca_pem.clone().into_bytes();
                 Box::pin(async { body::with_type(StatusCode::OK, "application/x-pem-file", pem) })
             }),
         ]);
         let over_tls: Routes<Handler> =
             Routes::new(vec![(&FABRIC, |shared, asked| Box::pin(fabric::token(shared, asked)))]);
-        let arc_key = ArcKey::new(door.arc_keys.clone());
-        Self { shared: Arc::new(Shared { door, arc_key }), routes, over_tls }
+        let arc_key = ArcKey::new(state.arc_keys.clone());
+        Self { shared: Arc::new(Shared { state, arc_key }), routes, over_tls }
     }
 
     /// Answers a request to the plain listener.
@@ -115,7 +115,7 @@ impl Open {
     }
 
     async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, arrival: Arrival) -> Response {
-        if let Some(why) = self.shared.door.names.refusal(request, arrival.local.ip()) {
+        if let Some(why) = self.shared.state.names.refusal(request, arrival.local.ip()) {
             return refused(StatusCode::FORBIDDEN, "invalid_request", why);
         }
         match routes.find(request.method(), request.uri().path()) {
@@ -126,7 +126,7 @@ impl Open {
     }
 }
 
-impl IdentityDoor {
+impl State {
     /// Whether `given` is this start's header value.
     fn knows_header(&self, given: &str) -> bool {
         credential::matches(given.as_bytes(), self.identity_header.as_bytes())
@@ -139,8 +139,8 @@ struct Health {
 }
 
 /// Whether the server can do what it is for. One that reads and does not write is alive: a restart would not help it.
-fn health(door: &IdentityDoor) -> Response {
-    match (door.directory.issuer_failure(), door.directory.degraded()) {
+fn health(state: &State) -> Response {
+    match (state.directory.issuer_failure(), state.directory.degraded()) {
         (None, None) => body::text(StatusCode::OK, "ok\n"),
         (None, Some(why)) => body::json(StatusCode::OK, &Health { degraded: why.to_string() }),
         (Some(_), _) => {

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::asked::Asked;
-use super::{IdentityDoor, bad};
+use super::{State, bad};
 use crate::directory::{
     ClientAuthentication, IdentityRecord, IdentitySelector, IssuedToken, UnknownIdentities, no_such_resource,
 };
@@ -29,19 +29,19 @@ pub(super) enum Denied {
 }
 
 /// The token that `asked` asks for.
-pub(super) async fn given(door: &IdentityDoor, asked: &Asked) -> Result<Given, Denied> {
+pub(super) async fn given(state: &State, asked: &Asked) -> Result<Given, Denied> {
     let required = |name| asked.value(name).ok_or_else(|| Denied::Bad("invalid_request", missing(name)));
     required("api-version")?;
     let resource = required("resource")?;
-    if !door.resources.knows(resource) {
-        let text = format!("AADSTS500011: {}", no_such_resource(resource, door.directory.tenant_id()));
+    if !state.resources.knows(resource) {
+        let text = format!("AADSTS500011: {}", no_such_resource(resource, state.directory.tenant_id()));
         return Err(Denied::Bad("invalid_resource", text));
     }
     let chosen = asked.chosen().map_err(|why| Denied::Bad("invalid_request", why.to_owned()))?;
-    let unknown_identities = if asked.near { door.unknown_identities } else { UnknownIdentities::Reject };
-    let found = door.directory.select(&chosen, unknown_identities).await.map_err(|error| failed(&error))?;
+    let unknown_identities = if asked.near { state.unknown_identities } else { UnknownIdentities::Reject };
+    let found = state.directory.select(&chosen, unknown_identities).await.map_err(|error| failed(&error))?;
     let identity = found.ok_or(Denied::NoIdentity)?;
-    let issued = door
+    let issued = state
         .directory
         .issue(&identity, resource, ClientAuthentication::ManagedIdentity)
         .await

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::AdminDoor;
+use super::State;
 use crate::config;
 use crate::http::Incoming;
 use crate::http::body::{self, BodyError};
@@ -29,8 +29,8 @@ fn refusal(error: BodyError, limits: &Limits) -> ApiError {
             let text = format!("The body is larger than {} bytes.", limits.body_bytes);
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "TooLarge", text)
         }
-        BodyError::TooSlow => bad("The body did not arrive in time."),
-        BodyError::Broken => bad("The body broke off."),
+        BodyError::TooSlow => bad_request("The body did not arrive in time."),
+        BodyError::Broken => bad_request("The body broke off."),
         BodyError::Busy => {
             let text = "Other bodies take all the memory that there is for them; try again.";
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", text).header("retry-after", "1")
@@ -39,13 +39,13 @@ fn refusal(error: BodyError, limits: &Limits) -> ApiError {
 }
 
 /// The body as a `T`. A body that is left out is an object without members.
-pub(super) async fn object<T: DeserializeOwned>(door: &AdminDoor, body: Incoming) -> Result<T, ApiError> {
-    let bytes = read(body, &door.limits).await?;
+pub(super) async fn json<T: DeserializeOwned>(state: &State, body: Incoming) -> Result<T, ApiError> {
+    let bytes = read(body, &state.limits).await?;
     let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
-    config::read(text).map_err(|error| bad(error.to_string()))
+    config::read(text).map_err(|error| bad_request(error.to_string()))
 }
 
 /// What is wrong with what was sent.
-pub(super) fn bad(why: impl Into<String>) -> ApiError {
+pub(super) fn bad_request(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadRequest", why)
 }
