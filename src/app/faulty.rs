@@ -10,7 +10,12 @@ use crate::http::authority::Authority;
 use crate::http::{Arrival, Cut, Request, Response, body};
 
 /// Answers a request, unless a rule says that it goes wrong.
-pub(super) async fn answer(faults: &Faults, door: &Arc<vault::Open>, request: Request, arrival: Arrival) -> Response {
+pub(super) async fn answer(
+    faults: &Faults,
+    door: &Arc<vault::Service>,
+    request: Request,
+    arrival: Arrival,
+) -> Response {
     let about = if faults.any() { door.about(&request).await } else { None };
     let fault = about.and_then(|(vault, operation)| faults.strike(vault.as_str(), operation.name));
     match fault {
@@ -19,7 +24,7 @@ pub(super) async fn answer(faults: &Faults, door: &Arc<vault::Open>, request: Re
     }
 }
 
-async fn wrong(fault: Fault, door: &Arc<vault::Open>, request: Request, arrival: Arrival) -> Response {
+async fn wrong(fault: Fault, door: &Arc<vault::Service>, request: Request, arrival: Arrival) -> Response {
     match fault {
         Fault::Delay(pause) => {
             tokio::time::sleep(pause).await;

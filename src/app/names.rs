@@ -102,7 +102,7 @@ impl Names {
     pub(super) fn ours(&self) -> Ours {
         let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
         Arc::new(move |name| {
-            doors::vault::host::named(name).is_some()
+            doors::vault::host::vault_name(name).is_some()
                 || [doors::entra::HOST, doors::arm::HOST, "localhost"].contains(&name)
                 || others.iter().any(|other| other == name)
                 || aliases.has(name)

@@ -49,7 +49,7 @@ pub(super) fn plain(door: Arc<identity::Service>) -> Answer {
 
 /// The doors that are told apart by the host that is asked.
 struct Doors {
-    vault: Arc<vault::Open>,
+    vault: Arc<vault::Service>,
     entra: entra::Service,
     arm: arm::Service,
     identity: Arc<identity::Service>,
@@ -103,11 +103,11 @@ impl Site {
         })
     }
 
-    fn vault_door(&self) -> Arc<vault::Open> {
+    fn vault_door(&self) -> Arc<vault::Service> {
         let parts = &self.parts;
         let default_hosts = self.names.of_default_vault();
         let on_demand = self.plan.on_demand.clone();
-        Arc::new(vault::Open::new(vault::VaultDoor {
+        Arc::new(vault::Service::new(vault::State {
             vaults: parts.vaults.clone(),
             directory: parts.directory.clone(),
             hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), default_hosts, on_demand),

@@ -54,7 +54,7 @@ impl FromStr for Part {
 impl Part {
     /// The part that the host name (lower case) belongs to.
     fn of(host: &str) -> Option<Self> {
-        if vault::host::named_in_cloud(host).is_some() {
+        if vault::host::cloud_vault_name(host).is_some() {
             Some(Self::Vault)
         } else if entra::named_in_cloud(host) {
             Some(Self::Entra)

@@ -80,10 +80,12 @@ impl ApiVersion {
     /// # Errors
     /// 400 when it names none, or one that was not published and is not later than the newest.
     pub(super) fn of(query: &Query) -> Result<Self, ApiError> {
-        match named(query) {
-            "" => Err(bad("The api-version query parameter (?api-version=) is required for all requests.".to_owned())),
+        match requested(query) {
+            "" => Err(bad_parameter(
+                "The api-version query parameter (?api-version=) is required for all requests.".to_owned(),
+            )),
             text => Self::parse(text).ok_or_else(|| {
-                bad(format!(
+                bad_parameter(format!(
                     "The specified version ({text}) is not recognized. Consider using the latest supported version \
                      ({NEWEST})."
                 ))
@@ -116,12 +118,12 @@ impl ApiVersion {
     }
 }
 
-/// What a query says; empty when it says nothing.
-pub(super) fn named(query: &Query) -> &str {
+/// The `api-version` of a query; empty when it has none.
+pub(super) fn requested(query: &Query) -> &str {
     query.get("api-version").unwrap_or_default()
 }
 
-fn bad(message: String) -> ApiError {
+fn bad_parameter(message: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", message)
 }
 

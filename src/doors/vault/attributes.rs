@@ -24,7 +24,7 @@ pub(super) struct AttributesIn {
 }
 
 impl AttributesIn {
-    pub(super) fn given(&self) -> GivenAttributes {
+    pub(super) fn requested(&self) -> GivenAttributes {
         GivenAttributes {
             enabled: self.enabled,
             nbf: self.nbf.map(Timestamp::from_unix),

@@ -24,12 +24,12 @@ struct Restore {
     value: Option<String>,
 }
 
-/// The backup in a body. It may be larger than other bodies: it holds every version.
-pub(super) async fn given(body: Incoming, limits: &Limits) -> Result<Vec<u8>, ApiError> {
+/// Reads the blob of a restore. The body may be larger than others: a backup holds every version.
+pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Vec<u8>, ApiError> {
     let limits = Limits { body_bytes: limits.restore_bytes, ..*limits };
-    let given: Restore = input::object(body, &limits).await?;
+    let request: Restore = input::object(body, &limits).await?;
     let mut required = Required::default();
-    let blob = required.bytes("value", given.value.as_deref());
+    let blob = required.bytes("value", request.value.as_deref());
     required.finish()?;
     Ok(blob)
 }

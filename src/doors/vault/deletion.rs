@@ -21,7 +21,7 @@ impl DeletionOut {
     pub(super) fn of<T>(exchange: &Exchange, kind: Kind, removed: &Removed<T>) -> Option<Self> {
         let deletion = removed.deletion?;
         Some(Self {
-            recovery_id: exchange.asked.recovery_id(kind, &removed.found.name),
+            recovery_id: exchange.target.recovery_id(kind, &removed.found.name),
             deleted_date: deletion.deleted,
             scheduled_purge_date: deletion.scheduled_purge,
         })

@@ -1,4 +1,4 @@
-//! A request on its way through this door, and what handlers take from it.
+//! An authorized request, and what handlers take from it.
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -14,9 +14,9 @@ use crate::http::{Incoming, Request};
 use crate::operation::Operation;
 use crate::vault::{Call, Kind, ObjectName, Version};
 
-/// What can be read off the request line and the host.
+/// The target of a request: the host it was sent to and its query.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestTarget {
     /// The host and port the client used: what ids and links are made of.
     pub(super) authority: Authority,
     /// The query.
@@ -31,12 +31,12 @@ pub(super) struct Query(Vec<(String, String)>);
 pub(super) struct Exchange {
     pub(super) operation: &'static Operation,
     pub(super) params: Params,
-    pub(super) asked: Asked,
+    pub(super) target: RequestTarget,
     pub(super) api_version: ApiVersion,
     pub(super) call: Call,
 }
 
-impl Asked {
+impl RequestTarget {
     pub(super) fn of(request: &Request) -> Result<Self, ApiError> {
         let Some(authority) = Authority::of(request) else {
             let text = "The Host header is missing or malformed.";
@@ -80,11 +80,11 @@ impl Exchange {
 
     /// `https://HOST/keys/NAME`, with the version when one is given.
     pub(super) fn id(&self, kind: Kind, name: &ObjectName, version: Option<&Version>) -> String {
-        self.asked.id(kind, name, version)
+        self.target.id(kind, name, version)
     }
 }
 
-impl Asked {
+impl RequestTarget {
     /// `https://HOST/deletedkeys/NAME`.
     pub(super) fn recovery_id(&self, kind: Kind, name: &ObjectName) -> String {
         format!("{}/{}/{name}", self.base(), kind.deleted_collection())

@@ -1,4 +1,4 @@
-//! Which host names mean which vault.
+//! Resolves host names to vaults.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ const PRIVATE_LINKS: [(&str, &str); 4] = [
     ("privatelink.managedhsm.azure.net", "managedhsm.azure.net"),
 ];
 
-/// How host names are read.
+/// The resolver: which host names belong to which vault.
 #[derive(Clone, Debug)]
 pub struct Hosts {
     default_vault: VaultName,
@@ -34,55 +34,54 @@ pub struct Hosts {
     on_demand: Option<OnDemand>,
 }
 
-/// The vault that a host name means.
+/// The vault that a host name resolves to.
 #[derive(Debug)]
-pub(super) enum Meant {
-    /// One that is there.
-    There(Arc<Vault>),
-    /// One that would be made for a request that is allowed in it: what it would be.
-    Wanted(Vault),
+pub(super) enum Resolved {
+    /// One that exists.
+    Existing(Arc<Vault>),
+    /// One that does not exist yet, as it would be created for the first request that is allowed in it.
+    OnDemand(Vault),
 }
 
-impl Meant {
-    /// The vault, as requests are judged by it.
+impl Resolved {
+    /// The vault whose policies decide about the request.
     pub(super) fn vault(&self) -> &Vault {
         match self {
-            Self::There(vault) => vault,
-            Self::Wanted(vault) => vault,
+            Self::Existing(vault) => vault,
+            Self::OnDemand(vault) => vault,
         }
     }
 }
 
 impl Hosts {
-    /// `localhost`, addresses and `default_hosts` (lower case; the machine's own name among them) mean
-    /// `default_vault`. Vaults that are asked for by their name and are not there are made as `on_demand` says, if it
-    /// says so.
+    /// `localhost`, loopback addresses and `default_hosts` (lower case; the machine's own name among them) resolve to
+    /// `default_vault`. With `on_demand`, a name without a vault resolves to one that is created on demand.
     pub fn new(default_vault: VaultName, default_hosts: Vec<String>, on_demand: Option<OnDemand>) -> Self {
         Self { default_vault, default_hosts, on_demand }
     }
 
-    /// The vault that `authority` means, if it means one.
-    pub(super) async fn meant(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Meant>, Refusal> {
+    /// Resolves `authority`; none when it names no vault.
+    pub(super) async fn resolve(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Resolved>, Refusal> {
         if let Some(vault) = self.find(vaults, authority).await? {
-            return Ok(Some(Meant::There(vault)));
+            return Ok(Some(Resolved::Existing(vault)));
         }
-        let name = named(authority.host());
-        let wanted = name.zip(self.on_demand.as_ref()).map(|(name, on_demand)| on_demand.preview(&name));
-        Ok(wanted.map(Meant::Wanted))
+        let name = vault_name(authority.host());
+        let preview = name.zip(self.on_demand.as_ref()).map(|(name, on_demand)| on_demand.preview(&name));
+        Ok(preview.map(Resolved::OnDemand))
     }
 
-    /// The vault that was `meant`, made if it was not there.
-    pub(super) async fn made(&self, vaults: &Vaults, meant: Meant) -> Result<Arc<Vault>, Refusal> {
-        match (meant, &self.on_demand) {
-            (Meant::There(vault), _) => Ok(vault),
-            (Meant::Wanted(vault), Some(on_demand)) => vaults.find_or_make(&vault.name, on_demand).await,
-            (Meant::Wanted(_), None) => Err(Refusal::Busy),
+    /// The vault that was `resolved`, created if it does not exist.
+    pub(super) async fn create_if_absent(&self, vaults: &Vaults, resolved: Resolved) -> Result<Arc<Vault>, Refusal> {
+        match (resolved, &self.on_demand) {
+            (Resolved::Existing(vault), _) => Ok(vault),
+            (Resolved::OnDemand(vault), Some(on_demand)) => vaults.find_or_make(&vault.name, on_demand).await,
+            (Resolved::OnDemand(_), None) => Err(Refusal::Busy),
         }
     }
 
-    /// The vault that answers on `authority`, if there is one.
+    /// The existing vault that answers on `authority`.
     pub(super) async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Arc<Vault>>, Refusal> {
-        if let Some(name) = named(authority.host())
+        if let Some(name) = vault_name(authority.host())
             && let Some(vault) = vaults.find(&name).await?
         {
             return Ok(Some(vault));
@@ -100,12 +99,12 @@ impl Hosts {
 }
 
 /// The vault name in a host name of the local suffix or a cloud's.
-pub fn named(host: &str) -> Option<VaultName> {
+pub fn vault_name(host: &str) -> Option<VaultName> {
     SUFFIXES.iter().find_map(|suffix| label_below(host, suffix)).and_then(VaultName::parse)
 }
 
 /// The vault name in a host name that belongs to a cloud: what the takeover takes over.
-pub fn named_in_cloud(host: &str) -> Option<VaultName> {
+pub fn cloud_vault_name(host: &str) -> Option<VaultName> {
     cloud_suffixes().find_map(|suffix| label_below(host, suffix)).and_then(VaultName::parse)
 }
 
@@ -141,16 +140,16 @@ mod tests {
             "acme.vault.usgovcloudapi.net",
             "acme.managedhsm.azure.net",
         ] {
-            assert_eq!(named(host).unwrap().as_str(), "acme", "{host}");
+            assert_eq!(vault_name(host).unwrap().as_str(), "acme", "{host}");
         }
         for host in ["vault.azure.net", "a.b.vault.azure.net", "acme.vault.azure.net.evil.example", "acme.localhost"] {
-            assert!(named(host).is_none(), "{host}");
+            assert!(vault_name(host).is_none(), "{host}");
         }
     }
 
     #[test]
     fn only_the_clouds_names_are_taken_over() {
-        assert!(named_in_cloud("acme.vault.azure.net").is_some());
-        assert!(named_in_cloud("acme.vault.localhost").is_none());
+        assert!(cloud_vault_name("acme.vault.azure.net").is_some());
+        assert!(cloud_vault_name("acme.vault.localhost").is_none());
     }
 }

@@ -2,8 +2,8 @@
 
 mod bundle;
 pub(super) mod deleted;
-mod given;
 mod import;
+mod request;
 pub(super) mod rotation;
 
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 
 use super::exchange::Exchange;
-use super::{VaultDoor, backup, input, paging, refusal};
+use super::{State, backup, input, paging, refusal};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response};
 use crate::operation::{Operation, Permission};
 
 use bundle::{bundle, item};
-use given::{CreateKey, UpdateKey};
 use import::ImportKey;
+use request::{CreateKey, UpdateKey};
 
-pub(super) use given::unsupported;
-pub(super) use import::unusable;
+pub(super) use import::invalid_material;
+pub(super) use request::unsupported_operations;
 
 pub(super) static CREATE: Operation = Operation {
     name: "KeyCreate",
@@ -31,11 +31,11 @@ pub(super) static CREATE: Operation = Operation {
 };
 
 /// Makes a key, or a new version of one.
-pub(super) async fn create(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(super) async fn create(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let (new, spec) = input::object::<CreateKey>(body, &door.limits).await?.parse(exchange.api_version)?;
-    let made = door.vaults.create_key(&exchange.call, &name, new, spec).await;
-    Ok(bundle(&exchange, &made.map_err(refusal::error)?))
+    let (new, spec) = input::object::<CreateKey>(body, &state.limits).await?.parse(exchange.api_version)?;
+    let created = state.vaults.create_key(&exchange.call, &name, new, spec).await;
+    Ok(bundle(&exchange, &created.map_err(refusal::error)?))
 }
 
 pub(super) static IMPORT: Operation = Operation {
@@ -46,12 +46,12 @@ pub(super) static IMPORT: Operation = Operation {
 };
 
 /// Takes in a key that was made elsewhere.
-pub(super) async fn import(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(super) async fn import(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let given = input::object::<ImportKey>(body, &door.limits).await?;
-    let (new, from) = given.parse(&door, &exchange).await?;
-    let made = door.vaults.import_key(&exchange.call, &name, new, from).await;
-    Ok(bundle(&exchange, &made.map_err(refusal::error)?))
+    let request = input::object::<ImportKey>(body, &state.limits).await?;
+    let (new, from) = request.parse(&state, &exchange).await?;
+    let created = state.vaults.import_key(&exchange.call, &name, new, from).await;
+    Ok(bundle(&exchange, &created.map_err(refusal::error)?))
 }
 
 pub(super) static GET: Operation = Operation {
@@ -62,9 +62,9 @@ pub(super) static GET: Operation = Operation {
 };
 
 /// A version of a key; its public part.
-pub(super) async fn get(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    let found = door.vaults.key(&exchange.call, &name, version.as_ref()).await;
+    let found = state.vaults.key(&exchange.call, &name, version.as_ref()).await;
     Ok(bundle(&exchange, &found.map_err(refusal::error)?))
 }
 
@@ -76,10 +76,10 @@ pub(super) static UPDATE: Operation = Operation {
 };
 
 /// Changes what may be done with a version of a key.
-pub(super) async fn update(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(super) async fn update(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    let change = input::object::<UpdateKey>(body, &door.limits).await?.parse()?;
-    let changed = door.vaults.update_key(&exchange.call, &name, version.as_ref(), &change).await;
+    let change = input::object::<UpdateKey>(body, &state.limits).await?.parse()?;
+    let changed = state.vaults.update_key(&exchange.call, &name, version.as_ref(), &change).await;
     Ok(bundle(&exchange, &changed.map_err(refusal::error)?))
 }
 
@@ -91,10 +91,10 @@ pub(super) static LIST: Operation = Operation {
 };
 
 /// The vault's keys, a page at a time.
-pub(super) async fn list(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
-    let page = paging::wanted(&exchange.asked.query)?;
-    let listed = door.vaults.list_keys(&exchange.call, &page).await.map_err(refusal::error)?;
-    Ok(paging::answer(&exchange.asked, "/keys", &listed, |found| item(&exchange, found, false)))
+pub(super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = state.vaults.list_keys(&exchange.call, &page).await.map_err(refusal::error)?;
+    Ok(paging::answer(&exchange.target, "/keys", &listed, |found| item(&exchange, found, false)))
 }
 
 pub(super) static LIST_VERSIONS: Operation = Operation {
@@ -105,13 +105,13 @@ pub(super) static LIST_VERSIONS: Operation = Operation {
 };
 
 /// A key's versions, a page at a time.
-pub(super) async fn list_versions(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn list_versions(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let page = paging::wanted(&exchange.asked.query)?;
-    let listed = door.vaults.list_key_versions(&exchange.call, &name, &page).await;
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = state.vaults.list_key_versions(&exchange.call, &name, &page).await;
     let listed = listed.map_err(refusal::error)?;
     let path = format!("/keys/{name}/versions");
-    Ok(paging::answer(&exchange.asked, &path, &listed, |found| item(&exchange, found, true)))
+    Ok(paging::answer(&exchange.target, &path, &listed, |found| item(&exchange, found, true)))
 }
 
 pub(super) static BACKUP: Operation = Operation {
@@ -122,9 +122,9 @@ pub(super) static BACKUP: Operation = Operation {
 };
 
 /// A key with all its versions, sealed.
-pub(super) async fn back_up(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn back_up(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let blob = door.vaults.backup_key(&exchange.call, &name).await.map_err(refusal::error)?;
+    let blob = state.vaults.backup_key(&exchange.call, &name).await.map_err(refusal::error)?;
     Ok(backup::answer(&blob))
 }
 
@@ -136,9 +136,9 @@ pub(super) static RESTORE: Operation = Operation {
 };
 
 /// Puts a key back from its backup.
-pub(super) async fn restore(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let blob = backup::given(body, &door.limits).await?;
-    let found = door.vaults.restore_key(&exchange.call, blob).await;
+pub(super) async fn restore(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let blob = backup::read(body, &state.limits).await?;
+    let found = state.vaults.restore_key(&exchange.call, blob).await;
     Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }
 
@@ -150,9 +150,9 @@ pub(super) static RELEASE: Operation = Operation {
 };
 
 /// Handing a key out, which this server cannot do: there is nobody here whose attestation it could check.
-pub(super) async fn release(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn release(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    door.vaults.key(&exchange.call, &name, version.as_ref()).await.map_err(refusal::error)?;
+    state.vaults.key(&exchange.call, &name, version.as_ref()).await.map_err(refusal::error)?;
     let text = "This server keeps release policies but does not release keys.";
     Err(ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text))
 }

@@ -15,8 +15,8 @@ impl LaterVersions {
 
     /// Writes a line to the log when `version`, which `query` names, is a later one than are known, the first time.
     pub(super) fn note(&self, version: ApiVersion, query: &Query) {
-        if version > ApiVersion::NEWEST && self.is_new(api_version::named(query)) {
-            let api_version = api_version::named(query);
+        if version > ApiVersion::NEWEST && self.is_new(api_version::requested(query)) {
+            let api_version = api_version::requested(query);
             tracing::warn!(
                 api_version,
                 "a client uses an api-version later than those this server knows; it gets the answers of the newest one"

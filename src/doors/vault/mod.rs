@@ -12,7 +12,7 @@ pub mod host;
 mod input;
 mod keys;
 mod later_versions;
-mod method;
+mod method_override;
 mod operate;
 mod paging;
 #[cfg(test)]
@@ -40,17 +40,17 @@ use crate::vault::{Call, Vault, VaultName, Vaults};
 pub use refusal::failure;
 
 use api_version::ApiVersion;
-use exchange::{Asked, Exchange};
-use host::{Hosts, Meant};
+use exchange::{Exchange, RequestTarget};
+use host::{Hosts, Resolved};
 use later_versions::LaterVersions;
 
-/// What the handlers of this door share.
-pub struct VaultDoor {
+/// The state that the handlers of this door share.
+pub struct State {
     /// The domain.
     pub vaults: Vaults,
     /// Who may hold a token.
     pub directory: Directory,
-    /// Which host names mean which vault.
+    /// Resolves host names to vaults.
     pub hosts: Hosts,
     /// The vault clock.
     pub clock: Arc<dyn Clock>,
@@ -61,50 +61,50 @@ pub struct VaultDoor {
 }
 
 /// The most vaults that the answer names when none is found.
-const NAMED: usize = 20;
+const MOST_VAULTS_LISTED: usize = 20;
 
-type Handler = fn(Arc<VaultDoor>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
+type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The operations of this door, each with its handler. Fixed segments stand before free ones.
 fn routes() -> Routes<Handler> {
     Routes::new(vec![
-        (&keys::LIST, |door, exchange, _| Box::pin(keys::list(door, exchange))),
-        (&keys::LIST_VERSIONS, |door, exchange, _| Box::pin(keys::list_versions(door, exchange))),
-        (&keys::rotation::GET_POLICY, |door, exchange, _| Box::pin(keys::rotation::get_policy(door, exchange))),
-        (&keys::rotation::SET_POLICY, |door, exchange, body| {
-            Box::pin(keys::rotation::set_policy(door, exchange, body))
+        (&keys::LIST, |state, exchange, _| Box::pin(keys::list(state, exchange))),
+        (&keys::LIST_VERSIONS, |state, exchange, _| Box::pin(keys::list_versions(state, exchange))),
+        (&keys::rotation::GET_POLICY, |state, exchange, _| Box::pin(keys::rotation::get_policy(state, exchange))),
+        (&keys::rotation::SET_POLICY, |state, exchange, body| {
+            Box::pin(keys::rotation::set_policy(state, exchange, body))
         }),
-        (&keys::rotation::ROTATE, |door, exchange, _| Box::pin(keys::rotation::rotate(door, exchange))),
-        (&keys::CREATE, |door, exchange, body| Box::pin(keys::create(door, exchange, body))),
-        (&keys::IMPORT, |door, exchange, body| Box::pin(keys::import(door, exchange, body))),
-        (&keys::GET, |door, exchange, _| Box::pin(keys::get(door, exchange))),
-        (&keys::UPDATE, |door, exchange, body| Box::pin(keys::update(door, exchange, body))),
-        (&operate::ENCRYPT, |door, exchange, body| Box::pin(operate::encrypt(door, exchange, body))),
-        (&operate::DECRYPT, |door, exchange, body| Box::pin(operate::decrypt(door, exchange, body))),
-        (&operate::WRAP, |door, exchange, body| Box::pin(operate::wrap(door, exchange, body))),
-        (&operate::UNWRAP, |door, exchange, body| Box::pin(operate::unwrap(door, exchange, body))),
-        (&operate::SIGN, |door, exchange, body| Box::pin(operate::sign(door, exchange, body))),
-        (&operate::VERIFY, |door, exchange, body| Box::pin(operate::verify(door, exchange, body))),
-        (&keys::RELEASE, |door, exchange, _| Box::pin(keys::release(door, exchange))),
-        (&keys::deleted::DELETE, |door, exchange, _| Box::pin(keys::deleted::delete(door, exchange))),
-        (&keys::deleted::LIST, |door, exchange, _| Box::pin(keys::deleted::list(door, exchange))),
-        (&keys::deleted::GET, |door, exchange, _| Box::pin(keys::deleted::get(door, exchange))),
-        (&keys::deleted::RECOVER, |door, exchange, _| Box::pin(keys::deleted::recover(door, exchange))),
-        (&keys::deleted::PURGE, |door, exchange, _| Box::pin(keys::deleted::purge(door, exchange))),
-        (&keys::BACKUP, |door, exchange, _| Box::pin(keys::back_up(door, exchange))),
-        (&keys::RESTORE, |door, exchange, body| Box::pin(keys::restore(door, exchange, body))),
-        (&secrets::LIST, |door, exchange, _| Box::pin(secrets::list(door, exchange))),
-        (&secrets::LIST_VERSIONS, |door, exchange, _| Box::pin(secrets::list_versions(door, exchange))),
-        (&secrets::SET, |door, exchange, body| Box::pin(secrets::set(door, exchange, body))),
-        (&secrets::GET, |door, exchange, _| Box::pin(secrets::get(door, exchange))),
-        (&secrets::UPDATE, |door, exchange, body| Box::pin(secrets::update(door, exchange, body))),
-        (&secrets::deleted::DELETE, |door, exchange, _| Box::pin(secrets::deleted::delete(door, exchange))),
-        (&secrets::deleted::LIST, |door, exchange, _| Box::pin(secrets::deleted::list(door, exchange))),
-        (&secrets::deleted::GET, |door, exchange, _| Box::pin(secrets::deleted::get(door, exchange))),
-        (&secrets::deleted::RECOVER, |door, exchange, _| Box::pin(secrets::deleted::recover(door, exchange))),
-        (&secrets::deleted::PURGE, |door, exchange, _| Box::pin(secrets::deleted::purge(door, exchange))),
-        (&secrets::BACKUP, |door, exchange, _| Box::pin(secrets::back_up(door, exchange))),
-        (&secrets::RESTORE, |door, exchange, body| Box::pin(secrets::restore(door, exchange, body))),
+        (&keys::rotation::ROTATE, |state, exchange, _| Box::pin(keys::rotation::rotate(state, exchange))),
+        (&keys::CREATE, |state, exchange, body| Box::pin(keys::create(state, exchange, body))),
+        (&keys::IMPORT, |state, exchange, body| Box::pin(keys::import(state, exchange, body))),
+        (&keys::GET, |state, exchange, _| Box::pin(keys::get(state, exchange))),
+        (&keys::UPDATE, |state, exchange, body| Box::pin(keys::update(state, exchange, body))),
+        (&operate::ENCRYPT, |state, exchange, body| Box::pin(operate::encrypt(state, exchange, body))),
+        (&operate::DECRYPT, |state, exchange, body| Box::pin(operate::decrypt(state, exchange, body))),
+        (&operate::WRAP, |state, exchange, body| Box::pin(operate::wrap(state, exchange, body))),
+        (&operate::UNWRAP, |state, exchange, body| Box::pin(operate::unwrap(state, exchange, body))),
+        (&operate::SIGN, |state, exchange, body| Box::pin(operate::sign(state, exchange, body))),
+        (&operate::VERIFY, |state, exchange, body| Box::pin(operate::verify(state, exchange, body))),
+        (&keys::RELEASE, |state, exchange, _| Box::pin(keys::release(state, exchange))),
+        (&keys::deleted::DELETE, |state, exchange, _| Box::pin(keys::deleted::delete(state, exchange))),
+        (&keys::deleted::LIST, |state, exchange, _| Box::pin(keys::deleted::list(state, exchange))),
+        (&keys::deleted::GET, |state, exchange, _| Box::pin(keys::deleted::get(state, exchange))),
+        (&keys::deleted::RECOVER, |state, exchange, _| Box::pin(keys::deleted::recover(state, exchange))),
+        (&keys::deleted::PURGE, |state, exchange, _| Box::pin(keys::deleted::purge(state, exchange))),
+        (&keys::BACKUP, |state, exchange, _| Box::pin(keys::back_up(state, exchange))),
+        (&keys::RESTORE, |state, exchange, body| Box::pin(keys::restore(state, exchange, body))),
+        (&secrets::LIST, |state, exchange, _| Box::pin(secrets::list(state, exchange))),
+        (&secrets::LIST_VERSIONS, |state, exchange, _| Box::pin(secrets::list_versions(state, exchange))),
+        (&secrets::SET, |state, exchange, body| Box::pin(secrets::set(state, exchange, body))),
+        (&secrets::GET, |state, exchange, _| Box::pin(secrets::get(state, exchange))),
+        (&secrets::UPDATE, |state, exchange, body| Box::pin(secrets::update(state, exchange, body))),
+        (&secrets::deleted::DELETE, |state, exchange, _| Box::pin(secrets::deleted::delete(state, exchange))),
+        (&secrets::deleted::LIST, |state, exchange, _| Box::pin(secrets::deleted::list(state, exchange))),
+        (&secrets::deleted::GET, |state, exchange, _| Box::pin(secrets::deleted::get(state, exchange))),
+        (&secrets::deleted::RECOVER, |state, exchange, _| Box::pin(secrets::deleted::recover(state, exchange))),
+        (&secrets::deleted::PURGE, |state, exchange, _| Box::pin(secrets::deleted::purge(state, exchange))),
+        (&secrets::BACKUP, |state, exchange, _| Box::pin(secrets::back_up(state, exchange))),
+        (&secrets::RESTORE, |state, exchange, body| Box::pin(secrets::restore(state, exchange, body))),
         (&certificates::GET_CONTACTS, |_, exchange, _| Box::pin(async move { certificates::get_contacts(&exchange) })),
     ])
 }
@@ -115,24 +115,24 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
     operations.into_iter()
 }
 
-/// The door, open.
-pub struct Open {
-    door: Arc<VaultDoor>,
+/// The service behind this door: routes requests and runs their handlers.
+pub struct Service {
+    state: Arc<State>,
     routes: Routes<Handler>,
     later_versions: LaterVersions,
 }
 
-impl Open {
-    /// Opens `door`.
-    pub fn new(door: VaultDoor) -> Self {
-        Self { door: Arc::new(door), routes: routes(), later_versions: LaterVersions::default() }
+impl Service {
+    /// A service over `state`.
+    pub fn new(state: State) -> Self {
+        Self { state: Arc::new(state), routes: routes(), later_versions: LaterVersions::default() }
     }
 
     /// Answers a request: the host, the token, the permission, and only then the rest.
     pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
-        let id = random::uuid(&*self.door.random);
+        let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        let mut answered = match self.guarded(request, arrival, id).await {
+        let mut answered = match self.dispatch(request, arrival, id).await {
             Ok(answered) => answered,
             Err(error) => error.into_response(),
         };
@@ -143,10 +143,10 @@ impl Open {
     /// The vault and the operation that a request is about, for rules that speak of them.
     pub async fn about(&self, request: &Request) -> Option<(VaultName, &'static Operation)> {
         let authority = Authority::of(request)?;
-        let meant = self.door.hosts.meant(&self.door.vaults, &authority).await.ok()??;
-        let method = method::meant(request.method(), request.headers()).ok()?;
+        let resolved = self.state.hosts.resolve(&self.state.vaults, &authority).await.ok()??;
+        let method = method_override::effective(request.method(), request.headers()).ok()?;
         match self.routes.find(&method, request.uri().path()) {
-            Lookup::Found(operation, ..) => Some((meant.vault().name.clone(), operation)),
+            Lookup::Found(operation, ..) => Some((resolved.vault().name.clone(), operation)),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => None,
         }
     }
@@ -155,63 +155,68 @@ impl Open {
     pub async fn refuse(&self, request: Request, arrival: Arrival, error: ApiError) -> Response {
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
         let mut answered = error.into_response();
-        response::finish(&mut answered, random::uuid(&*self.door.random), client_id, arrival);
+        response::finish(&mut answered, random::uuid(&*self.state.random), client_id, arrival);
         answered
     }
 
     /// The 401 of a token that has expired, with its challenge.
     pub fn expired(&self, authority: &Authority, arrival: Arrival) -> ApiError {
         let text = challenge::EXPIRED.to_owned();
-        challenge::unauthorized(text, authority, self.door.directory.tenant_id(), arrival)
+        challenge::unauthorized(text, authority, self.state.directory.tenant_id(), arrival)
     }
 
-    async fn guarded(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
-        let asked = Asked::of(&request)?;
-        let (handler, exchange) = self.admitted(&request, asked, arrival, id).await?;
-        handler(self.door.clone(), exchange, request.into_body()).await
+    async fn dispatch(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
+        let target = RequestTarget::of(&request)?;
+        let (handler, exchange) = self.authorize(&request, target, arrival, id).await?;
+        handler(self.state.clone(), exchange, request.into_body()).await
     }
 
-    /// Everything that is decided before a byte of the body is read.
-    async fn admitted(
+    /// Authenticates, routes and authorizes a request, before a byte of its body is read.
+    async fn authorize(
         &self,
         request: &Request,
-        asked: Asked,
+        target: RequestTarget,
         arrival: Arrival,
         id: Uuid,
     ) -> Result<(Handler, Exchange), ApiError> {
-        let meant = self.door.meant(&asked.authority).await?;
-        let who = self.door.authenticate(request, &asked.authority, arrival).await?;
-        let method = method::meant(request.method(), request.headers())?;
+        let resolved = self.state.resolve(&target.authority).await?;
+        let who = self.state.authenticate(request, &target.authority, arrival).await?;
+        let method = method_override::effective(request.method(), request.headers())?;
         let (operation, handler, params) = match self.routes.find(&method, request.uri().path()) {
             Lookup::Found(operation, handler, params) => (operation, *handler, params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(&method, request)),
         };
-        self.door.permit(operation, meant.vault(), &who)?;
+        self.state.permit(operation, resolved.vault(), &who)?;
         input::check_type(request)?;
-        let api_version = ApiVersion::of(&asked.query)?;
-        self.later_versions.note(api_version, &asked.query);
-        let vault = self.door.made(meant, operation, &who).await?;
-        let call = Call { now: self.door.clock.now(), who, vault, id };
-        Ok((handler, Exchange { operation, params, asked, api_version, call }))
+        let api_version = ApiVersion::of(&target.query)?;
+        self.later_versions.note(api_version, &target.query);
+        let vault = self.state.create_if_absent(resolved, operation, &who).await?;
+        let call = Call { now: self.state.clock.now(), who, vault, id };
+        Ok((handler, Exchange { operation, params, target, api_version, call }))
     }
 }
 
-impl VaultDoor {
-    /// The vault that answers on a host, or the 404 that names those there are.
-    async fn meant(&self, authority: &Authority) -> Result<Meant, ApiError> {
-        let found = self.hosts.meant(&self.vaults, authority).await;
+impl State {
+    /// Resolves a host, or answers the 404 that lists the vaults.
+    async fn resolve(&self, authority: &Authority) -> Result<Resolved, ApiError> {
+        let found = self.hosts.resolve(&self.vaults, authority).await;
         match found.map_err(refusal::error)? {
-            Some(meant) => Ok(meant),
+            Some(resolved) => Ok(resolved),
             None => Err(self.no_such_vault(authority).await),
         }
     }
 
-    /// The vault that was meant. One that is missing is made for a request that would be allowed in it, so that nobody
-    /// fills the store with names; what is there by then may be another one, which has its own say.
-    async fn made(&self, meant: Meant, operation: &Operation, who: &Identity) -> Result<Arc<Vault>, ApiError> {
-        let wanted = matches!(meant, Meant::Wanted(_));
-        let vault = self.hosts.made(&self.vaults, meant).await.map_err(refusal::error)?;
-        if wanted {
+    /// The vault that was resolved, created if it does not exist. The request is permitted by then, so that no client fills
+    /// the store with names. Another client may have created the vault meanwhile, so its policies decide again.
+    async fn create_if_absent(
+        &self,
+        resolved: Resolved,
+        operation: &Operation,
+        who: &Identity,
+    ) -> Result<Arc<Vault>, ApiError> {
+        let on_demand = matches!(resolved, Resolved::OnDemand(_));
+        let vault = self.hosts.create_if_absent(&self.vaults, resolved).await.map_err(refusal::error)?;
+        if on_demand {
             self.permit(operation, &vault, who)?;
         }
         Ok(vault)
@@ -219,8 +224,9 @@ impl VaultDoor {
 
     async fn no_such_vault(&self, authority: &Authority) -> ApiError {
         let there = self.vaults.all().await.unwrap_or_default();
-        let more = there.len().checked_sub(NAMED).filter(|more| *more > 0).map(|more| format!("{more} more"));
-        let names = there.iter().take(NAMED).map(|vault| vault.name.as_str());
+        let more =
+            there.len().checked_sub(MOST_VAULTS_LISTED).filter(|more| *more > 0).map(|more| format!("{more} more"));
+        let names = there.iter().take(MOST_VAULTS_LISTED).map(|vault| vault.name.as_str());
         let names: Vec<_> = names.chain(more.as_deref()).collect();
         refusal::no_such_vault(authority, &names)
     }

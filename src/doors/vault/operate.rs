@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::api_version::ApiVersion;
 use super::exchange::Exchange;
-use super::{VaultDoor, input, refusal};
+use super::{State, input, refusal};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{Encrypted, Extras, base64url};
 use crate::http::error::ApiError;
@@ -24,8 +24,8 @@ pub(super) static ENCRYPT: Operation = Operation {
     permission: Permission::keys("encrypt", "keys/encrypt/action"),
 };
 
-pub(super) async fn encrypt(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
+pub(super) async fn encrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    cipher(state, exchange, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
 }
 
 pub(super) static DECRYPT: Operation = Operation {
@@ -35,8 +35,8 @@ pub(super) static DECRYPT: Operation = Operation {
     permission: Permission::keys("decrypt", "keys/decrypt/action"),
 };
 
-pub(super) async fn decrypt(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
+pub(super) async fn decrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    cipher(state, exchange, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
 }
 
 pub(super) static WRAP: Operation = Operation {
@@ -46,8 +46,8 @@ pub(super) static WRAP: Operation = Operation {
     permission: Permission::keys("wrapKey", "keys/wrap/action"),
 };
 
-pub(super) async fn wrap(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
+pub(super) async fn wrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    cipher(state, exchange, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
 }
 
 pub(super) static UNWRAP: Operation = Operation {
@@ -57,8 +57,8 @@ pub(super) static UNWRAP: Operation = Operation {
     permission: Permission::keys("unwrapKey", "keys/unwrap/action"),
 };
 
-pub(super) async fn unwrap(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(door, exchange, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
+pub(super) async fn unwrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    cipher(state, exchange, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
 }
 
 pub(super) static SIGN: Operation = Operation {
@@ -68,14 +68,14 @@ pub(super) static SIGN: Operation = Operation {
     permission: Permission::keys("sign", "keys/sign/action"),
 };
 
-pub(super) async fn sign(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let given: Given = input::object(body, &door.limits).await?;
+pub(super) async fn sign(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
-    required.check("alg", given.alg.as_ref());
-    let digest = required.bytes("value", given.value.as_deref().map(String::as_str));
+    required.check("alg", parameters.alg.as_ref());
+    let digest = required.bytes("value", parameters.value.as_deref().map(String::as_str));
     required.finish()?;
-    let alg = signature_algorithm(given.alg.as_deref(), &exchange)?;
-    operate(door, exchange, KeyUse::Sign { alg, digest }, None).await
+    let alg = signature_algorithm(parameters.alg.as_deref(), &exchange)?;
+    operate(state, exchange, KeyUse::Sign { alg, digest }, None).await
 }
 
 pub(super) static VERIFY: Operation = Operation {
@@ -85,19 +85,19 @@ pub(super) static VERIFY: Operation = Operation {
     permission: Permission::keys("verify", "keys/verify/action"),
 };
 
-pub(super) async fn verify(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let given: Given = input::object(body, &door.limits).await?;
+pub(super) async fn verify(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
-    required.check("alg", given.alg.as_ref());
-    let digest = required.bytes("digest", given.digest.as_deref());
-    let signature = required.bytes("value", given.value.as_deref().map(String::as_str));
+    required.check("alg", parameters.alg.as_ref());
+    let digest = required.bytes("digest", parameters.digest.as_deref());
+    let signature = required.bytes("value", parameters.value.as_deref().map(String::as_str));
     required.finish()?;
-    let alg = signature_algorithm(given.alg.as_deref(), &exchange)?;
-    operate(door, exchange, KeyUse::Verify { alg, digest, signature }, None).await
+    let alg = signature_algorithm(parameters.alg.as_deref(), &exchange)?;
+    operate(state, exchange, KeyUse::Verify { alg, digest, signature }, None).await
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct KeyOperationParameters {
     alg: Option<String>,
     value: Option<Zeroizing<String>>,
     digest: Option<String>,
@@ -109,23 +109,23 @@ struct Given {
 type Cipher = fn(EncryptionAlgorithm, Zeroizing<Vec<u8>>, Extras) -> KeyUse;
 
 async fn cipher(
-    door: Arc<VaultDoor>,
+    state: Arc<State>,
     exchange: Exchange,
     body: Incoming,
     operation: Cipher,
 ) -> Result<Response, ApiError> {
-    let given: Given = input::object(body, &door.limits).await?;
+    let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
-    required.check("alg", given.alg.as_ref());
-    let value = Zeroizing::new(required.bytes("value", given.value.as_deref().map(String::as_str)));
+    required.check("alg", parameters.alg.as_ref());
+    let value = Zeroizing::new(required.bytes("value", parameters.value.as_deref().map(String::as_str)));
     let extras = Extras {
-        iv: required.optional("iv", given.iv.as_deref()),
-        aad: required.optional("aad", given.aad.as_deref()),
-        tag: required.optional("tag", given.tag.as_deref()),
+        iv: required.optional("iv", parameters.iv.as_deref()),
+        aad: required.optional("aad", parameters.aad.as_deref()),
+        tag: required.optional("tag", parameters.tag.as_deref()),
     };
     required.finish()?;
-    let alg = encryption_algorithm(given.alg.as_deref(), &exchange)?;
-    operate(door, exchange, operation(alg, value, extras), given.aad).await
+    let alg = encryption_algorithm(parameters.alg.as_deref(), &exchange)?;
+    operate(state, exchange, operation(alg, value, extras), parameters.aad).await
 }
 
 /// The algorithm, if there is one that the request's api-version knows.
@@ -152,15 +152,15 @@ fn signature_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<Signat
     known.ok_or_else(|| input::invalid("alg: no signature algorithm that this api-version knows"))
 }
 
-/// Does it. What was authenticated besides (`aad`) is answered as it was given.
+/// Runs the operation and answers its result. Associated data (`aad`) is echoed as it was sent.
 async fn operate(
-    door: Arc<VaultDoor>,
+    state: Arc<State>,
     exchange: Exchange,
     operation: KeyUse,
     aad: Option<String>,
 ) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    let done = door.vaults.operate(&exchange.call, &name, version.as_ref(), operation).await;
+    let done = state.vaults.operate(&exchange.call, &name, version.as_ref(), operation).await;
     let (found, operated) = done.map_err(|refused| refusal::of_use(refused, &exchange))?;
     let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
     let result = match operated {

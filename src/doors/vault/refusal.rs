@@ -79,8 +79,8 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
             bad(format!("Invalid kty value: {kty}. HSM-protected keys need a vault of sku premium."))
                 .inner("KeyTypeNotSupported")
         }
-        Refusal::Operations(fault) => keys::unsupported(&fault),
-        Refusal::Import { kty, cause } => keys::unusable(kty, &cause),
+        Refusal::Operations(fault) => keys::unsupported_operations(&fault),
+        Refusal::Import { kty, cause } => keys::invalid_material(kty, &cause),
         // No public text was found; these name the member.
         Refusal::Rotation(RotationFault::Imported) => bad("A key that was imported cannot be rotated.".to_owned()),
         Refusal::Rotation(fault) => bad(format!("Invalid key rotation policy: {fault}.")),
@@ -326,7 +326,7 @@ pub(super) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
          https://NAME.vault.localhost.{}",
         authority.host(),
         names.join(", "),
-        super::host::named(authority.host()).map_or_else(String::new, |name| format!(
+        super::host::vault_name(authority.host()).map_or_else(String::new, |name| format!(
             " Or make it: keyhaven vault create {name}, or start with --create-vaults."
         ))
     );

@@ -2,20 +2,20 @@
 
 mod bundle;
 pub(super) mod deleted;
-mod given;
+mod request;
 
 use std::sync::Arc;
 
 use hyper::Method;
 
 use super::exchange::Exchange;
-use super::{VaultDoor, backup, input, paging, refusal};
+use super::{State, backup, input, paging, refusal};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response};
 use crate::operation::{Operation, Permission};
 
 use bundle::{bundle, bundle_with_value, item};
-use given::{SetSecret, UpdateSecret};
+use request::{SetSecret, UpdateSecret};
 
 pub(super) static SET: Operation = Operation {
     name: "SecretSet",
@@ -25,11 +25,11 @@ pub(super) static SET: Operation = Operation {
 };
 
 /// Makes a secret, or a new version of one; answers it with its value.
-pub(super) async fn set(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(super) async fn set(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let new = input::object::<SetSecret>(body, &door.limits).await?.parse()?;
-    let made = door.vaults.set_secret(&exchange.call, &name, &new).await;
-    Ok(bundle_with_value(&exchange, &made.map_err(refusal::error)?, new.value.reveal()))
+    let new = input::object::<SetSecret>(body, &state.limits).await?.parse()?;
+    let created = state.vaults.set_secret(&exchange.call, &name, &new).await;
+    Ok(bundle_with_value(&exchange, &created.map_err(refusal::error)?, new.value.reveal()))
 }
 
 pub(super) static GET: Operation = Operation {
@@ -40,10 +40,10 @@ pub(super) static GET: Operation = Operation {
 };
 
 /// A version of a secret, with its value.
-pub(super) async fn get(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    given::check_wanted_type(&exchange)?;
-    let found = door.vaults.secret(&exchange.call, &name, version.as_ref()).await;
+    request::check_out_content_type(&exchange)?;
+    let found = state.vaults.secret(&exchange.call, &name, version.as_ref()).await;
     let (found, value) = found.map_err(refusal::error)?;
     Ok(bundle_with_value(&exchange, &found, value.reveal()))
 }
@@ -56,10 +56,10 @@ pub(super) static UPDATE: Operation = Operation {
 };
 
 /// Changes what is said of a version of a secret; its value stays, and is not answered.
-pub(super) async fn update(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(super) async fn update(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    let change = input::object::<UpdateSecret>(body, &door.limits).await?.parse()?;
-    let changed = door.vaults.update_secret(&exchange.call, &name, version.as_ref(), &change).await;
+    let change = input::object::<UpdateSecret>(body, &state.limits).await?.parse()?;
+    let changed = state.vaults.update_secret(&exchange.call, &name, version.as_ref(), &change).await;
     Ok(bundle(&exchange, &changed.map_err(refusal::error)?))
 }
 
@@ -71,10 +71,10 @@ pub(super) static LIST: Operation = Operation {
 };
 
 /// The vault's secrets, a page at a time, without their values.
-pub(super) async fn list(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
-    let page = paging::wanted(&exchange.asked.query)?;
-    let listed = door.vaults.list_secrets(&exchange.call, &page).await.map_err(refusal::error)?;
-    Ok(paging::answer(&exchange.asked, "/secrets", &listed, |found| item(&exchange, found, false)))
+pub(super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = state.vaults.list_secrets(&exchange.call, &page).await.map_err(refusal::error)?;
+    Ok(paging::answer(&exchange.target, "/secrets", &listed, |found| item(&exchange, found, false)))
 }
 
 pub(super) static LIST_VERSIONS: Operation = Operation {
@@ -85,13 +85,13 @@ pub(super) static LIST_VERSIONS: Operation = Operation {
 };
 
 /// A secret's versions, a page at a time, without their values.
-pub(super) async fn list_versions(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn list_versions(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let page = paging::wanted(&exchange.asked.query)?;
-    let listed = door.vaults.list_secret_versions(&exchange.call, &name, &page).await;
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = state.vaults.list_secret_versions(&exchange.call, &name, &page).await;
     let listed = listed.map_err(refusal::error)?;
     let path = format!("/secrets/{name}/versions");
-    Ok(paging::answer(&exchange.asked, &path, &listed, |found| item(&exchange, found, true)))
+    Ok(paging::answer(&exchange.target, &path, &listed, |found| item(&exchange, found, true)))
 }
 
 pub(super) static BACKUP: Operation = Operation {
@@ -102,9 +102,9 @@ pub(super) static BACKUP: Operation = Operation {
 };
 
 /// A secret with all its versions, sealed.
-pub(super) async fn back_up(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(super) async fn back_up(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let blob = door.vaults.backup_secret(&exchange.call, &name).await.map_err(refusal::error)?;
+    let blob = state.vaults.backup_secret(&exchange.call, &name).await.map_err(refusal::error)?;
     Ok(backup::answer(&blob))
 }
 
@@ -116,8 +116,8 @@ pub(super) static RESTORE: Operation = Operation {
 };
 
 /// Puts a secret back from its backup; answers it without its value.
-pub(super) async fn restore(door: Arc<VaultDoor>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let blob = backup::given(body, &door.limits).await?;
-    let found = door.vaults.restore_secret(&exchange.call, blob).await;
+pub(super) async fn restore(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let blob = backup::read(body, &state.limits).await?;
+    let found = state.vaults.restore_secret(&exchange.call, blob).await;
     Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }

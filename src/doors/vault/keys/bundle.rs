@@ -54,15 +54,15 @@ struct Policy<'a> {
 /// A key.
 pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response {
     let policy = found.record.release_policy.as_ref().filter(|_| exchange.api_version >= ApiVersion::RELEASE);
-    described(exchange, found, policy, None)
+    render(exchange, found, policy, None)
 }
 
 /// A deleted key. Its release policy is not shown (nine recorded answers of DELETE and of GET of a deleted key).
 pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<KeyRecord>) -> Response {
-    described(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Key, removed))
+    render(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Key, removed))
 }
 
-fn described(
+fn render(
     exchange: &Exchange,
     found: &Found<KeyRecord>,
     policy: Option<&ReleasePolicy>,

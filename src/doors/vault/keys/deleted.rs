@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 
 use super::super::exchange::Exchange;
-use super::super::{VaultDoor, paging, refusal};
+use super::super::{State, paging, refusal};
 use super::bundle::{bundle, deleted_bundle, deleted_item};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
@@ -19,9 +19,9 @@ pub(in super::super) static DELETE: Operation = Operation {
 };
 
 /// Deletes a key with all its versions.
-pub(in super::super) async fn delete(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(in super::super) async fn delete(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let removed = door.vaults.delete_key(&exchange.call, &name).await;
+    let removed = state.vaults.delete_key(&exchange.call, &name).await;
     Ok(deleted_bundle(&exchange, &removed.map_err(refusal::error)?))
 }
 
@@ -33,9 +33,9 @@ pub(in super::super) static GET: Operation = Operation {
 };
 
 /// A deleted key.
-pub(in super::super) async fn get(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(in super::super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let removed = door.vaults.deleted_key(&exchange.call, &name).await;
+    let removed = state.vaults.deleted_key(&exchange.call, &name).await;
     Ok(deleted_bundle(&exchange, &removed.map_err(refusal::error)?))
 }
 
@@ -47,10 +47,10 @@ pub(in super::super) static LIST: Operation = Operation {
 };
 
 /// The vault's deleted keys, a page at a time.
-pub(in super::super) async fn list(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
-    let page = paging::wanted(&exchange.asked.query)?;
-    let listed = door.vaults.list_deleted_keys(&exchange.call, &page).await.map_err(refusal::error)?;
-    Ok(paging::answer(&exchange.asked, "/deletedkeys", &listed, |removed| deleted_item(&exchange, removed)))
+pub(in super::super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = state.vaults.list_deleted_keys(&exchange.call, &page).await.map_err(refusal::error)?;
+    Ok(paging::answer(&exchange.target, "/deletedkeys", &listed, |removed| deleted_item(&exchange, removed)))
 }
 
 pub(in super::super) static RECOVER: Operation = Operation {
@@ -61,9 +61,9 @@ pub(in super::super) static RECOVER: Operation = Operation {
 };
 
 /// Brings a deleted key back.
-pub(in super::super) async fn recover(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(in super::super) async fn recover(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let found = door.vaults.recover_key(&exchange.call, &name).await;
+    let found = state.vaults.recover_key(&exchange.call, &name).await;
     Ok(bundle(&exchange, &found.map_err(refusal::error)?))
 }
 
@@ -75,9 +75,9 @@ pub(in super::super) static PURGE: Operation = Operation {
 };
 
 /// Takes a deleted key away for good.
-pub(in super::super) async fn purge(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(in super::super) async fn purge(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let purged = door.vaults.purge_key(&exchange.call, &name).await;
+    let purged = state.vaults.purge_key(&exchange.call, &name).await;
     purged.map_err(|refusal| refusal::in_vault(refusal, &exchange))?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::super::attributes::AttributesIn;
 use super::super::exchange::Exchange;
-use super::super::{VaultDoor, input, refusal};
-use super::given::{Described, PolicyIn, key_type, size_not_supported};
+use super::super::{State, input, refusal};
+use super::request::{CommonMembers, PolicyIn, key_type, size_not_supported};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::jwk::{PrivateJwk, Wanted};
 use crate::crypto::rsa::RsaNumbers;
@@ -54,16 +54,17 @@ type Point = (Vec<u8>, Vec<u8>);
 
 impl ImportKey {
     /// What the key shall be, and where it comes from.
-    pub(super) async fn parse(self, door: &VaultDoor, exchange: &Exchange) -> Result<(NewKey, Imported), ApiError> {
+    pub(super) async fn parse(self, state: &State, exchange: &Exchange) -> Result<(NewKey, Imported), ApiError> {
         let mut required = input::Required::default();
         required.check("key", self.key.as_ref());
         required.finish()?;
         let jwk = self.key.ok_or_else(|| invalid_key("key is missing"))?;
         let kty = jwk.key_type(self.hsm.unwrap_or_default(), exchange)?;
-        let described = Described { attributes: self.attributes, tags: self.tags, release_policy: self.release_policy };
+        let described =
+            CommonMembers { attributes: self.attributes, tags: self.tags, release_policy: self.release_policy };
         let new = described.new_key(kty, jwk.key_ops.as_deref())?;
         let from = match &jwk.key_hsm {
-            Some(blob) => jwk.transfer(kty, blob, door, exchange).await?,
+            Some(blob) => jwk.transfer(kty, blob, state, exchange).await?,
             None => Imported::Jwk(jwk.private(kty)?),
         };
         Ok((new, from))
@@ -127,7 +128,7 @@ impl Jwk {
         &self,
         kty: KeyType,
         blob: &str,
-        door: &VaultDoor,
+        state: &State,
         exchange: &Exchange,
     ) -> Result<Imported, ApiError> {
         if !kty.is_hsm() {
@@ -135,7 +136,7 @@ impl Jwk {
         }
         let blob = base64url::decode(blob).ok_or_else(|| invalid_key("key.key_hsm is not base64url"))?;
         let blob = TransferBlob::parse(&blob).map_err(|cause| invalid_key(&format!("key.key_hsm: {cause}")))?;
-        let kek = exchange_key(blob.kid(), door, exchange).await?;
+        let kek = exchange_key(blob.kid(), state, exchange).await?;
         let wanted = match kty {
             KeyType::Rsa | KeyType::RsaHsm => Wanted::Rsa,
             KeyType::Ec | KeyType::EcHsm => Wanted::Ec(self.curve()?),
@@ -145,11 +146,11 @@ impl Jwk {
     }
 }
 
-async fn exchange_key(kid: &str, door: &VaultDoor, exchange: &Exchange) -> Result<ExchangeKey, ApiError> {
+async fn exchange_key(kid: &str, state: &State, exchange: &Exchange) -> Result<ExchangeKey, ApiError> {
     let foreign = || invalid_key("key.key_hsm: header.kid is not the id of a key of this vault");
     let (host, path) = kid.strip_prefix("https://").and_then(|rest| rest.split_once('/')).ok_or_else(foreign)?;
     let host = Authority::parse(host).ok_or_else(foreign)?;
-    let vault = door.hosts.find(&door.vaults, &host).await.map_err(refusal::error)?;
+    let vault = state.hosts.find(&state.vaults, &host).await.map_err(refusal::error)?;
     let (name, version) = Kind::Key.parse_path(&format!("/{path}")).ok_or_else(foreign)?;
     match vault {
         Some(vault) if vault.id == exchange.call.vault.id => Ok(ExchangeKey { name, version }),
@@ -182,7 +183,7 @@ fn invalid_key(detail: &str) -> ApiError {
 
 /// The refusal of a key of type `kty` whose members are there and do not do. The text for RSA is the service's; for
 /// other types none was found, and they get that of golden 066.
-pub(in super::super) fn unusable(kty: KeyType, cause: &CryptoError) -> ApiError {
+pub(in super::super) fn invalid_material(kty: KeyType, cause: &CryptoError) -> ApiError {
     match (cause, kty) {
         (CryptoError::KeySize(bits), KeyType::OctHsm) => size_not_supported(*bits, &[128, 192, 256]),
         (CryptoError::KeySize(bits), _) => size_not_supported(*bits, &[2048, 3072, 4096]),

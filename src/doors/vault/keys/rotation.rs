@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::super::exchange::Exchange;
-use super::super::{VaultDoor, input, refusal};
+use super::super::{State, input, refusal};
 use super::bundle::bundle;
 use crate::clock::Timestamp;
 use crate::http::error::ApiError;
@@ -23,9 +23,9 @@ pub(in super::super) static ROTATE: Operation = Operation {
 };
 
 /// Makes another version of a key, of the same kind.
-pub(in super::super) async fn rotate(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(in super::super) async fn rotate(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let rotated = door.vaults.rotate_key(&exchange.call, &name).await;
+    let rotated = state.vaults.rotate_key(&exchange.call, &name).await;
     Ok(bundle(&exchange, &rotated.map_err(refusal::error)?))
 }
 
@@ -37,9 +37,9 @@ pub(in super::super) static GET_POLICY: Operation = Operation {
 };
 
 /// How a key rotates.
-pub(in super::super) async fn get_policy(door: Arc<VaultDoor>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(in super::super) async fn get_policy(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let policy = door.vaults.rotation_policy(&exchange.call, &name).await;
+    let policy = state.vaults.rotation_policy(&exchange.call, &name).await;
     Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
 }
 
@@ -52,13 +52,13 @@ pub(in super::super) static SET_POLICY: Operation = Operation {
 
 /// Says how a key rotates from now on.
 pub(in super::super) async fn set_policy(
-    door: Arc<VaultDoor>,
+    state: Arc<State>,
     exchange: Exchange,
     body: Incoming,
 ) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let wanted = input::object::<PolicyIn>(body, &door.limits).await?.parse()?;
-    let policy = door.vaults.set_rotation_policy(&exchange.call, &name, &wanted).await;
+    let wanted = input::object::<PolicyIn>(body, &state.limits).await?.parse()?;
+    let policy = state.vaults.set_rotation_policy(&exchange.call, &name, &wanted).await;
     Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
 }
 

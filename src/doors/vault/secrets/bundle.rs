@@ -31,20 +31,20 @@ struct SecretBundle<'a> {
 
 /// A secret with its value.
 pub(super) fn bundle_with_value(exchange: &Exchange, found: &Found<SecretRecord>, value: &str) -> Response {
-    described(exchange, found, Some(value), None)
+    render(exchange, found, Some(value), None)
 }
 
 /// A secret without its value.
 pub(super) fn bundle(exchange: &Exchange, found: &Found<SecretRecord>) -> Response {
-    described(exchange, found, None, None)
+    render(exchange, found, None, None)
 }
 
 /// A deleted secret; it never shows its value.
 pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<SecretRecord>) -> Response {
-    described(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Secret, removed))
+    render(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Secret, removed))
 }
 
-fn described(
+fn render(
     exchange: &Exchange,
     found: &Found<SecretRecord>,
     value: Option<&str>,

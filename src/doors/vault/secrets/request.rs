@@ -1,4 +1,4 @@
-//! What callers say of secrets.
+//! Request bodies that set or update secrets.
 
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ impl SetSecret {
             return Err(input::invalid(&format!("value: longer than {MAX_VALUE} bytes")));
         }
         check_type(self.content_type.as_deref())?;
-        let attributes = self.attributes.unwrap_or_default().given();
+        let attributes = self.attributes.unwrap_or_default().requested();
         let tags = attributes::tags(self.tags, Kind::Secret)?;
         Ok(NewSecret { value, content_type: self.content_type, attributes, tags })
     }
@@ -51,7 +51,7 @@ impl UpdateSecret {
         check_type(self.content_type.as_deref())?;
         Ok(SecretChange {
             content_type: self.content_type,
-            attributes: self.attributes.unwrap_or_default().given(),
+            attributes: self.attributes.unwrap_or_default().requested(),
             tags: attributes::tags(self.tags, Kind::Secret)?,
         })
     }
@@ -66,9 +66,9 @@ fn check_type(kind: Option<&str>) -> Result<(), ApiError> {
 
 /// `outContentType`, from 2025-07-01 on, asks for a certificate's secret in another form; any other secret is answered
 /// as it is. A form that the service does not have is refused (the OpenAPI's description; no text was found).
-pub(super) fn check_wanted_type(exchange: &Exchange) -> Result<(), ApiError> {
+pub(super) fn check_out_content_type(exchange: &Exchange) -> Result<(), ApiError> {
     let known = ["application/x-pkcs12", "application/x-pem-file"];
-    match exchange.asked.query.get("outContentType").filter(|_| exchange.api_version >= ApiVersion::OUT_CONTENT_TYPE) {
+    match exchange.target.query.get("outContentType").filter(|_| exchange.api_version >= ApiVersion::OUT_CONTENT_TYPE) {
         Some(wanted) if !known.iter().any(|kind| kind.eq_ignore_ascii_case(wanted)) => {
             Err(input::invalid("outContentType: use application/x-pkcs12 or application/x-pem-file"))
         }

@@ -1,4 +1,4 @@
-//! What callers say of keys they want made or changed.
+//! Request bodies that create or update keys.
 
 use hyper::StatusCode;
 use serde::Deserialize;
@@ -32,8 +32,9 @@ impl CreateKey {
         required.check("kty", self.kty.as_ref());
         required.finish()?;
         let kty = key_type(self.kty.as_deref().unwrap_or_default(), version)?;
-        let spec = KeySpec::new(kty, self.key_size, self.crv.as_deref(), self.public_exponent).map_err(impossible)?;
-        let described = Described { attributes: self.attributes, tags: self.tags, release_policy: self.release_policy };
+        let spec = KeySpec::new(kty, self.key_size, self.crv.as_deref(), self.public_exponent).map_err(spec_error)?;
+        let described =
+            CommonMembers { attributes: self.attributes, tags: self.tags, release_policy: self.release_policy };
         Ok((described.new_key(kty, self.key_ops.as_deref())?, spec))
     }
 }
@@ -52,7 +53,7 @@ impl UpdateKey {
         let attributes = self.attributes.unwrap_or_default();
         Ok(KeyChange {
             key_ops: self.key_ops.as_deref().map(key_ops).transpose()?,
-            attributes: attributes.given(),
+            attributes: attributes.requested(),
             tags: attributes::tags(self.tags, Kind::Key)?,
             exportable: attributes.exportable,
             release_policy: self.release_policy.map(PolicyIn::parse).transpose()?,
@@ -60,21 +61,21 @@ impl UpdateKey {
     }
 }
 
-/// What every new key may be given, wherever it comes from.
-pub(super) struct Described {
+/// The members that the bodies of a create and of an import share.
+pub(super) struct CommonMembers {
     pub(super) attributes: Option<AttributesIn>,
     pub(super) tags: Option<Tags>,
     pub(super) release_policy: Option<PolicyIn>,
 }
 
-impl Described {
+impl CommonMembers {
     pub(super) fn new_key(self, kty: KeyType, operations: Option<&[String]>) -> Result<NewKey, ApiError> {
         let attributes = self.attributes.unwrap_or_default();
         let operations = operations.map(key_ops).transpose()?;
         Ok(NewKey {
             kty,
             key_ops: operations.filter(|operations| !operations.is_empty()),
-            attributes: attributes.given(),
+            attributes: attributes.requested(),
             tags: attributes::tags(self.tags, Kind::Key)?,
             exportable: attributes.exportable.unwrap_or_default(),
             release_policy: self.release_policy.map(PolicyIn::parse).transpose()?,
@@ -117,7 +118,7 @@ pub(super) fn key_type(name: &str, version: ApiVersion) -> Result<KeyType, ApiEr
     }
 }
 
-fn impossible(fault: SpecFault) -> ApiError {
+fn spec_error(fault: SpecFault) -> ApiError {
     match fault {
         SpecFault::Size { bits, known } => size_not_supported(bits as usize, known),
         SpecFault::Curve => input::invalid("crv: use P-256, P-384, P-521, P-256K or SECP256K1"),
@@ -133,7 +134,7 @@ pub(super) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
 
 /// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22);
 /// for the second none was found.
-pub(in super::super) fn unsupported(fault: &OperationsFault) -> ApiError {
+pub(in super::super) fn unsupported_operations(fault: &OperationsFault) -> ApiError {
     let listed = |operations: &[KeyOperation]| {
         operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
     };
