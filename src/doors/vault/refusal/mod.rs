@@ -1,0 +1,116 @@
+//! From facts to the service's words: one exhaustive match here, and the refusals that this door makes itself. Texts are
+//! the service's where one was recorded or published; where none was found, the comment says so.
+//!
+//! [`object`] has what concerns any object, [`key`] what concerns keys and their use, [`request`] what a request is refused
+//! for before the domain sees it, [`server`] the failures of the server as a whole.
+
+mod key;
+mod object;
+mod request;
+mod server;
+
+use hyper::StatusCode;
+
+use super::exchange::Exchange;
+use super::keys;
+use crate::http::error::ApiError;
+use crate::vault::{Kind, Refusal};
+
+pub(super) use request::{forbidden_by_policy, invalid_name, no_such_operation, no_such_segment, no_such_vault};
+pub use server::failure;
+
+/// Maps a refusal of the domain to the error on the wire.
+pub(super) fn error(refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::NotFound { kind, name, version } => object::not_found(kind, &name, version.as_ref()),
+        Refusal::DeletedNotFound { kind, name } => object::deleted_not_found(kind, &name),
+        Refusal::DeletedButRecoverable { kind, name } => object::deleted_but_recoverable(kind, &name),
+        Refusal::BeingDeleted { kind, name, attempt } => object::being_deleted(kind, &name, attempt),
+        Refusal::BeingRecovered { kind, name, attempt } => object::being_recovered(kind, &name, attempt),
+        Refusal::NotDeleted { kind, name } => object::not_deleted(kind, &name),
+        Refusal::PurgeProtected => object::purge_protected(None),
+        Refusal::NoSoftDelete { operation } => object::no_soft_delete(operation),
+        Refusal::RestoreConflict { kind, name, .. } => object::restore_conflict(kind, name.as_str()),
+        Refusal::BadBackup { why } => object::bad_backup(why),
+        Refusal::TooManyVersions { most } => object::too_many_versions(most),
+        Refusal::Disabled { kind, operation } => object::disabled(kind, operation),
+        // Requests of this door do not change vaults.
+        Refusal::Fixed { .. }
+        | Refusal::AliasTaken { .. }
+        | Refusal::VaultTaken { .. }
+        | Refusal::NoSuchVault { .. }
+        | Refusal::LostVault { .. } => server::internal(&refusal.to_string()),
+        Refusal::TooManyVaults { most } => request::too_many_vaults(most),
+        Refusal::NotYetValid { operation } => key::not_yet_valid(operation),
+        Refusal::Expired { operation } => key::expired(operation),
+        Refusal::OperationNotPermitted { operation } => key::operation_not_permitted(operation),
+        Refusal::NeedsPremium { kty } => key::needs_premium(kty),
+        Refusal::Operations(fault) => keys::unsupported_operations(&fault),
+        Refusal::Import { kty, cause } => keys::invalid_material(kty, &cause),
+        Refusal::Rotation(fault) => key::rotation(fault),
+        Refusal::Release(fault) => key::release(fault),
+        Refusal::Crypto { key, member, algorithm, cause } => {
+            key::crypto(key.name.as_str(), &key, member, algorithm, &cause)
+        }
+        Refusal::Busy => server::busy(),
+        Refusal::Damaged { record, why } => server::internal(&format!("the record {record} is damaged: {why}")),
+        Refusal::Internal(why) => server::internal(&why),
+        Refusal::Store(error) if error.is_full() => ApiError::disk_full(),
+        Refusal::WritesStopped { why } => server::writes_stopped(&why),
+        Refusal::Store(error) => server::internal(&error.to_string()),
+    }
+}
+
+/// Maps a refusal whose text names the vault, or an object by its id.
+pub(super) fn in_vault(refusal: Refusal, exchange: &Exchange) -> ApiError {
+    match refusal {
+        Refusal::PurgeProtected => object::purge_protected(Some(&exchange.call.vault.name)),
+        Refusal::RestoreConflict { kind, name, version } => {
+            object::restore_conflict(kind, &exchange.id(kind, &name, Some(&version)))
+        }
+        other => error(other),
+    }
+}
+
+/// Maps a refusal to use a key; its text may name the key by its id.
+pub(super) fn of_use(refusal: Refusal, exchange: &Exchange) -> ApiError {
+    match refusal {
+        Refusal::Crypto { key, member, algorithm, cause } => {
+            let kid = exchange.id(Kind::Key, &key.name, Some(&key.version));
+            key::crypto(&kid, &key, member, algorithm, &cause)
+        }
+        other => error(other),
+    }
+}
+
+fn bad(message: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", message)
+}
+
+fn conflict(message: String) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, "Conflict", message)
+}
+
+fn forbidden(message: String) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_much_at_once_is_429_with_the_time_to_wait() {
+        let refused = error(Refusal::Busy);
+        assert_eq!((refused.status, refused.code), (StatusCode::TOO_MANY_REQUESTS, "Throttled"));
+        assert_eq!(refused.headers[0].1, "1");
+        assert_eq!(refused.headers[0].0, "retry-after");
+    }
+
+    #[test]
+    fn causes_of_our_own_failures_stay_in_the_log() {
+        let refused = error(Refusal::Damaged { record: "version/x".to_owned(), why: "hush".to_owned() });
+        assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!refused.message.contains("hush") && !refused.message.contains("version/x"));
+    }
+}

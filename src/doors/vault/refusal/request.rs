@@ -1,0 +1,95 @@
+//! What a request is refused for before the domain sees it: its host, its path, its caller's permissions.
+
+use hyper::{Method, StatusCode};
+
+use super::super::response::LOCATION;
+use super::super::{certificates, host};
+use super::{bad, forbidden};
+use crate::access::Identity;
+use crate::http::Request;
+use crate::http::authority::Authority;
+use crate::http::error::ApiError;
+use crate::http::routes;
+use crate::operation::Permission;
+use crate::vault::Vault;
+
+/// The header that names the permission to add.
+const MISSING: &str = "x-keyhaven-missing";
+
+/// The refusal of an access policy (text of 2024), with the permission to add in a header of ours.
+pub(in super::super) fn forbidden_by_policy(
+    permission: Permission,
+    vault: &Vault,
+    who: &Identity,
+    issuer: &str,
+) -> ApiError {
+    let wanted = permission.to_string().replace('/', " ").to_lowercase();
+    let Identity { app_id, object_id, .. } = who;
+    let text = format!(
+        "The user, group or application 'appid={app_id};oid={object_id};numgroups=0;iss={issuer}' does not have {wanted} \
+         permission on key vault '{};location={LOCATION}'. For help resolving this issue, please see \
+         https://go.microsoft.com/fwlink/?linkid=2125287",
+        vault.name
+    );
+    forbidden(text).inner("ForbiddenByPolicy").header(MISSING, permission.to_string())
+}
+
+/// The 404 for a host that resolves to no vault; it comes before the challenge.
+pub(in super::super) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
+    let text = format!(
+        "No vault answers on '{}'. Vaults here: {}. Add the host to a vault's 'aliases' in the configuration, or use \
+         https://NAME.vault.localhost.{}",
+        authority.host(),
+        names.join(", "),
+        host::vault_name(authority.host()).map_or_else(String::new, |name| format!(
+            " Or make it: keyhaven vault create {name}, or start with --create-vaults."
+        ))
+    );
+    ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
+}
+
+/// The 404 for a vault that is not made on demand any more.
+pub(super) fn too_many_vaults(most: usize) -> ApiError {
+    let text = format!(
+        "There is no such vault, and none is made on demand any more: there are {most} vaults. Delete some with \
+         keyhaven vault delete, or all that the configuration does not have with keyhaven reset."
+    );
+    ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
+}
+
+/// The 400 for a request line without an operation. An unknown last segment has the service's text, all else ours.
+pub(in super::super) fn no_such_operation(method: &Method, request: &Request) -> ApiError {
+    let path = request.uri().path();
+    let segments: Vec<_> = routes::segments(path).collect();
+    match segments.as_slice() {
+        [collection, ..] if certificates::has(collection) => certificates::absent(method, path),
+        [_, _, .., last] if NOT_IMPLEMENTED.iter().any(|known| known.eq_ignore_ascii_case(last)) => {
+            not_implemented(method, path)
+        }
+        [collection, _, .., last]
+            if ["keys", "secrets", "deletedkeys", "deletedsecrets"]
+                .contains(&collection.to_ascii_lowercase().as_str()) =>
+        {
+            no_such_segment(method, last)
+        }
+        _ => not_implemented(method, path),
+    }
+}
+
+/// Operations of the service that this server does not have; its text for an unknown segment would mislead.
+const NOT_IMPLEMENTED: [&str; 3] = ["rotate", "rotationpolicy", "attestation"];
+
+fn not_implemented(method: &Method, path: &str) -> ApiError {
+    let text = format!("This server does not have the operation {method} {path}.");
+    ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text)
+}
+
+/// The service's text for a segment that is neither a version nor an operation.
+pub(in super::super) fn no_such_segment(method: &Method, segment: &str) -> ApiError {
+    bad(format!("Method {method} does not allow operation '{segment}'"))
+}
+
+/// The service's text for a name that is none (golden 064); the name stands there decoded.
+pub(in super::super) fn invalid_name(name: &str) -> ApiError {
+    bad(format!("The request URI contains an invalid name: {name}"))
+}
