@@ -39,7 +39,7 @@ pub mod vault;
 
 pub use embedded::Server;
 
-/// The programs in the README are run like every other example.
+/// The programs in the documents are run like every other example.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/rust.md")]
+struct Guide;

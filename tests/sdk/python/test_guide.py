@@ -1,9 +1,11 @@
-"""The README's guide: every command in it is run as it stands, with the `keyhaven` that is tested on the PATH.
+"""The guide, README.md and docs/: every command in it runs as it is written, with the `keyhaven` that is tested on the PATH.
 
-There is no container engine where this runs. The sidecar's containers are played by processes: the files that the image is
-built from must build the server, and the services of the compose file run with its commands, variables, host names and
-network aliases, and nothing else.
+There is no container engine where this runs. Processes stand in for containers: the files that the image is built from must
+build the server, and the services of the compose file, and the containers of the pod, run with its commands, variables,
+host names and aliases, and nothing else.
 """
+
+import json
 
 import os
 import re
@@ -25,13 +27,15 @@ PRINTED = "secret    a secret value\nunwrapped a data key\n"
 ADDRESS = "10.89.0.2"  # of the server's container; there is loopback alone here, and it may have any address
 
 
-def blocks(section: str, language: str) -> list[str]:
-    """The code of one language in a section of the README."""
-    text = (ROOT / "README.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+def blocks(page: str, language: str) -> list[str]:
+    """The code of one language on a page."""
+    text = (ROOT / page).read_text()
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-GUIDE = "Five ways to use it"
+def pages() -> list[str]:
+    """The pages of the guide."""
+    return ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 
 
 @pytest.fixture
@@ -56,17 +60,46 @@ def run(checkout: Path, script: str, timeout: float = 60) -> str:
     return done.stdout
 
 
-def test_the_commands_of_the_guide_are_these():
-    """A section that is added must be run here too."""
-    assert [len(blocks(GUIDE, language)) for language in ("sh", "console", "yaml", "rust")] == [2, 1, 1, 1]
+# What runs here, and in `src/lib.rs` (rust); code for the eye alone is marked as text.
+RUN = {
+    "README.md": {"sh": 2, "python": 1, "mermaid": 1},
+    "docs/admin-api.md": {"json": 1},
+    "docs/any-language.md": {"sh": 1},
+    "docs/ci.md": {"yaml": 1},
+    "docs/configuration.md": {"json": 2},
+    "docs/container.md": {"console": 2},
+    "docs/events.md": {"json": 2},
+    "docs/node.md": {"javascript": 1},
+    "docs/pytest.md": {"python": 1},
+    "docs/rust.md": {"rust": 1},
+    "docs/server.md": {"sh": 1},
+}
+
+
+def test_the_code_of_the_guide_is_this():
+    """A block that is added must be run here too."""
+    languages = ("sh", "bash", "console", "yaml", "rust", "python", "javascript", "json", "mermaid")
+    found = {page: {name: len(code) for name in languages if (code := blocks(page, name))} for page in pages()}
+    assert {page: code for page, code in found.items() if code} == RUN
+
+
+def test_the_first_lines_of_the_readme(checkout):
+    """The step that installs has been done: its packages are those of this suite."""
+    install, start = blocks("README.md", "sh")
+    assert install == "cargo install --locked --path .\n"
+    (checkout / "secret.py").write_text(blocks("README.md", "python")[0])
+    (checkout / ".venv").symlink_to(sys.prefix)
+    packages, command = start.splitlines()
+    assert packages == "python3 -m venv .venv && .venv/bin/pip install azure-identity azure-keyvault-secrets"
+    assert run(checkout, f"{command} 2>&1") == blocks("README.md", "text")[0]
 
 
 def test_as_a_wrapper(checkout):
-    assert run(checkout, blocks(GUIDE, "sh")[0]) == PRINTED
+    assert run(checkout, blocks("docs/any-language.md", "sh")[0]) == PRINTED
 
 
 def test_by_hand(checkout):
-    printed = run(checkout, blocks(GUIDE, "sh")[1])
+    printed = run(checkout, blocks("docs/server.md", "sh")[0])
     assert PRINTED in printed
     listed = '{"value":[{"id":"https://localhost:8443/secrets/mySecret"'
     assert printed.splitlines()[-1].startswith(listed), printed
@@ -74,12 +107,36 @@ def test_by_hand(checkout):
 
 def test_in_a_ci_job(checkout):
     """The step that installs is what puts `keyhaven` on the PATH here."""
-    steps = [step["run"] for step in yaml.safe_load(blocks(GUIDE, "yaml")[0])["steps"]]
+    steps = [step["run"] for step in yaml.safe_load(blocks("docs/ci.md", "yaml")[0])["steps"]]
     assert steps[0] == "cargo install --locked --path keyhaven"
     (checkout / "keyhaven").symlink_to(ROOT)
     for step in steps[1:-1]:
         run(checkout, step)  # what it installs is there already
     assert run(checkout, steps[-1]) == PRINTED
+
+
+@pytest.mark.parametrize(("page", "number"), [("configuration", 0), ("configuration", 1), ("events", 0)])
+def test_configurations_are_accepted(checkout, page, number):
+    (checkout / "config.json").write_text(blocks(f"docs/{page}.md", "json")[number])
+    run(checkout, "keyhaven run --config config.json -- true")
+
+
+def test_fault_rules_are_accepted(checkout):
+    (checkout / "faults.json").write_text(blocks("docs/admin-api.md", "json")[0])
+    ask = 'curl --silent --fail-with-body --noproxy "*" --header "Authorization: Bearer $KEYHAVEN_ADMIN_KEY"'
+    command = f'{ask} --upload-file faults.json "$KEYHAVEN_ADMIN_URL/admin/faults"'
+    assert len(json.loads(run(checkout, f"keyhaven run -- sh -c {shlex.quote(command)}"))["rules"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("page", "language", "example"),
+    [("pytest", "python", "pytest/example/test_orders.py"), ("node", "javascript", "node/example/orders.test.js")],
+)
+def test_tests_that_are_shown_are_those_of_the_kits(page, language, example):
+    """The kits' own suites run them."""
+    whole = (ROOT / "kits" / example).read_text()
+    for part in blocks(f"docs/{page}.md", language)[0].split("\n\n"):
+        assert part.strip() in whole
 
 
 # The sidecar.
@@ -127,9 +184,14 @@ def test_the_image_has_all_that_the_server_is_built_of(tmp_path):
 
 @pytest.fixture
 def services() -> dict:
-    [command] = blocks(GUIDE, "console")
-    assert command == COMPOSE
+    assert blocks("docs/container.md", "console")[0] == COMPOSE
     return yaml.safe_load((SIDECAR / "compose.yaml").read_text())["services"]
+
+
+def image_variables() -> dict[str, str]:
+    """The variables of the server's image."""
+    pairs = [pair for name, words in stages()[1] if name == "ENV" for pair in words.split()]
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 @pytest.fixture
@@ -137,10 +199,7 @@ def sidecar(services, tmp_path) -> Iterator[dict]:
     """The server's container, played by a process: its image's variables, its command, its host name, its address."""
     subprocess.run(["ip", "address", "add", f"{ADDRESS}/24", "dev", "lo"], check=True)
     service = services["keyhaven"]
-    env = {"PATH": os.environ["PATH"]}
-    for name, words in stages()[1]:
-        if name == "ENV":
-            env |= dict(pair.split("=", 1) for pair in words.split())
+    env = {"PATH": os.environ["PATH"]} | image_variables()
     volumes = {name: tmp_path / name for name in ("data", "trust")}
     for name in volumes:
         volumes[name].mkdir()
@@ -202,3 +261,53 @@ def await_health(env: dict[str, str]) -> None:
     while subprocess.run([binary(), *command[1:]], env=env, capture_output=True).returncode != 0:
         assert time.monotonic() < deadline, "the container is not healthy"
         time.sleep(0.1)
+
+
+# The pod.
+
+
+def test_as_a_sidecar_in_a_pod(tmp_path):
+    """The containers of a pod share loopback, which is all that there is here."""
+    assert blocks("docs/container.md", "console")[1] == "kubectl apply --filename examples/kubernetes/pod.yaml\n"
+    settings, pod = yaml.safe_load_all((ROOT / "examples" / "kubernetes" / "pod.yaml").read_text())
+    server, trust = pod["spec"]["initContainers"]
+    [application] = pod["spec"]["containers"]
+    volumes = {}
+    for container in (server, trust, application):
+        for mount in container["volumeMounts"]:
+            name = mount["mountPath"].strip("/")
+            volumes[name] = tmp_path / mount["name"]
+            volumes[name].mkdir(exist_ok=True)
+    assert application["volumeMounts"] == [{"name": "trust", "mountPath": "/trust", "readOnly": True}]
+    (tmp_path / "config" / "config.json").write_text(settings["data"]["config.json"])
+
+    env = {"PATH": os.environ["PATH"]}
+    env |= {name: there(value, volumes) for name, value in image_variables().items()}
+    with subprocess.Popen([binary(), *(there(word, volumes) for word in server["args"])], env=env) as process:
+        try:
+            assert server["startupProbe"]["exec"]["command"] == ["keyhaven", "health"]
+            await_health(env)
+            subprocess.run([binary(), *(there(word, volumes) for word in trust["args"])], env=env, check=True, timeout=30)
+            assert in_the_pod(pod["spec"]["hostAliases"], application, volumes, tmp_path / "hosts") == PRINTED
+        finally:
+            process.terminate()
+            process.wait(timeout=15)
+
+
+def in_the_pod(aliases: list[dict], application: dict, volumes: dict[str, Path], hosts: Path) -> str:
+    """What the quickstart prints as the application of the pod."""
+    lines = [f"{alias['ip']} {' '.join(alias['hostnames'])}\n" for alias in aliases]
+    hosts.write_text("127.0.0.1 localhost\n" + "".join(lines))
+    env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env |= {variable["name"]: there(variable["value"], volumes) for variable in application["env"]}
+    inside = f"mount --bind {hosts} /etc/hosts && exec python3 quickstart.py"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", inside],
+        cwd=ROOT / "examples" / "python",
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
