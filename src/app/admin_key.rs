@@ -4,8 +4,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::data::{DataError, kept};
 use super::hex;
+use super::storage::{DataError, kept};
 use crate::random;
 use crate::store::from_hex;
 

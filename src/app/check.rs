@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::data::DataError;
+use super::storage::DataError;
 use crate::records::Located;
 use crate::store::{Damage, Entry, Inspected, Key, MasterKey, Store, Value};
 use crate::vault::{Finding, Survey};

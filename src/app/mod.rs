@@ -2,19 +2,19 @@
 //! whole server here, in its own process.
 
 mod admin_key;
+mod backend;
 mod ca;
 mod check;
+mod control;
 mod copies;
 mod credentials;
-mod data;
 mod faulty;
 mod full_disk;
-mod levers;
-mod names;
-mod parts;
+mod host_names;
 mod ready;
-mod site;
+mod services;
 mod sockets;
+mod storage;
 mod takeover;
 mod tenant;
 mod trust;
@@ -51,18 +51,18 @@ pub use admin_key::{AdminKey, MalformedAdminKey};
 pub use ca::Authority;
 pub use check::{Checked, check};
 pub use credentials::{Credentials, variable_of};
-pub use data::{DataError, Storage};
 pub use ready::Ready;
+pub use storage::{DataError, Storage};
 pub use takeover::{Part, Takeover};
 pub use trust::{STORE_PASSWORD, authorities_in, bundle, trust_store};
 pub use variables::Variables;
 
-use data::{Claimed, Data};
+use backend::{Parts, Plan};
 use full_disk::left_out_when_full;
-use names::Names;
-use parts::{Parts, Plan};
-use site::{Site, plain};
+use host_names::Names;
+use services::{Site, plain};
 use sockets::Sockets;
+use storage::{Claimed, Data};
 
 /// How long requests in flight may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -220,7 +220,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         None => Arc::new(OsRandom),
     };
     let backup_key = match (options.backup_key, &options.config.backup_key_file) {
-        (None, Some(path)) => Some(data::backup_key_in(path)?),
+        (None, Some(path)) => Some(storage::backup_key_in(path)?),
         (given, _) => given,
     };
     let backup_key = data.backup_key(backup_key)?;
@@ -257,8 +257,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     names.aliases().follow(&parts.vaults).await.map_err(failed)?;
     ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) =
-        (options.identity_header.unwrap_or_else(site::identity_header), ca.pem().to_owned());
-    let leaves = site::leaves(ca, &names, &plan, &parts)?;
+        (options.identity_header.unwrap_or_else(services::identity_header), ca.pem().to_owned());
+    let leaves = services::leaves(ca, &names, &plan, &parts)?;
     let faults = Arc::new(Faults::default());
     let unknown_identities = if options.strict || options.listen.proxy.is_none() {
         UnknownIdentities::Reject

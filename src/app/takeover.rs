@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::site::Site;
+use super::services::Site;
 use super::{StartError, failed, trust};
 use crate::doors::{arm, entra, vault};
 use crate::http::Answer;

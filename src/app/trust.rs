@@ -8,7 +8,7 @@ use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use pem::Pem;
 use rustls::RootCertStore;
 
-use super::data::make_dir;
+use super::storage::make_dir;
 use super::{StartError, Variables, failed};
 use crate::clock::Timestamp;
 use crate::files;

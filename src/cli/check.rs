@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{Failure, server};
+use super::{Failure, server_args};
 use crate::app;
 use crate::app::Checked;
 
@@ -28,7 +28,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let key = server::seal_key()?;
+        let key = server_args::seal_key()?;
         // redb panics on some damaged pages. The report names them, so the panic's own message is left out.
         std::panic::set_hook(Box::new(|_| ()));
         let checked = app::check(&self.dir, key).map_err(Failure::failed);

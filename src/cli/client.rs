@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::serve::ADMIN_PORT;
-use super::{Failure, env, server};
+use super::{Failure, env, server_args};
 use crate::app::{AdminKey, Variables};
 use crate::directory::CredentialKind;
 
@@ -160,7 +160,7 @@ pub(super) async fn send(
 
 /// The admin key in the default data directory.
 fn kept_key() -> Result<Zeroizing<String>, Failure> {
-    let key = AdminKey::in_directory(&server::data_dir(None)?);
+    let key = AdminKey::in_directory(&server_args::data_dir(None)?);
     let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
     let absent = |error| Failure::failed(format!("no running server found ({error}); {hint}"));
     key.map(|key| Zeroizing::new(key.text().to_owned())).map_err(absent)

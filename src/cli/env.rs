@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::client::Client;
 use super::credential::Credential;
 use super::serve::{self, READY_FILE};
-use super::{Failure, environment, server};
+use super::{Failure, environment, server_args};
 use crate::app::{Ready, Variables};
 
 /// Print the environment that programs need to use a running server.
@@ -116,7 +116,7 @@ impl Target {
 
     /// Where its data lies.
     pub(super) fn data(&self) -> Result<PathBuf, Failure> {
-        server::data_dir(self.data.as_deref())
+        server_args::data_dir(self.data.as_deref())
     }
 
     /// The certificate of its CA: a directory that was named says where, else the running server, else the environment and

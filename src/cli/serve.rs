@@ -9,9 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use rustix::process::{Pid, test_kill_process};
 
-use super::server::{Defaults, Server};
+use super::server_args::{Defaults, Server};
 use super::signals::StopSignals;
-use super::{Failure, files};
+use super::{Failure, file_limit};
 use crate::app::{self, Listen, Ready, Running};
 
 /// The port of the vaults when none is said.
@@ -37,7 +37,7 @@ impl Serve {
         let defaults =
             Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
         self.server.log(defaults.log_level)?;
-        files::raise_limit();
+        file_limit::raise_limit();
         let mut signals = StopSignals::listen()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
         running.add_trust().await.map_err(Failure::failed)?;

@@ -1,7 +1,7 @@
 //! Placeholder credentials: what programs sign in with at this server in the place of real ones, and the files that they lie
 //! in. They are good here and worth nothing elsewhere.
 
-mod kept;
+mod on_disk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Credentials {
         dir: &Path,
     ) -> Result<Self, StartError> {
         let dir = std::path::absolute(dir).map_err(failed)?;
-        let (secret, certificate) = (kept::secret(&dir), kept::certificate(&dir));
+        let (secret, certificate) = (on_disk::secret(&dir), on_disk::certificate(&dir));
         if let Some(secret) = &secret {
             directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
         }
@@ -69,9 +69,9 @@ impl Credentials {
     /// When it cannot be kept.
     pub async fn secret(&self) -> Result<Zeroizing<String>, StartError> {
         let secret = self.inner.secret.get_or_try_init(|| async {
-            let secret = kept::new_secret();
-            let (path, text) = (kept::secret_path(&self.inner.dir), secret.clone());
-            blocking(move || kept::keep(&path, text.as_bytes())).await?;
+            let secret = on_disk::new_secret();
+            let (path, text) = (on_disk::secret_path(&self.inner.dir), secret.clone());
+            blocking(move || on_disk::keep(&path, text.as_bytes())).await?;
             self.inner.directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
             Ok::<_, StartError>(secret)
         });
@@ -84,10 +84,10 @@ impl Credentials {
     /// When the key cannot be made, or the file not be written.
     pub async fn certificate(&self) -> Result<PathBuf, StartError> {
         let made = self.inner.certificate.get_or_try_init(|| async {
-            let path = kept::certificate_path(&self.inner.dir);
+            let path = on_disk::certificate_path(&self.inner.dir);
             let (path, der) = blocking(move || {
-                let (der, pem) = kept::new_certificate().map_err(failed)?;
-                kept::keep(&path, pem.as_bytes())?;
+                let (der, pem) = on_disk::new_certificate().map_err(failed)?;
+                on_disk::keep(&path, pem.as_bytes())?;
                 Ok((path, der))
             })
             .await?;
@@ -102,10 +102,10 @@ impl Credentials {
     /// # Errors
     /// When no token can be issued, or the file not be written.
     pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<PathBuf, StartError> {
-        let path = kept::token_path(&self.inner.dir, identity.client_id);
+        let path = on_disk::token_path(&self.inner.dir, identity.client_id);
         let issued = self.inner.directory.federated_token(identity).await.map_err(failed)?;
         let token = Zeroizing::new(issued.access_token);
-        blocking(move || kept::keep_for_this_start(&path, token.as_bytes()).map(|()| path)).await
+        blocking(move || on_disk::keep_for_this_start(&path, token.as_bytes()).map(|()| path)).await
     }
 
     /// What a program has in its environment to sign in as `identity` with a credential of this kind.
@@ -138,7 +138,7 @@ impl Credentials {
     /// Writes anew what is half over, or is no token of this server (any more): everything can have been replaced.
     async fn renew(&self) -> Result<(), StartError> {
         let dir = self.inner.dir.clone();
-        let found = blocking(move || Ok(kept::tokens(&dir))).await?;
+        let found = blocking(move || Ok(on_disk::tokens(&dir))).await?;
         for (client_id, token) in found {
             if self.inner.directory.is_fresh_federated_token(&token) {
                 continue;

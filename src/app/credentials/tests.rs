@@ -82,7 +82,7 @@ async fn a_secret_and_a_certificate_are_made_once_and_found_again() {
     let second = open(&directory, dir.path());
     assert_eq!(*second.secret().await.unwrap(), *secret);
     assert_eq!(fs::read(second.certificate().await.unwrap()).unwrap(), pem);
-    for empty in [kept::secret_path(dir.path()), path] {
+    for empty in [on_disk::secret_path(dir.path()), path] {
         fs::write(empty, "").unwrap();
     }
     let third = open(&directory, dir.path());

@@ -1,6 +1,6 @@
 //! `keyhaven run`: a private server around one command, which finds Azure where it expects it.
 
-mod stand_ins;
+mod placeholders;
 mod summary;
 
 use std::ffi::OsString;
@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use super::credential::Credential;
 use super::environment::{self, Placeholders, Private};
-use super::server::{Defaults, Server};
+use super::server_args::{Defaults, Server};
 use super::signals::HangUp;
-use super::{Failure, files, serve};
+use super::{Failure, file_limit, serve};
 use crate::app::{self, Listen, Running, Variables};
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -69,7 +69,7 @@ impl Run {
         let log_level = if self.show_log { "info" } else { "warn" };
         let defaults = Defaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
         self.server.log(defaults.log_level)?;
-        let files_before = files::raise_limit();
+        let files_before = file_limit::raise_limit();
         let mut signals = Signals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
         let ended = self.around(&mut running, &own, &mut signals, files_before).await;
@@ -105,7 +105,7 @@ impl Run {
         running.add_trust().await.map_err(Failure::failed)?;
         let client = match &self.identity {
             Some(name) => Some(client_id(running, name).await?),
-            None => stand_ins::client_id(running, own).await?,
+            None => placeholders::client_id(running, own).await?,
         };
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
         // The command may bring a secret of its own for the id that it finds in its environment.
@@ -114,11 +114,11 @@ impl Run {
         }
         let placeholders = match self.keep_secrets {
             true => None,
-            false => Some(stand_ins::make(running, own, self.credential.kind()).await?),
+            false => Some(placeholders::make(running, own, self.credential.kind()).await?),
         };
         let mut child = self.start_command(running, own, placeholders.as_ref())?;
         if let Some(process) = pid_of(&child) {
-            files::restore_limit(process, files_before);
+            file_limit::restore_limit(process, files_before);
         }
         signals.pass_on_until_end(&mut child).await
     }

@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::app::{StartError, data, failed, hex};
+use crate::app::{StartError, failed, hex, storage};
 use crate::{files, random};
 
 /// What client secrets begin with, so that one that turns up elsewhere is recognised.
@@ -86,7 +86,7 @@ pub(super) fn keep_for_this_start(path: &Path, bytes: &[u8]) -> Result<(), Start
 
 /// Makes the directory that `path` lies in (0700).
 fn make_parent_dir(path: &Path) -> Result<(), StartError> {
-    Ok(data::make_dir(files::directory_of(path))?)
+    Ok(storage::make_dir(files::directory_of(path))?)
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> StartError {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
+use super::backend::{Parts, Plan};
 use super::credentials::Credentials;
-use super::data::Data;
-use super::names::Names;
-use super::parts::{Parts, Plan};
+use super::host_names::Names;
 use super::ready::{Addresses, Facts, Ready};
-use super::{StartError, failed, faulty, hex, levers};
+use super::storage::Data;
+use super::{StartError, control, failed, faulty, hex};
 use crate::directory::{IdentitySelector, Resources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::events::Events;
@@ -151,7 +151,7 @@ impl Site {
 
     /// The admin API of a server that keeps things in `data`.
     pub(super) fn admin_door(&self, data: &Data) -> Answer {
-        let levers = levers::Whole {
+        let levers = control::Whole {
             parts: self.parts.clone(),
             plan: self.plan.clone(),
             aliases: self.names.aliases().clone(),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::names::Aliases;
-use super::parts::{Parts, Plan};
+use super::backend::{Parts, Plan};
+use super::host_names::Aliases;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::doors::admin::{ControlError, ServerControl};
