@@ -6,5 +6,5 @@ use clap::Parser;
 use keyhaven::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().execute().unwrap_or_else(|failure| failure.tell())
+    Cli::parse().execute().unwrap_or_else(|failure| failure.report())
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyhaven::app::Ready;
+use keyhaven::app::ReadyFile;
 
 use crate::client::{Answer, Target, request};
 use crate::report::{Bound, Row};
@@ -55,7 +55,7 @@ async fn fill(target: &Target, token: &str) -> Outcome<()> {
 }
 
 /// Makes the copies over one connection to the admin API; answers how long each took.
-fn copy(ready: &Ready) -> Outcome<Vec<Duration>> {
+fn copy(ready: &ReadyFile) -> Outcome<Vec<Duration>> {
     let address = ready.admin.as_deref().ok_or("the admin API is off")?;
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

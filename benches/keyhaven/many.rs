@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use keyhaven::app::Ready;
+use keyhaven::app::ReadyFile;
 use rustls::ClientConfig;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -48,7 +48,7 @@ pub(crate) async fn rows(binary: &Path, effort: Effort) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-fn served(binary: &Path, home: &Path) -> Outcome<(Server, Ready)> {
+fn served(binary: &Path, home: &Path) -> Outcome<(Server, ReadyFile)> {
     let mut server = Server::spawn(binary, home, Keeping::Data)?;
     let ready = server.ready()?;
     Ok((server, ready))

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use keyhaven::app::Ready;
+use keyhaven::app::ReadyFile;
 use serde::Deserialize;
 
 use crate::Outcome;
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// What the server tells about itself, once every listener answers.
-    pub(crate) fn ready(&mut self) -> Outcome<Ready> {
+    pub(crate) fn ready(&mut self) -> Outcome<ReadyFile> {
         let file = self.home.join("ready.json");
         let text = self.wait(Duration::from_millis(1), || std::fs::read(&file).ok())?;
         Ok(serde_json::from_slice(&text)?)
@@ -110,7 +110,7 @@ fn free_address() -> Outcome<SocketAddr> {
 }
 
 /// A managed identity's token for the vaults; waits for the issuer's key.
-pub(crate) fn token(ready: &Ready) -> Outcome<String> {
+pub(crate) fn token(ready: &ReadyFile) -> Outcome<String> {
     #[derive(Deserialize)]
     struct Given {
         access_token: String,

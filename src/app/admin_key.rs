@@ -5,16 +5,16 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::hex;
-use super::storage::{DataError, kept};
+use super::storage::{DataError, read_or_create_key};
 use crate::random;
 use crate::store::from_hex;
 
 /// The file in a data directory that holds the key, as 64 hexadecimal digits.
 const FILE: &str = "admin.key";
 /// The fewest characters of a key that a user chooses: what is shorter can be guessed.
-const SHORTEST: usize = 16;
+const MIN_LENGTH: usize = 16;
 /// The most: a key travels in a header, and clients bound those.
-const LONGEST: usize = 512;
+const MAX_LENGTH: usize = 512;
 
 /// A bearer credential: deliberately no `Debug`.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl std::fmt::Display for MalformedAdminKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "an admin key has {SHORTEST} to {LONGEST} printable ASCII characters, for example 64 hexadecimal digits"
+            "an admin key has {MIN_LENGTH} to {MAX_LENGTH} printable ASCII characters, for example 64 hexadecimal digits"
         )
     }
 }
@@ -43,7 +43,8 @@ impl AdminKey {
     /// When it is too short to protect anything, or cannot arrive in a header.
     pub fn parse(text: &str) -> Result<Self, MalformedAdminKey> {
         let text = text.trim();
-        let is_key = (SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let is_key =
+            (MIN_LENGTH..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         is_key.then(|| Self(Zeroizing::new(text.to_owned()))).ok_or(MalformedAdminKey)
     }
 
@@ -51,7 +52,7 @@ impl AdminKey {
     ///
     /// # Errors
     /// When its file cannot be read, or is not one that a server wrote.
-    pub fn in_directory(dir: &Path) -> Result<Self, DataError> {
+    pub fn read(dir: &Path) -> Result<Self, DataError> {
         let path = dir.join(FILE);
         let text = std::fs::read_to_string(&path).map(Zeroizing::new);
         let text = text.map_err(|error| DataError::File(path.clone(), error))?;
@@ -66,9 +67,9 @@ impl AdminKey {
     }
 
     /// The key that `dir` keeps, made when it has none.
-    pub(super) fn kept(dir: &Path) -> Result<Self, DataError> {
-        kept(&dir.join(FILE))?;
-        Self::in_directory(dir)
+    pub(super) fn read_or_create(dir: &Path) -> Result<Self, DataError> {
+        read_or_create_key(&dir.join(FILE))?;
+        Self::read(dir)
     }
 
     /// The key, as it is sent behind `Bearer`.
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_key_that_can_be_guessed_or_cannot_arrive_is_refused() {
-        let long = "k".repeat(LONGEST + 1);
+        let long = "k".repeat(MAX_LENGTH + 1);
         for text in [
             "",
             " ",
@@ -102,11 +103,11 @@ mod tests {
     #[test]
     fn a_kept_key_is_64_hexadecimal_digits_or_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let made = AdminKey::kept(dir.path()).unwrap();
-        assert_eq!(AdminKey::kept(dir.path()).unwrap().text(), made.text());
+        let made = AdminKey::read_or_create(dir.path()).unwrap();
+        assert_eq!(AdminKey::read_or_create(dir.path()).unwrap().text(), made.text());
         for text in ["", "\n", "0123", &"g".repeat(64), &"0".repeat(65)] {
             std::fs::write(dir.path().join(FILE), text).unwrap();
-            assert!(matches!(AdminKey::kept(dir.path()), Err(DataError::AdminKey(_))), "{text:?}");
+            assert!(matches!(AdminKey::read_or_create(dir.path()), Err(DataError::AdminKey(_))), "{text:?}");
         }
     }
 }

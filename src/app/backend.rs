@@ -23,7 +23,7 @@ const ISSUER_RETRY: Duration = Duration::from_secs(10);
 
 /// The domain, the tenant, and where time, chance and threads come from. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Parts {
+pub(super) struct Backend {
     pub(super) records: Records,
     pub(super) vaults: Vaults,
     pub(super) directory: Directory,
@@ -38,7 +38,7 @@ pub(super) struct Parts {
 }
 
 /// What the configuration asks for: at the start, and again whenever everything is put back.
-pub(super) struct Plan {
+pub(super) struct Settings {
     pub(super) default_vault: VaultName,
     pub(super) limits: Arc<Limits>,
     /// Memory for request bodies, of all listeners together.
@@ -53,7 +53,7 @@ pub(super) struct Plan {
     vaults: Vec<InitialVault>,
 }
 
-impl Plan {
+impl Settings {
     pub(super) fn new(
         config: Config,
         create_vaults: bool,
@@ -76,7 +76,7 @@ impl Plan {
     /// Makes what is asked for and is not there; says what differs and was left alone.
     pub(super) async fn apply(&self, vaults: &Vaults, directory: &Directory, now: Timestamp) -> Result<(), StartError> {
         for name in directory.ensure(&self.identities).await.map_err(failed)? {
-            differs(&format!("identity {name}"));
+            warn_differs(&format!("identity {name}"));
         }
         for vault in &self.vaults {
             let wrong = |refusal| failed(format!("the configuration cannot be applied: {refusal}"));
@@ -87,14 +87,14 @@ impl Plan {
             for made in applied.made {
                 tracing::debug!(made, "made from the configuration");
             }
-            applied.differs.iter().for_each(|what| differs(what));
+            applied.differs.iter().for_each(|what| warn_differs(what));
         }
         Ok(())
     }
 }
 
-impl Parts {
-    /// The parts that are built of `means`.
+impl Backend {
+    /// The backend that are built of `means`.
     pub(super) fn new(means: Means, directory: Directory, system: Arc<dyn Clock>, clock: VaultClock) -> Self {
         let (records, random, pool) = (means.records.clone(), means.random.clone(), means.pool.clone());
         let vaults = Vaults::new(means);
@@ -105,7 +105,7 @@ impl Parts {
 
     /// Loads or makes the issuer's key in the background, and a new one when it is time: a first start need not wait for it,
     /// token requests do.
-    pub(super) fn keep_issuer(&self) -> JoinHandle<()> {
+    pub(super) fn spawn_issuer_renewal(&self) -> JoinHandle<()> {
         let (directory, pool, system) = (self.directory.clone(), self.pool.clone(), self.system.clone());
         tokio::spawn(async move {
             let mut logged = None;
@@ -113,7 +113,7 @@ impl Parts {
                 let pause = match directory.prepare_issuer(&pool).await {
                     Ok(due) => {
                         logged = None;
-                        until(due, system.now()).min(ISSUER_CHECK)
+                        delay_until(due, system.now()).min(ISSUER_CHECK)
                     }
                     Err(error) => {
                         let why = error.to_string();
@@ -131,11 +131,11 @@ impl Parts {
 }
 
 /// From `now` to `due` (Unix seconds), a second at the least.
-fn until(due: i64, now: Timestamp) -> Duration {
+fn delay_until(due: i64, now: Timestamp) -> Duration {
     Duration::from_secs(u64::try_from(due - now.unix()).unwrap_or_default().max(1))
 }
 
-fn differs(what: &str) {
+fn warn_differs(what: &str) {
     tracing::warn!(
         what,
         "differs from the configuration and was left as it is; a new --data starts from the configuration"

@@ -9,17 +9,17 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
-use super::trust::{STORE_PASSWORD, trust_store};
+use super::trust::{TRUST_STORE_PASSWORD, trust_store};
 use super::{StartError, failed};
 use crate::clock::Timestamp;
 
 /// The certificate of a CA in a file.
-pub struct Authority {
+pub struct CaCertificate {
     path: PathBuf,
     block: Pem,
 }
 
-impl Authority {
+impl CaCertificate {
     /// The certificate in the PEM file at `path`.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Authority {
     /// # Errors
     /// When it cannot be written.
     pub fn pkcs12(&self, password: Option<&str>) -> Result<Vec<u8>, StartError> {
-        trust_store(&self.pem(), password.unwrap_or(STORE_PASSWORD))
+        trust_store(&self.pem(), password.unwrap_or(TRUST_STORE_PASSWORD))
     }
 
     /// What a person wants to know about it, in lines.

@@ -13,7 +13,7 @@ use crate::vault::{Finding, Survey};
 
 /// What looking at a data directory came to.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct CheckReport {
     /// The database files that were looked at.
     pub databases: Vec<PathBuf>,
     /// Records that are whole.
@@ -31,24 +31,24 @@ pub struct Checked {
 ///
 /// # Errors
 /// When it cannot be looked at.
-pub fn check(dir: &Path, seal_key: Option<MasterKey>) -> Result<Checked, DataError> {
+pub fn check(dir: &Path, seal_key: Option<MasterKey>) -> Result<CheckReport, DataError> {
     if dir.is_file() {
         let why = "a file, not a data directory; name the directory that it lies in";
         return Err(DataError::File(dir.to_owned(), std::io::Error::other(why)));
     }
     let _lock = shared_lock(dir)?;
     let engines = [("keyhaven.redb", Engine::Redb), ("keyhaven.sled", Engine::Sled)];
-    let there: Vec<_> = engines.into_iter().filter(|(name, _)| dir.join(name).exists()).collect();
-    if there.is_empty() {
+    let present: Vec<_> = engines.into_iter().filter(|(name, _)| dir.join(name).exists()).collect();
+    if present.is_empty() {
         let why = "there is no database (keyhaven.redb) in this directory; name the one that --data names";
         return Err(DataError::File(dir.to_owned(), std::io::Error::new(std::io::ErrorKind::NotFound, why)));
     }
-    let key = seal_key.map_or_else(|| master_key(&dir.join("master.key")), Ok)?;
-    let mut checked = Checked::default();
-    for (name, engine) in there {
-        checked.add(dir.join(name), engine, &key)?;
+    let key = seal_key.map_or_else(|| read_master_key(&dir.join("master.key")), Ok)?;
+    let mut report = CheckReport::default();
+    for (name, engine) in present {
+        report.add(dir.join(name), engine, &key)?;
     }
-    Ok(checked)
+    Ok(report)
 }
 
 #[derive(Clone, Copy)]
@@ -57,10 +57,10 @@ enum Engine {
     Sled,
 }
 
-impl Checked {
+impl CheckReport {
     /// Looks at one database.
     fn add(&mut self, path: PathBuf, engine: Engine, key: &MasterKey) -> Result<(), DataError> {
-        let mut found = Found::default();
+        let mut found = FoundRecords::default();
         let visit = |entry| found.add(entry);
         let Inspected { records, damage } = match engine {
             Engine::Redb => Store::inspect_redb(&path, key, visit)?,
@@ -74,7 +74,7 @@ impl Checked {
         };
         let survey = found.survey();
         let surveyed = survey.conclude();
-        self.findings.extend(damage.into_iter().map(|damage| named(damage, &survey, &path)));
+        self.findings.extend(damage.into_iter().map(|damage| finding_of(damage, &survey, &path)));
         self.findings.extend(surveyed.findings);
         self.records += records;
         self.vaults += surveyed.vaults;
@@ -86,12 +86,12 @@ impl Checked {
 
 /// The records of a store, before it is known which generation counts.
 #[derive(Default)]
-struct Found {
+struct FoundRecords {
     current: String,
     records: Vec<(String, Key, Option<Value>)>,
 }
 
-impl Found {
+impl FoundRecords {
     fn add(&mut self, entry: Entry) {
         match Located::of(&entry.key) {
             Located::Pointer => self.current = Located::current(&entry.value),
@@ -113,7 +113,7 @@ impl Found {
 }
 
 /// Damage that the store found, with what the record is.
-fn named(damage: Damage, survey: &Survey, path: &Path) -> Finding {
+fn finding_of(damage: Damage, survey: &Survey, path: &Path) -> Finding {
     match damage.key.as_ref().map(Located::of) {
         Some(Located::Record(_, key)) => {
             let record = key.to_string();
@@ -143,7 +143,7 @@ fn shared_lock(dir: &Path) -> Result<Option<File>, DataError> {
 }
 
 /// The master key in the file at `path`, which is read and never made.
-fn master_key(path: &Path) -> Result<MasterKey, DataError> {
+fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         let why =
             format!("the key that opens this data cannot be read ({error}): restore it, or set KEYHAVEN_SEAL_KEY");

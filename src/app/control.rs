@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::backend::{Parts, Plan};
+use super::backend::{Backend, Settings};
 use super::host_names::Aliases;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -15,80 +15,80 @@ use crate::snapshot::{self, About, SnapshotError};
 use crate::store::{Batch, StoreError};
 use crate::tasks::{self, position_place};
 
-/// One server as a whole. Cheap to clone.
+/// One running server. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Whole {
-    pub(super) parts: Parts,
-    pub(super) plan: Arc<Plan>,
+pub(super) struct Control {
+    pub(super) backend: Backend,
+    pub(super) settings: Arc<Settings>,
     pub(super) aliases: Aliases,
     pub(super) leaves: Arc<Leaves>,
     pub(super) events: Arc<Events>,
 }
 
-impl ServerControl for Whole {
+impl ServerControl for Control {
     fn reset(&self) -> BoxFuture<Result<(), ControlError>> {
-        let whole = self.clone();
-        Box::pin(to_its_end(whole.put_back()))
+        let control = self.clone();
+        Box::pin(run_detached(control.reset_to_configuration()))
     }
 
     fn save(&self) -> BoxFuture<Result<Vec<u8>, ControlError>> {
-        let whole = self.clone();
-        Box::pin(to_its_end(whole.saved()))
+        let control = self.clone();
+        Box::pin(run_detached(control.save_snapshot()))
     }
 
     fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), ControlError>> {
-        let whole = self.clone();
-        Box::pin(to_its_end(whole.loaded(file)))
+        let control = self.clone();
+        Box::pin(run_detached(control.load_snapshot(file)))
     }
 
     fn certificate_refusal(&self, alias: &str) -> Option<String> {
         let names = [alias.to_owned()];
-        self.leaves.ca().cover(&names, self.plan.certs.as_deref()).err().map(|error| error.to_string())
+        self.leaves.ca().cover(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
     }
 
     fn vaults_changed(&self) -> BoxFuture<()> {
-        let whole = self.clone();
+        let control = self.clone();
         Box::pin(async move {
-            whole.follow_names().await;
-            whole.sweep_later();
+            control.refresh_aliases().await;
+            control.spawn_sweep();
         })
     }
 }
 
-impl Whole {
+impl Control {
     /// Replaces everything by what the configuration says. The vaults' clock is the machine's again, if that had fallen behind.
-    async fn put_back(self) -> Result<(), ControlError> {
-        let latest = self.parts.timekeeper.start_over();
-        let replaced = self.replaced_by_configuration().await;
+    async fn reset_to_configuration(self) -> Result<(), ControlError> {
+        let latest = self.backend.timekeeper.start_over();
+        let replaced = self.publish_configuration().await;
         if replaced.is_err() {
-            self.parts.timekeeper.not_before(latest);
+            self.backend.timekeeper.not_before(latest);
         }
         replaced?;
-        self.replaced().await
+        self.reload_caches().await
     }
 
     /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and a virtual clock
     /// go along: clients that are signed in stay so.
-    async fn replaced_by_configuration(&self) -> Result<(), ControlError> {
-        let Parts { records, vaults, directory, .. } = &self.parts;
+    async fn publish_configuration(&self) -> Result<(), ControlError> {
+        let Backend { records, vaults, directory, .. } = &self.backend;
         // A key that is still being made must be there to go along.
         directory.public_keys().await.map_err(failed)?;
         let draft = records.draft().await.map_err(failed)?;
         let (vaults, directory) =
             (vaults.over(draft.records().clone()), directory.with_records(draft.records().clone()));
-        self.plan
-            .apply(&vaults, &directory, self.parts.clock.now())
+        self.settings
+            .apply(&vaults, &directory, self.backend.clock.now())
             .await
             .map_err(|error| ControlError::Failed(error.0))?;
         self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
-        let held = self.parts.timekeeper.hold().await;
+        let held = self.backend.timekeeper.hold().await;
         held.keep(false).await.map_err(failed)?;
-        self.carry_over(&draft).await?;
+        self.copy_issuer_and_clock(&draft).await?;
         draft.publish().await.map_err(failed)
     }
 
-    async fn carry_over(&self, draft: &Draft) -> Result<(), ControlError> {
-        let view = self.parts.records.view().await.map_err(failed)?;
+    async fn copy_issuer_and_clock(&self, draft: &Draft) -> Result<(), ControlError> {
+        let view = self.backend.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
         for place in [Directory::issuer_store_key(), position_place()] {
             if let Some(entry) = view.get(&place).await.map_err(failed)? {
@@ -98,22 +98,22 @@ impl Whole {
         draft.fill(batch).await.map_err(failed)
     }
 
-    async fn saved(self) -> Result<Vec<u8>, ControlError> {
+    async fn save_snapshot(self) -> Result<Vec<u8>, ControlError> {
         // A key that is still being made must be in the file too.
-        self.parts.directory.public_keys().await.map_err(failed)?;
+        self.backend.directory.public_keys().await.map_err(failed)?;
         // In the file the clock stands where it stands now, and has not run since.
-        let held = self.parts.timekeeper.hold().await;
+        let held = self.backend.timekeeper.hold().await;
         held.keep(true).await.map_err(failed)?;
-        let view = self.parts.records.view().await;
+        let view = self.backend.records.view().await;
         held.keep(false).await.map_err(failed)?;
         drop(held);
         let view = view.map_err(failed)?;
         let all = snapshot::gather(&view).await.map_err(failed)?;
         drop(view);
-        let (tenant, made) = (self.parts.directory.tenant_id(), self.parts.system.now().to_string());
-        let source = self.plan.backup_key.clone();
+        let (tenant, made) = (self.backend.directory.tenant_id(), self.backend.system.now().to_string());
+        let source = self.settings.backup_key.clone();
         blocking(move || {
-            let key = source().map_err(keyless)?;
+            let key = source().map_err(no_backup_key)?;
             let version = env!("CARGO_PKG_VERSION").to_owned();
             let about = About { tenant, made, version, backup_key: key.id() };
             snapshot::seal(&all, &about, &key).map_err(failed)
@@ -121,25 +121,25 @@ impl Whole {
         .await
     }
 
-    async fn loaded(self, file: Vec<u8>) -> Result<(), ControlError> {
-        let (tenant, source) = (self.parts.directory.tenant_id(), self.plan.backup_key.clone());
+    async fn load_snapshot(self, file: Vec<u8>) -> Result<(), ControlError> {
+        let (tenant, source) = (self.backend.directory.tenant_id(), self.settings.backup_key.clone());
         let batches = blocking(move || {
-            let key = source().map_err(keyless)?;
+            let key = source().map_err(no_backup_key)?;
             snapshot::open(&file, tenant, &key).map_err(|error| match error {
                 SnapshotError::Record(error) => failed(error),
                 refused => ControlError::Refused(refused.to_string()),
             })
         })
         .await?;
-        let draft = snapshot::lay_out(&self.parts.records, batches).await.map_err(failed)?;
-        self.understood(&draft).await.map_err(|why| {
+        let draft = snapshot::lay_out(&self.backend.records, batches).await.map_err(failed)?;
+        self.check_readable(&draft).await.map_err(|why| {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
             ControlError::Refused(format!("{text}: {why}"))
         })?;
-        let vaults = self.parts.vaults.over(draft.records().clone());
+        let vaults = self.backend.vaults.over(draft.records().clone());
         self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
         // Nobody may see the new records by the old clock: neither a task nor who moves the clock.
-        let held = self.parts.timekeeper.hold().await;
+        let held = self.backend.timekeeper.hold().await;
         let stood = held.back_to(draft.records()).await.map_err(failed)?;
         if let Err(error) = draft.publish().await {
             held.put(stood);
@@ -147,37 +147,37 @@ impl Whole {
         }
         held.follow().await.map_err(failed)?;
         drop(held);
-        self.replaced().await
+        self.reload_caches().await
     }
 
     /// Whether this server could live on what a draft holds: who and what there is, the issuer's key, the clock.
-    async fn understood(&self, draft: &Draft) -> Result<(), String> {
+    async fn check_readable(&self, draft: &Draft) -> Result<(), String> {
         let records = draft.records();
-        self.parts.vaults.over(records.clone()).all().await.map_err(|error| error.to_string())?;
-        let directory = self.parts.directory.with_records(records.clone());
+        self.backend.vaults.over(records.clone()).all().await.map_err(|error| error.to_string())?;
+        let directory = self.backend.directory.with_records(records.clone());
         directory.identities().await.map_err(|error| error.to_string())?;
         directory.check_recorded_issuer().await.map_err(|error| error.to_string())?;
         tasks::kept(records).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Everything was replaced: what is held in memory follows.
-    async fn replaced(self) -> Result<(), ControlError> {
-        let Parts { vaults, directory, pool, .. } = &self.parts;
+    async fn reload_caches(self) -> Result<(), ControlError> {
+        let Backend { vaults, directory, pool, .. } = &self.backend;
         vaults.events_replaced();
         directory.reload_issuer(pool).await.map_err(failed)?;
-        self.follow_names().await;
-        self.sweep_later();
+        self.refresh_aliases().await;
+        self.spawn_sweep();
         Ok(())
     }
 
     /// Nobody waits until what is no more has been taken away.
-    fn sweep_later(&self) {
-        let tasks = self.parts.tasks.clone();
+    fn spawn_sweep(&self) {
+        let tasks = self.backend.tasks.clone();
         tokio::spawn(async move { tasks.sweep().await });
     }
 
-    async fn follow_names(&self) {
-        match self.aliases.follow(&self.parts.vaults).await {
+    async fn refresh_aliases(&self) {
+        match self.aliases.refresh(&self.backend.vaults).await {
             Ok(aliases) => {
                 for why in aliases.iter().filter_map(|alias| self.certificate_refusal(alias)) {
                     tracing::warn!(why, "a vault's alias cannot be reached");
@@ -189,7 +189,7 @@ impl Whole {
 }
 
 /// Does `work` to its end, whatever becomes of who asked for it: half of it would be worse than none.
-async fn to_its_end<T: Send + 'static>(
+async fn run_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T, ControlError> {
     tokio::spawn(work).await.map_err(failed)?
@@ -202,7 +202,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Why there is no backup key.
-fn keyless(error: StoreError) -> ControlError {
+fn no_backup_key(error: StoreError) -> ControlError {
     if error.is_full() { ControlError::DiskFull } else { failed(error) }
 }
 

@@ -10,10 +10,7 @@ use crate::records::{Degraded, Records};
 ///
 /// # Errors
 /// What failed for any other reason.
-pub(super) fn left_out_when_full<T: Default>(
-    records: &Records,
-    done: Result<T, impl Display>,
-) -> Result<T, StartError> {
+pub(super) fn skip_if_disk_full<T: Default>(records: &Records, done: Result<T, impl Display>) -> Result<T, StartError> {
     match done {
         Err(error) if records.degraded() == Some(Degraded::DiskFull) => {
             let hint = "start again when there is room";

@@ -13,7 +13,7 @@ use crate::http::tls::Ours;
 use crate::vault::{Refusal, Vaults};
 
 /// Host names in lower case.
-pub(super) struct Names {
+pub(super) struct HostNames {
     machine: Option<String>,
     default_hosts: Vec<String>,
     aliases: Aliases,
@@ -25,7 +25,7 @@ pub(super) struct Aliases(Arc<RwLock<Vec<String>>>);
 
 impl Aliases {
     /// Takes over those of the vaults that are there, and answers them.
-    pub(super) async fn follow(&self, vaults: &Vaults) -> Result<Vec<String>, Refusal> {
+    pub(super) async fn refresh(&self, vaults: &Vaults) -> Result<Vec<String>, Refusal> {
         let aliases = vaults.aliases().await?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).clone_from(&aliases);
         Ok(aliases)
@@ -40,7 +40,7 @@ impl Aliases {
     }
 }
 
-impl Names {
+impl HostNames {
     /// The machine's own name, and those that `config` gives.
     pub(super) fn of(config: &Config) -> Self {
         let aliases = config.vaults.iter().flat_map(|vault| vault.aliases.clone()).collect();
@@ -54,29 +54,29 @@ impl Names {
     }
 
     /// The names that mean the default vault, besides `localhost` and addresses.
-    pub(super) fn of_default_vault(&self) -> Vec<String> {
+    pub(super) fn default_vault_hosts(&self) -> Vec<String> {
         self.default_hosts.iter().chain(&self.machine).cloned().collect()
     }
 
     /// The domains that the local CA may certify.
-    pub(super) fn certified(&self) -> Vec<String> {
+    pub(super) fn certifiable_domains(&self) -> Vec<String> {
         let localhost = ["localhost".to_owned()];
-        localhost.into_iter().chain(self.aliases.all()).chain(self.of_default_vault()).collect()
+        localhost.into_iter().chain(self.aliases.all()).chain(self.default_vault_hosts()).collect()
     }
 
     /// What the certificate of a client that names no server is for.
-    pub(super) fn unnamed(&self) -> Vec<String> {
+    pub(super) fn default_leaf_names(&self) -> Vec<String> {
         let always = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         always.into_iter().chain(self.machine.clone()).collect()
     }
 
     /// The names by which the plain listeners may be asked.
-    pub(super) fn local(&self) -> LocalNames {
-        LocalNames::new(self.certified())
+    pub(super) fn local_names(&self) -> LocalNames {
+        LocalNames::new(self.certifiable_domains())
     }
 
     /// The URL of `path` on the plain listener at `address`. One that listens on every address goes by the machine's name.
-    pub(super) fn url_of_plain(&self, address: SocketAddr, path: &str) -> String {
+    pub(super) fn http_url(&self, address: SocketAddr, path: &str) -> String {
         match &self.machine {
             Some(name) if address.ip().is_unspecified() => format!("http://{name}:{}{path}", address.port()),
             _ if address.ip().is_unspecified() => format!("http://localhost:{}{path}", address.port()),
@@ -86,8 +86,8 @@ impl Names {
 
     /// Says whether a challenge of this server can name a resource: the parent domain of a host that a vault answers on, with any
     /// port; and the management plane's own host, which clients are configured with.
-    pub(super) fn challenged(&self) -> IsChallengeResource {
-        let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
+    pub(super) fn is_challenged_resource(&self) -> IsChallengeResource {
+        let (aliases, others) = (self.aliases.clone(), self.default_vault_hosts());
         Arc::new(move |resource| {
             let Some(authority) = resource.strip_prefix("https://") else { return false };
             let Some(authority) = Authority::parse(authority.trim_end_matches('/')) else { return false };
@@ -99,8 +99,8 @@ impl Names {
     }
 
     /// Says which names leaves are minted for: vaults', the login host, and those above.
-    pub(super) fn ours(&self) -> Ours {
-        let (aliases, others) = (self.aliases.clone(), self.of_default_vault());
+    pub(super) fn is_served_name(&self) -> Ours {
+        let (aliases, others) = (self.aliases.clone(), self.default_vault_hosts());
         Arc::new(move |name| {
             doors::vault::host::vault_name(name).is_some()
                 || [doors::entra::HOST, doors::arm::HOST, "localhost"].contains(&name)

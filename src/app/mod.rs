@@ -48,21 +48,21 @@ use crate::vault::{Means, Vaults};
 
 pub use crate::proxy::{Former, Report, Tally};
 pub use admin_key::{AdminKey, MalformedAdminKey};
-pub use ca::Authority;
-pub use check::{Checked, check};
-pub use credentials::{Credentials, variable_of};
-pub use ready::Ready;
+pub use ca::CaCertificate;
+pub use check::{CheckReport, check};
+pub use credentials::{PlaceholderCredentials, variable_of};
+pub use ready::ReadyFile;
 pub use storage::{DataError, Storage};
-pub use takeover::{Part, Takeover};
-pub use trust::{STORE_PASSWORD, authorities_in, bundle, trust_store};
+pub use takeover::{CloudService, Takeover};
+pub use trust::{TRUST_STORE_PASSWORD, bundle, ca_files_in, trust_store};
 pub use variables::Variables;
 
-use backend::{Parts, Plan};
-use full_disk::left_out_when_full;
-use host_names::Names;
-use services::{Site, plain};
+use backend::{Backend, Settings};
+use full_disk::skip_if_disk_full;
+use host_names::HostNames;
+use services::{Services, identity_answer};
 use sockets::Sockets;
-use storage::{Claimed, Data};
+use storage::{LockedStorage, OpenStorage};
 
 /// How long requests in flight may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -178,27 +178,27 @@ fn failed(error: impl std::fmt::Display) -> StartError {
 /// A server that runs.
 pub struct Running {
     /// Where and how it can be reached.
-    pub ready: Ready,
+    pub ready: ReadyFile,
     /// The takeover's CA as PEM, when there is a proxy; it is kept in memory alone.
     pub takeover_ca: Option<String>,
     /// What went through the proxy, when there is one.
     pub tally: Option<Arc<Tally>>,
     /// Whether a request came to the data plane without the proxy.
-    pub asked_directly: Arc<AtomicBool>,
+    pub direct_request_seen: Arc<AtomicBool>,
     /// The vault clock.
     pub clock: VaultClock,
     /// What moves it.
     pub timekeeper: Arc<Timekeeper>,
     vaults: Vaults,
     directory: Directory,
-    credentials: Credentials,
+    credentials: PlaceholderCredentials,
     stopper: Stopper,
     events: Arc<Events>,
     delivering: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
     store: Store,
     pool: Pool,
-    data: Data,
+    data: OpenStorage,
 }
 
 /// Starts a server; when this returns, every listener answers.
@@ -208,11 +208,11 @@ pub struct Running {
 pub async fn start(options: Options) -> Result<Running, StartError> {
     let system = options.system_clock;
     let sockets = Sockets::bind(options.listen).await?;
-    let claimed = Claimed::new(options.storage)?;
-    let names = Names::of(&options.config);
-    let certs = options.certs.or_else(|| claimed.certs());
-    let ca = tokio::task::spawn_blocking(local_ca(certs.clone(), names.certified(), system.now()));
-    let data = claimed.open(options.seal_key.as_ref(), options.admin_key)?;
+    let storage = LockedStorage::lock(options.storage)?;
+    let names = HostNames::of(&options.config);
+    let certs = options.certs.or_else(|| storage.certs());
+    let ca = tokio::task::spawn_blocking(load_or_create_ca(certs.clone(), names.certifiable_domains(), system.now()));
+    let data = storage.open(options.seal_key.as_ref(), options.admin_key)?;
     let ca = ca.await.map_err(failed)??;
     let pool = Pool::start(std::thread::available_parallelism().map_or(2, usize::from), POOL_QUEUE);
     let random: Arc<dyn Random> = match options.seed {
@@ -220,7 +220,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         None => Arc::new(OsRandom),
     };
     let backup_key = match (options.backup_key, &options.config.backup_key_file) {
-        (None, Some(path)) => Some(storage::backup_key_in(path)?),
+        (None, Some(path)) => Some(storage::read_backup_key(path)?),
         (given, _) => given,
     };
     let backup_key = data.backup_key(backup_key)?;
@@ -233,32 +233,32 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         backup_key: backup_key.clone(),
         parsed_keys: PARSED_KEYS,
     };
-    let about = options.config.about();
-    let directory = Directory::new(about, records, system.clone(), CHECKED_TOKENS);
-    let parts = Parts::new(means, directory, system, clock);
-    let accept_at = sockets.addresses()?.admin.map(|admin| names.url_of_plain(admin, "/admin/events/validate"));
+    let tenant = options.config.tenant_ids();
+    let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
+    let backend = Backend::new(means, directory, system, clock);
+    let accept_at = sockets.addresses()?.admin.map(|admin| names.http_url(admin, "/admin/events/validate"));
     let events = Arc::new(Events::new(events::Means {
-        vaults: parts.vaults.clone(),
-        records: parts.records.clone(),
+        vaults: backend.vaults.clone(),
+        records: backend.records.clone(),
         webhooks: options.config.webhooks.clone(),
-        wire: events::Wire { subscription: about.subscription },
+        wire: events::Wire { subscription: tenant.subscription },
         terms: options.delivery,
-        clock: parts.system.clone(),
+        clock: backend.system.clone(),
         dead_letters: data.dead_letters(),
         accept_at,
     }));
-    tenant::check(&parts.directory, &parts.vaults).await?;
-    left_out_when_full(&parts.records, parts.timekeeper.begin().await)?;
-    let plan = Arc::new(Plan::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
-    let applied = plan.apply(&parts.vaults, &parts.directory, parts.clock.now()).await;
-    left_out_when_full(&parts.records, applied)?;
-    left_out_when_full(&parts.records, events.subscribe().await)?;
-    left_out_when_full(&parts.records, parts.tasks.catch_up().await)?;
-    names.aliases().follow(&parts.vaults).await.map_err(failed)?;
-    ca.cover(&names.certified(), certs.as_deref()).map_err(failed)?;
+    tenant::check(&backend.directory, &backend.vaults).await?;
+    skip_if_disk_full(&backend.records, backend.timekeeper.begin().await)?;
+    let settings = Arc::new(Settings::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
+    let applied = settings.apply(&backend.vaults, &backend.directory, backend.clock.now()).await;
+    skip_if_disk_full(&backend.records, applied)?;
+    skip_if_disk_full(&backend.records, events.subscribe().await)?;
+    skip_if_disk_full(&backend.records, backend.tasks.catch_up().await)?;
+    names.aliases().refresh(&backend.vaults).await.map_err(failed)?;
+    ca.cover(&names.certifiable_domains(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) =
-        (options.identity_header.unwrap_or_else(services::identity_header), ca.pem().to_owned());
-    let leaves = services::leaves(ca, &names, &plan, &parts)?;
+        (options.identity_header.unwrap_or_else(services::new_identity_header), ca.pem().to_owned());
+    let leaves = services::new_leaves(ca, &names, &settings, &backend)?;
     let faults = Arc::new(Faults::default());
     let unknown_identities = if options.strict || options.listen.proxy.is_none() {
         UnknownIdentities::Reject
@@ -266,71 +266,76 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         UnknownIdentities::AutoCreate
     };
     if unknown_identities == UnknownIdentities::Reject {
-        left_out_when_full(&parts.records, parts.directory.remove_auto_created().await)?;
+        skip_if_disk_full(&backend.records, backend.directory.remove_auto_created().await)?;
     }
     let arc_keys = options.arc_keys;
-    let credentials = Credentials::open(parts.directory.clone(), unknown_identities, &data.credentials())?;
-    let site = Site {
+    let credentials = PlaceholderCredentials::open(backend.directory.clone(), unknown_identities, &data.credentials())?;
+    let services = Services {
         identity_header,
         ca_pem,
         leaves,
         faults,
-        parts,
-        plan,
+        backend,
+        settings,
         names,
         unknown_identities,
         credentials,
         arc_keys,
         events,
     };
-    listen(site, data, sockets, options.takeover).await
+    listen(services, data, sockets, options.takeover).await
 }
 
 /// Makes or loads the local CA, while the store is opened.
-fn local_ca(
+fn load_or_create_ca(
     certs: Option<PathBuf>,
     domains: Vec<String>,
     now: Timestamp,
 ) -> impl FnOnce() -> Result<Ca, StartError> + Send + 'static {
-    move || trust::local_ca(certs.as_deref(), &domains, now)
+    move || trust::load_or_create_ca(certs.as_deref(), &domains, now)
 }
 
 /// Opens the doors behind the sockets.
-async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) -> Result<Running, StartError> {
-    let ca_path = data.publish_ca(site.plan.certs.as_deref(), &site.ca_pem)?;
-    let tls = site.tls()?;
+async fn listen(
+    services: Services,
+    data: OpenStorage,
+    sockets: Sockets,
+    takeover: Takeover,
+) -> Result<Running, StartError> {
+    let ca_path = data.publish_ca(services.settings.certs.as_deref(), &services.ca_pem)?;
+    let tls = services.tls()?;
 
     let addresses = sockets.addresses()?;
     let (stopper, stopping) = stopping();
     let spawn = |socket, tls, answer| {
-        let (limits, bodies) = (site.plan.limits.clone(), site.plan.bodies.clone());
+        let (limits, bodies) = (services.settings.limits.clone(), services.settings.bodies.clone());
         tokio::spawn(Listener { tcp: socket, tls, answer, limits, bodies }.serve(stopping.clone()))
     };
-    let identity = site.identity_door();
-    let (data_plane, identity) = (site.data_plane(identity.clone()), plain(identity));
-    let (asked_directly, noticed) = noticed(data_plane.clone());
-    let mut tasks = vec![spawn(sockets.vaults, Some(tls), noticed), spawn(sockets.identity, None, identity.clone())];
-    tasks.extend(sockets.admin.map(|socket| spawn(socket, None, site.admin_door(&data))));
-    let (mut proxied, takes_over_entra) = (None, takeover.has_entra());
+    let identity = services.identity_door();
+    let (data_plane, identity) = (services.data_plane(identity.clone()), identity_answer(identity));
+    let (direct_request_seen, flagged) = flag_requests(data_plane.clone());
+    let mut tasks = vec![spawn(sockets.vaults, Some(tls), flagged), spawn(sockets.identity, None, identity.clone())];
+    tasks.extend(sockets.admin.map(|socket| spawn(socket, None, services.admin_door(&data))));
+    let (mut proxy, takes_over_entra) = (None, takeover.has_entra());
     if let Some(tcp) = sockets.proxy {
-        let made = site.proxied(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
-        let (limits, bodies) = (site.plan.limits.clone(), site.plan.bodies.clone());
+        let made = services.takeover_proxy(takeover, (data_plane, identity), addresses.all(), stopping.clone())?;
+        let (limits, bodies) = (services.settings.limits.clone(), services.settings.bodies.clone());
         let listener = Listener { tcp, tls: None, answer: made.answer.clone(), limits, bodies };
         tasks.push(tokio::spawn(listener.serve_reporting(Some(made.on_malformed.clone()), stopping.clone())));
-        proxied = Some(made);
+        proxy = Some(made);
     }
-    tasks.push(site.parts.keep_issuer());
-    tasks.push(tokio::spawn(site.credentials.clone().keep_renewed()));
-    tasks.push(tokio::spawn(site.parts.tasks.clone().keep_running()));
-    let delivering = tokio::spawn(site.events.clone().keep_running());
-    let ready = site.ready(addresses, &data, ca_path, takes_over_entra).await?;
-    let (credentials, events) = (site.credentials, site.events);
-    let Parts { pool, clock, timekeeper, vaults, directory, .. } = site.parts;
+    tasks.push(services.backend.spawn_issuer_renewal());
+    tasks.push(tokio::spawn(services.credentials.clone().run_renewal()));
+    tasks.push(tokio::spawn(services.backend.tasks.clone().keep_running()));
+    let delivering = tokio::spawn(services.events.clone().keep_running());
+    let ready = services.ready(addresses, &data, ca_path, takes_over_entra).await?;
+    let (credentials, events) = (services.credentials, services.events);
+    let Backend { pool, clock, timekeeper, vaults, directory, .. } = services.backend;
     Ok(Running {
         ready,
-        takeover_ca: proxied.as_ref().map(|proxied| proxied.ca_pem.clone()),
-        asked_directly,
-        tally: proxied.map(|proxied| proxied.tally),
+        takeover_ca: proxy.as_ref().map(|proxy| proxy.ca_pem.clone()),
+        direct_request_seen,
+        tally: proxy.map(|proxy| proxy.tally),
         clock,
         timekeeper,
         vaults,
@@ -347,14 +352,14 @@ async fn listen(site: Site, data: Data, sockets: Sockets, takeover: Takeover) ->
 }
 
 /// `answer`, and whether it was ever asked.
-fn noticed(answer: Answer) -> (Arc<AtomicBool>, Answer) {
+fn flag_requests(answer: Answer) -> (Arc<AtomicBool>, Answer) {
     let asked = Arc::new(AtomicBool::new(false));
     let notice = asked.clone();
-    let noticed: Answer = Arc::new(move |request, arrival| {
+    let flagged: Answer = Arc::new(move |request, arrival| {
         notice.store(true, Ordering::Relaxed);
         answer(request, arrival)
     });
-    (asked, noticed)
+    (asked, flagged)
 }
 
 impl Running {
@@ -368,23 +373,23 @@ impl Running {
         self.data.private_dir()
     }
 
-    /// Writes the certificate authorities that clients are to trust (those that were in force, and ours) in the forms
-    /// that they read, and names them in the environment of [`Ready`].
+    /// Writes the certificate authorities that clients are to trust (those that were in force, and own) in the forms
+    /// that they read, and names them in the environment of [`ReadyFile`].
     ///
     /// # Errors
     /// When they cannot be written.
     pub async fn add_trust(&mut self) -> Result<(), StartError> {
-        let ours = [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(failed)?, self.takeover_ca.clone()];
-        let (dir, former) = (self.private_dir().to_owned(), trust::former());
+        let own = [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(failed)?, self.takeover_ca.clone()];
+        let (dir, existing) = (self.private_dir().to_owned(), trust::configured_ca_files());
         let written = tokio::task::spawn_blocking(move || {
-            let ours: Vec<&str> = ours.iter().flatten().map(String::as_str).collect();
+            let own: Vec<&str> = own.iter().flatten().map(String::as_str).collect();
             let mut named = Variables::new();
-            let published = trust::publish(&dir, &former, &ours)?;
-            wget::publish(&dir, published.bundle(), |name| std::env::var_os(name), &mut named)?;
+            let published = trust::write(&dir, &existing, &own)?;
+            wget::write(&dir, published.bundle(), |name| std::env::var_os(name), &mut named)?;
             Ok::<_, StartError>((published, named))
         });
         let (published, named) = written.await.map_err(failed)??;
-        trust::name(&published, &mut self.ready.env);
+        trust::set_variables(&published, &mut self.ready.env);
         self.ready.env.extend(named);
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::vault::VaultName;
 /// The content of the ready file. It holds the admin key, so it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ready {
+pub struct ReadyFile {
     /// The server's process.
     pub pid: u32,
     /// `HOST:PORT` of the data plane.
@@ -54,7 +54,7 @@ impl Addresses {
 }
 
 /// What the ready file is made of.
-pub(super) struct Facts {
+pub(super) struct ServerDetails {
     pub(super) addresses: Addresses,
     pub(super) admin_key: Zeroizing<String>,
     pub(super) ca: PathBuf,
@@ -66,22 +66,22 @@ pub(super) struct Facts {
     pub(super) takes_over_entra: bool,
 }
 
-impl Ready {
-    pub(super) fn new(facts: Facts) -> Self {
-        let port = facts.addresses.vaults.port();
+impl ReadyFile {
+    pub(super) fn new(details: ServerDetails) -> Self {
+        let port = details.addresses.vaults.port();
         let local = |name: &VaultName| format!("https://{name}.vault.localhost:{port}");
-        let vaults = facts.vaults.iter().map(|name| (name.to_string(), local(name))).collect();
+        let vaults = details.vaults.iter().map(|name| (name.to_string(), local(name))).collect();
         Self {
             pid: std::process::id(),
-            listen: facts.addresses.vaults.to_string(),
-            identity: facts.addresses.identity.to_string(),
-            admin: facts.addresses.admin.map(|address| address.to_string()),
-            admin_key: facts.admin_key.to_string(),
-            proxy: facts.addresses.proxy.map(|address| address.to_string()),
-            ca: facts.ca.clone(),
-            tenant: facts.tenant,
+            listen: details.addresses.vaults.to_string(),
+            identity: details.addresses.identity.to_string(),
+            admin: details.addresses.admin.map(|address| address.to_string()),
+            admin_key: details.admin_key.to_string(),
+            proxy: details.addresses.proxy.map(|address| address.to_string()),
+            ca: details.ca.clone(),
+            tenant: details.tenant,
             vaults,
-            env: variables(&facts, &local(&facts.default_vault)),
+            env: variables(&details, &local(&details.default_vault)),
         }
     }
 
@@ -94,7 +94,7 @@ impl Ready {
     }
 
     /// The lines that tell a person the same, without secrets.
-    pub fn lines(&self) -> String {
+    pub fn summary(&self) -> String {
         use std::fmt::Write;
         let mut text = format!("keyhaven {} is ready\n", env!("CARGO_PKG_VERSION"));
         for (name, url) in &self.vaults {

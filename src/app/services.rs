@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
-use super::backend::{Parts, Plan};
-use super::credentials::Credentials;
-use super::host_names::Names;
-use super::ready::{Addresses, Facts, Ready};
-use super::storage::Data;
+use super::backend::{Backend, Settings};
+use super::credentials::PlaceholderCredentials;
+use super::host_names::HostNames;
+use super::ready::{Addresses, ReadyFile, ServerDetails};
+use super::storage::OpenStorage;
 use super::{StartError, control, failed, faulty, hex};
 use crate::directory::{IdentitySelector, Resources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, vault};
@@ -25,22 +25,22 @@ use crate::issuers::Issuers;
 use crate::random;
 
 /// One server, put together.
-pub(super) struct Site {
-    pub(super) parts: Parts,
-    pub(super) plan: Arc<Plan>,
-    pub(super) names: Names,
+pub(super) struct Services {
+    pub(super) backend: Backend,
+    pub(super) settings: Arc<Settings>,
+    pub(super) names: HostNames,
     pub(super) identity_header: Zeroizing<String>,
     pub(super) ca_pem: String,
     pub(super) leaves: Arc<Leaves>,
     pub(super) faults: Arc<Faults>,
     pub(super) unknown_identities: UnknownIdentities,
-    pub(super) credentials: Credentials,
+    pub(super) credentials: PlaceholderCredentials,
     pub(super) arc_keys: PathBuf,
     pub(super) events: Arc<Events>,
 }
 
 /// The identity door as the plain listener serves it.
-pub(super) fn plain(door: Arc<identity::Service>) -> Answer {
+pub(super) fn identity_answer(door: Arc<identity::Service>) -> Answer {
     Arc::new(move |request, arrival| {
         let door = door.clone();
         Box::pin(async move { door.answer(request, arrival).await })
@@ -76,17 +76,28 @@ impl Doors {
 }
 
 /// What App Service's form must send: random per start.
-pub(super) fn identity_header() -> Zeroizing<String> {
+pub(super) fn new_identity_header() -> Zeroizing<String> {
     Zeroizing::new(hex(&random::secret::<16>()))
 }
 
 /// Leaves under the local CA, for this server's names.
-pub(super) fn leaves(ca: Ca, names: &Names, plan: &Plan, parts: &Parts) -> Result<Arc<Leaves>, StartError> {
-    let leaves = Leaves::new(ca, names.ours(), names.unnamed(), plan.limits.minted_leaves, parts.system.clone());
+pub(super) fn new_leaves(
+    ca: Ca,
+    names: &HostNames,
+    settings: &Settings,
+    backend: &Backend,
+) -> Result<Arc<Leaves>, StartError> {
+    let leaves = Leaves::new(
+        ca,
+        names.is_served_name(),
+        names.default_leaf_names(),
+        settings.limits.minted_leaves,
+        backend.system.clone(),
+    );
     Ok(Arc::new(leaves.map_err(failed)?))
 }
 
-impl Site {
+impl Services {
     /// TLS with leaves under the local CA.
     pub(super) fn tls(&self) -> Result<Arc<ServerConfig>, StartError> {
         tls::config(self.leaves.clone()).map_err(failed)
@@ -104,76 +115,76 @@ impl Site {
     }
 
     fn vault_door(&self) -> Arc<vault::Service> {
-        let parts = &self.parts;
-        let default_hosts = self.names.of_default_vault();
-        let on_demand = self.plan.on_demand.clone();
+        let backend = &self.backend;
+        let default_hosts = self.names.default_vault_hosts();
+        let on_demand = self.settings.on_demand.clone();
         Arc::new(vault::Service::new(vault::State {
-            vaults: parts.vaults.clone(),
-            directory: parts.directory.clone(),
-            hosts: vault::host::Hosts::new(self.plan.default_vault.clone(), default_hosts, on_demand),
-            clock: Arc::new(parts.clock.clone()),
-            random: parts.random.clone(),
-            limits: self.plan.limits.clone(),
+            vaults: backend.vaults.clone(),
+            directory: backend.directory.clone(),
+            hosts: vault::host::Hosts::new(self.settings.default_vault.clone(), default_hosts, on_demand),
+            clock: Arc::new(backend.clock.clone()),
+            random: backend.random.clone(),
+            limits: self.settings.limits.clone(),
         }))
     }
 
     fn entra_door(&self) -> entra::Service {
-        let parts = &self.parts;
+        let backend = &self.backend;
         entra::Service::new(entra::State {
-            directory: parts.directory.clone(),
-            issuers: Arc::new(Issuers::new(parts.system.clone())),
-            resources: Resources::new(self.names.challenged()),
+            directory: backend.directory.clone(),
+            issuers: Arc::new(Issuers::new(backend.system.clone())),
+            resources: Resources::new(self.names.is_challenged_resource()),
             unknown_identities: self.unknown_identities,
-            random: parts.random.clone(),
-            clock: parts.system.clone(),
-            limits: self.plan.limits.clone(),
+            random: backend.random.clone(),
+            clock: backend.system.clone(),
+            limits: self.settings.limits.clone(),
         })
     }
 
     fn arm_door(&self) -> arm::Service {
-        let (directory, random) = (self.parts.directory.clone(), self.parts.random.clone());
+        let (directory, random) = (self.backend.directory.clone(), self.backend.random.clone());
         arm::Service::new(arm::State { directory, random })
     }
 
     /// Managed-identity tokens.
     pub(super) fn identity_door(&self) -> Arc<identity::Service> {
         Arc::new(identity::Service::new(identity::State {
-            directory: self.parts.directory.clone(),
-            resources: Resources::new(self.names.challenged()),
+            directory: self.backend.directory.clone(),
+            resources: Resources::new(self.names.is_challenged_resource()),
             unknown_identities: self.unknown_identities,
-            names: self.names.local(),
+            names: self.names.local_names(),
             identity_header: self.identity_header.clone(),
-            random: self.parts.random.clone(),
+            random: self.backend.random.clone(),
             ca_pem: self.ca_pem.clone(),
             arc_keys: self.arc_keys.clone(),
         }))
     }
 
     /// The admin API of a server that keeps things in `data`.
-    pub(super) fn admin_door(&self, data: &Data) -> Answer {
-        let levers = control::Whole {
-            parts: self.parts.clone(),
-            plan: self.plan.clone(),
+    pub(super) fn admin_door(&self, data: &OpenStorage) -> Answer {
+        let control = control::Control {
+            backend: self.backend.clone(),
+            settings: self.settings.clone(),
             aliases: self.names.aliases().clone(),
             leaves: self.leaves.clone(),
             events: self.events.clone(),
         };
         let door = Arc::new(admin::Service::new(admin::State {
-            names: self.names.local(),
-            vaults: self.parts.vaults.clone(),
+            names: self.names.local_names(),
+            vaults: self.backend.vaults.clone(),
             admin_key: data.admin_key.text().to_owned().into(),
-            directory: self.parts.directory.clone(),
+            directory: self.backend.directory.clone(),
             store: data.engine,
-            timekeeper: self.parts.timekeeper.clone(),
+            timekeeper: self.backend.timekeeper.clone(),
             faults: self.faults.clone(),
             events: self.events.clone(),
             credentials: Arc::new(self.credentials.clone()),
-            control: Arc::new(levers),
-            limits: self.plan.limits.clone(),
-            snapshots: Arc::new(Budget::new(self.plan.limits.snapshot_bytes)),
+            control: Arc::new(control),
+            limits: self.settings.limits.clone(),
+            snapshots: Arc::new(Budget::new(self.settings.limits.snapshot_bytes)),
             operations: vault::operations().collect(),
-            clock: Arc::new(self.parts.clock.clone()),
-            started: self.parts.system.now(),
+            clock: Arc::new(self.backend.clock.clone()),
+            started: self.backend.system.now(),
         }));
         Arc::new(move |request, arrival| {
             let door = door.clone();
@@ -185,20 +196,20 @@ impl Site {
     pub(super) async fn ready(
         &self,
         addresses: Addresses,
-        data: &Data,
+        data: &OpenStorage,
         ca: PathBuf,
         takes_over_entra: bool,
-    ) -> Result<Ready, StartError> {
-        let directory = &self.parts.directory;
-        let vaults = self.parts.vaults.all().await.map_err(failed)?;
+    ) -> Result<ReadyFile, StartError> {
+        let directory = &self.backend.directory;
+        let vaults = self.backend.vaults.all().await.map_err(failed)?;
         let default = directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await.map_err(failed)?;
-        Ok(Ready::new(Facts {
+        Ok(ReadyFile::new(ServerDetails {
             addresses,
             admin_key: data.admin_key.text().to_owned().into(),
             ca,
             tenant: directory.tenant_id(),
             vaults: vaults.iter().map(|vault| vault.name.clone()).collect(),
-            default_vault: self.plan.default_vault.clone(),
+            default_vault: self.settings.default_vault.clone(),
             default_client: default.map(|identity| identity.client_id),
             identity_header: self.identity_header.clone(),
             takes_over_entra,

@@ -41,20 +41,20 @@ const CLEANUP_DELAY: Duration = Duration::from_millis(250);
 type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 
 /// A data directory that this process alone works in.
-pub(super) struct Claimed {
+pub(super) struct LockedStorage {
     storage: Storage,
     dir: Option<PathBuf>,
     lock: Option<File>,
 }
 
 /// An open data directory.
-pub(super) struct Data {
+pub(super) struct OpenStorage {
     pub(super) store: Store,
     pub(super) engine: &'static str,
     pub(super) admin_key: AdminKey,
     dir: Option<PathBuf>,
     /// What this start alone needs: private, and gone when the server stops.
-    scratch: PrivateDir,
+    private_dir: PrivateDir,
     _lock: Option<File>,
 }
 
@@ -116,7 +116,7 @@ impl std::fmt::Display for DataError {
 
 impl DataError {
     /// This error where something of the store is expected: whether the disk was full goes along.
-    fn of_store(self) -> StoreError {
+    fn into_store_error(self) -> StoreError {
         match self {
             Self::File(path, error) => StoreError::io(path.display().to_string(), error),
             Self::Store(error) => error,
@@ -139,16 +139,16 @@ impl From<StoreError> for DataError {
     }
 }
 
-impl Claimed {
+impl LockedStorage {
     /// Takes what `storage` names for this process. Two servers that start at once do not both make it.
-    pub(super) fn new(storage: Storage) -> Result<Self, DataError> {
+    pub(super) fn lock(storage: Storage) -> Result<Self, DataError> {
         let dir = match &storage {
             Storage::Memory => None,
             Storage::MemoryIn(dir) | Storage::Redb(dir) => Some(dir.clone()),
             #[cfg(feature = "sled")]
             Storage::Sled(dir) => Some(dir.clone()),
         };
-        let lock = dir.as_deref().map(claim).transpose()?;
+        let lock = dir.as_deref().map(lock_directory).transpose()?;
         Ok(Self { storage, dir, lock })
     }
 
@@ -158,26 +158,30 @@ impl Claimed {
     }
 
     /// Opens it; makes what is missing.
-    pub(super) fn open(self, seal_key: Option<&MasterKey>, admin_key: Option<AdminKey>) -> Result<Data, DataError> {
+    pub(super) fn open(
+        self,
+        seal_key: Option<&MasterKey>,
+        admin_key: Option<AdminKey>,
+    ) -> Result<OpenStorage, DataError> {
         let (store, engine) = match &self.storage {
-            Storage::Memory | Storage::MemoryIn(_) => (Store::memory(fresh())?, "memory"),
+            Storage::Memory | Storage::MemoryIn(_) => (Store::memory(new_data_key())?, "memory"),
             Storage::Redb(dir) => {
                 let open: OpenStore = |path, key, fresh| Store::redb(path, key, fresh, RedbOptions::default());
-                (on_disk(dir, "keyhaven.redb", seal_key, open)?, "redb")
+                (open_on_disk(dir, "keyhaven.redb", seal_key, open)?, "redb")
             }
             #[cfg(feature = "sled")]
-            Storage::Sled(dir) => (on_disk(dir, "keyhaven.sled", seal_key, Store::sled)?, "sled"),
+            Storage::Sled(dir) => (open_on_disk(dir, "keyhaven.sled", seal_key, Store::sled)?, "sled"),
         };
         let admin_key = match (admin_key, self.dir.as_deref()) {
             (Some(key), _) => key,
-            (None, Some(dir)) => AdminKey::kept(dir)?,
+            (None, Some(dir)) => AdminKey::read_or_create(dir)?,
             (None, None) => AdminKey::generate(),
         };
-        Ok(Data { store, engine, admin_key, dir: self.dir, scratch: scratch()?, _lock: self.lock })
+        Ok(OpenStorage { store, engine, admin_key, dir: self.dir, private_dir: new_private_dir()?, _lock: self.lock })
     }
 }
 
-impl Data {
+impl OpenStorage {
     /// The absolute path where the CA's certificate can be read while the server runs.
     pub(super) fn publish_ca(&self, certs: Option<&Path>, pem: &str) -> Result<PathBuf, DataError> {
         let path = match certs {
@@ -193,17 +197,17 @@ impl Data {
     }
 }
 
-impl Data {
+impl OpenStorage {
     /// What backups and snapshots are sealed under: the key that was given, else one of this data's own, which is made
     /// when it is first asked for. One that was made before is read now: a file that holds none is noticed at the start, and
     /// not by the first backup.
     pub(super) fn backup_key(&self, given: Option<BackupKey>) -> Result<BackupKeySource, DataError> {
         let known = Arc::new(OnceLock::new());
         let file = self.dir.as_ref().map(|dir| dir.join("backup.key"));
-        let made_before = file.as_deref().filter(|file| file.exists());
+        let existing = file.as_deref().filter(|file| file.exists());
         let given = match given {
             Some(given) => Some(given),
-            None => made_before.map(|file| own_backup_key(Some(file))).transpose()?,
+            None => existing.map(|file| read_or_create_backup_key(Some(file))).transpose()?,
         };
         if let Some(given) = given {
             let _ = known.set(Arc::new(given));
@@ -214,7 +218,8 @@ impl Data {
             match known.get() {
                 Some(key) => Ok(Arc::clone(key)),
                 None => {
-                    let key = Arc::new(own_backup_key(file.as_deref()).map_err(DataError::of_store)?);
+                    let key =
+                        Arc::new(read_or_create_backup_key(file.as_deref()).map_err(DataError::into_store_error)?);
                     Ok(Arc::clone(known.get_or_init(|| key)))
                 }
             }
@@ -233,12 +238,12 @@ impl Data {
 
     /// The directory of this start alone.
     pub(super) fn private_dir(&self) -> &Path {
-        self.scratch.path()
+        self.private_dir.path()
     }
 }
 
 /// Takes the directory for this process, making it (0700) if need be.
-fn claim(dir: &Path) -> Result<File, DataError> {
+fn lock_directory(dir: &Path) -> Result<File, DataError> {
     make_dir(dir)?;
     let path = dir.join("lock");
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
@@ -272,14 +277,14 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
 
 /// The store called `name` in `dir`. A directory that another engine has kept data in is refused: what it holds would
 /// seem to be gone.
-fn on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore) -> Result<Store, DataError> {
+fn open_on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore) -> Result<Store, DataError> {
     let path = dir.join(name);
     let other = ["keyhaven.redb", "keyhaven.sled"].into_iter().find(|other| *other != name && dir.join(other).exists());
     if let Some(other) = other.filter(|_| !path.exists()) {
         return Err(DataError::OtherEngine(dir.join(other)));
     }
     if let Some(key) = seal_key {
-        return Ok(open(&path, key, fresh())?);
+        return Ok(open(&path, key, new_data_key())?);
     }
     let file = dir.join("master.key");
     if path.exists() && !file.exists() {
@@ -289,18 +294,18 @@ fn on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore
         );
         return Err(DataError::File(file, lost));
     }
-    let key = MasterKey::parse(kept(&file)?.trim()).map_err(|_| DataError::MasterKey(file))?;
-    Ok(open(&path, &key, fresh())?)
+    let key = MasterKey::parse(read_or_create_key(&file)?.trim()).map_err(|_| DataError::MasterKey(file))?;
+    Ok(open(&path, &key, new_data_key())?)
 }
 
 /// A new key to seal a new store with.
-fn fresh() -> DataKey {
+fn new_data_key() -> DataKey {
     DataKey::from_bytes(random::secret())
 }
 
 /// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there; it is on the disk before
 /// anything can depend on it.
-pub(super) fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
+pub(super) fn read_or_create_key(path: &Path) -> Result<Zeroizing<String>, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     if !path.exists() {
         let text = Zeroizing::new(format!("{}\n", hex(&random::secret::<32>())));
@@ -310,19 +315,19 @@ pub(super) fn kept(path: &Path) -> Result<Zeroizing<String>, DataError> {
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
-fn own_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
+fn read_or_create_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
     match file {
         None => Ok(BackupKey::from_bytes(Zeroizing::new(random::secret()))),
-        Some(path) => parsed_backup_key(&kept(path)?).ok_or_else(|| DataError::BackupKey(path.to_owned())),
+        Some(path) => parse_backup_key(&read_or_create_key(path)?).ok_or_else(|| DataError::BackupKey(path.to_owned())),
     }
 }
 
-fn parsed_backup_key(text: &str) -> Option<BackupKey> {
+fn parse_backup_key(text: &str) -> Option<BackupKey> {
     parse_key(text).ok().map(BackupKey::from_bytes)
 }
 
 /// The backup key in a file that others cannot read.
-pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
+pub(super) fn read_backup_key(path: &Path) -> Result<BackupKey, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     let mode = std::fs::metadata(path).map_err(error)?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -331,11 +336,11 @@ pub(super) fn backup_key_in(path: &Path) -> Result<BackupKey, DataError> {
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
     let malformed = || std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64");
-    parsed_backup_key(&text).ok_or_else(|| error(malformed()))
+    parse_backup_key(&text).ok_or_else(|| error(malformed()))
 }
 
 /// A directory of this start alone. Those of servers that were killed are removed a moment later.
-fn scratch() -> Result<PrivateDir, DataError> {
+fn new_private_dir() -> Result<PrivateDir, DataError> {
     let made = PrivateDir::new("").map_err(|error| DataError::File(std::env::temp_dir(), error))?;
     tokio::spawn(async {
         tokio::time::sleep(CLEANUP_DELAY).await;

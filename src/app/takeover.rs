@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::services::Site;
+use super::services::Services;
 use super::{StartError, failed, trust};
 use crate::doors::{arm, entra, vault};
 use crate::http::Answer;
@@ -29,7 +29,7 @@ const CLOUD: [&str; 8] = [
 
 /// A part of the cloud that can be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum CloudService {
     /// Vaults, in every cloud.
     Vault,
     /// Sign-in, and the metadata address that gives tokens.
@@ -38,7 +38,7 @@ pub enum Part {
     Arm,
 }
 
-impl FromStr for Part {
+impl FromStr for CloudService {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -51,8 +51,8 @@ impl FromStr for Part {
     }
 }
 
-impl Part {
-    /// The part that the host name (lower case) belongs to.
+impl CloudService {
+    /// The service that the host name (lower case) belongs to.
     fn of(host: &str) -> Option<Self> {
         if vault::host::cloud_vault_name(host).is_some() {
             Some(Self::Vault)
@@ -77,27 +77,27 @@ impl Part {
 #[derive(Clone, Debug)]
 pub struct Takeover {
     /// What is taken over.
-    pub parts: Vec<Part>,
+    pub services: Vec<CloudService>,
     /// Whether everything else is refused.
     pub offline: bool,
     /// Hosts of the cloud that are let through though they are not emulated.
-    pub pass: Vec<String>,
+    pub allowed_hosts: Vec<String>,
     /// The proxy that was set before.
-    pub former: Former,
+    pub parent_proxy: Former,
     /// Files with certificate authorities that are trusted besides the system's, when this server asks another one over TLS
     /// for a program that leaves that to its proxy.
-    pub authorities: Vec<String>,
+    pub ca_files: Vec<String>,
 }
 
 impl Default for Takeover {
     /// Everything that can be taken over, everybody else reached straight.
     fn default() -> Self {
         Self {
-            parts: vec![Part::Vault, Part::Entra, Part::Arm],
+            services: vec![CloudService::Vault, CloudService::Entra, CloudService::Arm],
             offline: false,
-            pass: vec![],
-            former: Former::default(),
-            authorities: vec![],
+            allowed_hosts: vec![],
+            parent_proxy: Former::default(),
+            ca_files: vec![],
         }
     }
 }
@@ -105,19 +105,19 @@ impl Default for Takeover {
 impl Takeover {
     /// The domains that taken-over names are, or lie one label below.
     pub fn domains(&self) -> Vec<&'static str> {
-        self.parts.iter().flat_map(|part| part.domains()).collect()
+        self.services.iter().flat_map(|service| service.domains()).collect()
     }
 
     /// Whether sign-in is taken over, and with it the metadata address.
     pub fn has_entra(&self) -> bool {
-        self.parts.contains(&Part::Entra)
+        self.services.contains(&CloudService::Entra)
     }
 
     /// The same, with these hosts of the cloud let through.
     ///
     /// # Errors
     /// The first that is no host name, or is taken over.
-    pub fn passing(self, hosts: &[String]) -> Result<Self, String> {
+    pub fn allowing(self, hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let whole = Authority::parse(text).filter(|host| host.port().is_none() && !text.contains('*'));
             let host = whole.filter(|host| host.address().is_none());
@@ -128,54 +128,54 @@ impl Takeover {
                 Meaning::NotEmulated | Meaning::Elsewhere => Ok(host.host().to_owned()),
             }
         };
-        let pass = hosts.iter().map(host).collect::<Result<_, _>>()?;
-        Ok(Self { pass, ..self })
+        let allowed_hosts = hosts.iter().map(host).collect::<Result<_, _>>()?;
+        Ok(Self { allowed_hosts, ..self })
     }
 
     fn meaning(&self, host: &str) -> Meaning {
-        match Part::of(host) {
-            Some(part) if self.parts.contains(&part) => Meaning::TakenOver,
+        match CloudService::of(host) {
+            Some(service) if self.services.contains(&service) => Meaning::TakenOver,
             // What is left to the real cloud on purpose is not held back.
             Some(_) => Meaning::Elsewhere,
-            None if is_cloud(host) && !self.pass.iter().any(|pass| pass == host) => Meaning::NotEmulated,
+            None if is_cloud(host) && !self.allowed_hosts.iter().any(|allowed| allowed == host) => Meaning::NotEmulated,
             None => Meaning::Elsewhere,
         }
     }
 }
 
 /// The proxy as its listener serves it, and the CA whose leaves it shows.
-pub(super) struct Proxied {
+pub(super) struct TakeoverProxy {
     pub(super) answer: Answer<Streamed>,
     pub(super) on_malformed: OnMalformed,
     pub(super) ca_pem: String,
     pub(super) tally: Arc<Tally>,
 }
 
-impl Site {
+impl Services {
     /// The takeover, which leads cloud names to the first of `doors` and the metadata address to the second, with a CA of
     /// its own that lives as long as this start.
-    pub(super) fn proxied(
+    pub(super) fn takeover_proxy(
         &self,
         takeover: Takeover,
         doors: (Answer, Answer),
         own: Vec<SocketAddr>,
         stopping: Stopping,
-    ) -> Result<Proxied, StartError> {
+    ) -> Result<TakeoverProxy, StartError> {
         let (data_plane, metadata) = doors;
         let (tally, leaves) = (Arc::new(Tally::default()), self.takeover_leaves(&takeover)?);
         let ca_pem = leaves.ca().pem().to_owned();
         let proxy = Proxy::new(Settings {
             metadata: takeover.has_entra().then_some(metadata),
             offline: takeover.offline,
-            former: takeover.former.clone(),
-            roots: roots(takeover.authorities.clone()),
+            former: takeover.parent_proxy.clone(),
+            roots: roots(takeover.ca_files.clone()),
             names: names(takeover),
             answer: data_plane,
             leaves,
             own,
             tally: tally.clone(),
-            limits: self.plan.limits.clone(),
-            bodies: self.plan.bodies.clone(),
+            limits: self.settings.limits.clone(),
+            bodies: self.settings.bodies.clone(),
             stopping,
         });
         let proxy = Arc::new(proxy.map_err(failed)?);
@@ -183,17 +183,17 @@ impl Site {
         let on_malformed: OnMalformed = Arc::new(move |why| counting.count_malformed(why));
         let answer: Answer<Streamed> =
             Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival)));
-        Ok(Proxied { answer, on_malformed, ca_pem, tally })
+        Ok(TakeoverProxy { answer, on_malformed, ca_pem, tally })
     }
 
     /// Leaves for taken-over names, under a CA that may certify nothing else.
     fn takeover_leaves(&self, takeover: &Takeover) -> Result<Arc<Leaves>, StartError> {
         let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
-        let clock = self.parts.system.clone();
+        let clock = self.backend.system.clone();
         let ca = Ca::new("Keyhaven takeover CA for one start", &domains, false, clock.now()).map_err(failed)?;
         let names = names(takeover.clone());
         let ours = Arc::new(move |name: &str| names(name) == Meaning::TakenOver);
-        let leaves = Leaves::new(ca, ours, vec![], self.plan.limits.minted_leaves, clock);
+        let leaves = Leaves::new(ca, ours, vec![], self.settings.limits.minted_leaves, clock);
         Ok(Arc::new(leaves.map_err(failed)?))
     }
 }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_name_has_its_meaning() {
-        let all = Takeover { pass: vec!["acme.blob.core.windows.net".to_owned()], ..Takeover::default() };
+        let all = Takeover { allowed_hosts: vec!["acme.blob.core.windows.net".to_owned()], ..Takeover::default() };
         for host in [
             "acme.vault.azure.net",
             "acme.vault.azure.cn",
@@ -255,17 +255,17 @@ mod tests {
     }
 
     #[test]
-    fn only_other_host_names_can_be_passed() {
-        let passed = |host: &str| Takeover::default().passing(&[host.to_owned()]);
-        assert_eq!(passed("Dev.Azure.com").unwrap().pass, ["dev.azure.com"]);
+    fn only_other_host_names_can_be_allowed() {
+        let allowed = |host: &str| Takeover::default().allowing(&[host.to_owned()]);
+        assert_eq!(allowed("Dev.Azure.com").unwrap().allowed_hosts, ["dev.azure.com"]);
         for host in ["https://dev.azure.com", "dev.azure.com:443", "10.0.0.1", "", "acme.vault.azure.net"] {
-            assert!(passed(host).is_err(), "{host}");
+            assert!(allowed(host).is_err(), "{host}");
         }
     }
 
     #[test]
     fn what_is_not_taken_over_on_purpose_goes_to_the_cloud() {
-        let vaults = Takeover { parts: vec![Part::Vault], ..Takeover::default() };
+        let vaults = Takeover { services: vec![CloudService::Vault], ..Takeover::default() };
         assert_eq!(vaults.meaning("login.microsoftonline.com"), Meaning::Elsewhere);
         assert_eq!(vaults.meaning("management.azure.com"), Meaning::Elsewhere);
         assert_eq!(vaults.meaning("acme.vault.azure.net"), Meaning::TakenOver);

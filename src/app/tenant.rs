@@ -13,14 +13,14 @@ use crate::vault::Vaults;
 /// # Errors
 /// When it was made under another, with what to do; when it cannot be read.
 pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), StartError> {
-    let asked = directory.tenant_id();
-    let made_under = match directory.recorded_tenant().await.map_err(failed)? {
+    let requested = directory.tenant_id();
+    let existing = match directory.recorded_tenant().await.map_err(failed)? {
         Some(kept) => Some(kept),
-        None => of_earlier_data(directory, vaults).await?,
+        None => infer_tenant(directory, vaults).await?,
     };
-    match made_under {
-        Some(other) if other != asked => Err(failed(format!(
-            "the data was made under the tenant {other}, this start is of the tenant {asked}: give --tenant {other} (or the \
+    match existing {
+        Some(other) if other != requested => Err(failed(format!(
+            "the data was made under the tenant {other}, this start is of the tenant {requested}: give --tenant {other} (or the \
              same tenantId in the configuration), or another --data"
         ))),
         _ => Ok(()),
@@ -29,17 +29,17 @@ pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), 
 
 /// The tenant of data that does not name it, made by a version before this one: that of this start, or the default one, if an
 /// id was derived from it; that of this start, or else the first, that a vault's policy names. None when nothing speaks of any.
-async fn of_earlier_data(directory: &Directory, vaults: &Vaults) -> Result<Option<Uuid>, StartError> {
-    let asked = directory.tenant_id();
+async fn infer_tenant(directory: &Directory, vaults: &Vaults) -> Result<Option<Uuid>, StartError> {
+    let requested = directory.tenant_id();
     let identities = directory.identities().await.map_err(failed)?;
     let is_of = |tenant: &Uuid| {
         identities.iter().any(|identity| identity.client_id == derived_client_id(*tenant, &identity.name))
     };
-    if let Some(tenant) = [asked, Config::default().tenant].into_iter().find(is_of) {
+    if let Some(tenant) = [requested, Config::default().tenant].into_iter().find(is_of) {
         return Ok(Some(tenant));
     }
     let vaults = vaults.all().await.map_err(failed)?;
     let named: Vec<Uuid> =
         vaults.iter().flat_map(|vault| &vault.access_policies).map(|policy| policy.tenant_id).collect();
-    Ok(if named.contains(&asked) { Some(asked) } else { named.first().copied() })
+    Ok(if named.contains(&requested) { Some(requested) } else { named.first().copied() })
 }

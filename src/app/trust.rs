@@ -1,4 +1,4 @@
-//! The local certificate authority, and what clients trust besides it: those that were in force before, and ours, so
+//! The local certificate authority, and what clients trust besides it: those that were in force before, and own, so
 //! that a program that is given them still trusts every other site.
 
 use std::collections::HashSet;
@@ -16,20 +16,20 @@ use crate::http::ca::Ca;
 
 /// The variables by which clients are given certificate authorities: requests and az; Go, .NET, Rust and aiohttp; curl;
 /// Node; pip.
-const VARIABLES: [&str; 5] =
+const CA_VARIABLES: [&str; 5] =
     ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
 /// The password of Java's own trust stores. It hides nothing: they hold certificates alone.
-pub const STORE_PASSWORD: &str = "changeit";
+pub const TRUST_STORE_PASSWORD: &str = "changeit";
 /// How often that password is hashed: once is enough for what is no secret.
 const ITERATIONS: u32 = 1;
 
 /// Where what clients trust has been written.
-pub(super) struct Published {
+pub(super) struct TrustFiles {
     bundle: PathBuf,
     store: PathBuf,
 }
 
-impl Published {
+impl TrustFiles {
     /// The PEM bundle.
     pub(super) fn bundle(&self) -> &Path {
         &self.bundle
@@ -37,17 +37,17 @@ impl Published {
 }
 
 /// The files that the environment names already.
-pub(super) fn former() -> Vec<String> {
-    files_named(|name| std::env::var(name).ok())
+pub(super) fn configured_ca_files() -> Vec<String> {
+    files_in_variables(|name| std::env::var(name).ok())
 }
 
 /// The files with certificate authorities that these environment variables name.
-pub fn authorities_in(variables: &Variables) -> Vec<String> {
-    files_named(|name| variables.get(name).cloned())
+pub fn ca_files_in(variables: &Variables) -> Vec<String> {
+    files_in_variables(|name| variables.get(name).cloned())
 }
 
-fn files_named(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut files: Vec<String> = VARIABLES.iter().filter_map(|name| value(name)).collect();
+fn files_in_variables(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut files: Vec<String> = CA_VARIABLES.iter().filter_map(|name| value(name)).collect();
     files.retain(|file| !file.is_empty());
     files.sort();
     files.dedup();
@@ -55,24 +55,24 @@ fn files_named(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
 }
 
 /// Writes into `dir` what clients are to trust.
-pub(super) fn publish(dir: &Path, former: &[String], ours: &[&str]) -> Result<Published, StartError> {
-    let text = bundle(former, ours);
-    let store = trust_store(&text, STORE_PASSWORD)?;
-    let published = Published { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
-    for (path, bytes) in [(&published.bundle, text.as_bytes()), (&published.store, &store)] {
+pub(super) fn write(dir: &Path, existing: &[String], own: &[&str]) -> Result<TrustFiles, StartError> {
+    let text = bundle(existing, own);
+    let store = trust_store(&text, TRUST_STORE_PASSWORD)?;
+    let files = TrustFiles { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
+    for (path, bytes) in [(&files.bundle, text.as_bytes()), (&files.store, &store)] {
         files::write_for_this_start(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
     }
-    Ok(published)
+    Ok(files)
 }
 
 /// Names it in `variables`.
-pub(super) fn name(published: &Published, variables: &mut Variables) {
-    let bundle = published.bundle.display().to_string();
-    variables.extend(VARIABLES.map(|name| (name.to_owned(), bundle.clone())));
+pub(super) fn set_variables(files: &TrustFiles, variables: &mut Variables) {
+    let bundle = files.bundle.display().to_string();
+    variables.extend(CA_VARIABLES.map(|name| (name.to_owned(), bundle.clone())));
     let java = format!(
         "-Djavax.net.ssl.trustStore={} -Djavax.net.ssl.trustStoreType=PKCS12 \
-         -Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}",
-        published.store.display()
+         -Djavax.net.ssl.trustStorePassword={TRUST_STORE_PASSWORD}",
+        files.store.display()
     );
     let options = variables.entry("JAVA_TOOL_OPTIONS".to_owned()).or_default();
     *options = format!("{options} {java}").trim_start().to_owned();
@@ -96,7 +96,7 @@ pub fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> 
 }
 
 /// The local CA: kept in `certs`, or made for this start alone; able to certify names at and below `domains`.
-pub(super) fn local_ca(certs: Option<&Path>, domains: &[String], now: Timestamp) -> Result<Ca, StartError> {
+pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: Timestamp) -> Result<Ca, StartError> {
     match certs {
         Some(dir) => {
             make_dir(dir)?;
@@ -110,33 +110,33 @@ pub(super) fn local_ca(certs: Option<&Path>, domains: &[String], now: Timestamp)
     }
 }
 
-/// A PEM bundle of the system's roots, of what the files `former` hold, and of `ours`; each certificate once.
-pub fn bundle(former: &[String], ours: &[&str]) -> String {
-    let mut blocks = system_roots();
-    for path in former {
+/// A PEM bundle of the system's roots, of what the files `existing` hold, and of `own`; each certificate once.
+pub fn bundle(existing: &[String], own: &[&str]) -> String {
+    let mut blocks = system_certificates();
+    for path in existing {
         match std::fs::read(path) {
             Ok(text) => blocks.extend(certificates(&text)),
             Err(error) => tracing::warn!(path, %error, "a bundle named in the environment cannot be read"),
         }
     }
-    blocks.extend(ours.iter().flat_map(|pem| certificates(pem.as_bytes())));
+    blocks.extend(own.iter().flat_map(|pem| certificates(pem.as_bytes())));
     let mut seen = HashSet::new();
     let once = blocks.iter().filter(|block| seen.insert(block.contents()));
     let line_feed = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     once.map(|block| pem::encode_config(block, line_feed)).collect()
 }
 
-/// The certificates of [`bundle`] for the files `former`, for this program's own use. One that cannot be read is left out.
-pub(super) fn roots(former: &[String]) -> RootCertStore {
+/// The certificates of [`bundle`] for the files `existing`, for this program's own use. One that cannot be read is left out.
+pub(super) fn roots(existing: &[String]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let certificates = certificates(bundle(former, &[]).as_bytes());
+    let certificates = certificates(bundle(existing, &[]).as_bytes());
     roots.add_parsable_certificates(certificates.into_iter().map(|block| block.into_contents().into()));
     roots
 }
 
 /// The system's roots: its one bundle where it has one (reading a directory of them takes 100 ms), else what the
 /// platform's store gives.
-fn system_roots() -> Vec<Pem> {
+fn system_certificates() -> Vec<Pem> {
     let bundle = openssl_probe::probe().cert_file.and_then(|file| std::fs::read(file).ok());
     if let Some(text) = bundle {
         return certificates(&text);
@@ -164,9 +164,9 @@ mod tests {
     fn a_trust_store_marks_its_certificates_as_trusted() {
         let now = Timestamp::from_unix(1_700_000_000);
         let ca = Ca::new("A CA", &["a.example".to_owned()], true, now).unwrap();
-        let bytes = trust_store(&(ca.pem().to_owned() + "a comment\n"), STORE_PASSWORD).unwrap();
+        let bytes = trust_store(&(ca.pem().to_owned() + "a comment\n"), TRUST_STORE_PASSWORD).unwrap();
         // Reading strictly leaves out what is not marked.
-        let store = KeyStore::from_pkcs12(&bytes, STORE_PASSWORD, Pkcs12ImportPolicy::Strict).unwrap();
+        let store = KeyStore::from_pkcs12(&bytes, TRUST_STORE_PASSWORD, Pkcs12ImportPolicy::Strict).unwrap();
         let Some(KeyStoreEntry::Certificate(certificate)) = store.entry("ca-0") else { panic!("no certificate") };
         assert_eq!((certificate.as_der(), store.entries_len()), (ca.der().as_ref(), 1));
         assert!(KeyStore::from_pkcs12(&bytes, "other", Pkcs12ImportPolicy::Strict).is_err());
@@ -176,11 +176,11 @@ mod tests {
     fn a_bundle_holds_each_certificate_once_and_nothing_else() {
         let block = |tag: &str, byte| pem::encode(&Pem::new(tag, vec![byte; 40]));
         let dir = tempfile::tempdir().unwrap();
-        let former = dir.path().join("former.pem");
-        std::fs::write(&former, block("CERTIFICATE", 1) + "a comment\n" + &block("PRIVATE KEY", 2)).unwrap();
-        let (one, ours) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
+        let existing = dir.path().join("existing.pem");
+        std::fs::write(&existing, block("CERTIFICATE", 1) + "a comment\n" + &block("PRIVATE KEY", 2)).unwrap();
+        let (one, own) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
         let roots = certificates(bundle(&[], &[]).as_bytes()).len();
-        let text = bundle(&[former.display().to_string()], &[&one, &ours]);
+        let text = bundle(&[existing.display().to_string()], &[&one, &own]);
         assert_eq!(certificates(text.as_bytes()).len(), roots + 2);
         assert!(!text.contains("PRIVATE KEY"));
     }

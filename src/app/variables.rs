@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::ready::Facts;
+use super::ready::ServerDetails;
 use crate::doors::entra;
 use crate::doors::identity::APP_SERVICE_PATH;
 
@@ -12,64 +12,64 @@ use crate::doors::identity::APP_SERVICE_PATH;
 pub type Variables = BTreeMap<String, String>;
 
 /// What goes straight, whatever proxy is set.
-const STRAIGHT: &str = "localhost,127.0.0.1,::1";
+const NO_PROXY: &str = "localhost,127.0.0.1,::1";
 
-/// The variables of a server of these `facts`, whose default vault is also at `local_url`.
-pub(super) fn variables(facts: &Facts, local_url: &str) -> Variables {
-    let vault = facts.default_vault.to_string();
-    let url = match facts.addresses.proxy {
+/// The variables of a server of these `details`, whose default vault is also at `local_url`.
+pub(super) fn variables(details: &ServerDetails, local_url: &str) -> Variables {
+    let vault = details.default_vault.to_string();
+    let url = match details.addresses.proxy {
         Some(_) => format!("https://{vault}.vault.azure.net"),
         None => local_url.to_owned(),
     };
     let all = [
-        pairs([
+        from_pairs([
             ("KEYHAVEN_VAULT_URL", &url),
             ("AZURE_KEYVAULT_URL", &url),
             ("VAULT_URL", &url),
             ("KEY_VAULT_NAME", &vault),
         ]),
-        identity(facts),
-        admin(facts),
-        facts.addresses.proxy.map(proxy).unwrap_or_default(),
+        identity(details),
+        admin(details),
+        details.addresses.proxy.map(proxy).unwrap_or_default(),
     ];
     all.into_iter().flatten().collect()
 }
 
 /// Who programs are, and where they get their tokens.
-fn identity(facts: &Facts) -> Variables {
-    let endpoint = format!("http://{}", reachable(facts.addresses.identity));
-    let mut set = pairs([
-        ("AZURE_TENANT_ID", facts.tenant.to_string()),
+fn identity(details: &ServerDetails) -> Variables {
+    let endpoint = format!("http://{}", reachable(details.addresses.identity));
+    let mut set = from_pairs([
+        ("AZURE_TENANT_ID", details.tenant.to_string()),
         ("IDENTITY_ENDPOINT", format!("{endpoint}{APP_SERVICE_PATH}")),
-        ("IDENTITY_HEADER", facts.identity_header.to_string()),
+        ("IDENTITY_HEADER", details.identity_header.to_string()),
         ("AZURE_POD_IDENTITY_AUTHORITY_HOST", endpoint),
         // Clients refuse a challenge whose tenant is not the one they were configured with, unless: Python and
         // JavaScript read the first, Go and Java the second.
         ("AZURE_IDENTITY_DISABLE_MULTITENANTAUTH", "1".to_owned()),
         ("AZURE_ADDITIONALLY_ALLOWED_TENANTS", "*".to_owned()),
     ]);
-    if let Some(client) = facts.default_client {
+    if let Some(client) = details.default_client {
         set.insert("AZURE_CLIENT_ID".to_owned(), client.to_string());
     }
-    if !(facts.addresses.proxy.is_some() && facts.takes_over_entra) {
-        let login = format!("https://{}:{}", entra::HOST, facts.addresses.vaults.port());
+    if !(details.addresses.proxy.is_some() && details.takes_over_entra) {
+        let login = format!("https://{}:{}", entra::HOST, details.addresses.vaults.port());
         set.insert("AZURE_AUTHORITY_HOST".to_owned(), login);
     }
     set
 }
 
-fn admin(facts: &Facts) -> Variables {
-    let Some(address) = facts.addresses.admin else { return Variables::new() };
+fn admin(details: &ServerDetails) -> Variables {
+    let Some(address) = details.addresses.admin else { return Variables::new() };
     let url = format!("http://{}", reachable(address));
-    pairs([("KEYHAVEN_ADMIN_URL", url), ("KEYHAVEN_ADMIN_KEY", facts.admin_key.to_string())])
+    from_pairs([("KEYHAVEN_ADMIN_URL", url), ("KEYHAVEN_ADMIN_KEY", details.admin_key.to_string())])
 }
 
 /// The proxy in both spellings: requests, aiohttp, curl and .NET prefer lower case, JavaScript, Go and reqwest upper.
 /// Java reads none of them, and Node's own `fetch` only when it is told to (from version 24 on).
 fn proxy(address: SocketAddr) -> Variables {
     let url = format!("http://{address}");
-    let mut set = pairs([("NODE_USE_ENV_PROXY", "1".to_owned()), ("JAVA_TOOL_OPTIONS", java_proxy(address))]);
-    for (name, value) in [("HTTPS_PROXY", url.as_str()), ("HTTP_PROXY", &url), ("NO_PROXY", STRAIGHT)] {
+    let mut set = from_pairs([("NODE_USE_ENV_PROXY", "1".to_owned()), ("JAVA_TOOL_OPTIONS", java_proxy(address))]);
+    for (name, value) in [("HTTPS_PROXY", url.as_str()), ("HTTP_PROXY", &url), ("NO_PROXY", NO_PROXY)] {
         set.insert(name.to_owned(), value.to_owned());
         set.insert(name.to_ascii_lowercase(), value.to_owned());
     }
@@ -85,7 +85,7 @@ fn java_proxy(address: SocketAddr) -> String {
 }
 
 /// Variables of these names and values.
-pub(super) fn pairs<const N: usize>(pairs: [(&str, impl ToString); N]) -> Variables {
+pub(super) fn from_pairs<const N: usize>(pairs: [(&str, impl ToString); N]) -> Variables {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
 }
 

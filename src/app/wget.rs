@@ -20,23 +20,24 @@ const WGETS: [Wget; 2] = [
     Wget { variable: "SYSTEM_WGET2RC", usual: "/etc/wget2rc", name: "wget2rc" },
 ];
 /// Settings of the system's that would lead past the proxy or to other authorities, as wget compares them.
-const OURS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
+const REPLACED_SETTINGS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
 
-/// Writes the files into `dir` and names them in `variables`. `former` gives the value of a variable that is set already.
+/// Writes the files into `dir` and names them in `variables`. `current_value` gives the value of a variable that is set already.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(super) fn publish(
+pub(super) fn write(
     dir: &Path,
     bundle: &Path,
-    former: impl Fn(&str) -> Option<OsString>,
+    current_value: impl Fn(&str) -> Option<OsString>,
     variables: &mut Variables,
 ) -> Result<(), StartError> {
     for wget in &WGETS {
-        let before = former(wget.variable).map_or_else(|| wget.usual.into(), PathBuf::from);
+        let before = current_value(wget.variable).map_or_else(|| wget.usual.into(), PathBuf::from);
         let text = std::fs::read(before).unwrap_or_default();
         let path = dir.join(wget.name);
-        let written = files::write_for_this_start(&path, start_up(&String::from_utf8_lossy(&text), bundle).as_bytes());
+        let written =
+            files::write_for_this_start(&path, startup_file(&String::from_utf8_lossy(&text), bundle).as_bytes());
         written.map_err(|error| failed(format!("{}: {error}", path.display())))?;
         variables.insert(wget.variable.to_owned(), path.display().to_string());
     }
@@ -44,8 +45,8 @@ pub(super) fn publish(
 }
 
 /// The system's settings that may stay, and our bundle.
-fn start_up(system: &str, bundle: &Path) -> String {
-    let kept = system.lines().filter(|line| !OURS.contains(&setting(line).as_str()));
+fn startup_file(system: &str, bundle: &Path) -> String {
+    let kept = system.lines().filter(|line| !REPLACED_SETTINGS.contains(&setting(line).as_str()));
     kept.chain([format!("ca_certificate = {}", bundle.display()).as_str()]).map(|line| format!("{line}\n")).collect()
 }
 
@@ -64,8 +65,8 @@ mod tests {
         let system =
             "# use_proxy = on\npassive_ftp = on\nHTTPS-Proxy=corp:1\nuse_proxy = off\nca_certificate=/corp.pem\n";
         let expected = "# use_proxy = on\npassive_ftp = on\nca_certificate = /tmp/p/bundle.pem\n";
-        assert_eq!(start_up(system, Path::new("/tmp/p/bundle.pem")), expected);
-        assert_eq!(start_up(expected, Path::new("/tmp/p/bundle.pem")), expected, "twice is once");
+        assert_eq!(startup_file(system, Path::new("/tmp/p/bundle.pem")), expected);
+        assert_eq!(startup_file(expected, Path::new("/tmp/p/bundle.pem")), expected, "twice is once");
     }
 
     #[test]
@@ -74,8 +75,8 @@ mod tests {
         let own = dir.path().join("own");
         std::fs::write(&own, "tries = 1").unwrap();
         let mut variables = Variables::new();
-        let former = |name: &str| (name == "SYSTEM_WGETRC").then(|| own.clone().into_os_string());
-        publish(dir.path(), Path::new("/b.pem"), former, &mut variables).unwrap();
+        let current_value = |name: &str| (name == "SYSTEM_WGETRC").then(|| own.clone().into_os_string());
+        write(dir.path(), Path::new("/b.pem"), current_value, &mut variables).unwrap();
         let text = std::fs::read_to_string(&variables["SYSTEM_WGETRC"]).unwrap();
         assert_eq!(text, "tries = 1\nca_certificate = /b.pem\n");
         assert!(std::fs::read_to_string(&variables["SYSTEM_WGET2RC"]).unwrap().ends_with("ca_certificate = /b.pem\n"));

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Failure;
 use super::env::Target;
-use crate::app::Authority;
+use crate::app::CaCertificate;
 
 /// The mode of an exported certificate: it is no secret.
 const READABLE: u32 = 0o644;
@@ -39,7 +39,7 @@ enum Action {
     Export {
         /// The form
         #[arg(long, value_name = "FORMAT", default_value = "pem")]
-        format: Form,
+        format: Format,
         /// Where to write it [default: stdout]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -53,7 +53,7 @@ enum Action {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum Format {
     /// Text between lines of dashes: most programs
     Pem,
     /// The same as bytes: Windows, Android
@@ -64,16 +64,16 @@ enum Form {
 
 impl CaCommand {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        let authority = Authority::read(&self.target.ca(self.certs.as_deref())?).map_err(|error| {
+        let ca = CaCertificate::read(&self.target.ca(self.certs.as_deref())?).map_err(|error| {
             Failure::failed(format!(
                 "{error}; start a server with `keyhaven serve`, or name its --certs, --data or --ready-file"
             ))
         })?;
         match self.action.unwrap_or(Action::Show) {
-            Action::Show => print(authority.describe().map_err(Failure::failed)?.as_bytes()),
-            Action::InstallHelp => print(help(authority.path()).as_bytes()),
+            Action::Show => print(ca.describe().map_err(Failure::failed)?.as_bytes()),
+            Action::InstallHelp => print(help(ca.path()).as_bytes()),
             Action::Export { format, out, password_file } => {
-                let bytes = exported(&authority, format, password_file.as_deref())?;
+                let bytes = encode(&ca, format, password_file.as_deref())?;
                 match out {
                     None => print(&bytes),
                     Some(file) => crate::files::write(&file, &bytes, READABLE)
@@ -85,13 +85,13 @@ impl CaCommand {
     }
 }
 
-fn exported(authority: &Authority, format: Form, password_file: Option<&Path>) -> Result<Vec<u8>, Failure> {
+fn encode(ca: &CaCertificate, format: Format, password_file: Option<&Path>) -> Result<Vec<u8>, Failure> {
     match format {
-        Form::Pem => Ok(authority.pem().into_bytes()),
-        Form::Der => Ok(authority.der().to_vec()),
-        Form::Pkcs12 => {
+        Format::Pem => Ok(ca.pem().into_bytes()),
+        Format::Der => Ok(ca.der().to_vec()),
+        Format::Pkcs12 => {
             let password = password(password_file)?;
-            authority.pkcs12(password.as_ref().map(|text| text.as_str())).map_err(Failure::failed)
+            ca.pkcs12(password.as_ref().map(|text| text.as_str())).map_err(Failure::failed)
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Failure, server_args};
 use crate::app;
-use crate::app::Checked;
+use crate::app::CheckReport;
 
 /// Look whether the data in DIR is whole; name what is damaged or missing.
 ///
@@ -31,19 +31,19 @@ impl Check {
         let key = server_args::seal_key()?;
         // redb panics on some damaged pages. The report names them, so the panic's own message is left out.
         std::panic::set_hook(Box::new(|_| ()));
-        let checked = app::check(&self.dir, key).map_err(Failure::failed);
+        let report = app::check(&self.dir, key).map_err(Failure::failed);
         drop(std::panic::take_hook());
-        let checked = checked?;
+        let report = report?;
         if self.json {
-            println!("{}", document(&checked));
+            println!("{}", to_json(&report));
         } else {
-            checked.findings.iter().for_each(|finding| println!("{finding}"));
+            report.findings.iter().for_each(|finding| println!("{finding}"));
         }
-        self.concluded(&checked)
+        self.exit_code(&report)
     }
 
-    fn concluded(&self, checked: &Checked) -> Result<ExitCode, Failure> {
-        let (dir, Checked { records, vaults, objects, findings, .. }) = (self.dir.display(), checked);
+    fn exit_code(&self, report: &CheckReport) -> Result<ExitCode, Failure> {
+        let (dir, CheckReport { records, vaults, objects, findings, .. }) = (self.dir.display(), report);
         if !findings.is_empty() {
             let what = if findings.len() == 1 { "1 thing is" } else { &format!("{} things are", findings.len()) };
             let line =
@@ -58,17 +58,17 @@ impl Check {
 }
 
 /// The report for programs.
-fn document(checked: &Checked) -> serde_json::Value {
-    let findings = checked.findings.iter();
+fn to_json(report: &CheckReport) -> serde_json::Value {
+    let findings = report.findings.iter();
     let findings: Vec<_> = findings
         .map(|finding| json!({"subject": finding.subject, "why": finding.why, "record": finding.record}))
         .collect();
     json!({
         "whole": findings.is_empty(),
-        "databases": checked.databases,
-        "vaults": checked.vaults,
-        "objects": checked.objects,
-        "records": checked.records,
+        "databases": report.databases,
+        "vaults": report.vaults,
+        "objects": report.objects,
+        "records": report.records,
         "findings": findings,
     })
 }

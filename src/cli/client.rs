@@ -19,11 +19,11 @@ use crate::app::{AdminKey, Variables};
 use crate::directory::CredentialKind;
 
 /// How long a connection may take; the work itself may take longer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which running server is meant, and how answers are printed.
 #[derive(Debug, Args)]
-pub(super) struct Client {
+pub(super) struct AdminClient {
     #[command(flatten)]
     target: env::Target,
 
@@ -33,14 +33,14 @@ pub(super) struct Client {
 }
 
 /// Where the admin API is, and its key.
-struct Door {
+struct Endpoint {
     address: String,
     key: Zeroizing<String>,
 }
 
-impl Client {
+impl AdminClient {
     /// Asks the server that `target` means.
-    pub(super) const fn of(target: env::Target) -> Self {
+    pub(super) const fn new(target: env::Target) -> Self {
         Self { target, json: false }
     }
 
@@ -54,7 +54,7 @@ impl Client {
     }
 
     /// The name of the identity with this client id.
-    pub(super) async fn name_of(&self, client_id: &str) -> Result<String, Failure> {
+    pub(super) async fn identity_with(&self, client_id: &str) -> Result<String, Failure> {
         let found = self.identities().await?.into_iter().find(|(_, known)| known == client_id);
         found
             .map(|(name, _)| name)
@@ -64,40 +64,45 @@ impl Client {
     /// What a program has in its environment to sign in as the identity called `name` with a credential of this kind.
     pub(super) async fn credential(&self, name: &str, kind: CredentialKind) -> Result<Variables, Failure> {
         self.client_id(name).await?;
-        let path = format!("/admin/identities/{}/credential", segment(name));
-        let mut answer = self.ask(Method::POST, &path, Some(&json!({"kind": kind}))).await?;
+        let path = format!("/admin/identities/{}/credential", path_segment(name));
+        let mut answer = self.json_request(Method::POST, &path, Some(&json!({"kind": kind}))).await?;
         serde_json::from_value(answer["variables"].take()).map_err(Failure::failed)
     }
 
     /// The names and client ids of the identities.
     async fn identities(&self) -> Result<Vec<(String, String)>, Failure> {
-        let answer = self.ask(Method::GET, "/admin/identities", None).await?;
+        let answer = self.json_request(Method::GET, "/admin/identities", None).await?;
         let text = |identity: &Value, member: &str| identity[member].as_str().unwrap_or_default().to_owned();
         let all = answer["identities"].as_array().into_iter().flatten();
         Ok(all.map(|identity| (text(identity, "name"), text(identity, "clientId"))).collect())
     }
 
     /// The answer's bytes; an error that the server tells is a failure of the command.
-    pub(super) async fn bytes(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
-        let door = self.door()?;
+    pub(super) async fn request(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
+        let endpoint = self.endpoint()?;
         let unreachable = |error: &dyn std::fmt::Display| {
             let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
-            Failure::failed(format!("no server answers at {}: {error}; {hint}", door.address))
+            Failure::failed(format!("no server answers at {}: {error}; {hint}", endpoint.address))
         };
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(AUTHORIZATION, format!("Bearer {}", door.key.as_str()))
+            .header(AUTHORIZATION, format!("Bearer {}", endpoint.key.as_str()))
             .body(Full::new(Bytes::from(body)))
             .map_err(Failure::failed)?;
-        let (status, bytes) = send(&door.address, request).await.map_err(|error| unreachable(&error))?;
-        if status.is_success() { Ok(bytes) } else { Err(told(status, &bytes)) }
+        let (status, bytes) = send(&endpoint.address, request).await.map_err(|error| unreachable(&error))?;
+        if status.is_success() { Ok(bytes) } else { Err(refusal(status, &bytes)) }
     }
 
     /// The answer as JSON; null when it has no body.
-    pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(super) async fn json_request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let bytes = self.bytes(method, path, body).await?;
+        let bytes = self.request(method, path, body).await?;
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
@@ -114,23 +119,23 @@ impl Client {
     }
 
     /// In a command that `run` started the environment says where; else the ready file does, else the defaults hold.
-    fn door(&self) -> Result<Door, Failure> {
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         if !self.target.is_named()
             && let (Some(url), Some(key)) = (set("KEYHAVEN_ADMIN_URL"), set("KEYHAVEN_ADMIN_KEY"))
         {
-            return Ok(Door { address: url.trim_start_matches("http://").to_owned(), key: Zeroizing::new(key) });
+            return Ok(Endpoint { address: url.trim_start_matches("http://").to_owned(), key: Zeroizing::new(key) });
         }
-        if self.target.is_told() {
+        if self.target.is_found() {
             let ready = self.target.ready()?;
             let off = || Failure::failed("the server's admin API is switched off (--admin-listen)");
-            return Ok(Door { address: ready.admin.ok_or_else(off)?, key: Zeroizing::new(ready.admin_key) });
+            return Ok(Endpoint { address: ready.admin.ok_or_else(off)?, key: Zeroizing::new(ready.admin_key) });
         }
         let key = match set("KEYHAVEN_ADMIN_KEY") {
             Some(key) => Zeroizing::new(key),
-            None => kept_key()?,
+            None => kept_admin_key()?,
         };
-        Ok(Door { address: format!("127.0.0.1:{ADMIN_PORT}"), key })
+        Ok(Endpoint { address: format!("127.0.0.1:{ADMIN_PORT}"), key })
     }
 }
 
@@ -140,7 +145,7 @@ fn no_identity(name: &str, all: &[(String, String)]) -> Failure {
 }
 
 /// A name as one segment of a path.
-pub(super) fn segment(name: &str) -> String {
+pub(super) fn path_segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
@@ -151,7 +156,7 @@ pub(super) async fn send(
     mut request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-    let stream = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await??;
+    let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let answer = sender.send_request(request).await?;
@@ -159,15 +164,15 @@ pub(super) async fn send(
 }
 
 /// The admin key in the default data directory.
-fn kept_key() -> Result<Zeroizing<String>, Failure> {
-    let key = AdminKey::in_directory(&server_args::data_dir(None)?);
+fn kept_admin_key() -> Result<Zeroizing<String>, Failure> {
+    let key = AdminKey::read(&server_args::data_dir(None)?);
     let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
     let absent = |error| Failure::failed(format!("no running server found ({error}); {hint}"));
     key.map(|key| Zeroizing::new(key.text().to_owned())).map_err(absent)
 }
 
 /// What the server says is wrong.
-fn told(status: StatusCode, bytes: &[u8]) -> Failure {
+fn refusal(status: StatusCode, bytes: &[u8]) -> Failure {
     if status == StatusCode::UNAUTHORIZED {
         return Failure::failed(
             "the server has another admin key: name its --ready-file or --data, or set KEYHAVEN_ADMIN_KEY",

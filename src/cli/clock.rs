@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::Client;
+use super::client::AdminClient;
 
 /// Show or move the clock that vaults live by.
 ///
@@ -19,7 +19,7 @@ pub(super) struct Clock {
     action: Option<Action>,
 
     #[command(flatten)]
-    client: Client,
+    client: AdminClient,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,7 +54,7 @@ impl Clock {
             Some(Action::Run) => Some(json!({"run": true})),
         };
         let method = if asked.is_some() { Method::POST } else { Method::GET };
-        let answer = self.client.ask(method, "/admin/clock", asked.as_ref()).await?;
+        let answer = self.client.json_request(method, "/admin/clock", asked.as_ref()).await?;
         self.client.print(&answer, &line(&answer));
         Ok(ExitCode::SUCCESS)
     }

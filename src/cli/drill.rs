@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::env::Target;
 use super::signals::HangUp;
 use super::{Failure, environment};
-use crate::app::{AdminKey, Ready, Variables};
+use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};
 
 /// The exit status of a command that an interruption ended, in the shell's convention.
@@ -31,9 +31,9 @@ const INTERRUPTED: u8 = 130;
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct DrillCommand {
-    /// Which drill
+    /// DrillChoice drill
     #[arg(value_name = "DRILL", default_value = "all", hide_default_value = true)]
-    drill: Which,
+    drill: DrillChoice,
 
     /// The vault to drill at [default: one of a private server]. Without --admin you sign in as your programs do, by
     /// AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or by IDENTITY_ENDPOINT and IDENTITY_HEADER
@@ -47,7 +47,7 @@ pub(super) struct DrillCommand {
 
     /// The form of the report on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
-    report: Form,
+    report: ReportFormat,
 
     /// A command for `sh -c`, run before and after each step; when it fails, so does the step. It finds KEYHAVEN_DRILL,
     /// KEYHAVEN_DRILL_STEP, KEYHAVEN_DRILL_MOMENT (before, after), KEYHAVEN_VAULT_URL and the variables of `keyhaven env`; besides
@@ -75,7 +75,7 @@ For the table of a CI server:
 
 /// The drills by name, and all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Which {
+enum DrillChoice {
     /// A key gets new versions, by hand and by policy; data is re-wrapped, and old versions are disabled
     Rotation,
     /// Access ends: the policy withdrawn, the key disabled or expired, the identity deleted; and comes back
@@ -91,7 +91,7 @@ enum Which {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum ReportFormat {
     /// Plain lines for people, as the steps end
     Text,
     /// One JSON document
@@ -115,8 +115,8 @@ impl DrillCommand {
                 _ = terminate.recv() => {}
                 () = hang_up.received() => {}
             }
-            let told = if stopped.swap(true, Ordering::Relaxed) { "still" } else { "interrupted:" };
-            eprintln!("keyhaven: {told} waiting for the step under way; then everything is put back");
+            let state = if stopped.swap(true, Ordering::Relaxed) { "still" } else { "interrupted:" };
+            eprintln!("keyhaven: {state} waiting for the step under way; then everything is put back");
         };
         Ok(match (stopped.load(Ordering::Relaxed), report.counts().failed) {
             (true, _) => ExitCode::from(INTERRUPTED),
@@ -128,7 +128,7 @@ impl DrillCommand {
     fn drill(&self, program: &Path, stop: &AtomicBool) -> Result<Report, Failure> {
         let (ground, variables) = self.ground(program)?;
         let hooks = self.exec.clone().map(|command| Hooks::new(command, variables));
-        let mut text = Text::new((self.report == Form::Text).then(std::io::stdout));
+        let mut text = Text::new((self.report == ReportFormat::Text).then(std::io::stdout));
         text.begin(&ground.vault(), ground.place());
         let report = drills::run(ground, self.drill.drills(), hooks, stop, &mut text);
         self.end(&mut text, &report)?;
@@ -140,9 +140,9 @@ impl DrillCommand {
         let mut stdout = std::io::stdout();
         let mut whole = |text: String| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         let written = match self.report {
-            Form::Text => text.end(report),
-            Form::Json => whole(report.json()),
-            Form::Junit => whole(report.junit()),
+            ReportFormat::Text => text.end(report),
+            ReportFormat::Json => whole(report.json()),
+            ReportFormat::Junit => whole(report.junit()),
         };
         written.map_err(|error| Failure::failed(format!("the report could not be written: {error}")))
     }
@@ -155,11 +155,11 @@ impl DrillCommand {
             let variables = variables(&ready, &server.ready_file());
             return Ok((Ground::own(server).map_err(Failure::failed)?, variables));
         };
-        let ready = self.target.is_there().then(|| self.target.ready()).transpose()?;
-        let ready = ready.filter(|ready| serves(ready, vault));
+        let ready = self.target.has_ready_file().then(|| self.target.ready()).transpose()?;
+        let ready = ready.filter(|ready| has_vault(ready, vault));
         let admin =
             self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminDoor { url, key }));
-        let aim = Aim { vault: vault.clone(), admin: admin.transpose()?, trusted: self.trusted() };
+        let aim = Aim { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates() };
         let variables = match (&ready, self.target.path()) {
             (Some(ready), Ok(file)) => variables(ready, &file),
             _ => Variables::new(),
@@ -168,28 +168,28 @@ impl DrillCommand {
     }
 
     /// The environment says it, else the ready file of that server does, else the data directory.
-    fn admin_key(&self, url: &str, ready: Option<&Ready>) -> Result<Zeroizing<String>, Failure> {
+    fn admin_key(&self, url: &str, ready: Option<&ReadyFile>) -> Result<Zeroizing<String>, Failure> {
         if let Some(key) = std::env::var("KEYHAVEN_ADMIN_KEY").ok().filter(|key| !key.is_empty()) {
             return Ok(Zeroizing::new(key));
         }
-        let is_of = |ready: &&Ready| ready.admin.as_ref().is_some_and(|address| url.ends_with(address.as_str()));
+        let is_of = |ready: &&ReadyFile| ready.admin.as_ref().is_some_and(|address| url.ends_with(address.as_str()));
         if let Some(ready) = ready.filter(is_of) {
             return Ok(Zeroizing::new(ready.admin_key.clone()));
         }
         let hint = "set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data";
-        let key = AdminKey::in_directory(&self.target.data()?);
+        let key = AdminKey::read(&self.target.data()?);
         key.map(|key| Zeroizing::new(key.text().to_owned()))
             .map_err(|error| Failure::usage(format!("no key for --admin ({error}); {hint}")))
     }
 
     /// The CA of the server on this machine, if one is found: a vault elsewhere needs none.
-    fn trusted(&self) -> Vec<String> {
+    fn ca_certificates(&self) -> Vec<String> {
         let found = self.target.ca(None).ok().and_then(|path| std::fs::read_to_string(path).ok());
         found.into_iter().collect()
     }
 }
 
-impl Which {
+impl DrillChoice {
     fn drills(self) -> &'static [Drill] {
         match self {
             Self::Rotation => &[Drill::Rotation],
@@ -203,14 +203,14 @@ impl Which {
 }
 
 /// What `keyhaven env` prints for the server of this ready file.
-fn variables(ready: &Ready, file: &Path) -> Variables {
-    let mut set = environment::of_shell(&ready.env, &environment::current()).set;
+fn variables(ready: &ReadyFile, file: &Path) -> Variables {
+    let mut set = environment::for_shell(&ready.env, &environment::current()).set;
     set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
     set
 }
 
 /// Whether the server of a ready file has the vault at `url`: by one of its URLs, or by its port.
-fn serves(ready: &Ready, url: &str) -> bool {
+fn has_vault(ready: &ReadyFile, url: &str) -> bool {
     let url = url.trim_end_matches('/');
     let port = ready.listen.rsplit(':').next().unwrap_or_default();
     ready.vaults.values().any(|one| one == url)

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::client::Client;
+use super::client::AdminClient;
 use super::credential::Credential;
 use super::serve::{self, READY_FILE};
 use super::{Failure, environment, server_args};
-use crate::app::{Ready, Variables};
+use crate::app::{ReadyFile, Variables};
 
 /// Print the environment that programs need to use a running server.
 ///
@@ -62,21 +62,21 @@ enum Format {
 impl Env {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         let (ready, file) = (self.target.ready()?, self.target.path()?);
-        if !serve::runs(&ready) {
+        if !serve::is_live(&ready) {
             let why = "the server of this ready file is gone; start one with `keyhaven serve`";
             return Err(Failure::failed(format!("{}: {why}", file.display())));
         }
         let file = std::path::absolute(file).map_err(Failure::failed)?;
         let own = environment::current();
-        let client = Client::of(self.target);
+        let client = AdminClient::new(self.target);
         let mut changes = match self.credential.kind() {
-            None => environment::of_shell(&ready.env, &own),
+            None => environment::for_shell(&ready.env, &own),
             Some(kind) => {
                 let name = match self.identity.clone() {
                     Some(name) => name,
-                    None => client.name_of(ready.env.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
+                    None => client.identity_with(ready.env.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
                 };
-                environment::of_shell_with(&ready.env, &own, client.credential(&name, kind).await?)
+                environment::for_shell_with(&ready.env, &own, client.credential(&name, kind).await?)
             }
         };
         changes.set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
@@ -93,9 +93,9 @@ impl Env {
 
 impl Target {
     /// What the running server told about itself.
-    pub(super) fn ready(&self) -> Result<Ready, Failure> {
+    pub(super) fn ready(&self) -> Result<ReadyFile, Failure> {
         let path = self.path()?;
-        let text = std::fs::read_to_string(&path).map_err(|error| absent(&path, &error))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| no_server(&path, &error))?;
         serde_json::from_str(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
     }
 
@@ -105,12 +105,12 @@ impl Target {
     }
 
     /// Whether a ready file was named or is there.
-    pub(super) fn is_told(&self) -> bool {
-        self.is_named() || self.is_there()
+    pub(super) fn is_found(&self) -> bool {
+        self.is_named() || self.has_ready_file()
     }
 
     /// Whether a ready file is there, or one was named itself.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn has_ready_file(&self) -> bool {
         self.ready_file.is_some() || self.path().is_ok_and(|path| path.exists())
     }
 
@@ -125,7 +125,7 @@ impl Target {
         let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let dir = match certs {
             Some(dir) => dir.to_owned(),
-            None if self.is_there() => return Ok(self.ready()?.ca),
+            None if self.has_ready_file() => return Ok(self.ready()?.ca),
             None => match kept {
                 Some(dir) if !self.is_named() => dir,
                 _ => self.data()?.join("certs"),
@@ -143,7 +143,7 @@ impl Target {
     }
 }
 
-fn absent(path: &Path, error: &std::io::Error) -> Failure {
+fn no_server(path: &Path, error: &std::io::Error) -> Failure {
     let hint = "start one with `keyhaven serve`, or name its --ready-file or --data";
     Failure::failed(format!("no running server found ({}: {error}); {hint}", path.display()))
 }

@@ -14,7 +14,7 @@ use super::serve::IDENTITY_PORT;
 use super::{Failure, client};
 
 /// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Exit 0 when a running server answers, 1 when not.
 ///
@@ -28,9 +28,9 @@ pub(super) struct Health {
 impl Health {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         let address =
-            if self.target.is_told() { self.target.ready()?.identity } else { format!("127.0.0.1:{IDENTITY_PORT}") };
+            if self.target.is_found() { self.target.ready()?.identity } else { format!("127.0.0.1:{IDENTITY_PORT}") };
         let request = Request::get("/health").body(Full::default()).map_err(Failure::failed)?;
-        match timeout(PATIENCE, client::send(&address, request)).await {
+        match timeout(ANSWER_TIMEOUT, client::send(&address, request)).await {
             Ok(Ok((StatusCode::OK, body))) => {
                 match degraded(&body) {
                     Some(why) => println!("ok ({address}), degraded: {why}"),
@@ -40,7 +40,7 @@ impl Health {
             }
             Ok(Ok((status, _))) => Err(Failure::failed(format!("{address} answers {status}"))),
             Ok(Err(error)) => Err(Failure::failed(format!("no server answers at {address}: {error}"))),
-            Err(_) => Err(Failure::failed(format!("{address} did not answer within {PATIENCE:?}"))),
+            Err(_) => Err(Failure::failed(format!("{address} did not answer within {ANSWER_TIMEOUT:?}"))),
         }
     }
 }

@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::{Client, segment};
+use super::client::{AdminClient, path_segment};
 
 /// Show, add or remove identities of a running server, or get a token of one.
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(super) struct Identity {
     action: Action,
 
     #[command(flatten)]
-    client: Client,
+    client: AdminClient,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,7 +61,7 @@ impl Identity {
         let client = &self.client;
         match self.action {
             Action::List => {
-                let answer = client.ask(Method::GET, "/admin/identities", None).await?;
+                let answer = client.json_request(Method::GET, "/admin/identities", None).await?;
                 let lines: Vec<_> = answer["identities"].as_array().into_iter().flatten().map(line).collect();
                 client.print(&answer, &lines.join("\n"));
             }
@@ -72,20 +72,22 @@ impl Identity {
                         entry[member] = value.into();
                     }
                 }
-                let answer = client.ask(Method::POST, "/admin/identities", Some(&entry)).await?;
+                let answer = client.json_request(Method::POST, "/admin/identities", Some(&entry)).await?;
                 client.print(&answer, &line(&answer));
             }
             Action::Remove { name } => {
-                client.ask(Method::DELETE, &format!("/admin/identities/{}", segment(&name)), None).await?;
+                client
+                    .json_request(Method::DELETE, &format!("/admin/identities/{}", path_segment(&name)), None)
+                    .await?;
                 client.print(&json!({"removed": name}), &format!("removed {name}"));
             }
             Action::Token { name, resource, federated } => {
-                let path = format!("/admin/identities/{}/token", segment(&name));
+                let path = format!("/admin/identities/{}/token", path_segment(&name));
                 let mut asked = json!({"federated": federated});
                 if let Some(resource) = resource {
                     asked["resource"] = resource.into();
                 }
-                let answer = client.ask(Method::POST, &path, Some(&asked)).await?;
+                let answer = client.json_request(Method::POST, &path, Some(&asked)).await?;
                 client.print(&answer, answer["access_token"].as_str().unwrap_or_default());
             }
         }

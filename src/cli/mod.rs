@@ -85,7 +85,7 @@ impl Failure {
     }
 
     /// Tells the failure on stderr in one line.
-    pub fn tell(&self) -> ExitCode {
+    pub fn report(&self) -> ExitCode {
         eprintln!("keyhaven: {}", self.message.replace('\n', " "));
         ExitCode::from(self.status)
     }
@@ -101,7 +101,7 @@ impl Cli {
     /// Does what the command line asks.
     ///
     /// # Errors
-    /// What went wrong, for [`Failure::tell`].
+    /// What went wrong, for [`Failure::report`].
     pub fn execute(self) -> Result<ExitCode, Failure> {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(workers()).enable_all().build().map_err(Failure::failed)?;

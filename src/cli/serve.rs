@@ -9,10 +9,10 @@ use std::time::Duration;
 use clap::Args;
 use rustix::process::{Pid, test_kill_process};
 
-use super::server_args::{Defaults, Server};
+use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
 use super::{Failure, file_limit};
-use crate::app::{self, Listen, Ready, Running};
+use crate::app::{self, Listen, ReadyFile, Running};
 
 /// The port of the vaults when none is said.
 const PORT: u16 = 8443;
@@ -21,7 +21,7 @@ pub(super) const IDENTITY_PORT: u16 = 8080;
 /// The port of the admin API when none is said.
 pub(super) const ADMIN_PORT: u16 = 8081;
 /// How long a server that is there may take to be connected to.
-const SOON: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The ready file that every server with a data directory keeps there while it runs.
 pub(super) const READY_FILE: &str = "ready.json";
 
@@ -29,13 +29,18 @@ pub(super) const READY_FILE: &str = "ready.json";
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let defaults =
-            Defaults { ephemeral: false, listen: listen(), create_vaults: false, log_level: "info", tenant: None };
+        let defaults = ServerDefaults {
+            ephemeral: false,
+            listen: default_addresses(),
+            create_vaults: false,
+            log_level: "info",
+            tenant: None,
+        };
         self.server.log(defaults.log_level)?;
         file_limit::raise_limit();
         let mut signals = StopSignals::listen()?;
@@ -61,20 +66,20 @@ impl Serve {
         }
         let mut stdout = std::io::stdout().lock();
         // Nobody may be reading; the server is up all the same.
-        let _ = stdout.write_all(running.ready.lines().as_bytes()).and_then(|()| stdout.flush());
+        let _ = stdout.write_all(running.ready.summary().as_bytes()).and_then(|()| stdout.flush());
         Ok(files)
     }
 }
 
-fn listen() -> Listen {
+fn default_addresses() -> Listen {
     let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
     Listen { vaults: loopback(PORT), identity: loopback(IDENTITY_PORT), admin: Some(loopback(ADMIN_PORT)), proxy: None }
 }
 
 /// Writes a ready file, or says which could not be written. That of another server which runs is left alone: a variable
 /// that is still set would take it away from everybody who looks for that server.
-pub(super) fn write_ready(ready: &Ready, path: &Path) -> Result<(), Failure> {
-    if let Some(other) = another(path, ready) {
+pub(super) fn write_ready(ready: &ReadyFile, path: &Path) -> Result<(), Failure> {
+    if let Some(other) = other_live_server(path, ready) {
         let why = "it is the ready file of a server that runs";
         let hint = "give another --ready-file, or unset KEYHAVEN_READY_FILE";
         return Err(Failure::failed(format!("{}: {why} (process {}); {hint}", path.display(), other.pid)));
@@ -91,33 +96,33 @@ pub(super) fn write_ready(ready: &Ready, path: &Path) -> Result<(), Failure> {
 }
 
 /// Whether `path` is the ready file of another server that runs.
-pub(super) fn is_anothers(path: &Path, ready: &Ready) -> bool {
-    another(path, ready).is_some()
+pub(super) fn belongs_to_other_server(path: &Path, ready: &ReadyFile) -> bool {
+    other_live_server(path, ready).is_some()
 }
 
-fn another(path: &Path, ready: &Ready) -> Option<Ready> {
+fn other_live_server(path: &Path, ready: &ReadyFile) -> Option<ReadyFile> {
     // Who answers at an address that is ours is no other.
-    kept(path).filter(|other| other.pid != ready.pid && other.identity != ready.identity && runs(other))
+    read_ready(path).filter(|other| other.pid != ready.pid && other.identity != ready.identity && is_live(other))
 }
 
 /// Removes the ready file that this process has written.
 pub(super) fn remove_ready(path: &Path) {
-    if kept(path).is_some_and(|ready| ready.pid == std::process::id()) {
+    if read_ready(path).is_some_and(|ready| ready.pid == std::process::id()) {
         let _ = std::fs::remove_file(path);
     }
 }
 
 /// What a ready file says, if it is one. Something else than a file might never be read to its end.
-fn kept(path: &Path) -> Option<Ready> {
+fn read_ready(path: &Path) -> Option<ReadyFile> {
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 /// Whether the server that a ready file tells of is there: a process of its number is, and somebody answers at its
 /// address. One that was killed leaves its file behind, and its number may be another's.
-pub(super) fn runs(ready: &Ready) -> bool {
+pub(super) fn is_live(ready: &ReadyFile) -> bool {
     let process = i32::try_from(ready.pid).ok().and_then(Pid::from_raw);
     let address = ready.identity.parse::<SocketAddr>().ok();
     process.is_some_and(|process| test_kill_process(process).is_ok())
-        && address.is_some_and(|address| TcpStream::connect_timeout(&address, SOON).is_ok())
+        && address.is_some_and(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok())
 }

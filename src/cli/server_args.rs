@@ -24,7 +24,7 @@ use crate::tasks::ClockChoice;
 
 /// The options of a server. Each has an environment variable; the flag wins.
 #[derive(Debug, Args)]
-pub(super) struct Server {
+pub(super) struct ServerArgs {
     /// Configuration file (JSON): tenant, identities, vaults
     #[arg(long, value_name = "FILE", env = "KEYHAVEN_CONFIG")]
     config: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub(super) struct Server {
 
     /// How things are kept [default: redb; memory with --ephemeral]
     #[arg(long, value_name = "ENGINE", env = "KEYHAVEN_STORE")]
-    store: Option<Engine>,
+    store: Option<StoreEngine>,
 
     /// Address of the vaults (HTTPS) [default: 127.0.0.1:8443; a free port in `run`]
     #[arg(long, value_name = "ADDR", env = "KEYHAVEN_LISTEN", value_parser = address::parse)]
@@ -57,7 +57,7 @@ pub(super) struct Server {
     takeover: TakeoverArgs,
 
     /// The tenant's id, a GUID (domain names are answered anyway) [default: the configuration's; in `run` AZURE_TENANT_ID]
-    #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT", value_parser = tenant)]
+    #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT", value_parser = parse_tenant)]
     tenant: Option<Uuid>,
 
     /// Directory of the local CA [default: DATA/certs; made for this start alone with --ephemeral]
@@ -80,7 +80,7 @@ pub(super) struct Server {
 
     /// The clock that vaults live by: real, virtual (goes on from where it stood) or virtual=RFC3339; only a virtual one
     /// can be moved (`keyhaven clock`)
-    #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = clock)]
+    #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = parse_clock)]
     clock: ClockChoice,
 
     /// Only identities exist that the configuration or the admin API names; without it, a server with a takeover proxy makes
@@ -90,7 +90,7 @@ pub(super) struct Server {
 
     /// Form of the log on stderr
     #[arg(long, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
-    log: LogForm,
+    log: LogFormat,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as keyhaven=debug [default: info; warn in `run`]
     #[arg(long, value_name = "LEVEL", env = "KEYHAVEN_LOG_LEVEL")]
@@ -99,7 +99,7 @@ pub(super) struct Server {
 
 /// The engines that keep things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
+enum StoreEngine {
     /// An embedded database: what was acknowledged survives a crash
     Redb,
     /// Another embedded database, all of it in memory too (docs/stores.md)
@@ -111,7 +111,7 @@ enum Engine {
 
 /// The forms of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogForm {
+enum LogFormat {
     /// Lines for people
     Text,
     /// One JSON object a line
@@ -119,7 +119,7 @@ enum LogForm {
 }
 
 /// What a sub-command uses when nothing is said.
-pub(super) struct Defaults {
+pub(super) struct ServerDefaults {
     /// Whether nothing is kept.
     pub(super) ephemeral: bool,
     /// Where to listen.
@@ -132,11 +132,11 @@ pub(super) struct Defaults {
     pub(super) tenant: Option<Uuid>,
 }
 
-impl Server {
+impl ServerArgs {
     /// The options to start with.
-    pub(super) fn options(&self, defaults: &Defaults) -> Result<Options, Failure> {
+    pub(super) fn options(&self, defaults: &ServerDefaults) -> Result<Options, Failure> {
         let admin_key = admin_key()?;
-        let listen = self.addresses(defaults.listen)?;
+        let listen = self.listen_addresses(defaults.listen)?;
         if listen.admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_key.is_none() {
             let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
             return Err(Failure::usage(why));
@@ -155,7 +155,7 @@ impl Server {
             backup_key: backup_key()?,
             takeover,
             strict: self.strict,
-            identity_header: set("KEYHAVEN_IDENTITY_HEADER"),
+            identity_header: secret_from_env("KEYHAVEN_IDENTITY_HEADER"),
             ..Options::default()
         })
     }
@@ -163,15 +163,15 @@ impl Server {
     /// Sets up the log on stderr.
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
-        let filter = log_filter(level).map(without_urls).ok_or_else(|| {
+        let filter = parse_log_filter(level).map(cap_http_client).ok_or_else(|| {
             let why = "use off, error, warn, info, debug or trace, for a part alone as in info,hyper=debug";
             Failure::usage(format!("--log-level {level}: {why}"))
         })?;
         let colours = std::io::stderr().is_terminal();
         let log = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
         let log = match self.log {
-            LogForm::Text => log.with_target(false).boxed(),
-            LogForm::Json => log.json().boxed(),
+            LogFormat::Text => log.with_target(false).boxed(),
+            LogFormat::Json => log.json().boxed(),
         };
         tracing_subscriber::registry().with(filter).with(log).try_init().map_err(Failure::failed)
     }
@@ -182,26 +182,26 @@ impl Server {
     }
 
     fn storage(&self, ephemeral: bool) -> Result<Storage, Failure> {
-        let nothing_kept = self.ephemeral || (ephemeral && self.data.is_none());
-        match (nothing_kept, self.store) {
-            (true, Some(Engine::Redb)) => {
+        let in_memory = self.ephemeral || (ephemeral && self.data.is_none());
+        match (in_memory, self.store) {
+            (true, Some(StoreEngine::Redb)) => {
                 let why = "--store redb keeps things in a directory: give --data DIR and leave out --ephemeral";
                 Err(Failure::usage(why))
             }
             #[cfg(feature = "sled")]
-            (true, Some(Engine::Sled)) => {
+            (true, Some(StoreEngine::Sled)) => {
                 let why = "--store sled keeps things in a directory: give --data DIR and leave out --ephemeral";
                 Err(Failure::usage(why))
             }
             #[cfg(feature = "sled")]
-            (false, Some(Engine::Sled)) => Ok(Storage::Sled(data_dir(self.data.as_deref())?)),
+            (false, Some(StoreEngine::Sled)) => Ok(Storage::Sled(data_dir(self.data.as_deref())?)),
             (true, _) => Ok(Storage::Memory),
-            (false, Some(Engine::Memory)) => Ok(Storage::MemoryIn(data_dir(self.data.as_deref())?)),
+            (false, Some(StoreEngine::Memory)) => Ok(Storage::MemoryIn(data_dir(self.data.as_deref())?)),
             (false, _) => Ok(Storage::Redb(data_dir(self.data.as_deref())?)),
         }
     }
 
-    fn addresses(&self, defaults: Listen) -> Result<Listen, Failure> {
+    fn listen_addresses(&self, defaults: Listen) -> Result<Listen, Failure> {
         let wrong = |text: &str, why| Failure::usage(format!("--admin-listen {text}: {why}"));
         let admin = match &self.admin_listen {
             Some(text) => address::parse_or_off(text).map_err(|why| wrong(text, why))?,
@@ -216,13 +216,13 @@ impl Server {
     }
 
     /// The configuration's tenant wins; one that was asked for must not differ from it, the environment's may.
-    fn configuration(&self, found: Option<Uuid>) -> Result<Config, Failure> {
-        let wanted = self.tenant.or(found);
+    fn configuration(&self, from_environment: Option<Uuid>) -> Result<Config, Failure> {
+        let wanted = self.tenant.or(from_environment);
         let Some(path) = &self.config else { return Ok(wanted.map_or_else(Config::default, Config::of_tenant)) };
         let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| wrong(&error))?;
         let config = Config::parse_with(&text, wanted).map_err(|error| wrong(&error))?;
-        match (self.tenant, found) {
+        match (self.tenant, from_environment) {
             (Some(asked), _) if asked != config.tenant => {
                 let why = format!("tenantId is {}, --tenant {asked}: give one of them", config.tenant);
                 return Err(wrong(&why));
@@ -249,18 +249,18 @@ pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// A tenant's id.
-fn tenant(text: &str) -> Result<Uuid, String> {
+fn parse_tenant(text: &str) -> Result<Uuid, String> {
     Uuid::parse_str(text).map_err(|_| "not a GUID; the tenant answers to every domain name anyway".to_owned())
 }
 
 /// A secret that the environment names.
-fn set(name: &str) -> Option<Zeroizing<String>> {
+fn secret_from_env(name: &str) -> Option<Zeroizing<String>> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
 }
 
 /// The key of the admin API, when the environment has one.
 fn admin_key() -> Result<Option<AdminKey>, Failure> {
-    let parsed = set("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
+    let parsed = secret_from_env("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
     parsed.map_err(|why| Failure::usage(format!("KEYHAVEN_ADMIN_KEY cannot be used: {why}")))
 }
 
@@ -279,7 +279,7 @@ fn backup_key() -> Result<Option<BackupKey>, Failure> {
 }
 
 /// `real`, `virtual` or `virtual=RFC3339`.
-fn clock(text: &str) -> Result<ClockChoice, String> {
+fn parse_clock(text: &str) -> Result<ClockChoice, String> {
     let start = match text.split_once('=') {
         None if text == "real" => return Ok(ClockChoice::Real),
         None if text == "virtual" => None,
@@ -290,7 +290,7 @@ fn clock(text: &str) -> Result<ClockChoice, String> {
 }
 
 /// What is logged without what the HTTP client traces: whole URLs, of which webhooks' hold codes.
-fn without_urls(filter: Targets) -> Targets {
+fn cap_http_client(filter: Targets) -> Targets {
     let is_clients = |target: &str| target.starts_with("ureq");
     let named = filter.iter().filter(|(target, level)| is_clients(target) && *level > LevelFilter::DEBUG);
     let mut capped: Vec<_> = named.map(|(target, _)| (target.to_owned(), LevelFilter::DEBUG)).collect();
@@ -299,7 +299,7 @@ fn without_urls(filter: Targets) -> Targets {
 }
 
 /// What is logged: a level, and levels for parts. A word that is no level would be taken for the name of a part.
-fn log_filter(text: &str) -> Option<Targets> {
+fn parse_log_filter(text: &str) -> Option<Targets> {
     let is_level =
         |part: &str| part.rsplit('=').next().is_some_and(|level| level.trim().parse::<LevelFilter>().is_ok());
     text.split(',').all(is_level).then(|| text.parse().ok()).flatten()
@@ -312,12 +312,12 @@ mod tests {
     #[test]
     fn no_level_shows_whole_urls() {
         for text in ["trace", "info,ureq=trace", "ureq::run=trace", "warn,ureq_proto=trace,ureq=debug"] {
-            let filter = without_urls(log_filter(text).unwrap());
+            let filter = cap_http_client(parse_log_filter(text).unwrap());
             for target in ["ureq", "ureq::run", "ureq_proto::util"] {
                 assert!(!filter.would_enable(target, &Level::TRACE), "{text} {target}");
             }
         }
-        assert!(without_urls(log_filter("trace").unwrap()).would_enable("keyhaven", &Level::TRACE));
-        assert!(!without_urls(log_filter("info").unwrap()).would_enable("ureq", &Level::DEBUG));
+        assert!(cap_http_client(parse_log_filter("trace").unwrap()).would_enable("keyhaven", &Level::TRACE));
+        assert!(!cap_http_client(parse_log_filter("info").unwrap()).would_enable("ureq", &Level::DEBUG));
     }
 }

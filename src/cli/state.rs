@@ -8,7 +8,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::Failure;
-use super::client::Client;
+use super::client::AdminClient;
 use crate::files;
 
 /// Put everything back to what the server's configuration says.
@@ -17,7 +17,7 @@ use crate::files;
 #[derive(Debug, Args)]
 pub(super) struct Reset {
     #[command(flatten)]
-    client: Client,
+    client: AdminClient,
 }
 
 /// Save everything a server keeps as one file, or load it again.
@@ -30,7 +30,7 @@ pub(super) struct Snapshot {
     action: Action,
 
     #[command(flatten)]
-    client: Client,
+    client: AdminClient,
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +49,7 @@ enum Action {
 
 impl Reset {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        self.client.ask(Method::POST, "/admin/reset", None).await?;
+        self.client.json_request(Method::POST, "/admin/reset", None).await?;
         self.client.print(&json!({"reset": true}), "everything is as the configuration says");
         Ok(ExitCode::SUCCESS)
     }
@@ -59,7 +59,7 @@ impl Snapshot {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         match self.action {
             Action::Save { ref file } => {
-                let bytes = self.client.bytes(Method::GET, "/admin/snapshot", vec![]).await?;
+                let bytes = self.client.request(Method::GET, "/admin/snapshot", vec![]).await?;
                 files::write(file, &bytes, files::PRIVATE)
                     .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
                 let line = format!("saved {} ({} bytes)", file.display(), bytes.len());
@@ -68,7 +68,7 @@ impl Snapshot {
             Action::Load { ref file } => {
                 let wrong = |error| Failure::failed(format!("{}: {error}", file.display()));
                 let bytes = std::fs::read(file).map_err(wrong)?;
-                self.client.bytes(Method::PUT, "/admin/snapshot", bytes).await?;
+                self.client.request(Method::PUT, "/admin/snapshot", bytes).await?;
                 self.client.print(&json!({"loaded": file}), &format!("loaded {}", file.display()));
             }
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::{Failure, address, environment};
-use crate::app::{self, Former, Part, Takeover};
+use crate::app::{self, CloudService, Former, Takeover};
 
 /// What the proxy does.
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(super) struct TakeoverArgs {
 
     /// What the proxy takes over: vault, entra (sign-in, with the metadata address), arm [default: all of them]
     #[arg(long, value_name = "PARTS", env = "KEYHAVEN_TAKEOVER", value_delimiter = ',')]
-    takeover: Vec<Part>,
+    takeover: Vec<CloudService>,
 
     /// Let nothing out: the proxy refuses every name that is not taken over
     #[arg(long, env = "KEYHAVEN_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
@@ -44,7 +44,7 @@ impl TakeoverArgs {
     /// What a proxy that is there does.
     pub(super) fn options(&self, has_proxy: bool) -> Result<Takeover, Failure> {
         if !has_proxy {
-            return self.unused().map_or(Ok(Takeover::default()), |flag| {
+            return self.flag_without_proxy().map_or(Ok(Takeover::default()), |flag| {
                 Err(Failure::usage(format!("{flag} is of the takeover's proxy, which is off: give --proxy-listen too")))
             });
         }
@@ -52,14 +52,14 @@ impl TakeoverArgs {
             return Err(Failure::usage("--offline lets nothing out, --pass does: give one of them"));
         }
         let own = environment::current();
-        let former = if self.offline { Former::default() } else { Former::of(&own).map_err(Failure::usage)? };
-        let authorities = app::authorities_in(&own);
-        let takeover = Takeover { offline: self.offline, former, authorities, ..Takeover::default() };
-        let parts = if self.takeover.is_empty() { takeover.parts.clone() } else { self.takeover.clone() };
-        Takeover { parts, ..takeover }.passing(&self.pass).map_err(|why| Failure::usage(format!("--pass {why}")))
+        let parent_proxy = if self.offline { Former::default() } else { Former::of(&own).map_err(Failure::usage)? };
+        let ca_files = app::ca_files_in(&own);
+        let takeover = Takeover { offline: self.offline, parent_proxy, ca_files, ..Takeover::default() };
+        let services = if self.takeover.is_empty() { takeover.services.clone() } else { self.takeover.clone() };
+        Takeover { services, ..takeover }.allowing(&self.pass).map_err(|why| Failure::usage(format!("--pass {why}")))
     }
 
-    fn unused(&self) -> Option<&'static str> {
+    fn flag_without_proxy(&self) -> Option<&'static str> {
         let given =
             [(!self.takeover.is_empty(), "--takeover"), (self.offline, "--offline"), (!self.pass.is_empty(), "--pass")];
         given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)

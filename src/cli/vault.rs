@@ -9,7 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::Client;
+use super::client::AdminClient;
 
 /// Show, make, copy or delete vaults of a running server.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct Vault {
     action: Action,
 
     #[command(flatten)]
-    client: Client,
+    client: AdminClient,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,11 +54,12 @@ impl Vault {
             Action::Create { name, from } => self.create(name, from.as_deref()).await?,
             Action::Copy { source, target } => {
                 let entry = json!({"copyOf": source});
-                let answer = self.client.ask(Method::PUT, &format!("/admin/vaults/{target}"), Some(&entry)).await?;
+                let answer =
+                    self.client.json_request(Method::PUT, &format!("/admin/vaults/{target}"), Some(&entry)).await?;
                 self.client.print(&answer, &line(&answer));
             }
             Action::Delete { name } => {
-                self.client.ask(Method::DELETE, &format!("/admin/vaults/{name}"), None).await?;
+                self.client.json_request(Method::DELETE, &format!("/admin/vaults/{name}"), None).await?;
                 self.client.print(&json!({"deleted": name}), &format!("deleted {name}"));
             }
         }
@@ -66,29 +67,30 @@ impl Vault {
     }
 
     async fn list(&self) -> Result<(), Failure> {
-        let answer = self.client.ask(Method::GET, "/admin/vaults", None).await?;
+        let answer = self.client.json_request(Method::GET, "/admin/vaults", None).await?;
         let lines: Vec<_> = answer["vaults"].as_array().into_iter().flatten().map(line).collect();
         self.client.print(&answer, &lines.join("\n"));
         Ok(())
     }
 
     async fn create(&self, name: &str, from: Option<&Path>) -> Result<(), Failure> {
-        let all = self.client.ask(Method::GET, "/admin/vaults", None).await?;
-        let taken = all["vaults"].as_array().into_iter().flatten().any(|vault| same(vault["name"].as_str(), name));
-        if taken {
+        let all = self.client.json_request(Method::GET, "/admin/vaults", None).await?;
+        let exists =
+            all["vaults"].as_array().into_iter().flatten().any(|vault| same_name(vault["name"].as_str(), name));
+        if exists {
             return Err(Failure::failed(format!("there is a vault '{name}' already")));
         }
         let entry = match from {
-            Some(file) => read(file)?,
-            None => self.like_the_default().await?,
+            Some(file) => read_json(file)?,
+            None => self.default_entry().await?,
         };
-        let answer = self.client.ask(Method::PUT, &format!("/admin/vaults/{name}"), Some(&entry)).await?;
+        let answer = self.client.json_request(Method::PUT, &format!("/admin/vaults/{name}"), Some(&entry)).await?;
         self.client.print(&answer, &line(&answer));
         Ok(())
     }
 
-    async fn like_the_default(&self) -> Result<Value, Failure> {
-        let all = self.client.ask(Method::GET, "/admin/identities", None).await?;
+    async fn default_entry(&self) -> Result<Value, Failure> {
+        let all = self.client.json_request(Method::GET, "/admin/identities", None).await?;
         let everything = ["all", "purge"];
         let permissions = json!({"keys": everything, "secrets": everything, "certificates": everything});
         let policies: Vec<_> = all["identities"].as_array().into_iter().flatten().take(1).collect();
@@ -100,11 +102,11 @@ impl Vault {
     }
 }
 
-fn same(one: Option<&str>, other: &str) -> bool {
+fn same_name(one: Option<&str>, other: &str) -> bool {
     one.is_some_and(|one| one.eq_ignore_ascii_case(other))
 }
 
-fn read(file: &Path) -> Result<Value, Failure> {
+fn read_json(file: &Path) -> Result<Value, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", file.display()));
     let mut text = String::new();
     if file == Path::new("-") {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::file::{ConfigError, read, wrong};
-use super::identity::{FileIdentity, Files};
+use super::file::{ConfigError, invalid, read};
+use super::identity::{CertificateFiles, FileIdentity};
 use super::vault::FileVault;
 use crate::directory::{IdentityRecord, Tenant};
 use crate::vault::{InitialVault, Vault, VaultName};
@@ -16,7 +16,7 @@ use crate::vault::{InitialVault, Vault, VaultName};
 /// The first thing that is wrong, with its path.
 pub fn vault(
     name: &VaultName,
-    there: Option<&Vault>,
+    existing: Option<&Vault>,
     given: &[u8],
     tenant: Uuid,
     identities: &[IdentityRecord],
@@ -24,15 +24,15 @@ pub fn vault(
     let given: Map<String, Value> = if given.trim_ascii().is_empty() { Map::new() } else { read(given)? };
     let named = given.get("name").and_then(Value::as_str);
     if named.is_some_and(|named| !named.eq_ignore_ascii_case(name.as_str())) {
-        return Err(wrong("name", format!("must be '{name}', as in the path")));
+        return Err(invalid("name", format!("must be '{name}', as in the path")));
     }
-    let mut whole = match there {
-        Some(vault) => shown(vault),
+    let mut members = match existing {
+        Some(vault) => of_vault(vault),
         None => Map::new(),
     };
-    whole.insert("name".to_owned(), name.as_str().into());
-    whole.extend(given);
-    let bytes = zeroize::Zeroizing::new(Value::Object(whole).to_string());
+    members.insert("name".to_owned(), name.as_str().into());
+    members.extend(given);
+    let bytes = zeroize::Zeroizing::new(Value::Object(members).to_string());
     let entry: FileVault = read(bytes.as_bytes())?;
     entry.initial("", tenant, identities)
 }
@@ -49,13 +49,13 @@ pub fn copy(
     tenant: Uuid,
     identities: &[IdentityRecord],
 ) -> Result<InitialVault, ConfigError> {
-    let mut like = source.clone();
-    like.aliases.clear();
-    vault(name, Some(&like), given, tenant, identities)
+    let mut template = source.clone();
+    template.aliases.clear();
+    vault(name, Some(&template), given, tenant, identities)
 }
 
 /// A vault as an entry of the file's `vaults`, without what it holds.
-pub fn shown(vault: &Vault) -> Map<String, Value> {
+pub fn of_vault(vault: &Vault) -> Map<String, Value> {
     let entry = json!({
         "name": vault.name,
         "aliases": vault.aliases,
@@ -78,5 +78,5 @@ pub fn shown(vault: &Vault) -> Map<String, Value> {
 /// The first thing that is wrong, with its path.
 pub fn identity(given: &[u8], tenant: Tenant, order: usize) -> Result<IdentityRecord, ConfigError> {
     let entry: FileIdentity = read(given)?;
-    entry.record("", tenant, order, Files::Refused)
+    entry.record("", tenant, order, CertificateFiles::Reject)
 }

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::file::{ConfigError, wrong};
+use super::file::{ConfigError, invalid};
 use crate::events::{EventType, Schema, Webhook};
 
 /// The most webhooks: each has deliveries under way that occupy threads.
-const MOST: usize = 16;
+const MAX_WEBHOOKS: usize = 16;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,13 +31,13 @@ impl FileEvents {
             let path = format!("events.webhooks[{index}]");
             let webhook = webhook.webhook(&path)?;
             if known.iter().any(|other| other.id() == webhook.id()) {
-                return Err(wrong(path, "there are two webhooks of this 'url' and 'schema': join their 'types'"));
+                return Err(invalid(path, "there are two webhooks of this 'url' and 'schema': join their 'types'"));
             }
             known.push(webhook);
         }
         match known.len() {
-            0..=MOST => Ok(known),
-            _ => Err(wrong("events.webhooks", format!("must be at most {MOST}"))),
+            0..=MAX_WEBHOOKS => Ok(known),
+            _ => Err(invalid("events.webhooks", format!("must be at most {MAX_WEBHOOKS}"))),
         }
     }
 }
@@ -46,18 +46,18 @@ impl FileWebhook {
     fn webhook(&self, path: &str) -> Result<Webhook, ConfigError> {
         let schema = self.schema.as_deref().unwrap_or(Schema::default().as_str());
         let schema = Schema::parse(schema);
-        let schema = schema.ok_or_else(|| wrong(format!("{path}.schema"), "must be eventgrid or cloudevents"))?;
+        let schema = schema.ok_or_else(|| invalid(format!("{path}.schema"), "must be eventgrid or cloudevents"))?;
         let kind = |(index, text): (usize, &String)| {
-            let unknown = || wrong(format!("{path}.types[{index}]"), format!("must be one of {}", known()));
+            let unknown = || invalid(format!("{path}.types[{index}]"), format!("must be one of {}", known_types()));
             EventType::parse(text).ok_or_else(unknown)
         };
         let types = self.types.iter().enumerate().map(kind).collect::<Result<_, _>>()?;
         // What is wrong is said without the URL: it may hold a code.
-        Webhook::new(&self.url, schema, types).map_err(|why| wrong(format!("{path}.url"), why))
+        Webhook::new(&self.url, schema, types).map_err(|why| invalid(format!("{path}.url"), why))
     }
 }
 
-fn known() -> String {
+fn known_types() -> String {
     EventType::ALL.map(EventType::as_str).join(", ")
 }
 

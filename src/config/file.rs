@@ -34,7 +34,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Something wrong at `path`; the path of an entry that stands alone begins with its member.
-pub(super) fn wrong(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
+pub(super) fn invalid(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
     ConfigError { path: path.into().trim_start_matches('.').to_owned(), why: why.into() }
 }
 
@@ -113,8 +113,8 @@ struct FileLimits {
 }
 
 impl File {
-    fn config(self, asked: Option<Uuid>) -> Result<Config, ConfigError> {
-        let tenant = self.tenant_id.or(asked).unwrap_or(TENANT);
+    fn config(self, default_tenant: Option<Uuid>) -> Result<Config, ConfigError> {
+        let tenant = self.tenant_id.or(default_tenant).unwrap_or(TENANT);
         let subscription = self.subscription_id.unwrap_or(SUBSCRIPTION);
         let identities = match self.identities {
             Some(given) => identities(given, Tenant { id: tenant, subscription })?,
@@ -136,7 +136,8 @@ impl File {
 pub(super) fn hosts(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
     let host = |text: &String| Authority::parse(text).filter(|host| host.port().is_none() && host.address().is_none());
     let parse = |(index, text)| {
-        let host = host(text).ok_or_else(|| wrong(format!("{path}[{index}]"), "must be a host name without a port"))?;
+        let host =
+            host(text).ok_or_else(|| invalid(format!("{path}[{index}]"), "must be a host name without a port"))?;
         Ok(host.host().to_owned())
     };
     given.iter().enumerate().map(parse).collect()
@@ -183,7 +184,7 @@ impl FileLimits {
             ("tunnelIdleSeconds", limits.tunnel_idle.as_secs(), 1, 86_400),
         ] {
             if !(least..=most).contains(&value) {
-                return Err(wrong(format!("limits.{name}"), format!("must be {least} to {most}")));
+                return Err(invalid(format!("limits.{name}"), format!("must be {least} to {most}")));
             }
         }
         Ok(limits)

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::file::{ConfigError, wrong};
+use super::file::{ConfigError, invalid};
 use super::{derived, derived_client_id};
 use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityRecord, Tenant};
 
 /// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
-const LONGEST_NAME: usize = 128;
+const MAX_NAME_BYTES: usize = 128;
 /// The most groups, certificates and federated issuers, each, of one identity.
-const MOST: usize = 20;
+const MAX_ENTRIES: usize = 20;
 /// The mark of a certificate that is given as it is.
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
@@ -47,11 +47,11 @@ struct FileFederation {
 
 /// Where certificates may be: in files too, or only where they are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Files {
+pub(super) enum CertificateFiles {
     /// A path is read.
-    Read,
+    Allow,
     /// A path is refused: who asks from elsewhere must not make the server read its files.
-    Refused,
+    Reject,
 }
 
 /// The identities of a configuration.
@@ -59,14 +59,14 @@ pub(super) fn identities(given: Vec<FileIdentity>, tenant: Tenant) -> Result<Vec
     let mut known: Vec<IdentityRecord> = Vec::new();
     for (order, identity) in given.into_iter().enumerate() {
         let path = format!("identities[{order}]");
-        let identity = identity.record(&path, tenant, order, Files::Read)?;
+        let identity = identity.record(&path, tenant, order, CertificateFiles::Allow)?;
         let twin = known.iter().find(|other| {
             other.name == identity.name
                 || other.client_id == identity.client_id
                 || other.object_id == identity.object_id
         });
         if let Some(twin) = twin {
-            return Err(wrong(path, format!("shares its name or an id with the identity '{}'", twin.name)));
+            return Err(invalid(path, format!("shares its name or an id with the identity '{}'", twin.name)));
         }
         known.push(identity);
     }
@@ -79,12 +79,12 @@ impl FileIdentity {
         path: &str,
         tenant: Tenant,
         order: usize,
-        files: Files,
+        files: CertificateFiles,
     ) -> Result<IdentityRecord, ConfigError> {
         self.check(path)?;
         let name = self.name;
         let certificate = |(index, text): (usize, &String)| {
-            certificate(text, files).map_err(|why| wrong(format!("{path}.certificates[{index}]"), why))
+            certificate(text, files).map_err(|why| invalid(format!("{path}.certificates[{index}]"), why))
         };
         Ok(IdentityRecord {
             client_id: self.client_id.unwrap_or_else(|| derived_client_id(tenant.id, &name)),
@@ -94,7 +94,7 @@ impl FileIdentity {
             client_secret: self.client_secret.map(ClientSecret::new),
             groups: self.groups,
             certificates: self.certificates.iter().enumerate().map(certificate).collect::<Result<_, _>>()?,
-            federated: self.federated.into_iter().map(FileFederation::agreed).collect(),
+            federated: self.federated.into_iter().map(FileFederation::federation).collect(),
             auto_created: false,
             name,
             order,
@@ -103,38 +103,43 @@ impl FileIdentity {
 
     fn check(&self, path: &str) -> Result<(), ConfigError> {
         if self.name.is_empty() || self.name.chars().any(char::is_whitespace) {
-            return Err(wrong(format!("{path}.name"), "must not be empty or hold blanks"));
+            return Err(invalid(format!("{path}.name"), "must not be empty or hold blanks"));
         }
-        if self.name.len() > LONGEST_NAME {
-            return Err(wrong(format!("{path}.name"), format!("must be at most {LONGEST_NAME} bytes")));
+        if self.name.len() > MAX_NAME_BYTES {
+            return Err(invalid(format!("{path}.name"), format!("must be at most {MAX_NAME_BYTES} bytes")));
         }
         if self.client_secret.as_ref().is_some_and(String::is_empty) {
-            return Err(wrong(format!("{path}.clientSecret"), "must not be empty"));
+            return Err(invalid(format!("{path}.clientSecret"), "must not be empty"));
         }
         let counts = [self.groups.len(), self.certificates.len(), self.federated.len()];
         for (member, count) in ["groups", "certificates", "federated"].into_iter().zip(counts) {
-            if count > MOST {
-                return Err(wrong(format!("{path}.{member}"), format!("must have at most {MOST} entries")));
+            if count > MAX_ENTRIES {
+                return Err(invalid(format!("{path}.{member}"), format!("must have at most {MAX_ENTRIES} entries")));
             }
         }
         let insecure = self.federated.iter().position(|entry| !entry.issuer.starts_with("https://"));
-        insecure.map_or(Ok(()), |index| Err(wrong(format!("{path}.federated[{index}].issuer"), "must be an https URL")))
+        insecure
+            .map_or(Ok(()), |index| Err(invalid(format!("{path}.federated[{index}].issuer"), "must be an https URL")))
     }
 }
 
 impl FileFederation {
-    fn agreed(self) -> FederatedCredential {
+    fn federation(self) -> FederatedCredential {
         let audience = self.audience.unwrap_or_else(|| EXCHANGE_AUDIENCE.to_owned());
         FederatedCredential { issuer: self.issuer, subject: self.subject, audience }
     }
 }
 
 /// The certificate (DER in base64) that `text` is as PEM, or that the file of this name holds.
-fn certificate(text: &str, files: Files) -> Result<String, String> {
+fn certificate(text: &str, files: CertificateFiles) -> Result<String, String> {
     let pem = match (text.trim_start().starts_with(PEM), files) {
         (true, _) => text.to_owned(),
-        (false, Files::Read) => std::fs::read_to_string(Path::new(text)).map_err(|error| format!("{text}: {error}"))?,
-        (false, Files::Refused) => return Err("must be a certificate as PEM text, not the name of a file".to_owned()),
+        (false, CertificateFiles::Allow) => {
+            std::fs::read_to_string(Path::new(text)).map_err(|error| format!("{text}: {error}"))?
+        }
+        (false, CertificateFiles::Reject) => {
+            return Err("must be a certificate as PEM text, not the name of a file".to_owned());
+        }
     };
     let blocks = pem::parse_many(pem).map_err(|error| format!("is no PEM: {error}"))?;
     let block = blocks.iter().find(|block| block.tag() == "CERTIFICATE").ok_or("holds no CERTIFICATE block")?;

@@ -77,16 +77,16 @@ impl Config {
         Self::parse_with(text, None)
     }
 
-    /// The configuration that the JSON `text` describes, of the tenant `asked` where it names none itself.
+    /// The configuration that the JSON `text` describes, of the tenant `default_tenant` where it names none itself.
     ///
     /// # Errors
     /// The first thing that is wrong, with its path.
-    pub fn parse_with(text: &str, asked: Option<Uuid>) -> Result<Self, ConfigError> {
-        file::parse(text, asked)
+    pub fn parse_with(text: &str, default_tenant: Option<Uuid>) -> Result<Self, ConfigError> {
+        file::parse(text, default_tenant)
     }
 
     /// What the tenant is called.
-    pub const fn about(&self) -> Tenant {
+    pub const fn tenant_ids(&self) -> Tenant {
         Tenant { id: self.tenant, subscription: self.subscription }
     }
 }

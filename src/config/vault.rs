@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::file::{ConfigError, hosts, wrong};
+use super::file::{ConfigError, hosts, invalid};
 use crate::access::{AccessPolicy, Permissions};
 use crate::clock::Period;
 use crate::directory::IdentityRecord;
@@ -88,18 +88,18 @@ pub(super) fn vaults(
     identities: &[IdentityRecord],
 ) -> Result<Vec<InitialVault>, ConfigError> {
     if given.is_empty() {
-        return Err(wrong("vaults", "at least one vault is needed"));
+        return Err(invalid("vaults", "at least one vault is needed"));
     }
     let mut known: Vec<InitialVault> = Vec::new();
     for (index, vault) in given.into_iter().enumerate() {
         let path = format!("vaults[{index}]");
         let vault = vault.initial(&path, tenant, identities)?;
         if known.iter().any(|other| other.name == vault.name) {
-            return Err(wrong(path, format!("there are two vaults called '{}'", vault.name)));
+            return Err(invalid(path, format!("there are two vaults called '{}'", vault.name)));
         }
         if let Some(alias) = vault.aliases.iter().find(|alias| known.iter().any(|other| other.aliases.contains(alias)))
         {
-            return Err(wrong(path, format!("the alias '{alias}' belongs to another vault")));
+            return Err(invalid(path, format!("the alias '{alias}' belongs to another vault")));
         }
         known.push(vault);
     }
@@ -114,13 +114,13 @@ impl FileVault {
         identities: &[IdentityRecord],
     ) -> Result<InitialVault, ConfigError> {
         let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
-        let name = VaultName::parse(&self.name).ok_or_else(|| wrong(format!("{path}.name"), rule))?;
+        let name = VaultName::parse(&self.name).ok_or_else(|| invalid(format!("{path}.name"), rule))?;
         let retention_days = self.soft_delete_retention_in_days.unwrap_or(90);
         if !(7..=90).contains(&retention_days) {
-            return Err(wrong(format!("{path}.softDeleteRetentionInDays"), "must be 7 to 90"));
+            return Err(invalid(format!("{path}.softDeleteRetentionInDays"), "must be 7 to 90"));
         }
         if self.enable_purge_protection && !self.enable_soft_delete {
-            return Err(wrong(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
+            return Err(invalid(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
         }
         Ok(InitialVault {
             name,
@@ -144,7 +144,7 @@ fn deletion_delay(path: &str, text: Option<&str>) -> Result<u32, ConfigError> {
     let Some(text) = text else { return Ok(0) };
     let seconds = text.parse::<Period>().ok().and_then(|period| period.seconds()).filter(|seconds| *seconds <= 86_400);
     let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
-    seconds.ok_or_else(|| wrong(format!("{path}.deletionDelay"), "must be whole seconds up to a day, such as PT5S"))
+    seconds.ok_or_else(|| invalid(format!("{path}.deletionDelay"), "must be whole seconds up to a day, such as PT5S"))
 }
 
 fn each<G, T>(
@@ -161,11 +161,11 @@ impl FilePolicy {
         let object_id = match (&self.identity, self.object_id) {
             (Some(name), None) => {
                 let known = identities.iter().find(|identity| identity.name == *name);
-                let why = || wrong(format!("{path}.identity"), format!("no identity is called '{name}'"));
+                let why = || invalid(format!("{path}.identity"), format!("no identity is called '{name}'"));
                 known.ok_or_else(why)?.object_id
             }
             (None, Some(object_id)) => object_id,
-            _ => return Err(wrong(path, "give either 'identity' or 'objectId'")),
+            _ => return Err(invalid(path, "give either 'identity' or 'objectId'")),
         };
         let FilePermissions { keys, secrets, certificates } = self.permissions;
         let permissions = Permissions::parse(&keys, &secrets, &certificates);
@@ -173,7 +173,7 @@ impl FilePolicy {
             tenant_id: self.tenant_id.unwrap_or(tenant),
             object_id,
             application_id: self.application_id,
-            permissions: permissions.map_err(|error| wrong(path, error.to_string()))?,
+            permissions: permissions.map_err(|error| invalid(path, error.to_string()))?,
         })
     }
 }
@@ -182,17 +182,17 @@ impl FileKey {
     fn initial(self, path: &str, sku: Sku) -> Result<InitialKey, ConfigError> {
         let kty = self.kty.as_deref().unwrap_or("RSA");
         let known = "must be RSA, RSA-HSM, EC, EC-HSM or oct-HSM";
-        let kty = KeyType::parse(kty).ok_or_else(|| wrong(format!("{path}.kty"), known))?;
+        let kty = KeyType::parse(kty).ok_or_else(|| invalid(format!("{path}.kty"), known))?;
         if kty.is_hsm() && sku == Sku::Standard {
-            return Err(wrong(format!("{path}.kty"), "HSM keys need a vault whose 'sku' is premium"));
+            return Err(invalid(format!("{path}.kty"), "HSM keys need a vault whose 'sku' is premium"));
         }
         let spec = KeySpec::new(kty, self.key_size, self.crv.as_deref(), None);
         let spec = spec.map_err(|fault| match fault {
-            SpecFault::Size { known, .. } => wrong(format!("{path}.key_size"), format!("must be one of {known:?}")),
+            SpecFault::Size { known, .. } => invalid(format!("{path}.key_size"), format!("must be one of {known:?}")),
             SpecFault::Curve => {
-                wrong(format!("{path}.crv"), "must be P-256, P-384, P-521 or P-256K, of the key's size")
+                invalid(format!("{path}.crv"), "must be P-256, P-384, P-521 or P-256K, of the key's size")
             }
-            SpecFault::Exponent => wrong(path, "has an impossible exponent"),
+            SpecFault::Exponent => invalid(path, "has an impossible exponent"),
         })?;
         Ok(InitialKey { name: object_name(path, &self.name)?, new: NewKey::of(kty), spec })
     }
@@ -201,10 +201,13 @@ impl FileKey {
 impl FileSecret {
     fn initial(self, path: &str) -> Result<InitialSecret, ConfigError> {
         if self.value.reveal().len() > MAX_VALUE {
-            return Err(wrong(format!("{path}.value"), format!("must be at most {MAX_VALUE} bytes")));
+            return Err(invalid(format!("{path}.value"), format!("must be at most {MAX_VALUE} bytes")));
         }
         if self.content_type.as_ref().is_some_and(|kind| kind.chars().count() > MAX_CONTENT_TYPE) {
-            return Err(wrong(format!("{path}.contentType"), format!("must be at most {MAX_CONTENT_TYPE} characters")));
+            return Err(invalid(
+                format!("{path}.contentType"),
+                format!("must be at most {MAX_CONTENT_TYPE} characters"),
+            ));
         }
         let name = object_name(path, &self.name)?;
         let attributes = GivenAttributes::default();
@@ -218,7 +221,7 @@ fn aliases(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
     let aliases = hosts(path, given)?;
     match aliases.iter().position(|alias| alias == "localhost" || alias.ends_with(".localhost")) {
         Some(index) => {
-            Err(wrong(format!("{path}[{index}]"), "must not be localhost or below it: those names are taken"))
+            Err(invalid(format!("{path}[{index}]"), "must not be localhost or below it: those names are taken"))
         }
         None => Ok(aliases),
     }
@@ -226,5 +229,5 @@ fn aliases(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
 
 fn object_name(path: &str, name: &str) -> Result<ObjectName, ConfigError> {
     let rule = "must be 1 to 127 letters, digits and hyphens";
-    ObjectName::parse(name).ok_or_else(|| wrong(format!("{path}.name"), rule))
+    ObjectName::parse(name).ok_or_else(|| invalid(format!("{path}.name"), rule))
 }

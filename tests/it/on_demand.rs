@@ -10,7 +10,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use keyhaven::app::{Options, Ready};
+use keyhaven::app::{Options, ReadyFile};
 use keyhaven::config::Config;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -154,7 +154,7 @@ async fn a_404_names_some_of_the_vaults_and_counts_the_rest() {
 /// are made on demand, else 404.
 async fn asked(ready: &Path) -> u16 {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let ready: Ready = loop {
+    let ready: ReadyFile = loop {
         match std::fs::read(ready) {
             Ok(text) => break serde_json::from_slice(&text).unwrap(),
             Err(error) => assert!(Instant::now() < deadline, "{error}"),

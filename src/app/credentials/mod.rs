@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::variables::pairs;
+use super::variables::from_pairs;
 use super::{Running, StartError, Variables, failed};
 use crate::directory::{ClientSecret, CredentialKind, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::doors::admin::{self, ControlError};
@@ -31,7 +31,7 @@ pub const fn variable_of(kind: CredentialKind) -> &'static str {
 /// The placeholder credentials of one server, each made when it is first asked for. In a data directory they stay good over
 /// restarts. Cheap to clone. A bearer credential: deliberately no `Debug`.
 #[derive(Clone)]
-pub struct Credentials {
+pub struct PlaceholderCredentials {
     inner: Arc<Inner>,
 }
 
@@ -43,7 +43,7 @@ struct Inner {
     certificate: OnceCell<PathBuf>,
 }
 
-impl Credentials {
+impl PlaceholderCredentials {
     /// Those whose files lie in `dir`, which need not exist; the ones that are there go on being good.
     pub(super) fn open(
         directory: Directory,
@@ -51,7 +51,7 @@ impl Credentials {
         dir: &Path,
     ) -> Result<Self, StartError> {
         let dir = std::path::absolute(dir).map_err(failed)?;
-        let (secret, certificate) = (on_disk::secret(&dir), on_disk::certificate(&dir));
+        let (secret, certificate) = (on_disk::read_secret(&dir), on_disk::read_certificate(&dir));
         if let Some(secret) = &secret {
             directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
         }
@@ -71,7 +71,7 @@ impl Credentials {
         let secret = self.inner.secret.get_or_try_init(|| async {
             let secret = on_disk::new_secret();
             let (path, text) = (on_disk::secret_path(&self.inner.dir), secret.clone());
-            blocking(move || on_disk::keep(&path, text.as_bytes())).await?;
+            blocking(move || on_disk::write_durably(&path, text.as_bytes())).await?;
             self.inner.directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
             Ok::<_, StartError>(secret)
         });
@@ -87,7 +87,7 @@ impl Credentials {
             let path = on_disk::certificate_path(&self.inner.dir);
             let (path, der) = blocking(move || {
                 let (der, pem) = on_disk::new_certificate().map_err(failed)?;
-                on_disk::keep(&path, pem.as_bytes())?;
+                on_disk::write_durably(&path, pem.as_bytes())?;
                 Ok((path, der))
             })
             .await?;
@@ -105,7 +105,7 @@ impl Credentials {
         let path = on_disk::token_path(&self.inner.dir, identity.client_id);
         let issued = self.inner.directory.federated_token(identity).await.map_err(failed)?;
         let token = Zeroizing::new(issued.access_token);
-        blocking(move || on_disk::keep_for_this_start(&path, token.as_bytes()).map(|()| path)).await
+        blocking(move || on_disk::write_until_stop(&path, token.as_bytes()).map(|()| path)).await
     }
 
     /// What a program has in its environment to sign in as `identity` with a credential of this kind.
@@ -118,7 +118,7 @@ impl Credentials {
             CredentialKind::ClientSecret => self.secret().await?.to_string(),
             CredentialKind::ClientCertificate => self.certificate().await?.display().to_string(),
         };
-        Ok(pairs([
+        Ok(from_pairs([
             ("AZURE_TENANT_ID", self.inner.directory.tenant_id().to_string()),
             ("AZURE_CLIENT_ID", identity.client_id.to_string()),
             (variable_of(kind), value),
@@ -126,7 +126,7 @@ impl Credentials {
     }
 
     /// Renews the files with federated tokens in time, for ever.
-    pub(super) async fn keep_renewed(self) {
+    pub(super) async fn run_renewal(self) {
         loop {
             if let Err(error) = self.renew().await {
                 tracing::warn!(%error, "a federated token's file could not be renewed");
@@ -138,7 +138,7 @@ impl Credentials {
     /// Writes anew what is half over, or is no token of this server (any more): everything can have been replaced.
     async fn renew(&self) -> Result<(), StartError> {
         let dir = self.inner.dir.clone();
-        let found = blocking(move || Ok(on_disk::tokens(&dir))).await?;
+        let found = blocking(move || Ok(on_disk::read_tokens(&dir))).await?;
         for (client_id, token) in found {
             if self.inner.directory.is_fresh_federated_token(&token) {
                 continue;
@@ -169,20 +169,22 @@ impl Credentials {
     }
 }
 
-impl admin::Credentials for Credentials {
+impl admin::Credentials for PlaceholderCredentials {
     fn variables(
         &self,
         identity: Arc<IdentityRecord>,
         kind: CredentialKind,
     ) -> BoxFuture<Result<Variables, ControlError>> {
-        let all = self.clone();
-        Box::pin(async move { all.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.0)) })
+        let credentials = self.clone();
+        Box::pin(
+            async move { credentials.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.0)) },
+        )
     }
 }
 
 impl Running {
     /// The placeholder credentials.
-    pub const fn credentials(&self) -> &Credentials {
+    pub const fn credentials(&self) -> &PlaceholderCredentials {
         &self.credentials
     }
 }

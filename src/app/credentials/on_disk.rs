@@ -17,9 +17,9 @@ const SECRET_PREFIX: &str = "keyhaven-";
 /// Random bytes of a client secret.
 const SECRET_BYTES: usize = 16;
 /// The most files with federated tokens that are renewed.
-const RENEWED_FILES: usize = 1000;
+const MAX_RENEWED_FILES: usize = 1000;
 /// How the names of files with federated tokens end, after a client id.
-const TOKEN_SUFFIX: &str = "token";
+const TOKEN_EXTENSION: &str = "token";
 
 /// The file with the client secret.
 pub(super) fn secret_path(dir: &Path) -> PathBuf {
@@ -33,7 +33,7 @@ pub(super) fn certificate_path(dir: &Path) -> PathBuf {
 
 /// The file with a federated token of the application `client_id`.
 pub(super) fn token_path(dir: &Path, client_id: Uuid) -> PathBuf {
-    dir.join(format!("{client_id}.{TOKEN_SUFFIX}"))
+    dir.join(format!("{client_id}.{TOKEN_EXTENSION}"))
 }
 
 /// A new client secret.
@@ -42,7 +42,7 @@ pub(super) fn new_secret() -> Zeroizing<String> {
 }
 
 /// The secret of an earlier start. A file that holds no whole one counts as missing: an empty secret must never be good.
-pub(super) fn secret(dir: &Path) -> Option<Zeroizing<String>> {
+pub(super) fn read_secret(dir: &Path) -> Option<Zeroizing<String>> {
     let text = Zeroizing::new(fs::read_to_string(secret_path(dir)).ok()?);
     let digits = text.strip_prefix(SECRET_PREFIX)?;
     let whole = digits.len() == 2 * SECRET_BYTES && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -50,7 +50,7 @@ pub(super) fn secret(dir: &Path) -> Option<Zeroizing<String>> {
 }
 
 /// The file of an earlier start, and its certificate as DER in base64.
-pub(super) fn certificate(dir: &Path) -> Option<(PathBuf, String)> {
+pub(super) fn read_certificate(dir: &Path) -> Option<(PathBuf, String)> {
     let path = certificate_path(dir);
     let text = Zeroizing::new(fs::read(&path).ok()?);
     let blocks = pem::parse_many(text.as_slice()).ok()?;
@@ -60,26 +60,26 @@ pub(super) fn certificate(dir: &Path) -> Option<(PathBuf, String)> {
 }
 
 /// The client ids and contents of the files with federated tokens.
-pub(super) fn tokens(dir: &Path) -> Vec<(Uuid, Zeroizing<String>)> {
+pub(super) fn read_tokens(dir: &Path) -> Vec<(Uuid, Zeroizing<String>)> {
     let Ok(entries) = fs::read_dir(dir) else { return vec![] };
     let read = |path: PathBuf| {
-        let is_token = path.extension().is_some_and(|suffix| suffix == TOKEN_SUFFIX);
+        let is_token = path.extension().is_some_and(|suffix| suffix == TOKEN_EXTENSION);
         let client_id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| Uuid::parse_str(stem).ok());
         let client_id = client_id.filter(|_| is_token)?;
         // What cannot be read as text is no token.
         Some((client_id, Zeroizing::new(fs::read_to_string(&path).unwrap_or_default())))
     };
-    entries.flatten().filter_map(|entry| read(entry.path())).take(RENEWED_FILES).collect()
+    entries.flatten().filter_map(|entry| read(entry.path())).take(MAX_RENEWED_FILES).collect()
 }
 
 /// Keeps a credential for this start and the next ones.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     make_parent_dir(path)?;
     files::write(path, bytes, files::PRIVATE).map_err(|error| file_error(path, &error))
 }
 
 /// Keeps a credential for this start alone.
-pub(super) fn keep_for_this_start(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+pub(super) fn write_until_stop(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     make_parent_dir(path)?;
     files::write_for_this_start(path, bytes).map_err(|error| file_error(path, &error))
 }

@@ -28,8 +28,8 @@ async fn directory(clock: &Arc<VirtualClock>) -> Directory {
     directory
 }
 
-fn open(directory: &Directory, dir: &Path) -> Credentials {
-    Credentials::open(directory.clone(), UnknownIdentities::Reject, dir).unwrap()
+fn open(directory: &Directory, dir: &Path) -> PlaceholderCredentials {
+    PlaceholderCredentials::open(directory.clone(), UnknownIdentities::Reject, dir).unwrap()
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_federated_tokens_file_is_renewed_when_half_its_life_is_over_and_when_
 async fn other_files_and_those_of_unknown_applications_are_left_alone() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::starting_at(Timestamp::from_unix(0))));
     let directory = directory(&clock).await;
-    let all = Credentials::open(directory.clone(), UnknownIdentities::AutoCreate, dir.path()).unwrap();
+    let all = PlaceholderCredentials::open(directory.clone(), UnknownIdentities::AutoCreate, dir.path()).unwrap();
     let left = [format!("{}.token", Uuid::from_u128(1)), format!("{}.pem", Uuid::from_u128(7)), "x.token".to_owned()];
     left.iter().for_each(|name| fs::write(dir.path().join(name), "left").unwrap());
     all.renew().await.unwrap();

@@ -1,17 +1,17 @@
 //! `JAVA_TOOL_OPTIONS`: what every Java program of the environment reads besides its own command line.
 
-/// The user's own options with `ours` behind them, less those that say the same thing: handing the variable over twice
+/// The user's own options with `added` behind them, less those that say the same thing: handing the variable over twice
 /// changes nothing.
-pub(super) fn with_options(own: &str, ours: &str) -> String {
+pub(super) fn merge_options(own: &str, added: &str) -> String {
     let name = |option: &str| option.split('=').next().unwrap_or_default().to_owned();
-    let set: Vec<String> = ours.split_whitespace().map(name).collect();
+    let set: Vec<String> = added.split_whitespace().map(name).collect();
     let kept = options(own).into_iter().filter(|option| !set.contains(&name(option)));
-    kept.chain(ours.split_whitespace()).collect::<Vec<_>>().join(" ")
+    kept.chain(added.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
-/// The user's own options less those that say the same thing as `ours`: those of a variable that wins over ours.
-pub(super) fn without(own: &str, ours: &str) -> String {
-    with_options(own, ours).trim_end_matches(ours).trim_end().to_owned()
+/// The user's own options less those that say the same thing as `added`: those of a variable that wins over added.
+pub(super) fn remove_options(own: &str, added: &str) -> String {
+    merge_options(own, added).trim_end_matches(added).trim_end().to_owned()
 }
 
 /// The options in `text`, divided at blanks that stand outside quotes, as the JVM divides them.
@@ -35,12 +35,12 @@ mod tests {
     #[test]
     fn the_users_options_stay_and_ours_come_last() {
         let own = r#"-Xmx1g -Dhttp.proxyHost=corp "-Dname=a b" -Dx='c d'"#;
-        let ours = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1";
+        let added = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1";
         let expected = r#"-Xmx1g "-Dname=a b" -Dx='c d' -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1"#;
-        assert_eq!(with_options(own, ours), expected);
-        assert_eq!(with_options(expected, ours), expected, "twice is once");
-        assert_eq!(with_options("", ours), ours);
-        assert_eq!(without(own, ours), r#"-Xmx1g "-Dname=a b" -Dx='c d'"#);
-        assert_eq!(without("-Dhttp.proxyPort=2", ours), "");
+        assert_eq!(merge_options(own, added), expected);
+        assert_eq!(merge_options(expected, added), expected, "twice is once");
+        assert_eq!(merge_options("", added), added);
+        assert_eq!(remove_options(own, added), r#"-Xmx1g "-Dname=a b" -Dx='c d'"#);
+        assert_eq!(remove_options("-Dhttp.proxyPort=2", added), "");
     }
 }

@@ -13,18 +13,18 @@ use crate::app::{Takeover, Variables, variable_of};
 use crate::directory::CredentialKind;
 
 /// What Java reads after `JAVA_TOOL_OPTIONS`: options there win.
-const JAVA_OPTIONS_THAT_WIN: [&str; 2] = ["JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
+const OVERRIDING_JAVA_OPTIONS: [&str; 2] = ["JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
 /// Both spellings of the proxy's exceptions.
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 /// What no command may see: the keys that open the server's data and backups.
-const KEYS: [&str; 2] = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY"];
+const HIDDEN_KEYS: [&str; 2] = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY"];
 /// Where these stand, clients in Rust, Go and .NET ignore every proxy.
-const CGI: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
+const CGI_MARKERS: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
 /// Endpoints of other identity sources than the ones that are set; and whatever begins with `MSI_`.
-const OTHER_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
+const OTHER_IDENTITY_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
 
 /// What only a platform with managed identities sets.
-const MANAGED: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
+const MANAGED_IDENTITY: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
 
 /// Secrets by which programs sign in.
 pub(super) const SECRETS: [&str; 2] = [variable_of(CredentialKind::ClientSecret), "AZURE_PASSWORD"];
@@ -33,7 +33,7 @@ pub(super) const CERTIFICATE: &str = variable_of(CredentialKind::ClientCertifica
 /// What opens that file; a placeholder needs none.
 const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 /// The file with a federated token.
-pub(super) const FEDERATED: &str = variable_of(CredentialKind::WorkloadIdentity);
+pub(super) const FEDERATED_TOKEN: &str = variable_of(CredentialKind::WorkloadIdentity);
 
 /// What stands in the place of the user's real credentials, so that nothing that escapes the proxy can sign in to the real
 /// Azure. It has no `Debug`.
@@ -43,7 +43,7 @@ pub(super) struct Placeholders {
     pub(super) secret: Option<Zeroizing<String>>,
     /// For [`CERTIFICATE`].
     pub(super) certificate: Option<PathBuf>,
-    /// For [`FEDERATED`].
+    /// For [`FEDERATED_TOKEN`].
     pub(super) federated: Option<PathBuf>,
 }
 
@@ -59,14 +59,14 @@ pub(super) struct Changes {
 }
 
 /// Files and directories that the command of `run` has for itself.
-pub(super) struct Private<'p> {
+pub(super) struct CommandFiles<'p> {
     /// The private directory of this start.
     pub(super) dir: &'p Path,
     /// The ready file.
     pub(super) ready_file: &'p Path,
 }
 
-impl Private<'_> {
+impl CommandFiles<'_> {
     /// Where `az` keeps its sign-in.
     pub(super) fn azure(&self) -> PathBuf {
         self.dir.join("azure")
@@ -81,18 +81,18 @@ pub(super) fn current() -> Variables {
 }
 
 /// What `env` hands to a shell whose variables are `own`, when programs are to find a managed identity.
-pub(super) fn of_shell(server: &Variables, own: &Variables) -> Changes {
-    let mut changes = beside(server, own);
-    changes.keep_application(own);
+pub(super) fn for_shell(server: &Variables, own: &Variables) -> Changes {
+    let mut changes = merge(server, own);
+    changes.keep_client_id(own);
     changes
 }
 
 /// What `env` hands to a shell whose variables are `own`, when programs are to find this `credential`, given as variables.
-pub(super) fn of_shell_with(server: &Variables, own: &Variables, credential: Variables) -> Changes {
-    let mut changes = beside(server, own);
+pub(super) fn for_shell_with(server: &Variables, own: &Variables, credential: Variables) -> Changes {
+    let mut changes = merge(server, own);
     changes.set.extend(credential);
-    changes.set.retain(|name, _| !MANAGED.contains(&name.as_str()));
-    let all = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED]).chain(MANAGED);
+    changes.set.retain(|name, _| !MANAGED_IDENTITY.contains(&name.as_str()));
+    let all = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED_TOKEN]).chain(MANAGED_IDENTITY);
     let others: Vec<_> = all.filter(|name| own.contains_key(*name) && !changes.set.contains_key(*name)).collect();
     if !others.is_empty() {
         let others = others.join(", ");
@@ -108,15 +108,15 @@ pub(super) fn of_shell_with(server: &Variables, own: &Variables, credential: Var
 }
 
 /// The server's variables beside those that are there.
-fn beside(server: &Variables, own: &Variables) -> Changes {
+fn merge(server: &Variables, own: &Variables) -> Changes {
     let mut changes = Changes { set: server.clone(), ..Changes::default() };
     changes.merge_no_proxy(own);
     if let (Some(ours), Some(theirs)) = (server.get("JAVA_TOOL_OPTIONS"), own.get("JAVA_TOOL_OPTIONS")) {
-        changes.set("JAVA_TOOL_OPTIONS", java::with_options(theirs, ours));
+        changes.set("JAVA_TOOL_OPTIONS", java::merge_options(theirs, ours));
     }
-    for name in JAVA_OPTIONS_THAT_WIN {
+    for name in OVERRIDING_JAVA_OPTIONS {
         if let (Some(ours), Some(theirs)) = (server.get("JAVA_TOOL_OPTIONS"), own.get(name)) {
-            let rest = java::without(theirs, ours);
+            let rest = java::remove_options(theirs, ours);
             if rest != *theirs {
                 changes.set(name, rest);
             }
@@ -131,29 +131,31 @@ fn beside(server: &Variables, own: &Variables) -> Changes {
 
 /// What `run` hands to its command, when its own variables are `own`. Without placeholders the user's credentials stay; with a
 /// `chosen` credential there is no other.
-pub(super) fn of_command(
+pub(super) fn for_command(
     server: &Variables,
     own: &Variables,
-    private: &Private<'_>,
+    private: &CommandFiles<'_>,
     placeholders: Option<&Placeholders>,
     chosen: Option<CredentialKind>,
 ) -> Changes {
-    let mut changes = beside(server, own);
+    let mut changes = merge(server, own);
     changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
     // No `az` call may touch the user's real sign-in.
     changes.set("AZURE_CONFIG_DIR", private.azure().display());
     changes.set("AZURE_CORE_COLLECT_TELEMETRY", "no");
-    changes.remove(KEYS.into_iter().chain(CGI));
+    changes.remove(HIDDEN_KEYS.into_iter().chain(CGI_MARKERS));
     if let Some(placeholders) = placeholders {
-        let other = |name: &&str| name.starts_with("MSI_") || OTHER_SOURCES.contains(name);
+        let other = |name: &&str| name.starts_with("MSI_") || OTHER_IDENTITY_SOURCES.contains(name);
         changes.remove(own.keys().map(String::as_str).filter(other));
-        changes.add(replaced(own, placeholders, chosen));
+        changes.extend(replace_credentials(own, placeholders, chosen));
     }
     if chosen.is_some() {
-        changes.set.retain(|name, _| !MANAGED.contains(&name.as_str()));
-        changes.remove(MANAGED);
+        changes.set.retain(|name, _| !MANAGED_IDENTITY.contains(&name.as_str()));
+        changes.remove(MANAGED_IDENTITY);
     }
-    if !server.contains_key("AZURE_AUTHORITY_HOST") && !own.get("AZURE_AUTHORITY_HOST").is_none_or(|url| is_ours(url)) {
+    if !server.contains_key("AZURE_AUTHORITY_HOST")
+        && !own.get("AZURE_AUTHORITY_HOST").is_none_or(|url| is_taken_over(url))
+    {
         changes.remove(["AZURE_AUTHORITY_HOST"]);
     }
     changes
@@ -161,11 +163,11 @@ pub(super) fn of_command(
 
 /// What each of the user's real credentials is replaced by; what has no placeholder is taken away. When a credential is `chosen`,
 /// it is set, and the others go.
-fn replaced(own: &Variables, placeholders: &Placeholders, chosen: Option<CredentialKind>) -> Changes {
+fn replace_credentials(own: &Variables, placeholders: &Placeholders, chosen: Option<CredentialKind>) -> Changes {
     let secret = placeholders.secret.as_ref().map(|secret| secret.to_string());
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let secrets = SECRETS.map(|name| (name, secret.clone()));
-    let files = [(CERTIFICATE, path(&placeholders.certificate)), (FEDERATED, path(&placeholders.federated))];
+    let files = [(CERTIFICATE, path(&placeholders.certificate)), (FEDERATED_TOKEN, path(&placeholders.federated))];
     let mut changes = Changes::default();
     for (name, placeholder) in secrets.into_iter().chain(files).chain([(CERTIFICATE_PASSWORD, None)]) {
         let is_wanted = chosen.map_or(own.contains_key(name), |kind| name == variable_of(kind));
@@ -179,7 +181,7 @@ fn replaced(own: &Variables, placeholders: &Placeholders, chosen: Option<Credent
 }
 
 /// Whether an authority's URL leads to what is taken over.
-fn is_ours(url: &str) -> bool {
+fn is_taken_over(url: &str) -> bool {
     let host = url.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default();
     Takeover::default().domains().contains(&host)
 }
@@ -193,7 +195,7 @@ impl Changes {
         self.remove.extend(names.into_iter().map(str::to_owned));
     }
 
-    fn add(&mut self, other: Self) {
+    fn extend(&mut self, other: Self) {
         self.set.extend(other.set);
         self.remove.extend(other.remove);
         self.notes.extend(other.notes);
@@ -201,8 +203,8 @@ impl Changes {
 
     /// Credentials of the user's own stay good only with the application that they are of. Beside a takeover any application
     /// is; elsewhere the user must know what programs will sign in with.
-    fn keep_application(&mut self, own: &Variables) {
-        let credentials = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED]);
+    fn keep_client_id(&mut self, own: &Variables) {
+        let credentials = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED_TOKEN]);
         let Some(name) = credentials.into_iter().find(|name| own.contains_key(*name)) else { return };
         match own.get("AZURE_CLIENT_ID").filter(|_| self.set.contains_key("HTTPS_PROXY")) {
             Some(id) => self.set("AZURE_CLIENT_ID", id),
@@ -235,10 +237,10 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn of_command_with(server: &[(&str, &str)], own: &[(&str, &str)], keep_secrets: bool) -> Changes {
-        let private = Private { dir: Path::new("/tmp/p"), ready_file: Path::new("/tmp/p/ready.json") };
+    fn for_command_with(server: &[(&str, &str)], own: &[(&str, &str)], keep_secrets: bool) -> Changes {
+        let private = CommandFiles { dir: Path::new("/tmp/p"), ready_file: Path::new("/tmp/p/ready.json") };
         let placeholders = (!keep_secrets).then(Placeholders::default);
-        of_command(&variables(server), &variables(own), &private, placeholders.as_ref(), None)
+        for_command(&variables(server), &variables(own), &private, placeholders.as_ref(), None)
     }
 
     #[test]
@@ -246,7 +248,7 @@ mod tests {
         let server = [("NO_PROXY", "localhost,127.0.0.1,::1"), ("JAVA_TOOL_OPTIONS", "-Dours=1")];
         let own =
             [("NO_PROXY", "corp.example,azure.net"), ("no_proxy", "localhost,.lan"), ("JAVA_TOOL_OPTIONS", "-Xmx1g")];
-        let changes = of_shell(&variables(&server), &variables(&own));
+        let changes = for_shell(&variables(&server), &variables(&own));
         let list = "localhost,127.0.0.1,::1,.lan,corp.example";
         assert_eq!(
             changes.set,
@@ -259,12 +261,12 @@ mod tests {
     fn credentials_stay_with_their_application() {
         let own = [("AZURE_CLIENT_ID", "theirs"), ("AZURE_CLIENT_SECRET", "real")];
         let server = [("AZURE_CLIENT_ID", "ours"), ("HTTPS_PROXY", "http://127.0.0.1:1")];
-        let kept = of_shell(&variables(&server), &variables(&own));
+        let kept = for_shell(&variables(&server), &variables(&own));
         assert_eq!((kept.set["AZURE_CLIENT_ID"].as_str(), kept.notes.len()), ("theirs", 0));
-        let told = of_shell(&variables(&server[..1]), &variables(&own));
+        let told = for_shell(&variables(&server[..1]), &variables(&own));
         assert_eq!((told.set["AZURE_CLIENT_ID"].as_str(), told.notes.len()), ("ours", 1));
         assert!(told.notes[0].starts_with("AZURE_CLIENT_SECRET is set"), "{:?}", told.notes);
-        let none = of_shell(&variables(&server), &variables(&own[..1]));
+        let none = for_shell(&variables(&server), &variables(&own[..1]));
         assert_eq!((none.set["AZURE_CLIENT_ID"].as_str(), none.notes.len()), ("ours", 0));
     }
 
@@ -272,7 +274,7 @@ mod tests {
     fn options_of_java_that_would_win_do_not() {
         let server = [("JAVA_TOOL_OPTIONS", "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=1")];
         let own = [("_JAVA_OPTIONS", "-Xmx1g -Dhttps.proxyHost=corp"), ("JDK_JAVA_OPTIONS", "-Xms1m")];
-        let set = of_shell(&variables(&server), &variables(&own)).set;
+        let set = for_shell(&variables(&server), &variables(&own)).set;
         assert_eq!(
             set,
             variables(&[server[0], ("_JAVA_OPTIONS", "-Xmx1g")]),
@@ -282,13 +284,13 @@ mod tests {
 
     #[test]
     fn without_a_proxy_its_exceptions_are_left_alone() {
-        assert_eq!(of_shell(&Variables::new(), &variables(&[("NO_PROXY", "*")])), Changes::default());
+        assert_eq!(for_shell(&Variables::new(), &variables(&[("NO_PROXY", "*")])), Changes::default());
     }
 
     #[test]
     fn only_dev_is_turned_into_prod() {
         for (own, expected) in [("dev", Some("prod")), ("DEV", Some("prod")), ("ManagedIdentityCredential", None)] {
-            let changes = of_shell(&Variables::new(), &variables(&[("AZURE_TOKEN_CREDENTIALS", own)]));
+            let changes = for_shell(&Variables::new(), &variables(&[("AZURE_TOKEN_CREDENTIALS", own)]));
             assert_eq!(changes.set.get("AZURE_TOKEN_CREDENTIALS").map(String::as_str), expected, "{own}");
         }
     }
@@ -305,10 +307,10 @@ mod tests {
             ("HOME", "/home/me"),
         ];
         let always = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY", "REQUEST_METHOD", "GATEWAY_INTERFACE"];
-        let changes = of_command_with(&[], &own, false);
+        let changes = for_command_with(&[], &own, false);
         let credentials = ["IMDS_ENDPOINT", "MSI_SECRET", "AZURE_CLIENT_SECRET", "AZURE_PASSWORD"];
         assert_eq!(changes.remove, [&always[..], &credentials[..]].concat());
-        assert_eq!(of_command_with(&[], &own, true).remove, always);
+        assert_eq!(for_command_with(&[], &own, true).remove, always);
     }
 
     #[test]
@@ -324,11 +326,11 @@ mod tests {
             ("AZURE_CLIENT_CERTIFICATE_PASSWORD", "real"),
             ("AZURE_FEDERATED_TOKEN_FILE", "/real"),
         ];
-        let changes = replaced(&variables(&own), &placeholders, None);
+        let changes = replace_credentials(&variables(&own), &placeholders, None);
         let set = [("AZURE_CLIENT_SECRET", "stand-in"), ("AZURE_CLIENT_CERTIFICATE_PATH", "/tmp/p/certificate.pem")];
         assert_eq!(changes.set, variables(&set));
         assert_eq!(changes.remove, ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PASSWORD"]);
-        let nothing = replaced(&Variables::new(), &placeholders, None);
+        let nothing = replace_credentials(&Variables::new(), &placeholders, None);
         assert_eq!(nothing, Changes::default(), "nothing is put where nothing was");
     }
 
@@ -336,12 +338,12 @@ mod tests {
     fn a_credential_that_is_chosen_is_the_only_one() {
         let placeholders = Placeholders { federated: Some("/tmp/p/token".into()), ..Placeholders::default() };
         let (kind, private) =
-            (CredentialKind::WorkloadIdentity, Private { dir: Path::new("/p"), ready_file: Path::new("/p/r") });
+            (CredentialKind::WorkloadIdentity, CommandFiles { dir: Path::new("/p"), ready_file: Path::new("/p/r") });
         let server = variables(&[("IDENTITY_ENDPOINT", "http://ours"), ("IDENTITY_HEADER", "ours"), ("OTHER", "ours")]);
         for own in
             [variables(&[]), variables(&[("IDENTITY_ENDPOINT", "http://theirs"), ("AZURE_CLIENT_SECRET", "real")])]
         {
-            let changes = of_command(&server, &own, &private, Some(&placeholders), Some(kind));
+            let changes = for_command(&server, &own, &private, Some(&placeholders), Some(kind));
             assert_eq!(changes.set["AZURE_FEDERATED_TOKEN_FILE"], "/tmp/p/token");
             assert_eq!(changes.set["OTHER"], "ours");
             for name in ["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_CLIENT_SECRET"] {
@@ -351,7 +353,7 @@ mod tests {
         }
         let credential = variables(&[("AZURE_CLIENT_SECRET", "ours"), ("AZURE_CLIENT_ID", "ours")]);
         let own = [("AZURE_CLIENT_SECRET", "theirs"), ("AZURE_CLIENT_CERTIFICATE_PATH", "x"), ("IDENTITY_HEADER", "x")];
-        let changes = of_shell_with(&server, &variables(&own), credential);
+        let changes = for_shell_with(&server, &variables(&own), credential);
         let set = [("AZURE_CLIENT_SECRET", "ours"), ("AZURE_CLIENT_ID", "ours"), ("OTHER", "ours")];
         assert_eq!(changes.set, variables(&set));
         assert_eq!(changes.notes.len(), 1);
@@ -365,7 +367,7 @@ mod tests {
     #[test]
     fn the_password_of_the_shells_own_certificate_has_to_go_when_a_certificate_is_chosen() {
         let own = variables(&[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "theirs")]);
-        let notes = |name: &str| of_shell_with(&variables(&[]), &own, variables(&[(name, "ours")])).notes;
+        let notes = |name: &str| for_shell_with(&variables(&[]), &own, variables(&[(name, "ours")])).notes;
         let notes_given = notes("AZURE_CLIENT_CERTIFICATE_PATH");
         assert_eq!(notes_given.len(), 1);
         assert!(notes_given[0].starts_with("unset AZURE_CLIENT_CERTIFICATE_PASSWORD: "), "{notes_given:?}");
@@ -374,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_command_has_files_of_its_own() {
-        let set = of_command_with(&[], &[("AZURE_CONFIG_DIR", "/home/me/.azure")], false).set;
+        let set = for_command_with(&[], &[("AZURE_CONFIG_DIR", "/home/me/.azure")], false).set;
         let expected = [
             ("AZURE_CONFIG_DIR", "/tmp/p/azure"),
             ("AZURE_CORE_COLLECT_TELEMETRY", "no"),
@@ -386,13 +388,13 @@ mod tests {
     #[test]
     fn an_authority_stays_only_when_it_is_taken_over() {
         let removed = |url: &str| {
-            let changes = of_command_with(&[], &[("AZURE_AUTHORITY_HOST", url)], false);
+            let changes = for_command_with(&[], &[("AZURE_AUTHORITY_HOST", url)], false);
             changes.remove.iter().any(|name| name == "AZURE_AUTHORITY_HOST")
         };
         assert!(!removed("https://login.microsoftonline.us/") && !removed("login.windows.net"));
         assert!(removed("https://login.localhost:8443"));
         let server = [("AZURE_AUTHORITY_HOST", "https://login.localhost:1")];
-        let changes = of_command_with(&server, &[("AZURE_AUTHORITY_HOST", "https://login.localhost:8443")], false);
+        let changes = for_command_with(&server, &[("AZURE_AUTHORITY_HOST", "https://login.localhost:8443")], false);
         assert_eq!(changes.set["AZURE_AUTHORITY_HOST"], "https://login.localhost:1");
     }
 }

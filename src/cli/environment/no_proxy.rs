@@ -8,7 +8,7 @@ const METADATA: &str = "169.254.169.254";
 
 /// What becomes of the user's entries.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sorted {
+pub(super) struct SortedEntries {
     /// Those that may stay.
     pub(super) kept: Vec<String>,
     /// Those that could name something that is taken over.
@@ -16,13 +16,15 @@ pub(super) struct Sorted {
 }
 
 /// Sorts the entries of `list`; taken over are the hosts that are one of `domains`, or one label below it.
-pub(super) fn sort(list: &str, domains: &[&str]) -> Sorted {
-    let mut sorted = Sorted::default();
+pub(super) fn sort(list: &str, domains: &[&str]) -> SortedEntries {
+    let mut sorted = SortedEntries::default();
     for entry in list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
-        let (to, shown) = match unbracketed(entry) {
+        let (to, shown) = match without_brackets(entry) {
             // Brackets around an address break JavaScript's clients.
-            Some(plain) if plain.parse::<Ipv6Addr>().is_ok() && !may_name(plain, domains) => (&mut sorted.kept, plain),
-            None if !may_name(entry, domains) => (&mut sorted.kept, entry),
+            Some(plain) if plain.parse::<Ipv6Addr>().is_ok() && !could_match(plain, domains) => {
+                (&mut sorted.kept, plain)
+            }
+            None if !could_match(entry, domains) => (&mut sorted.kept, entry),
             _ => (&mut sorted.dropped, entry),
         };
         if !to.iter().any(|known| known == shown) {
@@ -33,14 +35,14 @@ pub(super) fn sort(list: &str, domains: &[&str]) -> Sorted {
 }
 
 /// What stands between brackets, whatever port follows them.
-fn unbracketed(entry: &str) -> Option<&str> {
+fn without_brackets(entry: &str) -> Option<&str> {
     entry.strip_prefix('[')?.split_once(']').map(|(plain, _)| plain)
 }
 
 /// Whether some client could take `entry` for a name that is taken over.
-fn may_name(entry: &str, domains: &[&str]) -> bool {
+fn could_match(entry: &str, domains: &[&str]) -> bool {
     let entry = entry.to_ascii_lowercase();
-    if let Some(holds) = network_holds_metadata(&entry) {
+    if let Some(holds) = network_contains_metadata(&entry) {
         return holds;
     }
     if let Ok(address) = entry.parse::<IpAddr>() {
@@ -51,16 +53,16 @@ fn may_name(entry: &str, domains: &[&str]) -> bool {
     let name = entry.rsplit_once(':').filter(is_port).map_or(entry.as_str(), |(name, _)| name);
     let name = name.trim_start_matches(['*', '.']).trim_end_matches('.');
     // What a star in the middle stands for nobody can say for all clients.
-    name.is_empty() || name.contains('*') || METADATA.starts_with(name) || names_one_of(name, domains)
+    name.is_empty() || name.contains('*') || METADATA.starts_with(name) || ends_alike(name, domains)
 }
 
 /// By the end of the name alone, as the most careless clients compare: `zure.net` names `acme.vault.azure.net`.
-fn names_one_of(name: &str, domains: &[&str]) -> bool {
+fn ends_alike(name: &str, domains: &[&str]) -> bool {
     domains.iter().chain(&[METADATA]).any(|domain| domain.ends_with(name) || name.ends_with(domain))
 }
 
 /// Whether a network in CIDR form holds the metadata address; none when `entry` is no network.
-fn network_holds_metadata(entry: &str) -> Option<bool> {
+fn network_contains_metadata(entry: &str) -> Option<bool> {
     let (address, bits) = entry.split_once('/')?;
     let (address, bits) = (address.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
     let metadata: std::net::Ipv4Addr = METADATA.parse().ok()?;
@@ -122,7 +124,7 @@ mod tests {
             "[10.1.2.3]",
         ] {
             let sorted = sort(entry, &DOMAINS);
-            assert_eq!(sorted, Sorted { kept: vec![], dropped: vec![entry.to_owned()] }, "{entry}");
+            assert_eq!(sorted, SortedEntries { kept: vec![], dropped: vec![entry.to_owned()] }, "{entry}");
         }
     }
 

@@ -20,8 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::credential::Credential;
-use super::environment::{self, Placeholders, Private};
-use super::server_args::{Defaults, Server};
+use super::environment::{self, CommandFiles, Placeholders};
+use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
 use super::{Failure, file_limit, serve};
 use crate::app::{self, Listen, Running, Variables};
@@ -35,7 +35,7 @@ use crate::app::{self, Listen, Running, Variables};
 #[derive(Debug, Args)]
 pub(super) struct Run {
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 
     /// The identity that the command is by default: its client id becomes AZURE_CLIENT_ID
     #[arg(long, value_name = "NAME")]
@@ -61,30 +61,30 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        self.is_consistent()?;
+        self.check_options()?;
         let own = environment::current();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
         let tenant = own.get("AZURE_TENANT_ID").and_then(|id| Uuid::parse_str(id).ok());
         let log_level = if self.show_log { "info" } else { "warn" };
-        let defaults = Defaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
+        let defaults = ServerDefaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
         self.server.log(defaults.log_level)?;
-        let files_before = file_limit::raise_limit();
-        let mut signals = Signals::new()?;
+        let file_limit_before = file_limit::raise_limit();
+        let mut signals = ForwardedSignals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
-        let ended = self.around(&mut running, &own, &mut signals, files_before).await;
-        let (tally, asked) = (running.tally.clone(), running.asked_directly.clone());
+        let ended = self.run_command(&mut running, &own, &mut signals, file_limit_before).await;
+        let (tally, direct_request_seen) = (running.tally.clone(), running.direct_request_seen.clone());
         running.stop().await;
         if let Some(file) = &self.server.ready_file {
             serve::remove_ready(file);
         }
         if let (Ok(_), Some(tally)) = (&ended, tally) {
-            summary::print(&tally.report(), asked.load(Ordering::Relaxed));
+            summary::print(&tally.report(), direct_request_seen.load(Ordering::Relaxed));
         }
         ended.map(exit_code)
     }
 
-    fn is_consistent(&self) -> Result<(), Failure> {
+    fn check_options(&self) -> Result<(), Failure> {
         match self.credential.kind() {
             Some(_) if self.keep_secrets => {
                 let why =
@@ -95,17 +95,17 @@ impl Run {
         }
     }
 
-    async fn around(
+    async fn run_command(
         &self,
         running: &mut Running,
         own: &Variables,
-        signals: &mut Signals,
-        files_before: Rlimit,
+        signals: &mut ForwardedSignals,
+        file_limit_before: Rlimit,
     ) -> Result<ExitStatus, Failure> {
         running.add_trust().await.map_err(Failure::failed)?;
         let client = match &self.identity {
-            Some(name) => Some(client_id(running, name).await?),
-            None => placeholders::client_id(running, own).await?,
+            Some(name) => Some(client_id_of(running, name).await?),
+            None => placeholders::configured_client_id(running, own).await?,
         };
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
         // The command may bring a secret of its own for the id that it finds in its environment.
@@ -114,13 +114,13 @@ impl Run {
         }
         let placeholders = match self.keep_secrets {
             true => None,
-            false => Some(placeholders::make(running, own, self.credential.kind()).await?),
+            false => Some(placeholders::create(running, own, self.credential.kind()).await?),
         };
         let mut child = self.start_command(running, own, placeholders.as_ref())?;
         if let Some(process) = pid_of(&child) {
-            file_limit::restore_limit(process, files_before);
+            file_limit::restore_limit(process, file_limit_before);
         }
-        signals.pass_on_until_end(&mut child).await
+        signals.forward_until_exit(&mut child).await
     }
 
     fn start_command(
@@ -130,9 +130,9 @@ impl Run {
         placeholders: Option<&Placeholders>,
     ) -> Result<Child, Failure> {
         let dir = running.private_dir();
-        let private = Private { dir, ready_file: &self.tell(running, own)? };
+        let private = CommandFiles { dir, ready_file: &self.write_ready_file(running, own)? };
         DirBuilder::new().mode(0o700).create(private.azure()).map_err(Failure::failed)?;
-        let changes = environment::of_command(&running.ready.env, own, &private, placeholders, self.credential.kind());
+        let changes = environment::for_command(&running.ready.env, own, &private, placeholders, self.credential.kind());
         for note in &changes.notes {
             tracing::warn!("{note}");
         }
@@ -152,10 +152,10 @@ impl Run {
 
     /// Writes the ready file: the one that is named, else one for the command alone. A name that a shell got from another
     /// server's `env` is that server's.
-    fn tell(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
-        let by_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
+    fn write_ready_file(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
+        let from_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
         let named = self.server.ready_file.clone();
-        let named = named.filter(|file| !(by_shell(file) && serve::is_anothers(file, &running.ready)));
+        let named = named.filter(|file| !(from_shell(file) && serve::belongs_to_other_server(file, &running.ready)));
         let file = named.unwrap_or_else(|| running.private_dir().join(serve::READY_FILE));
         serve::write_ready(&running.ready, &file)?;
         std::path::absolute(&file).map_err(Failure::failed)
@@ -163,7 +163,7 @@ impl Run {
 }
 
 /// The client id of the identity called `name`.
-async fn client_id(running: &Running, name: &str) -> Result<String, Failure> {
+async fn client_id_of(running: &Running, name: &str) -> Result<String, Failure> {
     let directory = running.directory();
     if let Some(identity) = directory.find_by_name(name).await.map_err(Failure::failed)? {
         return Ok(identity.client_id.to_string());
@@ -185,14 +185,14 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 }
 
 /// The signals that are passed on to the command.
-struct Signals {
+struct ForwardedSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: HangUp,
     quit: tokio::signal::unix::Signal,
 }
 
-impl Signals {
+impl ForwardedSignals {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(Failure::failed);
         Ok(Self {
@@ -203,7 +203,7 @@ impl Signals {
         })
     }
 
-    async fn pass_on_until_end(&mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
+    async fn forward_until_exit(&mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
         let pid = pid_of(child);
         // A terminal sends these two to the command itself; twice would be once too often.
         let at_terminal = std::io::stdin().is_terminal();

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use crate::app::{Running, Variables, variable_of};
 use crate::cli::Failure;
-use crate::cli::environment::{CERTIFICATE, FEDERATED, Placeholders, SECRETS};
+use crate::cli::environment::{CERTIFICATE, FEDERATED_TOKEN, Placeholders, SECRETS};
 use crate::directory::{CredentialKind, IdentityRecord};
 
 /// The client id that the command has: the one of the user's own environment. Where it is strict it may be nobody's, and
 /// what signs in as it is refused, as production's would be.
-pub(super) async fn client_id(running: &Running, own: &Variables) -> Result<Option<String>, Failure> {
+pub(super) async fn configured_client_id(running: &Running, own: &Variables) -> Result<Option<String>, Failure> {
     let Some(id) = own.get("AZURE_CLIENT_ID").filter(|id| Uuid::parse_str(id).is_ok()) else { return Ok(None) };
     if running.credentials().identity(id).await.map_err(Failure::failed)?.is_none() {
         tracing::warn!("AZURE_CLIENT_ID {id} is no identity here: what signs in as it is refused (--strict)");
@@ -20,7 +20,7 @@ pub(super) async fn client_id(running: &Running, own: &Variables) -> Result<Opti
 }
 
 /// Makes a placeholder for each credential in `own`; when a credential is `chosen`, for that one alone.
-pub(super) async fn make(
+pub(super) async fn create(
     running: &Running,
     own: &Variables,
     chosen: Option<CredentialKind>,
@@ -29,18 +29,18 @@ pub(super) async fn make(
         Some(kind) => names.contains(&variable_of(kind)),
         None => names.iter().any(|name| own.contains_key(*name)),
     };
-    let (all, mut made) = (running.credentials(), Placeholders::default());
+    let (credentials, mut made) = (running.credentials(), Placeholders::default());
     if wanted(&SECRETS) {
-        made.secret = Some(all.secret().await.map_err(Failure::failed)?);
+        made.secret = Some(credentials.secret().await.map_err(Failure::failed)?);
     }
     if wanted(&[CERTIFICATE]) {
-        made.certificate = Some(all.certificate().await.map_err(Failure::failed)?);
+        made.certificate = Some(credentials.certificate().await.map_err(Failure::failed)?);
     }
     // A federated token says whose it is: there is none for an application that does not exist.
-    if wanted(&[FEDERATED])
+    if wanted(&[FEDERATED_TOKEN])
         && let Some(identity) = application(running, chosen).await?
     {
-        made.federated = Some(all.federated_token(&identity).await.map_err(Failure::failed)?);
+        made.federated = Some(credentials.federated_token(&identity).await.map_err(Failure::failed)?);
     }
     Ok(made)
 }

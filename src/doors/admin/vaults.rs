@@ -32,7 +32,7 @@ struct Listed {
 /// Every vault, as an entry of the file's `vaults`, without what it holds.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let all = state.vaults.all().await.map_err(refused)?;
-    Ok(body::json(StatusCode::OK, &Listed { vaults: all.iter().map(|vault| entry::shown(vault)).collect() }))
+    Ok(body::json(StatusCode::OK, &Listed { vaults: all.iter().map(|vault| entry::of_vault(vault)).collect() }))
 }
 
 /// What is sent to make or to change a vault: an entry of the file's `vaults`, and perhaps which vault it copies.
@@ -59,7 +59,7 @@ pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Re
         state.control.vaults_changed().await;
     }
     let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(body::json(status, &entry::shown(&made)))
+    Ok(body::json(status, &entry::of_vault(&made)))
 }
 
 impl State {

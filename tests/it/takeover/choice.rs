@@ -1,6 +1,6 @@
 //! What is taken over, what is held back, and what is let through.
 
-use keyhaven::app::{Part, Takeover};
+use keyhaven::app::{CloudService, Takeover};
 
 use super::{connect, get, listener, report, tls, world, world_of};
 use crate::world::CONFIG;
@@ -24,7 +24,7 @@ async fn what_is_passed_is_reached() {
     let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
     let former = keyhaven::app::Former::of(&variables).unwrap();
     let pass = vec!["acme.blob.core.windows.net".to_owned()];
-    let world = world_of(CONFIG, Takeover { pass, former, ..Takeover::default() }).await;
+    let world = world_of(CONFIG, Takeover { allowed_hosts: pass, parent_proxy: former, ..Takeover::default() }).await;
     let asked = get(&world, "http://acme.blob.core.windows.net/", "");
     let answering = async {
         let (mut stream, _) = outside.accept().await.unwrap();
@@ -39,7 +39,7 @@ async fn what_is_passed_is_reached() {
 
 #[tokio::test]
 async fn a_narrowed_takeover_certifies_and_answers_no_more_than_it_says() {
-    let world = world_of(CONFIG, Takeover { parts: vec![Part::Entra], ..Takeover::default() }).await;
+    let world = world_of(CONFIG, Takeover { services: vec![CloudService::Entra], ..Takeover::default() }).await;
     let ca = world.server.takeover_ca.clone().unwrap();
     let (_, stream) = connect(&world, "login.windows.net:443").await;
     tls(stream, "login.windows.net", &ca, true).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_narrowed_takeover_certifies_and_answers_no_more_than_it_says() {
 #[tokio::test]
 async fn offline_lets_nothing_out() {
     let pass = vec!["dev.azure.com".to_owned()];
-    let world = world_of(CONFIG, Takeover { offline: true, pass, ..Takeover::default() }).await;
+    let world = world_of(CONFIG, Takeover { offline: true, allowed_hosts: pass, ..Takeover::default() }).await;
     let (_elsewhere, address) = listener().await;
     for host in ["example.com", "dev.azure.com", "192.0.2.1", "127.0.0.1"] {
         let target = format!("{host}:{}", address.port());

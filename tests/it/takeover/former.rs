@@ -18,7 +18,7 @@ async fn behind(variables: &[(&str, &str)]) -> (World, TcpListener) {
     let (before, address) = listener().await;
     let filled = |(name, value): &(&str, &str)| ((*name).to_owned(), value.replace("PROXY", &address.to_string()));
     let former = Former::of(&variables.iter().map(filled).collect()).unwrap();
-    (world_of(CONFIG, Takeover { former, ..Takeover::default() }).await, before)
+    (world_of(CONFIG, Takeover { parent_proxy: former, ..Takeover::default() }).await, before)
 }
 
 /// Answers one request to the former proxy; gives its head in lower case.
@@ -112,7 +112,7 @@ async fn a_server_that_was_its_own_proxy_before_goes_straight() {
     let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
     let former = Former::of(&variables).unwrap();
     let listen = Listen { proxy: Some(address), ..Listen::on_free_ports() };
-    let (config, takeover) = (Config::parse(CONFIG).unwrap(), Takeover { former, ..Takeover::default() });
+    let (config, takeover) = (Config::parse(CONFIG).unwrap(), Takeover { parent_proxy: former, ..Takeover::default() });
     let world = World::with(Options { config, listen, takeover, ..Options::default() }).await;
     // No host has this address: the machine says so at once.
     let (status, why) = get(&world, "http://255.255.255.255/", "").await;
@@ -125,7 +125,7 @@ async fn a_proxy_that_does_not_answer_is_given_up() {
     let (before, address) = listener().await;
     let former = Former::of(&[("HTTPS_PROXY".to_owned(), format!("http://{address}"))].into()).unwrap();
     let config = CONFIG.replacen('{', r#"{"limits":{"connectTimeoutSeconds":1},"#, 1);
-    let world = world_of(&config, Takeover { former, ..Takeover::default() }).await;
+    let world = world_of(&config, Takeover { parent_proxy: former, ..Takeover::default() }).await;
     let (asked, _held) = tokio::join!(connect(&world, "far.example:443"), before.accept());
     assert_eq!(asked.0, "HTTP/1.1 504 Gateway Timeout");
     assert_eq!(report(&world), "not reached: far.example (1)\n");

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{connect, get, head, listener, proxy, report, said, status_and_body, world, world_of};
 use crate::world::CONFIG;
-use keyhaven::app::{Part, Takeover};
+use keyhaven::app::{CloudService, Takeover};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -169,7 +169,7 @@ async fn nothing_but_metadata_is_answered_at_its_address() {
 
 #[tokio::test]
 async fn without_entra_the_metadata_address_is_refused() {
-    let takeover = Takeover { parts: vec![Part::Vault, Part::Arm], ..Takeover::default() };
+    let takeover = Takeover { services: vec![CloudService::Vault, CloudService::Arm], ..Takeover::default() };
     let world = world_of(CONFIG, takeover).await;
     assert_eq!(get(&world, &format!("http://169.254.169.254{TOKEN}"), "Metadata: true\r\n").await.0, 403);
     assert_eq!(connect(&world, "169.254.169.254:80").await.0, "HTTP/1.1 403 Forbidden");

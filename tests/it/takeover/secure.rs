@@ -47,7 +47,7 @@ impl Elsewhere {
         let mut config = config.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key).unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let authorities = vec![ca.path().display().to_string()];
-        let world = world_of(CONFIG, Takeover { authorities, ..takeover }).await;
+        let world = world_of(CONFIG, Takeover { ca_files: authorities, ..takeover }).await;
         let (listener, address) = listener().await;
         Self { world, listener, acceptor: TlsAcceptor::from(Arc::new(config)), port: address.port(), _ca: ca }
     }
@@ -291,7 +291,7 @@ async fn what_goes_on_goes_through_the_proxy_that_was_set_before() {
     let (before, address) = listener().await;
     let variables = [("HTTPS_PROXY".to_owned(), format!("http://me:hush@{address}"))].into();
     let former = Former::of(&variables).unwrap();
-    let elsewhere = Elsewhere::with(Takeover { former, ..Takeover::default() }).await;
+    let elsewhere = Elsewhere::with(Takeover { parent_proxy: former, ..Takeover::default() }).await;
     let url = format!("https://{FAR}/x");
     let asked = get(&elsewhere.world, &url, "Proxy-Authorization: Basic other\r\n");
     let answering = async {
