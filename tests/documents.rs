@@ -37,7 +37,8 @@ fn files_that_are_named_exist() {
     let mut wrong = Vec::new();
     for page in NAME_FILES {
         for word in text_of(&root().join(page)).split('`').skip(1).step_by(2) {
-            let is_path = word.contains('/') && !word.contains("NAME") && !word.contains([' ', '{', '*', '<', '…', ':']);
+            let is_path =
+                word.contains('/') && !word.contains("NAME") && !word.contains([' ', '{', '*', '<', '…', ':']);
             let is_ours =
                 word.ends_with(".rs") || ["src/", "tests/", "docs/", "scripts/"].iter().any(|d| word.starts_with(d));
             if is_path && is_ours && !root().join(word).exists() && !root().join("src").join(word).exists() {
