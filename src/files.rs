@@ -1,9 +1,9 @@
 //! Files written whole or not at all. What is needed again is on the disk before [`write()`] returns; no other code writes
 //! such a file. What a process that was killed has left half-written is removed by the next one.
 
-mod drafts;
 mod private_dir;
 mod private_file;
+mod temp_files;
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::Write;
@@ -12,12 +12,12 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-pub use drafts::{remove_drafts, remove_drafts_of};
-pub use private_dir::{PrivateDir, remove_dead_private_dirs};
+pub use private_dir::{PrivateDir, remove_stale_private_dirs};
 pub use private_file::PrivateFile;
+pub use temp_files::{remove_temp_files, remove_temp_files_of};
 
 /// What the names of half-written files begin with; a process that was killed leaves them behind.
-pub const DRAFT_PREFIX: &str = ".new-";
+pub const TEMP_PREFIX: &str = ".new-";
 /// Readable and writable for their owner alone: keys, state, everything that is not made for others.
 pub const PRIVATE: u32 = 0o600;
 
@@ -27,18 +27,18 @@ pub const PRIVATE: u32 = 0o600;
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let draft = drafted(path, bytes, mode)?;
-    draft.as_file().sync_all()?;
-    draft.persist(path)?;
-    File::open(directory_of(path))?.sync_all()
+    let temp = temp_file(path, bytes, mode)?;
+    temp.as_file().sync_all()?;
+    temp.persist(path)?;
+    File::open(parent_of(path))?.sync_all()
 }
 
 /// The same, but not synced: for files of mode 0600 that only this start of the program needs.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_for_this_start(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    drafted(path, bytes, PRIVATE)?.persist(path)?;
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    temp_file(path, bytes, PRIVATE)?.persist(path)?;
     Ok(())
 }
 
@@ -47,12 +47,12 @@ pub fn write_for_this_start(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn make_dir(dir: &Path) -> std::io::Result<()> {
+pub fn create_dir(dir: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> =
         dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     for made in missing {
-        File::open(directory_of(made))?.sync_all()?;
+        File::open(parent_of(made))?.sync_all()?;
     }
     Ok(())
 }
@@ -65,21 +65,21 @@ pub fn is_full(error: &std::io::Error) -> bool {
 
 /// The directory that `path` lies in; `.` for a name alone.
 #[must_use]
-pub fn directory_of(path: &Path) -> &Path {
+pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// A new file beside `path` that holds `bytes` and is readable as `mode` says from its first byte.
-fn drafted(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<NamedTempFile> {
+fn temp_file(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<NamedTempFile> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         return Err(std::io::Error::other("there is something else than a file; give another path"));
     }
-    let (permissions, suffix) = (Permissions::from_mode(mode), drafts::suffix_of(path));
+    let (permissions, suffix) = (Permissions::from_mode(mode), temp_files::suffix_of(path));
     let mut named = tempfile::Builder::new();
-    named.prefix(DRAFT_PREFIX).suffix(&suffix).permissions(permissions);
-    let mut draft = named.tempfile_in(directory_of(path))?;
-    draft.write_all(bytes)?;
-    Ok(draft)
+    named.prefix(TEMP_PREFIX).suffix(&suffix).permissions(permissions);
+    let mut temp = named.tempfile_in(parent_of(path))?;
+    temp.write_all(bytes)?;
+    Ok(temp)
 }
 
 #[cfg(test)]
@@ -94,17 +94,17 @@ mod tests {
         write(&path, b"short", PRIVATE).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temp is left");
     }
 
     #[test]
     fn a_directory_is_made_with_those_above_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b");
-        make_dir(&path).unwrap();
-        make_dir(&path).unwrap();
+        create_dir(&path).unwrap();
+        create_dir(&path).unwrap();
         assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(make_dir(&path.join("c")).is_ok() && path.join("c").is_dir());
+        assert!(create_dir(&path.join("c")).is_ok() && path.join("c").is_dir());
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         std::fs::write(&target, b"kept").unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
         assert!(write(&link, b"new", PRIVATE).is_err());
-        assert!(write_for_this_start(&link, b"new").is_err());
+        assert!(write_unsynced(&link, b"new").is_err());
         assert_eq!(std::fs::read(&target).unwrap(), b"kept");
     }
 }

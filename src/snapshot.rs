@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::crypto::backup_key::{BackupKey, Sealed};
-use crate::records::{Draft, RecordError, Records, View};
+use crate::records::{NewGeneration, RecordError, Records, View};
 use crate::store::{Batch, Key};
 
 /// What the file begins with.
@@ -16,18 +16,19 @@ const MAGIC: &[u8] = b"KEYHAVEN-SNAPSHOT 1\n";
 /// What snapshots are sealed for.
 const PURPOSE: &str = "snapshot";
 /// Records that are read, or written, at a time.
-const AT_ONCE: usize = 1000;
+const MAX_PIECE_RECORDS: usize = 1000;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
 /// What a snapshot says of itself, readable without the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct About {
+pub struct SnapshotHeader {
     /// The tenant whose tokens and policies it holds.
     pub tenant: Uuid,
     /// When it was made, as RFC 3339 says.
-    pub made: String,
+    #[serde(rename = "made")]
+    pub created: String,
     /// The version of the server that made it.
     pub version: String,
     /// The name of the key it is sealed under.
@@ -38,11 +39,11 @@ pub struct About {
 #[derive(Debug)]
 pub enum SnapshotError {
     /// The file is no snapshot.
-    NotOne,
+    NotASnapshot,
     /// It is sealed under another key.
-    OtherKey(About),
+    OtherKey(SnapshotHeader),
     /// It is of another tenant, whose tokens this server does not accept.
-    OtherTenant(About),
+    OtherTenant(SnapshotHeader),
     /// It has been changed, or is not whole.
     Damaged,
     /// The records could not be read or written.
@@ -52,18 +53,18 @@ pub enum SnapshotError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOne => f.write_str("this is no snapshot of a keyhaven server"),
-            Self::OtherKey(about) => write!(
+            Self::NotASnapshot => f.write_str("this is no snapshot of a keyhaven server"),
+            Self::OtherKey(header) => write!(
                 f,
                 "the snapshot of {} is sealed under another backup key ({}); give this server the backupKey of the one \
                  that made it",
-                about.made, about.backup_key
+                header.created, header.backup_key
             ),
-            Self::OtherTenant(about) => write!(
+            Self::OtherTenant(header) => write!(
                 f,
                 "the snapshot is of the tenant {0}; load it into a server that was started with --tenant {0} (or that \
                  tenantId) and data of its own",
-                about.tenant
+                header.tenant
             ),
             Self::Damaged => f.write_str("the snapshot is damaged: it has been changed, or is not whole"),
             Self::Record(error) => write!(f, "{error}"),
@@ -80,16 +81,16 @@ impl<E: Into<RecordError>> From<E> for SnapshotError {
 }
 
 /// Records as a snapshot holds them: key and value, each behind its length in four bytes, big-endian.
-pub type Gathered = Zeroizing<Vec<u8>>;
+pub type Plaintext = Zeroizing<Vec<u8>>;
 
 /// Everything that `view` shows.
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn gather(view: &View) -> Result<Gathered, SnapshotError> {
+pub async fn export(view: &View) -> Result<Plaintext, SnapshotError> {
     let (mut all, mut after) = (Zeroizing::new(Vec::new()), None);
     loop {
-        let (entries, next) = view.everything(after.as_ref(), AT_ONCE).await?;
+        let (entries, next) = view.all_entries(after.as_ref(), MAX_PIECE_RECORDS).await?;
         for entry in &entries {
             write(&mut all, entry.key.as_bytes());
             write(&mut all, &entry.value);
@@ -106,9 +107,9 @@ pub async fn gather(view: &View) -> Result<Gathered, SnapshotError> {
 ///
 /// # Errors
 /// When it cannot be sealed.
-pub fn seal(all: &Gathered, about: &About, key: &BackupKey) -> Result<Vec<u8>, SnapshotError> {
+pub fn seal(all: &Plaintext, header: &SnapshotHeader, key: &BackupKey) -> Result<Vec<u8>, SnapshotError> {
     let mut file = MAGIC.to_vec();
-    file.extend(serde_json::to_vec(about).map_err(|_| SnapshotError::Damaged)?);
+    file.extend(serde_json::to_vec(header).map_err(|_| SnapshotError::Damaged)?);
     file.push(b'\n');
     let sealed = key.seal(PURPOSE, &file, all).map_err(|_| SnapshotError::Damaged)?;
     file.extend_from_slice(&sealed.nonce);
@@ -122,14 +123,14 @@ pub fn seal(all: &Gathered, about: &About, key: &BackupKey) -> Result<Vec<u8>, S
 /// # Errors
 /// As [`SnapshotError`] says.
 pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Vec<Batch>, SnapshotError> {
-    let rest = file.strip_prefix(MAGIC).ok_or(SnapshotError::NotOne)?;
-    let end = rest.iter().position(|byte| *byte == b'\n').ok_or(SnapshotError::NotOne)?;
-    let about: About = serde_json::from_slice(&rest[..end]).map_err(|_| SnapshotError::NotOne)?;
-    if about.backup_key != key.id() {
-        return Err(SnapshotError::OtherKey(about));
+    let rest = file.strip_prefix(MAGIC).ok_or(SnapshotError::NotASnapshot)?;
+    let end = rest.iter().position(|byte| *byte == b'\n').ok_or(SnapshotError::NotASnapshot)?;
+    let header: SnapshotHeader = serde_json::from_slice(&rest[..end]).map_err(|_| SnapshotError::NotASnapshot)?;
+    if header.backup_key != key.id() {
+        return Err(SnapshotError::OtherKey(header));
     }
-    if about.tenant != tenant {
-        return Err(SnapshotError::OtherTenant(about));
+    if header.tenant != tenant {
+        return Err(SnapshotError::OtherTenant(header));
     }
     let (head, body) = file.split_at(MAGIC.len() + end + 1);
     let (nonce, body) = body.split_first_chunk::<NONCE_BYTES>().ok_or(SnapshotError::Damaged)?;
@@ -139,16 +140,16 @@ pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Vec<Batch>, Sn
     batches(&all)
 }
 
-/// Puts what a file held beside what is there; published, the draft replaces everything in one commit.
+/// Puts what a file held beside what is there; published, the generation replaces everything in one commit.
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn lay_out(records: &Records, batches: Vec<Batch>) -> Result<Draft, SnapshotError> {
-    let draft = records.draft().await?;
+pub async fn stage(records: &Records, batches: Vec<Batch>) -> Result<NewGeneration, SnapshotError> {
+    let generation = records.begin_generation().await?;
     for batch in batches {
-        draft.fill(batch).await?;
+        generation.commit(batch).await?;
     }
-    Ok(draft)
+    Ok(generation)
 }
 
 fn batches(mut all: &[u8]) -> Result<Vec<Batch>, SnapshotError> {
@@ -162,7 +163,7 @@ fn batches(mut all: &[u8]) -> Result<Vec<Batch>, SnapshotError> {
         if last.replace(key).is_some_and(|before| before >= key) {
             return Err(SnapshotError::Damaged);
         }
-        if batches.last().is_none_or(|last| last.put.len() == AT_ONCE) {
+        if batches.last().is_none_or(|last| last.put.len() == MAX_PIECE_RECORDS) {
             batches.push(Batch::default());
         }
         if let Some(last) = batches.last_mut() {
@@ -201,9 +202,10 @@ mod tests {
     }
 
     async fn file(records: &Records, tenant: Uuid) -> Vec<u8> {
-        let all = gather(&records.view().await.unwrap()).await.unwrap();
-        let about = About { tenant, made: "now".to_owned(), version: "1".to_owned(), backup_key: key(1).id() };
-        seal(&all, &about, &key(1)).unwrap()
+        let all = export(&records.view().await.unwrap()).await.unwrap();
+        let header =
+            SnapshotHeader { tenant, created: "now".to_owned(), version: "1".to_owned(), backup_key: key(1).id() };
+        seal(&all, &header, &key(1)).unwrap()
     }
 
     async fn content(records: &Records) -> Vec<(Key, Vec<u8>)> {
@@ -215,16 +217,16 @@ mod tests {
     #[tokio::test]
     async fn what_was_saved_replaces_what_is_there() {
         let tenant = Uuid::from_u128(1);
-        for count in [0, 1, AT_ONCE, 2 * AT_ONCE + 5] {
+        for count in [0, 1, MAX_PIECE_RECORDS, 2 * MAX_PIECE_RECORDS + 5] {
             let (one, other) = (filled(count).await, filled(3).await);
             let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
-            lay_out(&other, batches).await.unwrap().publish().await.unwrap();
+            stage(&other, batches).await.unwrap().publish().await.unwrap();
             assert_eq!(content(&other).await, content(&one).await, "{count}");
             assert_eq!(file(&other, tenant).await.len(), file(&one, tenant).await.len(), "nothing else is in it");
             assert_eq!(other.sweep().await.unwrap(), 3, "what was there before");
             assert_eq!(content(&other).await.len(), count);
             let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
-            lay_out(&other, batches).await.unwrap().publish().await.unwrap();
+            stage(&other, batches).await.unwrap().publish().await.unwrap();
             assert_eq!(other.sweep().await.unwrap(), count, "and so again");
         }
     }
@@ -235,7 +237,7 @@ mod tests {
         let file = file(&filled(5).await, tenant).await;
         assert!(matches!(open(&file, tenant, &key(2)), Err(SnapshotError::OtherKey(_))));
         assert!(matches!(open(&file, Uuid::nil(), &key(1)), Err(SnapshotError::OtherTenant(_))));
-        assert!(matches!(open(b"{}", tenant, &key(1)), Err(SnapshotError::NotOne)));
+        assert!(matches!(open(b"{}", tenant, &key(1)), Err(SnapshotError::NotASnapshot)));
         for at in 0..file.len() {
             let mut changed = file.clone();
             changed[at] ^= 1;
@@ -245,12 +247,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_draft_that_was_given_up_is_swept_away() {
+    async fn a_generation_that_was_never_published_is_swept_away() {
         let records = filled(5).await;
-        let draft = records.draft().await.unwrap();
-        draft.fill(Batch::default().put("a/new", vec![1])).await.unwrap();
-        assert_eq!(content(&records).await.len(), 5, "nobody sees a draft");
-        drop(draft);
+        let generation = records.begin_generation().await.unwrap();
+        generation.commit(Batch::default().put("a/new", vec![1])).await.unwrap();
+        assert_eq!(content(&records).await.len(), 5, "nobody sees a generation");
+        drop(generation);
         assert_eq!(records.sweep().await.unwrap(), 1);
         assert_eq!(records.sweep().await.unwrap(), 0);
         assert_eq!(content(&records).await.len(), 5);

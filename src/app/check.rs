@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::storage::DataError;
-use crate::records::Located;
-use crate::store::{Damage, Entry, Inspected, Key, MasterKey, Store, Value};
+use crate::records::GenerationKey;
+use crate::store::{Damage, Entry, Inspection, Key, MasterKey, Store, Value};
 use crate::vault::{Finding, Survey};
 
 /// What looking at a data directory came to.
@@ -62,7 +62,7 @@ impl CheckReport {
     fn add(&mut self, path: PathBuf, engine: Engine, key: &MasterKey) -> Result<(), DataError> {
         let mut found = FoundRecords::default();
         let visit = |entry| found.add(entry);
-        let Inspected { records, damage } = match engine {
+        let Inspection { records, damage } = match engine {
             Engine::Redb => Store::inspect_redb(&path, key, visit)?,
             #[cfg(feature = "sled")]
             Engine::Sled => Store::inspect_sled(&path, key, visit)?,
@@ -93,10 +93,10 @@ struct FoundRecords {
 
 impl FoundRecords {
     fn add(&mut self, entry: Entry) {
-        match Located::of(&entry.key) {
-            Located::Pointer => self.current = Located::current(&entry.value),
-            Located::Mark => {}
-            Located::Record(generation, key) => {
+        match GenerationKey::parse(&entry.key) {
+            GenerationKey::Pointer => self.current = GenerationKey::pointed_prefix(&entry.value),
+            GenerationKey::SweepMarker => {}
+            GenerationKey::Record(generation, key) => {
                 let value = Survey::reads(&key).then_some(entry.value);
                 self.records.push((generation, key, value));
             }
@@ -114,12 +114,12 @@ impl FoundRecords {
 
 /// Damage that the store found, with what the record is.
 fn finding_of(damage: Damage, survey: &Survey, path: &Path) -> Finding {
-    match damage.key.as_ref().map(Located::of) {
-        Some(Located::Record(_, key)) => {
+    match damage.key.as_ref().map(GenerationKey::parse) {
+        Some(GenerationKey::Record(_, key)) => {
             let record = key.to_string();
             Finding { subject: survey.describe(&record), why: damage.why, record }
         }
-        Some(Located::Pointer | Located::Mark) => {
+        Some(GenerationKey::Pointer | GenerationKey::SweepMarker) => {
             Finding { subject: "which generation counts".to_owned(), why: damage.why, record: String::new() }
         }
         None => Finding { subject: path.display().to_string(), why: damage.why, record: String::new() },

@@ -10,8 +10,8 @@ use crate::doors::admin::{ControlError, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::Leaves;
-use crate::records::Draft;
-use crate::snapshot::{self, About, SnapshotError};
+use crate::records::NewGeneration;
+use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use crate::store::{Batch, StoreError};
 use crate::tasks::{self, position_place};
 
@@ -73,21 +73,21 @@ impl Control {
         let Backend { records, vaults, directory, .. } = &self.backend;
         // A key that is still being made must be there to go along.
         directory.public_keys().await.map_err(failed)?;
-        let draft = records.draft().await.map_err(failed)?;
+        let generation = records.begin_generation().await.map_err(failed)?;
         let (vaults, directory) =
-            (vaults.over(draft.records().clone()), directory.with_records(draft.records().clone()));
+            (vaults.over(generation.records().clone()), directory.with_records(generation.records().clone()));
         self.settings
             .apply(&vaults, &directory, self.backend.clock.now())
             .await
             .map_err(|error| ControlError::Failed(error.0))?;
-        self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
+        self.events.subscribe_to(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
         held.keep(false).await.map_err(failed)?;
-        self.copy_issuer_and_clock(&draft).await?;
-        draft.publish().await.map_err(failed)
+        self.copy_issuer_and_clock(&generation).await?;
+        generation.publish().await.map_err(failed)
     }
 
-    async fn copy_issuer_and_clock(&self, draft: &Draft) -> Result<(), ControlError> {
+    async fn copy_issuer_and_clock(&self, generation: &NewGeneration) -> Result<(), ControlError> {
         let view = self.backend.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
         for place in [Directory::issuer_store_key(), position_place()] {
@@ -95,7 +95,7 @@ impl Control {
                 batch = batch.put(place, entry.value);
             }
         }
-        draft.fill(batch).await.map_err(failed)
+        generation.commit(batch).await.map_err(failed)
     }
 
     async fn save_snapshot(self) -> Result<Vec<u8>, ControlError> {
@@ -108,15 +108,15 @@ impl Control {
         held.keep(false).await.map_err(failed)?;
         drop(held);
         let view = view.map_err(failed)?;
-        let all = snapshot::gather(&view).await.map_err(failed)?;
+        let all = snapshot::export(&view).await.map_err(failed)?;
         drop(view);
-        let (tenant, made) = (self.backend.directory.tenant_id(), self.backend.system.now().to_string());
+        let (tenant, created) = (self.backend.directory.tenant_id(), self.backend.system.now().to_string());
         let source = self.settings.backup_key.clone();
         blocking(move || {
             let key = source().map_err(no_backup_key)?;
             let version = env!("CARGO_PKG_VERSION").to_owned();
-            let about = About { tenant, made, version, backup_key: key.id() };
-            snapshot::seal(&all, &about, &key).map_err(failed)
+            let header = SnapshotHeader { tenant, created, version, backup_key: key.id() };
+            snapshot::seal(&all, &header, &key).map_err(failed)
         })
         .await
     }
@@ -131,17 +131,17 @@ impl Control {
             })
         })
         .await?;
-        let draft = snapshot::lay_out(&self.backend.records, batches).await.map_err(failed)?;
-        self.check_readable(&draft).await.map_err(|why| {
+        let generation = snapshot::stage(&self.backend.records, batches).await.map_err(failed)?;
+        self.check_readable(&generation).await.map_err(|why| {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
             ControlError::Refused(format!("{text}: {why}"))
         })?;
-        let vaults = self.backend.vaults.over(draft.records().clone());
-        self.events.subscribe_to(draft.records(), &vaults).await.map_err(failed)?;
+        let vaults = self.backend.vaults.over(generation.records().clone());
+        self.events.subscribe_to(generation.records(), &vaults).await.map_err(failed)?;
         // Nobody may see the new records by the old clock: neither a task nor who moves the clock.
         let held = self.backend.timekeeper.hold().await;
-        let stood = held.back_to(draft.records()).await.map_err(failed)?;
-        if let Err(error) = draft.publish().await {
+        let stood = held.back_to(generation.records()).await.map_err(failed)?;
+        if let Err(error) = generation.publish().await {
             held.put(stood);
             return Err(failed(error));
         }
@@ -150,9 +150,9 @@ impl Control {
         self.reload_caches().await
     }
 
-    /// Whether this server could live on what a draft holds: who and what there is, the issuer's key, the clock.
-    async fn check_readable(&self, draft: &Draft) -> Result<(), String> {
-        let records = draft.records();
+    /// Whether this server could live on what a generation holds: who and what there is, the issuer's key, the clock.
+    async fn check_readable(&self, generation: &NewGeneration) -> Result<(), String> {
+        let records = generation.records();
         self.backend.vaults.over(records.clone()).all().await.map_err(|error| error.to_string())?;
         let directory = self.backend.directory.with_records(records.clone());
         directory.identities().await.map_err(|error| error.to_string())?;

@@ -90,7 +90,7 @@ impl ReadyFile {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        files::write_for_this_start(path, &serde_json::to_vec_pretty(self)?)
+        files::write_unsynced(path, &serde_json::to_vec_pretty(self)?)
     }
 
     /// The lines that tell a person the same, without secrets.

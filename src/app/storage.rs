@@ -120,7 +120,7 @@ impl DataError {
         match self {
             Self::File(path, error) => StoreError::io(path.display().to_string(), error),
             Self::Store(error) => error,
-            other => StoreError::Broken { why: other.to_string() },
+            other => StoreError::Engine { why: other.to_string() },
         }
     }
 }
@@ -188,7 +188,7 @@ impl OpenStorage {
             Some(certs) => certs.join("ca.pem"),
             None => {
                 let path = self.private_dir().join("ca.pem");
-                let written = files::write_for_this_start(&path, pem.as_bytes());
+                let written = files::write_unsynced(&path, pem.as_bytes());
                 written.map_err(|error| DataError::File(path.clone(), error))?;
                 path
             }
@@ -265,14 +265,14 @@ fn lock_directory(dir: &Path) -> Result<File, DataError> {
 fn remove_drafts(dir: &Path) -> Result<usize, DataError> {
     let mut left = 0;
     for dir in [dir.to_owned(), dir.join(CREDENTIALS)].into_iter().filter(|dir| dir.is_dir()) {
-        left += files::remove_drafts(&dir).map_err(|error| DataError::File(dir, error))?;
+        left += files::remove_temp_files(&dir).map_err(|error| DataError::File(dir, error))?;
     }
     Ok(left)
 }
 
 /// Makes `dir` and those above it, for their owner alone.
 pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
-    files::make_dir(dir).map_err(|error| DataError::File(dir.to_owned(), error))
+    files::create_dir(dir).map_err(|error| DataError::File(dir.to_owned(), error))
 }
 
 /// The store called `name` in `dir`. A directory that another engine has kept data in is refused: what it holds would
@@ -350,7 +350,7 @@ fn new_private_dir() -> Result<PrivateDir, DataError> {
 }
 
 fn remove_dead_private_dirs() {
-    let removed = files::remove_dead_private_dirs();
+    let removed = files::remove_stale_private_dirs();
     if removed > 0 {
         tracing::info!(removed, "removed the private directories of programs that were killed");
     }

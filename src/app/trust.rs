@@ -60,7 +60,7 @@ pub(super) fn write(dir: &Path, existing: &[String], own: &[&str]) -> Result<Tru
     let store = trust_store(&text, TRUST_STORE_PASSWORD)?;
     let files = TrustFiles { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
     for (path, bytes) in [(&files.bundle, text.as_bytes()), (&files.store, &store)] {
-        files::write_for_this_start(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        files::write_unsynced(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
     }
     Ok(files)
 }

@@ -36,8 +36,7 @@ pub(super) fn write(
         let before = current_value(wget.variable).map_or_else(|| wget.usual.into(), PathBuf::from);
         let text = std::fs::read(before).unwrap_or_default();
         let path = dir.join(wget.name);
-        let written =
-            files::write_for_this_start(&path, startup_file(&String::from_utf8_lossy(&text), bundle).as_bytes());
+        let written = files::write_unsynced(&path, startup_file(&String::from_utf8_lossy(&text), bundle).as_bytes());
         written.map_err(|error| failed(format!("{}: {error}", path.display())))?;
         variables.insert(wget.variable.to_owned(), path.display().to_string());
     }

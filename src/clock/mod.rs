@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub use period::{NotAPeriod, Period};
+pub use period::{InvalidPeriod, Period};
 pub use steady::SteadyClock;
 pub use virtual_clock::VirtualClock;
 

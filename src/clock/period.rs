@@ -14,23 +14,23 @@ pub struct Period(Span);
 
 /// The text is no length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotAPeriod;
+pub struct InvalidPeriod;
 
-impl fmt::Display for NotAPeriod {
+impl fmt::Display for InvalidPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a length of time; write it as P90D, P1Y6M or PT30M")
     }
 }
 
-impl std::error::Error for NotAPeriod {}
+impl std::error::Error for InvalidPeriod {}
 
 impl FromStr for Period {
-    type Err = NotAPeriod;
+    type Err = InvalidPeriod;
 
     /// ISO 8601; on command lines also `90d`, `2h 30m`.
-    fn from_str(text: &str) -> Result<Self, NotAPeriod> {
-        let span: Span = text.trim().parse().map_err(|_| NotAPeriod)?;
-        if span.is_negative() { Err(NotAPeriod) } else { Ok(Self(span)) }
+    fn from_str(text: &str) -> Result<Self, InvalidPeriod> {
+        let span: Span = text.trim().parse().map_err(|_| InvalidPeriod)?;
+        if span.is_negative() { Err(InvalidPeriod) } else { Ok(Self(span)) }
     }
 }
 

@@ -35,14 +35,14 @@ impl SteadyClock {
     }
 
     /// Never shows less than `moment` from now on: data was written then.
-    pub fn not_before(&self, moment: Timestamp) {
+    pub fn raise_to(&self, moment: Timestamp) {
         self.shared.latest.fetch_max(moment.unix(), Ordering::Relaxed);
         self.now();
     }
 
     /// Follows the machine's clock from its present time, earlier or not: no earlier write is left. Answers the
     /// latest moment until then.
-    pub fn start_over(&self) -> Timestamp {
+    pub fn restart_from_machine(&self) -> Timestamp {
         let latest = self.shared.latest.swap(self.machine.now().unix(), Ordering::Relaxed);
         Timestamp::from_unix(latest)
     }
@@ -98,28 +98,28 @@ mod tests {
 
     #[test]
     fn it_follows_the_machines_clock_and_waits_when_that_goes_back() {
-        let machine = Arc::new(VirtualClock::starting_at(START));
+        let machine = Arc::new(VirtualClock::frozen_at(START));
         let clock = SteadyClock::following(machine.clone());
         assert_eq!(clock.now(), START);
         machine.advance(60);
         assert_eq!(clock.now(), START.plus_seconds(60));
-        machine.put(START.plus_seconds(-3600));
+        machine.set(START.plus_seconds(-3600));
         assert_eq!(clock.now(), START.plus_seconds(60), "it waits");
         assert_eq!(clock.until(START.plus_seconds(60)), Some(Duration::ZERO));
         machine.run();
         let ahead = clock.until(START.plus_seconds(61)).unwrap();
         assert!(ahead > Duration::from_secs(3650), "a timer goes off when the clock shows it: {ahead:?}");
-        machine.put(START.plus_seconds(61));
+        machine.set(START.plus_seconds(61));
         assert_eq!(clock.now(), START.plus_seconds(61), "and goes on");
     }
 
     #[test]
     fn it_goes_back_when_nothing_of_before_is_left() {
-        let machine = Arc::new(VirtualClock::starting_at(START.plus_seconds(60)));
+        let machine = Arc::new(VirtualClock::frozen_at(START.plus_seconds(60)));
         let clock = SteadyClock::following(machine.clone());
         assert_eq!(clock.now(), START.plus_seconds(60));
-        machine.put(START);
-        assert_eq!(clock.start_over(), START.plus_seconds(60));
+        machine.set(START);
+        assert_eq!(clock.restart_from_machine(), START.plus_seconds(60));
         assert_eq!(clock.now(), START);
         machine.advance(1);
         assert_eq!(clock.now(), START.plus_seconds(1));
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn it_never_shows_less_than_what_was_written() {
-        let clock = SteadyClock::following(Arc::new(VirtualClock::starting_at(START)));
-        clock.not_before(START.plus_seconds(-5));
+        let clock = SteadyClock::following(Arc::new(VirtualClock::frozen_at(START)));
+        clock.raise_to(START.plus_seconds(-5));
         assert_eq!(clock.now(), START);
-        clock.not_before(START.plus_seconds(5));
+        clock.raise_to(START.plus_seconds(5));
         assert_eq!(clock.now(), START.plus_seconds(5));
     }
 }

@@ -18,13 +18,13 @@ struct Position {
 
 impl VirtualClock {
     /// A clock that stands at `start`.
-    pub fn starting_at(start: Timestamp) -> Self {
+    pub fn frozen_at(start: Timestamp) -> Self {
         Self(Mutex::new(Position { milliseconds: start.unix().saturating_mul(1000), running_since: None }))
     }
 
     /// A clock that runs from `start` on.
     pub fn running_from(start: Timestamp) -> Self {
-        let clock = Self::starting_at(start);
+        let clock = Self::frozen_at(start);
         clock.run();
         clock
     }
@@ -46,7 +46,7 @@ impl VirtualClock {
     }
 
     /// Puts the clock to `moment`, wherever it stood.
-    pub fn put(&self, moment: Timestamp) {
+    pub fn set(&self, moment: Timestamp) {
         let mut position = self.position();
         position.milliseconds = moment.unix().saturating_mul(1000);
         position.running_since = position.running_since.map(|_| Instant::now());
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn it_stands_until_it_is_moved() {
-        let clock = VirtualClock::starting_at(START);
+        let clock = VirtualClock::frozen_at(START);
         assert_eq!(clock.now(), START);
         clock.advance(86_400);
         assert_eq!(clock.now().unix(), 1_700_086_400);
@@ -123,7 +123,7 @@ mod tests {
         clock.freeze();
         let stood = clock.until(START).unwrap();
         assert_eq!((stood, clock.is_frozen()), (Duration::ZERO, true));
-        clock.put(START.plus_seconds(-10));
+        clock.set(START.plus_seconds(-10));
         assert_eq!(clock.now(), START.plus_seconds(-10));
     }
 }

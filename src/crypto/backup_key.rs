@@ -17,7 +17,7 @@ pub struct BackupKey(Zeroizing<[u8; KEY_BYTES]>);
 
 /// What came in is not what was sealed under this key and for this use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotSealedHere;
+pub struct SealError;
 
 /// Something sealed: AES-256-GCM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl BackupKey {
     ///
     /// # Errors
     /// When AES-256-GCM fails, which it does for more than 64 GiB.
-    pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8]) -> Result<Sealed, NotSealedHere> {
+    pub fn seal(&self, purpose: &str, context: &[u8], plain: &[u8]) -> Result<Sealed, SealError> {
         let mut bytes = Vec::with_capacity(plain.len() + TAG_BYTES);
         bytes.extend_from_slice(plain);
         let sealed = self.cipher(purpose)?.seal_in_place_append_tag(Aad::from(context), &mut bytes);
-        let nonce = *sealed.map_err(|_| NotSealedHere)?.as_ref();
+        let nonce = *sealed.map_err(|_| SealError)?.as_ref();
         let tag = bytes.split_off(bytes.len() - TAG_BYTES);
         Ok(Sealed { nonce, ciphertext: bytes, tag })
     }
@@ -60,18 +60,18 @@ impl BackupKey {
     ///
     /// # Errors
     /// When it was not sealed so, or has been changed since.
-    pub fn open(&self, purpose: &str, context: &[u8], sealed: Sealed) -> Result<Zeroizing<Vec<u8>>, NotSealedHere> {
+    pub fn open(&self, purpose: &str, context: &[u8], sealed: Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let nonce = Nonce::from(&sealed.nonce);
         let mut bytes = Zeroizing::new(sealed.ciphertext);
         bytes.extend_from_slice(&sealed.tag);
         let opened = self.cipher(purpose)?.open_in_place(nonce, Aad::from(context), &mut bytes);
-        let length = opened.map_err(|_| NotSealedHere)?.len();
+        let length = opened.map_err(|_| SealError)?.len();
         bytes.truncate(length);
         Ok(bytes)
     }
 
     /// Each use has a key of its own, so that nothing made for one opens as another.
-    fn cipher(&self, purpose: &str) -> Result<RandomizedNonceKey, NotSealedHere> {
+    fn cipher(&self, purpose: &str) -> Result<RandomizedNonceKey, SealError> {
         struct Length;
         impl KeyType for Length {
             fn len(&self) -> usize {
@@ -81,8 +81,8 @@ impl BackupKey {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         let extracted = Salt::new(HKDF_SHA256, b"keyhaven").extract(self.0.as_slice());
         let expanded = extracted.expand(&[purpose.as_bytes()], Length).and_then(|okm| okm.fill(key.as_mut_slice()));
-        expanded.map_err(|_| NotSealedHere)?;
-        RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| NotSealedHere)
+        expanded.map_err(|_| SealError)?;
+        RandomizedNonceKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| SealError)
     }
 }
 
@@ -104,12 +104,12 @@ mod tests {
     fn what_is_sealed_opens_under_the_same_key_for_the_same_use_alone() {
         let sealed = || key(1).seal("backup", b"head", b"secret").unwrap();
         assert_eq!(key(1).open("backup", b"head", sealed()).unwrap().as_slice(), b"secret");
-        assert_eq!(key(2).open("backup", b"head", sealed()), Err(NotSealedHere));
-        assert_eq!(key(1).open("snapshot", b"head", sealed()), Err(NotSealedHere));
-        assert_eq!(key(1).open("backup", b"tail", sealed()), Err(NotSealedHere));
+        assert_eq!(key(2).open("backup", b"head", sealed()), Err(SealError));
+        assert_eq!(key(1).open("snapshot", b"head", sealed()), Err(SealError));
+        assert_eq!(key(1).open("backup", b"tail", sealed()), Err(SealError));
         let mut changed = sealed();
         changed.ciphertext[0] ^= 1;
-        assert_eq!(key(1).open("backup", b"head", changed), Err(NotSealedHere));
+        assert_eq!(key(1).open("backup", b"head", changed), Err(SealError));
         assert_ne!(sealed().nonce, sealed().nonce);
     }
 

@@ -3,13 +3,13 @@
 use super::aes::AesKey;
 use super::algorithm::Curve;
 use super::ec::EcKey;
-use super::rsa::{RsaKey, RsaNumbers, RsaSize};
+use super::rsa::{RsaComponents, RsaKey, RsaSize};
 use super::{CryptoError, Family, Key, Material};
 
 /// The private key of a JSON Web Key; numbers are big-endian. It has no `Debug`.
 pub enum PrivateJwk {
     /// RSA (RFC 7518, section 6.3).
-    Rsa(RsaNumbers),
+    Rsa(RsaComponents),
     /// EC (RFC 7518, section 6.2).
     Ec {
         /// The curve.
@@ -27,7 +27,7 @@ impl PrivateJwk {
     /// The key, and its material to store. May take milliseconds: run it on the pool.
     ///
     /// # Errors
-    /// [`CryptoError::KeySize`] and [`CryptoError::Material`].
+    /// [`CryptoError::KeySize`] and [`CryptoError::InvalidMaterial`].
     pub fn load(&self) -> Result<(Key, Material), CryptoError> {
         match self {
             Self::Rsa(numbers) => numbers.load().map(|(key, material)| (Key::Rsa(key), material)),
@@ -45,27 +45,27 @@ impl PrivateJwk {
 ///
 /// # Errors
 /// As [`PrivateJwk::load`].
-pub(super) fn from_material(wanted: Wanted, material: &Material) -> Result<(Key, Material), CryptoError> {
+pub(super) fn from_material(wanted: ExpectedKey, material: &Material) -> Result<(Key, Material), CryptoError> {
     match wanted {
-        Wanted::Rsa => {
+        ExpectedKey::Rsa => {
             let key = RsaKey::from_pkcs8(material)?;
             let bits = key.public().n.len() * 8;
             let known = RsaSize::ALL.iter().any(|size| size.bits() as usize == bits);
             if known { Ok((Key::Rsa(key), material.clone())) } else { Err(CryptoError::KeySize(bits)) }
         }
-        Wanted::Ec(curve) => {
+        ExpectedKey::Ec(curve) => {
             let curves = curve.map_or(Curve::ALL.to_vec(), |curve| vec![curve]);
             let key = curves.into_iter().find_map(|curve| Key::load(Family::Ec(curve), material).ok());
-            let key = key.ok_or(CryptoError::Material("not a PKCS #8 EC private key of this curve"))?;
+            let key = key.ok_or(CryptoError::InvalidMaterial("not a PKCS #8 EC private key of this curve"))?;
             Ok((key, material.clone()))
         }
-        Wanted::Oct => symmetric(material),
+        ExpectedKey::Oct => symmetric(material),
     }
 }
 
 /// What material that came from elsewhere shall be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ExpectedKey {
     /// An RSA key in a PKCS #8 document.
     Rsa,
     /// An EC key in a PKCS #8 document, of this curve when it is named.
@@ -101,9 +101,9 @@ mod tests {
         let (_, ec) = EcKey::generate(Curve::P384).unwrap();
         let rsa = Zeroizing::new(test_keys::RSA_2048.to_vec());
         let taken = |wanted, material: &Material| from_material(wanted, material).is_ok();
-        assert!(taken(Wanted::Rsa, &rsa) && !taken(Wanted::Rsa, &ec));
-        assert!(taken(Wanted::Ec(None), &ec) && taken(Wanted::Ec(Some(Curve::P384)), &ec));
-        assert!(!taken(Wanted::Ec(Some(Curve::P256)), &ec) && !taken(Wanted::Ec(None), &rsa));
-        assert!(taken(Wanted::Oct, &Zeroizing::new(vec![0; 32])) && !taken(Wanted::Oct, &rsa));
+        assert!(taken(ExpectedKey::Rsa, &rsa) && !taken(ExpectedKey::Rsa, &ec));
+        assert!(taken(ExpectedKey::Ec(None), &ec) && taken(ExpectedKey::Ec(Some(Curve::P384)), &ec));
+        assert!(!taken(ExpectedKey::Ec(Some(Curve::P256)), &ec) && !taken(ExpectedKey::Ec(None), &rsa));
+        assert!(taken(ExpectedKey::Oct, &Zeroizing::new(vec![0; 32])) && !taken(ExpectedKey::Oct, &rsa));
     }
 }

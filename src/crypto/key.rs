@@ -43,7 +43,7 @@ pub enum Family {
 
 /// What an algorithm may take besides the text. It may tell something of the text, so it has no `Debug`.
 #[derive(Clone, Default)]
-pub struct Extras {
+pub struct CipherParams {
     /// The initialisation vector or nonce.
     pub iv: Option<Vec<u8>>,
     /// What is authenticated but not encrypted.
@@ -67,7 +67,7 @@ impl Key {
     /// The key of this family in its material (see [`super::Material`]).
     ///
     /// # Errors
-    /// [`CryptoError::Material`] when the material is not one of such a key.
+    /// [`CryptoError::InvalidMaterial`] when the material is not one of such a key.
     pub fn load(family: Family, material: &[u8]) -> Result<Self, CryptoError> {
         match family {
             Family::Rsa => RsaKey::from_pkcs8(material).map(Self::Rsa),
@@ -88,16 +88,16 @@ impl Key {
     /// `plaintext` encrypted, or a key wrapped.
     ///
     /// # Errors
-    /// [`CryptoError::Incompatible`] when the algorithm is for another type of key; what the type refuses.
+    /// [`CryptoError::WrongKeyType`] when the algorithm is for another type of key; what the type refuses.
     pub fn encrypt(
         &self,
         algorithm: EncryptionAlgorithm,
         plaintext: &[u8],
-        extras: &Extras,
+        extras: &CipherParams,
     ) -> Result<Encrypted, CryptoError> {
         match (self, algorithm) {
             (Self::Rsa(key), EncryptionAlgorithm::Rsa(algorithm)) => {
-                extras.nothing_but(&[])?;
+                extras.allow_only(&[])?;
                 let value = key.encrypt(algorithm, plaintext)?;
                 Ok(Encrypted { value, iv: None, tag: None })
             }
@@ -114,11 +114,11 @@ impl Key {
         &self,
         algorithm: EncryptionAlgorithm,
         ciphertext: &[u8],
-        extras: &Extras,
+        extras: &CipherParams,
     ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         match (self, algorithm) {
             (Self::Rsa(key), EncryptionAlgorithm::Rsa(algorithm)) => {
-                extras.nothing_but(&[])?;
+                extras.allow_only(&[])?;
                 key.decrypt(algorithm, ciphertext)
             }
             (Self::Aes(key), EncryptionAlgorithm::Aes(algorithm)) => key.decrypt(algorithm, ciphertext, extras),
@@ -129,7 +129,7 @@ impl Key {
     /// The signature of a `digest` already computed; with HMAC the code of whatever is given.
     ///
     /// # Errors
-    /// [`CryptoError::Incompatible`] and [`CryptoError::Curve`] when the algorithm is for other keys;
+    /// [`CryptoError::WrongKeyType`] and [`CryptoError::WrongCurve`] when the algorithm is for other keys;
     /// [`CryptoError::DigestLength`].
     pub fn sign(&self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
         match (self, algorithm) {
@@ -175,16 +175,16 @@ impl Key {
             Self::Ec(_) => "EC",
             Self::Aes(_) => "oct",
         };
-        CryptoError::Incompatible { key, wanted }
+        CryptoError::WrongKeyType { key, wanted }
     }
 }
 
-impl Extras {
+impl CipherParams {
     /// Nothing is given but members among `wanted`.
-    pub(super) fn nothing_but(&self, wanted: &[&'static str]) -> Result<(), CryptoError> {
+    pub(super) fn allow_only(&self, wanted: &[&'static str]) -> Result<(), CryptoError> {
         let given = [("iv", &self.iv), ("aad", &self.aad), ("tag", &self.tag)];
         match given.into_iter().find(|(name, value)| value.is_some() && !wanted.contains(name)) {
-            Some((name, _)) => Err(CryptoError::Unwanted(name)),
+            Some((name, _)) => Err(CryptoError::UnexpectedMember(name)),
             None => Ok(()),
         }
     }
@@ -197,7 +197,7 @@ impl Extras {
         length: usize,
     ) -> Result<&'v [u8], CryptoError> {
         match value {
-            None => Err(CryptoError::Missing(member)),
+            None => Err(CryptoError::MissingMember(member)),
             Some(value) if value.len() == length => Ok(value),
             Some(value) => Err(CryptoError::MemberLength { member, given: value.len(), required: length }),
         }
@@ -205,7 +205,7 @@ impl Extras {
 }
 
 fn on(key: &EcPublic, wanted: &'static [Curve]) -> Result<(), CryptoError> {
-    if wanted.contains(&key.curve) { Ok(()) } else { Err(CryptoError::Curve { key: key.curve, wanted }) }
+    if wanted.contains(&key.curve) { Ok(()) } else { Err(CryptoError::WrongCurve { key: key.curve, wanted }) }
 }
 
 #[cfg(test)]
@@ -226,18 +226,18 @@ mod tests {
         for key in keys() {
             let name = key.incompatible("").to_string();
             for algorithm in EncryptionAlgorithm::all() {
-                let refused = key.encrypt(algorithm, &[], &Extras::default()).err();
-                let misfit = matches!(refused, Some(CryptoError::Incompatible { .. }));
+                let refused = key.encrypt(algorithm, &[], &CipherParams::default()).err();
+                let misfit = matches!(refused, Some(CryptoError::WrongKeyType { .. }));
                 assert_eq!(misfit, !name.contains(algorithm.key_type()), "{name} {}", algorithm.name());
-                let refused = key.decrypt(algorithm, &[], &Extras::default()).err();
-                assert_eq!(matches!(refused, Some(CryptoError::Incompatible { .. })), misfit);
+                let refused = key.decrypt(algorithm, &[], &CipherParams::default()).err();
+                assert_eq!(matches!(refused, Some(CryptoError::WrongKeyType { .. })), misfit);
             }
             for algorithm in SignatureAlgorithm::all() {
                 let refused = key.sign(algorithm, &[]).err();
-                let misfit = matches!(refused, Some(CryptoError::Incompatible { .. }));
+                let misfit = matches!(refused, Some(CryptoError::WrongKeyType { .. }));
                 assert_eq!(misfit, !name.contains(algorithm.key_type()), "{name} {}", algorithm.name());
                 let refused = key.verify(algorithm, &[], &[]).err();
-                assert_eq!(matches!(refused, Some(CryptoError::Incompatible { .. })), misfit);
+                assert_eq!(matches!(refused, Some(CryptoError::WrongKeyType { .. })), misfit);
             }
         }
     }
@@ -249,7 +249,7 @@ mod tests {
             for algorithm in EcSignature::ALL {
                 let wanted = algorithm.curves();
                 let digest = vec![1; wanted[0].digest_len()];
-                let refusal = (!wanted.contains(&curve)).then_some(CryptoError::Curve { key: curve, wanted });
+                let refusal = (!wanted.contains(&curve)).then_some(CryptoError::WrongCurve { key: curve, wanted });
                 assert_eq!(key.sign(SignatureAlgorithm::Ec(algorithm), &digest).err(), refusal);
                 assert_eq!(key.verify(SignatureAlgorithm::Ec(algorithm), &digest, &[]).err(), refusal);
             }
@@ -269,13 +269,13 @@ mod tests {
     fn rsa_takes_no_extras() {
         let [rsa, ..] = keys();
         for (extras, member) in [
-            (Extras { iv: Some(vec![]), ..Extras::default() }, "iv"),
-            (Extras { aad: Some(vec![]), ..Extras::default() }, "aad"),
-            (Extras { tag: Some(vec![]), ..Extras::default() }, "tag"),
+            (CipherParams { iv: Some(vec![]), ..CipherParams::default() }, "iv"),
+            (CipherParams { aad: Some(vec![]), ..CipherParams::default() }, "aad"),
+            (CipherParams { tag: Some(vec![]), ..CipherParams::default() }, "tag"),
         ] {
             let algorithm = EncryptionAlgorithm::parse("RSA-OAEP").unwrap();
-            assert_eq!(rsa.encrypt(algorithm, &[], &extras).err(), Some(CryptoError::Unwanted(member)));
-            assert_eq!(rsa.decrypt(algorithm, &[], &extras).err(), Some(CryptoError::Unwanted(member)));
+            assert_eq!(rsa.encrypt(algorithm, &[], &extras).err(), Some(CryptoError::UnexpectedMember(member)));
+            assert_eq!(rsa.decrypt(algorithm, &[], &extras).err(), Some(CryptoError::UnexpectedMember(member)));
         }
     }
 }

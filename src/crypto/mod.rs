@@ -13,9 +13,9 @@ pub mod jwk;
 mod key;
 pub mod pool;
 pub mod rsa;
+pub mod transfer_blob;
 #[cfg(test)]
-mod tally;
-pub mod transfer;
+mod vector_count;
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use algorithm::Curve;
 
-pub use key::{Encrypted, Extras, Family, Key, PublicKey};
+pub use key::{CipherParams, Encrypted, Family, Key, PublicKey};
 
 /// The secret bytes that a key is stored as: an unencrypted PKCS #8 document (DER, RFC 5208) for RSA and EC, the key
 /// itself for AES. Wiped when dropped.
@@ -56,30 +56,30 @@ pub enum CryptoError {
     /// No key has a size of so many bits.
     KeySize(usize),
     /// The algorithm is none of this type of key.
-    Incompatible {
+    WrongKeyType {
         /// The name of the key's type in the plain: `RSA`, `EC`, `oct`.
         key: &'static str,
         /// The type that the algorithm is for.
         wanted: &'static str,
     },
     /// The algorithm signs with keys of other curves.
-    Curve {
+    WrongCurve {
         /// The key's.
         key: Curve,
         /// The algorithm's.
         wanted: &'static [Curve],
     },
     /// The algorithm is for keys of another size; both in bits.
-    AlgorithmKeySize {
+    WrongKeySize {
         /// The key's.
         key: u32,
         /// The algorithm's.
         wanted: u32,
     },
     /// The algorithm needs what this member has, and it was not given.
-    Missing(&'static str),
+    MissingMember(&'static str),
     /// The algorithm has no use for this member.
-    Unwanted(&'static str),
+    UnexpectedMember(&'static str),
     /// A member has another length than the algorithm requires; both in bytes.
     MemberLength {
         /// The member.
@@ -90,22 +90,22 @@ pub enum CryptoError {
         required: usize,
     },
     /// The algorithm takes whole blocks only; both in bytes.
-    Blocks {
+    BlockLength {
         /// The length that was given.
         given: usize,
         /// The length of a block.
         of: usize,
     },
     /// A key of so many bytes cannot be wrapped with this algorithm.
-    Wrappable {
+    WrapLength {
         /// The length that was given.
         given: usize,
     },
     /// The ciphertext did not decrypt. Deliberately one error for every cause: an attacker who can tell a bad padding
     /// from another failure can decrypt without the key (RFC 8017, section 7.1.2 note and section 7.2.2 note).
-    Padding,
+    DecryptionFailed,
     /// The bytes given as a key are not one that can be used; says what is wrong with them.
-    Material(&'static str),
+    InvalidMaterial(&'static str),
     /// The library refused an operation whose inputs were in order; says which operation.
     Failed(&'static str),
 }
@@ -123,23 +123,23 @@ impl fmt::Display for CryptoError {
                 write!(f, "the ciphertext has {given} bytes, this key requires {required}")
             }
             Self::KeySize(bits) => write!(f, "no key has {bits} bits"),
-            Self::Incompatible { key, wanted } => write!(f, "the key is of type {key}, the algorithm is for {wanted}"),
-            Self::Curve { key, wanted } => {
+            Self::WrongKeyType { key, wanted } => write!(f, "the key is of type {key}, the algorithm is for {wanted}"),
+            Self::WrongCurve { key, wanted } => {
                 let wanted = wanted.iter().map(|curve| curve.name()).collect::<Vec<_>>().join(" or ");
                 write!(f, "the key lies on {}, the algorithm is for {wanted}", key.name())
             }
-            Self::AlgorithmKeySize { key, wanted } => {
+            Self::WrongKeySize { key, wanted } => {
                 write!(f, "the key has {key} bits, the algorithm is for {wanted}")
             }
-            Self::Missing(member) => write!(f, "the algorithm needs {member}"),
-            Self::Unwanted(member) => write!(f, "the algorithm does not take {member}"),
+            Self::MissingMember(member) => write!(f, "the algorithm needs {member}"),
+            Self::UnexpectedMember(member) => write!(f, "the algorithm does not take {member}"),
             Self::MemberLength { member, given, required } => {
                 write!(f, "{member} has {given} bytes, the algorithm requires {required}")
             }
-            Self::Blocks { given, of } => write!(f, "{given} bytes are not whole blocks of {of}"),
-            Self::Wrappable { given } => write!(f, "{given} bytes cannot be wrapped"),
-            Self::Padding => f.write_str("the ciphertext could not be decrypted with this key and algorithm"),
-            Self::Material(what) => write!(f, "the key material is not usable: {what}"),
+            Self::BlockLength { given, of } => write!(f, "{given} bytes are not whole blocks of {of}"),
+            Self::WrapLength { given } => write!(f, "{given} bytes cannot be wrapped"),
+            Self::DecryptionFailed => f.write_str("the ciphertext could not be decrypted with this key and algorithm"),
+            Self::InvalidMaterial(what) => write!(f, "the key material is not usable: {what}"),
             Self::Failed(operation) => write!(f, "the cryptographic library refused to {operation}"),
         }
     }

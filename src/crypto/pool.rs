@@ -46,7 +46,7 @@ impl Pool {
     /// # Errors
     /// [`PoolError`].
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
-        self.submit(Kind::Operation, work).await
+        self.submit(JobKind::KeyUse, work).await
     }
 
     /// Runs the generation of a key, which may take seconds, and gives its result.
@@ -57,7 +57,7 @@ impl Pool {
     /// # Errors
     /// [`PoolError`].
     pub async fn generate<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
-        self.submit(Kind::Generation, work).await
+        self.submit(JobKind::Generation, work).await
     }
 
     /// Takes no more work and drops what waits; the threads end after what they are doing.
@@ -67,7 +67,7 @@ impl Pool {
 
     async fn submit<T: Send + 'static>(
         &self,
-        kind: Kind,
+        kind: JobKind,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let (sender, receiver) = oneshot::channel();
@@ -128,7 +128,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    operations: VecDeque<Job>,
+    key_uses: VecDeque<Job>,
     generations: VecDeque<Job>,
     /// Threads that wait for work.
     idle: usize,
@@ -142,20 +142,20 @@ struct State {
 type Job = Box<dyn FnOnce() + Send>;
 
 #[derive(Clone, Copy)]
-enum Kind {
-    Operation,
+enum JobKind {
+    KeyUse,
     Generation,
 }
 
 impl Shared {
-    fn push(&self, kind: Kind, job: Job) -> Result<(), PoolError> {
+    fn push(&self, kind: JobKind, job: Job) -> Result<(), PoolError> {
         let mut state = self.lock();
         if state.stopped {
             return Err(PoolError::Stopped);
         }
         let (queue, allowed) = match kind {
-            Kind::Operation => (&mut state.operations, true),
-            Kind::Generation => {
+            JobKind::KeyUse => (&mut state.key_uses, true),
+            JobKind::Generation => {
                 let allowed = state.generating < self.generators;
                 (&mut state.generations, allowed)
             }
@@ -178,24 +178,24 @@ impl Shared {
     fn serve(&self) {
         while let Some((kind, job)) = self.next() {
             job();
-            if let Kind::Generation = kind {
+            if let JobKind::Generation = kind {
                 self.lock().generating -= 1;
             }
         }
     }
 
     /// The next job for a thread, once there is one; `None` when the pool has stopped.
-    fn next(&self) -> Option<(Kind, Job)> {
+    fn next(&self) -> Option<(JobKind, Job)> {
         let mut state = self.lock();
         while !state.stopped {
-            if let Some(job) = state.operations.pop_front() {
-                return Some((Kind::Operation, job));
+            if let Some(job) = state.key_uses.pop_front() {
+                return Some((JobKind::KeyUse, job));
             }
             if state.generating < self.generators
                 && let Some(job) = state.generations.pop_front()
             {
                 state.generating += 1;
-                return Some((Kind::Generation, job));
+                return Some((JobKind::Generation, job));
             }
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -208,7 +208,7 @@ impl Shared {
     fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        let unrun = (std::mem::take(&mut state.operations), std::mem::take(&mut state.generations));
+        let unrun = (std::mem::take(&mut state.key_uses), std::mem::take(&mut state.generations));
         drop(state);
         drop(unrun);
         self.work.notify_all();

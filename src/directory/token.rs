@@ -279,7 +279,7 @@ mod tests {
     }
 
     async fn world() -> (Directory, Store, Arc<VirtualClock>) {
-        let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_unix(1_000_000)));
+        let clock = Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(1_000_000)));
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
         let directory = directory(9, &store, &clock).await;
         directory.ensure(&[someone()]).await.unwrap();
@@ -313,7 +313,7 @@ mod tests {
             directory.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         let ask = async || directory.authenticate(&token, &[HERE]).await;
         assert_eq!(ask().await.unwrap().object_id, someone().object_id);
-        clock.put(Timestamp::from_unix(999_999));
+        clock.set(Timestamp::from_unix(999_999));
         assert!(matches!(ask().await, Err(TokenRefusal::NotYetValid)), "though its signature is remembered");
         clock.advance(LIFETIME);
         assert!(ask().await.is_ok());
@@ -370,14 +370,14 @@ mod tests {
         let pool = Pool::start(1, 10);
         let due = directory.prepare_issuer(&pool).await.unwrap();
         assert_eq!(due, 1_000_000 + 30 * 86_400);
-        clock.put(Timestamp::from_unix(due - 1));
+        clock.set(Timestamp::from_unix(due - 1));
         let token =
             directory.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         let federated = directory.federated_token(&someone()).await.unwrap().access_token;
         assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), due, "not a second early");
         let before = directory.public_keys().await.unwrap();
 
-        clock.put(Timestamp::from_unix(due));
+        clock.set(Timestamp::from_unix(due));
         assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), due + 30 * 86_400);
         let after = directory.public_keys().await.unwrap();
         assert_eq!((before.len(), after.len(), &after[1]), (1, 2, &before[0]), "both are shown, the new one first");
@@ -389,7 +389,7 @@ mod tests {
             someone().client_id.to_string()
         );
 
-        clock.put(Timestamp::from_unix(due + 30 * 86_400));
+        clock.set(Timestamp::from_unix(due + 30 * 86_400));
         directory.prepare_issuer(&pool).await.unwrap();
         let last = directory.public_keys().await.unwrap();
         assert_eq!((last.len(), &last[1]), (2, &after[0]), "what nothing good was signed with is gone");
@@ -399,7 +399,7 @@ mod tests {
     async fn a_key_goes_on_signing_when_the_next_one_cannot_be_made() {
         let (directory, _, clock) = world().await;
         let due = directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
-        clock.put(Timestamp::from_unix(due));
+        clock.set(Timestamp::from_unix(due));
         let broken = Pool::start(1, 10);
         broken.stop();
         assert_eq!(directory.prepare_issuer(&broken).await.unwrap(), due + 60, "it is tried again after a minute");
@@ -414,9 +414,9 @@ mod tests {
     async fn a_key_that_was_made_by_a_clock_far_ahead_is_followed_by_another() {
         let (directory, _, clock) = world().await;
         let (pool, before) = (Pool::start(1, 10), directory.public_keys().await.unwrap());
-        clock.put(Timestamp::from_unix(1_000_000 - 86_400));
+        clock.set(Timestamp::from_unix(1_000_000 - 86_400));
         assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), 1_000_000 + 30 * 86_400, "clocks differ a little");
-        clock.put(Timestamp::from_unix(1_000_000 - 86_401));
+        clock.set(Timestamp::from_unix(1_000_000 - 86_401));
         assert_eq!(directory.prepare_issuer(&pool).await.unwrap(), 1_000_000 - 86_401 + 30 * 86_400);
         let after = directory.public_keys().await.unwrap();
         assert_eq!((after.len(), &after[1]), (2, &before[0]));

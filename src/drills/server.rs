@@ -37,7 +37,7 @@ impl OwnServer {
         let unusable = |error: std::io::Error| format!("no server can be started: {error}");
         let dir = PrivateDir::new("drill-").map_err(unusable)?;
         let text = configuration().to_string();
-        files::write_for_this_start(&dir.path().join("config.json"), text.as_bytes()).map_err(unusable)?;
+        files::write_unsynced(&dir.path().join("config.json"), text.as_bytes()).map_err(unusable)?;
         let free = [":0", ":0", ":0"].map(str::to_owned);
         let (child, ready) = started(program, dir.path(), &free)?;
         Ok(Self { program: program.to_owned(), dir, child, ready })

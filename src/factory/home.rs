@@ -25,7 +25,7 @@ impl Home {
     pub(super) fn make(path: &Path) -> Result<Self, Refusal> {
         let home = Self::at(path);
         let platform = home.platform();
-        files::make_dir(&platform).map_err(|error| failed(&platform, &error))?;
+        files::create_dir(&platform).map_err(|error| failed(&platform, &error))?;
         Ok(home)
     }
 
@@ -35,7 +35,7 @@ impl Home {
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         let turn = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| self.absent_or(&path, &error))?;
         for dir in [&self.0, &self.platform()] {
-            files::remove_drafts(dir).map_err(|error| self.absent_or(dir, &error))?;
+            files::remove_temp_files(dir).map_err(|error| self.absent_or(dir, &error))?;
         }
         Ok(turn)
     }

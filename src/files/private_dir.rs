@@ -10,7 +10,7 @@ use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 use super::PRIVATE;
-use super::drafts::is_ours;
+use super::temp_files::is_own;
 
 /// What the names of all such directories begin with.
 pub(super) const PREFIX: &str = "keyhaven-";
@@ -21,7 +21,7 @@ pub(super) const ATTEMPTS: usize = 16;
 /// The bytes that must be free where one is made: bundles of certificates are some hundred kilobytes each.
 const MIN_FREE_BYTES: u64 = 4 * 1024 * 1024;
 /// The most directories that one start removes: a start must not become long by it.
-const MOST_REMOVED: usize = 100;
+const MAX_REMOVED: usize = 100;
 
 /// A directory in the temporary directory, for its owner alone (0700). It and all that is in it is removed when this value
 /// is dropped.
@@ -77,19 +77,19 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Removes the private directories of this user whose process is dead; answers how many that were. Safe beside processes
 /// that make one at the same time. May read a long directory: not for the runtime's threads.
-pub fn remove_dead_private_dirs() -> usize {
-    parents().iter().map(|parent| remove_dead_in(parent)).sum()
+pub fn remove_stale_private_dirs() -> usize {
+    parents().iter().map(|parent| remove_stale_in(parent)).sum()
 }
 
-fn remove_dead_in(parent: &Path) -> usize {
+fn remove_stale_in(parent: &Path) -> usize {
     let entries = fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
-    named.filter(|entry| remove_if_dead(&entry.path())).take(MOST_REMOVED).count()
+    named.filter(|entry| remove_if_stale(&entry.path())).take(MAX_REMOVED).count()
 }
 
 /// Removes `dir` if it is a private directory of this user, and no process holds its lock; answers whether it did.
-fn remove_if_dead(dir: &Path) -> bool {
-    let is_private = |about: fs::Metadata| about.is_dir() && is_ours(&about) && about.mode() & 0o777 == 0o700;
+fn remove_if_stale(dir: &Path) -> bool {
+    let is_private = |about: fs::Metadata| about.is_dir() && is_own(&about) && about.mode() & 0o777 == 0o700;
     if !dir.symlink_metadata().is_ok_and(is_private) {
         return false;
     }
@@ -113,8 +113,8 @@ fn parents() -> Vec<PathBuf> {
     vec![if has_blanks { PathBuf::from("/tmp") } else { usual }, PathBuf::from("/dev/shm")]
 }
 
-fn has_room(place: &Path) -> bool {
-    statvfs(place).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= MIN_FREE_BYTES)
+fn has_room(dir: &Path) -> bool {
+    statvfs(dir).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= MIN_FREE_BYTES)
 }
 
 #[cfg(test)]
@@ -139,10 +139,10 @@ mod tests {
         let link = parent.path().join("keyhaven-linked");
         let target = left(parent.path(), "").parent().unwrap().join("target");
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        assert_eq!(remove_dead_in(parent.path()), 3);
+        assert_eq!(remove_stale_in(parent.path()), 3);
         assert!(!dead.exists() && !drill.exists());
         assert!(alive.path().exists() && open.exists() && foreign.exists() && link.symlink_metadata().is_ok());
-        assert_eq!(remove_dead_in(parent.path()), 0);
+        assert_eq!(remove_stale_in(parent.path()), 0);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             });
             let makers: Vec<_> = makers.collect();
             while !makers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                remove_dead_in(parent.path());
+                remove_stale_in(parent.path());
             }
         });
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::drafts::is_ours;
 use super::private_dir::{ATTEMPTS, PREFIX, is_at};
+use super::temp_files::is_own;
 
 /// A file of mode 0600 under a name of its own, which is removed when this value is dropped. Its process holds a lock on it.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl PrivateFile {
     /// # Errors
     /// When it cannot be made.
     pub fn new_in(dir: &Path, suffix: &str, bytes: &[u8]) -> io::Result<Self> {
-        remove_dead(dir, suffix);
+        remove_stale(dir, suffix);
         for _ in 0..ATTEMPTS {
             let mut file = tempfile::Builder::new().prefix(PREFIX).suffix(suffix).tempfile_in(dir)?;
             file.as_file().lock()?;
@@ -40,22 +40,22 @@ impl PrivateFile {
 }
 
 /// Removes the files of such names whose process is dead; what cannot be removed stays.
-fn remove_dead(dir: &Path, suffix: &str) {
+fn remove_stale(dir: &Path, suffix: &str) {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
     for path in entries.filter(|entry| is_named(&entry.file_name().to_string_lossy(), suffix)).map(|entry| entry.path())
     {
         // Its lock is held until the file is gone: a process that has just made the file and waits
         // for the lock sees then that it is gone, and makes another.
-        if let Some(_dead) = lock_of_dead(&path) {
+        if let Some(_dead) = lock_if_stale(&path) {
             let _ = std::fs::remove_file(&path);
         }
     }
 }
 
 /// The lock of the file at `path`, if that is one of this user whose process is dead.
-fn lock_of_dead(path: &Path) -> Option<File> {
+fn lock_if_stale(path: &Path) -> Option<File> {
     // Asked first: to open something else than a file may wait for ever.
-    path.symlink_metadata().ok().filter(|about| about.is_file() && is_ours(about))?;
+    path.symlink_metadata().ok().filter(|about| about.is_file() && is_own(about))?;
     let file = File::open(path).ok()?;
     file.try_lock().ok().map(|()| file)
 }
@@ -87,10 +87,10 @@ mod tests {
     fn the_lock_of_a_dead_process_is_held_until_its_file_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let (_, dead) = PrivateFile::new_in(dir.path(), ".key", b"dead").unwrap().0.keep().unwrap();
-        let lock = lock_of_dead(&dead).unwrap();
-        assert!(lock_of_dead(&dead).is_none(), "another process waits for it");
+        let lock = lock_if_stale(&dead).unwrap();
+        assert!(lock_if_stale(&dead).is_none(), "another process waits for it");
         drop(lock);
-        assert!(lock_of_dead(&dead).is_some());
+        assert!(lock_if_stale(&dead).is_some());
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             });
             let makers: Vec<_> = makers.collect();
             while !makers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                remove_dead(dir.path(), ".key");
+                remove_stale(dir.path(), ".key");
             }
         });
     }

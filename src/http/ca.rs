@@ -298,7 +298,7 @@ fn turn(dir: &Path) -> Result<File, CaError> {
     let file = locked.map_err(|error| CaError::File(path, error))?;
     // Every writer of these files takes its turn, so what is half-written is of one that was killed. Others may write other
     // files here: --certs may name a data directory, even the one that is just being made.
-    files::remove_drafts_of(dir, &[CERTIFICATE_FILE, KEY_FILE])
+    files::remove_temp_files_of(dir, &[CERTIFICATE_FILE, KEY_FILE])
         .map_err(|error| CaError::File(dir.to_owned(), error))?;
     Ok(file)
 }

@@ -169,7 +169,7 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn leaves() -> (Arc<VirtualClock>, Leaves) {
-        let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_unix(NOW)));
+        let clock = Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(NOW)));
         let domains = ["a.example".to_owned(), LOCALHOST.to_owned()];
         let ca = Ca::new("A CA", &domains, true, clock.now()).unwrap();
         let unnamed = vec!["127.0.0.1".to_owned()];
@@ -205,12 +205,12 @@ mod tests {
         for name in [Some("a.example"), Some(LOCALHOST), None] {
             let (clock, leaves) = leaves();
             let first = shown(&leaves, name);
-            clock.put(Timestamp::from_unix(NOW - DAY / 2));
+            clock.set(Timestamp::from_unix(NOW - DAY / 2));
             assert_eq!(shown(&leaves, name), first, "{name:?}: it is valid from a day before");
-            clock.put(Timestamp::from_unix(NOW - 300 * DAY));
+            clock.set(Timestamp::from_unix(NOW - 300 * DAY));
             let earlier = shown(&leaves, name);
             assert_ne!(earlier, first, "{name:?}");
-            clock.put(Timestamp::from_unix(NOW - 300 * DAY + 5));
+            clock.set(Timestamp::from_unix(NOW - 300 * DAY + 5));
             assert_eq!(shown(&leaves, name), earlier, "{name:?}: it stays as long as it is fresh");
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::view::Root;
+use super::view::Generation;
 use super::{RecordError, Records};
 use crate::store::{Batch, Key, Revision, Store, StoreError};
 
@@ -25,19 +25,19 @@ impl Current {
         Self(Mutex::new((0, Arc::from(""))))
     }
 
-    /// The root that the pointer names at `moment`.
-    pub(super) async fn at(&self, moment: &crate::store::View) -> Result<Root, StoreError> {
-        let pointed = moment.revision_of(&pointer()).await?.unwrap_or(0);
+    /// The generation that the pointer names in `view`.
+    pub(super) async fn at(&self, view: &crate::store::View) -> Result<Generation, StoreError> {
+        let pointer_revision = view.revision_of(&pointer()).await?.unwrap_or(0);
         let (known, prefix) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if pointed == known {
-            return Ok(Root { prefix, pointed: Some(pointed) });
+        if pointer_revision == known {
+            return Ok(Generation { prefix, pointer_revision: Some(pointer_revision) });
         }
-        let prefix: Arc<str> = match moment.get(&pointer()).await? {
+        let prefix: Arc<str> = match view.get(&pointer()).await? {
             Some(entry) => Arc::from(String::from_utf8_lossy(&entry.value).as_ref()),
             None => Arc::from(""),
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (pointed, prefix.clone());
-        Ok(Root { prefix, pointed: Some(pointed) })
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (pointer_revision, prefix.clone());
+        Ok(Generation { prefix, pointer_revision: Some(pointer_revision) })
     }
 }
 
@@ -47,85 +47,85 @@ pub(super) fn pointer() -> Key {
 }
 
 /// What says that something may be left to sweep away: a start need not look through everything.
-fn unswept() -> Key {
+fn sweep_marker() -> Key {
     Key::from("generation-unswept")
 }
 
 /// A generation that is being built; nobody sees it until it is published. Dropped before, it is swept away later.
-pub struct Draft {
+pub struct NewGeneration {
     records: Records,
     store: Store,
-    root: Root,
-    /// The revision of the pointer when the draft was begun.
+    generation: Generation,
+    /// The revision of the pointer when the generation was begun.
     before: Revision,
-    /// Drafts and sweeps take turns.
-    turn: OwnedMutexGuard<()>,
+    /// Excludes sweeps, and the building of another generation.
+    lock: OwnedMutexGuard<()>,
 }
 
-impl Draft {
+impl NewGeneration {
     pub(super) async fn begin(records: &Records) -> Result<Self, RecordError> {
-        let turn = records.inner.drafts.clone().lock_owned().await;
-        let before = records.view().await?.root().pointed.unwrap_or_default();
+        let lock = records.inner.generation_lock.clone().lock_owned().await;
+        let before = records.view().await?.generation().pointer_revision.unwrap_or_default();
         let prefix = format!("{GENERATIONS}{}/", Uuid::from_bytes(crate::random::secret()).simple());
-        let root = Root { prefix: Arc::from(prefix), pointed: None };
-        records.inner.store.commit(Batch::default().put(unswept(), vec![])).await?;
-        let drafted = records.under(root.clone());
-        Ok(Self { records: drafted, store: records.inner.store.clone(), root, before, turn })
+        let generation = Generation { prefix: Arc::from(prefix), pointer_revision: None };
+        records.inner.store.commit(Batch::default().put(sweep_marker(), vec![])).await?;
+        let new_records = records.under(generation.clone());
+        Ok(Self { records: new_records, store: records.inner.store.clone(), generation, before, lock })
     }
 
-    /// The records of the draft, to build it with.
+    /// The records of the generation, to build it with.
     pub fn records(&self) -> &Records {
         &self.records
     }
 
-    /// Puts entries into the draft, as they were in another generation.
+    /// Puts entries into the generation, as they were in another generation.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn fill(&self, batch: Batch) -> Result<(), RecordError> {
-        self.store.commit(self.root.applied(batch, &pointer())).await?;
+    pub async fn commit(&self, batch: Batch) -> Result<(), RecordError> {
+        self.store.commit(self.generation.scope(batch, &pointer())).await?;
         Ok(())
     }
 
-    /// Makes the draft what counts, in one commit.
+    /// Makes the generation what counts, in one commit.
     ///
     /// # Errors
     /// [`RecordError::Busy`] when something else was published meanwhile; what the store reports.
     pub async fn publish(self) -> Result<(), RecordError> {
-        let value = self.root.prefix.as_bytes().to_vec();
+        let value = self.generation.prefix.as_bytes().to_vec();
         let batch = Batch::default().expect(pointer(), self.before).put(pointer(), value);
         match self.store.commit(batch).await {
             Ok(_) => Ok(()),
             Err(StoreError::Conflict) => Err(RecordError::Busy),
             Err(error) => Err(error.into()),
         }?;
-        self.records.inner.kept_mark.forget();
-        drop(self.turn);
+        self.records.inner.high_water.forget();
+        drop(self.lock);
         Ok(())
     }
 }
 
 /// What a key of the store is to the records, for those that look at a store from outside.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Located {
+pub enum GenerationKey {
     /// The pointer to the generation that counts.
     Pointer,
     /// What says that something may be left to sweep away.
-    Mark,
+    SweepMarker,
     /// A record, under its own key, in the generation of this prefix.
     Record(String, Key),
 }
 
-impl Located {
-    /// What the key `place` of the store is.
-    pub fn of(place: &Key) -> Self {
-        if *place == pointer() {
+impl GenerationKey {
+    /// Splits a key of the store.
+    pub fn parse(key: &Key) -> Self {
+        if *key == pointer() {
             return Self::Pointer;
         }
-        if *place == unswept() {
-            return Self::Mark;
+        if *key == sweep_marker() {
+            return Self::SweepMarker;
         }
-        let text = place.as_bytes();
+        let text = key.as_bytes();
         let id = text.strip_prefix(GENERATIONS.as_bytes());
         let end = id.and_then(|id| id.iter().position(|byte| *byte == b'/'));
         let (prefix, rest) = text.split_at(end.map_or(0, |end| GENERATIONS.len() + end + 1));
@@ -133,7 +133,7 @@ impl Located {
     }
 
     /// The prefix of the generation that counts, as the value of the pointer has it.
-    pub fn current(pointer: &[u8]) -> String {
+    pub fn pointed_prefix(pointer: &[u8]) -> String {
         String::from_utf8_lossy(pointer).into_owned()
     }
 }
@@ -143,34 +143,35 @@ impl Records {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn draft(&self) -> Result<Draft, RecordError> {
-        Draft::begin(self).await
+    pub async fn begin_generation(&self) -> Result<NewGeneration, RecordError> {
+        NewGeneration::begin(self).await
     }
 
-    /// Takes away what belongs to no generation that counts: those before, and drafts that were given up. Answers how
+    /// Takes away what belongs to no generation that counts: those before, and new ones that were dropped before they were published. Answers how
     /// many records that were.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self) -> Result<usize, RecordError> {
-        let _turn = self.inner.drafts.lock().await;
-        if self.inner.store.view().await?.revision_of(&unswept()).await?.is_none() {
+        let _lock = self.inner.generation_lock.lock().await;
+        if self.inner.store.view().await?.revision_of(&sweep_marker()).await?.is_none() {
             return Ok(0);
         }
         let swept = self.sweep_all().await?;
-        self.inner.store.commit(Batch::default().delete(unswept())).await?;
+        self.inner.store.commit(Batch::default().delete(sweep_marker())).await?;
         Ok(swept)
     }
 
     async fn sweep_all(&self) -> Result<usize, RecordError> {
         let (mut after, mut swept) = (None, 0);
         loop {
-            let moment = self.inner.store.view().await?;
-            let root = self.inner.current.at(&moment).await?;
-            let found = moment.keys(&Key::from(""), after.as_ref(), SWEPT_AT_ONCE).await?;
+            let view = self.inner.store.view().await?;
+            let generation = self.inner.current.at(&view).await?;
+            let found = view.keys(&Key::from(""), after.as_ref(), SWEPT_AT_ONCE).await?;
             let Some((last, _)) = found.last() else { return Ok(swept) };
             after = Some(last.clone());
-            let stale: Vec<Key> = found.into_iter().map(|(key, _)| key).filter(|key| is_stale(key, &root)).collect();
+            let stale: Vec<Key> =
+                found.into_iter().map(|(key, _)| key).filter(|key| is_stale(key, &generation)).collect();
             swept += stale.len();
             if !stale.is_empty() {
                 self.inner.store.commit(Batch { delete: stale, ..Batch::default() }).await?;
@@ -180,15 +181,16 @@ impl Records {
     }
 }
 
-fn is_stale(key: &Key, root: &Root) -> bool {
+fn is_stale(key: &Key, generation: &Generation) -> bool {
     let text = key.as_bytes();
-    let current = text.starts_with(root.prefix.as_bytes()) && (!root.prefix.is_empty() || !is_apart(key));
-    !current && *key != pointer() && *key != unswept()
+    let current =
+        text.starts_with(generation.prefix.as_bytes()) && (!generation.prefix.is_empty() || !is_reserved(key));
+    !current && *key != pointer() && *key != sweep_marker()
 }
 
 /// Whether a key is no record of the first generation, whose keys begin with nothing of their own.
-pub(super) fn is_apart(key: &Key) -> bool {
-    *key == pointer() || *key == unswept() || key.as_bytes().starts_with(GENERATIONS.as_bytes())
+pub(super) fn is_reserved(key: &Key) -> bool {
+    *key == pointer() || *key == sweep_marker() || key.as_bytes().starts_with(GENERATIONS.as_bytes())
 }
 
 #[cfg(test)]
@@ -196,15 +198,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_told_apart_from_its_generation() {
-        let record = |prefix: &str, key: &str| Located::Record(prefix.to_owned(), Key::from(key));
-        assert_eq!(Located::of(&"vault/acme".into()), record("", "vault/acme"));
-        assert_eq!(Located::of(&"generation/7f/vault/acme".into()), record("generation/7f/", "vault/acme"));
-        assert_eq!(Located::of(&"generation/7f".into()), record("", "generation/7f"));
-        assert_eq!(Located::of(&pointer()), Located::Pointer);
-        assert_eq!(Located::of(&unswept()), Located::Mark);
-        let root = Root { prefix: Arc::from("generation/7f/"), pointed: None };
-        let place = root.applied(Batch::default().delete("object/x"), &pointer()).delete.remove(0);
-        assert_eq!(Located::of(&place), record(&root.prefix, "object/x"));
+    fn a_store_key_is_split_into_generation_and_record_key() {
+        let record = |prefix: &str, key: &str| GenerationKey::Record(prefix.to_owned(), Key::from(key));
+        assert_eq!(GenerationKey::parse(&"vault/acme".into()), record("", "vault/acme"));
+        assert_eq!(GenerationKey::parse(&"generation/7f/vault/acme".into()), record("generation/7f/", "vault/acme"));
+        assert_eq!(GenerationKey::parse(&"generation/7f".into()), record("", "generation/7f"));
+        assert_eq!(GenerationKey::parse(&pointer()), GenerationKey::Pointer);
+        assert_eq!(GenerationKey::parse(&sweep_marker()), GenerationKey::SweepMarker);
+        let generation = Generation { prefix: Arc::from("generation/7f/"), pointer_revision: None };
+        let store_key = generation.scope(Batch::default().delete("object/x"), &pointer()).delete.remove(0);
+        assert_eq!(GenerationKey::parse(&store_key), record(&generation.prefix, "object/x"));
     }
 }

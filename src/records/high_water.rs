@@ -17,12 +17,12 @@ pub struct HighWaterMark {
 }
 
 /// The mark of one store's records, if they have one, and what of it has been committed.
-pub(super) struct KeptMark {
+pub(super) struct HighWaterState {
     mark: OnceLock<HighWaterMark>,
     committed: AtomicI64,
 }
 
-impl KeptMark {
+impl HighWaterState {
     pub(super) const fn none() -> Self {
         Self { mark: OnceLock::new(), committed: AtomicI64::new(i64::MIN) }
     }
@@ -33,7 +33,7 @@ impl KeptMark {
     }
 
     /// `batch` with the mark's record, where the number has risen since the last commit, and that number.
-    pub(super) fn added_to(&self, batch: Batch) -> Result<(Batch, Option<i64>), RecordError> {
+    pub(super) fn add_to(&self, batch: Batch) -> Result<(Batch, Option<i64>), RecordError> {
         let Some(mark) = self.mark.get() else { return Ok((batch, None)) };
         let now = (mark.now)();
         if now <= self.committed.load(Ordering::Relaxed) || batch.put.iter().any(|(key, _)| *key == mark.key) {

@@ -1,5 +1,5 @@
 //! Records: typed values in the store, as JSON, with a bounded cache of decoded ones that is checked by revision. All
-//! of them can be replaced at once ([`Draft`]). Knows no vaults and no identities.
+//! of them can be replaced at once ([`NewGeneration`]). Knows no vaults and no identities.
 
 use std::any::Any;
 use std::fmt;
@@ -19,13 +19,13 @@ use crate::store::{Batch, Key, Revision, Store, StoreError};
 
 pub use crate::store::Degraded;
 
-pub use generation::{Draft, Located};
+pub use generation::{GenerationKey, NewGeneration};
 pub use high_water::HighWaterMark;
 pub use view::View;
 
 use generation::{Current, pointer};
-use high_water::KeptMark;
-use view::Root;
+use high_water::HighWaterState;
+use view::Generation;
 
 /// Decoded records held in memory; a record is a few hundred bytes.
 const DECODED_RECORDS: usize = 10_000;
@@ -89,16 +89,16 @@ impl From<StoreError> for RecordError {
 #[derive(Clone)]
 pub struct Records {
     inner: Arc<Inner>,
-    /// The generation they lie under: the one that counts, unless these are a draft's.
-    root: Option<Root>,
+    /// The generation they lie under: the one that counts, unless these belong to one that is being built.
+    generation: Option<Generation>,
 }
 
 struct Inner {
     store: Store,
     decoded: Cache<Key, Decoded>,
     current: Current,
-    drafts: Arc<Mutex<()>>,
-    kept_mark: KeptMark,
+    generation_lock: Arc<Mutex<()>>,
+    high_water: HighWaterState,
 }
 
 impl Records {
@@ -108,15 +108,15 @@ impl Records {
             store,
             decoded: Cache::new(DECODED_RECORDS),
             current: Current::new(),
-            drafts: Arc::new(Mutex::new(())),
-            kept_mark: KeptMark::none(),
+            generation_lock: Arc::new(Mutex::new(())),
+            high_water: HighWaterState::none(),
         };
-        Self { inner: Arc::new(inner), root: None }
+        Self { inner: Arc::new(inner), generation: None }
     }
 
-    /// The same store's records under `root`.
-    fn under(&self, root: Root) -> Self {
-        Self { inner: self.inner.clone(), root: Some(root) }
+    /// The same store's records under `generation`.
+    fn under(&self, generation: Generation) -> Self {
+        Self { inner: self.inner.clone(), generation: Some(generation) }
     }
 
     /// Why nothing can be written while reads go on, if that is so.
@@ -125,8 +125,8 @@ impl Records {
     }
 
     /// Keeps `mark` with the commits of these records from now on.
-    pub fn keep_high_water_mark(&self, mark: HighWaterMark) {
-        self.inner.kept_mark.set(mark);
+    pub fn track_high_water_mark(&self, mark: HighWaterMark) {
+        self.inner.high_water.set(mark);
     }
 
     /// One consistent moment of the records.
@@ -134,12 +134,12 @@ impl Records {
     /// # Errors
     /// When the store cannot be read.
     pub async fn view(&self) -> Result<View, RecordError> {
-        let moment = self.inner.store.view().await?;
-        let root = match &self.root {
-            Some(root) => root.clone(),
-            None => self.inner.current.at(&moment).await?,
+        let view = self.inner.store.view().await?;
+        let generation = match &self.generation {
+            Some(generation) => generation.clone(),
+            None => self.inner.current.at(&view).await?,
         };
-        Ok(View::new(moment, root))
+        Ok(View::new(view, generation))
     }
 
     /// The record at `key`, if there is one.
@@ -156,7 +156,7 @@ impl Records {
     /// When the store cannot be read or the record is damaged.
     pub async fn entry<T: Record>(&self, view: &View, key: &Key) -> Result<Option<(Arc<T>, Revision)>, RecordError> {
         let Some(revision) = view.revision_of(key).await? else { return Ok(None) };
-        if let Some(known) = self.remembered(key, revision) {
+        if let Some(known) = self.cached(key, revision) {
             return Ok(Some((known, revision)));
         }
         let Some(entry) = view.get(key).await? else { return Ok(None) };
@@ -205,15 +205,15 @@ impl Records {
     {
         for _ in 0..ATTEMPTS {
             let view = self.view().await?;
-            let root = view.root().clone();
+            let generation = view.generation().clone();
             let change = decide(view).await?;
             if change.batch.is_empty() {
                 return Ok(change.answer);
             }
-            let (batch, added) = self.inner.kept_mark.added_to(change.batch)?;
-            match self.inner.store.commit(root.applied(batch, &pointer())).await {
+            let (batch, added) = self.inner.high_water.add_to(change.batch)?;
+            match self.inner.store.commit(generation.scope(batch, &pointer())).await {
                 Ok(_) => {
-                    self.inner.kept_mark.committed(added);
+                    self.inner.high_water.committed(added);
                     return Ok(change.answer);
                 }
                 Err(StoreError::Conflict) => {}
@@ -223,7 +223,7 @@ impl Records {
         Err(RecordError::Busy.into())
     }
 
-    fn remembered<T: Record>(&self, key: &Key, revision: Revision) -> Option<Arc<T>> {
+    fn cached<T: Record>(&self, key: &Key, revision: Revision) -> Option<Arc<T>> {
         let (known, record) = self.inner.decoded.get(key)?;
         (known == revision).then(|| record.downcast().ok()).flatten()
     }
@@ -240,15 +240,16 @@ pub fn encode<T: Record>(record: &T) -> Result<Zeroizing<Vec<u8>>, RecordError> 
 }
 
 fn decode<T: Record>(key: &Key, bytes: &[u8]) -> Result<T, RecordError> {
-    serde_json::from_slice(bytes).map_err(|error| RecordError::Damaged { record: shown(key), why: error.to_string() })
+    serde_json::from_slice(bytes)
+        .map_err(|error| RecordError::Damaged { record: printable(key), why: error.to_string() })
 }
 
 /// A record that others say must be there is not.
 pub fn missing(key: &Key) -> RecordError {
-    RecordError::Damaged { record: shown(key), why: "the record is missing".into() }
+    RecordError::Damaged { record: printable(key), why: "the record is missing".into() }
 }
 
-fn shown(key: &Key) -> String {
+fn printable(key: &Key) -> String {
     String::from_utf8_lossy(key.as_bytes()).into_owned()
 }
 
@@ -275,9 +276,9 @@ mod tests {
         let attempts = &AtomicUsize::new(0);
         let decide = |view: View| async move {
             if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
-                let draft = records.draft().await?;
-                draft.fill(Batch::default().put("there", encode(&"new".to_owned())?)).await?;
-                draft.publish().await?;
+                let generation = records.begin_generation().await?;
+                generation.commit(Batch::default().put("there", encode(&"new".to_owned())?)).await?;
+                generation.publish().await?;
             }
             let seen = records.get::<String>(&view, &Key::from("there")).await?;
             let copy = seen.map_or_else(|| "nothing".to_owned(), |text| text.as_ref().clone());
@@ -289,16 +290,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_drafts_begun_from_the_same_the_second_waits_its_turn() {
+    async fn a_second_new_generation_waits_for_the_first() {
         let records = records();
-        let first = records.draft().await.unwrap();
+        let first = records.begin_generation().await.unwrap();
         let waiting = tokio::spawn({
             let records = records.clone();
-            async move { records.draft().await.unwrap().publish().await }
+            async move { records.begin_generation().await.unwrap().publish().await }
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        first.fill(Batch::default().put("a", encode(&"1".to_owned()).unwrap())).await.unwrap();
+        first.commit(Batch::default().put("a", encode(&"1".to_owned()).unwrap())).await.unwrap();
         first.publish().await.unwrap();
         waiting.await.unwrap().unwrap();
         assert_eq!(value(&records, "a").await, None, "the second replaced what the first had put");

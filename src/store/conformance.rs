@@ -127,7 +127,7 @@ async fn a_conflict_leaves_nothing_applied(store: &Store) {
 
 async fn a_key_is_changed_once_in_a_batch(store: &Store) {
     let twice = Batch::default().put("a", b"one".to_vec()).delete("a");
-    assert!(matches!(store.commit(twice).await, Err(StoreError::Repeated { key }) if key == Key::from("a")));
+    assert!(matches!(store.commit(twice).await, Err(StoreError::DuplicateKey { key }) if key == Key::from("a")));
     assert_eq!(get(store, "a").await, None);
 }
 

@@ -27,9 +27,9 @@ impl fmt::Display for Degraded {
 
 /// The state of one store, which its threads report to.
 #[derive(Clone, Default)]
-pub(super) struct Condition(Arc<Mutex<Option<Degraded>>>);
+pub(super) struct Health(Arc<Mutex<Option<Degraded>>>);
 
-impl Condition {
+impl Health {
     /// Why writes are refused, if they are.
     pub(super) fn degraded(&self) -> Option<Degraded> {
         self.state().clone()
@@ -76,13 +76,13 @@ mod tests {
 
     #[test]
     fn a_full_disk_ends_with_a_write_and_damage_does_not() {
-        let condition = Condition::default();
-        assert!(condition.set_full() && !condition.set_full());
-        assert_eq!(condition.degraded(), Some(Degraded::DiskFull));
-        assert!(condition.set_written() && !condition.set_written());
-        assert_eq!(condition.degraded(), None);
-        condition.set_damaged("a page".into());
-        assert!(!condition.set_full() && !condition.set_written());
-        assert_eq!(condition.degraded(), Some(Degraded::Damaged("a page".into())));
+        let health = Health::default();
+        assert!(health.set_full() && !health.set_full());
+        assert_eq!(health.degraded(), Some(Degraded::DiskFull));
+        assert!(health.set_written() && !health.set_written());
+        assert_eq!(health.degraded(), None);
+        health.set_damaged("a page".into());
+        assert!(!health.set_full() && !health.set_written());
+        assert_eq!(health.degraded(), Some(Degraded::Damaged("a page".into())));
     }
 }

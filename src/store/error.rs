@@ -13,7 +13,7 @@ pub enum StoreError {
     /// An expectation of the batch failed: somebody else was faster. Read again and decide again.
     Conflict,
     /// The batch changes one key twice: a mistake of the caller.
-    Repeated {
+    DuplicateKey {
         /// The key that stands more than once among the changes.
         key: Key,
     },
@@ -47,7 +47,7 @@ pub enum StoreError {
         last: u64,
     },
     /// The file that should hold the revision that was last seen holds something else.
-    NoRevision {
+    MalformedRevision {
         /// The file.
         path: PathBuf,
     },
@@ -59,14 +59,14 @@ pub enum StoreError {
     /// The master key does not open the data key of the database.
     WrongMasterKey,
     /// The file is something else than a database of ours.
-    Foreign {
+    NotADatabase {
         /// The file.
         path: PathBuf,
         /// What is in the way.
         why: String,
     },
     /// The database is laid out in a way this version does not know.
-    Schema {
+    UnknownFormat {
         /// The version that the file names.
         found: u32,
         /// The version that this program writes.
@@ -90,7 +90,7 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
     /// The engine refuses to go on for another reason.
-    Broken {
+    Engine {
         /// What the engine said.
         why: String,
     },
@@ -128,7 +128,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Conflict => write!(f, "the store was changed by somebody else meanwhile: read again, then try again"),
-            Self::Repeated { key } => write!(f, "the batch changes the key {key} twice"),
+            Self::DuplicateKey { key } => write!(f, "the batch changes the key {key} twice"),
             Self::Busy => write!(f, "too many writes wait for the store: try again in a moment"),
             Self::Closed => write!(f, "the store is closed"),
             Self::Damaged { record, why } => write!(
@@ -141,7 +141,7 @@ impl fmt::Display for StoreError {
                 "{} is damaged ({why}) and was left as it is: see what is lost with keyhaven check {}, then restore a \
                  copy of that directory, or start with another --data and load a snapshot",
                 path.display(),
-                files::directory_of(path).display()
+                files::parent_of(path).display()
             ),
             Self::RolledBack { database, kept, found, last } => write!(
                 f,
@@ -150,7 +150,7 @@ impl fmt::Display for StoreError {
                 database.display(),
                 kept.display()
             ),
-            Self::NoRevision { path } => write!(
+            Self::MalformedRevision { path } => write!(
                 f,
                 "{} does not hold a revision (a number): restore it, or remove it to start without that comparison",
                 path.display()
@@ -163,12 +163,12 @@ impl fmt::Display for StoreError {
                 "the master key does not open this database: \
                  give the key it was made with (master.key or KEYHAVEN_SEAL_KEY)"
             ),
-            Self::Foreign { path, why } => write!(
+            Self::NotADatabase { path, why } => write!(
                 f,
                 "{} is not a Keyhaven database ({why}): give another path, or move the file away",
                 path.display()
             ),
-            Self::Schema { found, known } => write!(
+            Self::UnknownFormat { found, known } => write!(
                 f,
                 "the database has layout {found}, this Keyhaven knows layout {known}: use the version that wrote it"
             ),
@@ -179,7 +179,7 @@ impl fmt::Display for StoreError {
             ),
             Self::Full { doing } => write!(f, "{doing}: the disk is full; free some space on it"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
-            Self::Broken { why } => write!(f, "the store refuses to work: {why}"),
+            Self::Engine { why } => write!(f, "the store refuses to work: {why}"),
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Damage {
 
 /// What looking at a database came to.
 #[derive(Debug, Default)]
-pub struct Inspected {
+pub struct Inspection {
     /// How many records are whole.
     pub records: u64,
     /// What is wrong, in the order in which it was found.
@@ -38,7 +38,7 @@ impl Store {
         path: &Path,
         master: &MasterKey,
         mut visit: impl FnMut(Entry),
-    ) -> Result<Inspected, StoreError> {
+    ) -> Result<Inspection, StoreError> {
         redb::inspect(path, master, &mut visit)
     }
 
@@ -49,30 +49,30 @@ impl Store {
         path: &Path,
         master: &MasterKey,
         mut visit: impl FnMut(Entry),
-    ) -> Result<Inspected, StoreError> {
+    ) -> Result<Inspection, StoreError> {
         sled::inspect(path, master, &mut visit)
     }
 }
 
-impl Inspected {
+impl Inspection {
     /// Notes what is wrong with the database as a whole.
-    pub(super) fn file(&mut self, why: impl Into<String>) {
+    pub(super) fn add_file_damage(&mut self, why: impl Into<String>) {
         self.damage.push(Damage { key: None, why: why.into() });
     }
 
     /// Notes why the database at `path` is refused. A finding names the file already, so the path is not repeated, and who
     /// reads it has run the check that the error recommends.
-    pub(super) fn refused(&mut self, path: &Path, error: &StoreError) {
+    pub(super) fn add_refusal(&mut self, path: &Path, error: &StoreError) {
         let why = match error {
             StoreError::Damaged { record, why } => format!("{record}: {why}"),
             error => error.to_string(),
         };
         let rest = why.strip_prefix(&format!("{} ", path.display())).map(|rest| format!("it {rest}"));
-        self.file(rest.unwrap_or(why));
+        self.add_file_damage(rest.unwrap_or(why));
     }
 
     /// Shows a record to `visit` if its value opens, and notes the damage if not.
-    pub(super) fn record(
+    pub(super) fn add_record(
         &mut self,
         key: &Key,
         opened: Result<(Revision, super::Value), StoreError>,

@@ -24,7 +24,7 @@ impl LastSeen {
     pub(super) fn beside(database: &Path) -> Result<Self, StoreError> {
         let path = path_beside(database);
         let revision = match std::fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().map_err(|_| StoreError::NoRevision { path: path.clone() })?,
+            Ok(text) => text.trim().parse().map_err(|_| StoreError::MalformedRevision { path: path.clone() })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(StoreError::io(format!("reading {}", path.display()), error)),
         };
@@ -35,7 +35,7 @@ impl LastSeen {
     ///
     /// # Errors
     /// When it is there and cannot be removed.
-    pub(super) fn forget(database: &Path) -> Result<(), StoreError> {
+    pub(super) fn remove(database: &Path) -> Result<(), StoreError> {
         let path = path_beside(database);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -58,7 +58,7 @@ impl LastSeen {
     }
 
     /// Keeps `revision`, which is on the disk. What cannot be kept costs the next start its comparison, and nothing else.
-    pub(super) fn keep(&mut self, revision: Revision) {
+    pub(super) fn write(&mut self, revision: Revision) {
         if revision == self.revision {
             return;
         }

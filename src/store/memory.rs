@@ -39,8 +39,8 @@ impl Memory {
         Self { state: Mutex::new(state), sealer }
     }
 
-    pub(super) fn view(&self) -> Result<Moment, StoreError> {
-        Ok(Moment { records: self.open_state()?.records.clone() })
+    pub(super) fn view(&self) -> Result<TreeView, StoreError> {
+        Ok(TreeView { records: self.open_state()?.records.clone() })
     }
 
     pub(super) fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
@@ -89,11 +89,11 @@ pub(super) fn check(records: &Records, expect: &[(Key, Revision)]) -> Result<(),
 }
 
 /// The tree as it was.
-pub(super) struct Moment {
+pub(super) struct TreeView {
     pub(super) records: Records,
 }
 
-impl Moment {
+impl TreeView {
     pub(super) fn read<T>(
         &self,
         key: &Key,
@@ -102,7 +102,7 @@ impl Moment {
         self.records.get(key).map(|found| visit(found.revision, &found.sealed)).transpose()
     }
 
-    pub(super) fn walk<T>(
+    pub(super) fn scan<T>(
         &self,
         prefix: &Key,
         after: Option<&Key>,

@@ -12,12 +12,12 @@
 mod batch;
 mod degraded;
 mod error;
-mod guard;
 mod inspect;
 mod key;
 mod last_seen;
 mod master;
 mod memory;
+mod panics;
 mod queue;
 mod redb;
 mod sealed;
@@ -32,13 +32,13 @@ use std::sync::Arc;
 pub use self::batch::{Batch, Entry, Revision, Value};
 pub use self::degraded::Degraded;
 pub use self::error::StoreError;
-pub use self::inspect::{Damage, Inspected};
+pub use self::inspect::{Damage, Inspection};
 pub use self::key::Key;
 pub use self::master::{MalformedKey, MasterKey, from_hex, parse_key};
 pub use self::redb::RedbOptions;
 pub use self::sealed::DataKey;
 
-use self::degraded::Condition;
+use self::degraded::Health;
 use self::memory::Memory;
 use self::redb::Redb;
 use self::sealed::Sealer;
@@ -57,7 +57,7 @@ mod model;
 pub struct Store {
     engine: Arc<Engine>,
     sealer: Arc<Sealer>,
-    condition: Condition,
+    health: Health,
 }
 
 enum Engine {
@@ -71,7 +71,7 @@ impl Store {
     /// A store that lives as long as the process, its values sealed with `seal`.
     pub fn memory(seal: DataKey) -> Result<Self, StoreError> {
         let sealer = Arc::new(Sealer::new(&seal)?);
-        Ok(Self::of(Engine::Memory(Memory::new(Arc::clone(&sealer))), sealer, Condition::default()))
+        Ok(Self::of(Engine::Memory(Memory::new(Arc::clone(&sealer))), sealer, Health::default()))
     }
 
     /// The store in the file at `path`, which is made (readable by its owner alone) when there is none.
@@ -83,44 +83,44 @@ impl Store {
     /// ([`StoreError::RolledBack`]), is refused and left as it is. What is too large to be looked through first is walked
     /// while the store is in use: damage stops writes then ([`Store::degraded`]).
     pub fn redb(path: &Path, master: &MasterKey, fresh: DataKey, options: RedbOptions) -> Result<Self, StoreError> {
-        let condition = Condition::default();
-        let (engine, sealer) = Redb::open(path, master, fresh, options, &condition)?;
-        Ok(Self::of(Engine::Redb(engine), sealer, condition))
+        let health = Health::default();
+        let (engine, sealer) = Redb::open(path, master, fresh, options, &health)?;
+        Ok(Self::of(Engine::Redb(engine), sealer, health))
     }
 
     /// The store in the directory at `path`, which is made (readable by its owner alone) when there is none. As
     /// [`Store::redb`] otherwise; it holds every sealed value in memory besides.
     #[cfg(feature = "sled")]
     pub fn sled(path: &Path, master: &MasterKey, fresh: DataKey) -> Result<Self, StoreError> {
-        let condition = Condition::default();
-        let (engine, sealer) = Sled::open(path, master, &fresh, &condition)?;
-        Ok(Self::of(Engine::Sled(engine), sealer, condition))
+        let health = Health::default();
+        let (engine, sealer) = Sled::open(path, master, &fresh, &health)?;
+        Ok(Self::of(Engine::Sled(engine), sealer, health))
     }
 
-    fn of(engine: Engine, sealer: Arc<Sealer>, condition: Condition) -> Self {
-        Self { engine: Arc::new(engine), sealer, condition }
+    fn of(engine: Engine, sealer: Arc<Sealer>, health: Health) -> Self {
+        Self { engine: Arc::new(engine), sealer, health }
     }
 
     /// Why writes are refused while reads go on, if that is so.
     pub fn degraded(&self) -> Option<Degraded> {
-        self.condition.degraded()
+        self.health.degraded()
     }
 
     /// The present moment, to be read as often as needed. Whatever is committed later is not in it.
     ///
     /// A view keeps what it shows from being freed, so it is held for one request, not for hours.
     pub async fn view(&self) -> Result<View, StoreError> {
-        let moment = match &*self.engine {
-            Engine::Memory(engine) => Moment::Memory(engine.view()?),
-            Engine::Redb(engine) => Moment::Redb(match engine.view() {
+        let engine_view = match &*self.engine {
+            Engine::Memory(engine) => EngineView::Memory(engine.view()?),
+            Engine::Redb(engine) => EngineView::Redb(match engine.view() {
                 // Rare, so it is kept out of the future of every view.
-                Err(StoreError::Busy) => Box::pin(engine.view_soon()).await?,
+                Err(StoreError::Busy) => Box::pin(engine.view_when_open()).await?,
                 view => view?,
             }),
             #[cfg(feature = "sled")]
-            Engine::Sled(engine) => Moment::Memory(engine.view()?),
+            Engine::Sled(engine) => EngineView::Memory(engine.view()?),
         };
-        Ok(View { moment, sealer: Arc::clone(&self.sealer) })
+        Ok(View { engine_view, sealer: Arc::clone(&self.sealer) })
     }
 
     /// Applies `batch` as a whole and gives the revision of every key it put; the change is on the disk by then.
@@ -129,7 +129,7 @@ impl Store {
     /// ([`StoreError::WritesStopped`]). After any other error of the engine
     /// the batch may or may not have been applied, as when the future is dropped before it is ready: read again.
     pub async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
-        refuse_repeated_keys(&batch)?;
+        refuse_duplicate_keys(&batch)?;
         if let Some(Degraded::Damaged(why)) = self.degraded() {
             return Err(StoreError::WritesStopped { why });
         }
@@ -165,35 +165,35 @@ impl fmt::Debug for Store {
 }
 
 /// The engines would disagree about which of two changes of one key wins; no caller means to ask.
-fn refuse_repeated_keys(batch: &Batch) -> Result<(), StoreError> {
+fn refuse_duplicate_keys(batch: &Batch) -> Result<(), StoreError> {
     let mut seen = HashSet::new();
     let mut changed = batch.put.iter().map(|(key, _)| key).chain(&batch.delete);
     match changed.find(|key| !seen.insert(*key)) {
-        Some(key) => Err(StoreError::Repeated { key: key.clone() }),
+        Some(key) => Err(StoreError::DuplicateKey { key: key.clone() }),
         None => Ok(()),
     }
 }
 
 /// The store as it was at one moment.
 pub struct View {
-    moment: Moment,
+    engine_view: EngineView,
     sealer: Arc<Sealer>,
 }
 
 impl View {
     /// The entry of `key`, if there is one.
     pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        self.moment.read(key, |revision, sealed| self.entry(key.clone(), revision, sealed))
+        self.engine_view.read(key, |revision, sealed| self.entry(key.clone(), revision, sealed))
     }
 
     /// The revision of `key`, without unsealing its value: what a cache of decoded records is checked by.
     pub async fn revision_of(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
-        self.moment.read(key, |revision, _| Ok(revision))
+        self.engine_view.read(key, |revision, _| Ok(revision))
     }
 
     /// The first `limit` entries whose keys begin with `prefix`, in ascending order, strictly behind `after`.
     pub async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.moment.walk(prefix, after, limit, |key, revision, sealed| self.entry(key, revision, sealed))
+        self.engine_view.scan(prefix, after, limit, |key, revision, sealed| self.entry(key, revision, sealed))
     }
 
     /// What [`View::scan`] gives, as keys and revisions alone: no value is unsealed.
@@ -203,7 +203,7 @@ impl View {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Revision)>, StoreError> {
-        self.moment.walk(prefix, after, limit, |key, revision, _| Ok((key, revision)))
+        self.engine_view.scan(prefix, after, limit, |key, revision, _| Ok((key, revision)))
     }
 
     fn entry(&self, key: Key, revision: Revision, sealed: &[u8]) -> Result<Entry, StoreError> {
@@ -218,12 +218,12 @@ impl fmt::Debug for View {
     }
 }
 
-enum Moment {
-    Memory(memory::Moment),
-    Redb(Arc<redb::Moment>),
+enum EngineView {
+    Memory(memory::TreeView),
+    Redb(Arc<redb::FileView>),
 }
 
-impl Moment {
+impl EngineView {
     /// Shows the revision and the sealed value of `key` to `visit`, if there is such a key.
     fn read<T>(
         &self,
@@ -231,13 +231,13 @@ impl Moment {
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         match self {
-            Self::Memory(moment) => moment.read(key, visit),
-            Self::Redb(moment) => moment.read(key, visit),
+            Self::Memory(view) => view.read(key, visit),
+            Self::Redb(view) => view.read(key, visit),
         }
     }
 
     /// Shows the records that [`View::scan`] speaks of to `visit`, one after the other.
-    fn walk<T>(
+    fn scan<T>(
         &self,
         prefix: &Key,
         after: Option<&Key>,
@@ -245,8 +245,8 @@ impl Moment {
         visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         match self {
-            Self::Memory(moment) => moment.walk(prefix, after, limit, visit),
-            Self::Redb(moment) => moment.walk(prefix, after, limit, visit),
+            Self::Memory(view) => view.scan(prefix, after, limit, visit),
+            Self::Redb(view) => view.scan(prefix, after, limit, visit),
         }
     }
 }

@@ -10,9 +10,9 @@ use super::batch::{Batch, Revision};
 use super::error::StoreError;
 
 /// How many commits may wait for the writer before more are refused with [`StoreError::Busy`].
-pub(super) const QUEUE: usize = 1024;
+pub(super) const QUEUE_CAPACITY: usize = 1024;
 /// How many batches one commit of the engine carries at most: an answer waits for all of them.
-const GROUP: usize = 256;
+const MAX_GROUP: usize = 256;
 
 /// What a commit comes to.
 pub(super) type Outcome = Result<Revision, StoreError>;
@@ -40,7 +40,7 @@ pub(super) struct Queue {
 impl Queue {
     /// Starts the thread: `write` answers requests until the store is closed or gone.
     pub(super) fn start(write: impl FnOnce(&Receiver<Request>) + Send + 'static) -> Result<Self, StoreError> {
-        let (requests, incoming) = sync_channel(QUEUE);
+        let (requests, incoming) = sync_channel(QUEUE_CAPACITY);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || write(&incoming))
@@ -81,9 +81,9 @@ impl Drop for Queue {
 }
 
 /// The commits that wait already, up to the bound, and the wish to close when one came after them.
-pub(super) fn gather(first: Job, requests: &Receiver<Request>) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
+pub(super) fn collect_group(first: Job, requests: &Receiver<Request>) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
     let mut group = vec![first];
-    while group.len() < GROUP {
+    while group.len() < MAX_GROUP {
         match requests.try_recv() {
             Ok(Request::Commit(job)) => group.push(job),
             Ok(Request::Close(done)) => return (group, Some(done)),

@@ -3,18 +3,17 @@
 //! Reads run where they are asked for. Commits go to one thread ([`writer`]), which owns the database ([`owner`]); the
 //! handle here borrows it, so that the writer can close the file and open it again.
 //!
-//! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`super::guard::guarded`], which
+//! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`super::panics::catch_panic`], which
 //! turns a panic into an error.
 
 mod access;
-mod background;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod disk;
-mod fault;
+mod error;
 mod inspect;
-mod moment;
+mod integrity;
 mod open;
 mod overlay;
 mod owner;
@@ -22,9 +21,10 @@ mod owner;
 mod power_cut;
 #[cfg(test)]
 mod rolled_back;
+mod scrub;
 #[cfg(test)]
 mod tests;
-mod whole;
+mod view;
 mod writer;
 
 use std::path::Path;
@@ -34,14 +34,14 @@ use std::time::Duration;
 use redb::Database;
 
 pub(super) use self::inspect::inspect;
-pub(super) use self::moment::Moment;
+pub(super) use self::view::FileView;
 
 use self::access::Access;
-use self::background::Background;
-use self::owner::{Lent, Opened, Owner};
+use self::owner::{Opened, Owner, SharedDatabase};
+use self::scrub::Scrubber;
 use self::writer::Writer;
 use super::batch::{Batch, Revision};
-use super::degraded::Condition;
+use super::degraded::Health;
 use super::error::StoreError;
 use super::last_seen::LastSeen;
 use super::master::MasterKey;
@@ -61,9 +61,9 @@ pub struct RedbOptions {
     pub idle: Duration,
     /// Files of up to this many bytes are checked whole before they are opened (about half a millisecond a megabyte); larger
     /// ones are walked in the background, while they are in use.
-    pub checked_bytes: u64,
+    pub max_checked_bytes: u64,
     /// How long after the opening that walk begins: what a start does is not slowed by it, nor stopped in the middle.
-    pub walk_after: Duration,
+    pub scrub_after: Duration,
 }
 
 impl Default for RedbOptions {
@@ -72,17 +72,17 @@ impl Default for RedbOptions {
         Self {
             cache_bytes: 64 * 1024 * 1024,
             idle: Duration::from_millis(200),
-            checked_bytes: 32 * 1024 * 1024,
-            walk_after: Duration::from_secs(3),
+            max_checked_bytes: 32 * 1024 * 1024,
+            scrub_after: Duration::from_secs(3),
         }
     }
 }
 
 pub(super) struct Redb {
-    database: Lent,
+    database: SharedDatabase,
     queue: Queue,
     /// The walk through a file that is too large to be checked whole first.
-    background: Option<Background>,
+    background: Option<Scrubber>,
 }
 
 impl Redb {
@@ -91,26 +91,26 @@ impl Redb {
         master: &MasterKey,
         fresh: DataKey,
         options: RedbOptions,
-        condition: &Condition,
+        health: &Health,
     ) -> Result<(Self, Arc<Sealer>), StoreError> {
         let made = open::create_if_absent(path, master, &fresh)?;
         let last_seen = LastSeen::beside(path)?;
-        let admit = |database: &Database| {
-            let (sealer, revision) = open::admit(path, database, master)?;
+        let read_meta = |database: &Database| {
+            let (sealer, revision) = open::read_meta(path, database, master)?;
             last_seen.check(path, revision)?;
             Ok((sealer, revision))
         };
-        let (limit, cache) = (options.checked_bytes, options.cache_bytes);
-        let whole = made || whole::check(path, limit, cache, |database| admit(database).map(drop))?;
+        let (limit, cache) = (options.max_checked_bytes, options.cache_bytes);
+        let whole = made || integrity::check(path, limit, cache, |database| read_meta(database).map(drop))?;
         let access = Access::to_file(path, cache);
-        let opened = Opened::by(&access, condition)?;
-        let (sealer, revision) = admit(&opened.database)?;
+        let opened = Opened::by(&access, health)?;
+        let (sealer, revision) = read_meta(&opened.database)?;
         let sealer = Arc::new(sealer);
-        let owner = Owner::new(opened, access, condition.clone());
+        let owner = Owner::new(opened, access, health.clone());
         let mut engine = Self::start(owner, Arc::clone(&sealer), (revision, last_seen), options.idle)?;
         if !whole {
             let (database, sealer) = (engine.database.clone(), Arc::clone(&sealer));
-            engine.background = Some(Background::start(database, sealer, condition.clone(), options.walk_after)?);
+            engine.background = Some(Scrubber::start(database, sealer, health.clone(), options.scrub_after)?);
         }
         Ok((engine, sealer))
     }
@@ -122,19 +122,19 @@ impl Redb {
         (revision, last_seen): (Revision, LastSeen),
         idle: Duration,
     ) -> Result<Self, StoreError> {
-        let lent = owner.lend();
+        let shared = owner.shared();
         let writer = Writer::new(owner, sealer, revision, last_seen, idle);
         let queue = Queue::start(move |requests| writer.run(requests))?;
-        Ok(Self { database: lent, queue, background: None })
+        Ok(Self { database: shared, queue, background: None })
     }
 
-    pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
+    pub(super) fn view(&self) -> Result<Arc<FileView>, StoreError> {
         self.database.view()
     }
 
     /// The present moment, once the file is open again when it is being opened: a failed write closes it for some
     /// milliseconds, and no read is to fail by it.
-    pub(super) async fn view_soon(&self) -> Result<Arc<Moment>, StoreError> {
+    pub(super) async fn view_when_open(&self) -> Result<Arc<FileView>, StoreError> {
         for _ in 0..VIEW_ATTEMPTS {
             match self.view() {
                 Err(StoreError::Busy) => tokio::time::sleep(VIEW_PAUSE).await,

@@ -58,7 +58,7 @@ pub(super) struct Sealer(RandomizedNonceKey);
 impl Sealer {
     pub(super) fn new(key: &DataKey) -> Result<Self, StoreError> {
         let cipher = RandomizedNonceKey::new(&AES_256_GCM, key.0.as_slice());
-        cipher.map(Self).map_err(|_| StoreError::Broken { why: "AES-256-GCM does not take the data key".into() })
+        cipher.map(Self).map_err(|_| StoreError::Engine { why: "AES-256-GCM does not take the data key".into() })
     }
 
     /// `value` as it is stored at `key` by the commit `revision`: ciphertext, tag, nonce.
@@ -69,7 +69,7 @@ impl Sealer {
         let (nonce, tag) = self
             .0
             .seal_in_place_separate_tag(Aad::from(place(key, revision)), &mut sealed)
-            .map_err(|_| StoreError::Broken { why: format!("the value of {key} could not be sealed") })?;
+            .map_err(|_| StoreError::Engine { why: format!("the value of {key} could not be sealed") })?;
         sealed.extend_from_slice(tag.as_ref());
         sealed.extend_from_slice(nonce.as_ref());
         Ok(sealed)

@@ -18,11 +18,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::batch::{Batch, Revision};
-use super::degraded::Condition;
+use super::degraded::Health;
 use super::error::StoreError;
 use super::last_seen::LastSeen;
 use super::master::MasterKey;
-use super::memory::{Moment, Records};
+use super::memory::{Records, TreeView};
 use super::queue::Queue;
 use super::sealed::{DataKey, Sealer};
 
@@ -30,36 +30,36 @@ pub(super) use inspect::inspect;
 use writer::Writer;
 
 pub(super) struct Sled {
-    shown: Shown,
+    published: Published,
     queue: Queue,
 }
 
 /// The records as everybody may see them: on the disk; nothing once the store is closed.
 #[derive(Clone)]
-struct Shown(Arc<RwLock<Option<Records>>>);
+struct Published(Arc<RwLock<Option<Records>>>);
 
 impl Sled {
     pub(super) fn open(
         path: &Path,
         master: &MasterKey,
         fresh: &DataKey,
-        condition: &Condition,
+        health: &Health,
     ) -> Result<(Self, Arc<Sealer>), StoreError> {
         open::create_if_absent(path, master, fresh)?;
         let last_seen = LastSeen::beside(path)?;
         let opened = open::database(path, master)?;
         last_seen.check(path, opened.revision)?;
         let sealer = Arc::clone(&opened.sealer);
-        let shown = Shown(Arc::new(RwLock::new(Some(opened.records.clone()))));
-        let writer = Writer::new(opened, last_seen, shown.clone(), condition.clone());
+        let published = Published(Arc::new(RwLock::new(Some(opened.records.clone()))));
+        let writer = Writer::new(opened, last_seen, published.clone(), health.clone());
         let queue = Queue::start(move |requests| writer.run(requests))?;
-        Ok((Self { shown, queue }, sealer))
+        Ok((Self { published, queue }, sealer))
     }
 
-    pub(super) fn view(&self) -> Result<Moment, StoreError> {
-        let shown = self.shown.0.read().unwrap_or_else(PoisonError::into_inner);
-        let records = shown.clone().ok_or(StoreError::Closed)?;
-        Ok(Moment { records })
+    pub(super) fn view(&self) -> Result<TreeView, StoreError> {
+        let published = self.published.0.read().unwrap_or_else(PoisonError::into_inner);
+        let records = published.clone().ok_or(StoreError::Closed)?;
+        Ok(TreeView { records })
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
@@ -71,8 +71,8 @@ impl Sled {
     }
 }
 
-impl Shown {
-    fn show(&self, records: Option<Records>) {
+impl Published {
+    fn set(&self, records: Option<Records>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = records;
     }
 }

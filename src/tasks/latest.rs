@@ -27,7 +27,7 @@ pub(super) async fn latest(records: &Records) -> Result<Option<Timestamp>, Recor
 /// Keeps the moment that `clock` shows with the commits of `records` from now on.
 pub(super) fn keep_latest(records: &Records, clock: &SteadyClock) {
     let clock = clock.clone();
-    records.keep_high_water_mark(HighWaterMark {
+    records.track_high_water_mark(HighWaterMark {
         key: latest_place(),
         // A second more: two commits at the turn of a second may come in either order.
         now: Arc::new(move || clock.now().unix().saturating_add(1)),

@@ -208,7 +208,7 @@ mod tests {
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
         let vaults = vaults(&store);
         deleted(&vaults, &["a", "b"]).await;
-        let clock = Arc::new(VirtualClock::starting_at(START));
+        let clock = Arc::new(VirtualClock::frozen_at(START));
         let tasks = Tasks::new(vaults, clock.clone());
         assert_eq!(tasks.run_due_after(|| clock.advance(7 * DAY - 1)).await.unwrap(), 0);
         assert_eq!(tasks.run_due_after(|| clock.advance(1)).await.unwrap(), 2);
@@ -222,7 +222,7 @@ mod tests {
         deleted(&vaults(&store), &["a", "b", "c"]).await;
         let damaged = left(&store).await.into_iter().find(|key| key.starts_with("deleted/") && key.ends_with("/B"));
         store.commit(Batch::default().put(damaged.unwrap().as_str(), b"{}".to_vec())).await.unwrap();
-        let clock = Arc::new(VirtualClock::starting_at(START.plus_seconds(7 * DAY)));
+        let clock = Arc::new(VirtualClock::frozen_at(START.plus_seconds(7 * DAY)));
         let tasks = Tasks::new(vaults(&store), clock);
         for expected in [Round { ran: 2, failed: 1 }, Round { ran: 0, failed: 1 }] {
             assert_eq!(tasks.round().await.unwrap(), expected);
@@ -239,7 +239,7 @@ mod tests {
         drop(view);
         let batch = Batch::default().put("due/0/misplaced", entry.value).put("due/0/damaged", b"{}".to_vec());
         store.commit(batch).await.unwrap();
-        let clock = Arc::new(VirtualClock::starting_at(START.plus_seconds(7 * DAY)));
+        let clock = Arc::new(VirtualClock::frozen_at(START.plus_seconds(7 * DAY)));
         let tasks = Tasks::new(vaults(&store), clock);
         assert_eq!(tasks.round().await.unwrap(), Round { ran: 2, failed: 1 });
         assert_eq!(left(&store).await, ["due/0/damaged"]);

@@ -78,7 +78,7 @@ struct Server {
 
 impl Server {
     fn start(store: Store, now: Timestamp) -> Self {
-        let (clock, vaults) = (Arc::new(VirtualClock::starting_at(now)), vaults(&store));
+        let (clock, vaults) = (Arc::new(VirtualClock::frozen_at(now)), vaults(&store));
         Self { tasks: Tasks::new(vaults.clone(), clock.clone()), store, clock, vaults }
     }
 

@@ -125,7 +125,7 @@ impl Held<'_> {
     /// Puts a virtual clock to `moment`.
     pub fn put(&self, moment: Timestamp) {
         if let VaultClock::Virtual(clock) = &self.keeper.clock {
-            clock.put(moment);
+            clock.set(moment);
         }
     }
 }
@@ -160,7 +160,7 @@ impl VaultClock {
             }
             let clock = SteadyClock::following(system.clone());
             if let Some(written) = written {
-                clock.not_before(written);
+                clock.raise_to(written);
             }
             keep_latest(records, &clock);
             return Ok(Self::Real(clock));
@@ -171,7 +171,7 @@ impl VaultClock {
         {
             tracing::warn!(stands = %kept_now, %start, "the virtual clock is put back: what was made since lies in its future");
         }
-        let clock = VirtualClock::starting_at(
+        let clock = VirtualClock::frozen_at(
             start.or(kept_now).unwrap_or_else(|| system.now().max(written.unwrap_or(system.now()))),
         );
         if !frozen.or(kept.map(|kept| kept.frozen)).unwrap_or(false) {
@@ -215,7 +215,7 @@ impl Timekeeper {
     /// now. A virtual clock stays where it is. Answers the latest moment until then.
     pub fn start_over(&self) -> Timestamp {
         match &self.clock {
-            VaultClock::Real(clock) => clock.start_over(),
+            VaultClock::Real(clock) => clock.restart_from_machine(),
             VaultClock::Virtual(clock) => clock.now(),
         }
     }
@@ -223,7 +223,7 @@ impl Timekeeper {
     /// Undoes [`Self::start_over`]: what was written until `moment` is still there.
     pub fn not_before(&self, moment: Timestamp) {
         if let VaultClock::Real(clock) = &self.clock {
-            clock.not_before(moment);
+            clock.raise_to(moment);
         }
     }
 
@@ -269,7 +269,7 @@ impl Timekeeper {
         self.keep_as(moment, clock.is_frozen(), false).await?;
         self.done(|| {
             if ahead > 0 {
-                clock.put(moment);
+                clock.set(moment);
             }
         })
         .await
@@ -305,11 +305,11 @@ impl Timekeeper {
 
     async fn follow(&self) -> Result<(), ClockError> {
         if let (VaultClock::Real(clock), Some(written)) = (&self.clock, latest(&self.records).await?) {
-            clock.not_before(written);
+            clock.raise_to(written);
         }
         match (&self.clock, kept(&self.records).await?) {
             (VaultClock::Virtual(clock), Some(kept)) => {
-                clock.put(kept.now(self.system.now()));
+                clock.set(kept.now(self.system.now()));
                 if kept.frozen {
                     clock.freeze();
                 } else {

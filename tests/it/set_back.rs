@@ -12,7 +12,7 @@ use crate::world::{Answer, CONFIG, World};
 
 /// Certificates and tokens are checked against the real time, so these tests set the machine's clock near it.
 fn machine() -> Arc<VirtualClock> {
-    Arc::new(VirtualClock::starting_at(SystemClock.now()))
+    Arc::new(VirtualClock::frozen_at(SystemClock.now()))
 }
 
 fn options(storage: Storage) -> Options {
@@ -48,11 +48,11 @@ async fn what_was_deleted_before_a_restart_can_be_recovered_by_an_earlier_clock(
     assert_eq!(deleted, machine.now().unix());
     world.server.stop().await;
 
-    machine.put(machine.now().plus_seconds(-3600));
+    machine.set(machine.now().plus_seconds(-3600));
     let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
     assert!(world.server.timekeeper.report(0).now >= Timestamp::from_unix(deleted), "the vault's now is not behind");
     assert_recoverable(&world).await;
-    machine.put(Timestamp::from_unix(deleted + 100));
+    machine.set(Timestamp::from_unix(deleted + 100));
     assert_eq!(
         world.server.timekeeper.report(0).now.unix(),
         deleted + 100,
@@ -68,7 +68,7 @@ async fn what_was_deleted_can_be_recovered_when_the_clock_is_set_back_meanwhile(
     world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
     machine.advance(60);
     world.ask("DELETE /secrets/s", "").await;
-    machine.put(machine.now().plus_seconds(-3600));
+    machine.set(machine.now().plus_seconds(-3600));
     assert_recoverable(&world).await;
 }
 
@@ -85,7 +85,7 @@ async fn a_snapshot_that_is_loaded_after_a_reset_brings_its_latest_moment() {
     let bearer = format!("Bearer {}", world.server.ready.admin_key);
     assert_eq!(world.admin_with("PUT /admin/snapshot", &file, &[("authorization", &bearer)]).await.status, 204);
     world.server.stop().await;
-    machine.put(written.plus_seconds(-3600));
+    machine.set(written.plus_seconds(-3600));
     let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
     assert_recoverable(&world).await;
     world.server.stop().await;
@@ -98,7 +98,7 @@ async fn a_reset_begins_anew_by_the_clock_of_today_though_it_was_ahead_once() {
     machine.advance(3600);
     let world = World::on_machine_clock(machine.clone(), in_dir(dir.path())).await;
     world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;
-    machine.put(today);
+    machine.set(today);
     let set = world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await.json();
     assert!(set["attributes"]["created"].as_i64().unwrap() >= today.unix() + 3600, "{set}");
     assert_eq!(world.admin("POST /admin/reset", "").await.status, 204);

@@ -81,12 +81,12 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StartError>
 /// Keeps a credential for this start alone.
 pub(super) fn write_until_stop(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     make_parent_dir(path)?;
-    files::write_for_this_start(path, bytes).map_err(|error| file_error(path, &error))
+    files::write_unsynced(path, bytes).map_err(|error| file_error(path, &error))
 }
 
 /// Makes the directory that `path` lies in (0700).
 fn make_parent_dir(path: &Path) -> Result<(), StartError> {
-    Ok(storage::make_dir(files::directory_of(path))?)
+    Ok(storage::make_dir(files::parent_of(path))?)
 }
 
 fn file_error(path: &Path, error: &std::io::Error) -> StartError {

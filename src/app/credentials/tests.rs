@@ -34,7 +34,7 @@ fn open(directory: &Directory, dir: &Path) -> PlaceholderCredentials {
 
 #[tokio::test]
 async fn a_federated_tokens_file_is_renewed_when_half_its_life_is_over_and_when_it_is_no_good() {
-    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::starting_at(Timestamp::from_unix(0))));
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(0))));
     let all = open(&directory(&clock).await, dir.path());
     all.renew().await.unwrap();
     let path = all.federated_token(&application()).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_federated_tokens_file_is_renewed_when_half_its_life_is_over_and_when_
 
 #[tokio::test]
 async fn other_files_and_those_of_unknown_applications_are_left_alone() {
-    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::starting_at(Timestamp::from_unix(0))));
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(0))));
     let directory = directory(&clock).await;
     let all = PlaceholderCredentials::open(directory.clone(), UnknownIdentities::AutoCreate, dir.path()).unwrap();
     let left = [format!("{}.token", Uuid::from_u128(1)), format!("{}.pem", Uuid::from_u128(7)), "x.token".to_owned()];
@@ -73,7 +73,7 @@ async fn other_files_and_those_of_unknown_applications_are_left_alone() {
 
 #[tokio::test]
 async fn a_secret_and_a_certificate_are_made_once_and_found_again() {
-    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::starting_at(Timestamp::from_unix(0))));
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(0))));
     let directory = directory(&clock).await;
     let first = open(&directory, dir.path());
     let (secret, path) = (first.secret().await.unwrap(), first.certificate().await.unwrap());

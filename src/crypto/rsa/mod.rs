@@ -1,6 +1,6 @@
 //! RSA keys (RFC 8017): generate, load, encrypt, decrypt, sign, verify.
 
-mod other;
+mod fallback;
 mod public;
 mod scheme;
 
@@ -18,7 +18,7 @@ use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKe
 use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
 use zeroize::Zeroizing;
 
-pub use other::RsaNumbers;
+pub use fallback::RsaComponents;
 pub use public::RsaPublic;
 use public::oaep;
 use scheme::Scheme;
@@ -75,10 +75,10 @@ impl RsaKey {
     /// unencrypted PKCS #8 document (DER, RFC 5208) to store. Takes from tenths of a second to seconds.
     ///
     /// # Errors
-    /// [`CryptoError::Material`] unless the exponent is odd and from 3 to 2^31-1; [`CryptoError::Failed`].
+    /// [`CryptoError::InvalidMaterial`] unless the exponent is odd and from 3 to 2^31-1; [`CryptoError::Failed`].
     pub fn generate(size: RsaSize, exponent: u32) -> Result<(Self, Material), CryptoError> {
         if exponent != Self::USUAL_EXPONENT {
-            return other::generate(size, exponent);
+            return fallback::generate(size, exponent);
         }
         const FAILED: CryptoError = CryptoError::Failed("generate an RSA key");
         let size = match size {
@@ -95,9 +95,10 @@ impl RsaKey {
     /// The key in an unencrypted PKCS #8 document (DER, RFC 5208).
     ///
     /// # Errors
-    /// [`CryptoError::Material`] unless it is a two-prime RSA key of 2048 to 8192 bits whose numbers fit together.
+    /// [`CryptoError::InvalidMaterial`] unless it is a two-prime RSA key of 2048 to 8192 bits whose numbers fit together.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, CryptoError> {
-        const UNUSABLE: CryptoError = CryptoError::Material("not a PKCS #8 RSA private key of 2048 to 8192 bits");
+        const UNUSABLE: CryptoError =
+            CryptoError::InvalidMaterial("not a PKCS #8 RSA private key of 2048 to 8192 bits");
         let signing = RsaKeyPair::from_pkcs8(der).map_err(|_| UNUSABLE)?;
         let decrypting = PrivateDecryptingKey::from_pkcs8(der).map_err(|_| UNUSABLE)?;
         Ok(Self {
@@ -124,7 +125,7 @@ impl RsaKey {
     /// The plaintext of `ciphertext`, which must be as long as the modulus. A private operation: run it on the pool.
     ///
     /// # Errors
-    /// [`CryptoError::CiphertextLength`], and [`CryptoError::Padding`] for whatever else is wrong.
+    /// [`CryptoError::CiphertextLength`], and [`CryptoError::DecryptionFailed`] for whatever else is wrong.
     pub fn decrypt(&self, algorithm: RsaEncryption, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let required = self.public.n.len();
         if ciphertext.len() != required {
@@ -135,7 +136,7 @@ impl RsaKey {
             Some(oaep) => self.oaep.decrypt(oaep, ciphertext, &mut plaintext, None),
             None => self.pkcs1.decrypt(ciphertext, &mut plaintext),
         }
-        .map_err(|_| CryptoError::Padding)?
+        .map_err(|_| CryptoError::DecryptionFailed)?
         .len();
         plaintext.truncate(length);
         Ok(plaintext)
@@ -202,7 +203,7 @@ mod tests {
         // The last byte belongs to a number that follows from the others.
         let altered = [&der[..der.len() - 1], &[!der[der.len() - 1]]].concat();
         for der in [&[][..], &der[..100], &altered] {
-            assert!(matches!(RsaKey::from_pkcs8(der), Err(CryptoError::Material(_))));
+            assert!(matches!(RsaKey::from_pkcs8(der), Err(CryptoError::InvalidMaterial(_))));
         }
     }
 
@@ -230,7 +231,7 @@ mod tests {
             altered[100] ^= 1;
             let beyond_the_modulus = vec![0xFF; 256];
             for ciphertext in [altered, vec![0; 256], beyond_the_modulus] {
-                assert_eq!(key.decrypt(algorithm, &ciphertext), Err(CryptoError::Padding));
+                assert_eq!(key.decrypt(algorithm, &ciphertext), Err(CryptoError::DecryptionFailed));
             }
             for given in [0, 255, 257] {
                 assert_eq!(

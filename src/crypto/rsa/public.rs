@@ -28,7 +28,7 @@ impl RsaPublic {
     /// The key of modulus `n` and exponent `e`, both big-endian; leading zero bytes are dropped.
     ///
     /// # Errors
-    /// [`CryptoError::Material`] unless the modulus is odd and has 2048 to 8192 bits, and the exponent is odd, above 1
+    /// [`CryptoError::InvalidMaterial`] unless the modulus is odd and has 2048 to 8192 bits, and the exponent is odd, above 1
     /// and below 2^33.
     pub fn from_components(n: &[u8], e: &[u8]) -> Result<Self, CryptoError> {
         let components = PublicKeyComponents { n: without_leading_zeros(n), e: without_leading_zeros(e) };
@@ -79,7 +79,7 @@ impl RsaPublic {
     }
 }
 
-const UNUSABLE: CryptoError = CryptoError::Material("not an RSA public key of 2048 to 8192 bits");
+const UNUSABLE: CryptoError = CryptoError::InvalidMaterial("not an RSA public key of 2048 to 8192 bits");
 
 /// The library's name for an OAEP algorithm; `None` for PKCS #1 v1.5, which has a type of its own there.
 pub(super) fn oaep(algorithm: RsaEncryption) -> Option<&'static OaepAlgorithm> {

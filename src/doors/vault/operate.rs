@@ -10,7 +10,7 @@ use super::api_version::ApiVersion;
 use super::exchange::Exchange;
 use super::{State, input, refusal};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
-use crate::crypto::{Encrypted, Extras, base64url};
+use crate::crypto::{CipherParams, Encrypted, base64url};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::{Operation, Permission};
@@ -106,7 +106,7 @@ struct KeyOperationParameters {
     tag: Option<String>,
 }
 
-type Cipher = fn(EncryptionAlgorithm, Zeroizing<Vec<u8>>, Extras) -> KeyUse;
+type Cipher = fn(EncryptionAlgorithm, Zeroizing<Vec<u8>>, CipherParams) -> KeyUse;
 
 async fn cipher(
     state: Arc<State>,
@@ -118,7 +118,7 @@ async fn cipher(
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());
     let value = Zeroizing::new(required.bytes("value", parameters.value.as_deref().map(String::as_str)));
-    let extras = Extras {
+    let extras = CipherParams {
         iv: required.optional("iv", parameters.iv.as_deref()),
         aad: required.optional("aad", parameters.aad.as_deref()),
         tag: required.optional("tag", parameters.tag.as_deref()),

@@ -6,11 +6,11 @@ use std::path::Path;
 use redb::Database;
 use rustix::fs::statvfs;
 
-use super::fault::FILE;
+use super::error::FILE;
 use super::open;
 use super::overlay::Overlay;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
+use crate::store::panics::catch_panic;
 
 /// Opens the file.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
@@ -20,7 +20,7 @@ pub(super) struct Access {
     /// Opens it for reading and writing, the first time and again after a failure.
     pub(super) open: Opener,
     /// Opens it without writing to it, for as long as its disk refuses every write.
-    pub(super) open_to_read: Opener,
+    pub(super) open_read_only: Opener,
     /// Whether its disk has room for so many bytes, as far as can be said. Asked only after the disk was full.
     pub(super) has_room: Box<dyn Fn(u64) -> bool + Send>,
 }
@@ -31,16 +31,16 @@ impl Access {
         let (written, read, measured) = (path.to_owned(), path.to_owned(), path.to_owned());
         Self {
             open: Box::new(move || open::database(&written, cache_bytes)),
-            open_to_read: Box::new(move || to_read(&read, cache_bytes)),
+            open_read_only: Box::new(move || read_only(&read, cache_bytes)),
             has_room: Box::new(move |bytes| room(&measured).is_none_or(|room| room >= bytes)),
         }
     }
 }
 
 /// Opens the file at `path` to read it: what redb writes as it opens a file stays in memory.
-pub(super) fn to_read(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
+pub(super) fn read_only(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
     let opening = |error| StoreError::io(format!("opening {}", path.display()), error);
-    guarded(FILE, || {
+    catch_panic(FILE, || {
         let overlay = File::open(path).and_then(Overlay::new).map_err(opening)?;
         Ok(Database::builder().set_cache_size(cache_bytes).create_with_backend(overlay)?)
     })

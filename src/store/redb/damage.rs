@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use redb::Database;
 
-use super::moment::{RECORDS, join, split};
 use super::open::META;
-use super::tests::{open_store, open_with, place};
+use super::tests::{open_store, open_with, temp_path};
+use super::view::{RECORDS, join, split};
 use crate::store::conformance::put;
 use crate::store::{Batch, DataKey, Degraded, Key, MasterKey, RedbOptions, Revision, Store, StoreError};
 
@@ -51,15 +51,15 @@ fn set_meta(path: &Path, name: &str, bytes: &[u8]) {
 
 #[test]
 fn an_unknown_layout_is_refused() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     drop(open_store(&path));
     set_meta(&path, "schema", &2_u32.to_be_bytes());
-    assert!(matches!(open_with(&path, 1), Err(StoreError::Schema { found: 2, known: 1 })));
+    assert!(matches!(open_with(&path, 1), Err(StoreError::UnknownFormat { found: 2, known: 1 })));
 }
 
 #[tokio::test]
 async fn the_last_revision_cannot_be_set_back_by_damage() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     put(&open_store(&path), "a", "one").await;
     let record = raw(&path, "a");
     set_meta(&path, "revision", &record[8..]);
@@ -69,7 +69,7 @@ async fn the_last_revision_cannot_be_set_back_by_damage() {
 
 #[tokio::test]
 async fn a_flipped_bit_anywhere_in_a_record_is_noticed() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     put(&open_store(&path), "1/secrets/A", "hunter2").await;
     let length = raw(&path, "1/secrets/A").len();
     for at in [0, 7, 8, length / 2, length - 13, length - 1] {
@@ -89,7 +89,7 @@ async fn a_flipped_bit_anywhere_in_a_record_is_noticed() {
 
 #[tokio::test]
 async fn a_value_moved_to_another_key_is_noticed() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let both = Batch::default().put("a", b"alice".to_vec()).put("b", b"bob".to_vec());
     open_store(&path).commit(both).await.unwrap();
     let other = raw(&path, "b");
@@ -99,7 +99,7 @@ async fn a_value_moved_to_another_key_is_noticed() {
 
 #[tokio::test]
 async fn an_old_value_put_back_under_the_new_revision_is_noticed() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let old = {
         put(&open_store(&path), "a", "old password").await;
         raw(&path, "a")
@@ -131,7 +131,7 @@ async fn filled(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Where to damage a file: evenly spread over what is used of it, and every place that holds the key of record 37.
+/// Where to damage a file: evenly spread over what is used of it, and every temp_path that holds the key of record 37.
 fn places(whole: &[u8]) -> Vec<usize> {
     let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
     let spread = (0..used).step_by(1 + used / 150);
@@ -164,7 +164,7 @@ async fn lost(store: &Store) -> usize {
 
 #[tokio::test]
 async fn a_damaged_file_is_refused_and_left_alone_or_gives_right_answers() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let whole = filled(&path).await;
     let mut refused = 0;
     for at in places(&whole) {
@@ -189,7 +189,7 @@ async fn a_damaged_file_is_refused_and_left_alone_or_gives_right_answers() {
 
 #[tokio::test]
 async fn damage_names_the_file_and_what_to_do() {
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     let mut damaged = filled(&path).await;
     let wanted = key(37);
     for at in 0..damaged.len() - wanted.as_bytes().len() {
@@ -207,7 +207,7 @@ async fn damage_names_the_file_and_what_to_do() {
 
 /// As a file is opened that is too large to be checked first.
 fn open_large(path: &Path) -> Result<Store, StoreError> {
-    let options = RedbOptions { checked_bytes: 0, walk_after: Duration::ZERO, ..RedbOptions::default() };
+    let options = RedbOptions { max_checked_bytes: 0, scrub_after: Duration::ZERO, ..RedbOptions::default() };
     Store::redb(path, &MasterKey::from_bytes([1; 32]), DataKey::from_bytes([7; 32]), options)
 }
 
@@ -221,7 +221,7 @@ async fn degraded(store: &Store) -> Option<Degraded> {
 
 #[tokio::test]
 async fn damage_in_a_large_file_is_found_while_it_is_used_and_stops_writes() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let whole = filled(&path).await;
     let mut stopped = 0;
     for at in places(&whole) {
@@ -243,7 +243,7 @@ async fn damage_in_a_large_file_is_found_while_it_is_used_and_stops_writes() {
 
 #[tokio::test]
 async fn a_large_file_that_is_whole_is_walked_and_written() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     filled(&path).await;
     let store = open_large(&path).unwrap();
     for at in 0..50 {
@@ -257,14 +257,14 @@ async fn a_large_file_that_is_whole_is_walked_and_written() {
 
 #[tokio::test]
 async fn keys_out_of_order_are_an_error_and_never_a_short_list() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     let names = ["p/a", "p/b", "p/c", "p/d", "p/e", "q/z"];
     let all = names.iter().fold(Batch::default(), |batch, name| batch.put(*name, vec![]));
     store.commit(all).await.unwrap();
     store.close().await;
     let whole = fs::read(&path).unwrap();
-    // In its place within the list; behind all that the list is of; before the key that it follows.
+    // In its temp_path within the list; behind all that the list is of; before the key that it follows.
     for moved in ["p/g", "r/c", "p/a"] {
         let mut damaged = whole.clone();
         for at in 0..damaged.len() - 3 {
@@ -283,7 +283,7 @@ async fn keys_out_of_order_are_an_error_and_never_a_short_list() {
 
 #[tokio::test]
 async fn what_is_whole_of_a_damaged_file_is_found_and_what_is_not_is_named() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let whole = filled(&path).await;
     let master = MasterKey::from_bytes([1; 32]);
     let mut named = 0;
@@ -292,21 +292,21 @@ async fn what_is_whole_of_a_damaged_file_is_found_and_what_is_not_is_named() {
         damaged[at] ^= 0x04;
         put_back(&path, &damaged);
         let mut found = 0;
-        let Ok(inspected) = Store::inspect_redb(&path, &master, |_| found += 1) else { continue };
-        assert_eq!(inspected.records, found);
-        assert!(found == RECORDS_THERE as u64 || !inspected.damage.is_empty(), "byte {at}: {inspected:?}");
-        named += usize::from(inspected.damage.iter().any(|damage| damage.key.is_some()));
+        let Ok(inspection) = Store::inspect_redb(&path, &master, |_| found += 1) else { continue };
+        assert_eq!(inspection.records, found);
+        assert!(found == RECORDS_THERE as u64 || !inspection.damage.is_empty(), "byte {at}: {inspection:?}");
+        named += usize::from(inspection.damage.iter().any(|damage| damage.key.is_some()));
         assert!(fs::read(&path).unwrap() == damaged, "byte {at}");
     }
     assert!(named > 5, "{named}");
     put_back(&path, &whole);
-    let inspected = Store::inspect_redb(&path, &master, |_| ()).unwrap();
-    assert_eq!((inspected.records, inspected.damage), (RECORDS_THERE as u64, vec![]));
+    let inspection = Store::inspect_redb(&path, &master, |_| ()).unwrap();
+    assert_eq!((inspection.records, inspection.damage), (RECORDS_THERE as u64, vec![]));
 }
 
 #[tokio::test]
 async fn nothing_of_a_value_is_readable_in_the_file() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "a secret nobody may read").await;
     store.close().await;

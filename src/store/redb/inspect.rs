@@ -5,13 +5,13 @@ use std::path::Path;
 
 use redb::Database;
 
-use super::background::counted;
-use super::moment::{Moment, split};
-use super::open::admit;
-use super::whole::{self, Pages};
+use super::integrity::{self, Pages};
+use super::open::read_meta;
+use super::scrub::counted;
+use super::view::{FileView, split};
 use crate::store::batch::{Entry, Revision};
 use crate::store::error::StoreError;
-use crate::store::inspect::Inspected;
+use crate::store::inspect::Inspection;
 use crate::store::key::Key;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
@@ -30,44 +30,44 @@ pub(in crate::store) fn inspect(
     path: &Path,
     master: &MasterKey,
     visit: &mut dyn FnMut(Entry),
-) -> Result<Inspected, StoreError> {
-    let (file, mut inspected) = (whole::locked(path)?, Inspected::default());
-    let Some(database) = opened(path, &file, &mut inspected)? else { return Ok(inspected) };
-    let (sealer, revision) = match admit(path, &database, master) {
+) -> Result<Inspection, StoreError> {
+    let (file, mut inspection) = (integrity::locked(path)?, Inspection::default());
+    let Some(database) = opened(path, &file, &mut inspection)? else { return Ok(inspection) };
+    let (sealer, revision) = match read_meta(path, &database, master) {
         Ok(admitted) => admitted,
         Err(error @ StoreError::Damaged { .. }) => {
-            inspected.refused(path, &error);
-            return Ok(inspected);
+            inspection.add_refusal(path, &error);
+            return Ok(inspection);
         }
         // Which key opens it, and whether it is ours, is not known of a file whose pages are damaged.
-        Err(error) if !inspected.damage.is_empty() => {
-            inspected.file(format!("none of its records can be read: {error}"));
-            return Ok(inspected);
+        Err(error) if !inspection.damage.is_empty() => {
+            inspection.add_file_damage(format!("none of its records can be read: {error}"));
+            return Ok(inspection);
         }
         Err(error) => return Err(error),
     };
     if let Err(older) = LastSeen::beside(path).and_then(|seen| seen.check(path, revision)) {
-        inspected.refused(path, &older);
+        inspection.add_refusal(path, &older);
     }
-    if let Err(error) = Moment::begin(&database).and_then(|moment| records(&moment, &sealer, &mut inspected, visit)) {
-        inspected.file(format!("the other records cannot be read: {}", why(error)));
+    if let Err(error) = FileView::begin(&database).and_then(|view| records(&view, &sealer, &mut inspection, visit)) {
+        inspection.add_file_damage(format!("the other records cannot be read: {}", why(error)));
     }
-    Ok(inspected)
+    Ok(inspection)
 }
 
 /// The database, with what is wrong with its pages noted; nothing when not even a damaged one could be opened.
-fn opened(path: &Path, file: &File, inspected: &mut Inspected) -> Result<Option<Database>, StoreError> {
-    match whole::view(path, file, Pages::Checked, CACHE_BYTES) {
+fn opened(path: &Path, file: &File, inspection: &mut Inspection) -> Result<Option<Database>, StoreError> {
+    match integrity::view(path, file, Pages::Checked, CACHE_BYTES) {
         Ok(database) => return Ok(Some(database)),
         Err(error @ StoreError::DamagedFile { .. }) => {
-            inspected.file(format!("its pages are damaged: {}", why(error)));
+            inspection.add_file_damage(format!("its pages are damaged: {}", why(error)));
         }
         Err(error) => return Err(error),
     }
-    match whole::view(path, file, Pages::Trusted, CACHE_BYTES) {
+    match integrity::view(path, file, Pages::Trusted, CACHE_BYTES) {
         Ok(database) => Ok(Some(database)),
         Err(error) => {
-            inspected.file(format!("none of its records can be read: {}", why(error)));
+            inspection.add_file_damage(format!("none of its records can be read: {}", why(error)));
             Ok(None)
         }
     }
@@ -75,44 +75,44 @@ fn opened(path: &Path, file: &File, inspected: &mut Inspected) -> Result<Option<
 
 /// Shows what is whole, from the first record on; and where a page stops that, from the last one back to it.
 fn records(
-    moment: &Moment,
+    view: &FileView,
     sealer: &Sealer,
-    inspected: &mut Inspected,
+    inspection: &mut Inspection,
     visit: &mut dyn FnMut(Entry),
 ) -> Result<(), StoreError> {
-    let count = moment.count()?;
+    let count = view.count()?;
     let (mut walked, mut former) = (0, None::<Key>);
-    let forwards = moment.each(false, |at, record| {
+    let forwards = view.each(false, |at, record| {
         let key = Key::from(at);
         if former.as_ref().is_some_and(|former| *former >= key) {
-            inspected.file(format!("the key {key} is out of order"));
+            inspection.add_file_damage(format!("the key {key} is out of order"));
         }
-        inspected.record(&key, value(sealer, &key, record), visit);
+        inspection.add_record(&key, value(sealer, &key, record), visit);
         walked += 1;
         former = Some(key);
         walked < count.saturating_add(TOO_MANY)
     });
     if let Err(error) = forwards {
         let last = former.unwrap_or_else(|| Key::from(""));
-        inspected.file(format!("records behind '{last}' cannot be read: {}", why(error)));
-        return backwards(moment, sealer, &last, inspected, visit);
+        inspection.add_file_damage(format!("records behind '{last}' cannot be read: {}", why(error)));
+        return backwards(view, sealer, &last, inspection, visit);
     }
     if let Err(error) = counted(walked, count) {
-        inspected.file(why(error));
+        inspection.add_file_damage(why(error));
     }
     Ok(())
 }
 
 /// Shows what is whole from the last record back to the one behind `last`, in ascending order.
 fn backwards(
-    moment: &Moment,
+    view: &FileView,
     sealer: &Sealer,
     last: &Key,
-    inspected: &mut Inspected,
+    inspection: &mut Inspection,
     visit: &mut dyn FnMut(Entry),
 ) -> Result<(), StoreError> {
     let mut found = Vec::<(Key, _)>::new();
-    let outcome = moment.each(true, |at, record| {
+    let outcome = view.each(true, |at, record| {
         let key = Key::from(at);
         let goes_on = key > *last && found.last().is_none_or(|(behind, _)| *behind > key);
         if goes_on {
@@ -121,7 +121,7 @@ fn backwards(
         goes_on
     });
     for (key, opened) in found.into_iter().rev() {
-        inspected.record(&key, opened, visit);
+        inspection.add_record(&key, opened, visit);
     }
     outcome
 }

@@ -10,14 +10,14 @@ use redb::{
     TableDefinition, TableError, WriteTransaction,
 };
 
-use super::fault::FILE;
-use super::moment::RECORDS;
-use crate::files::{self, DRAFT_PREFIX};
+use super::error::FILE;
+use super::view::RECORDS;
+use crate::files::{self, TEMP_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
+use crate::store::panics::catch_panic;
 use crate::store::sealed::{DataKey, Sealer};
 
 /// What the file says about itself.
@@ -29,9 +29,9 @@ const DATA_KEY: &str = "data-key";
 /// In META: the highest revision ever given, 8 bytes, big endian, sealed.
 const REVISION: &str = "revision";
 /// The revision that the sealed REVISION is bound to: no record has it, so none can be put in its place.
-const REVISION_PLACE: Revision = 0;
+const REVISION_SEALED_AT: Revision = 0;
 /// The layout that this version reads and writes.
-const KNOWN_SCHEMA: u32 = 1;
+const FORMAT: u32 = 1;
 
 type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 
@@ -45,12 +45,12 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     if path.try_exists().map_err(failed)? {
         return Ok(false);
     }
-    LastSeen::forget(path)?;
-    let directory = files::directory_of(path);
+    LastSeen::remove(path)?;
+    let directory = files::parent_of(path);
     // Files of this crate are readable by their owner alone from the first moment on.
-    let draft = tempfile::Builder::new().prefix(DRAFT_PREFIX).tempfile_in(directory).map_err(failed)?;
+    let draft = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(directory).map_err(failed)?;
     let file = draft.as_file().try_clone().map_err(failed)?;
-    guarded(FILE, || {
+    catch_panic(FILE, || {
         let backend = Draft(FileBackend::new(file)?);
         lay_out(Database::builder().create_with_backend(backend)?, master, fresh)
     })?;
@@ -93,11 +93,11 @@ fn lay_out(database: Database, master: &MasterKey, fresh: &DataKey) -> Result<()
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
-        meta.insert(SCHEMA, KNOWN_SCHEMA.to_be_bytes().as_slice())?;
+        meta.insert(SCHEMA, FORMAT.to_be_bytes().as_slice())?;
         meta.insert(DATA_KEY, fresh.wrap(master).as_slice())?;
     }
     transaction.open_table(RECORDS)?;
-    keep_revision(&transaction, &Sealer::new(fresh)?, 0)?;
+    write_revision(&transaction, &Sealer::new(fresh)?, 0)?;
     transaction.commit()?;
     Ok(database.close()?)
 }
@@ -109,7 +109,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 
 /// Opens the database at `path`, which must exist.
 pub(super) fn database(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
-    let opened = guarded(FILE, || {
+    let opened = catch_panic(FILE, || {
         let opened = Database::builder().set_cache_size(cache_bytes).open(path);
         opened.map_err(|error| refusal(path, error))
     });
@@ -121,7 +121,7 @@ pub(super) fn refusal(path: &Path, error: DatabaseError) -> StoreError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.into() },
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            StoreError::Foreign { path: path.into(), why: error.to_string() }
+            StoreError::NotADatabase { path: path.into(), why: error.to_string() }
         }
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
             StoreError::DamagedFile { path: path.into(), why: "it is cut short".into() }
@@ -132,10 +132,14 @@ pub(super) fn refusal(path: &Path, error: DatabaseError) -> StoreError {
 }
 
 /// Checks that `database` is one of ours, and gives its sealer and its last revision.
-pub(super) fn admit(path: &Path, database: &Database, master: &MasterKey) -> Result<(Sealer, Revision), StoreError> {
-    guarded(FILE, || {
+pub(super) fn read_meta(
+    path: &Path,
+    database: &Database,
+    master: &MasterKey,
+) -> Result<(Sealer, Revision), StoreError> {
+    catch_panic(FILE, || {
         let meta = open_meta(path, &database.begin_read()?)?;
-        check_schema(path, &meta)?;
+        check_format(path, &meta)?;
         let sealer = Sealer::new(&DataKey::unwrap(&meta_bytes(&meta, DATA_KEY)?, master)?)?;
         let revision = last_revision(&meta, &sealer)?;
         Ok((sealer, revision))
@@ -143,18 +147,18 @@ pub(super) fn admit(path: &Path, database: &Database, master: &MasterKey) -> Res
 }
 
 /// Writes down that `revision` has been given, so that no later run gives it again.
-pub(super) fn keep_revision(
+pub(super) fn write_revision(
     transaction: &WriteTransaction,
     sealer: &Sealer,
     revision: Revision,
 ) -> Result<(), StoreError> {
-    let sealed = sealer.seal(&REVISION.into(), REVISION_PLACE, &revision.to_be_bytes())?;
+    let sealed = sealer.seal(&REVISION.into(), REVISION_SEALED_AT, &revision.to_be_bytes())?;
     transaction.open_table(META)?.insert(REVISION, sealed.as_slice())?;
     Ok(())
 }
 
 fn last_revision(meta: &Meta, sealer: &Sealer) -> Result<Revision, StoreError> {
-    let revision = sealer.open(&REVISION.into(), REVISION_PLACE, &meta_bytes(meta, REVISION)?)?;
+    let revision = sealer.open(&REVISION.into(), REVISION_SEALED_AT, &meta_bytes(meta, REVISION)?)?;
     let revision = revision.as_slice().try_into().map_err(|_| damaged(REVISION, "is not 8 bytes"))?;
     Ok(Revision::from_be_bytes(revision))
 }
@@ -162,16 +166,16 @@ fn last_revision(meta: &Meta, sealer: &Sealer) -> Result<Revision, StoreError> {
 fn open_meta(path: &Path, reading: &ReadTransaction) -> Result<Meta, StoreError> {
     reading.open_table(META).map_err(|error| match error {
         TableError::Storage(error) => error.into(),
-        other => StoreError::Foreign { path: path.into(), why: other.to_string() },
+        other => StoreError::NotADatabase { path: path.into(), why: other.to_string() },
     })
 }
 
-fn check_schema(path: &Path, meta: &Meta) -> Result<(), StoreError> {
-    let foreign = || StoreError::Foreign { path: path.into(), why: "it names no layout".into() };
+fn check_format(path: &Path, meta: &Meta) -> Result<(), StoreError> {
+    let foreign = || StoreError::NotADatabase { path: path.into(), why: "it names no layout".into() };
     let schema = meta.get(SCHEMA)?.ok_or_else(foreign)?;
     match u32::from_be_bytes(schema.value().try_into().map_err(|_| foreign())?) {
-        KNOWN_SCHEMA => Ok(()),
-        found => Err(StoreError::Schema { found, known: KNOWN_SCHEMA }),
+        FORMAT => Ok(()),
+        found => Err(StoreError::UnknownFormat { found, known: FORMAT }),
     }
 }
 

@@ -6,23 +6,23 @@ use std::thread;
 use redb::Database;
 
 use super::access::Access;
-use super::fault::FILE;
-use super::moment::{Latest, Moment};
-use crate::store::degraded::Condition;
+use super::error::FILE;
+use super::view::{CachedView, FileView};
+use crate::store::degraded::Health;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
+use crate::store::panics::catch_panic;
 
 /// What a commit may need besides what it holds, in bytes: pages above and beside the changed ones, and redb's own.
 const MARGIN: u64 = 256 * 1024;
 
 /// The database as others see it: to be borrowed while it is open, or why it is not.
 #[derive(Clone)]
-pub(super) struct Lent(Arc<RwLock<Result<Weak<Database>, StoreError>>>, Arc<Latest>);
+pub(super) struct SharedDatabase(Arc<RwLock<Result<Weak<Database>, StoreError>>>, Arc<CachedView>);
 
-impl Lent {
+impl SharedDatabase {
     /// The present moment. [`StoreError::Busy`] while the file is being opened again, which takes some milliseconds.
-    pub(super) fn view(&self) -> Result<Arc<Moment>, StoreError> {
-        self.1.get(|| Moment::begin(&*self.borrow()?))
+    pub(super) fn view(&self) -> Result<Arc<FileView>, StoreError> {
+        self.1.get_or_begin(|| FileView::begin(&*self.borrow()?))
     }
 
     /// The database, to be held no longer than it takes to begin a view: closing waits for it.
@@ -35,18 +35,18 @@ impl Lent {
 /// A database that was opened, and whether it can be written.
 pub(super) struct Opened {
     pub(super) database: Database,
-    for_reading: bool,
+    read_only: bool,
 }
 
 impl Opened {
     /// Opens the file; for reading alone when its disk is full and refuses even what redb writes as it opens a file.
-    pub(super) fn by(access: &Access, condition: &Condition) -> Result<Self, StoreError> {
+    pub(super) fn by(access: &Access, health: &Health) -> Result<Self, StoreError> {
         match (access.open)() {
             Err(error) if error.is_full() => {
-                log_full(condition, &error);
-                Ok(Self { database: (access.open_to_read)()?, for_reading: true })
+                log_full(health, &error);
+                Ok(Self { database: (access.open_read_only)()?, read_only: true })
             }
-            opened => opened.map(|database| Self { database, for_reading: false }),
+            opened => opened.map(|database| Self { database, read_only: false }),
         }
     }
 }
@@ -55,57 +55,57 @@ pub(super) struct Owner {
     /// Absent after a failure that opening the file again has not mended yet.
     database: Option<Arc<Database>>,
     /// Whether the database is open for reading alone.
-    for_reading: bool,
-    current: Lent,
+    read_only: bool,
+    current: SharedDatabase,
     access: Access,
-    condition: Condition,
+    health: Health,
 }
 
 impl Owner {
-    pub(super) fn new(opened: Opened, access: Access, condition: Condition) -> Self {
-        let current = Lent(Arc::new(RwLock::new(Err(StoreError::Closed))), Arc::default());
-        let mut owner = Self { database: None, for_reading: false, current, access, condition };
+    pub(super) fn new(opened: Opened, access: Access, health: Health) -> Self {
+        let current = SharedDatabase(Arc::new(RwLock::new(Err(StoreError::Closed))), Arc::default());
+        let mut owner = Self { database: None, read_only: false, current, access, health };
         owner.install(opened);
         owner
     }
 
-    pub(super) fn lend(&self) -> Lent {
+    pub(super) fn shared(&self) -> SharedDatabase {
         self.current.clone()
     }
 
     /// The database, to be written; opens it again when that failed before.
     pub(super) fn database(&mut self) -> Result<Arc<Database>, StoreError> {
-        if let Some(database) = self.database.as_ref().filter(|_| !self.for_reading) {
+        if let Some(database) = self.database.as_ref().filter(|_| !self.read_only) {
             return Ok(Arc::clone(database));
         }
         // One that is open for reading goes on being read until the other is there.
         let database = (self.access.open)()?;
         self.release(StoreError::Busy);
-        Ok(self.install(Opened { database, for_reading: false }))
+        Ok(self.install(Opened { database, read_only: false }))
     }
 
     /// Refuses a commit of `bytes` bytes for which the full disk has no room yet: trying it would cost the readers their
     /// database for some milliseconds.
-    pub(super) fn room_for(&self, bytes: impl FnOnce() -> u64) -> Result<(), StoreError> {
+    pub(super) fn check_room(&self, bytes: impl FnOnce() -> u64) -> Result<(), StoreError> {
         let refused =
-            self.condition.is_full() && !(self.access.has_room)(bytes().saturating_mul(2).saturating_add(MARGIN));
+            self.health.is_full() && !(self.access.has_room)(bytes().saturating_mul(2).saturating_add(MARGIN));
         if refused { Err(StoreError::still_full()) } else { Ok(()) }
     }
 
     /// Whether the disk was full when it was last written to.
     pub(super) fn is_full(&self) -> bool {
-        self.condition.is_full()
+        self.health.is_full()
     }
 
     /// Something was committed: views begun before do not show it.
     pub(super) fn committed(&self) {
-        self.current.1.forget();
+        self.current.1.invalidate();
         self.written();
     }
 
     /// Something reached the disk.
     pub(super) fn written(&self) {
-        if self.condition.set_written() {
+        if self.health.set_written() {
             tracing::info!("the disk of the data has room again; the store is written as before");
         }
     }
@@ -113,10 +113,10 @@ impl Owner {
     /// After a failed write redb refuses all others until the file was opened again, and reads with them.
     pub(super) fn reopen(&mut self, after: &StoreError) {
         if after.is_full() {
-            log_full(&self.condition, after);
+            log_full(&self.health, after);
         }
         self.release(StoreError::Busy);
-        match Opened::by(&self.access, &self.condition) {
+        match Opened::by(&self.access, &self.health) {
             Ok(opened) => {
                 self.install(opened);
             }
@@ -129,7 +129,7 @@ impl Owner {
 
     fn install(&mut self, opened: Opened) -> Arc<Database> {
         let database = Arc::new(opened.database);
-        self.for_reading = opened.for_reading;
+        self.read_only = opened.read_only;
         self.publish(Ok(Arc::downgrade(&database)));
         self.database = Some(Arc::clone(&database));
         database
@@ -142,7 +142,7 @@ impl Owner {
     /// Closes the file, which frees its lock. Views are refused with `why` from here on.
     pub(super) fn release(&mut self, why: StoreError) {
         self.publish(Err(why));
-        self.current.1.forget();
+        self.current.1.invalidate();
         let Some(mut shared) = self.database.take() else { return };
         // Who begins a view holds the database for some microseconds, and nobody can begin another.
         let database = loop {
@@ -152,15 +152,15 @@ impl Owner {
             }
             thread::yield_now();
         };
-        if let Err(error) = guarded(FILE, || Ok(database.close()?)) {
+        if let Err(error) = catch_panic(FILE, || Ok(database.close()?)) {
             tracing::debug!(%error, "the store could not be closed cleanly; opening it repairs it");
         }
     }
 }
 
 /// Logs once that the disk is full.
-fn log_full(condition: &Condition, error: &StoreError) {
-    if condition.set_full() {
+fn log_full(health: &Health, error: &StoreError) {
+    if health.set_full() {
         tracing::error!(%error, "reads go on; writes are answered with 507 until there is room");
     }
 }

@@ -11,9 +11,9 @@ use redb::{Database, StorageBackend};
 use super::Redb;
 use super::access::{Access, Opener};
 use super::owner::{Opened, Owner};
-use super::tests::{open_with, place};
+use super::tests::{open_with, temp_path};
 use crate::store::conformance::get;
-use crate::store::degraded::Condition;
+use crate::store::degraded::Health;
 use crate::store::last_seen::LastSeen;
 use crate::store::sealed::Sealer;
 use crate::store::{Batch, DataKey, RedbOptions, StoreError};
@@ -102,7 +102,7 @@ impl StorageBackend for OnDisk {
 
 #[tokio::test]
 async fn what_a_power_cut_leaves_is_repaired_and_holds_every_acknowledged_commit() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     drop(open_with(&path, 1).unwrap());
     let image = fs::read(&path).unwrap();
     let random = StdRng::seed_from_u64(15);
@@ -111,13 +111,13 @@ async fn what_a_power_cut_leaves_is_repaired_and_holds_every_acknowledged_commit
     let disk = Arc::new(Disk(Mutex::new(state), Arc::clone(&acknowledged)));
     let backend = Arc::clone(&disk);
     let open: Opener = Box::new(move || Ok(Database::builder().create_with_backend(OnDisk(Arc::clone(&backend)))?));
-    let open_to_read: Opener = Box::new(|| Err(StoreError::Closed));
-    let access = Access { open, open_to_read, has_room: Box::new(|_| true) };
+    let open_read_only: Opener = Box::new(|| Err(StoreError::Closed));
+    let access = Access { open, open_read_only, has_room: Box::new(|_| true) };
     let sealer = Arc::new(Sealer::new(&DataKey::from_bytes([7; 32])).unwrap());
     let last_seen = LastSeen::beside(&path.with_extension("cut")).unwrap();
     let options = RedbOptions::default();
-    let condition = Condition::default();
-    let owner = Owner::new(Opened::by(&access, &condition).unwrap(), access, condition);
+    let health = Health::default();
+    let owner = Owner::new(Opened::by(&access, &health).unwrap(), access, health);
     let engine = Redb::start(owner, sealer, (0, last_seen), options.idle).unwrap();
     for commit in 0..25 {
         let batch = Batch::default().put(format!("{commit:03}"), vec![1; 3000]).put("same", vec![2; commit]);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::tests::{open_store, open_with, place};
+use super::tests::{open_store, open_with, temp_path};
 use crate::store::conformance::{get, put};
 use crate::store::{Batch, StoreError};
 
@@ -14,7 +14,7 @@ fn kept(path: &Path) -> PathBuf {
 
 /// A store that was copied when it held one record, and written to afterwards.
 async fn rolled_back() -> (tempfile::TempDir, PathBuf) {
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     store.close().await;
@@ -45,7 +45,7 @@ async fn a_file_put_back_as_it_was_is_refused_until_that_is_accepted() {
 
 #[tokio::test]
 async fn a_copy_of_the_whole_directory_is_taken_as_it_is() {
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     store.close().await;
@@ -71,7 +71,7 @@ async fn a_database_made_anew_is_compared_with_nothing() {
 
 #[tokio::test]
 async fn the_last_revision_is_kept_when_the_store_is_idle_and_never_by_a_write() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -89,7 +89,7 @@ async fn the_last_revision_is_kept_when_the_store_is_idle_and_never_by_a_write()
 
 #[tokio::test]
 async fn something_else_in_the_place_of_the_revision_is_refused() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     drop(open_store(&path));
     for text in ["", "-1", "two"] {
         fs::write(kept(&path), text).unwrap();

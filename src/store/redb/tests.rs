@@ -17,7 +17,7 @@ use crate::store::{Batch, DataKey, Key, MasterKey, RedbOptions, Store, StoreErro
 /// Tells the test binary, started again as a child, which file to write to until it is killed.
 const CHILD: &str = "KEYHAVEN_TEST_STORE";
 
-pub(super) fn place() -> (TempDir, PathBuf) {
+pub(super) fn temp_path() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.redb");
     (directory, path)
@@ -34,7 +34,7 @@ pub(super) fn open_store(path: &Path) -> Store {
 
 #[tokio::test]
 async fn a_new_start_finds_everything_and_goes_on_counting() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     let first = put(&store, "a", "one").await;
     let last = store.commit(Batch::default().delete("never there")).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_new_start_finds_everything_and_goes_on_counting() {
 
 #[tokio::test]
 async fn a_dropped_store_is_closed_and_its_views_say_so_at_worst() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     let view = store.view().await.unwrap();
@@ -59,7 +59,7 @@ async fn a_dropped_store_is_closed_and_its_views_say_so_at_worst() {
 #[tokio::test]
 async fn the_file_is_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     let _store = open_store(&path);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left behind");
@@ -67,7 +67,7 @@ async fn the_file_is_readable_by_its_owner_alone() {
 
 #[tokio::test]
 async fn a_second_store_on_the_same_file_is_refused() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     let Err(StoreError::InUse { path: named }) = open_with(&path, 1) else { panic!() };
     assert_eq!(named, path);
@@ -77,7 +77,7 @@ async fn a_second_store_on_the_same_file_is_refused() {
 
 #[tokio::test]
 async fn a_wrong_master_key_is_refused_and_the_right_one_still_works() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     put(&open_store(&path), "a", "one").await;
     let error = open_with(&path, 2).unwrap_err();
     assert!(matches!(error, StoreError::WrongMasterKey), "{error}");
@@ -86,16 +86,16 @@ async fn a_wrong_master_key_is_refused_and_the_right_one_still_works() {
 
 #[test]
 fn what_is_no_database_of_ours_is_refused_and_left_alone() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let text = "not a database, but somebody's thesis\n".repeat(1000);
     fs::write(&path, &text).unwrap();
-    assert!(matches!(open_with(&path, 1), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open_with(&path, 1), Err(StoreError::NotADatabase { .. })));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 
     for (name, content) in [("empty", &b""[..]), ("zeros", &[0; 100_000])] {
         let path = path.with_extension(name);
         fs::write(&path, content).unwrap();
-        assert!(matches!(open_with(&path, 1), Err(StoreError::Foreign { .. })), "{name}");
+        assert!(matches!(open_with(&path, 1), Err(StoreError::NotADatabase { .. })), "{name}");
     }
 
     let other = path.with_extension("other");
@@ -104,12 +104,12 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
     transaction.open_table(TableDefinition::<&str, u64>::new("scores")).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(open_with(&other, 1), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open_with(&other, 1), Err(StoreError::NotADatabase { .. })));
 }
 
 #[test]
 fn of_two_that_make_the_same_file_one_is_refused() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let stores: Vec<_> = std::thread::scope(|scope| {
         let both = [(); 2].map(|()| scope.spawn(|| open_with(&path, 1)));
         both.into_iter().map(|one| one.join().unwrap()).collect()
@@ -126,7 +126,7 @@ fn a_file_that_cannot_be_made_is_named() {
 
 #[test]
 fn a_cut_off_file_is_refused() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     drop(open_store(&path));
     for length in [100, 5000, 20_000] {
         let copy = path.with_extension(length.to_string());
@@ -163,7 +163,7 @@ fn many() -> Batch {
 
 #[tokio::test]
 async fn a_crash_among_writes_costs_a_repair() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let options = RedbOptions { idle: Duration::from_secs(3600), ..RedbOptions::default() };
     let master = MasterKey::from_bytes([1; 32]);
     let store = Store::redb(&path, &master, DataKey::from_bytes([7; 32]), options).unwrap();
@@ -176,7 +176,7 @@ async fn a_crash_among_writes_costs_a_repair() {
 
 #[tokio::test]
 async fn after_a_quiet_moment_a_crash_costs_no_repair() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     store.commit(many()).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -197,7 +197,7 @@ async fn after_a_quiet_moment_a_crash_costs_no_repair() {
 
 #[tokio::test]
 async fn a_killed_process_keeps_every_commit_it_answered() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::redb::tests::child_that_writes_until_it_is_killed", "--nocapture"])
         .env(CHILD, &path)

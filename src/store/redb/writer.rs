@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use redb::{ReadableTable, Table};
 
-use super::fault::FILE;
-use super::moment::{RECORDS, join, split};
-use super::open::keep_revision;
+use super::error::FILE;
+use super::open::write_revision;
 use super::owner::Owner;
+use super::view::{RECORDS, join, split};
 use crate::store::batch::{Batch, Revision};
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
 use crate::store::key::Key;
 use crate::store::last_seen::LastSeen;
-use crate::store::queue::{Job, Outcome, Request, gather};
+use crate::store::panics::catch_panic;
+use crate::store::queue::{Job, Outcome, Request, collect_group};
 use crate::store::sealed::Sealer;
 
 /// How long a store that found its disk full waits before it tries to write by itself: without a request that
@@ -57,7 +57,7 @@ impl Writer {
         let _done = loop {
             match self.next(requests) {
                 Ok(Request::Commit(first)) => {
-                    let (group, close) = gather(first, requests);
+                    let (group, close) = collect_group(first, requests);
                     self.write(group);
                     if close.is_some() {
                         break close;
@@ -69,7 +69,7 @@ impl Writer {
             }
         };
         self.commit_quick_repair();
-        self.last_seen.keep(self.committed);
+        self.last_seen.write(self.committed);
         self.owner.release(StoreError::Closed);
     }
 
@@ -95,8 +95,8 @@ impl Writer {
 
     /// Commits `batches`, or says why none of them was.
     fn outcomes(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
-        self.owner.room_for(|| batches.iter().map(size).sum())?;
-        let outcomes = guarded(FILE, || self.transaction(batches));
+        self.owner.check_room(|| batches.iter().map(size).sum())?;
+        let outcomes = catch_panic(FILE, || self.transaction(batches));
         if let Err(error) = &outcomes {
             if !error.is_full() {
                 tracing::error!(%error, "the store could not write");
@@ -119,7 +119,7 @@ impl Writer {
         if self.revision == before {
             transaction.abort()?;
         } else {
-            keep_revision(&transaction, &self.sealer, self.revision)?;
+            write_revision(&transaction, &self.sealer, self.revision)?;
             transaction.commit()?;
             self.committed = self.revision;
             self.owner.committed();
@@ -151,10 +151,10 @@ impl Writer {
     /// all of it). Such a commit costs several ordinary ones, so it waits for a quiet moment.
     fn commit_quick_repair(&mut self) {
         let probing = self.owner.is_full();
-        if !(std::mem::take(&mut self.lacks_quick_repair) || probing) || self.owner.room_for(|| 0).is_err() {
+        if !(std::mem::take(&mut self.lacks_quick_repair) || probing) || self.owner.check_room(|| 0).is_err() {
             return;
         }
-        let committed = guarded(FILE, || {
+        let committed = catch_panic(FILE, || {
             let mut transaction = self.owner.database()?.begin_write()?;
             transaction.set_quick_repair(true);
             Ok(transaction.commit()?)
@@ -163,7 +163,7 @@ impl Writer {
             Ok(()) => {
                 self.owner.written();
                 // That commit cannot be undone by a repair, so no start finds an older revision than this.
-                self.last_seen.keep(self.committed);
+                self.last_seen.write(self.committed);
             }
             Err(error) => {
                 tracing::warn!(%error, "the store could not be made ready for a quick start");

@@ -9,11 +9,11 @@ use super::open;
 use crate::files::PrivateDir;
 use crate::store::batch::Entry;
 use crate::store::error::StoreError;
-use crate::store::inspect::Inspected;
+use crate::store::inspect::Inspection;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 
-/// What is wrong with the database at `path`; what is whole is shown to `visit`.
+/// What is wrong with the database at `path`; what is whole is published to `visit`.
 ///
 /// # Errors
 /// When it cannot be looked at.
@@ -21,30 +21,30 @@ pub(in crate::store) fn inspect(
     path: &Path,
     master: &MasterKey,
     visit: &mut dyn FnMut(Entry),
-) -> Result<Inspected, StoreError> {
+) -> Result<Inspection, StoreError> {
     let failed = |error| StoreError::io(format!("copying {} to look at it", path.display()), error);
     let dir = PrivateDir::new("check-").map_err(failed)?;
     let copy = dir.path().join("copy");
     copy_directory(path, &copy).map_err(failed)?;
-    let mut inspected = Inspected::default();
+    let mut inspection = Inspection::default();
     let opened = match open::database(&copy, master) {
         Ok(opened) => opened,
         Err(StoreError::Damaged { why, .. }) => {
-            inspected.file(format!("it is damaged: {why}"));
-            return Ok(inspected);
+            inspection.add_file_damage(format!("it is damaged: {why}"));
+            return Ok(inspection);
         }
         // The reader knows no copy.
-        Err(StoreError::Foreign { why, .. }) => return Err(StoreError::Foreign { path: path.into(), why }),
+        Err(StoreError::NotADatabase { why, .. }) => return Err(StoreError::NotADatabase { path: path.into(), why }),
         Err(error) => return Err(error),
     };
     if let Err(older) = LastSeen::beside(path).and_then(|seen| seen.check(path, opened.revision)) {
-        inspected.refused(path, &older);
+        inspection.add_refusal(path, &older);
     }
     for (key, record) in &opened.records {
         let value = opened.sealer.open(key, record.revision, &record.sealed);
-        inspected.record(key, value.map(|value| (record.revision, value)), visit);
+        inspection.add_record(key, value.map(|value| (record.revision, value)), visit);
     }
-    Ok(inspected)
+    Ok(inspection)
 }
 
 fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {

@@ -10,20 +10,20 @@ use std::time::Duration;
 use sled::{Config, Db};
 
 use super::disk::{self, Disk};
-use crate::files::{self, DRAFT_PREFIX};
+use crate::files::{self, TEMP_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
 use crate::store::key::Key;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 use crate::store::memory::{Record, Records};
+use crate::store::panics::catch_panic;
 use crate::store::sealed::{DataKey, Sealer};
 
 /// The part of the store that damage found by sled itself is reported for.
 pub(super) const DIRECTORY: &str = "the database directory";
 /// The layout that this version reads and writes.
-const KNOWN_SCHEMA: u32 = 1;
+const FORMAT: u32 = 1;
 /// Bytes of a revision before a sealed value.
 const REVISION_BYTES: usize = 8;
 
@@ -55,18 +55,18 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     if path.try_exists().map_err(failed)? {
         return Ok(());
     }
-    LastSeen::forget(path)?;
-    let directory = files::directory_of(path);
+    LastSeen::remove(path)?;
+    let directory = files::parent_of(path);
     let private = Permissions::from_mode(0o700);
     let draft =
-        tempfile::Builder::new().prefix(DRAFT_PREFIX).permissions(private).tempdir_in(directory).map_err(failed)?;
-    guarded(DIRECTORY, || {
+        tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(directory).map_err(failed)?;
+    catch_panic(DIRECTORY, || {
         let db = config(draft.path()).open().map_err(|error| refusal(path, error))?;
         let mut batch = sled::Batch::default();
-        batch.insert(SCHEMA, &KNOWN_SCHEMA.to_be_bytes());
+        batch.insert(SCHEMA, &FORMAT.to_be_bytes());
         batch.insert(DATA_KEY, fresh.wrap(master));
         batch.insert(STATE, state(&Sealer::new(fresh)?, 0, 0)?);
-        db.apply_batch(batch).and_then(|()| db.flush()).map_err(complaint)?;
+        db.apply_batch(batch).and_then(|()| db.flush()).map_err(store_error)?;
         Disk::open(draft.path()).and_then(|mut disk| disk.sync()).map_err(failed)
     })?;
     match std::fs::rename(draft.path(), path) {
@@ -83,11 +83,11 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
 /// Opens the database at `path`, which must exist, and reads all of it.
 pub(super) fn database(path: &Path, master: &MasterKey) -> Result<Opened, StoreError> {
     if !path.join("db").is_file() {
-        return Err(StoreError::Foreign { path: path.into(), why: "it is no directory of sled".into() });
+        return Err(StoreError::NotADatabase { path: path.into(), why: "it is no directory of sled".into() });
     }
-    guarded(DIRECTORY, || {
+    catch_panic(DIRECTORY, || {
         let db = unlocked(path)?;
-        check_schema(path, &db)?;
+        check_format(path, &db)?;
         let sealer = Arc::new(Sealer::new(&DataKey::unwrap(&meta(&db, DATA_KEY)?, master)?)?);
         let (revision, count) = last_state(&db, &sealer)?;
         let records = load(&db, count)?;
@@ -131,11 +131,11 @@ pub(super) fn record_value(record: &Record) -> Vec<u8> {
 }
 
 /// What sled says, as an error of a store.
-pub(super) fn complaint(error: sled::Error) -> StoreError {
+pub(super) fn store_error(error: sled::Error) -> StoreError {
     match error {
         sled::Error::Io(error) => StoreError::io("reading or writing the database directory", error),
         sled::Error::Corruption { .. } => damaged("a page is damaged"),
-        other => StoreError::Broken { why: other.to_string() },
+        other => StoreError::Engine { why: other.to_string() },
     }
 }
 
@@ -150,16 +150,16 @@ fn refusal(path: &Path, error: sled::Error) -> StoreError {
         sled::Error::Io(error) if error.to_string().contains("could not acquire lock") => {
             StoreError::InUse { path: path.into() }
         }
-        other => complaint(other),
+        other => store_error(other),
     }
 }
 
-fn check_schema(path: &Path, db: &Db) -> Result<(), StoreError> {
-    let foreign = || StoreError::Foreign { path: path.into(), why: "it names no layout".into() };
-    let schema = db.get(SCHEMA).map_err(complaint)?.ok_or_else(foreign)?;
+fn check_format(path: &Path, db: &Db) -> Result<(), StoreError> {
+    let foreign = || StoreError::NotADatabase { path: path.into(), why: "it names no layout".into() };
+    let schema = db.get(SCHEMA).map_err(store_error)?.ok_or_else(foreign)?;
     match u32::from_be_bytes(schema.as_ref().try_into().map_err(|_| foreign())?) {
-        KNOWN_SCHEMA => Ok(()),
-        found => Err(StoreError::Schema { found, known: KNOWN_SCHEMA }),
+        FORMAT => Ok(()),
+        found => Err(StoreError::UnknownFormat { found, known: FORMAT }),
     }
 }
 
@@ -179,7 +179,7 @@ fn last_state(db: &Db, sealer: &Sealer) -> Result<(Revision, u64), StoreError> {
 fn load(db: &Db, count: u64) -> Result<Records, StoreError> {
     let mut records = Records::new_sync();
     for entry in db.scan_prefix([RECORD]) {
-        let (key, value) = entry.map_err(complaint)?;
+        let (key, value) = entry.map_err(store_error)?;
         let (revision, sealed) =
             value.split_first_chunk::<REVISION_BYTES>().ok_or_else(|| damaged("a record is cut short"))?;
         let record = Record { revision: Revision::from_be_bytes(*revision), sealed: sealed.to_vec() };
@@ -193,7 +193,7 @@ fn load(db: &Db, count: u64) -> Result<Records, StoreError> {
 
 fn meta(db: &Db, name: &[u8]) -> Result<Vec<u8>, StoreError> {
     debug_assert_eq!(name.first(), Some(&META), "what a database says of itself is no record");
-    let found = db.get(name).map_err(complaint)?;
+    let found = db.get(name).map_err(store_error)?;
     Ok(found.ok_or_else(|| damaged("what it says of itself is not there"))?.to_vec())
 }
 

@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use super::open::{self, record_key};
 use crate::store::conformance::{get, put};
-use crate::store::degraded::Condition;
+use crate::store::degraded::Health;
 use crate::store::last_seen::LastSeen;
 use crate::store::{Batch, DataKey, MasterKey, Store, StoreError};
 
-fn place() -> (TempDir, PathBuf) {
+fn temp_path() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.sled");
     (directory, path)
@@ -42,7 +42,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test]
 async fn a_new_start_finds_everything_and_goes_on_counting() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     let first = put(&store, "a", "one").await;
     let last = store.commit(Batch::default().delete("never there")).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_new_start_finds_everything_and_goes_on_counting() {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_kill() {
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     let store = open_store(&path);
     let large = vec![5; 1 << 20];
     for round in 0..10 {
@@ -70,11 +70,11 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 
 #[tokio::test]
 async fn every_acknowledged_commit_is_synced() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     open::create_if_absent(&path, &MasterKey::from_bytes([1; 32]), &DataKey::from_bytes([7; 32])).unwrap();
     let opened = open::database(&path, &MasterKey::from_bytes([1; 32])).unwrap();
-    let (shown, last_seen) = (super::Shown(std::sync::Arc::default()), LastSeen::beside(&path).unwrap());
-    let mut writer = super::Writer::new(opened, last_seen, shown, Condition::default());
+    let (published, last_seen) = (super::Published(std::sync::Arc::default()), LastSeen::beside(&path).unwrap());
+    let mut writer = super::Writer::new(opened, last_seen, published, Health::default());
     for round in 1..=5 {
         let before = writer.syncs();
         let batch = Batch::default().put("a", vec![round]);
@@ -88,7 +88,7 @@ async fn every_acknowledged_commit_is_synced() {
 
 #[tokio::test]
 async fn a_second_store_on_the_same_directory_is_refused() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     let Err(StoreError::InUse { path: named }) = open_with(&path, 1) else { panic!() };
     assert_eq!(named, path);
@@ -98,7 +98,7 @@ async fn a_second_store_on_the_same_directory_is_refused() {
 
 #[tokio::test]
 async fn a_wrong_master_key_is_refused_and_the_right_one_still_works() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     put(&open_store(&path), "a", "one").await;
     let error = open_with(&path, 2).unwrap_err();
     assert!(matches!(error, StoreError::WrongMasterKey), "{error}");
@@ -107,7 +107,7 @@ async fn a_wrong_master_key_is_refused_and_the_right_one_still_works() {
 
 #[tokio::test]
 async fn a_directory_put_back_as_it_was_is_refused_until_that_is_accepted() {
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     store.close().await;
@@ -128,7 +128,7 @@ async fn a_directory_put_back_as_it_was_is_refused_until_that_is_accepted() {
 
 #[tokio::test]
 async fn an_entry_that_sled_lost_is_noticed() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     put(&store, "b", "two").await;
@@ -142,7 +142,7 @@ async fn an_entry_that_sled_lost_is_noticed() {
 
 #[tokio::test]
 async fn a_value_that_was_altered_or_moved_is_damage() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     put(&store, "b", "two").await;
@@ -159,19 +159,19 @@ async fn a_value_that_was_altered_or_moved_is_damage() {
 
 #[test]
 fn what_is_no_database_of_ours_is_refused_and_left_alone() {
-    let (directory, path) = place();
+    let (directory, path) = temp_path();
     fs::create_dir(&path).unwrap();
     fs::write(path.join("thesis"), "somebody's").unwrap();
-    assert!(matches!(open_with(&path, 1), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open_with(&path, 1), Err(StoreError::NotADatabase { .. })));
     assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
     let other = directory.path().join("other");
     sled::open(&other).unwrap().insert("score", "7").unwrap();
-    assert!(matches!(open_with(&other, 1), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open_with(&other, 1), Err(StoreError::NotADatabase { .. })));
 }
 
 #[tokio::test]
 async fn the_files_are_their_owners_alone() {
-    let (_directory, path) = place();
+    let (_directory, path) = temp_path();
     let store = open_store(&path);
     put(&store, "a", "one").await;
     let check = || {

@@ -6,16 +6,16 @@ use std::sync::mpsc::Receiver;
 
 use sled::Db;
 
-use super::Shown;
+use super::Published;
 use super::disk::{self, Disk};
-use super::open::{DIRECTORY, Opened, complaint, put_state, record_key, record_value};
+use super::open::{DIRECTORY, Opened, put_state, record_key, record_value, store_error};
 use crate::store::batch::{Batch, Revision};
-use crate::store::degraded::Condition;
+use crate::store::degraded::Health;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
 use crate::store::last_seen::LastSeen;
 use crate::store::memory::{Record, Records, check};
-use crate::store::queue::{Job, Outcome, Request, gather};
+use crate::store::panics::catch_panic;
+use crate::store::queue::{Job, Outcome, Request, collect_group};
 use crate::store::sealed::Sealer;
 
 pub(super) struct Writer {
@@ -28,16 +28,16 @@ pub(super) struct Writer {
     /// The last revision that was given.
     revision: Revision,
     last_seen: LastSeen,
-    shown: Shown,
-    condition: Condition,
+    published: Published,
+    health: Health,
     /// Why nothing can be written any more: what sled holds after a failure is not known until it is opened again.
     failed: Option<StoreError>,
 }
 
 impl Writer {
-    pub(super) fn new(opened: Opened, last_seen: LastSeen, shown: Shown, condition: Condition) -> Self {
+    pub(super) fn new(opened: Opened, last_seen: LastSeen, published: Published, health: Health) -> Self {
         let Opened { path, db, disk, sealer, records, revision } = opened;
-        Self { path, db, disk, sealer, records, revision, last_seen, shown, condition, failed: None }
+        Self { path, db, disk, sealer, records, revision, last_seen, published, health, failed: None }
     }
 
     /// How often the files were synced.
@@ -52,7 +52,7 @@ impl Writer {
         let _done = loop {
             match requests.recv() {
                 Ok(Request::Commit(first)) => {
-                    let (group, close) = gather(first, requests);
+                    let (group, close) = collect_group(first, requests);
                     self.write(group);
                     if close.is_some() {
                         break close;
@@ -62,10 +62,10 @@ impl Writer {
                 Err(_) => break None,
             }
         };
-        self.shown.show(None);
+        self.published.set(None);
         // After a failure it is not known which revision is on the disk.
         if self.failed.is_none() {
-            self.last_seen.keep(self.revision);
+            self.last_seen.write(self.revision);
         }
         tracing::debug!(syncs = self.disk.syncs, "the store is closed");
         drop(self.db);
@@ -77,12 +77,12 @@ impl Writer {
 
     fn write(&mut self, group: Vec<Job>) {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|job| (job.batch, job.reply)).unzip();
-        let outcomes = match guarded(DIRECTORY, || self.transaction(&batches)) {
+        let outcomes = match catch_panic(DIRECTORY, || self.transaction(&batches)) {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 tracing::error!(%error, "the store could not write; nothing more is written until it is started again");
                 if error.is_full() {
-                    self.condition.set_full();
+                    self.health.set_full();
                 }
                 self.failed = Some(error.clone());
                 vec![Err(error); replies.len()]
@@ -94,7 +94,7 @@ impl Writer {
         }
     }
 
-    /// Writes batches as one, shown when they are on the disk.
+    /// Writes batches as one, published when they are on the disk.
     pub(super) fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -104,10 +104,10 @@ impl Writer {
         let outcomes = batches.iter().map(apply).collect::<Result<Vec<Outcome>, StoreError>>()?;
         if self.revision != before {
             put_state(&mut written, &self.sealer, self.revision, records.size())?;
-            self.db.apply_batch(written).and_then(|()| self.db.flush()).map_err(complaint)?;
+            self.db.apply_batch(written).and_then(|()| self.db.flush()).map_err(store_error)?;
             self.disk.sync().map_err(|error| StoreError::io("syncing the database directory", error))?;
             self.records = records;
-            self.shown.show(Some(self.records.clone()));
+            self.published.set(Some(self.records.clone()));
         }
         Ok(outcomes)
     }

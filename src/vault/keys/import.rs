@@ -1,8 +1,8 @@
 //! Taking in a key that was made elsewhere: in the plain, or wrapped for a key-exchange key of the vault.
 
 use super::{Call, Found, KeyOperation, KeyRecord, KeyType, NewKey, Vaults};
-use crate::crypto::jwk::{PrivateJwk, Wanted};
-use crate::crypto::transfer::TransferBlob;
+use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
+use crate::crypto::transfer_blob::TransferBlob;
 use crate::crypto::{CryptoError, Key, Material};
 use crate::vault::{ObjectName, Refusal, Version};
 
@@ -17,7 +17,7 @@ pub enum Imported {
         /// The key of this vault that the blob names.
         kek: ExchangeKey,
         /// What the blob shall hold.
-        wanted: Wanted,
+        wanted: ExpectedKey,
     },
 }
 
@@ -59,7 +59,7 @@ impl Vaults {
         call: &Call,
         blob: TransferBlob,
         kek: &ExchangeKey,
-        wanted: Wanted,
+        wanted: ExpectedKey,
     ) -> Result<Result<(Key, Material), CryptoError>, Refusal> {
         let view = self.records().view().await?;
         let found: Found<KeyRecord> = self.keys(call).find(&view, &kek.name, kek.version.as_ref()).await?;

@@ -7,17 +7,17 @@ use zeroize::Zeroizing;
 use super::{Call, Found, KeyOperation, KeyRecord, Vaults};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
-use crate::crypto::{CryptoError, Encrypted, Extras, Key};
+use crate::crypto::{CipherParams, CryptoError, Encrypted, Key};
 use crate::records::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
 /// What to do with a key, and on which bytes. They may be secret, so it has no `Debug`.
 #[expect(missing_docs, reason = "the service's own words")]
 pub enum Operation {
-    Encrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
-    Decrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
-    WrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
-    UnwrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: Extras },
+    Encrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
+    Decrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
+    WrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
+    UnwrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
     Sign { alg: SignatureAlgorithm, digest: Vec<u8> },
     Verify { alg: SignatureAlgorithm, digest: Vec<u8>, signature: Vec<u8> },
 }

@@ -9,9 +9,9 @@ use super::super::exchange::Exchange;
 use super::super::{State, input, refusal};
 use super::request::{CommonMembers, PolicyIn, key_type, size_not_supported};
 use crate::crypto::algorithm::Curve;
-use crate::crypto::jwk::{PrivateJwk, Wanted};
-use crate::crypto::rsa::RsaNumbers;
-use crate::crypto::transfer::TransferBlob;
+use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
+use crate::crypto::rsa::RsaComponents;
+use crate::crypto::transfer_blob::TransferBlob;
 use crate::crypto::{CryptoError, Material, base64url};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
@@ -91,18 +91,18 @@ impl Jwk {
         })
     }
 
-    fn rsa(&self) -> Result<RsaNumbers, ApiError> {
+    fn rsa(&self) -> Result<RsaComponents, ApiError> {
         let primes = match (optional("p", self.p.as_ref())?, optional("q", self.q.as_ref())?) {
             (Some(p), Some(q)) => Some((p, q)),
             (None, None) => None,
             _ => return Err(invalid_key("key.p and key.q belong together")),
         };
-        Ok(RsaNumbers {
+        Ok(RsaComponents {
             n: public("n", self.n.as_ref())?.ok_or_else(|| invalid_key("key.n is missing"))?,
             e: public("e", self.e.as_ref())?.ok_or_else(|| invalid_key("key.e is missing"))?,
             d: required("d", self.d.as_ref())?,
             primes,
-            remainders: [
+            crt: [
                 optional("dp", self.dp.as_ref())?,
                 optional("dq", self.dq.as_ref())?,
                 optional("qi", self.qi.as_ref())?,
@@ -138,9 +138,9 @@ impl Jwk {
         let blob = TransferBlob::parse(&blob).map_err(|cause| invalid_key(&format!("key.key_hsm: {cause}")))?;
         let kek = exchange_key(blob.kid(), state, exchange).await?;
         let wanted = match kty {
-            KeyType::Rsa | KeyType::RsaHsm => Wanted::Rsa,
-            KeyType::Ec | KeyType::EcHsm => Wanted::Ec(self.curve()?),
-            KeyType::OctHsm => Wanted::Oct,
+            KeyType::Rsa | KeyType::RsaHsm => ExpectedKey::Rsa,
+            KeyType::Ec | KeyType::EcHsm => ExpectedKey::Ec(self.curve()?),
+            KeyType::OctHsm => ExpectedKey::Oct,
         };
         Ok(Imported::Transfer { blob, kek, wanted })
     }

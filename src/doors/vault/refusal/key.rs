@@ -56,29 +56,29 @@ pub(super) fn crypto(
         CryptoError::PlaintextTooLong { given, max } => {
             length(member, given, format!("takes at most {max} bytes with this key"))
         }
-        CryptoError::Blocks { given, of } => length(member, given, format!("requires a multiple of {of} bytes")),
-        CryptoError::Wrappable { given } => {
+        CryptoError::BlockLength { given, of } => length(member, given, format!("requires a multiple of {of} bytes")),
+        CryptoError::WrapLength { given } => {
             length(member, given, "takes 16 bytes and more in multiples of 8, with padding any number".to_owned())
         }
-        CryptoError::Missing(member) => bad(format!("Property '{member}' is required.\r\n")),
-        CryptoError::Unwanted(member) => bad(format!("Property '{member}' cannot be used with {algorithm}.")),
-        CryptoError::Curve { key, wanted } => {
+        CryptoError::MissingMember(member) => bad(format!("Property '{member}' is required.\r\n")),
+        CryptoError::UnexpectedMember(member) => bad(format!("Property '{member}' cannot be used with {algorithm}.")),
+        CryptoError::WrongCurve { key, wanted } => {
             let wanted = wanted.iter().map(|curve| format!("'{}'", curve.name())).collect::<Vec<_>>().join(" or ");
             incompatible(algorithm, kid, &format!("uses curve '{}'", key.name()), &format!("curve {wanted}"))
         }
-        CryptoError::Incompatible { wanted, .. } => incompatible(
+        CryptoError::WrongKeyType { wanted, .. } => incompatible(
             algorithm,
             kid,
             &format!("is of type '{}'", key.record.kty.name()),
             &format!("a key of type '{wanted}' or '{wanted}-HSM'"),
         ),
-        CryptoError::AlgorithmKeySize { key, wanted } => {
+        CryptoError::WrongKeySize { key, wanted } => {
             incompatible(algorithm, kid, &format!("has {key} bits"), &format!("a key of {wanted} bits"))
         }
-        CryptoError::CiphertextLength { .. } | CryptoError::Padding => {
+        CryptoError::CiphertextLength { .. } | CryptoError::DecryptionFailed => {
             bad("Unable to decrypt specified value with this key".to_owned())
         }
-        CryptoError::KeySize(_) | CryptoError::Material(_) | CryptoError::Failed(_) => {
+        CryptoError::KeySize(_) | CryptoError::InvalidMaterial(_) | CryptoError::Failed(_) => {
             server::internal(&cause.to_string())
         }
     }

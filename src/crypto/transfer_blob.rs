@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::aes::AesKey;
 use super::algorithm::RsaEncryption;
-use super::jwk::{Wanted, from_material};
+use super::jwk::{ExpectedKey, from_material};
 use super::{CryptoError, Key, Material, base64url};
 
 /// A transfer blob, its outer form checked.
@@ -32,17 +32,17 @@ struct Header {
     enc: String,
 }
 
-const FORM: CryptoError = CryptoError::Material(
+const FORM: CryptoError = CryptoError::InvalidMaterial(
     "not a transfer blob: JSON with schema_version 1.0.0, a header of kid, alg dir and enc CKM_RSA_AES_KEY_WRAP, and \
      ciphertext",
 );
-const FOREIGN: CryptoError = CryptoError::Material("the transfer blob was not made for this key-exchange key");
+const FOREIGN: CryptoError = CryptoError::InvalidMaterial("the transfer blob was not made for this key-exchange key");
 
 impl TransferBlob {
     /// The blob in `json`; unknown members are let be.
     ///
     /// # Errors
-    /// [`CryptoError::Material`].
+    /// [`CryptoError::InvalidMaterial`].
     pub fn parse(json: &[u8]) -> Result<Self, CryptoError> {
         let document: Document = serde_json::from_slice(json).map_err(|_| FORM)?;
         let Header { kid, alg, enc } = document.header;
@@ -62,8 +62,8 @@ impl TransferBlob {
     /// pool.
     ///
     /// # Errors
-    /// [`CryptoError::Material`] and [`CryptoError::KeySize`].
-    pub fn open(&self, kek: &Key, wanted: Wanted) -> Result<(Key, Material), CryptoError> {
+    /// [`CryptoError::InvalidMaterial`] and [`CryptoError::KeySize`].
+    pub fn open(&self, kek: &Key, wanted: ExpectedKey) -> Result<(Key, Material), CryptoError> {
         from_material(wanted, &self.target(kek)?)
     }
 
@@ -101,9 +101,9 @@ mod tests {
     fn a_key_of_each_type_arrives() {
         let (_, ec) = EcKey::generate(Curve::P521).unwrap();
         for (target, wanted) in [
-            (test_keys::RSA_4096, Wanted::Rsa),
-            (ec.as_slice(), Wanted::Ec(Some(Curve::P521))),
-            (&[7; 24], Wanted::Oct),
+            (test_keys::RSA_4096, ExpectedKey::Rsa),
+            (ec.as_slice(), ExpectedKey::Ec(Some(Curve::P521))),
+            (&[7; 24], ExpectedKey::Oct),
         ] {
             let parsed = TransferBlob::parse(blob(target).as_bytes()).unwrap();
             assert_eq!(parsed.kid(), "https://v.vault.azure.net/keys/kek/1");
@@ -118,14 +118,14 @@ mod tests {
         let other = Key::Rsa(RsaKey::from_pkcs8(test_keys::RSA_3072).unwrap());
         let symmetric = Key::Aes(AesKey::from_bytes(&[0; 16]).unwrap());
         for kek in [other, symmetric] {
-            assert_eq!(parsed.open(&kek, Wanted::Rsa).err(), Some(FOREIGN));
+            assert_eq!(parsed.open(&kek, ExpectedKey::Rsa).err(), Some(FOREIGN));
         }
         for at in [0, 255, 256, 300, parsed.ciphertext.len() - 1] {
             let mut altered = parsed.clone();
             altered.ciphertext[at] ^= 1;
-            assert_eq!(altered.open(&kek(), Wanted::Rsa).err(), Some(FOREIGN), "{at}");
+            assert_eq!(altered.open(&kek(), ExpectedKey::Rsa).err(), Some(FOREIGN), "{at}");
             altered.ciphertext.truncate(at);
-            assert_eq!(altered.open(&kek(), Wanted::Rsa).err(), Some(FOREIGN), "{at}");
+            assert_eq!(altered.open(&kek(), ExpectedKey::Rsa).err(), Some(FOREIGN), "{at}");
         }
     }
 

@@ -2,12 +2,12 @@
 
 /// How many vectors were to be accepted and refused, so that a filter that lets nothing through is noticed.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct VectorCount {
     accepted: usize,
     refused: usize,
 }
 
-impl Tally {
+impl VectorCount {
     pub(super) fn count(&mut self, accepted: bool) -> bool {
         *(if accepted { &mut self.accepted } else { &mut self.refused }) += 1;
         accepted

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::fault::FILE;
-use super::moment::Moment;
-use super::owner::Lent;
-use crate::store::degraded::Condition;
+use super::error::FILE;
+use super::owner::SharedDatabase;
+use super::view::FileView;
+use crate::store::degraded::Health;
 use crate::store::error::StoreError;
 use crate::store::key::Key;
 use crate::store::sealed::Sealer;
@@ -25,21 +25,21 @@ const LEAST_PAUSE: Duration = Duration::from_millis(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The thread that walks; it ends when this is stopped or dropped.
-pub(super) struct Background {
+pub(super) struct Scrubber {
     /// The thread ends when this is gone.
     stop: Mutex<Option<SyncSender<()>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Background {
-    /// Walks `database` from `after` on; what is damaged is reported to `condition`.
+impl Scrubber {
+    /// Walks `database` from `after` on; what is damaged is reported to `health`.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub(super) fn start(
-        database: Lent,
+        database: SharedDatabase,
         sealer: Arc<Sealer>,
-        condition: Condition,
+        health: Health,
         after: Duration,
     ) -> Result<Self, StoreError> {
         let (stop, stopped) = sync_channel(0);
@@ -48,7 +48,7 @@ impl Background {
             .name("store-walk".into())
             .spawn(move || {
                 if walk.pause(after) {
-                    walk.run(&condition);
+                    walk.run(&health);
                 }
             })
             .map_err(|error| StoreError::io("starting the thread that walks the store", error))?;
@@ -67,7 +67,7 @@ impl Background {
     }
 }
 
-impl Drop for Background {
+impl Drop for Scrubber {
     fn drop(&mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {
@@ -77,13 +77,13 @@ impl Drop for Background {
 }
 
 struct Walk {
-    database: Lent,
+    database: SharedDatabase,
     sealer: Arc<Sealer>,
     stopped: Receiver<()>,
 }
 
 impl Walk {
-    fn run(&self, condition: &Condition) {
+    fn run(&self, health: &Health) {
         loop {
             match self.all() {
                 Ok(Some(records)) => return tracing::debug!(records, "the store was walked and is whole"),
@@ -99,7 +99,7 @@ impl Walk {
                 Err(error) => {
                     tracing::error!(%error, "damage was found in the store: nothing is written any more; \
                                              stop the server, see what is damaged with keyhaven check, and restore a copy");
-                    return condition.set_damaged(error.to_string());
+                    return health.set_damaged(error.to_string());
                 }
             }
         }
@@ -107,14 +107,14 @@ impl Walk {
 
     /// How many records there are, once all were found whole; nothing when the walk was stopped.
     fn all(&self) -> Result<Option<u64>, StoreError> {
-        let moment = self.database.view()?;
+        let view = self.database.view()?;
         let (mut walked, mut after) = (0, None);
         loop {
             let begun = Instant::now();
-            let (found, last) = self.piece(&moment, after.as_ref())?;
+            let (found, last) = self.piece(&view, after.as_ref())?;
             walked += found as u64;
             if found < PIECE {
-                return counted(walked, moment.count()?).map(Some);
+                return counted(walked, view.count()?).map(Some);
             }
             after = last;
             if !self.pause((begun.elapsed() * PAUSE_FACTOR).max(LEAST_PAUSE)) {
@@ -124,9 +124,9 @@ impl Walk {
     }
 
     /// Looks at the records behind `after`: how many there were, and the last.
-    fn piece(&self, moment: &Moment, after: Option<&Key>) -> Result<(usize, Option<Key>), StoreError> {
+    fn piece(&self, view: &FileView, after: Option<&Key>) -> Result<(usize, Option<Key>), StoreError> {
         let mut last = None;
-        let found = moment.walk(&Key::from(""), after, PIECE, |key, revision, sealed| {
+        let found = view.scan(&Key::from(""), after, PIECE, |key, revision, sealed| {
             self.sealer.open(&key, revision, sealed)?;
             last = Some(key);
             Ok(())

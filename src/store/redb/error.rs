@@ -6,28 +6,28 @@ use crate::store::error::StoreError;
 pub(super) const FILE: &str = "the database file";
 
 /// An error of redb, as ours.
-fn complaint(error: redb::Error) -> StoreError {
+fn store_error(error: redb::Error) -> StoreError {
     match error {
         redb::Error::Io(error) => StoreError::io("reading or writing the database file", error),
         redb::Error::Corrupted(why) => StoreError::Damaged { record: FILE.into(), why },
         redb::Error::DatabaseClosed => StoreError::Closed,
         // Another operation failed, and the writer opens the file again after it.
         redb::Error::PreviousIo => StoreError::Busy,
-        other => StoreError::Broken { why: other.to_string() },
+        other => StoreError::Engine { why: other.to_string() },
     }
 }
 
 /// One conversion for each type that redb's calls fail with, so that `?` takes them all.
-macro_rules! complaints {
+macro_rules! store_errors {
     ($($error:ty),*) => {
         $(
             impl From<$error> for StoreError {
                 fn from(error: $error) -> Self {
-                    complaint(error.into())
+                    store_error(error.into())
                 }
             }
         )*
     };
 }
 
-complaints!(redb::CommitError, redb::DatabaseError, redb::StorageError, redb::TableError, redb::TransactionError);
+store_errors!(redb::CommitError, redb::DatabaseError, redb::StorageError, redb::TableError, redb::TransactionError);

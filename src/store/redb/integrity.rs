@@ -10,11 +10,11 @@ use std::path::Path;
 
 use redb::Database;
 
-use super::fault::FILE;
+use super::error::FILE;
 use super::open::refusal;
 use super::overlay::Overlay;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
+use crate::store::panics::catch_panic;
 
 /// Refuses the file at `path` when any page that counts is damaged, or when its contents are not `admitted`. Answers whether
 /// it was looked at: a file of more than `limit` bytes is not.
@@ -67,7 +67,7 @@ pub(super) enum Pages {
 /// # Errors
 /// [`StoreError::DamagedFile`]; what opening it says.
 pub(super) fn view(path: &Path, file: &File, pages: Pages, cache_bytes: usize) -> Result<Database, StoreError> {
-    let opened = guarded(FILE, || {
+    let opened = catch_panic(FILE, || {
         let overlay = file.try_clone().and_then(Overlay::new);
         let overlay = overlay.map_err(|error| StoreError::io(format!("opening {}", path.display()), error))?;
         let mut builder = Database::builder();

@@ -8,19 +8,19 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::DRAFT_PREFIX;
+use super::TEMP_PREFIX;
 
 /// Characters behind the prefix, as `tempfile` draws them: letters and digits.
 const RANDOM_CHARACTERS: usize = 6;
 /// Longer names, in bytes, are left out of the names of drafts: file systems take 255.
-const LONGEST_NAME: usize = 200;
+const MAX_NAME_BYTES: usize = 200;
 
 /// Removes what processes that were killed have left half-written in `dir`; answers how much that was. To be called by the
 /// holder of the lock that all writers in `dir` take. What cannot be removed stays: the next start tries again.
 ///
 /// # Errors
 /// When `dir` cannot be listed.
-pub fn remove_drafts(dir: &Path) -> io::Result<usize> {
+pub fn remove_temp_files(dir: &Path) -> io::Result<usize> {
     remove_all(dir, |_| true)
 }
 
@@ -29,14 +29,14 @@ pub fn remove_drafts(dir: &Path) -> io::Result<usize> {
 ///
 /// # Errors
 /// When `dir` cannot be listed.
-pub fn remove_drafts_of(dir: &Path, names: &[&str]) -> io::Result<usize> {
+pub fn remove_temp_files_of(dir: &Path, names: &[&str]) -> io::Result<usize> {
     remove_all(dir, |of| names.iter().any(|name| of.strip_prefix('.') == Some(name)))
 }
 
-/// How the name of a draft of `path` ends: it says which file it was to become.
+/// How the name of a temp of `path` ends: it says which file it was to become.
 pub(super) fn suffix_of(path: &Path) -> OsString {
     let mut suffix = OsString::new();
-    if let Some(name) = path.file_name().filter(|name| name.len() <= LONGEST_NAME) {
+    if let Some(name) = path.file_name().filter(|name| name.len() <= MAX_NAME_BYTES) {
         suffix.push(".");
         suffix.push(name);
     }
@@ -49,10 +49,10 @@ fn remove_all(dir: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<usize>
     Ok(entries.filter(|entry| is_one(entry) && removed(entry)).count())
 }
 
-/// What follows the random characters in the name of a draft: nothing, or the name of a file behind a dot. None for names that
-/// no draft has, though they begin with the same characters: nothing else is removed.
+/// What follows the random characters in the name of a temp: nothing, or the name of a file behind a dot. None for names that
+/// no temp has, though they begin with the same characters: nothing else is removed.
 fn suffix_in(name: &str) -> Option<&str> {
-    let (random, suffix) = name.strip_prefix(DRAFT_PREFIX)?.split_at_checked(RANDOM_CHARACTERS)?;
+    let (random, suffix) = name.strip_prefix(TEMP_PREFIX)?.split_at_checked(RANDOM_CHARACTERS)?;
     let is_random = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (is_random && (suffix.is_empty() || suffix.starts_with('.'))).then_some(suffix)
 }
@@ -60,16 +60,16 @@ fn suffix_in(name: &str) -> Option<&str> {
 fn removed(entry: &DirEntry) -> bool {
     let path = entry.path();
     match entry.metadata() {
-        Ok(about) if !is_ours(&about) => false,
+        Ok(about) if !is_own(&about) => false,
         Ok(about) if about.is_file() => fs::remove_file(path).is_ok(),
-        // The draft of a database that is a directory.
+        // The temp of a database that is a directory.
         Ok(about) if about.is_dir() => fs::remove_dir_all(path).is_ok(),
         _ => false,
     }
 }
 
 /// Whether it belongs to the user of this process.
-pub(super) fn is_ours(about: &Metadata) -> bool {
+pub(super) fn is_own(about: &Metadata) -> bool {
     about.uid() == geteuid().as_raw()
 }
 
@@ -90,7 +90,7 @@ mod tests {
             fs::write(at(name), "kept").unwrap();
         }
         std::os::unix::fs::symlink(at("admin.key"), at(".new-linked")).unwrap();
-        assert_eq!(remove_drafts(dir.path()).unwrap(), 3);
+        assert_eq!(remove_temp_files(dir.path()).unwrap(), 3);
         let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         let mut expected = [others.as_slice(), &[".new-linked"]].concat();
@@ -104,15 +104,15 @@ mod tests {
         for name in others.iter().chain(&[".new-a1B2c3.ca.pem"]) {
             fs::write(dir.path().join(name), "half").unwrap();
         }
-        assert_eq!(remove_drafts_of(dir.path(), &["ca.key", "ca.pem"]).unwrap(), 1);
+        assert_eq!(remove_temp_files_of(dir.path(), &["ca.key", "ca.pem"]).unwrap(), 1);
         assert!(others.iter().all(|name| dir.path().join(name).exists()));
     }
 
     #[test]
     fn a_draft_is_named_after_its_file_unless_that_name_is_too_long() {
         let name = suffix_of(Path::new("some/ca.pem"));
-        assert_eq!(suffix_in(&format!("{DRAFT_PREFIX}a1B2c3{}", name.to_string_lossy())), Some(".ca.pem"));
+        assert_eq!(suffix_in(&format!("{TEMP_PREFIX}a1B2c3{}", name.to_string_lossy())), Some(".ca.pem"));
         let dir = tempfile::tempdir().unwrap();
-        super::super::write_for_this_start(&dir.path().join("a".repeat(255)), b"whole").unwrap();
+        super::super::write_unsynced(&dir.path().join("a".repeat(255)), b"whole").unwrap();
     }
 }

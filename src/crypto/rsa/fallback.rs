@@ -16,7 +16,7 @@ use crate::crypto::{CryptoError, Material};
 use crate::random::{OsRandom, Random};
 
 /// The numbers of a private key (RFC 7518, section 6.3), big-endian; leading zeros do not matter. It has no `Debug`.
-pub struct RsaNumbers {
+pub struct RsaComponents {
     /// The modulus.
     pub n: Vec<u8>,
     /// The public exponent.
@@ -26,16 +26,16 @@ pub struct RsaNumbers {
     /// The primes; they are recovered when they are not given.
     pub primes: Option<(Material, Material)>,
     /// `dp`, `dq` and `qi`, each as far as it is given; they must be those of the primes in the order given.
-    pub remainders: [Option<Material>; 3],
+    pub crt: [Option<Material>; 3],
 }
 
-const INCONSISTENT: CryptoError = CryptoError::Material("the numbers are not those of one RSA key");
+const INCONSISTENT: CryptoError = CryptoError::InvalidMaterial("the numbers are not those of one RSA key");
 
-impl RsaNumbers {
+impl RsaComponents {
     /// The key, and its document to store. Takes milliseconds, more when the primes are to be recovered.
     ///
     /// # Errors
-    /// [`CryptoError::KeySize`]; [`CryptoError::Material`] when the numbers do not fit together.
+    /// [`CryptoError::KeySize`]; [`CryptoError::InvalidMaterial`] when the numbers do not fit together.
     pub fn load(&self) -> Result<(RsaKey, Material), CryptoError> {
         let n = number(&self.n);
         let bits = n.bit_width() as usize;
@@ -49,18 +49,18 @@ impl RsaNumbers {
             return Err(INCONSISTENT);
         }
         let key = PrivateKey::from_components(n, number(&self.e), d, primes).map_err(|_| INCONSISTENT)?;
-        self.check_remainders(&key)?;
+        self.check_crt(&key)?;
         document(&key)
     }
 
-    fn check_remainders(&self, key: &PrivateKey) -> Result<(), CryptoError> {
+    fn check_crt(&self, key: &PrivateKey) -> Result<(), CryptoError> {
         let theirs = [key.dp().cloned(), key.dq().cloned(), key.crt_coefficient()];
         let differs = |(ours, theirs): (&Option<Material>, Option<BoxedUint>)| {
             ours.as_ref().is_some_and(|ours| Some(number(ours)) != theirs)
         };
         // Without primes there is no order that they could belong to.
-        let orphaned = self.primes.is_none() && self.remainders.iter().any(Option::is_some);
-        let wrong = self.remainders.iter().zip(theirs).any(differs);
+        let orphaned = self.primes.is_none() && self.crt.iter().any(Option::is_some);
+        let wrong = self.crt.iter().zip(theirs).any(differs);
         if orphaned || wrong { Err(INCONSISTENT) } else { Ok(()) }
     }
 }
@@ -68,9 +68,9 @@ impl RsaNumbers {
 /// A new key whose public exponent is `exponent`, and its document to store.
 pub(super) fn generate(size: RsaSize, exponent: u32) -> Result<(RsaKey, Material), CryptoError> {
     if exponent < 3 || exponent.is_multiple_of(2) || exponent > i32::MAX as u32 {
-        return Err(CryptoError::Material("a public exponent is odd and from 3 to 2147483647"));
+        return Err(CryptoError::InvalidMaterial("a public exponent is odd and from 3 to 2147483647"));
     }
-    let key = PrivateKey::new_with_exp(&mut System, size.bits() as usize, BoxedUint::from(exponent));
+    let key = PrivateKey::new_with_exp(&mut SystemRng, size.bits() as usize, BoxedUint::from(exponent));
     document(&key.map_err(|_| CryptoError::Failed("generate an RSA key"))?)
 }
 
@@ -85,9 +85,9 @@ fn number(bytes: &[u8]) -> BoxedUint {
 }
 
 /// The system's generator, as the other crate wants one.
-struct System;
+struct SystemRng;
 
-impl TryRng for System {
+impl TryRng for SystemRng {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
@@ -108,7 +108,7 @@ impl TryRng for System {
     }
 }
 
-impl TryCryptoRng for System {}
+impl TryCryptoRng for SystemRng {}
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     /// The numbers of a test key, and its primes the other way round when `swapped`.
-    fn numbers(der: &[u8], swapped: bool) -> RsaNumbers {
+    fn numbers(der: &[u8], swapped: bool) -> RsaComponents {
         let key = PrivateKey::from_pkcs8_der(der).unwrap();
         let public = key.to_public_key();
         let (p, q) = (key.primes()[0].as_ref().clone(), key.primes()[1].as_ref().clone());
@@ -132,12 +132,12 @@ mod tests {
         let (n, e) = (number_of(&public), ::rsa::traits::PublicKeyParts::e(&public).clone());
         let ordered = PrivateKey::from_components(n.clone(), e.clone(), key.d().clone(), vec![p.clone(), q.clone()]);
         let ordered = ordered.unwrap();
-        RsaNumbers {
+        RsaComponents {
             n: n.to_be_bytes().to_vec(),
             e: e.to_be_bytes().to_vec(),
             d: bytes(key.d()),
             primes: Some((bytes(&p), bytes(&q))),
-            remainders: [ordered.dp().cloned(), ordered.dq().cloned(), ordered.crt_coefficient()]
+            crt: [ordered.dp().cloned(), ordered.dq().cloned(), ordered.crt_coefficient()]
                 .map(|number| number.as_ref().map(bytes)),
         }
     }
@@ -160,9 +160,9 @@ mod tests {
             for swapped in [false, true] {
                 let whole = numbers(der, swapped);
                 works(&whole.load().unwrap().0, expected);
-                let primes = RsaNumbers { remainders: [None, None, None], ..whole };
+                let primes = RsaComponents { crt: [None, None, None], ..whole };
                 works(&primes.load().unwrap().0, expected);
-                let (key, document) = RsaNumbers { primes: None, ..primes }.load().unwrap();
+                let (key, document) = RsaComponents { primes: None, ..primes }.load().unwrap();
                 works(&key, expected);
                 works(&RsaKey::from_pkcs8(&document).unwrap(), expected);
             }
@@ -185,20 +185,20 @@ mod tests {
         let flip = |bytes: &[u8]| Zeroizing::new([&bytes[..bytes.len() - 1], &[bytes[bytes.len() - 1] ^ 2]].concat());
         let d = flip(&good().d);
         let (p, q) = good().primes.unwrap();
-        let [dp, dq, qi] = good().remainders;
+        let [dp, dq, qi] = good().crt;
         for wrong in [
-            RsaNumbers { d, ..good() },
-            RsaNumbers { d: Zeroizing::new(vec![]), ..good() },
-            RsaNumbers { d: Zeroizing::new(vec![1]), primes: None, remainders: [None, None, None], ..good() },
-            RsaNumbers { e: vec![1], ..good() },
-            RsaNumbers { e: vec![3], ..good() },
-            RsaNumbers { e: vec![], ..good() },
-            RsaNumbers { n: flip(&good().n).to_vec(), ..good() },
-            RsaNumbers { primes: other.primes, ..good() },
-            RsaNumbers { primes: Some((p.clone(), p.clone())), ..good() },
-            RsaNumbers { primes: Some((q, p)), ..good() },
-            RsaNumbers { primes: None, ..good() },
-            RsaNumbers { remainders: [dq, dp, qi], ..good() },
+            RsaComponents { d, ..good() },
+            RsaComponents { d: Zeroizing::new(vec![]), ..good() },
+            RsaComponents { d: Zeroizing::new(vec![1]), primes: None, crt: [None, None, None], ..good() },
+            RsaComponents { e: vec![1], ..good() },
+            RsaComponents { e: vec![3], ..good() },
+            RsaComponents { e: vec![], ..good() },
+            RsaComponents { n: flip(&good().n).to_vec(), ..good() },
+            RsaComponents { primes: other.primes, ..good() },
+            RsaComponents { primes: Some((p.clone(), p.clone())), ..good() },
+            RsaComponents { primes: Some((q, p)), ..good() },
+            RsaComponents { primes: None, ..good() },
+            RsaComponents { crt: [dq, dp, qi], ..good() },
         ] {
             assert_eq!(wrong.load().err(), Some(INCONSISTENT));
         }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn only_the_services_sizes_are_taken_in() {
         for (n, bits) in [(vec![0x80; 128], 1024), (vec![0x80; 257], 2056), (vec![1; 256], 2041), (vec![], 0)] {
-            let numbers = RsaNumbers { n, ..numbers(test_keys::RSA_2048, false) };
+            let numbers = RsaComponents { n, ..numbers(test_keys::RSA_2048, false) };
             assert_eq!(numbers.load().err(), Some(CryptoError::KeySize(bits)));
         }
     }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!((key.public().n.len(), &key.public().e), (256, &vec![3]));
         works(&RsaKey::from_pkcs8(&document).unwrap(), &key);
         for exponent in [0, 1, 2, 65536, 1 << 31, u32::MAX] {
-            assert!(matches!(RsaKey::generate(RsaSize::Bits2048, exponent), Err(CryptoError::Material(_))));
+            assert!(matches!(RsaKey::generate(RsaSize::Bits2048, exponent), Err(CryptoError::InvalidMaterial(_))));
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
             let mut n = vec![0; 256];
             (n[0], n[255]) = (0x80, 1);
             let (d, e) = (Zeroizing::new(d), vec![1, 0, 1]);
-            let numbers = RsaNumbers { n, e, d, primes: None, remainders: [None, None, None] };
+            let numbers = RsaComponents { n, e, d, primes: None, crt: [None, None, None] };
             assert_eq!(numbers.load().err(), Some(INCONSISTENT));
         }
     }
@@ -246,7 +246,7 @@ mod tests {
             )),
         ) {
             let primes = primes.map(|(p, q)| (Zeroizing::new(p), Zeroizing::new(q)));
-            let numbers = RsaNumbers { n, e, d: Zeroizing::new(d), primes, remainders: [None, None, None] };
+            let numbers = RsaComponents { n, e, d: Zeroizing::new(d), primes, crt: [None, None, None] };
             prop_assert!(numbers.load().is_err());
         }
     }

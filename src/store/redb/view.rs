@@ -8,23 +8,23 @@ use redb::{
     AccessGuard, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
 };
 
-use super::fault::FILE;
+use super::error::FILE;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
-use crate::store::guard::guarded;
 use crate::store::key::Key;
+use crate::store::panics::catch_panic;
 
 /// Key to revision (8 bytes, big endian) and sealed value.
 pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 /// A read transaction of redb, which the open table holds.
-pub(in crate::store) struct Moment {
+pub(in crate::store) struct FileView {
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
-impl Moment {
+impl FileView {
     pub(super) fn begin(database: &Database) -> Result<Self, StoreError> {
-        guarded(FILE, || Ok(Self { table: database.begin_read()?.open_table(RECORDS)? }))
+        catch_panic(FILE, || Ok(Self { table: database.begin_read()?.open_table(RECORDS)? }))
     }
 
     pub(in crate::store) fn read<T>(
@@ -32,7 +32,7 @@ impl Moment {
         key: &Key,
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        guarded(key, || {
+        catch_panic(key, || {
             let Some(record) = self.table.get(key.as_bytes())? else { return Ok(None) };
             let (revision, sealed) = split(key, record.value())?;
             visit(revision, sealed).map(Some)
@@ -40,14 +40,14 @@ impl Moment {
         .map_err(interrupted)
     }
 
-    pub(in crate::store) fn walk<T>(
+    pub(in crate::store) fn scan<T>(
         &self,
         prefix: &Key,
         after: Option<&Key>,
         limit: usize,
         mut visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        guarded(format_args!("the keys from {prefix}"), || {
+        catch_panic(format_args!("the keys from {prefix}"), || {
             let start = Key::start_of_scan(prefix, after).map(Key::as_bytes);
             let mut found = Vec::new();
             let mut records = self.table.range::<&[u8]>((start, Bound::Unbounded))?;
@@ -81,7 +81,7 @@ impl Moment {
     /// Shows every record as it lies in the file to `visit`, from the first on or `backwards` from the last, until it answers
     /// that this is enough.
     pub(super) fn each(&self, backwards: bool, mut visit: impl FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
-        guarded(FILE, || {
+        catch_panic(FILE, || {
             let mut records = self.table.iter()?;
             while let Some(record) = if backwards { records.next_back() } else { records.next() } {
                 let (key, record) = record?;
@@ -95,7 +95,7 @@ impl Moment {
 
     /// How many records the table says that it has.
     pub(super) fn count(&self) -> Result<u64, StoreError> {
-        guarded(FILE, || Ok(self.table.len()?))
+        catch_panic(FILE, || Ok(self.table.len()?))
     }
 }
 
@@ -121,34 +121,37 @@ fn interrupted(error: StoreError) -> StoreError {
 /// The moment begun last, handed out again as long as nothing was committed since: most requests read, and beginning
 /// a read transaction costs as much as several reads.
 #[derive(Default)]
-pub(super) struct Latest {
+pub(super) struct CachedView {
     commits: AtomicU64,
-    begun: Mutex<Option<(u64, Arc<Moment>)>>,
+    cached: Mutex<Option<(u64, Arc<FileView>)>>,
 }
 
-impl Latest {
+impl CachedView {
     /// The present moment; `begin` begins one when something was committed since the last.
-    pub(super) fn get(&self, begin: impl FnOnce() -> Result<Moment, StoreError>) -> Result<Arc<Moment>, StoreError> {
+    pub(super) fn get_or_begin(
+        &self,
+        begin: impl FnOnce() -> Result<FileView, StoreError>,
+    ) -> Result<Arc<FileView>, StoreError> {
         // Read before beginning: what is begun can only be newer than it says, and is then begun once more.
         let commits = self.commits.load(Ordering::SeqCst);
-        if let Some((at, moment)) = &*self.begun()
+        if let Some((at, view)) = &*self.cached()
             && *at == commits
         {
-            return Ok(Arc::clone(moment));
+            return Ok(Arc::clone(view));
         }
-        let moment = Arc::new(begin()?);
-        *self.begun() = Some((commits, Arc::clone(&moment)));
-        Ok(moment)
+        let view = Arc::new(begin()?);
+        *self.cached() = Some((commits, Arc::clone(&view)));
+        Ok(view)
     }
 
     /// To be called after each commit and before it is acknowledged, and before the file is closed.
-    pub(super) fn forget(&self) {
+    pub(super) fn invalidate(&self) {
         self.commits.fetch_add(1, Ordering::SeqCst);
-        *self.begun() = None;
+        *self.cached() = None;
     }
 
-    fn begun(&self) -> MutexGuard<'_, Option<(u64, Arc<Moment>)>> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, Option<(u64, Arc<FileView>)>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
