@@ -2,6 +2,12 @@
 
 use std::net::SocketAddr;
 
+/// The port of the vaults unless another is given.
+pub(super) const VAULTS_PORT: u16 = 8443;
+/// The port of managed-identity tokens unless another is given.
+pub(super) const IDENTITY_PORT: u16 = 8080;
+/// The port of the admin API unless another is given.
+pub(super) const ADMIN_PORT: u16 = 8081;
 /// `ADDRESS:PORT`, `localhost:PORT`, `:PORT` or `PORT`; the last three mean loopback.
 pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
 use super::Failure;
-use super::env::Target;
+use super::target::Target;
 use crate::app::CaCertificate;
 
 /// The mode of an exported certificate: it is no secret.

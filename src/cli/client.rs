@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use super::serve::ADMIN_PORT;
-use super::{Failure, env, server_args};
+use super::address::ADMIN_PORT;
+use super::target::Target;
+use super::{Failure, server_args};
 use crate::app::{AdminKey, Variables};
 use crate::directory::CredentialKind;
 
@@ -25,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Args)]
 pub(super) struct AdminClient {
     #[command(flatten)]
-    target: env::Target,
+    target: Target,
 
     /// Print the server's answer as JSON
     #[arg(long, global = true)]
@@ -40,7 +41,7 @@ struct Endpoint {
 
 impl AdminClient {
     /// Asks the server that `target` means.
-    pub(super) const fn new(target: env::Target) -> Self {
+    pub(super) const fn new(target: Target) -> Self {
         Self { target, json: false }
     }
 

@@ -10,8 +10,8 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
-use super::env::Target;
 use super::signals::HangUp;
+use super::target::Target;
 use super::{Failure, environment};
 use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};

@@ -9,8 +9,8 @@ use hyper::{Request, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::env::Target;
-use super::serve::IDENTITY_PORT;
+use super::address::IDENTITY_PORT;
+use super::target::Target;
 use super::{Failure, client};
 
 /// How long the server may take to answer.

@@ -12,12 +12,15 @@ mod environment;
 mod file_limit;
 mod health;
 mod identity;
+mod ready_file;
+mod reset;
 mod run;
 mod serve;
 mod server_args;
 mod signals;
-mod state;
+mod snapshot;
 mod takeover;
+mod target;
 mod vault;
 
 use std::process::ExitCode;
@@ -61,9 +64,9 @@ enum Command {
     #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]
     Drill(drill::DrillCommand),
     #[command(about = "Put everything back to what the server's configuration says")]
-    Reset(state::Reset),
+    Reset(reset::Reset),
     #[command(about = "Save everything a server keeps as one file, or load it again")]
-    Snapshot(state::Snapshot),
+    Snapshot(snapshot::Snapshot),
 }
 
 /// Why a command ended badly: the line for stderr, and the exit status.

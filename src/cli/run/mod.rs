@@ -23,7 +23,7 @@ use super::credential::Credential;
 use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
-use super::{Failure, file_limit, serve};
+use super::{Failure, file_limit, ready_file};
 use crate::app::{self, Listen, Running, Variables};
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -76,7 +76,7 @@ impl Run {
         let (tally, direct_request_seen) = (running.tally.clone(), running.direct_request_seen.clone());
         running.stop().await;
         if let Some(file) = &self.server.ready_file {
-            serve::remove_ready(file);
+            ready_file::remove(file);
         }
         if let (Ok(_), Some(tally)) = (&ended, tally) {
             summary::print(&tally.report(), direct_request_seen.load(Ordering::Relaxed));
@@ -155,9 +155,10 @@ impl Run {
     fn write_ready_file(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
         let from_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
         let named = self.server.ready_file.clone();
-        let named = named.filter(|file| !(from_shell(file) && serve::belongs_to_other_server(file, &running.ready)));
-        let file = named.unwrap_or_else(|| running.private_dir().join(serve::READY_FILE));
-        serve::write_ready(&running.ready, &file)?;
+        let named =
+            named.filter(|file| !(from_shell(file) && ready_file::belongs_to_other_server(file, &running.ready)));
+        let file = named.unwrap_or_else(|| running.private_dir().join(ready_file::READY_FILE));
+        ready_file::write(&running.ready, &file)?;
         std::path::absolute(&file).map_err(Failure::failed)
     }
 }

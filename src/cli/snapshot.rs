@@ -1,4 +1,4 @@
-//! `keyhaven reset` and `keyhaven snapshot`: everything a running server keeps.
+//! `keyhaven snapshot`: all that a running server stores, as one file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,15 +10,6 @@ use serde_json::json;
 use super::Failure;
 use super::client::AdminClient;
 use crate::files;
-
-/// Put everything back to what the server's configuration says.
-///
-/// All vaults, keys, secrets and identities are replaced at once. Tokens stay good, and a virtual clock goes on.
-#[derive(Debug, Args)]
-pub(super) struct Reset {
-    #[command(flatten)]
-    client: AdminClient,
-}
 
 /// Save everything a server keeps as one file, or load it again.
 ///
@@ -45,14 +36,6 @@ enum Action {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-}
-
-impl Reset {
-    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        self.client.json_request(Method::POST, "/admin/reset", None).await?;
-        self.client.print(&json!({"reset": true}), "everything is as the configuration says");
-        Ok(ExitCode::SUCCESS)
-    }
 }
 
 impl Snapshot {

@@ -1,0 +1,78 @@
+//! Which running server a command talks to: the options that name it, and where its ready file, data and CA are.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::ready_file::READY_FILE;
+use super::{Failure, server_args};
+use crate::app::ReadyFile;
+
+/// Which running server is meant.
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// The running server's ready file [default: DATA/ready.json]
+    #[arg(long, global = true, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
+    ready_file: Option<PathBuf>,
+
+    /// The running server's data directory [default: $XDG_DATA_HOME/keyhaven]
+    #[arg(long, global = true, value_name = "DIR", env = "KEYHAVEN_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl Target {
+    /// What the running server told about itself.
+    pub(super) fn ready(&self) -> Result<ReadyFile, Failure> {
+        let path = self.path()?;
+        let text = std::fs::read_to_string(&path).map_err(|error| no_server(&path, &error))?;
+        serde_json::from_str(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    }
+
+    /// Whether the command line or the environment names it.
+    pub(super) fn is_named(&self) -> bool {
+        self.ready_file.is_some() || self.data.is_some()
+    }
+
+    /// Whether a ready file was named or is there.
+    pub(super) fn is_found(&self) -> bool {
+        self.is_named() || self.has_ready_file()
+    }
+
+    /// Whether a ready file is there, or one was named itself.
+    pub(super) fn has_ready_file(&self) -> bool {
+        self.ready_file.is_some() || self.path().is_ok_and(|path| path.exists())
+    }
+
+    /// Where its data lies.
+    pub(super) fn data(&self) -> Result<PathBuf, Failure> {
+        server_args::data_dir(self.data.as_deref())
+    }
+
+    /// The certificate of its CA: a directory that was named says where, else the running server, else the environment and
+    /// the data directory.
+    pub(super) fn ca(&self, certs: Option<&Path>) -> Result<PathBuf, Failure> {
+        let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let dir = match certs {
+            Some(dir) => dir.to_owned(),
+            None if self.has_ready_file() => return Ok(self.ready()?.ca),
+            None => match kept {
+                Some(dir) if !self.is_named() => dir,
+                _ => self.data()?.join("certs"),
+            },
+        };
+        Ok(dir.join("ca.pem"))
+    }
+
+    /// The ready file.
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        match &self.ready_file {
+            Some(path) => Ok(path.clone()),
+            None => Ok(self.data()?.join(READY_FILE)),
+        }
+    }
+}
+
+fn no_server(path: &Path, error: &std::io::Error) -> Failure {
+    let hint = "start one with `keyhaven serve`, or name its --ready-file or --data";
+    Failure::failed(format!("no running server found ({}: {error}); {hint}", path.display()))
+}
