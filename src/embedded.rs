@@ -1,5 +1,5 @@
-//! A whole server inside a Rust test: started in one line, on free ports, in memory, with a clock that can be moved; gone
-//! when it is dropped. It has threads of its own, so it works in `#[test]` and `#[tokio::test]` alike.
+//! A server inside a Rust test: on free ports, in memory, with a virtual clock; dropping it stops it. It runs on threads of
+//! its own, so it works in `#[test]` and `#[tokio::test]` alike.
 
 use std::sync::{Arc, mpsc};
 
@@ -10,7 +10,7 @@ use crate::clock::{Period, Timestamp};
 use crate::directory::ClientAuthentication;
 use crate::tasks::{ClockChoice, ClockError, Report};
 
-/// A server that runs as long as this value lives.
+/// A server that runs until this value is dropped.
 ///
 /// ```
 /// use keyhaven::Server;
@@ -33,22 +33,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with the default configuration: the vault `local`, the identity `default`, who may do everything,
-    /// and `nobody`, who may do nothing.
+    /// Starts a server with the default configuration: the vault `local`, the identity `default` with every permission, and
+    /// the identity `nobody` with none.
     ///
     /// # Errors
-    /// What stands in the way, in one line.
+    /// Why the server cannot start.
     pub fn start() -> Result<Self, StartError> {
         let clock = ClockChoice::Virtual { start: None, frozen: None };
         Self::with(Options { clock, ..Options::default() })
     }
 
-    /// Starts a server of these options.
+    /// Starts a server with these options.
     ///
     /// # Errors
-    /// What stands in the way, in one line.
+    /// Why the server cannot start.
     pub fn with(options: Options) -> Result<Self, StartError> {
-        // In a thread of its own: the caller's may belong to a runtime, which must not be blocked on another.
+        // On another thread: the caller's may belong to a tokio runtime, where `block_on` panics.
         let started = std::thread::spawn(move || {
             let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(failed)?;
             let running = runtime.block_on(app::start(options))?;
@@ -82,15 +82,15 @@ impl Server {
         &self.ca_pem
     }
 
-    /// The environment in which programs in other processes find the server, its vaults and their identity.
+    /// The environment variables by which programs in other processes find the server, its vaults and an identity.
     pub fn environment(&self) -> Variables {
         self.running.as_ref().map(|running| running.ready.env.clone()).unwrap_or_default()
     }
 
-    /// A token of the identity called `name`, good for every vault.
+    /// An access token of the identity called `name`, valid for every vault.
     ///
     /// # Errors
-    /// When there is no such identity.
+    /// When there is no such identity, or no token can be issued.
     pub fn token(&self, name: &str) -> Result<String, StartError> {
         let (name, directory) = (name.to_owned(), self.running().directory());
         self.wait_for(async move {
@@ -104,34 +104,34 @@ impl Server {
         })
     }
 
-    /// Makes the vault `copy` with all that the vault `source` holds, for a test of its own; answers its URL.
+    /// Copies the vault `source`, with its content, to the new vault `copy`; returns the URL. Gives each test its own vault.
     ///
     /// # Errors
-    /// When there is no vault `source`, or a vault `copy` already.
+    /// When `source` does not exist or `copy` exists.
     pub fn copy_vault(&self, source: &str, copy: &str) -> Result<String, StartError> {
         let (source, copy) = (source.to_owned(), copy.to_owned());
         let running = self.shared();
         self.wait_for(async move { running.copy_vault(&source, &copy).await })
     }
 
-    /// The present moment of the vault clock.
+    /// The present time of the vault clock.
     pub fn now(&self) -> Timestamp {
         self.running().timekeeper.report(0).now
     }
 
-    /// Moves the vault clock forward; what falls due is done when this returns.
+    /// Moves the vault clock forward. Tasks that fall due have run when this returns.
     ///
     /// # Errors
-    /// When the server was started with the machine's clock, or no calendar goes so far.
+    /// When the vault clock is the machine's, or the date is out of range.
     pub fn advance(&self, period: Period) -> Result<Report, ClockError> {
         let keeper = self.running().timekeeper.clone();
         self.wait_for(async move { keeper.advance(&period).await })
     }
 
-    /// Lets the vault clock stand still, or run.
+    /// Freezes the vault clock, or lets it run.
     ///
     /// # Errors
-    /// When the server was started with the machine's clock.
+    /// When the vault clock is the machine's.
     pub fn freeze(&self, frozen: bool) -> Result<Report, ClockError> {
         let keeper = self.running().timekeeper.clone();
         self.wait_for(async move { keeper.freeze(frozen).await })
@@ -145,13 +145,13 @@ impl Server {
         self.running.clone().expect("a server runs until it is dropped")
     }
 
-    /// Blocks until `work` is done on the server's own threads.
+    /// Runs `work` on the server's own threads and blocks until it is done.
     fn wait_for<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let (done, result) = mpsc::channel();
         let runtime = self.runtime.as_ref().expect("a server runs until it is dropped");
         runtime.spawn(async move {
             let result = work.await;
-            // What the work has borrowed is given back by now.
+            // `work` is consumed: it has dropped its clone of `running`.
             let _ = done.send(result);
         });
         result.recv().expect("the work was not interrupted")
@@ -166,7 +166,7 @@ impl std::fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nobody else has it any more: whoever borrowed it has waited for the end of its work.
+        // This is the last reference: every borrower blocks in `wait_for` until its work is done.
         if let Some(running) = self.running.take().and_then(Arc::into_inner) {
             self.wait_for(running.stop());
         }

@@ -1,4 +1,4 @@
-//! The key of the admin API: the user's own, else one that is made and kept with the data.
+//! The admin API's bearer key: the user's own, or a random one in the data directory.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use super::storage::{DataError, read_or_create_key};
 use crate::random;
 use crate::store::from_hex;
 
-/// The file in a data directory that holds the key, as 64 hexadecimal digits.
+/// The key's file in a data directory; 64 hexadecimal digits.
 const FILE: &str = "admin.key";
-/// The fewest characters of a key that a user chooses: what is shorter can be guessed.
+/// The shortest key that a user may choose, in characters: a shorter one can be guessed.
 const MIN_LENGTH: usize = 16;
-/// The most: a key travels in a header, and clients bound those.
+/// The longest, in characters: a key is sent in a header, and clients limit those.
 const MAX_LENGTH: usize = 512;
 
 /// A bearer credential: deliberately no `Debug`.
 #[derive(Clone)]
 pub struct AdminKey(Zeroizing<String>);
 
-/// The text cannot be a key of the admin API.
+/// The text is not a valid admin key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedAdminKey;
 
@@ -36,11 +36,11 @@ impl std::fmt::Display for MalformedAdminKey {
 impl std::error::Error for MalformedAdminKey {}
 
 impl AdminKey {
-    /// The key that a user has chosen: 16 to 512 printable ASCII characters; white space around them is ignored, as it is
-    /// in the header that a key arrives in.
+    /// Parses a user's own key: 16 to 512 printable ASCII characters. Surrounding white space is ignored, as it is in the
+    /// header that carries a key.
     ///
     /// # Errors
-    /// When it is too short to protect anything, or cannot arrive in a header.
+    /// When it is too short, too long, or cannot be sent in a header.
     pub fn parse(text: &str) -> Result<Self, MalformedAdminKey> {
         let text = text.trim();
         let is_key =
@@ -48,31 +48,31 @@ impl AdminKey {
         is_key.then(|| Self(Zeroizing::new(text.to_owned()))).ok_or(MalformedAdminKey)
     }
 
-    /// The key that the data directory `dir` keeps.
+    /// Reads the key of the data directory `dir`.
     ///
     /// # Errors
-    /// When its file cannot be read, or is not one that a server wrote.
+    /// When the file cannot be read or does not hold 64 hexadecimal digits.
     pub fn read(dir: &Path) -> Result<Self, DataError> {
         let path = dir.join(FILE);
         let text = std::fs::read_to_string(&path).map(Zeroizing::new);
         let text = text.map_err(|error| DataError::File(path.clone(), error))?;
-        // A file that a power cut or a script left empty is no key.
+        // A power cut or a script can leave the file empty.
         from_hex(text.trim()).ok_or(DataError::AdminKey(path))?;
         Ok(Self(Zeroizing::new(text.trim().to_owned())))
     }
 
-    /// A new key.
+    /// Generates a random key.
     pub(super) fn generate() -> Self {
         Self(Zeroizing::new(hex(&Zeroizing::new(random::secret::<32>())[..])))
     }
 
-    /// The key that `dir` keeps, made when it has none.
+    /// Reads the key of `dir`, or creates it.
     pub(super) fn read_or_create(dir: &Path) -> Result<Self, DataError> {
         read_or_create_key(&dir.join(FILE))?;
         Self::read(dir)
     }
 
-    /// The key, as it is sent behind `Bearer`.
+    /// The key as sent after `Bearer`.
     pub fn text(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The local CA as people look at it: its certificate, read from where it is kept.
+//! The certificate of the local CA, read from its file and described for people.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use super::trust::{TRUST_STORE_PASSWORD, trust_store};
 use super::{StartError, failed};
 use crate::clock::Timestamp;
 
-/// The certificate of a CA in a file.
+/// A CA certificate and the file that it was read from.
 pub struct CaCertificate {
     path: PathBuf,
     block: Pem,
 }
 
 impl CaCertificate {
-    /// The certificate in the PEM file at `path`.
+    /// Reads the first certificate of the PEM file at `path`.
     ///
     /// # Errors
-    /// When it cannot be read, or is no certificate.
+    /// When the file cannot be read or holds no certificate.
     pub fn read(path: &Path) -> Result<Self, StartError> {
         let wrong = |why: String| failed(format!("{}: {why}", path.display()));
         let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
@@ -34,7 +34,7 @@ impl CaCertificate {
         Ok(Self { path: std::path::absolute(path).map_err(|error| wrong(error.to_string()))?, block })
     }
 
-    /// Where it is kept.
+    /// The absolute path of its file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -49,18 +49,18 @@ impl CaCertificate {
         self.block.contents()
     }
 
-    /// The certificate as a PKCS#12 trust store that opens with `password`, Java's own without one.
+    /// The certificate as a PKCS#12 trust store under `password`; without one, under Java's default password.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the store cannot be encoded.
     pub fn pkcs12(&self, password: Option<&str>) -> Result<Vec<u8>, StartError> {
         trust_store(&self.pem(), password.unwrap_or(TRUST_STORE_PASSWORD))
     }
 
-    /// What a person wants to know about it, in lines.
+    /// Subject, fingerprint, validity, permitted names and file, one per line.
     ///
     /// # Errors
-    /// When the certificate cannot be read.
+    /// When the certificate cannot be parsed.
     pub fn describe(&self) -> Result<String, StartError> {
         let (_, certificate) = X509Certificate::from_der(self.der()).map_err(failed)?;
         let moment = |time: x509_parser::time::ASN1Time| Timestamp::from_unix(time.timestamp()).to_string();
@@ -75,14 +75,14 @@ impl CaCertificate {
         ))
     }
 
-    /// SHA-256 of the certificate, as browsers and `openssl x509 -fingerprint` write it.
+    /// SHA-256 of the certificate in the form of browsers and `openssl x509 -fingerprint`.
     pub fn fingerprint(&self) -> String {
         let bytes = digest(&SHA256, self.der());
         bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 }
 
-/// The names and networks that name constraints permit.
+/// The names and networks that the certificate's name constraints permit.
 fn permitted(certificate: &X509Certificate<'_>) -> Vec<String> {
     let constraints = certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::NameConstraints(constraints) => constraints.permitted_subtrees.as_ref(),
@@ -99,7 +99,7 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// An address and a mask, in the usual form.
+/// An address and its mask in CIDR form.
 fn network(bytes: &[u8]) -> Option<String> {
     let (address, mask) = bytes.split_at(bytes.len() / 2);
     let start: Vec<u8> = address.iter().zip(mask).map(|(byte, mask)| byte & mask).collect();

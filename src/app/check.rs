@@ -1,5 +1,5 @@
-//! A data directory looked at whole without changing it: every page and every record of its database, and whether the
-//! records agree with each other.
+//! Integrity check of a data directory, read-only: every page and every record of its database, and whether the records
+//! are consistent with each other.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,26 +11,26 @@ use crate::records::GenerationKey;
 use crate::store::{Damage, Entry, Inspection, Key, MasterKey, Store, Value};
 use crate::vault::{Finding, Survey};
 
-/// What looking at a data directory came to.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct CheckReport {
-    /// The database files that were looked at.
+    /// The database files that were checked.
     pub databases: Vec<PathBuf>,
-    /// Records that are whole.
+    /// The number of intact records.
     pub records: u64,
-    /// Vaults.
+    /// The number of vaults.
     pub vaults: usize,
-    /// Keys and secrets, with those that were deleted and can be recovered.
+    /// The number of keys and secrets, soft-deleted ones included.
     pub objects: usize,
     /// What is damaged or missing.
     pub findings: Vec<Finding>,
 }
 
-/// Looks at the data in `dir`, which no server may be using. Values are opened with `seal_key`, else with the directory's own
-/// master.key. Nothing in the directory is written.
+/// Checks the data in `dir`, which no server may be using. Values are opened with `seal_key`, or with the directory's own
+/// master.key. Writes nothing.
 ///
 /// # Errors
-/// When it cannot be looked at.
+/// When the directory cannot be checked at all.
 pub fn check(dir: &Path, seal_key: Option<MasterKey>) -> Result<CheckReport, DataError> {
     if dir.is_file() {
         let why = "a file, not a data directory; name the directory that it lies in";
@@ -58,7 +58,7 @@ enum Engine {
 }
 
 impl CheckReport {
-    /// Looks at one database.
+    /// Checks one database.
     fn add(&mut self, path: PathBuf, engine: Engine, key: &MasterKey) -> Result<(), DataError> {
         let mut found = FoundRecords::default();
         let visit = |entry| found.add(entry);
@@ -84,7 +84,7 @@ impl CheckReport {
     }
 }
 
-/// The records of a store, before it is known which generation counts.
+/// The records of a store, collected before the current generation is known.
 #[derive(Default)]
 struct FoundRecords {
     current: String,
@@ -112,7 +112,7 @@ impl FoundRecords {
     }
 }
 
-/// Damage that the store found, with what the record is.
+/// The finding for damage that the store reported, with the record's meaning.
 fn finding_of(damage: Damage, survey: &Survey, path: &Path) -> Finding {
     match damage.key.as_ref().map(GenerationKey::parse) {
         Some(GenerationKey::Record(_, key)) => {
@@ -126,8 +126,8 @@ fn finding_of(damage: Damage, survey: &Survey, path: &Path) -> Finding {
     }
 }
 
-/// Keeps servers out of `dir` for as long as it is looked at; others may look at it too. A directory without the file of the
-/// lock was never used, or is a copy.
+/// Takes a shared lock on `dir`: it keeps servers out and lets other checks in. A directory without a lock file was never
+/// used by a server, or is a copy.
 fn shared_lock(dir: &Path) -> Result<Option<File>, DataError> {
     let path = dir.join("lock");
     let file = match File::open(&path) {
@@ -142,7 +142,7 @@ fn shared_lock(dir: &Path) -> Result<Option<File>, DataError> {
     }
 }
 
-/// The master key in the file at `path`, which is read and never made.
+/// Reads the master key at `path`; never creates it.
 fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         let why =

@@ -1,4 +1,4 @@
-//! What concerns a server as a whole: everything put back, saved, loaded.
+//! Operations on a whole server for the admin API: reset, save a snapshot, load a snapshot.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use crate::store::{Batch, StoreError};
 use crate::tasks::{self, position_place};
 
-/// One running server. Cheap to clone.
+/// The parts of one running server that these operations need. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Control {
     pub(super) backend: Backend,
@@ -56,7 +56,7 @@ impl ServerControl for Control {
 }
 
 impl Control {
-    /// Replaces everything by what the configuration says. The vaults' clock is the machine's again, if that had fallen behind.
+    /// Replaces all data by that of the configuration. A vault clock that ran ahead of the machine's follows it again.
     async fn reset_to_configuration(self) -> Result<(), ControlError> {
         let latest = self.backend.timekeeper.start_over();
         let replaced = self.publish_configuration().await;
@@ -67,11 +67,11 @@ impl Control {
         self.reload_caches().await
     }
 
-    /// Builds what the configuration says beside what is there, and puts it in its place. The issuer's key and a virtual clock
-    /// go along: clients that are signed in stay so.
+    /// Builds the configured data in a new generation and publishes it. Keeps the issuer's key and the virtual clock, so
+    /// that tokens stay valid.
     async fn publish_configuration(&self) -> Result<(), ControlError> {
         let Backend { records, vaults, directory, .. } = &self.backend;
-        // A key that is still being made must be there to go along.
+        // Waits for an issuer's key that is still being generated, so that it is copied too.
         directory.public_keys().await.map_err(failed)?;
         let generation = records.begin_generation().await.map_err(failed)?;
         let (vaults, directory) =
@@ -99,9 +99,9 @@ impl Control {
     }
 
     async fn save_snapshot(self) -> Result<Vec<u8>, ControlError> {
-        // A key that is still being made must be in the file too.
+        // Waits for an issuer's key that is still being generated, so that the file holds it.
         self.backend.directory.public_keys().await.map_err(failed)?;
-        // In the file the clock stands where it stands now, and has not run since.
+        // The file holds the clock stopped at the present moment.
         let held = self.backend.timekeeper.hold().await;
         held.keep(true).await.map_err(failed)?;
         let view = self.backend.records.view().await;
@@ -138,7 +138,7 @@ impl Control {
         })?;
         let vaults = self.backend.vaults.over(generation.records().clone());
         self.events.subscribe_to(generation.records(), &vaults).await.map_err(failed)?;
-        // Nobody may see the new records by the old clock: neither a task nor who moves the clock.
+        // The clock is locked: neither a task nor a request may see the new records at the old time.
         let held = self.backend.timekeeper.hold().await;
         let stood = held.back_to(generation.records()).await.map_err(failed)?;
         if let Err(error) = generation.publish().await {
@@ -160,7 +160,7 @@ impl Control {
         tasks::kept(records).await.map(drop).map_err(|error| error.to_string())
     }
 
-    /// Everything was replaced: what is held in memory follows.
+    /// Brings in-memory state up to date after all records were replaced.
     async fn reload_caches(self) -> Result<(), ControlError> {
         let Backend { vaults, directory, pool, .. } = &self.backend;
         vaults.events_replaced();
@@ -170,7 +170,7 @@ impl Control {
         Ok(())
     }
 
-    /// Nobody waits until what is no more has been taken away.
+    /// Removes unreachable records in the background.
     fn spawn_sweep(&self) {
         let tasks = self.backend.tasks.clone();
         tokio::spawn(async move { tasks.sweep().await });
@@ -188,7 +188,7 @@ impl Control {
     }
 }
 
-/// Does `work` to its end, whatever becomes of who asked for it: half of it would be worse than none.
+/// Runs `work` in a task of its own, so that it completes even if the request is cancelled half-way.
 async fn run_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T, ControlError> {
@@ -201,7 +201,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
-/// Why there is no backup key.
+/// The error for a backup key that cannot be read or created.
 fn no_backup_key(error: StoreError) -> ControlError {
     if error.is_full() { ControlError::DiskFull } else { failed(error) }
 }

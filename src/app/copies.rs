@@ -1,4 +1,4 @@
-//! Copies of vaults for who has the server in its own process.
+//! Vault copies for embedders, without the admin API.
 
 use super::{Running, StartError, failed};
 use crate::clock::Clock;
@@ -6,11 +6,11 @@ use crate::config::entry;
 use crate::vault::VaultName;
 
 impl Running {
-    /// Makes the vault `copy` with all that `source` holds and with its policies; answers its URL. It costs the same whatever
-    /// there is to copy.
+    /// Copies the vault `source`, with its content and policies, to the new vault `copy`; returns the URL. The cost does not
+    /// depend on the size of the vault.
     ///
     /// # Errors
-    /// When there is no vault `source`, or a vault `copy`, or when that cannot be a name.
+    /// When `source` does not exist, `copy` exists, or a name is malformed.
     pub async fn copy_vault(&self, source: &str, copy: &str) -> Result<String, StartError> {
         let name = |text: &str| VaultName::parse(text).ok_or_else(|| failed(format!("'{text}' is no name of a vault")));
         let (source, copy) = (name(source)?, name(copy)?);

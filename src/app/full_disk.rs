@@ -1,15 +1,15 @@
-//! A start on a full disk: a server that can read serves what it has.
+//! Starting on a full disk: the server starts without what it cannot write, and serves reads.
 
 use std::fmt::Display;
 
 use super::{StartError, failed};
 use crate::records::{Degraded, Records};
 
-/// What came of something that a start writes. When the disk is full it is left out, with a line in the log: a restart must
-/// not take a server away that could still be read.
+/// Drops the error of a start-up write that failed because the disk is full, and logs it: a restart must not end a server
+/// that can still serve reads.
 ///
 /// # Errors
-/// What failed for any other reason.
+/// An error with any other cause.
 pub(super) fn skip_if_disk_full<T: Default>(records: &Records, done: Result<T, impl Display>) -> Result<T, StartError> {
     match done {
         Err(error) if records.degraded() == Some(Degraded::DiskFull) => {

@@ -1,5 +1,5 @@
-//! The host names a server goes by, and what follows from them: what its CA may certify, which leaves it mints, who
-//! may ask its plain listeners.
+//! The host names of a server, and what depends on them: what its CA may certify, which leaf certificates are issued, which
+//! `Host` values the plain-HTTP listeners accept.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,19 +12,19 @@ use crate::http::local::LocalNames;
 use crate::http::tls::Ours;
 use crate::vault::{Refusal, Vaults};
 
-/// Host names in lower case.
+/// The server's host names, in lower case.
 pub(super) struct HostNames {
     machine: Option<String>,
     default_hosts: Vec<String>,
     aliases: Aliases,
 }
 
-/// The aliases of vaults, as they are now. Cheap to clone.
+/// The current aliases of all vaults. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Aliases(Arc<RwLock<Vec<String>>>);
 
 impl Aliases {
-    /// Takes over those of the vaults that are there, and answers them.
+    /// Reloads the aliases from the vaults and returns them.
     pub(super) async fn refresh(&self, vaults: &Vaults) -> Result<Vec<String>, Refusal> {
         let aliases = vaults.aliases().await?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).clone_from(&aliases);
@@ -41,7 +41,7 @@ impl Aliases {
 }
 
 impl HostNames {
-    /// The machine's own name, and those that `config` gives.
+    /// The machine's name and the names in `config`.
     pub(super) fn of(config: &Config) -> Self {
         let aliases = config.vaults.iter().flat_map(|vault| vault.aliases.clone()).collect();
         let aliases = Aliases(Arc::new(RwLock::new(aliases)));
@@ -53,7 +53,7 @@ impl HostNames {
         &self.aliases
     }
 
-    /// The names that mean the default vault, besides `localhost` and addresses.
+    /// The hosts of the default vault, besides `localhost` and IP addresses.
     pub(super) fn default_vault_hosts(&self) -> Vec<String> {
         self.default_hosts.iter().chain(&self.machine).cloned().collect()
     }
@@ -64,18 +64,18 @@ impl HostNames {
         localhost.into_iter().chain(self.aliases.all()).chain(self.default_vault_hosts()).collect()
     }
 
-    /// What the certificate of a client that names no server is for.
+    /// The subject names of the leaf for clients that send no SNI.
     pub(super) fn default_leaf_names(&self) -> Vec<String> {
         let always = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         always.into_iter().chain(self.machine.clone()).collect()
     }
 
-    /// The names by which the plain listeners may be asked.
+    /// The `Host` values that the plain-HTTP listeners accept.
     pub(super) fn local_names(&self) -> LocalNames {
         LocalNames::new(self.certifiable_domains())
     }
 
-    /// The URL of `path` on the plain listener at `address`. One that listens on every address goes by the machine's name.
+    /// The URL of `path` on the plain-HTTP listener at `address`. An unspecified address becomes the machine's name.
     pub(super) fn http_url(&self, address: SocketAddr, path: &str) -> String {
         match &self.machine {
             Some(name) if address.ip().is_unspecified() => format!("http://{name}:{}{path}", address.port()),
@@ -84,8 +84,8 @@ impl HostNames {
         }
     }
 
-    /// Says whether a challenge of this server can name a resource: the parent domain of a host that a vault answers on, with any
-    /// port; and the management plane's own host, which clients are configured with.
+    /// Predicate: whether this server's challenges can name a resource. They name the parent domain of a vault's host, with any
+    /// port; the management plane's own host counts too, because clients are configured with it.
     pub(super) fn is_challenged_resource(&self) -> IsChallengeResource {
         let (aliases, others) = (self.aliases.clone(), self.default_vault_hosts());
         Arc::new(move |resource| {
@@ -98,7 +98,7 @@ impl HostNames {
         })
     }
 
-    /// Says which names leaves are minted for: vaults', the login host, and those above.
+    /// Predicate: whether a leaf certificate is issued for a name: vaults, the login host, the management host, aliases.
     pub(super) fn is_served_name(&self) -> Ours {
         let (aliases, others) = (self.aliases.clone(), self.default_vault_hosts());
         Arc::new(move |name| {
@@ -110,12 +110,12 @@ impl HostNames {
     }
 }
 
-/// Whether `asked` is what remains of `host` without its first label.
+/// Whether `asked` is `host` without its first label.
 fn is_parent(asked: &str, host: &str) -> bool {
     Authority::parse(host).and_then(|host| host.parent()).is_some_and(|parent| parent.host() == asked)
 }
 
-/// The machine's own name, when it can stand in a certificate.
+/// The machine's name, if it is a valid DNS name.
 fn machine_name() -> Option<String> {
     let name = gethostname::gethostname().into_string().ok()?.to_ascii_lowercase();
     Authority::parse(&name).filter(|host| host.port().is_none() && host.address().is_none()).map(|_| name)

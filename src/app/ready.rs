@@ -1,4 +1,4 @@
-//! What a running server tells about itself: the ready file, the lines for a person, the variables for a program.
+//! The ready file of a running server: addresses, admin key, vault URLs and environment; also its summary for people.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use super::variables::{Variables, variables};
 use crate::files;
 use crate::vault::VaultName;
 
-/// The content of the ready file. It holds the admin key, so it has no `Debug`.
+/// The content of the ready file. It holds the admin key: deliberately no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReadyFile {
-    /// The server's process.
+    /// The server's process id.
     pub pid: u32,
     /// `HOST:PORT` of the data plane.
     pub listen: String,
@@ -24,21 +24,21 @@ pub struct ReadyFile {
     pub identity: String,
     /// `HOST:PORT` of the admin API.
     pub admin: Option<String>,
-    /// The key of the admin API.
+    /// The admin API's key.
     pub admin_key: String,
     /// `HOST:PORT` of the takeover proxy.
     pub proxy: Option<String>,
     /// The absolute path of the CA's certificate.
     pub ca: PathBuf,
-    /// The tenant.
+    /// The tenant's id.
     pub tenant: Uuid,
-    /// The URL of each vault, without the proxy.
+    /// The local URL of each vault, by name.
     pub vaults: BTreeMap<String, String>,
-    /// What a program needs in its environment.
+    /// The environment of programs that use the server.
     pub env: Variables,
 }
 
-/// Where the listeners are.
+/// The bound addresses of the listeners.
 #[derive(Clone, Debug)]
 pub(super) struct Addresses {
     pub(super) vaults: SocketAddr,
@@ -53,7 +53,7 @@ impl Addresses {
     }
 }
 
-/// What the ready file is made of.
+/// The facts that the ready file and the environment are made from.
 pub(super) struct ServerDetails {
     pub(super) addresses: Addresses,
     pub(super) admin_key: Zeroizing<String>,
@@ -85,7 +85,7 @@ impl ReadyFile {
         }
     }
 
-    /// Writes the ready file (0600) whole or not at all.
+    /// Writes the file atomically, with mode 0600.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -93,7 +93,7 @@ impl ReadyFile {
         files::write_unsynced(path, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// The lines that tell a person the same, without secrets.
+    /// The same for people, one fact per line, without secrets.
     pub fn summary(&self) -> String {
         use std::fmt::Write;
         let mut text = format!("keyhaven {} is ready\n", env!("CARGO_PKG_VERSION"));

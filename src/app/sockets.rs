@@ -1,4 +1,4 @@
-//! The sockets of the listeners.
+//! The bound sockets of the listeners.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::ready::Addresses;
 use super::{Listen, StartError, failed};
 
-/// The sockets, bound before anything else, so that a port in use is told at once.
+/// All sockets. They are bound before anything else, so that a port in use is reported at once.
 pub(super) struct Sockets {
     pub(super) vaults: TcpListener,
     pub(super) identity: TcpListener,

@@ -1,4 +1,4 @@
-//! The data directory: its lock, its master key, its admin key, its store. Everything in it is the user's alone.
+//! The data directory: its lock, master key, admin key, backup key and store. Every file in it is private to the user.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -16,12 +16,12 @@ use crate::random;
 use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError, parse_key};
 use crate::vault::BackupKeySource;
 
-/// Where a server keeps what it holds.
+/// Where a server stores its data.
 #[derive(Clone, Debug)]
 pub enum Storage {
     /// In memory, until it stops.
     Memory,
-    /// In memory, with certificates and keys of the server in this directory.
+    /// In memory, with the server's certificates and keys in this directory.
     MemoryIn(PathBuf),
     /// In a redb database in this directory.
     Redb(PathBuf),
@@ -30,30 +30,30 @@ pub enum Storage {
     Sled(PathBuf),
 }
 
-/// Where placeholder credentials are kept, below the data directory.
+/// The directory of placeholder credentials, below the data directory.
 const CREDENTIALS: &str = "credentials";
 
-/// How long after the start of a server the private directories of killed ones are looked for: with hundreds of them, reading the
-/// temporary directory beside a start made it longer by 1 to 2 ms.
+/// The delay before private directories of killed servers are removed: with hundreds of them, reading the temporary
+/// directory during a start made it longer by 1 to 2 ms.
 const CLEANUP_DELAY: Duration = Duration::from_millis(250);
 
-/// How a store on the disk is opened.
+/// Opens or creates a store on disk.
 type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 
-/// A data directory that this process alone works in.
+/// A data directory, locked for this process but not opened yet.
 pub(super) struct LockedStorage {
     storage: Storage,
     dir: Option<PathBuf>,
     lock: Option<File>,
 }
 
-/// An open data directory.
+/// An opened store with its data directory, which stays locked.
 pub(super) struct OpenStorage {
     pub(super) store: Store,
     pub(super) engine: &'static str,
     pub(super) admin_key: AdminKey,
     dir: Option<PathBuf>,
-    /// What this start alone needs: private, and gone when the server stops.
+    /// Files of this start alone; removed when the server stops.
     private_dir: PrivateDir,
     _lock: Option<File>,
 }
@@ -61,9 +61,9 @@ pub(super) struct OpenStorage {
 /// Why the data directory cannot be used.
 #[derive(Debug)]
 pub enum DataError {
-    /// A file or directory could not be made, read or written.
+    /// A file or directory could not be created, read or written.
     File(PathBuf, std::io::Error),
-    /// Another server works in it.
+    /// Another server holds its lock.
     InUse(PathBuf),
     /// The master key file is not 32 bytes in hexadecimal or base64.
     MasterKey(PathBuf),
@@ -71,9 +71,9 @@ pub enum DataError {
     AdminKey(PathBuf),
     /// The backup key file is not 32 bytes in hexadecimal or base64.
     BackupKey(PathBuf),
-    /// The data was kept by another engine, in this file.
+    /// The data was written by another engine, to this file.
     OtherEngine(PathBuf),
-    /// The store says no.
+    /// The store failed.
     Store(StoreError),
 }
 
@@ -115,7 +115,7 @@ impl std::fmt::Display for DataError {
 }
 
 impl DataError {
-    /// This error where something of the store is expected: whether the disk was full goes along.
+    /// Converts to a store error; a full disk stays recognisable.
     fn into_store_error(self) -> StoreError {
         match self {
             Self::File(path, error) => StoreError::io(path.display().to_string(), error),
@@ -140,7 +140,7 @@ impl From<StoreError> for DataError {
 }
 
 impl LockedStorage {
-    /// Takes what `storage` names for this process. Two servers that start at once do not both make it.
+    /// Locks the directory of `storage` for this process; creates it if need be.
     pub(super) fn lock(storage: Storage) -> Result<Self, DataError> {
         let dir = match &storage {
             Storage::Memory => None,
@@ -152,12 +152,12 @@ impl LockedStorage {
         Ok(Self { storage, dir, lock })
     }
 
-    /// Where certificates are kept unless the user says otherwise.
+    /// The default directory of certificates.
     pub(super) fn certs(&self) -> Option<PathBuf> {
         self.dir.as_ref().map(|dir| dir.join("certs"))
     }
 
-    /// Opens it; makes what is missing.
+    /// Opens the store; creates missing keys and files.
     pub(super) fn open(
         self,
         seal_key: Option<&MasterKey>,
@@ -182,7 +182,7 @@ impl LockedStorage {
 }
 
 impl OpenStorage {
-    /// The absolute path where the CA's certificate can be read while the server runs.
+    /// Makes the CA's certificate readable for clients while the server runs; returns its absolute path.
     pub(super) fn publish_ca(&self, certs: Option<&Path>, pem: &str) -> Result<PathBuf, DataError> {
         let path = match certs {
             Some(certs) => certs.join("ca.pem"),
@@ -198,9 +198,8 @@ impl OpenStorage {
 }
 
 impl OpenStorage {
-    /// What backups and snapshots are sealed under: the key that was given, else one of this data's own, which is made
-    /// when it is first asked for. One that was made before is read now: a file that holds none is noticed at the start, and
-    /// not by the first backup.
+    /// The key that backups and snapshots are sealed under: `given`, or this directory's own, which is created at first use.
+    /// An existing file is read now, so that a malformed one is reported at the start and not by the first backup.
     pub(super) fn backup_key(&self, given: Option<BackupKey>) -> Result<BackupKeySource, DataError> {
         let known = Arc::new(OnceLock::new());
         let file = self.dir.as_ref().map(|dir| dir.join("backup.key"));
@@ -226,23 +225,23 @@ impl OpenStorage {
         }))
     }
 
-    /// Where events are written down that no webhook took.
+    /// The file of undeliverable events.
     pub(super) fn dead_letters(&self) -> PathBuf {
         self.dir.as_deref().unwrap_or(self.private_dir()).join("dead-letters.jsonl")
     }
 
-    /// Where placeholder credentials are kept; it need not exist.
+    /// The directory of placeholder credentials; it need not exist.
     pub(super) fn credentials(&self) -> PathBuf {
         self.dir.as_deref().unwrap_or(self.private_dir()).join(CREDENTIALS)
     }
 
-    /// The directory of this start alone.
+    /// The private directory of this start.
     pub(super) fn private_dir(&self) -> &Path {
         self.private_dir.path()
     }
 }
 
-/// Takes the directory for this process, making it (0700) if need be.
+/// Locks the directory for this process; creates it (0700) if need be.
 fn lock_directory(dir: &Path) -> Result<File, DataError> {
     make_dir(dir)?;
     let path = dir.join("lock");
@@ -261,7 +260,7 @@ fn lock_directory(dir: &Path) -> Result<File, DataError> {
     }
 }
 
-/// Removes what a server that was killed has left half-written in `dir` and in the directories below it that it alone works in.
+/// Removes half-written files of a killed server from `dir` and its credentials directory.
 fn remove_drafts(dir: &Path) -> Result<usize, DataError> {
     let mut left = 0;
     for dir in [dir.to_owned(), dir.join(CREDENTIALS)].into_iter().filter(|dir| dir.is_dir()) {
@@ -270,13 +269,13 @@ fn remove_drafts(dir: &Path) -> Result<usize, DataError> {
     Ok(left)
 }
 
-/// Makes `dir` and those above it, for their owner alone.
+/// Creates `dir` and its parents with mode 0700.
 pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
     files::create_dir(dir).map_err(|error| DataError::File(dir.to_owned(), error))
 }
 
-/// The store called `name` in `dir`. A directory that another engine has kept data in is refused: what it holds would
-/// seem to be gone.
+/// Opens or creates the store called `name` in `dir`. A directory with another engine's data is refused: that data would
+/// seem to be lost.
 fn open_on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore) -> Result<Store, DataError> {
     let path = dir.join(name);
     let other = ["keyhaven.redb", "keyhaven.sled"].into_iter().find(|other| *other != name && dir.join(other).exists());
@@ -298,13 +297,13 @@ fn open_on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: Open
     Ok(open(&path, &key, new_data_key())?)
 }
 
-/// A new key to seal a new store with.
+/// A random data key, for a store that is created.
 fn new_data_key() -> DataKey {
     DataKey::from_bytes(random::secret())
 }
 
-/// The text of a file of mode 0600, made of 32 random bytes in hexadecimal when it is not there; it is on the disk before
-/// anything can depend on it.
+/// Reads a key file (0600), or creates it with 32 random bytes in hexadecimal. A new file is synced before anything is
+/// sealed under it.
 pub(super) fn read_or_create_key(path: &Path) -> Result<Zeroizing<String>, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     if !path.exists() {
@@ -326,7 +325,7 @@ fn parse_backup_key(text: &str) -> Option<BackupKey> {
     parse_key(text).ok().map(BackupKey::from_bytes)
 }
 
-/// The backup key in a file that others cannot read.
+/// Reads the user's backup key; refuses a file that other users can read.
 pub(super) fn read_backup_key(path: &Path) -> Result<BackupKey, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     let mode = std::fs::metadata(path).map_err(error)?.permissions().mode();
@@ -339,7 +338,7 @@ pub(super) fn read_backup_key(path: &Path) -> Result<BackupKey, DataError> {
     parse_backup_key(&text).ok_or_else(|| error(malformed()))
 }
 
-/// A directory of this start alone. Those of servers that were killed are removed a moment later.
+/// Creates the private directory of this start; later removes those of killed servers.
 fn new_private_dir() -> Result<PrivateDir, DataError> {
     let made = PrivateDir::new("").map_err(|error| DataError::File(std::env::temp_dir(), error))?;
     tokio::spawn(async {

@@ -1,4 +1,4 @@
-//! Which of the cloud's names this server stands in for, and which it must not let through.
+//! Configuration of the takeover: which cloud hosts are answered here, which are refused, which are tunnelled.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -14,8 +14,8 @@ use crate::http::server::{OnMalformed, Stopping};
 use crate::http::tls::Leaves;
 use crate::proxy::{Former, Meaning, Names, Proxy, Roots, Settings, Streamed, Tally};
 
-/// The cloud's domains: names below them that are not emulated are not let through by accident. The last is where `az`
-/// and other tools of the cloud send what they were used for.
+/// The cloud's domains: hosts below them that are not emulated are refused unless allowed. The last receives the telemetry
+/// of `az` and other tools.
 const CLOUD: [&str; 8] = [
     "azure.com",
     "azure.net",
@@ -27,12 +27,12 @@ const CLOUD: [&str; 8] = [
     "services.visualstudio.com",
 ];
 
-/// A part of the cloud that can be taken over.
+/// A cloud service that can be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloudService {
     /// Vaults, in every cloud.
     Vault,
-    /// Sign-in, and the metadata address that gives tokens.
+    /// Sign-in, and the metadata address that issues tokens.
     Entra,
     /// The management plane.
     Arm,
@@ -63,7 +63,7 @@ impl CloudService {
         }
     }
 
-    /// The domains that its hosts are, or lie below.
+    /// The domains whose hosts belong to the service.
     fn domains(self) -> Vec<&'static str> {
         match self {
             Self::Vault => vault::host::cloud_suffixes().collect(),
@@ -73,24 +73,23 @@ impl CloudService {
     }
 }
 
-/// What the takeover does.
+/// Options of the takeover proxy.
 #[derive(Clone, Debug)]
 pub struct Takeover {
-    /// What is taken over.
+    /// The services that are taken over.
     pub services: Vec<CloudService>,
-    /// Whether everything else is refused.
+    /// Whether all other hosts are refused.
     pub offline: bool,
-    /// Hosts of the cloud that are let through though they are not emulated.
+    /// Cloud hosts that are tunnelled though they are not emulated.
     pub allowed_hosts: Vec<String>,
-    /// The proxy that was set before.
+    /// The proxy through which other hosts are reached.
     pub parent_proxy: Former,
-    /// Files with certificate authorities that are trusted besides the system's, when this server asks another one over TLS
-    /// for a program that leaves that to its proxy.
+    /// PEM files with CAs trusted besides the system's, for clients that leave TLS to other hosts to their proxy.
     pub ca_files: Vec<String>,
 }
 
 impl Default for Takeover {
-    /// Everything that can be taken over, everybody else reached straight.
+    /// Takes over every service; reaches all other hosts directly.
     fn default() -> Self {
         Self {
             services: vec![CloudService::Vault, CloudService::Entra, CloudService::Arm],
@@ -103,7 +102,7 @@ impl Default for Takeover {
 }
 
 impl Takeover {
-    /// The domains that taken-over names are, or lie one label below.
+    /// The domains of taken-over hosts: a host is one of them, or one label below.
     pub fn domains(&self) -> Vec<&'static str> {
         self.services.iter().flat_map(|service| service.domains()).collect()
     }
@@ -113,10 +112,10 @@ impl Takeover {
         self.services.contains(&CloudService::Entra)
     }
 
-    /// The same, with these hosts of the cloud let through.
+    /// Adds cloud hosts that are tunnelled.
     ///
     /// # Errors
-    /// The first that is no host name, or is taken over.
+    /// The first entry that is not a host name, or is taken over.
     pub fn allowing(self, hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
             let whole = Authority::parse(text).filter(|host| host.port().is_none() && !text.contains('*'));
@@ -135,7 +134,7 @@ impl Takeover {
     fn meaning(&self, host: &str) -> Meaning {
         match CloudService::of(host) {
             Some(service) if self.services.contains(&service) => Meaning::TakenOver,
-            // What is left to the real cloud on purpose is not held back.
+            // A service that is not taken over is reached in the real cloud.
             Some(_) => Meaning::Elsewhere,
             None if is_cloud(host) && !self.allowed_hosts.iter().any(|allowed| allowed == host) => Meaning::NotEmulated,
             None => Meaning::Elsewhere,
@@ -143,7 +142,7 @@ impl Takeover {
     }
 }
 
-/// The proxy as its listener serves it, and the CA whose leaves it shows.
+/// The proxy for its listener, and the CA of its leaf certificates.
 pub(super) struct TakeoverProxy {
     pub(super) answer: Answer<Streamed>,
     pub(super) on_malformed: OnMalformed,
@@ -152,8 +151,8 @@ pub(super) struct TakeoverProxy {
 }
 
 impl Services {
-    /// The takeover, which leads cloud names to the first of `doors` and the metadata address to the second, with a CA of
-    /// its own that lives as long as this start.
+    /// Builds the proxy. It serves cloud hosts by the first of `doors` and the metadata address by the second, under a CA
+    /// that is created for this start.
     pub(super) fn takeover_proxy(
         &self,
         takeover: Takeover,
@@ -186,7 +185,7 @@ impl Services {
         Ok(TakeoverProxy { answer, on_malformed, ca_pem, tally })
     }
 
-    /// Leaves for taken-over names, under a CA that may certify nothing else.
+    /// Leaf certificates for taken-over hosts, under a CA constrained to them.
     fn takeover_leaves(&self, takeover: &Takeover) -> Result<Arc<Leaves>, StartError> {
         let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
         let clock = self.backend.system.clone();
@@ -198,7 +197,7 @@ impl Services {
     }
 }
 
-/// The system's certificate authorities and those in `files`, read when they are needed.
+/// Loads the system's CAs and those in `files`, at first use.
 fn roots(files: Vec<String>) -> Roots {
     Arc::new(move || trust::roots(&files))
 }

@@ -1,5 +1,5 @@
-//! Data belongs to the tenant that it was made under. A start with another is refused: each name would be there twice, and
-//! mean an identity that no policy knows.
+//! Refuses to start under another tenant than the data's: its identities would be created again under new ids that no policy
+//! names.
 
 use uuid::Uuid;
 
@@ -8,10 +8,10 @@ use crate::config::{Config, derived_client_id};
 use crate::directory::Directory;
 use crate::vault::Vaults;
 
-/// Checks that the data, if there is any, was made under the tenant of `directory`.
+/// Checks that existing data belongs to the tenant of `directory`.
 ///
 /// # Errors
-/// When it was made under another, with what to do; when it cannot be read.
+/// When it belongs to another tenant, or cannot be read.
 pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), StartError> {
     let requested = directory.tenant_id();
     let existing = match directory.recorded_tenant().await.map_err(failed)? {
@@ -27,8 +27,8 @@ pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), 
     }
 }
 
-/// The tenant of data that does not name it, made by a version before this one: that of this start, or the default one, if an
-/// id was derived from it; that of this start, or else the first, that a vault's policy names. None when nothing speaks of any.
+/// The tenant of data without a tenant record. An identity's derived id shows it, for this start's tenant and the default one;
+/// else the policies' tenant, preferably this start's. None without identities and policies.
 async fn infer_tenant(directory: &Directory, vaults: &Vaults) -> Result<Option<Uuid>, StartError> {
     let requested = directory.tenant_id();
     let identities = directory.identities().await.map_err(failed)?;

@@ -1,5 +1,5 @@
-//! The local certificate authority, and what clients trust besides it: those that were in force before, and own, so
-//! that a program that is given them still trusts every other site.
+//! Loads the local CA, and writes CA bundles for clients: the system's CAs and the configured ones beside ours, so that a
+//! client of the bundle still trusts every other site.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,15 @@ use crate::clock::Timestamp;
 use crate::files;
 use crate::http::ca::Ca;
 
-/// The variables by which clients are given certificate authorities: requests and az; Go, .NET, Rust and aiohttp; curl;
-/// Node; pip.
+/// Variables that name a CA bundle, and their readers: requests and az; Go, .NET, Rust and aiohttp; curl; Node; pip.
 const CA_VARIABLES: [&str; 5] =
     ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
-/// The password of Java's own trust stores. It hides nothing: they hold certificates alone.
+/// The password of Java's own trust stores. It protects nothing: they hold certificates alone.
 pub const TRUST_STORE_PASSWORD: &str = "changeit";
-/// How often that password is hashed: once is enough for what is no secret.
+/// Iterations of the key derivation: one, because the password is public.
 const ITERATIONS: u32 = 1;
 
-/// Where what clients trust has been written.
+/// The files with CAs for clients.
 pub(super) struct TrustFiles {
     bundle: PathBuf,
     store: PathBuf,
@@ -36,12 +35,12 @@ impl TrustFiles {
     }
 }
 
-/// The files that the environment names already.
+/// The CA files that this process's environment names.
 pub(super) fn configured_ca_files() -> Vec<String> {
     files_in_variables(|name| std::env::var(name).ok())
 }
 
-/// The files with certificate authorities that these environment variables name.
+/// The CA files that `variables` name.
 pub fn ca_files_in(variables: &Variables) -> Vec<String> {
     files_in_variables(|name| variables.get(name).cloned())
 }
@@ -54,7 +53,7 @@ fn files_in_variables(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
     files
 }
 
-/// Writes into `dir` what clients are to trust.
+/// Writes the PEM bundle and Java's trust store into `dir`.
 pub(super) fn write(dir: &Path, existing: &[String], own: &[&str]) -> Result<TrustFiles, StartError> {
     let text = bundle(existing, own);
     let store = trust_store(&text, TRUST_STORE_PASSWORD)?;
@@ -65,7 +64,7 @@ pub(super) fn write(dir: &Path, existing: &[String], own: &[&str]) -> Result<Tru
     Ok(files)
 }
 
-/// Names it in `variables`.
+/// Sets the variables by which clients find the files.
 pub(super) fn set_variables(files: &TrustFiles, variables: &mut Variables) {
     let bundle = files.bundle.display().to_string();
     variables.extend(CA_VARIABLES.map(|name| (name.to_owned(), bundle.clone())));
@@ -78,11 +77,11 @@ pub(super) fn set_variables(files: &TrustFiles, variables: &mut Variables) {
     *options = format!("{options} {java}").trim_start().to_owned();
 }
 
-/// The certificates of a PEM bundle as a PKCS#12 trust store, each marked as trusted in the way that Java asks for. One
-/// that cannot be read is left out.
+/// Converts a PEM bundle to a PKCS#12 trust store with the attribute that Java requires of a trusted certificate.
+/// Certificates that cannot be parsed are skipped.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the store cannot be encoded.
 pub fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> {
     let mut store = KeyStore::new();
     for (number, block) in certificates(bundle.as_bytes()).iter().enumerate() {
@@ -95,7 +94,8 @@ pub fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> 
     writer.write().map_err(|error| failed(format!("Java's trust store could not be made: {error}")))
 }
 
-/// The local CA: kept in `certs`, or made for this start alone; able to certify names at and below `domains`.
+/// Loads the local CA from `certs`, or creates it there; without `certs`, creates one for this start. It may certify `domains`
+/// and names below them.
 pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: Timestamp) -> Result<Ca, StartError> {
     match certs {
         Some(dir) => {
@@ -110,7 +110,7 @@ pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: T
     }
 }
 
-/// A PEM bundle of the system's roots, of what the files `existing` hold, and of `own`; each certificate once.
+/// A PEM bundle of the system's CAs, those in the files `existing`, and `own`; each certificate once.
 pub fn bundle(existing: &[String], own: &[&str]) -> String {
     let mut blocks = system_certificates();
     for path in existing {
@@ -126,7 +126,7 @@ pub fn bundle(existing: &[String], own: &[&str]) -> String {
     once.map(|block| pem::encode_config(block, line_feed)).collect()
 }
 
-/// The certificates of [`bundle`] for the files `existing`, for this program's own use. One that cannot be read is left out.
+/// The system's CAs and those in the files `existing`, as rustls's roots. Certificates that cannot be parsed are skipped.
 pub(super) fn roots(existing: &[String]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let certificates = certificates(bundle(existing, &[]).as_bytes());
@@ -134,8 +134,8 @@ pub(super) fn roots(existing: &[String]) -> RootCertStore {
     roots
 }
 
-/// The system's roots: its one bundle where it has one (reading a directory of them takes 100 ms), else what the
-/// platform's store gives.
+/// The system's CAs: its bundle file where there is one (reading a directory of certificates takes 100 ms), else the
+/// platform's store.
 fn system_certificates() -> Vec<Pem> {
     let bundle = openssl_probe::probe().cert_file.and_then(|file| std::fs::read(file).ok());
     if let Some(text) = bundle {
@@ -148,7 +148,7 @@ fn system_certificates() -> Vec<Pem> {
     found.certs.iter().map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect()
 }
 
-/// The certificates in a PEM file; what else it holds is not for a bundle.
+/// The certificates in a PEM file, without its other blocks (private keys).
 fn certificates(text: &[u8]) -> Vec<Pem> {
     let mut blocks = pem::parse_many(text).unwrap_or_default();
     blocks.retain(|block| block.tag() == "CERTIFICATE");
@@ -165,7 +165,7 @@ mod tests {
         let now = Timestamp::from_unix(1_700_000_000);
         let ca = Ca::new("A CA", &["a.example".to_owned()], true, now).unwrap();
         let bytes = trust_store(&(ca.pem().to_owned() + "a comment\n"), TRUST_STORE_PASSWORD).unwrap();
-        // Reading strictly leaves out what is not marked.
+        // A strict import skips certificates without Java's attribute.
         let store = KeyStore::from_pkcs12(&bytes, TRUST_STORE_PASSWORD, Pkcs12ImportPolicy::Strict).unwrap();
         let Some(KeyStoreEntry::Certificate(certificate)) = store.entry("ca-0") else { panic!("no certificate") };
         assert_eq!((certificate.as_der(), store.entries_len()), (ca.der().as_ref(), 1));

@@ -1,5 +1,5 @@
-//! The environment variables in which programs find the server. What depends on the shell that they are for is added
-//! by who hands them over.
+//! The environment variables by which programs find the server. Values that depend on the user's own environment are added
+//! in `cli::environment`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use crate::doors::identity::APP_SERVICE_PATH;
 /// Environment variables, by name.
 pub type Variables = BTreeMap<String, String>;
 
-/// What goes straight, whatever proxy is set.
+/// The hosts that bypass the proxy.
 const NO_PROXY: &str = "localhost,127.0.0.1,::1";
 
-/// The variables of a server of these `details`, whose default vault is also at `local_url`.
+/// The variables for the server `details`; without a proxy its default vault is at `local_url`.
 pub(super) fn variables(details: &ServerDetails, local_url: &str) -> Variables {
     let vault = details.default_vault.to_string();
     let url = match details.addresses.proxy {
@@ -35,7 +35,7 @@ pub(super) fn variables(details: &ServerDetails, local_url: &str) -> Variables {
     all.into_iter().flatten().collect()
 }
 
-/// Who programs are, and where they get their tokens.
+/// Identity and token endpoints.
 fn identity(details: &ServerDetails) -> Variables {
     let endpoint = format!("http://{}", reachable(details.addresses.identity));
     let mut set = from_pairs([
@@ -65,7 +65,7 @@ fn admin(details: &ServerDetails) -> Variables {
 }
 
 /// The proxy in both spellings: requests, aiohttp, curl and .NET prefer lower case, JavaScript, Go and reqwest upper.
-/// Java reads none of them, and Node's own `fetch` only when it is told to (from version 24 on).
+/// Java reads none of them; Node's own `fetch` reads them only with `NODE_USE_ENV_PROXY` (version 24 and later).
 fn proxy(address: SocketAddr) -> Variables {
     let url = format!("http://{address}");
     let mut set = from_pairs([("NODE_USE_ENV_PROXY", "1".to_owned()), ("JAVA_TOOL_OPTIONS", java_proxy(address))]);
@@ -84,12 +84,12 @@ fn java_proxy(address: SocketAddr) -> String {
     )
 }
 
-/// Variables of these names and values.
+/// Collects names and values.
 pub(super) fn from_pairs<const N: usize>(pairs: [(&str, impl ToString); N]) -> Variables {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
 }
 
-/// An address that a client on this machine can connect to.
+/// `address` for a client on this machine: an unspecified address becomes loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;

@@ -1,5 +1,5 @@
-//! What wget trusts. It is linked with GnuTLS, which reads no variable that names certificate authorities, so they are named
-//! in the file that wget reads before the user's own: the system's with our bundle behind it.
+//! A system-wide wgetrc that names our CA bundle. wget is linked with GnuTLS, which reads no CA variable; it reads the system's
+//! wgetrc before the user's, and a variable names the file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use super::{StartError, Variables, failed};
 use crate::files;
 
-/// A wget and its start-up file for everybody.
+/// A version of wget and its system-wide startup file.
 struct Wget {
-    /// The variable that names another file in its place (wget's `init.c`, wget2's `options.c`).
+    /// The variable that overrides the file (wget's `init.c`, wget2's `options.c`).
     variable: &'static str,
     usual: &'static str,
     name: &'static str,
@@ -19,10 +19,10 @@ const WGETS: [Wget; 2] = [
     Wget { variable: "SYSTEM_WGETRC", usual: "/etc/wgetrc", name: "wgetrc" },
     Wget { variable: "SYSTEM_WGET2RC", usual: "/etc/wget2rc", name: "wget2rc" },
 ];
-/// Settings of the system's that would lead past the proxy or to other authorities, as wget compares them.
+/// Settings that would bypass the proxy or name other CAs, normalised as wget compares them.
 const REPLACED_SETTINGS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
 
-/// Writes the files into `dir` and names them in `variables`. `current_value` gives the value of a variable that is set already.
+/// Writes the files into `dir` and sets their variables. `current_value` looks up a variable of the environment.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -43,13 +43,13 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The system's settings that may stay, and our bundle.
+/// The system's other settings, then our bundle.
 fn startup_file(system: &str, bundle: &Path) -> String {
     let kept = system.lines().filter(|line| !REPLACED_SETTINGS.contains(&setting(line).as_str()));
     kept.chain([format!("ca_certificate = {}", bundle.display()).as_str()]).map(|line| format!("{line}\n")).collect()
 }
 
-/// The name of the setting on `line`, without case, hyphens and underscores.
+/// The setting's name on `line` in lower case, without hyphens and underscores.
 fn setting(line: &str) -> String {
     let name = line.split('=').next().unwrap_or_default().trim();
     name.chars().filter(|c| !"-_".contains(*c)).map(|c| c.to_ascii_lowercase()).collect()

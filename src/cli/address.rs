@@ -1,4 +1,4 @@
-//! Listener addresses as people write them.
+//! Parser of listener addresses on the command line, and the default ports.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "not an address; write ADDRESS:PORT, for example 127.0.0.1:8443".to_owned())
 }
 
-/// Like [`parse`]; nothing switches the listener off.
+/// Like [`parse`]; an empty text switches the listener off.
 pub(super) fn parse_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }

@@ -1,5 +1,5 @@
-//! `keyhaven ca`: the local CA that clients must trust. The takeover's CA is not here: it ends with its server, and
-//! nothing but the bundles of that server's clients ever holds it.
+//! `keyhaven ca`: the local CA that clients must trust. It does not show the takeover's CA, which exists for one start and
+//! only in the bundles of that server's clients.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::Failure;
 use super::target::Target;
 use crate::app::CaCertificate;
 
-/// The mode of an exported certificate: it is no secret.
+/// The mode of an exported certificate, which is public.
 const READABLE: u32 = 0o644;
 
 /// Show the local CA, export it, or say how to trust it.
@@ -96,7 +96,7 @@ fn encode(ca: &CaCertificate, format: Format, password_file: Option<&Path>) -> R
     }
 }
 
-/// A password is never a flag: flags are in the list of processes.
+/// Reads the password from a file or the environment. A flag would show it in the process list.
 fn password(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
     let Some(file) = file else {
         return Ok(std::env::var("KEYHAVEN_STORE_PASSWORD").ok().filter(|text| !text.is_empty()).map(Zeroizing::new));
@@ -111,7 +111,7 @@ fn password(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
 }
 
 fn print(bytes: &[u8]) {
-    // Nobody may be reading.
+    // A closed stdout is no failure.
     let _ = std::io::stdout().write_all(bytes);
 }
 

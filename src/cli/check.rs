@@ -1,4 +1,4 @@
-//! `keyhaven check`: whether the data in a directory is whole.
+//! `keyhaven check`: integrity check of a data directory.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         let key = server_args::seal_key()?;
-        // redb panics on some damaged pages. The report names them, so the panic's own message is left out.
+        // redb panics on some damaged pages. The report names them, so the panic's message is suppressed.
         std::panic::set_hook(Box::new(|_| ()));
         let report = app::check(&self.dir, key).map_err(Failure::failed);
         drop(std::panic::take_hook());
@@ -57,7 +57,7 @@ impl Check {
     }
 }
 
-/// The report for programs.
+/// The report as JSON.
 fn to_json(report: &CheckReport) -> serde_json::Value {
     let findings = report.findings.iter();
     let findings: Vec<_> = findings

@@ -1,4 +1,4 @@
-//! What sub-commands ask a running server with: one request to its admin API.
+//! Client of a running server's admin API, for the sub-commands.
 
 use std::io::Write;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::{Failure, server_args};
 use crate::app::{AdminKey, Variables};
 use crate::directory::CredentialKind;
 
-/// How long a connection may take; the work itself may take longer.
+/// The time limit of a connection; the request itself has none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which running server is meant, and how answers are printed.
@@ -33,14 +33,14 @@ pub(super) struct AdminClient {
     pub(super) json: bool,
 }
 
-/// Where the admin API is, and its key.
+/// The address and key of an admin API.
 struct Endpoint {
     address: String,
     key: Zeroizing<String>,
 }
 
 impl AdminClient {
-    /// Asks the server that `target` means.
+    /// A client of the server `target`.
     pub(super) const fn new(target: Target) -> Self {
         Self { target, json: false }
     }
@@ -54,7 +54,7 @@ impl AdminClient {
         }
     }
 
-    /// The name of the identity with this client id.
+    /// The name of the identity with the client id.
     pub(super) async fn identity_with(&self, client_id: &str) -> Result<String, Failure> {
         let found = self.identities().await?.into_iter().find(|(_, known)| known == client_id);
         found
@@ -62,7 +62,7 @@ impl AdminClient {
             .ok_or_else(|| Failure::usage("no identity is the default one: give --identity NAME"))
     }
 
-    /// What a program has in its environment to sign in as the identity called `name` with a credential of this kind.
+    /// The environment of a program that signs in as the identity `name` with a credential of this kind.
     pub(super) async fn credential(&self, name: &str, kind: CredentialKind) -> Result<Variables, Failure> {
         self.client_id(name).await?;
         let path = format!("/admin/identities/{}/credential", path_segment(name));
@@ -70,7 +70,7 @@ impl AdminClient {
         serde_json::from_value(answer["variables"].take()).map_err(Failure::failed)
     }
 
-    /// The names and client ids of the identities.
+    /// The name and client id of every identity.
     async fn identities(&self) -> Result<Vec<(String, String)>, Failure> {
         let answer = self.json_request(Method::GET, "/admin/identities", None).await?;
         let text = |identity: &Value, member: &str| identity[member].as_str().unwrap_or_default().to_owned();
@@ -78,7 +78,7 @@ impl AdminClient {
         Ok(all.map(|identity| (text(identity, "name"), text(identity, "clientId"))).collect())
     }
 
-    /// The answer's bytes; an error that the server tells is a failure of the command.
+    /// Sends a request and returns the response body; an error status becomes the command's failure.
     pub(super) async fn request(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
         let endpoint = self.endpoint()?;
         let unreachable = |error: &dyn std::fmt::Display| {
@@ -95,7 +95,7 @@ impl AdminClient {
         if status.is_success() { Ok(bytes) } else { Err(refusal(status, &bytes)) }
     }
 
-    /// The answer as JSON; null when it has no body.
+    /// Sends a request and returns the response as JSON; null when the body is empty.
     pub(super) async fn json_request(
         &self,
         method: Method,
@@ -110,16 +110,16 @@ impl AdminClient {
         serde_json::from_slice(&bytes).map_err(|error| Failure::failed(format!("an answer that is no JSON: {error}")))
     }
 
-    /// Prints `answer` as JSON, or the line that says it to a person.
+    /// Prints `answer` as JSON with `--json`, else `line`.
     pub(super) fn print(&self, answer: &Value, line: &str) {
         let text = if self.json { format!("{answer:#}") } else { line.to_owned() };
         if !text.is_empty() {
-            // Nobody may be reading; what was asked for is done all the same.
+            // A closed stdout is no failure: the request has succeeded.
             let _ = writeln!(std::io::stdout(), "{text}");
         }
     }
 
-    /// In a command that `run` started the environment says where; else the ready file does, else the defaults hold.
+    /// Finds the admin API: from the variables that `run` sets, else the ready file, else the default address and data directory.
     fn endpoint(&self) -> Result<Endpoint, Failure> {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         if !self.target.is_named()
@@ -145,13 +145,13 @@ fn no_identity(name: &str, all: &[(String, String)]) -> Failure {
     Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", ")))
 }
 
-/// A name as one segment of a path.
+/// Percent-encodes a name as one segment of a path.
 pub(super) fn path_segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Sends `request` to a plain listener at `address` (`HOST:PORT`) under the name that each of them has; answers the status
-/// and the body.
+/// Sends `request` to the plain-HTTP listener at `address` (`HOST:PORT`), with a `Host` that every listener accepts; returns
+/// status and body.
 pub(super) async fn send(
     address: &str,
     mut request: Request<Full<Bytes>>,
@@ -164,7 +164,7 @@ pub(super) async fn send(
     Ok((answer.status(), answer.into_body().collect().await?.to_bytes()))
 }
 
-/// The admin key in the default data directory.
+/// Reads the admin key of the default data directory.
 fn kept_admin_key() -> Result<Zeroizing<String>, Failure> {
     let key = AdminKey::read(&server_args::data_dir(None)?);
     let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
@@ -172,7 +172,7 @@ fn kept_admin_key() -> Result<Zeroizing<String>, Failure> {
     key.map(|key| Zeroizing::new(key.text().to_owned())).map_err(absent)
 }
 
-/// What the server says is wrong.
+/// The failure for an error response.
 fn refusal(status: StatusCode, bytes: &[u8]) -> Failure {
     if status == StatusCode::UNAUTHORIZED {
         return Failure::failed(

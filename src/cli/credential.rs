@@ -1,4 +1,4 @@
-//! Which credential programs find in their environment.
+//! The `--credential` option: the credential that programs find in their environment.
 
 use clap::ValueEnum;
 
@@ -18,7 +18,7 @@ pub(super) enum Credential {
 }
 
 impl Credential {
-    /// The kind of credential that takes the place of the managed identity's variables, if one does.
+    /// The kind of credential that replaces the managed identity's variables; none for the managed identity itself.
     pub(super) const fn kind(self) -> Option<CredentialKind> {
         match self {
             Self::ManagedIdentity => None,

@@ -1,4 +1,4 @@
-//! `keyhaven drill`: rehearsals of key handling, against a server of their own or any vault.
+//! `keyhaven drill`: rehearsals of key handling, against a private server or any vault.
 
 use std::io::{Stdout, Write};
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::{Failure, environment};
 use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};
 
-/// The exit status of a command that an interruption ended, in the shell's convention.
+/// The exit status of an interrupted command, by the shell's convention.
 const INTERRUPTED: u8 = 130;
 
 /// Rehearse key handling, step by step: done, expected, seen, time, verdict.
@@ -31,7 +31,7 @@ const INTERRUPTED: u8 = 130;
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct DrillCommand {
-    /// DrillChoice drill
+    /// Which drill
     #[arg(value_name = "DRILL", default_value = "all", hide_default_value = true)]
     drill: DrillChoice,
 
@@ -135,7 +135,7 @@ impl DrillCommand {
         Ok(report)
     }
 
-    /// A report that could not be written whole is a failure: whoever keeps it would take it for a success.
+    /// Prints the report. An incomplete one is a failure: its reader would take it for a success.
     fn end(&self, text: &mut Text<Stdout>, report: &Report) -> Result<(), Failure> {
         let mut stdout = std::io::stdout();
         let mut whole = |text: String| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -147,7 +147,7 @@ impl DrillCommand {
         written.map_err(|error| Failure::failed(format!("the report could not be written: {error}")))
     }
 
-    /// Where to drill, and what a command finds there.
+    /// The environment to drill in, and the variables for `--exec`.
     fn ground(&self, program: &Path) -> Result<(Ground, Variables), Failure> {
         let Some(vault) = &self.vault else {
             let server = OwnServer::start(program).map_err(Failure::failed)?;
@@ -167,7 +167,7 @@ impl DrillCommand {
         Ok((Ground::at(aim).map_err(Failure::failed)?, variables))
     }
 
-    /// The environment says it, else the ready file of that server does, else the data directory.
+    /// The admin key: from the environment, else that server's ready file, else the data directory.
     fn admin_key(&self, url: &str, ready: Option<&ReadyFile>) -> Result<Zeroizing<String>, Failure> {
         if let Some(key) = std::env::var("KEYHAVEN_ADMIN_KEY").ok().filter(|key| !key.is_empty()) {
             return Ok(Zeroizing::new(key));
@@ -182,7 +182,7 @@ impl DrillCommand {
             .map_err(|error| Failure::usage(format!("no key for --admin ({error}); {hint}")))
     }
 
-    /// The CA of the server on this machine, if one is found: a vault elsewhere needs none.
+    /// The CA of the server on this machine, if one is found. A vault elsewhere needs none.
     fn ca_certificates(&self) -> Vec<String> {
         let found = self.target.ca(None).ok().and_then(|path| std::fs::read_to_string(path).ok());
         found.into_iter().collect()
@@ -202,14 +202,14 @@ impl DrillChoice {
     }
 }
 
-/// What `keyhaven env` prints for the server of this ready file.
+/// The variables that `keyhaven env` prints for the server of this ready file.
 fn variables(ready: &ReadyFile, file: &Path) -> Variables {
     let mut set = environment::for_shell(&ready.env, &environment::current()).set;
     set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
     set
 }
 
-/// Whether the server of a ready file has the vault at `url`: by one of its URLs, or by its port.
+/// Whether the vault at `url` is one of this server's: by its URL or its port.
 fn has_vault(ready: &ReadyFile, url: &str) -> bool {
     let url = url.trim_end_matches('/');
     let port = ready.listen.rsplit(':').next().unwrap_or_default();

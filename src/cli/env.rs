@@ -1,4 +1,4 @@
-//! `keyhaven env`: the variables of a running server, for a shell, a file or a program.
+//! `keyhaven env`: prints the environment variables of a running server for a shell, a file or a program.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -90,7 +90,7 @@ impl Format {
     }
 }
 
-/// Readers put variables into values in double quotes, and take those in single quotes as they are.
+/// Quotes a value for .env files: readers expand variables in double quotes, and nothing in single quotes.
 fn dotenv(value: &str) -> String {
     match value.contains(['$', '`']) && !value.contains(['\'', '\\']) {
         true => format!("'{value}'"),
@@ -109,7 +109,7 @@ fn escaped(value: &str, special: &[char]) -> String {
     })
 }
 
-/// PowerShell takes the typographic quotes for the plain one.
+/// Doubles single quotes for PowerShell, which treats typographic ones alike.
 fn doubled(value: &str) -> String {
     value.chars().fold(String::new(), |mut text, c| {
         text.push(c);

@@ -13,7 +13,7 @@ use super::address::IDENTITY_PORT;
 use super::target::Target;
 use super::{Failure, client};
 
-/// How long the server may take to answer.
+/// The time limit of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Exit 0 when a running server answers, 1 when not.
@@ -45,7 +45,7 @@ impl Health {
     }
 }
 
-/// Why the server only reads, if that is so.
+/// Why the server is read-only, if it is.
 fn degraded(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     body["degraded"].as_str().map(str::to_owned)

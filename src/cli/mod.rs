@@ -1,4 +1,4 @@
-//! The command line: one file for each sub-command. Nothing here exits; `main` does.
+//! The command line: one file for each sub-command. Nothing here exits the process; `main` does.
 
 mod address;
 mod ca;
@@ -40,7 +40,7 @@ pub struct Cli {
     command: Command,
 }
 
-// No doc comments: each would take the place of the long description that the command itself has.
+// No doc comments: each would replace the long description of its command.
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(about = "Start a server and keep it running until it is told to stop")]
@@ -69,7 +69,7 @@ enum Command {
     Snapshot(snapshot::Snapshot),
 }
 
-/// Why a command ended badly: the line for stderr, and the exit status.
+/// A failed command: the line for stderr and the exit status.
 #[derive(Debug)]
 pub struct Failure {
     status: u8,
@@ -77,34 +77,34 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Something did not work (exit status 1).
+    /// A failure at run time (exit status 1).
     fn failed(message: impl std::fmt::Display) -> Self {
         Self { status: 1, message: message.to_string() }
     }
 
-    /// The command line or the configuration is wrong (exit status 2).
+    /// An invalid command line or configuration (exit status 2).
     fn usage(message: impl std::fmt::Display) -> Self {
         Self { status: 2, message: message.to_string() }
     }
 
-    /// Tells the failure on stderr in one line.
+    /// Prints the failure to stderr in one line; returns the exit status.
     pub fn report(&self) -> ExitCode {
         eprintln!("keyhaven: {}", self.message.replace('\n', " "));
         ExitCode::from(self.status)
     }
 }
 
-/// Threads of the runtime: half the cores. Private-key work has threads of its own, and with fewer workers fewer are
-/// woken for each request (measured on 2 cores: an unwrap costs 15 us besides the cryptography, with two 35).
+/// Worker threads of the runtime: half the cores. Private-key work has threads of its own, and fewer workers mean fewer
+/// wake-ups for each request (on 2 cores, an unwrap costs 15 us besides the cryptography with one worker, 35 us with two).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 impl Cli {
-    /// Does what the command line asks.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What went wrong, for [`Failure::report`].
+    /// The failure, for [`Failure::report`].
     pub fn execute(self) -> Result<ExitCode, Failure> {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(workers()).enable_all().build().map_err(Failure::failed)?;

@@ -1,5 +1,5 @@
-//! The ready file of a server on this machine: written when it is ready, read by the commands that talk to it, removed when
-//! it stops.
+//! The ready file on disk: `serve` and `run` write it when the server is ready and remove it when it stops; other commands
+//! read it to find the server.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -10,13 +10,13 @@ use rustix::process::{Pid, test_kill_process};
 use super::Failure;
 use crate::app::ReadyFile;
 
-/// How long a server that is there may take to be connected to.
+/// The time limit of a connection to a server that may have died.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The ready file that every server with a data directory keeps there while it runs.
+/// The name of the ready file in a data directory.
 pub(super) const READY_FILE: &str = "ready.json";
 
-/// Writes a ready file, or says which could not be written. That of another server which runs is left alone: a variable
-/// that is still set would take it away from everybody who looks for that server.
+/// Writes the ready file. Refuses to overwrite that of another running server: a leftover KEYHAVEN_READY_FILE would hide that
+/// server from its users.
 pub(super) fn write(ready: &ReadyFile, path: &Path) -> Result<(), Failure> {
     if let Some(other) = other_live_server(path, ready) {
         let why = "it is the ready file of a server that runs";
@@ -24,7 +24,7 @@ pub(super) fn write(ready: &ReadyFile, path: &Path) -> Result<(), Failure> {
         return Err(Failure::failed(format!("{}: {why} (process {}); {hint}", path.display(), other.pid)));
     }
     match ready.write(path) {
-        // The server serves what it has all the same; its first lines say where.
+        // The server still serves reads; its summary on stdout names the addresses.
         Err(error) if crate::files::is_full(&error) => {
             let file = path.display();
             tracing::warn!(%file, "the disk is full: the ready file is not written, and commands do not find this server by it");
@@ -40,25 +40,25 @@ pub(super) fn belongs_to_other_server(path: &Path, ready: &ReadyFile) -> bool {
 }
 
 fn other_live_server(path: &Path, ready: &ReadyFile) -> Option<ReadyFile> {
-    // Who answers at an address that is ours is no other.
+    // Whatever answers at this server's own address is this server.
     read(path).filter(|other| other.pid != ready.pid && other.identity != ready.identity && is_live(other))
 }
 
-/// Removes the ready file that this process has written.
+/// Removes the ready file if this process wrote it.
 pub(super) fn remove(path: &Path) {
     if read(path).is_some_and(|ready| ready.pid == std::process::id()) {
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// What a ready file says, if it is one. Something else than a file might never be read to its end.
+/// Reads a ready file; none if it is not one. A pipe or device is not read: that could block for ever.
 fn read(path: &Path) -> Option<ReadyFile> {
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-/// Whether the server that a ready file tells of is there: a process of its number is, and somebody answers at its
-/// address. One that was killed leaves its file behind, and its number may be another's.
+/// Whether the server of a ready file runs: its process exists and its address accepts connections. A killed server leaves
+/// its file behind, and its process id can be reused.
 pub(super) fn is_live(ready: &ReadyFile) -> bool {
     let process = i32::try_from(ready.pid).ok().and_then(Pid::from_raw);
     let address = ready.identity.parse::<SocketAddr>().ok();

@@ -1,4 +1,4 @@
-//! `keyhaven reset`: a running server begins again from its configuration.
+//! `keyhaven reset`: resets a running server to its configuration.
 
 use std::process::ExitCode;
 

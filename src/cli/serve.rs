@@ -1,4 +1,4 @@
-//! `keyhaven serve`.
+//! `keyhaven serve`: a server that runs until it is stopped.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -45,16 +45,16 @@ impl Serve {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Writes the ready files and tells a person.
+    /// Writes the ready files and prints the summary.
     fn announce(&self, running: &Running) -> Result<Vec<PathBuf>, Failure> {
         let kept = self.server.data().map(|data| data.join(READY_FILE));
-        // The one that somebody waits for comes last: by then the other is there too.
+        // The user's own file comes last: a program that waits for it then finds both.
         let files: Vec<_> = kept.into_iter().chain(self.server.ready_file.clone()).collect();
         for file in &files {
             ready_file::write(&running.ready, file)?;
         }
         let mut stdout = std::io::stdout().lock();
-        // Nobody may be reading; the server is up all the same.
+        // A closed stdout is no failure: the server is up.
         let _ = stdout.write_all(running.ready.summary().as_bytes()).and_then(|()| stdout.flush());
         Ok(files)
     }

@@ -1,4 +1,4 @@
-//! The options that `serve` and `run` share, and what they become.
+//! The options that `serve` and `run` share, and their conversion to `app::Options`.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -118,22 +118,22 @@ enum LogFormat {
     Json,
 }
 
-/// What a sub-command uses when nothing is said.
+/// A sub-command's defaults.
 pub(super) struct ServerDefaults {
-    /// Whether nothing is kept.
+    /// Whether data is kept in memory only.
     pub(super) ephemeral: bool,
-    /// Where to listen.
+    /// The listeners' addresses.
     pub(super) listen: Listen,
-    /// Whether vaults are made when they are asked for.
+    /// Whether unknown vaults are created on demand.
     pub(super) create_vaults: bool,
-    /// What to log.
+    /// The log level.
     pub(super) log_level: &'static str,
-    /// The tenant of the environment, for a server that is there for one command.
+    /// The tenant of the environment, for a server that runs for one command.
     pub(super) tenant: Option<Uuid>,
 }
 
 impl ServerArgs {
-    /// The options to start with.
+    /// Converts the arguments to the options of a start.
     pub(super) fn options(&self, defaults: &ServerDefaults) -> Result<Options, Failure> {
         let admin_key = admin_key()?;
         let listen = self.listen_addresses(defaults.listen)?;
@@ -160,7 +160,7 @@ impl ServerArgs {
         })
     }
 
-    /// Sets up the log on stderr.
+    /// Installs the log on stderr.
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
         let filter = parse_log_filter(level).map(cap_http_client).ok_or_else(|| {
@@ -176,7 +176,7 @@ impl ServerArgs {
         tracing_subscriber::registry().with(filter).with(log).try_init().map_err(Failure::failed)
     }
 
-    /// The directory that a server of these options keeps its data in, when it does.
+    /// The data directory, unless data is kept in memory only.
     pub(super) fn data(&self) -> Option<PathBuf> {
         if self.ephemeral { None } else { data_dir(self.data.as_deref()).ok() }
     }
@@ -215,7 +215,7 @@ impl ServerArgs {
         })
     }
 
-    /// The configuration's tenant wins; one that was asked for must not differ from it, the environment's may.
+    /// Reads the configuration. Its tenant wins: `--tenant` must be the same, the environment's may differ.
     fn configuration(&self, from_environment: Option<Uuid>) -> Result<Config, Failure> {
         let wanted = self.tenant.or(from_environment);
         let Some(path) = &self.config else { return Ok(wanted.map_or_else(Config::default, Config::of_tenant)) };
@@ -237,7 +237,7 @@ impl ServerArgs {
     }
 }
 
-/// The data directory: the one named, else `$XDG_DATA_HOME/keyhaven`, else `~/.local/share/keyhaven`.
+/// The data directory: `named`, else `$XDG_DATA_HOME/keyhaven`, else `~/.local/share/keyhaven`.
 pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(named) = named {
         return Ok(named.to_owned());
@@ -248,37 +248,37 @@ pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
     base.map(|base| base.join("keyhaven")).ok_or_else(none)
 }
 
-/// A tenant's id.
+/// Parses a tenant's id.
 fn parse_tenant(text: &str) -> Result<Uuid, String> {
     Uuid::parse_str(text).map_err(|_| "not a GUID; the tenant answers to every domain name anyway".to_owned())
 }
 
-/// A secret that the environment names.
+/// Reads a secret from a variable; an empty one counts as unset.
 fn secret_from_env(name: &str) -> Option<Zeroizing<String>> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
 }
 
-/// The key of the admin API, when the environment has one.
+/// Reads the admin key from the environment.
 fn admin_key() -> Result<Option<AdminKey>, Failure> {
     let parsed = secret_from_env("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
     parsed.map_err(|why| Failure::usage(format!("KEYHAVEN_ADMIN_KEY cannot be used: {why}")))
 }
 
-/// The key that the store's data key is wrapped with, when the environment has one.
+/// Reads the key that wraps the store's data key from the environment.
 pub(super) fn seal_key() -> Result<Option<MasterKey>, Failure> {
     let Ok(text) = std::env::var("KEYHAVEN_SEAL_KEY").map(Zeroizing::new) else { return Ok(None) };
     let wrong = "KEYHAVEN_SEAL_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     MasterKey::parse(text.trim()).map(Some).map_err(|_| Failure::usage(wrong))
 }
 
-/// What backups and snapshots are sealed under, when the environment has it.
+/// Reads the key that backups and snapshots are sealed under from the environment.
 fn backup_key() -> Result<Option<BackupKey>, Failure> {
     let Ok(text) = std::env::var("KEYHAVEN_BACKUP_KEY").map(Zeroizing::new) else { return Ok(None) };
     let wrong = "KEYHAVEN_BACKUP_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     parse_key(&text).map(|bytes| Some(BackupKey::from_bytes(bytes))).map_err(|_| Failure::usage(wrong))
 }
 
-/// `real`, `virtual` or `virtual=RFC3339`.
+/// Parses `real`, `virtual` or `virtual=RFC3339`.
 fn parse_clock(text: &str) -> Result<ClockChoice, String> {
     let start = match text.split_once('=') {
         None if text == "real" => return Ok(ClockChoice::Real),
@@ -289,7 +289,7 @@ fn parse_clock(text: &str) -> Result<ClockChoice, String> {
     Ok(ClockChoice::Virtual { start, frozen: None })
 }
 
-/// What is logged without what the HTTP client traces: whole URLs, of which webhooks' hold codes.
+/// Caps the HTTP client's log at debug: at trace it logs URLs, and those of webhooks can hold access codes.
 fn cap_http_client(filter: Targets) -> Targets {
     let is_clients = |target: &str| target.starts_with("ureq");
     let named = filter.iter().filter(|(target, level)| is_clients(target) && *level > LevelFilter::DEBUG);
@@ -298,7 +298,8 @@ fn cap_http_client(filter: Targets) -> Targets {
     filter.with_targets(capped)
 }
 
-/// What is logged: a level, and levels for parts. A word that is no level would be taken for the name of a part.
+/// Parses a log filter: a level, and levels of targets. Each entry must end in a level: `Targets` would take any other word
+/// for a target's name.
 fn parse_log_filter(text: &str) -> Option<Targets> {
     let is_level =
         |part: &str| part.rsplit('=').next().is_some_and(|level| level.trim().parse::<LevelFilter>().is_ok());

@@ -1,10 +1,10 @@
-//! The signals that end a command. A hang-up ends it like the others, unless it was started with hang-ups ignored (`nohup`).
+//! The signals that stop a command. SIGHUP is one of them, unless the command was started with it ignored (`nohup`).
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 
-/// The signals that stop a server: SIGTERM, SIGINT, and SIGHUP when its terminal goes away.
+/// The signals that stop a server: SIGTERM, SIGINT and SIGHUP.
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -12,7 +12,7 @@ pub(super) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Listens from now on; a signal that comes before [`StopSignals::received`] is asked for is not lost.
+    /// Starts to listen. A signal that arrives before [`StopSignals::received`] is called is not lost.
     pub(super) fn listen() -> Result<Self, Failure> {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(Failure::failed)?,
@@ -21,7 +21,7 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the first of them; gives its name.
+    /// Waits for the first signal and returns its name.
     pub(super) async fn received(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -31,12 +31,12 @@ impl StopSignals {
     }
 }
 
-/// SIGHUP. A process that listens to a signal no longer ignores it, and neither do the processes that it starts, so one that
-/// is ignored is left alone.
+/// SIGHUP. Listening to an ignored signal would end that state, for child processes too, so an ignored SIGHUP is not
+/// listened to.
 pub(super) struct HangUp(Option<Signal>);
 
 impl HangUp {
-    /// Listens from now on, unless this process was started with the signal ignored.
+    /// Starts to listen, unless this process was started with the signal ignored.
     pub(super) fn listen() -> Result<Self, Failure> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         if is_ignored(&status) {
@@ -45,7 +45,7 @@ impl HangUp {
         signal(SignalKind::hangup()).map(|signal| Self(Some(signal))).map_err(Failure::failed)
     }
 
-    /// Waits for it; for ever when it is ignored.
+    /// Waits for the signal; for ever when it is ignored.
     pub(super) async fn received(&mut self) {
         match &mut self.0 {
             Some(signal) => {
@@ -56,8 +56,8 @@ impl HangUp {
     }
 }
 
-/// Whether SIGHUP (number 1, so the lowest bit) is ignored, as `status` (proc(5), `/proc/PID/status`) has it. Where there is
-/// no such file, nothing says so.
+/// Whether SIGHUP (number 1, the lowest bit) is ignored according to `/proc/PID/status` (proc(5)). Systems without that file
+/// count as not ignoring it.
 fn is_ignored(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)

@@ -1,4 +1,4 @@
-//! `keyhaven snapshot`: all that a running server stores, as one file.
+//! `keyhaven snapshot`: saves and loads all data of a running server as one file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The options of the takeover, which `serve` and `run` share.
+//! The options of the takeover proxy, which `serve` and `run` share.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ pub(super) struct TakeoverArgs {
 }
 
 impl TakeoverArgs {
-    /// Where the proxy listens, if it is wanted.
+    /// The proxy's address, if it is on.
     pub(super) fn listen(&self, default: Option<SocketAddr>) -> Result<Option<SocketAddr>, Failure> {
         let Some(text) = &self.proxy_listen else { return Ok(default) };
         let wrong = |why: &str| Failure::usage(format!("--proxy-listen {text}: {why}"));
@@ -41,7 +41,7 @@ impl TakeoverArgs {
         }
     }
 
-    /// What a proxy that is there does.
+    /// Converts the arguments to the proxy's options; refuses arguments for a proxy that is off.
     pub(super) fn options(&self, has_proxy: bool) -> Result<Takeover, Failure> {
         if !has_proxy {
             return self.flag_without_proxy().map_or(Ok(Takeover::default()), |flag| {

@@ -1,4 +1,4 @@
-//! Which running server a command talks to: the options that name it, and where its ready file, data and CA are.
+//! Options that select a running server, and the paths of its ready file, data and CA.
 
 use std::path::{Path, PathBuf};
 
@@ -21,35 +21,35 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What the running server told about itself.
+    /// Reads the ready file.
     pub(super) fn ready(&self) -> Result<ReadyFile, Failure> {
         let path = self.path()?;
         let text = std::fs::read_to_string(&path).map_err(|error| no_server(&path, &error))?;
         serde_json::from_str(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
     }
 
-    /// Whether the command line or the environment names it.
+    /// Whether the command line or the environment selects a server.
     pub(super) fn is_named(&self) -> bool {
         self.ready_file.is_some() || self.data.is_some()
     }
 
-    /// Whether a ready file was named or is there.
+    /// Whether a server was selected, or the default ready file exists.
     pub(super) fn is_found(&self) -> bool {
         self.is_named() || self.has_ready_file()
     }
 
-    /// Whether a ready file is there, or one was named itself.
+    /// Whether a ready file was named, or exists in the data directory.
     pub(super) fn has_ready_file(&self) -> bool {
         self.ready_file.is_some() || self.path().is_ok_and(|path| path.exists())
     }
 
-    /// Where its data lies.
+    /// The data directory.
     pub(super) fn data(&self) -> Result<PathBuf, Failure> {
         server_args::data_dir(self.data.as_deref())
     }
 
-    /// The certificate of its CA: a directory that was named says where, else the running server, else the environment and
-    /// the data directory.
+    /// The path of the CA's certificate: in `certs`, else as the running server says, else in KEYHAVEN_CERTS or the data
+    /// directory.
     pub(super) fn ca(&self, certs: Option<&Path>) -> Result<PathBuf, Failure> {
         let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let dir = match certs {
@@ -63,7 +63,7 @@ impl Target {
         Ok(dir.join("ca.pem"))
     }
 
-    /// The ready file.
+    /// The path of the ready file.
     pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         match &self.ready_file {
             Some(path) => Ok(path.clone()),

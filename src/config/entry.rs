@@ -1,4 +1,4 @@
-//! Single entries of a configuration, as the admin API takes and shows them.
+//! Single configuration entries (a vault, an identity) as the admin API reads and writes them.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -9,11 +9,11 @@ use super::vault::FileVault;
 use crate::directory::{IdentityRecord, Tenant};
 use crate::vault::{InitialVault, Vault, VaultName};
 
-/// The vault called `name` with what is `given` of it: an entry of the file's `vaults`. Of a vault that is there, what
-/// is not given stays.
+/// Parses `given`, an entry of the file's `vaults`, as the vault `name`. Members that are left out keep the value of the
+/// `existing` vault, if there is one.
 ///
 /// # Errors
-/// The first thing that is wrong, with its path.
+/// The first invalid member, with its path.
 pub fn vault(
     name: &VaultName,
     existing: Option<&Vault>,
@@ -37,11 +37,11 @@ pub fn vault(
     entry.initial("", tenant, identities)
 }
 
-/// The vault called `name` that copies `source`, with what is `given` of it; the rest is as in the source, but for its
-/// aliases: a host name leads to one vault.
+/// Parses `given` as the vault `name` that copies `source`. Members that are left out are as in the source, except aliases:
+/// a host name belongs to one vault.
 ///
 /// # Errors
-/// The first thing that is wrong, with its path.
+/// The first invalid member, with its path.
 pub fn copy(
     name: &VaultName,
     source: &Vault,
@@ -54,7 +54,7 @@ pub fn copy(
     vault(name, Some(&template), given, tenant, identities)
 }
 
-/// A vault as an entry of the file's `vaults`, without what it holds.
+/// The vault's settings as an entry of the file's `vaults`, without its keys and secrets.
 pub fn of_vault(vault: &Vault) -> Map<String, Value> {
     let entry = json!({
         "name": vault.name,
@@ -72,10 +72,10 @@ pub fn of_vault(vault: &Vault) -> Map<String, Value> {
     }
 }
 
-/// The identity that `given` describes: an entry of the file's `identities`. `order` is its place among those there are.
+/// Parses `given`, an entry of the file's `identities`. `order` is its position among the existing ones.
 ///
 /// # Errors
-/// The first thing that is wrong, with its path.
+/// The first invalid member, with its path.
 pub fn identity(given: &[u8], tenant: Tenant, order: usize) -> Result<IdentityRecord, ConfigError> {
     let entry: FileIdentity = read(given)?;
     entry.record("", tenant, order, CertificateFiles::Reject)

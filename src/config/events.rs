@@ -1,11 +1,11 @@
-//! Who hears of events, in the configuration file.
+//! Webhooks in the configuration file.
 
 use serde::Deserialize;
 
 use super::file::{ConfigError, invalid};
 use crate::events::{EventType, Schema, Webhook};
 
-/// The most webhooks: each has deliveries under way that occupy threads.
+/// The most webhooks: each one's deliveries occupy threads.
 const MAX_WEBHOOKS: usize = 16;
 
 #[derive(Default, Deserialize)]
@@ -52,7 +52,7 @@ impl FileWebhook {
             EventType::parse(text).ok_or_else(unknown)
         };
         let types = self.types.iter().enumerate().map(kind).collect::<Result<_, _>>()?;
-        // What is wrong is said without the URL: it may hold a code.
+        // The error does not contain the URL: its query can hold an access code.
         Webhook::new(&self.url, schema, types).map_err(|why| invalid(format!("{path}.url"), why))
     }
 }

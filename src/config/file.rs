@@ -1,4 +1,4 @@
-//! The configuration file: JSON whose unknown fields and values are refused with their path.
+//! Parser of the configuration file: JSON; unknown members and invalid values are refused with their path.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::directory::Tenant;
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 
-/// What is wrong with a configuration, and where.
+/// An invalid member of a configuration: its path and the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError {
     path: String,
@@ -24,7 +24,7 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_str() {
-            // What is wrong with the whole has no path.
+            // An error of the whole document has no path.
             "." => f.write_str(&self.why),
             path => write!(f, "{path}: {}", self.why),
         }
@@ -33,20 +33,20 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Something wrong at `path`; the path of an entry that stands alone begins with its member.
+/// An error at `path`. A single entry has an empty path of its own, so its members' paths begin with a dot, which is cut.
 pub(super) fn invalid(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
     ConfigError { path: path.into().trim_start_matches('.').to_owned(), why: why.into() }
 }
 
-/// The configuration in `text`.
+/// Parses a configuration; `default_tenant` applies when it names none.
 pub(super) fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
     read::<File>(text.as_bytes())?.config(tenant)
 }
 
-/// The JSON `text` as a `T`.
+/// Parses the JSON `text` as a `T`.
 ///
 /// # Errors
-/// The first thing that is wrong, with its path and without the value.
+/// The first invalid member, with its path and without its value.
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut reader)
@@ -59,7 +59,7 @@ fn at(path: &str, why: String) -> ConfigError {
     ConfigError { path: path.to_owned(), why }
 }
 
-/// What a parser says is wrong, without the value that it shows: that may be a secret in the wrong form.
+/// Removes the value from a parser's message: it can be a secret of the wrong type.
 fn without_value(why: &str) -> String {
     let shown = why.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
     match shown {
@@ -132,7 +132,7 @@ impl File {
     }
 }
 
-/// Host names in lower case, without port.
+/// Parses host names without port; returns them in lower case.
 pub(super) fn hosts(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
     let host = |text: &String| Authority::parse(text).filter(|host| host.port().is_none() && host.address().is_none());
     let parse = |(index, text)| {
@@ -149,7 +149,7 @@ impl FileLimits {
         let seconds = std::time::Duration::from_secs;
         let body_bytes = self.body_bytes.unwrap_or(known.body_bytes);
         let restore_bytes = self.restore_bytes.unwrap_or(known.restore_bytes);
-        // One body that is allowed must find room.
+        // The largest allowed body must fit.
         let largest = body_bytes.max(restore_bytes);
         let limits = Limits {
             body_bytes,

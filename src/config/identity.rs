@@ -1,4 +1,4 @@
-//! Identities in the configuration file, and in the admin API.
+//! Identities in the configuration file and the admin API.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use super::file::{ConfigError, invalid};
 use super::{derived, derived_client_id};
 use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityRecord, Tenant};
 
-/// The longest name of an identity, in bytes: it stands in paths of the admin API, each byte as three at the most.
+/// The longest name of an identity, in bytes: the admin API's paths contain it percent-encoded, up to three times as long.
 const MAX_NAME_BYTES: usize = 128;
-/// The most groups, certificates and federated issuers, each, of one identity.
+/// The most entries of each list (groups, certificates, federated issuers) of one identity.
 const MAX_ENTRIES: usize = 20;
-/// The mark of a certificate that is given as it is.
+/// The start of an inline certificate; any other value is a file's path.
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
 #[derive(Deserialize)]
@@ -45,16 +45,16 @@ struct FileFederation {
     audience: Option<String>,
 }
 
-/// Where certificates may be: in files too, or only where they are named.
+/// Whether a certificate may be the path of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CertificateFiles {
-    /// A path is read.
+    /// The file is read.
     Allow,
-    /// A path is refused: who asks from elsewhere must not make the server read its files.
+    /// Refused: a client of the admin API must not make the server read its files.
     Reject,
 }
 
-/// The identities of a configuration.
+/// Parses the `identities` of a configuration.
 pub(super) fn identities(given: Vec<FileIdentity>, tenant: Tenant) -> Result<Vec<IdentityRecord>, ConfigError> {
     let mut known: Vec<IdentityRecord> = Vec::new();
     for (order, identity) in given.into_iter().enumerate() {
@@ -130,7 +130,7 @@ impl FileFederation {
     }
 }
 
-/// The certificate (DER in base64) that `text` is as PEM, or that the file of this name holds.
+/// The certificate (DER in base64) from `text`: PEM, or the path of a PEM file.
 fn certificate(text: &str, files: CertificateFiles) -> Result<String, String> {
     let pem = match (text.trim_start().starts_with(PEM), files) {
         (true, _) => text.to_owned(),

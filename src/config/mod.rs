@@ -1,5 +1,5 @@
-//! The configuration: what tenant, identities and vaults there shall be, and within which bounds. Read once, then
-//! never changed.
+//! The configuration: tenant, identities, vaults, webhooks and limits. Parsed once at the start, then immutable. This room
+//! parses and validates; it applies nothing.
 
 pub mod entry;
 mod events;
@@ -19,42 +19,42 @@ use crate::vault::{InitialVault, Sku, VaultName};
 
 pub use file::{ConfigError, read};
 
-/// The tenant when none is configured.
+/// The default tenant.
 const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);
-/// The subscription that derived resource ids name.
+/// The default subscription.
 const SUBSCRIPTION: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000002);
 
-/// What a server is to hold when it starts.
+/// A parsed configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// The tenant.
+    /// The tenant's id.
     pub tenant: Uuid,
-    /// The tenant's one subscription.
+    /// The id of the tenant's one subscription.
     pub subscription: Uuid,
-    /// Further host names (lower case) that mean the default vault.
+    /// Further host names (lower case) of the default vault.
     pub default_hosts: Vec<String>,
     /// The identities, in order.
     pub identities: Vec<IdentityRecord>,
     /// The vaults, in order; the first is the default vault.
     pub vaults: Vec<InitialVault>,
-    /// Where the key lies that backups and snapshots are sealed under.
+    /// The file with the key that backups and snapshots are sealed under.
     pub backup_key_file: Option<PathBuf>,
-    /// Who hears of events.
+    /// The receivers of events.
     pub webhooks: Vec<Webhook>,
-    /// Bounds.
+    /// Limits on requests, connections and memory.
     pub limits: Limits,
 }
 
 impl Default for Config {
-    /// Without a file: one premium vault `local`; the identity `default` with every permission on it; and the
-    /// identity `nobody` with none, so that a program can see itself refused.
+    /// The configuration without a file: one premium vault `local`, the identity `default` with every permission on it, and
+    /// the identity `nobody` with none, for testing refusals.
     fn default() -> Self {
         Self::of_tenant(TENANT)
     }
 }
 
 impl Config {
-    /// The configuration without a file, for this tenant.
+    /// The default configuration, for this tenant.
     pub fn of_tenant(tenant: Uuid) -> Self {
         let identities = default_identities();
         Self {
@@ -69,23 +69,23 @@ impl Config {
         }
     }
 
-    /// The configuration that the JSON `text` describes.
+    /// Parses the JSON `text`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its path.
+    /// The first invalid member, with its path.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         Self::parse_with(text, None)
     }
 
-    /// The configuration that the JSON `text` describes, of the tenant `default_tenant` where it names none itself.
+    /// Parses the JSON `text`; `default_tenant` applies when it names no tenant.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its path.
+    /// The first invalid member, with its path.
     pub fn parse_with(text: &str, default_tenant: Option<Uuid>) -> Result<Self, ConfigError> {
         file::parse(text, default_tenant)
     }
 
-    /// What the tenant is called.
+    /// The ids of tenant and subscription.
     pub const fn tenant_ids(&self) -> Tenant {
         Tenant { id: self.tenant, subscription: self.subscription }
     }
@@ -108,7 +108,7 @@ fn default_identities() -> Vec<IdentityRecord> {
     vec![default, nobody]
 }
 
-/// The vault `local`, where the first of `identities` may do everything.
+/// The vault `local`; the first of `identities` has every permission on it.
 fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
     let everything = |identity: &IdentityRecord| AccessPolicy {
         tenant_id: tenant,
@@ -122,12 +122,12 @@ fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
     }
 }
 
-/// The client id of an identity called `name` for which none was said.
+/// The default client id of an identity called `name`.
 pub fn derived_client_id(tenant: Uuid, name: &str) -> Uuid {
     derived(tenant, "client", name)
 }
 
-/// An id derived from a name: the same in every run.
+/// A stable id, derived from tenant, purpose and name (UUID version 5).
 fn derived(tenant: Uuid, what: &str, name: &str) -> Uuid {
     Uuid::new_v5(&tenant, format!("{what}:{name}").as_bytes())
 }

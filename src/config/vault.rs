@@ -1,4 +1,4 @@
-//! Vaults in the configuration file: their settings, who may do what, and what they hold.
+//! Vaults in the configuration file: settings, access policies, initial keys and secrets.
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ const fn yes() -> bool {
     true
 }
 
-/// The tier that the service's own tools choose when none is named.
+/// The default tier, as in the service's own tools.
 const fn standard() -> Sku {
     Sku::Standard
 }
@@ -139,7 +139,7 @@ impl FileVault {
     }
 }
 
-/// Whole seconds, at most a day: the time that clients are made to wait.
+/// Parses how long a deletion takes: whole seconds, at most a day.
 fn deletion_delay(path: &str, text: Option<&str>) -> Result<u32, ConfigError> {
     let Some(text) = text else { return Ok(0) };
     let seconds = text.parse::<Period>().ok().and_then(|period| period.seconds()).filter(|seconds| *seconds <= 86_400);
@@ -216,7 +216,7 @@ impl FileSecret {
     }
 }
 
-/// Host names that mean something already would never lead to the vault.
+/// Parses aliases. `localhost` and names below it are refused: the server uses them itself.
 fn aliases(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
     let aliases = hosts(path, given)?;
     match aliases.iter().position(|alias| alias == "localhost" || alias.ends_with(".localhost")) {

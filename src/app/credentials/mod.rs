@@ -1,5 +1,5 @@
-//! Placeholder credentials: what programs sign in with at this server in the place of real ones, and the files that they lie
-//! in. They are good here and worth nothing elsewhere.
+//! Placeholder credentials: secrets, certificates and federated tokens that replace a program's real ones. This server accepts
+//! them; no other service does.
 
 mod on_disk;
 
@@ -16,10 +16,10 @@ use crate::directory::{ClientSecret, CredentialKind, Directory, IdentityRecord, 
 use crate::doors::admin::{self, ControlError};
 use crate::http::BoxFuture;
 
-/// How often the files with federated tokens are looked at: machines sleep, and their timers with them.
+/// The interval between checks of federated tokens. A timer until expiry would be late after the machine slept.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 
-/// The variable that a program reads a credential of this kind from.
+/// The environment variable for a credential of this kind.
 pub const fn variable_of(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::WorkloadIdentity => "AZURE_FEDERATED_TOKEN_FILE",
@@ -28,8 +28,8 @@ pub const fn variable_of(kind: CredentialKind) -> &'static str {
     }
 }
 
-/// The placeholder credentials of one server, each made when it is first asked for. In a data directory they stay good over
-/// restarts. Cheap to clone. A bearer credential: deliberately no `Debug`.
+/// The placeholder credentials of one server, each created at first use. In a data directory they stay valid over restarts.
+/// Cheap to clone. A bearer credential: deliberately no `Debug`.
 #[derive(Clone)]
 pub struct PlaceholderCredentials {
     inner: Arc<Inner>,
@@ -44,7 +44,7 @@ struct Inner {
 }
 
 impl PlaceholderCredentials {
-    /// Those whose files lie in `dir`, which need not exist; the ones that are there go on being good.
+    /// Opens the directory `dir`, which need not exist; accepts the credentials found there.
     pub(super) fn open(
         directory: Directory,
         unknown_identities: UnknownIdentities,
@@ -63,10 +63,10 @@ impl PlaceholderCredentials {
         Ok(Self { inner: Arc::new(Inner { directory, unknown_identities, dir, secret, certificate }) })
     }
 
-    /// A client secret that signs any application in.
+    /// A client secret that is valid for every application.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be written.
     pub async fn secret(&self) -> Result<Zeroizing<String>, StartError> {
         let secret = self.inner.secret.get_or_try_init(|| async {
             let secret = on_disk::new_secret();
@@ -78,10 +78,10 @@ impl PlaceholderCredentials {
         secret.await.cloned()
     }
 
-    /// A file (PEM) with a certificate that signs any application in, and its key.
+    /// A PEM file with a certificate that is valid for every application, and its private key.
     ///
     /// # Errors
-    /// When the key cannot be made, or the file not be written.
+    /// When the key cannot be generated or the file not be written.
     pub async fn certificate(&self) -> Result<PathBuf, StartError> {
         let made = self.inner.certificate.get_or_try_init(|| async {
             let path = on_disk::certificate_path(&self.inner.dir);
@@ -97,10 +97,10 @@ impl PlaceholderCredentials {
         made.await.cloned()
     }
 
-    /// A file with a federated token of `identity`, which is renewed for as long as the server runs.
+    /// A file with a federated token of `identity`, renewed while the server runs.
     ///
     /// # Errors
-    /// When no token can be issued, or the file not be written.
+    /// When no token can be issued or the file not be written.
     pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<PathBuf, StartError> {
         let path = on_disk::token_path(&self.inner.dir, identity.client_id);
         let issued = self.inner.directory.federated_token(identity).await.map_err(failed)?;
@@ -108,10 +108,10 @@ impl PlaceholderCredentials {
         blocking(move || on_disk::write_until_stop(&path, token.as_bytes()).map(|()| path)).await
     }
 
-    /// What a program has in its environment to sign in as `identity` with a credential of this kind.
+    /// The environment of a program that signs in as `identity` with a credential of this kind.
     ///
     /// # Errors
-    /// When the credential cannot be made.
+    /// When the credential cannot be created.
     pub async fn variables(&self, identity: &IdentityRecord, kind: CredentialKind) -> Result<Variables, StartError> {
         let value = match kind {
             CredentialKind::WorkloadIdentity => self.federated_token(identity).await?.display().to_string(),
@@ -125,7 +125,7 @@ impl PlaceholderCredentials {
         ]))
     }
 
-    /// Renews the files with federated tokens in time, for ever.
+    /// Renews the files with federated tokens; never returns.
     pub(super) async fn run_renewal(self) {
         loop {
             if let Err(error) = self.renew().await {
@@ -135,7 +135,7 @@ impl PlaceholderCredentials {
         }
     }
 
-    /// Writes anew what is half over, or is no token of this server (any more): everything can have been replaced.
+    /// Rewrites tokens past half of their life, and those that a reset or snapshot invalidated.
     async fn renew(&self) -> Result<(), StartError> {
         let dir = self.inner.dir.clone();
         let found = blocking(move || Ok(on_disk::read_tokens(&dir))).await?;
@@ -143,7 +143,7 @@ impl PlaceholderCredentials {
             if self.inner.directory.is_fresh_federated_token(&token) {
                 continue;
             }
-            // A file that was left behind makes no identity: the store may have been reset or replaced meanwhile.
+            // An old file must not create an identity: a reset or snapshot may have removed it.
             if let Some(identity) = self.choose(&client_id.to_string(), UnknownIdentities::Reject).await? {
                 self.federated_token(&identity).await?;
             }
@@ -154,7 +154,7 @@ impl PlaceholderCredentials {
     /// The identity of the application `client_id`, made on the spot where unknown ones are.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store cannot be read or written.
     pub async fn identity(&self, client_id: &str) -> Result<Option<Arc<IdentityRecord>>, StartError> {
         self.choose(client_id, self.inner.unknown_identities).await
     }

@@ -1,4 +1,4 @@
-//! The files that placeholder credentials lie in, and what is in them.
+//! The files of placeholder credentials: their paths, content and encoding.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 use crate::app::{StartError, failed, hex, storage};
 use crate::{files, random};
 
-/// What client secrets begin with, so that one that turns up elsewhere is recognised.
+/// The prefix of client secrets; it makes a leaked one recognisable.
 const SECRET_PREFIX: &str = "keyhaven-";
 /// Random bytes of a client secret.
 const SECRET_BYTES: usize = 16;
-/// The most files with federated tokens that are renewed.
+/// The most federated-token files that are renewed.
 const MAX_RENEWED_FILES: usize = 1000;
-/// How the names of files with federated tokens end, after a client id.
+/// The extension of federated-token files; the stem is a client id.
 const TOKEN_EXTENSION: &str = "token";
 
 /// The file with the client secret.
@@ -26,7 +26,7 @@ pub(super) fn secret_path(dir: &Path) -> PathBuf {
     dir.join("client-secret")
 }
 
-/// The file with the certificate and its key.
+/// The PEM file with the certificate and its private key.
 pub(super) fn certificate_path(dir: &Path) -> PathBuf {
     dir.join("client-certificate.pem")
 }
@@ -36,12 +36,12 @@ pub(super) fn token_path(dir: &Path, client_id: Uuid) -> PathBuf {
     dir.join(format!("{client_id}.{TOKEN_EXTENSION}"))
 }
 
-/// A new client secret.
+/// Generates a client secret.
 pub(super) fn new_secret() -> Zeroizing<String> {
     Zeroizing::new(format!("{SECRET_PREFIX}{}", hex(&random::secret::<SECRET_BYTES>())))
 }
 
-/// The secret of an earlier start. A file that holds no whole one counts as missing: an empty secret must never be good.
+/// Reads the secret of an earlier start. A malformed file counts as missing: an empty secret must never be accepted.
 pub(super) fn read_secret(dir: &Path) -> Option<Zeroizing<String>> {
     let text = Zeroizing::new(fs::read_to_string(secret_path(dir)).ok()?);
     let digits = text.strip_prefix(SECRET_PREFIX)?;
@@ -49,7 +49,7 @@ pub(super) fn read_secret(dir: &Path) -> Option<Zeroizing<String>> {
     whole.then(|| text.clone())
 }
 
-/// The file of an earlier start, and its certificate as DER in base64.
+/// The certificate file of an earlier start, and the certificate as DER in base64.
 pub(super) fn read_certificate(dir: &Path) -> Option<(PathBuf, String)> {
     let path = certificate_path(dir);
     let text = Zeroizing::new(fs::read(&path).ok()?);
@@ -59,32 +59,32 @@ pub(super) fn read_certificate(dir: &Path) -> Option<(PathBuf, String)> {
     has_key.then(|| (path, STANDARD.encode(der)))
 }
 
-/// The client ids and contents of the files with federated tokens.
+/// The client id and content of each federated-token file.
 pub(super) fn read_tokens(dir: &Path) -> Vec<(Uuid, Zeroizing<String>)> {
     let Ok(entries) = fs::read_dir(dir) else { return vec![] };
     let read = |path: PathBuf| {
         let is_token = path.extension().is_some_and(|suffix| suffix == TOKEN_EXTENSION);
         let client_id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| Uuid::parse_str(stem).ok());
         let client_id = client_id.filter(|_| is_token)?;
-        // What cannot be read as text is no token.
+        // An unreadable file counts as an invalid token, and is rewritten.
         Some((client_id, Zeroizing::new(fs::read_to_string(&path).unwrap_or_default())))
     };
     entries.flatten().filter_map(|entry| read(entry.path())).take(MAX_RENEWED_FILES).collect()
 }
 
-/// Keeps a credential for this start and the next ones.
+/// Writes a credential that later starts read again; synced.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     make_parent_dir(path)?;
     files::write(path, bytes, files::PRIVATE).map_err(|error| file_error(path, &error))
 }
 
-/// Keeps a credential for this start alone.
+/// Writes a credential that is worthless after this start; not synced.
 pub(super) fn write_until_stop(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
     make_parent_dir(path)?;
     files::write_unsynced(path, bytes).map_err(|error| file_error(path, &error))
 }
 
-/// Makes the directory that `path` lies in (0700).
+/// Creates the parent directory of `path` (0700).
 fn make_parent_dir(path: &Path) -> Result<(), StartError> {
     Ok(storage::make_dir(files::parent_of(path))?)
 }
@@ -93,7 +93,8 @@ fn file_error(path: &Path, error: &std::io::Error) -> StartError {
     failed(format!("{}: {error}", path.display()))
 }
 
-/// A certificate (DER in base64), and it with its key as PEM. The key is RSA: clients of Entra take no other.
+/// Generates a self-signed certificate: as DER in base64, and as PEM with its private key. The key is RSA: Entra's client
+/// libraries accept no other.
 pub(super) fn new_certificate() -> Result<(String, Zeroizing<String>), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_RSA_SHA256)?;
     let mut params = CertificateParams::default();

@@ -1,7 +1,6 @@
-//! `JAVA_TOOL_OPTIONS`: what every Java program of the environment reads besides its own command line.
+//! Merges `JAVA_TOOL_OPTIONS`, the options that every Java program reads besides its command line.
 
-/// The user's own options with `added` behind them, less those that say the same thing: handing the variable over twice
-/// changes nothing.
+/// The user's options, then `added`, which replaces options of the same name. Idempotent.
 pub(super) fn merge_options(own: &str, added: &str) -> String {
     let name = |option: &str| option.split('=').next().unwrap_or_default().to_owned();
     let set: Vec<String> = added.split_whitespace().map(name).collect();
@@ -9,12 +8,12 @@ pub(super) fn merge_options(own: &str, added: &str) -> String {
     kept.chain(added.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
-/// The user's own options less those that say the same thing as `added`: those of a variable that wins over added.
+/// The user's options without those that `added` replaces, for a variable that overrides JAVA_TOOL_OPTIONS.
 pub(super) fn remove_options(own: &str, added: &str) -> String {
     merge_options(own, added).trim_end_matches(added).trim_end().to_owned()
 }
 
-/// The options in `text`, divided at blanks that stand outside quotes, as the JVM divides them.
+/// Splits options at blanks outside quotes, as the JVM does.
 fn options(text: &str) -> Vec<&str> {
     let mut quote = None;
     let outside = text.split(move |c: char| {

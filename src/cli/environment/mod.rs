@@ -1,5 +1,5 @@
-//! What a program's environment becomes: the server's variables, put together with those that are there already. Pure:
-//! every variable is given.
+//! Merges the server's variables into a program's environment, for `run` and `env`. Pure: reads no variable itself, except in
+//! [`current`].
 
 mod java;
 mod no_proxy;
@@ -12,31 +12,31 @@ use zeroize::Zeroizing;
 use crate::app::{Takeover, Variables, variable_of};
 use crate::directory::CredentialKind;
 
-/// What Java reads after `JAVA_TOOL_OPTIONS`: options there win.
+/// Variables that Java reads after `JAVA_TOOL_OPTIONS`, and that override it.
 const OVERRIDING_JAVA_OPTIONS: [&str; 2] = ["JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"];
-/// Both spellings of the proxy's exceptions.
+/// Both spellings of the variable.
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
-/// What no command may see: the keys that open the server's data and backups.
+/// Keys that open the server's data and backups; removed from a command's environment.
 const HIDDEN_KEYS: [&str; 2] = ["KEYHAVEN_SEAL_KEY", "KEYHAVEN_BACKUP_KEY"];
-/// Where these stand, clients in Rust, Go and .NET ignore every proxy.
+/// With these set, clients in Rust, Go and .NET ignore every proxy (they suspect CGI).
 const CGI_MARKERS: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
-/// Endpoints of other identity sources than the ones that are set; and whatever begins with `MSI_`.
+/// Endpoints of other identity sources; also every variable that begins with `MSI_`.
 const OTHER_IDENTITY_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
 
-/// What only a platform with managed identities sets.
+/// The variables of a managed identity.
 const MANAGED_IDENTITY: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
 
-/// Secrets by which programs sign in.
+/// Variables with client secrets.
 pub(super) const SECRETS: [&str; 2] = [variable_of(CredentialKind::ClientSecret), "AZURE_PASSWORD"];
-/// The file with a certificate and its key.
+/// The variable with the path of a client certificate.
 pub(super) const CERTIFICATE: &str = variable_of(CredentialKind::ClientCertificate);
-/// What opens that file; a placeholder needs none.
+/// The password of that file; placeholders have none.
 const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
-/// The file with a federated token.
+/// The variable with the path of a federated token.
 pub(super) const FEDERATED_TOKEN: &str = variable_of(CredentialKind::WorkloadIdentity);
 
-/// What stands in the place of the user's real credentials, so that nothing that escapes the proxy can sign in to the real
-/// Azure. It has no `Debug`.
+/// Placeholders for the user's real credentials, so that a request that bypasses the proxy cannot sign in to the real Azure.
+/// A bearer credential: deliberately no `Debug`.
 #[derive(Default)]
 pub(super) struct Placeholders {
     /// For each of [`SECRETS`].
@@ -47,18 +47,18 @@ pub(super) struct Placeholders {
     pub(super) federated: Option<PathBuf>,
 }
 
-/// What changes in an environment.
+/// Changes to an environment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
-    /// Variables that are set.
+    /// Variables to set.
     pub(super) set: Variables,
-    /// Variables that are taken away.
+    /// Variables to remove.
     pub(super) remove: Vec<String>,
-    /// What the user should know.
+    /// Notes for the user.
     pub(super) notes: Vec<String>,
 }
 
-/// Files and directories that the command of `run` has for itself.
+/// Files and directories private to the command of `run`.
 pub(super) struct CommandFiles<'p> {
     /// The private directory of this start.
     pub(super) dir: &'p Path,
@@ -67,27 +67,27 @@ pub(super) struct CommandFiles<'p> {
 }
 
 impl CommandFiles<'_> {
-    /// Where `az` keeps its sign-in.
+    /// The configuration directory of `az`, with its sign-in.
     pub(super) fn azure(&self) -> PathBuf {
         self.dir.join("azure")
     }
 }
 
-/// This process's environment. A value that is no text is there too, roughly: what must go has to be seen.
+/// This process's environment. Values that are not UTF-8 are converted lossily: their names matter for removal.
 pub(super) fn current() -> Variables {
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
     std::env::vars_os().filter_map(text).collect()
 }
 
-/// What `env` hands to a shell whose variables are `own`, when programs are to find a managed identity.
+/// The changes that `env` prints for a shell with the variables `own`; programs sign in as a managed identity.
 pub(super) fn for_shell(server: &Variables, own: &Variables) -> Changes {
     let mut changes = merge(server, own);
     changes.keep_client_id(own);
     changes
 }
 
-/// What `env` hands to a shell whose variables are `own`, when programs are to find this `credential`, given as variables.
+/// The changes that `env` prints for a shell with the variables `own`; programs sign in with `credential`.
 pub(super) fn for_shell_with(server: &Variables, own: &Variables, credential: Variables) -> Changes {
     let mut changes = merge(server, own);
     changes.set.extend(credential);
@@ -107,7 +107,7 @@ pub(super) fn for_shell_with(server: &Variables, own: &Variables, credential: Va
     changes
 }
 
-/// The server's variables beside those that are there.
+/// Merges the server's variables with the user's own.
 fn merge(server: &Variables, own: &Variables) -> Changes {
     let mut changes = Changes { set: server.clone(), ..Changes::default() };
     changes.merge_no_proxy(own);
@@ -122,15 +122,15 @@ fn merge(server: &Variables, own: &Variables) -> Changes {
             }
         }
     }
-    // `dev` takes managed identities out of the chain of credentials.
+    // `dev` removes managed identities from the credential chain.
     if own.get("AZURE_TOKEN_CREDENTIALS").is_some_and(|value| value.eq_ignore_ascii_case("dev")) {
         changes.set("AZURE_TOKEN_CREDENTIALS", "prod");
     }
     changes
 }
 
-/// What `run` hands to its command, when its own variables are `own`. Without placeholders the user's credentials stay; with a
-/// `chosen` credential there is no other.
+/// The changes to the environment of the command of `run`. Without placeholders the user's credentials stay; a `chosen`
+/// credential is the only one left.
 pub(super) fn for_command(
     server: &Variables,
     own: &Variables,
@@ -140,7 +140,7 @@ pub(super) fn for_command(
 ) -> Changes {
     let mut changes = merge(server, own);
     changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
-    // No `az` call may touch the user's real sign-in.
+    // `az` must not touch the user's real sign-in.
     changes.set("AZURE_CONFIG_DIR", private.azure().display());
     changes.set("AZURE_CORE_COLLECT_TELEMETRY", "no");
     changes.remove(HIDDEN_KEYS.into_iter().chain(CGI_MARKERS));
@@ -161,8 +161,8 @@ pub(super) fn for_command(
     changes
 }
 
-/// What each of the user's real credentials is replaced by; what has no placeholder is taken away. When a credential is `chosen`,
-/// it is set, and the others go.
+/// Replaces each of the user's credentials by its placeholder; removes those without one. When a credential is `chosen`, sets
+/// it and removes the others.
 fn replace_credentials(own: &Variables, placeholders: &Placeholders, chosen: Option<CredentialKind>) -> Changes {
     let secret = placeholders.secret.as_ref().map(|secret| secret.to_string());
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
@@ -180,7 +180,7 @@ fn replace_credentials(own: &Variables, placeholders: &Placeholders, chosen: Opt
     changes
 }
 
-/// Whether an authority's URL leads to what is taken over.
+/// Whether the host of an authority URL is taken over.
 fn is_taken_over(url: &str) -> bool {
     let host = url.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default();
     Takeover::default().domains().contains(&host)
@@ -201,8 +201,8 @@ impl Changes {
         self.notes.extend(other.notes);
     }
 
-    /// Credentials of the user's own stay good only with the application that they are of. Beside a takeover any application
-    /// is; elsewhere the user must know what programs will sign in with.
+    /// The user's own credentials are valid only with their own client id. With a takeover that id exists and is kept; without
+    /// one a note tells the user what programs will sign in with.
     fn keep_client_id(&mut self, own: &Variables) {
         let credentials = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED_TOKEN]);
         let Some(name) = credentials.into_iter().find(|name| own.contains_key(*name)) else { return };
@@ -215,7 +215,7 @@ impl Changes {
         }
     }
 
-    /// The proxy's own exceptions, and those of the user's that name nothing taken over.
+    /// Merges `NO_PROXY`: ours, and the user's entries that match no taken-over host.
     fn merge_no_proxy(&mut self, own: &Variables) {
         let Some(ours) = self.set.get("NO_PROXY") else { return };
         let theirs: Vec<&str> = NO_PROXY.iter().filter_map(|name| own.get(*name)).map(String::as_str).collect();

@@ -1,26 +1,26 @@
-//! `NO_PROXY`: which of the user's own exceptions may stand beside ours. Every client reads the list in a way of its
-//! own, so an entry stays only when no reading of it names anything that is taken over.
+//! Filters the user's `NO_PROXY`. Clients interpret the list differently, so an entry is kept only when no interpretation
+//! matches a taken-over host.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The metadata service's address, which is taken over too.
+/// The address of the metadata service, which is taken over too.
 const METADATA: &str = "169.254.169.254";
 
-/// What becomes of the user's entries.
+/// The user's entries, sorted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SortedEntries {
-    /// Those that may stay.
+    /// Entries that match no taken-over host.
     pub(super) kept: Vec<String>,
-    /// Those that could name something that is taken over.
+    /// Entries that some client could match with a taken-over host.
     pub(super) dropped: Vec<String>,
 }
 
-/// Sorts the entries of `list`; taken over are the hosts that are one of `domains`, or one label below it.
+/// Sorts the entries of `list`. Taken-over hosts are `domains` and names one label below them.
 pub(super) fn sort(list: &str, domains: &[&str]) -> SortedEntries {
     let mut sorted = SortedEntries::default();
     for entry in list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty()) {
         let (to, shown) = match without_brackets(entry) {
-            // Brackets around an address break JavaScript's clients.
+            // JavaScript clients do not understand brackets around an address.
             Some(plain) if plain.parse::<Ipv6Addr>().is_ok() && !could_match(plain, domains) => {
                 (&mut sorted.kept, plain)
             }
@@ -34,12 +34,12 @@ pub(super) fn sort(list: &str, domains: &[&str]) -> SortedEntries {
     sorted
 }
 
-/// What stands between brackets, whatever port follows them.
+/// The text between brackets, whatever port follows.
 fn without_brackets(entry: &str) -> Option<&str> {
     entry.strip_prefix('[')?.split_once(']').map(|(plain, _)| plain)
 }
 
-/// Whether some client could take `entry` for a name that is taken over.
+/// Whether some client could match `entry` with a taken-over host.
 fn could_match(entry: &str, domains: &[&str]) -> bool {
     let entry = entry.to_ascii_lowercase();
     if let Some(holds) = network_contains_metadata(&entry) {
@@ -48,20 +48,20 @@ fn could_match(entry: &str, domains: &[&str]) -> bool {
     if let Ok(address) = entry.parse::<IpAddr>() {
         return address.to_canonical().to_string() == METADATA;
     }
-    // Some take an empty port for a port.
+    // Some clients accept an empty port.
     let is_port = |(_, port): &(&str, &str)| port.is_empty() || port.parse::<u16>().is_ok();
     let name = entry.rsplit_once(':').filter(is_port).map_or(entry.as_str(), |(name, _)| name);
     let name = name.trim_start_matches(['*', '.']).trim_end_matches('.');
-    // What a star in the middle stands for nobody can say for all clients.
+    // Clients disagree about a star in the middle.
     name.is_empty() || name.contains('*') || METADATA.starts_with(name) || ends_alike(name, domains)
 }
 
-/// By the end of the name alone, as the most careless clients compare: `zure.net` names `acme.vault.azure.net`.
+/// Compares name ends without regard to labels, as the least strict clients do: `zure.net` matches `acme.vault.azure.net`.
 fn ends_alike(name: &str, domains: &[&str]) -> bool {
     domains.iter().chain(&[METADATA]).any(|domain| domain.ends_with(name) || name.ends_with(domain))
 }
 
-/// Whether a network in CIDR form holds the metadata address; none when `entry` is no network.
+/// Whether a network in CIDR form contains the metadata address; none when `entry` is not a network.
 fn network_contains_metadata(entry: &str) -> Option<bool> {
     let (address, bits) = entry.split_once('/')?;
     let (address, bits) = (address.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
@@ -72,7 +72,7 @@ fn network_contains_metadata(entry: &str) -> Option<bool> {
     })
 }
 
-/// Whether the first `bits` of two addresses of `width` bits are the same.
+/// Whether two addresses of `width` bits share their first `bits`.
 fn same_start(one: u128, other: u128, width: u32, bits: u32) -> bool {
     let rest = width.saturating_sub(bits);
     one.checked_shr(rest).unwrap_or(0) == other.checked_shr(rest).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! `keyhaven run`: a private server around one command, which finds Azure where it expects it.
+//! `keyhaven run`: starts a private server, runs one command against it as if it were Azure, and stops.
 
 mod placeholders;
 mod summary;
@@ -108,7 +108,7 @@ impl Run {
             None => placeholders::configured_client_id(running, own).await?,
         };
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
-        // The command may bring a secret of its own for the id that it finds in its environment.
+        // Programs take the client id from the environment and the secret from their own configuration.
         if let Some(client_id) = running.ready.env.get("AZURE_CLIENT_ID").and_then(|id| Uuid::parse_str(id).ok()) {
             running.directory().accept_any_credential_of(client_id);
         }
@@ -144,14 +144,14 @@ impl Run {
         command.envs(&changes.set);
         let name = self.command[0].to_string_lossy();
         command.spawn().map_err(|error| Failure {
-            // As shells have it: 127 for a command that is not there, 126 for one that cannot be run.
+            // The shell's convention: 127 for a command that is not found, 126 for one that cannot be executed.
             status: if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 },
             message: format!("{name} cannot be started: {error}"),
         })
     }
 
-    /// Writes the ready file: the one that is named, else one for the command alone. A name that a shell got from another
-    /// server's `env` is that server's.
+    /// Writes the ready file: to the named path, else to one for this command alone. A path that the shell got from another
+    /// server's `env` belongs to that server and is not used.
     fn write_ready_file(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
         let from_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
         let named = self.server.ready_file.clone();
@@ -174,18 +174,18 @@ async fn client_id_of(running: &Running, name: &str) -> Result<String, Failure> 
     Err(Failure::usage(format!("--identity {name}: no identity is called so; there are {}", names.join(", "))))
 }
 
-/// The command's process, while it runs.
+/// The command's process id, while it runs.
 fn pid_of(child: &Child) -> Option<Pid> {
     child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
 }
 
-/// The command's exit status, in the shell's convention when a signal ended it.
+/// The command's exit status; 128 and the signal's number when a signal ended it, as in shells.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// The signals that are passed on to the command.
+/// The signals that are forwarded to the command.
 struct ForwardedSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -206,7 +206,7 @@ impl ForwardedSignals {
 
     async fn forward_until_exit(&mut self, child: &mut Child) -> Result<ExitStatus, Failure> {
         let pid = pid_of(child);
-        // A terminal sends these two to the command itself; twice would be once too often.
+        // A terminal sends these two to the whole process group, the command included.
         let at_terminal = std::io::stdin().is_terminal();
         loop {
             let (signal, sent_already) = tokio::select! {

@@ -1,4 +1,4 @@
-//! What the command of `run` finds in the place of the user's real credentials: good at this server, worth nothing elsewhere.
+//! Placeholder credentials for the command of `run`, in place of the user's real ones.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::cli::Failure;
 use crate::cli::environment::{CERTIFICATE, FEDERATED_TOKEN, Placeholders, SECRETS};
 use crate::directory::{CredentialKind, IdentityRecord};
 
-/// The client id that the command has: the one of the user's own environment. Where it is strict it may be nobody's, and
-/// what signs in as it is refused, as production's would be.
+/// The client id in the user's environment, if there is one. With `--strict` it may be unknown: then sign-in is refused, and
+/// a warning says so.
 pub(super) async fn configured_client_id(running: &Running, own: &Variables) -> Result<Option<String>, Failure> {
     let Some(id) = own.get("AZURE_CLIENT_ID").filter(|id| Uuid::parse_str(id).is_ok()) else { return Ok(None) };
     if running.credentials().identity(id).await.map_err(Failure::failed)?.is_none() {
@@ -19,7 +19,7 @@ pub(super) async fn configured_client_id(running: &Running, own: &Variables) -> 
     Ok(Some(id.clone()))
 }
 
-/// Makes a placeholder for each credential in `own`; when a credential is `chosen`, for that one alone.
+/// Creates a placeholder for each credential in `own`; when one is `chosen`, for that one alone.
 pub(super) async fn create(
     running: &Running,
     own: &Variables,
@@ -36,7 +36,7 @@ pub(super) async fn create(
     if wanted(&[CERTIFICATE]) {
         made.certificate = Some(credentials.certificate().await.map_err(Failure::failed)?);
     }
-    // A federated token says whose it is: there is none for an application that does not exist.
+    // A federated token names its application, which must exist.
     if wanted(&[FEDERATED_TOKEN])
         && let Some(identity) = application(running, chosen).await?
     {
@@ -45,7 +45,7 @@ pub(super) async fn create(
     Ok(made)
 }
 
-/// The application that the command is; it must exist when a credential of it was `chosen`.
+/// The identity that the command runs as; it must exist when a credential was `chosen`.
 async fn application(
     running: &Running,
     chosen: Option<CredentialKind>,

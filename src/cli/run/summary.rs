@@ -1,13 +1,12 @@
-//! What `run` tells when its command has ended: which hosts were answered here, carried on, refused; and a warning
-//! when the command may have passed by.
+//! The summary that `run` prints at the end: which hosts were taken over, tunnelled and refused, and a warning when the
+//! command may have bypassed the server.
 
 use std::io::Write;
 
 use crate::app::Report;
 
-/// The lines, one for each fate that there was. Nothing was seen here when neither a name that is taken over came to
-/// the proxy nor a request straight to the vaults; a token alone proves nothing, because clients ask for it without the
-/// proxy and may then ask a real vault.
+/// The lines of the summary. It warns when neither a taken-over host was asked for through the proxy nor a vault directly.
+/// A token request proves nothing: clients fetch tokens without the proxy, and can then ask a real vault.
 pub(super) fn lines(report: &Report, direct_request_seen: bool) -> String {
     let mut text: String = report.to_string().lines().map(|line| format!("keyhaven: {line}\n")).collect();
     if !report.has_taken_over() && !direct_request_seen {
@@ -19,10 +18,10 @@ pub(super) fn lines(report: &Report, direct_request_seen: bool) -> String {
     text
 }
 
-/// Prints them, unless the log is set to say less than warnings.
+/// Prints the summary, unless warnings are not logged.
 pub(super) fn print(report: &Report, direct_request_seen: bool) {
     if tracing::enabled!(tracing::Level::WARN) {
-        // Nobody may be reading.
+        // A closed stderr is no failure.
         let _ = std::io::stderr().write_all(lines(report, direct_request_seen).as_bytes());
     }
 }
