@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use keyhaven::clock::{Clock, SystemClock};
 use keyhaven::http::ca::Ca;
-use keyhaven::http::tls::{Leaves, config};
+use keyhaven::http::tls::{CertificateResolver, config};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -84,9 +84,9 @@ pub(crate) fn serve(answer: &Path, ca: &Path) -> Outcome<()> {
 
 fn acceptor(file: &Path) -> Outcome<TlsAcceptor> {
     let localhost = ["localhost".to_owned()];
-    let ca = Ca::new("Keyhaven benchmark CA", &localhost, true, SystemClock.now())?;
+    let ca = Ca::ephemeral("Keyhaven benchmark CA", &localhost, true, SystemClock.now())?;
     std::fs::write(file, ca.pem())?;
-    let leaves = Leaves::new(ca, Arc::new(|_| true), localhost.into(), 1, Arc::new(SystemClock))?;
+    let leaves = CertificateResolver::new(ca, Arc::new(|_| true), localhost.into(), 1, Arc::new(SystemClock))?;
     Ok(TlsAcceptor::from(config(Arc::new(leaves))?))
 }
 

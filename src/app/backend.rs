@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::crypto::pool::Pool;
 use crate::directory::{Directory, IdentityRecord};
-use crate::http::budget::Budget;
+use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
 use crate::random::Random;
 use crate::records::Records;
@@ -42,7 +42,7 @@ pub(super) struct Settings {
     pub(super) default_vault: VaultName,
     pub(super) limits: Arc<Limits>,
     /// Memory for request bodies, of all listeners together.
-    pub(super) bodies: Arc<Budget>,
+    pub(super) bodies: Arc<MemoryBudget>,
     /// Where certificates are kept.
     pub(super) certs: Option<PathBuf>,
     /// What snapshots are sealed under.
@@ -64,7 +64,7 @@ impl Settings {
         Ok(Self {
             default_vault: default_vault.name.clone(),
             on_demand: create_vaults.then(|| OnDemand::like(default_vault)),
-            bodies: Arc::new(Budget::new(config.limits.bodies_in_flight_bytes)),
+            bodies: Arc::new(MemoryBudget::new(config.limits.bodies_in_flight_bytes)),
             limits: Arc::new(config.limits),
             certs,
             backup_key,

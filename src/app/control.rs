@@ -9,7 +9,7 @@ use crate::directory::Directory;
 use crate::doors::admin::{ControlError, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
-use crate::http::tls::Leaves;
+use crate::http::tls::CertificateResolver;
 use crate::records::NewGeneration;
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use crate::store::{Batch, StoreError};
@@ -21,7 +21,7 @@ pub(super) struct Control {
     pub(super) backend: Backend,
     pub(super) settings: Arc<Settings>,
     pub(super) aliases: Aliases,
-    pub(super) leaves: Arc<Leaves>,
+    pub(super) leaves: Arc<CertificateResolver>,
     pub(super) events: Arc<Events>,
 }
 
@@ -43,7 +43,7 @@ impl ServerControl for Control {
 
     fn certificate_refusal(&self, alias: &str) -> Option<String> {
         let names = [alias.to_owned()];
-        self.leaves.ca().cover(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
+        self.leaves.ca().check_permits(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
     }
 
     fn vaults_changed(&self) -> BoxFuture<()> {

@@ -7,45 +7,45 @@ use hyper::StatusCode;
 use crate::doors::vault;
 use crate::faults::{Fault, Faults};
 use crate::http::authority::Authority;
-use crate::http::{Arrival, Cut, Request, Response, body};
+use crate::http::{ConnectionInfo, CutConnection, Request, Response, body};
 
 /// Answers a request, unless a rule says that it goes wrong.
 pub(super) async fn answer(
     faults: &Faults,
     door: &Arc<vault::Service>,
     request: Request,
-    arrival: Arrival,
+    connection: ConnectionInfo,
 ) -> Response {
     let about = if faults.any() { door.about(&request).await } else { None };
     let fault = about.and_then(|(vault, operation)| faults.strike(vault.as_str(), operation.name));
     match fault {
-        None => door.answer(request, arrival).await,
-        Some(fault) => wrong(fault, door, request, arrival).await,
+        None => door.answer(request, connection).await,
+        Some(fault) => wrong(fault, door, request, connection).await,
     }
 }
 
-async fn wrong(fault: Fault, door: &Arc<vault::Service>, request: Request, arrival: Arrival) -> Response {
+async fn wrong(fault: Fault, door: &Arc<vault::Service>, request: Request, connection: ConnectionInfo) -> Response {
     match fault {
         Fault::Delay(pause) => {
             tokio::time::sleep(pause).await;
-            door.answer(request, arrival).await
+            door.answer(request, connection).await
         }
         Fault::CutBefore => cut(body::empty(StatusCode::OK)),
-        Fault::CutAfter => cut(door.answer(request, arrival).await),
+        Fault::CutAfter => cut(door.answer(request, connection).await),
         Fault::Status { status, retry_after } => {
-            door.refuse(request, arrival, vault::failure(status, retry_after)).await
+            door.refuse(request, connection, vault::failure(status, retry_after)).await
         }
         Fault::TokenExpired => match Authority::of(&request) {
             Some(authority) => {
-                let error = door.expired(&authority, arrival);
-                door.refuse(request, arrival, error).await
+                let error = door.expired(&authority, connection);
+                door.refuse(request, connection, error).await
             }
-            None => door.answer(request, arrival).await,
+            None => door.answer(request, connection).await,
         },
     }
 }
 
 fn cut(mut answer: Response) -> Response {
-    answer.extensions_mut().insert(Cut);
+    answer.extensions_mut().insert(CutConnection);
     answer
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::config::Config;
 use crate::directory::IsChallengeResource;
 use crate::doors;
+use crate::http::allowed_hosts::AllowedHosts;
 use crate::http::authority::Authority;
-use crate::http::local::LocalNames;
 use crate::http::tls::Ours;
 use crate::vault::{Refusal, Vaults};
 
@@ -71,8 +71,8 @@ impl HostNames {
     }
 
     /// The `Host` values that the plain-HTTP listeners accept.
-    pub(super) fn local_names(&self) -> LocalNames {
-        LocalNames::new(self.certifiable_domains())
+    pub(super) fn local_names(&self) -> AllowedHosts {
+        AllowedHosts::new(self.certifiable_domains())
     }
 
     /// The URL of `path` on the plain-HTTP listener at `address`. An unspecified address becomes the machine's name.

@@ -37,9 +37,9 @@ use crate::crypto::pool::Pool;
 use crate::directory::{Directory, UnknownIdentities};
 use crate::events::{self, Events, Terms};
 use crate::faults::Faults;
-use crate::http::Answer;
+use crate::http::RequestHandler;
 use crate::http::ca::Ca;
-use crate::http::server::{Listener, Stopper, stopping};
+use crate::http::server::{Listener, ShutdownTrigger, shutdown_channel};
 use crate::random::{OsRandom, Random, SeededRandom};
 use crate::records::Records;
 use crate::store::{MasterKey, Store};
@@ -192,7 +192,7 @@ pub struct Running {
     vaults: Vaults,
     directory: Directory,
     credentials: PlaceholderCredentials,
-    stopper: Stopper,
+    stopper: ShutdownTrigger,
     events: Arc<Events>,
     delivering: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
@@ -255,7 +255,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     skip_if_disk_full(&backend.records, events.subscribe().await)?;
     skip_if_disk_full(&backend.records, backend.tasks.catch_up().await)?;
     names.aliases().refresh(&backend.vaults).await.map_err(failed)?;
-    ca.cover(&names.certifiable_domains(), certs.as_deref()).map_err(failed)?;
+    ca.check_permits(&names.certifiable_domains(), certs.as_deref()).map_err(failed)?;
     let (identity_header, ca_pem) =
         (options.identity_header.unwrap_or_else(services::new_identity_header), ca.pem().to_owned());
     let leaves = services::new_leaves(ca, &names, &settings, &backend)?;
@@ -306,7 +306,7 @@ async fn listen(
     let tls = services.tls()?;
 
     let addresses = sockets.addresses()?;
-    let (stopper, stopping) = stopping();
+    let (stopper, stopping) = shutdown_channel();
     let spawn = |socket, tls, answer| {
         let (limits, bodies) = (services.settings.limits.clone(), services.settings.bodies.clone());
         tokio::spawn(Listener { tcp: socket, tls, answer, limits, bodies }.serve(stopping.clone()))
@@ -352,12 +352,12 @@ async fn listen(
 }
 
 /// `answer`, and whether it was ever asked.
-fn flag_requests(answer: Answer) -> (Arc<AtomicBool>, Answer) {
+fn flag_requests(answer: RequestHandler) -> (Arc<AtomicBool>, RequestHandler) {
     let asked = Arc::new(AtomicBool::new(false));
     let notice = asked.clone();
-    let flagged: Answer = Arc::new(move |request, arrival| {
+    let flagged: RequestHandler = Arc::new(move |request, connection| {
         notice.store(true, Ordering::Relaxed);
-        answer(request, arrival)
+        answer(request, connection)
     });
     (asked, flagged)
 }

@@ -17,10 +17,10 @@ use crate::doors::{admin, arm, entra, identity, vault};
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::http::authority::Authority;
-use crate::http::budget::Budget;
+use crate::http::budget::MemoryBudget;
 use crate::http::ca::Ca;
-use crate::http::tls::{self, Leaves};
-use crate::http::{Answer, Arrival, Request, Response};
+use crate::http::tls::{self, CertificateResolver};
+use crate::http::{ConnectionInfo, Request, RequestHandler, Response};
 use crate::issuers::Issuers;
 use crate::random;
 
@@ -31,7 +31,7 @@ pub(super) struct Services {
     pub(super) names: HostNames,
     pub(super) identity_header: Zeroizing<String>,
     pub(super) ca_pem: String,
-    pub(super) leaves: Arc<Leaves>,
+    pub(super) leaves: Arc<CertificateResolver>,
     pub(super) faults: Arc<Faults>,
     pub(super) unknown_identities: UnknownIdentities,
     pub(super) credentials: PlaceholderCredentials,
@@ -40,10 +40,10 @@ pub(super) struct Services {
 }
 
 /// The identity door as the plain listener serves it.
-pub(super) fn identity_answer(door: Arc<identity::Service>) -> Answer {
-    Arc::new(move |request, arrival| {
+pub(super) fn identity_answer(door: Arc<identity::Service>) -> RequestHandler {
+    Arc::new(move |request, connection| {
         let door = door.clone();
-        Box::pin(async move { door.answer(request, arrival).await })
+        Box::pin(async move { door.answer(request, connection).await })
     })
 }
 
@@ -57,20 +57,20 @@ struct Doors {
 }
 
 impl Doors {
-    async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+    async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
         let Some(authority) = Authority::of(&request) else {
-            return faulty::answer(&self.faults, &self.vault, request, arrival).await;
+            return faulty::answer(&self.faults, &self.vault, request, connection).await;
         };
         let host = authority.host();
-        if host == entra::HOST || (arrival.taken_over && entra::named_in_cloud(host)) {
-            return self.entra.answer(request, authority, arrival).await;
+        if host == entra::HOST || (connection.taken_over && entra::named_in_cloud(host)) {
+            return self.entra.answer(request, authority, connection).await;
         }
-        if host == arm::HOST || (arrival.taken_over && arm::named_in_cloud(host)) {
+        if host == arm::HOST || (connection.taken_over && arm::named_in_cloud(host)) {
             return self.arm.answer(request, authority).await;
         }
-        match self.identity.answer_over_tls(&request, arrival).await {
+        match self.identity.answer_over_tls(&request, connection).await {
             Some(answer) => answer,
-            None => faulty::answer(&self.faults, &self.vault, request, arrival).await,
+            None => faulty::answer(&self.faults, &self.vault, request, connection).await,
         }
     }
 }
@@ -80,14 +80,14 @@ pub(super) fn new_identity_header() -> Zeroizing<String> {
     Zeroizing::new(hex(&random::secret::<16>()))
 }
 
-/// Leaves under the local CA, for this server's names.
+/// CertificateResolver under the local CA, for this server's names.
 pub(super) fn new_leaves(
     ca: Ca,
     names: &HostNames,
     settings: &Settings,
     backend: &Backend,
-) -> Result<Arc<Leaves>, StartError> {
-    let leaves = Leaves::new(
+) -> Result<Arc<CertificateResolver>, StartError> {
+    let leaves = CertificateResolver::new(
         ca,
         names.is_served_name(),
         names.default_leaf_names(),
@@ -104,13 +104,13 @@ impl Services {
     }
 
     /// The vaults, Entra and the management plane, each on its host names; and Service Fabric's form of managed identity.
-    pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> Answer {
+    pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> RequestHandler {
         let faults = self.faults.clone();
         let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
         let doors = Arc::new(Doors { vault, entra, arm, identity, faults });
-        Arc::new(move |request, arrival| {
+        Arc::new(move |request, connection| {
             let doors = doors.clone();
-            Box::pin(async move { doors.answer(request, arrival).await })
+            Box::pin(async move { doors.answer(request, connection).await })
         })
     }
 
@@ -161,7 +161,7 @@ impl Services {
     }
 
     /// The admin API of a server that keeps things in `data`.
-    pub(super) fn admin_door(&self, data: &OpenStorage) -> Answer {
+    pub(super) fn admin_door(&self, data: &OpenStorage) -> RequestHandler {
         let control = control::Control {
             backend: self.backend.clone(),
             settings: self.settings.clone(),
@@ -181,14 +181,14 @@ impl Services {
             credentials: Arc::new(self.credentials.clone()),
             control: Arc::new(control),
             limits: self.settings.limits.clone(),
-            snapshots: Arc::new(Budget::new(self.settings.limits.snapshot_bytes)),
+            snapshots: Arc::new(MemoryBudget::new(self.settings.limits.snapshot_bytes)),
             operations: vault::operations().collect(),
             clock: Arc::new(self.backend.clock.clone()),
             started: self.backend.system.now(),
         }));
-        Arc::new(move |request, arrival| {
+        Arc::new(move |request, connection| {
             let door = door.clone();
-            Box::pin(async move { door.answer(request, arrival).await })
+            Box::pin(async move { door.answer(request, connection).await })
         })
     }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::services::Services;
 use super::{StartError, failed, trust};
 use crate::doors::{arm, entra, vault};
-use crate::http::Answer;
+use crate::http::RequestHandler;
 use crate::http::authority::Authority;
 use crate::http::ca::Ca;
-use crate::http::server::{OnMalformed, Stopping};
-use crate::http::tls::Leaves;
+use crate::http::server::{OnMalformed, Shutdown};
+use crate::http::tls::CertificateResolver;
 use crate::proxy::{Former, Meaning, Names, Proxy, Roots, Settings, Streamed, Tally};
 
 /// The cloud's domains: hosts below them that are not emulated are refused unless allowed. The last receives the telemetry
@@ -144,7 +144,7 @@ impl Takeover {
 
 /// The proxy for its listener, and the CA of its leaf certificates.
 pub(super) struct TakeoverProxy {
-    pub(super) answer: Answer<Streamed>,
+    pub(super) answer: RequestHandler<Streamed>,
     pub(super) on_malformed: OnMalformed,
     pub(super) ca_pem: String,
     pub(super) tally: Arc<Tally>,
@@ -156,9 +156,9 @@ impl Services {
     pub(super) fn takeover_proxy(
         &self,
         takeover: Takeover,
-        doors: (Answer, Answer),
+        doors: (RequestHandler, RequestHandler),
         own: Vec<SocketAddr>,
-        stopping: Stopping,
+        stopping: Shutdown,
     ) -> Result<TakeoverProxy, StartError> {
         let (data_plane, metadata) = doors;
         let (tally, leaves) = (Arc::new(Tally::default()), self.takeover_leaves(&takeover)?);
@@ -180,19 +180,19 @@ impl Services {
         let proxy = Arc::new(proxy.map_err(failed)?);
         let counting = proxy.clone();
         let on_malformed: OnMalformed = Arc::new(move |why| counting.count_malformed(why));
-        let answer: Answer<Streamed> =
-            Arc::new(move |request, arrival| Box::pin(proxy.clone().answer(request, arrival)));
+        let answer: RequestHandler<Streamed> =
+            Arc::new(move |request, connection| Box::pin(proxy.clone().answer(request, connection)));
         Ok(TakeoverProxy { answer, on_malformed, ca_pem, tally })
     }
 
     /// Leaf certificates for taken-over hosts, under a CA constrained to them.
-    fn takeover_leaves(&self, takeover: &Takeover) -> Result<Arc<Leaves>, StartError> {
+    fn takeover_leaves(&self, takeover: &Takeover) -> Result<Arc<CertificateResolver>, StartError> {
         let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
         let clock = self.backend.system.clone();
-        let ca = Ca::new("Keyhaven takeover CA for one start", &domains, false, clock.now()).map_err(failed)?;
+        let ca = Ca::ephemeral("Keyhaven takeover CA for one start", &domains, false, clock.now()).map_err(failed)?;
         let names = names(takeover.clone());
         let ours = Arc::new(move |name: &str| names(name) == Meaning::TakenOver);
-        let leaves = Leaves::new(ca, ours, vec![], self.settings.limits.minted_leaves, clock);
+        let leaves = CertificateResolver::new(ca, ours, vec![], self.settings.limits.minted_leaves, clock);
         Ok(Arc::new(leaves.map_err(failed)?))
     }
 }

@@ -100,13 +100,13 @@ pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: T
     match certs {
         Some(dir) => {
             make_dir(dir)?;
-            let ca = Ca::kept(dir, "Keyhaven local CA", domains, now).map_err(failed)?;
-            if let Some(concern) = ca.concern(now) {
+            let ca = Ca::load_or_create(dir, "Keyhaven local CA", domains, now).map_err(failed)?;
+            if let Some(concern) = ca.validity_warning(now) {
                 tracing::warn!(concern, "the local CA needs attention");
             }
             Ok(ca)
         }
-        None => Ca::new("Keyhaven CA for one start", domains, true, now).map_err(failed),
+        None => Ca::ephemeral("Keyhaven CA for one start", domains, true, now).map_err(failed),
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_trust_store_marks_its_certificates_as_trusted() {
         let now = Timestamp::from_unix(1_700_000_000);
-        let ca = Ca::new("A CA", &["a.example".to_owned()], true, now).unwrap();
+        let ca = Ca::ephemeral("A CA", &["a.example".to_owned()], true, now).unwrap();
         let bytes = trust_store(&(ca.pem().to_owned() + "a comment\n"), TRUST_STORE_PASSWORD).unwrap();
         // A strict import skips certificates without Java's attribute.
         let store = KeyStore::from_pkcs12(&bytes, TRUST_STORE_PASSWORD, Pkcs12ImportPolicy::Strict).unwrap();

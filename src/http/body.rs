@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::Incoming;
-use super::budget::{Budget, SMALL};
+use super::budget::{MemoryBudget, SMALL_BODY};
 use super::limits::Limits;
 
 /// Room for the header fields of most answers.
@@ -23,57 +23,57 @@ pub enum BodyError {
     TooSlow,
     /// The connection broke.
     Broken,
-    /// Other bodies have taken all the memory that there is for bodies: the client is to ask again.
+    /// Other bodies hold all the memory for bodies: the client should retry.
     Busy,
 }
 
-/// The whole body. What it takes of the memory for bodies is given back when the request is answered.
+/// Reads the whole body. The memory reserved for it is released when the request is answered.
 ///
 /// # Errors
 /// When it is too large, too slow, or breaks off, or when there is no room for it in time.
 pub async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
-    match body.lent() {
+    match body.drain_handle() {
         None => Ok(Bytes::new()),
-        Some(lent) => {
-            let budget = lent.budget.clone();
+        Some(drain) => {
+            let budget = drain.budget.clone();
             read_within(body, limits, &budget).await
         }
     }
 }
 
-/// The whole body, which takes its memory from `budget`.
+/// Reads the whole body, within the memory of `budget`.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn read_within(mut body: Incoming, limits: &Limits, budget: &Budget) -> Result<Bytes, BodyError> {
-    body.raise_bound(limits.body_bytes);
+pub async fn read_within(mut body: Incoming, limits: &Limits, budget: &MemoryBudget) -> Result<Bytes, BodyError> {
+    body.raise_drain_limit(limits.body_bytes);
     let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.body_bytes) {
         return Err(BodyError::TooLarge);
     }
-    let first = announced.unwrap_or(SMALL);
-    let taken = match budget.try_take(first) {
-        Some(taken) => taken,
-        None => timeout(limits.header_timeout, budget.take(first)).await.ok().flatten().ok_or(BodyError::Busy)?,
+    let first = announced.unwrap_or(SMALL_BODY);
+    let reservation = match budget.try_reserve(first) {
+        Some(reservation) => reservation,
+        None => timeout(limits.header_timeout, budget.reserve(first)).await.ok().flatten().ok_or(BodyError::Busy)?,
     };
-    body.hold(taken);
+    body.hold(reservation);
     let collected = timeout(limits.header_timeout, collect(&mut body, announced, limits.body_bytes, budget)).await;
     collected.unwrap_or_else(|_| {
-        body.give_up();
+        body.abandon();
         Err(BodyError::TooSlow)
     })
 }
 
-/// A body that does not say its length is taken for a small one, and from there on for the largest. Then there is no waiting:
-/// it holds a part already.
+/// A body of unknown length reserves memory for a small one and, when it grows beyond that, for the largest. The second
+/// reservation does not wait, because the body holds memory already.
 async fn collect(
     body: &mut Incoming,
     announced: Option<usize>,
     most: usize,
-    budget: &Budget,
+    budget: &MemoryBudget,
 ) -> Result<Bytes, BodyError> {
     let (mut only, mut whole, mut length) = (Bytes::new(), Vec::new(), 0);
-    let mut counted = announced.unwrap_or(SMALL);
+    let mut counted = announced.unwrap_or(SMALL_BODY);
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         length += piece.len();
@@ -81,7 +81,7 @@ async fn collect(
             return Err(BodyError::TooLarge);
         }
         if length > counted {
-            body.hold(budget.try_take(most).ok_or(BodyError::Busy)?);
+            body.hold(budget.try_reserve(most).ok_or(BodyError::Busy)?);
             counted = most;
         }
         if length == piece.len() {

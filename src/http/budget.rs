@@ -1,5 +1,5 @@
-//! How much memory all request bodies together may take. A body takes its part before it is read and gives it back when its
-//! request is answered. No body waits for more while it holds a part, so none can wait for another for ever.
+//! The memory that all request bodies together may take. A body reserves its part before it is read; the reservation is
+//! released when the request is answered. No body waits for more while it holds a reservation, so there is no deadlock.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use super::limits::Limits;
 
 /// Up to this length, in bytes, a body is small. Small bodies have a part of their own, so that large ones do not hold up
 /// everyday requests.
-pub(super) const SMALL: usize = 64 * 1024;
+pub(super) const SMALL_BODY: usize = 64 * 1024;
 /// The share of small bodies, as a divisor of that of large ones.
 const SHARE_OF_SMALL: usize = 8;
 /// What is counted in, in bytes: semaphores count to 2^32.
 const UNIT: usize = 1024;
 
-/// Memory for bodies: a number of bytes for large ones, and an eighth of that besides for small ones.
+/// The memory for bodies: a number of bytes for large ones, and another eighth of that for small ones.
 #[derive(Debug)]
-pub struct Budget {
+pub struct MemoryBudget {
     large: Share,
     small: Share,
 }
@@ -28,33 +28,33 @@ struct Share {
     free: Arc<Semaphore>,
 }
 
-/// What a body has taken; dropping it gives it back.
-pub(super) type Taken = OwnedSemaphorePermit;
+/// The memory reserved for a body; dropping it releases it.
+pub(super) type Reservation = OwnedSemaphorePermit;
 
-impl Budget {
+impl MemoryBudget {
     /// A budget of `bytes` for large bodies.
     pub fn new(bytes: usize) -> Self {
-        Self { large: Share::new(bytes), small: Share::new((bytes / SHARE_OF_SMALL).max(SMALL)) }
+        Self { large: Share::new(bytes), small: Share::new((bytes / SHARE_OF_SMALL).max(SMALL_BODY)) }
     }
 
-    /// Takes `bytes` if they are free.
-    pub(super) fn try_take(&self, bytes: usize) -> Option<Taken> {
+    /// Reserves `bytes` if they are free.
+    pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
         let share = self.share(bytes);
         share.free.clone().try_acquire_many_owned(share.units(bytes)).ok()
     }
 
-    /// Takes `bytes`, waiting in turn until they are free.
-    pub(super) async fn take(&self, bytes: usize) -> Option<Taken> {
+    /// Reserves `bytes`, waiting in order of arrival until they are free.
+    pub(super) async fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let share = self.share(bytes);
         share.free.clone().acquire_many_owned(share.units(bytes)).await.ok()
     }
 
     const fn share(&self, bytes: usize) -> &Share {
-        if bytes <= SMALL { &self.small } else { &self.large }
+        if bytes <= SMALL_BODY { &self.small } else { &self.large }
     }
 }
 
-impl Default for Budget {
+impl Default for MemoryBudget {
     /// That of [`Limits::default`].
     fn default() -> Self {
         Self::new(Limits::default().bodies_in_flight_bytes)
@@ -85,32 +85,32 @@ mod tests {
 
     #[test]
     fn large_bodies_share_what_there_is_and_leave_small_ones_theirs() {
-        let budget = Budget::new(4 * MIB);
-        let taken: Vec<_> = (0..5).map_while(|_| budget.try_take(MIB)).collect();
+        let budget = MemoryBudget::new(4 * MIB);
+        let taken: Vec<_> = (0..5).map_while(|_| budget.try_reserve(MIB)).collect();
         assert_eq!(taken.len(), 4);
-        let small: Vec<_> = (0..10).map_while(|_| budget.try_take(SMALL)).collect();
+        let small: Vec<_> = (0..10).map_while(|_| budget.try_reserve(SMALL_BODY)).collect();
         assert_eq!(small.len(), 8, "half a MiB");
         drop(taken);
-        assert!(budget.try_take(4 * MIB).is_some(), "it was given back");
+        assert!(budget.try_reserve(4 * MIB).is_some(), "it was given back");
     }
 
     #[test]
     fn what_is_larger_than_all_takes_all() {
-        let budget = Budget::new(MIB);
-        let taken = budget.try_take(10 * MIB).unwrap();
-        assert!(budget.try_take(SMALL + 1).is_none());
+        let budget = MemoryBudget::new(MIB);
+        let taken = budget.try_reserve(10 * MIB).unwrap();
+        assert!(budget.try_reserve(SMALL_BODY + 1).is_none());
         drop(taken);
-        assert!(budget.try_take(SMALL + 1).is_some());
+        assert!(budget.try_reserve(SMALL_BODY + 1).is_some());
     }
 
     #[tokio::test]
     async fn who_waits_is_served_in_turn() {
-        let budget = Arc::new(Budget::new(MIB));
-        let taken = budget.take(MIB).await;
+        let budget = Arc::new(MemoryBudget::new(MIB));
+        let taken = budget.reserve(MIB).await;
         let (first, second) = (budget.clone(), budget.clone());
-        let first = tokio::spawn(async move { first.take(MIB).await });
+        let first = tokio::spawn(async move { first.reserve(MIB).await });
         tokio::task::yield_now().await;
-        let second = tokio::spawn(async move { second.take(SMALL + 1).await });
+        let second = tokio::spawn(async move { second.reserve(SMALL_BODY + 1).await });
         tokio::task::yield_now().await;
         drop(taken);
         let first = first.await.unwrap();

@@ -30,7 +30,7 @@ const CA_LIFETIME: Duration = Duration::days(3650);
 const CA_BACKDATE: Duration = Duration::days(3650);
 /// How long a leaf is good for: below the 398 days that some verifiers allow.
 const LEAF_LIFETIME: Duration = Duration::days(397);
-/// Leaves are good from a day ago, for machines whose clocks differ.
+/// CertificateResolver are good from a day ago, for machines whose clocks differ.
 const LEAF_BACKDATE: Duration = Duration::days(1);
 
 /// A certificate authority.
@@ -124,7 +124,7 @@ impl Ca {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new(name: &str, domains: &[String], loopback: bool, now: Timestamp) -> Result<Self, CaError> {
+    pub fn ephemeral(name: &str, domains: &[String], loopback: bool, now: Timestamp) -> Result<Self, CaError> {
         let key = KeyPair::generate()?;
         let params = ca_params(name, domains, loopback, now);
         let certificate = params.self_signed(&key)?;
@@ -137,11 +137,11 @@ impl Ca {
     ///
     /// # Errors
     /// When it cannot be made, read or written, or when the kept one has ended or may not certify one of `domains`.
-    pub fn kept(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
+    pub fn load_or_create(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
         let (pem_file, key_file) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
         let _turn = turn(dir)?;
         if !pem_file.exists() {
-            let ca = Self::new(name, domains, true, now)?;
+            let ca = Self::ephemeral(name, domains, true, now)?;
             write_file(&key_file, ca.issuer.key().serialize_pem().as_bytes(), files::PRIVATE)?;
             write_file(&pem_file, ca.pem.as_bytes(), readable_as(dir))?;
         }
@@ -149,13 +149,13 @@ impl Ca {
         if now >= ca.valid.end {
             return Err(CaError::Ended { dir: dir.to_owned(), at: ca.valid.end, now });
         }
-        ca.cover(domains, Some(dir))?;
+        ca.check_permits(domains, Some(dir))?;
         Ok(ca)
     }
 
     /// What is or soon will be wrong with its validity, and what to do: it has not begun, it has ended, or it ends before a
     /// leaf of today would.
-    pub fn concern(&self, now: Timestamp) -> Option<String> {
+    pub fn validity_warning(&self, now: Timestamp) -> Option<String> {
         let Range { start, end } = self.valid;
         let what_to_do =
             self.dir.as_deref().map_or_else(|| "restart the server to have a new one made".to_owned(), renewal);
@@ -171,7 +171,7 @@ impl Ca {
     ///
     /// # Errors
     /// The first that it may not.
-    pub fn cover(&self, domains: &[String], dir: Option<&Path>) -> Result<(), CaError> {
+    pub fn check_permits(&self, domains: &[String], dir: Option<&Path>) -> Result<(), CaError> {
         let outside = |name: &String| CaError::Outside { name: name.clone(), dir: dir.map(Path::to_owned) };
         domains.iter().find(|name| !self.covers(name)).map(outside).map_or(Ok(()), Err)
     }
@@ -331,11 +331,11 @@ mod tests {
     #[test]
     fn a_kept_ca_that_has_ended_is_refused_with_the_command_that_renews_it() {
         let dir = tempfile::tempdir().unwrap();
-        Ca::kept(dir.path(), "A CA", &domains(), NOW).unwrap();
+        Ca::load_or_create(dir.path(), "A CA", &domains(), NOW).unwrap();
         let later = NOW.plus_seconds(10 * YEAR - 2);
         let path = dir.path().display();
-        assert!(Ca::kept(dir.path(), "A CA", &domains(), later).is_ok(), "it is still valid");
-        let ended = Ca::kept(dir.path(), "A CA", &domains(), NOW.plus_seconds(10 * YEAR + 2)).err().unwrap();
+        assert!(Ca::load_or_create(dir.path(), "A CA", &domains(), later).is_ok(), "it is still valid");
+        let ended = Ca::load_or_create(dir.path(), "A CA", &domains(), NOW.plus_seconds(10 * YEAR + 2)).err().unwrap();
         assert_eq!(
             ended.to_string(),
             format!(
@@ -345,29 +345,29 @@ mod tests {
             )
         );
         let kept = std::fs::read(dir.path().join("ca.pem")).unwrap();
-        let _ = Ca::kept(dir.path(), "A CA", &domains(), NOW.plus_seconds(50 * YEAR));
+        let _ = Ca::load_or_create(dir.path(), "A CA", &domains(), NOW.plus_seconds(50 * YEAR));
         assert_eq!(std::fs::read(dir.path().join("ca.pem")).unwrap(), kept, "a wrong clock replaces nothing");
     }
 
     #[test]
     fn what_ends_before_the_next_leaf_is_a_concern() {
         let dir = tempfile::tempdir().unwrap();
-        let kept = Ca::kept(dir.path(), "A CA", &domains(), NOW).unwrap();
+        let kept = Ca::load_or_create(dir.path(), "A CA", &domains(), NOW).unwrap();
         for years in [-9, 0, 8] {
-            assert_eq!(kept.concern(NOW.plus_seconds(years * YEAR)), None, "{years}");
+            assert_eq!(kept.validity_warning(NOW.plus_seconds(years * YEAR)), None, "{years}");
         }
-        let near = kept.concern(NOW.plus_seconds(9 * YEAR)).unwrap();
+        let near = kept.validity_warning(NOW.plus_seconds(9 * YEAR)).unwrap();
         assert!(near.contains("valid until 2036-09-18") && near.contains("/ca.key (then start again"), "{near}");
-        let early = kept.concern(NOW.plus_seconds(-11 * YEAR)).unwrap();
+        let early = kept.validity_warning(NOW.plus_seconds(-11 * YEAR)).unwrap();
         assert!(early.contains("until this machine's clock is right"), "{early}");
-        let for_one_start = Ca::new("A CA", &domains(), true, NOW).unwrap();
-        let near = for_one_start.concern(NOW.plus_seconds(9 * YEAR)).unwrap();
+        let for_one_start = Ca::ephemeral("A CA", &domains(), true, NOW).unwrap();
+        let near = for_one_start.validity_warning(NOW.plus_seconds(9 * YEAR)).unwrap();
         assert!(near.ends_with("restart the server to have a new one made"), "{near}");
     }
 
     #[test]
     fn a_ca_is_valid_for_a_clock_that_goes_back_by_years() {
-        let ca = Ca::new("A CA", &domains(), true, NOW).unwrap();
+        let ca = Ca::ephemeral("A CA", &domains(), true, NOW).unwrap();
         let valid = valid(ca.der()).unwrap();
         assert!(valid.contains(&NOW.plus_seconds(-9 * YEAR)) && valid.contains(&NOW.plus_seconds(9 * YEAR)));
     }

@@ -1,6 +1,6 @@
-//! The body of a request. It belongs to the server, which lends it to a handler: what the handler has not read when it
-//! answers is read and dropped before the answer is sent, because many clients lose an answer that comes before they have sent
-//! everything (over HTTP/2 the stream would be reset).
+//! The body of a request, and its drain: what a handler has not read of a body when it answers, the server reads and drops
+//! before it sends the answer, because many clients lose an answer that comes before they have sent everything (over HTTP/2
+//! the stream would be reset). So a handler borrows the body, and dropping it returns the rest to the server.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,65 +14,66 @@ use hyper::{Version, body};
 use tokio::time::timeout;
 
 use super::Request;
-use super::budget::{Budget, Taken};
+use super::budget::{MemoryBudget, Reservation};
 use super::limits::Limits;
 
 /// How long the next piece of what is left may take. Where none comes by then, the rest is left to the connection, which ends.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The body of a request, which goes back to the server when it is dropped.
+/// The body of a request. Dropping it returns what was not read to its [`DrainHandle`].
 #[derive(Debug)]
 pub struct Incoming {
-    /// There until it is given back.
+    /// None once it was returned.
     body: Option<body::Incoming>,
     /// None when there is no body.
-    lent: Option<Arc<Lent>>,
+    drain: Option<Arc<DrainHandle>>,
     begun: bool,
     ended: bool,
     /// Whether the handler has read it to its end.
-    whole: bool,
+    complete: bool,
 }
 
-/// What the server keeps of a body that it has lent.
+/// The server's handle on a body that a handler reads: drains the rest, and holds the memory reserved for it.
 #[derive(Debug)]
-pub(super) struct Lent {
-    /// Whether the client waits for a word before it sends the body (`Expect: 100-continue`).
-    expects: bool,
-    pub(super) budget: Arc<Budget>,
+pub(super) struct DrainHandle {
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, 10.1.1).
+    expects_continue: bool,
+    pub(super) budget: Arc<MemoryBudget>,
     /// How long reading and dropping the rest may take in all.
-    patience: Duration,
-    held: Mutex<Held>,
+    timeout: Duration,
+    state: Mutex<DrainState>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct DrainState {
     rest: Option<body::Incoming>,
-    /// How much of the rest is read and dropped at the most, in bytes: more than a body may be long, so that a client with one that
-    /// is too long learns so. It takes no memory.
-    bound: usize,
-    taken: Vec<Taken>,
-    /// Whether the body was given back before its end.
+    /// The most bytes of the rest that are read and dropped. It exceeds the longest body that is allowed, so that a client that
+    /// sends more learns so. Draining takes no memory.
+    max_bytes: usize,
+    reservations: Vec<Reservation>,
+    /// Whether the body was returned before its end.
     unread: bool,
 }
 
-/// The request with its body lent, and what the server keeps of it; none when there is no body.
-pub(super) fn lend(
+/// Wraps the body of a request, and makes the handle that drains it; none when there is no body.
+pub(super) fn with_drain(
     request: hyper::Request<body::Incoming>,
-    budget: &Arc<Budget>,
+    budget: &Arc<MemoryBudget>,
     limits: &Limits,
-) -> (Request, Option<Arc<Lent>>) {
-    let lent = has_body(&request).then(|| {
-        // Over HTTP/2 hyper sends no such word.
-        let expects = request.version() == Version::HTTP_11
+) -> (Request, Option<Arc<DrainHandle>>) {
+    let drain = has_body(&request).then(|| {
+        // Over HTTP/2 hyper sends no 100 Continue.
+        let expects_continue = request.version() == Version::HTTP_11
             && request
                 .headers()
                 .get(EXPECT)
                 .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let held = Mutex::new(Held { rest: None, bound: limits.bodies_in_flight_bytes, taken: vec![], unread: false });
-        Arc::new(Lent { expects, budget: budget.clone(), patience: limits.header_timeout, held })
+        let max_bytes = limits.bodies_in_flight_bytes;
+        let state = Mutex::new(DrainState { rest: None, max_bytes, reservations: vec![], unread: false });
+        Arc::new(DrainHandle { expects_continue, budget: budget.clone(), timeout: limits.header_timeout, state })
     });
-    let lend = |body| Incoming { body: Some(body), lent: lent.clone(), begun: false, ended: false, whole: false };
-    (request.map(lend), lent)
+    let wrap = |body| Incoming { body: Some(body), drain: drain.clone(), begun: false, ended: false, complete: false };
+    (request.map(wrap), drain)
 }
 
 /// Over HTTP/2 a stream can go on though nothing will come.
@@ -81,29 +82,30 @@ fn has_body(request: &hyper::Request<body::Incoming>) -> bool {
     body.size_hint().exact() != Some(0) || (request.version() == Version::HTTP_2 && !body.is_end_stream())
 }
 
-impl Lent {
-    /// Reads and drops what the handler has left, within the bounds. What was taken for the body is given back. Answers whether
-    /// some of the body is left all the same: an HTTP/1 connection ends then, for its next bytes are no request.
-    pub(super) async fn drain(&self) -> bool {
-        let (rest, bound, unread) = {
-            let mut held = self.held();
-            held.taken.clear();
-            (held.rest.take(), held.bound, held.unread)
+impl DrainHandle {
+    /// Releases the memory reserved for the body, and reads and drops what the handler has not read, within the bounds.
+    /// Returns whether some of the body is left all the same: an HTTP/1 connection ends then, for its next bytes are no
+    /// request.
+    pub(super) async fn finish(&self) -> bool {
+        let (rest, max_bytes, unread) = {
+            let mut state = self.state();
+            state.reservations.clear();
+            (state.rest.take(), state.max_bytes, state.unread)
         };
         match rest {
-            Some(rest) => !drain(rest, bound, self.patience).await,
+            Some(rest) => !drain(rest, max_bytes, self.timeout).await,
             None => unread,
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, DrainState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads and drops a body of at most `bound` bytes, for at most `patience`. Answers whether that was all of it.
-pub(super) async fn drain(body: body::Incoming, bound: usize, patience: Duration) -> bool {
-    let mut body = Limited::new(body, bound);
+/// Reads and drops a body of at most `max_bytes` for at most `limit`. Returns whether that was all of it.
+pub(super) async fn drain(body: body::Incoming, max_bytes: usize, limit: Duration) -> bool {
+    let mut body = Limited::new(body, max_bytes);
     let flow = async {
         loop {
             match timeout(PIECE_TIMEOUT, body.frame()).await {
@@ -112,32 +114,32 @@ pub(super) async fn drain(body: body::Incoming, bound: usize, patience: Duration
             }
         }
     };
-    timeout(patience, flow).await.unwrap_or(false)
+    timeout(limit, flow).await.unwrap_or(false)
 }
 
 impl Incoming {
-    /// What the server keeps of this body; none when there is no body.
-    pub(super) const fn lent(&self) -> Option<&Arc<Lent>> {
-        self.lent.as_ref()
+    /// The server's handle on this body; none when there is no body.
+    pub(super) const fn drain_handle(&self) -> Option<&Arc<DrainHandle>> {
+        self.drain.as_ref()
     }
 
-    /// Lets `bytes` of what is not read go by, or more.
-    pub(super) fn raise_bound(&self, bytes: usize) {
-        if let Some(lent) = &self.lent {
-            let mut held = lent.held();
-            held.bound = held.bound.max(bytes);
+    /// Drains at least `bytes` if they are not read.
+    pub(super) fn raise_drain_limit(&self, bytes: usize) {
+        if let Some(drain) = &self.drain {
+            let mut state = drain.state();
+            state.max_bytes = state.max_bytes.max(bytes);
         }
     }
 
-    /// Holds `taken` until the request is answered.
-    pub(super) fn hold(&self, taken: Taken) {
-        if let Some(lent) = &self.lent {
-            lent.held().taken.push(taken);
+    /// Keeps `reservation` until the request is answered.
+    pub(super) fn hold(&self, reservation: Reservation) {
+        if let Some(drain) = &self.drain {
+            drain.state().reservations.push(reservation);
         }
     }
 
-    /// Takes note that the rest is not worth waiting for.
-    pub(super) const fn give_up(&mut self) {
+    /// Leaves the rest undrained: its sender is too slow.
+    pub(super) const fn abandon(&mut self) {
         self.ended = true;
     }
 }
@@ -151,7 +153,7 @@ impl Body for Incoming {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         self.ended |= !matches!(frame, Some(Ok(_)));
-        self.whole |= frame.is_none();
+        self.complete |= frame.is_none();
         Poll::Ready(frame)
     }
 
@@ -166,11 +168,11 @@ impl Body for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let Some(lent) = &self.lent else { return };
-        lent.held().unread = !self.whole && !self.is_end_stream();
-        // A client that waits for a word gets the answer in its place.
-        if !self.ended && (self.begun || !lent.expects) {
-            lent.held().rest = self.body.take();
+        let Some(drain) = &self.drain else { return };
+        drain.state().unread = !self.complete && !self.is_end_stream();
+        // A client that waits for 100 Continue gets the answer in its place.
+        if !self.ended && (self.begun || !drain.expects_continue) {
+            drain.state().rest = self.body.take();
         }
     }
 }

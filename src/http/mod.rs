@@ -1,16 +1,16 @@
 //! The kit that all doors share: TLS, connections, routing, bodies, errors. There is no word of Key Vault in it.
 
-mod activity;
+mod accept_failures;
+pub mod allowed_hosts;
 pub mod authority;
 pub mod body;
 pub mod budget;
 pub mod ca;
 pub mod error;
 mod incoming;
+mod keep_alive;
 pub mod limits;
-pub mod local;
-mod outage;
-mod plain;
+mod plain_http;
 pub mod routes;
 pub mod server;
 pub mod tls;
@@ -31,8 +31,8 @@ pub type Request = hyper::Request<Incoming>;
 pub type Response<B = Full<Bytes>> = hyper::Response<B>;
 /// A future that may be sent between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// What answers requests: a door, or several behind one listener.
-pub type Answer<B = Full<Bytes>> = Arc<dyn Fn(Request, Arrival) -> BoxFuture<Response<B>> + Send + Sync>;
+/// Answers requests: a door, or several behind one listener.
+pub type RequestHandler<B = Full<Bytes>> = Arc<dyn Fn(Request, ConnectionInfo) -> BoxFuture<Response<B>> + Send + Sync>;
 /// Why a body broke off.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -41,22 +41,21 @@ pub trait Payload: Body<Data = Bytes, Error: Into<BoxError>> + Default + Unpin +
 
 impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Default + Unpin + Send + 'static> Payload for B {}
 
-/// Stands in the extensions of an answer that is not to be sent: the connection ends instead, as a network's failure
-/// would end it.
+/// An extension of an answer that is not sent: the connection is cut instead, as a network failure would.
 #[derive(Clone, Copy, Debug)]
-pub struct Cut;
+pub struct CutConnection;
 
-impl std::fmt::Display for Cut {
+impl std::fmt::Display for CutConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the connection was cut, as was asked")
     }
 }
 
-impl std::error::Error for Cut {}
+impl std::error::Error for CutConnection {}
 
-/// Where a request came from and how.
+/// The connection that a request came on.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+pub struct ConnectionInfo {
     /// The client's address.
     pub peer: SocketAddr,
     /// The address the client reached.
@@ -65,10 +64,10 @@ pub struct Arrival {
     pub taken_over: bool,
 }
 
-impl Arrival {
+impl ConnectionInfo {
     /// Whether the request was made on this machine: to a loopback address, or through the takeover, which listens there
     /// alone.
-    pub fn is_near(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         self.taken_over || self.local.ip().to_canonical().is_loopback()
     }
 }

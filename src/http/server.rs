@@ -1,4 +1,4 @@
-//! Listeners: they accept connections within bounds, hand requests to what answers them, and stop gracefully.
+//! Listeners: they accept connections within bounds, pass requests to a handler, and shut down gracefully.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -21,12 +21,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::activity::{Activity, Due, Watched};
-use super::budget::Budget;
+use super::accept_failures::AcceptFailures;
+use super::budget::MemoryBudget;
+use super::keep_alive::{KeepAlive, OnDeadline, TrackedStream};
 use super::limits::Limits;
-use super::outage::Outage;
-use super::plain::Sniffed;
-use super::{Answer, Arrival, BoxFuture, Cut, Payload, Response, incoming, plain};
+use super::plain_http::SniffedStream;
+use super::{BoxFuture, ConnectionInfo, CutConnection, Payload, RequestHandler, Response, incoming, plain_http};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -36,27 +36,27 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// The largest window that HTTP/2 knows (RFC 9113, 6.9.1).
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 
-/// Tells connections to stop, and tells when all of them have.
+/// The shutdown signal that listeners and connections hold. Shutdown is complete when all clones are dropped.
 #[derive(Clone)]
-pub struct Stopping {
+pub struct Shutdown {
     requested: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 }
 
-/// The other end of [`Stopping`].
-pub struct Stopper {
+/// Sends the shutdown signal; the other end of [`Shutdown`].
+pub struct ShutdownTrigger {
     request: watch::Sender<bool>,
     gone: mpsc::Receiver<()>,
 }
 
-/// A pair: what listeners and connections hold, and what stops them.
-pub fn stopping() -> (Stopper, Stopping) {
+/// A channel for the shutdown signal.
+pub fn shutdown_channel() -> (ShutdownTrigger, Shutdown) {
     let (request, requested) = watch::channel(false);
     let (alive, gone) = mpsc::channel(1);
-    (Stopper { request, gone }, Stopping { requested, alive })
+    (ShutdownTrigger { request, gone }, Shutdown { requested, alive })
 }
 
-impl Stopper {
+impl ShutdownTrigger {
     /// Stops accepting, closes idle connections at once, and waits at most `grace` for requests in flight.
     pub async fn stop(mut self, grace: Duration) {
         self.request.send_replace(true);
@@ -67,15 +67,15 @@ impl Stopper {
     }
 }
 
-impl Stopping {
-    /// Resolves once the server stops.
+impl Shutdown {
+    /// Resolves once shutdown was requested.
     pub async fn requested(&mut self) {
-        // An error means that the stopper is gone, which is as good as a request to stop.
+        // An error means that the trigger was dropped, which requests shutdown too.
         let _ = self.requested.wait_for(|stop| *stop).await;
     }
 
-    /// Keeps the stopper waiting until it is dropped.
-    pub fn alive(&self) -> mpsc::Sender<()> {
+    /// A guard that shutdown waits for until it is dropped.
+    pub fn guard(&self) -> mpsc::Sender<()> {
         self.alive.clone()
     }
 }
@@ -90,40 +90,40 @@ pub struct Listener<B = Full<Bytes>> {
     /// TLS settings; plain HTTP without.
     pub tls: Option<Arc<ServerConfig>>,
     /// What answers.
-    pub answer: Answer<B>,
+    pub answer: RequestHandler<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
     /// Memory for request bodies, of all listeners together.
-    pub bodies: Arc<Budget>,
+    pub bodies: Arc<MemoryBudget>,
 }
 
 impl<B: Payload> Listener<B> {
     /// Accepts connections until the server stops.
-    pub async fn serve(self, stopping: Stopping) {
-        self.serve_reporting(None, stopping).await;
+    pub async fn serve(self, shutdown: Shutdown) {
+        self.serve_reporting(None, shutdown).await;
     }
 
     /// The same, and calls `on_malformed` for each request that is not HTTP.
-    pub async fn serve_reporting(self, on_malformed: Option<OnMalformed>, mut stopping: Stopping) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
+    pub async fn serve_reporting(self, on_malformed: Option<OnMalformed>, mut shutdown: Shutdown) {
+        let permits = Arc::new(Semaphore::new(self.limits.connections));
         let (limits, bodies) = (self.limits, self.bodies);
-        let door = Arc::new(Door { tls: self.tls, answer: self.answer, limits, bodies, on_malformed });
-        let mut outage = Outage::default();
+        let door = Arc::new(ConnectionServer { tls: self.tls, answer: self.answer, limits, bodies, on_malformed });
+        let mut failures = AcceptFailures::default();
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
             tokio::select! {
-                () = stopping.requested() => return,
+                () = shutdown.requested() => return,
                 accepted = self.tcp.accept() => match accepted {
-                    Ok((stream, peer)) => door.clone().take(stream, peer, place, stopping.clone()),
+                    Ok((stream, peer)) => door.clone().take(stream, peer, permit, shutdown.clone()),
                     Err(error) => {
-                        if outage.failed(Instant::now()) {
+                        if failures.record(Instant::now()) {
                             tracing::warn!(%error, "connections cannot be accepted; this is tried again until they can");
                         }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                () = reached(outage.over_at()) => {
-                    outage.over();
+                () = reached(failures.quiet_at()) => {
+                    failures.clear();
                     tracing::info!("connections can be accepted again");
                 }
             }
@@ -139,49 +139,49 @@ async fn reached(moment: Option<Instant>) {
     }
 }
 
-/// How connections are served, wherever they come from.
-pub struct Door<B = Full<Bytes>> {
+/// Serves connections, wherever they come from.
+pub struct ConnectionServer<B = Full<Bytes>> {
     /// TLS settings; plain HTTP without.
     pub tls: Option<Arc<ServerConfig>>,
     /// What answers.
-    pub answer: Answer<B>,
+    pub answer: RequestHandler<B>,
     /// Bounds.
     pub limits: Arc<Limits>,
     /// Memory for request bodies, of all listeners together.
-    pub bodies: Arc<Budget>,
+    pub bodies: Arc<MemoryBudget>,
     /// Called for each request that is not HTTP.
     pub on_malformed: Option<OnMalformed>,
 }
 
-impl<B: Payload> Door<B> {
-    fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, stopping: Stopping) {
+impl<B: Payload> ConnectionServer<B> {
+    fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit, shutdown: Shutdown) {
         tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let _ = stream.set_nodelay(true);
             let Ok(local) = stream.local_addr() else { return };
-            self.serve(stream, Arrival { peer, local, taken_over: false }, stopping).await;
+            self.serve(stream, ConnectionInfo { peer, local, taken_over: false }, shutdown).await;
         });
     }
 
     /// Serves one connection until it ends, idles too long, or the server stops.
-    pub async fn serve<S>(&self, stream: S, arrival: Arrival, stopping: Stopping)
+    pub async fn serve<S>(&self, stream: S, info: ConnectionInfo, shutdown: Shutdown)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let _alive = stopping.alive();
+        let _guard = shutdown.guard();
         let deadline = Instant::now() + self.limits.header_timeout;
         match &self.tls {
-            None => self.converse(stream, arrival, stopping, deadline).await,
+            None => self.serve_http(stream, info, shutdown, deadline).await,
             Some(config) => {
-                let handshake = TlsAcceptor::from(config.clone()).accept(Sniffed::new(stream)).into_fallible();
-                let mut stop = stopping.clone();
+                let handshake = TlsAcceptor::from(config.clone()).accept(SniffedStream::new(stream)).into_fallible();
+                let mut stop = shutdown.clone();
                 tokio::select! {
                     () = stop.requested() => {}
                     shaken = timeout(self.limits.header_timeout, handshake) => match shaken {
-                        Ok(Ok(stream)) => self.converse(stream, arrival, stopping, deadline).await,
-                        Ok(Err((_, stream))) if stream.is_plain() => self.refuse_plain(stream, arrival, stopping, deadline).await,
-                        Ok(Err((error, _))) => tracing::debug!(%error, peer = %arrival.peer, "TLS handshake failed"),
-                        Err(_) => tracing::debug!(peer = %arrival.peer, "TLS handshake took too long"),
+                        Ok(Ok(stream)) => self.serve_http(stream, info, shutdown, deadline).await,
+                        Ok(Err((_, stream))) if stream.is_plain() => self.refuse_plain(stream, info, shutdown, deadline).await,
+                        Ok(Err((error, _))) => tracing::debug!(%error, peer = %info.peer, "TLS handshake failed"),
+                        Err(_) => tracing::debug!(peer = %info.peer, "TLS handshake took too long"),
                     },
                 }
             }
@@ -189,43 +189,48 @@ impl<B: Payload> Door<B> {
     }
 
     /// Answers a client that speaks plain HTTP with the https URL.
-    async fn refuse_plain<S>(&self, stream: Sniffed<S>, arrival: Arrival, mut stopping: Stopping, deadline: Instant)
-    where
+    async fn refuse_plain<S>(
+        &self,
+        stream: SniffedStream<S>,
+        info: ConnectionInfo,
+        mut shutdown: Shutdown,
+        deadline: Instant,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         tokio::select! {
-            () = stopping.requested() => {}
-            _ = timeout_at(deadline, plain::refuse(stream, arrival, &self.limits)) => {}
+            () = shutdown.requested() => {}
+            _ = timeout_at(deadline, plain_http::refuse(stream, info, &self.limits)) => {}
         }
     }
 
-    async fn converse<S>(&self, stream: S, arrival: Arrival, mut stopping: Stopping, deadline: Instant)
+    async fn serve_http<S>(&self, stream: S, info: ConnectionInfo, mut shutdown: Shutdown, deadline: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new(deadline, &self.limits));
+        let keep_alive = Arc::new(KeepAlive::new(deadline, &self.limits));
         let service = service_fn(|request: Request<body::Incoming>| {
-            let busy = activity.begin();
+            let in_flight = keep_alive.begin();
             let version = request.version();
-            let (request, lent) = incoming::lend(request, &self.bodies, &self.limits);
-            let answering = (self.answer)(request, arrival);
+            let (request, drain) = incoming::with_drain(request, &self.bodies, &self.limits);
+            let answering = (self.answer)(request, info);
             async move {
-                let mut answer = unpanicked(answering).await;
-                if answer.extensions().get::<Cut>().is_some() {
-                    return Err(Cut);
+                let mut answer = catch_panic(answering).await;
+                if answer.extensions().get::<CutConnection>().is_some() {
+                    return Err(CutConnection);
                 }
                 // Unless the client knows that the connection ends, it sends its next request there and loses it.
-                if let Some(lent) = lent
-                    && lent.drain().await
+                if let Some(drain) = drain
+                    && drain.finish().await
                     && version < Version::HTTP_2
                 {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok(answer.map(|body| busy.sending(body)))
+                Ok(answer.map(|body| in_flight.sending(body)))
             }
         });
         let builder = self.builder();
-        let stream = TokioIo::new(Watched { stream, activity: activity.clone() });
+        let stream = TokioIo::new(TrackedStream { stream, keep_alive: keep_alive.clone() });
         let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
         let mut ending = false;
         loop {
@@ -236,17 +241,17 @@ impl<B: Payload> Door<B> {
                     }
                     return;
                 }
-                () = stopping.requested(), if !ending => {
+                () = shutdown.requested(), if !ending => {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(activity.deadline()) => match activity.due(ending) {
-                    Due::Wait => {}
-                    Due::Finish => {
+                () = sleep_until(keep_alive.deadline()) => match keep_alive.on_deadline(ending) {
+                    OnDeadline::Extend => {}
+                    OnDeadline::ShutDown => {
                         ending = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    Due::Close => return,
+                    OnDeadline::Close => return,
                 },
             }
         }
@@ -259,7 +264,7 @@ impl<B: Payload> Door<B> {
         }
     }
 
-    /// hyper's own time-out for heads stays off: `Activity` bounds them, without a timer for each request.
+    /// hyper's own timeout for heads stays off: `KeepAlive` bounds them, without a timer for each request.
     fn builder(&self) -> auto::Builder<TokioExecutor> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -278,8 +283,8 @@ impl<B: Payload> Door<B> {
     }
 }
 
-/// What `answering` answers; a panic in it is a bug that ends with a 500 and a line in the log, not with the server.
-async fn unpanicked<B: Payload>(mut answering: BoxFuture<Response<B>>) -> Response<B> {
+/// Runs a handler. A panic in it is a bug; it ends with a 500 and a line in the log, not with the server.
+async fn catch_panic<B: Payload>(mut answering: BoxFuture<Response<B>>) -> Response<B> {
     std::future::poll_fn(move |context| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context))) {
             Ok(polled) => polled,

@@ -21,7 +21,7 @@ const LOCALHOST: &str = "localhost";
 pub type Ours = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Mints leaves by server name.
-pub struct Leaves {
+pub struct CertificateResolver {
     ca: Ca,
     key: KeyPair,
     signing: Arc<dyn SigningKey>,
@@ -40,7 +40,7 @@ struct Shown {
     fresh: Range<Timestamp>,
 }
 
-impl Leaves {
+impl CertificateResolver {
     /// Leaves under `ca` for the names that are `ours`. A client that sends no name gets one for `unnamed`; at most
     /// `kept` leaves are remembered, each to half of its life by `clock`, the system's.
     ///
@@ -93,7 +93,7 @@ impl Leaves {
     }
 
     fn mint(&self, names: &[String], now: Timestamp) -> Option<Shown> {
-        if let Some(concern) = self.ca.concern(now) {
+        if let Some(concern) = self.ca.validity_warning(now) {
             tracing::warn!(concern, "a leaf certificate is minted under a CA that clients refuse, or soon will");
         }
         match self.ca.leaf(names, &self.key, now) {
@@ -109,13 +109,13 @@ impl Leaves {
     }
 }
 
-impl std::fmt::Debug for Leaves {
+impl std::fmt::Debug for CertificateResolver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Leaves").field("unnamed", &self.unnamed).finish_non_exhaustive()
+        f.debug_struct("CertificateResolver").field("unnamed", &self.unnamed).finish_non_exhaustive()
     }
 }
 
-impl ResolvesServerCert for Leaves {
+impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.leaf(hello.server_name())
     }
@@ -124,7 +124,7 @@ impl ResolvesServerCert for Leaves {
 /// The leaf for one name, whatever a client asks for.
 #[derive(Debug)]
 struct Single {
-    leaves: Arc<Leaves>,
+    leaves: Arc<CertificateResolver>,
     name: String,
 }
 
@@ -135,7 +135,7 @@ impl ResolvesServerCert for Single {
 }
 
 /// The TLS settings `config` with the leaf for `name`, whatever name a client sends, or none.
-pub fn for_name(config: &ServerConfig, leaves: &Arc<Leaves>, name: &str) -> Arc<ServerConfig> {
+pub fn for_name(config: &ServerConfig, leaves: &Arc<CertificateResolver>, name: &str) -> Arc<ServerConfig> {
     let resolver = Single { leaves: leaves.clone(), name: name.to_owned() };
     let mut config = config.clone();
     config.cert_resolver = Arc::new(resolver);
@@ -146,7 +146,7 @@ pub fn for_name(config: &ServerConfig, leaves: &Arc<Leaves>, name: &str) -> Arc<
 ///
 /// # Errors
 /// When the provider lacks what they need.
-pub fn config(leaves: Arc<Leaves>) -> Result<Arc<ServerConfig>, rustls::Error> {
+pub fn config(leaves: Arc<CertificateResolver>) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -168,16 +168,16 @@ mod tests {
     const NOW: i64 = 1_790_000_000;
     const DAY: i64 = 86_400;
 
-    fn leaves() -> (Arc<VirtualClock>, Leaves) {
+    fn leaves() -> (Arc<VirtualClock>, CertificateResolver) {
         let clock = Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(NOW)));
         let domains = ["a.example".to_owned(), LOCALHOST.to_owned()];
-        let ca = Ca::new("A CA", &domains, true, clock.now()).unwrap();
+        let ca = Ca::ephemeral("A CA", &domains, true, clock.now()).unwrap();
         let unnamed = vec!["127.0.0.1".to_owned()];
-        (clock.clone(), Leaves::new(ca, Arc::new(|_| true), unnamed, 10, clock).unwrap())
+        (clock.clone(), CertificateResolver::new(ca, Arc::new(|_| true), unnamed, 10, clock).unwrap())
     }
 
     /// The leaf for `name`, which must be good by the clock.
-    fn shown(leaves: &Leaves, name: Option<&str>) -> Vec<u8> {
+    fn shown(leaves: &CertificateResolver, name: Option<&str>) -> Vec<u8> {
         let leaf = leaves.leaf(name).unwrap();
         let (_, certificate) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
         let now = x509_parser::time::ASN1Time::from_timestamp(leaves.clock.now().unix()).unwrap();

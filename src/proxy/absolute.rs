@@ -9,14 +9,14 @@ use super::forward::Way;
 use super::tally::Fate;
 use super::target::Target;
 use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop, refused, streamed};
-use crate::http::{Arrival, Request, Response};
+use crate::http::{ConnectionInfo, Request, Response};
 
 impl Proxy {
     /// Answers a request whose URL names `target`.
     pub(super) async fn absolute(
         &self,
         request: Request,
-        arrival: Arrival,
+        arrival: ConnectionInfo,
         target: &Target,
     ) -> Result<Response<Streamed>, Refused> {
         let is_secure = request.uri().scheme_str() == Some("https");
@@ -24,7 +24,7 @@ impl Proxy {
             Leads::Here => self.answer_here(request, arrival, target).await,
             Leads::Metadata(answer) => {
                 self.count(Fate::TakenOver, target.host());
-                Ok(streamed(answer(request, Arrival { taken_over: true, ..arrival }).await))
+                Ok(streamed(answer(request, ConnectionInfo { taken_over: true, ..arrival }).await))
             }
             Leads::On => self.send_on(request, target, is_secure).await,
         }
@@ -48,7 +48,7 @@ impl Proxy {
     async fn answer_here(
         &self,
         mut request: Request,
-        arrival: Arrival,
+        arrival: ConnectionInfo,
         target: &Target,
     ) -> Result<Response<Streamed>, Refused> {
         hop::strip(request.headers_mut());
@@ -56,7 +56,7 @@ impl Proxy {
         request.headers_mut().insert(HOST, host);
         *request.uri_mut() = hop::origin_form(request.uri())?;
         self.count(Fate::TakenOver, target.host());
-        Ok(streamed((self.set.answer)(request, Arrival { taken_over: true, ..arrival }).await))
+        Ok(streamed((self.set.answer)(request, ConnectionInfo { taken_over: true, ..arrival }).await))
     }
 
     /// Sends the request to `target`, over TLS when its URL says `https`.

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
-use crate::http::server::Stopping;
+use crate::http::server::Shutdown;
 
 /// A connection of any kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -19,7 +19,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Joins both ends. One that has said everything may still listen to the other.
-pub(super) async fn carry(client: impl Stream, mut upstream: Box<dyn Stream>, idle: Duration, mut stopping: Stopping) {
+pub(super) async fn carry(client: impl Stream, mut upstream: Box<dyn Stream>, idle: Duration, mut stopping: Shutdown) {
     let watch = Watch::new(idle);
     let mut client = Watched { stream: client, watch: watch.clone() };
     tokio::select! {

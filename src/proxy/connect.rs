@@ -16,8 +16,8 @@ use super::peek::{Beginning, Peek};
 use super::tally::Fate;
 use super::target::Target;
 use super::{HTTPS, Leads, Meaning, Proxy, Refused, refused};
-use crate::http::server::Door;
-use crate::http::{Answer, Arrival, Request, Response, body, tls};
+use crate::http::server::ConnectionServer;
+use crate::http::{ConnectionInfo, Request, RequestHandler, Response, body, tls};
 
 /// How long a client that asked for an address may be silent before its server is asked whether it speaks first.
 const FIRST_WORD: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const FIRST_WORD: Duration = Duration::from_secs(1);
 /// What a client is joined to once it was told that it is connected.
 enum End {
     /// This server.
-    Here(Door),
+    Here(ConnectionServer),
     /// Whoever the client names as it begins to speak; else this target.
     Named(Target),
     /// Somebody else.
@@ -37,7 +37,7 @@ impl Proxy {
     pub(super) async fn connect(
         self: &Arc<Self>,
         request: Request,
-        arrival: Arrival,
+        arrival: ConnectionInfo,
         target: &Target,
     ) -> Result<Response, Refused> {
         let host = target.host();
@@ -60,7 +60,7 @@ impl Proxy {
         Ok(body::empty(StatusCode::OK))
     }
 
-    async fn join(self: Arc<Self>, request: Request, arrival: Arrival, end: End, _place: OwnedSemaphorePermit) {
+    async fn join(self: Arc<Self>, request: Request, arrival: ConnectionInfo, end: End, _place: OwnedSemaphorePermit) {
         let client = match hyper::upgrade::on(request).await {
             Ok(upgraded) => TokioIo::new(upgraded),
             Err(error) => return tracing::debug!(%error, "a connection to the proxy broke"),
@@ -74,7 +74,7 @@ impl Proxy {
 
     /// A client that resolves names itself has asked for an address: the name that it begins to speak to decides, as it
     /// would have decided in the request. Until that is known nothing of the client's goes out.
-    async fn join_named(&self, mut client: impl Stream + 'static, arrival: Arrival, target: &Target) {
+    async fn join_named(&self, mut client: impl Stream + 'static, arrival: ConnectionInfo, target: &Target) {
         let (mut peek, mut upstream, mut begun) = (Peek::default(), None, None);
         let mut stopping = self.set.stopping.clone();
         let beginning = loop {
@@ -116,7 +116,7 @@ impl Proxy {
     async fn join_begun(
         &self,
         client: impl Stream + 'static,
-        arrival: Arrival,
+        arrival: ConnectionInfo,
         target: &Target,
         beginning: Beginning,
         upstream: Option<Box<dyn Stream>>,
@@ -153,8 +153,8 @@ impl Proxy {
         }
     }
 
-    async fn serve(&self, door: &Door, client: impl Stream + 'static, arrival: Arrival) {
-        let arrival = Arrival { taken_over: true, ..arrival };
+    async fn serve(&self, door: &ConnectionServer, client: impl Stream + 'static, arrival: ConnectionInfo) {
+        let arrival = ConnectionInfo { taken_over: true, ..arrival };
         door.serve(client, arrival, self.set.stopping.clone()).await;
     }
 
@@ -163,14 +163,14 @@ impl Proxy {
     }
 
     /// What stands in for `host`, with a leaf in its name.
-    fn stand_in(&self, host: &str) -> Door {
+    fn stand_in(&self, host: &str) -> ConnectionServer {
         let tls = tls::for_name(&self.tls, &self.set.leaves, host);
-        Door { tls: Some(tls), ..self.door(self.set.answer.clone()) }
+        ConnectionServer { tls: Some(tls), ..self.door(self.set.answer.clone()) }
     }
 
-    fn door(&self, answer: Answer) -> Door {
+    fn door(&self, answer: RequestHandler) -> ConnectionServer {
         let (limits, bodies) = (self.set.limits.clone(), self.set.bodies.clone());
-        Door { tls: None, answer, limits, bodies, on_malformed: None }
+        ConnectionServer { tls: None, answer, limits, bodies, on_malformed: None }
     }
 }
 

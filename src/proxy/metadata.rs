@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 
-use crate::http::{Answer, body};
+use crate::http::{RequestHandler, body};
 
 /// What `answer` answers below `/metadata/`, and nothing else of it.
-pub(super) fn alone(answer: Answer) -> Answer {
+pub(super) fn alone(answer: RequestHandler) -> RequestHandler {
     Arc::new(move |request, arrival| {
         let mut segments = request.uri().path().split('/').filter(|segment| !segment.is_empty());
         if segments.next().is_some_and(|first| first.eq_ignore_ascii_case("metadata")) {

@@ -26,11 +26,11 @@ use hyper::{Method, StatusCode};
 use rustls::ServerConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::budget::Budget;
+use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
-use crate::http::server::Stopping;
-use crate::http::tls::{self, Leaves};
-use crate::http::{Answer, Arrival, BoxError, Request, Response, body};
+use crate::http::server::Shutdown;
+use crate::http::tls::{self, CertificateResolver};
+use crate::http::{BoxError, ConnectionInfo, Request, RequestHandler, Response, body};
 
 use reach::Reach;
 use secure::TlsClient;
@@ -68,11 +68,11 @@ pub struct Settings {
     /// What host names mean.
     pub names: Names,
     /// What answers for taken-over names, and the certificates it shows.
-    pub answer: Answer,
+    pub answer: RequestHandler,
     /// The certificates, under the takeover's own CA.
-    pub leaves: Arc<Leaves>,
+    pub leaves: Arc<CertificateResolver>,
     /// What answers for the metadata address; without it, that address is refused like its neighbours.
-    pub metadata: Option<Answer>,
+    pub metadata: Option<RequestHandler>,
     /// This server's own listeners, which the proxy does not connect to.
     pub own: Vec<SocketAddr>,
     /// The proxy that was set before.
@@ -86,9 +86,9 @@ pub struct Settings {
     /// Bounds.
     pub limits: Arc<Limits>,
     /// Memory for request bodies, of all listeners together.
-    pub bodies: Arc<Budget>,
+    pub bodies: Arc<MemoryBudget>,
     /// Ends tunnels when the server stops.
-    pub stopping: Stopping,
+    pub stopping: Shutdown,
 }
 
 /// The proxy.
@@ -112,7 +112,7 @@ enum Leads {
     /// To this server, in the cloud's place.
     Here,
     /// To this server, in the metadata service's place.
-    Metadata(Answer),
+    Metadata(RequestHandler),
     /// On, to somebody else.
     On,
 }
@@ -132,7 +132,7 @@ impl Proxy {
     }
 
     /// Answers a request made to the proxy.
-    pub async fn answer(self: Arc<Self>, request: Request, arrival: Arrival) -> Response<Streamed> {
+    pub async fn answer(self: Arc<Self>, request: Request, arrival: ConnectionInfo) -> Response<Streamed> {
         self.set.tally.used();
         let is_connect = request.method() == Method::CONNECT;
         let target = if is_connect { Target::of_connect(request.uri()) } else { Target::of_absolute(request.uri()) };

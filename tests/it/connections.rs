@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use keyhaven::app::Storage;
-use keyhaven::http::Answer;
+use keyhaven::http::RequestHandler;
 use keyhaven::http::limits::Limits;
-use keyhaven::http::server::{Listener, stopping};
+use keyhaven::http::server::{Listener, shutdown_channel};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -82,13 +82,13 @@ async fn an_answer_is_finished_for_a_client_that_reads_slowly() {
     const LENGTH: usize = 48 * 1024 * 1024;
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address: SocketAddr = tcp.local_addr().unwrap();
-    let answer: Answer = Arc::new(|_, _| {
+    let answer: RequestHandler = Arc::new(|_, _| {
         let whole = "x".repeat(LENGTH);
         Box::pin(async move { keyhaven::http::body::text(StatusCode::OK, whole) })
     });
     let second = Duration::from_secs(1);
     let limits = Arc::new(Limits { header_timeout: second, idle_timeout: second, ..Limits::default() });
-    let (stopper, stopping) = stopping();
+    let (stopper, stopping) = shutdown_channel();
     tokio::spawn(Listener { tcp, tls: None, answer, limits, bodies: Arc::default() }.serve(stopping));
 
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -7,21 +7,21 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use keyhaven::http::Answer;
-use keyhaven::http::server::{Listener, stopping};
+use keyhaven::http::RequestHandler;
+use keyhaven::http::server::{Listener, shutdown_channel};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn the_server_survives_a_panic() {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let answer: Answer = Arc::new(|request, _| {
+    let answer: RequestHandler = Arc::new(|request, _| {
         Box::pin(async move {
             assert!(request.uri().path() != "/bug", "a bug");
             keyhaven::http::body::text(hyper::StatusCode::OK, "fine")
         })
     });
-    let (stopper, stopping) = stopping();
+    let (stopper, stopping) = shutdown_channel();
     let serving = tokio::spawn(
         Listener { tcp, tls: None, answer, limits: Arc::default(), bodies: Arc::default() }.serve(stopping),
     );

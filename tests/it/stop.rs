@@ -8,21 +8,21 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use keyhaven::http::Answer;
-use keyhaven::http::server::{Listener, Stopper, stopping};
+use keyhaven::http::RequestHandler;
+use keyhaven::http::server::{Listener, ShutdownTrigger, shutdown_channel};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A plain server that takes its time.
-async fn server(pause: Duration) -> (std::net::SocketAddr, Stopper) {
+async fn server(pause: Duration) -> (std::net::SocketAddr, ShutdownTrigger) {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    let answer: Answer = Arc::new(move |_, _| {
+    let answer: RequestHandler = Arc::new(move |_, _| {
         Box::pin(async move {
             tokio::time::sleep(pause).await;
             keyhaven::http::body::text(hyper::StatusCode::OK, "done")
         })
     });
-    let (stopper, stopping) = stopping();
+    let (stopper, stopping) = shutdown_channel();
     tokio::spawn(Listener { tcp, tls: None, answer, limits: Arc::default(), bodies: Arc::default() }.serve(stopping));
     (address, stopper)
 }

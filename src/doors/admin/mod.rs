@@ -1,5 +1,5 @@
 //! The admin API: what tests and people do with a running server that no client of the service can. Everything but
-//! `GET /admin/status` needs the admin key; no web page elsewhere can ask (see [`LocalNames`]).
+//! `GET /admin/status` needs the admin key; no web page elsewhere can ask (see [`AllowedHosts`]).
 
 mod clock;
 mod credentials;
@@ -23,12 +23,12 @@ use crate::crypto::credential;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::faults::Faults;
-use crate::http::budget::Budget;
+use crate::http::allowed_hosts::AllowedHosts;
+use crate::http::budget::MemoryBudget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::http::local::LocalNames;
 use crate::http::routes::{Lookup, Params, Routes};
-use crate::http::{Arrival, BoxFuture, Incoming, Request, Response};
+use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
 use crate::records::Degraded;
 use crate::tasks::Timekeeper;
@@ -39,7 +39,7 @@ pub use credentials::Credentials;
 /// What the handlers of this door share.
 pub struct State {
     /// The names this listener may be asked by.
-    pub names: LocalNames,
+    pub names: AllowedHosts,
     /// The key that every operation but status demands.
     pub admin_key: Zeroizing<String>,
     /// The vaults.
@@ -65,7 +65,7 @@ pub struct State {
     /// Limits on requests.
     pub limits: Arc<Limits>,
     /// Memory for snapshots while they are loaded.
-    pub snapshots: Arc<Budget>,
+    pub snapshots: Arc<MemoryBudget>,
     /// When the server started, on the system clock.
     pub started: Timestamp,
 }
@@ -135,8 +135,8 @@ impl Service {
     }
 
     /// Answers a request.
-    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
-        match self.authorize(&request, arrival) {
+    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
+        match self.authorize(&request, connection) {
             Ok((handler, params)) => match handler(self.state.clone(), params, request.into_body()).await {
                 Ok(answer) => answer,
                 Err(error) => self.explained(error).into_response(),
@@ -153,8 +153,8 @@ impl Service {
     }
 
     /// Where the request leads, once it is known that its sender may ask.
-    fn authorize(&self, request: &Request, arrival: Arrival) -> Result<(Handler, Params), ApiError> {
-        if let Some(why) = self.state.names.refusal(request, arrival.local.ip()) {
+    fn authorize(&self, request: &Request, connection: ConnectionInfo) -> Result<(Handler, Params), ApiError> {
+        if let Some(why) = self.state.names.rejection(request, connection.local.ip()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why));
         }
         match self.routes.find(request.method(), request.uri().path()) {

@@ -8,7 +8,7 @@ use super::State;
 use crate::config;
 use crate::http::Incoming;
 use crate::http::body::{self, BodyError};
-use crate::http::budget::Budget;
+use crate::http::budget::MemoryBudget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 
@@ -18,7 +18,7 @@ pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiEr
 }
 
 /// The whole body within the bounds of `limits`, in memory of `budget`.
-pub(super) async fn read_within(body: Incoming, limits: &Limits, budget: &Budget) -> Result<Bytes, ApiError> {
+pub(super) async fn read_within(body: Incoming, limits: &Limits, budget: &MemoryBudget) -> Result<Bytes, ApiError> {
     body::read_within(body, limits, budget).await.map_err(|error| refusal(error, limits))
 }
 

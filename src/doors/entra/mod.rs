@@ -17,7 +17,7 @@ use crate::directory::{Directory, ExternalIssuers, Resources, UnknownIdentities}
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
-use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::http::{BoxFuture, ConnectionInfo, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 
@@ -117,12 +117,12 @@ impl Service {
     }
 
     /// Answers a request that came in for `authority`.
-    pub async fn answer(&self, request: Request, authority: Authority, arrival: Arrival) -> Response {
+    pub async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Response {
         let (handler, params) = match self.routes.find(request.method(), request.uri().path()) {
             Lookup::Found(_, handler, params) => (Some(*handler), params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => (None, Params::default()),
         };
-        let asked = self.state.asked(&request, authority, &params, arrival);
+        let asked = self.state.asked(&request, authority, &params, connection);
         let (trace, correlation, now) = (asked.trace, asked.correlation, asked.now);
         let answered = match handler {
             Some(handler) => handler(self.state.clone(), asked, request).await,
@@ -135,12 +135,12 @@ impl Service {
 }
 
 impl State {
-    fn asked(&self, request: &Request, authority: Authority, params: &Params, arrival: Arrival) -> Asked {
+    fn asked(&self, request: &Request, authority: Authority, params: &Params, connection: ConnectionInfo) -> Asked {
         let given = request.headers().get("client-request-id").and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
         Asked {
             authority,
             tenant: params.get("tenant").to_owned(),
-            near: arrival.is_near(),
+            near: connection.is_local(),
             trace: random::uuid(&*self.random),
             correlation: given.unwrap_or_else(|| random::uuid(&*self.random)),
             now: self.clock.now(),

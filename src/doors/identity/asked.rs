@@ -3,7 +3,7 @@
 use hyper::header::HeaderMap;
 
 use crate::directory::IdentitySelector;
-use crate::http::{Arrival, Request};
+use crate::http::{ConnectionInfo, Request};
 
 /// The headers and the query of a request.
 pub(super) struct Asked {
@@ -14,9 +14,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &Request, arrival: Arrival) -> Self {
+    pub(super) fn of(request: &Request, connection: ConnectionInfo) -> Self {
         let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-        let near = arrival.is_near();
+        let near = connection.is_local();
         Self { headers: request.headers().clone(), query: query.into_owned().collect(), near }
     }
 

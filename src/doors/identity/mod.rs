@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 
 use crate::crypto::credential;
 use crate::directory::{Directory, Resources, UnknownIdentities};
-use crate::http::local::LocalNames;
+use crate::http::allowed_hosts::AllowedHosts;
 use crate::http::routes::{self, Lookup, Routes};
-use crate::http::{Arrival, BoxFuture, Request, Response, body};
+use crate::http::{BoxFuture, ConnectionInfo, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::Random;
 
@@ -53,7 +53,7 @@ pub struct State {
     /// What becomes of identities that nobody has configured and that are asked for from this machine.
     pub unknown_identities: UnknownIdentities,
     /// The names this listener may be asked by.
-    pub names: LocalNames,
+    pub names: AllowedHosts,
     /// What App Service's form must send as `X-IDENTITY-HEADER`, and Service Fabric's as `Secret`: random per start.
     pub identity_header: Zeroizing<String>,
     /// Where request ids come from.
@@ -99,27 +99,27 @@ impl Service {
     }
 
     /// Answers a request to the plain listener.
-    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
-        self.answer_with(&self.routes, &request, arrival).await
+    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
+        self.answer_with(&self.routes, &request, connection).await
     }
 
     /// Answers a request that came over TLS, when it is one in Service Fabric's form.
-    pub async fn answer_over_tls(&self, request: &Request, arrival: Arrival) -> Option<Response> {
+    pub async fn answer_over_tls(&self, request: &Request, connection: ConnectionInfo) -> Option<Response> {
         // Every request to a vault comes by here: the first segment of most decides.
         let path = request.uri().path();
         let is_fabric = routes::segments(path).next().is_some_and(|first| first.eq_ignore_ascii_case("fabric"));
         if !is_fabric || matches!(self.over_tls.find(request.method(), path), Lookup::NoSuchPath) {
             return None;
         }
-        Some(self.answer_with(&self.over_tls, request, arrival).await)
+        Some(self.answer_with(&self.over_tls, request, connection).await)
     }
 
-    async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, arrival: Arrival) -> Response {
-        if let Some(why) = self.shared.state.names.refusal(request, arrival.local.ip()) {
+    async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, connection: ConnectionInfo) -> Response {
+        if let Some(why) = self.shared.state.names.rejection(request, connection.local.ip()) {
             return refused(StatusCode::FORBIDDEN, "invalid_request", why);
         }
         match routes.find(request.method(), request.uri().path()) {
-            Lookup::Found(_, handler, _) => handler(self.shared.clone(), Asked::of(request, arrival)).await,
+            Lookup::Found(_, handler, _) => handler(self.shared.clone(), Asked::of(request, connection)).await,
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
         }

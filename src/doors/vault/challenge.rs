@@ -9,7 +9,7 @@ use super::host;
 use crate::directory::TokenRefusal;
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
-use crate::http::{Arrival, Request};
+use crate::http::{ConnectionInfo, Request};
 use crate::records::RecordError;
 
 /// The audience of the public cloud.
@@ -45,8 +45,13 @@ pub(super) fn bearer(request: &Request) -> Option<&str> {
 }
 
 /// The 401 with its challenge.
-pub(super) fn unauthorized(message: String, authority: &Authority, tenant: Uuid, arrival: Arrival) -> ApiError {
-    let login = if arrival.taken_over {
+pub(super) fn unauthorized(
+    message: String,
+    authority: &Authority,
+    tenant: Uuid,
+    connection: ConnectionInfo,
+) -> ApiError {
+    let login = if connection.taken_over {
         "login.microsoftonline.com".to_owned()
     } else {
         authority.with_host("login.localhost").to_string()
@@ -101,10 +106,10 @@ mod tests {
 
     #[test]
     fn the_challenge_has_the_form_that_every_client_parses() {
-        let arrival =
-            Arrival { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into(), taken_over: false };
+        let connection =
+            ConnectionInfo { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into(), taken_over: false };
         let authority = Authority::parse("acme.vault.localhost:8443").unwrap();
-        let error = unauthorized(MISSING.to_owned(), &authority, Uuid::nil(), arrival);
+        let error = unauthorized(MISSING.to_owned(), &authority, Uuid::nil(), connection);
         assert_eq!(
             error.headers[0].1,
             "Bearer authorization=\"https://login.localhost:8443/00000000-0000-0000-0000-000000000000\", \

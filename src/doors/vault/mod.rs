@@ -32,7 +32,7 @@ use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Routes};
-use crate::http::{Arrival, BoxFuture, Incoming, Request, Response};
+use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::vault::{Call, Vault, VaultName, Vaults};
@@ -129,14 +129,14 @@ impl Service {
     }
 
     /// Answers a request: the host, the token, the permission, and only then the rest.
-    pub async fn answer(&self, request: Request, arrival: Arrival) -> Response {
+    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        let mut answered = match self.dispatch(request, arrival, id).await {
+        let mut answered = match self.dispatch(request, connection, id).await {
             Ok(answered) => answered,
             Err(error) => error.into_response(),
         };
-        response::finish(&mut answered, id, client_id, arrival);
+        response::finish(&mut answered, id, client_id, connection);
         answered
     }
 
@@ -152,22 +152,22 @@ impl Service {
     }
 
     /// Refuses a request with `error`, as the service would.
-    pub async fn refuse(&self, request: Request, arrival: Arrival, error: ApiError) -> Response {
+    pub async fn refuse(&self, request: Request, connection: ConnectionInfo, error: ApiError) -> Response {
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
         let mut answered = error.into_response();
-        response::finish(&mut answered, random::uuid(&*self.state.random), client_id, arrival);
+        response::finish(&mut answered, random::uuid(&*self.state.random), client_id, connection);
         answered
     }
 
     /// The 401 of a token that has expired, with its challenge.
-    pub fn expired(&self, authority: &Authority, arrival: Arrival) -> ApiError {
+    pub fn expired(&self, authority: &Authority, connection: ConnectionInfo) -> ApiError {
         let text = challenge::EXPIRED.to_owned();
-        challenge::unauthorized(text, authority, self.state.directory.tenant_id(), arrival)
+        challenge::unauthorized(text, authority, self.state.directory.tenant_id(), connection)
     }
 
-    async fn dispatch(&self, request: Request, arrival: Arrival, id: Uuid) -> Result<Response, ApiError> {
+    async fn dispatch(&self, request: Request, connection: ConnectionInfo, id: Uuid) -> Result<Response, ApiError> {
         let target = RequestTarget::of(&request)?;
-        let (handler, exchange) = self.authorize(&request, target, arrival, id).await?;
+        let (handler, exchange) = self.authorize(&request, target, connection, id).await?;
         handler(self.state.clone(), exchange, request.into_body()).await
     }
 
@@ -176,11 +176,11 @@ impl Service {
         &self,
         request: &Request,
         target: RequestTarget,
-        arrival: Arrival,
+        connection: ConnectionInfo,
         id: Uuid,
     ) -> Result<(Handler, Exchange), ApiError> {
         let resolved = self.state.resolve(&target.authority).await?;
-        let who = self.state.authenticate(request, &target.authority, arrival).await?;
+        let who = self.state.authenticate(request, &target.authority, connection).await?;
         let method = method_override::effective(request.method(), request.headers())?;
         let (operation, handler, params) = match self.routes.find(&method, request.uri().path()) {
             Lookup::Found(operation, handler, params) => (operation, *handler, params),
@@ -235,10 +235,10 @@ impl State {
         &self,
         request: &Request,
         authority: &Authority,
-        arrival: Arrival,
+        connection: ConnectionInfo,
     ) -> Result<Identity, ApiError> {
         let resource = challenge::resource(authority);
-        let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant_id(), arrival);
+        let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant_id(), connection);
         let Some(token) = challenge::bearer(request) else { return Err(refused(challenge::MISSING.to_owned())) };
         let audiences = [resource.as_str(), challenge::VAULT, challenge::MANAGED_HSM, challenge::APP_ID];
         match self.directory.authenticate(token, &audiences).await {

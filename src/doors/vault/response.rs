@@ -5,7 +5,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, EXPIRES, HeaderMap, HeaderNam
 use hyper::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use uuid::Uuid;
 
-use crate::http::{Arrival, Response};
+use crate::http::{ConnectionInfo, Response};
 
 /// Echoed when sent.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -18,14 +18,14 @@ const SERVICE_VERSION: HeaderName = HeaderName::from_static("x-ms-keyvault-servi
 const NETWORK_INFO: HeaderName = HeaderName::from_static("x-ms-keyvault-network-info");
 
 /// Completes an answer.
-pub(super) fn finish(response: &mut Response, id: Uuid, client_id: Option<HeaderValue>, arrival: Arrival) {
+pub(super) fn finish(response: &mut Response, id: Uuid, client_id: Option<HeaderValue>, connection: ConnectionInfo) {
     if response.status() == StatusCode::NO_CONTENT {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
     let headers = response.headers_mut();
     constant(headers);
     insert(headers, REQUEST_ID, id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-    insert(headers, NETWORK_INFO, &network_info(arrival));
+    insert(headers, NETWORK_INFO, &network_info(connection));
     if let Some(client_id) = client_id {
         headers.insert(CLIENT_REQUEST_ID, client_id);
     }
@@ -41,8 +41,8 @@ fn constant(headers: &mut HeaderMap) {
     headers.insert(SERVICE_VERSION, HeaderValue::from_static("1.9.2500.1"));
 }
 
-fn network_info(arrival: Arrival) -> String {
-    let address = arrival.peer.ip().to_canonical();
+fn network_info(connection: ConnectionInfo) -> String {
+    let address = connection.peer.ip().to_canonical();
     let (kind, family) = if address.is_ipv4() { ("Ipv4", "InterNetwork") } else { ("Ipv6", "InterNetworkV6") };
     format!("conn_type={kind};addr={address};act_addr_fam={family};")
 }

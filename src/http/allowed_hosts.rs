@@ -8,9 +8,9 @@ use super::authority::Authority;
 
 /// The names under which a plain listener may be asked.
 #[derive(Clone, Debug)]
-pub struct LocalNames(Vec<String>);
+pub struct AllowedHosts(Vec<String>);
 
-impl LocalNames {
+impl AllowedHosts {
     /// `localhost`, the metadata address and `others` (in any case); addresses of this machine need not be named.
     pub fn new(others: impl IntoIterator<Item = String>) -> Self {
         let own = ["localhost".to_owned(), "169.254.169.254".to_owned()];
@@ -18,7 +18,7 @@ impl LocalNames {
     }
 
     /// Why `request`, which came in at the address `own`, is refused; none when it is not.
-    pub fn refusal<B>(&self, request: &Request<B>, own: std::net::IpAddr) -> Option<&'static str> {
+    pub fn rejection<B>(&self, request: &Request<B>, own: std::net::IpAddr) -> Option<&'static str> {
         let Some(authority) = Authority::of(request) else { return Some("the Host header is missing or malformed") };
         let ours = authority.address().is_some_and(|address| address.is_loopback() || address == own);
         if !ours && !self.0.iter().any(|name| name == authority.host()) {
@@ -53,8 +53,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let names = LocalNames::new(["Build-Box".to_owned()]);
-        names.refusal(&request.body(()).unwrap(), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))).is_some()
+        let names = AllowedHosts::new(["Build-Box".to_owned()]);
+        names.rejection(&request.body(()).unwrap(), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7))).is_some()
     }
 
     #[test]
