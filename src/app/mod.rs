@@ -35,7 +35,7 @@ use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::crypto::pool::Pool;
 use crate::directory::{Directory, UnknownIdentities};
-use crate::events::{self, Events, Terms};
+use crate::events::{self, Events, RetryPolicy};
 use crate::faults::Faults;
 use crate::http::RequestHandler;
 use crate::http::ca::Ca;
@@ -111,7 +111,7 @@ pub struct Options {
     /// What the proxy takes over, when there is one.
     pub takeover: Takeover,
     /// When a webhook that did not take an event is tried again.
-    pub delivery: Terms,
+    pub delivery: RetryPolicy,
 }
 
 /// Where a server listens. Port 0 takes a free one.
@@ -154,7 +154,7 @@ impl Default for Options {
             arc_keys: PathBuf::from(ARC_KEYS),
             identity_header: None,
             takeover: Takeover::default(),
-            delivery: Terms::default(),
+            delivery: RetryPolicy::default(),
         }
     }
 }
@@ -236,16 +236,16 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let tenant = options.config.tenant_ids();
     let directory = Directory::new(tenant, records, system.clone(), CHECKED_TOKENS);
     let backend = Backend::new(means, directory, system, clock);
-    let accept_at = sockets.addresses()?.admin.map(|admin| names.http_url(admin, "/admin/events/validate"));
-    let events = Arc::new(Events::new(events::Means {
+    let accept_url = sockets.addresses()?.admin.map(|admin| names.http_url(admin, "/admin/events/validate"));
+    let events = Arc::new(Events::new(events::Deps {
         vaults: backend.vaults.clone(),
         records: backend.records.clone(),
         webhooks: options.config.webhooks.clone(),
-        wire: events::Wire { subscription: tenant.subscription },
-        terms: options.delivery,
+        format: events::WireFormat { subscription: tenant.subscription },
+        retry_policy: options.delivery,
         clock: backend.system.clone(),
         dead_letters: data.dead_letters(),
-        accept_at,
+        accept_url,
     }));
     tenant::check(&backend.directory, &backend.vaults).await?;
     skip_if_disk_full(&backend.records, backend.timekeeper.begin().await)?;

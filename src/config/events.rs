@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn a_url_is_enough() {
         let hooks = webhooks(r#"[{"url":"http://localhost:1/in?code=hush"}]"#).unwrap();
-        assert_eq!((hooks[0].schema, hooks[0].types.len(), hooks[0].wanted().len()), (Schema::EventGrid, 0, 7));
+        assert_eq!((hooks[0].schema, hooks[0].types.len(), hooks[0].event_types().len()), (Schema::EventGrid, 0, 7));
         let text = r#"[{"url":"https://a/in","schema":"cloudevents","types":["Microsoft.KeyVault.KeyExpired"]}]"#;
         let hooks = webhooks(text).unwrap();
-        assert_eq!((hooks[0].schema, hooks[0].wanted()), (Schema::CloudEvents, vec![EventType::KeyExpired]));
+        assert_eq!((hooks[0].schema, hooks[0].event_types()), (Schema::CloudEvents, vec![EventType::KeyExpired]));
         assert!(Config::parse(r#"{"events":{}}"#).unwrap().webhooks.is_empty());
     }
 

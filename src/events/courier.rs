@@ -1,4 +1,4 @@
-//! What carries letters to webhooks: HTTP, on threads that may block. It knows no events.
+//! The HTTP client of webhooks: sends a request on a blocking thread and returns the reply. Knows nothing of events.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -7,21 +7,21 @@ use std::time::Duration;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
-use super::webhook::HookUrl;
+use super::webhook::WebhookUrl;
 use crate::outgoing;
 
-/// How long a webhook may take to answer, as the service has it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a webhook may take to answer: the service's own limit.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long its answer's body may take.
-const PATIENCE_FOR_BODY: Duration = Duration::from_secs(5);
-/// The most that is read of an answer, in bytes.
-const LARGEST: u64 = 64 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many bytes of an answer's body are read.
+const MAX_BODY_BYTES: u64 = 64 * 1024;
 
-/// What is sent.
+/// An HTTP request to a webhook.
 #[derive(Clone, Debug)]
-pub(super) struct Letter {
+pub(super) struct HookRequest {
     pub(super) method: Method,
-    pub(super) url: HookUrl,
+    pub(super) url: WebhookUrl,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
 }
@@ -32,68 +32,68 @@ pub(super) enum Method {
     Options,
 }
 
-/// What comes back.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// An answer.
+    /// The webhook answered, with whatever status.
     Answer(Answer),
-    /// None, and why.
-    Lost(Loss),
+    /// No answer came.
+    Failed(SendFailure),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Who may send, in CloudEvents' handshake.
+    /// `WebHook-Allowed-Origin`, of CloudEvents' handshake.
     pub(super) allowed_origin: Option<String>,
-    /// How many deliveries a minute are allowed, in CloudEvents' handshake.
+    /// `WebHook-Allowed-Rate`, deliveries a minute, of CloudEvents' handshake.
     pub(super) allowed_rate: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
-/// Why there was no answer: a word of the service's for dead letters, and what a person is told. No URL stands in it.
+/// Why no answer came: the service's outcome name for dead letters, and a text for people that holds no URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Loss {
+pub(super) struct SendFailure {
     pub(super) outcome: &'static str,
     pub(super) why: String,
 }
 
-/// A reply that is on its way.
-pub(super) type Carried = Pin<Box<dyn Future<Output = Reply> + Send>>;
+/// A reply that is awaited.
+pub(super) type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Carries letters.
+/// Sends requests to webhooks; tests replace it.
 pub(super) trait Courier: Send + Sync {
-    fn carry(&self, letter: Letter) -> Carried;
+    fn send(&self, request: HookRequest) -> ReplyFuture;
 }
 
-/// The network. Redirects are not followed: an event goes where the configuration says.
+/// Sends over the network. Redirects are not followed: an event goes where the configuration says.
 #[derive(Clone, Default)]
 pub(super) struct Network(Arc<OnceLock<Agent>>);
 
 impl Courier for Network {
-    fn carry(&self, letter: Letter) -> Carried {
+    fn send(&self, request: HookRequest) -> ReplyFuture {
         let agent = self.0.clone();
         Box::pin(async move {
-            let sent = tokio::task::spawn_blocking(move || send(agent.get_or_init(agent_of_this_server), letter));
-            sent.await.unwrap_or_else(|error| Reply::lost("GenericError", error.to_string()))
+            let sent = tokio::task::spawn_blocking(move || send_blocking(agent.get_or_init(new_agent), request));
+            sent.await.unwrap_or_else(|error| Reply::failed("GenericError", error.to_string()))
         })
     }
 }
 
 impl Reply {
-    fn lost(outcome: &'static str, why: impl Into<String>) -> Self {
-        Self::Lost(Loss { outcome, why: why.into() })
+    fn failed(outcome: &'static str, why: impl Into<String>) -> Self {
+        Self::Failed(SendFailure { outcome, why: why.into() })
     }
 }
 
-fn agent_of_this_server() -> Agent {
+fn new_agent() -> Agent {
     Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .timeout_recv_body(Some(PATIENCE_FOR_BODY))
+        .timeout_global(Some(TIMEOUT))
+        .timeout_recv_body(Some(BODY_TIMEOUT))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        // A kept connection that the other side has just closed would look like a failure.
+        // A pooled connection that the webhook has just closed would look like a failed delivery.
         .max_idle_connections(0)
         .user_agent(concat!("keyhaven/", env!("CARGO_PKG_VERSION")))
         .tls_config(outgoing::tls(vec![]))
@@ -101,47 +101,47 @@ fn agent_of_this_server() -> Agent {
         .into()
 }
 
-fn send(agent: &Agent, letter: Letter) -> Reply {
-    let Letter { method, url, headers, body } = letter;
+fn send_blocking(agent: &Agent, request: HookRequest) -> Reply {
+    let HookRequest { method, url, headers, body } = request;
     let answered = match method {
         Method::Post => {
             let request =
-                headers.iter().fold(agent.post(url.whole()), |request, (name, value)| request.header(*name, value));
-            match url.is_near() {
+                headers.iter().fold(agent.post(url.full()), |request, (name, value)| request.header(*name, value));
+            match url.is_loopback() {
                 true => request.config().proxy(None).build().send(&body),
                 false => request.send(&body),
             }
         }
         Method::Options => {
             let request =
-                headers.iter().fold(agent.options(url.whole()), |request, (name, value)| request.header(*name, value));
-            match url.is_near() {
+                headers.iter().fold(agent.options(url.full()), |request, (name, value)| request.header(*name, value));
+            match url.is_loopback() {
                 true => request.config().proxy(None).build().call(),
                 false => request.call(),
             }
         }
     };
-    answered.map_or_else(|error| lost(&error), read)
+    answered.map_or_else(|error| failure(&error), answer)
 }
 
-fn read(mut response: Response<Body>) -> Reply {
+fn answer(mut response: Response<Body>) -> Reply {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (allowed_origin, allowed_rate) = (header("webhook-allowed-origin"), header("webhook-allowed-rate"));
     let status = response.status().as_u16();
-    // The status is the answer, even if the rest does not come.
-    let body = response.body_mut().with_config().limit(LARGEST).read_to_vec().unwrap_or_default();
+    // The status decides, even if the body breaks off.
+    let body = response.body_mut().with_config().limit(MAX_BODY_BYTES).read_to_vec().unwrap_or_default();
     Reply::Answer(Answer { status, allowed_origin, allowed_rate, body })
 }
 
-/// The words are ours, for an error of the client's may show the URL.
-fn lost(error: &Error) -> Reply {
+/// The texts are written here because the client's own error texts may hold the URL.
+fn failure(error: &Error) -> Reply {
     match error {
-        Error::Timeout(_) => Reply::lost("TimedOut", "no answer in time"),
-        Error::HostNotFound => Reply::lost("ResolutionError", "its host name is not known"),
-        Error::Io(error) => Reply::lost("SocketError", error.kind().to_string()),
+        Error::Timeout(_) => Reply::failed("TimedOut", "no answer in time"),
+        Error::HostNotFound => Reply::failed("ResolutionError", "its host name is not known"),
+        Error::Io(error) => Reply::failed("SocketError", error.kind().to_string()),
         Error::Tls(_) | Error::Rustls(_) => {
-            Reply::lost("SocketError", "its certificate is not trusted, or it has no TLS")
+            Reply::failed("SocketError", "its certificate is not trusted, or it has no TLS")
         }
-        _ => Reply::lost("GenericError", "what came back is no answer"),
+        _ => Reply::failed("GenericError", "what came back is no answer"),
     }
 }

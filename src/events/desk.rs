@@ -1,5 +1,5 @@
-//! What is known of one webhook while the server runs: what waits for it, how it takes it. Whoever hands events out,
-//! who sends them, who prunes and who looks share it; none holds it for longer than a moment.
+//! The desk: the in-memory state of one webhook, behind a mutex. The distributor of new events, the webhook's worker,
+//! pruning and the admin API share it; each holds the lock only for a moment.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,162 +14,162 @@ use super::webhook::{EventType, Webhook};
 use crate::clock::Timestamp;
 use crate::vault::Fresh;
 
-/// The most numbers of new events that wait to be looked at; beyond, all that are kept are.
-const MOST_FRESH: usize = 10_000;
+/// The most new events that are listed by number; beyond, all kept events are compared with the marks.
+const MAX_NEW: usize = 10_000;
 
-/// A webhook and its desk.
+/// A webhook and its state.
 pub(super) struct Hook {
     pub(super) webhook: Webhook,
     pub(super) id: Uuid,
     state: Mutex<State>,
-    news: Notify,
+    changed: Notify,
 }
 
-/// What is known of a webhook.
+/// The state of a webhook.
 pub(super) struct State {
-    /// New events that nobody has looked at.
+    /// New events that the worker has not read.
     inbox: Fresh,
-    /// Those that are being looked at.
+    /// New events that the worker reads now.
     reading: Fresh,
     pub(super) queue: Queue,
-    /// Events that need no more telling and are not marked yet.
-    pub(super) done: BTreeMap<u64, Uuid>,
+    /// Events that were delivered or given up and are not marked in the store yet: number and id.
+    pub(super) handled: BTreeMap<u64, Uuid>,
     pub(super) accepted: Option<Accepted>,
-    pub(super) offer: Option<Offer>,
-    pub(super) told: u64,
-    pub(super) dead: u64,
-    pub(super) last_failure: Option<Failure>,
+    pub(super) validation_code: Option<ValidationCode>,
+    pub(super) delivered: u64,
+    pub(super) dead_lettered: u64,
+    pub(super) last_failure: Option<DeliveryFailure>,
 }
 
-/// What a webhook, or its owner, may accept with.
+/// The code with which a webhook or its owner may accept.
 #[derive(Clone, Copy)]
-pub(super) struct Offer {
+pub(super) struct ValidationCode {
     pub(super) code: Uuid,
     pub(super) until: Instant,
 }
 
-/// Why a webhook was last not reached.
+/// The last failed delivery or handshake of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct DeliveryFailure {
     /// When, on the system clock.
     pub at: Timestamp,
     /// Why, in words.
     pub why: String,
 }
 
-/// How a webhook stands.
+/// The status of a webhook.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct WebhookStatus {
     /// Its URL without the query.
     pub url: String,
     /// `eventgrid` or `cloudevents`.
     pub schema: &'static str,
-    /// What it hears of.
+    /// The types of events that it gets.
     pub types: Vec<EventType>,
     /// Whether it has accepted.
     pub validated: bool,
-    /// Events that it is still to be told.
+    /// Events that wait to be delivered, those in flight included.
     pub waiting: usize,
-    /// Events that it was told since the server started.
-    pub told: u64,
-    /// Events that were given up since the server started.
+    /// Events delivered since the server started.
+    pub delivered: u64,
+    /// Events given up since the server started.
     pub dead_letters: u64,
     /// The last failure since the server started, if there was one.
-    pub last_failure: Option<Failure>,
+    pub last_failure: Option<DeliveryFailure>,
 }
 
 impl Hook {
     pub(super) fn new(webhook: Webhook) -> Self {
         let state = State {
             inbox: Fresh::All,
-            reading: nothing(),
+            reading: no_events(),
             queue: Queue::default(),
-            done: BTreeMap::new(),
+            handled: BTreeMap::new(),
             accepted: None,
-            offer: None,
-            told: 0,
-            dead: 0,
+            validation_code: None,
+            delivered: 0,
+            dead_lettered: 0,
             last_failure: None,
         };
-        Self { id: webhook.id(), webhook, state: Mutex::new(state), news: Notify::new() }
+        Self { id: webhook.id(), webhook, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Looks at its desk, or works on it.
+    /// Runs `work` on the state, under its lock.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Resolves when there is something new on the desk.
-    pub(super) async fn news(&self) {
-        self.news.notified().await;
+    /// Resolves after [`Hook::notify`].
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
-    /// Says that there is something new on the desk.
-    pub(super) fn tell(&self) {
-        self.news.notify_one();
+    /// Wakes the worker.
+    pub(super) fn notify(&self) {
+        self.changed.notify_one();
     }
 
-    /// Puts new events on the desk.
-    pub(super) fn post(&self, fresh: &Fresh) {
-        self.with(|state| state.post(fresh));
-        self.tell();
+    /// Adds new events and wakes the worker.
+    pub(super) fn add_new(&self, fresh: &Fresh) {
+        self.with(|state| state.add_new(fresh));
+        self.notify();
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn status(&self) -> WebhookStatus {
         let Webhook { url, schema, .. } = &self.webhook;
-        self.with(|state| Standing {
-            url: url.shown().to_owned(),
+        self.with(|state| WebhookStatus {
+            url: url.without_query().to_owned(),
             schema: schema.as_str(),
-            types: self.webhook.wanted(),
+            types: self.webhook.event_types(),
             validated: state.accepted.is_some(),
             waiting: state.queue.len(),
-            told: state.told,
-            dead_letters: state.dead,
+            delivered: state.delivered,
+            dead_letters: state.dead_lettered,
             last_failure: state.last_failure.clone(),
         })
     }
 }
 
 impl State {
-    fn post(&mut self, fresh: &Fresh) {
+    fn add_new(&mut self, fresh: &Fresh) {
         match (&mut self.inbox, fresh) {
-            (Fresh::Some(there), Fresh::Some(new)) if there.len() + new.len() <= MOST_FRESH => there.extend(new),
+            (Fresh::Some(there), Fresh::Some(new)) if there.len() + new.len() <= MAX_NEW => there.extend(new),
             (inbox, _) => *inbox = Fresh::All,
         }
     }
 
-    /// Whether there are new events that nobody has looked at.
-    pub(super) fn has_news(&self) -> bool {
-        self.inbox != nothing()
+    /// Whether there are new events that the worker has not read.
+    pub(super) fn has_new_events(&self) -> bool {
+        self.inbox != no_events()
     }
 
-    /// The new events, to be looked at. They count as waiting until [`State::read`].
-    pub(super) fn take(&mut self) -> Option<Fresh> {
-        if !self.has_news() {
+    /// Takes the new events. They count as waiting until [`State::finish_reading`].
+    pub(super) fn take_new(&mut self) -> Option<Fresh> {
+        if !self.has_new_events() {
             return None;
         }
-        self.reading = std::mem::replace(&mut self.inbox, nothing());
+        self.reading = std::mem::replace(&mut self.inbox, no_events());
         Some(self.reading.clone())
     }
 
-    /// The new events were looked at; or could not be, and all must be looked at again.
-    pub(super) fn read(&mut self, looked_at: bool) {
-        self.reading = nothing();
-        if !looked_at {
+    /// Ends reading the new events; when that was not complete, all kept events have to be compared again.
+    pub(super) fn finish_reading(&mut self, complete: bool) {
+        self.reading = no_events();
+        if !complete {
             self.inbox = Fresh::All;
         }
     }
 
-    /// Whether the event of this number may still have to be told, or be marked as told.
+    /// Whether the event of this number may still have to be delivered or marked.
     pub(super) fn waits_for(&self, number: u64) -> bool {
         let among = |fresh: &Fresh| match fresh {
             Fresh::Some(numbers) => numbers.contains(&number),
             Fresh::All => true,
         };
-        self.queue.contains(number) || self.done.contains_key(&number) || among(&self.inbox) || among(&self.reading)
+        self.queue.contains(number) || self.handled.contains_key(&number) || among(&self.inbox) || among(&self.reading)
     }
 }
 
-const fn nothing() -> Fresh {
+const fn no_events() -> Fresh {
     Fresh::Some(vec![])
 }

@@ -1,15 +1,14 @@
-//! Who hears of what happened: events go to webhooks as Event Grid would send them. Each webhook has a worker of its own,
-//! which waits for that webhook alone; nothing here is in the way of a request, which is answered once its event is in the
-//! store. What a webhook was told is marked there too, so that a restart forgets nothing: at least once, in order for
-//! each object.
+//! Delivers the events of vaults to webhooks, as Event Grid does: at least once, and in order for each object. Each webhook
+//! has a worker task of its own. A request is answered as soon as its event is in the store; delivery never delays it. The
+//! store also marks each event that a webhook has handled, so that a restart continues where the last run ended.
 
 mod courier;
-mod dead;
+mod dead_letters;
 mod desk;
 mod handshake;
 mod ledger;
 mod queue;
-mod terms;
+mod retry_policy;
 mod webhook;
 mod wire;
 mod worker;
@@ -27,87 +26,87 @@ use crate::crypto::credential;
 use crate::records::Records;
 use crate::vault::{Fresh, Refusal, Vaults};
 
-pub use desk::{Failure, Standing};
-pub use terms::Terms;
-pub use webhook::{EventType, HookUrl, Schema, Webhook};
-pub use wire::{GridEvent, Wire};
+pub use desk::{DeliveryFailure, WebhookStatus};
+pub use retry_policy::RetryPolicy;
+pub use webhook::{EventType, Schema, Webhook, WebhookUrl};
+pub use wire::{GridEvent, WireFormat};
 
 use courier::{Courier, Network};
-use dead::DeadLetters;
+use dead_letters::DeadLetters;
 use desk::Hook;
 use ledger::{Accepted, Ledger};
-use worker::{Tools, Worker};
+use worker::{Worker, WorkerDeps};
 
-/// Events that are kept at the least, told or not.
-const KEPT: usize = 10_000;
-/// How many more there may be before the oldest are taken away, all in one go.
-const SPARE: usize = 1_000;
+/// Events that are kept at the least, whether they were delivered or not.
+const MIN_KEPT: usize = 10_000;
+/// How many more there may be before the oldest are deleted, all at once.
+const PRUNE_BATCH: usize = 1_000;
 
-/// What happens to events.
+/// Delivers events to the configured webhooks.
 pub struct Events {
     hooks: Vec<Arc<Hook>>,
-    tools: Arc<Tools>,
+    deps: Arc<WorkerDeps>,
     stop: watch::Sender<bool>,
 }
 
-/// What [`Events`] are made of.
-pub struct Means {
-    /// The vaults in which things happen.
+/// What [`Events`] depend on.
+pub struct Deps {
+    /// The vaults whose events are delivered.
     pub vaults: Vaults,
-    /// Where it is kept what webhooks were told.
+    /// Where subscriptions and marks are stored.
     pub records: Records,
-    /// Who wants to hear.
+    /// The configured webhooks.
     pub webhooks: Vec<Webhook>,
-    /// What the vaults' resource ids are made of.
-    pub wire: Wire,
-    /// When an attempt is made again.
-    pub terms: Terms,
+    /// How events are written.
+    pub format: WireFormat,
+    /// When a failed attempt is retried.
+    pub retry_policy: RetryPolicy,
     /// The system clock.
     pub clock: Arc<dyn Clock>,
-    /// Where dead letters lie.
+    /// The file of dead letters.
     pub dead_letters: PathBuf,
-    /// The URL, without a query, at which a webhook's owner can accept; none where there is no admin API.
-    pub accept_at: Option<String>,
+    /// The URL, without a query, at which a webhook's owner can accept; none without an admin API.
+    pub accept_url: Option<String>,
 }
 
 impl Events {
-    /// Events that are delivered once [`Events::keep_running`] is called.
-    pub fn new(means: Means) -> Self {
-        Self::over(means, Arc::new(Network::default()))
+    /// Delivers nothing before [`Events::keep_running`] is called.
+    pub fn new(deps: Deps) -> Self {
+        Self::with_courier(deps, Arc::new(Network::default()))
     }
 
-    fn over(means: Means, courier: Arc<dyn Courier>) -> Self {
-        let tools = Tools {
-            vaults: means.vaults,
-            ledger: Ledger::new(means.records),
+    fn with_courier(deps: Deps, courier: Arc<dyn Courier>) -> Self {
+        let worker_deps = WorkerDeps {
+            vaults: deps.vaults,
+            ledger: Ledger::new(deps.records),
             courier,
-            dead: DeadLetters::new(means.dead_letters),
-            terms: means.terms,
-            wire: means.wire,
-            clock: means.clock,
-            accept_at: means.accept_at,
+            dead_letters: DeadLetters::new(deps.dead_letters),
+            retry_policy: deps.retry_policy,
+            format: deps.format,
+            clock: deps.clock,
+            accept_url: deps.accept_url,
         };
-        let hooks = means.webhooks.into_iter().map(|webhook| Arc::new(Hook::new(webhook))).collect();
-        Self { hooks, tools: Arc::new(tools), stop: watch::Sender::new(false) }
+        let hooks = deps.webhooks.into_iter().map(|webhook| Arc::new(Hook::new(webhook))).collect();
+        Self { hooks, deps: Arc::new(worker_deps), stop: watch::Sender::new(false) }
     }
 
-    /// Subscribes the webhooks that are not subscribed yet: they hear of what happens from now on. Those that are not
-    /// configured any more are forgotten.
+    /// Subscribes new webhooks to all events from now on, and removes the records of webhooks that are no longer
+    /// configured.
     ///
     /// # Errors
     /// What the store reports.
     pub async fn subscribe(&self) -> Result<(), Refusal> {
         let hooks: Vec<_> = self.hooks.iter().map(|hook| hook.id).collect();
-        self.tools.ledger.forget_others(&hooks).await?;
-        self.subscribe_in(&self.tools.ledger, &self.tools.vaults).await
+        self.deps.ledger.remove_other_webhooks(&hooks).await?;
+        self.subscribe_in(&self.deps.ledger, &self.deps.vaults).await
     }
 
-    /// Subscribes the webhooks in records that are to replace all that there are, in which `vaults` lie: what happens once
-    /// they do is what is told.
+    /// Subscribes the webhooks in a draft, `records`, that holds `vaults` and is to replace all data: they get the events
+    /// from its publication on.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn subscribe_to(&self, records: &Records, vaults: &Vaults) -> Result<(), Refusal> {
+    pub async fn subscribe_in_draft(&self, records: &Records, vaults: &Vaults) -> Result<(), Refusal> {
         self.subscribe_in(&Ledger::new(records.clone()), vaults).await
     }
 
@@ -123,98 +122,99 @@ impl Events {
     pub async fn keep_running(self: Arc<Self>) {
         let mut workers = JoinSet::new();
         for hook in &self.hooks {
-            workers.spawn(Worker::new(hook.clone(), self.tools.clone()).run(self.stop.subscribe()));
+            workers.spawn(Worker::new(hook.clone(), self.deps.clone()).run(self.stop.subscribe()));
         }
-        self.hand_out().await;
+        self.distribute().await;
         while workers.join_next().await.is_some() {}
     }
 
-    /// Delivers no more. What is under way is waited for a moment; the rest is told after the next start.
+    /// Stops delivering. Deliveries in flight get a moment to end; all others follow after the next start.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Hands new events out to the workers, and takes the oldest away when there are too many.
-    async fn hand_out(&self) {
+    /// Passes new events to every worker, and prunes the oldest when there are too many.
+    async fn distribute(&self) {
         let (mut stop, mut spare) = (self.stop.subscribe(), 0);
         loop {
-            spare = match self.tools.vaults.fresh_events() {
+            spare = match self.deps.vaults.fresh_events() {
                 Fresh::Some(numbers) if numbers.is_empty() => spare,
                 fresh => {
-                    self.hooks.iter().for_each(|hook| hook.post(&fresh));
-                    self.after(&fresh, spare).await
+                    self.hooks.iter().for_each(|hook| hook.add_new(&fresh));
+                    self.prune_when_due(&fresh, spare).await
                 }
             };
             tokio::select! {
                 () = worker::stopped(&mut stop) => return,
-                () = self.tools.vaults.events_committed() => {}
+                () = self.deps.vaults.events_committed() => {}
             }
         }
     }
 
-    /// How many events there are beyond those that are kept, after `fresh` ones; negative while there is room.
-    async fn after(&self, fresh: &Fresh, spare: i64) -> i64 {
+    /// Counts `fresh` events into `spare`, the number of events beyond [`MIN_KEPT`] (negative while there is room), and prunes
+    /// once that exceeds [`PRUNE_BATCH`]. Returns the new number.
+    async fn prune_when_due(&self, fresh: &Fresh, spare: i64) -> i64 {
         let spare = match fresh {
             Fresh::Some(numbers) => spare.saturating_add_unsigned(numbers.len() as u64),
             Fresh::All => i64::MAX,
         };
-        if spare <= SPARE as i64 {
+        if spare <= PRUNE_BATCH as i64 {
             return spare;
         }
         match self.prune().await {
             Ok(left) => left,
             Err(error) => {
-                tracing::error!(%error, "old events could not be taken away");
+                tracing::error!(%error, "old events could not be deleted");
                 0
             }
         }
     }
 
-    /// Takes the oldest events away that nobody waits for. Answers how many could be made before it is done again,
-    /// counted from [`SPARE`].
+    /// Deletes the oldest events that no webhook still has to handle. Returns the number of events beyond [`MIN_KEPT`].
     async fn prune(&self) -> Result<i64, Refusal> {
-        let numbers = self.tools.vaults.event_numbers().await?;
-        let beyond = numbers.len() as i64 - KEPT as i64;
-        if beyond <= SPARE as i64 {
+        let numbers = self.deps.vaults.event_numbers().await?;
+        let beyond = numbers.len() as i64 - MIN_KEPT as i64;
+        if beyond <= PRUNE_BATCH as i64 {
             return Ok(beyond);
         }
         let waits = |number: &u64| self.hooks.iter().any(|hook| hook.with(|state| state.waits_for(*number)));
-        let old: Vec<_> = numbers[..numbers.len() - KEPT].iter().copied().filter(|number| !waits(number)).collect();
-        for old in old.chunks(SPARE) {
-            // In this order: a mark without an event is found and taken away, an event without its mark is told again.
-            self.tools.vaults.forget_events(old).await?;
+        let old: Vec<_> = numbers[..numbers.len() - MIN_KEPT].iter().copied().filter(|number| !waits(number)).collect();
+        for old in old.chunks(PRUNE_BATCH) {
+            // In this order: a mark without an event is found and deleted; an event without its mark is sent again.
+            self.deps.vaults.forget_events(old).await?;
             let hooks: Vec<_> = self.hooks.iter().map(|hook| hook.id).collect();
-            self.tools.ledger.unmark(&hooks, old).await?;
+            self.deps.ledger.unmark(&hooks, old).await?;
         }
         Ok(0)
     }
 
-    /// At most `limit` kept events, those numbered higher than `after` alone, with their numbers.
+    /// At most `limit` kept events with numbers above `after`, each with its number.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn kept(&self, after: u64, limit: usize) -> Result<Vec<(u64, GridEvent)>, Refusal> {
-        let events = self.tools.vaults.events(after, limit).await?;
-        Ok(events.iter().map(|(number, event)| (*number, self.tools.wire.grid(event))).collect())
+    pub async fn list(&self, after: u64, limit: usize) -> Result<Vec<(u64, GridEvent)>, Refusal> {
+        let events = self.deps.vaults.events(after, limit).await?;
+        Ok(events.iter().map(|(number, event)| (*number, self.deps.format.grid(event))).collect())
     }
 
-    /// How each webhook stands, in the order of the configuration.
-    pub fn standings(&self) -> Vec<Standing> {
-        self.hooks.iter().map(|hook| hook.standing()).collect()
+    /// The status of each webhook, in the order of the configuration.
+    pub fn webhook_statuses(&self) -> Vec<WebhookStatus> {
+        self.hooks.iter().map(|hook| hook.status()).collect()
     }
 
-    /// Accepts for the webhook `id`, with the code that it was sent. Answers whether that is (still) its code.
+    /// Accepts for the webhook `id` with the validation code that it was sent. Returns whether the code is valid.
     ///
     /// # Errors
     /// What the store reports.
     pub async fn accept(&self, id: &str, code: &str) -> Result<bool, Refusal> {
         let id = Uuid::parse_str(id).ok();
         let Some(hook) = self.hooks.iter().find(|hook| Some(hook.id) == id) else { return Ok(false) };
-        let offer = hook.with(|state| state.offer.filter(|offer| Instant::now() < offer.until));
+        let validation_code =
+            hook.with(|state| state.validation_code.filter(|validation_code| Instant::now() < validation_code.until));
         let is_its = |code: Uuid, expected: Uuid| credential::matches(code.as_bytes(), expected.as_bytes());
-        match (offer, Uuid::parse_str(code)) {
-            (Some(offer), Ok(code)) if is_its(code, offer.code) => {
-                self.tools.accept(hook, Accepted::default()).await?;
+        match (validation_code, Uuid::parse_str(code)) {
+            (Some(validation_code), Ok(code)) if is_its(code, validation_code.code) => {
+                self.deps.accept(hook, Accepted::default()).await?;
                 Ok(true)
             }
             _ => Ok(false),

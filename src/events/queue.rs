@@ -1,47 +1,47 @@
-//! What a webhook is still to be told, in order: the events of one object one after the other, those of others beside
-//! them. It holds numbers, no events, and knows no time but what it is given.
+//! The queue of one webhook: events of the same object are sent one after another, those of different objects concurrently.
+//! It holds event numbers instead of events, and the time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// An event that waits.
+/// An event to be queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pending {
     /// Its number in the store.
     pub(super) number: u64,
-    /// Its id: another event may get the number once everything is replaced.
+    /// Its id: another event may get the number after all data was replaced.
     pub(super) id: Uuid,
-    /// What it happened to. (A hash; two objects that share one wait for each other.)
+    /// A hash of its object. (Two objects with the same hash wait for each other.)
     pub(super) object: u64,
 }
 
-/// An event that is to be sent now.
+/// An event that was taken from the queue to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct Delivery {
     pub(super) number: u64,
     pub(super) id: Uuid,
-    /// How often it was sent before.
+    /// The number of earlier attempts.
     pub(super) attempts: u32,
-    /// Since when attempts may be made.
+    /// When its time to live began.
     pub(super) since: Instant,
 }
 
-/// Events in the order they are to be told in.
+/// The events that wait for a webhook, in the order of delivery.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<u64, Waiting>,
-    /// For each object, the numbers that wait for it and the one whose turn it is: ready, being retried, or away.
-    lines: HashMap<u64, Line>,
+    /// For each object, the waiting events; the current one is ready, waits for a retry, or is in flight.
+    by_object: HashMap<u64, ObjectQueue>,
     ready: BTreeSet<u64>,
-    later: BTreeSet<(Instant, u64)>,
+    retries: BTreeSet<(Instant, u64)>,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct ObjectQueue {
     numbers: BTreeSet<u64>,
-    turn: Option<u64>,
+    current: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,16 +55,16 @@ struct Waiting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Another event of the object comes first.
-    Behind,
+    /// An earlier event of the object is not handled yet.
+    Blocked,
     Ready,
-    Later(Instant),
-    /// Being sent.
-    Away,
+    RetryAt(Instant),
+    /// It is being sent.
+    InFlight,
 }
 
 impl Queue {
-    /// How many events wait, those included that are being sent.
+    /// How many events wait, those in flight included.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -74,19 +74,19 @@ impl Queue {
         self.waiting.contains_key(&number)
     }
 
-    /// Adds an event; one that waits already stays as it is.
+    /// Adds an event; one that waits already keeps its state.
     pub(super) fn add(&mut self, pending: Pending, now: Instant) {
         let Pending { number, id, object } = pending;
         if self.waiting.get(&number).is_some_and(|waiting| waiting.id == id) {
             return;
         }
         self.remove(number);
-        self.waiting.insert(number, Waiting { id, object, attempts: 0, since: now, state: State::Behind });
-        self.lines.entry(object).or_default().numbers.insert(number);
+        self.waiting.insert(number, Waiting { id, object, attempts: 0, since: now, state: State::Blocked });
+        self.by_object.entry(object).or_default().numbers.insert(number);
         self.advance(object);
     }
 
-    /// Makes `all` what waits. What waited before goes on as it was, if it is among them.
+    /// Replaces the waiting events by `all`; those that waited already keep their state.
     pub(super) fn replace(&mut self, all: &[Pending], now: Instant) {
         let ids: HashMap<u64, Uuid> = all.iter().map(|pending| (pending.number, pending.id)).collect();
         let stale = |(number, waiting): (&u64, &Waiting)| (ids.get(number) != Some(&waiting.id)).then_some(*number);
@@ -99,84 +99,84 @@ impl Queue {
     }
 
     /// Takes the first event that may be sent now.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Taken> {
-        while let Some((_, number)) = self.later.first().copied().filter(|(at, _)| *at <= now) {
+    pub(super) fn next(&mut self, now: Instant) -> Option<Delivery> {
+        while let Some((_, number)) = self.retries.first().copied().filter(|(at, _)| *at <= now) {
             self.set(number, State::Ready);
         }
         let number = self.ready.first().copied()?;
-        self.set(number, State::Away);
+        self.set(number, State::InFlight);
         let Waiting { id, attempts, since, .. } = *self.waiting.get(&number)?;
-        Some(Taken { number, id, attempts, since })
+        Some(Delivery { number, id, attempts, since })
     }
 
-    /// When something may be sent, if anything may be without another coming back first.
+    /// When the next event may be sent; none while all wait for one in flight.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        if self.ready.is_empty() { self.later.first().map(|(at, _)| *at) } else { Some(now) }
+        if self.ready.is_empty() { self.retries.first().map(|(at, _)| *at) } else { Some(now) }
     }
 
-    /// An event that was sent could not be told; it is sent again at `at`. Answers whether it still waits.
-    pub(super) fn again(&mut self, taken: &Taken, at: Instant) -> bool {
-        if !self.is_away(taken) {
+    /// Sends an event again at `at`. Returns whether it was still in flight.
+    pub(super) fn retry_at(&mut self, delivery: &Delivery, at: Instant) -> bool {
+        if !self.is_in_flight(delivery) {
             return false;
         }
-        if let Some(waiting) = self.waiting.get_mut(&taken.number) {
+        if let Some(waiting) = self.waiting.get_mut(&delivery.number) {
             waiting.attempts += 1;
         }
-        self.set(taken.number, State::Later(at));
+        self.set(delivery.number, State::RetryAt(at));
         true
     }
 
-    /// An event needs no more telling. Answers whether it still waited.
-    pub(super) fn done(&mut self, taken: &Taken) -> bool {
-        let waited = self.is_away(taken);
+    /// Removes an event that was handled. Returns whether it was still in flight.
+    pub(super) fn complete(&mut self, delivery: &Delivery) -> bool {
+        let waited = self.is_in_flight(delivery);
         if waited {
-            self.remove(taken.number);
+            self.remove(delivery.number);
         }
         waited
     }
 
-    /// Takes out the oldest events, so that `most` are left; no more than `at_once`, and none that are being sent.
-    pub(super) fn surplus(&mut self, most: usize, at_once: usize) -> Vec<Taken> {
+    /// Removes the oldest events so that `most` are left: at most `at_once`, and none in flight.
+    pub(super) fn take_excess(&mut self, most: usize, at_once: usize) -> Vec<Delivery> {
         let surplus = self.waiting.len().saturating_sub(most).min(at_once);
-        let oldest = self.waiting.iter().filter(|(_, waiting)| waiting.state != State::Away).take(surplus);
+        let oldest = self.waiting.iter().filter(|(_, waiting)| waiting.state != State::InFlight).take(surplus);
         let oldest: Vec<_> = oldest
             .map(|(number, waiting)| {
                 let Waiting { id, attempts, since, .. } = *waiting;
-                Taken { number: *number, id, attempts, since }
+                Delivery { number: *number, id, attempts, since }
             })
             .collect();
-        oldest.iter().for_each(|taken| self.remove(taken.number));
+        oldest.iter().for_each(|delivery| self.remove(delivery.number));
         oldest
     }
 
-    /// Attempts may be made from now on: what waited until then does not count.
-    pub(super) fn begin(&mut self, now: Instant) {
+    /// Starts every event's time to live now.
+    pub(super) fn restart_lifetimes(&mut self, now: Instant) {
         self.waiting.values_mut().for_each(|waiting| waiting.since = now);
     }
 
-    fn is_away(&self, taken: &Taken) -> bool {
-        let waiting = self.waiting.get(&taken.number);
-        waiting.is_some_and(|waiting| waiting.id == taken.id && waiting.state == State::Away)
+    fn is_in_flight(&self, delivery: &Delivery) -> bool {
+        let waiting = self.waiting.get(&delivery.number);
+        waiting.is_some_and(|waiting| waiting.id == delivery.id && waiting.state == State::InFlight)
     }
 
     fn remove(&mut self, number: u64) {
-        self.set(number, State::Behind);
+        self.set(number, State::Blocked);
         let Some(Waiting { object, .. }) = self.waiting.remove(&number) else { return };
-        if let Some(line) = self.lines.get_mut(&object) {
-            line.numbers.remove(&number);
-            line.turn = line.turn.filter(|turn| *turn != number);
-            if line.numbers.is_empty() {
-                self.lines.remove(&object);
+        if let Some(queue) = self.by_object.get_mut(&object) {
+            queue.numbers.remove(&number);
+            queue.current = queue.current.filter(|current| *current != number);
+            if queue.numbers.is_empty() {
+                self.by_object.remove(&object);
             }
         }
         self.advance(object);
     }
 
-    /// Lets the first of an object's line be sent, if it is nobody's turn.
+    /// Makes the first event of an object current, if none is.
     fn advance(&mut self, object: u64) {
-        let Some(line) = self.lines.get_mut(&object).filter(|line| line.turn.is_none()) else { return };
-        line.turn = line.numbers.first().copied();
-        if let Some(first) = line.turn {
+        let Some(queue) = self.by_object.get_mut(&object).filter(|queue| queue.current.is_none()) else { return };
+        queue.current = queue.numbers.first().copied();
+        if let Some(first) = queue.current {
             self.set(first, State::Ready);
         }
     }
@@ -185,13 +185,13 @@ impl Queue {
         let Some(waiting) = self.waiting.get_mut(&number) else { return };
         match std::mem::replace(&mut waiting.state, state) {
             State::Ready => drop(self.ready.remove(&number)),
-            State::Later(at) => drop(self.later.remove(&(at, number))),
-            State::Behind | State::Away => {}
+            State::RetryAt(at) => drop(self.retries.remove(&(at, number))),
+            State::Blocked | State::InFlight => {}
         }
         match state {
             State::Ready => drop(self.ready.insert(number)),
-            State::Later(at) => drop(self.later.insert((at, number))),
-            State::Behind | State::Away => {}
+            State::RetryAt(at) => drop(self.retries.insert((at, number))),
+            State::Blocked | State::InFlight => {}
         }
     }
 }

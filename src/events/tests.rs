@@ -1,11 +1,11 @@
-//! Events by the thousand, put straight into the store and told to a courier that goes nowhere.
+//! Thousands of events, written straight into the store and delivered to a fake courier.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::courier::{Answer, Carried, Letter, Method, Reply};
+use super::courier::{Answer, HookRequest, Method, Reply, ReplyFuture};
 use super::*;
 use crate::clock::{SystemClock, Timestamp};
 use crate::crypto::pool::Pool;
@@ -14,20 +14,20 @@ use crate::records::encode;
 use crate::store::{Batch, DataKey, Store};
 use crate::vault::{About, Event, Happened, Kind, Means as VaultMeans, ObjectName, VaultName, Version};
 
-/// Answers letters as it is told to, and remembers the ids of the events in them.
+/// Answers each request with the status of `answers`, and keeps the ids of the delivered events.
 struct Fake {
-    answers: fn(&Letter) -> u16,
-    told: Mutex<Vec<String>>,
+    answers: fn(&HookRequest) -> u16,
+    delivered: Mutex<Vec<String>>,
 }
 
 impl Courier for Fake {
-    fn carry(&self, letter: Letter) -> Carried {
-        let status = (self.answers)(&letter);
-        if letter.method == Method::Post && status == 200 {
-            let event: serde_json::Value = serde_json::from_slice(&letter.body).unwrap();
-            self.told.lock().unwrap().push(event["id"].as_str().unwrap().to_owned());
+    fn send(&self, request: HookRequest) -> ReplyFuture {
+        let status = (self.answers)(&request);
+        if request.method == Method::Post && status == 200 {
+            let event: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+            self.delivered.lock().unwrap().push(event["id"].as_str().unwrap().to_owned());
         }
-        let allowed_origin = (letter.method == Method::Options && status == 200).then(|| "*".to_owned());
+        let allowed_origin = (request.method == Method::Options && status == 200).then(|| "*".to_owned());
         Box::pin(async move { Reply::Answer(Answer { status, allowed_origin, ..Answer::default() }) })
     }
 }
@@ -65,21 +65,21 @@ async fn happen(store: &Store, numbers: std::ops::RangeInclusive<u64>) {
 
 fn events(store: &Store, vaults: &Vaults, hooks: usize, directory: &Path, courier: Arc<Fake>) -> Arc<Events> {
     let hook = |number| Webhook::new(&format!("http://localhost/{number}"), Schema::CloudEvents, vec![]).unwrap();
-    let means = Means {
+    let deps = Deps {
         vaults: vaults.clone(),
         records: Records::new(store.clone()),
         webhooks: (0..hooks).map(hook).collect(),
-        wire: Wire { subscription: Uuid::nil() },
-        terms: Terms::default(),
+        format: WireFormat { subscription: Uuid::nil() },
+        retry_policy: RetryPolicy::default(),
         clock: Arc::new(SystemClock),
         dead_letters: directory.join("dead-letters.jsonl"),
-        accept_at: None,
+        accept_url: None,
     };
-    Arc::new(Events::over(means, courier))
+    Arc::new(Events::with_courier(deps, courier))
 }
 
-fn courier(answers: fn(&Letter) -> u16) -> Arc<Fake> {
-    Arc::new(Fake { answers, told: Mutex::default() })
+fn courier(answers: fn(&HookRequest) -> u16) -> Arc<Fake> {
+    Arc::new(Fake { answers, delivered: Mutex::default() })
 }
 
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -93,7 +93,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 async fn marks(store: &Store) -> usize {
-    store.view().await.unwrap().keys(&crate::store::Key::from("told/"), None, usize::MAX).await.unwrap().len()
+    store.view().await.unwrap().keys(&crate::store::Key::from("handled/"), None, usize::MAX).await.unwrap().len()
 }
 
 #[tokio::test]
@@ -113,19 +113,19 @@ async fn without_webhooks_the_newest_events_are_kept_and_old_ones_go_in_one_go()
 async fn what_is_still_waited_for_is_not_taken_away_and_marks_go_with_their_events() {
     let (store, directory) = (store(), tempfile::tempdir().unwrap());
     let vaults = vaults(&store);
-    let courier = courier(|letter| if is_first(letter) { 500 } else { 200 });
+    let courier = courier(|request| if is_first(request) { 500 } else { 200 });
     let events = events(&store, &vaults, 1, directory.path(), courier.clone());
     events.subscribe().await.unwrap();
     let running = tokio::spawn(events.clone().keep_running());
-    let told = || courier.told.lock().unwrap().len();
+    let delivered = || courier.delivered.lock().unwrap().len();
     // The later events of an object wait for its first, of which number 1 is one.
     let behind_the_first = |last: u64| (1..=last).filter(|number| number % 500 == 1).count();
     for (first, last) in [(1, 600), (601, 6_000), (6_001, 11_200)] {
         happen(&store, first..=last).await;
         vaults.events_replaced();
-        until("all others", || told() == last as usize - behind_the_first(last)).await;
+        until("all others", || delivered() == last as usize - behind_the_first(last)).await;
     }
-    until("marks", || events.hooks[0].with(|state| state.done.is_empty())).await;
+    until("marks", || events.hooks[0].with(|state| state.handled.is_empty())).await;
     events.prune().await.unwrap();
     let left = vaults.event_numbers().await.unwrap();
     let expected: BTreeSet<_> = [1, 501, 1001].into_iter().chain(1201..=11_200).collect();
@@ -135,8 +135,8 @@ async fn what_is_still_waited_for_is_not_taken_away_and_marks_go_with_their_even
     running.await.unwrap();
 }
 
-fn is_first(letter: &Letter) -> bool {
-    letter.body.windows(38).any(|id| id == br#""00000000-0000-0000-0000-000000000001""#)
+fn is_first(request: &HookRequest) -> bool {
+    request.body.windows(38).any(|id| id == br#""00000000-0000-0000-0000-000000000001""#)
 }
 
 #[tokio::test]
@@ -150,8 +150,8 @@ async fn when_too_many_wait_the_oldest_are_given_up() {
     let path = directory.path().join("dead-letters.jsonl");
     let letters = || std::fs::read_to_string(&path).unwrap_or_default().lines().count();
     until("dead letters", || letters() == 300).await;
-    until("marks", || events.hooks[0].with(|state| state.done.is_empty())).await;
-    assert_eq!((events.standings()[0].waiting, events.standings()[0].dead_letters), (10_000, 300));
+    until("marks", || events.hooks[0].with(|state| state.handled.is_empty())).await;
+    assert_eq!((events.webhook_statuses()[0].waiting, events.webhook_statuses()[0].dead_letters), (10_000, 300));
     assert_eq!(marks(&store).await, 300);
     let text = std::fs::read_to_string(&path).unwrap();
     let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Webhooks: where events go, in which form, and which of them.
+//! Webhooks: URL, schema, and the types of events that they get.
 
 use std::fmt;
 
@@ -9,29 +9,29 @@ use zeroize::Zeroizing;
 
 use crate::vault::{Event, Happened, Kind};
 
-/// What the ids of webhooks are derived from.
+/// The namespace of webhook ids (UUID version 5).
 const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e8);
 
-/// Somebody who wants to hear of events.
+/// A receiver of events.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// Where they are sent.
-    pub url: HookUrl,
-    /// In which form.
+    /// Where events are sent.
+    pub url: WebhookUrl,
+    /// The form of the events.
     pub schema: Schema,
-    /// Which ones; all of them when this is empty.
+    /// The types that it gets; empty means all.
     pub types: Vec<EventType>,
 }
 
-/// The URL of a webhook. Its query often holds a code, so that nothing but [`HookUrl::whole`] shows it.
+/// The URL of a webhook. Its query often holds a secret code, so only [`WebhookUrl::full`] shows the query.
 #[derive(Clone)]
-pub struct HookUrl {
-    whole: Zeroizing<String>,
-    shown: String,
-    is_near: bool,
+pub struct WebhookUrl {
+    full: Zeroizing<String>,
+    without_query: String,
+    is_loopback: bool,
 }
 
-/// The form that events are sent in.
+/// The schema that events are sent in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schema {
     /// Event Grid's own.
@@ -41,10 +41,10 @@ pub enum Schema {
     CloudEvents,
 }
 
-/// The service's names for what can happen.
+/// The types of events, by the service's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EventType {
-    /// A key, or a new version of one, was made.
+    /// A key, or a new version of one, was created.
     #[serde(rename = "Microsoft.KeyVault.KeyNewVersionCreated")]
     KeyNewVersionCreated,
     /// A key's latest version is about to expire.
@@ -53,7 +53,7 @@ pub enum EventType {
     /// A key's latest version has expired.
     #[serde(rename = "Microsoft.KeyVault.KeyExpired")]
     KeyExpired,
-    /// A secret, or a new version of one, was made.
+    /// A secret, or a new version of one, was created.
     #[serde(rename = "Microsoft.KeyVault.SecretNewVersionCreated")]
     SecretNewVersionCreated,
     /// A secret's latest version is about to expire.
@@ -68,27 +68,27 @@ pub enum EventType {
 }
 
 impl Webhook {
-    /// The webhook at `url`, which is to hear of `types`; of everything when there are none.
+    /// The webhook at `url`, which gets `types` of events; all when there are none.
     ///
     /// # Errors
-    /// What is wrong with the URL, without showing it.
+    /// What is wrong with the URL; the text does not hold the URL.
     pub fn new(url: &str, schema: Schema, types: Vec<EventType>) -> Result<Self, &'static str> {
-        Ok(Self { url: HookUrl::parse(url)?, schema, types })
+        Ok(Self { url: WebhookUrl::parse(url)?, schema, types })
     }
 
-    /// What is remembered of it lies under this id: the same as long as its URL and schema are.
+    /// The id of its records in the store, derived from URL and schema.
     pub fn id(&self) -> Uuid {
-        let name = Zeroizing::new(format!("{:?} {}", self.schema, self.url.whole()));
+        let name = Zeroizing::new(format!("{:?} {}", self.schema, self.url.full()));
         Uuid::new_v5(&IDS, name.as_bytes())
     }
 
-    /// The types of events it hears of, each once.
-    pub fn wanted(&self) -> Vec<EventType> {
+    /// The types of events that it gets, each once.
+    pub fn event_types(&self) -> Vec<EventType> {
         EventType::ALL.into_iter().filter(|kind| self.types.is_empty() || self.types.contains(kind)).collect()
     }
 }
 
-impl HookUrl {
+impl WebhookUrl {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let uri: Uri = text.parse().map_err(|_| "must be a URL")?;
         let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
@@ -99,30 +99,30 @@ impl HookUrl {
             return Err("must have no user name, password or fragment");
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let is_near = host == "localhost" || host.parse().is_ok_and(|host: std::net::IpAddr| host.is_loopback());
-        let shown = format!("{scheme}://{authority}{}", uri.path());
-        Ok(Self { whole: Zeroizing::new(text.to_owned()), shown, is_near })
+        let is_loopback = host == "localhost" || host.parse().is_ok_and(|host: std::net::IpAddr| host.is_loopback());
+        let without_query = format!("{scheme}://{authority}{}", uri.path());
+        Ok(Self { full: Zeroizing::new(text.to_owned()), without_query, is_loopback })
     }
 
-    /// All of it, to send something there.
-    pub fn whole(&self) -> &str {
-        &self.whole
+    /// The URL with its query, for sending.
+    pub fn full(&self) -> &str {
+        &self.full
     }
 
-    /// It without the query, to be shown.
-    pub fn shown(&self) -> &str {
-        &self.shown
+    /// The URL without its query, for logs and answers.
+    pub fn without_query(&self) -> &str {
+        &self.without_query
     }
 
-    /// Whether it leads to this machine, where no proxy is in between.
-    pub(super) const fn is_near(&self) -> bool {
-        self.is_near
+    /// Whether it leads to this machine, so that no proxy is used.
+    pub(super) const fn is_loopback(&self) -> bool {
+        self.is_loopback
     }
 }
 
-impl fmt::Debug for HookUrl {
+impl fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.without_query)
     }
 }
 
@@ -142,7 +142,7 @@ impl Schema {
 }
 
 impl EventType {
-    /// Every type there is. (The service's types for certificates come with certificates.)
+    /// Every type. (The service's types for certificates come with certificates.)
     pub const ALL: [Self; 7] = [
         Self::KeyNewVersionCreated,
         Self::KeyNearExpiry,
@@ -171,7 +171,7 @@ impl EventType {
         }
     }
 
-    /// What an event is called.
+    /// The type of `event`.
     pub(super) fn of(event: &Event) -> Self {
         let kind = event.about.as_ref().map(|about| about.kind);
         match (event.what, kind) {
@@ -203,9 +203,9 @@ mod tests {
     #[test]
     fn the_query_is_shown_by_nothing() {
         let hook = hook("https://hooks.example:8443/in/1?code=hush&x=1", Schema::EventGrid).unwrap();
-        assert_eq!(hook.url.shown(), "https://hooks.example:8443/in/1");
+        assert_eq!(hook.url.without_query(), "https://hooks.example:8443/in/1");
         assert!(!format!("{hook:?}").contains("hush"));
-        assert!(hook.url.whole().ends_with("?code=hush&x=1"));
+        assert!(hook.url.full().ends_with("?code=hush&x=1"));
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         for (url, near) in
             [("http://localhost:1/", true), ("http://[::1]/", true), ("http://127.9.9.9", true), ("http://a", false)]
         {
-            assert_eq!(hook(url, Schema::EventGrid).unwrap().url.is_near(), near, "{url}");
+            assert_eq!(hook(url, Schema::EventGrid).unwrap().url.is_loopback(), near, "{url}");
         }
     }
 

@@ -1,28 +1,28 @@
-//! Events as they are sent: in Event Grid's schema and as CloudEvents 1.0. The members are those of "Azure Key Vault as
-//! Event Grid source"; what is sent to make sure that a webhook is asked for, those of "Endpoint validation".
+//! The wire format of events: Event Grid's schema and CloudEvents 1.0. The members are those of "Azure Key Vault as Event Grid
+//! source"; those of the validation event are documented under "Endpoint validation".
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::courier::{Letter, Method};
-use super::webhook::{EventType, HookUrl, Schema};
+use super::courier::{HookRequest, Method};
+use super::webhook::{EventType, Schema, WebhookUrl};
 use crate::clock::Timestamp;
 use crate::vault::{Event, Kind};
 
-/// Who sends, as CloudEvents' handshake names it: the service's own name, which receivers look for.
+/// The sender in CloudEvents' handshake: the service's own name, which receivers compare.
 pub(super) const ORIGIN: &str = "eventgrid.azure.net";
-/// What every subscription of this server is called; the service sends names in upper case.
+/// The name of every subscription; the service sends names in upper case.
 const SUBSCRIPTION_NAME: &str = "KEYHAVEN";
 
-/// What makes a vault's resource id.
+/// Writes events; holds what their resource ids need.
 #[derive(Clone, Copy, Debug)]
-pub struct Wire {
+pub struct WireFormat {
     /// The tenant's subscription.
     pub subscription: Uuid,
 }
 
-/// An event in Event Grid's schema; the members stand in the order that the service sends them in.
+/// An event in Event Grid's schema, with the members in the service's order.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GridEvent {
@@ -63,7 +63,7 @@ struct Data {
     exp: Option<i64>,
 }
 
-impl Wire {
+impl WireFormat {
     /// `event` in Event Grid's schema.
     pub fn grid(self, event: &Event) -> GridEvent {
         let data = Data::of(event);
@@ -107,8 +107,8 @@ impl Wire {
         object.unwrap_or_default()
     }
 
-    /// What tells the webhook at `url` of `event`, for the time that follows `attempts` others.
-    pub(super) fn notification(self, event: &Event, url: &HookUrl, schema: Schema, attempts: u32) -> Letter {
+    /// The request that delivers `event` to the webhook at `url`, after `attempts` earlier attempts.
+    pub(super) fn notification(self, event: &Event, url: &WebhookUrl, schema: Schema, attempts: u32) -> HookRequest {
         let body = match schema {
             // An array of one event, by default.
             Schema::EventGrid => serde_json::to_vec(&[self.grid(event)]),
@@ -123,28 +123,34 @@ impl Wire {
                 ("origin", ORIGIN.to_owned()),
             ],
         });
-        Letter { method: Method::Post, url: url.clone(), headers, body: body.unwrap_or_default() }
+        HookRequest { method: Method::Post, url: url.clone(), headers, body: body.unwrap_or_default() }
     }
 
-    /// What asks the webhook at `url` whether it wants events: it answers with `code`, or its owner uses `accept_at`.
-    pub(super) fn question(
+    /// The validation request to the webhook at `url`: it returns `code`, or its owner opens `accept_url`.
+    pub(super) fn validation_request(
         self,
-        url: &HookUrl,
+        url: &WebhookUrl,
         schema: Schema,
         code: Uuid,
-        accept_at: Option<&str>,
+        accept_url: Option<&str>,
         now: Timestamp,
-    ) -> Letter {
+    ) -> HookRequest {
         match schema {
-            Schema::EventGrid => self.validation(url, code, accept_at, now),
-            Schema::CloudEvents => permission(url, accept_at),
+            Schema::EventGrid => self.event_grid_validation(url, code, accept_url, now),
+            Schema::CloudEvents => cloud_events_validation(url, accept_url),
         }
     }
 
-    fn validation(self, url: &HookUrl, code: Uuid, accept_at: Option<&str>, now: Timestamp) -> Letter {
+    fn event_grid_validation(
+        self,
+        url: &WebhookUrl,
+        code: Uuid,
+        accept_url: Option<&str>,
+        now: Timestamp,
+    ) -> HookRequest {
         let mut data = json!({ "validationCode": code });
-        if let Some(accept_at) = accept_at {
-            data["validationUrl"] = accept_at.into();
+        if let Some(accept_url) = accept_url {
+            data["validationUrl"] = accept_url.into();
         }
         let event = json!([{
             "id": code,
@@ -157,16 +163,16 @@ impl Wire {
             "dataVersion": "1",
         }]);
         let headers = about("SubscriptionValidation", 0).into_iter().chain(grid_headers()).collect();
-        Letter { method: Method::Post, url: url.clone(), headers, body: event.to_string().into_bytes() }
+        HookRequest { method: Method::Post, url: url.clone(), headers, body: event.to_string().into_bytes() }
     }
 }
 
-/// CloudEvents' way of asking ("HTTP 1.1 Web Hooks for Event Delivery", section 4). No rate is asked for, as the
-/// service asks for none; one that is answered is kept to.
-fn permission(url: &HookUrl, accept_at: Option<&str>) -> Letter {
+/// CloudEvents' handshake ("HTTP 1.1 Web Hooks for Event Delivery", section 4). No rate is requested, as the service requests
+/// none; a rate in the answer is obeyed.
+fn cloud_events_validation(url: &WebhookUrl, accept_url: Option<&str>) -> HookRequest {
     let mut headers = vec![("webhook-request-origin", ORIGIN.to_owned())];
-    headers.extend(accept_at.map(|accept_at| ("webhook-request-callback", accept_at.to_owned())));
-    Letter { method: Method::Options, url: url.clone(), headers, body: vec![] }
+    headers.extend(accept_url.map(|accept_url| ("webhook-request-callback", accept_url.to_owned())));
+    HookRequest { method: Method::Options, url: url.clone(), headers, body: vec![] }
 }
 
 /// The service counts deliveries from 0.
@@ -187,8 +193,8 @@ fn grid_headers() -> Vec<(&'static str, String)> {
 }
 
 impl Data {
-    /// Ids are canonical: no client has said under which name it knows the vault. Of a change of policies no example of
-    /// the service's is public, only the members (the SDKs' `KeyVaultAccessPolicyChangedEventData`): it is told as one
+    /// Ids have the public cloud's host names: an event has no request whose host could be used. Of a change of access policies
+    /// no example of the service's is public, only the members (the SDKs' `KeyVaultAccessPolicyChangedEventData`): it is an event
     /// of the vault, which has no version.
     fn of(event: &Event) -> Self {
         let vault_name = event.vault.to_string();
@@ -226,7 +232,7 @@ mod tests {
     use super::*;
     use crate::vault::{About, Happened, ObjectName, VaultName, Version};
 
-    const WIRE: Wire = Wire { subscription: Uuid::from_u128(2) };
+    const WIRE: WireFormat = WireFormat { subscription: Uuid::from_u128(2) };
 
     fn event(what: Happened, about: Option<About>) -> Event {
         let (id, at) = (Uuid::from_u128(7), Timestamp::from_unix(1_700_000_000));

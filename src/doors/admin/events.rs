@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::request_body::bad_request;
 use super::{State, internal_error, with_admin_key};
-use crate::events::{EventType, GridEvent, Standing};
+use crate::events::{EventType, GridEvent, WebhookStatus};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Response, body};
@@ -51,11 +51,11 @@ struct Shown {
     waiting: usize,
     told: u64,
     dead_letters: u64,
-    last_failure: Option<ShownFailure>,
+    last_failure: Option<FailureBody>,
 }
 
 #[derive(Serialize)]
-struct ShownFailure {
+struct FailureBody {
     at: String,
     why: String,
 }
@@ -73,9 +73,9 @@ pub(super) async fn list(state: Arc<State>, params: Params) -> Result<Response, 
     if !(1..=MOST).contains(&limit) {
         return Err(bad_request(format!("limit: must be 1 to {MOST}")));
     }
-    let kept = state.events.kept(after, limit).await.map_err(|error| internal_error(&error.to_string()))?;
+    let kept = state.events.list(after, limit).await.map_err(|error| internal_error(&error.to_string()))?;
     let events = kept.into_iter().map(|(number, event)| Numbered { number, event }).collect();
-    let webhooks = state.events.standings().into_iter().map(Shown::of).collect();
+    let webhooks = state.events.webhook_statuses().into_iter().map(Shown::of).collect();
     Ok(body::json(StatusCode::OK, &Listed { events, webhooks }))
 }
 
@@ -93,18 +93,18 @@ pub(super) async fn accept(state: Arc<State>, params: Params) -> Result<Response
 }
 
 impl Shown {
-    fn of(standing: Standing) -> Self {
+    fn of(status: WebhookStatus) -> Self {
         Self {
-            url: standing.url,
-            schema: standing.schema,
-            types: standing.types,
-            validated: standing.validated,
-            waiting: standing.waiting,
-            told: standing.told,
-            dead_letters: standing.dead_letters,
-            last_failure: standing
+            url: status.url,
+            schema: status.schema,
+            types: status.types,
+            validated: status.validated,
+            waiting: status.waiting,
+            told: status.delivered,
+            dead_letters: status.dead_letters,
+            last_failure: status
                 .last_failure
-                .map(|failure| ShownFailure { at: failure.at.to_string(), why: failure.why }),
+                .map(|failure| FailureBody { at: failure.at.to_string(), why: failure.why }),
         }
     }
 }

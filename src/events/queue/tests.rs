@@ -1,4 +1,4 @@
-//! Any events, told in any way: the events of an object come one after the other, and none is lost.
+//! Any sequence of operations: the events of an object are sent one after another, and none is lost.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ fn pending(number: u64, object: u64) -> Pending {
     Pending { number, id: Uuid::from_u128(number.into()), object }
 }
 
-fn numbers(taken: &[Taken]) -> Vec<u64> {
-    taken.iter().map(|taken| taken.number).collect()
+fn numbers(delivery: &[Delivery]) -> Vec<u64> {
+    delivery.iter().map(|delivery| delivery.number).collect()
 }
 
-fn all_that_may_be_sent(queue: &mut Queue, now: Instant) -> Vec<Taken> {
+fn all_that_may_be_sent(queue: &mut Queue, now: Instant) -> Vec<Delivery> {
     std::iter::from_fn(|| queue.next(now)).collect()
 }
 
@@ -27,14 +27,14 @@ fn objects_go_beside_each_other_and_their_events_one_after_the_other() {
     let sent = all_that_may_be_sent(&mut queue, now);
     assert_eq!(numbers(&sent), [1, 3]);
     let later = now + Duration::from_secs(10);
-    assert!(queue.again(&sent[0], later));
-    assert!(queue.done(&sent[1]));
+    assert!(queue.retry_at(&sent[0], later));
+    assert!(queue.complete(&sent[1]));
     let sent = all_that_may_be_sent(&mut queue, now);
     assert_eq!(numbers(&sent), [4], "the second of object 1 waits while the first is being retried");
     assert_eq!(queue.due(now), Some(later));
     let sent = all_that_may_be_sent(&mut queue, later);
     assert_eq!((numbers(&sent), sent[0].attempts), (vec![1], 1));
-    assert!(queue.done(&sent[0]));
+    assert!(queue.complete(&sent[0]));
     assert_eq!(numbers(&all_that_may_be_sent(&mut queue, later)), [2]);
 }
 
@@ -46,9 +46,9 @@ fn what_comes_back_after_everything_was_replaced_changes_nothing() {
     let sent = all_that_may_be_sent(&mut queue, now);
     let another = Pending { id: Uuid::from_u128(100), ..pending(1, 1) };
     queue.replace(&[another, pending(2, 2), pending(3, 2)], now);
-    assert!(!queue.done(&sent[0]) && !queue.again(&sent[0], now), "it is another event");
+    assert!(!queue.complete(&sent[0]) && !queue.retry_at(&sent[0], now), "it is another event");
     assert_eq!(numbers(&all_that_may_be_sent(&mut queue, now)), [1], "2 is still on its way, 3 behind it");
-    assert!(queue.done(&sent[1]));
+    assert!(queue.complete(&sent[1]));
     assert_eq!(numbers(&all_that_may_be_sent(&mut queue, now)), [3]);
 }
 
@@ -59,11 +59,11 @@ fn the_oldest_are_too_much() {
         queue.add(pending(number, number % 2), now);
     }
     let away = queue.next(now).unwrap();
-    assert_eq!(numbers(&queue.surplus(3, 1)), [2], "1 is on its way");
-    assert_eq!(numbers(&queue.surplus(3, 9)), [3]);
+    assert_eq!(numbers(&queue.take_excess(3, 1)), [2], "1 is on its way");
+    assert_eq!(numbers(&queue.take_excess(3, 9)), [3]);
     assert_eq!((away.number, queue.len()), (1, 3));
     assert_eq!(numbers(&all_that_may_be_sent(&mut queue, now)), [4]);
-    assert!(queue.done(&away));
+    assert!(queue.complete(&away));
     assert_eq!(numbers(&all_that_may_be_sent(&mut queue, now)), [5]);
 }
 
@@ -93,7 +93,7 @@ proptest! {
     #[test]
     fn whatever_happens_each_object_is_told_in_order(steps in proptest::collection::vec(step(), 0..200)) {
         let (mut queue, mut now) = (Queue::default(), Instant::now());
-        let (mut waiting, mut away, mut told): (Vec<Pending>, Vec<Taken>, Vec<u64>) = (vec![], vec![], vec![]);
+        let (mut waiting, mut away, mut delivered): (Vec<Pending>, Vec<Delivery>, Vec<u64>) = (vec![], vec![], vec![]);
         let mut next = 1;
         for step in steps {
             match step {
@@ -104,14 +104,14 @@ proptest! {
                 }
                 Step::Send => away.extend(queue.next(now)),
                 Step::Done { which } if which < away.len() => {
-                    let taken = away.remove(which);
-                    prop_assert!(queue.done(&taken));
-                    waiting.retain(|pending| pending.number != taken.number);
-                    told.push(taken.number);
+                    let delivery = away.remove(which);
+                    prop_assert!(queue.complete(&delivery));
+                    waiting.retain(|pending| pending.number != delivery.number);
+                    delivered.push(delivery.number);
                 }
                 Step::Again { which, after } if which < away.len() => {
-                    let taken = away.remove(which);
-                    let sent_again = queue.again(&taken, now + Duration::from_secs(after));
+                    let delivery = away.remove(which);
+                    let sent_again = queue.retry_at(&delivery, now + Duration::from_secs(after));
                     prop_assert!(sent_again);
                 }
                 Step::Wait { seconds } => now += Duration::from_secs(seconds),
@@ -120,17 +120,17 @@ proptest! {
             }
             prop_assert_eq!(queue.len(), waiting.len());
             let object_of = |number: u64| waiting.iter().find(|pending| pending.number == number).map(|pending| pending.object);
-            for taken in &away {
-                let first = waiting.iter().find(|pending| Some(pending.object) == object_of(taken.number));
-                prop_assert_eq!(first.map(|pending| pending.number), Some(taken.number), "an earlier one is not told yet");
+            for delivery in &away {
+                let first = waiting.iter().find(|pending| Some(pending.object) == object_of(delivery.number));
+                prop_assert_eq!(first.map(|pending| pending.number), Some(delivery.number), "an earlier one is not delivered yet");
             }
         }
         // Time passes, everything is taken: nothing is left.
         now += Duration::from_secs(100);
         loop {
-            for taken in std::mem::take(&mut away) {
-                queue.done(&taken);
-                told.push(taken.number);
+            for delivery in std::mem::take(&mut away) {
+                queue.complete(&delivery);
+                delivered.push(delivery.number);
             }
             away = all_that_may_be_sent(&mut queue, now);
             if away.is_empty() {
@@ -138,7 +138,7 @@ proptest! {
             }
         }
         prop_assert_eq!(queue.len(), 0);
-        told.sort_unstable();
-        prop_assert_eq!(told, (1..next).collect::<Vec<_>>());
+        delivered.sort_unstable();
+        prop_assert_eq!(delivered, (1..next).collect::<Vec<_>>());
     }
 }

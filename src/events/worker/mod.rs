@@ -1,9 +1,9 @@
-//! One webhook's worker: asks whether it wants events, sends those that it is to be told, tries again what failed, gives up
-//! what will not be taken, and marks what is done. It waits for its own webhook alone.
+//! The worker of one webhook: a task that runs the handshake, sends events, retries failures, writes dead letters, and marks
+//! handled events in the store. A slow webhook delays its own worker alone.
 
-mod marking;
-mod reading;
-mod verdicts;
+mod flush;
+mod intake;
+mod results;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,248 +14,259 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::courier::{Courier, Reply};
-use super::dead::{DeadLetters, LastAttempt};
-use super::desk::{Failure, Hook, State};
-use super::handshake::{Handshake, Outcome, Question};
+use super::dead_letters::{DeadLetters, LastAttempt};
+use super::desk::{DeliveryFailure, Hook, State};
+use super::handshake::{Handshake, Outcome, ValidationRequest};
 use super::ledger::{Accepted, Ledger, Subscription};
-use super::queue::Taken;
-use super::terms::Terms;
-use super::wire::Wire;
+use super::queue::Delivery;
+use super::retry_policy::RetryPolicy;
+use super::wire::WireFormat;
 use crate::clock::Clock;
 use crate::vault::{Event, Refusal, Vaults};
 
-/// Deliveries to one webhook that are under way at once.
-const AT_ONCE: usize = 8;
-/// Once so many events have failed with no success in between, a webhook is thought to be down, and tried with one event
-/// at a time. (The service does so after ten: "Delayed delivery".)
-const TROUBLED: usize = 10;
-/// The most events that wait for one webhook; then the oldest are given up.
-pub(super) const MOST_WAITING: usize = 10_000;
-/// Marks that are not waited for any longer.
-const MARKS_AT_ONCE: usize = 500;
-/// When what the store did not do is tried again.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
-/// How long deliveries that are under way are waited for when the server stops.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// The most concurrent deliveries to one webhook.
+const MAX_IN_FLIGHT: usize = 8;
+/// After so many failed events without a success a webhook counts as down and is probed with one event at a time. (The
+/// service does so after ten: "Delayed delivery".)
+const PROBE_AFTER: usize = 10;
+/// The most events that wait for one webhook; beyond, the oldest become dead letters.
+pub(super) const MAX_WAITING: usize = 10_000;
+/// Handled events that are marked at once, without waiting for more.
+const FLUSH_BATCH: usize = 500;
+/// The pause after a failed read or write of the store.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+/// How long a stopping server waits for deliveries in flight.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// What workers work with.
-pub(super) struct Tools {
+/// What all workers share.
+pub(super) struct WorkerDeps {
     pub(super) vaults: Vaults,
     pub(super) ledger: Ledger,
     pub(super) courier: Arc<dyn Courier>,
-    pub(super) dead: DeadLetters,
-    pub(super) terms: Terms,
-    pub(super) wire: Wire,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) retry_policy: RetryPolicy,
+    pub(super) format: WireFormat,
     /// The system clock.
     pub(super) clock: Arc<dyn Clock>,
-    /// Where a webhook's owner can accept, without the query; nowhere when there is no admin API.
-    pub(super) accept_at: Option<String>,
+    /// The URL, without a query, at which a webhook's owner can accept; none without an admin API.
+    pub(super) accept_url: Option<String>,
 }
 
-/// The worker.
+/// A worker's state that no other task sees.
 pub(super) struct Worker {
     pub(super) hook: Arc<Hook>,
-    pub(super) tools: Arc<Tools>,
+    pub(super) deps: Arc<WorkerDeps>,
     pub(super) subscription: Subscription,
-    away: JoinSet<Back>,
-    /// The last attempt for each event that is tried again.
-    last: HashMap<u64, LastAttempt>,
-    /// Events that have failed since the last success.
+    in_flight: JoinSet<Finished>,
+    /// The last attempt for each event that waits for a retry.
+    last_attempts: HashMap<u64, LastAttempt>,
+    /// The events that failed since the last success.
     failing: BTreeSet<u64>,
-    rests: usize,
-    /// Nothing is sent before.
-    resumes: Instant,
+    /// Failed probes since the webhook counts as down.
+    probes: usize,
+    /// When the next delivery may start.
+    not_before: Instant,
     handshake: Handshake,
-    /// Dead letters that are not written yet.
-    letters: Vec<String>,
-    mark_at: Option<Instant>,
-    /// Nothing is marked before.
-    marks_from: Instant,
-    read_at: Instant,
+    /// Dead letters that are not written yet, one JSON object each.
+    dead_letters: Vec<String>,
+    /// When the next flush is due, if anything is to be flushed.
+    flush_at: Option<Instant>,
+    /// When a flush may be tried after one that failed.
+    flush_not_before: Instant,
+    /// When the store may be read after a read that failed.
+    read_not_before: Instant,
 }
 
-/// What comes back to the worker.
-enum Back {
-    /// What a delivery came to.
-    Delivery(Taken, Event, Reply),
-    /// The event's time is over.
-    Expired(Taken, Event),
-    /// There is no such event any more.
-    Gone(Taken),
+/// The result of a task that the worker spawned.
+enum Finished {
+    /// A delivery got this reply.
+    Delivery(Delivery, Event, Reply),
+    /// The event's time to live is over.
+    Expired(Delivery, Event),
+    /// The event no longer exists.
+    Gone(Delivery),
     /// The event could not be read.
-    Unread(Taken, Refusal),
-    /// What the question came to whether the webhook wants events.
-    Question(Question, Reply),
+    Unread(Delivery, Refusal),
+    /// The handshake got this reply.
+    Handshake(ValidationRequest, Reply),
 }
 
 impl Worker {
-    pub(super) fn new(hook: Arc<Hook>, tools: Arc<Tools>) -> Self {
+    pub(super) fn new(hook: Arc<Hook>, deps: Arc<WorkerDeps>) -> Self {
         let now = Instant::now();
         Self {
             hook,
-            tools,
+            deps,
             subscription: Subscription::default(),
-            away: JoinSet::new(),
-            last: HashMap::new(),
+            in_flight: JoinSet::new(),
+            last_attempts: HashMap::new(),
             failing: BTreeSet::new(),
-            rests: 0,
-            resumes: now,
+            probes: 0,
+            not_before: now,
             handshake: Handshake::new(now),
-            letters: vec![],
-            mark_at: None,
-            marks_from: now,
-            read_at: now,
+            dead_letters: vec![],
+            flush_at: None,
+            flush_not_before: now,
+            read_not_before: now,
         }
     }
 
-    /// Works until the server stops.
+    /// Runs until the server stops.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
-            self.catch_up().await;
-            self.begin();
-            let next = self.next_moment();
+            self.read_and_flush().await;
+            self.start_deliveries();
+            let next = self.next_wakeup();
             tokio::select! {
                 () = stopped(&mut stop) => break,
-                Some(Ok(back)) = self.away.join_next(), if !self.away.is_empty() => self.come_back(back).await,
-                () = self.hook.news() => {}
+                Some(Ok(finished)) = self.in_flight.join_next(), if !self.in_flight.is_empty() => self.handle(finished).await,
+                () = self.hook.changed() => {}
                 () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
         }
-        let waited = tokio::time::timeout(FAREWELL, async {
-            while let Some(Ok(back)) = self.away.join_next().await {
-                self.come_back(back).await;
+        let waited = tokio::time::timeout(STOP_GRACE, async {
+            while let Some(Ok(finished)) = self.in_flight.join_next().await {
+                self.handle(finished).await;
             }
         });
         let _ = waited.await;
-        self.mark().await;
+        self.flush().await;
     }
 
-    /// Looks at what is new, gives up what is too much, and marks what is done, where it is time.
-    async fn catch_up(&mut self) {
+    /// Queues new events, gives up excess ones, and flushes, each when it is due.
+    async fn read_and_flush(&mut self) {
         let now = Instant::now();
-        if self.read_at <= now && !self.read().await {
-            self.read_at = now + AFTER_FAILURE;
+        if self.read_not_before <= now && !self.read().await {
+            self.read_not_before = now + STORE_RETRY;
         }
-        if self.has_too_many() {
-            for taken in self.hook.with(|state| state.queue.surplus(MOST_WAITING, MARKS_AT_ONCE)) {
-                self.give_up_unseen(&taken).await;
+        if self.has_excess() {
+            for delivery in self.hook.with(|state| state.queue.take_excess(MAX_WAITING, FLUSH_BATCH)) {
+                self.give_up_excess(&delivery).await;
             }
         }
-        let done = self.hook.with(|state| state.done.len());
-        if self.mark_at.is_some_and(|at| at <= now || (done >= MARKS_AT_ONCE && self.marks_from <= now)) {
-            self.mark().await;
+        let handled = self.hook.with(|state| state.handled.len());
+        if self.flush_at.is_some_and(|at| at <= now || (handled >= FLUSH_BATCH && self.flush_not_before <= now)) {
+            self.flush().await;
         }
     }
 
-    /// Starts what may be started.
-    fn begin(&mut self) {
+    /// Starts as many deliveries as may run now; before the webhook has accepted, the handshake.
+    fn start_deliveries(&mut self) {
         let now = Instant::now();
-        let Some(accepted) = self.hook.with(|state| state.accepted) else { return self.ask(now) };
-        while self.away.len() < self.most_at_once() && self.resumes <= now {
-            let next = |state: &mut State| may_go_on(state).then(|| state.queue.next(now)).flatten();
-            let Some(taken) = self.hook.with(next) else { return };
-            self.resumes = pace(accepted).map_or(self.resumes, |pause| now + pause);
-            self.away.spawn(deliver(self.tools.clone(), self.hook.clone(), taken));
+        let Some(accepted) = self.hook.with(|state| state.accepted) else { return self.start_handshake(now) };
+        while self.in_flight.len() < self.max_in_flight() && self.not_before <= now {
+            let next = |state: &mut State| may_send(state).then(|| state.queue.next(now)).flatten();
+            let Some(delivery) = self.hook.with(next) else { return };
+            self.not_before = delivery_interval(accepted).map_or(self.not_before, |pause| now + pause);
+            self.in_flight.spawn(deliver(self.deps.clone(), self.hook.clone(), delivery));
         }
     }
 
-    /// Asks whether the webhook wants events, when it is time.
-    fn ask(&mut self, now: Instant) {
-        let Some(question) = self.handshake.begin(now, self.tools.terms.acceptance) else { return };
-        self.hook.with(|state| state.offer = Some(question.offer));
-        let letter = question.letter(&self.tools, &self.hook);
-        let reply = self.tools.courier.carry(letter);
-        self.away.spawn(async move { Back::Question(question, reply.await) });
+    /// Sends the validation request when it is due.
+    fn start_handshake(&mut self, now: Instant) {
+        let Some(validation) = self.handshake.start(now, self.deps.retry_policy.acceptance_timeout) else { return };
+        self.hook.with(|state| state.validation_code = Some(validation.validation_code));
+        let request = validation.http_request(&self.deps, &self.hook);
+        let reply = self.deps.courier.send(request);
+        self.in_flight.spawn(async move { Finished::Handshake(validation, reply.await) });
     }
 
-    /// Whether some that wait are to be given up. Those that were are written down first.
-    fn has_too_many(&self) -> bool {
-        self.letters.len() < MARKS_AT_ONCE && self.hook.with(|state| state.queue.len() > MOST_WAITING)
+    /// Whether too many events wait. Dead letters that are not written yet go first, which bounds them.
+    fn has_excess(&self) -> bool {
+        self.dead_letters.len() < FLUSH_BATCH && self.hook.with(|state| state.queue.len() > MAX_WAITING)
     }
 
-    fn most_at_once(&self) -> usize {
-        if self.failing.len() < TROUBLED { AT_ONCE } else { 1 }
+    fn max_in_flight(&self) -> usize {
+        if self.failing.len() < PROBE_AFTER { MAX_IN_FLIGHT } else { 1 }
     }
 
-    /// When there is something to do again, if nothing comes in between.
-    fn next_moment(&self) -> Option<Instant> {
+    /// When the worker has to act again without being notified.
+    fn next_wakeup(&self) -> Option<Instant> {
         let now = Instant::now();
         let (due, accepted, unread) = self.hook.with(|state| {
-            let due = state.queue.due(now).filter(|_| may_go_on(state));
-            (due, state.accepted.is_some(), state.has_news())
+            let due = state.queue.due(now).filter(|_| may_send(state));
+            (due, state.accepted.is_some(), state.has_new_events())
         });
-        let may_send = accepted && self.away.len() < self.most_at_once();
-        let sends = due.filter(|_| may_send).map(|due| due.max(self.resumes));
+        let has_room = accepted && self.in_flight.len() < self.max_in_flight();
+        let sends = due.filter(|_| has_room).map(|due| due.max(self.not_before));
         let asks = self.handshake.due().filter(|_| !accepted);
-        let gives_up = self.has_too_many().then_some(now);
-        [sends, asks, unread.then_some(self.read_at), self.mark_at, gives_up].into_iter().flatten().min()
+        let gives_up = self.has_excess().then_some(now);
+        [sends, asks, unread.then_some(self.read_not_before), self.flush_at, gives_up].into_iter().flatten().min()
     }
 
-    async fn come_back(&mut self, back: Back) {
-        match back {
-            Back::Delivery(taken, event, reply) => self.judge(&taken, &event, reply),
-            Back::Expired(taken, event) => self.give_up(&taken, &event, "TimeToLiveExceeded", taken.attempts),
-            Back::Gone(taken) => {
-                self.last.remove(&taken.number);
-                self.hook.with(|state| state.queue.done(&taken));
+    async fn handle(&mut self, finished: Finished) {
+        match finished {
+            Finished::Delivery(delivery, event, reply) => self.handle_reply(&delivery, &event, reply),
+            Finished::Expired(delivery, event) => {
+                self.give_up(&delivery, &event, "TimeToLiveExceeded", delivery.attempts);
             }
-            Back::Unread(taken, why) => {
+            Finished::Gone(delivery) => {
+                self.last_attempts.remove(&delivery.number);
+                self.hook.with(|state| state.queue.complete(&delivery));
+            }
+            Finished::Unread(delivery, why) => {
                 tracing::error!(%why, "an event could not be read");
-                self.hook.with(|state| state.queue.again(&taken, Instant::now() + AFTER_FAILURE));
+                self.hook.with(|state| state.queue.retry_at(&delivery, Instant::now() + STORE_RETRY));
             }
-            Back::Question(question, reply) => self.answered(question, &reply).await,
+            Finished::Handshake(validation, reply) => self.handle_validation(validation, &reply).await,
         }
     }
 
-    async fn answered(&mut self, question: Question, reply: &Reply) {
+    async fn handle_validation(&mut self, validation: ValidationRequest, reply: &Reply) {
         let now = Instant::now();
-        match question.outcome(self.hook.webhook.schema, reply) {
-            Outcome::Accepted(accepted) => match self.tools.accept(&self.hook, accepted).await {
-                Ok(()) => self.handshake.end(),
+        match validation.outcome(self.hook.webhook.schema, reply) {
+            Outcome::Accepted(accepted) => match self.deps.accept(&self.hook, accepted).await {
+                Ok(()) => self.handshake.reset(),
                 Err(error) => {
-                    tracing::error!(%error, "that a webhook wants events could not be remembered");
-                    self.handshake.again(now + AFTER_FAILURE);
+                    tracing::error!(%error, "a webhook's acceptance could not be stored");
+                    self.handshake.retry_at(now + STORE_RETRY);
                 }
             },
-            Outcome::Undecided if self.tools.accept_at.is_some() => self.handshake.again(question.offer.until),
-            Outcome::Undecided => self.refused(now, "answered without accepting".to_owned()),
-            Outcome::Refused(why) => self.refused(now, why),
+            Outcome::Pending if self.deps.accept_url.is_some() => {
+                self.handshake.retry_at(validation.validation_code.until)
+            }
+            Outcome::Pending => self.validation_failed(now, "answered without accepting".to_owned()),
+            Outcome::Rejected(why) => self.validation_failed(now, why),
         }
     }
 
-    fn refused(&mut self, now: Instant, why: String) {
-        let at = self.tools.clock.now();
+    fn validation_failed(&mut self, now: Instant, why: String) {
+        let at = self.deps.clock.now();
         let accepted = self.hook.with(|state| state.accepted.is_some());
         if accepted {
-            return self.handshake.end();
+            return self.handshake.reset();
         }
-        tracing::warn!(webhook = self.hook.webhook.url.shown(), why, "a webhook has not accepted; it is asked again");
+        tracing::warn!(
+            webhook = self.hook.webhook.url.without_query(),
+            why,
+            "a webhook has not accepted; it is asked again"
+        );
         self.hook.with(|state| {
-            state.last_failure = Some(Failure { at, why });
-            state.offer = None;
+            state.last_failure = Some(DeliveryFailure { at, why });
+            state.validation_code = None;
         });
-        self.handshake.failed(now, &self.tools.terms);
+        self.handshake.retry_later(now, &self.deps.retry_policy);
     }
 }
 
-impl Tools {
-    /// A webhook wants events.
+impl WorkerDeps {
+    /// Stores that a webhook has accepted, and lets its worker send.
     pub(super) async fn accept(&self, hook: &Hook, accepted: Accepted) -> Result<(), Refusal> {
         self.ledger.accept(hook.id, accepted).await?;
-        tracing::info!(webhook = hook.webhook.url.shown(), "a webhook has accepted and is told of events");
+        tracing::info!(webhook = hook.webhook.url.without_query(), "a webhook has accepted; events are delivered");
         hook.with(|state| {
             state.accepted = Some(accepted);
-            state.offer = None;
-            state.queue.begin(Instant::now());
+            state.validation_code = None;
+            state.queue.restart_lifetimes(Instant::now());
         });
-        hook.tell();
+        hook.notify();
         Ok(())
     }
 }
 
-/// Whether more may be sent: not while the store takes no marks, or all of it would be told again.
-fn may_go_on(state: &State) -> bool {
-    state.done.len() < 2 * MARKS_AT_ONCE
+/// Whether more may be sent. While the store takes no marks, deliveries stop: a restart would repeat all of them.
+fn may_send(state: &State) -> bool {
+    state.handled.len() < 2 * FLUSH_BATCH
 }
 
 /// Resolves when the server stops.
@@ -263,22 +274,22 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// What is waited for between deliveries to a webhook that has said how many it wants.
-fn pace(accepted: Accepted) -> Option<Duration> {
+/// The pause between deliveries to a webhook that has limited their rate.
+fn delivery_interval(accepted: Accepted) -> Option<Duration> {
     accepted.rate.map(|rate| Duration::from_secs(60) / rate.max(1))
 }
 
-async fn deliver(tools: Arc<Tools>, hook: Arc<Hook>, taken: Taken) -> Back {
-    let event = match tools.vaults.event(taken.number).await {
-        Ok(Some(event)) if event.id == taken.id => event,
-        Ok(_) => return Back::Gone(taken),
-        Err(why) => return Back::Unread(taken, why),
+async fn deliver(deps: Arc<WorkerDeps>, hook: Arc<Hook>, delivery: Delivery) -> Finished {
+    let event = match deps.vaults.event(delivery.number).await {
+        Ok(Some(event)) if event.id == delivery.id => event,
+        Ok(_) => return Finished::Gone(delivery),
+        Err(why) => return Finished::Unread(delivery, why),
     };
-    if taken.since.elapsed() >= tools.terms.time_to_live {
-        return Back::Expired(taken, event);
+    if delivery.since.elapsed() >= deps.retry_policy.time_to_live {
+        return Finished::Expired(delivery, event);
     }
     let webhook = &hook.webhook;
-    let letter = tools.wire.notification(&event, &webhook.url, webhook.schema, taken.attempts);
-    let reply = tools.courier.carry(letter).await;
-    Back::Delivery(taken, event, reply)
+    let request = deps.format.notification(&event, &webhook.url, webhook.schema, delivery.attempts);
+    let reply = deps.courier.send(request).await;
+    Finished::Delivery(delivery, event, reply)
 }

@@ -114,8 +114,8 @@ async fn the_events_of_an_object_come_in_order_whatever_fails_and_others_do_not_
         if *count <= most { Reply::status(500) } else { Reply::status(200) }
     });
     let receiver = receiver.await;
-    let terms = keyhaven::events::Terms { retries: vec![Duration::from_millis(300)], ..quick() };
-    let world = world_of(json!([{ "url": receiver.url("/in") }]), Storage::Memory, terms).await;
+    let policy = keyhaven::events::RetryPolicy { retry_delays: vec![Duration::from_millis(300)], ..quick() };
+    let world = world_of(json!([{ "url": receiver.url("/in") }]), Storage::Memory, policy).await;
     accepted(&world).await;
     let mut versions = HashMap::<&str, Vec<String>>::new();
     for name in ["slow", "slow", "a", "b", "slow", "a", "b", "c"] {
@@ -186,7 +186,7 @@ async fn attempts_end_by_number_and_by_time() {
     let storage = || Storage::MemoryIn(directory.path().to_owned());
     let hooks = || json!([{ "url": receiver.url("/in") }]);
     // A 503 is not tried again within 30 s, so that the time is over first.
-    let briefly = keyhaven::events::Terms { time_to_live: Duration::from_millis(200), ..quick() };
+    let briefly = keyhaven::events::RetryPolicy { time_to_live: Duration::from_millis(200), ..quick() };
     let world = world_of(hooks(), storage(), briefly).await;
     accepted(&world).await;
     set(&world, "s").await;
@@ -265,8 +265,9 @@ async fn slowest(world: &World, creates: usize) -> Duration {
 #[tokio::test]
 async fn a_webhook_that_is_down_is_tried_with_one_event_at_a_time() {
     let mut receiver = Receiver::new().await;
-    let terms = keyhaven::events::Terms { rests: vec![Duration::from_millis(400)], attempts: 1000, ..quick() };
-    let world = world_of(json!([{ "url": receiver.url("/in") }]), Storage::Memory, terms).await;
+    let policy =
+        keyhaven::events::RetryPolicy { probe_delays: vec![Duration::from_millis(400)], max_attempts: 1000, ..quick() };
+    let world = world_of(json!([{ "url": receiver.url("/in") }]), Storage::Memory, policy).await;
     accepted(&world).await;
     receiver.behaves(|_| Reply::status(500));
     for number in 0..40 {

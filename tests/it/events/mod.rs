@@ -11,21 +11,21 @@ use std::time::Duration;
 
 use keyhaven::app::{Options, Storage};
 use keyhaven::config::Config;
-use keyhaven::events::Terms;
+use keyhaven::events::RetryPolicy;
 use serde_json::Value;
 
 use crate::world::{CONFIG, World};
 use receiver::{Heard, Receiver, Reply, agreeable};
 
 /// Pauses that a test can wait for.
-fn quick() -> Terms {
+fn quick() -> RetryPolicy {
     let milliseconds = |all: &[u64]| all.iter().copied().map(Duration::from_millis).collect();
-    Terms {
-        retries: milliseconds(&[20, 50]),
-        attempts: 4,
-        handshakes: milliseconds(&[30]),
-        rests: milliseconds(&[50]),
-        ..Terms::default()
+    RetryPolicy {
+        retry_delays: milliseconds(&[20, 50]),
+        max_attempts: 4,
+        handshake_delays: milliseconds(&[30]),
+        probe_delays: milliseconds(&[50]),
+        ..RetryPolicy::default()
     }
 }
 
@@ -41,7 +41,7 @@ async fn world(webhooks: Value, storage: Storage) -> World {
     world_of(webhooks, storage, quick()).await
 }
 
-async fn world_of(webhooks: Value, storage: Storage, delivery: Terms) -> World {
+async fn world_of(webhooks: Value, storage: Storage, delivery: RetryPolicy) -> World {
     let config = Config::parse(&with_webhooks(&webhooks)).unwrap();
     World::with(Options { config, storage, delivery, ..Options::default() }).await
 }

@@ -1,4 +1,4 @@
-//! The dead letters: events that were given up, one JSON object a line, in a file that its owner alone can read.
+//! The file of dead letters: events that were given up, one JSON object a line, in a file with mode 0600.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -11,24 +11,24 @@ use serde_json::{Value, json};
 use super::webhook::{Schema, Webhook};
 use crate::clock::Timestamp;
 
-/// The largest file, in bytes; then it becomes the older one, which is all that is kept besides.
-const LARGEST: u64 = 16 * 1024 * 1024;
+/// The size, in bytes, at which the file is rotated; one older file is kept.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Where dead letters lie. Cheap to clone.
+/// The file of dead letters. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct DeadLetters {
     path: Arc<Path>,
-    /// Whoever writes has the file to itself.
-    turn: Arc<Mutex<()>>,
-    largest: u64,
+    /// Serializes writers.
+    write_lock: Arc<Mutex<()>>,
+    max_bytes: u64,
 }
 
-/// Why an event was given up, and what was tried.
-pub(super) struct Obituary {
-    /// `MaxDeliveryAttemptsExceeded` is the service's; of the other words no public example is known.
+/// Why an event was given up, and how often it was tried.
+pub(super) struct DeadLetterCause {
+    /// `MaxDeliveryAttemptsExceeded` is the service's reason; for the others no public example is known.
     pub(super) reason: &'static str,
     pub(super) attempts: u32,
-    /// The service's word for the last attempt, its status and its moment, where there was one.
+    /// The last attempt, if there was one.
     pub(super) last: Option<LastAttempt>,
 }
 
@@ -41,24 +41,24 @@ pub(super) struct LastAttempt {
 }
 
 impl DeadLetters {
-    /// Those in the file at `path`, which is made when there are some.
+    /// Dead letters in the file at `path`, which is created by the first write.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path: Arc::from(path), turn: Arc::new(Mutex::new(())), largest: LARGEST }
+        Self { path: Arc::from(path), write_lock: Arc::new(Mutex::new(())), max_bytes: MAX_FILE_BYTES }
     }
 
-    /// Writes `lines`; they are on the disk when this returns. Blocks.
+    /// Appends `lines` and syncs the file. Blocks.
     ///
     /// # Errors
-    /// When they cannot be written; some may have been.
+    /// When they cannot be written; some may have been written.
     pub(super) fn write(&self, lines: &[String]) -> std::io::Result<()> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.write_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         let mut file = self.open()?;
-        if file.metadata()?.len() + text.len() as u64 > self.largest && file.metadata()?.len() > 0 {
+        if file.metadata()?.len() + text.len() as u64 > self.max_bytes && file.metadata()?.len() > 0 {
             std::fs::rename(&self.path, self.path.with_extension("1.jsonl"))?;
             file = self.open()?;
         }
-        if !ends_a_line(&mut file)? {
+        if !ends_with_newline(&mut file)? {
             text.insert(0, '\n');
         }
         file.write_all(text.as_bytes())?;
@@ -71,8 +71,8 @@ impl DeadLetters {
     }
 }
 
-/// A server that was killed may have left half a line.
-fn ends_a_line(file: &mut File) -> std::io::Result<bool> {
+/// Whether the file ends with a line end: a killed server may have left half a line.
+fn ends_with_newline(file: &mut File) -> std::io::Result<bool> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(true);
     }
@@ -83,9 +83,9 @@ fn ends_a_line(file: &mut File) -> std::io::Result<bool> {
 }
 
 /// A dead letter: the members of `event` and those that the service adds, in lower case for CloudEvents ("Event Grid
-/// message delivery and retry", "Delivery event formats"), and the webhook. Published means that it happened then.
-pub(super) fn line(mut event: Value, published: Timestamp, hook: &Webhook, obituary: &Obituary) -> String {
-    let Obituary { reason, attempts, last } = obituary;
+/// message delivery and retry", "Delivery event formats"), and the webhook. `published` is when the event happened.
+pub(super) fn render(mut event: Value, published: Timestamp, hook: &Webhook, cause: &DeadLetterCause) -> String {
+    let DeadLetterCause { reason, attempts, last } = cause;
     let added = json!({
         "deadLetterReason": reason,
         "deliveryAttempts": attempts,
@@ -93,7 +93,7 @@ pub(super) fn line(mut event: Value, published: Timestamp, hook: &Webhook, obitu
         "lastHttpStatusCode": last.and_then(|last| last.status),
         "publishTime": published.to_string(),
         "lastDeliveryAttemptTime": last.map(|last| last.at.to_string()),
-        "webhook": hook.url.shown(),
+        "webhook": hook.url.without_query(),
     });
     if let (Value::Object(event), Value::Object(added)) = (&mut event, added) {
         let lower = hook.schema == Schema::CloudEvents;
@@ -108,8 +108,8 @@ mod tests {
 
     use super::*;
 
-    fn letters(directory: &Path, largest: u64) -> DeadLetters {
-        DeadLetters { largest, ..DeadLetters::new(directory.join("dead-letters.jsonl")) }
+    fn letters(directory: &Path, max_bytes: u64) -> DeadLetters {
+        DeadLetters { max_bytes, ..DeadLetters::new(directory.join("dead-letters.jsonl")) }
     }
 
     fn read(directory: &Path, name: &str) -> String {
@@ -120,10 +120,10 @@ mod tests {
     fn lines_are_added_in_a_private_file_even_behind_half_a_line() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("dead-letters.jsonl");
-        letters(directory.path(), LARGEST).write(&["{\"a\":1}".to_owned()]).unwrap();
+        letters(directory.path(), MAX_FILE_BYTES).write(&["{\"a\":1}".to_owned()]).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"b").unwrap();
-        letters(directory.path(), LARGEST).write(&["{\"c\":1}".to_owned()]).unwrap();
+        letters(directory.path(), MAX_FILE_BYTES).write(&["{\"c\":1}".to_owned()]).unwrap();
         assert_eq!(read(directory.path(), "dead-letters.jsonl"), "{\"a\":1}\n{\"b\n{\"c\":1}\n");
     }
 
