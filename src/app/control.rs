@@ -80,7 +80,7 @@ impl Control {
             .apply(&vaults, &directory, self.backend.clock.now())
             .await
             .map_err(|error| ControlError::Failed(error.0))?;
-        self.events.subscribe_in_draft(generation.records(), &vaults).await.map_err(failed)?;
+        self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
         held.keep(false).await.map_err(failed)?;
         self.copy_issuer_and_clock(&generation).await?;
@@ -137,7 +137,7 @@ impl Control {
             ControlError::Refused(format!("{text}: {why}"))
         })?;
         let vaults = self.backend.vaults.over(generation.records().clone());
-        self.events.subscribe_in_draft(generation.records(), &vaults).await.map_err(failed)?;
+        self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         // The clock is locked: neither a task nor a request may see the new records at the old time.
         let held = self.backend.timekeeper.hold().await;
         let stood = held.back_to(generation.records()).await.map_err(failed)?;

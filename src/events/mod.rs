@@ -101,12 +101,12 @@ impl Events {
         self.subscribe_in(&self.deps.ledger, &self.deps.vaults).await
     }
 
-    /// Subscribes the webhooks in a draft, `records`, that holds `vaults` and is to replace all data: they get the events
+    /// Subscribes the webhooks in a new generation, `records`, that holds `vaults` and is to replace all data: they get the events
     /// from its publication on.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn subscribe_in_draft(&self, records: &Records, vaults: &Vaults) -> Result<(), Refusal> {
+    pub async fn subscribe_in_generation(&self, records: &Records, vaults: &Vaults) -> Result<(), Refusal> {
         self.subscribe_in(&Ledger::new(records.clone()), vaults).await
     }
 
