@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::app::{self, Options, Running, StartError, Variables};
 use crate::clock::{Period, Timestamp};
 use crate::directory::ClientAuthentication;
-use crate::tasks::{ClockChoice, ClockError, Report};
+use crate::tasks::{ClockChoice, ClockError, ClockReport};
 
 /// A server that runs until this value is dropped.
 ///
@@ -123,7 +123,7 @@ impl Server {
     ///
     /// # Errors
     /// When the vault clock is the machine's, or the date is out of range.
-    pub fn advance(&self, period: Period) -> Result<Report, ClockError> {
+    pub fn advance(&self, period: Period) -> Result<ClockReport, ClockError> {
         let keeper = self.running().timekeeper.clone();
         self.wait_for(async move { keeper.advance(&period).await })
     }
@@ -132,7 +132,7 @@ impl Server {
     ///
     /// # Errors
     /// When the vault clock is the machine's.
-    pub fn freeze(&self, frozen: bool) -> Result<Report, ClockError> {
+    pub fn freeze(&self, frozen: bool) -> Result<ClockReport, ClockError> {
         let keeper = self.running().timekeeper.clone();
         self.wait_for(async move { keeper.freeze(frozen).await })
     }

@@ -16,7 +16,7 @@ use crate::http::limits::Limits;
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
-use crate::vault::{BackupKeySource, InitialVault, Means, OnDemand, VaultName, Vaults};
+use crate::vault::{BackupKeySource, Deps, InitialVault, OnDemand, VaultName, Vaults};
 
 /// How long after the issuer's key could not be had it is tried again: a disk that was full may have room by then.
 const ISSUER_RETRY: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ impl Settings {
                 tracing::warn!(vault = %vault.name, "the configuration gives this vault no accessPolicies: it lets nobody in");
             }
             let applied = vaults.apply(vault.clone(), now).await.map_err(wrong)?;
-            for made in applied.made {
+            for made in applied.created {
                 tracing::debug!(made, "made from the configuration");
             }
             applied.differs.iter().for_each(|what| warn_differs(what));
@@ -95,7 +95,7 @@ impl Settings {
 
 impl Backend {
     /// The backend that are built of `means`.
-    pub(super) fn new(means: Means, directory: Directory, system: Arc<dyn Clock>, clock: VaultClock) -> Self {
+    pub(super) fn new(means: Deps, directory: Directory, system: Arc<dyn Clock>, clock: VaultClock) -> Self {
         let (records, random, pool) = (means.records.clone(), means.random.clone(), means.pool.clone());
         let vaults = Vaults::new(means);
         let tasks = Arc::new(Tasks::new(vaults.clone(), Arc::new(clock.clone())));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::storage::DataError;
 use crate::records::GenerationKey;
 use crate::store::{Damage, Entry, Inspection, Key, MasterKey, Store, Value};
-use crate::vault::{Finding, Survey};
+use crate::vault::{ConsistencyCheck, Finding};
 
 /// The result of a check.
 #[derive(Debug, Default)]
@@ -72,13 +72,13 @@ impl CheckReport {
                 return Err(DataError::File(path, std::io::Error::other(why)));
             }
         };
-        let survey = found.survey();
-        let surveyed = survey.conclude();
-        self.findings.extend(damage.into_iter().map(|damage| finding_of(damage, &survey, &path)));
-        self.findings.extend(surveyed.findings);
+        let check = found.consistency_check();
+        let report = check.report();
+        self.findings.extend(damage.into_iter().map(|damage| finding_of(damage, &check, &path)));
+        self.findings.extend(report.findings);
         self.records += records;
-        self.vaults += surveyed.vaults;
-        self.objects += surveyed.objects;
+        self.vaults += report.vaults;
+        self.objects += report.objects;
         self.databases.push(path);
         Ok(())
     }
@@ -97,27 +97,27 @@ impl FoundRecords {
             GenerationKey::Pointer => self.current = GenerationKey::pointed_prefix(&entry.value),
             GenerationKey::SweepMarker => {}
             GenerationKey::Record(generation, key) => {
-                let value = Survey::reads(&key).then_some(entry.value);
+                let value = ConsistencyCheck::reads(&key).then_some(entry.value);
                 self.records.push((generation, key, value));
             }
         }
     }
 
-    fn survey(self) -> Survey {
-        let mut survey = Survey::default();
+    fn consistency_check(self) -> ConsistencyCheck {
+        let mut check = ConsistencyCheck::default();
         for (_, key, value) in self.records.into_iter().filter(|(generation, ..)| *generation == self.current) {
-            survey.add(&key, value);
+            check.add(&key, value);
         }
-        survey
+        check
     }
 }
 
 /// The finding for damage that the store reported, with the record's meaning.
-fn finding_of(damage: Damage, survey: &Survey, path: &Path) -> Finding {
+fn finding_of(damage: Damage, check: &ConsistencyCheck, path: &Path) -> Finding {
     match damage.key.as_ref().map(GenerationKey::parse) {
         Some(GenerationKey::Record(_, key)) => {
             let record = key.to_string();
-            Finding { subject: survey.describe(&record), why: damage.why, record }
+            Finding { subject: check.describe(&record), why: damage.why, record }
         }
         Some(GenerationKey::Pointer | GenerationKey::SweepMarker) => {
             Finding { subject: "which generation counts".to_owned(), why: damage.why, record: String::new() }

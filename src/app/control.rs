@@ -13,7 +13,7 @@ use crate::http::tls::CertificateResolver;
 use crate::records::NewGeneration;
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use crate::store::{Batch, StoreError};
-use crate::tasks::{self, position_place};
+use crate::tasks::{self, position_key};
 
 /// The parts of one running server that these operations need. Cheap to clone.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl ServerControl for Control {
 impl Control {
     /// Replaces all data by that of the configuration. A vault clock that ran ahead of the machine's follows it again.
     async fn reset_to_configuration(self) -> Result<(), ControlError> {
-        let latest = self.backend.timekeeper.start_over();
+        let latest = self.backend.timekeeper.rewind_to_machine();
         let replaced = self.publish_configuration().await;
         if replaced.is_err() {
             self.backend.timekeeper.not_before(latest);
@@ -75,14 +75,14 @@ impl Control {
         directory.public_keys().await.map_err(failed)?;
         let generation = records.begin_generation().await.map_err(failed)?;
         let (vaults, directory) =
-            (vaults.over(generation.records().clone()), directory.with_records(generation.records().clone()));
+            (vaults.with_records(generation.records().clone()), directory.with_records(generation.records().clone()));
         self.settings
             .apply(&vaults, &directory, self.backend.clock.now())
             .await
             .map_err(|error| ControlError::Failed(error.0))?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
-        held.keep(false).await.map_err(failed)?;
+        held.save(false).await.map_err(failed)?;
         self.copy_issuer_and_clock(&generation).await?;
         generation.publish().await.map_err(failed)
     }
@@ -90,7 +90,7 @@ impl Control {
     async fn copy_issuer_and_clock(&self, generation: &NewGeneration) -> Result<(), ControlError> {
         let view = self.backend.records.view().await.map_err(failed)?;
         let mut batch = Batch::default();
-        for place in [Directory::issuer_store_key(), position_place()] {
+        for place in [Directory::issuer_store_key(), position_key()] {
             if let Some(entry) = view.get(&place).await.map_err(failed)? {
                 batch = batch.put(place, entry.value);
             }
@@ -103,9 +103,9 @@ impl Control {
         self.backend.directory.public_keys().await.map_err(failed)?;
         // The file holds the clock stopped at the present moment.
         let held = self.backend.timekeeper.hold().await;
-        held.keep(true).await.map_err(failed)?;
+        held.save(true).await.map_err(failed)?;
         let view = self.backend.records.view().await;
-        held.keep(false).await.map_err(failed)?;
+        held.save(false).await.map_err(failed)?;
         drop(held);
         let view = view.map_err(failed)?;
         let all = snapshot::export(&view).await.map_err(failed)?;
@@ -136,16 +136,16 @@ impl Control {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
             ControlError::Refused(format!("{text}: {why}"))
         })?;
-        let vaults = self.backend.vaults.over(generation.records().clone());
+        let vaults = self.backend.vaults.with_records(generation.records().clone());
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         // The clock is locked: neither a task nor a request may see the new records at the old time.
         let held = self.backend.timekeeper.hold().await;
-        let stood = held.back_to(generation.records()).await.map_err(failed)?;
+        let stood = held.rewind_to(generation.records()).await.map_err(failed)?;
         if let Err(error) = generation.publish().await {
-            held.put(stood);
+            held.set_to(stood);
             return Err(failed(error));
         }
-        held.follow().await.map_err(failed)?;
+        held.reload().await.map_err(failed)?;
         drop(held);
         self.reload_caches().await
     }
@@ -153,11 +153,11 @@ impl Control {
     /// Whether this server could live on what a generation holds: who and what there is, the issuer's key, the clock.
     async fn check_readable(&self, generation: &NewGeneration) -> Result<(), String> {
         let records = generation.records();
-        self.backend.vaults.over(records.clone()).all().await.map_err(|error| error.to_string())?;
+        self.backend.vaults.with_records(records.clone()).all().await.map_err(|error| error.to_string())?;
         let directory = self.backend.directory.with_records(records.clone());
         directory.identities().await.map_err(|error| error.to_string())?;
         directory.check_recorded_issuer().await.map_err(|error| error.to_string())?;
-        tasks::kept(records).await.map(drop).map_err(|error| error.to_string())
+        tasks::saved_position(records).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Brings in-memory state up to date after all records were replaced.

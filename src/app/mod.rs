@@ -44,7 +44,7 @@ use crate::random::{OsRandom, Random, SeededRandom};
 use crate::records::Records;
 use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
-use crate::vault::{Means, Vaults};
+use crate::vault::{Deps, Vaults};
 
 pub use crate::proxy::{Former, Report, Tally};
 pub use admin_key::{AdminKey, MalformedAdminKey};
@@ -226,7 +226,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     let backup_key = data.backup_key(backup_key)?;
     let records = Records::new(data.store.clone());
     let clock = VaultClock::open(options.clock, &records, &system).await.map_err(failed)?;
-    let means = Means {
+    let means = Deps {
         records: records.clone(),
         pool: pool.clone(),
         random: random.clone(),
@@ -248,7 +248,7 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         accept_url,
     }));
     tenant::check(&backend.directory, &backend.vaults).await?;
-    skip_if_disk_full(&backend.records, backend.timekeeper.begin().await)?;
+    skip_if_disk_full(&backend.records, backend.timekeeper.save_running().await)?;
     let settings = Arc::new(Settings::new(options.config, options.create_vaults, certs.clone(), backup_key)?);
     let applied = settings.apply(&backend.vaults, &backend.directory, backend.clock.now()).await;
     skip_if_disk_full(&backend.records, applied)?;
@@ -402,7 +402,7 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
-        if let Err(error) = self.timekeeper.end().await {
+        if let Err(error) = self.timekeeper.save_stopped().await {
             tracing::warn!(%error, "where the clock stands could not be kept");
         }
         self.store.close().await;

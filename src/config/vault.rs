@@ -7,8 +7,8 @@ use super::file::{ConfigError, hosts, invalid};
 use crate::access::{AccessPolicy, Permissions};
 use crate::clock::Period;
 use crate::directory::IdentityRecord;
-use crate::vault::keys::{KeySpec, KeyType, NewKey, SpecFault};
-use crate::vault::object::GivenAttributes;
+use crate::vault::keys::{KeySpec, KeySpecError, KeyType, NewKey};
+use crate::vault::object::AttributesPatch;
 use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
 use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Sku, VaultName};
 
@@ -188,11 +188,13 @@ impl FileKey {
         }
         let spec = KeySpec::new(kty, self.key_size, self.crv.as_deref(), None);
         let spec = spec.map_err(|fault| match fault {
-            SpecFault::Size { known, .. } => invalid(format!("{path}.key_size"), format!("must be one of {known:?}")),
-            SpecFault::Curve => {
+            KeySpecError::Size { known, .. } => {
+                invalid(format!("{path}.key_size"), format!("must be one of {known:?}"))
+            }
+            KeySpecError::Curve => {
                 invalid(format!("{path}.crv"), "must be P-256, P-384, P-521 or P-256K, of the key's size")
             }
-            SpecFault::Exponent => invalid(path, "has an impossible exponent"),
+            KeySpecError::Exponent => invalid(path, "has an impossible exponent"),
         })?;
         Ok(InitialKey { name: object_name(path, &self.name)?, new: NewKey::of(kty), spec })
     }
@@ -210,7 +212,7 @@ impl FileSecret {
             ));
         }
         let name = object_name(path, &self.name)?;
-        let attributes = GivenAttributes::default();
+        let attributes = AttributesPatch::default();
         let new = NewSecret { value: self.value, content_type: self.content_type, attributes, tags: None };
         Ok(InitialSecret { name, new })
     }

@@ -12,7 +12,7 @@ use super::ledger::Accepted;
 use super::queue::Queue;
 use super::webhook::{EventType, Webhook};
 use crate::clock::Timestamp;
-use crate::vault::Fresh;
+use crate::vault::NewEvents;
 
 /// The most new events that are listed by number; beyond, all kept events are compared with the marks.
 const MAX_NEW: usize = 10_000;
@@ -28,9 +28,9 @@ pub(super) struct Hook {
 /// The state of a webhook.
 pub(super) struct State {
     /// New events that the worker has not read.
-    inbox: Fresh,
+    inbox: NewEvents,
     /// New events that the worker reads now.
-    reading: Fresh,
+    reading: NewEvents,
     pub(super) queue: Queue,
     /// Events that were delivered or given up and are not marked in the store yet: number and id.
     pub(super) handled: BTreeMap<u64, Uuid>,
@@ -81,7 +81,7 @@ pub struct WebhookStatus {
 impl Hook {
     pub(super) fn new(webhook: Webhook) -> Self {
         let state = State {
-            inbox: Fresh::All,
+            inbox: NewEvents::All,
             reading: no_events(),
             queue: Queue::default(),
             handled: BTreeMap::new(),
@@ -110,7 +110,7 @@ impl Hook {
     }
 
     /// Adds new events and wakes the worker.
-    pub(super) fn add_new(&self, fresh: &Fresh) {
+    pub(super) fn add_new(&self, fresh: &NewEvents) {
         self.with(|state| state.add_new(fresh));
         self.notify();
     }
@@ -131,10 +131,12 @@ impl Hook {
 }
 
 impl State {
-    fn add_new(&mut self, fresh: &Fresh) {
+    fn add_new(&mut self, fresh: &NewEvents) {
         match (&mut self.inbox, fresh) {
-            (Fresh::Some(there), Fresh::Some(new)) if there.len() + new.len() <= MAX_NEW => there.extend(new),
-            (inbox, _) => *inbox = Fresh::All,
+            (NewEvents::Numbers(there), NewEvents::Numbers(new)) if there.len() + new.len() <= MAX_NEW => {
+                there.extend(new)
+            }
+            (inbox, _) => *inbox = NewEvents::All,
         }
     }
 
@@ -144,7 +146,7 @@ impl State {
     }
 
     /// Takes the new events. They count as waiting until [`State::finish_reading`].
-    pub(super) fn take_new(&mut self) -> Option<Fresh> {
+    pub(super) fn take_new(&mut self) -> Option<NewEvents> {
         if !self.has_new_events() {
             return None;
         }
@@ -156,20 +158,20 @@ impl State {
     pub(super) fn finish_reading(&mut self, complete: bool) {
         self.reading = no_events();
         if !complete {
-            self.inbox = Fresh::All;
+            self.inbox = NewEvents::All;
         }
     }
 
     /// Whether the event of this number may still have to be delivered or marked.
     pub(super) fn waits_for(&self, number: u64) -> bool {
-        let among = |fresh: &Fresh| match fresh {
-            Fresh::Some(numbers) => numbers.contains(&number),
-            Fresh::All => true,
+        let among = |fresh: &NewEvents| match fresh {
+            NewEvents::Numbers(numbers) => numbers.contains(&number),
+            NewEvents::All => true,
         };
         self.queue.contains(number) || self.handled.contains_key(&number) || among(&self.inbox) || among(&self.reading)
     }
 }
 
-const fn no_events() -> Fresh {
-    Fresh::Some(vec![])
+const fn no_events() -> NewEvents {
+    NewEvents::Numbers(vec![])
 }

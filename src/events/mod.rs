@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::crypto::credential;
 use crate::records::Records;
-use crate::vault::{Fresh, Refusal, Vaults};
+use crate::vault::{NewEvents, Refusal, Vaults};
 
 pub use desk::{DeliveryFailure, WebhookStatus};
 pub use retry_policy::RetryPolicy;
@@ -137,8 +137,8 @@ impl Events {
     async fn distribute(&self) {
         let (mut stop, mut spare) = (self.stop.subscribe(), 0);
         loop {
-            spare = match self.deps.vaults.fresh_events() {
-                Fresh::Some(numbers) if numbers.is_empty() => spare,
+            spare = match self.deps.vaults.take_new_events() {
+                NewEvents::Numbers(numbers) if numbers.is_empty() => spare,
                 fresh => {
                     self.hooks.iter().for_each(|hook| hook.add_new(&fresh));
                     self.prune_when_due(&fresh, spare).await
@@ -146,17 +146,17 @@ impl Events {
             };
             tokio::select! {
                 () = worker::stopped(&mut stop) => return,
-                () = self.deps.vaults.events_committed() => {}
+                () = self.deps.vaults.wait_for_events() => {}
             }
         }
     }
 
     /// Counts `fresh` events into `spare`, the number of events beyond [`MIN_KEPT`] (negative while there is room), and prunes
     /// once that exceeds [`PRUNE_BATCH`]. Returns the new number.
-    async fn prune_when_due(&self, fresh: &Fresh, spare: i64) -> i64 {
+    async fn prune_when_due(&self, fresh: &NewEvents, spare: i64) -> i64 {
         let spare = match fresh {
-            Fresh::Some(numbers) => spare.saturating_add_unsigned(numbers.len() as u64),
-            Fresh::All => i64::MAX,
+            NewEvents::Numbers(numbers) => spare.saturating_add_unsigned(numbers.len() as u64),
+            NewEvents::All => i64::MAX,
         };
         if spare <= PRUNE_BATCH as i64 {
             return spare;
@@ -181,7 +181,7 @@ impl Events {
         let old: Vec<_> = numbers[..numbers.len() - MIN_KEPT].iter().copied().filter(|number| !waits(number)).collect();
         for old in old.chunks(PRUNE_BATCH) {
             // In this order: a mark without an event is found and deleted; an event without its mark is sent again.
-            self.deps.vaults.forget_events(old).await?;
+            self.deps.vaults.delete_events(old).await?;
             let hooks: Vec<_> = self.hooks.iter().map(|hook| hook.id).collect();
             self.deps.ledger.unmark(&hooks, old).await?;
         }

@@ -12,7 +12,7 @@ use crate::crypto::pool::Pool;
 use crate::random::{self, SeededRandom};
 use crate::records::encode;
 use crate::store::{Batch, DataKey, Store};
-use crate::vault::{About, Event, Happened, Kind, Means as VaultMeans, ObjectName, VaultName, Version};
+use crate::vault::{Deps as VaultDeps, Event, EventSubject, Kind, ObjectName, Occurrence, VaultName, Version};
 
 /// Answers each request with the status of `answers`, and keeps the ids of the delivered events.
 struct Fake {
@@ -37,7 +37,7 @@ fn store() -> Store {
 }
 
 fn vaults(store: &Store) -> Vaults {
-    Vaults::new(VaultMeans {
+    Vaults::new(VaultDeps {
         records: Records::new(store.clone()),
         pool: Pool::start(1, 10),
         random: Arc::new(SeededRandom::new(1)),
@@ -49,9 +49,9 @@ fn vaults(store: &Store) -> Vaults {
 fn event(number: u64) -> Event {
     let name = ObjectName::parse(&format!("s{}", number % 500)).unwrap();
     let version = Version::parse(&format!("{number:032x}")).unwrap();
-    let about = About { kind: Kind::Secret, name, version, nbf: None, exp: None };
+    let subject = EventSubject { kind: Kind::Secret, name, version, nbf: None, exp: None };
     let (id, at) = (Uuid::from_u128(number.into()), Timestamp::from_unix(1_700_000_000));
-    Event { id, at, what: Happened::NewVersionCreated, vault: VaultName::local(), about: Some(about) }
+    Event { id, at, occurrence: Occurrence::NewVersionCreated, vault: VaultName::local(), subject: Some(subject) }
 }
 
 /// Puts events of these numbers into the store, where the vaults put theirs.

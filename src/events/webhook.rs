@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::vault::{Event, Happened, Kind};
+use crate::vault::{Event, Kind, Occurrence};
 
 /// The namespace of webhook ids (UUID version 5).
 const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e8);
@@ -173,15 +173,15 @@ impl EventType {
 
     /// The type of `event`.
     pub(super) fn of(event: &Event) -> Self {
-        let kind = event.about.as_ref().map(|about| about.kind);
-        match (event.what, kind) {
-            (Happened::AccessPolicyChanged, _) | (_, None) => Self::VaultAccessPolicyChanged,
-            (Happened::NewVersionCreated, Some(Kind::Key)) => Self::KeyNewVersionCreated,
-            (Happened::NearExpiry, Some(Kind::Key)) => Self::KeyNearExpiry,
-            (Happened::Expired, Some(Kind::Key)) => Self::KeyExpired,
-            (Happened::NewVersionCreated, Some(Kind::Secret)) => Self::SecretNewVersionCreated,
-            (Happened::NearExpiry, Some(Kind::Secret)) => Self::SecretNearExpiry,
-            (Happened::Expired, Some(Kind::Secret)) => Self::SecretExpired,
+        let kind = event.subject.as_ref().map(|subject| subject.kind);
+        match (event.occurrence, kind) {
+            (Occurrence::AccessPolicyChanged, _) | (_, None) => Self::VaultAccessPolicyChanged,
+            (Occurrence::NewVersionCreated, Some(Kind::Key)) => Self::KeyNewVersionCreated,
+            (Occurrence::NearExpiry, Some(Kind::Key)) => Self::KeyNearExpiry,
+            (Occurrence::Expired, Some(Kind::Key)) => Self::KeyExpired,
+            (Occurrence::NewVersionCreated, Some(Kind::Secret)) => Self::SecretNewVersionCreated,
+            (Occurrence::NearExpiry, Some(Kind::Secret)) => Self::SecretNearExpiry,
+            (Occurrence::Expired, Some(Kind::Secret)) => Self::SecretExpired,
         }
     }
 }

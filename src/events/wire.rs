@@ -199,7 +199,7 @@ impl Data {
     fn of(event: &Event) -> Self {
         let vault_name = event.vault.to_string();
         let base = format!("https://{vault_name}.vault.azure.net");
-        let Some(about) = &event.about else {
+        let Some(subject) = &event.subject else {
             let object_name = vault_name.clone();
             return Self {
                 id: base,
@@ -211,18 +211,18 @@ impl Data {
                 exp: None,
             };
         };
-        let object_type = match about.kind {
+        let object_type = match subject.kind {
             Kind::Key => "Key",
             Kind::Secret => "Secret",
         };
         Self {
-            id: format!("{base}/{}/{}/{}", about.kind.collection(), about.name, about.version),
+            id: format!("{base}/{}/{}/{}", subject.kind.collection(), subject.name, subject.version),
             vault_name,
             object_type,
-            object_name: about.name.to_string(),
-            version: Some(about.version.to_string()),
-            nbf: about.nbf.map(Timestamp::unix),
-            exp: about.exp.map(Timestamp::unix),
+            object_name: subject.name.to_string(),
+            version: Some(subject.version.to_string()),
+            nbf: subject.nbf.map(Timestamp::unix),
+            exp: subject.exp.map(Timestamp::unix),
         }
     }
 }
@@ -230,23 +230,23 @@ impl Data {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::{About, Happened, ObjectName, VaultName, Version};
+    use crate::vault::{EventSubject, ObjectName, Occurrence, VaultName, Version};
 
     const WIRE: WireFormat = WireFormat { subscription: Uuid::from_u128(2) };
 
-    fn event(what: Happened, about: Option<About>) -> Event {
+    fn event(occurrence: Occurrence, subject: Option<EventSubject>) -> Event {
         let (id, at) = (Uuid::from_u128(7), Timestamp::from_unix(1_700_000_000));
-        Event { id, at, what, vault: VaultName::parse("acme").unwrap(), about }
+        Event { id, at, occurrence, vault: VaultName::parse("acme").unwrap(), subject }
     }
 
-    fn secret(exp: Option<i64>) -> Option<About> {
+    fn secret(exp: Option<i64>) -> Option<EventSubject> {
         let (name, version) = (ObjectName::parse("Db").unwrap(), Version::parse(&"0a".repeat(16)).unwrap());
-        Some(About { kind: Kind::Secret, name, version, nbf: None, exp: exp.map(Timestamp::from_unix) })
+        Some(EventSubject { kind: Kind::Secret, name, version, nbf: None, exp: exp.map(Timestamp::from_unix) })
     }
 
     #[test]
     fn an_event_in_both_schemas() {
-        let event = event(Happened::NearExpiry, secret(Some(1_702_592_000)));
+        let event = event(Occurrence::NearExpiry, secret(Some(1_702_592_000)));
         let data = r#"{"Id":"https://acme.vault.azure.net/secrets/Db/0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","VaultName":"acme","ObjectType":"Secret","ObjectName":"Db","Version":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","NBF":null,"EXP":1702592000}"#;
         let topic = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/keyhaven/providers/Microsoft.KeyVault/vaults/acme";
         let grid = serde_json::to_string(&WIRE.grid(&event)).unwrap();
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_change_of_policies_is_one_of_the_vault() {
-        let grid = serde_json::to_value(WIRE.grid(&event(Happened::AccessPolicyChanged, None))).unwrap();
+        let grid = serde_json::to_value(WIRE.grid(&event(Occurrence::AccessPolicyChanged, None))).unwrap();
         assert_eq!((&grid["subject"], &grid["data"]["ObjectName"]), (&"acme".into(), &"acme".into()));
         assert_eq!(grid["data"]["Id"], "https://acme.vault.azure.net");
         assert_eq!((&grid["data"]["Version"], &grid["data"]["EXP"]), (&Value::Null, &Value::Null));

@@ -1,7 +1,7 @@
 //! What happens because time passed. Everything that falls due lies in the store, in order; this room does it when its
 //! moment comes, and sleeps until the next one or a change. It polls nothing.
 
-mod latest;
+mod latest_write;
 mod timekeeper;
 
 use std::sync::Arc;
@@ -12,39 +12,42 @@ use tokio::sync::{Mutex, Notify};
 use crate::clock::Clock;
 use crate::records::RecordError;
 use crate::store::Key;
-use crate::vault::{Refusal, Scheduled, Vaults};
+use crate::vault::{DueEntry, Refusal, Vaults};
 
-pub use timekeeper::{ClockChoice, ClockError, Held, Position, Report, Timekeeper, VaultClock, kept, position_place};
+pub use timekeeper::{
+    ClockChoice, ClockError, ClockHold, ClockPosition, ClockReport, Timekeeper, VaultClock, position_key,
+    saved_position,
+};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// After so many things that were done at one go, the log says how far that has come.
-const TOLD_EVERY: usize = 1000;
+const LOG_EVERY: usize = 1000;
 /// When what failed is tried again.
-const AFTER_FAILURE: Duration = Duration::from_secs(60);
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Does what falls due, one thing after the other.
 pub struct Tasks {
     vaults: Vaults,
     clock: Arc<dyn Clock>,
-    turn: Mutex<()>,
-    moved: Notify,
+    run_lock: Mutex<()>,
+    clock_changed: Notify,
 }
 
 /// What doing everything that was due came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Round {
+struct RunSummary {
     ran: usize,
     failed: usize,
 }
 
-impl Round {
-    /// Counts what was `done` of the entry at `place`, and tells of long work how far it has come.
-    fn did(&mut self, done: usize, place: &Key) {
-        let before = self.ran / TOLD_EVERY;
+impl RunSummary {
+    /// Counts what was `done` of the entry at `key`, and tells of long work how far it has come.
+    fn add(&mut self, done: usize, key: &Key) {
+        let before = self.ran / LOG_EVERY;
         self.ran += done;
-        if self.ran / TOLD_EVERY > before {
-            tracing::info!(done = self.ran, %place, "much has fallen due and is being done");
+        if self.ran / LOG_EVERY > before {
+            tracing::info!(done = self.ran, %key, "much has fallen due and is being done");
         }
     }
 }
@@ -52,7 +55,7 @@ impl Round {
 impl Tasks {
     /// The tasks of `vaults`, on their clock.
     pub fn new(vaults: Vaults, clock: Arc<dyn Clock>) -> Self {
-        Self { vaults, clock, turn: Mutex::new(()), moved: Notify::new() }
+        Self { vaults, clock, run_lock: Mutex::new(()), clock_changed: Notify::new() }
     }
 
     /// Does what fell due while no server ran. What fails is left for later, and told in the log.
@@ -60,25 +63,25 @@ impl Tasks {
     /// # Errors
     /// When what is due cannot be read.
     pub async fn catch_up(&self) -> Result<(), Refusal> {
-        self.round().await.map(drop)
+        self.run_due().await.map(drop)
     }
 
     /// Does what is due, for as long as the server runs.
     pub async fn keep_running(self: Arc<Self>) {
         self.sweep().await;
         loop {
-            let pause = match self.round().await {
-                Ok(Round { failed: 0, .. }) => self.until_next().await,
-                Ok(_) => Some(AFTER_FAILURE),
+            let pause = match self.run_due().await {
+                Ok(RunSummary { failed: 0, .. }) => self.time_to_next().await,
+                Ok(_) => Some(RETRY_AFTER),
                 Err(error) => {
                     tracing::error!(?error, "what is due could not be looked up");
-                    Some(AFTER_FAILURE)
+                    Some(RETRY_AFTER)
                 }
             };
             tokio::select! {
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
-                () = self.vaults.rescheduled() => {}
-                () = self.moved.notified() => {}
+                () = self.vaults.wait_for_schedule_change() => {}
+                () = self.clock_changed.notified() => {}
             }
         }
     }
@@ -89,49 +92,49 @@ impl Tasks {
     /// # Errors
     /// When what is due cannot be read.
     async fn run_due_after(&self, step: impl FnOnce() + Send) -> Result<usize, Refusal> {
-        let _turn = self.turn.lock().await;
+        let _lock = self.run_lock.lock().await;
         step();
-        let round = self.round_in_turn().await;
-        self.moved();
-        Ok(round?.ran)
+        let summary = self.run_due_locked().await;
+        self.notify_clock_changed();
+        Ok(summary?.ran)
     }
 
-    async fn round(&self) -> Result<Round, Refusal> {
-        let _turn = self.turn.lock().await;
-        self.round_in_turn().await
+    async fn run_due(&self) -> Result<RunSummary, Refusal> {
+        let _lock = self.run_lock.lock().await;
+        self.run_due_locked().await
     }
 
-    async fn round_in_turn(&self) -> Result<Round, Refusal> {
-        let (mut round, mut passed) = (Round::default(), None);
-        while let Some(Scheduled { place, due }) = self.vaults.next_due(passed.as_ref()).await? {
+    async fn run_due_locked(&self) -> Result<RunSummary, Refusal> {
+        let (mut summary, mut passed) = (RunSummary::default(), None);
+        while let Some(DueEntry { key, due }) = self.vaults.next_due(passed.as_ref()).await? {
             let done = match due {
                 Ok(Some(due)) if due.at > self.clock.now() => break,
-                Ok(Some(due)) => self.vaults.run(&due, &place).await,
+                Ok(Some(due)) => self.vaults.run_due(&due, &key).await,
                 Ok(None) => Ok(0),
                 Err(error) => Err(error),
             };
             match done {
-                Ok(done) => round.did(done, &place),
+                Ok(done) => summary.add(done, &key),
                 Err(error) => {
-                    tracing::error!(%place, %error, "something that is due could not be done");
-                    round.failed += 1;
-                    passed = Some(place);
+                    tracing::error!(%key, %error, "something that is due could not be done");
+                    summary.failed += 1;
+                    passed = Some(key);
                 }
             }
             tokio::task::yield_now().await;
         }
-        Ok(round)
+        Ok(summary)
     }
 
     /// How long until something falls due by itself, if it does.
-    async fn until_next(&self) -> Option<Duration> {
+    async fn time_to_next(&self) -> Option<Duration> {
         let next = self.vaults.next_due(None).await.ok().flatten()?.due.ok().flatten()?;
         self.clock.until(next.at).map(|until| until.min(LONGEST_SLEEP))
     }
 
     /// The clock was moved, or everything was replaced: what was slept for is no longer what counts.
-    fn moved(&self) {
-        self.moved.notify_one();
+    fn notify_clock_changed(&self) {
+        self.clock_changed.notify_one();
     }
 
     /// Takes away what belongs to nothing that counts any more.
@@ -161,15 +164,15 @@ mod tests {
     use crate::random::{self, SeededRandom};
     use crate::records::Records;
     use crate::store::{Batch, DataKey, Store};
-    use crate::vault::object::GivenAttributes;
+    use crate::vault::object::AttributesPatch;
     use crate::vault::secrets::{NewSecret, SecretValue};
-    use crate::vault::{Call, InitialVault, Means, ObjectName, Sku, VaultName};
+    use crate::vault::{Call, Deps, InitialVault, ObjectName, Sku, VaultName};
 
     pub(super) const START: Timestamp = Timestamp::from_unix(1_700_000_000);
     pub(super) const DAY: i64 = 86_400;
 
     pub(super) fn vaults(store: &Store) -> Vaults {
-        Vaults::new(Means {
+        Vaults::new(Deps {
             records: Records::new(store.clone()),
             pool: Pool::start(1, 10),
             random: Arc::new(SeededRandom::new(1)),
@@ -183,10 +186,10 @@ mod tests {
         let initial = InitialVault { retention_days: 7, ..InitialVault::named(VaultName::local(), Sku::Standard) };
         vaults.apply(initial, START).await.unwrap();
         let vault = vaults.find(&VaultName::local()).await.unwrap().unwrap();
-        let call = Call::of_the_server(vault, START);
+        let call = Call::by_server(vault, START);
         for name in names {
             let name = ObjectName::parse(name).unwrap();
-            let (value, attributes) = (SecretValue::from("v".to_owned()), GivenAttributes::default());
+            let (value, attributes) = (SecretValue::from("v".to_owned()), AttributesPatch::default());
             let new = NewSecret { value, content_type: None, attributes, tags: None };
             vaults.set_secret(&call, &name, &new).await.unwrap();
             vaults.delete_secret(&call, &name).await.unwrap();
@@ -224,8 +227,8 @@ mod tests {
         store.commit(Batch::default().put(damaged.unwrap().as_str(), b"{}".to_vec())).await.unwrap();
         let clock = Arc::new(VirtualClock::frozen_at(START.plus_seconds(7 * DAY)));
         let tasks = Tasks::new(vaults(&store), clock);
-        for expected in [Round { ran: 2, failed: 1 }, Round { ran: 0, failed: 1 }] {
-            assert_eq!(tasks.round().await.unwrap(), expected);
+        for expected in [RunSummary { ran: 2, failed: 1 }, RunSummary { ran: 0, failed: 1 }] {
+            assert_eq!(tasks.run_due().await.unwrap(), expected);
         }
         assert_eq!(left(&store).await.iter().filter(|key| key.starts_with("due/")).count(), 1);
     }
@@ -241,7 +244,7 @@ mod tests {
         store.commit(batch).await.unwrap();
         let clock = Arc::new(VirtualClock::frozen_at(START.plus_seconds(7 * DAY)));
         let tasks = Tasks::new(vaults(&store), clock);
-        assert_eq!(tasks.round().await.unwrap(), Round { ran: 2, failed: 1 });
+        assert_eq!(tasks.run_due().await.unwrap(), RunSummary { ran: 2, failed: 1 });
         assert_eq!(left(&store).await, ["due/0/damaged"]);
     }
 }

@@ -12,9 +12,9 @@ use crate::clock::{Clock, Timestamp, VirtualClock};
 use crate::crypto::algorithm::Curve;
 use crate::random;
 use crate::store::{DataKey, Store};
-use crate::vault::keys::rotation::{Lasting, NewRotationPolicy, Trigger};
+use crate::vault::keys::rotation::{IsoPeriod, NewRotationPolicy, RotationTrigger};
 use crate::vault::keys::{KeyChange, KeySpec, KeyType, NewKey};
-use crate::vault::object::{GivenAttributes, PageRequest};
+use crate::vault::object::{AttributesPatch, PageRequest};
 use crate::vault::secrets::{NewSecret, SecretChange, SecretValue};
 use crate::vault::{Call, InitialVault, ObjectName, Refusal, Sku, VaultName, Vaults};
 
@@ -110,7 +110,7 @@ impl Server {
 
     async fn call(&self) -> Call {
         let vault = self.vaults.find(&VaultName::local()).await.unwrap().unwrap();
-        Call::of_the_server(vault, self.clock.now())
+        Call::by_server(vault, self.clock.now())
     }
 
     /// Does it; what is refused is refused in every world alike.
@@ -118,7 +118,7 @@ impl Server {
         let (call, now) = (&self.call().await, self.clock.now());
         let name = &ObjectName::parse(&format!("o{}", step.object)).unwrap();
         let ends = |days: u16| now.plus_seconds(i64::from(days) * DAY);
-        let given = |exp: Option<u16>| GivenAttributes { exp: exp.map(ends), ..GivenAttributes::default() };
+        let given = |exp: Option<u16>| AttributesPatch { exp: exp.map(ends), ..AttributesPatch::default() };
         let (vaults, is_key) = (&self.vaults, step.object != SECRET);
         match &step.deed {
             Deed::Create { exp } if is_key => {
@@ -131,10 +131,10 @@ impl Server {
                 vaults.set_secret(call, name, &new).await.map(drop)
             }
             Deed::Policy { rotate, notify, expiry } if is_key => {
-                let lasting = |days: &u16| Lasting::parse(&format!("P{days}D")).unwrap();
+                let lasting = |days: &u16| IsoPeriod::parse(&format!("P{days}D")).unwrap();
                 let trigger = |(after, days): &(bool, u16)| match after {
-                    true => Trigger::AfterCreate(lasting(days)),
-                    false => Trigger::BeforeExpiry(lasting(days)),
+                    true => RotationTrigger::AfterCreate(lasting(days)),
+                    false => RotationTrigger::BeforeExpiry(lasting(days)),
                 };
                 let (rotate, notify) = (rotate.as_ref().map(trigger), notify.as_ref().map(lasting));
                 let wanted = NewRotationPolicy { rotate, notify, expiry_time: expiry.as_ref().map(lasting) };
@@ -176,8 +176,8 @@ impl Server {
         let mut told: Vec<_> = events
             .iter()
             .map(|(_, event)| {
-                let about = event.about.as_ref().unwrap();
-                format!("{} {:?} {} {:?}", event.at, event.what, about.name, about.exp)
+                let subject = event.subject.as_ref().unwrap();
+                format!("{} {:?} {} {:?}", event.at, event.occurrence, subject.name, subject.exp)
             })
             .collect();
         told.sort();

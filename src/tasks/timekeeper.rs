@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::MutexGuard;
 
 use super::Tasks;
-use super::latest::{keep_latest, latest};
+use super::latest_write::{latest_write, save_latest_write};
 use crate::clock::{Clock, Period, SteadyClock, Timestamp, VirtualClock};
 use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, Key};
@@ -54,7 +54,7 @@ pub enum ClockError {
 
 /// Where the clock stands, after what was asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct ClockReport {
     /// The time it shows.
     pub now: Timestamp,
     /// Whether it can be moved.
@@ -67,7 +67,7 @@ pub struct Report {
 
 /// What is kept of a virtual clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Position {
+pub struct ClockPosition {
     at: Timestamp,
     frozen: bool,
     /// The machine's time then.
@@ -82,31 +82,31 @@ pub struct Timekeeper {
     clock: VaultClock,
     system: Arc<dyn Clock>,
     tasks: Arc<Tasks>,
-    turn: tokio::sync::Mutex<()>,
+    change_lock: tokio::sync::Mutex<()>,
 }
 
 /// The clock, held: it does not move, and nothing is done that falls due.
-pub struct Held<'a> {
+pub struct ClockHold<'a> {
     keeper: &'a Timekeeper,
-    _turn: MutexGuard<'a, ()>,
+    _clock: MutexGuard<'a, ()>,
     _tasks: MutexGuard<'a, ()>,
 }
 
-impl Held<'_> {
+impl ClockHold<'_> {
     /// Keeps where the clock stands, as if the server stopped now (`stopped`) or were killed later.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn keep(&self, stopped: bool) -> Result<(), ClockError> {
-        self.keeper.keep(stopped).await
+    pub async fn save(&self, stopped: bool) -> Result<(), ClockError> {
+        self.keeper.save(stopped).await
     }
 
     /// Takes the clock of the records over: everything was replaced.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn follow(&self) -> Result<(), ClockError> {
-        self.keeper.follow().await
+    pub async fn reload(&self) -> Result<(), ClockError> {
+        self.keeper.reload().await
     }
 
     /// Puts a virtual clock back to where `records` have it, if that lies before, so that what is theirs is never seen by
@@ -114,16 +114,16 @@ impl Held<'_> {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn back_to(&self, records: &Records) -> Result<Timestamp, ClockError> {
+    pub async fn rewind_to(&self, records: &Records) -> Result<Timestamp, ClockError> {
         let stood = self.keeper.clock.now();
-        if let Some(theirs) = kept(records).await?.map(|kept| kept.now(self.keeper.system.now())) {
-            self.put(theirs.min(stood));
+        if let Some(theirs) = saved_position(records).await?.map(|kept| kept.now(self.keeper.system.now())) {
+            self.set_to(theirs.min(stood));
         }
         Ok(stood)
     }
 
     /// Puts a virtual clock to `moment`.
-    pub fn put(&self, moment: Timestamp) {
+    pub fn set_to(&self, moment: Timestamp) {
         if let VaultClock::Virtual(clock) = &self.keeper.clock {
             clock.set(moment);
         }
@@ -152,8 +152,8 @@ impl VaultClock {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(choice: ClockChoice, records: &Records, system: &Arc<dyn Clock>) -> Result<Self, RecordError> {
-        let kept = kept(records).await?;
-        let written = latest(records).await?;
+        let kept = saved_position(records).await?;
+        let written = latest_write(records).await?;
         let ClockChoice::Virtual { start, frozen } = choice else {
             if let Some(kept) = kept {
                 kept.warn_that_it_is_not_used();
@@ -162,7 +162,7 @@ impl VaultClock {
             if let Some(written) = written {
                 clock.raise_to(written);
             }
-            keep_latest(records, &clock);
+            save_latest_write(records, &clock);
             return Ok(Self::Real(clock));
         };
         let kept_now = kept.map(|kept| kept.now(system.now()));
@@ -181,7 +181,7 @@ impl VaultClock {
     }
 }
 
-impl Position {
+impl ClockPosition {
     fn warn_that_it_is_not_used(&self) {
         tracing::warn!(
             stood = %self.at,
@@ -199,28 +199,28 @@ impl Position {
 impl Timekeeper {
     /// The keeper of `clock`, over the records that it belongs to.
     pub fn new(records: Records, clock: VaultClock, system: Arc<dyn Clock>, tasks: Arc<Tasks>) -> Self {
-        Self { records, clock, system, tasks, turn: tokio::sync::Mutex::new(()) }
+        Self { records, clock, system, tasks, change_lock: tokio::sync::Mutex::new(()) }
     }
 
     /// Where the clock stands.
-    pub fn report(&self, ran: usize) -> Report {
+    pub fn report(&self, ran: usize) -> ClockReport {
         let (is_virtual, frozen) = match &self.clock {
             VaultClock::Real(_) => (false, false),
             VaultClock::Virtual(clock) => (true, clock.is_frozen()),
         };
-        Report { now: self.clock.now(), is_virtual, frozen, ran }
+        ClockReport { now: self.clock.now(), is_virtual, frozen, ran }
     }
 
     /// Lets the machine's clock count, though the vaults' was ahead of it: everything is about to be replaced by what is written
     /// now. A virtual clock stays where it is. Answers the latest moment until then.
-    pub fn start_over(&self) -> Timestamp {
+    pub fn rewind_to_machine(&self) -> Timestamp {
         match &self.clock {
             VaultClock::Real(clock) => clock.restart_from_machine(),
             VaultClock::Virtual(clock) => clock.now(),
         }
     }
 
-    /// Undoes [`Self::start_over`]: what was written until `moment` is still there.
+    /// Undoes [`Self::rewind_to_machine`]: what was written until `moment` is still there.
     pub fn not_before(&self, moment: Timestamp) {
         if let VaultClock::Real(clock) = &self.clock {
             clock.raise_to(moment);
@@ -231,43 +231,43 @@ impl Timekeeper {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn begin(&self) -> Result<(), ClockError> {
-        self.keep(false).await
+    pub async fn save_running(&self) -> Result<(), ClockError> {
+        self.save(false).await
     }
 
     /// Keeps where the clock stands while no server runs.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn end(&self) -> Result<(), ClockError> {
-        self.keep(true).await
+    pub async fn save_stopped(&self) -> Result<(), ClockError> {
+        self.save(true).await
     }
 
     /// Moves the clock forward, and has done what falls due.
     ///
     /// # Errors
     /// As [`ClockError`] says.
-    pub async fn advance(&self, period: &Period) -> Result<Report, ClockError> {
-        let _turn = self.turn.lock().await;
-        let clock = self.movable()?;
+    pub async fn advance(&self, period: &Period) -> Result<ClockReport, ClockError> {
+        let _lock = self.change_lock.lock().await;
+        let clock = self.virtual_clock()?;
         let length = period.milliseconds_from(clock.now()).ok_or(ClockError::TooFar)?;
-        self.moved_by(clock, length).await
+        self.move_by(clock, length).await
     }
 
     /// Puts the clock forward to `moment`, and has done what falls due.
     ///
     /// # Errors
     /// As [`ClockError`] says.
-    pub async fn set(&self, moment: Timestamp) -> Result<Report, ClockError> {
-        let _turn = self.turn.lock().await;
-        let clock = self.movable()?;
+    pub async fn set(&self, moment: Timestamp) -> Result<ClockReport, ClockError> {
+        let _lock = self.change_lock.lock().await;
+        let clock = self.virtual_clock()?;
         let ahead = moment.unix().saturating_sub(clock.now().unix());
         if ahead < 0 {
             return Err(ClockError::Backwards(clock.now()));
         }
         // To the moment itself, not to the part of a second behind it that the clock stands at.
-        self.keep_as(moment, clock.is_frozen(), false).await?;
-        self.done(|| {
+        self.save_position(moment, clock.is_frozen(), false).await?;
+        self.run_due_after(|| {
             if ahead > 0 {
                 clock.set(moment);
             }
@@ -275,39 +275,39 @@ impl Timekeeper {
         .await
     }
 
-    async fn moved_by(&self, clock: &VirtualClock, milliseconds: i64) -> Result<Report, ClockError> {
+    async fn move_by(&self, clock: &VirtualClock, milliseconds: i64) -> Result<ClockReport, ClockError> {
         let next = Timestamp::from_unix(clock.milliseconds().saturating_add(milliseconds).div_euclid(1000));
-        self.keep_as(next, clock.is_frozen(), false).await?;
-        self.done(|| clock.advance_milliseconds(milliseconds)).await
+        self.save_position(next, clock.is_frozen(), false).await?;
+        self.run_due_after(|| clock.advance_milliseconds(milliseconds)).await
     }
 
     /// Lets the clock stand still, or run.
     ///
     /// # Errors
     /// As [`ClockError`] says.
-    pub async fn freeze(&self, frozen: bool) -> Result<Report, ClockError> {
-        let _turn = self.turn.lock().await;
-        let clock = self.movable()?;
+    pub async fn freeze(&self, frozen: bool) -> Result<ClockReport, ClockError> {
+        let _lock = self.change_lock.lock().await;
+        let clock = self.virtual_clock()?;
         if frozen {
             clock.freeze();
         } else {
             clock.run();
         }
-        self.keep(false).await?;
-        self.done(|| {}).await
+        self.save(false).await?;
+        self.run_due_after(|| {}).await
     }
 
     /// Holds the clock and everything that falls due until it is dropped: for what must see neither move.
-    pub async fn hold(&self) -> Held<'_> {
-        let turn = self.turn.lock().await;
-        Held { keeper: self, _turn: turn, _tasks: self.tasks.turn.lock().await }
+    pub async fn hold(&self) -> ClockHold<'_> {
+        let clock = self.change_lock.lock().await;
+        ClockHold { keeper: self, _clock: clock, _tasks: self.tasks.run_lock.lock().await }
     }
 
-    async fn follow(&self) -> Result<(), ClockError> {
-        if let (VaultClock::Real(clock), Some(written)) = (&self.clock, latest(&self.records).await?) {
+    async fn reload(&self) -> Result<(), ClockError> {
+        if let (VaultClock::Real(clock), Some(written)) = (&self.clock, latest_write(&self.records).await?) {
             clock.raise_to(written);
         }
-        match (&self.clock, kept(&self.records).await?) {
+        match (&self.clock, saved_position(&self.records).await?) {
             (VaultClock::Virtual(clock), Some(kept)) => {
                 clock.set(kept.now(self.system.now()));
                 if kept.frozen {
@@ -319,36 +319,33 @@ impl Timekeeper {
             (VaultClock::Real(_), Some(kept)) => kept.warn_that_it_is_not_used(),
             (_, None) => {}
         }
-        self.tasks.moved();
-        self.keep(false).await
+        self.tasks.notify_clock_changed();
+        self.save(false).await
     }
 
-    fn movable(&self) -> Result<&VirtualClock, ClockError> {
+    fn virtual_clock(&self) -> Result<&VirtualClock, ClockError> {
         match &self.clock {
             VaultClock::Virtual(clock) => Ok(clock),
             VaultClock::Real(_) => Err(ClockError::Real),
         }
     }
 
-    async fn done(&self, step: impl FnOnce() + Send) -> Result<Report, ClockError> {
+    async fn run_due_after(&self, step: impl FnOnce() + Send) -> Result<ClockReport, ClockError> {
         let ran = self.tasks.run_due_after(step).await?;
         Ok(self.report(ran))
     }
 
-    async fn keep(&self, stopped: bool) -> Result<(), ClockError> {
+    async fn save(&self, stopped: bool) -> Result<(), ClockError> {
         match &self.clock {
             VaultClock::Real(_) => Ok(()),
-            VaultClock::Virtual(clock) => self.keep_as(clock.now(), clock.is_frozen(), stopped).await,
+            VaultClock::Virtual(clock) => self.save_position(clock.now(), clock.is_frozen(), stopped).await,
         }
     }
 
-    async fn keep_as(&self, at: Timestamp, frozen: bool, stopped: bool) -> Result<(), ClockError> {
-        let position = &Position { at, frozen, real: self.system.now(), stopped };
+    async fn save_position(&self, at: Timestamp, frozen: bool, stopped: bool) -> Result<(), ClockError> {
+        let position = &ClockPosition { at, frozen, real: self.system.now(), stopped };
         let put = |_view: View| async move {
-            Ok::<_, RecordError>(Change {
-                batch: Batch::default().put(position_place(), encode(position)?),
-                answer: (),
-            })
+            Ok::<_, RecordError>(Change { batch: Batch::default().put(position_key(), encode(position)?), answer: () })
         };
         Ok(self.records.update(put).await?)
     }
@@ -358,13 +355,13 @@ impl Timekeeper {
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn kept(records: &Records) -> Result<Option<Position>, RecordError> {
+pub async fn saved_position(records: &Records) -> Result<Option<ClockPosition>, RecordError> {
     let view = records.view().await?;
-    Ok(records.get::<Position>(&view, &position_place()).await?.map(|kept| *kept))
+    Ok(records.get::<ClockPosition>(&view, &position_key()).await?.map(|kept| *kept))
 }
 
 /// Where the clock's position lies.
-pub fn position_place() -> Key {
+pub fn position_key() -> Key {
     Key::from("clock/position")
 }
 
@@ -396,7 +393,8 @@ mod tests {
     #[test]
     fn a_kept_clock_has_run_on_only_if_nobody_stopped_it() {
         let stood = Timestamp::from_unix(5_000);
-        let position = |frozen, stopped| Position { at: stood, frozen, real: Timestamp::from_unix(1_000), stopped };
+        let position =
+            |frozen, stopped| ClockPosition { at: stood, frozen, real: Timestamp::from_unix(1_000), stopped };
         let later = Timestamp::from_unix(1_060);
         assert_eq!(position(false, false).now(later), Timestamp::from_unix(5_060), "the server was killed");
         assert_eq!(position(false, true).now(later), stood);

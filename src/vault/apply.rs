@@ -62,7 +62,7 @@ pub struct InitialSecret {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// What was made, for example `vault local` or `key cmk`.
-    pub made: Vec<String>,
+    pub created: Vec<String>,
     /// What is there and differs; it was left alone.
     pub differs: Vec<String>,
 }
@@ -74,40 +74,44 @@ impl Vaults {
     /// When a key cannot be made or the store fails.
     pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
         let mut applied = Applied::default();
-        let vault = self.ensure_vault(&initial, &mut applied).await?;
-        let call = Call::of_the_server(vault, now);
+        let vault = self.create_vault_if_absent(&initial, &mut applied).await?;
+        let call = Call::by_server(vault, now);
         for key in initial.keys {
-            self.ensure_key(&call, key, &mut applied).await?;
+            self.create_key_if_absent(&call, key, &mut applied).await?;
         }
         for secret in initial.secrets {
-            self.ensure_secret(&call, secret, &mut applied).await?;
+            self.create_secret_if_absent(&call, secret, &mut applied).await?;
         }
         Ok(applied)
     }
 
-    pub(super) async fn ensure_vault(
+    pub(super) async fn create_vault_if_absent(
         &self,
         initial: &InitialVault,
         applied: &mut Applied,
     ) -> Result<Arc<Vault>, Refusal> {
         let wanted = initial.vault(layers::new_id());
         let want = &wanted;
-        let settle = |view: View| async move { self.settle_vault(&view, want).await };
+        let settle = |view: View| async move { self.creating_vault_if_absent(&view, want).await };
         let (vault, made) = self.records().update(settle).await?;
         if made {
-            applied.made.push(format!("vault {}", vault.name));
+            applied.created.push(format!("vault {}", vault.name));
         } else if let Some(members) = differing(&vault, &wanted) {
             applied.differs.push(format!("vault {} ({members})", vault.name));
         }
         Ok(vault)
     }
 
-    async fn settle_vault(&self, view: &View, wanted: &Vault) -> Result<Change<(Arc<Vault>, bool)>, Refusal> {
+    async fn creating_vault_if_absent(
+        &self,
+        view: &View,
+        wanted: &Vault,
+    ) -> Result<Change<(Arc<Vault>, bool)>, Refusal> {
         let key = settings::key_of(&wanted.name);
         if let Some(vault) = self.records().get::<Vault>(view, &key).await? {
             return Ok(Change { batch: Batch::default(), answer: (vault, false) });
         }
-        self.refuse_lost_vaults(view).await?;
+        self.refuse_orphaned_layers(view).await?;
         let mut batch = Batch { expect: vec![(key.clone(), 0)], put: vec![(key, encode(wanted)?)], delete: vec![] };
         for alias in &wanted.aliases {
             let key = settings::alias_key(alias);
@@ -119,26 +123,36 @@ impl Vaults {
         Ok(Change { batch, answer: (Arc::new(wanted.clone()), true) })
     }
 
-    async fn ensure_key(&self, call: &Call, wanted: InitialKey, applied: &mut Applied) -> Result<(), Refusal> {
+    async fn create_key_if_absent(
+        &self,
+        call: &Call,
+        wanted: InitialKey,
+        applied: &mut Applied,
+    ) -> Result<(), Refusal> {
         match self.key(call, &wanted.name, None).await {
-            Ok(found) if !wanted.describes(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
+            Ok(found) if !wanted.matches(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
                 let made = self.create_key(call, &wanted.name, wanted.new, wanted.spec).await;
-                applied.note(format!("key {}", wanted.name), made.map(drop))?;
+                applied.record(format!("key {}", wanted.name), made.map(drop))?;
             }
             Err(refusal) => return Err(refusal),
         }
         Ok(())
     }
 
-    async fn ensure_secret(&self, call: &Call, wanted: InitialSecret, applied: &mut Applied) -> Result<(), Refusal> {
+    async fn create_secret_if_absent(
+        &self,
+        call: &Call,
+        wanted: InitialSecret,
+        applied: &mut Applied,
+    ) -> Result<(), Refusal> {
         match self.secret(call, &wanted.name, None).await {
             Ok((_, value)) if value != wanted.new.value => applied.differs.push(format!("secret {}", wanted.name)),
             Ok(_) | Err(Refusal::Disabled { .. }) => {}
             Err(Refusal::NotFound { .. }) => {
                 let made = self.set_secret(call, &wanted.name, &wanted.new).await;
-                applied.note(format!("secret {}", wanted.name), made.map(drop))?;
+                applied.record(format!("secret {}", wanted.name), made.map(drop))?;
             }
             Err(refusal) => return Err(refusal),
         }
@@ -148,9 +162,9 @@ impl Vaults {
 
 impl Applied {
     /// Takes note of what making `what` came to. A deleted object is a difference like any other.
-    fn note(&mut self, what: String, made: Result<(), Refusal>) -> Result<(), Refusal> {
+    fn record(&mut self, what: String, made: Result<(), Refusal>) -> Result<(), Refusal> {
         match made {
-            Ok(()) => self.made.push(what),
+            Ok(()) => self.created.push(what),
             Err(
                 Refusal::DeletedButRecoverable { .. } | Refusal::BeingDeleted { .. } | Refusal::BeingRecovered { .. },
             ) => self.differs.push(format!("{what} (it is deleted, and can be recovered)")),
@@ -177,8 +191,8 @@ fn differing(there: &Vault, wanted: &Vault) -> Option<String> {
 
 impl InitialKey {
     /// Whether `key` has the type and the size that are wanted here.
-    fn describes(&self, key: &KeyRecord) -> bool {
-        key.kty == self.new.kty && self.spec.describes(&key.public)
+    fn matches(&self, key: &KeyRecord) -> bool {
+        key.kty == self.new.kty && self.spec.matches(&key.public)
     }
 }
 

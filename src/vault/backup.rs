@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::keys::KeyRecord;
-use super::object::{Found, Versioned, Whole};
+use super::object::{Found, ObjectDump, Versioned};
 use super::secrets::{MAX_VALUE, SecretRecord};
 use super::{Call, Kind, ObjectName, Refusal, Sku, Vaults};
 use crate::crypto::backup_key::{BackupKey, Sealed};
@@ -60,7 +60,7 @@ impl Vaults {
             if record.kty.is_hsm() && sku == Sku::Standard {
                 return Err(Refusal::NeedsPremium { kty: record.kty.name() });
             }
-            if record.is_made_of(material) { Ok(()) } else { Err(UNFIT) }
+            if record.matches_material(material) { Ok(()) } else { Err(UNFIT) }
         })
         .await
     }
@@ -79,9 +79,9 @@ impl Vaults {
 
     async fn backup(&self, call: &Call, kind: Kind, name: &ObjectName) -> Result<Vec<u8>, Refusal> {
         let view = self.records().view().await?;
-        let whole = self.objects(call, kind).whole(&view, name).await?;
+        let dump = self.objects(call, kind).dump(&view, name).await?;
         drop(view);
-        self.with_backup_key(move |key| seal(&key, kind, &whole)).await?
+        self.with_backup_key(move |key| seal(&key, kind, &dump)).await?
     }
 
     /// Puts an object back whose versions are all `allowed` in the vault, each with its material.
@@ -92,13 +92,13 @@ impl Vaults {
         blob: Vec<u8>,
         allowed: impl Fn(&T, &[u8]) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Found<T>, Refusal> {
-        let checked = move |key: Arc<BackupKey>| -> Result<Whole, Refusal> {
-            let whole = open(&key, kind, &blob)?;
-            whole.check(allowed)?;
-            Ok(whole)
+        let checked = move |key: Arc<BackupKey>| -> Result<ObjectDump, Refusal> {
+            let dump = open(&key, kind, &blob)?;
+            dump.check(allowed)?;
+            Ok(dump)
         };
-        let whole = self.with_backup_key(checked).await??;
-        self.objects(call, kind).put_back(&whole).await
+        let dump = self.with_backup_key(checked).await??;
+        self.objects(call, kind).restore(&dump).await
     }
 
     /// Reading or making the key and sealing megabytes is no work for the runtime's threads.
@@ -120,18 +120,18 @@ const fn form(kind: Kind) -> &'static [u8] {
     }
 }
 
-fn seal(key: &BackupKey, kind: Kind, whole: &Whole) -> Result<Vec<u8>, Refusal> {
+fn seal(key: &BackupKey, kind: Kind, dump: &ObjectDump) -> Result<Vec<u8>, Refusal> {
     let failed = |why: String| Refusal::Internal(format!("a backup could not be made: {why}"));
     let header = Header { kid: key.id(), alg: "dir".to_owned(), enc: "A256GCM".to_owned() };
     let header = base64url::encode(&serde_json::to_vec(&header).map_err(|error| failed(error.to_string()))?);
-    let plain = Zeroizing::new(serde_json::to_vec(whole).map_err(|error| failed(error.to_string()))?);
+    let plain = Zeroizing::new(serde_json::to_vec(dump).map_err(|error| failed(error.to_string()))?);
     let sealed = key.seal(PURPOSE, &context(kind, &header), &plain).map_err(|error| failed(format!("{error:?}")))?;
     let [nonce, ciphertext, tag] = [&sealed.nonce[..], &sealed.ciphertext, &sealed.tag].map(base64url::encode);
     let jwe = format!("{header}..{nonce}.{ciphertext}.{tag}");
     Ok([form(kind), jwe.as_bytes()].concat())
 }
 
-fn open(key: &BackupKey, kind: Kind, blob: &[u8]) -> Result<Whole, Refusal> {
+fn open(key: &BackupKey, kind: Kind, blob: &[u8]) -> Result<ObjectDump, Refusal> {
     let bad = |why| Refusal::BadBackup { why };
     let jwe = blob.strip_prefix(form(kind)).ok_or(bad("value: not a backup of this kind"))?;
     let damaged = || bad("value: the backup is damaged");
@@ -146,8 +146,8 @@ fn open(key: &BackupKey, kind: Kind, blob: &[u8]) -> Result<Whole, Refusal> {
     let nonce = part(nonce)?.try_into().map_err(|_| damaged())?;
     let sealed = Sealed { nonce, ciphertext: part(ciphertext)?, tag: part(tag)? };
     let plain = key.open(PURPOSE, &context(kind, header), sealed).map_err(|_| damaged())?;
-    let whole: Whole = serde_json::from_slice(&plain).map_err(|_| damaged())?;
-    if whole.is_sound(kind) { Ok(whole) } else { Err(damaged()) }
+    let dump: ObjectDump = serde_json::from_slice(&plain).map_err(|_| damaged())?;
+    if dump.is_consistent(kind) { Ok(dump) } else { Err(damaged()) }
 }
 
 fn context(kind: Kind, header: &str) -> Vec<u8> {

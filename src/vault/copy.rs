@@ -7,20 +7,20 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::due::Due;
-use super::layers::{self, Layers, PLACES, within};
-use super::object::{Deleted, Schedule};
+use super::layers::{self, Layers, PLACES, in_layer};
+use super::object::{Schedule, Tombstone};
 use super::settings::key_of;
 use super::{Applied, InitialVault, Kind, Refusal, Vault, VaultName, Vaults, sweep};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
-/// The most frozen layers that a vault stands on. A source that was written to between that many copies has them folded
+/// The most frozen layers that a vault stands on. A source that was written to between that many copies has them flattened
 /// into one before the next, so that reading never becomes slower than this.
-const MOST_LAYERS: usize = 4;
+const MAX_LAYERS: usize = 4;
 
 /// Records that one commit folds.
-const AT_ONCE: usize = 1000;
+const BATCH_RECORDS: usize = 1000;
 
 impl Vaults {
     /// Makes the vault that `wanted` describes, holding what `source` holds at this moment: its keys and secrets with the
@@ -37,7 +37,7 @@ impl Vaults {
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let (copy, layer) = (&wanted.vault(layers::new_id()), layers::new_id());
-        self.fold_when_deep(&source.name).await?;
+        self.flatten_when_deep(&source.name).await?;
         self.records().update(|view: View| async move { self.copying(&view, source, copy, layer).await }).await?;
         let name = wanted.name.clone();
         let applied = self.apply(wanted, now).await?;
@@ -50,7 +50,7 @@ impl Vaults {
         if view.revision_of(&to).await?.is_some() {
             return Err(Refusal::VaultTaken { name: copy.name.clone() });
         }
-        self.refuse_lost_vaults(view).await?;
+        self.refuse_orphaned_layers(view).await?;
         let source = self.records().entry::<Vault>(view, &from).await?.filter(|(vault, _)| vault.id == seen.id);
         let Some((source, revision)) = source else {
             return Err(Refusal::NoSuchVault { name: seen.name.clone() });
@@ -58,7 +58,7 @@ impl Vaults {
         let mut batch = Batch::default().expect(from.clone(), revision).expect(to.clone(), 0);
         let mut below = source.below.clone();
         if is_written_to(view, &source).await? {
-            if below.len() >= MOST_LAYERS {
+            if below.len() >= MAX_LAYERS {
                 return Err(Refusal::Busy);
             }
             below.insert(0, source.layer());
@@ -71,12 +71,12 @@ impl Vaults {
     }
 
     /// Folds the frozen layers of a vault into one when there may be no more of them and the next copy needs one.
-    async fn fold_when_deep(&self, name: &VaultName) -> Result<(), Refusal> {
-        let deep = async || Ok::<_, Refusal>(self.find(name).await?.filter(|vault| vault.below.len() >= MOST_LAYERS));
+    async fn flatten_when_deep(&self, name: &VaultName) -> Result<(), Refusal> {
+        let deep = async || Ok::<_, Refusal>(self.find(name).await?.filter(|vault| vault.below.len() >= MAX_LAYERS));
         if deep().await?.is_none() {
             return Ok(());
         }
-        let turn = self.turn(&sweep::all_frozen()).await;
+        let lock = self.lock_name(&sweep::all_frozen()).await;
         // Somebody else may have done it meanwhile.
         let Some(vault) = deep().await? else { return Ok(()) };
         let view = self.records().view().await?;
@@ -85,16 +85,16 @@ impl Vaults {
             return Ok(());
         }
         drop(view);
-        self.fold(&vault, frozen).await?;
-        drop(turn);
+        self.flatten(&vault, frozen).await?;
+        drop(lock);
         self.sweep().await.map(drop)
     }
 
     /// Copies what is seen through the `frozen` layers of `vault` into a new one, and puts it in their place. Nobody
     /// sees it before; given up half done, it is swept away.
-    async fn fold(&self, vault: &Vault, frozen: Layers<'_>) -> Result<(), Refusal> {
+    async fn flatten(&self, vault: &Vault, frozen: Layers<'_>) -> Result<(), Refusal> {
         let into = layers::new_id();
-        let folded = &Vault { upper: Some(into), ..vault.clone() };
+        let flattened = &Vault { upper: Some(into), ..vault.clone() };
         let begin = |_: View| async move {
             let batch = Batch::default().put(sweep::frozen(into), encode(&into)?).put(sweep::unswept(), vec![]);
             Ok::<_, Refusal>(Change { batch, answer: () })
@@ -105,61 +105,64 @@ impl Vaults {
             let mut after: Option<Key> = None;
             loop {
                 let behind = after.as_ref();
-                let piece = |view: View| async move { self.folding(&view, frozen, prefix, behind, folded).await };
+                let piece = |view: View| async move { self.flattening(&view, frozen, prefix, behind, flattened).await };
                 after = self.records().update(piece).await?;
                 if after.is_none() {
                     break;
                 }
             }
         }
-        self.records().update(|view: View| async move { self.folded(&view, vault, into).await }).await
+        self.records().update(|view: View| async move { self.replacing_layers(&view, vault, into).await }).await
     }
 
-    async fn folded(&self, view: &View, seen: &Vault, into: Uuid) -> Result<Change<()>, Refusal> {
+    async fn replacing_layers(&self, view: &View, seen: &Vault, into: Uuid) -> Result<Change<()>, Refusal> {
         let key = key_of(&seen.name);
         let there = self.records().entry::<Vault>(view, &key).await?;
         let (vault, revision) = there.filter(|(vault, _)| vault.below == seen.below).ok_or(Refusal::Busy)?;
         let next = Vault { below: vec![into], ..vault.as_ref().clone() };
-        let batch = still_there(view, into).await?.expect(key.clone(), revision);
+        let batch = layer_guard(view, into).await?.expect(key.clone(), revision);
         Ok(Change { batch: batch.put(key, encode(&next)?).put(sweep::unswept(), vec![]), answer: () })
     }
 
-    /// A piece of what is below `prefix`, behind `after`, put into the layer that `folded` writes into, with what falls due
+    /// A piece of what is below `prefix`, behind `after`, put into the layer that `flattened` writes into, with what falls due
     /// because of it; answers where the next one begins.
-    async fn folding(
+    async fn flattening(
         &self,
         view: &View,
         frozen: Layers<'_>,
         prefix: &Key,
         after: Option<&Key>,
-        folded: &Vault,
+        flattened: &Vault,
     ) -> Result<Change<Option<Key>>, Refusal> {
-        let found = frozen.keys(view, prefix, after, AT_ONCE).await?;
-        let mut batch = still_there(view, folded.layer()).await?;
+        let found = frozen.keys(view, prefix, after, BATCH_RECORDS).await?;
+        let mut batch = layer_guard(view, flattened.layer()).await?;
         for (key, _) in &found {
             let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
-            batch = batch.put(within(key, folded.layer()), entry.value);
-            for due in self.dues_of(view, key, folded).await? {
+            batch = batch.put(in_layer(key, flattened.layer()), entry.value);
+            for due in self.due_of(view, key, flattened).await? {
                 batch = batch.put(due.key(), encode(&due)?);
             }
         }
-        let next = found.last().filter(|_| found.len() == AT_ONCE).map(|(key, _)| within(key, frozen.own()));
+        let next = found.last().filter(|_| found.len() == BATCH_RECORDS).map(|(key, _)| in_layer(key, frozen.own()));
         Ok(Change { batch, answer: next })
     }
 
-    /// What falls due because of the record at `key`, in the layer that `folded` writes into.
-    async fn dues_of(&self, view: &View, key: &Key, folded: &Vault) -> Result<Vec<Due>, Refusal> {
+    /// What falls due because of the record at `key`, in the layer that `flattened` writes into.
+    async fn due_of(&self, view: &View, key: &Key, flattened: &Vault) -> Result<Vec<Due>, Refusal> {
         let text = key.to_string();
         let parts: Vec<&str> = text.split('/').collect();
         match parts[..] {
             ["schedule", ..] => {
                 let schedule = self.records().get::<Schedule>(view, key).await?;
-                Ok(schedule.iter().flat_map(|schedule| schedule.dues(folded)).collect())
+                Ok(schedule.iter().flat_map(|schedule| schedule.dues(flattened)).collect())
             }
             ["deleted", _, collection, _] => {
                 let kind = if collection == Kind::Key.collection() { Kind::Key } else { Kind::Secret };
-                let deleted = self.records().get::<Deleted>(view, key).await?;
-                Ok(deleted.map(|gone| Due::purge(folded, kind, &gone.head.name, gone.ends())).into_iter().collect())
+                let deleted = self.records().get::<Tombstone>(view, key).await?;
+                Ok(deleted
+                    .map(|gone| Due::purge(flattened, kind, &gone.head.name, gone.gone_at()))
+                    .into_iter()
+                    .collect())
             }
             _ => Ok(vec![]),
         }
@@ -177,7 +180,7 @@ async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
 }
 
 /// An empty batch that is good only while `layer` is there: a sweep, or a reset, may have come between.
-async fn still_there(view: &View, layer: Uuid) -> Result<Batch, Refusal> {
+async fn layer_guard(view: &View, layer: Uuid) -> Result<Batch, Refusal> {
     let place = sweep::frozen(layer);
     let revision = view.revision_of(&place).await?.ok_or(Refusal::Busy)?;
     Ok(Batch::default().expect(place, revision))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{About, Event, Happened};
+use super::event::{Event, EventSubject, Occurrence};
 use super::keys::KeyRecord;
 use super::object::{Objects, Versioned};
 use super::secrets::SecretRecord;
@@ -27,21 +27,21 @@ const ATTEMPTS: usize = 16;
 pub struct Due {
     /// When, on the vault clock.
     pub at: Timestamp,
-    /// The vault that it was written in; copies of it may be concerned too.
+    /// The vault that it was written in; copies of it may be affected_vaults too.
     vault: VaultName,
     /// The layer that it was written into: the vault's own id, until it is copied.
     #[serde(rename = "vault_id")]
     layer: Uuid,
     kind: Kind,
     name: ObjectName,
-    what: What,
+    what: DueAction,
 }
 
 /// An entry of the index.
 #[derive(Debug)]
-pub struct Scheduled {
+pub struct DueEntry {
     /// Where it lies.
-    pub place: Key,
+    pub key: Key,
     /// What it says; nothing when somebody has just taken it away.
     pub due: Result<Option<Due>, Refusal>,
 }
@@ -49,7 +49,7 @@ pub struct Scheduled {
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum What {
+pub(super) enum DueAction {
     /// It is told that the latest version has expired.
     Expired,
     /// It is told that the latest version is about to expire.
@@ -60,9 +60,9 @@ pub(super) enum What {
     Rotate,
 }
 
-impl What {
+impl DueAction {
     /// The last part of an entry's key: what falls due at one moment is done in this order, so that it is told of a
-    /// version's end before the next one takes its place.
+    /// version's end before the next one takes its key.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -75,13 +75,13 @@ impl What {
 
 impl Due {
     /// What is to be done with an object in the layer that `vault` writes into.
-    pub(super) fn new(vault: &Vault, kind: Kind, name: &ObjectName, what: What, at: Timestamp) -> Self {
+    pub(super) fn new(vault: &Vault, kind: Kind, name: &ObjectName, what: DueAction, at: Timestamp) -> Self {
         Self { at, vault: vault.name.clone(), layer: vault.layer(), kind, name: name.clone(), what }
     }
 
     /// The end of a deleted object's retention.
     pub(super) fn purge(vault: &Vault, kind: Kind, name: &ObjectName, at: Timestamp) -> Self {
-        Self::new(vault, kind, name, What::Purge, at)
+        Self::new(vault, kind, name, DueAction::Purge, at)
     }
 
     /// Ordered by time. A moment before 1970 is due at once whatever its number.
@@ -90,7 +90,7 @@ impl Due {
         Key::from(format!("due/{at:020}/{}/{collection}/{}/{word}", self.layer.simple(), self.name.upper()))
     }
 
-    fn concerns(&self, vault: &Vault) -> bool {
+    fn affects(&self, vault: &Vault) -> bool {
         vault.id == self.layer || vault.layer() == self.layer || vault.below.contains(&self.layer)
     }
 }
@@ -100,35 +100,35 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn next_due(&self, after: Option<&Key>) -> Result<Option<Scheduled>, Refusal> {
+    pub async fn next_due(&self, after: Option<&Key>) -> Result<Option<DueEntry>, Refusal> {
         let view = self.records().view().await?;
-        let Some((place, _)) = view.keys(&Key::from("due/"), after, 1).await?.pop() else { return Ok(None) };
-        let due = self.records().get::<Due>(&view, &place).await.map_err(Refusal::from);
-        Ok(Some(Scheduled { due: due.map(|due| due.as_deref().cloned()), place }))
+        let Some((key, _)) = view.keys(&Key::from("due/"), after, 1).await?.pop() else { return Ok(None) };
+        let due = self.records().get::<Due>(&view, &key).await.map_err(Refusal::from);
+        Ok(Some(DueEntry { due: due.map(|due| due.as_deref().cloned()), key }))
     }
 
-    /// Does what is due, in every vault that it concerns; answers in how many there was still something to do. What was
+    /// Does what is due, in every vault that it affects; answers in how many there was still something to do. What was
     /// due in a vault that is gone is forgotten.
     ///
     /// # Errors
     /// What the store reports; the thing stays due then, where it was not done yet.
-    pub async fn run(&self, due: &Due, place: &Key) -> Result<usize, Refusal> {
+    pub async fn run_due(&self, due: &Due, key: &Key) -> Result<usize, Refusal> {
         let (mut done, mut seen) = (0, HashSet::new());
         loop {
-            let mut vaults = self.concerned(due).await?;
+            let mut vaults = self.affected_vaults(due).await?;
             vaults.retain(|vault| seen.insert(vault.id));
             if vaults.is_empty() {
-                self.forget(place).await?;
+                self.delete_entry(key).await?;
                 return Ok(done);
             }
             for vault in vaults {
-                done += usize::from(self.attempted(due, &vault).await?);
+                done += usize::from(self.run_with_retries(due, &vault).await?);
             }
         }
     }
 
     /// The vaults that stand on the layer; where nobody shares it, there can be one alone.
-    async fn concerned(&self, due: &Due) -> Result<Vec<Arc<Vault>>, Refusal> {
+    async fn affected_vaults(&self, due: &Due) -> Result<Vec<Arc<Vault>>, Refusal> {
         let view = self.records().view().await?;
         let shared = view.revision_of(&sweep::frozen(due.layer)).await?.is_some();
         let mut vaults: Vec<Arc<Vault>> = if shared {
@@ -136,15 +136,15 @@ impl Vaults {
         } else {
             self.records().get(&view, &settings::key_of(&due.vault)).await?.into_iter().collect()
         };
-        vaults.retain(|vault| due.concerns(vault));
+        vaults.retain(|vault| due.affects(vault));
         Ok(vaults)
     }
 
     /// A vault that is changed or copied at the same moment is asked for again.
-    async fn attempted(&self, due: &Due, vault: &Vault) -> Result<bool, Refusal> {
+    async fn run_with_retries(&self, due: &Due, vault: &Vault) -> Result<bool, Refusal> {
         for _ in 0..ATTEMPTS {
             match self.find(&vault.name).await? {
-                Some(there) if there.id == vault.id => match self.run_in(due, there).await {
+                Some(there) if there.id == vault.id => match self.run_in_vault(due, there).await {
                     Err(Refusal::Busy) => {}
                     done => return done,
                 },
@@ -154,13 +154,13 @@ impl Vaults {
         Err(Refusal::Busy)
     }
 
-    pub(super) async fn run_in(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
-        let call = Call::of_the_server(vault, due.at);
+    pub(super) async fn run_in_vault(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
+        let call = Call::by_server(vault, due.at);
         let objects = Objects { vaults: self, call: &call, kind: due.kind };
         match (due.what, due.kind) {
-            (What::Rotate, _) => self.rotate_when_due(&call, &due.name, due.at).await,
-            (What::Purge, _) => {
-                let _turn = self.turn(&objects.head_key(&due.name)).await;
+            (DueAction::Rotate, _) => self.rotate_when_due(&call, &due.name, due.at).await,
+            (DueAction::Purge, _) => {
+                let _lock = self.lock_name(&objects.head_key(&due.name)).await;
                 objects.reclaim(&due.name).await
             }
             (what, Kind::Key) => objects.announce::<KeyRecord>(&due.name, what, due.at).await,
@@ -169,7 +169,7 @@ impl Vaults {
     }
 
     /// Takes the entry away if it is still there: a thing that could not be done must not be due for ever.
-    async fn forget(&self, key: &Key) -> Result<(), Refusal> {
+    async fn delete_entry(&self, key: &Key) -> Result<(), Refusal> {
         self.records()
             .update(|view: View| async move {
                 let there = view.revision_of(key).await?;
@@ -182,11 +182,11 @@ impl Vaults {
 
 impl Objects<'_> {
     /// Tells once what became of the latest version, if that is still to be told; answers whether it was.
-    async fn announce<T: Versioned>(&self, name: &ObjectName, what: What, at: Timestamp) -> Result<bool, Refusal> {
-        let _turn = self.vaults.turn(&self.head_key(name)).await;
+    async fn announce<T: Versioned>(&self, name: &ObjectName, what: DueAction, at: Timestamp) -> Result<bool, Refusal> {
+        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
         let announce = |view: View| async move { self.announcing::<T>(&view, name, what, at).await };
         let number = self.vaults.records().update(announce).await?;
-        number.inspect(|number| self.vaults.told(*number));
+        number.inspect(|number| self.vaults.event_committed(*number));
         Ok(number.is_some())
     }
 
@@ -194,7 +194,7 @@ impl Objects<'_> {
         &self,
         view: &View,
         name: &ObjectName,
-        what: What,
+        what: DueAction,
         at: Timestamp,
     ) -> Result<Change<Option<u64>>, Refusal> {
         let nothing = Change { batch: Batch::default(), answer: None };
@@ -205,12 +205,12 @@ impl Objects<'_> {
             Err(Refusal::NotFound { .. }) => return Ok(nothing),
             found => found?,
         };
-        let batch = self.expecting(view, [&self.head_key(name)]).await?;
-        let batch = self.done(view, batch, &found.name, what).await?;
-        let happened = if what == What::Expired { Happened::Expired } else { Happened::NearExpiry };
-        let about = About::new(self.kind, &found.name, &found.version, found.record.attributes());
+        let batch = self.guarded_batch(view, [&self.head_key(name)]).await?;
+        let batch = self.marking_done(view, batch, &found.name, what).await?;
+        let happened = if what == DueAction::Expired { Occurrence::Expired } else { Occurrence::NearExpiry };
+        let about = EventSubject::new(self.kind, &found.name, &found.version, found.record.attributes());
         let event = Event::of_version(&self.call.vault.name, happened, about, at);
-        let (batch, number) = self.vaults.telling(view, batch, &event).await?;
+        let (batch, number) = self.vaults.append_event(view, batch, &event).await?;
         Ok(Change { batch, answer: Some(number) })
     }
 }

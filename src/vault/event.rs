@@ -1,5 +1,5 @@
 //! What happened, for whoever wants to hear of it: written in the same commit as what it tells, so that nothing that
-//! happened goes untold and nothing is told that did not happen. This room does not know who listens.
+//! happened goes untold and nothing is event_committed that did not happen. This room does not know who listens.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,27 +17,27 @@ use crate::store::{Batch, Key};
 /// What event ids are derived from.
 const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e7);
 /// The most numbers of new events that wait to be asked for; beyond, whoever listens looks all of them up.
-const MOST_FRESH: usize = 100_000;
+const MAX_NEW_EVENTS: usize = 100_000;
 
 /// Something that happened in a vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The same each time the event is told, and no other event's.
+    /// The same each time the event is event_committed, and no other event's.
     pub id: Uuid,
     /// When it happened, on the vault clock.
     pub at: Timestamp,
     /// What happened.
-    pub what: Happened,
+    pub occurrence: Occurrence,
     /// The vault.
     pub vault: VaultName,
     /// The version it happened to; none of what happened to the vault itself.
-    pub about: Option<About>,
+    pub subject: Option<EventSubject>,
 }
 
 /// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Happened {
+pub enum Occurrence {
     /// A key or secret, or a new version of one, was made.
     NewVersionCreated,
     /// The latest version is about to expire: 30 days before, or as a key's rotation policy says.
@@ -50,7 +50,7 @@ pub enum Happened {
 
 /// The version of an object that something happened to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub struct EventSubject {
     /// Key or secret.
     pub kind: Kind,
     /// The name as it was first written.
@@ -65,10 +65,10 @@ pub struct About {
 
 /// The events that were committed since the last time somebody asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fresh {
+pub enum NewEvents {
     /// These, by number, in the order of their commits.
-    Some(Vec<u64>),
-    /// Nobody has kept count, or everything was replaced: all that there are must be looked at.
+    Numbers(Vec<u64>),
+    /// Nobody has kept count, or everything was replaced: all that there are must be counter_is_valid at.
     All,
 }
 
@@ -76,83 +76,83 @@ pub enum Fresh {
 pub(super) struct Outbox {
     /// The number after the highest that was given.
     next: AtomicU64,
-    /// Whether the store was looked at for higher ones.
-    looked: AtomicBool,
-    fresh: Mutex<Fresh>,
-    news: Notify,
+    /// Whether the store was counter_is_valid at for higher ones.
+    counter_is_valid: AtomicBool,
+    new_events: Mutex<NewEvents>,
+    committed: Notify,
 }
 
 impl Outbox {
     pub(super) fn new() -> Self {
         Self {
             next: AtomicU64::new(1),
-            looked: AtomicBool::new(false),
-            fresh: Mutex::new(Fresh::All),
-            news: Notify::new(),
+            counter_is_valid: AtomicBool::new(false),
+            new_events: Mutex::new(NewEvents::All),
+            committed: Notify::new(),
         }
     }
 
     /// One for what is to replace everything: its numbers go on from these, so that whoever asks for later events than
     /// some number misses none.
-    pub(super) fn going_on(&self) -> Self {
+    pub(super) fn continuing(&self) -> Self {
         Self { next: AtomicU64::new(self.next.load(Ordering::Relaxed)), ..Self::new() }
     }
 
     /// A number that no event has: those of one object ascend, because its writers stand in a queue.
-    async fn number(&self, view: &View) -> Result<u64, Refusal> {
-        if !self.looked.load(Ordering::Relaxed) {
-            self.look(view).await?;
+    async fn next_number(&self, view: &View) -> Result<u64, Refusal> {
+        if !self.counter_is_valid.load(Ordering::Relaxed) {
+            self.raise_to_highest(view).await?;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        if view.revision_of(&place(number)).await?.is_none() {
+        if view.revision_of(&store_key(number)).await?.is_none() {
             return Ok(number);
         }
-        self.look(view).await?;
+        self.raise_to_highest(view).await?;
         Ok(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Goes on behind the highest number that is there.
-    async fn look(&self, view: &View) -> Result<(), Refusal> {
+    async fn raise_to_highest(&self, view: &View) -> Result<(), Refusal> {
         let highest = view.keys(&prefix(), None, usize::MAX).await?.last().and_then(|(key, _)| number_of(key));
         self.next.fetch_max(highest.unwrap_or_default() + 1, Ordering::Relaxed);
-        self.looked.store(true, Ordering::Relaxed);
+        self.counter_is_valid.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    fn tell(&self, number: u64) {
-        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *fresh {
-            Fresh::Some(numbers) if numbers.len() < MOST_FRESH => numbers.push(number),
-            fresh => *fresh = Fresh::All,
+    fn notify(&self, number: u64) {
+        let mut new_events = self.new_events.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *new_events {
+            NewEvents::Numbers(numbers) if numbers.len() < MAX_NEW_EVENTS => numbers.push(number),
+            new_events => *new_events = NewEvents::All,
         }
-        drop(fresh);
-        self.news.notify_one();
+        drop(new_events);
+        self.committed.notify_one();
     }
 
-    fn tell_all(&self) {
-        *self.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Fresh::All;
-        self.looked.store(false, Ordering::Relaxed);
-        self.news.notify_one();
+    fn notify_all(&self) {
+        *self.new_events.lock().unwrap_or_else(PoisonError::into_inner) = NewEvents::All;
+        self.counter_is_valid.store(false, Ordering::Relaxed);
+        self.committed.notify_one();
     }
 }
 
 impl Event {
     /// The event that `what` happened to the latest version of an object in the vault called `vault`.
-    pub(super) fn of_version(vault: &VaultName, what: Happened, about: About, at: Timestamp) -> Self {
-        // An end that is changed is told anew, perhaps at the same moment.
-        let exp = about.exp.map_or_else(String::new, |exp| exp.to_string());
-        let path = format!("{}/{}/{}/{exp}", about.kind.collection(), about.name.upper(), about.version.as_str());
-        Self { id: id(vault, &path, what, at), at, what, vault: vault.clone(), about: Some(about) }
+    pub(super) fn of_version(vault: &VaultName, occurrence: Occurrence, subject: EventSubject, at: Timestamp) -> Self {
+        // An end that is changed is event_committed anew, perhaps at the same moment.
+        let exp = subject.exp.map_or_else(String::new, |exp| exp.to_string());
+        let path = format!("{}/{}/{}/{exp}", subject.kind.collection(), subject.name.upper(), subject.version.as_str());
+        Self { id: id(vault, &path, occurrence, at), at, occurrence, vault: vault.clone(), subject: Some(subject) }
     }
 
     /// The event that the access policies of the vault called `vault` were changed; `change` is no other change's.
     pub(super) fn of_policies(vault: &VaultName, change: Uuid, at: Timestamp) -> Self {
-        let what = Happened::AccessPolicyChanged;
-        Self { id: id(vault, &change.to_string(), what, at), at, what, vault: vault.clone(), about: None }
+        let occurrence = Occurrence::AccessPolicyChanged;
+        Self { id: id(vault, &change.to_string(), occurrence, at), at, occurrence, vault: vault.clone(), subject: None }
     }
 }
 
-impl About {
+impl EventSubject {
     pub(super) fn new(kind: Kind, name: &ObjectName, version: &Version, attributes: &Attributes) -> Self {
         let (nbf, exp) = (attributes.nbf, attributes.exp);
         Self { kind, name: name.clone(), version: version.clone(), nbf, exp }
@@ -160,36 +160,36 @@ impl About {
 }
 
 /// A version's id is never given twice, so neither is what is derived from it.
-fn id(vault: &VaultName, path: &str, what: Happened, at: Timestamp) -> Uuid {
-    Uuid::new_v5(&IDS, format!("{vault}/{path}/{what:?}/{}", at.unix()).as_bytes())
+fn id(vault: &VaultName, path: &str, occurrence: Occurrence, at: Timestamp) -> Uuid {
+    Uuid::new_v5(&IDS, format!("{vault}/{path}/{occurrence:?}/{}", at.unix()).as_bytes())
 }
 
 impl Vaults {
-    /// `batch`, putting `event` down too; answers its number, for [`Vaults::told`] once the batch is committed.
-    pub(super) async fn telling(&self, view: &View, batch: Batch, event: &Event) -> Result<(Batch, u64), Refusal> {
-        let number = self.inner.outbox.number(view).await?;
-        Ok((batch.expect(place(number), 0).put(place(number), encode(event)?), number))
+    /// `batch`, putting `event` down too; answers its number, for [`Vaults::event_committed`] once the batch is committed.
+    pub(super) async fn append_event(&self, view: &View, batch: Batch, event: &Event) -> Result<(Batch, u64), Refusal> {
+        let number = self.inner.outbox.next_number(view).await?;
+        Ok((batch.expect(store_key(number), 0).put(store_key(number), encode(event)?), number))
     }
 
     /// The event of this number was committed.
-    pub(super) fn told(&self, number: u64) {
-        self.inner.outbox.tell(number);
+    pub(super) fn event_committed(&self, number: u64) {
+        self.inner.outbox.notify(number);
     }
 
     /// Everything was replaced: the events that there are, are others.
     pub fn events_replaced(&self) {
-        self.inner.outbox.tell_all();
+        self.inner.outbox.notify_all();
     }
 
-    /// Resolves when events may have been committed since [`Vaults::fresh_events`] was last asked.
-    pub async fn events_committed(&self) {
-        self.inner.outbox.news.notified().await;
+    /// Resolves when events may have been committed since [`Vaults::take_new_events`] was last asked.
+    pub async fn wait_for_events(&self) {
+        self.inner.outbox.committed.notified().await;
     }
 
-    /// Which events were committed since this was last asked; the first time, all must be looked at.
-    pub fn fresh_events(&self) -> Fresh {
-        let mut fresh = self.inner.outbox.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *fresh, Fresh::Some(vec![]))
+    /// Which events were committed since this was last asked; the first time, all must be counter_is_valid at.
+    pub fn take_new_events(&self) -> NewEvents {
+        let mut new_events = self.inner.outbox.new_events.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *new_events, NewEvents::Numbers(vec![]))
     }
 
     /// At most `limit` events that are kept, those numbered higher than `after` alone, in the order of their numbers.
@@ -198,7 +198,7 @@ impl Vaults {
     /// What the store reports.
     pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Refusal> {
         let (view, mut events) = (self.records().view().await?, Vec::new());
-        for (key, _) in view.keys(&prefix(), Some(&place(after)), limit).await? {
+        for (key, _) in view.keys(&prefix(), Some(&store_key(after)), limit).await? {
             let event = self.records().get::<Event>(&view, &key).await?;
             events.extend(number_of(&key).zip(event.map(|event| event.as_ref().clone())));
         }
@@ -221,15 +221,15 @@ impl Vaults {
     /// What the store reports.
     pub async fn event(&self, number: u64) -> Result<Option<Event>, Refusal> {
         let view = self.records().view().await?;
-        Ok(self.records().get::<Event>(&view, &place(number)).await?.map(|event| event.as_ref().clone()))
+        Ok(self.records().get::<Event>(&view, &store_key(number)).await?.map(|event| event.as_ref().clone()))
     }
 
-    /// Takes events away that nobody has to be told of any more.
+    /// Takes events away that nobody has to be event_committed of any more.
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn forget_events(&self, numbers: &[u64]) -> Result<(), Refusal> {
-        let delete = || Batch { delete: numbers.iter().map(|number| place(*number)).collect(), ..Batch::default() };
+    pub async fn delete_events(&self, numbers: &[u64]) -> Result<(), Refusal> {
+        let delete = || Batch { delete: numbers.iter().map(|number| store_key(*number)).collect(), ..Batch::default() };
         self.records().update(|_: View| async move { Ok(Change { batch: delete(), answer: () }) }).await
     }
 }
@@ -238,10 +238,10 @@ fn prefix() -> Key {
     Key::from("event/")
 }
 
-fn place(number: u64) -> Key {
+fn store_key(number: u64) -> Key {
     Key::from(format!("event/{number:020}"))
 }
 
-fn number_of(place: &Key) -> Option<u64> {
-    std::str::from_utf8(place.as_bytes()).ok()?.strip_prefix("event/")?.parse().ok()
+fn number_of(store_key: &Key) -> Option<u64> {
+    std::str::from_utf8(store_key.as_bytes()).ok()?.strip_prefix("event/")?.parse().ok()
 }

@@ -73,7 +73,7 @@ impl<'a> Layers<'a> {
             if view.revision_of(&hidden(key, above)).await?.is_some() {
                 return Ok(None);
             }
-            let place = within(key, *layer);
+            let place = in_layer(key, *layer);
             if let Some(revision) = view.revision_of(&place).await? {
                 return Ok(Some((place, revision)));
             }
@@ -123,8 +123,8 @@ impl<'a> Layers<'a> {
         let rest = |key: &Key| key.as_bytes()[prefix.as_bytes().len()..].to_vec();
         let (mut merged, mut end) = (Merged::new(), None::<Vec<u8>>);
         for (above, layer) in self.all().enumerate() {
-            let after = after.map(|after| within(after, layer));
-            let found = view.keys(&within(prefix, layer), after.as_ref(), piece).await?;
+            let after = after.map(|after| in_layer(after, layer));
+            let found = view.keys(&in_layer(prefix, layer), after.as_ref(), piece).await?;
             if let Some((last, _)) = found.last().filter(|_| found.len() == piece) {
                 end = Some(end.map_or(rest(last), |end| end.min(rest(last))));
             }
@@ -149,7 +149,7 @@ impl<'a> Layers<'a> {
     }
 
     /// `batch`, if what is seen at `key` is still so.
-    pub(super) async fn expecting(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
+    pub(super) async fn guarding(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
         let batch = batch.expect(key.clone(), view.revision_of(key).await?.unwrap_or(0));
         if self.below.is_empty() {
             return Ok(batch);
@@ -161,7 +161,7 @@ impl<'a> Layers<'a> {
     }
 
     /// `batch`, taking away what is seen at `key`.
-    pub(super) async fn without(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
+    pub(super) async fn deleting(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
         let batch = batch.delete(key.clone());
         Ok(match self.below(view, key).await? {
             Some(_) => batch.put(hidden(key, self.own), vec![]),
@@ -175,7 +175,7 @@ impl<'a> Layers<'a> {
 }
 
 /// `key` as it lies in `layer`.
-pub(super) fn within(key: &Key, layer: Uuid) -> Key {
+pub(super) fn in_layer(key: &Key, layer: Uuid) -> Key {
     let (place, rest) = parts(key);
     Key::from([place, b"/", &hexadecimal(layer), rest].concat())
 }
@@ -215,15 +215,15 @@ mod tests {
     }
 
     /// What each layer does with each name: nothing, has it, hides it.
-    type Deeds = Vec<Vec<u8>>;
+    type Layout = Vec<Vec<u8>>;
 
-    async fn laid_out(deeds: &Deeds) -> View {
+    async fn laid_out(layout: &Layout) -> View {
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
         let mut batch = Batch::default().put("object/other", vec![]).put("hidden/other", vec![]);
-        for (layer, deeds) in LAYERS.into_iter().zip(deeds) {
-            for (name, deed) in (0..).zip(deeds) {
-                batch = match deed {
-                    1 => batch.put(within(&key(name), layer), vec![]),
+        for (layer, layout) in LAYERS.into_iter().zip(layout) {
+            for (name, state) in (0..).zip(layout) {
+                batch = match state {
+                    1 => batch.put(in_layer(&key(name), layer), vec![]),
                     2 => batch.put(hidden(&key(name), layer), vec![]),
                     _ => batch,
                 };
@@ -234,9 +234,9 @@ mod tests {
     }
 
     /// Where a name is seen, by the rule alone.
-    fn seen(deeds: &Deeds, name: u8) -> Option<Key> {
-        let deciding = deeds.iter().zip(LAYERS).find(|(deeds, _)| deeds[usize::from(name)] != 0)?;
-        (deciding.0[usize::from(name)] == 1).then(|| within(&key(name), deciding.1))
+    fn seen(layout: &Layout, name: u8) -> Option<Key> {
+        let topmost = layout.iter().zip(LAYERS).find(|(layout, _)| layout[usize::from(name)] != 0)?;
+        (topmost.0[usize::from(name)] == 1).then(|| in_layer(&key(name), topmost.1))
     }
 
     proptest! {
@@ -244,23 +244,23 @@ mod tests {
 
         #[test]
         fn the_layers_are_seen_as_one(
-            deeds in prop::collection::vec(prop::collection::vec(0_u8..3, 100), 4),
+            layout in prop::collection::vec(prop::collection::vec(0_u8..3, 100), 4),
             after in prop::option::of(0_u8..100),
             limit in prop_oneof![1_usize..60, Just(usize::MAX)],
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(async {
-                let view = laid_out(&deeds).await;
+                let view = laid_out(&layout).await;
                 let layers = Layers { own: LAYERS[0], below: &LAYERS[1..] };
                 let prefix = Key::from(format!("object/{}/keys/", LAYERS[0].simple()));
                 let found = layers.keys(&view, &prefix, after.map(key).as_ref(), limit).await.unwrap();
                 let found: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
                 let first = after.map_or(0, |after| after + 1);
-                let expected: Vec<_> = (first..100).filter_map(|name| seen(&deeds, name)).take(limit).collect();
+                let expected: Vec<_> = (first..100).filter_map(|name| seen(&layout, name)).take(limit).collect();
                 prop_assert_eq!(found, expected);
-                for name in (0..100).filter(|name| deeds[0][usize::from(*name)] != 1) {
+                for name in (0..100).filter(|name| layout[0][usize::from(*name)] != 1) {
                     let below = layers.below(&view, &key(name)).await.unwrap();
-                    prop_assert_eq!(below.map(|(key, _)| key), seen(&deeds, name));
+                    prop_assert_eq!(below.map(|(key, _)| key), seen(&layout, name));
                 }
                 Ok(())
             })?;

@@ -26,7 +26,7 @@ impl Vaults {
         let want = &wanted.vault(layers::new_id());
         let put = |view: View| async move { self.putting(&view, want, seen, now).await };
         let event = self.records().update(put).await?;
-        event.inspect(|event| self.told(*event));
+        event.inspect(|event| self.event_committed(*event));
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
         Ok((vault, applied))
@@ -47,7 +47,7 @@ impl Vaults {
         }
         let (revision, former) = match &there {
             None => {
-                self.refuse_lost_vaults(view).await?;
+                self.refuse_orphaned_layers(view).await?;
                 (0, vec![])
             }
             Some((vault, revision)) => {
@@ -65,7 +65,7 @@ impl Vaults {
             return Ok(Change { batch, answer: None });
         }
         let event = Event::of_policies(&next.name, layers::new_id(), now);
-        let (batch, number) = self.telling(view, batch, &event).await?;
+        let (batch, number) = self.append_event(view, batch, &event).await?;
         Ok(Change { batch, answer: Some(number) })
     }
 

@@ -3,20 +3,20 @@
 
 mod apply;
 mod backup;
+mod consistency;
 mod copy;
 mod due;
 mod event;
 pub mod keys;
 mod layers;
-mod lost;
 mod manage;
 mod name;
 pub mod object;
 mod on_demand;
+mod orphans;
 mod refusal;
 pub mod secrets;
 mod settings;
-mod survey;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -40,16 +40,16 @@ use object::Objects;
 
 pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
 pub use backup::BackupKeySource;
-pub use due::{Due, Scheduled};
-pub use event::{About, Event, Fresh, Happened};
+pub use consistency::{CheckReport, ConsistencyCheck, Finding};
+pub use due::{Due, DueEntry};
+pub use event::{Event, EventSubject, NewEvents, Occurrence};
 pub use name::{Kind, ObjectName, VaultName, Version};
 pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
 pub use settings::{Recovery, Sku, Vault};
-pub use survey::{Finding, Survey, Surveyed};
 
 /// Queues that writers stand in; writers of one name always share one.
-const QUEUES: usize = 64;
+const NAME_LOCKS: usize = 64;
 
 /// All that a decision may see besides the state itself.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub struct Call {
 
 impl Call {
     /// A call of the server itself, `now`: because of its configuration, or of the time.
-    pub fn of_the_server(vault: Arc<Vault>, now: Timestamp) -> Self {
+    pub fn by_server(vault: Arc<Vault>, now: Timestamp) -> Self {
         let nil = Uuid::nil();
         let who = Identity { tenant: nil, object_id: nil, app_id: nil, groups: vec![] };
         Self { now, who, vault, id: Uuid::nil() }
@@ -85,18 +85,18 @@ struct Inner {
     random: Arc<dyn Random>,
     /// By where their material lies and which commit put it there: the same version id can come back with other
     /// material, in a backup or a snapshot of a server with the same seed.
-    parsed: Cache<(Key, Revision), Arc<crypto::Key>>,
-    queues: [Mutex<()>; QUEUES],
+    parsed_keys: Cache<(Key, Revision), Arc<crypto::Key>>,
+    name_locks: [Mutex<()>; NAME_LOCKS],
     backup_key: BackupKeySource,
     /// Told when something may fall due sooner than before.
     schedule: Arc<Notify>,
     outbox: event::Outbox,
     /// Whether it was found that no vault's record is missing.
-    nothing_is_lost: AtomicBool,
+    no_orphans_found: AtomicBool,
 }
 
 /// What vaults are made of.
-pub struct Means {
+pub struct Deps {
     /// Where everything is kept.
     pub records: Records,
     /// Where private-key work runs.
@@ -105,41 +105,41 @@ pub struct Means {
     pub random: Arc<dyn Random>,
     /// What backups are sealed under.
     pub backup_key: BackupKeySource,
-    /// The most parsed keys held in memory.
+    /// The most parsed_keys keys held in memory.
     pub parsed_keys: usize,
 }
 
 impl Vaults {
     /// The vaults that are built of `means`.
-    pub fn new(means: Means) -> Self {
+    pub fn new(deps: Deps) -> Self {
         Self {
             inner: Arc::new(Inner {
-                records: means.records,
-                pool: means.pool,
-                random: means.random,
-                parsed: Cache::new(means.parsed_keys),
-                queues: std::array::from_fn(|_| Mutex::new(())),
-                backup_key: means.backup_key,
+                records: deps.records,
+                pool: deps.pool,
+                random: deps.random,
+                parsed_keys: Cache::new(deps.parsed_keys),
+                name_locks: std::array::from_fn(|_| Mutex::new(())),
+                backup_key: deps.backup_key,
                 schedule: Arc::new(Notify::new()),
                 outbox: event::Outbox::new(),
-                nothing_is_lost: AtomicBool::new(false),
+                no_orphans_found: AtomicBool::new(false),
             }),
         }
     }
 
     /// The same vaults' means over other records: a draft that is to replace these.
-    pub fn over(&self, records: Records) -> Self {
+    pub fn with_records(&self, records: Records) -> Self {
         Self {
             inner: Arc::new(Inner {
                 records,
                 pool: self.inner.pool.clone(),
                 random: self.inner.random.clone(),
-                parsed: Cache::new(1),
-                queues: std::array::from_fn(|_| Mutex::new(())),
+                parsed_keys: Cache::new(1),
+                name_locks: std::array::from_fn(|_| Mutex::new(())),
                 backup_key: self.inner.backup_key.clone(),
                 schedule: self.inner.schedule.clone(),
-                outbox: self.inner.outbox.going_on(),
-                nothing_is_lost: AtomicBool::new(false),
+                outbox: self.inner.outbox.continuing(),
+                no_orphans_found: AtomicBool::new(false),
             }),
         }
     }
@@ -193,18 +193,18 @@ impl Vaults {
 
     /// Waits until no other writer of this process works on the record at `key`, so that only other processes can
     /// be faster.
-    async fn turn(&self, key: &Key) -> MutexGuard<'_, ()> {
+    async fn lock_name(&self, key: &Key) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
         key.as_bytes().hash(&mut hasher);
-        self.inner.queues[hasher.finish() as usize % QUEUES].lock().await
+        self.inner.name_locks[hasher.finish() as usize % NAME_LOCKS].lock().await
     }
 
     /// Resolves when something may fall due sooner than was known.
-    pub async fn rescheduled(&self) {
+    pub async fn wait_for_schedule_change(&self) {
         self.inner.schedule.notified().await;
     }
 
-    fn schedule_changed(&self) {
+    fn notify_schedule_change(&self) {
         self.inner.schedule.notify_one();
     }
 

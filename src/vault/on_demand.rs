@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, settings};
 
 /// As soon as there are so many vaults, no other is made because it was asked for.
-const MOST: usize = 10_000;
+const MAX_VAULTS: usize = 10_000;
 
 /// What vaults are like that are made when they are first asked for.
 #[derive(Clone, Debug)]
@@ -21,10 +21,10 @@ impl OnDemand {
 
     /// What the vault called `name` would be, so that a request can be judged before there is one.
     pub fn preview(&self, name: &VaultName) -> Vault {
-        self.called(name).vault(Uuid::nil())
+        self.named(name).vault(Uuid::nil())
     }
 
-    fn called(&self, name: &VaultName) -> InitialVault {
+    fn named(&self, name: &VaultName) -> InitialVault {
         InitialVault { name: name.clone(), ..self.0.clone() }
     }
 }
@@ -34,18 +34,18 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::TooManyVaults`]; what the store reports.
-    pub async fn find_or_make(&self, name: &VaultName, on_demand: &OnDemand) -> Result<Arc<Vault>, Refusal> {
+    pub async fn find_or_create(&self, name: &VaultName, on_demand: &OnDemand) -> Result<Arc<Vault>, Refusal> {
         // One at a time, so that they are counted.
-        let _turn = self.turn(&settings::prefix()).await;
+        let _lock = self.lock_name(&settings::prefix()).await;
         if let Some(vault) = self.find(name).await? {
             return Ok(vault);
         }
         let view = self.records().view().await?;
-        if view.keys(&settings::prefix(), None, MOST).await?.len() == MOST {
-            return Err(Refusal::TooManyVaults { most: MOST });
+        if view.keys(&settings::prefix(), None, MAX_VAULTS).await?.len() == MAX_VAULTS {
+            return Err(Refusal::TooManyVaults { most: MAX_VAULTS });
         }
         drop(view);
-        let vault = self.ensure_vault(&on_demand.called(name), &mut Applied::default()).await?;
+        let vault = self.create_vault_if_absent(&on_demand.named(name), &mut Applied::default()).await?;
         tracing::info!(vault = %name, "made, because it was asked for");
         Ok(vault)
     }
@@ -66,14 +66,15 @@ mod tests {
         let vaults = open(&store, &pool, 1);
         let on_demand = OnDemand::like(&InitialVault::named(VaultName::local(), Sku::Premium));
         let name = |number: usize| VaultName::parse(&format!("v{number:05}")).unwrap();
-        let vault = |number| on_demand.called(&name(number)).vault(Uuid::nil());
-        let put = (1..MOST).map(|number| (settings::key_of(&name(number)), encode(&vault(number)).unwrap())).collect();
+        let vault = |number| on_demand.named(&name(number)).vault(Uuid::nil());
+        let put =
+            (1..MAX_VAULTS).map(|number| (settings::key_of(&name(number)), encode(&vault(number)).unwrap())).collect();
         store.commit(Batch { put, ..Batch::default() }).await.unwrap();
-        assert_eq!(vaults.find_or_make(&name(0), &on_demand).await.unwrap().name, name(0));
-        let refused = vaults.find_or_make(&name(MOST), &on_demand).await;
-        assert!(matches!(refused, Err(Refusal::TooManyVaults { most: MOST })), "{refused:?}");
-        assert_eq!(vaults.find_or_make(&name(1), &on_demand).await.unwrap().name, name(1), "what is there is found");
+        assert_eq!(vaults.find_or_create(&name(0), &on_demand).await.unwrap().name, name(0));
+        let refused = vaults.find_or_create(&name(MAX_VAULTS), &on_demand).await;
+        assert!(matches!(refused, Err(Refusal::TooManyVaults { most: MAX_VAULTS })), "{refused:?}");
+        assert_eq!(vaults.find_or_create(&name(1), &on_demand).await.unwrap().name, name(1), "what is there is found");
         vaults.delete_vault(&name(1)).await.unwrap();
-        assert!(vaults.find_or_make(&name(MOST), &on_demand).await.is_ok());
+        assert!(vaults.find_or_create(&name(MAX_VAULTS), &on_demand).await.is_ok());
     }
 }

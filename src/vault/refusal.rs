@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::keys::release::ReleaseFault;
-use super::keys::rotation::RotationFault;
-use super::keys::{KeyRecord, KeyType, OperationsFault};
+use super::keys::release::ReleasePolicyError;
+use super::keys::rotation::RotationPolicyError;
+use super::keys::{KeyOperationsError, KeyRecord, KeyType};
 use super::object::Found;
 use super::{Kind, ObjectName, VaultName, Version};
 use crate::crypto::CryptoError;
@@ -114,7 +114,7 @@ pub enum Refusal {
         name: VaultName,
     },
     /// Objects are there whose vault's record is missing: no vault is made before that is mended.
-    LostVault {
+    OrphanedLayer {
         /// The key of one of their records.
         record: String,
     },
@@ -151,7 +151,7 @@ pub enum Refusal {
         kty: &'static str,
     },
     /// The type of key cannot have these operations.
-    Operations(OperationsFault),
+    Operations(KeyOperationsError),
     /// The key given is none that can be used.
     Import {
         /// The type it shall have.
@@ -160,9 +160,9 @@ pub enum Refusal {
         cause: CryptoError,
     },
     /// The key cannot be rotated, or not by this policy.
-    Rotation(RotationFault),
+    Rotation(RotationPolicyError),
     /// The release policy, or that there is none, does not do.
-    Release(ReleaseFault),
+    Release(ReleasePolicyError),
     /// The algorithm could not be applied to the value given.
     Crypto {
         /// The key it was tried with.
@@ -218,7 +218,7 @@ impl fmt::Display for Refusal {
             Self::Fixed { member, why } => write!(f, "{member} {why}"),
             Self::AliasTaken { alias, owner } => write!(f, "the vault '{owner}' answers on {alias}"),
             Self::NeedsPremium { kty } => write!(f, "keys of type {kty} need a premium vault"),
-            Self::LostVault { record } => write!(
+            Self::OrphanedLayer { record } => write!(
                 f,
                 "no vault is made, because the store holds objects of a vault whose record is missing ({record}): see what \
                  is missing with keyhaven check DIR (the data directory), then restore a copy of it"

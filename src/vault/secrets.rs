@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags, Versioned};
+use super::object::{Attributes, AttributesPatch, DeletedObject, Found, Objects, Page, PageRequest, Tags, Versioned};
 use super::{Call, Kind, ObjectName, Refusal, Vaults, Version};
 
 /// The largest value in bytes of UTF-8 (about-secrets: 25 KB).
@@ -37,7 +37,7 @@ impl Versioned for SecretRecord {
         false
     }
 
-    fn following(self, previous: Option<&Version>) -> Self {
+    fn with_previous(self, previous: Option<&Version>) -> Self {
         Self { previous: previous.cloned(), ..self }
     }
 }
@@ -74,7 +74,7 @@ pub struct NewSecret {
     /// What the value is, in the caller's words.
     pub content_type: Option<String>,
     /// Attributes given.
-    pub attributes: GivenAttributes,
+    pub attributes: AttributesPatch,
     /// Tags, if any.
     pub tags: Option<Tags>,
 }
@@ -85,7 +85,7 @@ pub struct SecretChange {
     /// What the value is, in the caller's words.
     pub content_type: Option<String>,
     /// Attributes given.
-    pub attributes: GivenAttributes,
+    pub attributes: AttributesPatch,
     /// Replaces all tags.
     pub tags: Option<Tags>,
 }
@@ -94,7 +94,7 @@ impl SecretChange {
     fn apply(&self, current: &SecretRecord, call: &Call) -> SecretRecord {
         SecretRecord {
             content_type: self.content_type.clone().or_else(|| current.content_type.clone()),
-            attributes: current.attributes.changed(self.attributes, call.now),
+            attributes: current.attributes.patched(self.attributes, call.now),
             tags: self.tags.clone().or_else(|| current.tags.clone()),
             previous: current.previous.clone(),
         }
@@ -189,7 +189,7 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
-    pub async fn delete_secret(&self, call: &Call, name: &ObjectName) -> Result<Removed<SecretRecord>, Refusal> {
+    pub async fn delete_secret(&self, call: &Call, name: &ObjectName) -> Result<DeletedObject<SecretRecord>, Refusal> {
         self.secrets(call).delete(name).await
     }
 
@@ -197,7 +197,7 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
-    pub async fn deleted_secret(&self, call: &Call, name: &ObjectName) -> Result<Removed<SecretRecord>, Refusal> {
+    pub async fn deleted_secret(&self, call: &Call, name: &ObjectName) -> Result<DeletedObject<SecretRecord>, Refusal> {
         let view = self.records().view().await?;
         self.secrets(call).find_deleted(&view, name).await
     }
@@ -210,7 +210,7 @@ impl Vaults {
         &self,
         call: &Call,
         page: &PageRequest,
-    ) -> Result<Page<Removed<SecretRecord>>, Refusal> {
+    ) -> Result<Page<DeletedObject<SecretRecord>>, Refusal> {
         let view = self.records().view().await?;
         self.secrets(call).list_deleted(&view, page).await
     }

@@ -71,7 +71,7 @@ impl Vault {
     }
 
     /// Whether all the layers that it stood on `before` are still among its own: none was folded, so none is swept away.
-    pub(super) fn still_stands_as(&self, before: &Self) -> bool {
+    pub(super) fn has_layers_of(&self, before: &Self) -> bool {
         let own = self.layer() == before.layer() || self.below.contains(&before.layer());
         own && self.id == before.id && self.below.ends_with(&before.below)
     }

@@ -11,10 +11,10 @@ use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
 /// Records that one commit takes away.
-const AT_ONCE: usize = 1000;
+const BATCH_RECORDS: usize = 1000;
 
 /// Vaults that are looked at together.
-const VAULTS_AT_ONCE: usize = 100;
+const VAULTS_PER_SCAN: usize = 100;
 
 /// The record that says that what the layer `id` holds is to be taken away.
 pub(super) fn place(id: Uuid) -> Key {
@@ -68,7 +68,7 @@ impl Vaults {
         }
         drop(view);
         // One that is being folded is nobody's yet.
-        let _turn = self.turn(&all_frozen()).await;
+        let _lock = self.lock_name(&all_frozen()).await;
         self.records().update(|view: View| async move { self.retiring(&view).await }).await
     }
 
@@ -89,7 +89,7 @@ impl Vaults {
         let (mut unused, mut after): (HashSet<Uuid>, Option<Key>) = (all.iter().map(|layer| **layer).collect(), None);
         while !unused.is_empty() {
             let vaults =
-                self.records().scan::<Vault>(view, &settings::prefix(), after.as_ref(), VAULTS_AT_ONCE).await?;
+                self.records().scan::<Vault>(view, &settings::prefix(), after.as_ref(), VAULTS_PER_SCAN).await?;
             let Some(last) = vaults.last() else { break };
             after = Some(settings::key_of(&last.name));
             for layer in vaults.iter().flat_map(|vault| &vault.below) {
@@ -120,7 +120,7 @@ async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
     };
     let due = Batch::default().expect(place(id), revision);
     for start in layers::places() {
-        let found = view.keys(&layers::prefix(start, id), None, AT_ONCE).await?;
+        let found = view.keys(&layers::prefix(start, id), None, BATCH_RECORDS).await?;
         if !found.is_empty() {
             let delete: Vec<Key> = found.into_iter().map(|(key, _)| key).collect();
             let answer = delete.len();
@@ -140,7 +140,7 @@ mod tests {
         let (store, pool) = (memory(), Pool::start(1, 10));
         let (vaults, name, now) = (open(&store, &pool, 1), VaultName::local(), Timestamp::from_unix(1));
         vaults.apply(InitialVault::named(name.clone(), Sku::Premium), now).await.unwrap();
-        let call = Call::of_the_server(vaults.find(&name).await.unwrap().unwrap(), now);
+        let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), now);
         let object = ObjectName::parse("kept").unwrap();
         vaults.set_secret(&call, &object, &secret()).await.unwrap();
         // What a load puts in the place of the generation that was being swept: the vault, and no record of a sweep.

@@ -26,7 +26,7 @@ pub(super) fn memory() -> Store {
 pub(super) fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
     let backup_key: BackupKeySource = Arc::new(|| Err(StoreError::Closed));
     let (records, random) = (Records::new(store.clone()), Arc::new(SeededRandom::new(seed)));
-    Vaults::new(Means { records, pool: pool.clone(), random, backup_key, parsed_keys: 10 })
+    Vaults::new(Deps { records, pool: pool.clone(), random, backup_key, parsed_keys: 10 })
 }
 
 async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
@@ -34,7 +34,7 @@ async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
     let name = VaultName::local();
     vaults.apply(local(vec![]), Timestamp::from_unix(1)).await.unwrap();
     let vault = vaults.find(&name).await.unwrap().unwrap();
-    (vaults, Call::of_the_server(vault, Timestamp::from_unix(1)))
+    (vaults, Call::by_server(vault, Timestamp::from_unix(1)))
 }
 
 /// What an RSA key is made with.
@@ -69,7 +69,7 @@ async fn a_lost_record_is_damage_and_never_a_404() {
         // As another process would find it: nothing parsed is in memory.
         let fresh = open(&store, &pool, 2);
         let digest = vec![0; 32];
-        let sign = keys::Operation::Sign { alg: SignatureAlgorithm::Rsa(RsaSignature::Rs256), digest };
+        let sign = keys::KeyUse::Sign { alg: SignatureAlgorithm::Rsa(RsaSignature::Rs256), digest };
         let refused = fresh.operate(&call, &name(), None, sign).await.err().unwrap();
         assert!(
             matches!(&refused, Refusal::Damaged { record, .. } if record.contains("/keys/K")),
@@ -174,7 +174,7 @@ async fn the_disk_shows_no_prime_and_no_secret() {
 }
 
 pub(super) fn secret() -> secrets::NewSecret {
-    let attributes = object::GivenAttributes::default();
+    let attributes = object::AttributesPatch::default();
     secrets::NewSecret { value: "v".to_owned().into(), content_type: None, attributes, tags: None }
 }
 

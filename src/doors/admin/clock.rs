@@ -11,7 +11,7 @@ use crate::clock::{Period, Timestamp};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
-use crate::tasks::{ClockError, Report};
+use crate::tasks::{ClockError, ClockReport};
 
 pub(super) static SHOW: Operation = with_admin_key("ClockShow", Method::GET, "/admin/clock");
 pub(super) static MOVE: Operation = with_admin_key("ClockMove", Method::POST, "/admin/clock");
@@ -67,7 +67,7 @@ pub(super) async fn moved(state: Arc<State>, body: Incoming) -> Result<Response,
     })
 }
 
-fn answer(report: Report) -> Response {
+fn answer(report: ClockReport) -> Response {
     let clock = if report.is_virtual { "virtual" } else { "real" };
     let shown = Shown { now: report.now.to_string(), clock, frozen: report.frozen, ran: report.ran };
     body::json(StatusCode::OK, &shown)

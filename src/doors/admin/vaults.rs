@@ -146,7 +146,7 @@ fn refused(refusal: Refusal) -> ApiError {
         Refusal::Busy => conflict("somebody else changed it at the same moment; ask again"),
         Refusal::NeedsPremium { .. } => bad_request(refusal.to_string()),
         // The holder of the admin key may read which record it is.
-        Refusal::LostVault { .. } | Refusal::WritesStopped { .. } => {
+        Refusal::OrphanedLayer { .. } | Refusal::WritesStopped { .. } => {
             tracing::error!(%refusal, "a request to the admin API failed");
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", refusal.to_string())
         }

@@ -6,8 +6,8 @@ use super::api_version::ApiVersion;
 use super::input;
 use crate::clock::Timestamp;
 use crate::http::error::ApiError;
-use crate::vault::keys::{KeyRecord, Public};
-use crate::vault::object::{Attributes, GivenAttributes, Tags};
+use crate::vault::keys::{KeyRecord, PublicPart};
+use crate::vault::object::{Attributes, AttributesPatch, Tags};
 use crate::vault::{Kind, Recovery};
 
 /// The most tags an object has.
@@ -24,8 +24,8 @@ pub(super) struct AttributesIn {
 }
 
 impl AttributesIn {
-    pub(super) fn requested(&self) -> GivenAttributes {
-        GivenAttributes {
+    pub(super) fn requested(&self) -> AttributesPatch {
+        AttributesPatch {
             enabled: self.enabled,
             nbf: self.nbf.map(Timestamp::from_unix),
             exp: self.exp.map(Timestamp::from_unix),
@@ -79,7 +79,7 @@ impl AttributesOut {
         self.exportable = (version >= shown).then_some(key.exportable);
         self.hsm_platform = (version >= ApiVersion::HSM_PLATFORM).then_some(if key.kty.is_hsm() { "2" } else { "0" });
         self.key_size = match key.public {
-            Public::Oct { bits } if version >= ApiVersion::KEY_SIZE => Some(bits),
+            PublicPart::Oct { bits } if version >= ApiVersion::KEY_SIZE => Some(bits),
             _ => None,
         };
         self

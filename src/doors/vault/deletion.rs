@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::exchange::Exchange;
 use crate::clock::Timestamp;
 use crate::vault::Kind;
-use crate::vault::object::Removed;
+use crate::vault::object::DeletedObject;
 
 /// The dates of a deletion, and where to recover.
 #[derive(Debug, Serialize)]
@@ -18,7 +18,7 @@ pub(super) struct DeletionOut {
 
 impl DeletionOut {
     /// Nothing in a vault without soft delete, by which clients tell that there is nothing to wait for.
-    pub(super) fn of<T>(exchange: &Exchange, kind: Kind, removed: &Removed<T>) -> Option<Self> {
+    pub(super) fn of<T>(exchange: &Exchange, kind: Kind, removed: &DeletedObject<T>) -> Option<Self> {
         let deletion = removed.deletion?;
         Some(Self {
             recovery_id: exchange.target.recovery_id(kind, &removed.found.name),

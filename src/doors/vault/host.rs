@@ -74,7 +74,7 @@ impl Hosts {
     pub(super) async fn create_if_absent(&self, vaults: &Vaults, resolved: Resolved) -> Result<Arc<Vault>, Refusal> {
         match (resolved, &self.on_demand) {
             (Resolved::Existing(vault), _) => Ok(vault),
-            (Resolved::OnDemand(vault), Some(on_demand)) => vaults.find_or_make(&vault.name, on_demand).await,
+            (Resolved::OnDemand(vault), Some(on_demand)) => vaults.find_or_create(&vault.name, on_demand).await,
             (Resolved::OnDemand(_), None) => Err(Refusal::Busy),
         }
     }

@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
-use crate::vault::keys::{Operated, Operation as KeyUse};
+use crate::vault::keys::{KeyUse, KeyUseOutput};
 
 pub(super) static ENCRYPT: Operation = Operation {
     name: "KeyEncrypt",
@@ -164,10 +164,10 @@ async fn operate(
     let (found, operated) = done.map_err(|refused| refusal::of_use(refused, &exchange))?;
     let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
     let result = match operated {
-        Operated::Verified(value) => return Ok(body::json(StatusCode::OK, &KeyVerifyResult { value })),
-        Operated::Decrypted(bytes) => KeyOperationResult::new(kid, &bytes),
-        Operated::Signed(bytes) => KeyOperationResult::new(kid, &bytes),
-        Operated::Encrypted(Encrypted { value, iv, tag }) => KeyOperationResult {
+        KeyUseOutput::Verified(value) => return Ok(body::json(StatusCode::OK, &KeyVerifyResult { value })),
+        KeyUseOutput::Decrypted(bytes) => KeyOperationResult::new(kid, &bytes),
+        KeyUseOutput::Signed(bytes) => KeyOperationResult::new(kid, &bytes),
+        KeyUseOutput::Encrypted(Encrypted { value, iv, tag }) => KeyOperationResult {
             iv: iv.as_deref().map(base64url::encode),
             tag: tag.as_deref().map(base64url::encode),
             aad,

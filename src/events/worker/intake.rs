@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Worker;
 use crate::events::queue::Pending;
 use crate::events::webhook::EventType;
-use crate::vault::{Event, Fresh, Refusal};
+use crate::vault::{Event, NewEvents, Refusal};
 
 /// Events that are read before the task yields.
 const PAGE: usize = 500;
@@ -28,8 +28,8 @@ impl Worker {
     pub(super) async fn read(&mut self) -> bool {
         let queued = match self.hook.with(|state| state.take_new()) {
             None => return true,
-            Some(Fresh::Some(numbers)) => self.enqueue_new(&numbers).await,
-            Some(Fresh::All) => self.enqueue_all().await,
+            Some(NewEvents::Numbers(numbers)) => self.enqueue_new(&numbers).await,
+            Some(NewEvents::All) => self.enqueue_all().await,
         };
         if let Err(error) = &queued {
             tracing::error!(%error, "new events could not be read");
@@ -107,7 +107,7 @@ impl Worker {
 
 /// Events of the same object get the same hash; an event of a vault has the vault as its object.
 fn pending(number: u64, event: &Event) -> Pending {
-    let about = event.about.as_ref().map(|about| (about.kind, &about.name));
+    let about = event.subject.as_ref().map(|about| (about.kind, &about.name));
     let mut hasher = DefaultHasher::new();
     (&event.vault, about).hash(&mut hasher);
     Pending { number, id: event.id, object: hasher.finish() }

@@ -2,7 +2,7 @@
 
 use super::release::{self, ReleasePolicy};
 use super::{
-    Attributes, Call, Found, GivenAttributes, KeyOperation, KeyRecord, KeySpec, KeyType, Public, Tags, Vaults,
+    Attributes, AttributesPatch, Call, Found, KeyOperation, KeyRecord, KeySpec, KeyType, PublicPart, Tags, Vaults,
 };
 use crate::crypto::{Key, Material};
 use crate::vault::{ObjectName, Refusal, Sku};
@@ -15,7 +15,7 @@ pub struct NewKey {
     /// What it may be used for; the type's default when left out.
     pub key_ops: Option<Vec<KeyOperation>>,
     /// Attributes given.
-    pub attributes: GivenAttributes,
+    pub attributes: AttributesPatch,
     /// Tags, if any.
     pub tags: Option<Tags>,
     /// Whether it may be released.
@@ -69,7 +69,7 @@ impl Vaults {
 impl NewKey {
     /// A key of this type, everything else as the service has it when nothing is said.
     pub fn of(kty: KeyType) -> Self {
-        let attributes = GivenAttributes::default();
+        let attributes = AttributesPatch::default();
         let (exportable, imported) = (false, false);
         Self { kty, key_ops: None, attributes, tags: None, exportable, release_policy: None, imported }
     }
@@ -87,7 +87,7 @@ impl NewKey {
         KeyRecord {
             kty: self.kty,
             key_ops: self.key_ops.unwrap_or_else(|| self.kty.default_operations().to_vec()),
-            public: Public::of(key.public()),
+            public: PublicPart::of(key.public()),
             attributes: Attributes::new(self.attributes, call.now),
             tags: self.tags,
             exportable: self.exportable,

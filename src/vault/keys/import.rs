@@ -7,7 +7,7 @@ use crate::crypto::{CryptoError, Key, Material};
 use crate::vault::{ObjectName, Refusal, Version};
 
 /// Where a key is taken from.
-pub enum Imported {
+pub enum ImportSource {
     /// It came in the plain.
     Jwk(PrivateJwk),
     /// It came wrapped ("bring your own key").
@@ -41,13 +41,13 @@ impl Vaults {
         call: &Call,
         name: &ObjectName,
         new: NewKey,
-        from: Imported,
+        from: ImportSource,
     ) -> Result<Found<KeyRecord>, Refusal> {
         new.check(call)?;
         let kty = new.kty;
         let (key, material) = match from {
-            Imported::Jwk(jwk) => self.inner.pool.run(move || jwk.load()).await?,
-            Imported::Transfer { blob, kek, wanted } => self.unpack(call, blob, &kek, wanted).await?,
+            ImportSource::Jwk(jwk) => self.inner.pool.run(move || jwk.load()).await?,
+            ImportSource::Transfer { blob, kek, wanted } => self.unpack(call, blob, &kek, wanted).await?,
         }
         .map_err(|cause| Refusal::Import { kty, cause })?;
         self.add_key(call, name, NewKey { imported: true, ..new }, key, material).await

@@ -4,7 +4,7 @@ use super::{KeyOperation, KeyType};
 
 /// Why a key cannot have the operations given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OperationsFault {
+pub enum KeyOperationsError {
     /// The type does not have some of them.
     Unsupported {
         /// Those that it does not have, in the order given.
@@ -43,13 +43,13 @@ impl KeyType {
     ///
     /// # Errors
     /// Which of them it cannot have.
-    pub(super) fn check(self, operations: &[KeyOperation]) -> Result<(), OperationsFault> {
+    pub(super) fn check(self, operations: &[KeyOperation]) -> Result<(), KeyOperationsError> {
         let given: Vec<_> = operations.iter().copied().filter(|operation| !self.can(*operation)).collect();
         if !given.is_empty() {
-            return Err(OperationsFault::Unsupported { given, supported: self.operations() });
+            return Err(KeyOperationsError::Unsupported { given, supported: self.operations() });
         }
         if operations.contains(&KeyOperation::Import) && operations.len() > 1 {
-            return Err(OperationsFault::ImportWithOthers);
+            return Err(KeyOperationsError::ImportWithOthers);
         }
         Ok(())
     }
@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn those_that_a_type_lacks_are_named_in_their_order() {
         use KeyOperation::{Encrypt, Import, Sign, Verify, WrapKey};
-        let fault = OperationsFault::Unsupported { given: vec![WrapKey, Encrypt], supported: &[Sign, Verify] };
+        let fault = KeyOperationsError::Unsupported { given: vec![WrapKey, Encrypt], supported: &[Sign, Verify] };
         assert_eq!(KeyType::Ec.check(&[WrapKey, Sign, Encrypt]), Err(fault));
-        assert_eq!(KeyType::RsaHsm.check(&[Sign, Import]), Err(OperationsFault::ImportWithOthers));
-        assert!(matches!(KeyType::Rsa.check(&[Import]), Err(OperationsFault::Unsupported { .. })));
+        assert_eq!(KeyType::RsaHsm.check(&[Sign, Import]), Err(KeyOperationsError::ImportWithOthers));
+        assert!(matches!(KeyType::Rsa.check(&[Import]), Err(KeyOperationsError::Unsupported { .. })));
     }
 }

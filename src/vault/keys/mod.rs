@@ -13,14 +13,14 @@ mod types;
 use serde::{Deserialize, Serialize};
 
 pub use create::NewKey;
-pub use import::{ExchangeKey, Imported};
-pub use key_ops::OperationsFault;
-pub use operate::{Operated, Operation};
+pub use import::{ExchangeKey, ImportSource};
+pub use key_ops::KeyOperationsError;
+pub use operate::{KeyUse, KeyUseOutput};
 pub use read::KeyChange;
-pub use spec::{KeySpec, SpecFault};
+pub use spec::{KeySpec, KeySpecError};
 pub use types::{KeyOperation, KeyType};
 
-use super::object::{Attributes, Found, GivenAttributes, Objects, Page, PageRequest, Removed, Tags, Versioned};
+use super::object::{Attributes, AttributesPatch, DeletedObject, Found, Objects, Page, PageRequest, Tags, Versioned};
 use super::{Call, Kind, Vaults, Version};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::{Family, Key, PublicKey, base64url};
@@ -35,7 +35,7 @@ pub struct KeyRecord {
     pub key_ops: Vec<KeyOperation>,
     /// What may be known of the key itself.
     #[serde(flatten)]
-    pub public: Public,
+    pub public: PublicPart,
     /// Whether, and from when to when, the key may be used.
     pub attributes: Attributes,
     /// The tags, if any were ever set.
@@ -54,7 +54,7 @@ pub struct KeyRecord {
 /// What may be known of a key. Numbers are big-endian, in base64url without padding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Public {
+pub enum PublicPart {
     /// Of an RSA key; neither number has leading zeros.
     Rsa {
         /// The modulus.
@@ -78,7 +78,7 @@ pub enum Public {
     },
 }
 
-impl Public {
+impl PublicPart {
     /// What `key` shows.
     fn of(key: PublicKey<'_>) -> Self {
         match key {
@@ -110,15 +110,15 @@ impl Versioned for KeyRecord {
     }
 
     /// A key says nothing of the version before.
-    fn following(self, _: Option<&Version>) -> Self {
+    fn with_previous(self, _: Option<&Version>) -> Self {
         self
     }
 }
 
 impl KeyRecord {
     /// Whether `material` is this key's.
-    pub(super) fn is_made_of(&self, material: &[u8]) -> bool {
-        Key::load(self.public.family(), material).is_ok_and(|key| Public::of(key.public()) == self.public)
+    pub(super) fn matches_material(&self, material: &[u8]) -> bool {
+        Key::load(self.public.family(), material).is_ok_and(|key| PublicPart::of(key.public()) == self.public)
     }
 }
 

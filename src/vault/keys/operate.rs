@@ -13,7 +13,7 @@ use crate::vault::{Kind, ObjectName, Refusal, Version};
 
 /// What to do with a key, and on which bytes. They may be secret, so it has no `Debug`.
 #[expect(missing_docs, reason = "the service's own words")]
-pub enum Operation {
+pub enum KeyUse {
     Encrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
     Decrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
     WrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
@@ -23,7 +23,7 @@ pub enum Operation {
 }
 
 /// What came of it. The bytes may be secret, so it has no `Debug`.
-pub enum Operated {
+pub enum KeyUseOutput {
     /// A ciphertext or a wrapped key.
     Encrypted(Encrypted),
     /// A plaintext or an unwrapped key.
@@ -44,18 +44,18 @@ impl Vaults {
         call: &Call,
         name: &ObjectName,
         version: Option<&Version>,
-        operation: Operation,
-    ) -> Result<(Found<KeyRecord>, Operated), Refusal> {
+        key_use: KeyUse,
+    ) -> Result<(Found<KeyRecord>, KeyUseOutput), Refusal> {
         let view = self.records().view().await?;
         let found: Found<KeyRecord> = self.keys(call).find(&view, name, version).await?;
-        found.record.permits(operation.needs(), call.now)?;
+        found.record.permits(key_use.key_operation(), call.now)?;
         let key = self.parsed(call, &view, &found).await?;
         drop(view);
-        let algorithm = operation.algorithm();
-        let done = if key.is_slow(operation.is_private()) {
-            self.inner.pool.run(move || operation.apply(&key)).await?
+        let algorithm = key_use.algorithm();
+        let done = if key.is_slow(key_use.is_private()) {
+            self.inner.pool.run(move || key_use.apply(&key)).await?
         } else {
-            operation.apply(&key)
+            key_use.apply(&key)
         };
         match done {
             Ok(done) => Ok((found, done)),
@@ -67,15 +67,15 @@ impl Vaults {
     pub(super) async fn parsed(&self, call: &Call, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
         let keys = self.keys(call);
         let key = keys.material_key(&found.name, &found.version);
-        let mark = keys.placed(view, &key).await?.unwrap_or((key, 0));
-        if let Some(key) = self.inner.parsed.get(&mark) {
+        let location = keys.locate(view, &key).await?.unwrap_or((key, 0));
+        if let Some(key) = self.inner.parsed_keys.get(&location) {
             return Ok(key);
         }
         let material = keys.material(view, &found.name, &found.version).await?;
         let family = found.record.public.family();
         let parsed = self.inner.pool.run(move || Key::load(family, &material)).await?;
-        let key = Arc::new(parsed.map_err(|error| damaged(&mark.0, &error))?);
-        self.inner.parsed.insert(mark, key.clone());
+        let key = Arc::new(parsed.map_err(|error| damaged(&location.0, &error))?);
+        self.inner.parsed_keys.insert(location, key.clone());
         Ok(key)
     }
 }
@@ -88,7 +88,7 @@ impl KeyRecord {
         if !self.attributes.enabled {
             return Err(Refusal::Disabled { kind: Kind::Key, operation: name });
         }
-        if operation.makes_new() {
+        if operation.produces_new_data() {
             self.within_window(name, now)?;
         }
         if !self.key_ops.contains(&operation) {
@@ -110,16 +110,16 @@ impl KeyRecord {
 
 impl KeyOperation {
     /// Whether the operation makes something that did not exist before.
-    const fn makes_new(self) -> bool {
+    const fn produces_new_data(self) -> bool {
         matches!(self, Self::Encrypt | Self::Sign | Self::WrapKey)
     }
 }
 
 /// Which member of the body does not fit, and why.
-type Misfit = (&'static str, CryptoError);
+type InputError = (&'static str, CryptoError);
 
-impl Operation {
-    const fn needs(&self) -> KeyOperation {
+impl KeyUse {
+    const fn key_operation(&self) -> KeyOperation {
         match self {
             Self::Encrypt { .. } => KeyOperation::Encrypt,
             Self::Decrypt { .. } => KeyOperation::Decrypt,
@@ -144,23 +144,23 @@ impl Operation {
         }
     }
 
-    fn apply(&self, key: &Key) -> Result<Operated, Misfit> {
+    fn apply(&self, key: &Key) -> Result<KeyUseOutput, InputError> {
         let of_value = |cause| ("value", cause);
         match self {
             Self::Encrypt { alg, value, extras } | Self::WrapKey { alg, value, extras } => {
-                key.encrypt(*alg, value, extras).map(Operated::Encrypted).map_err(of_value)
+                key.encrypt(*alg, value, extras).map(KeyUseOutput::Encrypted).map_err(of_value)
             }
             Self::Decrypt { alg, value, extras } | Self::UnwrapKey { alg, value, extras } => {
-                key.decrypt(*alg, value, extras).map(Operated::Decrypted).map_err(of_value)
+                key.decrypt(*alg, value, extras).map(KeyUseOutput::Decrypted).map_err(of_value)
             }
-            Self::Sign { alg, digest } => key.sign(*alg, digest).map(Operated::Signed).map_err(of_value),
+            Self::Sign { alg, digest } => key.sign(*alg, digest).map(KeyUseOutput::Signed).map_err(of_value),
             Self::Verify { alg, digest, signature } => {
-                key.verify(*alg, digest, signature).map(Operated::Verified).map_err(|cause| ("digest", cause))
+                key.verify(*alg, digest, signature).map(KeyUseOutput::Verified).map_err(|cause| ("digest", cause))
             }
         }
     }
 }
 
-fn damaged(place: &crate::store::Key, error: &CryptoError) -> Refusal {
-    Refusal::Damaged { record: String::from_utf8_lossy(place.as_bytes()).into_owned(), why: error.to_string() }
+fn damaged(key: &crate::store::Key, error: &CryptoError) -> Refusal {
+    Refusal::Damaged { record: String::from_utf8_lossy(key.as_bytes()).into_owned(), why: error.to_string() }
 }

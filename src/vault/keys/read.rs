@@ -1,7 +1,7 @@
 //! Reading, listing and changing keys.
 
 use super::release::{self, ReleasePolicy};
-use super::{Call, Found, GivenAttributes, KeyOperation, KeyRecord, Page, PageRequest, Removed, Tags, Vaults};
+use super::{AttributesPatch, Call, DeletedObject, Found, KeyOperation, KeyRecord, Page, PageRequest, Tags, Vaults};
 use crate::vault::{ObjectName, Refusal, Version};
 
 /// What shall change of a key version; what is left out stays.
@@ -10,7 +10,7 @@ pub struct KeyChange {
     /// What it may be used for. An empty list changes nothing: the Java SDK sends one with every update.
     pub key_ops: Option<Vec<KeyOperation>>,
     /// Attributes given.
-    pub attributes: GivenAttributes,
+    pub attributes: AttributesPatch,
     /// Replaces all tags.
     pub tags: Option<Tags>,
     /// Whether the key may be released; must be what it is.
@@ -61,7 +61,7 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
-    pub async fn delete_key(&self, call: &Call, name: &ObjectName) -> Result<Removed<KeyRecord>, Refusal> {
+    pub async fn delete_key(&self, call: &Call, name: &ObjectName) -> Result<DeletedObject<KeyRecord>, Refusal> {
         self.keys(call).delete(name).await
     }
 
@@ -69,7 +69,7 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
-    pub async fn deleted_key(&self, call: &Call, name: &ObjectName) -> Result<Removed<KeyRecord>, Refusal> {
+    pub async fn deleted_key(&self, call: &Call, name: &ObjectName) -> Result<DeletedObject<KeyRecord>, Refusal> {
         let view = self.records().view().await?;
         self.keys(call).find_deleted(&view, name).await
     }
@@ -82,7 +82,7 @@ impl Vaults {
         &self,
         call: &Call,
         page: &PageRequest,
-    ) -> Result<Page<Removed<KeyRecord>>, Refusal> {
+    ) -> Result<Page<DeletedObject<KeyRecord>>, Refusal> {
         let view = self.records().view().await?;
         self.keys(call).list_deleted(&view, page).await
     }
@@ -128,7 +128,7 @@ impl KeyChange {
         let policy = (current.exportable, current.release_policy.as_ref());
         Ok(KeyRecord {
             key_ops: key_ops.clone(),
-            attributes: current.attributes.changed(self.attributes, call.now),
+            attributes: current.attributes.patched(self.attributes, call.now),
             tags: self.tags.clone().or_else(|| current.tags.clone()),
             release_policy: release::changed(policy, self.exportable, self.release_policy.as_ref())?,
             ..current.clone()

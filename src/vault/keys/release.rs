@@ -23,7 +23,7 @@ pub struct ReleasePolicy {
 
 /// Why a policy, or that there is none, does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseFault {
+pub enum ReleasePolicyError {
     /// A key that may be released needs a policy.
     NoPolicy,
     /// A key that may not be released cannot have one.
@@ -51,8 +51,8 @@ impl ReleasePolicy {
 /// A new key may have a policy exactly when it may be released.
 pub(super) fn check(exportable: bool, policy: Option<&ReleasePolicy>) -> Result<(), Refusal> {
     match (exportable, policy) {
-        (true, None) => Err(Refusal::Release(ReleaseFault::NoPolicy)),
-        (false, Some(_)) => Err(Refusal::Release(ReleaseFault::NotExportable)),
+        (true, None) => Err(Refusal::Release(ReleasePolicyError::NoPolicy)),
+        (false, Some(_)) => Err(Refusal::Release(ReleasePolicyError::NotExportable)),
         _ => Ok(()),
     }
 }
@@ -65,10 +65,10 @@ pub(super) fn changed(
 ) -> Result<Option<ReleasePolicy>, Refusal> {
     let (is_exportable, policy) = current;
     if given.is_some() && policy.is_some_and(|policy| policy.immutable) {
-        return Err(Refusal::Release(ReleaseFault::Immutable));
+        return Err(Refusal::Release(ReleasePolicyError::Immutable));
     }
     if exportable.is_some_and(|wanted| wanted != is_exportable) {
-        return Err(Refusal::Release(ReleaseFault::Exportability));
+        return Err(Refusal::Release(ReleasePolicyError::Exportability));
     }
     let next = given.or(policy);
     check(is_exportable, next)?;
@@ -198,7 +198,7 @@ mod tests {
             Ok(policy) => Ok(policy),
             Err(other) => panic!("{other:?}"),
         };
-        use ReleaseFault::{Exportability, Immutable, NotExportable};
+        use ReleasePolicyError::{Exportability, Immutable, NotExportable};
         for (current, exportable, given, expected) in [
             ((false, None), None, None, Ok(None)),
             ((false, None), Some(false), None, Ok(None)),
@@ -211,7 +211,7 @@ mod tests {
         ] {
             assert_eq!(fault(changed(current, exportable, given)), expected);
         }
-        assert!(matches!(check(true, None), Err(Refusal::Release(ReleaseFault::NoPolicy))));
+        assert!(matches!(check(true, None), Err(Refusal::Release(ReleasePolicyError::NoPolicy))));
     }
 
     fn some(immutable: bool) -> ReleasePolicy {

@@ -4,16 +4,16 @@ mod policy;
 
 use std::sync::Arc;
 
-use super::{Attributes, Call, Found, GivenAttributes, KeyRecord, KeySpec, Public, Vaults};
+use super::{Attributes, AttributesPatch, Call, Found, KeyRecord, KeySpec, PublicPart, Vaults};
 use crate::clock::Timestamp;
 use crate::crypto::{Key, Material};
 use crate::records::{Change, View, encode};
 use crate::store::Batch;
-use crate::vault::due::What;
-use crate::vault::object::{Adding, Objects};
+use crate::vault::due::DueAction;
+use crate::vault::object::{Added, Objects};
 use crate::vault::{ObjectName, Refusal};
 
-pub use policy::{Lasting, NewRotationPolicy, RotationFault, RotationPolicy, Trigger};
+pub use policy::{IsoPeriod, NewRotationPolicy, RotationPolicy, RotationPolicyError, RotationTrigger};
 
 impl Vaults {
     /// How a key rotates.
@@ -24,7 +24,7 @@ impl Vaults {
         let (view, keys) = (self.records().view().await?, self.keys(call));
         let found: Found<KeyRecord> = keys.find(&view, name, None).await?;
         let policy = keys.rotation(&view, &found.name).await?;
-        Ok(policy.map_or_else(RotationPolicy::usual, |policy| policy.as_ref().clone()))
+        Ok(policy.map_or_else(RotationPolicy::service_default, |policy| policy.as_ref().clone()))
     }
 
     /// Says how a key rotates from now on. What the policy would have had done already is done at once.
@@ -38,11 +38,11 @@ impl Vaults {
         wanted: &NewRotationPolicy,
     ) -> Result<RotationPolicy, Refusal> {
         let keys = &self.keys(call);
-        keys.settle(name).await?;
-        let _turn = self.turn(&keys.head_key(name)).await;
+        keys.run_overdue(name).await?;
+        let _lock = self.lock_name(&keys.head_key(name)).await;
         let set = |view: View| async move { keys.setting_rotation(&view, name, wanted).await };
         let policy = self.records().update(set).await;
-        self.schedule_changed();
+        self.notify_schedule_change();
         policy
     }
 
@@ -52,7 +52,7 @@ impl Vaults {
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the key was made elsewhere; when too much waits, or the store
     /// fails.
     pub async fn rotate_key(&self, call: &Call, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
-        self.keys(call).settle(name).await?;
+        self.keys(call).run_overdue(name).await?;
         self.rotated(call, name, None).await?.ok_or(Refusal::Busy)
     }
 
@@ -64,7 +64,7 @@ impl Vaults {
         at: Timestamp,
     ) -> Result<bool, Refusal> {
         let view = self.records().view().await?;
-        if !self.keys(call).still_due(&view, name, What::Rotate, at).await? {
+        if !self.keys(call).still_due(&view, name, DueAction::Rotate, at).await? {
             return Ok(false);
         }
         drop(view);
@@ -84,14 +84,14 @@ impl Vaults {
         let (view, keys) = (self.records().view().await?, &self.keys(call));
         let latest: Found<KeyRecord> = keys.find(&view, name, None).await?;
         drop(view);
-        let spec = latest.record.spec_of_next()?;
+        let spec = latest.record.next_spec()?;
         let made = &self.generate(spec).await?;
-        let _turn = self.turn(&keys.head_key(name)).await;
+        let _lock = self.lock_name(&keys.head_key(name)).await;
         let rotate = |view: View| async move { keys.rotating(&view, name, spec, made, due).await };
         let added = self.records().update(rotate).await?;
-        self.schedule_changed();
+        self.notify_schedule_change();
         Ok(added.map(|added| {
-            self.told(added.event);
+            self.event_committed(added.event);
             added.found
         }))
     }
@@ -116,7 +116,7 @@ impl Objects<'_> {
         let policy = wanted.policy(Some(created), Some(now));
         let key = self.rotation_key(name);
         let seen = [&self.head_key(name), &self.version_key(name, &found.version), &key];
-        let batch = self.expecting(view, seen).await?.put(key, encode(&policy)?);
+        let batch = self.guarded_batch(view, seen).await?.put(key, encode(&policy)?);
         let latest = (name, &found.version, found.record.as_ref());
         let batch = self.scheduling(view, batch, latest, Some(&policy)).await?;
         Ok(Change { batch, answer: policy })
@@ -131,14 +131,14 @@ impl Objects<'_> {
         spec: KeySpec,
         made: &(Key, Material),
         due: Option<Timestamp>,
-    ) -> Result<Change<Option<Adding<KeyRecord>>>, Refusal> {
+    ) -> Result<Change<Option<Added<KeyRecord>>>, Refusal> {
         if let Some(at) = due
-            && !self.still_due(view, name, What::Rotate, at).await?
+            && !self.still_due(view, name, DueAction::Rotate, at).await?
         {
             return Ok(Change { batch: Batch::default(), answer: None });
         }
         let latest: Found<KeyRecord> = self.find(view, name, None).await?;
-        if latest.record.spec_of_next()? != spec {
+        if latest.record.next_spec()? != spec {
             return Err(Refusal::Busy);
         }
         let (key, material) = made;
@@ -151,18 +151,18 @@ impl Objects<'_> {
 
 impl KeyRecord {
     /// What the next version is to be generated as.
-    fn spec_of_next(&self) -> Result<KeySpec, Refusal> {
+    fn next_spec(&self) -> Result<KeySpec, Refusal> {
         if self.imported {
-            return Err(Refusal::Rotation(RotationFault::Imported));
+            return Err(Refusal::Rotation(RotationPolicyError::Imported));
         }
-        KeySpec::like(&self.public).ok_or(Refusal::Rotation(RotationFault::Imported))
+        KeySpec::of(&self.public).ok_or(Refusal::Rotation(RotationPolicyError::Imported))
     }
 
     /// The version after this one, made `now` of `key`: the same kind with the same operations and tags, that may be used
     /// at once until its end.
     fn next(&self, key: &Key, policy: Option<&RotationPolicy>, now: Timestamp) -> Self {
-        let exp = policy.and_then(|policy| policy.expiry(now));
-        let given = GivenAttributes { exp, ..GivenAttributes::default() };
-        Self { public: Public::of(key.public()), attributes: Attributes::new(given, now), ..self.clone() }
+        let exp = policy.and_then(|policy| policy.expires_at(now));
+        let given = AttributesPatch { exp, ..AttributesPatch::default() };
+        Self { public: PublicPart::of(key.public()), attributes: Attributes::new(given, now), ..self.clone() }
     }
 }

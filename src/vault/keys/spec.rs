@@ -1,6 +1,6 @@
 //! What key is to be generated.
 
-use super::{KeyType, Public};
+use super::{KeyType, PublicPart};
 use crate::crypto::aes::AesKey;
 use crate::crypto::algorithm::{AesSize, Curve};
 use crate::crypto::ec::EcKey;
@@ -25,7 +25,7 @@ pub enum KeySpec {
 
 /// Why there is no such key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpecFault {
+pub enum KeySpecError {
     /// The type has no keys of this size.
     Size {
         /// The size asked for.
@@ -50,44 +50,44 @@ impl KeySpec {
         key_size: Option<u32>,
         crv: Option<&str>,
         public_exponent: Option<u64>,
-    ) -> Result<Self, SpecFault> {
+    ) -> Result<Self, KeySpecError> {
         match kty {
             KeyType::Rsa | KeyType::RsaHsm => {
                 let bits = key_size.unwrap_or(RsaSize::Bits2048.bits());
-                let size = RsaSize::from_bits(bits).ok_or(SpecFault::Size { bits, known: &[2048, 3072, 4096] })?;
+                let size = RsaSize::from_bits(bits).ok_or(KeySpecError::Size { bits, known: &[2048, 3072, 4096] })?;
                 Ok(Self::Rsa { size, exponent: exponent(public_exponent)? })
             }
             KeyType::Ec | KeyType::EcHsm => curve(key_size, crv).map(Self::Ec),
             KeyType::OctHsm => {
                 let bits = key_size.unwrap_or(AesSize::Bits256.bits());
-                let size = AesSize::from_bits(bits).ok_or(SpecFault::Size { bits, known: &[128, 192, 256] })?;
+                let size = AesSize::from_bits(bits).ok_or(KeySpecError::Size { bits, known: &[128, 192, 256] })?;
                 Ok(Self::Oct(size))
             }
         }
     }
 
     /// What makes a key like `key`, if anything does: imported keys may be of other sizes.
-    pub(super) fn like(key: &Public) -> Option<Self> {
+    pub(super) fn of(key: &PublicPart) -> Option<Self> {
         match key {
-            Public::Rsa { n, e } => {
+            PublicPart::Rsa { n, e } => {
                 // A modulus of as many bits as whole bytes has no leading zero: 4 characters for 3 bytes.
                 let size = RsaSize::from_bits(u32::try_from(n.len() * 6 / 8 * 8).ok()?)?;
                 let bytes = base64url::decode(e).filter(|bytes| bytes.len() <= 4)?;
                 let exponent = bytes.iter().fold(0, |value, byte| value << 8 | u32::from(*byte));
                 Some(Self::Rsa { size, exponent })
             }
-            Public::Ec { crv, .. } => Some(Self::Ec(*crv)),
-            Public::Oct { bits } => AesSize::from_bits(*bits).map(Self::Oct),
+            PublicPart::Ec { crv, .. } => Some(Self::Ec(*crv)),
+            PublicPart::Oct { bits } => AesSize::from_bits(*bits).map(Self::Oct),
         }
     }
 
     /// Whether `key` is one that this would have made.
-    pub fn describes(self, key: &Public) -> bool {
+    pub fn matches(self, key: &PublicPart) -> bool {
         match (self, key) {
             // A modulus of as many bits as whole bytes has no leading zero: 4 characters for 3 bytes.
-            (Self::Rsa { size, .. }, Public::Rsa { n, .. }) => n.len() * 6 / 8 == size.bits() as usize / 8,
-            (Self::Ec(curve), Public::Ec { crv, .. }) => curve == *crv,
-            (Self::Oct(size), Public::Oct { bits }) => size.bits() == *bits,
+            (Self::Rsa { size, .. }, PublicPart::Rsa { n, .. }) => n.len() * 6 / 8 == size.bits() as usize / 8,
+            (Self::Ec(curve), PublicPart::Ec { crv, .. }) => curve == *crv,
+            (Self::Oct(size), PublicPart::Oct { bits }) => size.bits() == *bits,
             _ => false,
         }
     }
@@ -112,21 +112,21 @@ impl KeySpec {
 }
 
 /// The Java SDK sends 0 for "not said".
-fn exponent(given: Option<u64>) -> Result<u32, SpecFault> {
+fn exponent(given: Option<u64>) -> Result<u32, KeySpecError> {
     match given {
         None | Some(0) => Ok(RsaKey::USUAL_EXPONENT),
         Some(exponent) if exponent >= 3 && !exponent.is_multiple_of(2) && exponent <= i32::MAX as u64 => {
-            u32::try_from(exponent).map_err(|_| SpecFault::Exponent)
+            u32::try_from(exponent).map_err(|_| KeySpecError::Exponent)
         }
-        Some(_) => Err(SpecFault::Exponent),
+        Some(_) => Err(KeySpecError::Exponent),
     }
 }
 
 /// The curve that is named; without a name that of the size, where there is one. The service gives the sizes of EC keys as
 /// 256, 384 and 521 (MicrosoftDocs/azure-docs issue 115129); whether one of them alone names the curve is not public.
-fn curve(key_size: Option<u32>, crv: Option<&str>) -> Result<Curve, SpecFault> {
+fn curve(key_size: Option<u32>, crv: Option<&str>) -> Result<Curve, KeySpecError> {
     if let Some(name) = crv {
-        return Curve::parse(name).ok_or(SpecFault::Curve);
+        return Curve::parse(name).ok_or(KeySpecError::Curve);
     }
     let sized = key_size.and_then(|bits| Curve::ALL.into_iter().find(|curve| curve.bits() == bits));
     Ok(sized.unwrap_or_default())
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(ec(Some(256), Some("P-256K")), Ok(KeySpec::Ec(Curve::P256K)));
         assert_eq!(ec(None, Some("SECP256K1")), Ok(KeySpec::Ec(Curve::Secp256k1)));
         for crv in ["", "p-256", "P-255", "secp256k1", "P256"] {
-            assert_eq!(ec(None, Some(crv)), Err(SpecFault::Curve), "{crv}");
+            assert_eq!(ec(None, Some(crv)), Err(KeySpecError::Curve), "{crv}");
         }
     }
 
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn a_key_like_another_has_its_curve_under_the_same_name() {
         for crv in Curve::ALL {
-            let key = Public::Ec { crv, x: String::new(), y: String::new() };
-            assert_eq!(KeySpec::like(&key), Some(KeySpec::Ec(crv)));
+            let key = PublicPart::Ec { crv, x: String::new(), y: String::new() };
+            assert_eq!(KeySpec::of(&key), Some(KeySpec::Ec(crv)));
         }
     }
 
@@ -182,11 +182,11 @@ mod tests {
     fn sizes_and_exponents_have_their_limits() {
         for bits in [0, 1024, 2056, 8192] {
             let known: &[u32] = &[2048, 3072, 4096];
-            assert_eq!(KeySpec::new(KeyType::Rsa, Some(bits), None, None), Err(SpecFault::Size { bits, known }));
+            assert_eq!(KeySpec::new(KeyType::Rsa, Some(bits), None, None), Err(KeySpecError::Size { bits, known }));
         }
         assert!(KeySpec::new(KeyType::OctHsm, Some(512), None, None).is_err());
         for exponent in [1, 2, 65536, 1 << 31, u64::MAX] {
-            assert_eq!(KeySpec::new(KeyType::Rsa, None, None, Some(exponent)), Err(SpecFault::Exponent));
+            assert_eq!(KeySpec::new(KeyType::Rsa, None, None, Some(exponent)), Err(KeySpecError::Exponent));
         }
         for exponent in [3, 17, i32::MAX as u64] {
             assert!(KeySpec::new(KeyType::Rsa, None, None, Some(exponent)).is_ok());

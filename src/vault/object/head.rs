@@ -24,7 +24,7 @@ pub(in super::super) struct Head {
 /// The head of an object that was deleted and can be recovered. What it is at a moment follows from its dates, so
 /// nothing has to happen for it to change, except that a task takes it away in the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in super::super) struct Deleted {
+pub(in super::super) struct Tombstone {
     /// The head as it was.
     pub(in super::super) head: Head,
     /// When the object was deleted.
@@ -32,10 +32,10 @@ pub(in super::super) struct Deleted {
     /// When it goes by itself; said at the deletion, and never changed.
     pub(in super::super) scheduled_purge: Timestamp,
     /// From when on the deletion can be seen.
-    pub(in super::super) settled: Timestamp,
+    pub(in super::super) visible_from: Timestamp,
     /// When a purge that was asked for is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in super::super) purged: Option<Timestamp>,
+    pub(in super::super) purge_ends: Option<Timestamp>,
 }
 
 /// What a name stands for at one moment.
@@ -49,7 +49,7 @@ pub(super) enum State {
     /// An object that is being deleted, or purged.
     Deleting,
     /// A deleted object.
-    Deleted(Arc<Deleted>),
+    Deleted(Arc<Tombstone>),
     /// A deleted object whose time is over; its records are still to be taken away.
     Gone,
 }
@@ -66,30 +66,30 @@ impl Head {
     }
 
     /// Whether the object can be seen at `now`.
-    pub(super) fn is_seen(&self, now: Timestamp) -> bool {
+    pub(super) fn is_visible(&self, now: Timestamp) -> bool {
         self.recovering.is_none_or(|until| until <= now)
     }
 
     pub(super) fn state(head: &Arc<Self>, now: Timestamp) -> State {
-        if head.is_seen(now) { State::Live(head.clone()) } else { State::Recovering }
+        if head.is_visible(now) { State::Live(head.clone()) } else { State::Recovering }
     }
 }
 
-impl Deleted {
+impl Tombstone {
     /// When nothing is left of it.
-    pub(in super::super) fn ends(&self) -> Timestamp {
-        self.purged.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
+    pub(in super::super) fn gone_at(&self) -> Timestamp {
+        self.purge_ends.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
     }
 
     /// Whether it can be seen at `now`.
-    pub(super) fn is_seen(&self, now: Timestamp) -> bool {
-        self.settled <= now && now < self.ends()
+    pub(super) fn is_visible(&self, now: Timestamp) -> bool {
+        self.visible_from <= now && now < self.gone_at()
     }
 
     pub(super) fn state(head: &Arc<Self>, now: Timestamp) -> State {
-        if head.ends() <= now {
+        if head.gone_at() <= now {
             State::Gone
-        } else if head.purged.is_some() || now < head.settled {
+        } else if head.purge_ends.is_some() || now < head.visible_from {
             State::Deleting
         } else {
             State::Deleted(head.clone())

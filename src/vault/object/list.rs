@@ -2,7 +2,7 @@
 
 use super::super::{ObjectName, Refusal, Version};
 use super::objects::Objects;
-use super::{Deleted, Found, Head, Page, PageRequest, Removed};
+use super::{DeletedObject, Found, Head, Page, PageRequest, Tombstone};
 use crate::records::{Record, View, missing};
 use crate::store::Key;
 
@@ -14,12 +14,12 @@ impl Objects<'_> {
         view: &View,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
-        self.standing(view).await?;
+        self.check_unchanged(view).await?;
         let (keys, next) = self.page(view, &self.heads(), page).await?;
         let mut items = Vec::new();
         for key in &keys {
             let head = self.vaults.records().get::<Head>(view, key).await?.ok_or_else(|| missing(key))?;
-            if head.is_seen(self.call.now) {
+            if head.is_visible(self.call.now) {
                 items.push(self.version_of(view, &head, None).await?);
             }
         }
@@ -31,16 +31,16 @@ impl Objects<'_> {
         &self,
         view: &View,
         page: &PageRequest,
-    ) -> Result<Page<Removed<T>>, Refusal> {
-        self.with_soft_delete("list deleted")?;
-        self.standing(view).await?;
+    ) -> Result<Page<DeletedObject<T>>, Refusal> {
+        self.require_soft_delete("list deleted")?;
+        self.check_unchanged(view).await?;
         let (keys, next) = self.page(view, &self.deleted_heads(), page).await?;
         let mut items = Vec::new();
         for key in &keys {
-            let deleted = self.vaults.records().get::<Deleted>(view, key).await?.ok_or_else(|| missing(key))?;
-            if deleted.is_seen(self.call.now) {
+            let deleted = self.vaults.records().get::<Tombstone>(view, key).await?.ok_or_else(|| missing(key))?;
+            if deleted.is_visible(self.call.now) {
                 let found = self.version_of(view, &deleted.head, None).await?;
-                items.push(Removed { found, deletion: Some(deleted.as_ref().into()) });
+                items.push(DeletedObject { found, deletion: Some(deleted.as_ref().into()) });
             }
         }
         Ok(Page { items, next })
@@ -54,18 +54,18 @@ impl Objects<'_> {
         name: &ObjectName,
         page: &PageRequest,
     ) -> Result<Page<Found<T>>, Refusal> {
-        self.standing(view).await?;
+        self.check_unchanged(view).await?;
         let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
-            self.no_orphans(view, name).await?;
+            self.check_no_orphaned_versions(view, name).await?;
             return Ok(Page { items: vec![], next: None });
         };
-        if !head.is_seen(self.call.now) {
+        if !head.is_visible(self.call.now) {
             return Ok(Page { items: vec![], next: None });
         }
         let (keys, next) = self.page(view, &self.versions_of(name), page).await?;
         let counted = keys.len() + usize::from(next.is_some());
         if page.after.is_none() && counted != head.versions.min(page.limit + 1) {
-            return Err(self.miscounted(name));
+            return Err(self.version_count_mismatch(name));
         }
         let mut items = Vec::new();
         for key in &keys {

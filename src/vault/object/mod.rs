@@ -4,11 +4,11 @@
 //! among the deleted ones; its versions stay where they are.
 
 mod deletion;
+mod dump;
 mod head;
 mod list;
 mod objects;
 mod schedule;
-mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use super::{ObjectName, Version};
 use crate::clock::Timestamp;
 
-pub use deletion::{Deletion, Removed};
+pub use deletion::{DeletedObject, Deletion};
 
-pub(super) use head::{Deleted, Head};
-pub(super) use objects::{Adding, Objects};
+pub(super) use dump::ObjectDump;
+pub(super) use head::{Head, Tombstone};
+pub(super) use objects::{Added, Objects};
 pub(super) use schedule::{Schedule, Versioned};
-pub(super) use whole::Whole;
 
 /// Tags as the caller gave them.
 pub type Tags = BTreeMap<String, String>;
@@ -45,7 +45,7 @@ pub struct Attributes {
 
 /// The attributes a caller may give; what is left out keeps its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GivenAttributes {
+pub struct AttributesPatch {
     /// Whether the version may be used.
     pub enabled: Option<bool>,
     /// Not to be used before.
@@ -56,13 +56,13 @@ pub struct GivenAttributes {
 
 impl Attributes {
     /// The attributes of a version made `now`.
-    pub fn new(given: GivenAttributes, now: Timestamp) -> Self {
+    pub fn new(given: AttributesPatch, now: Timestamp) -> Self {
         Self { enabled: given.enabled.unwrap_or(true), nbf: given.nbf, exp: given.exp, created: now, updated: now }
     }
 
     /// These attributes with what is `given` changed `now`.
     #[must_use]
-    pub fn changed(&self, given: GivenAttributes, now: Timestamp) -> Self {
+    pub fn patched(&self, given: AttributesPatch, now: Timestamp) -> Self {
         Self {
             enabled: given.enabled.unwrap_or(self.enabled),
             nbf: given.nbf.or(self.nbf),

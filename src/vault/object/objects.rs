@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 use super::super::layers::Layers;
 use super::super::{Attempt, Call, Kind, ObjectName, Refusal, Vault, Vaults, Version, settings};
 use super::schedule::Versioned;
-use super::{Deleted, Found, Head, head::State};
+use super::{Found, Head, Tombstone, head::State};
 use crate::records::{Change, Record, View, encode, missing};
 use crate::store::{Batch, Key, Revision};
-use crate::vault::event::{About, Event, Happened};
+use crate::vault::event::{Event, EventSubject, Occurrence};
 
 /// The objects of one kind in one vault, as one call sees them.
 pub(in super::super) struct Objects<'a> {
@@ -21,7 +21,7 @@ pub(in super::super) struct Objects<'a> {
 }
 
 /// A version that is added.
-pub(in super::super) struct Adding<T> {
+pub(in super::super) struct Added<T> {
     /// The version.
     pub(in super::super) found: Found<T>,
     /// The number of the event that tells of it.
@@ -36,12 +36,12 @@ impl Objects<'_> {
         name: &ObjectName,
         version: Option<&Version>,
     ) -> Result<Found<T>, Refusal> {
-        self.standing(view).await?;
+        self.check_unchanged(view).await?;
         match self.get::<Head>(view, &self.head_key(name)).await? {
-            Some(head) if head.is_seen(self.call.now) => self.version_of(view, &head, version).await,
+            Some(head) if head.is_visible(self.call.now) => self.version_of(view, &head, version).await,
             Some(_) => Err(self.not_found(name, version)),
             None => {
-                self.no_orphans(view, name).await?;
+                self.check_no_orphaned_versions(view, name).await?;
                 Err(self.not_found(name, version))
             }
         }
@@ -69,13 +69,13 @@ impl Objects<'_> {
         record: &T,
         material: &Zeroizing<Vec<u8>>,
     ) -> Result<Found<T>, Refusal> {
-        self.settle(name).await?;
-        let _turn = self.vaults.turn(&self.head_key(name)).await;
+        self.run_overdue(name).await?;
+        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
         self.reclaim(name).await?;
         let add = |view: View| async move { self.adding(&view, name, record, material).await };
         let added = self.vaults.records().update(add).await?;
-        self.vaults.told(added.event);
-        self.vaults.schedule_changed();
+        self.vaults.event_committed(added.event);
+        self.vaults.notify_schedule_change();
         Ok(added.found)
     }
 
@@ -86,31 +86,31 @@ impl Objects<'_> {
         name: &ObjectName,
         record: &T,
         material: &Zeroizing<Vec<u8>>,
-    ) -> Result<Change<Adding<T>>, Refusal> {
-        let version = self.free_version(view, name).await?;
+    ) -> Result<Change<Added<T>>, Refusal> {
+        let version = self.unused_version(view, name).await?;
         let (head, previous) = self.head_with(view, name, &version).await?;
-        let record = record.clone().following(previous.as_ref());
+        let record = record.clone().with_previous(previous.as_ref());
         let (key, place) = (self.version_key(name, &version), self.material_key(name, &version));
         let seen = [&self.head_key(name), &self.deleted_key(name), &key];
         let batch = self
-            .expecting(view, seen)
+            .guarded_batch(view, seen)
             .await?
             .expect(place.clone(), 0)
             .put(self.head_key(name), encode(&head)?)
             .put(key, encode(&record)?)
             .put(place, material.clone());
-        let batch = self.scheduling_anew(view, batch, (&head.name, &version, &record)).await?;
-        let about = About::new(self.kind, &head.name, &version, record.attributes());
-        let event = Event::of_version(&self.call.vault.name, Happened::NewVersionCreated, about, self.call.now);
-        let (batch, event) = self.vaults.telling(view, batch, &event).await?;
+        let batch = self.rescheduling(view, batch, (&head.name, &version, &record)).await?;
+        let about = EventSubject::new(self.kind, &head.name, &version, record.attributes());
+        let event = Event::of_version(&self.call.vault.name, Occurrence::NewVersionCreated, about, self.call.now);
+        let (batch, event) = self.vaults.append_event(view, batch, &event).await?;
         let found = Found { name: head.name, version, record: Arc::new(record) };
-        Ok(Change { batch, answer: Adding { found, event } })
+        Ok(Change { batch, answer: Added { found, event } })
     }
 
-    async fn free_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
+    async fn unused_version(&self, view: &View, name: &ObjectName) -> Result<Version, Refusal> {
         loop {
             let version = self.vaults.new_version();
-            if self.placed(view, &self.version_key(name, &version)).await?.is_none() {
+            if self.locate(view, &self.version_key(name, &version)).await?.is_none() {
                 return Ok(version);
             }
         }
@@ -126,12 +126,12 @@ impl Objects<'_> {
         match self.state(view, name).await? {
             State::Live(head) => Ok((head.with(version), Some(head.latest.clone()))),
             State::Free => Ok((Head::new(name, version), None)),
-            taken => Err(self.taken(name, &taken)),
+            taken => Err(self.name_taken(name, &taken)),
         }
     }
 
     /// Why a name cannot be given to a new object.
-    pub(super) fn taken(&self, name: &ObjectName, state: &State) -> Refusal {
+    pub(super) fn name_taken(&self, name: &ObjectName, state: &State) -> Refusal {
         let (kind, name) = (self.kind, name.clone());
         match state {
             State::Deleted(..) => Refusal::DeletedButRecoverable { kind, name },
@@ -150,11 +150,11 @@ impl Objects<'_> {
         decide: impl Fn(&T) -> Result<T, Refusal> + Sync,
     ) -> Result<Found<T>, Refusal> {
         let decide = &decide;
-        self.settle(name).await?;
-        let _turn = self.vaults.turn(&self.head_key(name)).await;
+        self.run_overdue(name).await?;
+        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
         let change = |view: View| async move { self.changing(&view, name, version, decide).await };
         let changed = self.vaults.records().update(change).await;
-        self.vaults.schedule_changed();
+        self.vaults.notify_schedule_change();
         changed
     }
 
@@ -168,10 +168,10 @@ impl Objects<'_> {
         let found = self.find::<T>(view, name, version).await?;
         let key = self.version_key(name, &found.version);
         let next = decide(&found.record)?;
-        let batch = self.expecting(view, [&self.head_key(name), &key]).await?.put(key, encode(&next)?);
+        let batch = self.guarded_batch(view, [&self.head_key(name), &key]).await?.put(key, encode(&next)?);
         let head = self.get::<Head>(view, &self.head_key(name)).await?;
         let batch = match head.filter(|head| head.latest == found.version) {
-            Some(head) => self.scheduling_anew(view, batch, (&head.name, &head.latest, &next)).await?,
+            Some(head) => self.rescheduling(view, batch, (&head.name, &head.latest, &next)).await?,
             None => batch,
         };
         Ok(Change { batch, answer: Found { record: Arc::new(next), ..found } })
@@ -186,7 +186,7 @@ impl Objects<'_> {
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let mut place = self.material_key(name, version);
         if !self.call.vault.below.is_empty()
-            && let Some((seen, _)) = self.placed(view, &place).await?
+            && let Some((seen, _)) = self.locate(view, &place).await?
         {
             place = seen;
         }
@@ -195,20 +195,20 @@ impl Objects<'_> {
 
     /// What `name` stands for now.
     pub(super) async fn state(&self, view: &View, name: &ObjectName) -> Result<State, Refusal> {
-        self.standing(view).await?;
+        self.check_unchanged(view).await?;
         if let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? {
             return Ok(Head::state(&head, self.call.now));
         }
-        if let Some(deleted) = self.get::<Deleted>(view, &self.deleted_key(name)).await? {
-            return Ok(Deleted::state(&deleted, self.call.now));
+        if let Some(deleted) = self.get::<Tombstone>(view, &self.deleted_key(name)).await? {
+            return Ok(Tombstone::state(&deleted, self.call.now));
         }
-        self.no_orphans(view, name).await?;
+        self.check_no_orphaned_versions(view, name).await?;
         Ok(State::Free)
     }
 
     /// An empty batch that is good only while the vault is as this call was judged by: a policy that is withdrawn, a
     /// vault that is deleted or replaced, takes effect before any write that comes after.
-    pub(super) async fn judged(&self, view: &View) -> Result<Batch, Refusal> {
+    pub(super) async fn vault_guard(&self, view: &View) -> Result<Batch, Refusal> {
         let key = settings::key_of(&self.call.vault.name);
         match self.vaults.records().entry::<Vault>(view, &key).await? {
             Some((vault, revision)) if vault == self.call.vault => Ok(Batch::default().expect(key, revision)),
@@ -218,14 +218,14 @@ impl Objects<'_> {
     }
 
     /// A missing head means that there is no such object only when no version is left without it.
-    pub(super) async fn no_orphans(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
-        self.still_standing(view).await?;
+    pub(super) async fn check_no_orphaned_versions(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
+        self.check_layers_unchanged(view).await?;
         let orphans = self.layers().keys(view, &Key::from(self.versions_of(name)), None, 1).await?;
-        if orphans.is_empty() || self.placed(view, &self.deleted_key(name)).await?.is_some() {
+        if orphans.is_empty() || self.locate(view, &self.deleted_key(name)).await?.is_some() {
             return Ok(());
         }
         // A vault that was just deleted is taken away in pieces, heads first.
-        self.judged(view).await?;
+        self.vault_guard(view).await?;
         Err(missing(&self.head_key(name)).into())
     }
 
@@ -239,10 +239,10 @@ impl Objects<'_> {
         if there.len() == head.versions {
             return Ok(self.not_found(&head.name, Some(version)));
         }
-        Err(self.miscounted(&head.name))
+        Err(self.version_count_mismatch(&head.name))
     }
 
-    pub(super) fn miscounted(&self, name: &ObjectName) -> Refusal {
+    pub(super) fn version_count_mismatch(&self, name: &ObjectName) -> Refusal {
         let record = String::from_utf8_lossy(self.head_key(name).as_bytes()).into_owned();
         Refusal::Damaged { record, why: "it counts other versions than there are".into() }
     }
@@ -272,19 +272,19 @@ impl Objects<'_> {
 
     /// Refuses a call whose vault stands on other layers by now: those of before may be swept away already. A vault that
     /// has nothing to do with copies is not looked up for it.
-    pub(super) async fn standing(&self, view: &View) -> Result<(), Refusal> {
-        if self.call.vault.below.is_empty() { Ok(()) } else { self.still_standing(view).await }
+    pub(super) async fn check_unchanged(&self, view: &View) -> Result<(), Refusal> {
+        if self.call.vault.below.is_empty() { Ok(()) } else { self.check_layers_unchanged(view).await }
     }
 
-    async fn still_standing(&self, view: &View) -> Result<(), Refusal> {
+    async fn check_layers_unchanged(&self, view: &View) -> Result<(), Refusal> {
         let (before, key) = (&self.call.vault, settings::key_of(&self.call.vault.name));
         let vault = self.vaults.records().get::<Vault>(view, &key).await?;
-        let stands = vault.is_some_and(|vault| vault.still_stands_as(before));
+        let stands = vault.is_some_and(|vault| vault.has_layers_of(before));
         if stands { Ok(()) } else { Err(Refusal::Busy) }
     }
 
     /// Where what is seen at `key` lies, and which commit put it there.
-    pub(in super::super) async fn placed(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, Refusal> {
+    pub(in super::super) async fn locate(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, Refusal> {
         match view.revision_of(key).await? {
             Some(revision) => Ok(Some((key.clone(), revision))),
             None => Ok(self.layers().below(view, key).await?),
@@ -292,14 +292,14 @@ impl Objects<'_> {
     }
 
     /// An empty batch that is good only while the vault is as this call was judged by, and what is `seen` is so.
-    pub(in super::super) async fn expecting<const N: usize>(
+    pub(in super::super) async fn guarded_batch<const N: usize>(
         &self,
         view: &View,
         seen: [&Key; N],
     ) -> Result<Batch, Refusal> {
-        let mut batch = self.judged(view).await?;
+        let mut batch = self.vault_guard(view).await?;
         for key in seen {
-            batch = self.layers().expecting(view, batch, key).await?;
+            batch = self.layers().guarding(view, batch, key).await?;
         }
         Ok(batch)
     }

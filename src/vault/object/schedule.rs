@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::due::{Due, What};
+use super::super::due::{Due, DueAction};
 use super::super::keys::rotation::RotationPolicy;
 use super::super::{Kind, ObjectName, Refusal, Vault, Version};
 use super::Attributes;
@@ -28,7 +28,7 @@ pub(in super::super) trait Versioned: Record + Clone {
 
     /// This record, for a version that follows `previous`; none is the object's first.
     #[must_use]
-    fn following(self, previous: Option<&Version>) -> Self;
+    fn with_previous(self, previous: Option<&Version>) -> Self;
 }
 
 /// What is to happen to the latest version of an object.
@@ -43,7 +43,7 @@ pub(in super::super) struct Schedule {
 /// One thing that happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
-    what: What,
+    what: DueAction,
     /// When the rule has it.
     date: Timestamp,
     /// When it is done; none once it is.
@@ -51,7 +51,7 @@ struct Mark {
 }
 
 /// What happens to a version, and when by the rule.
-type Dates = Vec<(What, Timestamp)>;
+type Dates = Vec<(DueAction, Timestamp)>;
 
 impl Schedule {
     /// What is to happen to the latest `version` of an object, on these `dates`. What was done already for the same
@@ -60,10 +60,10 @@ impl Schedule {
         let (kind, name, version) = whose;
         let before = before.filter(|before| before.version == *version);
         let known = |what, date| before?.marks.iter().find(|mark| mark.what == what && mark.date == date).copied();
-        let has_expired = dates.iter().any(|(what, date)| *what == What::Expired && *date <= now);
-        let mark = |(what, date): (What, Timestamp)| {
+        let has_expired = dates.iter().any(|(what, date)| *what == DueAction::Expired && *date <= now);
+        let mark = |(what, date): (DueAction, Timestamp)| {
             // Nobody is warned of what has happened.
-            let over = what == What::NearExpiry && has_expired;
+            let over = what == DueAction::NearExpiry && has_expired;
             known(what, date).unwrap_or(Mark { what, date, at: (!over).then(|| date.max(now)) })
         };
         let marks: Vec<_> = dates.into_iter().map(mark).collect();
@@ -77,17 +77,17 @@ impl Schedule {
     }
 
     /// Whether `what` is to be done at the moment `at`.
-    pub(in super::super) fn has(&self, what: What, at: Timestamp) -> bool {
+    pub(in super::super) fn has(&self, what: DueAction, at: Timestamp) -> bool {
         self.marks.iter().any(|mark| mark.what == what && mark.at == Some(at))
     }
 
     /// What is still to be done first of all, if it should have been done by `now`.
-    fn overdue(&self, now: Timestamp) -> Option<(What, Timestamp)> {
+    fn overdue(&self, now: Timestamp) -> Option<(DueAction, Timestamp)> {
         let due = self.marks.iter().filter_map(|mark| Some((mark.what, mark.at.filter(|at| *at <= now)?)));
         due.min_by_key(|(what, at)| (*at, what.word()))
     }
 
-    fn with_done(&self, what: What) -> Self {
+    fn with_done(&self, what: DueAction) -> Self {
         let marks = self.marks.iter().map(|mark| Mark { at: mark.at.filter(|_| mark.what != what), ..*mark });
         Self { marks: marks.collect(), ..self.clone() }
     }
@@ -102,11 +102,11 @@ impl Schedule {
 fn dates<T: Versioned>(record: &T, policy: Option<&RotationPolicy>) -> Dates {
     let Attributes { created, exp, .. } = *record.attributes();
     let notice = |exp: Timestamp| match policy {
-        Some(policy) => policy.notice(exp),
+        Some(policy) => policy.notify_at(exp),
         None => Some(exp.plus_seconds(-NOTICE)),
     };
-    let rotation = policy.filter(|_| record.rotates()).and_then(|policy| policy.rotation(created, exp));
-    let all = [(What::NearExpiry, exp.and_then(notice)), (What::Expired, exp), (What::Rotate, rotation)];
+    let rotation = policy.filter(|_| record.rotates()).and_then(|policy| policy.rotate_at(created, exp));
+    let all = [(DueAction::NearExpiry, exp.and_then(notice)), (DueAction::Expired, exp), (DueAction::Rotate, rotation)];
     all.into_iter().filter_map(|(what, date)| Some((what, date?))).collect()
 }
 
@@ -123,11 +123,11 @@ impl Objects<'_> {
         let before = self.get::<Schedule>(view, &self.schedule_key(name)).await?;
         let dates = dates(record, policy);
         let next = Schedule::next(before.as_deref(), (self.kind, name, version), dates, self.call.now);
-        self.rescheduled(view, batch, name, before.as_deref(), next).await
+        self.replacing_schedule(view, batch, name, before.as_deref(), next).await
     }
 
     /// As [`Self::scheduling`], by the policy that the key has.
-    pub(in super::super) async fn scheduling_anew<T: Versioned>(
+    pub(in super::super) async fn rescheduling<T: Versioned>(
         &self,
         view: &View,
         batch: Batch,
@@ -142,7 +142,7 @@ impl Objects<'_> {
 
     /// Does what should have been done with a live object by the moment of this call: the clock may have jumped, and
     /// whoever changes the object finds it as it is by then. Needs that the object's turn is not taken.
-    pub(in super::super) async fn settle(&self, name: &ObjectName) -> Result<(), Refusal> {
+    pub(in super::super) async fn run_overdue(&self, name: &ObjectName) -> Result<(), Refusal> {
         let mut before = None;
         while let Some(overdue) = self.overdue(name).await? {
             // What cannot be done is nobody's business here.
@@ -150,21 +150,21 @@ impl Objects<'_> {
                 return Ok(());
             }
             let (vault, (what, at)) = (&self.call.vault, overdue);
-            self.vaults.run_in(&Due::new(vault, self.kind, name, what, at), vault.clone()).await?;
+            self.vaults.run_in_vault(&Due::new(vault, self.kind, name, what, at), vault.clone()).await?;
         }
         Ok(())
     }
 
-    async fn overdue(&self, name: &ObjectName) -> Result<Option<(What, Timestamp)>, Refusal> {
+    async fn overdue(&self, name: &ObjectName) -> Result<Option<(DueAction, Timestamp)>, Refusal> {
         let view = self.vaults.records().view().await?;
         let Some(schedule) = self.get::<Schedule>(&view, &self.schedule_key(name)).await? else { return Ok(None) };
         let Some(overdue) = schedule.overdue(self.call.now) else { return Ok(None) };
         let head = self.get::<Head>(&view, &self.head_key(name)).await?;
-        Ok(head.filter(|head| head.is_seen(self.call.now)).map(|_| overdue))
+        Ok(head.filter(|head| head.is_visible(self.call.now)).map(|_| overdue))
     }
 
     /// `batch`, with `next` in the place of the schedule `before`.
-    async fn rescheduled(
+    async fn replacing_schedule(
         &self,
         view: &View,
         batch: Batch,
@@ -176,7 +176,7 @@ impl Objects<'_> {
             return Ok(batch);
         }
         let (vault, key) = (&self.call.vault, self.schedule_key(name));
-        let mut batch = self.layers().expecting(view, batch, &key).await?;
+        let mut batch = self.layers().guarding(view, batch, &key).await?;
         let due: Vec<Due> = next.iter().flat_map(|next| next.dues(vault)).collect();
         for former in before.iter().flat_map(|before| before.dues(vault)).filter(|former| !due.contains(former)) {
             batch = batch.delete(former.key());
@@ -186,12 +186,17 @@ impl Objects<'_> {
         }
         match next {
             Some(next) => Ok(batch.put(key, encode(&next)?)),
-            None => Ok(self.layers().without(view, batch, &key).await?),
+            None => Ok(self.layers().deleting(view, batch, &key).await?),
         }
     }
 
     /// `batch`, taking the object's entries off the index: it is deleted. Its schedule stays, for its recovery.
-    pub(super) async fn suspended(&self, view: &View, mut batch: Batch, name: &ObjectName) -> Result<Batch, Refusal> {
+    pub(super) async fn suspending_schedule(
+        &self,
+        view: &View,
+        mut batch: Batch,
+        name: &ObjectName,
+    ) -> Result<Batch, Refusal> {
         if let Some(schedule) = self.get::<Schedule>(view, &self.schedule_key(name)).await? {
             for due in schedule.dues(&self.call.vault) {
                 batch = batch.delete(due.key());
@@ -201,7 +206,7 @@ impl Objects<'_> {
     }
 
     /// `batch`, with the object's schedule in force again from `moment` on: what it missed is done then.
-    pub(super) async fn resumed(
+    pub(super) async fn resuming_schedule(
         &self,
         view: &View,
         mut batch: Batch,
@@ -218,16 +223,16 @@ impl Objects<'_> {
     }
 
     /// `batch`, taking away what an object has besides its versions, when nothing is left of it.
-    pub(super) async fn without_schedule(
+    pub(super) async fn deleting_schedule(
         &self,
         view: &View,
         batch: Batch,
         name: &ObjectName,
     ) -> Result<Batch, Refusal> {
-        let mut batch = self.suspended(view, batch, name).await?;
+        let mut batch = self.suspending_schedule(view, batch, name).await?;
         for key in [self.schedule_key(name), self.rotation_key(name)] {
-            if self.placed(view, &key).await?.is_some() {
-                batch = self.layers().without(view, batch, &key).await?;
+            if self.locate(view, &key).await?.is_some() {
+                batch = self.layers().deleting(view, batch, &key).await?;
             }
         }
         Ok(batch)
@@ -238,7 +243,7 @@ impl Objects<'_> {
         &self,
         view: &View,
         name: &ObjectName,
-        what: What,
+        what: DueAction,
         at: Timestamp,
     ) -> Result<bool, Refusal> {
         let schedule = self.get::<Schedule>(view, &self.schedule_key(name)).await?;
@@ -246,16 +251,16 @@ impl Objects<'_> {
     }
 
     /// `batch`, with `what` done for the object.
-    pub(in super::super) async fn done(
+    pub(in super::super) async fn marking_done(
         &self,
         view: &View,
         batch: Batch,
         name: &ObjectName,
-        what: What,
+        what: DueAction,
     ) -> Result<Batch, Refusal> {
         let before = self.get::<Schedule>(view, &self.schedule_key(name)).await?;
         let next = before.as_ref().map(|before| before.with_done(what));
-        self.rescheduled(view, batch, name, before.as_deref(), next).await
+        self.replacing_schedule(view, batch, name, before.as_deref(), next).await
     }
 
     pub(in super::super) fn schedule_key(&self, name: &ObjectName) -> Key {

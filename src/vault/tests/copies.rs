@@ -10,7 +10,7 @@ use super::{memory, open, records, secret};
 use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::records::encode;
 use crate::store::{Batch, Store};
-use crate::vault::survey::surveyed;
+use crate::vault::consistency::check_report;
 
 const NOW: Timestamp = Timestamp::from_unix(1_000);
 const DAY: i64 = 86_400;
@@ -21,7 +21,7 @@ fn named(name: &str) -> InitialVault {
 }
 
 async fn call(vaults: &Vaults, name: &str) -> Call {
-    Call::of_the_server(vaults.find(&named(name).name).await.unwrap().unwrap(), NOW)
+    Call::by_server(vaults.find(&named(name).name).await.unwrap().unwrap(), NOW)
 }
 
 async fn copy(vaults: &Vaults, from: &str, to: &str) {
@@ -86,13 +86,13 @@ async fn what_is_in_memory_of_a_key_serves_every_copy() {
     for vault in ["source", "copy"] {
         let (view, call) = (vaults.records().view().await.unwrap(), call(&vaults, vault).await);
         let keys = vaults.keys(&call);
-        places.push(keys.placed(&view, &keys.material_key(&made.name, &made.version)).await.unwrap().unwrap());
+        places.push(keys.locate(&view, &keys.material_key(&made.name, &made.version)).await.unwrap().unwrap());
         let alg = SignatureAlgorithm::Rsa(RsaSignature::Rs256);
-        let sign = keys::Operation::Sign { alg, digest: vec![0; 32] };
+        let sign = keys::KeyUse::Sign { alg, digest: vec![0; 32] };
         vaults.operate(&call, &made.name, None, sign).await.unwrap();
     }
     assert_eq!(places[0], places[1]);
-    assert_eq!(vaults.inner.parsed.len(), 1, "it was parsed once");
+    assert_eq!(vaults.inner.parsed_keys.len(), 1, "it was parsed once");
 }
 
 #[tokio::test]
@@ -268,8 +268,8 @@ async fn what_falls_due_in_a_source_that_was_copied_changes_no_frozen_layer() {
     let there = frozen().await;
     let refused = vaults.objects(&before, Kind::Secret).reclaim(&object("s")).await;
     assert!(matches!(refused, Err(Refusal::Busy)), "decided on the vault of before: {refused:?}");
-    let Scheduled { place, due } = vaults.next_due(None).await.unwrap().unwrap();
-    assert_eq!(vaults.run(&due.unwrap().unwrap(), &place).await.unwrap(), 2, "in the copy too, once in each");
+    let DueEntry { key, due } = vaults.next_due(None).await.unwrap().unwrap();
+    assert_eq!(vaults.run_due(&due.unwrap().unwrap(), &key).await.unwrap(), 2, "in the copy too, once in each");
     assert!(vaults.next_due(None).await.unwrap().is_none());
     assert_eq!(frozen().await, there, "whoever was copied from it may still stand on it");
     for vault in ["source", "copy"] {
@@ -359,7 +359,7 @@ async fn take(vaults: &Vaults, model: &mut Model, step: &Step, number: u32) {
         | Step::Recover(vault, name)
         | Step::Purge(vault, name) => {
             let Some(vault_there) = there(*vault).await else { return };
-            let call = Call::of_the_server(vault_there, NOW);
+            let call = Call::by_server(vault_there, NOW);
             let objects = model.get_mut(vault).unwrap();
             take_in(vaults, &call, objects, *name, step, number).await;
         }
@@ -458,8 +458,8 @@ proptest! {
                 }
                 // As the next start and a check find it.
                 let view = vaults.records().view().await.unwrap();
-                prop_assert_eq!(surveyed(&view).await.findings, vec![]);
-                open(&store, &pool, 1).refuse_lost_vaults(&view).await.unwrap();
+                prop_assert_eq!(check_report(&view).await.findings, vec![]);
+                open(&store, &pool, 1).refuse_orphaned_layers(&view).await.unwrap();
             }
             for vault in VAULTS {
                 vaults.delete_vault(&named(vault).name).await.unwrap();

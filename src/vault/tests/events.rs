@@ -1,8 +1,8 @@
 //! What is told of what happens: in the same commit, once, in order, for each vault that it happens in.
 
-use super::super::keys::rotation::{Lasting, NewRotationPolicy, Trigger};
+use super::super::keys::rotation::{IsoPeriod, NewRotationPolicy, RotationTrigger};
 use super::super::keys::{KeySpec, KeyType, NewKey};
-use super::super::object::GivenAttributes;
+use super::super::object::AttributesPatch;
 use super::super::secrets::{NewSecret, SecretChange, SecretValue};
 use super::super::*;
 use super::{memory, open};
@@ -28,11 +28,11 @@ impl World {
 
     async fn call(&self, vault: &str, day: i64) -> Call {
         let vault = self.vaults.find(&VaultName::parse(vault).unwrap()).await.unwrap().unwrap();
-        Call::of_the_server(vault, START.plus_seconds(day * DAY))
+        Call::by_server(vault, START.plus_seconds(day * DAY))
     }
 
     async fn secret(&self, name: &str, day: i64, ends: Option<i64>) {
-        let attributes = GivenAttributes { exp: ends.map(at), ..GivenAttributes::default() };
+        let attributes = AttributesPatch { exp: ends.map(at), ..AttributesPatch::default() };
         let new = NewSecret { value: SecretValue::from("v".to_owned()), content_type: None, attributes, tags: None };
         self.vaults.set_secret(&self.call("local", day).await, &named(name), &new).await.unwrap();
     }
@@ -45,12 +45,12 @@ impl World {
 
     /// Does what is due until `day`.
     async fn pass(&self, day: i64) {
-        while let Some(Scheduled { place, due }) = self.vaults.next_due(None).await.unwrap() {
+        while let Some(DueEntry { key, due }) = self.vaults.next_due(None).await.unwrap() {
             let due = due.unwrap().unwrap();
             if due.at > at(day) {
                 break;
             }
-            self.vaults.run(&due, &place).await.unwrap();
+            self.vaults.run_due(&due, &key).await.unwrap();
         }
     }
 
@@ -58,11 +58,11 @@ impl World {
     async fn told(&self) -> Vec<String> {
         let events = self.vaults.events(0, usize::MAX - 1).await.unwrap();
         let numbers: Vec<u64> = events.iter().map(|(number, _)| *number).collect();
-        self.vaults.forget_events(&numbers).await.unwrap();
+        self.vaults.delete_events(&numbers).await.unwrap();
         let line = |event: &Event| {
             let day = (event.at.unix() - START.unix()) / DAY;
-            let name = event.about.as_ref().map_or("-", |about| about.name.as_str());
-            format!("{day} {} {:?} {name}", event.vault, event.what)
+            let name = event.subject.as_ref().map_or("-", |subject| subject.name.as_str());
+            format!("{day} {} {:?} {name}", event.vault, event.occurrence)
         };
         events.iter().map(|(_, event)| line(event)).collect()
     }
@@ -76,8 +76,8 @@ fn named(name: &str) -> ObjectName {
     ObjectName::parse(name).unwrap()
 }
 
-fn lasting(text: &str) -> Lasting {
-    Lasting::parse(text).unwrap()
+fn lasting(text: &str) -> IsoPeriod {
+    IsoPeriod::parse(text).unwrap()
 }
 
 #[tokio::test]
@@ -118,14 +118,14 @@ async fn what_is_past_already_is_told_at_once_and_never_again() {
     world.vaults.update_secret(&call, &name, None, &tagged).await.unwrap();
     world.pass(9).await;
     assert_eq!(world.told().await, [""; 0]);
-    let attributes = GivenAttributes { exp: Some(at(60)), ..GivenAttributes::default() };
+    let attributes = AttributesPatch { exp: Some(at(60)), ..AttributesPatch::default() };
     let later = SecretChange { attributes, ..SecretChange::default() };
     world.vaults.update_secret(&world.call("local", 9).await, &name, None, &later).await.unwrap();
     world.pass(70).await;
     assert_eq!(world.told().await, ["30 local NearExpiry soon", "60 local Expired soon"]);
     // Even at one moment, and then as another event.
     for days in [5, 6] {
-        let attributes = GivenAttributes { exp: Some(at(70 + days)), ..GivenAttributes::default() };
+        let attributes = AttributesPatch { exp: Some(at(70 + days)), ..AttributesPatch::default() };
         let sooner = SecretChange { attributes, ..SecretChange::default() };
         world.vaults.update_secret(&world.call("local", 70).await, &name, None, &sooner).await.unwrap();
         world.pass(70).await;
@@ -138,7 +138,7 @@ async fn what_is_past_already_is_told_at_once_and_never_again() {
 #[tokio::test]
 async fn a_keys_policy_says_when_it_is_near_its_end_and_the_notice_comes_before_the_rotation() {
     let world = World::new().await;
-    let rotate = Some(Trigger::BeforeExpiry(lasting("P20D")));
+    let rotate = Some(RotationTrigger::BeforeExpiry(lasting("P20D")));
     let policy = NewRotationPolicy { rotate, notify: Some(lasting("P20D")), expiry_time: Some(lasting("P50D")) };
     world.key("k", &policy).await;
     world.vaults.rotate_key(&world.call("local", 0).await, &named("k")).await.unwrap();
@@ -217,11 +217,11 @@ async fn a_copy_tells_of_its_own_objects_however_deep_they_lie() {
 async fn events_are_numbered_on_behind_those_that_are_there_and_have_ids_of_their_own() {
     let world = World::new().await;
     world.secret("a", 0, None).await;
-    assert_eq!(world.vaults.fresh_events(), Fresh::All, "nobody has asked before");
+    assert_eq!(world.vaults.take_new_events(), NewEvents::All, "nobody has asked before");
     world.secret("a", 0, None).await;
     world.secret("b", 0, None).await;
-    assert_eq!(world.vaults.fresh_events(), Fresh::Some(vec![2, 3]));
-    assert_eq!(world.vaults.fresh_events(), Fresh::Some(vec![]));
+    assert_eq!(world.vaults.take_new_events(), NewEvents::Numbers(vec![2, 3]));
+    assert_eq!(world.vaults.take_new_events(), NewEvents::Numbers(vec![]));
     // As after a restart, with the same seed.
     let again = open(&world.store, &Pool::start(1, 10), 1);
     let again = World { store: world.store.clone(), vaults: again };
@@ -233,9 +233,9 @@ async fn events_are_numbered_on_behind_those_that_are_there_and_have_ids_of_thei
     assert_eq!(again.vaults.event_numbers().await.unwrap(), [1, 2, 3, 4]);
     // In what is to replace everything too: who asks for later events than the fourth misses none.
     let draft = Records::new(memory());
-    let draft = World { store: memory(), vaults: again.vaults.over(draft) };
+    let draft = World { store: memory(), vaults: again.vaults.with_records(draft) };
     draft.vaults.apply(InitialVault::named(VaultName::local(), Sku::Premium), START).await.unwrap();
     draft.secret("a", 0, None).await;
     assert_eq!(draft.vaults.event_numbers().await.unwrap(), [5]);
-    assert_eq!(again.vaults.event(3).await.unwrap().unwrap().about.unwrap().name, named("b"));
+    assert_eq!(again.vaults.event(3).await.unwrap().unwrap().subject.unwrap().name, named("b"));
 }

@@ -11,8 +11,8 @@ use crate::crypto::base64url;
 use crate::http::{Response, body};
 use crate::vault::Kind;
 use crate::vault::keys::release::ReleasePolicy;
-use crate::vault::keys::{KeyOperation, KeyRecord, Public};
-use crate::vault::object::{Found, Removed, Tags};
+use crate::vault::keys::{KeyOperation, KeyRecord, PublicPart};
+use crate::vault::object::{DeletedObject, Found, Tags};
 
 #[derive(Serialize)]
 struct KeyBundle<'a> {
@@ -58,7 +58,7 @@ pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response 
 }
 
 /// A deleted key. Its release policy is not shown (nine recorded answers of DELETE and of GET of a deleted key).
-pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<KeyRecord>) -> Response {
+pub(super) fn deleted_bundle(exchange: &Exchange, removed: &DeletedObject<KeyRecord>) -> Response {
     render(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Key, removed))
 }
 
@@ -87,10 +87,10 @@ fn render(
 fn numbers(record: &KeyRecord) -> Numbers<'_> {
     match &record.public {
         // HSM keys show the exponent 65537 in four bytes (golden 002).
-        Public::Rsa { n, e } if record.kty.is_hsm() && e == "AQAB" => Numbers::Rsa { n, e: "AAEAAQ" },
-        Public::Rsa { n, e } => Numbers::Rsa { n, e },
-        Public::Ec { crv, x, y } => Numbers::Ec { crv: crv.name(), x, y },
-        Public::Oct { .. } => Numbers::Oct {},
+        PublicPart::Rsa { n, e } if record.kty.is_hsm() && e == "AQAB" => Numbers::Rsa { n, e: "AAEAAQ" },
+        PublicPart::Rsa { n, e } => Numbers::Rsa { n, e },
+        PublicPart::Ec { crv, x, y } => Numbers::Ec { crv: crv.name(), x, y },
+        PublicPart::Oct { .. } => Numbers::Oct {},
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) fn item(exchange: &Exchange, found: &Found<KeyRecord>, versioned: boo
 }
 
 /// A deleted key in a list.
-pub(super) fn deleted_item(exchange: &Exchange, removed: &Removed<KeyRecord>) -> impl Serialize + use<> {
+pub(super) fn deleted_item(exchange: &Exchange, removed: &DeletedObject<KeyRecord>) -> impl Serialize + use<> {
     listed(exchange, &removed.found, false, DeletionOut::of(exchange, Kind::Key, removed))
 }
 

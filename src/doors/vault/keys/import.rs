@@ -16,7 +16,7 @@ use crate::crypto::{CryptoError, Material, base64url};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
-use crate::vault::keys::{ExchangeKey, Imported, KeyType, NewKey};
+use crate::vault::keys::{ExchangeKey, ImportSource, KeyType, NewKey};
 use crate::vault::object::Tags;
 
 /// The body of an import.
@@ -54,7 +54,7 @@ type Point = (Vec<u8>, Vec<u8>);
 
 impl ImportKey {
     /// What the key shall be, and where it comes from.
-    pub(super) async fn parse(self, state: &State, exchange: &Exchange) -> Result<(NewKey, Imported), ApiError> {
+    pub(super) async fn parse(self, state: &State, exchange: &Exchange) -> Result<(NewKey, ImportSource), ApiError> {
         let mut required = input::Required::default();
         required.check("key", self.key.as_ref());
         required.finish()?;
@@ -65,7 +65,7 @@ impl ImportKey {
         let new = described.new_key(kty, jwk.key_ops.as_deref())?;
         let from = match &jwk.key_hsm {
             Some(blob) => jwk.transfer(kty, blob, state, exchange).await?,
-            None => Imported::Jwk(jwk.private(kty)?),
+            None => ImportSource::Jwk(jwk.private(kty)?),
         };
         Ok((new, from))
     }
@@ -130,7 +130,7 @@ impl Jwk {
         blob: &str,
         state: &State,
         exchange: &Exchange,
-    ) -> Result<Imported, ApiError> {
+    ) -> Result<ImportSource, ApiError> {
         if !kty.is_hsm() {
             return Err(invalid_key("key.key_hsm: only HSM keys can be transferred so"));
         }
@@ -142,7 +142,7 @@ impl Jwk {
             KeyType::Ec | KeyType::EcHsm => ExpectedKey::Ec(self.curve()?),
             KeyType::OctHsm => ExpectedKey::Oct,
         };
-        Ok(Imported::Transfer { blob, kek, wanted })
+        Ok(ImportSource::Transfer { blob, kek, wanted })
     }
 }
 

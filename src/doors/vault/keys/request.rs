@@ -10,7 +10,7 @@ use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
 use crate::vault::keys::release::ReleasePolicy;
-use crate::vault::keys::{KeyChange, KeyOperation, KeySpec, KeyType, NewKey, OperationsFault, SpecFault};
+use crate::vault::keys::{KeyChange, KeyOperation, KeyOperationsError, KeySpec, KeySpecError, KeyType, NewKey};
 use crate::vault::object::Tags;
 
 /// The body of a create.
@@ -118,11 +118,11 @@ pub(super) fn key_type(name: &str, version: ApiVersion) -> Result<KeyType, ApiEr
     }
 }
 
-fn spec_error(fault: SpecFault) -> ApiError {
+fn spec_error(fault: KeySpecError) -> ApiError {
     match fault {
-        SpecFault::Size { bits, known } => size_not_supported(bits as usize, known),
-        SpecFault::Curve => input::invalid("crv: use P-256, P-384, P-521, P-256K or SECP256K1"),
-        SpecFault::Exponent => input::invalid("public_exponent: must be odd and from 3 to 2147483647"),
+        KeySpecError::Size { bits, known } => size_not_supported(bits as usize, known),
+        KeySpecError::Curve => input::invalid("crv: use P-256, P-384, P-521, P-256K or SECP256K1"),
+        KeySpecError::Exponent => input::invalid("public_exponent: must be odd and from 3 to 2147483647"),
     }
 }
 
@@ -134,15 +134,15 @@ pub(super) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
 
 /// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22);
 /// for the second none was found.
-pub(in super::super) fn unsupported_operations(fault: &OperationsFault) -> ApiError {
+pub(in super::super) fn unsupported_operations(fault: &KeyOperationsError) -> ApiError {
     let listed = |operations: &[KeyOperation]| {
         operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
     };
     let text = match fault {
-        OperationsFault::Unsupported { given, supported } => {
+        KeyOperationsError::Unsupported { given, supported } => {
             format!("Unsupported key operation(s): {}. Supported values are {}.", listed(given), listed(supported))
         }
-        OperationsFault::ImportWithOthers => {
+        KeyOperationsError::ImportWithOthers => {
             "The key operation import cannot be combined with others: give it alone, or leave it out.".to_owned()
         }
     };

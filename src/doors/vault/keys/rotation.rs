@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
-use crate::vault::keys::rotation::{Lasting, NewRotationPolicy, RotationPolicy, Trigger};
+use crate::vault::keys::rotation::{IsoPeriod, NewRotationPolicy, RotationPolicy, RotationTrigger};
 
 pub(in super::super) static ROTATE: Operation = Operation {
     name: "KeyRotate",
@@ -96,8 +96,8 @@ struct TypeIn {
 
 /// What an action says to do.
 enum Action {
-    Rotate(Trigger),
-    Notify(Lasting),
+    Rotate(RotationTrigger),
+    Notify(IsoPeriod),
 }
 
 impl PolicyIn {
@@ -124,8 +124,8 @@ impl ActionIn {
         let trigger = self.trigger.ok_or_else(|| input::invalid("lifetimeActions.trigger: is missing"))?.parse()?;
         match (kind.to_ascii_lowercase().as_str(), trigger) {
             ("rotate", trigger) => Ok(Action::Rotate(trigger)),
-            ("notify", Trigger::BeforeExpiry(ahead)) => Ok(Action::Notify(ahead)),
-            ("notify", Trigger::AfterCreate(_)) => {
+            ("notify", RotationTrigger::BeforeExpiry(ahead)) => Ok(Action::Notify(ahead)),
+            ("notify", RotationTrigger::AfterCreate(_)) => {
                 Err(input::invalid("lifetimeActions.trigger: Notify takes timeBeforeExpiry alone"))
             }
             _ => Err(input::invalid("lifetimeActions.action.type: use Rotate or Notify")),
@@ -134,18 +134,22 @@ impl ActionIn {
 }
 
 impl TriggerIn {
-    fn parse(self) -> Result<Trigger, ApiError> {
+    fn parse(self) -> Result<RotationTrigger, ApiError> {
         match (self.time_after_create, self.time_before_expiry) {
-            (Some(text), None) => lasting("lifetimeActions.trigger.timeAfterCreate", &text).map(Trigger::AfterCreate),
-            (None, Some(text)) => lasting("lifetimeActions.trigger.timeBeforeExpiry", &text).map(Trigger::BeforeExpiry),
+            (Some(text), None) => {
+                lasting("lifetimeActions.trigger.timeAfterCreate", &text).map(RotationTrigger::AfterCreate)
+            }
+            (None, Some(text)) => {
+                lasting("lifetimeActions.trigger.timeBeforeExpiry", &text).map(RotationTrigger::BeforeExpiry)
+            }
             _ => Err(input::invalid("lifetimeActions.trigger: give either timeAfterCreate or timeBeforeExpiry")),
         }
     }
 }
 
-fn lasting(member: &str, text: &str) -> Result<Lasting, ApiError> {
+fn lasting(member: &str, text: &str) -> Result<IsoPeriod, ApiError> {
     let wrong = || input::invalid(&format!("{member}: not a length of time in ISO 8601, such as P90D or P1Y"));
-    Lasting::parse(text).ok_or_else(wrong)
+    IsoPeriod::parse(text).ok_or_else(wrong)
 }
 
 /// A policy as it is answered: the rotation first, then the notice (golden 028); one that nobody has set has no id, and
@@ -190,9 +194,9 @@ struct TypeOut {
 
 impl<'a> PolicyOut<'a> {
     fn answer(exchange: &Exchange, policy: &'a RotationPolicy) -> Response {
-        let notify = Trigger::BeforeExpiry(policy.notify.clone());
+        let notify = RotationTrigger::BeforeExpiry(policy.notify.clone());
         let attributes = policy.created.map(|created| PolicyAttributesOut {
-            expiry_time: policy.expiry_time.as_ref().map(Lasting::as_str),
+            expiry_time: policy.expiry_time.as_ref().map(IsoPeriod::as_str),
             created,
             updated: policy.updated,
         });
@@ -209,12 +213,12 @@ impl<'a> PolicyOut<'a> {
 }
 
 impl<'a> ActionOut<'a> {
-    fn new(trigger: &'a Trigger, kind: &'static str) -> Self {
+    fn new(trigger: &'a RotationTrigger, kind: &'static str) -> Self {
         let trigger = match trigger {
-            Trigger::AfterCreate(lasting) => {
+            RotationTrigger::AfterCreate(lasting) => {
                 TriggerOut { time_after_create: Some(lasting.as_str()), ..TriggerOut::default() }
             }
-            Trigger::BeforeExpiry(lasting) => {
+            RotationTrigger::BeforeExpiry(lasting) => {
                 TriggerOut { time_before_expiry: Some(lasting.as_str()), ..TriggerOut::default() }
             }
         };

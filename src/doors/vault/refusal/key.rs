@@ -5,8 +5,8 @@ use crate::crypto::CryptoError;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::http::error::ApiError;
 use crate::vault::keys::KeyRecord;
-use crate::vault::keys::release::ReleaseFault;
-use crate::vault::keys::rotation::RotationFault;
+use crate::vault::keys::release::ReleasePolicyError;
+use crate::vault::keys::rotation::RotationPolicyError;
 use crate::vault::object::Found;
 
 /// No public text was found for this one and [`expired`]; the inner codes follow KeyDisabled.
@@ -29,9 +29,9 @@ pub(super) fn needs_premium(kty: &str) -> ApiError {
 }
 
 /// No public text was found; these name the member.
-pub(super) fn rotation(fault: RotationFault) -> ApiError {
+pub(super) fn rotation(fault: RotationPolicyError) -> ApiError {
     bad(match fault {
-        RotationFault::Imported => "A key that was imported cannot be rotated.".to_owned(),
+        RotationPolicyError::Imported => "A key that was imported cannot be rotated.".to_owned(),
         fault => format!("Invalid key rotation policy: {fault}."),
     })
 }
@@ -93,12 +93,12 @@ fn incompatible(algorithm: &str, kid: &str, is: &str, wanted: &str) -> ApiError 
 }
 
 /// The texts with numbers are recorded (golden 067 and public issue threads); for the last none was found.
-pub(super) fn release(fault: ReleaseFault) -> ApiError {
+pub(super) fn release(fault: ReleasePolicyError) -> ApiError {
     bad(match fault {
-        ReleaseFault::NoPolicy => "AKV.SKR.1004: Exportable keys must have release policy.",
-        ReleaseFault::NotExportable => "AKV.SKR.1005: Non-exportable keys must not have release policy.",
-        ReleaseFault::Immutable => "AKV.SKR.1020: Immutable Key Release Policy cannot be modified.",
-        ReleaseFault::Exportability => "The attribute exportable cannot be changed after the key was created.",
+        ReleasePolicyError::NoPolicy => "AKV.SKR.1004: Exportable keys must have release policy.",
+        ReleasePolicyError::NotExportable => "AKV.SKR.1005: Non-exportable keys must not have release policy.",
+        ReleasePolicyError::Immutable => "AKV.SKR.1020: Immutable Key Release Policy cannot be modified.",
+        ReleasePolicyError::Exportability => "The attribute exportable cannot be changed after the key was created.",
     }
     .to_owned())
 }

@@ -39,7 +39,7 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         | Refusal::AliasTaken { .. }
         | Refusal::VaultTaken { .. }
         | Refusal::NoSuchVault { .. }
-        | Refusal::LostVault { .. } => server::internal(&refusal.to_string()),
+        | Refusal::OrphanedLayer { .. } => server::internal(&refusal.to_string()),
         Refusal::TooManyVaults { most } => request::too_many_vaults(most),
         Refusal::NotYetValid { operation } => key::not_yet_valid(operation),
         Refusal::Expired { operation } => key::expired(operation),

@@ -8,7 +8,7 @@ use super::super::attributes::AttributesOut;
 use super::super::deletion::DeletionOut;
 use super::super::exchange::Exchange;
 use crate::http::{Response, body};
-use crate::vault::object::{Found, Removed, Tags};
+use crate::vault::object::{DeletedObject, Found, Tags};
 use crate::vault::secrets::SecretRecord;
 use crate::vault::{Kind, Version};
 
@@ -40,7 +40,7 @@ pub(super) fn bundle(exchange: &Exchange, found: &Found<SecretRecord>) -> Respon
 }
 
 /// A deleted secret; it never shows its value.
-pub(super) fn deleted_bundle(exchange: &Exchange, removed: &Removed<SecretRecord>) -> Response {
+pub(super) fn deleted_bundle(exchange: &Exchange, removed: &DeletedObject<SecretRecord>) -> Response {
     render(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Secret, removed))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn item(exchange: &Exchange, found: &Found<SecretRecord>, versioned: 
 }
 
 /// A deleted secret in a list.
-pub(super) fn deleted_item(exchange: &Exchange, removed: &Removed<SecretRecord>) -> impl Serialize + use<> {
+pub(super) fn deleted_item(exchange: &Exchange, removed: &DeletedObject<SecretRecord>) -> impl Serialize + use<> {
     listed(exchange, &removed.found, false, DeletionOut::of(exchange, Kind::Secret, removed))
 }
 

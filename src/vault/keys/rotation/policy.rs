@@ -9,21 +9,21 @@ use crate::clock::{Period, Timestamp};
 
 /// Seconds that must lie between a version's creation and its rotation, and between its rotation and its end (the
 /// document "Configure cryptographic key auto-rotation": 7 days).
-const LEAST_TRIGGER: i64 = 7 * 86_400;
+const MIN_TRIGGER: i64 = 7 * 86_400;
 /// Seconds that a version must live at the least (the OpenAPI: 28 days).
-const LEAST_LIFE: i64 = 28 * 86_400;
+const MIN_LIFETIME: i64 = 28 * 86_400;
 /// Days before a version's end that the notice of it comes where nothing else is said (golden 027).
-const USUAL_NOTICE: u16 = 30;
+const DEFAULT_NOTIFY: u16 = 30;
 
 /// How a key rotates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotationPolicy {
     /// When the latest version is followed by another, if it is.
-    pub rotate: Option<Trigger>,
+    pub rotate: Option<RotationTrigger>,
     /// How long before its end the latest version is told to be near it.
-    pub notify: Lasting,
+    pub notify: IsoPeriod,
     /// How long versions live that are made by rotation; for ever when nothing is said.
-    pub expiry_time: Option<Lasting>,
+    pub expiry_time: Option<IsoPeriod>,
     /// When the key got a policy; none for the one that every key begins with.
     pub created: Option<Timestamp>,
     /// When the policy last changed.
@@ -34,34 +34,34 @@ pub struct RotationPolicy {
 #[derive(Clone, Debug, Default)]
 pub struct NewRotationPolicy {
     /// When the latest version is followed by another, if it is.
-    pub rotate: Option<Trigger>,
+    pub rotate: Option<RotationTrigger>,
     /// How long before its end the latest version is told to be near it; 30 days when left out.
-    pub notify: Option<Lasting>,
+    pub notify: Option<IsoPeriod>,
     /// How long versions live that are made by rotation.
-    pub expiry_time: Option<Lasting>,
+    pub expiry_time: Option<IsoPeriod>,
 }
 
 /// When a version is followed by another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Trigger {
+pub enum RotationTrigger {
     /// So long after it was made.
-    AfterCreate(Lasting),
+    AfterCreate(IsoPeriod),
     /// So long before its end.
-    BeforeExpiry(Lasting),
+    BeforeExpiry(IsoPeriod),
 }
 
 /// A length of time by the calendar, kept as it was written: `P90D`, `P1Y6M`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Lasting {
+pub struct IsoPeriod {
     text: String,
     period: Period,
 }
 
 /// Why a policy does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RotationFault {
+pub enum RotationPolicyError {
     /// Versions would live for less than 28 days.
     ShortLife,
     /// Something would happen less than 7 days after a version is made, or before its end.
@@ -76,7 +76,7 @@ pub enum RotationFault {
     Imported,
 }
 
-impl Lasting {
+impl IsoPeriod {
     /// The length that `text` writes as ISO 8601 says, if it does and is longer than nothing.
     pub fn parse(text: &str) -> Option<Self> {
         let period: Period = text.starts_with('P').then(|| text.parse().ok()).flatten()?;
@@ -93,26 +93,26 @@ impl Lasting {
         Self { text: format!("P{days}D"), period: Period::of_days(days) }
     }
 
-    fn seconds_from(&self, start: Timestamp) -> Result<i64, RotationFault> {
-        self.period.milliseconds_from(start).map(|length| length / 1000).ok_or(RotationFault::TooFar)
+    fn seconds_from(&self, start: Timestamp) -> Result<i64, RotationPolicyError> {
+        self.period.milliseconds_from(start).map(|length| length / 1000).ok_or(RotationPolicyError::TooFar)
     }
 }
 
-impl PartialEq for Lasting {
+impl PartialEq for IsoPeriod {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Eq for Lasting {}
+impl Eq for IsoPeriod {}
 
-impl From<Lasting> for String {
-    fn from(lasting: Lasting) -> Self {
-        lasting.text
+impl From<IsoPeriod> for String {
+    fn from(period: IsoPeriod) -> Self {
+        period.text
     }
 }
 
-impl TryFrom<String> for Lasting {
+impl TryFrom<String> for IsoPeriod {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -122,54 +122,55 @@ impl TryFrom<String> for Lasting {
 
 impl RotationPolicy {
     /// The policy of a key that was never given one (golden 027).
-    pub fn usual() -> Self {
+    pub fn service_default() -> Self {
         NewRotationPolicy::default().policy(None, None)
     }
 
     /// When a version is told to be near its end at `exp`.
-    pub(in crate::vault) fn notice(&self, exp: Timestamp) -> Option<Timestamp> {
+    pub(in crate::vault) fn notify_at(&self, exp: Timestamp) -> Option<Timestamp> {
         self.notify.period.before(exp)
     }
 
     /// When a version is followed by another that was `created` then, and ends at `exp` if it does.
-    pub(in crate::vault) fn rotation(&self, created: Timestamp, exp: Option<Timestamp>) -> Option<Timestamp> {
+    pub(in crate::vault) fn rotate_at(&self, created: Timestamp, exp: Option<Timestamp>) -> Option<Timestamp> {
         match self.rotate.as_ref()? {
-            Trigger::AfterCreate(lasting) => lasting.period.after(created),
-            Trigger::BeforeExpiry(lasting) => lasting.period.before(exp?),
+            RotationTrigger::AfterCreate(period) => period.period.after(created),
+            RotationTrigger::BeforeExpiry(period) => period.period.before(exp?),
         }
     }
 
     /// The end of a version made `now`.
-    pub(super) fn expiry(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.expiry_time.as_ref()?.period.after(now)
     }
 }
 
 impl NewRotationPolicy {
     /// Whether a key, whose latest version is `latest`, may have this policy from `now` on.
-    pub(super) fn check(&self, latest: &KeyRecord, now: Timestamp) -> Result<(), RotationFault> {
+    pub(super) fn check(&self, latest: &KeyRecord, now: Timestamp) -> Result<(), RotationPolicyError> {
         let life = self.expiry_time.as_ref().map(|life| life.seconds_from(now)).transpose()?;
-        if life.is_some_and(|life| life < LEAST_LIFE) {
-            return Err(RotationFault::ShortLife);
+        if life.is_some_and(|life| life < MIN_LIFETIME) {
+            return Err(RotationPolicyError::ShortLife);
         }
-        if self.notify.as_ref().is_some_and(|notify| notify.seconds_from(now).is_ok_and(|ahead| ahead < LEAST_TRIGGER))
-        {
-            return Err(RotationFault::ShortTrigger);
+        if self.notify.as_ref().is_some_and(|notify| notify.seconds_from(now).is_ok_and(|ahead| ahead < MIN_TRIGGER)) {
+            return Err(RotationPolicyError::ShortTrigger);
         }
         let Some(rotate) = &self.rotate else { return Ok(()) };
         if latest.imported {
-            return Err(RotationFault::Imported);
+            return Err(RotationPolicyError::Imported);
         }
-        let (Trigger::AfterCreate(lasting) | Trigger::BeforeExpiry(lasting)) = rotate;
-        let seconds = lasting.seconds_from(now)?;
-        if seconds < LEAST_TRIGGER {
-            return Err(RotationFault::ShortTrigger);
+        let (RotationTrigger::AfterCreate(period) | RotationTrigger::BeforeExpiry(period)) = rotate;
+        let seconds = period.seconds_from(now)?;
+        if seconds < MIN_TRIGGER {
+            return Err(RotationPolicyError::ShortTrigger);
         }
         match (rotate, life) {
             // The end of the version that there is does too: the official JavaScript SDK's own test sets such a policy
             // for a key without one.
-            (Trigger::BeforeExpiry(_), None) if latest.attributes.exp.is_none() => Err(RotationFault::NoExpiry),
-            (_, Some(life)) if life.saturating_sub(seconds) < LEAST_TRIGGER => Err(RotationFault::OutsideLife),
+            (RotationTrigger::BeforeExpiry(_), None) if latest.attributes.exp.is_none() => {
+                Err(RotationPolicyError::NoExpiry)
+            }
+            (_, Some(life)) if life.saturating_sub(seconds) < MIN_TRIGGER => Err(RotationPolicyError::OutsideLife),
             _ => Ok(()),
         }
     }
@@ -178,7 +179,7 @@ impl NewRotationPolicy {
         RotationPolicy {
             rotate: self.rotate.clone(),
             // A notice cannot be taken away (measured by nagyesta/lowkey-vault, issue 181; golden 028).
-            notify: self.notify.clone().unwrap_or_else(|| Lasting::days(USUAL_NOTICE)),
+            notify: self.notify.clone().unwrap_or_else(|| IsoPeriod::days(DEFAULT_NOTIFY)),
             expiry_time: self.expiry_time.clone(),
             created,
             updated,
@@ -186,7 +187,7 @@ impl NewRotationPolicy {
     }
 }
 
-impl fmt::Display for RotationFault {
+impl fmt::Display for RotationPolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ShortLife => "attributes.expiryTime must be at least 28 days",

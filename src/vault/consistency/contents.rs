@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::super::due::Due;
-use super::super::object::{Deleted, Head, Schedule};
+use super::super::object::{Head, Schedule, Tombstone};
 use super::super::{Kind, Vault};
-use super::{Finding, Survey, prefix_of};
+use super::{ConsistencyCheck, Finding, prefix_of};
 
 /// What is seen in a place: the rest of each key behind the collection, and the layer that it lies in.
 type Seen<'a> = BTreeMap<&'a str, Uuid>;
 
 /// The objects of one kind in one vault.
 pub(super) struct Contents<'a> {
-    survey: &'a Survey,
+    check: &'a ConsistencyCheck,
     vault: &'a Vault,
     kind: Kind,
     heads: Seen<'a>,
@@ -26,11 +26,11 @@ pub(super) struct Contents<'a> {
 
 impl<'a> Contents<'a> {
     /// What `vault` holds, of each kind.
-    pub(super) fn of(survey: &'a Survey, vault: &'a Vault) -> impl Iterator<Item = Self> {
+    pub(super) fn of(check: &'a ConsistencyCheck, vault: &'a Vault) -> impl Iterator<Item = Self> {
         [Kind::Key, Kind::Secret].into_iter().map(move |kind| {
-            let seen = |place| seen(survey, vault, place, kind);
+            let seen = |place| seen(check, vault, place, kind);
             Self {
-                survey,
+                check,
                 vault,
                 kind,
                 heads: seen("object"),
@@ -43,60 +43,60 @@ impl<'a> Contents<'a> {
     }
 
     /// Notes what is missing, and what must fall due; answers how many objects there are.
-    pub(super) fn judge(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) -> usize {
+    pub(super) fn check(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) -> usize {
         for (name, layer) in &self.heads {
-            let read = self.survey.read::<Head>(&self.key("object", *layer, name));
-            let Some(head) = noted(read, findings) else { continue };
-            self.judge_versions(&head, &self.key("object", *layer, name), findings);
+            let read = self.check.read::<Head>(&self.key("object", *layer, name));
+            let Some(head) = or_push(read, findings) else { continue };
+            self.check_versions(&head, &self.key("object", *layer, name), findings);
             self.schedule(name, findings, due);
         }
         for (name, layer) in &self.deleted {
-            let read = self.survey.read::<Deleted>(&self.key("deleted", *layer, name));
-            let Some(deleted) = noted(read, findings) else { continue };
-            self.judge_versions(&deleted.head, &self.key("deleted", *layer, name), findings);
-            let purge = Due::purge(&self.writing_into(*layer), self.kind, &deleted.head.name, deleted.ends());
+            let read = self.check.read::<Tombstone>(&self.key("deleted", *layer, name));
+            let Some(deleted) = or_push(read, findings) else { continue };
+            self.check_versions(&deleted.head, &self.key("deleted", *layer, name), findings);
+            let purge = Due::purge(&self.writing_into(*layer), self.kind, &deleted.head.name, deleted.gone_at());
             due.insert(purge.key().to_string(), purge);
         }
-        self.judge_parts(findings);
+        self.check_parts(findings);
         self.heads.len() + self.deleted.len()
     }
 
     /// A head counts its versions, and the latest is among them.
-    fn judge_versions(&self, head: &Head, key: &str, findings: &mut Vec<Finding>) {
+    fn check_versions(&self, head: &Head, key: &str, findings: &mut Vec<Finding>) {
         let prefix = format!("{}/", head.name.upper());
         let there = self.versions.range(prefix.as_str()..).take_while(|(rest, _)| rest.starts_with(&prefix)).count();
         if there != head.versions {
             let why = format!("it counts {} versions, {there} are there", head.versions);
-            findings.push(self.survey.finding(key, &why));
+            findings.push(self.check.finding(key, &why));
         }
         let latest = format!("{prefix}{}", head.latest.as_str());
         if !self.versions.contains_key(latest.as_str()) {
             let key = self.key("version", self.vault.layer(), &latest);
-            findings.push(self.survey.finding(&key, "it is missing, and is the latest"));
+            findings.push(self.check.finding(&key, "it is missing, and is the latest"));
         }
     }
 
     /// Each version has its material, each material its version, each version an object.
-    fn judge_parts(&self, findings: &mut Vec<Finding>) {
+    fn check_parts(&self, findings: &mut Vec<Finding>) {
         for (rest, layer) in self.versions.iter().filter(|(rest, _)| !self.material.contains_key(*rest)) {
-            findings.push(self.survey.finding(&self.key("material", *layer, rest), "it is missing"));
+            findings.push(self.check.finding(&self.key("material", *layer, rest), "it is missing"));
         }
         for (rest, layer) in self.material.iter().filter(|(rest, _)| !self.versions.contains_key(*rest)) {
-            findings.push(self.survey.finding(&self.key("version", *layer, rest), "it is missing"));
+            findings.push(self.check.finding(&self.key("version", *layer, rest), "it is missing"));
         }
         let named = self.versions.iter().filter_map(|(rest, layer)| Some((rest.split_once('/')?.0, *layer)));
         let headless = named.filter(|(name, _)| !self.heads.contains_key(name) && !self.deleted.contains_key(name));
         for (name, layer) in headless.collect::<BTreeSet<_>>() {
             let why = "its head is missing, its versions are there";
-            findings.push(self.survey.finding(&self.key("object", layer, name), why));
+            findings.push(self.check.finding(&self.key("object", layer, name), why));
         }
     }
 
     /// Notes what must fall due by the schedule of a live object.
     fn schedule(&self, name: &str, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) {
         let Some(layer) = self.schedules.get(name) else { return };
-        let read = self.survey.read::<Schedule>(&self.key("schedule", *layer, name));
-        if let Some(schedule) = noted(read, findings) {
+        let read = self.check.read::<Schedule>(&self.key("schedule", *layer, name));
+        if let Some(schedule) = or_push(read, findings) {
             let all =
                 schedule.dues(&self.writing_into(*layer)).map(|one| (one.key().to_string(), one)).collect::<Vec<_>>();
             due.extend(all);
@@ -114,22 +114,22 @@ impl<'a> Contents<'a> {
 }
 
 /// What `vault` sees in a place: what lies further up counts, and a mark hides what lies below.
-fn seen<'a>(survey: &'a Survey, vault: &Vault, place: &str, kind: Kind) -> Seen<'a> {
+fn seen<'a>(check: &'a ConsistencyCheck, vault: &Vault, place: &str, kind: Kind) -> Seen<'a> {
     let (mut seen, mut decided) = (Seen::new(), BTreeSet::new());
     for layer in std::iter::once(vault.layer()).chain(vault.below.iter().copied()) {
         let there = format!("{}{}/", prefix_of(place, layer), kind.collection());
-        for rest in survey.rests(&there) {
+        for rest in check.rests(&there) {
             if decided.insert(rest) {
                 seen.insert(rest, layer);
             }
         }
         let marks = format!("{}{place}/{}/", prefix_of("hidden", layer), kind.collection());
-        decided.extend(survey.rests(&marks));
+        decided.extend(check.rests(&marks));
     }
     seen
 }
 
-impl Survey {
+impl ConsistencyCheck {
     /// What follows `prefix` in the keys that begin with it.
     fn rests(&self, prefix: &str) -> Vec<&str> {
         self.below(prefix).map(|(key, _)| &key[prefix.len()..]).collect()
@@ -137,7 +137,7 @@ impl Survey {
 }
 
 /// What was read, or nothing with the reason noted.
-fn noted<T>(read: Result<Option<T>, Finding>, findings: &mut Vec<Finding>) -> Option<T> {
+fn or_push<T>(read: Result<Option<T>, Finding>, findings: &mut Vec<Finding>) -> Option<T> {
     read.unwrap_or_else(|finding| {
         findings.push(finding);
         None

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Vault, layers};
-use super::{Finding, Survey};
+use super::{ConsistencyCheck, Finding};
 
-impl Survey {
+impl ConsistencyCheck {
     /// Every record of an object lies in a layer of a vault, or in one that is being removed.
-    pub(super) fn judge_layers(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
+    pub(super) fn check_layers(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
         let stood_on = |vault: &Vault| std::iter::once(vault.layer()).chain(vault.below.clone()).collect::<Vec<_>>();
         let known: BTreeSet<String> =
             vaults.iter().flat_map(stood_on).map(|layer| layer.simple().to_string()).collect();

@@ -2,7 +2,7 @@
 
 use super::super::tests::{memory, open, records, secret};
 use super::super::*;
-use super::{Survey, Surveyed};
+use super::{CheckReport, ConsistencyCheck};
 use crate::crypto::algorithm::Curve;
 use crate::records::View;
 use crate::store::{Batch, Store};
@@ -11,17 +11,17 @@ use keys::{KeySpec, KeyType, NewKey};
 const NOW: Timestamp = Timestamp::from_unix(1_000);
 
 /// What all records of `view` come to.
-pub(in crate::vault) async fn surveyed(view: &View) -> Surveyed {
-    survey(view).await.conclude()
+pub(in crate::vault) async fn check_report(view: &View) -> CheckReport {
+    check(view).await.report()
 }
 
-async fn survey(view: &View) -> Survey {
-    let mut survey = Survey::default();
+async fn check(view: &View) -> ConsistencyCheck {
+    let mut check = ConsistencyCheck::default();
     for entry in view.entries(&Key::from(""), None, usize::MAX).await.unwrap() {
-        let value = Survey::reads(&entry.key).then_some(entry.value);
-        survey.add(&entry.key, value);
+        let value = ConsistencyCheck::reads(&entry.key).then_some(entry.value);
+        check.add(&entry.key, value);
     }
-    survey
+    check
 }
 
 fn object(name: &str) -> ObjectName {
@@ -35,7 +35,7 @@ async fn lived_in(store: &Store, pool: &Pool) -> Vaults {
     let name = VaultName::parse("acme").unwrap();
     let aliases = vec!["keys.acme.test".to_owned()];
     vaults.apply(InitialVault { aliases, ..InitialVault::named(name.clone(), Sku::Premium) }, NOW).await.unwrap();
-    let call = Call::of_the_server(vaults.find(&name).await.unwrap().unwrap(), NOW);
+    let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), NOW);
     let mut new = NewKey::of(KeyType::Ec);
     new.attributes.exp = Some(NOW.plus_seconds(90 * 86_400));
     vaults.create_key(&call, &object("k"), new.clone(), KeySpec::Ec(Curve::P256)).await.unwrap();
@@ -45,9 +45,9 @@ async fn lived_in(store: &Store, pool: &Pool) -> Vaults {
     vaults.delete_secret(&call, &object("gone")).await.unwrap();
     let copy = VaultName::parse("copy").unwrap();
     vaults.copy_vault(&call.vault, InitialVault::named(copy.clone(), Sku::Premium), NOW).await.unwrap();
-    let call = Call::of_the_server(vaults.find(&name).await.unwrap().unwrap(), NOW);
+    let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), NOW);
     vaults.create_key(&call, &object("later"), new, KeySpec::Ec(Curve::P256)).await.unwrap();
-    let call = Call::of_the_server(vaults.find(&copy).await.unwrap().unwrap(), NOW);
+    let call = Call::by_server(vaults.find(&copy).await.unwrap().unwrap(), NOW);
     vaults.set_secret(&call, &object("kept"), &secret()).await.unwrap();
     vaults.recover_secret(&call, &object("gone")).await.unwrap();
     vaults
@@ -58,7 +58,7 @@ async fn whatever_is_taken_away_is_missed_and_nothing_else_is() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = lived_in(&store, &pool).await;
     let view = vaults.records().view().await.unwrap();
-    assert_eq!(surveyed(&view).await, Surveyed { vaults: 2, objects: 7, findings: vec![] });
+    assert_eq!(check_report(&view).await, CheckReport { vaults: 2, objects: 7, findings: vec![] });
     let all = view.entries(&Key::from(""), None, usize::MAX).await.unwrap();
     let mut missed = Vec::new();
     for taken in &all {
@@ -71,11 +71,11 @@ async fn whatever_is_taken_away_is_missed_and_nothing_else_is() {
         if ["event", "hidden", "layer"].contains(&place.as_str()) || place == "schedule" && is_shared {
             continue;
         }
-        let mut survey = Survey::default();
+        let mut check = ConsistencyCheck::default();
         for entry in all.iter().filter(|entry| entry.key != taken.key) {
-            survey.add(&entry.key, Survey::reads(&entry.key).then(|| entry.value.clone()));
+            check.add(&entry.key, ConsistencyCheck::reads(&entry.key).then(|| entry.value.clone()));
         }
-        let findings = survey.conclude().findings;
+        let findings = check.report().findings;
         assert!(!findings.is_empty(), "{}", taken.key);
         assert!(findings.iter().all(|finding| !finding.to_string().contains('\n')));
         missed.push(place);
@@ -97,9 +97,9 @@ async fn findings_name_the_vault_the_object_and_the_version() {
             .into_iter()
             .find(|(key, _)| key.to_string().contains(part))
             .unwrap();
-        let mut survey = survey(&view).await;
-        survey.records.remove(&key.to_string());
-        survey.conclude().findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let mut check = check(&view).await;
+        check.records.remove(&key.to_string());
+        check.report().findings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let material = found("material/", "/keys/K/").await;
     assert!(material[0].starts_with("the secret part of version "), "{material:?}");
@@ -130,9 +130,9 @@ async fn a_vault_whose_record_is_missing_is_not_made_anew() {
         vaults.apply(wanted("other"), NOW).await.map(drop),
         vaults.put_vault(wanted("acme"), None, NOW).await.map(drop),
         vaults.copy_vault(&source, wanted("acme"), NOW).await.map(drop),
-        vaults.find_or_make(&wanted("acme").name, &OnDemand::like(&wanted("other"))).await.map(drop),
+        vaults.find_or_create(&wanted("acme").name, &OnDemand::like(&wanted("other"))).await.map(drop),
     ] {
-        assert!(matches!(refused, Err(Refusal::LostVault { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Refusal::OrphanedLayer { .. })), "{refused:?}");
     }
     assert_eq!(records(&store, "").await, before, "nothing was made");
     vaults.apply(wanted("copy"), NOW).await.unwrap();

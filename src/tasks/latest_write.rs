@@ -11,7 +11,7 @@ use crate::records::{HighWaterMark, RecordError, Records, encode};
 use crate::store::Key;
 
 /// Where it lies.
-fn latest_place() -> Key {
+fn latest_key() -> Key {
     Key::from("clock/latest")
 }
 
@@ -19,16 +19,16 @@ fn latest_place() -> Key {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) async fn latest(records: &Records) -> Result<Option<Timestamp>, RecordError> {
+pub(super) async fn latest_write(records: &Records) -> Result<Option<Timestamp>, RecordError> {
     let view = records.view().await?;
-    Ok(records.get::<Timestamp>(&view, &latest_place()).await?.map(|latest| *latest))
+    Ok(records.get::<Timestamp>(&view, &latest_key()).await?.map(|latest| *latest))
 }
 
 /// Keeps the moment that `clock` shows with the commits of `records` from now on.
-pub(super) fn keep_latest(records: &Records, clock: &SteadyClock) {
+pub(super) fn save_latest_write(records: &Records, clock: &SteadyClock) {
     let clock = clock.clone();
     records.track_high_water_mark(HighWaterMark {
-        key: latest_place(),
+        key: latest_key(),
         // A second more: two commits at the turn of a second may come in either order.
         now: Arc::new(move || clock.now().unix().saturating_add(1)),
         value: |moment| encode(&Timestamp::from_unix(moment)),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::{Kind, Vault, VaultName};
-use super::Survey;
+use super::ConsistencyCheck;
 
 /// An entry of what falls due, as far as it names its vault.
 #[derive(Deserialize)]
@@ -11,7 +11,7 @@ struct NamesVault {
     vault: VaultName,
 }
 
-impl Survey {
+impl ConsistencyCheck {
     /// What the record at `key` is: `version 6a… of secret 'DB' in vault 'acme'`. A key that says nothing is given as it is.
     pub fn describe(&self, key: &str) -> String {
         let parts: Vec<&str> = key.split('/').collect();

@@ -15,21 +15,21 @@ impl Vaults {
     /// is made, by a seek for each layer and place; not again once nothing was found: a server that runs loses no record.
     ///
     /// # Errors
-    /// [`Refusal::LostVault`]; what the store reports.
-    pub(super) async fn refuse_lost_vaults(&self, view: &View) -> Result<(), Refusal> {
-        if self.inner.nothing_is_lost.load(Ordering::Relaxed) {
+    /// [`Refusal::OrphanedLayer`]; what the store reports.
+    pub(super) async fn refuse_orphaned_layers(&self, view: &View) -> Result<(), Refusal> {
+        if self.inner.no_orphans_found.load(Ordering::Relaxed) {
             return Ok(());
         }
         let known = self.known_layers(view).await?;
         for place in layers::places() {
             if let Some(record) = first_unknown(view, place, &known).await? {
-                return Err(Refusal::LostVault { record });
+                return Err(Refusal::OrphanedLayer { record });
             }
         }
         if let Some(record) = self.alias_of_nothing(view).await? {
-            return Err(Refusal::LostVault { record });
+            return Err(Refusal::OrphanedLayer { record });
         }
-        self.inner.nothing_is_lost.store(true, Ordering::Relaxed);
+        self.inner.no_orphans_found.store(true, Ordering::Relaxed);
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 //! store, knows no store, and changes nothing.
 
 mod contents;
-mod lost;
 mod naming;
+mod orphans;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,7 @@ use super::due::Due;
 use crate::store::{Key, Value};
 
 #[cfg(test)]
-pub(in crate::vault) use tests::surveyed;
+pub(in crate::vault) use tests::check_report;
 
 use contents::Contents;
 
@@ -29,7 +29,7 @@ const READ: [&str; 6] = ["vault/", "alias/", "object/", "deleted/", "schedule/",
 
 /// The records of all vaults, by their keys; those whose values are not looked at have none.
 #[derive(Default)]
-pub struct Survey {
+pub struct ConsistencyCheck {
     records: BTreeMap<String, Option<Value>>,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Finding {
 
 /// What the records of a store come to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Surveyed {
+pub struct CheckReport {
     /// Vaults.
     pub vaults: usize,
     /// Keys and secrets, those included that were deleted and can be recovered; a copy's count too.
@@ -62,32 +62,32 @@ pub struct Surveyed {
     pub findings: Vec<Finding>,
 }
 
-impl Survey {
+impl ConsistencyCheck {
     /// Whether the value of the record at `key` is looked at.
     pub fn reads(key: &Key) -> bool {
         READ.iter().any(|place| key.as_bytes().starts_with(place.as_bytes()))
     }
 
-    /// Adds the record at `key`, with its value if [`Survey::reads`] asks for it.
+    /// Adds the record at `key`, with its value if [`ConsistencyCheck::reads`] asks for it.
     pub fn add(&mut self, key: &Key, value: Option<Value>) {
         self.records.insert(key.to_string(), value);
     }
 
     /// What all records together come to.
-    pub fn conclude(&self) -> Surveyed {
-        let mut surveyed = Surveyed::default();
-        let vaults = self.vaults(&mut surveyed.findings);
-        surveyed.vaults = vaults.len();
+    pub fn report(&self) -> CheckReport {
+        let mut report = CheckReport::default();
+        let vaults = self.vaults(&mut report.findings);
+        report.vaults = vaults.len();
         let mut due = BTreeMap::new();
         for vault in &vaults {
             for contents in Contents::of(self, vault) {
-                surveyed.objects += contents.judge(&mut surveyed.findings, &mut due);
+                report.objects += contents.check(&mut report.findings, &mut due);
             }
         }
-        self.judge_due(&vaults, &due, &mut surveyed.findings);
-        self.judge_aliases(&vaults, &mut surveyed.findings);
-        self.judge_layers(&vaults, &mut surveyed.findings);
-        surveyed
+        self.check_due(&vaults, &due, &mut report.findings);
+        self.check_aliases(&vaults, &mut report.findings);
+        self.check_layers(&vaults, &mut report.findings);
+        report
     }
 
     /// Every vault whose record can be understood.
@@ -104,7 +104,7 @@ impl Survey {
 
     /// What is scheduled must fall due, and what falls due in a layer that one vault alone writes must be scheduled. In a
     /// frozen layer more may fall due: it concerns the vaults that share it, and each may have changed it since.
-    fn judge_due(&self, vaults: &[Vault], due: &BTreeMap<String, Due>, findings: &mut Vec<Finding>) {
+    fn check_due(&self, vaults: &[Vault], due: &BTreeMap<String, Due>, findings: &mut Vec<Finding>) {
         for key in due.keys().filter(|key| !self.has(key)) {
             findings.push(self.finding(key, "it is scheduled, and the entry that has it done is missing"));
         }
@@ -119,7 +119,7 @@ impl Survey {
     }
 
     /// The host names of a vault point to a vault that is there, and those of a vault's record are there.
-    fn judge_aliases(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
+    fn check_aliases(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
         for (key, _) in self.below("alias/") {
             match self.read::<super::VaultName>(key) {
                 Ok(Some(name)) if !self.has(&format!("vault/{name}")) => {
