@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::ground::Ground;
-use super::patience;
-use super::plant::Plant;
+use super::drilled_factory::Plant;
+use super::environment::Ground;
+use super::polling;
 use super::readers::{Read, while_reading};
 use super::step::{Outcome, Play, Wrong, brief};
 use crate::factory::Refusal;
@@ -142,13 +142,13 @@ impl Scene {
         self.operator.delete_secret(&self.name)?;
         self.refused(PINNED, 404, None)?;
         let seen = self.refused(LATEST, 404, None)?;
-        patience::shown(|| self.operator.deleted_secret(&self.name))?;
+        polling::shown(|| self.operator.deleted_secret(&self.name))?;
         Ok(seen)
     }
 
     fn recover_secret(&mut self) -> Outcome {
         self.operator.recover_secret(&self.name)?;
-        let latest = patience::shown(|| self.operator.secret(&self.name, None))?;
+        let latest = polling::shown(|| self.operator.secret(&self.name, None))?;
         let versions = self.operator.secret_versions(&self.name)?.len();
         let written = number(&latest.value).unwrap_or_default();
         if versions != written + 1 {

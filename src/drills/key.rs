@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::ground::Ground;
+use super::environment::Ground;
 use super::step::Wrong;
 use crate::random;
 use crate::remote::{Failure, Key, Vault, VaultUrl};

@@ -3,23 +3,23 @@
 //!
 //! They know the vault as its clients do, over HTTPS, and its server by the admin API; nothing of what is inside.
 
-mod accident;
 mod admin;
+mod capability;
 mod credentials;
-mod ground;
+mod drilled_factory;
+mod environment;
 mod hooks;
+mod interruption;
 mod key;
-mod lever;
-mod links;
-mod patience;
-mod plant;
-mod play;
+mod linked_services;
+mod polling;
+mod private_server;
 mod readers;
 mod recovery;
 mod report;
 mod revocation;
 mod rotation;
-mod server;
+mod runner;
 mod step;
 mod system_key;
 
@@ -28,15 +28,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 pub use admin::AdminDoor;
-pub use ground::{Aim, Ground};
+pub use capability::Lever;
+pub use environment::{Aim, Ground};
 pub use hooks::Hooks;
-pub use lever::Lever;
-pub use play::Listener;
+pub use private_server::OwnServer;
 pub use report::{Counts, Played, Report, Text};
-pub use server::OwnServer;
+pub use runner::Listener;
 pub use step::{Step, Verdict};
 
-use play::Stage;
+use runner::Stage;
 use step::Play;
 
 /// The drills there are.

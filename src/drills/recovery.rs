@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use super::accident::{MOMENTS, Undone, killed_while};
-use super::ground::Ground;
+use super::capability::Lever;
+use super::drilled_factory::{Denied, Plant};
+use super::environment::Ground;
+use super::interruption::{MOMENTS, Undone, killed_while};
 use super::key::{DrilledKey, short};
-use super::lever::Lever;
-use super::patience;
-use super::plant::{Denied, Plant};
+use super::polling;
 use super::step::{Outcome, Play, Wrong, refused};
 
 pub(super) struct Scene {
@@ -120,7 +120,7 @@ impl Scene {
     fn delete_key(&mut self) -> Outcome {
         self.key.vault().delete_key(self.key.name())?;
         let seen = self.plant()?.all_refused(Denied::Key(404, None))?;
-        patience::shown(|| self.key.vault().deleted_key(self.key.name()))?;
+        polling::shown(|| self.key.vault().deleted_key(self.key.name()))?;
         Ok(seen)
     }
 
@@ -135,7 +135,7 @@ impl Scene {
 
     fn recover_key(&mut self) -> Outcome {
         self.key.vault().recover_key(self.key.name())?;
-        patience::shown(|| self.key.vault().key(self.key.name(), None))?;
+        polling::shown(|| self.key.vault().key(self.key.name(), None))?;
         let versions = self.key.versions()?.len();
         let read = self.plant()?.read_all()?;
         Ok(format!("{versions} version{}; {read}", if versions == 1 { "" } else { "s" }))

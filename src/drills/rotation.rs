@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::ground::Ground;
+use super::capability::Lever;
+use super::drilled_factory::{Denied, Plant};
+use super::environment::Ground;
 use super::key::{DrilledKey, Probe, short};
-use super::lever::Lever;
-use super::plant::{Denied, Plant};
 use super::step::{Outcome, Play, Wrong, refused};
 use crate::remote::Key;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lever::Lever;
+use super::capability::Lever;
 use crate::remote::Failure;
 
 /// What is judged of a step.

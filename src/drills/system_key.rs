@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::ground::Ground;
+use super::capability::Lever;
+use super::drilled_factory::Plant;
+use super::environment::Ground;
 use super::key::DrilledKey;
-use super::lever::Lever;
-use super::plant::Plant;
 use super::readers::{Read, while_reading};
 use super::step::{Outcome, Play, Wrong};
 use crate::clock::Timestamp;

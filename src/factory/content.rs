@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::Factory;
-use super::plain::Plain;
+use super::plaintext::Plain;
 use super::refusal::Refusal;
 use super::seal::{self, LayerKey, Sealed};
 use super::state::{State, is_name, place_of_data};

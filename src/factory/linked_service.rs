@@ -8,7 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Factory;
 use super::content::Keys;
-use super::plain::Plain;
+use super::plaintext::Plain;
 use super::refusal::Refusal;
 use super::seal::Sealed;
 use super::state::{LinkedService, State, is_name, place_of_credential};

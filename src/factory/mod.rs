@@ -18,35 +18,35 @@
 
 mod content;
 mod customer_key;
-mod home;
 mod key_uri;
 mod linked_service;
-mod plain;
-mod reach;
+mod plaintext;
 mod refusal;
 mod renewal;
 mod rewrap;
 mod seal;
 mod state;
+mod state_dir;
 mod status;
 mod system_key;
 mod template;
+mod vault_clients;
 
 use std::path::Path;
 
 pub use customer_key::RECOMMENDED_ROLE;
 pub use key_uri::{KeyUri, NotAKey};
 pub use linked_service::Reference;
-pub use plain::Plain;
-pub use reach::Reach;
+pub use plaintext::Plain;
 pub use refusal::Refusal;
 pub use renewal::Renewal;
 pub use rewrap::Refreshed;
 pub use status::{KeyStatus, Status, SystemKeyStatus};
+pub use vault_clients::Reach;
 
 use crate::clock::Timestamp;
-use home::Home;
 use state::State;
+use state_dir::Home;
 use system_key::SystemKey;
 
 /// A factory in its directory.

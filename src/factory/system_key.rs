@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::home::Home;
 use super::refusal::Refusal;
 use super::seal::{KEY_BYTES, LayerKey};
+use super::state_dir::Home;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::algorithm::RsaEncryption;
 use crate::crypto::base64url;

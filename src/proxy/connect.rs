@@ -10,11 +10,11 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use super::absolute::only_https_port;
-use super::carry::{Replayed, Stream, carry};
-use super::peek::{Beginning, Peek};
-use super::tally::Fate;
+use super::absolute_form::only_https_port;
+use super::relay::{Replayed, Stream, carry};
+use super::sniff::{Beginning, Peek};
 use super::target::Target;
+use super::traffic::Fate;
 use super::{HTTPS, Leads, Meaning, Proxy, Refused, refused};
 use crate::http::server::ConnectionServer;
 use crate::http::{ConnectionInfo, Request, RequestHandler, Response, body, tls};

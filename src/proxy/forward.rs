@@ -7,9 +7,9 @@ use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::carry::{Stream, Watch};
-use super::hop;
-use super::moving::{Ending, Moving, hold_back};
+use super::forwarded_body::{Ending, Moving, hold_back};
+use super::hop_by_hop;
+use super::relay::{Stream, Watch};
 use super::target::Target;
 use super::{Refused, Streamed};
 use crate::http::{self, Incoming, Response};
@@ -47,7 +47,7 @@ impl Way {
             return Err(broken(&"it speaks another protocol, which nobody has asked for"));
         }
         let (mut parts, body) = answer.into_parts();
-        hop::strip(&mut parts.headers);
+        hop_by_hop::strip(&mut parts.headers);
         let body = Moving::holding(body, watch, (connection, place));
         Ok(Response::from_parts(parts, body.boxed_unsync()))
     }
@@ -60,14 +60,14 @@ fn outgoing(
     watch: &Watch,
 ) -> Result<Request<Moving<Incoming>>, Refused> {
     let (mut parts, body) = request.into_parts();
-    let takes_trailers = hop::takes_trailers(&parts.headers);
-    hop::strip(&mut parts.headers);
+    let takes_trailers = hop_by_hop::takes_trailers(&parts.headers);
+    hop_by_hop::strip(&mut parts.headers);
     if takes_trailers {
-        hop::ask_for_trailers(&mut parts.headers);
+        hop_by_hop::ask_for_trailers(&mut parts.headers);
     }
-    parts.headers.insert(HOST, hop::host_field(&parts.uri)?);
+    parts.headers.insert(HOST, hop_by_hop::host_field(&parts.uri)?);
     if proxy.is_none() {
-        parts.uri = hop::origin_form(&parts.uri)?;
+        parts.uri = hop_by_hop::origin_form(&parts.uri)?;
     }
     if let Some(credentials) = proxy.and_then(Intercept::basic_auth) {
         parts.headers.insert(PROXY_AUTHORIZATION, credentials.clone());

@@ -1,20 +1,20 @@
 //! The takeover: an HTTP proxy on loopback. Connections to taken-over names end in this server, as if it were the
 //! cloud; any other name is reached untouched. It knows no vaults: which names are taken over, it is told.
 
-mod absolute;
+mod absolute_form;
 mod address;
-mod carry;
 mod connect;
-mod former;
+mod dialer;
 mod forward;
-mod hop;
+mod forwarded_body;
+mod hop_by_hop;
 mod metadata;
-mod moving;
-mod peek;
-mod reach;
-mod secure;
-mod tally;
+mod parent_proxy;
+mod relay;
+mod sniff;
 mod target;
+mod tls_client;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,14 +32,14 @@ use crate::http::server::Shutdown;
 use crate::http::tls::{self, CertificateResolver};
 use crate::http::{BoxError, ConnectionInfo, Request, RequestHandler, Response, body};
 
-use reach::Reach;
-use secure::TlsClient;
-use tally::Fate;
+use dialer::Reach;
 use target::{METADATA, Target};
+use tls_client::TlsClient;
+use traffic::Fate;
 
-pub use former::Former;
-pub use secure::Roots;
-pub use tally::{Report, Tally};
+pub use parent_proxy::Former;
+pub use tls_client::Roots;
+pub use traffic::{Report, Tally};
 
 /// Cloud names are taken over on this port.
 const HTTPS: u16 = 443;

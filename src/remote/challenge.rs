@@ -1,6 +1,6 @@
 //! The challenge of a vault: who gives out its tokens, and for what.
 
-use super::failure::Failure;
+use super::error::Failure;
 use super::url::VaultUrl;
 
 /// What `WWW-Authenticate` of a 401 says.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::error::Failure;
 
 /// A key, or one version of it: the vault's own JSON, and what is mostly asked of it.
 #[derive(Clone, Debug, PartialEq)]

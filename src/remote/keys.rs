@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::failure::Failure;
+use super::error::Failure;
 use super::key::{Key, Wrapped};
 use super::vault::{Vault, path};
 use crate::crypto::base64url;

@@ -3,10 +3,10 @@
 //!
 //! Every call blocks the thread that makes it.
 
-mod agent;
 mod challenge;
 mod credential;
-mod failure;
+mod error;
+mod http_client;
 mod key;
 mod keys;
 mod secret;
@@ -15,9 +15,9 @@ mod sign_in;
 mod url;
 mod vault;
 
-pub use agent::Trust;
 pub use credential::{Credential, Which};
-pub use failure::Failure;
+pub use error::Failure;
+pub use http_client::Trust;
 pub use key::{Key, Wrapped};
 pub use secret::Secret;
 pub use ureq::Agent;

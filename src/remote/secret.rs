@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::error::Failure;
 use super::key::last_segment;
 
 /// One version of a secret. `Debug` does not show its value.

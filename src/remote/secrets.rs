@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 use zeroize::Zeroize;
 
-use super::failure::Failure;
+use super::error::Failure;
 use super::keys::below;
 use super::secret::Secret;
 use super::vault::{Vault, path};

@@ -11,10 +11,10 @@ use ureq::http::header::CONTENT_TYPE;
 use ureq::http::{Request, Uri};
 use zeroize::Zeroizing;
 
-use super::agent::{is_local, send};
 use super::challenge::Challenge;
 use super::credential::{Credential, Which};
-use super::failure::Failure;
+use super::error::Failure;
+use super::http_client::{is_local, send};
 
 /// How long before its end a token is not used any more.
 const EARLY: Duration = Duration::from_secs(300);

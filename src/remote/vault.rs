@@ -12,10 +12,10 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use ureq::http::{Method, Request};
 use zeroize::Zeroizing;
 
-use super::agent::{Answer, send};
 use super::challenge::Challenge;
 use super::credential::Credential;
-use super::failure::Failure;
+use super::error::Failure;
+use super::http_client::{Answer, send};
 use super::sign_in::{self, Token};
 use super::url::{NotAVault, VaultUrl};
 

@@ -7,6 +7,8 @@ mod access;
 mod admin;
 mod arm;
 mod backup;
+#[expect(unreachable_pub, reason = "the tests' own toolbox")]
+mod blocking;
 mod bodies;
 mod challenge;
 mod check;
@@ -28,8 +30,6 @@ mod factory;
 mod faults;
 mod full_disk;
 mod golden;
-#[expect(unreachable_pub, reason = "the tests' own toolbox")]
-mod ground;
 mod identity;
 mod import;
 mod key_files;

@@ -3,7 +3,7 @@
 use keyhaven::remote::{Credential, Failure, Method, Trust, Vault};
 use serde_json::{Value, json};
 
-use crate::ground::Ground;
+use crate::blocking::Ground;
 
 fn ground() -> Ground {
     Ground::of(&json!({

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use super::Report;
-use crate::drills::play::Listener;
+use crate::drills::runner::Listener;
 use crate::drills::step::Step;
 
 /// The width of lines, in columns.

@@ -1,11 +1,11 @@
 //! The drills against the real binary: they pass, on a server of their own and on one that was started by hand, and each
 //! fails when what it guards is broken.
 
-mod accidents;
-mod by_hand;
+mod data_loss;
 mod hooks;
-mod own;
+mod private_server;
 mod proxy;
+mod running_server;
 mod tampered;
 
 use std::process::Command;

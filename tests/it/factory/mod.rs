@@ -19,7 +19,7 @@ use keyhaven::remote::{Credential, Vault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::ground::Ground;
+use crate::blocking::Ground;
 
 /// The user-assigned identity of the factory.
 const IDENTITY: &str =

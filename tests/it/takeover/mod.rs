@@ -1,14 +1,14 @@
 //! The takeover proxy: cloud names end here, others are tunnelled, some are refused.
 
-mod choice;
+mod absolute_form;
+mod absolute_https;
 mod descriptors;
-mod former;
 mod hostile;
-mod plain;
+mod parent_proxy;
+mod plain_http_in_tunnel;
 mod refusals;
-mod secure;
+mod selection;
 mod tunnels;
-mod unencrypted;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

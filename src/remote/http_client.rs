@@ -12,7 +12,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::error::Failure;
 use crate::outgoing;
 
 /// How long an exchange may take: generating the largest key takes seconds.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::capability::Lever;
 use super::hooks::{Hooks, Moment};
-use super::lever::Lever;
 use super::step::{Outcome, Play, Step, Verdict, Wrong};
 
 /// Who is told how drills go on.

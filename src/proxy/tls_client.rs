@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::carry::Stream;
+use super::relay::Stream;
 use super::target::Target;
 use super::{Refused, refused};
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::person::Person;
+use super::identity::Person;
 use crate::clock::Timestamp;
 use crate::drills::admin::{Admin, AdminError};
 use crate::remote::{Method, VaultUrl};

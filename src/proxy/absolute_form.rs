@@ -4,11 +4,11 @@
 use hyper::StatusCode;
 use hyper::header::HOST;
 
-use super::carry::Watch;
 use super::forward::Way;
-use super::tally::Fate;
+use super::relay::Watch;
 use super::target::Target;
-use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop, refused, streamed};
+use super::traffic::Fate;
+use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop_by_hop, refused, streamed};
 use crate::http::{ConnectionInfo, Request, Response};
 
 impl Proxy {
@@ -51,10 +51,10 @@ impl Proxy {
         arrival: ConnectionInfo,
         target: &Target,
     ) -> Result<Response<Streamed>, Refused> {
-        hop::strip(request.headers_mut());
-        let host = hop::host_field(request.uri())?;
+        hop_by_hop::strip(request.headers_mut());
+        let host = hop_by_hop::host_field(request.uri())?;
         request.headers_mut().insert(HOST, host);
-        *request.uri_mut() = hop::origin_form(request.uri())?;
+        *request.uri_mut() = hop_by_hop::origin_form(request.uri())?;
         self.count(Fate::TakenOver, target.host());
         Ok(streamed((self.set.answer)(request, ConnectionInfo { taken_over: true, ..arrival }).await))
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::ground::Ground;
+use super::environment::Ground;
 use super::step::Wrong;
 use crate::factory::Refusal;
 use crate::remote::Failure;

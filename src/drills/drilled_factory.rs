@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::ground::Ground;
+use super::environment::Ground;
 use super::key::{DrilledKey, short};
 use super::step::{Outcome, Wrong, brief};
 use crate::factory::{Factory, New, Refreshed, Refusal};

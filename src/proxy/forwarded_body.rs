@@ -13,7 +13,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::carry::Watch;
+use super::relay::Watch;
 use crate::http;
 
 /// How long a body that waits for `100 Continue` is held back; then it is sent all the same, as RFC 9110 (10.1.1) has it,

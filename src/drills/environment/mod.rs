@@ -1,25 +1,25 @@
 //! Where drills are played: a vault, who asks it, and the levers there are. Everything that is changed or made is put down, so
 //! that it can be put back.
 
-mod levers;
-mod made;
-mod person;
+mod controls;
+mod created_object;
+mod identity;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::admin::{Admin, AdminDoor};
-use super::lever::Lever;
-use super::server::OwnServer;
+use super::capability::Lever;
+use super::private_server::OwnServer;
 use super::step::Wrong;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::factory::Reach;
 use crate::random;
 use crate::remote::{Agent, Credential, Trust, Vault, VaultUrl};
 
-pub(super) use levers::Levers;
-use made::Made;
-use person::Person;
+pub(super) use controls::Levers;
+use created_object::Made;
+use identity::Person;
 
 /// A vault that drills are aimed at. It holds keys, so it has no `Debug`.
 pub struct Aim {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::ground::Ground;
-use super::plant::Plant;
+use super::drilled_factory::Plant;
+use super::environment::Ground;
 use super::step::Wrong;
 use crate::factory::Refusal;
 

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::Refused;
 use super::address::{forms, is_link_local};
-use super::carry::Stream;
-use super::former::Former;
+use super::parent_proxy::Former;
+use super::relay::Stream;
 use super::target::Target;
 
 /// Where connections may go.
