@@ -46,7 +46,7 @@ use crate::store::{MasterKey, Store};
 use crate::tasks::{ClockChoice, Timekeeper, VaultClock};
 use crate::vault::{Deps, Vaults};
 
-pub use crate::proxy::{Former, Report, Tally};
+pub use crate::proxy::{ParentProxy, TrafficCounter, TrafficReport};
 pub use admin_key::{AdminKey, MalformedAdminKey};
 pub use ca::CaCertificate;
 pub use check::{CheckReport, check};
@@ -182,7 +182,7 @@ pub struct Running {
     /// The takeover's CA as PEM, when there is a proxy; it is kept in memory alone.
     pub takeover_ca: Option<String>,
     /// What went through the proxy, when there is one.
-    pub tally: Option<Arc<Tally>>,
+    pub traffic: Option<Arc<TrafficCounter>>,
     /// Whether a request came to the data plane without the proxy.
     pub direct_request_seen: Arc<AtomicBool>,
     /// The vault clock.
@@ -335,7 +335,7 @@ async fn listen(
         ready,
         takeover_ca: proxy.as_ref().map(|proxy| proxy.ca_pem.clone()),
         direct_request_seen,
-        tally: proxy.map(|proxy| proxy.tally),
+        traffic: proxy.map(|proxy| proxy.traffic),
         clock,
         timekeeper,
         vaults,

@@ -12,7 +12,7 @@ use crate::http::authority::Authority;
 use crate::http::ca::Ca;
 use crate::http::server::{OnMalformed, Shutdown};
 use crate::http::tls::CertificateResolver;
-use crate::proxy::{Former, Meaning, Names, Proxy, Roots, Settings, Streamed, Tally};
+use crate::proxy::{ClassifyHost, HostClass, LoadRoots, ParentProxy, Proxy, Settings, Streamed, TrafficCounter};
 
 /// The cloud's domains: hosts below them that are not emulated are refused unless allowed. The last receives the telemetry
 /// of `az` and other tools.
@@ -83,7 +83,7 @@ pub struct Takeover {
     /// Cloud hosts that are tunnelled though they are not emulated.
     pub allowed_hosts: Vec<String>,
     /// The proxy through which other hosts are reached.
-    pub parent_proxy: Former,
+    pub parent_proxy: ParentProxy,
     /// PEM files with CAs trusted besides the system's, for clients that leave TLS to other hosts to their proxy.
     pub ca_files: Vec<String>,
 }
@@ -95,7 +95,7 @@ impl Default for Takeover {
             services: vec![CloudService::Vault, CloudService::Entra, CloudService::Arm],
             offline: false,
             allowed_hosts: vec![],
-            parent_proxy: Former::default(),
+            parent_proxy: ParentProxy::default(),
             ca_files: vec![],
         }
     }
@@ -122,22 +122,24 @@ impl Takeover {
             let host = whole.filter(|host| host.address().is_none());
             let host =
                 host.ok_or_else(|| format!("{text}: not a host name; write it whole, without https:// and port"))?;
-            match self.meaning(host.host()) {
-                Meaning::TakenOver => Err(format!("{text}: this server stands in for it; narrow --takeover instead")),
-                Meaning::NotEmulated | Meaning::Elsewhere => Ok(host.host().to_owned()),
+            match self.classify(host.host()) {
+                HostClass::TakenOver => Err(format!("{text}: this server stands in for it; narrow --takeover instead")),
+                HostClass::NotEmulated | HostClass::External => Ok(host.host().to_owned()),
             }
         };
         let allowed_hosts = hosts.iter().map(host).collect::<Result<_, _>>()?;
         Ok(Self { allowed_hosts, ..self })
     }
 
-    fn meaning(&self, host: &str) -> Meaning {
+    fn classify(&self, host: &str) -> HostClass {
         match CloudService::of(host) {
-            Some(service) if self.services.contains(&service) => Meaning::TakenOver,
+            Some(service) if self.services.contains(&service) => HostClass::TakenOver,
             // A service that is not taken over is reached in the real cloud.
-            Some(_) => Meaning::Elsewhere,
-            None if is_cloud(host) && !self.allowed_hosts.iter().any(|allowed| allowed == host) => Meaning::NotEmulated,
-            None => Meaning::Elsewhere,
+            Some(_) => HostClass::External,
+            None if is_cloud(host) && !self.allowed_hosts.iter().any(|allowed| allowed == host) => {
+                HostClass::NotEmulated
+            }
+            None => HostClass::External,
         }
     }
 }
@@ -147,7 +149,7 @@ pub(super) struct TakeoverProxy {
     pub(super) answer: RequestHandler<Streamed>,
     pub(super) on_malformed: OnMalformed,
     pub(super) ca_pem: String,
-    pub(super) tally: Arc<Tally>,
+    pub(super) traffic: Arc<TrafficCounter>,
 }
 
 impl Services {
@@ -161,18 +163,18 @@ impl Services {
         stopping: Shutdown,
     ) -> Result<TakeoverProxy, StartError> {
         let (data_plane, metadata) = doors;
-        let (tally, leaves) = (Arc::new(Tally::default()), self.takeover_leaves(&takeover)?);
+        let (traffic, leaves) = (Arc::new(TrafficCounter::default()), self.takeover_leaves(&takeover)?);
         let ca_pem = leaves.ca().pem().to_owned();
         let proxy = Proxy::new(Settings {
             metadata: takeover.has_entra().then_some(metadata),
             offline: takeover.offline,
-            former: takeover.parent_proxy.clone(),
-            roots: roots(takeover.ca_files.clone()),
-            names: names(takeover),
+            parent_proxy: takeover.parent_proxy.clone(),
+            load_roots: roots(takeover.ca_files.clone()),
+            classify: classifier(takeover),
             answer: data_plane,
             leaves,
-            own,
-            tally: tally.clone(),
+            own_listeners: own,
+            traffic: traffic.clone(),
             limits: self.settings.limits.clone(),
             bodies: self.settings.bodies.clone(),
             stopping,
@@ -182,7 +184,7 @@ impl Services {
         let on_malformed: OnMalformed = Arc::new(move |why| counting.count_malformed(why));
         let answer: RequestHandler<Streamed> =
             Arc::new(move |request, connection| Box::pin(proxy.clone().answer(request, connection)));
-        Ok(TakeoverProxy { answer, on_malformed, ca_pem, tally })
+        Ok(TakeoverProxy { answer, on_malformed, ca_pem, traffic })
     }
 
     /// Leaf certificates for taken-over hosts, under a CA constrained to them.
@@ -190,20 +192,20 @@ impl Services {
         let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
         let clock = self.backend.system.clone();
         let ca = Ca::ephemeral("Keyhaven takeover CA for one start", &domains, false, clock.now()).map_err(failed)?;
-        let names = names(takeover.clone());
-        let ours = Arc::new(move |name: &str| names(name) == Meaning::TakenOver);
+        let classify = classifier(takeover.clone());
+        let ours = Arc::new(move |name: &str| classify(name) == HostClass::TakenOver);
         let leaves = CertificateResolver::new(ca, ours, vec![], self.settings.limits.minted_leaves, clock);
         Ok(Arc::new(leaves.map_err(failed)?))
     }
 }
 
 /// Loads the system's CAs and those in `files`, at first use.
-fn roots(files: Vec<String>) -> Roots {
+fn roots(files: Vec<String>) -> LoadRoots {
     Arc::new(move || trust::roots(&files))
 }
 
-fn names(takeover: Takeover) -> Names {
-    Arc::new(move |host| takeover.meaning(host))
+fn classifier(takeover: Takeover) -> ClassifyHost {
+    Arc::new(move |host| takeover.classify(host))
 }
 
 fn is_cloud(host: &str) -> bool {
@@ -230,7 +232,7 @@ mod tests {
             "management.azure.com",
             "graph.microsoft.com",
         ] {
-            assert_eq!(all.meaning(host), Meaning::TakenOver, "{host}");
+            assert_eq!(all.classify(host), HostClass::TakenOver, "{host}");
         }
         for host in [
             "vault.azure.net",
@@ -240,7 +242,7 @@ mod tests {
             "other.blob.core.windows.net",
             "device.login.microsoftonline.com",
         ] {
-            assert_eq!(all.meaning(host), Meaning::NotEmulated, "{host}");
+            assert_eq!(all.classify(host), HostClass::NotEmulated, "{host}");
         }
         for host in [
             "example.com",
@@ -249,7 +251,7 @@ mod tests {
             "myazure.com",
             "a.b.login.microsoft.com",
         ] {
-            assert_eq!(all.meaning(host), Meaning::Elsewhere, "{host}");
+            assert_eq!(all.classify(host), HostClass::External, "{host}");
         }
     }
 
@@ -265,9 +267,9 @@ mod tests {
     #[test]
     fn what_is_not_taken_over_on_purpose_goes_to_the_cloud() {
         let vaults = Takeover { services: vec![CloudService::Vault], ..Takeover::default() };
-        assert_eq!(vaults.meaning("login.microsoftonline.com"), Meaning::Elsewhere);
-        assert_eq!(vaults.meaning("management.azure.com"), Meaning::Elsewhere);
-        assert_eq!(vaults.meaning("acme.vault.azure.net"), Meaning::TakenOver);
+        assert_eq!(vaults.classify("login.microsoftonline.com"), HostClass::External);
+        assert_eq!(vaults.classify("management.azure.com"), HostClass::External);
+        assert_eq!(vaults.classify("acme.vault.azure.net"), HostClass::TakenOver);
         assert!(!vaults.domains().contains(&"login.microsoftonline.com") && !vaults.has_entra());
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::{Failure, address, environment};
-use crate::app::{self, CloudService, Former, Takeover};
+use crate::app::{self, CloudService, ParentProxy, Takeover};
 
 /// What the proxy does.
 #[derive(Debug, Args)]
@@ -52,7 +52,11 @@ impl TakeoverArgs {
             return Err(Failure::usage("--offline lets nothing out, --pass does: give one of them"));
         }
         let own = environment::current();
-        let parent_proxy = if self.offline { Former::default() } else { Former::of(&own).map_err(Failure::usage)? };
+        let parent_proxy = if self.offline {
+            ParentProxy::default()
+        } else {
+            ParentProxy::from_variables(&own).map_err(Failure::usage)?
+        };
         let ca_files = app::ca_files_in(&own);
         let takeover = Takeover { offline: self.offline, parent_proxy, ca_files, ..Takeover::default() };
         let services = if self.takeover.is_empty() { takeover.services.clone() } else { self.takeover.clone() };

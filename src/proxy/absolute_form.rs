@@ -1,14 +1,15 @@
 //! Requests in absolute form: `GET http://HOST/PATH`, and `GET https://HOST/PATH`, which axios up to 1.13 and others send
-//! to a proxy instead of `CONNECT`. One connection may carry requests for several hosts; each is decided by its own URL.
+//! to a proxy instead of `CONNECT`. One connection may carry requests for several hosts; each is routed by its own URL.
 
 use hyper::StatusCode;
 use hyper::header::HOST;
 
-use super::forward::Way;
-use super::relay::Watch;
-use super::target::Target;
-use super::traffic::Fate;
-use super::{HTTPS, Leads, Proxy, Refused, Streamed, hop_by_hop, refused, streamed};
+use super::error::{ProxyError, streamed};
+use super::forward::UpstreamConnection;
+use super::relay::IdleTimer;
+use super::target::{HTTPS, Target};
+use super::traffic::Outcome;
+use super::{Proxy, Route, Streamed, hop_by_hop};
 use crate::http::{ConnectionInfo, Request, Response};
 
 impl Proxy {
@@ -18,70 +19,75 @@ impl Proxy {
         request: Request,
         arrival: ConnectionInfo,
         target: &Target,
-    ) -> Result<Response<Streamed>, Refused> {
+    ) -> Result<Response<Streamed>, ProxyError> {
         let is_secure = request.uri().scheme_str() == Some("https");
-        match self.leads_to(target, is_secure)? {
-            Leads::Here => self.answer_here(request, arrival, target).await,
-            Leads::Metadata(answer) => {
-                self.count(Fate::TakenOver, target.host());
+        match self.route_absolute(target, is_secure)? {
+            Route::Local => self.answer_locally(request, arrival, target).await,
+            Route::Metadata(answer) => {
+                self.count(Outcome::TakenOver, target.host());
                 Ok(streamed(answer(request, ConnectionInfo { taken_over: true, ..arrival }).await))
             }
-            Leads::On => self.send_on(request, target, is_secure).await,
+            Route::Upstream => self.forward(request, target, is_secure).await,
         }
     }
 
-    /// Where the request leads, or why it is refused.
-    fn leads_to(&self, target: &Target, is_secure: bool) -> Result<Leads, Refused> {
+    /// Decides where the request goes; refuses a scheme that the target does not speak.
+    fn route_absolute(&self, target: &Target, is_secure: bool) -> Result<Route, ProxyError> {
         let host = target.host();
-        let other_scheme = |why: String| Err(refused(StatusCode::BAD_REQUEST, why));
-        match self.leads(target)? {
-            Leads::Here if is_secure => only_https_port(target).map(|()| Leads::Here),
-            Leads::Here => other_scheme(format!("{host} is asked over TLS: write https://{host}.")),
-            Leads::Metadata(_) if is_secure => {
+        let other_scheme = |why: String| Err(ProxyError::new(StatusCode::BAD_REQUEST, why));
+        match self.route(target)? {
+            Route::Local if is_secure => only_https_port(target).map(|()| Route::Local),
+            Route::Local => other_scheme(format!("{host} is asked over TLS: write https://{host}.")),
+            Route::Metadata(_) if is_secure => {
                 other_scheme(format!("{host} is asked without TLS: write http://{host}."))
             }
-            leads => Ok(leads),
+            route => Ok(route),
         }
     }
 
-    /// Answers for a name that is taken over, with the request as it would have come inside `CONNECT`.
-    async fn answer_here(
+    /// Answers for a taken-over name, with the request as it would have come inside `CONNECT`.
+    async fn answer_locally(
         &self,
         mut request: Request,
         arrival: ConnectionInfo,
         target: &Target,
-    ) -> Result<Response<Streamed>, Refused> {
+    ) -> Result<Response<Streamed>, ProxyError> {
         hop_by_hop::strip(request.headers_mut());
         let host = hop_by_hop::host_field(request.uri())?;
         request.headers_mut().insert(HOST, host);
         *request.uri_mut() = hop_by_hop::origin_form(request.uri())?;
-        self.count(Fate::TakenOver, target.host());
+        self.count(Outcome::TakenOver, target.host());
         Ok(streamed((self.set.answer)(request, ConnectionInfo { taken_over: true, ..arrival }).await))
     }
 
-    /// Sends the request to `target`, over TLS when its URL says `https`.
-    async fn send_on(&self, request: Request, target: &Target, is_secure: bool) -> Result<Response<Streamed>, Refused> {
-        let place = self.place()?;
+    /// Forwards the request to `target`, over TLS when its URL says `https`.
+    async fn forward(
+        &self,
+        request: Request,
+        target: &Target,
+        is_secure: bool,
+    ) -> Result<Response<Streamed>, ProxyError> {
+        let permit = self.acquire_permit()?;
         let (stream, proxy) = match is_secure {
-            true => (self.tls_client.connect(self.reach.tunnel(target).await?, target).await?, None),
-            false => self.reach.plain(target).await?,
+            true => (self.tls_client.connect(self.dialer.dial_tunnel(target).await?, target).await?, None),
+            false => self.dialer.dial_http(target).await?,
         };
-        self.count(Fate::Tunnelled, target.host());
-        let watch = Watch::new(self.set.limits.tunnel_idle);
-        let sent = Way { stream, proxy, watch, place }.send(request, target).await;
-        // It is counted as carried on already, as a tunnel is that breaks.
-        Ok(sent.unwrap_or_else(|refused| {
-            tracing::debug!(why = refused.why, "a request that was sent on came to nothing");
-            refused.answer()
+        self.count(Outcome::Tunnelled, target.host());
+        let idle_timer = IdleTimer::new(self.set.limits.tunnel_idle);
+        let sent = UpstreamConnection { stream, proxy, idle_timer, permit }.send(request, target).await;
+        // Already counted as tunnelled, like a tunnel that breaks later.
+        Ok(sent.unwrap_or_else(|error| {
+            tracing::debug!(why = error.reason, "a forwarded request failed");
+            error.answer()
         }))
     }
 }
 
-/// Refuses every port of a taken-over name but the one that the cloud answers on.
-pub(super) fn only_https_port(target: &Target) -> Result<(), Refused> {
+/// Refuses every port of a taken-over name but the one that the cloud listens on.
+pub(super) fn only_https_port(target: &Target) -> Result<(), ProxyError> {
     if target.port() == HTTPS {
         return Ok(());
     }
     let why = format!("{} is Keyhaven itself, on port {HTTPS} alone.", target.host());
-    Err(refused(StatusCode::FORBIDDEN, why))
+    Err(ProxyError::new(StatusCode::FORBIDDEN, why))
 }

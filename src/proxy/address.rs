@@ -1,26 +1,26 @@
-//! IPv4 addresses inside IPv6 addresses. A translator or a tunnel on the way makes IPv4 of them again, so a rule for an IPv4
-//! address holds for every form that carries it. A network's own prefix for NAT64 or 6rd cannot be known here.
+//! IPv4 addresses embedded in IPv6 addresses. A translator or a tunnel on the route turns them into IPv4 again, so a rule for
+//! an IPv4 address applies to every form that embeds it. A network's own prefix for NAT64 or 6rd cannot be known here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Where RFC 6052 (section 2.2) puts the four bytes behind a prefix of 48, 56, 64 and 96 bits; byte 8 is left out.
+/// Where RFC 6052 (section 2.2) puts the four bytes after a prefix of 48, 56, 64 and 96 bits; byte 8 is left out.
 const TRANSLATED: [[usize; 4]; 4] = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]];
 
-/// `address` itself, and every IPv4 address that it can carry: mapped (RFC 4291), compatible (RFC 4291), SIIT (RFC 2765),
+/// `address` itself, and every IPv4 address that it can embed: mapped (RFC 4291), compatible (RFC 4291), SIIT (RFC 2765),
 /// NAT64 with the well-known and the local prefix (RFC 6052, RFC 8215), 6to4 (RFC 3056), ISATAP (RFC 5214), and Teredo's
-/// server and client (RFC 4380). Where there are only zeros, none is carried.
-pub(super) fn forms(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+/// server and client (RFC 4380). Four zero bytes are no embedded address.
+pub(super) fn with_embedded_ipv4(address: IpAddr) -> impl Iterator<Item = IpAddr> {
     let carried = match address.to_canonical() {
         IpAddr::V4(_) => Vec::new(),
-        IpAddr::V6(address) => carried(address),
+        IpAddr::V6(address) => embedded_ipv4(address),
     };
     let carried = carried.into_iter().filter(|address| !address.is_unspecified());
     std::iter::once(address.to_canonical()).chain(carried.map(IpAddr::V4))
 }
 
-fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+fn embedded_ipv4(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let bytes = address.octets();
-    let at = |places: [usize; 4]| Ipv4Addr::from(places.map(|place| bytes[place]));
+    let at = |indices: [usize; 4]| Ipv4Addr::from(indices.map(|index| bytes[index]));
     let last = at([12, 13, 14, 15]);
     let mut carried = match address.segments() {
         [0, 0, 0, 0, 0 | 0xffff, 0, ..] => vec![last],
@@ -43,18 +43,18 @@ const fn is_isatap(address: Ipv6Addr) -> bool {
     universal & !0x0300 == 0 && identifier == 0x5efe
 }
 
-/// Whether `address` is never connected to, whatever its form: it is link-local, or the second address under which a
-/// virtual machine of Azure finds its host (WireServer).
+/// Whether `address` is link-local in any form. The address of Azure's WireServer counts too: virtual machines reach their
+/// host by it, as by the metadata address.
 pub(super) fn is_link_local(address: IpAddr) -> bool {
-    forms(address).any(|address| match address {
+    with_embedded_ipv4(address).any(|address| match address {
         IpAddr::V4(address) => address.is_link_local() || address == Ipv4Addr::new(168, 63, 129, 16),
         IpAddr::V6(address) => address.is_unicast_link_local(),
     })
 }
 
-/// Whether `address` is this machine, whatever its form.
+/// Whether `address` is loopback or unspecified, in any form.
 pub(super) fn is_loopback(address: IpAddr) -> bool {
-    forms(address).any(|address| address.is_loopback() || address.is_unspecified())
+    with_embedded_ipv4(address).any(|address| address.is_loopback() || address.is_unspecified())
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Every IPv6 address that carries `address`, with `rest` for the bits that are free.
+    /// Every IPv6 address that embeds `address`, with `rest` for the bits that are free.
     pub(in crate::proxy) fn every_form(address: Ipv4Addr, rest: u128) -> Vec<Ipv6Addr> {
         let v4 = u128::from(address.to_bits());
         let (free, [a, b, c, d]) = (rest & ((1 << 32) - 1), address.octets().map(u128::from));
@@ -92,7 +92,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn link_local_is_known_in_every_form() {
+    fn link_local_is_recognized_in_every_form() {
         for text in [
             "169.254.1.1",
             "168.63.129.16",
@@ -128,7 +128,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn this_machine_is_known_in_every_form() {
+    fn loopback_is_recognized_in_every_form() {
         for text in
             ["127.0.0.1", "0.0.0.0", "::", "::1", "::ffff:0.0.0.0", "::127.0.0.1", "::ffff:0:7f00:1", "64:ff9b::7f00:1"]
         {
@@ -149,10 +149,10 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn every_form_carries_its_address(bits in 1_u32.., rest: u128) {
+        fn every_form_embeds_its_address(bits in 1_u32.., rest: u128) {
             let address = Ipv4Addr::from_bits(bits);
             for form in every_form(address, rest) {
-                prop_assert!(forms(form.into()).any(|form| form == IpAddr::V4(address)), "{form}");
+                prop_assert!(with_embedded_ipv4(form.into()).any(|form| form == IpAddr::V4(address)), "{form}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `CONNECT`: a connection that ends here, or leads on.
+//! `CONNECT`: a tunnel to the target, or a connection that this server answers itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,159 +11,172 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::absolute_form::only_https_port;
-use super::relay::{Replayed, Stream, carry};
-use super::sniff::{Beginning, Peek};
-use super::target::Target;
-use super::traffic::Fate;
-use super::{HTTPS, Leads, Meaning, Proxy, Refused, refused};
+use super::error::ProxyError;
+use super::relay::{ByteStream, PrefixedStream, relay};
+use super::sniff::{Sniffed, Sniffer};
+use super::target::{HTTPS, Target};
+use super::traffic::Outcome;
+use super::{HostClass, Proxy, Route};
 use crate::http::server::ConnectionServer;
 use crate::http::{ConnectionInfo, Request, RequestHandler, Response, body, tls};
 
-/// How long a client that asked for an address may be silent before its server is asked whether it speaks first.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+/// How long a client that asked for an address may be silent before the upstream is dialed, in case the server speaks
+/// first.
+const CLIENT_SPEAKS_FIRST: Duration = Duration::from_secs(1);
 
-/// What a client is joined to once it was told that it is connected.
-enum End {
+/// What a client is connected to once its `CONNECT` was answered.
+enum Destination {
     /// This server.
-    Here(ConnectionServer),
-    /// Whoever the client names as it begins to speak; else this target.
-    Named(Target),
-    /// Somebody else.
-    On(Box<dyn Stream>),
+    Local(ConnectionServer),
+    /// What the server name in the client's first bytes says; else this target.
+    ByServerName(Target),
+    /// The real host.
+    Upstream(Box<dyn ByteStream>),
 }
 
 impl Proxy {
-    /// Connects a client with `target`, or with what stands in for it.
+    /// Connects a client to `target`, or to this server in its place.
     pub(super) async fn connect(
         self: &Arc<Self>,
         request: Request,
         arrival: ConnectionInfo,
         target: &Target,
-    ) -> Result<Response, Refused> {
+    ) -> Result<Response, ProxyError> {
         let host = target.host();
-        let (fate, end) = match self.leads(target)? {
-            Leads::Here => {
+        let (outcome, destination) = match self.route(target)? {
+            Route::Local => {
                 only_https_port(target)?;
-                (Fate::TakenOver, End::Here(self.stand_in(host)))
+                (Outcome::TakenOver, Destination::Local(self.tls_door_for(host)))
             }
-            Leads::Metadata(answer) => (Fate::TakenOver, End::Here(self.door(answer))),
-            Leads::On if target.address().is_some() && target.port() == HTTPS => {
-                (Fate::Tunnelled, End::Named(target.clone()))
+            Route::Metadata(answer) => (Outcome::TakenOver, Destination::Local(self.door(answer))),
+            Route::Upstream if target.address().is_some() && target.port() == HTTPS => {
+                (Outcome::Tunnelled, Destination::ByServerName(target.clone()))
             }
-            Leads::On => (Fate::Tunnelled, End::On(self.reach.tunnel(target).await?)),
+            Route::Upstream => (Outcome::Tunnelled, Destination::Upstream(self.dialer.dial_tunnel(target).await?)),
         };
-        let place = self.place()?;
-        if !matches!(end, End::Named(_)) {
-            self.count(fate, host);
+        let permit = self.acquire_permit()?;
+        if !matches!(destination, Destination::ByServerName(_)) {
+            self.count(outcome, host);
         }
-        tokio::spawn(self.clone().join(request, arrival, end, place));
+        tokio::spawn(self.clone().join(request, arrival, destination, permit));
         Ok(body::empty(StatusCode::OK))
     }
 
-    async fn join(self: Arc<Self>, request: Request, arrival: ConnectionInfo, end: End, _place: OwnedSemaphorePermit) {
+    async fn join(
+        self: Arc<Self>,
+        request: Request,
+        arrival: ConnectionInfo,
+        destination: Destination,
+        _permit: OwnedSemaphorePermit,
+    ) {
         let client = match hyper::upgrade::on(request).await {
             Ok(upgraded) => TokioIo::new(upgraded),
             Err(error) => return tracing::debug!(%error, "a connection to the proxy broke"),
         };
-        match end {
-            End::Here(door) => self.serve(&door, client, arrival).await,
-            End::On(upstream) => self.carry(client, upstream).await,
-            End::Named(target) => self.join_named(client, arrival, &target).await,
+        match destination {
+            Destination::Local(door) => self.serve(&door, client, arrival).await,
+            Destination::Upstream(upstream) => self.relay(client, upstream).await,
+            Destination::ByServerName(target) => self.join_by_server_name(client, arrival, &target).await,
         }
     }
 
-    /// A client that resolves names itself has asked for an address: the name that it begins to speak to decides, as it
-    /// would have decided in the request. Until that is known nothing of the client's goes out.
-    async fn join_named(&self, mut client: impl Stream + 'static, arrival: ConnectionInfo, target: &Target) {
-        let (mut peek, mut upstream, mut begun) = (Peek::default(), None, None);
+    /// Routes a client that asked for an address by the server name of its ClientHello, as the name in the request would have
+    /// been. No byte of the client's goes out before.
+    async fn join_by_server_name(
+        &self,
+        mut client: impl ByteStream + 'static,
+        arrival: ConnectionInfo,
+        target: &Target,
+    ) {
+        let (mut sniffer, mut upstream, mut first_byte) = (Sniffer::default(), None, None);
         let mut stopping = self.set.stopping.clone();
-        let beginning = loop {
-            let silent = upstream.is_none() && peek.is_empty();
+        let sniffed = loop {
+            let silent = upstream.is_none() && sniffer.is_empty();
             let limits = &self.set.limits;
-            let patience = match peek.is_empty() {
-                true if silent => FIRST_WORD,
+            let patience = match sniffer.is_empty() {
+                true if silent => CLIENT_SPEAKS_FIRST,
                 true => limits.tunnel_idle,
-                // Who has begun must come to the point.
-                false => limits.header_timeout.saturating_sub(begun.get_or_insert_with(Instant::now).elapsed()),
+                // A client that has begun must complete its ClientHello in time.
+                false => limits.header_timeout.saturating_sub(first_byte.get_or_insert_with(Instant::now).elapsed()),
             };
             tokio::select! {
                 () = stopping.requested() => return,
-                piece = timeout(patience, peek.piece(&mut client)) => match piece {
-                    Ok(Some(Beginning::Gone)) => return,
-                    Ok(Some(beginning)) => break beginning,
+                piece = timeout(patience, sniffer.read_more(&mut client)) => match piece {
+                    Ok(Some(Sniffed::Closed)) => return,
+                    Ok(Some(sniffed)) => break sniffed,
                     Ok(None) => {}
-                    // Perhaps the server speaks first.
-                    Err(_) if silent => match self.reach.tunnel(target).await {
+                    // The server may speak first.
+                    Err(_) if silent => match self.dialer.dial_tunnel(target).await {
                         Ok(stream) => upstream = Some(stream),
-                        Err(refused) => return self.note(&refused, target),
+                        Err(error) => return self.record_failure(&error, target),
                     },
-                    Err(_) if peek.is_empty() => return,
-                    Err(_) => return self.note(&too_slow(target), target),
+                    Err(_) if sniffer.is_empty() => return,
+                    Err(_) => return self.record_failure(&too_slow(target), target),
                 },
-                said = first_words(&mut upstream), if upstream.is_some() && peek.is_empty() => {
-                    let (head, stream) = (said, upstream.take());
-                    let Some(stream) = stream.filter(|_| !head.is_empty()) else { return };
-                    self.count(Fate::Tunnelled, target.host());
-                    return self.carry(client, Box::new(Replayed { head, stream })).await;
+                read = read_first(&mut upstream), if upstream.is_some() && sniffer.is_empty() => {
+                    let (prefix, stream) = (read, upstream.take());
+                    let Some(stream) = stream.filter(|_| !prefix.is_empty()) else { return };
+                    self.count(Outcome::Tunnelled, target.host());
+                    return self.relay(client, Box::new(PrefixedStream { prefix, stream })).await;
                 }
             }
         };
-        let client = Replayed { head: peek.into_bytes(), stream: client };
-        self.join_begun(client, arrival, target, beginning, upstream).await;
+        let client = PrefixedStream { prefix: sniffer.into_bytes(), stream: client };
+        self.join_sniffed(client, arrival, target, sniffed, upstream).await;
     }
 
-    /// Joins a client that has begun to whom it means.
-    async fn join_begun(
+    /// Connects a client whose first bytes are known.
+    async fn join_sniffed(
         &self,
-        client: impl Stream + 'static,
+        client: impl ByteStream + 'static,
         arrival: ConnectionInfo,
         target: &Target,
-        beginning: Beginning,
-        upstream: Option<Box<dyn Stream>>,
+        sniffed: Sniffed,
+        upstream: Option<Box<dyn ByteStream>>,
     ) {
-        let meaning = match &beginning {
-            Beginning::Name(name) => (self.set.names)(name),
-            Beginning::Unnamed | Beginning::NoTls | Beginning::Gone => Meaning::Elsewhere,
-            // It could be meant for anybody, also for whom nothing may reach.
-            Beginning::Unreadable => Meaning::NotEmulated,
+        let class = match &sniffed {
+            Sniffed::ServerName(name) => (self.set.classify)(name),
+            Sniffed::NoServerName | Sniffed::NotTls | Sniffed::Closed => HostClass::External,
+            // The server name is unknown: it could be one that must not be reached.
+            Sniffed::Malformed => HostClass::NotEmulated,
         };
-        let host = if let Beginning::Name(name) = &beginning { name.as_str() } else { target.host() };
-        match meaning {
-            Meaning::TakenOver => {
-                self.count(Fate::TakenOver, host);
-                self.serve(&self.stand_in(host), client, arrival).await;
+        let host = if let Sniffed::ServerName(name) = &sniffed { name.as_str() } else { target.host() };
+        match class {
+            HostClass::TakenOver => {
+                self.count(Outcome::TakenOver, host);
+                self.serve(&self.tls_door_for(host), client, arrival).await;
             }
-            Meaning::NotEmulated => {
-                self.count(Fate::Refused, host);
-                tracing::warn!(host, "a connection to an address was closed: whom it is for must not be reached");
+            HostClass::NotEmulated => {
+                self.count(Outcome::Refused, host);
+                tracing::warn!(host, "a connection to an address was closed: its server name must not be reached");
             }
-            Meaning::Elsewhere => {
+            HostClass::External => {
                 let opened = match upstream {
                     Some(upstream) => Ok(upstream),
-                    None => self.reach.tunnel(target).await,
+                    None => self.dialer.dial_tunnel(target).await,
                 };
                 match opened {
                     Ok(upstream) => {
-                        self.count(Fate::Tunnelled, target.host());
-                        self.carry(client, upstream).await;
+                        self.count(Outcome::Tunnelled, target.host());
+                        self.relay(client, upstream).await;
                     }
-                    Err(refused) => self.note(&refused, target),
+                    Err(error) => self.record_failure(&error, target),
                 }
             }
         }
     }
 
-    async fn serve(&self, door: &ConnectionServer, client: impl Stream + 'static, arrival: ConnectionInfo) {
+    async fn serve(&self, door: &ConnectionServer, client: impl ByteStream + 'static, arrival: ConnectionInfo) {
         let arrival = ConnectionInfo { taken_over: true, ..arrival };
         door.serve(client, arrival, self.set.stopping.clone()).await;
     }
 
-    async fn carry(&self, client: impl Stream, upstream: Box<dyn Stream>) {
-        carry(client, upstream, self.set.limits.tunnel_idle, self.set.stopping.clone()).await;
+    async fn relay(&self, client: impl ByteStream, upstream: Box<dyn ByteStream>) {
+        relay(client, upstream, self.set.limits.tunnel_idle, self.set.stopping.clone()).await;
     }
 
-    /// What stands in for `host`, with a leaf in its name.
-    fn stand_in(&self, host: &str) -> ConnectionServer {
+    /// A TLS door for the taken-over name `host`, with a certificate for it.
+    fn tls_door_for(&self, host: &str) -> ConnectionServer {
         let tls = tls::for_name(&self.tls, &self.set.leaves, host);
         ConnectionServer { tls: Some(tls), ..self.door(self.set.answer.clone()) }
     }
@@ -174,17 +187,17 @@ impl Proxy {
     }
 }
 
-/// Why a client that asked for an address, began to speak, and did not name a host in time is let go.
-fn too_slow(target: &Target) -> Refused {
+/// The error for a client that began a ClientHello and did not complete it in time.
+fn too_slow(target: &Target) -> ProxyError {
     let why = format!("{target} is refused: the client did not complete its first message of TLS in time.");
-    refused(StatusCode::REQUEST_TIMEOUT, why)
+    ProxyError::new(StatusCode::REQUEST_TIMEOUT, why)
 }
 
-/// What a server says before its client does; nothing when it has ended.
-async fn first_words(upstream: &mut Option<Box<dyn Stream>>) -> Bytes {
+/// Reads what a server sends before its client does; empty when it has ended.
+async fn read_first(upstream: &mut Option<Box<dyn ByteStream>>) -> Bytes {
     let Some(stream) = upstream else { return std::future::pending().await };
-    let mut words = vec![0; 4096];
-    let length = stream.read(&mut words).await.unwrap_or_default();
-    words.truncate(length);
-    words.into()
+    let mut bytes = vec![0; 4096];
+    let length = stream.read(&mut bytes).await.unwrap_or_default();
+    bytes.truncate(length);
+    bytes.into()
 }

@@ -1,4 +1,4 @@
-//! Sends a request in absolute form on to its host, on a connection of its own, streaming both ways.
+//! Forwards a request in absolute form to its host, on a connection of its own. Both bodies are streamed.
 
 use http_body_util::BodyExt;
 use hyper::header::{HOST, PROXY_AUTHORIZATION};
@@ -7,40 +7,39 @@ use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::forwarded_body::{Ending, Moving, hold_back};
+use super::Streamed;
+use super::error::ProxyError;
+use super::forwarded_body::{AbortOnDrop, ForwardedBody, await_continue};
 use super::hop_by_hop;
-use super::relay::{Stream, Watch};
+use super::relay::{ByteStream, IdleTimer};
 use super::target::Target;
-use super::{Refused, Streamed};
 use crate::http::{self, Incoming, Response};
 
-/// A connection to send one request on, and the proxy at its end that wants the whole URL, if there is one.
-pub(super) struct Way {
-    pub(super) stream: Box<dyn Stream>,
+/// A connection for one request, to the host itself or to the parent proxy, which expects the absolute URL.
+pub(super) struct UpstreamConnection {
+    pub(super) stream: Box<dyn ByteStream>,
     pub(super) proxy: Option<Intercept>,
-    pub(super) watch: Watch,
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) idle_timer: IdleTimer,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
-impl Way {
-    /// Sends `request`; answers what `target` answers.
-    pub(super) async fn send(self, request: http::Request, target: &Target) -> Result<Response<Streamed>, Refused> {
-        let Self { stream, proxy, watch, place } = self;
-        let broken = |error: &dyn std::fmt::Display| Refused {
-            status: StatusCode::BAD_GATEWAY,
-            why: format!("{target} broke off the exchange: {error}."),
+impl UpstreamConnection {
+    /// Sends `request` and returns the answer of `target`.
+    pub(super) async fn send(self, request: http::Request, target: &Target) -> Result<Response<Streamed>, ProxyError> {
+        let Self { stream, proxy, idle_timer, permit } = self;
+        let broken = |error: &dyn std::fmt::Display| {
+            ProxyError::new(StatusCode::BAD_GATEWAY, format!("{target} broke off the exchange: {error}."))
         };
-        let request = outgoing(request, proxy.as_ref(), &watch)?;
+        let request = upstream_request(request, proxy.as_ref(), &idle_timer)?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| broken(&error))?;
-        let connection = Ending(tokio::spawn(async move {
+        let connection = AbortOnDrop(tokio::spawn(async move {
             let _ = connection.await;
         }));
         let answer = tokio::select! {
             answer = sender.send_request(request) => answer.map_err(|error| broken(&error))?,
-            () = watch.ran_out() => {
-                let why = format!("{target} did not answer in time.");
-                return Err(Refused { status: StatusCode::GATEWAY_TIMEOUT, why });
+            () = idle_timer.expired() => {
+                return Err(ProxyError::new(StatusCode::GATEWAY_TIMEOUT, format!("{target} did not answer in time.")));
             }
         };
         if answer.status().is_informational() {
@@ -48,22 +47,22 @@ impl Way {
         }
         let (mut parts, body) = answer.into_parts();
         hop_by_hop::strip(&mut parts.headers);
-        let body = Moving::holding(body, watch, (connection, place));
+        let body = ForwardedBody::with_guards(body, idle_timer, (connection, permit));
         Ok(Response::from_parts(parts, body.boxed_unsync()))
     }
 }
 
-/// The request as it goes out: in origin form, or in absolute form to another proxy.
-fn outgoing(
+/// Converts a client's request to the one that goes out: in origin form, or in absolute form for a parent proxy.
+fn upstream_request(
     request: http::Request,
     proxy: Option<&Intercept>,
-    watch: &Watch,
-) -> Result<Request<Moving<Incoming>>, Refused> {
+    idle_timer: &IdleTimer,
+) -> Result<Request<ForwardedBody<Incoming>>, ProxyError> {
     let (mut parts, body) = request.into_parts();
-    let takes_trailers = hop_by_hop::takes_trailers(&parts.headers);
+    let accepts_trailers = hop_by_hop::accepts_trailers(&parts.headers);
     hop_by_hop::strip(&mut parts.headers);
-    if takes_trailers {
-        hop_by_hop::ask_for_trailers(&mut parts.headers);
+    if accepts_trailers {
+        hop_by_hop::request_trailers(&mut parts.headers);
     }
     parts.headers.insert(HOST, hop_by_hop::host_field(&parts.uri)?);
     if proxy.is_none() {
@@ -74,7 +73,7 @@ fn outgoing(
     }
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    let mut request = Request::from_parts(parts, Moving::new(body, watch.clone()));
-    hold_back(&mut request);
+    let mut request = Request::from_parts(parts, ForwardedBody::new(body, idle_timer.clone()));
+    await_continue(&mut request);
     Ok(request)
 }

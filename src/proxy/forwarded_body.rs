@@ -1,4 +1,4 @@
-//! Bodies that pass through the proxy, piece by piece, in both directions.
+//! A body that the proxy streams from one side to the other, with an idle timeout.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,59 +13,59 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::relay::Watch;
+use super::relay::IdleTimer;
 use crate::http;
 
-/// How long a body that waits for `100 Continue` is held back; then it is sent all the same, as RFC 9110 (10.1.1) has it,
-/// because servers of HTTP/1.0 never ask for it. curl waits as long.
+/// How long to hold back a body whose client expects `100 Continue`. It is sent afterwards all the same (RFC 9110, 10.1.1),
+/// because HTTP/1.0 servers never send that status. curl waits as long.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
-/// What ends together with the body of an answer: the connection it comes on, and its permit.
-pub(super) type Held = (Ending, OwnedSemaphorePermit);
+/// Released together with the body of an answer: the connection that it comes on, and the tunnel permit.
+pub(super) type Guards = (AbortOnDrop, OwnedSemaphorePermit);
 
-/// Ends a connection with what needed it.
-pub(super) struct Ending(pub(super) JoinHandle<()>);
+/// Aborts a task when dropped.
+pub(super) struct AbortOnDrop(pub(super) JoinHandle<()>);
 
-impl Drop for Ending {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// A body that reports every piece to a [`Watch`], and breaks off when none comes for too long.
-pub(super) struct Moving<B> {
+/// A body that resets an [`IdleTimer`] with every frame, and fails when none comes before it expires.
+pub(super) struct ForwardedBody<B> {
     body: B,
-    watch: Watch,
-    waiting: Option<Wait>,
-    /// What must happen before the first piece is asked for.
+    idle_timer: IdleTimer,
+    timeout: Option<Wait>,
+    /// Resolves when the first frame may be read.
     gate: Option<Wait>,
-    held: Option<Held>,
+    guards: Option<Guards>,
 }
 
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-impl<B> Moving<B> {
-    /// The body of a request, which waits for nothing.
-    pub(super) fn new(body: B, watch: Watch) -> Self {
-        Self { body, watch, waiting: None, gate: None, held: None }
+impl<B> ForwardedBody<B> {
+    /// A body that owns nothing else: a request's.
+    pub(super) fn new(body: B, idle_timer: IdleTimer) -> Self {
+        Self { body, idle_timer, timeout: None, gate: None, guards: None }
     }
 
-    /// The body of an answer, which keeps `held` for as long as it lasts.
-    pub(super) fn holding(body: B, watch: Watch, held: Held) -> Self {
-        Self { held: Some(held), ..Self::new(body, watch) }
+    /// A body that keeps `guards` until its end: an answer's.
+    pub(super) fn with_guards(body: B, idle_timer: IdleTimer, guards: Guards) -> Self {
+        Self { guards: Some(guards), ..Self::new(body, idle_timer) }
     }
 }
 
-/// Holds the body of `request` back until its receiver says `100 Continue`, when its sender expects that: so a client is
-/// asked for a body only when it is wanted.
-pub(super) fn hold_back<B>(request: &mut Request<Moving<B>>) {
+/// Holds back the body of `request` until the server answers `100 Continue`, if the client expects that: the client then
+/// sends a body only when the server wants it.
+pub(super) fn await_continue<B>(request: &mut Request<ForwardedBody<B>>) {
     if !request.headers().get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return;
     }
-    let wanted = Arc::new(Notify::new());
-    let notify = wanted.clone();
+    let continued = Arc::new(Notify::new());
+    let notify = continued.clone();
     request.body_mut().gate = Some(Box::pin(async move {
-        let _ = timeout(CONTINUE_WAIT, wanted.notified()).await;
+        let _ = timeout(CONTINUE_WAIT, continued.notified()).await;
     }));
     hyper::ext::on_informational(request, move |answer| {
         if answer.status() == StatusCode::CONTINUE {
@@ -74,7 +74,7 @@ pub(super) fn hold_back<B>(request: &mut Request<Moving<B>>) {
     });
 }
 
-impl<B: Body<Data = Bytes, Error: Into<http::BoxError>> + Unpin> Body for Moving<B> {
+impl<B: Body<Data = Bytes, Error: Into<http::BoxError>> + Unpin> Body for ForwardedBody<B> {
     type Data = Bytes;
     type Error = http::BoxError;
 
@@ -88,19 +88,19 @@ impl<B: Body<Data = Bytes, Error: Into<http::BoxError>> + Unpin> Body for Moving
             this.gate = None;
         }
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.watch.touch();
-            this.waiting = None;
+            this.idle_timer.touch();
+            this.timeout = None;
             if frame.is_none() {
-                this.held = None;
+                this.guards = None;
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let watch = this.watch.clone();
-        let waiting = this.waiting.get_or_insert_with(|| {
-            watch.touch();
-            Box::pin(async move { watch.ran_out().await })
+        let idle_timer = this.idle_timer.clone();
+        let expired = this.timeout.get_or_insert_with(|| {
+            idle_timer.touch();
+            Box::pin(async move { idle_timer.expired().await })
         });
-        ready!(waiting.as_mut().poll(cx));
+        ready!(expired.as_mut().poll(cx));
         Poll::Ready(Some(Err("nothing came for too long".into())))
     }
 

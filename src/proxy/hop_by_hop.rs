@@ -1,5 +1,4 @@
-//! What of a request and of an answer concerns one connection alone (RFC 9110, 7.6.1): a proxy takes it away, and writes
-//! its own.
+//! Hop-by-hop header fields (RFC 9110, 7.6.1): those that concern one connection. A proxy removes them and writes its own.
 
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
@@ -7,9 +6,9 @@ use hyper::header::{
 };
 use hyper::{StatusCode, Uri};
 
-use super::Refused;
+use super::error::ProxyError;
 
-/// Header fields of RFC 9110, and two that clients made up.
+/// The hop-by-hop fields of RFC 9110, and two non-standard ones that clients send.
 const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     PROXY_AUTHENTICATE,
@@ -20,12 +19,12 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
-/// The one value of `TE` that asks for no coding.
+/// The value of `TE` that asks for trailers and no coding.
 const TRAILERS: &str = "trailers";
 
-/// Takes away what concerns the connection that the message came on.
+/// Removes all hop-by-hop fields, those that `Connection` names included.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = members(headers, CONNECTION).filter_map(|name| name.parse().ok()).collect();
+    let named: Vec<HeaderName> = list_members(headers, CONNECTION).filter_map(|name| name.parse().ok()).collect();
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
@@ -34,37 +33,36 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether who sent these reads fields that come behind a body.
-pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
-    members(headers, TE).any(|member| member.eq_ignore_ascii_case(TRAILERS))
+/// Whether the sender of these fields accepts trailers.
+pub(super) fn accepts_trailers(headers: &HeaderMap) -> bool {
+    list_members(headers, TE).any(|member| member.eq_ignore_ascii_case(TRAILERS))
 }
 
-/// Says of this proxy's own connection that trailers are read (RFC 9110, 10.1.4).
-pub(super) fn ask_for_trailers(headers: &mut HeaderMap) {
+/// Announces that this proxy's own connection accepts trailers (RFC 9110, 10.1.4).
+pub(super) fn request_trailers(headers: &mut HeaderMap) {
     headers.insert(TE, HeaderValue::from_static(TRAILERS));
     headers.insert(CONNECTION, HeaderValue::from_static("te"));
 }
 
-/// The path and the query of `url`, as a request to its own host has them; a URL may leave the path out, a request may not
-/// (RFC 9112, 3.2.1).
-pub(super) fn origin_form(url: &Uri) -> Result<Uri, Refused> {
+/// The origin form of `url`: path and query. A URL may leave the path out, a request may not (RFC 9112, 3.2.1).
+pub(super) fn origin_form(url: &Uri) -> Result<Uri, ProxyError> {
     let path = url.path_and_query().map_or("", |path| path.as_str());
-    let whole = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    whole.parse().map_err(|_| malformed_url())
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    path.parse().map_err(|_| malformed_url())
 }
 
-/// The host and port of `url` as the field `Host`; what the client wrote beside the URL does not count (RFC 9112, 3.2.2).
-pub(super) fn host_field(url: &Uri) -> Result<HeaderValue, Refused> {
+/// The `Host` field for `url`; replaces what the client sent beside the URL (RFC 9112, 3.2.2).
+pub(super) fn host_field(url: &Uri) -> Result<HeaderValue, ProxyError> {
     let authority = url.authority().ok_or_else(malformed_url)?;
     HeaderValue::from_str(authority.as_str()).map_err(|_| malformed_url())
 }
 
-fn malformed_url() -> Refused {
-    Refused { status: StatusCode::BAD_REQUEST, why: "The URL is malformed.".to_owned() }
+fn malformed_url() -> ProxyError {
+    ProxyError::new(StatusCode::BAD_REQUEST, "The URL is malformed.")
 }
 
-/// The members of the lists in the fields called `name`.
-fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+/// The members of the comma-separated lists in the fields called `name`.
+fn list_members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let texts = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).map(str::trim)
 }

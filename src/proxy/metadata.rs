@@ -1,4 +1,4 @@
-//! The metadata address, of whose many services this server stands in for one: everything below `/metadata/`.
+//! The instance metadata address: of the services there, this server emulates the one below `/metadata/`.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use hyper::StatusCode;
 
 use crate::http::{RequestHandler, body};
 
-/// What `answer` answers below `/metadata/`, and nothing else of it.
-pub(super) fn alone(answer: RequestHandler) -> RequestHandler {
+/// Restricts `answer` to paths below `/metadata/`; every other path is 404.
+pub(super) fn only_metadata(answer: RequestHandler) -> RequestHandler {
     Arc::new(move |request, arrival| {
         let mut segments = request.uri().path().split('/').filter(|segment| !segment.is_empty());
         if segments.next().is_some_and(|first| first.eq_ignore_ascii_case("metadata")) {

@@ -1,14 +1,17 @@
-//! The takeover: an HTTP proxy on loopback. Connections to taken-over names end in this server, as if it were the
-//! cloud; any other name is reached untouched. It knows no vaults: which names are taken over, it is told.
+//! The takeover: an HTTP proxy on loopback. Connections to taken-over host names end in this server, as if it were the
+//! cloud; every other connection is tunnelled unchanged. The proxy knows nothing of vaults: a callback classifies host
+//! names.
 
 mod absolute_form;
 mod address;
 mod connect;
 mod dialer;
+mod error;
 mod forward;
 mod forwarded_body;
 mod hop_by_hop;
 mod metadata;
+mod own_listeners;
 mod parent_proxy;
 mod relay;
 mod sniff;
@@ -19,7 +22,6 @@ mod traffic;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
@@ -30,203 +32,175 @@ use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
 use crate::http::server::Shutdown;
 use crate::http::tls::{self, CertificateResolver};
-use crate::http::{BoxError, ConnectionInfo, Request, RequestHandler, Response, body};
+use crate::http::{BoxError, ConnectionInfo, Request, RequestHandler, Response};
 
-use dialer::Reach;
-use target::{METADATA, Target};
+use dialer::Dialer;
+use error::{ProxyError, streamed};
+use own_listeners::OwnListeners;
+use target::{HTTP, METADATA, Target};
 use tls_client::TlsClient;
-use traffic::Fate;
+use traffic::Outcome;
 
-pub use parent_proxy::Former;
-pub use tls_client::Roots;
-pub use traffic::{Report, Tally};
+pub use parent_proxy::ParentProxy;
+pub use tls_client::LoadRoots;
+pub use traffic::{TrafficCounter, TrafficReport};
 
-/// Cloud names are taken over on this port.
-const HTTPS: u16 = 443;
-/// The metadata service is asked on this port.
-const HTTP: u16 = 80;
-
-/// What a host name means to the proxy.
+/// The class of a host name, which decides where its connections go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// This server stands in for it.
+pub enum HostClass {
+    /// A name of the cloud that this server answers for.
     TakenOver,
-    /// The cloud has it and this server has not: refused, so that nothing reaches the cloud by accident.
+    /// A name of the cloud that this server does not emulate: refused, so that nothing reaches the cloud by accident.
     NotEmulated,
-    /// Somebody else's.
-    Elsewhere,
+    /// Any other name: connections go to the real host.
+    External,
 }
 
-/// Says what a host name (lower case) means.
-pub type Names = Arc<dyn Fn(&str) -> Meaning + Send + Sync>;
+/// Classifies a host name, which is in lower case.
+pub type ClassifyHost = Arc<dyn Fn(&str) -> HostClass + Send + Sync>;
 
-/// The body of an answer that may come from elsewhere.
+/// The body of an answer, either this server's own or a forwarded one.
 pub type Streamed = UnsyncBoxBody<Bytes, BoxError>;
 
-/// What the proxy is told.
+/// The proxy's configuration.
 pub struct Settings {
-    /// What host names mean.
-    pub names: Names,
-    /// What answers for taken-over names, and the certificates it shows.
+    /// Classifies host names.
+    pub classify: ClassifyHost,
+    /// Answers requests for taken-over names.
     pub answer: RequestHandler,
-    /// The certificates, under the takeover's own CA.
+    /// Certificates for taken-over names, under the takeover's own CA.
     pub leaves: Arc<CertificateResolver>,
-    /// What answers for the metadata address; without it, that address is refused like its neighbours.
+    /// Answers requests for the metadata address; without it, that address is refused like every link-local one.
     pub metadata: Option<RequestHandler>,
-    /// This server's own listeners, which the proxy does not connect to.
-    pub own: Vec<SocketAddr>,
-    /// The proxy that was set before.
-    pub former: Former,
-    /// What a server must be certified by that is asked over TLS for a client.
-    pub roots: Roots,
-    /// Whether everything is refused that this machine does not answer itself.
+    /// This server's own listeners, which the proxy refuses to connect to.
+    pub own_listeners: Vec<SocketAddr>,
+    /// The proxy that the environment named before this one.
+    pub parent_proxy: ParentProxy,
+    /// Loads the root certificates that verify `https://` hosts of requests in absolute form.
+    pub load_roots: LoadRoots,
+    /// Whether to refuse every host outside of this machine.
     pub offline: bool,
-    /// Counts what goes through.
-    pub tally: Arc<Tally>,
-    /// Bounds.
+    /// Counts connections and requests.
+    pub traffic: Arc<TrafficCounter>,
+    /// Timeouts, and the largest number of tunnels.
     pub limits: Arc<Limits>,
-    /// Memory for request bodies, of all listeners together.
+    /// The memory budget for request bodies, shared by all listeners.
     pub bodies: Arc<MemoryBudget>,
     /// Ends tunnels when the server stops.
     pub stopping: Shutdown,
 }
 
-/// The proxy.
+/// The takeover proxy.
 pub struct Proxy {
     set: Settings,
     tls: Arc<ServerConfig>,
-    reach: Reach,
+    dialer: Dialer,
     tls_client: TlsClient,
-    places: Arc<Semaphore>,
+    tunnel_permits: Arc<Semaphore>,
 }
 
-/// Why something is refused: the status, and a sentence.
-#[derive(Debug)]
-struct Refused {
-    status: StatusCode,
-    why: String,
-}
-
-/// Where a connection leads.
-enum Leads {
+/// Where connections to a target go.
+enum Route {
     /// To this server, in the cloud's place.
-    Here,
+    Local,
     /// To this server, in the metadata service's place.
     Metadata(RequestHandler),
-    /// On, to somebody else.
-    On,
+    /// To the real host.
+    Upstream,
 }
 
 impl Proxy {
-    /// A proxy of these settings.
+    /// Builds a proxy with `set`.
     ///
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(set: Settings) -> Result<Self, rustls::Error> {
         let tls = tls::config(set.leaves.clone())?;
-        let patience = set.limits.connect_timeout;
-        let reach = Reach { own: set.own.clone(), former: set.former.clone(), patience };
-        let tls_client = TlsClient::new(set.roots.clone(), patience);
-        let places = Arc::new(Semaphore::new(set.limits.tunnels));
-        Ok(Self { set, tls, reach, tls_client, places })
+        let connect_timeout = set.limits.connect_timeout;
+        let own_listeners = OwnListeners::new(set.own_listeners.clone());
+        let parent_proxy = set.parent_proxy.clone();
+        let dialer = Dialer { own_listeners, parent_proxy, connect_timeout };
+        let tls_client = TlsClient::new(set.load_roots.clone(), connect_timeout);
+        let tunnel_permits = Arc::new(Semaphore::new(set.limits.tunnels));
+        Ok(Self { set, tls, dialer, tls_client, tunnel_permits })
     }
 
-    /// Answers a request made to the proxy.
+    /// Answers a request: `CONNECT`, or one in absolute form.
     pub async fn answer(self: Arc<Self>, request: Request, arrival: ConnectionInfo) -> Response<Streamed> {
-        self.set.tally.used();
+        self.set.traffic.record_use();
         let is_connect = request.method() == Method::CONNECT;
-        let target = if is_connect { Target::of_connect(request.uri()) } else { Target::of_absolute(request.uri()) };
+        let target = match is_connect {
+            true => Target::from_connect(request.uri()),
+            false => Target::from_absolute_form(request.uri()),
+        };
         let target = match target {
             Ok(target) => target,
-            Err(refused) => {
-                self.count_malformed(&refused.why);
-                return refused.answer();
+            Err(error) => {
+                self.count_malformed(&error.reason);
+                return error.answer();
             }
         };
         let answered = match is_connect {
             true => self.connect(request, arrival, &target).await.map(streamed),
             false => self.absolute(request, arrival, &target).await,
         };
-        answered.unwrap_or_else(|refused| {
-            self.note(&refused, &target);
-            refused.answer()
+        answered.unwrap_or_else(|error| {
+            self.record_failure(&error, &target);
+            error.answer()
         })
     }
 
-    /// Counts a request that names no host, and logs the first one. `why` is not the client's text.
+    /// Counts a request that names no valid host, and logs the first one as a warning. `why` never quotes the client.
     pub fn count_malformed(&self, why: &str) {
-        self.set.tally.used();
-        match self.set.tally.count_malformed() {
+        self.set.traffic.record_use();
+        match self.set.traffic.count_malformed() {
             1 => tracing::warn!(why, "the proxy refused a malformed request"),
             _ => tracing::debug!(why, "the proxy refused another malformed request"),
         }
     }
 
-    /// Where `target` leads, or why it is refused.
-    fn leads(&self, target: &Target) -> Result<Leads, Refused> {
+    /// Decides where connections to `target` go.
+    fn route(&self, target: &Target) -> Result<Route, ProxyError> {
         if let (Some(METADATA), HTTP, Some(answer)) = (target.address(), target.port(), &self.set.metadata) {
-            return Ok(Leads::Metadata(metadata::alone(answer.clone())));
+            return Ok(Route::Metadata(metadata::only_metadata(answer.clone())));
         }
         if let Some(address) = target.address() {
-            self.reach.permit(target, (address, target.port()).into())?;
+            self.dialer.check_allowed(target, (address, target.port()).into())?;
         }
-        let forbidden = |why: String| Err(refused(StatusCode::FORBIDDEN, why));
+        let forbidden = |why: String| Err(ProxyError::new(StatusCode::FORBIDDEN, why));
         let host = target.host();
-        match (self.set.names)(host) {
-            Meaning::TakenOver => Ok(Leads::Here),
+        match (self.set.classify)(host) {
+            HostClass::TakenOver => Ok(Route::Local),
             _ if self.set.offline && !target.is_localhost() => {
                 forbidden(format!("{host} is not answered here, and --offline lets nothing out."))
             }
-            Meaning::NotEmulated => {
+            HostClass::NotEmulated => {
                 forbidden(format!("{host} is not emulated; start with --pass {host} to let it through to Azure."))
             }
-            Meaning::Elsewhere => Ok(Leads::On),
+            HostClass::External => Ok(Route::Upstream),
         }
     }
 
-    /// A place among the connections that the proxy carries.
-    fn place(&self) -> Result<OwnedSemaphorePermit, Refused> {
+    /// Takes one of the permits that bound the number of open tunnels.
+    fn acquire_permit(&self) -> Result<OwnedSemaphorePermit, ProxyError> {
         let most = self.set.limits.tunnels;
         let why = format!("The proxy carries {most} connections, the most it may (limits.tunnels).");
-        self.places.clone().try_acquire_owned().map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, why))
+        let permit = self.tunnel_permits.clone().try_acquire_owned();
+        permit.map_err(|_| ProxyError::new(StatusCode::SERVICE_UNAVAILABLE, why))
     }
 
-    fn count(&self, fate: Fate, host: &str) -> Option<u64> {
-        tracing::debug!(host, ?fate, "a connection came to the proxy");
-        self.set.tally.count(fate, host)
+    fn count(&self, outcome: Outcome, host: &str) -> Option<u64> {
+        tracing::debug!(host, ?outcome, "a connection came to the proxy");
+        self.set.traffic.count(outcome, host)
     }
 
-    /// Counts what became of `target`, and logs it when that is the first time for its host.
-    fn note(&self, refused: &Refused, target: &Target) {
-        let (fate, why) = (refused.fate(), refused.why.as_str());
-        match (fate, self.count(fate, target.host())) {
-            (Fate::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
-            (Fate::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not lead a connection on"),
-            _ => tracing::debug!(why, "a connection to the proxy came to nothing"),
+    /// Counts a failed connection to `target`, and logs the first one of each host.
+    fn record_failure(&self, error: &ProxyError, target: &Target) {
+        let (outcome, why) = (error.outcome(), error.reason.as_str());
+        match (outcome, self.count(outcome, target.host())) {
+            (Outcome::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
+            (Outcome::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not reach a host"),
+            _ => tracing::debug!(why, "a connection to the proxy failed"),
         }
     }
-}
-
-impl Refused {
-    /// Whether the proxy refuses, or there is nothing to reach.
-    fn fate(&self) -> Fate {
-        match self.status {
-            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Fate::Unreachable,
-            _ => Fate::Refused,
-        }
-    }
-
-    /// Sends the client the reason.
-    fn answer(&self) -> Response<Streamed> {
-        streamed(body::text(self.status, format!("{}\n", self.why)))
-    }
-}
-
-fn refused(status: StatusCode, why: String) -> Refused {
-    Refused { status, why }
-}
-
-/// An answer of this server's own among those that come from elsewhere.
-fn streamed(answer: Response) -> Response<Streamed> {
-    answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }

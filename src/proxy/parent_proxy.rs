@@ -1,5 +1,5 @@
-//! The proxy that was set before this one, in the environment of whoever started the server: what is tunnelled goes
-//! through it, as it would have gone without this one.
+//! The parent proxy: the one that the environment of the server named before this proxy. Tunnels go through it, as they
+//! would have without this proxy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-/// What may name a proxy, in the order in which curl and most clients look.
+/// The variables that name a proxy, in the order of precedence of curl and most clients.
 const VARIABLES: [(&str, &str); 4] = [
     ("https_proxy", "HTTPS_PROXY"),
     ("http_proxy", "HTTP_PROXY"),
@@ -15,38 +15,39 @@ const VARIABLES: [(&str, &str); 4] = [
     ("no_proxy", "NO_PROXY"),
 ];
 
-/// Which proxy leads where. It may hold credentials; its `Debug` does not show them.
+/// Which proxy serves which URL. It may hold credentials, which its `Debug` does not show.
 #[derive(Clone, Debug)]
-pub struct Former(Arc<Matcher>);
+pub struct ParentProxy(Arc<Matcher>);
 
-impl Default for Former {
+impl Default for ParentProxy {
     /// No proxy.
     fn default() -> Self {
         Self(Arc::new(Matcher::builder().build()))
     }
 }
 
-impl Former {
-    /// The proxy that these environment variables name, with its exceptions.
+impl ParentProxy {
+    /// Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and the exceptions in `NO_PROXY`, each in either case.
     ///
     /// # Errors
-    /// What cannot be used, without the credentials in it.
-    pub fn of(variables: &BTreeMap<String, String>) -> Result<Self, String> {
-        let set = VARIABLES.map(|names| given(variables, names));
+    /// When a variable names a proxy of another scheme than `http`, or no host. The text never holds credentials.
+    pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Self, String> {
+        let set = VARIABLES.map(|names| first_set(variables, names));
         for (name, value) in set.iter().take(3).flatten() {
-            usable(name, value)?;
+            check_usable(name, value)?;
         }
         let [https, http, all, no] = set.map(|found| found.map_or("", |(_, value)| value));
         Ok(Self(Arc::new(Matcher::builder().https(https).http(http).all(all).no(no).build())))
     }
 
-    /// The proxy that leads to `url`, if one does.
-    pub(super) fn towards(&self, url: &Uri) -> Option<Intercept> {
+    /// The proxy for `url`, if there is one.
+    pub(super) fn for_url(&self, url: &Uri) -> Option<Intercept> {
         self.0.intercept(url)
     }
 }
 
-fn given<'v>(
+/// The first of the two names that is set and not empty.
+fn first_set<'v>(
     variables: &'v BTreeMap<String, String>,
     names: (&'static str, &'static str),
 ) -> Option<(&'static str, &'v str)> {
@@ -54,7 +55,8 @@ fn given<'v>(
     set(names.0).or_else(|| set(names.1))
 }
 
-fn usable(name: &str, value: &str) -> Result<(), String> {
+/// Only `http://` proxies are supported.
+fn check_usable(name: &str, value: &str) -> Result<(), String> {
     let scheme = value.split_once("://").map_or("http", |(scheme, _)| scheme);
     if !scheme.eq_ignore_ascii_case("http") {
         let shown: String = scheme.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
@@ -70,38 +72,40 @@ fn usable(name: &str, value: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn former(variables: &[(&str, &str)]) -> Result<Former, String> {
-        Former::of(&variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    fn parent(variables: &[(&str, &str)]) -> Result<ParentProxy, String> {
+        ParentProxy::from_variables(
+            &variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
     }
 
-    fn towards(former: &Former, url: &str) -> Option<String> {
-        former.towards(&url.parse().unwrap()).map(|found| found.uri().to_string())
+    fn for_url(parent: &ParentProxy, url: &str) -> Option<String> {
+        parent.for_url(&url.parse().unwrap()).map(|found| found.uri().to_string())
     }
 
     #[test]
     fn each_kind_of_url_has_its_proxy() {
         let set = [("HTTPS_PROXY", "http://one:1"), ("http_proxy", "two:2"), ("HTTP_PROXY", "http://other:9")];
-        let former = former(&set).unwrap();
-        assert_eq!(towards(&former, "https://a.example/").unwrap(), "http://one:1/");
-        assert_eq!(towards(&former, "http://a.example/").unwrap(), "http://two:2/", "lower case first");
+        let parent = parent(&set).unwrap();
+        assert_eq!(for_url(&parent, "https://a.example/").unwrap(), "http://one:1/");
+        assert_eq!(for_url(&parent, "http://a.example/").unwrap(), "http://two:2/", "lower case first");
     }
 
     #[test]
-    fn its_own_exceptions_hold() {
-        let former = former(&[("ALL_PROXY", "http://one:1"), ("NO_PROXY", "b.example, 10.0.0.0/8")]).unwrap();
-        assert!(towards(&former, "https://a.example/").is_some());
+    fn no_proxy_lists_exceptions() {
+        let parent = parent(&[("ALL_PROXY", "http://one:1"), ("NO_PROXY", "b.example, 10.0.0.0/8")]).unwrap();
+        assert!(for_url(&parent, "https://a.example/").is_some());
         for url in ["https://b.example/", "https://x.b.example/", "https://10.1.2.3/"] {
-            assert_eq!(towards(&former, url), None, "{url}");
+            assert_eq!(for_url(&parent, url), None, "{url}");
         }
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_without_its_password() {
+    fn an_error_does_not_quote_the_password() {
         for value in ["socks5://user:hush@one:1", "https://user:hush@one:1", "http://user:hush@", "http://hush hush"] {
-            let why = former(&[("HTTPS_PROXY", value)]).unwrap_err();
+            let why = parent(&[("HTTPS_PROXY", value)]).unwrap_err();
             assert!(why.starts_with("HTTPS_PROXY ") && !why.contains("hush"), "{why}");
         }
-        assert!(!format!("{:?}", former(&[("https_proxy", "http://user:hush@one:1")]).unwrap()).contains("hush"));
-        assert!(former(&[("https_proxy", "")]).is_ok());
+        assert!(!format!("{:?}", parent(&[("https_proxy", "http://user:hush@one:1")]).unwrap()).contains("hush"));
+        assert!(parent(&[("https_proxy", "")]).is_ok());
     }
 }

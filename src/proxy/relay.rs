@@ -1,5 +1,5 @@
-//! Carries bytes to and fro, untouched, as fast as the slower side takes them, until both are done or nothing has moved
-//! for too long.
+//! Copies bytes between two connections, unchanged and with back pressure, until both directions have ended or the idle
+//! timeout expires.
 
 use std::io;
 use std::pin::Pin;
@@ -13,18 +13,24 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::http::server::Shutdown;
 
-/// A connection of any kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// A bidirectional byte stream: TCP, TLS, an upgraded HTTP connection.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 
-/// Joins both ends. One that has said everything may still listen to the other.
-pub(super) async fn carry(client: impl Stream, mut upstream: Box<dyn Stream>, idle: Duration, mut stopping: Shutdown) {
-    let watch = Watch::new(idle);
-    let mut client = Watched { stream: client, watch: watch.clone() };
+/// Copies both directions; one may end before the other (half-close). Returns when both have ended, when nothing has moved
+/// for `idle`, or when the server stops.
+pub(super) async fn relay(
+    client: impl ByteStream,
+    mut upstream: Box<dyn ByteStream>,
+    idle: Duration,
+    mut stopping: Shutdown,
+) {
+    let idle_timer = IdleTimer::new(idle);
+    let mut client = IdleTracked { stream: client, idle_timer: idle_timer.clone() };
     tokio::select! {
         () = stopping.requested() => {}
-        () = watch.ran_out() => tracing::debug!("a tunnel in which nothing moved was closed"),
+        () = idle_timer.expired() => tracing::debug!("an idle tunnel was closed"),
         carried = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {
             if let Err(error) = carried {
                 tracing::debug!(%error, "a tunnel broke");
@@ -33,25 +39,25 @@ pub(super) async fn carry(client: impl Stream, mut upstream: Box<dyn Stream>, id
     }
 }
 
-/// Knows when something moved last.
+/// Expires when nothing has moved for a while. Clones share the time of the last activity.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(super) struct IdleTimer {
     last: Arc<Mutex<Instant>>,
     idle: Duration,
 }
 
-impl Watch {
+impl IdleTimer {
     pub(super) fn new(idle: Duration) -> Self {
         Self { last: Arc::new(Mutex::new(Instant::now())), idle }
     }
 
-    /// Something moved.
+    /// Records activity.
     pub(super) fn touch(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Resolves once nothing has moved for too long.
-    pub(super) async fn ran_out(&self) {
+    /// Resolves once there was no activity for the idle time.
+    pub(super) async fn expired(&self) {
         loop {
             let end = *self.last.lock().unwrap_or_else(PoisonError::into_inner) + self.idle;
             if Instant::now() >= end {
@@ -62,24 +68,24 @@ impl Watch {
     }
 }
 
-/// A stream that tells a [`Watch`] of every byte.
-struct Watched<S> {
+/// A stream that resets an [`IdleTimer`] with every read and write.
+struct IdleTracked<S> {
     stream: S,
-    watch: Watch,
+    idle_timer: IdleTimer,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTracked<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
-        self.watch.touch();
+        self.idle_timer.touch();
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTracked<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.watch.touch();
+        self.idle_timer.touch();
         Poll::Ready(Ok(written))
     }
 
@@ -92,24 +98,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-/// A stream some of whose bytes were read already; they come first.
-pub(super) struct Replayed<S> {
-    pub(super) head: Bytes,
+/// A stream that returns `prefix`, bytes that were read from it before, ahead of the rest.
+pub(super) struct PrefixedStream<S> {
+    pub(super) prefix: Bytes,
     pub(super) stream: S,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Replayed<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefixedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.head.is_empty() {
+        if self.prefix.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, into);
         }
-        let now = self.head.len().min(into.remaining());
-        into.put_slice(&self.head.split_to(now));
+        let now = self.prefix.len().min(into.remaining());
+        into.put_slice(&self.prefix.split_to(now));
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Replayed<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefixedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -1,110 +1,109 @@
-//! Clients that resolve names themselves ask the proxy for an address. Which host they mean stands in the first message
-//! of TLS.
+//! Protocol sniffing: reads the server name from the ClientHello of TLS. A client that resolves names itself asks the proxy
+//! for an address, so that only the ClientHello says which host it wants.
 
 use hyper::body::Bytes;
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The most that is read before the name must have come; a hello is rarely 2 KB long.
-const LONGEST_HELLO: usize = 16 * 1024;
-/// The first byte of a TLS handshake.
+/// The most bytes to read for a ClientHello, which is rarely 2 KB long.
+const MAX_CLIENT_HELLO: usize = 16 * 1024;
+/// The content type of a TLS handshake record (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 0x16;
 
-/// How a client begins.
+/// What the first bytes of a client are.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
-    /// With TLS, for a server of this name (lower case).
-    Name(String),
-    /// With TLS that names no server.
-    Unnamed,
-    /// With something else than TLS.
-    NoTls,
-    /// Not at all: it has gone.
-    Gone,
-    /// With TLS that cannot be read: whom it is for, nobody knows.
-    Unreadable,
+pub(super) enum Sniffed {
+    /// A ClientHello with this server name, in lower case.
+    ServerName(String),
+    /// A ClientHello without a server name.
+    NoServerName,
+    /// Another protocol than TLS.
+    NotTls,
+    /// Nothing: the client closed the connection.
+    Closed,
+    /// TLS that cannot be parsed, so that its server name is unknown.
+    Malformed,
 }
 
-/// What a client has sent so far.
+/// Reads a client's first bytes, and keeps them for the connection that they are relayed to.
 #[derive(Default)]
-pub(super) struct Peek {
+pub(super) struct Sniffer {
     read: Vec<u8>,
     acceptor: Acceptor,
 }
 
-impl Peek {
-    /// Whether the client has said nothing yet.
+impl Sniffer {
+    /// Whether nothing was read yet.
     pub(super) const fn is_empty(&self) -> bool {
         self.read.is_empty()
     }
 
-    /// What was read, for whoever the client is joined to.
+    /// All bytes that were read.
     pub(super) fn into_bytes(self) -> Bytes {
         self.read.into()
     }
 
-    /// Reads the next piece; answers how the client begins as soon as that can be told. Nothing is lost when this is given
-    /// up before it answers.
-    pub(super) async fn piece(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<Beginning> {
+    /// Reads once; returns the result as soon as the bytes suffice. Cancel safe: a dropped call loses no byte.
+    pub(super) async fn read_more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<Sniffed> {
         let mut piece = vec![0; 4096];
         let Ok(length @ 1..) = stream.read(&mut piece).await else {
-            return Some(Beginning::Gone);
+            return Some(Sniffed::Closed);
         };
         self.read.extend_from_slice(&piece[..length]);
         if self.read[0] != HANDSHAKE {
-            return Some(Beginning::NoTls);
+            return Some(Sniffed::NotTls);
         }
         match self.hello(&piece[..length]) {
             Ok(Some(hello)) => Some(
                 hello
                     .client_hello()
                     .server_name()
-                    .map_or(Beginning::Unnamed, |name| Beginning::Name(name.to_ascii_lowercase())),
+                    .map_or(Sniffed::NoServerName, |name| Sniffed::ServerName(name.to_ascii_lowercase())),
             ),
-            Ok(None) if self.read.len() < LONGEST_HELLO => None,
-            Ok(None) | Err(Unreadable) => Some(Beginning::Unreadable),
+            Ok(None) if self.read.len() < MAX_CLIENT_HELLO => None,
+            Ok(None) | Err(Malformed) => Some(Sniffed::Malformed),
         }
     }
 
-    fn hello(&mut self, mut piece: &[u8]) -> Result<Option<Accepted>, Unreadable> {
+    fn hello(&mut self, mut piece: &[u8]) -> Result<Option<Accepted>, Malformed> {
         while !piece.is_empty() {
             match self.acceptor.read_tls(&mut piece) {
                 Ok(1..) => {}
-                Ok(0) | Err(_) => return Err(Unreadable),
+                Ok(0) | Err(_) => return Err(Malformed),
             }
         }
-        self.acceptor.accept().map_err(|_| Unreadable)
+        self.acceptor.accept().map_err(|_| Malformed)
     }
 }
 
-struct Unreadable;
+struct Malformed;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn begins(mut sent: &[u8]) -> (Beginning, usize) {
-        let mut peek = Peek::default();
+    async fn sniffed(mut sent: &[u8]) -> (Sniffed, usize) {
+        let mut sniffer = Sniffer::default();
         loop {
-            if let Some(beginning) = peek.piece(&mut sent).await {
-                return (beginning, peek.into_bytes().len());
+            if let Some(sniffed) = sniffer.read_more(&mut sent).await {
+                return (sniffed, sniffer.into_bytes().len());
             }
         }
     }
 
     #[tokio::test]
-    async fn what_is_no_tls_has_no_name_and_loses_no_byte() {
-        assert_eq!(begins(b"SSH-2.0-client\r\n").await, (Beginning::NoTls, 16));
-        assert_eq!(begins(b"").await, (Beginning::Gone, 0));
-        assert_eq!(begins(&[0x16, 3, 1]).await, (Beginning::Gone, 3));
+    async fn another_protocol_has_no_name_and_loses_no_byte() {
+        assert_eq!(sniffed(b"SSH-2.0-client\r\n").await, (Sniffed::NotTls, 16));
+        assert_eq!(sniffed(b"").await, (Sniffed::Closed, 0));
+        assert_eq!(sniffed(&[0x16, 3, 1]).await, (Sniffed::Closed, 3));
     }
 
     #[tokio::test]
-    async fn tls_that_cannot_be_read_is_not_taken_for_something_else() {
+    async fn malformed_tls_is_not_taken_for_another_protocol() {
         // A hello of TLS 1.0, whose body is cut short to nothing.
         let hello = [0x16, 3, 1, 0, 4, 1, 0, 0, 0];
-        assert_eq!(begins(&hello).await.0, Beginning::Unreadable);
+        assert_eq!(sniffed(&hello).await.0, Sniffed::Malformed);
         let endless: Vec<u8> = [0x16, 3, 1, 0x3f, 0xff, 1, 0, 0xff, 0xff].into_iter().chain(vec![0; 40_000]).collect();
-        assert_eq!(begins(&endless).await.0, Beginning::Unreadable);
+        assert_eq!(sniffed(&endless).await.0, Sniffed::Malformed);
     }
 }

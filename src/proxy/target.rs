@@ -1,18 +1,22 @@
-//! What a client asks the proxy for: a host and a port, read so strictly that no second spelling of an address is left
-//! for a resolver to understand.
+//! The target of a request to the proxy: a host and a port. Parsing is strict, so that a resolver cannot read a second
+//! spelling of an address in it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::{StatusCode, Uri};
 
 use super::address::is_loopback;
-use super::{HTTP, HTTPS, Refused};
+use super::error::ProxyError;
 use crate::http::authority::Authority;
 
-/// The address of the cloud's metadata service.
+/// The port of `https`, the only one on which cloud names are taken over.
+pub(super) const HTTPS: u16 = 443;
+/// The port of `http`, on which the instance metadata service listens.
+pub(super) const HTTP: u16 = 80;
+/// The address of the instance metadata service.
 pub(super) const METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254));
-/// The longest host name (RFC 1035).
-const LONGEST_NAME: usize = 253;
+/// The longest host name, in bytes (RFC 1035).
+const MAX_NAME_LENGTH: usize = 253;
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +27,16 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What `CONNECT HOST:PORT` asks for.
-    pub(super) fn of_connect(uri: &Uri) -> Result<Self, Refused> {
+    /// Parses the target of `CONNECT HOST:PORT`.
+    pub(super) fn from_connect(uri: &Uri) -> Result<Self, ProxyError> {
         let authority = uri.authority().and_then(|authority| Authority::parse(authority.as_str()));
         let authority = authority.ok_or_else(|| malformed("CONNECT needs HOST:PORT."))?;
         let port = authority.port().ok_or_else(|| malformed("CONNECT needs HOST:PORT."))?;
         Self::new(&authority, port)
     }
 
-    /// What the absolute form of an HTTP request asks for.
-    pub(super) fn of_absolute(uri: &Uri) -> Result<Self, Refused> {
+    /// Parses the target of a request in absolute form; the port defaults to that of the scheme.
+    pub(super) fn from_absolute_form(uri: &Uri) -> Result<Self, ProxyError> {
         let usual_port = match uri.scheme_str() {
             Some("http") => HTTP,
             Some("https") => HTTPS,
@@ -44,7 +48,7 @@ impl Target {
         Self::new(&authority, authority.port().unwrap_or(usual_port))
     }
 
-    fn new(authority: &Authority, port: u16) -> Result<Self, Refused> {
+    fn new(authority: &Authority, port: u16) -> Result<Self, ProxyError> {
         let host = authority.host().to_owned();
         let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         if port == 0 {
@@ -62,7 +66,7 @@ impl Target {
         &self.host
     }
 
-    /// The address, if the host is one; an IPv4 address in IPv6 form is the former.
+    /// The address, if the host is one; an IPv4-mapped IPv6 address is returned as IPv4.
     pub(super) const fn address(&self) -> Option<IpAddr> {
         self.address
     }
@@ -77,12 +81,12 @@ impl Target {
         self.host == "localhost" || self.host.ends_with(".localhost")
     }
 
-    /// Whether this is on this machine: not for another proxy to reach.
+    /// Whether the target is loopback, which a parent proxy cannot reach.
     pub(super) fn is_loopback(&self) -> bool {
         self.is_localhost() || self.address.is_some_and(is_loopback)
     }
 
-    /// `http://HOST:PORT/` or with another scheme, for rules that read URLs.
+    /// `SCHEME://HOST:PORT/`, for rules that match URLs.
     pub(super) fn url(&self, scheme: &str) -> Option<Uri> {
         Uri::builder().scheme(scheme).authority(self.to_string()).path_and_query("/").build().ok()
     }
@@ -98,7 +102,7 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Whether `host` is a host name. One whose last label is a number is not: resolvers read `0177.1`, `0x7f000001` and
+/// Whether `host` is a host name. One whose last label is a number is none: resolvers read `0177.1`, `0x7f000001` and
 /// `2130706433` as addresses.
 fn is_name(host: &str) -> bool {
     let label = |label: &str| {
@@ -107,11 +111,11 @@ fn is_name(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     let number = last.starts_with(|first: char| first.is_ascii_digit())
         && last.strip_prefix("0x").unwrap_or(last).bytes().all(|byte| byte.is_ascii_hexdigit());
-    host.len() <= LONGEST_NAME && !number && host.split('.').all(label)
+    host.len() <= MAX_NAME_LENGTH && !number && host.split('.').all(label)
 }
 
-fn malformed(why: &str) -> Refused {
-    Refused { status: StatusCode::BAD_REQUEST, why: why.to_owned() }
+fn malformed(why: &str) -> ProxyError {
+    ProxyError::new(StatusCode::BAD_REQUEST, why)
 }
 
 #[cfg(test)]
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     fn connect(text: &str) -> Option<Target> {
-        Target::of_connect(&Uri::builder().authority(text).build().ok()?).ok()
+        Target::from_connect(&Uri::builder().authority(text).build().ok()?).ok()
     }
 
     #[test]
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_final_dot_is_one() {
+    fn an_address_with_a_final_dot_is_an_address() {
         assert_eq!(connect("169.254.169.254.:80").unwrap().address(), Some(METADATA));
         assert_eq!(connect("[::ffff:169.254.169.254]:80").unwrap().address(), Some(METADATA));
     }

@@ -1,5 +1,5 @@
-//! TLS to the host of an `https://` URL in absolute form. The client sees no certificate then, so the proxy verifies it in
-//! the client's place, with the roots that the client would have had.
+//! TLS to the host of an `https://` URL in absolute form. The client sees no certificate then, so the proxy verifies it for
+//! the client, with the root certificates that the client would have used.
 
 use std::io;
 use std::sync::Arc;
@@ -13,57 +13,62 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::relay::Stream;
+use super::error::ProxyError;
+use super::relay::ByteStream;
 use super::target::Target;
-use super::{Refused, refused};
 
-/// Reads the certificate authorities that are trusted. It may block.
-pub type Roots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;
+/// Loads the trusted root certificates. May block.
+pub type LoadRoots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;
 
-/// TLS as a client.
+/// A TLS client whose configuration is loaded at the first use: reading the roots takes milliseconds, and few programs
+/// need them.
 pub(super) struct TlsClient {
-    roots: Roots,
-    patience: Duration,
-    /// Made when it is first needed: reading the roots takes some milliseconds, and few programs need them.
-    made: OnceCell<Arc<ClientConfig>>,
+    load_roots: LoadRoots,
+    handshake_timeout: Duration,
+    config: OnceCell<Arc<ClientConfig>>,
 }
 
 impl TlsClient {
-    /// TLS that trusts `roots` and lets a handshake take `patience`.
-    pub(super) fn new(roots: Roots, patience: Duration) -> Self {
-        Self { roots, patience, made: OnceCell::new() }
+    /// A client that trusts what `load_roots` returns, and bounds each handshake by `handshake_timeout`.
+    pub(super) fn new(load_roots: LoadRoots, handshake_timeout: Duration) -> Self {
+        Self { load_roots, handshake_timeout, config: OnceCell::new() }
     }
 
-    /// TLS over `stream` with `target`, whose certificate is verified.
-    pub(super) async fn connect(&self, stream: Box<dyn Stream>, target: &Target) -> Result<Box<dyn Stream>, Refused> {
-        let name = ServerName::try_from(target.host().to_owned())
-            .map_err(|_| refused(StatusCode::BAD_REQUEST, format!("{target}: no certificate can have this name.")))?;
+    /// Opens TLS over `stream` and verifies that the certificate is one of `target`.
+    pub(super) async fn connect(
+        &self,
+        stream: Box<dyn ByteStream>,
+        target: &Target,
+    ) -> Result<Box<dyn ByteStream>, ProxyError> {
+        let name = ServerName::try_from(target.host().to_owned()).map_err(|_| {
+            ProxyError::new(StatusCode::BAD_REQUEST, format!("{target}: no certificate can have this name."))
+        })?;
         let connector = TlsConnector::from(self.config().await?);
-        match timeout(self.patience, connector.connect(name, stream)).await {
+        match timeout(self.handshake_timeout, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
-            Ok(Err(error)) => Err(refused(StatusCode::BAD_GATEWAY, why_not(target, &error))),
+            Ok(Err(error)) => Err(ProxyError::new(StatusCode::BAD_GATEWAY, describe(target, &error))),
             Err(_) => {
-                let why = format!("{target} did not complete TLS within {} seconds.", self.patience.as_secs());
-                Err(refused(StatusCode::GATEWAY_TIMEOUT, why))
+                let why = format!("{target} did not complete TLS within {} seconds.", self.handshake_timeout.as_secs());
+                Err(ProxyError::new(StatusCode::GATEWAY_TIMEOUT, why))
             }
         }
     }
 
-    async fn config(&self) -> Result<Arc<ClientConfig>, Refused> {
+    async fn config(&self) -> Result<Arc<ClientConfig>, ProxyError> {
         let broken = |error: &dyn std::fmt::Display| {
-            refused(StatusCode::BAD_GATEWAY, format!("TLS to other hosts cannot be set up: {error}."))
+            ProxyError::new(StatusCode::BAD_GATEWAY, format!("TLS to other hosts cannot be set up: {error}."))
         };
-        let making = self.made.get_or_try_init(|| async {
-            let roots = self.roots.clone();
-            let made = tokio::task::spawn_blocking(move || config(roots())).await;
-            made.map_err(|error| broken(&error))?.map_err(|error| broken(&error))
+        let config = self.config.get_or_try_init(|| async {
+            let load_roots = self.load_roots.clone();
+            let loaded = tokio::task::spawn_blocking(move || client_config(load_roots())).await;
+            loaded.map_err(|error| broken(&error))?.map_err(|error| broken(&error))
         });
-        making.await.cloned()
+        config.await.cloned()
     }
 }
 
-/// HTTP/1.1 alone, because each request goes out on a connection of its own.
-fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+/// Offers HTTP/1.1 alone, because each request goes out on a connection of its own.
+fn client_config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions)?;
@@ -72,8 +77,8 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// What went wrong, and what to do when it is the certificate. rustls quotes names.
-fn why_not(target: &Target, error: &io::Error) -> String {
+/// Describes `error`, and says how to trust an unknown certificate. rustls quotes names.
+fn describe(target: &Target, error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let error = error.to_string().replace('"', "");
     match tls {

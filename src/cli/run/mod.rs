@@ -73,13 +73,13 @@ impl Run {
         let mut signals = ForwardedSignals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
         let ended = self.run_command(&mut running, &own, &mut signals, file_limit_before).await;
-        let (tally, direct_request_seen) = (running.tally.clone(), running.direct_request_seen.clone());
+        let (traffic, direct_request_seen) = (running.traffic.clone(), running.direct_request_seen.clone());
         running.stop().await;
         if let Some(file) = &self.server.ready_file {
             ready_file::remove(file);
         }
-        if let (Ok(_), Some(tally)) = (&ended, tally) {
-            summary::print(&tally.report(), direct_request_seen.load(Ordering::Relaxed));
+        if let (Ok(_), Some(traffic)) = (&ended, traffic) {
+            summary::print(&traffic.report(), direct_request_seen.load(Ordering::Relaxed));
         }
         ended.map(exit_code)
     }

@@ -3,11 +3,11 @@
 
 use std::io::Write;
 
-use crate::app::Report;
+use crate::app::TrafficReport;
 
 /// The lines of the summary. It warns when neither a taken-over host was asked for through the proxy nor a vault directly.
 /// A token request proves nothing: clients fetch tokens without the proxy, and can then ask a real vault.
-pub(super) fn lines(report: &Report, direct_request_seen: bool) -> String {
+pub(super) fn lines(report: &TrafficReport, direct_request_seen: bool) -> String {
     let mut text: String = report.to_string().lines().map(|line| format!("keyhaven: {line}\n")).collect();
     if !report.has_taken_over() && !direct_request_seen {
         text += match report.was_used() {
@@ -19,7 +19,7 @@ pub(super) fn lines(report: &Report, direct_request_seen: bool) -> String {
 }
 
 /// Prints the summary, unless warnings are not logged.
-pub(super) fn print(report: &Report, direct_request_seen: bool) {
+pub(super) fn print(report: &TrafficReport, direct_request_seen: bool) {
     if tracing::enabled!(tracing::Level::WARN) {
         // A closed stderr is no failure.
         let _ = std::io::stderr().write_all(lines(report, direct_request_seen).as_bytes());

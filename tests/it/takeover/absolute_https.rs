@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{connect, get, get_keys, head, listener, proxy, report, said, status_and_body, world, world_of};
 use crate::world::{CONFIG, World};
-use keyhaven::app::{Former, Takeover};
+use keyhaven::app::{ParentProxy, Takeover};
 
 const SOON: Duration = Duration::from_secs(10);
 /// A name of this machine.
@@ -24,7 +24,7 @@ const NAME: &str = "other.localhost";
 const FAR: &str = "far.example";
 
 /// A server elsewhere, with a certificate for [`NAME`] and [`FAR`], and a world that trusts it.
-struct Elsewhere {
+struct OtherServer {
     world: World,
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -32,7 +32,7 @@ struct Elsewhere {
     _ca: NamedTempFile,
 }
 
-impl Elsewhere {
+impl OtherServer {
     async fn new() -> Self {
         Self::with(Takeover::default()).await
     }
@@ -124,7 +124,7 @@ async fn every_part_that_is_taken_over_answers() {
 
 #[tokio::test]
 async fn the_url_names_the_host_and_what_concerns_the_proxy_goes_no_further() {
-    let elsewhere = Elsewhere::new().await;
+    let elsewhere = OtherServer::new().await;
     let lines = "Proxy-Authorization: Basic aHVzaA==\r\nProxy-Connection: keep-alive\r\nX-Kept: 1\r\n";
     let text = request(&format!("GET {}", elsewhere.url("/a/%2F?b=c")), lines, "");
     let asked = async { said(proxy(&elsewhere.world).await, &text).await };
@@ -142,7 +142,7 @@ async fn the_url_names_the_host_and_what_concerns_the_proxy_goes_no_further() {
 
 #[tokio::test]
 async fn one_connection_carries_requests_for_several_hosts_and_schemes() {
-    let elsewhere = Elsewhere::new().await;
+    let elsewhere = OtherServer::new().await;
     let mut text = String::new();
     for url in [
         "https://acme.vault.azure.net/keys?api-version=7.4",
@@ -185,9 +185,9 @@ async fn other_names_meet_the_rules_of_connect() {
 
 #[tokio::test]
 async fn a_certificate_that_the_program_would_not_trust_is_not_trusted_for_it() {
-    let elsewhere = Elsewhere::new().await;
-    let stranger = Elsewhere::new().await;
-    let refusing = |elsewhere: &Elsewhere| {
+    let elsewhere = OtherServer::new().await;
+    let stranger = OtherServer::new().await;
+    let refusing = |elsewhere: &OtherServer| {
         let acceptor = elsewhere.acceptor.clone();
         move |stream| async move { acceptor.accept(stream).await.is_err() }
     };
@@ -213,7 +213,7 @@ async fn a_certificate_that_the_program_would_not_trust_is_not_trusted_for_it() 
 
 #[tokio::test]
 async fn who_speaks_no_tls_is_a_bad_gateway() {
-    let elsewhere = Elsewhere::new().await;
+    let elsewhere = OtherServer::new().await;
     let url = elsewhere.url("/");
     let plain = async {
         let (mut stream, _) = elsewhere.listener.accept().await.unwrap();
@@ -227,7 +227,7 @@ async fn who_speaks_no_tls_is_a_bad_gateway() {
 
 #[tokio::test]
 async fn bodies_and_their_trailers_stream_both_ways() {
-    let elsewhere = Elsewhere::new().await;
+    let elsewhere = OtherServer::new().await;
     let mut client = proxy(&elsewhere.world).await;
     let text = format!(
         "PUT {} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\nConnection: TE\r\nTrailer: X-Sum\r\n\r\n\
@@ -258,7 +258,7 @@ async fn bodies_and_their_trailers_stream_both_ways() {
 
 #[tokio::test]
 async fn a_body_is_asked_for_only_when_the_server_wants_it() {
-    let elsewhere = Elsewhere::new().await;
+    let elsewhere = OtherServer::new().await;
     let head_of =
         |url: &str| format!("PUT {url} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
     let mut client = proxy(&elsewhere.world).await;
@@ -290,8 +290,8 @@ async fn a_body_is_asked_for_only_when_the_server_wants_it() {
 async fn what_goes_on_goes_through_the_proxy_that_was_set_before() {
     let (before, address) = listener().await;
     let variables = [("HTTPS_PROXY".to_owned(), format!("http://me:hush@{address}"))].into();
-    let former = Former::of(&variables).unwrap();
-    let elsewhere = Elsewhere::with(Takeover { parent_proxy: former, ..Takeover::default() }).await;
+    let parent_proxy = ParentProxy::from_variables(&variables).unwrap();
+    let elsewhere = OtherServer::with(Takeover { parent_proxy, ..Takeover::default() }).await;
     let url = format!("https://{FAR}/x");
     let asked = get(&elsewhere.world, &url, "Proxy-Authorization: Basic other\r\n");
     let answering = async {
@@ -308,5 +308,5 @@ async fn what_goes_on_goes_through_the_proxy_that_was_set_before() {
     assert!(connect.starts_with("connect far.example:443 http/1.1\r\n"), "{connect}");
     assert!(connect.contains("proxy-authorization: basic bwu6ahvzaa==\r\n") && !connect.contains("other"), "{connect}");
     assert!(head.starts_with("GET /x HTTP/1.1\r\n") && head.contains("far.example\r\n"), "{head}");
-    assert!(!head.to_ascii_lowercase().contains("authorization"), "credentials are the former proxy's alone: {head}");
+    assert!(!head.to_ascii_lowercase().contains("authorization"), "credentials are the parent proxy's alone: {head}");
 }

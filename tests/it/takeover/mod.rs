@@ -62,7 +62,7 @@ fn status_and_body(answer: &str) -> (u16, String) {
 
 /// What went through the proxy.
 fn report(world: &World) -> String {
-    world.server.tally.as_ref().unwrap().report().to_string()
+    world.server.traffic.as_ref().unwrap().report().to_string()
 }
 
 /// A listener on loopback, and its address.

@@ -10,18 +10,18 @@ use tokio::time::timeout;
 
 use super::{connect, get, get_keys, head, listener, report, tls, world_of};
 use crate::world::{CONFIG, World};
-use keyhaven::app::{Former, Listen, Options, Takeover};
+use keyhaven::app::{Listen, Options, ParentProxy, Takeover};
 use keyhaven::config::Config;
 
 /// A world whose environment named a proxy before, by these variables; `PROXY` in them is where it listens.
 async fn behind(variables: &[(&str, &str)]) -> (World, TcpListener) {
     let (before, address) = listener().await;
     let filled = |(name, value): &(&str, &str)| ((*name).to_owned(), value.replace("PROXY", &address.to_string()));
-    let former = Former::of(&variables.iter().map(filled).collect()).unwrap();
-    (world_of(CONFIG, Takeover { parent_proxy: former, ..Takeover::default() }).await, before)
+    let parent_proxy = ParentProxy::from_variables(&variables.iter().map(filled).collect()).unwrap();
+    (world_of(CONFIG, Takeover { parent_proxy, ..Takeover::default() }).await, before)
 }
 
-/// Answers one request to the former proxy; gives its head in lower case.
+/// Answers one request to the parent proxy; gives its head in lower case.
 fn answer(before: TcpListener, answer: &'static [u8]) -> JoinHandle<String> {
     tokio::spawn(async move {
         let (mut stream, _) = before.accept().await.unwrap();
@@ -110,9 +110,9 @@ async fn a_server_that_was_its_own_proxy_before_goes_straight() {
     let (nobody, address) = listener().await;
     drop(nobody);
     let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
-    let former = Former::of(&variables).unwrap();
+    let parent_proxy = ParentProxy::from_variables(&variables).unwrap();
     let listen = Listen { proxy: Some(address), ..Listen::on_free_ports() };
-    let (config, takeover) = (Config::parse(CONFIG).unwrap(), Takeover { parent_proxy: former, ..Takeover::default() });
+    let (config, takeover) = (Config::parse(CONFIG).unwrap(), Takeover { parent_proxy, ..Takeover::default() });
     let world = World::with(Options { config, listen, takeover, ..Options::default() }).await;
     // No host has this address: the machine says so at once.
     let (status, why) = get(&world, "http://255.255.255.255/", "").await;
@@ -123,9 +123,10 @@ async fn a_server_that_was_its_own_proxy_before_goes_straight() {
 #[tokio::test]
 async fn a_proxy_that_does_not_answer_is_given_up() {
     let (before, address) = listener().await;
-    let former = Former::of(&[("HTTPS_PROXY".to_owned(), format!("http://{address}"))].into()).unwrap();
+    let parent_proxy =
+        ParentProxy::from_variables(&[("HTTPS_PROXY".to_owned(), format!("http://{address}"))].into()).unwrap();
     let config = CONFIG.replacen('{', r#"{"limits":{"connectTimeoutSeconds":1},"#, 1);
-    let world = world_of(&config, Takeover { parent_proxy: former, ..Takeover::default() }).await;
+    let world = world_of(&config, Takeover { parent_proxy, ..Takeover::default() }).await;
     let (asked, _held) = tokio::join!(connect(&world, "far.example:443"), before.accept());
     assert_eq!(asked.0, "HTTP/1.1 504 Gateway Timeout");
     assert_eq!(report(&world), "not reached: far.example (1)\n");

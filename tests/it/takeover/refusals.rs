@@ -22,7 +22,7 @@ async fn counted(world: &World, expected: &str) {
 #[tokio::test]
 async fn every_malformed_request_is_counted() {
     let world = world().await;
-    let was_used = || world.server.tally.as_ref().unwrap().report().was_used();
+    let was_used = || world.server.traffic.as_ref().unwrap().report().was_used();
     assert!(!was_used());
     for (count, line) in [
         "GET / HTTP/1.1",
@@ -82,7 +82,7 @@ async fn a_client_that_leaves_before_it_names_a_host_has_used_the_proxy() {
     let (status, stream) = connect(&world, "192.0.2.1:443").await;
     assert_eq!(status, "HTTP/1.1 200 OK");
     drop(stream);
-    assert!(world.server.tally.as_ref().unwrap().report().was_used());
+    assert!(world.server.traffic.as_ref().unwrap().report().was_used());
 }
 
 #[tokio::test]

@@ -19,12 +19,12 @@ async fn what_the_cloud_has_and_we_have_not_is_refused_with_the_option_that_lets
 
 #[tokio::test]
 async fn what_is_passed_is_reached() {
-    // The former proxy stands for the world outside: no test asks for a name.
+    // The parent proxy stands for the world outside: no test asks for a name.
     let (outside, address) = listener().await;
     let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
-    let former = keyhaven::app::Former::of(&variables).unwrap();
+    let parent_proxy = keyhaven::app::ParentProxy::from_variables(&variables).unwrap();
     let pass = vec!["acme.blob.core.windows.net".to_owned()];
-    let world = world_of(CONFIG, Takeover { allowed_hosts: pass, parent_proxy: former, ..Takeover::default() }).await;
+    let world = world_of(CONFIG, Takeover { allowed_hosts: pass, parent_proxy, ..Takeover::default() }).await;
     let asked = get(&world, "http://acme.blob.core.windows.net/", "");
     let answering = async {
         let (mut stream, _) = outside.accept().await.unwrap();
