@@ -1,5 +1,5 @@
-//! The keys of other issuers, fetched by OpenID Connect Discovery and remembered for a while. Only issuers that the
-//! configuration names are ever asked.
+//! The signing keys of external issuers, fetched by OpenID Connect Discovery and cached. Only issuers that the configuration
+//! names are ever requested.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -16,37 +16,38 @@ use crate::clock::Clock;
 use crate::directory::{ExternalIssuers, ExternalKeys};
 use crate::outgoing;
 
-/// How long an issuer may take to answer each request.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long each request to an issuer may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest document, in bytes.
-const LARGEST: u64 = 256 * 1024;
-/// The most issuers whose keys are remembered.
-const REMEMBERED: usize = 100;
-/// How long keys are remembered, in seconds.
-const GOOD_FOR: i64 = 3600;
-/// How long keys are not fetched again though one is missing, in seconds: whoever makes ids up must not make us ask.
-const NOT_AGAIN_FOR: i64 = 60;
-/// How long an issuer that could not be asked is not asked again, in seconds.
-const FAILED_FOR: i64 = 10;
-/// The most issuers that are asked at once.
-const AT_ONCE: usize = 4;
+const MAX_DOCUMENT_BYTES: u64 = 256 * 1024;
+/// The most issuers whose keys are cached.
+const MAX_CACHED: usize = 100;
+/// How long keys are cached, in seconds.
+const KEYS_TTL: i64 = 3600;
+/// How long an unknown key id triggers no new fetch, in seconds, so that tokens with invented ids cause no load.
+const UNKNOWN_KEY_TTL: i64 = 60;
+/// How long a failed fetch is cached, in seconds.
+const FAILURE_TTL: i64 = 10;
+/// The most issuers that are requested at once.
+const MAX_CONCURRENT: usize = 4;
 
-/// Issuers on the network. Cheap to clone.
+/// Fetches and caches the keys of issuers on the network. Cheap to clone.
 #[derive(Clone)]
 pub struct Issuers(Arc<Inner>);
 
 struct Inner {
     clock: Arc<dyn Clock>,
     agent: OnceLock<Agent>,
-    places: Arc<Semaphore>,
-    known: Cache<String, Known>,
+    permits: Arc<Semaphore>,
+    cache: Cache<String, CachedKeys>,
 }
 
-/// Keys, or why there are none, and since when, in Unix seconds.
+/// The result of a fetch.
 #[derive(Clone)]
-struct Known {
+struct CachedKeys {
     keys: Result<ExternalKeys, String>,
-    at: i64,
+    /// When it was fetched, in Unix seconds.
+    fetched_at: i64,
 }
 
 #[derive(Deserialize)]
@@ -56,35 +57,35 @@ struct Configuration {
 }
 
 impl Issuers {
-    /// Issuers whose keys are remembered by `clock`, the system's.
+    /// `clock` is the system clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let (places, known) = (Arc::new(Semaphore::new(AT_ONCE)), Cache::new(REMEMBERED));
-        Self(Arc::new(Inner { clock, agent: OnceLock::new(), places, known }))
+        let (permits, cache) = (Arc::new(Semaphore::new(MAX_CONCURRENT)), Cache::new(MAX_CACHED));
+        Self(Arc::new(Inner { clock, agent: OnceLock::new(), permits, cache }))
     }
 
-    async fn known(self, issuer: String, kid: Option<String>) -> Result<ExternalKeys, String> {
+    async fn cached_keys(self, issuer: String, kid: Option<String>) -> Result<ExternalKeys, String> {
         let now = self.0.clock.now().unix();
-        if self.0.known.get(&issuer).is_some_and(|known| !known.serves(kid.as_deref(), now)) {
-            self.0.known.remove(&issuer);
+        if self.0.cache.get(&issuer).is_some_and(|cached| !cached.is_fresh_for(kid.as_deref(), now)) {
+            self.0.cache.remove(&issuer);
         }
-        // To its end, whatever becomes of who asked: all that wait for this issuer wait for one answer.
-        let asking = tokio::spawn(async move {
-            let fetching = self.fetched(issuer.clone(), now);
-            self.0.known.get_or_insert_async(&issuer, fetching).await
+        // Spawned, so that a cancelled caller does not cancel it: all callers for this issuer share one fetch.
+        let fetch = tokio::spawn(async move {
+            let fetching = self.fetch(issuer.clone(), now);
+            self.0.cache.get_or_insert_async(&issuer, fetching).await
         });
-        asking.await.map_err(|error| error.to_string())??.keys
+        fetch.await.map_err(|error| error.to_string())??.keys
     }
 
-    async fn fetched(&self, issuer: String, at: i64) -> Result<Known, String> {
-        let place = self.0.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| "too many issuers are being asked; try again".to_owned())?;
+    async fn fetch(&self, issuer: String, fetched_at: i64) -> Result<CachedKeys, String> {
+        let permit = self.0.permits.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| "too many issuers are being asked; try again".to_owned())?;
         let inner = self.0.clone();
         let fetched = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             inner.fetch(&issuer)
         });
         let keys = fetched.await.unwrap_or_else(|error| Err(error.to_string()));
-        Ok(Known { keys: keys.map(Arc::new), at })
+        Ok(CachedKeys { keys: keys.map(Arc::new), fetched_at })
     }
 }
 
@@ -94,19 +95,19 @@ impl ExternalIssuers for Issuers {
         issuer: &str,
         kid: Option<&str>,
     ) -> Pin<Box<dyn Future<Output = Result<ExternalKeys, String>> + Send>> {
-        Box::pin(self.clone().known(issuer.to_owned(), kid.map(str::to_owned)))
+        Box::pin(self.clone().cached_keys(issuer.to_owned(), kid.map(str::to_owned)))
     }
 }
 
-impl Known {
-    fn serves(&self, kid: Option<&str>, now: i64) -> bool {
-        let age = now - self.at;
-        let good_for = match &self.keys {
-            Ok(keys) if kid.is_none_or(|kid| keys.find(kid).is_some()) => GOOD_FOR,
-            Ok(_) => NOT_AGAIN_FOR,
-            Err(_) => FAILED_FOR,
+impl CachedKeys {
+    fn is_fresh_for(&self, kid: Option<&str>, now: i64) -> bool {
+        let age = now - self.fetched_at;
+        let ttl = match &self.keys {
+            Ok(keys) if kid.is_none_or(|kid| keys.find(kid).is_some()) => KEYS_TTL,
+            Ok(_) => UNKNOWN_KEY_TTL,
+            Err(_) => FAILURE_TTL,
         };
-        (0..good_for).contains(&age)
+        (0..ttl).contains(&age)
     }
 }
 
@@ -123,14 +124,14 @@ impl Inner {
     fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
         let wrong = |error: ureq::Error| format!("{url}: {error}");
         let mut answer = self.agent.get_or_init(agent).get(url).call().map_err(wrong)?;
-        answer.body_mut().with_config().limit(LARGEST).read_json().map_err(wrong)
+        answer.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_json().map_err(wrong)
     }
 }
 
-/// A client of issuers, made when it is first needed.
+/// The HTTP client for issuers.
 fn agent() -> Agent {
     Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(REQUEST_TIMEOUT))
         .https_only(true)
         .tls_config(outgoing::tls(vec![]))
         .build()

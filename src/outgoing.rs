@@ -1,11 +1,11 @@
-//! How this program asks others over TLS: it trusts what the system trusts. It knows nobody that is asked.
+//! TLS for outgoing requests: trusts the roots of the system. It knows nothing of the hosts that are requested.
 
 use std::sync::Arc;
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
-/// TLS for clients that trust what the system trusts, what `SSL_CERT_FILE` names, and what is `added`. Reads the
-/// certificates from the disk: made once, when it is first needed.
+/// A TLS configuration that trusts the system's roots, those of `SSL_CERT_FILE`, and `added`. Reads the certificates from the
+/// disk, so callers build it once, at its first use.
 pub fn tls(added: Vec<Certificate<'static>>) -> TlsConfig {
     let system = rustls_native_certs::load_native_certs().certs;
     let system = system.iter().map(|der| Certificate::from_der(der).to_owned());

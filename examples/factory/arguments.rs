@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Action {
     /// Make a new, empty factory
-    Create(NewFactory),
+    Create(Create),
     /// Enable a customer-managed key: only while the factory is empty and has no managed virtual network
     EnableKey {
         /// https://VAULT/keys/NAME[/VERSION]; without a version the latest is followed
@@ -91,7 +91,7 @@ pub(crate) enum Action {
 }
 
 #[derive(Args)]
-pub(crate) struct NewFactory {
+pub(crate) struct Create {
     /// Its name
     #[arg(long, default_value = "reference-factory")]
     pub(crate) name: String,

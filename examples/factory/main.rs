@@ -4,11 +4,11 @@ mod arguments;
 
 use std::process::ExitCode;
 
-use arguments::{Action, Arguments, Export, Link, NewFactory, Put};
+use arguments::{Action, Arguments, Create, Export, Link, Put};
 use clap::Parser;
 use keyhaven::clock::{Clock, SystemClock, Timestamp};
-use keyhaven::factory::{Factory, New, Reach, Refreshed, Renewal, Status};
-use keyhaven::remote::{Credential, Trust};
+use keyhaven::factory::{Factory, NewFactory, Refreshed, Renewal, Status, VaultClients};
+use keyhaven::remote::{Credential, TrustStore};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -23,12 +23,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Outcome {
-    let reach = Reach::new(Trust::default().agent(), Credential::from_env());
+    let vaults = VaultClients::new(TrustStore::default().agent(), Credential::from_env());
     let now = arguments.now.unwrap_or_else(|| SystemClock.now());
     if let Action::Create(new) = arguments.action {
-        return create(&arguments.home, new, reach, now);
+        return create(&arguments.home, new, vaults, now);
     }
-    let factory = Factory::open(&arguments.home, reach)?;
+    let factory = Factory::open(&arguments.home, vaults)?;
     match arguments.action {
         Action::Create(_) => {}
         Action::EnableKey { uri, user_assigned_identity } => {
@@ -58,11 +58,11 @@ fn run(arguments: Arguments) -> Outcome {
     Ok(())
 }
 
-fn create(home: &std::path::Path, new: NewFactory, reach: Reach, now: Timestamp) -> Outcome {
+fn create(home: &std::path::Path, new: Create, vaults: VaultClients, now: Timestamp) -> Outcome {
     let key = new.key.map(|uri| (uri, new.user_assigned_identity));
     let managed_virtual_network = new.managed_virtual_network;
-    let new = New { name: new.name, tenant: new.tenant, managed_virtual_network, key };
-    let factory = Factory::create(home, new, reach, now)?;
+    let new = NewFactory { name: new.name, tenant: new.tenant, managed_virtual_network, key };
+    let factory = Factory::create(home, new, vaults, now)?;
     print_status(&factory.status(now)?);
     Ok(())
 }
@@ -87,9 +87,9 @@ fn resolve(factory: &Factory, name: &str) -> Outcome {
 
 fn refreshed(refreshed: &Refreshed) -> String {
     match refreshed {
-        Refreshed::Moved { from, to } => format!("re-wrapped: {from} -> {to}"),
+        Refreshed::Rewrapped { from, to } => format!("re-wrapped: {from} -> {to}"),
         Refreshed::Current => "the latest version is in use already".to_owned(),
-        Refreshed::Fixed => "the key's URI names a version, which is kept to; use move-key".to_owned(),
+        Refreshed::Pinned => "the key's URI names a version, which is kept to; use move-key".to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::signals::HangUp;
 use super::target::Target;
 use super::{Failure, environment};
 use crate::app::{AdminKey, ReadyFile, Variables};
-use crate::drills::{self, AdminDoor, Aim, Drill, Ground, Hooks, OwnServer, Report, Text};
+use crate::drills::{self, AdminEndpoint, Drill, DrillTarget, Environment, Hooks, PrivateServer, Report, TextReport};
 
 /// The exit status of an interrupted command, by the shell's convention.
 const INTERRUPTED: u8 = 130;
@@ -126,17 +126,17 @@ impl DrillCommand {
     }
 
     fn drill(&self, program: &Path, stop: &AtomicBool) -> Result<Report, Failure> {
-        let (ground, variables) = self.ground(program)?;
+        let (environment, variables) = self.environment(program)?;
         let hooks = self.exec.clone().map(|command| Hooks::new(command, variables));
-        let mut text = Text::new((self.report == ReportFormat::Text).then(std::io::stdout));
-        text.begin(&ground.vault(), ground.place());
-        let report = drills::run(ground, self.drill.drills(), hooks, stop, &mut text);
+        let mut text = TextReport::new((self.report == ReportFormat::Text).then(std::io::stdout));
+        text.begin(&environment.vault(), environment.description());
+        let report = drills::run(environment, self.drill.drills(), hooks, stop, &mut text);
         self.end(&mut text, &report)?;
         Ok(report)
     }
 
     /// Prints the report. An incomplete one is a failure: its reader would take it for a success.
-    fn end(&self, text: &mut Text<Stdout>, report: &Report) -> Result<(), Failure> {
+    fn end(&self, text: &mut TextReport<Stdout>, report: &Report) -> Result<(), Failure> {
         let mut stdout = std::io::stdout();
         let mut whole = |text: String| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         let written = match self.report {
@@ -148,23 +148,23 @@ impl DrillCommand {
     }
 
     /// The environment to drill in, and the variables for `--exec`.
-    fn ground(&self, program: &Path) -> Result<(Ground, Variables), Failure> {
+    fn environment(&self, program: &Path) -> Result<(Environment, Variables), Failure> {
         let Some(vault) = &self.vault else {
-            let server = OwnServer::start(program).map_err(Failure::failed)?;
+            let server = PrivateServer::start(program).map_err(Failure::failed)?;
             let ready = serde_json::from_value(server.ready().clone()).map_err(Failure::failed)?;
             let variables = variables(&ready, &server.ready_file());
-            return Ok((Ground::own(server).map_err(Failure::failed)?, variables));
+            return Ok((Environment::private(server).map_err(Failure::failed)?, variables));
         };
         let ready = self.target.has_ready_file().then(|| self.target.ready()).transpose()?;
         let ready = ready.filter(|ready| has_vault(ready, vault));
         let admin =
-            self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminDoor { url, key }));
-        let aim = Aim { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates() };
+            self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminEndpoint { url, key }));
+        let target = DrillTarget { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates() };
         let variables = match (&ready, self.target.path()) {
             (Some(ready), Ok(file)) => variables(ready, &file),
             _ => Variables::new(),
         };
-        Ok((Ground::at(aim).map_err(Failure::failed)?, variables))
+        Ok((Environment::at(target).map_err(Failure::failed)?, variables))
     }
 
     /// The admin key: from the environment, else that server's ready file, else the data directory.

@@ -1,4 +1,4 @@
-//! The admin API of the server under drill: what pulls the levers.
+//! A client of the admin API of the server under drill.
 
 use std::time::Duration;
 
@@ -7,57 +7,61 @@ use ureq::Agent;
 use ureq::http::{Method, Request, StatusCode};
 use zeroize::Zeroizing;
 
-use super::step::Wrong;
+use super::step::StepError;
 
-/// How long the admin API may take: a clock that is moved does all that falls due meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a request may take: one that moves the clock also runs all that falls due.
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer, in bytes.
-const LARGEST: u64 = 16 * 1024 * 1024;
+const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Where an admin API is, and the key to it; so it has no `Debug`.
-pub struct AdminDoor {
+/// The URL and the key of an admin API. Deliberately no `Debug`: it holds a credential.
+pub struct AdminEndpoint {
     /// Its URL, such as `http://127.0.0.1:8081`.
     pub url: String,
     /// Its key.
     pub key: Zeroizing<String>,
 }
 
-/// Why the admin API did not do what it was asked.
+/// Why a request to the admin API failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AdminError(pub(super) String);
 
-/// The admin API as a client sees it.
-pub(super) struct Admin {
-    door: AdminDoor,
+/// A client of an admin API.
+pub(super) struct AdminClient {
+    endpoint: AdminEndpoint,
     agent: Agent,
 }
 
-impl Admin {
-    /// The API behind `door`; no proxy is used, since it listens on this machine as a rule.
-    pub(super) fn new(door: AdminDoor) -> Self {
+impl AdminClient {
+    /// A client of `endpoint`. It uses no proxy, because the API usually listens on this machine.
+    pub(super) fn new(endpoint: AdminEndpoint) -> Self {
         let config = Agent::config_builder().proxy(None).http_status_as_error(false);
-        Self { door, agent: config.timeout_global(Some(PATIENCE)).build().into() }
+        Self { endpoint, agent: config.timeout_global(Some(TIMEOUT)).build().into() }
     }
 
-    /// The answer to a request; null when it has no body.
-    pub(super) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
+    /// Sends a request and returns the answer; null when it has no body.
+    pub(super) fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
         let unreachable =
-            |error: &dyn std::fmt::Display| AdminError(format!("the admin API at {}: {error}", self.door.url));
+            |error: &dyn std::fmt::Display| AdminError(format!("the admin API at {}: {error}", self.endpoint.url));
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.door.url.trim_end_matches('/')))
-            .header("authorization", format!("Bearer {}", self.door.key.as_str()))
+            .uri(format!("{}{path}", self.endpoint.url.trim_end_matches('/')))
+            .header("authorization", format!("Bearer {}", self.endpoint.key.as_str()))
             .body(body)
             .map_err(|error| unreachable(&error))?;
         let mut answer = self.agent.run(request).map_err(|error| unreachable(&error))?;
-        let text =
-            answer.body_mut().with_config().limit(LARGEST).read_to_string().map_err(|error| unreachable(&error))?;
-        read(answer.status(), &text).map_err(|why| unreachable(&why))
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(MAX_ANSWER_BYTES)
+            .read_to_string()
+            .map_err(|error| unreachable(&error))?;
+        parse_answer(answer.status(), &text).map_err(|why| unreachable(&why))
     }
 }
 
-fn read(status: StatusCode, text: &str) -> Result<Value, String> {
+fn parse_answer(status: StatusCode, text: &str) -> Result<Value, String> {
     if status == StatusCode::UNAUTHORIZED {
         return Err(
             "it has another key: set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data".to_owned()
@@ -79,9 +83,9 @@ impl std::fmt::Display for AdminError {
 
 impl std::error::Error for AdminError {}
 
-impl From<AdminError> for Wrong {
+impl From<AdminError> for StepError {
     fn from(error: AdminError) -> Self {
-        Self::Seen(error.0)
+        Self::Unexpected(error.0)
     }
 }
 
@@ -90,12 +94,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_its_body_or_why_there_is_none() {
-        assert_eq!(read(StatusCode::NO_CONTENT, ""), Ok(Value::Null));
-        assert_eq!(read(StatusCode::OK, "{\"a\":1}"), Ok(serde_json::json!({"a": 1})));
-        let refused = read(StatusCode::CONFLICT, r#"{"error":{"code":"Conflict","message":"the clock is real"}}"#);
+    fn an_answer_is_its_body_or_its_error_message() {
+        assert_eq!(parse_answer(StatusCode::NO_CONTENT, ""), Ok(Value::Null));
+        assert_eq!(parse_answer(StatusCode::OK, "{\"a\":1}"), Ok(serde_json::json!({"a": 1})));
+        let refused =
+            parse_answer(StatusCode::CONFLICT, r#"{"error":{"code":"Conflict","message":"the clock is real"}}"#);
         assert_eq!(refused, Err("the clock is real".to_owned()));
-        assert_eq!(read(StatusCode::BAD_GATEWAY, "<html>"), Err("it answers 502 Bad Gateway and no JSON".to_owned()));
-        assert!(read(StatusCode::UNAUTHORIZED, "").unwrap_err().contains("set KEYHAVEN_ADMIN_KEY"));
+        assert_eq!(
+            parse_answer(StatusCode::BAD_GATEWAY, "<html>"),
+            Err("it answers 502 Bad Gateway and no JSON".to_owned())
+        );
+        assert!(parse_answer(StatusCode::UNAUTHORIZED, "").unwrap_err().contains("set KEYHAVEN_ADMIN_KEY"));
     }
 }

@@ -1,24 +1,24 @@
-//! Levers: what a drill needs besides the vault itself, and how each is given.
+//! Capabilities of an environment that steps use besides the vault itself. Reports call them levers.
 
-/// Something that a step pulls beside the vault.
+/// Something besides the vault that a step uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lever {
-    /// Who may do what in the vault.
+pub enum Capability {
+    /// Changes access policies of the vault.
     Policy,
-    /// Who there is.
+    /// Creates and deletes identities.
     Identity,
-    /// The clock that vaults live by.
+    /// Moves the vault clock.
     Clock,
-    /// Requests that go wrong when asked to.
+    /// Injects faults into requests.
     Faults,
-    /// Another vault of the same tenant.
+    /// A second vault of the same tenant.
     SecondVault,
-    /// The server's process, to kill and start.
+    /// Kills and restarts the server's process.
     Process,
 }
 
-impl Lever {
-    /// In the words of reports.
+impl Capability {
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -30,7 +30,7 @@ impl Lever {
         }
     }
 
-    /// What is said of a step that lacks this lever, which `how` gives.
+    /// Says that this capability is missing; `how` says how to provide it.
     pub(super) fn missing(self, how: &str) -> String {
         format!("the lever '{}' is missing: {how}", self.name())
     }

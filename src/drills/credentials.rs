@@ -1,4 +1,4 @@
-//! *credentials*: a stored secret gets new versions while readers run; it is deleted, and recovered.
+//! The drill *credentials*: a stored secret gets new versions while readers run, is deleted, and is recovered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,116 +6,116 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::drilled_factory::Plant;
-use super::environment::Ground;
-use super::polling;
+use super::drilled_factory::DrilledFactory;
+use super::environment::Environment;
+use super::polling::poll_until_visible;
 use super::readers::{Read, while_reading};
-use super::step::{Outcome, Play, Wrong, brief};
+use super::step::{Outcome, StepError, StepPlan, summary};
 use crate::factory::Refusal;
 use crate::remote::Vault;
 
-/// How many versions the secret gets while it is read.
+/// The number of versions that are stored while readers run.
 const VERSIONS: usize = 10;
-/// The linked service that names the first version.
+/// The linked service that refers to the first version.
 const PINNED: &str = "pinned";
-/// The linked service that names none.
+/// The linked service that refers to the latest version.
 const LATEST: &str = "latest";
 
-pub(super) struct Scene {
+pub(super) struct State {
     operator: Arc<Vault>,
-    ground: Arc<Ground>,
+    environment: Arc<Environment>,
     name: String,
-    plant: Option<Plant>,
+    factory: Option<DrilledFactory>,
     /// The first version.
     pinned: String,
 }
 
-pub(super) const PLAYS: &[Play<Scene>] = &[
-    Play {
+pub(super) const STEPS: &[StepPlan<State>] = &[
+    StepPlan {
         name: "store-secret",
         done: "a credential is stored as a secret; a linked service names its first version, another the latest",
         expected: "both resolve to what was stored",
-        after: &[],
-        levers: &[],
-        act: Scene::store_secret,
+        depends_on: &[],
+        needs: &[],
+        run: State::store_secret,
     },
-    Play {
+    StepPlan {
         name: "new-versions",
         done: "ten versions follow each other while two readers of each linked service run",
         expected: "no read fails; the pinned ones see the first version only, the others never one that is older than the last stored",
-        after: &["store-secret"],
-        levers: &[],
-        act: Scene::new_versions,
+        depends_on: &["store-secret"],
+        needs: &[],
+        run: State::new_versions,
     },
-    Play {
+    StepPlan {
         name: "disable-pinned",
         done: "the pinned version is disabled",
         expected: "the pinned linked service is refused as SecretDisabled, the other resolves to the latest version",
-        after: &["new-versions"],
-        levers: &[],
-        act: Scene::disable_pinned,
+        depends_on: &["new-versions"],
+        needs: &[],
+        run: State::disable_pinned,
     },
-    Play {
+    StepPlan {
         name: "enable-pinned",
         done: "the pinned version is enabled again",
         expected: "both resolve as before",
-        after: &["new-versions"],
-        levers: &[],
-        act: Scene::enable_pinned,
+        depends_on: &["new-versions"],
+        needs: &[],
+        run: State::enable_pinned,
     },
-    Play {
+    StepPlan {
         name: "delete-secret",
         done: "the secret is deleted",
         expected: "both linked services are refused with the next request: 404",
-        after: &["store-secret"],
-        levers: &[],
-        act: Scene::delete_secret,
+        depends_on: &["store-secret"],
+        needs: &[],
+        run: State::delete_secret,
     },
-    Play {
+    StepPlan {
         name: "recover-secret",
         done: "the secret is recovered",
         expected: "every version is back, and both linked services resolve as before",
-        after: &["delete-secret"],
-        levers: &[],
-        act: Scene::recover_secret,
+        depends_on: &["delete-secret"],
+        needs: &[],
+        run: State::recover_secret,
     },
 ];
 
-impl Scene {
-    pub(super) fn new(ground: &Arc<Ground>) -> Self {
-        let (operator, name) = (ground.operator(), ground.name("credentials"));
-        Self { operator, ground: ground.clone(), name, plant: None, pinned: String::new() }
+impl State {
+    pub(super) fn new(environment: &Arc<Environment>) -> Self {
+        let (operator, name) = (environment.operator(), environment.name("credentials"));
+        Self { operator, environment: environment.clone(), name, factory: None, pinned: String::new() }
     }
 
     fn store_secret(&mut self) -> Outcome {
         let stored = self.operator.set_secret(&self.name, &value(0))?;
-        self.ground.made_secret(&self.name);
+        self.environment.record_secret(&self.name);
         stored.version().clone_into(&mut self.pinned);
-        let plant = Plant::empty(&self.ground)?;
-        plant.link_vault(&self.ground)?;
-        plant.link_secret(&self.ground, PINNED, &self.name, Some(stored.version()))?;
-        plant.link_secret(&self.ground, LATEST, &self.name, None)?;
-        self.plant = Some(plant);
-        self.resolve(0)
+        let factory = DrilledFactory::empty(&self.environment)?;
+        factory.link_vault(&self.environment)?;
+        factory.link_secret(&self.environment, PINNED, &self.name, Some(stored.version()))?;
+        factory.link_secret(&self.environment, LATEST, &self.name, None)?;
+        self.factory = Some(factory);
+        self.expect_resolved(0)
     }
 
     fn new_versions(&mut self) -> Outcome {
-        let plant = self.plant()?;
+        let factory = self.factory()?;
         let stored = AtomicUsize::new(0);
-        let latest = [Follower::of(plant, &stored), Follower::of(plant, &stored)];
+        let latest = [Follower::of(factory, &stored), Follower::of(factory, &stored)];
         let [one, other] = [0, 1].map(|at: usize| {
             let follower = &latest[at];
             move || follower.read()
         });
-        let pinned = || self.pinned();
+        let pinned = || self.expect_pinned();
         let readers: [Read<'_>; 4] = [&one, &other, &pinned, &pinned];
         let (written, read) = while_reading(&readers, || self.store_versions(&stored));
         written?;
-        let count = read.map_err(Wrong::Seen)?;
-        Ok(format!("{count} reads; {}", self.resolve(VERSIONS)?))
+        let count = read.map_err(StepError::Unexpected)?;
+        Ok(format!("{count} reads; {}", self.expect_resolved(VERSIONS)?))
     }
 
-    fn store_versions(&self, stored: &AtomicUsize) -> Result<(), Wrong> {
+    fn store_versions(&self, stored: &AtomicUsize) -> Result<(), StepError> {
         for version in 1..=VERSIONS {
             self.operator.set_secret(&self.name, &value(version))?;
             stored.store(version, Ordering::Release);
@@ -124,115 +124,121 @@ impl Scene {
     }
 
     fn disable_pinned(&mut self) -> Outcome {
-        self.enabled(false)?;
-        let seen = self.refused(PINNED, 403, Some("SecretDisabled"))?;
-        let latest = number(&self.plant()?.password(LATEST)?);
+        self.set_enabled(false)?;
+        let seen = self.expect_refusal(PINNED, 403, Some("SecretDisabled"))?;
+        let latest = number(&self.factory()?.password(LATEST)?);
         match latest == Some(VERSIONS) {
             true => Ok(format!("{seen}; the latest resolves")),
-            false => Err(Wrong::seen("the other linked service does not resolve to the latest version")),
+            false => Err(StepError::unexpected("the other linked service does not resolve to the latest version")),
         }
     }
 
     fn enable_pinned(&mut self) -> Outcome {
-        self.enabled(true)?;
-        self.resolve(VERSIONS)
+        self.set_enabled(true)?;
+        self.expect_resolved(VERSIONS)
     }
 
     fn delete_secret(&mut self) -> Outcome {
         self.operator.delete_secret(&self.name)?;
-        self.refused(PINNED, 404, None)?;
-        let seen = self.refused(LATEST, 404, None)?;
-        polling::shown(|| self.operator.deleted_secret(&self.name))?;
+        self.expect_refusal(PINNED, 404, None)?;
+        let seen = self.expect_refusal(LATEST, 404, None)?;
+        poll_until_visible(|| self.operator.deleted_secret(&self.name))?;
         Ok(seen)
     }
 
     fn recover_secret(&mut self) -> Outcome {
         self.operator.recover_secret(&self.name)?;
-        let latest = polling::shown(|| self.operator.secret(&self.name, None))?;
+        let latest = poll_until_visible(|| self.operator.secret(&self.name, None))?;
         let versions = self.operator.secret_versions(&self.name)?.len();
         let written = number(&latest.value).unwrap_or_default();
         if versions != written + 1 {
-            return Err(Wrong::seen(format!("{versions} versions of {}", written + 1)));
+            return Err(StepError::unexpected(format!("{versions} versions of {}", written + 1)));
         }
-        Ok(format!("{versions} versions; {}", self.resolve(written)?))
+        Ok(format!("{versions} versions; {}", self.expect_resolved(written)?))
     }
 
-    /// Both linked services, the pinned one at the first version and the other at `latest`.
-    fn resolve(&self, latest: usize) -> Outcome {
-        self.pinned().map_err(Wrong::Seen)?;
-        match number(&self.plant()?.password(LATEST)?) {
+    /// Expects that both linked services resolve: the pinned one to the first version, the other to `latest`.
+    fn expect_resolved(&self, latest: usize) -> Outcome {
+        self.expect_pinned().map_err(StepError::Unexpected)?;
+        match number(&self.factory()?.password(LATEST)?) {
             Some(seen) if seen == latest => Ok(format!("pinned: number 0; latest: number {latest}")),
-            seen => Err(Wrong::seen(format!("the linked service of the latest version sees {}", told(seen)))),
+            seen => {
+                Err(StepError::unexpected(format!("the linked service of the latest version sees {}", describe(seen))))
+            }
         }
     }
 
-    fn pinned(&self) -> Result<(), String> {
-        let plant = self.plant.as_ref().ok_or("there is no linked service")?;
-        match number(&plant.password(PINNED).map_err(|refusal| format!("a pinned read failed: {refusal}"))?) {
+    fn expect_pinned(&self) -> Result<(), String> {
+        let factory = self.factory.as_ref().ok_or("there is no linked service")?;
+        match number(&factory.password(PINNED).map_err(|refusal| format!("a pinned read failed: {refusal}"))?) {
             Some(0) => Ok(()),
-            seen => Err(format!("a reader pinned to the first version saw {}", told(seen))),
+            seen => Err(format!("a reader pinned to the first version saw {}", describe(seen))),
         }
     }
 
-    fn enabled(&self, enabled: bool) -> Result<(), Wrong> {
+    fn set_enabled(&self, enabled: bool) -> Result<(), StepError> {
         let changes = json!({"attributes": {"enabled": enabled}});
         Ok(self.operator.update_secret(&self.name, Some(&self.pinned), &changes).map(drop)?)
     }
 
-    /// A linked service must be refused its secret with `status` and the inner code `inner`.
-    fn refused(&self, linked: &str, status: u16, inner: Option<&str>) -> Outcome {
-        match self.plant()?.password(linked) {
-            Ok(_) => Err(Wrong::seen(format!("the linked service '{linked}' resolved"))),
+    /// Expects that `linked` is refused its secret with `status`, and with the inner code `inner` if one is given.
+    fn expect_refusal(&self, linked: &str, status: u16, inner: Option<&str>) -> Outcome {
+        match self.factory()?.password(linked) {
+            Ok(_) => Err(StepError::unexpected(format!("the linked service '{linked}' resolved"))),
             Err(Refusal::Secret { failure, .. })
                 if failure.status() == Some(status) && (inner.is_none() || failure.inner() == inner) =>
             {
-                Ok(brief(&failure))
+                Ok(summary(&failure))
             }
-            Err(refusal) => Err(Wrong::seen(format!("the linked service '{linked}': {refusal}"))),
+            Err(refusal) => Err(StepError::unexpected(format!("the linked service '{linked}': {refusal}"))),
         }
     }
 
-    fn plant(&self) -> Result<&Plant, Wrong> {
-        self.plant.as_ref().ok_or_else(|| Wrong::seen("there is no linked service"))
+    fn factory(&self) -> Result<&DrilledFactory, StepError> {
+        self.factory.as_ref().ok_or_else(|| StepError::unexpected("there is no linked service"))
     }
 }
 
-/// A reader of the latest version, which never goes back.
+/// A reader of the latest version, which expects never to see an older one again.
 struct Follower<'f> {
-    plant: &'f Plant,
+    factory: &'f DrilledFactory,
     stored: &'f AtomicUsize,
     seen: AtomicUsize,
 }
 
 impl<'f> Follower<'f> {
-    const fn of(plant: &'f Plant, stored: &'f AtomicUsize) -> Self {
-        Self { plant, stored, seen: AtomicUsize::new(0) }
+    const fn of(factory: &'f DrilledFactory, stored: &'f AtomicUsize) -> Self {
+        Self { factory, stored, seen: AtomicUsize::new(0) }
     }
 
     fn read(&self) -> Result<(), String> {
         let least = self.stored.load(Ordering::Acquire).max(self.seen.load(Ordering::Relaxed));
-        let read =
-            self.plant.password(LATEST).map_err(|refusal| format!("a read of the latest version failed: {refusal}"))?;
+        let read = self
+            .factory
+            .password(LATEST)
+            .map_err(|refusal| format!("a read of the latest version failed: {refusal}"))?;
         match number(&read) {
             Some(seen) if seen >= least => {
                 self.seen.store(seen, Ordering::Relaxed);
                 Ok(())
             }
-            seen => Err(format!("a reader of the latest version saw {} when number {least} was stored", told(seen))),
+            seen => {
+                Err(format!("a reader of the latest version saw {} when number {least} was stored", describe(seen)))
+            }
         }
     }
 }
 
-/// What is stored as number `version`.
+/// The value of version number `version`.
 fn value(version: usize) -> Zeroizing<String> {
     Zeroizing::new(format!("credential number {version}"))
 }
 
-/// Which of them `text` is.
+/// The version number of a value.
 fn number(text: &Zeroizing<String>) -> Option<usize> {
     text.strip_prefix("credential number ")?.parse().ok()
 }
 
-fn told(seen: Option<usize>) -> String {
+fn describe(seen: Option<usize>) -> String {
     seen.map_or_else(|| "something that was never stored".to_owned(), |number| format!("number {number}"))
 }

@@ -1,4 +1,4 @@
-//! A factory in a drill: what it stores, whether that still reads, and how it is refused.
+//! The factory of a drill: it stores random entries, and checks that they read back or are denied.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,73 +6,83 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::environment::Ground;
+use super::environment::Environment;
 use super::key::{DrilledKey, short};
-use super::step::{Outcome, Wrong, brief};
-use crate::factory::{Factory, New, Refreshed, Refusal};
+use super::step::{Outcome, StepError, summary};
+use crate::factory::{Factory, NewFactory, Refreshed, Refusal};
 use crate::files::PrivateDir;
 use crate::random;
 
-/// A factory, and what it must hold.
-pub(super) struct Plant {
+/// A factory and the entries that it must hold.
+pub(super) struct DrilledFactory {
     factory: Factory,
-    ground: Arc<Ground>,
+    environment: Arc<Environment>,
     entries: Mutex<BTreeMap<String, Zeroizing<[u8; 32]>>>,
     reads: AtomicUsize,
-    /// It goes with the factory.
-    home: PrivateDir,
+    /// Removed with the factory.
+    dir: PrivateDir,
 }
 
-/// How access is denied.
+/// How access to an entry is denied.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Denied {
+pub(super) enum Denial {
     /// The identity lacks a permission.
     Permission,
     /// The vault refuses the key with this status and inner code.
     Key(u16, Option<&'static str>),
-    /// The identity gets no token any more.
+    /// The identity no longer gets a token.
     SignIn,
 }
 
-impl Plant {
+impl DrilledFactory {
     /// An empty factory without a customer-managed key.
-    pub(super) fn empty(ground: &Arc<Ground>) -> Result<Self, Wrong> {
-        let unusable = |error| Wrong::seen(format!("no directory for a factory: {error}"));
-        let home = PrivateDir::new("factory-").map_err(unusable)?;
-        let new = New { name: ground.name("factory"), tenant: ground.operator().tenant()?, ..New::default() };
-        let factory = Factory::create(home.path(), new, ground.reach(), ground.now()?)?;
-        Ok(Self { factory, ground: ground.clone(), entries: Mutex::default(), reads: AtomicUsize::default(), home })
+    pub(super) fn empty(environment: &Arc<Environment>) -> Result<Self, StepError> {
+        let unusable = |error| StepError::unexpected(format!("no directory for a factory: {error}"));
+        let dir = PrivateDir::new("factory-").map_err(unusable)?;
+        let new = NewFactory {
+            name: environment.name("factory"),
+            tenant: environment.operator().tenant()?,
+            ..NewFactory::default()
+        };
+        let factory = Factory::create(dir.path(), new, environment.vault_clients(), environment.now()?)?;
+        Ok(Self {
+            factory,
+            environment: environment.clone(),
+            entries: Mutex::default(),
+            reads: AtomicUsize::default(),
+            dir,
+        })
     }
 
     /// An empty factory that follows the latest version of `key`.
-    pub(super) fn with_key(ground: &Arc<Ground>, key: &DrilledKey) -> Result<Self, Wrong> {
-        let plant = Self::empty(ground)?;
-        plant.factory.enable_key(&key.uri(), None)?;
-        Ok(plant)
+    pub(super) fn with_key(environment: &Arc<Environment>, key: &DrilledKey) -> Result<Self, StepError> {
+        let factory = Self::empty(environment)?;
+        factory.factory.enable_key(&key.uri(), None)?;
+        Ok(factory)
     }
 
-    /// A factory under `key`, which is made, with three entries.
-    pub(super) fn stocked(ground: &Arc<Ground>, key: &DrilledKey) -> Result<Self, Wrong> {
-        key.make()?;
-        let plant = Self::with_key(ground, key)?;
-        plant.write(3)?;
-        Ok(plant)
+    /// Creates `key`, and a factory under it with three entries.
+    pub(super) fn with_entries(environment: &Arc<Environment>, key: &DrilledKey) -> Result<Self, StepError> {
+        key.create()?;
+        let factory = Self::with_key(environment, key)?;
+        factory.write(3)?;
+        Ok(factory)
     }
 
     /// The factory itself.
-    pub(super) const fn factory(&self) -> &Factory {
+    pub(super) const fn inner(&self) -> &Factory {
         &self.factory
     }
 
-    /// The same factory, opened anew: nothing of what a process remembers is left.
-    pub(super) fn opened_again(self) -> Result<Self, Wrong> {
-        let factory = Factory::open(self.home.path(), self.ground.reach())?;
+    /// Opens the factory again from its directory, without anything cached in memory.
+    pub(super) fn reopen(self) -> Result<Self, StepError> {
+        let factory = Factory::open(self.dir.path(), self.environment.vault_clients())?;
         Ok(Self { factory, ..self })
     }
 
-    /// Stores `more` entries that nobody could guess.
-    pub(super) fn write(&self, more: usize) -> Result<(), Wrong> {
-        let now = self.ground.now()?;
+    /// Stores `more` random entries.
+    pub(super) fn write(&self, more: usize) -> Result<(), StepError> {
+        let now = self.environment.now()?;
         for _ in 0..more {
             let name = format!("entry-{}", self.entries().len());
             let value = Zeroizing::new(random::secret());
@@ -82,46 +92,50 @@ impl Plant {
         Ok(())
     }
 
-    /// Every entry must read as it was written.
+    /// Expects that every entry reads back as it was written.
     pub(super) fn read_all(&self) -> Outcome {
         let entries = self.entries().clone();
         for (name, value) in &entries {
-            let read = self.factory.show(name).map_err(|refusal| Wrong::seen(format!("{name}: {refusal}")))?;
+            let read =
+                self.factory.show(name).map_err(|refusal| StepError::unexpected(format!("{name}: {refusal}")))?;
             if read.reveal() != value.as_slice() {
-                return Err(Wrong::seen(format!("{name} reads as something else than was written")));
+                return Err(StepError::unexpected(format!("{name} reads as something else than was written")));
             }
             self.reads.fetch_add(1, Ordering::Relaxed);
         }
         Ok(format!("{} entries read", entries.len()))
     }
 
-    /// Every entry must be refused as `denied` says.
-    pub(super) fn all_refused(&self, denied: Denied) -> Outcome {
+    /// Expects that every entry is denied as `denial` says.
+    pub(super) fn expect_all_denied(&self, denial: Denial) -> Outcome {
         let names: Vec<String> = self.entries().keys().cloned().collect();
-        let mut told = String::new();
+        let mut last = String::new();
         for name in &names {
-            let Err(refusal) = self.factory.show(name) else { return Err(Wrong::seen(format!("{name} was read"))) };
-            told = denied.fits(&refusal).ok_or_else(|| Wrong::seen(format!("{name}: {refusal}")))?;
+            let Err(refusal) = self.factory.show(name) else {
+                return Err(StepError::unexpected(format!("{name} was read")));
+            };
+            last =
+                denial.describe_match(&refusal).ok_or_else(|| StepError::unexpected(format!("{name}: {refusal}")))?;
         }
-        Ok(format!("{} entries refused: {told}", names.len()))
+        Ok(format!("{} entries refused: {last}", names.len()))
     }
 
-    /// Re-wraps the data key under the latest version, which must be another one.
-    pub(super) fn follow(&self) -> Result<(), Wrong> {
+    /// Re-wraps the data key; expects that the latest version is a newer one.
+    pub(super) fn rewrap(&self) -> Result<(), StepError> {
         match self.factory.refresh()? {
-            Refreshed::Moved { .. } => Ok(()),
-            Refreshed::Current => Err(Wrong::seen("the factory found no newer version")),
-            Refreshed::Fixed => Err(Wrong::seen("the factory keeps to one version")),
+            Refreshed::Rewrapped { .. } => Ok(()),
+            Refreshed::Current => Err(StepError::unexpected("the factory found no newer version")),
+            Refreshed::Pinned => Err(StepError::unexpected("the factory keeps to one version")),
         }
     }
 
-    /// The data key must be wrapped under `version`.
-    pub(super) fn is_under(&self, version: &str) -> Outcome {
-        let status = self.factory.status(self.ground.now()?)?;
+    /// Expects that the data key is wrapped under `version`.
+    pub(super) fn expect_wrapped_by(&self, version: &str) -> Outcome {
+        let status = self.factory.status(self.environment.now()?)?;
         let by = status.customer_key.map(|key| key.wrapped_by).unwrap_or_default();
         let by = by.rsplit('/').next().unwrap_or_default();
-        let told = format!("the data key is wrapped under version {}", short(by));
-        if by == version { Ok(told) } else { Err(Wrong::seen(format!("{told}, not {}", short(version)))) }
+        let text = format!("the data key is wrapped under version {}", short(by));
+        if by == version { Ok(text) } else { Err(StepError::unexpected(format!("{text}, not {}", short(version)))) }
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Zeroizing<[u8; 32]>>> {
@@ -129,27 +143,27 @@ impl Plant {
     }
 }
 
-impl Denied {
-    /// What is told of a refusal that is one of these.
-    fn fits(self, refusal: &Refusal) -> Option<String> {
+impl Denial {
+    /// Describes `refusal` if it is a denial of this kind.
+    fn describe_match(self, refusal: &Refusal) -> Option<String> {
         match (self, refusal) {
             (Self::Permission, Refusal::MissingPermission { permission, .. }) => {
                 Some(format!("no permission to {permission}"))
             }
             (Self::Key(status, inner), Refusal::Key { failure, .. }) => {
                 let fits = failure.status() == Some(status) && (inner.is_none() || failure.inner() == inner);
-                fits.then(|| brief(failure))
+                fits.then(|| summary(failure))
             }
             (Self::SignIn, Refusal::Key { failure, .. }) => {
-                matches!(failure.status(), Some(400 | 401)).then(|| format!("no token, {}", brief(failure)))
+                matches!(failure.status(), Some(400 | 401)).then(|| format!("no token, {}", summary(failure)))
             }
             _ => None,
         }
     }
 }
 
-impl From<Refusal> for Wrong {
+impl From<Refusal> for StepError {
     fn from(refusal: Refusal) -> Self {
-        Self::Seen(refusal.to_string())
+        Self::Unexpected(refusal.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! The command of `--exec`: a user's own program, run before and after each step.
+//! Hooks: the command of `--exec`, which runs before and after each step.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long the command may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked at.
-const PAUSE: Duration = Duration::from_millis(2);
-/// How much of the end of its output is read for the last line, in bytes.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The time between two checks whether it has ended.
+const INTERVAL: Duration = Duration::from_millis(2);
+/// How much of the end of its output to read for the last line, in bytes.
 const TAIL: u64 = 4096;
 
-/// When the command is run.
+/// When the command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     Before,
@@ -32,36 +32,36 @@ impl Moment {
     }
 }
 
-/// The command and what it finds in its environment. That may hold keys, so it has no `Debug`.
+/// The command and its environment variables. They may hold keys: deliberately no `Debug`.
 pub struct Hooks {
     command: String,
     variables: BTreeMap<String, String>,
-    /// What the drill that is played adds.
-    of_drill: Vec<(&'static str, String)>,
-    patience: Duration,
+    /// The variables of the current drill.
+    drill_variables: Vec<(&'static str, String)>,
+    timeout: Duration,
 }
 
 impl Hooks {
-    /// `command` for `sh -c`, with `variables` in its environment besides what is there.
+    /// A hook that runs `command` with `sh -c`; `variables` are added to this process's environment.
     pub const fn new(command: String, variables: BTreeMap<String, String>) -> Self {
-        Self { command, variables, of_drill: Vec::new(), patience: PATIENCE }
+        Self { command, variables, drill_variables: Vec::new(), timeout: TIMEOUT }
     }
 
-    /// What the drill that is played next adds to the environment.
-    pub(super) fn of_drill(&mut self, variables: Vec<(&'static str, String)>) {
-        self.of_drill = variables;
+    /// Sets the variables of the drill that runs next.
+    pub(super) fn set_drill_variables(&mut self, variables: Vec<(&'static str, String)>) {
+        self.drill_variables = variables;
     }
 
-    /// Runs the command around a step.
+    /// Runs the command before or after a step.
     ///
     /// # Errors
-    /// Why it did not end well.
+    /// When it fails, with the last line of its output.
     pub(super) fn run(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
         let failed = |why: String| format!("{} the step, the command {why}", moment.word());
-        self.ended_well(drill, step, moment).map_err(failed)
+        self.run_command(drill, step, moment).map_err(failed)
     }
 
-    fn ended_well(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
+    fn run_command(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
         let unusable = |error: std::io::Error| format!("could not be run: {error}");
         let mut output = tempfile::tempfile().map_err(unusable)?;
         let mut child = self.start(drill, step, moment, &output).map_err(unusable)?;
@@ -69,17 +69,17 @@ impl Hooks {
         let last = last_line(&mut output);
         match status {
             Some(status) if status.success() => Ok(()),
-            Some(status) => Err(format!("ended with {}: {last}", words(status))),
-            None => Err(format!("was still running after {} s and was killed: {last}", self.patience.as_secs())),
+            Some(status) => Err(format!("ended with {}: {last}", describe(status))),
+            None => Err(format!("was still running after {} s and was killed: {last}", self.timeout.as_secs())),
         }
     }
 
-    /// In a process group of its own, so that all of it can be ended.
+    /// Spawns it in a process group of its own, so that its children can be killed too.
     fn start(&self, drill: &str, step: &str, moment: Moment, output: &File) -> std::io::Result<Child> {
         Command::new("sh")
             .args(["-c", &self.command])
             .envs(&self.variables)
-            .envs(self.of_drill.iter().map(|(name, value)| (*name, value)))
+            .envs(self.drill_variables.iter().map(|(name, value)| (*name, value)))
             .env("KEYHAVEN_DRILL", drill)
             .env("KEYHAVEN_DRILL_STEP", step)
             .env("KEYHAVEN_DRILL_MOMENT", moment.word())
@@ -90,14 +90,14 @@ impl Hooks {
             .spawn()
     }
 
-    /// How it ended; none when it had to be killed.
+    /// Waits for its end; `None` when it had to be killed.
     fn wait(&self, child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
         let started = Instant::now();
-        while started.elapsed() < self.patience {
+        while started.elapsed() < self.timeout {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(INTERVAL);
         }
         if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
@@ -107,11 +107,11 @@ impl Hooks {
     }
 }
 
-fn words(status: ExitStatus) -> String {
+fn describe(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("status {code}"))
 }
 
-/// The last line that is not blank.
+/// The last line that is not blank, from the start of the last [`TAIL`] bytes.
 pub(super) fn last_line(output: &mut File) -> String {
     let mut bytes = Vec::new();
     let length = output.metadata().map_or(0, |about| about.len());
@@ -127,31 +127,31 @@ pub(super) fn last_line(output: &mut File) -> String {
 mod tests {
     use super::*;
 
-    fn ran(command: &str, patience: Duration) -> Result<(), String> {
+    fn ran(command: &str, timeout: Duration) -> Result<(), String> {
         let variables = BTreeMap::from([("KEYHAVEN_VAULT_URL".to_owned(), "https://v".to_owned())]);
-        let hooks = Hooks { patience, ..Hooks::new(command.to_owned(), variables) };
+        let hooks = Hooks { timeout, ..Hooks::new(command.to_owned(), variables) };
         hooks.run("rotation", "enable", Moment::Before)
     }
 
     #[test]
-    fn it_finds_the_step_in_its_environment() {
+    fn the_step_is_in_its_environment() {
         let all = "$KEYHAVEN_DRILL $KEYHAVEN_DRILL_STEP $KEYHAVEN_DRILL_MOMENT $KEYHAVEN_VAULT_URL";
         let test = format!("test \"{all}\" = 'rotation enable before https://v'");
-        assert_eq!(ran(&test, PATIENCE), Ok(()));
+        assert_eq!(ran(&test, TIMEOUT), Ok(()));
     }
 
     #[test]
-    fn what_it_printed_last_is_told() {
-        let told = ran("echo first; echo last >&2; echo; exit 7", PATIENCE).unwrap_err();
+    fn an_error_quotes_the_last_line_of_output() {
+        let told = ran("echo first; echo last >&2; echo; exit 7", TIMEOUT).unwrap_err();
         assert_eq!(told, "before the step, the command ended with status 7: last");
         assert_eq!(
-            ran("exit 1", PATIENCE).unwrap_err(),
+            ran("exit 1", TIMEOUT).unwrap_err(),
             "before the step, the command ended with status 1: it printed nothing"
         );
     }
 
     #[test]
-    fn it_does_not_run_for_ever() {
+    fn it_is_killed_after_the_timeout() {
         let started = Instant::now();
         let told = ran("echo waiting; sleep 60 & wait", Duration::from_millis(200)).unwrap_err();
         assert_eq!(told, "before the step, the command was still running after 0 s and was killed: waiting");

@@ -1,59 +1,62 @@
-//! Accidents: connections that end without an answer, and the server killed while it is asked something.
+//! Interruptions: requests whose connection ends without an answer, and a server that is killed during a request.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::environment::Ground;
-use super::step::Wrong;
+use super::environment::Environment;
+use super::step::StepError;
 use crate::factory::Refusal;
-use crate::remote::Failure;
+use crate::remote::RequestError;
 
-/// How long the second request has gone on, at least, when the server is killed, in milliseconds; one takes some tens of them.
-pub(super) const MOMENTS: [u64; 5] = [0, 4, 12, 30, 75];
+/// How long the second request has run, at least, when the server is killed, in milliseconds. A request takes some tens of
+/// milliseconds, so these hit different parts of its work.
+pub(super) const KILL_DELAYS_MS: [u64; 5] = [0, 4, 12, 30, 75];
 /// How long the first answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often it is looked for.
-const PAUSE: Duration = Duration::from_millis(1);
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The time between two looks for it.
+const INTERVAL: Duration = Duration::from_millis(1);
 
-/// Why something was not done.
+/// Why a request has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Undone {
-    /// There was no answer: nobody knows whether it was.
-    Unanswered,
-    /// It was refused.
+pub(super) enum Interrupted {
+    /// There was no answer: the server may have done the work or not.
+    NoAnswer,
+    /// The server refused it.
     Refused(String),
 }
 
-/// Does `work` over and over in a thread of its own. Once it has been done, the server is killed `moment` milliseconds later,
-/// while it does it again, and started again. Answers what was done.
-pub(super) fn killed_while<T: Send>(
-    ground: &Ground,
-    moment: u64,
-    work: impl Fn() -> Result<T, Undone> + Send,
-) -> Result<Vec<T>, Wrong> {
-    let mut server = ground.server()?;
+/// Repeats `work` in a thread of its own, kills the server `delay_ms` milliseconds after the first result, so during a later
+/// request, and restarts it. Returns the results that were answered.
+pub(super) fn kill_server_during<T: Send>(
+    environment: &Environment,
+    delay_ms: u64,
+    work: impl Fn() -> Result<T, Interrupted> + Send,
+) -> Result<Vec<T>, StepError> {
+    let mut server = environment.server()?;
     let count = AtomicUsize::new(0);
     let worked = std::thread::scope(|scope| {
-        let worker = scope.spawn(|| over_and_over(&count, work));
+        let worker = scope.spawn(|| repeat_until_error(&count, work));
         let began = Instant::now();
-        while count.load(Ordering::Acquire) == 0 && !worker.is_finished() && began.elapsed() < PATIENCE {
-            std::thread::sleep(PAUSE);
+        while count.load(Ordering::Acquire) == 0 && !worker.is_finished() && began.elapsed() < TIMEOUT {
+            std::thread::sleep(INTERVAL);
         }
-        std::thread::sleep(Duration::from_millis(moment));
+        std::thread::sleep(Duration::from_millis(delay_ms));
         server.kill();
         worker.join()
     });
-    server.start_again().map_err(Wrong::Seen)?;
-    let (done, end) = worked.map_err(|_| Wrong::seen("the thread that asked the server broke down"))?;
+    server.restart().map_err(StepError::Unexpected)?;
+    let (done, end) = worked.map_err(|_| StepError::unexpected("the thread that asked the server broke down"))?;
     match end {
-        Undone::Refused(why) => Err(Wrong::seen(format!("before the server was killed: {why}"))),
-        Undone::Unanswered if done.is_empty() => Err(Wrong::seen("nothing was answered before the server was killed")),
-        Undone::Unanswered => Ok(done),
+        Interrupted::Refused(why) => Err(StepError::unexpected(format!("before the server was killed: {why}"))),
+        Interrupted::NoAnswer if done.is_empty() => {
+            Err(StepError::unexpected("nothing was answered before the server was killed"))
+        }
+        Interrupted::NoAnswer => Ok(done),
     }
 }
 
-/// All that was done, and how it came to its end.
-fn over_and_over<T>(count: &AtomicUsize, work: impl Fn() -> Result<T, Undone>) -> (Vec<T>, Undone) {
+/// All results, and the error that ended the repetition.
+fn repeat_until_error<T>(count: &AtomicUsize, work: impl Fn() -> Result<T, Interrupted>) -> (Vec<T>, Interrupted) {
     let mut done = Vec::new();
     loop {
         match work() {
@@ -64,22 +67,22 @@ fn over_and_over<T>(count: &AtomicUsize, work: impl Fn() -> Result<T, Undone>) -
     }
 }
 
-impl From<Failure> for Undone {
-    fn from(failure: Failure) -> Self {
+impl From<RequestError> for Interrupted {
+    fn from(failure: RequestError) -> Self {
         match failure {
-            Failure::Unreachable(_) => Self::Unanswered,
-            Failure::Refused { .. } => Self::Refused(failure.to_string()),
+            RequestError::NoAnswer(_) => Self::NoAnswer,
+            RequestError::Refused { .. } => Self::Refused(failure.to_string()),
         }
     }
 }
 
-impl From<Refusal> for Undone {
+impl From<Refusal> for Interrupted {
     fn from(refusal: Refusal) -> Self {
         match &refusal {
-            Refusal::Key { failure, .. } | Refusal::Vault { failure, .. }
-                if matches!(**failure, Failure::Unreachable(_)) =>
+            Refusal::Key { failure, .. } | Refusal::TenantUnknown { failure, .. }
+                if matches!(**failure, RequestError::NoAnswer(_)) =>
             {
-                Self::Unanswered
+                Self::NoAnswer
             }
             _ => Self::Refused(refusal.to_string()),
         }

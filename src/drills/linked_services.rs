@@ -1,50 +1,55 @@
-//! Linked services of a factory in a drill: credentials that lie in the vault, and some that the factory keeps itself.
+//! Linked services of a drill's factory: some refer to secrets of the vault, some keep their credential in the factory.
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::drilled_factory::Plant;
-use super::environment::Ground;
-use super::step::Wrong;
+use super::drilled_factory::DrilledFactory;
+use super::environment::Environment;
+use super::step::StepError;
 use crate::factory::Refusal;
 
-/// The linked service that is the vault.
+/// The name of the linked service that is the vault.
 const STORE: &str = "vault";
-/// Where the credential of each of them stands.
+/// The JSON pointer of the credential in their properties.
 const PASSWORD: &str = "/typeProperties/password";
 
-impl Plant {
-    /// Links the vault itself, for references to its secrets.
-    pub(super) fn link_vault(&self, ground: &Ground) -> Result<(), Wrong> {
-        let definition = json!({"type": "AzureKeyVault", "typeProperties": {"baseUrl": ground.vault()}});
-        Ok(self.factory().link(STORE, &definition, ground.now()?)?)
+impl DrilledFactory {
+    /// Links the vault, so that others can refer to its secrets.
+    pub(super) fn link_vault(&self, environment: &Environment) -> Result<(), StepError> {
+        let definition = json!({"type": "AzureKeyVault", "typeProperties": {"baseUrl": environment.vault()}});
+        Ok(self.inner().link(STORE, &definition, environment.now()?)?)
     }
 
-    /// Links `name`, whose password is the vault's secret `secret`: a fixed version of it, or the latest.
+    /// Links `name` with a reference to the vault's secret `secret`: to one version, or to the latest.
     pub(super) fn link_secret(
         &self,
-        ground: &Ground,
+        environment: &Environment,
         name: &str,
         secret: &str,
         version: Option<&str>,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), StepError> {
         let store = json!({"referenceName": STORE, "type": "LinkedServiceReference"});
         let mut reference = json!({"type": "AzureKeyVaultSecret", "store": store, "secretName": secret});
         if let Some(version) = version {
             reference["secretVersion"] = version.into();
         }
-        Ok(self.factory().link(name, &with_password(&reference), ground.now()?)?)
+        Ok(self.inner().link(name, &with_password(&reference), environment.now()?)?)
     }
 
-    /// Links `name`, whose password the factory keeps itself.
-    pub(super) fn link_plain(&self, ground: &Ground, name: &str, password: &str) -> Result<(), Wrong> {
+    /// Links `name` with a password that the factory itself seals.
+    pub(super) fn link_secure_string(
+        &self,
+        environment: &Environment,
+        name: &str,
+        password: &str,
+    ) -> Result<(), StepError> {
         let secure = json!({"type": "SecureString", "value": password});
-        Ok(self.factory().link(name, &with_password(&secure), ground.now()?)?)
+        Ok(self.inner().link(name, &with_password(&secure), environment.now()?)?)
     }
 
-    /// The password of the linked service `name` at this moment.
+    /// Resolves the password of the linked service `name`.
     pub(super) fn password(&self, name: &str) -> Result<Zeroizing<String>, Refusal> {
-        let resolved = self.factory().resolve(name)?;
+        let resolved = self.inner().resolve(name)?;
         let text = resolved.get(PASSWORD).and_then(|plain| plain.reveal_text()).unwrap_or_default();
         Ok(Zeroizing::new(text.to_owned()))
     }

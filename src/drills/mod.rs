@@ -1,7 +1,7 @@
-//! Drills: rehearsals of key handling. A reference factory, which is a client like any other, lives through what keys and
-//! credentials live through, and each step says what was done, what was expected and what was seen.
+//! Drills: rehearsals of key handling. Each drill takes the reference factory through events in the life of a key or a
+//! credential, and each of its steps reports what was done, what was expected and what was seen.
 //!
-//! They know the vault as its clients do, over HTTPS, and its server by the admin API; nothing of what is inside.
+//! Drills use a vault as its clients do, over HTTPS, and its server by the admin API; they know no internals of either.
 
 mod admin;
 mod capability;
@@ -27,17 +27,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-pub use admin::AdminDoor;
-pub use capability::Lever;
-pub use environment::{Aim, Ground};
+pub use admin::AdminEndpoint;
+pub use capability::Capability;
+pub use environment::{DrillTarget, Environment};
 pub use hooks::Hooks;
-pub use private_server::OwnServer;
-pub use report::{Counts, Played, Report, Text};
-pub use runner::Listener;
+pub use private_server::PrivateServer;
+pub use report::{Counts, DrillResult, Report, TextReport};
+pub use runner::Observer;
 pub use step::{Step, Verdict};
 
-use runner::Stage;
-use step::Play;
+use runner::Runner;
+use step::StepPlan;
 
 /// The drills there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum Drill {
 }
 
 impl Drill {
-    /// Each of them, in the order that `all` plays them in.
+    /// All drills, in the order in which `all` runs them.
     pub const ALL: [Self; 5] = [Self::Rotation, Self::Revocation, Self::Recovery, Self::Credentials, Self::SystemKey];
 
     /// Its name on the command line and in reports.
@@ -70,36 +70,42 @@ impl Drill {
     }
 }
 
-/// Plays `drills` on `ground`, puts everything back and tells what was seen. `hooks` are run around each step; `stop` ends it
-/// before the next step; `listener` is told how it goes on.
+/// Runs `drills` in `environment` and restores everything afterwards. `hooks` run around each step; setting `stop` ends the
+/// run before the next step; `observer` follows the progress.
 pub fn run(
-    ground: Ground,
+    environment: Environment,
     drills: &[Drill],
     mut hooks: Option<Hooks>,
     stop: &AtomicBool,
-    listener: &mut dyn Listener,
+    observer: &mut dyn Observer,
 ) -> Report {
-    let (started, ground) = (Instant::now(), Arc::new(ground));
-    let (mut played, mut notes) = (Vec::with_capacity(drills.len()), Vec::new());
+    let (started, environment) = (Instant::now(), Arc::new(environment));
+    let (mut results, mut notes) = (Vec::with_capacity(drills.len()), Vec::new());
     for drill in drills {
         let began = Instant::now();
         if let Some(hooks) = &mut hooks {
-            hooks.of_drill(drill.variables(&ground));
+            hooks.set_drill_variables(drill.variables(&environment));
         }
-        let missing = |lever| ground.missing(lever);
-        let mut stage = Stage { drill: drill.name(), missing: &missing, hooks: hooks.as_ref(), stop, listener };
-        let steps = drill.play(&ground, &mut stage);
-        notes.extend(ground.tidy());
-        played.push(Played { drill: *drill, steps, took: began.elapsed() });
+        let missing = |capability| environment.missing(capability);
+        let mut runner = Runner { drill: drill.name(), missing: &missing, hooks: hooks.as_ref(), stop, observer };
+        let steps = drill.run(&environment, &mut runner);
+        notes.extend(environment.delete_created());
+        results.push(DrillResult { drill: *drill, steps, took: began.elapsed() });
     }
-    notes.extend(ground.put_back());
-    Report { vault: ground.vault(), place: ground.place().to_owned(), drills: played, notes, took: started.elapsed() }
+    notes.extend(environment.restore());
+    Report {
+        vault: environment.vault(),
+        description: environment.description().to_owned(),
+        drills: results,
+        notes,
+        took: started.elapsed(),
+    }
 }
 
 impl Drill {
-    /// What a command finds in its environment about the drill's own objects.
-    fn variables(self, ground: &Ground) -> Vec<(&'static str, String)> {
-        let (vault, name) = (ground.vault(), ground.name(self.name()));
+    /// The environment variables of hooks that name the drill's objects.
+    fn variables(self, environment: &Environment) -> Vec<(&'static str, String)> {
+        let (vault, name) = (environment.vault(), environment.name(self.name()));
         let object = match self {
             Self::Rotation | Self::Revocation | Self::Recovery => {
                 Some(("KEYHAVEN_DRILL_KEY", format!("{vault}/keys/{name}")))
@@ -107,20 +113,20 @@ impl Drill {
             Self::Credentials => Some(("KEYHAVEN_DRILL_SECRET", format!("{vault}/secrets/{name}"))),
             Self::SystemKey => None,
         };
-        let client = ground.client_id().map(|id| ("KEYHAVEN_DRILL_CLIENT_ID", id.to_owned()));
+        let client = environment.client_id().map(|id| ("KEYHAVEN_DRILL_CLIENT_ID", id.to_owned()));
         [Some(("KEYHAVEN_VAULT_URL", vault)), object, client].into_iter().flatten().collect()
     }
 
-    fn play(self, ground: &Arc<Ground>, stage: &mut Stage<'_>) -> Vec<Step> {
-        fn at<S>(stage: &mut Stage<'_>, mut scene: S, plays: &[Play<S>]) -> Vec<Step> {
-            stage.play(&mut scene, plays)
+    fn run(self, environment: &Arc<Environment>, runner: &mut Runner<'_>) -> Vec<Step> {
+        fn steps<S>(runner: &mut Runner<'_>, mut state: S, plans: &[StepPlan<S>]) -> Vec<Step> {
+            runner.run(&mut state, plans)
         }
         match self {
-            Self::Rotation => at(stage, rotation::Scene::new(ground), rotation::PLAYS),
-            Self::Revocation => at(stage, revocation::Scene::new(ground), revocation::PLAYS),
-            Self::Recovery => at(stage, recovery::Scene::new(ground), recovery::PLAYS),
-            Self::Credentials => at(stage, credentials::Scene::new(ground), credentials::PLAYS),
-            Self::SystemKey => at(stage, system_key::Scene::new(ground), system_key::PLAYS),
+            Self::Rotation => steps(runner, rotation::State::new(environment), rotation::STEPS),
+            Self::Revocation => steps(runner, revocation::State::new(environment), revocation::STEPS),
+            Self::Recovery => steps(runner, recovery::State::new(environment), recovery::STEPS),
+            Self::Credentials => steps(runner, credentials::State::new(environment), credentials::STEPS),
+            Self::SystemKey => steps(runner, system_key::State::new(environment), system_key::STEPS),
         }
     }
 }

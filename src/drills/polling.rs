@@ -1,24 +1,21 @@
-//! Waiting for what a vault does in its own time: a deletion and a recovery are done when the vault shows so, as the official
-//! clients' pollers wait for it too.
+//! Polling: a deletion or a recovery is complete when the vault shows the object, as the pollers of the official clients
+//! have it.
 
 use std::time::{Duration, Instant};
 
-use crate::remote::Failure;
+use crate::remote::RequestError;
 
-/// How long is waited. The service takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long until it is looked again.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long to poll. The service takes some seconds.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The time between two polls.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What `look` shows once it finds something.
-///
-/// # Errors
-/// Any refusal but "not found", and that too when it goes on for too long.
-pub(super) fn shown<T>(look: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+/// Calls `look` until it answers anything but "not found" (404), for at most [`TIMEOUT`].
+pub(super) fn poll_until_visible<T>(look: impl Fn() -> Result<T, RequestError>) -> Result<T, RequestError> {
     let began = Instant::now();
     loop {
         match look() {
-            Err(failure) if failure.status() == Some(404) && began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            Err(failure) if failure.status() == Some(404) && began.elapsed() < TIMEOUT => std::thread::sleep(INTERVAL),
             found => return found,
         }
     }
@@ -30,18 +27,18 @@ mod tests {
 
     use super::*;
 
-    fn refusal(status: u16) -> Failure {
-        Failure::Refused { status, code: String::new(), inner: None, message: String::new() }
+    fn refusal(status: u16) -> RequestError {
+        RequestError::Refused { status, code: String::new(), inner: None, message: String::new() }
     }
 
     #[test]
-    fn it_looks_again_only_for_what_is_not_found() {
+    fn only_not_found_is_polled_again() {
         let looks = Cell::new(0);
         let look = || {
             looks.set(looks.get() + 1);
             if looks.get() < 3 { Err(refusal(404)) } else { Ok(looks.get()) }
         };
-        assert_eq!(shown(look), Ok(3));
-        assert_eq!(shown(|| Err::<(), _>(refusal(403))), Err(refusal(403)));
+        assert_eq!(poll_until_visible(look), Ok(3));
+        assert_eq!(poll_until_visible(|| Err::<(), _>(refusal(403))), Err(refusal(403)));
     }
 }

@@ -1,4 +1,4 @@
-//! A server of the drill's own: a process that can be killed, and started again on the same data.
+//! A private server for drills: a process that can be killed and restarted on the same data.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -9,46 +9,46 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::admin::AdminDoor;
+use super::admin::AdminEndpoint;
 use super::hooks::last_line;
 use crate::files::{self, PrivateDir};
 
-/// How long the server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often its ready file is looked for.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long the server may take to become ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time between two looks for its ready file.
+const INTERVAL: Duration = Duration::from_millis(5);
 /// The name of its vault.
 const VAULT: &str = "drill";
 
-/// A server of the drill's own. It goes with this value, and all that it kept.
-pub struct OwnServer {
+/// A running private server. Dropping it kills the process and removes its data.
+pub struct PrivateServer {
     program: PathBuf,
     dir: PrivateDir,
     child: Child,
     ready: Value,
 }
 
-impl OwnServer {
+impl PrivateServer {
     /// Starts `program`, a `keyhaven`, with a premium vault with purge protection and a virtual clock, on free ports.
     ///
     /// # Errors
-    /// Why it does not run.
+    /// When it does not become ready; the text holds the last line of its log.
     pub fn start(program: &Path) -> Result<Self, String> {
         let unusable = |error: std::io::Error| format!("no server can be started: {error}");
         let dir = PrivateDir::new("drill-").map_err(unusable)?;
         let text = configuration().to_string();
         files::write_unsynced(&dir.path().join("config.json"), text.as_bytes()).map_err(unusable)?;
         let free = [":0", ":0", ":0"].map(str::to_owned);
-        let (child, ready) = started(program, dir.path(), &free)?;
+        let (child, ready) = spawn_ready(program, dir.path(), &free)?;
         Ok(Self { program: program.to_owned(), dir, child, ready })
     }
 
-    /// What its ready file says.
+    /// The content of its ready file.
     pub const fn ready(&self) -> &Value {
         &self.ready
     }
 
-    /// Its ready file.
+    /// The path of its ready file.
     pub fn ready_file(&self) -> PathBuf {
         ready_file(self.dir.path())
     }
@@ -58,13 +58,13 @@ impl OwnServer {
         self.text(&["vaults", VAULT]).to_owned()
     }
 
-    /// Its admin API.
-    pub fn admin(&self) -> AdminDoor {
+    /// The endpoint of its admin API.
+    pub fn admin(&self) -> AdminEndpoint {
         let url = format!("http://{}", self.text(&["admin"]));
-        AdminDoor { url, key: Zeroizing::new(self.text(&["adminKey"]).to_owned()) }
+        AdminEndpoint { url, key: Zeroizing::new(self.text(&["adminKey"]).to_owned()) }
     }
 
-    /// The certificate of its CA, as PEM.
+    /// The certificate of its CA, in PEM.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -73,17 +73,17 @@ impl OwnServer {
         std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
     }
 
-    /// Ends the process as a power failure would: nothing is finished, nothing flushed.
+    /// Kills the process (SIGKILL): nothing is finished or flushed.
     pub(super) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Starts it on its data again, at the same addresses: what was remembered of it goes on to hold.
-    pub(super) fn start_again(&mut self) -> Result<(), String> {
+    /// Restarts it on the same data and addresses, so that clients can go on.
+    pub(super) fn restart(&mut self) -> Result<(), String> {
         let addresses = ["listen", "identity", "admin"].map(|member| self.text(&[member]).to_owned());
         let _ = std::fs::remove_file(self.ready_file());
-        (self.child, self.ready) = started(&self.program, self.dir.path(), &addresses)?;
+        (self.child, self.ready) = spawn_ready(&self.program, self.dir.path(), &addresses)?;
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl OwnServer {
     }
 }
 
-impl Drop for OwnServer {
+impl Drop for PrivateServer {
     fn drop(&mut self) {
         self.kill();
     }
@@ -114,8 +114,8 @@ fn ready_file(dir: &Path) -> PathBuf {
     dir.join("server.ready")
 }
 
-/// The process, once it answers, and what it says about itself.
-fn started(program: &Path, dir: &Path, [listen, identity, admin]: &[String; 3]) -> Result<(Child, Value), String> {
+/// Spawns the server and waits until it is ready; returns the process and the content of its ready file.
+fn spawn_ready(program: &Path, dir: &Path, [listen, identity, admin]: &[String; 3]) -> Result<(Child, Value), String> {
     let why = |error: std::io::Error| format!("{}: {error}", program.display());
     let log = dir.join("server.log");
     let mut command = Command::new(program);
@@ -125,38 +125,38 @@ fn started(program: &Path, dir: &Path, [listen, identity, admin]: &[String; 3]) 
         .args(["--config".as_ref(), dir.join("config.json").as_os_str()])
         .args(["--data".as_ref(), dir.join("data").as_os_str()])
         .args(["--ready-file".as_ref(), ready_file(dir).as_os_str()])
-        // What a process that is killed cannot take away lies where all of it goes.
+        // A killed process leaves temporary files behind; this directory is removed with the server.
         .env("TMPDIR", dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(&log).map_err(why)?)
-        // An interruption from a terminal is meant for the drill, which puts everything back and then ends the server.
+        // An interrupt from the terminal is for the drill alone, which restores everything and then ends the server.
         .process_group(0);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYHAVEN_")) {
         command.env_remove(name);
     }
     let mut child = command.spawn().map_err(why)?;
-    match ready(&mut child, dir) {
+    match wait_until_ready(&mut child, dir) {
         Some(ready) => Ok((child, ready)),
         None => {
             let _ = child.kill().and_then(|()| child.wait());
-            let told = File::open(&log).map_or_else(|error| error.to_string(), |mut log| last_line(&mut log));
-            Err(format!("the drill's own server did not become ready: {told}"))
+            let last = File::open(&log).map_or_else(|error| error.to_string(), |mut log| last_line(&mut log));
+            Err(format!("the drill's own server did not become ready: {last}"))
         }
     }
 }
 
-/// What the ready file says once it is there; none when the process has ended or takes too long.
-fn ready(child: &mut Child, dir: &Path) -> Option<Value> {
+/// Waits for the ready file; `None` when the process has ended or takes too long.
+fn wait_until_ready(child: &mut Child, dir: &Path) -> Option<Value> {
     let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    while began.elapsed() < READY_TIMEOUT {
         if let Ok(text) = std::fs::read_to_string(ready_file(dir)) {
             return serde_json::from_str(&text).ok();
         }
         if !matches!(child.try_wait(), Ok(None)) {
             return None;
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(INTERVAL);
     }
     None
 }

@@ -1,14 +1,14 @@
-//! Readers that go on reading while something is done.
+//! Concurrent readers: they check what they read while a step changes it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// One read: an error when what it saw is wrong.
+/// Reads once; an error says what was wrong.
 pub(super) type Read<'r> = &'r (dyn Fn() -> Result<(), String> + Sync);
 
-/// What `act` gives, and how many reads went well while it ran; or what the first one that went wrong saw. Each of `readers`
-/// reads in a thread of its own, over and over, and at least once.
-pub(super) fn while_reading<T>(readers: &[Read<'_>], act: impl FnOnce() -> T) -> (T, Result<usize, String>) {
+/// Calls `run` while each of `readers` reads over and over in a thread of its own, at least once. Returns the result of `run`,
+/// and the number of reads or the first error.
+pub(super) fn while_reading<T>(readers: &[Read<'_>], run: impl FnOnce() -> T) -> (T, Result<usize, String>) {
     let (done, count, wrong) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::new(None));
     let read = |reader: Read<'_>| {
         loop {
@@ -24,21 +24,21 @@ pub(super) fn while_reading<T>(readers: &[Read<'_>], act: impl FnOnce() -> T) ->
             }
         }
     };
-    let acted = std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         for reader in readers {
             scope.spawn(|| read(*reader));
         }
-        // Also when it panics: the readers must not read for ever.
-        let _end = Ending(&done);
-        act()
+        // Stops the readers even if `run` panics.
+        let _end = StopOnDrop(&done);
+        run()
     });
     let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
-    (acted, wrong.map_or_else(|| Ok(count.into_inner()), Err))
+    (result, wrong.map_or_else(|| Ok(count.into_inner()), Err))
 }
 
-struct Ending<'d>(&'d AtomicBool);
+struct StopOnDrop<'d>(&'d AtomicBool);
 
-impl Drop for Ending<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }

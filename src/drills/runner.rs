@@ -1,74 +1,76 @@
-//! Playing a drill: step by step, each judged by itself.
+//! Runs a drill step by step. A failed step stops only those that depend on it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::capability::Lever;
+use super::capability::Capability;
 use super::hooks::{Hooks, Moment};
-use super::step::{Outcome, Play, Step, Verdict, Wrong};
+use super::step::{Outcome, Step, StepError, StepPlan, Verdict};
 
-/// Who is told how drills go on.
-pub trait Listener {
-    /// A drill begins.
-    fn drill(&mut self, drill: &'static str);
-    /// One of its steps begins.
-    fn begins(&mut self, step: &'static str);
-    /// The step has been judged.
-    fn ended(&mut self, step: &Step);
+/// Observes the progress of drills.
+pub trait Observer {
+    /// A drill starts.
+    fn drill_started(&mut self, drill: &'static str);
+    /// One of its steps starts.
+    fn step_started(&mut self, step: &'static str);
+    /// The step has its verdict.
+    fn step_finished(&mut self, step: &Step);
 }
 
-/// What steps are played with.
-pub(super) struct Stage<'s> {
+/// Runs the steps of one drill.
+pub(super) struct Runner<'s> {
     /// The drill's name.
     pub(super) drill: &'static str,
-    /// Why a lever cannot be pulled here, if it cannot.
-    pub(super) missing: &'s dyn Fn(Lever) -> Option<String>,
-    /// The commands around each step.
+    /// Returns how to get a capability that the environment lacks.
+    pub(super) missing: &'s dyn Fn(Capability) -> Option<String>,
+    /// The commands to run around each step.
     pub(super) hooks: Option<&'s Hooks>,
-    /// Whether somebody wants it to end.
+    /// Set to stop before the next step.
     pub(super) stop: &'s AtomicBool,
-    /// Who is told.
-    pub(super) listener: &'s mut dyn Listener,
+    /// Observes the progress.
+    pub(super) observer: &'s mut dyn Observer,
 }
 
-impl Stage<'_> {
-    /// Plays `plays` in `scene`, all that can be judged.
-    pub(super) fn play<S>(&mut self, scene: &mut S, plays: &[Play<S>]) -> Vec<Step> {
-        self.listener.drill(self.drill);
-        let (mut steps, mut done) = (Vec::with_capacity(plays.len()), Vec::new());
-        for play in plays {
-            self.listener.begins(play.name);
-            let step = match self.hindrance(play, &done) {
-                Some(why) => play.judged(Err(Wrong::Missing(why)), Duration::ZERO),
-                None => self.step(scene, play, &mut done),
+impl Runner<'_> {
+    /// Runs `plans` on `state`, each step whose dependencies passed and whose needs are met.
+    pub(super) fn run<S>(&mut self, state: &mut S, plans: &[StepPlan<S>]) -> Vec<Step> {
+        self.observer.drill_started(self.drill);
+        let (mut steps, mut done) = (Vec::with_capacity(plans.len()), Vec::new());
+        for plan in plans {
+            self.observer.step_started(plan.name);
+            let step = match self.unmet_need(plan, &done) {
+                Some(why) => plan.finish(Err(StepError::NotRunnable(why)), Duration::ZERO),
+                None => self.step(state, plan, &mut done),
             };
-            self.listener.ended(&step);
+            self.observer.step_finished(&step);
             steps.push(step);
         }
         steps
     }
 
-    /// Why a step cannot be tried.
-    fn hindrance<S>(&self, play: &Play<S>, done: &[&str]) -> Option<String> {
+    /// Why a step cannot run.
+    fn unmet_need<S>(&self, plan: &StepPlan<S>, done: &[&str]) -> Option<String> {
         if self.stop.load(Ordering::Relaxed) {
             return Some("the drill was interrupted".to_owned());
         }
-        let levers = play.levers.iter().find_map(|lever| (self.missing)(*lever).map(|how| lever.missing(&how)));
-        let undone = || play.after.iter().find(|before| !done.contains(*before));
-        levers.or_else(|| undone().map(|before| format!("it depends on the step '{before}', which was not done")))
+        let controls =
+            plan.needs.iter().find_map(|capability| (self.missing)(*capability).map(|how| capability.missing(&how)));
+        let undone = || plan.depends_on.iter().find(|before| !done.contains(*before));
+        controls.or_else(|| undone().map(|before| format!("it depends on the step '{before}', which was not done")))
     }
 
-    /// A step whose command fails has failed, but what it did is done: later steps go on from there.
-    fn step<S>(&self, scene: &mut S, play: &Play<S>, done: &mut Vec<&'static str>) -> Step {
-        let before = self.hook(play.name, Moment::Before);
+    /// Runs one step with its hooks. When only a hook fails the step fails too, but later steps may depend on it: its work is
+    /// done.
+    fn step<S>(&self, state: &mut S, plan: &StepPlan<S>, done: &mut Vec<&'static str>) -> Step {
+        let before = self.hook(plan.name, Moment::Before);
         let started = Instant::now();
-        let outcome = (play.act)(scene);
+        let outcome = (plan.run)(state);
         let took = started.elapsed();
         if outcome.is_ok() {
-            done.push(play.name);
+            done.push(plan.name);
         }
-        let after = self.hook(play.name, Moment::After);
-        play.judged(outcome.and_then(|seen| before.and(after).map(|()| seen).map_err(Wrong::Seen)), took)
+        let after = self.hook(plan.name, Moment::After);
+        plan.finish(outcome.and_then(|seen| before.and(after).map(|()| seen).map_err(StepError::Unexpected)), took)
     }
 
     fn hook(&self, step: &str, moment: Moment) -> Result<(), String> {
@@ -76,12 +78,12 @@ impl Stage<'_> {
     }
 }
 
-impl<S> Play<S> {
-    fn judged(&self, outcome: Outcome, took: Duration) -> Step {
+impl<S> StepPlan<S> {
+    fn finish(&self, outcome: Outcome, took: Duration) -> Step {
         let (verdict, seen) = match outcome {
             Ok(seen) => (Verdict::Passed, seen),
-            Err(Wrong::Seen(seen)) => (Verdict::Failed, seen),
-            Err(Wrong::Missing(why)) => (Verdict::NotRun, why),
+            Err(StepError::Unexpected(seen)) => (Verdict::Failed, seen),
+            Err(StepError::NotRunnable(why)) => (Verdict::NotRun, why),
         };
         Step { name: self.name, done: self.done, expected: self.expected, seen, took, verdict }
     }
@@ -92,46 +94,46 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Told(Vec<String>);
+    struct Recorded(Vec<String>);
 
-    impl Listener for Told {
-        fn drill(&mut self, drill: &'static str) {
+    impl Observer for Recorded {
+        fn drill_started(&mut self, drill: &'static str) {
             self.0.push(drill.to_owned());
         }
-        fn begins(&mut self, _: &'static str) {}
-        fn ended(&mut self, step: &Step) {
+        fn step_started(&mut self, _: &'static str) {}
+        fn step_finished(&mut self, step: &Step) {
             self.0.push(format!("{} {}: {}", step.name, step.verdict.words(), step.seen));
         }
     }
 
-    const fn play(
+    const fn plan(
         name: &'static str,
-        after: &'static [&'static str],
-        levers: &'static [Lever],
-        act: fn(&mut u32) -> Outcome,
-    ) -> Play<u32> {
-        Play { name, done: "", expected: "", after, levers, act }
+        depends_on: &'static [&'static str],
+        needs: &'static [Capability],
+        run: fn(&mut u32) -> Outcome,
+    ) -> StepPlan<u32> {
+        StepPlan { name, done: "", expected: "", depends_on, needs, run }
     }
 
-    fn counts(scene: &mut u32) -> Outcome {
-        *scene += 1;
-        Ok(format!("{scene}"))
+    fn counts(state: &mut u32) -> Outcome {
+        *state += 1;
+        Ok(format!("{state}"))
     }
 
-    const PLAYS: &[Play<u32>] = &[
-        play("one", &[], &[], counts),
-        play("bad", &["one"], &[], |_| Err(Wrong::seen("other"))),
-        play("hindered", &["one", "bad"], &[], counts),
-        play("timed", &[], &[Lever::Clock], counts),
-        play("free", &["one"], &[Lever::Policy], counts),
+    const STEPS: &[StepPlan<u32>] = &[
+        plan("one", &[], &[], counts),
+        plan("bad", &["one"], &[], |_| Err(StepError::unexpected("other"))),
+        plan("hindered", &["one", "bad"], &[], counts),
+        plan("timed", &[], &[Capability::Clock], counts),
+        plan("free", &["one"], &[Capability::Policy], counts),
     ];
 
-    fn played(hooks: Option<&Hooks>, stop: &AtomicBool) -> Vec<String> {
-        let mut told = Told::default();
-        let missing = |lever| (lever == Lever::Clock).then(|| "give one".to_owned());
-        let mut stage = Stage { drill: "drill", missing: &missing, hooks, stop, listener: &mut told };
-        stage.play(&mut 0, PLAYS);
-        told.0
+    fn run(hooks: Option<&Hooks>, stop: &AtomicBool) -> Vec<String> {
+        let mut recorded = Recorded::default();
+        let missing = |capability| (capability == Capability::Clock).then(|| "give one".to_owned());
+        let mut runner = Runner { drill: "drill", missing: &missing, hooks, stop, observer: &mut recorded };
+        runner.run(&mut 0, STEPS);
+        recorded.0
     }
 
     #[test]
@@ -144,21 +146,21 @@ mod tests {
             "timed not run: the lever 'clock' is missing: give one",
             "free passed: 2",
         ];
-        assert_eq!(played(None, &AtomicBool::new(false)), expected);
+        assert_eq!(run(None, &AtomicBool::new(false)), expected);
     }
 
     #[test]
-    fn whoever_interrupts_leaves_the_rest_not_run() {
-        let told = played(None, &AtomicBool::new(true));
-        assert!(told[1..].iter().all(|line| line.ends_with("not run: the drill was interrupted")), "{told:?}");
+    fn an_interruption_leaves_the_rest_not_run() {
+        let lines = run(None, &AtomicBool::new(true));
+        assert!(lines[1..].iter().all(|line| line.ends_with("not run: the drill was interrupted")), "{lines:?}");
     }
 
     #[test]
     fn a_command_that_fails_fails_its_step_and_no_other() {
         let command = r#"test "$KEYHAVEN_DRILL_STEP $KEYHAVEN_DRILL_MOMENT" != "one after" || { echo no; exit 3; }"#;
         let hooks = Hooks::new(command.to_owned(), Default::default());
-        let told = played(Some(&hooks), &AtomicBool::new(false));
-        assert!(told[1].starts_with("one failed: after the step, the command ended with status 3: no"), "{told:?}");
-        assert_eq!(told[5], "free passed: 2");
+        let lines = run(Some(&hooks), &AtomicBool::new(false));
+        assert!(lines[1].starts_with("one failed: after the step, the command ended with status 3: no"), "{lines:?}");
+        assert_eq!(lines[5], "free passed: 2");
     }
 }

@@ -1,23 +1,23 @@
-//! A step and what became of it.
+//! The steps of a drill: what each plans, and its result.
 
 use std::time::Duration;
 
-use super::capability::Lever;
-use crate::remote::Failure;
+use super::capability::Capability;
+use crate::remote::RequestError;
 
-/// What is judged of a step.
+/// The verdict on a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// What was expected was seen.
+    /// The step saw what it expected.
     Passed,
-    /// Something else was seen.
+    /// The step saw something else.
     Failed,
-    /// It could not be tried, and why stands in [`Step::seen`].
+    /// The step could not run; [`Step::seen`] says why.
     NotRun,
 }
 
 impl Verdict {
-    /// In the words of reports.
+    /// The text in reports.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -27,7 +27,7 @@ impl Verdict {
     }
 }
 
-/// A step of a drill, judged.
+/// The result of a step.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Its name, unique in its drill: words joined by hyphens.
@@ -36,78 +36,83 @@ pub struct Step {
     pub done: &'static str,
     /// What must be seen.
     pub expected: &'static str,
-    /// What was seen; of a step that was not run, why.
+    /// What was seen; why, if the step was not run.
     pub seen: String,
-    /// How long it took, without the commands of `--exec`.
+    /// The duration, without the commands of `--exec`.
     pub took: Duration,
-    /// What is judged.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// What an act saw: `Ok` when it is what was expected.
-pub(super) type Outcome = Result<String, Wrong>;
+/// What a step saw, if it is what the step expected.
+pub(super) type Outcome = Result<String, StepError>;
 
 /// Why a step did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
-    /// Something else than expected was seen.
-    Seen(String),
-    /// It could not be tried: what is missing, and how to give it.
-    Missing(String),
+pub(super) enum StepError {
+    /// The step saw something that it did not expect.
+    Unexpected(String),
+    /// The step could not run: what is missing, and how to provide it.
+    NotRunnable(String),
 }
 
-impl Wrong {
-    /// Something else than expected was seen.
-    pub(super) fn seen(what: impl Into<String>) -> Self {
-        Self::Seen(what.into())
+impl StepError {
+    /// The step saw something that it did not expect.
+    pub(super) fn unexpected(what: impl Into<String>) -> Self {
+        Self::Unexpected(what.into())
     }
 
-    /// In words.
-    pub(super) fn told(self) -> String {
+    /// The text for the report.
+    pub(super) fn into_text(self) -> String {
         match self {
-            Self::Seen(told) | Self::Missing(told) => told,
+            Self::Unexpected(text) | Self::NotRunnable(text) => text,
         }
     }
 }
 
-impl From<Failure> for Wrong {
-    fn from(failure: Failure) -> Self {
-        Self::Seen(failure.to_string())
+impl From<RequestError> for StepError {
+    fn from(failure: RequestError) -> Self {
+        Self::Unexpected(failure.to_string())
     }
 }
 
-/// A refusal in few words: status, code and inner code.
-pub(super) fn brief(failure: &Failure) -> String {
+/// A short form of an error: its status and innermost code.
+pub(super) fn summary(failure: &RequestError) -> String {
     match failure {
-        Failure::Refused { status, code, inner: None, .. } => format!("{status} {code}"),
-        Failure::Refused { status, inner: Some(inner), .. } => format!("{status} {inner}"),
-        Failure::Unreachable(_) => failure.to_string(),
+        RequestError::Refused { status, code, inner: None, .. } => format!("{status} {code}"),
+        RequestError::Refused { status, inner: Some(inner), .. } => format!("{status} {inner}"),
+        RequestError::NoAnswer(_) => failure.to_string(),
     }
 }
 
-/// What was seen when `what` had to be refused with `status` and the inner code `inner`.
-pub(super) fn refused<T>(what: &str, result: Result<T, Failure>, status: u16, inner: Option<&str>) -> Outcome {
+/// Expects that `what` was refused with `status`, and with the inner code `inner` if one is given.
+pub(super) fn expect_refused<T>(
+    what: &str,
+    result: Result<T, RequestError>,
+    status: u16,
+    inner: Option<&str>,
+) -> Outcome {
     match result {
-        Ok(_) => Err(Wrong::seen(format!("{what} was allowed"))),
+        Ok(_) => Err(StepError::unexpected(format!("{what} was allowed"))),
         Err(failure) if failure.status() == Some(status) && (inner.is_none() || failure.inner() == inner) => {
-            Ok(brief(&failure))
+            Ok(summary(&failure))
         }
-        Err(failure) => Err(Wrong::seen(format!("{what}: {failure}"))),
+        Err(failure) => Err(StepError::unexpected(format!("{what}: {failure}"))),
     }
 }
 
-/// A step as a drill plans it, for a scene `S` that its acts play in.
-pub(super) struct Play<S: 'static> {
+/// A step as a drill plans it; the steps of a drill share the state `S`.
+pub(super) struct StepPlan<S: 'static> {
     /// Its name, unique in its drill.
     pub(super) name: &'static str,
     /// What is done.
     pub(super) done: &'static str,
     /// What must be seen.
     pub(super) expected: &'static str,
-    /// The steps that must have been done before: without them there is nothing to judge.
-    pub(super) after: &'static [&'static str],
-    /// What it pulls.
-    pub(super) levers: &'static [Lever],
-    /// Does it, and looks.
-    pub(super) act: fn(&mut S) -> Outcome,
+    /// The steps that must have passed before.
+    pub(super) depends_on: &'static [&'static str],
+    /// The capabilities of the environment that it uses.
+    pub(super) needs: &'static [Capability],
+    /// Performs the step and checks what it sees.
+    pub(super) run: fn(&mut S) -> Outcome,
 }

@@ -1,176 +1,181 @@
-//! *system-key*: the factory's own, certificate-protected key is renewed after its two years, and everything stored migrates.
+//! The drill *system-key*: the factory's certificate-protected key is renewed after two years, and all stored data is moved.
 
 use std::sync::Arc;
 
-use super::capability::Lever;
-use super::drilled_factory::Plant;
-use super::environment::Ground;
+use super::capability::Capability;
+use super::drilled_factory::DrilledFactory;
+use super::environment::Environment;
 use super::key::DrilledKey;
 use super::readers::{Read, while_reading};
-use super::step::{Outcome, Play, Wrong};
+use super::step::{Outcome, StepError, StepPlan};
 use crate::clock::Timestamp;
 use crate::factory::{Refusal, Renewal, Status};
 
-/// How many entries and how many credentials of its own the factory stores, each.
+/// The number of entries, and of secure strings, that the factory stores.
 const STORED: usize = 5;
 /// The linked service whose credential is a secret of the vault.
 const REFERENCE: &str = "by-reference";
 /// Two years, in seconds, give or take two days for leap years.
 const TWO_YEARS: std::ops::RangeInclusive<i64> = 729 * 86_400..=733 * 86_400;
 
-pub(super) struct Scene {
-    ground: Arc<Ground>,
+pub(super) struct State {
+    environment: Arc<Environment>,
     key: DrilledKey,
     secret: String,
-    plant: Option<Plant>,
+    factory: Option<DrilledFactory>,
 }
 
-pub(super) const PLAYS: &[Play<Scene>] = &[
-    Play {
+pub(super) const STEPS: &[StepPlan<State>] = &[
+    StepPlan {
         name: "make-factory",
         done: "a factory under both keys stores five entries, five credentials of its own and one that refers to the vault",
         expected: "all read as stored; the certificate of its system key is good for two years from now on",
-        after: &[],
-        levers: &[],
-        act: Scene::make_factory,
+        depends_on: &[],
+        needs: &[],
+        run: State::make_factory,
     },
-    Play {
+    StepPlan {
         name: "not-due",
         done: "the vault clock is moved on by 22 months",
         expected: "the system key is not due, and a renewal that is only done when due does nothing",
-        after: &["make-factory"],
-        levers: &[Lever::Clock],
-        act: Scene::not_due,
+        depends_on: &["make-factory"],
+        needs: &[Capability::Clock],
+        run: State::not_due,
     },
-    Play {
+    StepPlan {
         name: "expired",
         done: "the vault clock is moved on by two more months and two days",
         expected: "the certificate has expired: nothing new is stored under it, and all that is stored reads",
-        after: &["not-due"],
-        levers: &[Lever::Clock],
-        act: Scene::expired,
+        depends_on: &["not-due"],
+        needs: &[Capability::Clock],
+        run: State::expired,
     },
-    Play {
+    StepPlan {
         name: "renew",
         done: "the system key is renewed while two readers read everything",
         expected: "no read fails; all ten move, and the new certificate is good for two years from now on",
-        after: &["expired"],
-        levers: &[Lever::Clock],
-        act: Scene::renew,
+        depends_on: &["expired"],
+        needs: &[Capability::Clock],
+        run: State::renew,
     },
-    Play {
+    StepPlan {
         name: "store-again",
         done: "a new entry is stored, the factory is closed and opened anew",
         expected: "the old system key is gone, and all reads under the new one alone",
-        after: &["renew"],
-        levers: &[Lever::Clock],
-        act: Scene::store_again,
+        depends_on: &["renew"],
+        needs: &[Capability::Clock],
+        run: State::store_again,
     },
 ];
 
-impl Scene {
-    pub(super) fn new(ground: &Arc<Ground>) -> Self {
-        let key = DrilledKey::new(ground, ground.name("system-key"));
-        Self { ground: ground.clone(), key, secret: ground.name("system-key"), plant: None }
+impl State {
+    pub(super) fn new(environment: &Arc<Environment>) -> Self {
+        let key = DrilledKey::new(environment, environment.name("system-key"));
+        Self { environment: environment.clone(), key, secret: environment.name("system-key"), factory: None }
     }
 
     fn make_factory(&mut self) -> Outcome {
-        self.key.make()?;
-        let plant = Plant::with_key(&self.ground, &self.key)?;
-        plant.write(STORED)?;
+        self.key.create()?;
+        let factory = DrilledFactory::with_key(&self.environment, &self.key)?;
+        factory.write(STORED)?;
         for at in 0..STORED {
-            plant.link_plain(&self.ground, &own(at), &password(at))?;
+            factory.link_secure_string(&self.environment, &secure_string_name(at), &password(at))?;
         }
-        self.ground.operator().set_secret(&self.secret, &password(STORED))?;
-        self.ground.made_secret(&self.secret);
-        plant.link_vault(&self.ground)?;
-        plant.link_secret(&self.ground, REFERENCE, &self.secret, None)?;
-        let until = self.good_for_two_years(&plant)?;
-        let seen = everything_reads(&plant).map(|read| format!("{read}; the certificate expires at {until}"));
-        self.plant = Some(plant);
+        self.environment.operator().set_secret(&self.secret, &password(STORED))?;
+        self.environment.record_secret(&self.secret);
+        factory.link_vault(&self.environment)?;
+        factory.link_secret(&self.environment, REFERENCE, &self.secret, None)?;
+        let until = self.expect_two_years(&factory)?;
+        let seen = expect_all_readable(&factory).map(|read| format!("{read}; the certificate expires at {until}"));
+        self.factory = Some(factory);
         seen
     }
 
     fn not_due(&mut self) -> Outcome {
-        let now = self.ground.levers()?.advance("P22M")?;
-        match self.plant()?.factory().renew_if_due(now)? {
+        let now = self.environment.controls()?.advance("P22M")?;
+        match self.factory()?.inner().renew_if_due(now)? {
             None => Ok(format!("nothing is due at {now}")),
-            Some(_) => Err(Wrong::seen(format!("it was renewed at {now} already"))),
+            Some(_) => Err(StepError::unexpected(format!("it was renewed at {now} already"))),
         }
     }
 
     fn expired(&mut self) -> Outcome {
-        self.ground.levers()?.advance("P2M2D")?;
-        let now = self.ground.now()?;
-        let stored = self.plant()?.factory().put("too-late", b"", now);
+        self.environment.controls()?.advance("P2M2D")?;
+        let now = self.environment.now()?;
+        let stored = self.factory()?.inner().put("too-late", b"", now);
         let Err(Refusal::SystemKeyExpired { since }) = stored else {
-            let told = stored.map_or_else(|refusal| refusal.to_string(), |()| "a new entry was stored".to_owned());
-            return Err(Wrong::seen(format!("{told}, when the vault clock shows {now}")));
+            let text = stored.map_or_else(|refusal| refusal.to_string(), |()| "a new entry was stored".to_owned());
+            return Err(StepError::unexpected(format!("{text}, when the vault clock shows {now}")));
         };
-        Ok(format!("expired at {since}; {}", everything_reads(self.plant()?)?))
+        Ok(format!("expired at {since}; {}", expect_all_readable(self.factory()?)?))
     }
 
     fn renew(&mut self) -> Outcome {
-        let (plant, now) = (self.plant()?, self.ground.now()?);
+        let (factory, now) = (self.factory()?, self.environment.now()?);
         let read = || {
-            everything_reads(plant).map(drop).map_err(|wrong| format!("a read during the renewal: {}", wrong.told()))
+            expect_all_readable(factory)
+                .map(drop)
+                .map_err(|wrong| format!("a read during the renewal: {}", wrong.into_text()))
         };
         let readers: [Read<'_>; 2] = [&read, &read];
-        let (renewed, reads) = while_reading(&readers, || plant.factory().renew_if_due(now));
-        let Some(Renewal { moved, not_after, .. }) = renewed? else { return Err(Wrong::seen("nothing was due")) };
-        let reads = reads.map_err(Wrong::Seen)?;
+        let (renewed, reads) = while_reading(&readers, || factory.inner().renew_if_due(now));
+        let Some(Renewal { moved, not_after, .. }) = renewed? else {
+            return Err(StepError::unexpected("nothing was due"));
+        };
+        let reads = reads.map_err(StepError::Unexpected)?;
         if moved != 2 * STORED {
-            return Err(Wrong::seen(format!("{moved} of {} moved", 2 * STORED)));
+            return Err(StepError::unexpected(format!("{moved} of {} moved", 2 * STORED)));
         }
-        self.good_for_two_years(plant)?;
+        self.expect_two_years(factory)?;
         Ok(format!(
             "{moved} moved, {reads} times everything was read meanwhile; the new certificate expires at {not_after}"
         ))
     }
 
     fn store_again(&mut self) -> Outcome {
-        self.plant()?.write(1)?;
-        let plant = self.plant.take().ok_or_else(absent)?.opened_again()?;
-        let seen = self.status(&plant).and_then(|status| match status.system_key.renewal_under_way {
-            true => Err(Wrong::seen("the old system key is still there")),
-            false => everything_reads(&plant),
+        self.factory()?.write(1)?;
+        let factory = self.factory.take().ok_or_else(no_factory)?.reopen()?;
+        let seen = self.status(&factory).and_then(|status| match status.system_key.renewal_under_way {
+            true => Err(StepError::unexpected("the old system key is still there")),
+            false => expect_all_readable(&factory),
         });
-        self.plant = Some(plant);
+        self.factory = Some(factory);
         seen
     }
 
-    /// The certificate must be; until when it is.
-    fn good_for_two_years(&self, plant: &Plant) -> Result<Timestamp, Wrong> {
-        let (until, now) = (self.status(plant)?.system_key.not_after, self.ground.now()?);
+    /// Expects that the certificate is valid for two years from now; returns its end.
+    fn expect_two_years(&self, factory: &DrilledFactory) -> Result<Timestamp, StepError> {
+        let (until, now) = (self.status(factory)?.system_key.not_after, self.environment.now()?);
         match TWO_YEARS.contains(&(until.unix() - now.unix())) {
             true => Ok(until),
-            false => Err(Wrong::seen(format!("the certificate is good until {until}, and it is {now}"))),
+            false => Err(StepError::unexpected(format!("the certificate is good until {until}, and it is {now}"))),
         }
     }
 
-    fn status(&self, plant: &Plant) -> Result<Status, Wrong> {
-        Ok(plant.factory().status(self.ground.now()?)?)
+    fn status(&self, factory: &DrilledFactory) -> Result<Status, StepError> {
+        Ok(factory.inner().status(self.environment.now()?)?)
     }
 
-    fn plant(&self) -> Result<&Plant, Wrong> {
-        self.plant.as_ref().ok_or_else(absent)
+    fn factory(&self) -> Result<&DrilledFactory, StepError> {
+        self.factory.as_ref().ok_or_else(no_factory)
     }
 }
 
-fn everything_reads(plant: &Plant) -> Outcome {
-    let read = plant.read_all()?;
-    let names = (0..STORED).map(own).chain([REFERENCE.to_owned()]);
+fn expect_all_readable(factory: &DrilledFactory) -> Outcome {
+    let read = factory.read_all()?;
+    let names = (0..STORED).map(secure_string_name).chain([REFERENCE.to_owned()]);
     for (at, name) in names.enumerate() {
-        let resolved = plant.password(&name).map_err(|refusal| Wrong::seen(format!("{name}: {refusal}")))?;
+        let resolved =
+            factory.password(&name).map_err(|refusal| StepError::unexpected(format!("{name}: {refusal}")))?;
         if *resolved != password(at) {
-            return Err(Wrong::seen(format!("the credential of '{name}' is not what was stored")));
+            return Err(StepError::unexpected(format!("the credential of '{name}' is not what was stored")));
         }
     }
     Ok(format!("{read}, {} credentials resolved", STORED + 1))
 }
 
-/// The name of a linked service whose credential the factory keeps itself.
-fn own(at: usize) -> String {
+/// The name of a linked service whose credential the factory seals.
+fn secure_string_name(at: usize) -> String {
     format!("own-{at}")
 }
 
@@ -178,6 +183,6 @@ fn password(at: usize) -> String {
     format!("credential number {at}")
 }
 
-fn absent() -> Wrong {
-    Wrong::seen("there is no factory")
+fn no_factory() -> StepError {
+    StepError::unexpected("there is no factory")
 }

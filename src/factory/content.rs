@@ -1,51 +1,51 @@
-//! What is stored: sealed in both layers, opened with both keys.
+//! The entries of a factory: sealed in two layers, opened with both keys.
 
 use zeroize::Zeroizing;
 
 use super::Factory;
-use super::plaintext::Plain;
+use super::plaintext::Plaintext;
 use super::refusal::Refusal;
 use super::seal::{self, LayerKey, Sealed};
-use super::state::{State, is_name, place_of_data};
+use super::state::{State, entry_associated_data, is_name};
 use super::system_key::SystemKey;
 use crate::clock::Timestamp;
 use crate::crypto::base64url;
 
 impl Factory {
-    /// Stores `plain` under `name`, in the place of what was there.
+    /// Stores `plain` under `name`, replacing what was there.
     ///
     /// # Errors
     /// When the vault does not unwrap the data key, or the certificate of the system key has expired by `now`.
     pub fn put(&self, name: &str, plain: &[u8], now: Timestamp) -> Result<(), Refusal> {
         if !is_name(name) {
-            return Err(Refusal::Name { name: name.to_owned() });
+            return Err(Refusal::InvalidName { name: name.to_owned() });
         }
         self.change(|state| {
-            let sealed = self.keys_to_seal(state, now)?.seal(&place_of_data(name), plain)?;
+            let sealed = self.sealing_keys(state, now)?.seal(&entry_associated_data(name), plain)?;
             state.data.insert(name.to_owned(), sealed);
             Ok(())
         })
     }
 
-    /// What is stored under `name`.
+    /// Returns what is stored under `name`.
     ///
     /// # Errors
-    /// When there is nothing, or either key is not to be had.
-    pub fn show(&self, name: &str) -> Result<Plain, Refusal> {
+    /// When there is nothing, or a key is unavailable.
+    pub fn show(&self, name: &str) -> Result<Plaintext, Refusal> {
         self.read(|state| {
             let absent = || Refusal::NotFound { what: "data", name: name.to_owned() };
             let sealed = state.data.get(name).ok_or_else(absent)?;
-            self.open_sealed(state, &place_of_data(name), sealed).map(Plain::new)
+            self.open_sealed(state, &entry_associated_data(name), sealed).map(Plaintext::new)
         })
     }
 
-    /// The keys that new things are sealed with. The data key is asked for here, once for all that one request stores.
-    pub(super) fn keys_to_seal(&self, state: &State, now: Timestamp) -> Result<Keys, Refusal> {
+    /// The keys to seal new content with. Unwraps the data key once for all that one request stores.
+    pub(super) fn sealing_keys(&self, state: &State, now: Timestamp) -> Result<Keys, Refusal> {
         let newest = state.newest_system_key()?;
         if newest.is_expired(now) {
             return Err(Refusal::SystemKeyExpired { since: newest.not_after });
         }
-        let system = (newest.thumbprint.clone(), newest.open(&self.home)?);
+        let system = (newest.thumbprint.clone(), newest.open(&self.dir)?);
         let data = match &state.encryption {
             None => None,
             Some(encryption) => Some((encryption.data_key.clone(), self.data_key(state, &encryption.data_key)?)),
@@ -56,14 +56,15 @@ impl Factory {
     pub(super) fn open_sealed(
         &self,
         state: &State,
-        place: &str,
+        associated_data: &str,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let system_key = state.system_key(&sealed.system_key)?.open(&self.home)?;
-        let inner = sealed.without_outer(&system_key, place)?;
+        let system_key = state.system_key(&sealed.system_key)?.open(&self.dir)?;
+        let inner = sealed.without_outer(&system_key, associated_data)?;
         match &sealed.data_key {
             None => Ok(inner),
-            Some(id) => seal::take_off(&self.data_key(state, id)?, id, place, &inner).ok_or_else(|| damaged(place)),
+            Some(id) => seal::open_layer(&self.data_key(state, id)?, id, associated_data, &inner)
+                .ok_or_else(|| damaged(associated_data)),
         }
     }
 
@@ -74,22 +75,22 @@ impl Factory {
     }
 }
 
-/// The keys that a request seals with, each with its id. It has no `Debug`.
+/// The keys of both layers, each with its id. Deliberately no `Debug`.
 pub(super) struct Keys {
     system: (String, LayerKey),
     data: Option<(String, LayerKey)>,
 }
 
 impl Keys {
-    /// `plain` in its layers, bound to `place`.
-    pub(super) fn seal(&self, place: &str, plain: &[u8]) -> Result<Sealed, Refusal> {
-        let unsealed = || Refusal::Failed(format!("{place} could not be sealed"));
+    /// Seals `plain` in both layers, bound to `associated_data`.
+    pub(super) fn seal(&self, associated_data: &str, plain: &[u8]) -> Result<Sealed, Refusal> {
+        let unsealed = || Refusal::Failed(format!("{associated_data} could not be sealed"));
         let (thumbprint, system_key) = &self.system;
         let value = match &self.data {
-            None => seal::put_on(system_key, thumbprint, place, plain),
+            None => seal::seal_layer(system_key, thumbprint, associated_data, plain),
             Some((id, key)) => {
-                let inner = seal::put_on(key, id, place, plain).ok_or_else(unsealed)?;
-                seal::put_on(system_key, thumbprint, place, &inner)
+                let inner = seal::seal_layer(key, id, associated_data, plain).ok_or_else(unsealed)?;
+                seal::seal_layer(system_key, thumbprint, associated_data, &inner)
             }
         };
         Ok(Sealed {
@@ -101,22 +102,27 @@ impl Keys {
 }
 
 impl Sealed {
-    /// The same with its outer layer changed, which needs nothing of the customer's.
-    pub(super) fn moved(&self, place: &str, from: &LayerKey, to: (&str, &LayerKey)) -> Result<Self, Refusal> {
-        let inner = self.without_outer(from, place)?;
-        let value = seal::put_on(to.1, to.0, place, &inner);
-        let value = value.ok_or_else(|| Refusal::Failed(format!("{place} could not be sealed")))?;
+    /// Replaces the outer layer, which does not need the customer's key.
+    pub(super) fn resealed(
+        &self,
+        associated_data: &str,
+        from: &LayerKey,
+        to: (&str, &LayerKey),
+    ) -> Result<Self, Refusal> {
+        let inner = self.without_outer(from, associated_data)?;
+        let value = seal::seal_layer(to.1, to.0, associated_data, &inner);
+        let value = value.ok_or_else(|| Refusal::Failed(format!("{associated_data} could not be sealed")))?;
         Ok(Self { system_key: to.0.to_owned(), data_key: self.data_key.clone(), value: base64url::encode(&value) })
     }
 
-    fn without_outer(&self, system_key: &LayerKey, place: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let layer = base64url::decode(&self.value).ok_or_else(|| damaged(place))?;
-        seal::take_off(system_key, &self.system_key, place, &layer).ok_or_else(|| damaged(place))
+    fn without_outer(&self, system_key: &LayerKey, associated_data: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let layer = base64url::decode(&self.value).ok_or_else(|| damaged(associated_data))?;
+        seal::open_layer(system_key, &self.system_key, associated_data, &layer).ok_or_else(|| damaged(associated_data))
     }
 }
 
 impl State {
-    /// The system key that new things are sealed with.
+    /// The system key to seal new content with.
     pub(super) fn newest_system_key(&self) -> Result<&SystemKey, Refusal> {
         self.system_keys.last().ok_or_else(|| Refusal::Damaged("there is no system key".to_owned()))
     }
@@ -128,6 +134,6 @@ impl State {
     }
 }
 
-fn damaged(place: &str) -> Refusal {
-    Refusal::Damaged(format!("{place} is not what was sealed there"))
+fn damaged(associated_data: &str) -> Refusal {
+    Refusal::Damaged(format!("{associated_data} is not what was sealed there"))
 }

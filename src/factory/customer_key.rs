@@ -1,4 +1,4 @@
-//! The customer's key: when one is accepted, and what is done with it.
+//! The customer-managed key: the rules for accepting one, and wrapping and unwrapping the data key with it.
 
 use zeroize::Zeroizing;
 
@@ -9,20 +9,20 @@ use super::seal::{KEY_BYTES, LayerKey};
 use super::state::{Encryption, State, Wrapping};
 use crate::crypto::base64url;
 use crate::random::{self, OsRandom};
-use crate::remote::{Failure, Key, Vault, VaultUrl};
+use crate::remote::{Key, RequestError, Vault, VaultUrl};
 
-/// The role that has what the identity needs on keys.
+/// The built-in role with the permissions that the factory's identity needs on keys.
 pub const RECOMMENDED_ROLE: &str = "Key Vault Crypto Service Encryption User";
-/// How the customer's key wraps the data key.
+/// The algorithm that the customer's key wraps the data key with.
 const ALGORITHM: &str = "RSA-OAEP-256";
 
 impl Factory {
-    /// Enables the customer's key at `uri`, reached as the user-assigned `identity` or the system-assigned one: only while the
-    /// factory is empty and has no managed virtual network. Without a version (or with a slash at its end) the URI means
-    /// whichever is the latest.
+    /// Enables the customer-managed key at `uri`, used as the user-assigned `identity` or else the system-assigned one. The
+    /// factory must be empty and have no managed virtual network. A URI without a version (or with a slash at its end) follows
+    /// the latest version.
     ///
     /// # Errors
-    /// The rule that is not met.
+    /// The rule that is violated.
     pub fn enable_key(&self, uri: &str, identity: Option<&str>) -> Result<(), Refusal> {
         self.change(|state| {
             if state.encryption.is_some() {
@@ -39,41 +39,41 @@ impl Factory {
         })
     }
 
-    /// There is no way back from a customer's key.
+    /// Refuses: a customer-managed key cannot be disabled.
     ///
     /// # Errors
-    /// Always: [`Refusal::CannotBeSwitchedOff`], or [`Refusal::NoCustomerKey`] when there is nothing to switch off.
+    /// Always: [`Refusal::CannotBeDisabled`], or [`Refusal::NoCustomerKey`] when none is enabled.
     pub fn disable_key(&self) -> Result<(), Refusal> {
-        match self.home.load()?.encryption {
-            Some(_) => Err(Refusal::CannotBeSwitchedOff),
+        match self.dir.load()?.encryption {
+            Some(_) => Err(Refusal::CannotBeDisabled),
             None => Err(Refusal::NoCustomerKey),
         }
     }
 
-    /// A new data key under the key at `uri`.
+    /// Generates a data key and wraps it under the key at `uri`.
     pub(super) fn encryption(&self, state: &State, uri: &str, identity: Option<String>) -> Result<Encryption, Refusal> {
-        let key: KeyUri = uri.parse().map_err(Refusal::Uri)?;
-        let version = self.accept(&state.tenant, &key, identity.as_deref())?;
+        let key: KeyUri = uri.parse().map_err(Refusal::InvalidKeyUri)?;
+        let version = self.check_key(&state.tenant, &key, identity.as_deref())?;
         let data_key = LayerKey::new(random::secret());
         let wrapping = self.wrap(&key, &version, identity.as_deref(), &data_key)?;
         let id = random::uuid(&OsRandom).to_string();
         Ok(Encryption { key, identity, data_key: id, wrapped: vec![wrapping] })
     }
 
-    /// Checks every rule for a key, and answers the version to wrap with. That the identity may wrap and unwrap is shown by
-    /// doing both.
-    pub(super) fn accept(&self, tenant: &str, uri: &KeyUri, identity: Option<&str>) -> Result<String, Refusal> {
-        let vault = self.reach.vault(&uri.vault_base_url, identity);
-        of_tenant(&vault, tenant)?;
+    /// Checks every rule for a key and returns the version to wrap with. Wraps and unwraps random bytes to prove that the
+    /// identity may do both.
+    pub(super) fn check_key(&self, tenant: &str, uri: &KeyUri, identity: Option<&str>) -> Result<String, Refusal> {
+        let vault = self.vaults.vault(&uri.vault_base_url, identity);
+        check_tenant(&vault, tenant)?;
         let found = vault.key(&uri.key_name, uri.key_version.as_deref());
-        let found = found.map_err(|failure| of_key("get", uri, failure))?;
-        is_rsa(&found)?;
-        is_protected(&uri.vault_base_url, found.recovery_level())?;
+        let found = found.map_err(|failure| key_refusal("get", uri, failure))?;
+        check_is_rsa(&found)?;
+        check_purge_protection(&uri.vault_base_url, found.recovery_level())?;
         self.wrap(uri, found.version(), identity, &Zeroizing::new(random::secret()))?;
         Ok(found.version().to_owned())
     }
 
-    /// The data key as the `version` wraps it, once it has been seen to unwrap again.
+    /// Wraps the data key under `version`, and checks that it unwraps to the same bytes.
     pub(super) fn wrap(
         &self,
         uri: &KeyUri,
@@ -81,9 +81,9 @@ impl Factory {
         identity: Option<&str>,
         data_key: &LayerKey,
     ) -> Result<Wrapping, Refusal> {
-        let vault = self.reach.vault(&uri.vault_base_url, identity);
+        let vault = self.vaults.vault(&uri.vault_base_url, identity);
         let wrapped = vault.wrap(&uri.key_name, version, ALGORITHM, data_key.as_slice());
-        let wrapped = wrapped.map_err(|failure| of_key("wrap", uri, failure))?;
+        let wrapped = wrapped.map_err(|failure| key_refusal("wrap", uri, failure))?;
         let wrapping = Wrapping {
             vault: uri.vault_base_url.clone(),
             name: uri.key_name.clone(),
@@ -92,24 +92,28 @@ impl Factory {
             value: base64url::encode(&wrapped.value),
         };
         let same = self.unwrap(&wrapping, identity)? == *data_key;
-        if same && wrapped.kid.ends_with(version) { Ok(wrapping) } else { Err(Refusal::Proof { key: uri.to_string() }) }
+        if same && wrapped.kid.ends_with(version) {
+            Ok(wrapping)
+        } else {
+            Err(Refusal::UnwrapMismatch { key: uri.to_string() })
+        }
     }
 
-    /// The data key, asked of the vault each time.
+    /// Unwraps the data key by a request to the vault; it is never cached.
     pub(super) fn unwrap(&self, wrapping: &Wrapping, identity: Option<&str>) -> Result<LayerKey, Refusal> {
         let uri = wrapping.uri();
         let damaged = || Refusal::Damaged(format!("what {uri} wrapped is no data key"));
         let wrapped = base64url::decode(&wrapping.value).ok_or_else(damaged)?;
-        let vault = self.reach.vault(&wrapping.vault, identity);
+        let vault = self.vaults.vault(&wrapping.vault, identity);
         let bytes = vault.unwrap(&wrapping.name, &wrapping.version, &wrapping.algorithm, &wrapped);
-        let bytes = bytes.map_err(|failure| of_key("unwrap", &uri, failure))?;
+        let bytes = bytes.map_err(|failure| key_refusal("unwrap", &uri, failure))?;
         let bytes: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| damaged())?;
         Ok(LayerKey::new(bytes))
     }
 }
 
 impl Wrapping {
-    /// The exact version.
+    /// The URI of the exact version.
     pub(super) fn uri(&self) -> KeyUri {
         KeyUri {
             vault_base_url: self.vault.clone(),
@@ -119,9 +123,10 @@ impl Wrapping {
     }
 }
 
-fn of_tenant(vault: &Vault, ours: &str) -> Result<(), Refusal> {
+fn check_tenant(vault: &Vault, ours: &str) -> Result<(), Refusal> {
     let url = || vault.url().clone();
-    let theirs = vault.tenant().map_err(|failure| Refusal::Vault { vault: url(), failure: Box::new(failure) })?;
+    let theirs =
+        vault.tenant().map_err(|failure| Refusal::TenantUnknown { vault: url(), failure: Box::new(failure) })?;
     if theirs.eq_ignore_ascii_case(ours) {
         Ok(())
     } else {
@@ -129,7 +134,7 @@ fn of_tenant(vault: &Vault, ours: &str) -> Result<(), Refusal> {
     }
 }
 
-fn is_rsa(key: &Key) -> Result<(), Refusal> {
+fn check_is_rsa(key: &Key) -> Result<(), Refusal> {
     match key.kty() {
         "RSA" | "RSA-HSM" => Ok(()),
         kty => Err(Refusal::KeyType { kty: kty.to_owned() }),
@@ -138,7 +143,7 @@ fn is_rsa(key: &Key) -> Result<(), Refusal> {
 
 /// A key's recovery level says what its vault does: `Purgeable` alone is no soft delete, with something before it no purge
 /// protection (`DeletionRecoveryLevel` of the service's REST reference).
-fn is_protected(vault: &VaultUrl, level: &str) -> Result<(), Refusal> {
+fn check_purge_protection(vault: &VaultUrl, level: &str) -> Result<(), Refusal> {
     if !level.contains("Recoverable") {
         Err(Refusal::NoSoftDelete { vault: vault.clone() })
     } else if level.contains("Purgeable") {
@@ -148,14 +153,14 @@ fn is_protected(vault: &VaultUrl, level: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What the vault's refusal of an operation means.
-fn of_key(operation: &'static str, uri: &KeyUri, failure: Failure) -> Refusal {
+/// Converts an error of a key operation: a denied permission has a refusal of its own.
+fn key_refusal(operation: &'static str, uri: &KeyUri, failure: RequestError) -> Refusal {
     let permission = match operation {
         "wrap" => "wrapKey",
         "unwrap" => "unwrapKey",
         other => other,
     };
-    if failure.is_lack_of_permission() {
+    if failure.is_permission_denied() {
         let vault = uri.vault_base_url.clone();
         return Refusal::MissingPermission { collection: "keys", permission, vault };
     }
@@ -167,17 +172,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recovery_level_says_what_the_vault_does() {
+    fn the_recovery_level_tells_soft_delete_and_purge_protection() {
         let vault: VaultUrl = "https://v.vault.azure.net".parse().unwrap();
-        let of = |level| is_protected(&vault, level);
+        let check = |level| check_purge_protection(&vault, level);
         for level in ["Recoverable", "Recoverable+ProtectedSubscription", "CustomizedRecoverable"] {
-            assert_eq!(of(level), Ok(()), "{level}");
+            assert_eq!(check(level), Ok(()), "{level}");
         }
         for level in ["Recoverable+Purgeable", "CustomizedRecoverable+Purgeable"] {
-            assert_eq!(of(level), Err(Refusal::NoPurgeProtection { vault: vault.clone() }), "{level}");
+            assert_eq!(check(level), Err(Refusal::NoPurgeProtection { vault: vault.clone() }), "{level}");
         }
         for level in ["Purgeable", ""] {
-            assert_eq!(of(level), Err(Refusal::NoSoftDelete { vault: vault.clone() }), "{level}");
+            assert_eq!(check(level), Err(Refusal::NoSoftDelete { vault: vault.clone() }), "{level}");
         }
     }
 }

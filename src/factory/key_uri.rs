@@ -1,4 +1,4 @@
-//! The URI of a customer's key, as the portal shows it and people paste it.
+//! The URI of a key, as the portal shows it and people paste it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::remote::VaultUrl;
 
-/// A key, and one of its versions or whichever is the latest.
+/// A key in a vault: one version, or the latest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyUri {
-    /// Its vault.
+    /// The URL of its vault.
     pub vault_base_url: VaultUrl,
     /// Its name.
     pub key_name: String,
-    /// The version; none follows the latest.
+    /// The version; `None` follows the latest.
     pub key_version: Option<String>,
 }
 
-/// The text is no URI of a key.
+/// The error for text that is no URI of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAKey;
 
@@ -34,7 +34,7 @@ impl std::error::Error for NotAKey {}
 impl FromStr for KeyUri {
     type Err = NotAKey;
 
-    /// `https://VAULT/keys/NAME[/VERSION]`; a slash at the end says nothing more, after a name it means the latest version.
+    /// Parses `https://VAULT/keys/NAME[/VERSION]`; a slash at the end is ignored.
     fn from_str(text: &str) -> Result<Self, NotAKey> {
         let (vault_base_url, path) = VaultUrl::split(text).map_err(|_| NotAKey)?;
         let path = path.strip_prefix('/').ok_or(NotAKey)?;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_may_be_left_out_and_a_slash_means_the_latest() {
+    fn the_version_and_a_final_slash_are_optional() {
         let parsed = |text: &str| text.parse::<KeyUri>().unwrap().to_string();
         for text in [
             "https://v.vault.azure.net/keys/k",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "k",

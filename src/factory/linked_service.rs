@@ -1,5 +1,5 @@
-//! Linked services: what a factory connects to, and the credentials for it. A credential is a reference to a secret of a
-//! vault, resolved each time it is needed, or a secure string, sealed like all that the factory stores.
+//! Linked services: the connections of a factory and their credentials. A credential is a reference to a secret of a vault,
+//! resolved at each use, or a secure string, which the factory seals.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Factory;
 use super::content::Keys;
-use super::plaintext::Plain;
+use super::plaintext::Plaintext;
 use super::refusal::Refusal;
 use super::seal::Sealed;
-use super::state::{LinkedService, State, is_name, place_of_credential};
+use super::state::{LinkedService, State, credential_associated_data, is_name};
 use crate::clock::Timestamp;
 use crate::remote::VaultUrl;
 
@@ -19,10 +19,10 @@ use crate::remote::VaultUrl;
 const KEY_VAULT: &str = "AzureKeyVault";
 /// The type of a reference to a vault's secret.
 const REFERENCE: &str = "AzureKeyVaultSecret";
-/// The type of a credential that is given as it is.
+/// The type of a credential that the definition itself holds.
 const SECURE_STRING: &str = "SecureString";
-/// Properties that are credentials wherever the service's connectors have them: never text in the open.
-const CREDENTIALS: [&str; 12] = [
+/// Properties that hold credentials in the service's connectors: plaintext is refused there.
+const CREDENTIAL_PROPERTIES: [&str; 12] = [
     "password",
     "accountkey",
     "accesstoken",
@@ -36,58 +36,58 @@ const CREDENTIALS: [&str; 12] = [
     "servicecredential",
     "serviceprincipalkey",
 ];
-/// What a connection string has in front of a credential.
-const IN_CONNECTION_STRINGS: [&str; 5] = ["password", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature"];
+/// The keywords of credentials in connection strings.
+const CREDENTIAL_KEYWORDS: [&str; 5] = ["password", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature"];
 
 /// A reference to a secret of a vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// The linked service that is the vault.
+    /// The name of the linked service of type `AzureKeyVault`.
     pub store: String,
     /// The secret's name.
     pub secret: String,
-    /// The version; none follows the latest.
+    /// The version; `None` follows the latest.
     pub version: Option<String>,
 }
 
 impl Factory {
-    /// Stores a linked service under `name`, in the place of what was there. `definition` is its JSON as the service has it,
-    /// `{"properties": {"type", "typeProperties"}}` or those properties alone.
+    /// Stores a linked service under `name`, replacing what was there. `definition` is its JSON in the service's form,
+    /// `{"properties": {"type", "typeProperties"}}`, or the properties alone.
     ///
     /// # Errors
-    /// [`Refusal::PlainCredential`] when the factory takes references only; a credential in the open; a reference to what is no
-    /// linked vault; what [`Factory::put`] refuses, when there is something to seal.
+    /// [`Refusal::SecureStringNotAllowed`] if the factory accepts references only; [`Refusal::PlaintextCredential`];
+    /// [`Refusal::NoSuchStore`]; those of [`Factory::put`], if there is something to seal.
     pub fn link(&self, name: &str, definition: &Value, now: Timestamp) -> Result<(), Refusal> {
         if !is_name(name) {
-            return Err(Refusal::Name { name: name.to_owned() });
+            return Err(Refusal::InvalidName { name: name.to_owned() });
         }
         self.change(|state| {
             let mut properties = definition.get("properties").unwrap_or(definition).clone();
-            checked(state, &properties)?;
-            let plain = secure_strings(&mut properties);
+            check_definition(state, &properties)?;
+            let plain = take_secure_strings(&mut properties);
             if let Some(pointer) = plain.keys().next().filter(|_| state.credentials_only_from_vault) {
-                return Err(Refusal::PlainCredential { at: pointer.clone() });
+                return Err(Refusal::SecureStringNotAllowed { at: pointer.clone() });
             }
             let sealed =
-                if plain.is_empty() { BTreeMap::new() } else { seal(name, &plain, &self.keys_to_seal(state, now)?)? };
+                if plain.is_empty() { BTreeMap::new() } else { seal(name, &plain, &self.sealing_keys(state, now)?)? };
             state.linked_services.insert(name.to_owned(), LinkedService { properties, sealed });
             Ok(())
         })
     }
 
-    /// The credentials of the linked service `name` at this moment, by their JSON pointer in its properties: references are
-    /// asked of their vaults, secure strings opened.
+    /// Resolves the credentials of the linked service `name`, by their JSON pointer in its properties: fetches references from
+    /// their vaults and opens secure strings.
     ///
     /// # Errors
-    /// When there is no such linked service, or a credential is not to be had.
-    pub fn resolve(&self, name: &str) -> Result<BTreeMap<String, Plain>, Refusal> {
+    /// When there is no such linked service, or a credential is unavailable.
+    pub fn resolve(&self, name: &str) -> Result<BTreeMap<String, Plaintext>, Refusal> {
         self.read(|state| {
             let absent = || Refusal::NotFound { what: "linked service", name: name.to_owned() };
             let service = state.linked_services.get(name).ok_or_else(absent)?;
             let mut resolved = BTreeMap::new();
             for (pointer, sealed) in &service.sealed {
-                let plain = self.open_sealed(state, &place_of_credential(name, pointer), sealed)?;
-                resolved.insert(pointer.clone(), Plain::new(plain));
+                let plain = self.open_sealed(state, &credential_associated_data(name, pointer), sealed)?;
+                resolved.insert(pointer.clone(), Plaintext::new(plain));
             }
             for (pointer, reference) in service.references()? {
                 resolved.insert(pointer, self.secret(state, &reference)?);
@@ -96,13 +96,13 @@ impl Factory {
         })
     }
 
-    fn secret(&self, state: &State, reference: &Reference) -> Result<Plain, Refusal> {
+    fn secret(&self, state: &State, reference: &Reference) -> Result<Plaintext, Refusal> {
         let url = state.store(&reference.store)?;
         let identity = state.encryption.as_ref().and_then(|encryption| encryption.identity.as_deref());
-        let found = self.reach.vault(&url, identity).secret(&reference.secret, reference.version.as_deref());
+        let found = self.vaults.vault(&url, identity).secret(&reference.secret, reference.version.as_deref());
         match found {
-            Ok(secret) => Ok(Plain::new(Zeroizing::new(secret.value.as_bytes().to_vec()))),
-            Err(failure) if failure.is_lack_of_permission() => {
+            Ok(secret) => Ok(Plaintext::new(Zeroizing::new(secret.value.as_bytes().to_vec()))),
+            Err(failure) if failure.is_permission_denied() => {
                 Err(Refusal::MissingPermission { collection: "secrets", permission: "get", vault: url })
             }
             Err(failure) => {
@@ -114,14 +114,14 @@ impl Factory {
 }
 
 impl LinkedService {
-    /// The references, by their JSON pointer in the properties.
+    /// The references to secrets, by their JSON pointer in the properties.
     pub(super) fn references(&self) -> Result<Vec<(String, Reference)>, Refusal> {
         references(&self.properties)
     }
 }
 
 impl State {
-    /// Where the vault is that the linked service `name` stands for.
+    /// The URL of the vault that the linked service `name` refers to.
     fn store(&self, name: &str) -> Result<VaultUrl, Refusal> {
         let service = self.linked_services.get(name).filter(|service| service.properties["type"] == KEY_VAULT);
         let url = service.and_then(|service| service.properties["typeProperties"]["baseUrl"].as_str()?.parse().ok());
@@ -129,8 +129,8 @@ impl State {
     }
 }
 
-/// Checks what can be checked before anything is stored.
-fn checked(state: &State, properties: &Value) -> Result<(), Refusal> {
+/// Checks a definition before it is stored.
+fn check_definition(state: &State, properties: &Value) -> Result<(), Refusal> {
     let wrong = |at: &str, why| Err(Refusal::LinkedService { at: at.to_owned(), why });
     if !properties["type"].is_string() {
         return wrong("/type", "must name the type, such as AzureSqlDatabase");
@@ -142,24 +142,24 @@ fn checked(state: &State, properties: &Value) -> Result<(), Refusal> {
     if properties["type"] == KEY_VAULT && url.parse::<VaultUrl>().is_err() {
         return wrong("/typeProperties/baseUrl", "must be the URL of a vault, such as https://NAME.vault.azure.net");
     }
-    for (pointer, value) in each(properties) {
+    for (pointer, value) in walk(properties) {
         if value["type"] == SECURE_STRING && !value["value"].is_string() {
             return wrong(&pointer, "a SecureString must have a value, as text");
         }
-        if value.as_str().is_some_and(|text| is_open_credential(&pointer, text)) {
-            return Err(Refusal::OpenCredential { at: pointer });
+        if value.as_str().is_some_and(|text| is_plaintext_credential(&pointer, text)) {
+            return Err(Refusal::PlaintextCredential { at: pointer });
         }
     }
     references(properties)?.iter().try_for_each(|(_, reference)| state.store(&reference.store).map(drop))
 }
 
 fn references(properties: &Value) -> Result<Vec<(String, Reference)>, Refusal> {
-    let all = each(properties).into_iter().filter(|(_, value)| value["type"] == REFERENCE);
+    let all = walk(properties).into_iter().filter(|(_, value)| value["type"] == REFERENCE);
     all.map(|(pointer, value)| Reference::of(&pointer, value).map(|reference| (pointer, reference))).collect()
 }
 
 impl Reference {
-    /// The version may be missing, empty or `latest`.
+    /// Parses a reference; the version may be missing, empty or `latest`.
     fn of(at: &str, value: &Value) -> Result<Self, Refusal> {
         let wrong = |why| Refusal::LinkedService { at: at.to_owned(), why };
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -181,18 +181,18 @@ impl Reference {
     }
 }
 
-fn is_open_credential(pointer: &str, text: &str) -> bool {
+fn is_plaintext_credential(pointer: &str, text: &str) -> bool {
     let property = pointer.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let names = |part: &str| {
         let name: String = part.split('=').next().unwrap_or_default().split_whitespace().collect();
-        part.contains('=') && IN_CONNECTION_STRINGS.contains(&name.to_ascii_lowercase().as_str())
+        part.contains('=') && CREDENTIAL_KEYWORDS.contains(&name.to_ascii_lowercase().as_str())
     };
-    !text.is_empty() && (CREDENTIALS.contains(&property.as_str()) || text.split(';').any(names))
+    !text.is_empty() && (CREDENTIAL_PROPERTIES.contains(&property.as_str()) || text.split(';').any(names))
 }
 
-/// Takes the values of secure strings out of `properties`; the answer has them by their JSON pointer.
-fn secure_strings(properties: &mut Value) -> BTreeMap<String, Zeroizing<String>> {
-    let found = each(properties).into_iter().filter(|(_, value)| value["type"] == SECURE_STRING);
+/// Removes the values of secure strings from `properties` and returns them by their JSON pointer.
+fn take_secure_strings(properties: &mut Value) -> BTreeMap<String, Zeroizing<String>> {
+    let found = walk(properties).into_iter().filter(|(_, value)| value["type"] == SECURE_STRING);
     let pointers: Vec<String> = found.map(|(pointer, _)| pointer).collect();
     let taken = pointers.into_iter().filter_map(|pointer| {
         let value = properties.pointer_mut(&pointer)?.as_object_mut()?.remove("value")?;
@@ -210,13 +210,13 @@ fn seal(
     keys: &Keys,
 ) -> Result<BTreeMap<String, Sealed>, Refusal> {
     let sealed = |(pointer, text): (&String, &Zeroizing<String>)| {
-        Ok((pointer.clone(), keys.seal(&place_of_credential(name, pointer), text.as_bytes())?))
+        Ok((pointer.clone(), keys.seal(&credential_associated_data(name, pointer), text.as_bytes())?))
     };
     plain.iter().map(sealed).collect()
 }
 
-/// Every value in `root` with its JSON pointer (RFC 6901), not looking into credentials.
-pub(super) fn each(root: &Value) -> Vec<(String, &Value)> {
+/// Every value in `root` with its JSON pointer (RFC 6901), without those inside of credentials.
+pub(super) fn walk(root: &Value) -> Vec<(String, &Value)> {
     let mut found = vec![];
     let mut left = vec![(String::new(), root)];
     while let Some((pointer, value)) = left.pop() {

@@ -1,20 +1,19 @@
-//! The reference factory: what a control plane that keeps its customers' data under its customers' keys has to do, small
-//! enough to be read. It follows Azure Data Factory's rules for customer-managed keys ("Encrypt Azure Data Factory with
-//! customer-managed keys") and for stored credentials ("Security considerations for data movement"), and knows vaults only
-//! as their client.
+//! The reference factory: a control plane that encrypts its customers' data under its customers' keys, small enough to read. It follows Azure Data Factory's rules for customer-managed keys ("Encrypt Azure Data Factory with
+//! customer-managed keys") and for stored credentials ("Security considerations for data movement"), and uses
+//! vaults only as a client.
 //!
-//! Two layers lie around everything it stores. The inner one is AES-256-GCM under a *data key* that only the customer's key
+//! Everything that it stores is sealed in two layers. The inner one is AES-256-GCM under a *data key* that only the customer's key
 //! unwraps, the outer one AES-256-GCM under a *system key* that only the factory's certificate opens; the name is bound to
 //! both. Layers, and not one key derived from two, because then each side changes its key alone: a renewal of the system key
 //! takes off and puts on the outer layer without the customer's vault (it works while access is revoked, and sees no plain
 //! text), and a new version of the customer's key re-wraps 32 bytes. Before a customer's key is enabled there is the outer
 //! layer alone.
 //!
-//! The data key is never kept: each access asks the vault to unwrap it, so that whatever the customer withdraws counts from
-//! the next request on. (The service may cache for up to an hour; this is the strict reading.)
+//! The data key is never cached: each access asks the vault to unwrap it, so that a revocation takes effect with the next
+//! request. (The service may cache for up to an hour; this is the strict reading.)
 //!
-//! All state lies in one directory and nothing else, so that a factory is used by several processes and threads, and loses
-//! nothing when one of them is killed. Writers take turns; readers take none and are never kept waiting.
+//! All state is in one directory, so that several processes and threads can use a factory, and nothing is lost when one of
+//! them is killed. Writers take a lock; readers take none and never wait.
 
 mod content;
 mod customer_key;
@@ -37,109 +36,109 @@ use std::path::Path;
 pub use customer_key::RECOMMENDED_ROLE;
 pub use key_uri::{KeyUri, NotAKey};
 pub use linked_service::Reference;
-pub use plaintext::Plain;
+pub use plaintext::Plaintext;
 pub use refusal::Refusal;
 pub use renewal::Renewal;
 pub use rewrap::Refreshed;
 pub use status::{KeyStatus, Status, SystemKeyStatus};
-pub use vault_clients::Reach;
+pub use vault_clients::VaultClients;
 
 use crate::clock::Timestamp;
 use state::State;
-use state_dir::Home;
+use state_dir::StateDir;
 use system_key::SystemKey;
 
 /// A factory in its directory.
 #[derive(Debug)]
 pub struct Factory {
-    home: Home,
-    reach: Reach,
+    dir: StateDir,
+    vaults: VaultClients,
 }
 
-/// What a factory is created with.
+/// The parameters of a new factory.
 #[derive(Clone, Debug, Default)]
-pub struct New {
+pub struct NewFactory {
     /// Its name, 3 to 63 letters, digits and hyphens, as the service demands.
     pub name: String,
     /// The id of its tenant.
     pub tenant: String,
-    /// Whether it gets a managed virtual network.
+    /// Whether it has a managed virtual network.
     pub managed_virtual_network: bool,
-    /// The customer's key to begin with: its URI and the user-assigned identity that reaches it.
+    /// The customer-managed key, if it has one from the start: its URI, and the user-assigned identity to use it as.
     pub key: Option<(String, Option<String>)>,
 }
 
 impl Factory {
-    /// A new, empty factory in the directory `home`, which is made (0700). With a key to begin with it needs a user-assigned
-    /// identity: a system-assigned one does not exist before the factory does.
+    /// Creates an empty factory in `dir`, which is created too (0700). A key at creation needs a user-assigned identity, because
+    /// the system-assigned one does not exist before the factory.
     ///
     /// # Errors
-    /// When there is a factory already, or the key is refused; no factory is left behind then.
-    pub fn create(home: &Path, new: New, reach: Reach, now: Timestamp) -> Result<Self, Refusal> {
+    /// When there is a factory already, or the key is refused; no factory is created then.
+    pub fn create(dir: &Path, new: NewFactory, vaults: VaultClients, now: Timestamp) -> Result<Self, Refusal> {
         check_name(&new.name)?;
         if new.key.as_ref().is_some_and(|(_, identity)| identity.is_none()) {
             return Err(Refusal::NeedsUserAssignedIdentity);
         }
-        let factory = Self { home: Home::make(home)?, reach };
-        let _turn = factory.home.turn()?;
-        factory.home.must_be_unused()?;
+        let factory = Self { dir: StateDir::create(dir)?, vaults };
+        let _lock = factory.dir.lock()?;
+        factory.dir.must_be_unused()?;
         let mut state = State::new(new.name, new.tenant, new.managed_virtual_network, now);
         if let Some((uri, identity)) = new.key {
             state.encryption = Some(factory.encryption(&state, &uri, identity)?);
         }
         let (system_key, private) = SystemKey::generate(&state.name, now)?;
-        factory.home.keep_key(&system_key.thumbprint, &private)?;
+        factory.dir.save_key(&system_key.thumbprint, &private)?;
         state.system_keys.push(system_key);
-        factory.home.save(&mut state)?;
+        factory.dir.save(&mut state)?;
         Ok(factory)
     }
 
-    /// The factory in the directory `home`.
+    /// Opens the factory in `dir`.
     ///
     /// # Errors
     /// When there is none.
-    pub fn open(home: &Path, reach: Reach) -> Result<Self, Refusal> {
-        let factory = Self { home: Home::at(home), reach };
-        factory.home.load()?;
+    pub fn open(dir: &Path, vaults: VaultClients) -> Result<Self, Refusal> {
+        let factory = Self { dir: StateDir::at(dir), vaults };
+        factory.dir.load()?;
         Ok(factory)
     }
 
-    /// Whether only references to vault secrets are accepted as credentials of linked services, from now on.
+    /// Sets whether credentials of linked services must be references to vault secrets.
     ///
     /// # Errors
-    /// [`Refusal::PlainCredentialsStored`] when plain ones are stored already: what the setting promises would not hold.
+    /// [`Refusal::SecureStringsStored`] if secure strings are stored already, which would break the promise.
     pub fn require_references(&self, required: bool) -> Result<(), Refusal> {
         self.change(|state| {
-            let plain = state.linked_services_with_plain_credentials();
-            if required && !plain.is_empty() {
-                return Err(Refusal::PlainCredentialsStored { linked_services: plain });
+            let linked_services = state.linked_services_with_secure_strings();
+            if required && !linked_services.is_empty() {
+                return Err(Refusal::SecureStringsStored { linked_services });
             }
             state.credentials_only_from_vault = required;
             Ok(())
         })
     }
 
-    /// Changes the state in a turn of its own: what `change` made of it is saved when it succeeds. What a process that was
-    /// killed has left half done is tidied first.
+    /// Changes the state under the lock, and saves it if `change` succeeds. First finishes the re-wrap of a process that was
+    /// killed.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let _turn = self.home.turn()?;
-        let mut state = self.home.load()?;
-        state.forget_former_wrappings();
+        let _lock = self.dir.lock()?;
+        let mut state = self.dir.load()?;
+        state.drop_old_wrappings();
         let result = change(&mut state)?;
-        self.home.save(&mut state)?;
+        self.dir.save(&mut state)?;
         Ok(result)
     }
 
-    /// Reads in one state of the factory; when that fails though another has taken its place meanwhile, in that one: its keys may
-    /// be others.
+    /// Reads from one state of the factory. If that fails and the state was replaced meanwhile, reads from the new one, whose keys
+    /// may be others.
     fn read<T>(&self, read: impl Fn(&State) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let mut state = self.home.load()?;
+        let mut state = self.dir.load()?;
         loop {
             let refusal = match read(&state) {
                 Ok(result) => return Ok(result),
                 Err(refusal) => refusal,
             };
-            let newer = self.home.load()?;
+            let newer = self.dir.load()?;
             if newer.revision == state.revision {
                 return Err(refusal);
             }
@@ -154,6 +153,6 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     if (3..=63).contains(&name.len()) && letters && ends {
         Ok(())
     } else {
-        Err(Refusal::Name { name: name.to_owned() })
+        Err(Refusal::InvalidName { name: name.to_owned() })
     }
 }

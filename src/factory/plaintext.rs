@@ -1,14 +1,14 @@
-//! What was stored, in the plain.
+//! Decrypted content.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Bytes in the plain: wiped when dropped, not shown by `Debug`.
+/// Decrypted bytes: wiped when dropped, not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Plain(Zeroizing<Vec<u8>>);
+pub struct Plaintext(Zeroizing<Vec<u8>>);
 
-impl Plain {
+impl Plaintext {
     pub(super) const fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }
@@ -18,14 +18,14 @@ impl Plain {
         &self.0
     }
 
-    /// The bytes as text, if they are any.
+    /// The bytes as text, if they are UTF-8.
     pub fn reveal_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 }
 
-impl fmt::Debug for Plain {
+impl fmt::Debug for Plaintext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Plain({} bytes)", self.0.len())
+        write!(f, "Plaintext({} bytes)", self.0.len())
     }
 }

@@ -1,35 +1,35 @@
-//! Why a factory will not, as facts; each is one line that says what to do.
+//! The error of a factory; each `Display` text is one line that says what to do.
 
 use std::fmt;
 
 use super::customer_key::RECOMMENDED_ROLE;
 use super::key_uri::NotAKey;
 use crate::clock::Timestamp;
-use crate::remote::{Failure, VaultUrl};
+use crate::remote::{RequestError, VaultUrl};
 
-/// Why a factory will not. No variant carries a secret.
+/// Why a factory refuses or fails. No variant holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The directory holds a factory already.
-    Exists(String),
+    AlreadyExists(String),
     /// The directory holds none.
     NoFactory(String),
-    /// No name of a factory, of a datum or of a linked service.
-    Name {
-        /// What was given.
+    /// An invalid name of a factory, an entry or a linked service.
+    InvalidName {
+        /// The name.
         name: String,
     },
     /// A key at creation needs a user-assigned identity.
     NeedsUserAssignedIdentity,
-    /// The URI is none of a key.
-    Uri(NotAKey),
+    /// The URI is no URI of a key.
+    InvalidKeyUri(NotAKey),
     /// A customer-managed key is enabled already.
     AlreadyEnabled,
-    /// None is enabled.
+    /// No customer-managed key is enabled.
     NoCustomerKey,
-    /// A customer-managed key cannot be given up.
-    CannotBeSwitchedOff,
-    /// The factory holds something.
+    /// A customer-managed key cannot be disabled.
+    CannotBeDisabled,
+    /// The factory holds entries or linked services.
     NotEmpty,
     /// The factory has a managed virtual network.
     HasManagedVirtualNetwork,
@@ -42,12 +42,12 @@ pub enum Refusal {
         /// The factory's.
         ours: String,
     },
-    /// The vault deletes without a way back.
+    /// The vault has no soft delete.
     NoSoftDelete {
         /// The vault.
         vault: VaultUrl,
     },
-    /// The vault lets deleted keys be purged.
+    /// The vault has no purge protection.
     NoPurgeProtection {
         /// The vault.
         vault: VaultUrl,
@@ -57,7 +57,7 @@ pub enum Refusal {
         /// Its type.
         kty: String,
     },
-    /// The identity may not.
+    /// The identity lacks a permission.
     MissingPermission {
         /// `keys` or `secrets`.
         collection: &'static str,
@@ -66,26 +66,26 @@ pub enum Refusal {
         /// The vault.
         vault: VaultUrl,
     },
-    /// The vault did not do what was asked with the key.
+    /// A key operation failed.
     Key {
         /// `get`, `wrap`, `unwrap`.
         operation: &'static str,
         /// The key's URI.
         key: String,
-        /// What it said.
-        failure: Box<Failure>,
+        /// The error of the request.
+        failure: Box<RequestError>,
     },
     /// The key did not unwrap what it had wrapped.
-    Proof {
+    UnwrapMismatch {
         /// The key's URI.
         key: String,
     },
-    /// The vault's challenge could not be asked for.
-    Vault {
+    /// The vault answered no challenge.
+    TenantUnknown {
         /// The vault.
         vault: VaultUrl,
-        /// What happened.
-        failure: Box<Failure>,
+        /// The error of the request.
+        failure: Box<RequestError>,
     },
     /// Nothing is stored under the name.
     NotFound {
@@ -94,9 +94,9 @@ pub enum Refusal {
         /// The name.
         name: String,
     },
-    /// The definition of a linked service is not what one is.
+    /// The definition of a linked service is invalid.
     LinkedService {
-        /// Where, as a path in it.
+        /// The JSON pointer of the invalid member.
         at: String,
         /// What it must be.
         why: &'static str,
@@ -106,63 +106,63 @@ pub enum Refusal {
         /// Its name.
         store: String,
     },
-    /// Credentials must be references to secrets of a vault.
-    PlainCredential {
-        /// Where it was given.
+    /// The factory accepts credentials only as references to secrets of a vault.
+    SecureStringNotAllowed {
+        /// Its JSON pointer in the definition.
         at: String,
     },
-    /// A credential stands in the open.
-    OpenCredential {
-        /// Where it was given.
+    /// The definition holds a credential as plaintext.
+    PlaintextCredential {
+        /// Its JSON pointer in the definition.
         at: String,
     },
-    /// Plain credentials are stored already.
-    PlainCredentialsStored {
+    /// Secure strings are stored already.
+    SecureStringsStored {
         /// In these linked services.
         linked_services: Vec<String>,
     },
-    /// The secret could not be had.
+    /// A secret could not be read.
     Secret {
         /// Its name.
         secret: String,
         /// The vault.
         vault: VaultUrl,
-        /// What it said.
-        failure: Box<Failure>,
+        /// The error of the request.
+        failure: Box<RequestError>,
     },
-    /// The private key of the certificate is not there, so nothing under it can be opened.
+    /// The private key of the certificate is missing, so nothing under it can be opened.
     SystemKeyMissing {
         /// The certificate's thumbprint.
         thumbprint: String,
     },
-    /// The certificate has expired: nothing new is stored under it.
+    /// The certificate has expired: nothing new may be stored under it.
     SystemKeyExpired {
-        /// Since when.
+        /// When it expired.
         since: Timestamp,
     },
-    /// What is stored does not open with the keys that belong to it.
+    /// Stored content does not open with its keys.
     Damaged(String),
     /// A file could not be read or written.
     File(String),
-    /// Keys or certificates could not be made.
+    /// A key or a certificate could not be generated.
     Failed(String),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exists(home) => write!(f, "{home} holds a factory already; choose another directory"),
+            Self::AlreadyExists(home) => write!(f, "{home} holds a factory already; choose another directory"),
             Self::NoFactory(home) => write!(f, "{home} holds no factory; create one there first"),
-            Self::Name { name } => write!(f, "'{name}' is no name: 3 to 63 letters, digits and hyphens for a factory, 1 to 140 letters, digits, '-', '_' and '.' for what it holds"),
+            Self::InvalidName { name } => write!(f, "'{name}' is no name: 3 to 63 letters, digits and hyphens for a factory, 1 to 140 letters, digits, '-', '_' and '.' for what it holds"),
             Self::NeedsUserAssignedIdentity => f.write_str(
                 "a key at creation needs a user-assigned identity: the system-assigned one is made with the factory",
             ),
-            Self::Uri(why) => write!(f, "{why}"),
+            Self::InvalidKeyUri(why) => write!(f, "{why}"),
             Self::AlreadyEnabled => {
                 f.write_str("a customer-managed key is enabled already; move to another one instead of enabling it")
             }
             Self::NoCustomerKey => f.write_str("no customer-managed key is enabled"),
-            Self::CannotBeSwitchedOff => f.write_str(
+            Self::CannotBeDisabled => f.write_str(
                 "a customer-managed key cannot be switched off again; move to another key, or create another factory",
             ),
             Self::NotEmpty => f.write_str(
@@ -191,22 +191,22 @@ impl fmt::Display for Refusal {
                  (role {RECOMMENDED_ROLE})"
             ),
             Self::Key { operation, key, failure } => write!(f, "{operation} with {key} was refused: {failure}"),
-            Self::Proof { key } => write!(f, "{key} did not unwrap what it had wrapped; use another key"),
-            Self::Vault { vault, failure } => write!(f, "{vault} does not say which tenant it is of: {failure}"),
+            Self::UnwrapMismatch { key } => write!(f, "{key} did not unwrap what it had wrapped; use another key"),
+            Self::TenantUnknown { vault, failure } => write!(f, "{vault} does not say which tenant it is of: {failure}"),
             Self::NotFound { what, name } => write!(f, "there is no {what} called '{name}'"),
             Self::LinkedService { at, why } => write!(f, "{at}: {why}"),
             Self::NoSuchStore { store } => {
                 write!(f, "'{store}' is no linked service of type AzureKeyVault; link the vault first")
             }
-            Self::PlainCredential { at } => {
+            Self::SecureStringNotAllowed { at } => {
                 write!(f, "{at}: this factory takes credentials only as references of type AzureKeyVaultSecret")
             }
-            Self::OpenCredential { at } => write!(
+            Self::PlaintextCredential { at } => write!(
                 f,
                 "{at}: a credential in the open; write it as a SecureString, or better as a reference of type \
                  AzureKeyVaultSecret"
             ),
-            Self::PlainCredentialsStored { linked_services } => write!(
+            Self::SecureStringsStored { linked_services } => write!(
                 f,
                 "plain credentials are stored in {}; link them anew with references first",
                 linked_services.join(", ")

@@ -1,4 +1,4 @@
-//! The renewal of the system key: everything moves under a new certificate, one by one, and can be read all the while.
+//! The renewal of the system key: everything is re-sealed under a new certificate, one by one, and stays readable meanwhile.
 
 use super::Factory;
 use super::refusal::Refusal;
@@ -6,16 +6,16 @@ use super::state::State;
 use super::system_key::SystemKey;
 use crate::clock::Timestamp;
 
-/// What a renewal did.
+/// The result of a renewal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
-    /// The thumbprint of the certificate before.
+    /// The thumbprint of the old certificate.
     pub from: String,
-    /// The new one's.
+    /// The thumbprint of the new certificate.
     pub to: String,
-    /// When the new one expires.
+    /// When the new certificate expires.
     pub not_after: Timestamp,
-    /// How many data and credentials have moved.
+    /// The number of entries and credentials that were re-sealed.
     pub moved: usize,
 }
 
@@ -25,68 +25,68 @@ impl Factory {
     /// # Errors
     /// As [`Factory::renew_system_key`].
     pub fn renew_if_due(&self, now: Timestamp) -> Result<Option<Renewal>, Refusal> {
-        let state = self.home.load()?;
+        let state = self.dir.load()?;
         let under_way = state.system_keys.len() > 1;
         let due = under_way || state.newest_system_key()?.is_due(now);
         due.then(|| self.renew_system_key(now)).transpose()
     }
 
-    /// Renews the system key: a new certificate for two years from `now` on, under which every datum and credential moves, one
-    /// by one. The old one can be read until all have moved, then it goes. The customer's vault is not needed. A renewal that
-    /// was interrupted goes on.
+    /// Renews the system key: generates a certificate for two years from `now`, and re-seals every entry and credential under it,
+    /// one by one. The old key is removed when all are done. Does not need the customer's vault. Continues a renewal that was
+    /// interrupted.
     ///
     /// # Errors
-    /// When the old key is missing. Whatever has moved by then stays moved.
+    /// When the old key is missing. What was re-sealed by then stays so.
     pub fn renew_system_key(&self, now: Timestamp) -> Result<Renewal, Refusal> {
-        let turn = self.home.turn()?;
-        let mut state = self.home.load()?;
+        let lock = self.dir.lock()?;
+        let mut state = self.dir.load()?;
         let from = state.system_keys.first().map(|key| key.thumbprint.clone()).unwrap_or_default();
         if state.system_keys.len() < 2 {
             self.begin_renewal(&mut state, now)?;
         }
-        drop(turn);
+        drop(lock);
         let mut moved = 0;
-        while self.move_one()? {
+        while self.reseal_one()? {
             moved += 1;
         }
-        let state = self.home.load()?;
+        let state = self.dir.load()?;
         let newest = state.newest_system_key()?;
         Ok(Renewal { from, to: newest.thumbprint.clone(), not_after: newest.not_after, moved })
     }
 
-    /// A second system key beside the first; what is stored from now on is stored under it.
+    /// Adds a second system key, under which new content is sealed from now on.
     fn begin_renewal(&self, state: &mut State, now: Timestamp) -> Result<(), Refusal> {
         let (system_key, private) = SystemKey::generate(&state.name, now)?;
-        self.home.keep_key(&system_key.thumbprint, &private)?;
+        self.dir.save_key(&system_key.thumbprint, &private)?;
         state.system_keys.push(system_key);
-        self.home.save(state)
+        self.dir.save(state)
     }
 
-    /// Moves what is first found under another system key than the newest, in a turn of its own, so that others can write in
-    /// between. When nothing is left the old keys go.
-    fn move_one(&self) -> Result<bool, Refusal> {
-        let _turn = self.home.turn()?;
-        let mut state = self.home.load()?;
+    /// Re-seals the first thing under an old system key, holding the lock for this one alone so that others can write in
+    /// between. Removes the old keys when nothing is left.
+    fn reseal_one(&self) -> Result<bool, Refusal> {
+        let _lock = self.dir.lock()?;
+        let mut state = self.dir.load()?;
         let newest = state.newest_system_key()?;
-        let (to, key) = (newest.thumbprint.clone(), newest.open(&self.home)?);
-        let Some((place, sealed)) = state.sealed().find(|(_, sealed)| sealed.system_key != to) else {
-            self.forget_former_system_keys(&mut state)?;
+        let (to, key) = (newest.thumbprint.clone(), newest.open(&self.dir)?);
+        let Some((associated_data, sealed)) = state.sealed().find(|(_, sealed)| sealed.system_key != to) else {
+            self.drop_old_system_keys(&mut state)?;
             return Ok(false);
         };
-        let from = state.system_key(&sealed.system_key)?.open(&self.home)?;
-        let moved = sealed.moved(&place, &from, (&to, &key))?;
-        if let Some((_, sealed)) = state.sealed_mut().find(|(known, _)| *known == place) {
-            *sealed = moved;
+        let from = state.system_key(&sealed.system_key)?.open(&self.dir)?;
+        let resealed = sealed.resealed(&associated_data, &from, (&to, &key))?;
+        if let Some((_, sealed)) = state.sealed_mut().find(|(data, _)| *data == associated_data) {
+            *sealed = resealed;
         }
-        self.home.save(&mut state)?;
+        self.dir.save(&mut state)?;
         Ok(true)
     }
 
-    /// The state names the old ones no more before their private keys go.
-    fn forget_former_system_keys(&self, state: &mut State) -> Result<(), Refusal> {
-        let former = state.system_keys.len().saturating_sub(1);
-        state.system_keys.drain(..former);
-        self.home.save(state)?;
-        self.home.sweep_keys(state)
+    /// Removes the old keys from the state first, then their private keys.
+    fn drop_old_system_keys(&self, state: &mut State) -> Result<(), Refusal> {
+        let old = state.system_keys.len().saturating_sub(1);
+        state.system_keys.drain(..old);
+        self.dir.save(state)?;
+        self.dir.sweep_keys(state)
     }
 }

@@ -1,4 +1,4 @@
-//! All that a factory knows, as one value.
+//! The state of a factory: one value, saved as JSON.
 
 use std::collections::BTreeMap;
 
@@ -11,39 +11,39 @@ use super::system_key::SystemKey;
 use crate::clock::Timestamp;
 use crate::remote::VaultUrl;
 
-/// The state, as it is saved. Nothing in it opens without keys that lie elsewhere.
+/// The saved state. The keys to open it are elsewhere: in the vault, and in the private key of the certificate.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct State {
-    /// Counts the savings.
+    /// Incremented by each save.
     pub(super) revision: u64,
     pub(super) name: String,
     pub(super) tenant: String,
     pub(super) created: Timestamp,
     pub(super) managed_virtual_network: bool,
     pub(super) credentials_only_from_vault: bool,
-    /// The newest is the last; others are there only while a renewal is under way.
+    /// The last one is the newest; others exist only during a renewal.
     pub(super) system_keys: Vec<SystemKey>,
     pub(super) encryption: Option<Encryption>,
     pub(super) data: BTreeMap<String, Sealed>,
     pub(super) linked_services: BTreeMap<String, LinkedService>,
 }
 
-/// The customer's key, and what it wraps.
+/// The customer-managed key, and the data key that it wraps.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Encryption {
-    /// The key as it was given.
+    /// The URI as it was set.
     pub(super) key: KeyUri,
-    /// The user-assigned identity that reaches it; else the system-assigned one does.
+    /// The user-assigned identity that it is used as; by default the system-assigned one.
     pub(super) identity: Option<String>,
     /// The id of the data key.
     pub(super) data_key: String,
-    /// The data key, wrapped; the last counts. Two are there for the moment in which one takes the other's place.
+    /// The wrapped data key; the last one is in use. There are two only during a re-wrap.
     pub(super) wrapped: Vec<Wrapping>,
 }
 
-/// The data key as one exact version of a key wrapped it.
+/// The data key, wrapped under one version of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Wrapping {
@@ -55,7 +55,7 @@ pub(super) struct Wrapping {
     pub(super) value: String,
 }
 
-/// A linked service. Its plain credentials are taken out of the definition and sealed.
+/// A linked service. The values of its secure strings are removed from the definition and sealed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LinkedService {
@@ -85,50 +85,50 @@ impl State {
         self.data.is_empty() && self.linked_services.is_empty()
     }
 
-    /// The linked services that have plain credentials.
-    pub(super) fn linked_services_with_plain_credentials(&self) -> Vec<String> {
+    /// The names of the linked services that have secure strings.
+    pub(super) fn linked_services_with_secure_strings(&self) -> Vec<String> {
         let plain = self.linked_services.iter().filter(|(_, service)| !service.sealed.is_empty());
         plain.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Everything that is sealed, with the place that it is bound to.
+    /// All sealed content, with the associated data that it is bound to.
     pub(super) fn sealed(&self) -> impl Iterator<Item = (String, &Sealed)> {
-        let data = self.data.iter().map(|(name, sealed)| (place_of_data(name), sealed));
+        let data = self.data.iter().map(|(name, sealed)| (entry_associated_data(name), sealed));
         let credentials = self.linked_services.iter().flat_map(|(name, service)| {
-            service.sealed.iter().map(|(pointer, sealed)| (place_of_credential(name, pointer), sealed))
+            service.sealed.iter().map(|(pointer, sealed)| (credential_associated_data(name, pointer), sealed))
         });
         data.chain(credentials)
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub(super) fn sealed_mut(&mut self) -> impl Iterator<Item = (String, &mut Sealed)> {
-        let data = self.data.iter_mut().map(|(name, sealed)| (place_of_data(name), sealed));
+        let data = self.data.iter_mut().map(|(name, sealed)| (entry_associated_data(name), sealed));
         let credentials = self.linked_services.iter_mut().flat_map(|(name, service)| {
-            service.sealed.iter_mut().map(|(pointer, sealed)| (place_of_credential(name, pointer), sealed))
+            service.sealed.iter_mut().map(|(pointer, sealed)| (credential_associated_data(name, pointer), sealed))
         });
         data.chain(credentials)
     }
 
-    /// Drops what a new wrapping has taken the place of.
-    pub(super) fn forget_former_wrappings(&mut self) {
+    /// Drops all wrappings but the one in use.
+    pub(super) fn drop_old_wrappings(&mut self) {
         if let Some(encryption) = &mut self.encryption {
-            let former = encryption.wrapped.len().saturating_sub(1);
-            encryption.wrapped.drain(..former);
+            let old = encryption.wrapped.len().saturating_sub(1);
+            encryption.wrapped.drain(..old);
         }
     }
 }
 
-/// The place that a datum is bound to. Names hold no slash, so no two places are alike.
-pub(super) fn place_of_data(name: &str) -> String {
+/// The associated data of an entry. Names hold no slash, so it is unique.
+pub(super) fn entry_associated_data(name: &str) -> String {
     format!("data/{name}")
 }
 
-/// The place that a credential is bound to.
-pub(super) fn place_of_credential(linked_service: &str, pointer: &str) -> String {
+/// The associated data of a secure string.
+pub(super) fn credential_associated_data(linked_service: &str, pointer: &str) -> String {
     format!("linkedservice/{linked_service}{pointer}")
 }
 
-/// Whether `name` can be one of a datum or a linked service.
+/// Whether `name` is a valid name of an entry or a linked service.
 pub(super) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=140).contains(&name.len()) && name.bytes().all(allowed)

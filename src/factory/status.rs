@@ -1,4 +1,4 @@
-//! What can be told of a factory without opening anything.
+//! The status of a factory, which is read without opening any content.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::Factory;
 use super::refusal::Refusal;
 use crate::clock::Timestamp;
 
-/// A factory, described. It holds no secret.
+/// The status of a factory. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -16,31 +16,31 @@ pub struct Status {
     pub tenant: String,
     /// Whether it has a managed virtual network.
     pub managed_virtual_network: bool,
-    /// Whether it takes credentials only as references to vault secrets.
+    /// Whether it accepts credentials only as references to vault secrets.
     pub credentials_only_from_vault: bool,
-    /// The customer's key, if one is enabled.
+    /// The customer-managed key, if one is enabled.
     pub customer_key: Option<KeyStatus>,
-    /// Its own key.
+    /// The system key.
     pub system_key: SystemKeyStatus,
-    /// The names of its data.
+    /// The names of its entries.
     pub data: Vec<String>,
     /// The names of its linked services.
     pub linked_services: Vec<String>,
 }
 
-/// The customer's key, described.
+/// The status of the customer-managed key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyStatus {
-    /// The key as it was given.
+    /// The URI as it was set.
     pub uri: String,
-    /// The exact version that wraps the data key.
+    /// The URI of the version that wraps the data key.
     pub wrapped_by: String,
-    /// The user-assigned identity that reaches it; else the system-assigned one does.
+    /// The user-assigned identity that it is used as; by default the system-assigned one.
     pub identity: Option<String>,
 }
 
-/// The system key, described.
+/// The status of the system key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemKeyStatus {
@@ -50,17 +50,17 @@ pub struct SystemKeyStatus {
     pub not_after: Timestamp,
     /// Whether it should be renewed.
     pub due: bool,
-    /// Whether an old one is still there.
+    /// Whether an old key still exists.
     pub renewal_under_way: bool,
 }
 
 impl Factory {
-    /// What the factory is, and whether its system key is due by `now`.
+    /// The status of the factory; `now` decides whether the system key is due.
     ///
     /// # Errors
     /// When its state cannot be read.
     pub fn status(&self, now: Timestamp) -> Result<Status, Refusal> {
-        let state = self.home.load()?;
+        let state = self.dir.load()?;
         let newest = state.newest_system_key()?;
         let system_key = SystemKeyStatus {
             thumbprint: newest.thumbprint.clone(),

@@ -1,4 +1,4 @@
-//! The system key: an AES key that the factory's certificate protects. It stands for what the platform itself keeps.
+//! The system key: an AES key that the factory's certificate protects. It models the key of the platform itself.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256};
@@ -9,21 +9,21 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::seal::{KEY_BYTES, LayerKey};
-use super::state_dir::Home;
+use super::state_dir::StateDir;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::algorithm::RsaEncryption;
 use crate::crypto::base64url;
 use crate::crypto::rsa::{RsaKey, RsaSize};
 use crate::random;
 
-/// How long a certificate is good for, as the service's are.
+/// The lifetime of a certificate, as at the service.
 const LIFETIME: &str = "P2Y";
-/// How long before its end a certificate is renewed, in seconds: 30 days.
-const EARLY: i64 = 30 * 86_400;
-/// How the certificate's key protects the system key.
+/// How long before its expiry a certificate is renewed, in seconds: 30 days.
+const RENEWAL_MARGIN: i64 = 30 * 86_400;
+/// The algorithm by which the certificate's key protects the system key.
 const PROTECTION: RsaEncryption = RsaEncryption::RsaOaep256;
 
-/// A system key, readable with the private key of its certificate alone.
+/// A system key, wrapped under its certificate.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SystemKey {
@@ -38,7 +38,7 @@ pub(super) struct SystemKey {
 }
 
 impl SystemKey {
-    /// A new system key of the factory `name` with a certificate that is good from `now` on for two years, and the
+    /// Generates a system key for the factory `name`, with a certificate that is valid for two years from `now`, and the
     /// certificate's private key (PKCS #8, DER).
     pub(super) fn generate(name: &str, now: Timestamp) -> Result<(Self, Zeroizing<Vec<u8>>), Refusal> {
         let failed = |error: &dyn std::error::Error| Refusal::Failed(format!("no system key could be made: {error}"));
@@ -52,10 +52,10 @@ impl SystemKey {
         Ok((Self { thumbprint, certificate, not_after, wrapped }, private))
     }
 
-    /// The AES key, for which the private key must be in `home`.
-    pub(super) fn open(&self, home: &Home) -> Result<LayerKey, Refusal> {
+    /// Unwraps the AES key with the private key in `dir`.
+    pub(super) fn open(&self, dir: &StateDir) -> Result<LayerKey, Refusal> {
         let damaged = || Refusal::Damaged(format!("the system key {} does not open", self.thumbprint));
-        let private = RsaKey::from_pkcs8(&home.key(&self.thumbprint)?).map_err(|_| damaged())?;
+        let private = RsaKey::from_pkcs8(&dir.key(&self.thumbprint)?).map_err(|_| damaged())?;
         let wrapped = base64url::decode(&self.wrapped).ok_or_else(damaged)?;
         let bytes = private.decrypt(PROTECTION, &wrapped).map_err(|_| damaged())?;
         let bytes: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| damaged())?;
@@ -64,7 +64,7 @@ impl SystemKey {
 
     /// Whether the certificate should be renewed by `now`.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.not_after.plus_seconds(-EARLY)
+        now >= self.not_after.plus_seconds(-RENEWAL_MARGIN)
     }
 
     /// Whether the certificate has expired by `now`.
@@ -78,7 +78,7 @@ fn end(now: Timestamp) -> Option<Timestamp> {
     lifetime.after(now)
 }
 
-/// The certificate as PEM, and its thumbprint.
+/// A self-signed certificate in PEM, and its thumbprint.
 fn certificate(
     name: &str,
     private: &[u8],
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_certificate_is_good_for_two_years_by_the_calendar() {
+    fn the_certificate_is_valid_for_two_years_by_the_calendar() {
         let now = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
         let (key, private) = SystemKey::generate("f", now).unwrap();
         assert_eq!(key.not_after.to_string(), "2028-03-01T00:00:00Z");

@@ -1,4 +1,4 @@
-//! The factory as an ARM template: what it is, never what it holds.
+//! The factory as an ARM template: its settings and linked services, without credentials.
 
 use serde_json::{Map, Value, json};
 
@@ -6,24 +6,24 @@ use super::Factory;
 use super::refusal::Refusal;
 use super::state::{Encryption, LinkedService};
 
-/// The version of the resource provider's API that the template is written in.
+/// The API version of the resource provider.
 const API_VERSION: &str = "2018-06-01";
-/// The language of templates.
+/// The schema of templates.
 const SCHEMA: &str = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#";
 
 impl Factory {
-    /// The factory's ARM template. The settings of the customer's key are in it when `include_encryption` says so, as the
-    /// service asks each time. References to secrets stand in it as they are; secure strings become parameters without a value.
+    /// Exports the factory as an ARM template. `include_encryption` includes the settings of the customer-managed key; the service
+    /// asks for it at each export. References to secrets are kept; secure strings become parameters without a value.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn export_template(&self, include_encryption: bool) -> Result<Value, Refusal> {
-        let state = self.home.load()?;
+        let state = self.dir.load()?;
         let mut parameters = Map::new();
         parameters.insert("factoryName".to_owned(), json!({"type": "string", "defaultValue": state.name}));
         let mut resources = vec![factory(state.encryption.as_ref(), include_encryption)];
         if state.managed_virtual_network {
-            resources.push(below("managedVirtualNetworks", "default", json!({})));
+            resources.push(child_resource("managedVirtualNetworks", "default", json!({})));
         }
         for (name, service) in &state.linked_services {
             resources.push(linked_service(name, service, &mut parameters)?);
@@ -52,7 +52,7 @@ fn factory(encryption: Option<&Encryption>, include_encryption: bool) -> Value {
     })
 }
 
-/// `properties.encryption`; a version that is empty means the latest, as the service writes it.
+/// `properties.encryption`. An empty version means the latest, as the service writes it.
 fn settings(encryption: &Encryption) -> Value {
     let key = &encryption.key;
     let mut settings = json!({
@@ -73,7 +73,7 @@ fn identity(encryption: Option<&Encryption>) -> Value {
     }
 }
 
-fn below(kind: &str, name: &str, properties: Value) -> Value {
+fn child_resource(kind: &str, name: &str, properties: Value) -> Value {
     json!({
         "type": format!("Microsoft.DataFactory/factories/{kind}"),
         "apiVersion": API_VERSION,
@@ -87,13 +87,13 @@ fn linked_service(name: &str, service: &LinkedService, parameters: &mut Map<Stri
     let mut properties = service.properties.clone();
     escape(&mut properties);
     for pointer in service.sealed.keys() {
-        let parameter = unused(name, pointer, parameters);
+        let parameter = parameter_name(name, pointer, parameters);
         if let Some(secure_string) = properties.pointer_mut(pointer) {
             secure_string["value"] = json!(format!("[parameters('{parameter}')]"));
         }
         parameters.insert(parameter, json!({"type": "secureString"}));
     }
-    let mut resource = below("linkedServices", name, properties);
+    let mut resource = child_resource("linkedServices", name, properties);
     if let Some(needs) = resource["dependsOn"].as_array_mut() {
         let mut stores: Vec<_> = service.references()?.into_iter().map(|(_, reference)| reference.store).collect();
         stores.sort();
@@ -103,8 +103,8 @@ fn linked_service(name: &str, service: &LinkedService, parameters: &mut Map<Stri
     Ok(resource)
 }
 
-/// The name of a secure string's parameter: `NAME_property`, as the service writes it, and no other's.
-fn unused(name: &str, pointer: &str, parameters: &Map<String, Value>) -> String {
+/// A unique name for a secure string's parameter: `NAME_property`, as the service writes it.
+fn parameter_name(name: &str, pointer: &str, parameters: &Map<String, Value>) -> String {
     let pointer = pointer.strip_prefix("/typeProperties").unwrap_or(pointer);
     let mut parameter: String = format!("{name}{pointer}").chars().map(|c| if c == '/' { '_' } else { c }).collect();
     while parameters.contains_key(&parameter) {
@@ -119,7 +119,7 @@ fn resource_id(linked_service: &str) -> String {
     )
 }
 
-/// Text that begins with a bracket would be read as an expression; a second bracket says that it is none.
+/// Escapes text that begins with a bracket, which ARM would read as an expression, by a second bracket.
 fn escape(value: &mut Value) {
     match value {
         Value::String(text) if text.starts_with('[') => text.insert(0, '['),

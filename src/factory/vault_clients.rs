@@ -1,4 +1,4 @@
-//! How a factory reaches vaults: over HTTPS, as an identity.
+//! The clients that a factory uses vaults by, cached with their tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,37 +6,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::remote::{Agent, Credential, Vault, VaultUrl};
 
-/// A client and who it is. Vaults are remembered with their tokens, never with an answer.
-pub struct Reach {
+/// Creates a client for each vault and identity, and caches it with its token; answers are never cached.
+pub struct VaultClients {
     agent: Agent,
     credential: Credential,
-    known: Mutex<BTreeMap<Wanted, Arc<Vault>>>,
+    clients: Mutex<BTreeMap<ClientKey, Arc<Vault>>>,
 }
 
-/// A vault, and the user-assigned identity that asks.
-type Wanted = (VaultUrl, Option<String>);
+/// A vault, and the user-assigned identity that it is used as.
+type ClientKey = (VaultUrl, Option<String>);
 
-impl Reach {
-    /// Reaches vaults by `agent`, as `credential`.
+impl VaultClients {
+    /// Clients that send requests by `agent` and sign in with `credential`.
     pub fn new(agent: Agent, credential: Credential) -> Self {
-        Self { agent, credential, known: Mutex::default() }
+        Self { agent, credential, clients: Mutex::default() }
     }
 
-    /// The vault at `url`, as the user-assigned `identity`, or as the credential is.
+    /// The client of the vault at `url`, as the user-assigned `identity` if there is one.
     pub(super) fn vault(&self, url: &VaultUrl, identity: Option<&str>) -> Arc<Vault> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = (url.clone(), identity.map(str::to_owned));
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (url.clone(), identity.map(str::to_owned));
         let new = || {
             let credential = self.credential.clone();
             let credential = identity.map_or_else(|| credential.clone(), |id| credential.clone().as_user_assigned(id));
             Arc::new(Vault::at(self.agent.clone(), url.clone(), credential))
         };
-        known.entry(wanted).or_insert_with(new).clone()
+        clients.entry(key).or_insert_with(new).clone()
     }
 }
 
-impl fmt::Debug for Reach {
+impl fmt::Debug for VaultClients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reach({:?})", self.credential)
+        write!(f, "VaultClients({:?})", self.credential)
     }
 }

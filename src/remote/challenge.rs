@@ -1,26 +1,26 @@
-//! The challenge of a vault: who gives out its tokens, and for what.
+//! The challenge of a vault: the authority that issues its tokens, and the resource that a token must be for.
 
-use super::error::Failure;
+use super::error::RequestError;
 use super::url::VaultUrl;
 
-/// What `WWW-Authenticate` of a 401 says.
+/// The `WWW-Authenticate` header of a 401.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Challenge {
     /// `https://HOST/TENANT`.
     pub(super) authority: String,
     /// The last segment of the authority.
     pub(super) tenant: String,
-    /// What a token must be for: `https://vault.azure.net`.
+    /// The resource that a token must be for: `https://vault.azure.net`.
     pub(super) resource: String,
 }
 
 impl Challenge {
-    /// The challenge that `header` of the answer of `vault` is.
+    /// Parses `header`, the `WWW-Authenticate` of `vault`.
     ///
     /// # Errors
-    /// When it is none, or asks for a token that would be good elsewhere than in `vault`.
-    pub(super) fn parse(header: &str, vault: &VaultUrl) -> Result<Self, Failure> {
-        let wrong = |why: &str| Failure::Unreachable(format!("the challenge of {vault} {why}"));
+    /// When it is no challenge of a vault, or asks for a token that other hosts than `vault` would accept.
+    pub(super) fn parse(header: &str, vault: &VaultUrl) -> Result<Self, RequestError> {
+        let wrong = |why: &str| RequestError::NoAnswer(format!("the challenge of {vault} {why}"));
         let parameters = header.trim().strip_prefix("Bearer ").ok_or_else(|| wrong("is not of the scheme Bearer"))?;
         let one = |names: [&str; 2]| names.into_iter().find_map(|name| parameter(parameters, name));
         let authority = one(["authorization", "authorization_uri"]).ok_or_else(|| wrong("names no authority"))?;
@@ -31,14 +31,14 @@ impl Challenge {
         if tenant.is_empty() || tenant.contains(['/', '?']) {
             return Err(wrong("names no tenant"));
         }
-        if !vault.lies_below(&resource) {
+        if !vault.is_below(&resource) {
             return Err(wrong(&format!("asks for a token for {resource}, which would be good elsewhere")));
         }
         Ok(Self { authority: authority.trim_end_matches('/').to_owned(), tenant, resource })
     }
 }
 
-/// The value of `name` in `a="b", c="d"`; quotation marks may be missing.
+/// The value of `name` in `a="b", c="d"`; the quotation marks are optional.
 fn parameter(parameters: &str, name: &str) -> Option<String> {
     parameters.split([',', ' ']).find_map(|pair| {
         let (found, value) = pair.trim().split_once('=')?;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_forms_are_read() {
+    fn all_forms_of_the_service_are_parsed() {
         let expected = Challenge {
             authority: "https://login.microsoftonline.com/t".to_owned(),
             tenant: "t".to_owned(),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lead_a_credential_elsewhere_is_refused() {
+    fn a_challenge_that_would_leak_a_credential_is_refused() {
         let cases = [
             ("", "is not of the scheme Bearer"),
             ("Basic realm=x", "is not of the scheme Bearer"),

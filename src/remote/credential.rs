@@ -1,47 +1,48 @@
-//! Who a client is.
+//! The credentials that a client signs in with.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Who a client is, and how it proves it.
+/// A credential of an application or of a managed identity. `Debug` shows no secret.
 #[derive(Clone)]
 pub enum Credential {
     /// An application with its secret (`client_credentials`, RFC 6749 section 4.4).
-    Secret {
+    ClientSecret {
         /// The application's client id.
         client_id: String,
         /// Its secret.
         secret: Zeroizing<String>,
-        /// Where it signs in, such as `https://login.microsoftonline.com`; else where the vault's challenge says.
+        /// The authority host to sign in at, such as `https://login.microsoftonline.com`; by default the one of the vault's
+        /// challenge.
         authority: Option<String>,
     },
-    /// A managed identity as App Service gives it: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
+    /// A managed identity of App Service: `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
     AppService {
         /// The endpoint's URL.
         endpoint: String,
-        /// What goes into `X-IDENTITY-HEADER`.
+        /// The value of `X-IDENTITY-HEADER`.
         header: Zeroizing<String>,
-        /// Which identity.
-        which: Which,
+        /// The identity to use.
+        identity: ManagedIdentity,
     },
-    /// A managed identity as the instance metadata service gives it.
+    /// A managed identity of the instance metadata service (IMDS).
     Imds {
-        /// `http://169.254.169.254`, or what stands in for it.
+        /// The base URL of the service, `http://169.254.169.254` by default.
         host: String,
-        /// Which identity.
-        which: Which,
+        /// The identity to use.
+        identity: ManagedIdentity,
     },
-    /// A token that was fetched elsewhere; nothing takes its place when it has expired.
+    /// A bearer token from elsewhere. It is not renewed when it expires.
     Bearer(Zeroizing<String>),
 }
 
-/// Which of several managed identities is meant.
+/// Selects one of the managed identities of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Which {
+pub enum ManagedIdentity {
     /// The system-assigned one.
     #[default]
-    System,
+    SystemAssigned,
     /// The user-assigned one of this client id.
     ClientId(String),
     /// The user-assigned one of this resource id, `/subscriptions/…/userAssignedIdentities/NAME`.
@@ -49,63 +50,70 @@ pub enum Which {
 }
 
 impl Credential {
-    /// A client secret that signs in where the vault's challenge says.
-    pub fn secret(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
+    /// A client secret, used at the authority of the vault's challenge.
+    pub fn client_secret(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
         let secret = Zeroizing::new(secret.into());
-        Self::Secret { client_id: client_id.into(), secret, authority: None }
+        Self::ClientSecret { client_id: client_id.into(), secret, authority: None }
     }
 
-    /// A token that was fetched elsewhere.
+    /// A bearer token from elsewhere.
     pub fn bearer(token: impl Into<String>) -> Self {
         Self::Bearer(Zeroizing::new(token.into()))
     }
 
-    /// Who the environment says, in the order of DefaultAzureCredential: an application (`AZURE_TENANT_ID`,
+    /// The credential of the environment, in the order of DefaultAzureCredential: an application (`AZURE_TENANT_ID`,
     /// `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`, signing in at `AZURE_AUTHORITY_HOST`), App Service's identity
     /// (`IDENTITY_ENDPOINT`, `IDENTITY_HEADER`), the metadata service (`AZURE_POD_IDENTITY_AUTHORITY_HOST`). A managed
     /// identity is the one of `AZURE_CLIENT_ID`, if that is set.
     pub fn from_env() -> Self {
-        Self::of_variables(|name| std::env::var(name).ok())
+        Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// Who the variables that `of` answers say, like [`Credential::from_env`].
-    pub fn of_variables(of: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| of(name).filter(|value| !value.is_empty());
+    /// The credential of the variables that `variable` returns, like [`Credential::from_env`].
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let client_id = set("AZURE_CLIENT_ID");
         if let (Some(_), Some(client_id), Some(secret)) =
             (set("AZURE_TENANT_ID"), client_id.clone(), set("AZURE_CLIENT_SECRET"))
         {
-            return Self::Secret { client_id, secret: Zeroizing::new(secret), authority: set("AZURE_AUTHORITY_HOST") };
+            return Self::ClientSecret {
+                client_id,
+                secret: Zeroizing::new(secret),
+                authority: set("AZURE_AUTHORITY_HOST"),
+            };
         }
-        let which = client_id.map_or(Which::System, Which::ClientId);
+        let identity = client_id.map_or(ManagedIdentity::SystemAssigned, ManagedIdentity::ClientId);
         if let (Some(endpoint), Some(header)) = (set("IDENTITY_ENDPOINT"), set("IDENTITY_HEADER")) {
-            return Self::AppService { endpoint, header: Zeroizing::new(header), which };
+            return Self::AppService { endpoint, header: Zeroizing::new(header), identity };
         }
         let host = set("AZURE_POD_IDENTITY_AUTHORITY_HOST").unwrap_or_else(|| "http://169.254.169.254".to_owned());
-        Self::Imds { host, which }
+        Self::Imds { host, identity }
     }
 
-    /// The same source, for the user-assigned identity `id` (a resource id or a client id). An application or a token stays
-    /// what it is: neither can be another.
+    /// Selects the user-assigned identity `id` (a resource id or a client id). An application or a token is returned
+    /// unchanged.
     #[must_use]
     pub fn as_user_assigned(self, id: &str) -> Self {
-        let chosen =
-            if id.starts_with('/') { Which::ResourceId(id.to_owned()) } else { Which::ClientId(id.to_owned()) };
+        let selected = if id.starts_with('/') {
+            ManagedIdentity::ResourceId(id.to_owned())
+        } else {
+            ManagedIdentity::ClientId(id.to_owned())
+        };
         match self {
-            Self::AppService { endpoint, header, .. } => Self::AppService { endpoint, header, which: chosen },
-            Self::Imds { host, .. } => Self::Imds { host, which: chosen },
+            Self::AppService { endpoint, header, .. } => Self::AppService { endpoint, header, identity: selected },
+            Self::Imds { host, .. } => Self::Imds { host, identity: selected },
             other => other,
         }
     }
 }
 
 impl fmt::Debug for Credential {
-    /// Without secrets.
+    /// Shows no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Secret { client_id, authority, .. } => write!(f, "Secret({client_id}, {authority:?})"),
-            Self::AppService { endpoint, which, .. } => write!(f, "AppService({endpoint}, {which:?})"),
-            Self::Imds { host, which } => write!(f, "Imds({host}, {which:?})"),
+            Self::ClientSecret { client_id, authority, .. } => write!(f, "Secret({client_id}, {authority:?})"),
+            Self::AppService { endpoint, identity, .. } => write!(f, "AppService({endpoint}, {identity:?})"),
+            Self::Imds { host, identity } => write!(f, "Imds({host}, {identity:?})"),
             Self::Bearer(_) => f.write_str("Bearer"),
         }
     }
@@ -118,11 +126,11 @@ mod tests {
     fn of(variables: &[(&str, &str)]) -> String {
         let find =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        format!("{:?}", Credential::of_variables(find))
+        format!("{:?}", Credential::from_variables(find))
     }
 
     #[test]
-    fn the_environment_says_who_in_the_order_of_the_official_clients() {
+    fn the_environment_is_read_in_the_order_of_the_official_clients() {
         let application = [("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c"), ("AZURE_CLIENT_SECRET", "hush")];
         let app_service = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/x"), ("IDENTITY_HEADER", "hush")];
         assert_eq!(of(&[application.as_slice(), &app_service].concat()), "Secret(c, None)");
@@ -131,27 +139,30 @@ mod tests {
             r#"AppService(http://127.0.0.1:1/x, ClientId("c"))"#
         );
         assert_eq!(of(&[application.as_slice(), &[("AZURE_CLIENT_SECRET", "")]].concat()), "Secret(c, None)");
-        assert_eq!(of(&app_service), "AppService(http://127.0.0.1:1/x, System)");
-        assert_eq!(of(&[("AZURE_CLIENT_SECRET", "")]), "Imds(http://169.254.169.254, System)");
-        assert_eq!(of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://[::1]:2")]), "Imds(http://[::1]:2, System)");
+        assert_eq!(of(&app_service), "AppService(http://127.0.0.1:1/x, SystemAssigned)");
+        assert_eq!(of(&[("AZURE_CLIENT_SECRET", "")]), "Imds(http://169.254.169.254, SystemAssigned)");
+        assert_eq!(
+            of(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://[::1]:2")]),
+            "Imds(http://[::1]:2, SystemAssigned)"
+        );
     }
 
     #[test]
-    fn no_secret_is_shown() {
+    fn debug_shows_no_secret() {
         let header = Zeroizing::new("hush".to_owned());
         let all = [
-            Credential::secret("c", "hush"),
+            Credential::client_secret("c", "hush"),
             Credential::bearer("hush"),
-            Credential::AppService { endpoint: String::new(), header, which: Which::System },
+            Credential::AppService { endpoint: String::new(), header, identity: ManagedIdentity::SystemAssigned },
         ];
         assert!(all.iter().all(|credential| !format!("{credential:?}").contains("hush")));
     }
 
     #[test]
-    fn a_managed_identity_can_be_chosen() {
-        let imds = || Credential::of_variables(|_| None);
-        let chosen = format!("{:?}", imds().as_user_assigned("/subscriptions/s"));
-        assert_eq!(chosen, r#"Imds(http://169.254.169.254, ResourceId("/subscriptions/s"))"#);
+    fn a_managed_identity_can_be_selected() {
+        let imds = || Credential::from_variables(|_| None);
+        let selected = format!("{:?}", imds().as_user_assigned("/subscriptions/s"));
+        assert_eq!(selected, r#"Imds(http://169.254.169.254, ResourceId("/subscriptions/s"))"#);
         assert!(format!("{:?}", imds().as_user_assigned("id")).contains(r#"ClientId("id")"#));
     }
 }

@@ -1,29 +1,29 @@
-//! Why a request had no success, as facts.
+//! The error of a request to a vault.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// Why a request had no success. No variant carries a token or a secret.
+/// Why a request failed. No variant holds a token or a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The vault, or who gives out its tokens, answered that it will not.
+pub enum RequestError {
+    /// The vault, or its token endpoint, refused the request.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// `error.code` of the answer, empty when it has none; of a token endpoint its `error`.
+        /// `error.code` of the answer, empty if there is none; of a token endpoint its `error`.
         code: String,
         /// `error.innererror.code`, such as `ForbiddenByPolicy`, `KeyDisabled`.
         inner: Option<String>,
-        /// The answer's own words.
+        /// The message of the answer.
         message: String,
     },
-    /// There was no answer, or none that can be understood.
-    Unreachable(String),
+    /// There was no answer, or none that can be parsed.
+    NoAnswer(String),
 }
 
-impl Failure {
-    /// The refusal that an answer's `body` tells, as the service writes it: `{"error":{"code","message","innererror"}}`, the
+impl RequestError {
+    /// Parses the body of an error answer in the service's form: `{"error":{"code","message","innererror"}}`, the
     /// same in `odata.error` of old, or OAuth's `{"error","error_description"}`.
     pub(super) fn refused(status: u16, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -42,14 +42,14 @@ impl Failure {
         }
     }
 
-    /// What a request of signing in met with, told so that nobody takes it for the vault's word.
+    /// Marks an error of the token endpoint as such, so that it is not mistaken for one of the vault.
     pub(super) fn of_sign_in(self, endpoint: &str) -> Self {
         match self {
             Self::Refused { status, code, inner, message } => {
                 let message = format!("no token from {endpoint}: {message}");
                 Self::Refused { status, code, inner, message }
             }
-            Self::Unreachable(why) => Self::Unreachable(format!("no token: {why}")),
+            Self::NoAnswer(why) => Self::NoAnswer(format!("no token: {why}")),
         }
     }
 
@@ -57,7 +57,7 @@ impl Failure {
     pub const fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
-            Self::Unreachable(_) => None,
+            Self::NoAnswer(_) => None,
         }
     }
 
@@ -65,20 +65,19 @@ impl Failure {
     pub fn inner(&self) -> Option<&str> {
         match self {
             Self::Refused { inner, .. } => inner.as_deref(),
-            Self::Unreachable(_) => None,
+            Self::NoAnswer(_) => None,
         }
     }
 
-    /// Whether it was refused because the caller lacks a permission, by a policy, a role or a network rule; not because of
-    /// the state of a key.
-    pub fn is_lack_of_permission(&self) -> bool {
-        let lack = |inner: &str| inner.starts_with("ForbiddenBy") || inner == "AccessDenied";
-        self.status() == Some(403) && self.inner().is_none_or(lack)
+    /// Whether a policy, a role or a network rule denied the caller; not the state of a key.
+    pub fn is_permission_denied(&self) -> bool {
+        let is_denial = |inner: &str| inner.starts_with("ForbiddenBy") || inner == "AccessDenied";
+        self.status() == Some(403) && self.inner().is_none_or(is_denial)
     }
 }
 
-impl fmt::Display for Failure {
-    /// One line.
+impl fmt::Display for RequestError {
+    /// Writes one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { status, code, inner, message } => {
@@ -89,43 +88,44 @@ impl fmt::Display for Failure {
                 let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
                 if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
             }
-            Self::Unreachable(why) => write!(f, "no answer: {why}"),
+            Self::NoAnswer(why) => write!(f, "no answer: {why}"),
         }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for RequestError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_services_errors_are_read_with_their_inner_code() {
+    fn service_errors_are_parsed_with_their_inner_code() {
         let body = br#"{"error":{"code":"Forbidden","message":"Operation wrap is\r\nnot allowed.","innererror":{"code":"KeyDisabled"}}}"#;
-        let failure = Failure::refused(403, body);
+        let failure = RequestError::refused(403, body);
         assert_eq!(failure.to_string(), "403 Forbidden/KeyDisabled: Operation wrap is not allowed.");
         assert_eq!((failure.status(), failure.inner()), (Some(403), Some("KeyDisabled")));
-        assert!(!failure.is_lack_of_permission());
+        assert!(!failure.is_permission_denied());
     }
 
     #[test]
-    fn a_lack_of_permission_is_told_from_the_state_of_a_key() {
+    fn a_denied_permission_is_not_a_key_state() {
         let of = |inner: &str| {
             let body = format!(r#"{{"error":{{"code":"Forbidden","message":"","innererror":{{"code":"{inner}"}}}}}}"#);
-            Failure::refused(403, body.as_bytes()).is_lack_of_permission()
+            RequestError::refused(403, body.as_bytes()).is_permission_denied()
         };
         assert!(["ForbiddenByPolicy", "ForbiddenByRbac", "ForbiddenByFirewall", "AccessDenied"].into_iter().all(of));
         assert!(!["KeyDisabled", "KeyExpired", "KeyNotYetValid", "KeyOperationForbidden"].into_iter().any(of));
-        assert!(!Failure::refused(401, b"").is_lack_of_permission());
+        assert!(!RequestError::refused(401, b"").is_permission_denied());
     }
 
     #[test]
-    fn other_forms_of_errors_are_read_too() {
-        let entra = Failure::refused(401, br#"{"error":"invalid_client","error_description":"AADSTS7000215: no"}"#);
+    fn other_error_forms_are_parsed() {
+        let entra =
+            RequestError::refused(401, br#"{"error":"invalid_client","error_description":"AADSTS7000215: no"}"#);
         assert_eq!(entra.to_string(), "401 invalid_client: AADSTS7000215: no");
-        let app_service = Failure::refused(400, br#"{"statusCode":400,"message":"No User Assigned"}"#);
+        let app_service = RequestError::refused(400, br#"{"statusCode":400,"message":"No User Assigned"}"#);
         assert_eq!(app_service.to_string(), "400 : No User Assigned");
-        assert_eq!(Failure::refused(502, b"<html>").to_string(), "502 ");
+        assert_eq!(RequestError::refused(502, b"<html>").to_string(), "502 ");
     }
 }

@@ -1,29 +1,29 @@
-//! A key as a vault answers it.
+//! A key in an answer of a vault.
 
 use serde_json::Value;
 
-use super::error::Failure;
+use super::error::RequestError;
 
-/// A key, or one version of it: the vault's own JSON, and what is mostly asked of it.
+/// A key, or one version of it: the JSON of the answer, with accessors for common members.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key(Value);
 
-/// Bytes that a key wrapped, or encrypted.
+/// Bytes that a key has wrapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrapped {
-    /// The id of the exact version that did it.
+    /// The id of the key version that wrapped them.
     pub kid: String,
     /// The wrapped bytes.
     pub value: Vec<u8>,
 }
 
 impl Key {
-    /// The key that `answer` describes.
-    pub(super) fn of(answer: Value) -> Result<Self, Failure> {
+    /// Parses an answer that describes a key.
+    pub(super) fn of(answer: Value) -> Result<Self, RequestError> {
         if answer["key"]["kid"].is_string() {
             Ok(Self(answer))
         } else {
-            Err(Failure::Unreachable("an answer that describes no key".to_owned()))
+            Err(RequestError::NoAnswer("an answer that describes no key".to_owned()))
         }
     }
 
@@ -47,7 +47,7 @@ impl Key {
         self.0["attributes"]["enabled"].as_bool().unwrap_or(true)
     }
 
-    /// What a deletion would mean: `Recoverable`, `Recoverable+Purgeable`, `Purgeable`, …; empty when it is not told.
+    /// Its recovery level: `Recoverable`, `Recoverable+Purgeable`, `Purgeable`, …; empty if the answer has none.
     pub fn recovery_level(&self) -> &str {
         self.0["attributes"]["recoveryLevel"].as_str().unwrap_or_default()
     }
@@ -57,7 +57,7 @@ impl Key {
         self.0["attributes"]["exp"].as_i64()
     }
 
-    /// All of the answer.
+    /// The complete answer.
     pub const fn json(&self) -> &Value {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! A vault as a client sees it: requests over HTTPS, signed in as the vault's challenge says. It knows nothing of how a vault
-//! is built, so it speaks to any: this server, another one, the service itself.
+//! A blocking client of vaults, over HTTPS; it signs in as the vault's challenge says. It knows nothing of how a vault is
+//! built, so it works with this server, another one, and the service itself.
 //!
-//! Every call blocks the thread that makes it.
+//! Every call blocks its thread.
 
 mod challenge;
 mod credential;
@@ -15,9 +15,9 @@ mod sign_in;
 mod url;
 mod vault;
 
-pub use credential::{Credential, Which};
-pub use error::Failure;
-pub use http_client::Trust;
+pub use credential::{Credential, ManagedIdentity};
+pub use error::RequestError;
+pub use http_client::TrustStore;
 pub use key::{Key, Wrapped};
 pub use secret::Secret;
 pub use ureq::Agent;

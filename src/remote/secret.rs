@@ -1,11 +1,11 @@
-//! A secret as a vault answers it.
+//! A secret in an answer of a vault.
 
 use std::fmt;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::error::Failure;
+use super::error::RequestError;
 use super::key::last_segment;
 
 /// One version of a secret. `Debug` does not show its value.
@@ -18,14 +18,14 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// The secret that `answer` describes; a value that is null is empty.
-    pub(super) fn of(mut answer: Value) -> Result<Self, Failure> {
+    /// Parses an answer that describes a secret; a null value becomes empty.
+    pub(super) fn of(mut answer: Value) -> Result<Self, RequestError> {
         let value = match answer["value"].take() {
             Value::String(text) => Zeroizing::new(text),
             _ => Zeroizing::default(),
         };
         let id = answer["id"].as_str().map(str::to_owned);
-        let id = id.ok_or_else(|| Failure::Unreachable("an answer that describes no secret".to_owned()))?;
+        let id = id.ok_or_else(|| RequestError::NoAnswer("an answer that describes no secret".to_owned()))?;
         Ok(Self { id, value })
     }
 

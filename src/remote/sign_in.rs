@@ -1,4 +1,4 @@
-//! Tokens: fetched as a challenge says, and forgotten before they expire.
+//! Signing in: fetches an access token as a challenge demands, for each kind of credential.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -12,57 +12,67 @@ use ureq::http::{Request, Uri};
 use zeroize::Zeroizing;
 
 use super::challenge::Challenge;
-use super::credential::{Credential, Which};
-use super::error::Failure;
+use super::credential::{Credential, ManagedIdentity};
+use super::error::RequestError;
 use super::http_client::{is_local, send};
 
-/// How long before its end a token is not used any more.
-const EARLY: Duration = Duration::from_secs(300);
+/// How long before its expiry a token is replaced.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 
-/// A token. It has no `Debug`.
+/// An access token: a bearer credential, deliberately no `Debug`.
 pub(super) struct Token {
     pub(super) text: Zeroizing<String>,
-    /// Whom and what it is of.
+    /// The challenge that it answers.
     pub(super) challenge: Challenge,
-    good_until: Option<Instant>,
+    use_until: Option<Instant>,
 }
 
 impl Token {
     /// Whether it can still be used.
-    pub(super) fn is_good(&self) -> bool {
-        self.good_until.is_none_or(|end| Instant::now() < end)
+    pub(super) fn is_usable(&self) -> bool {
+        self.use_until.is_none_or(|end| Instant::now() < end)
     }
 }
 
-/// A fresh token for what `challenge` asks.
-pub(super) fn token(agent: &Agent, credential: &Credential, challenge: &Challenge) -> Result<Token, Failure> {
+/// Fetches a token for `challenge`.
+pub(super) fn fetch_token(
+    agent: &Agent,
+    credential: &Credential,
+    challenge: &Challenge,
+) -> Result<Token, RequestError> {
     let request = match credential {
         Credential::Bearer(token) => {
-            return Ok(Token { text: token.clone(), challenge: challenge.clone(), good_until: None });
+            return Ok(Token { text: token.clone(), challenge: challenge.clone(), use_until: None });
         }
-        Credential::Secret { client_id, secret, authority } => {
-            by_secret(client_id, secret, authority.as_deref(), challenge)?
+        Credential::ClientSecret { client_id, secret, authority } => {
+            client_secret_request(client_id, secret, authority.as_deref(), challenge)?
         }
-        Credential::AppService { endpoint, header, which } => {
-            let request = managed(endpoint, "2019-08-01", "mi_res_id", which, challenge)?;
+        Credential::AppService { endpoint, header, identity } => {
+            let request = managed_identity_request(endpoint, "2019-08-01", "mi_res_id", identity, challenge)?;
             request.header("x-identity-header", header.as_str()).body(Zeroizing::default())
         }
-        Credential::Imds { host, which } => {
+        Credential::Imds { host, identity } => {
             let endpoint = format!("{}/metadata/identity/oauth2/token", host.trim_end_matches('/'));
-            let request = managed(&endpoint, "2018-02-01", "msi_res_id", which, challenge)?;
+            let request = managed_identity_request(&endpoint, "2018-02-01", "msi_res_id", identity, challenge)?;
             request.header("metadata", "true").body(Zeroizing::default())
         }
     };
     let request = request.map_err(|error| unusable(&error))?;
-    let endpoint = shown(request.uri());
-    let granted = fetched(agent, request).map_err(|failure| failure.of_sign_in(&endpoint))?;
-    read(granted, challenge).ok_or_else(|| Failure::Unreachable(format!("the answer of {endpoint} holds no token")))
+    let endpoint = without_query(request.uri());
+    let granted = fetch(agent, request).map_err(|failure| failure.of_sign_in(&endpoint))?;
+    parse_token(granted, challenge)
+        .ok_or_else(|| RequestError::NoAnswer(format!("the answer of {endpoint} holds no token")))
 }
 
-/// A request whose body may hold a secret.
-type Ready = Result<Request<Zeroizing<Vec<u8>>>, ureq::http::Error>;
+/// A request whose body may hold a secret, wiped when dropped.
+type TokenRequest = Result<Request<Zeroizing<Vec<u8>>>, ureq::http::Error>;
 
-fn by_secret(client_id: &str, secret: &str, authority: Option<&str>, challenge: &Challenge) -> Result<Ready, Failure> {
+fn client_secret_request(
+    client_id: &str,
+    secret: &str,
+    authority: Option<&str>,
+    challenge: &Challenge,
+) -> Result<TokenRequest, RequestError> {
     let authority = match authority {
         Some(host) => format!("{}/{}", host.trim_end_matches('/'), challenge.tenant),
         None => challenge.authority.clone(),
@@ -79,29 +89,29 @@ fn by_secret(client_id: &str, secret: &str, authority: Option<&str>, challenge: 
     Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Zeroizing::new(form.into_bytes())))
 }
 
-fn managed(
+fn managed_identity_request(
     endpoint: &str,
     version: &str,
     resource_id: &str,
-    which: &Which,
+    identity: &ManagedIdentity,
     challenge: &Challenge,
-) -> Result<ureq::http::request::Builder, Failure> {
+) -> Result<ureq::http::request::Builder, RequestError> {
     let host: Uri = endpoint.parse().map_err(|error| unusable(&error))?;
-    if !host.host().is_some_and(is_near) && host.scheme_str() != Some("https") {
+    if !host.host().is_some_and(is_local_or_link_local) && host.scheme_str() != Some("https") {
         return Err(unusable(&format!("{endpoint} is neither HTTPS nor on this machine or its link")));
     }
     let mut query = Serializer::new(String::new());
     query.append_pair("api-version", version).append_pair("resource", &challenge.resource);
-    match which {
-        Which::System => {}
-        Which::ClientId(id) => drop(query.append_pair("client_id", id)),
-        Which::ResourceId(id) => drop(query.append_pair(resource_id, id)),
+    match identity {
+        ManagedIdentity::SystemAssigned => {}
+        ManagedIdentity::ClientId(id) => drop(query.append_pair("client_id", id)),
+        ManagedIdentity::ResourceId(id) => drop(query.append_pair(resource_id, id)),
     }
     Ok(Request::get(format!("{endpoint}?{}", query.finish())))
 }
 
-/// Whether plain HTTP to `host` stays on this machine or its link.
-fn is_near(host: &str) -> bool {
+/// Whether plain HTTP to `host` stays on this machine or its link: no router forwards it.
+fn is_local_or_link_local(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse();
     is_local(host)
         || match address {
@@ -111,18 +121,18 @@ fn is_near(host: &str) -> bool {
         }
 }
 
-fn fetched(agent: &Agent, request: Request<Zeroizing<Vec<u8>>>) -> Result<Value, Failure> {
+fn fetch(agent: &Agent, request: Request<Zeroizing<Vec<u8>>>) -> Result<Value, RequestError> {
     let (parts, body) = request.into_parts();
     let answer = send(agent, Request::from_parts(parts, body.as_slice()))?;
     if answer.status != 200 {
-        return Err(Failure::refused(answer.status, &answer.body));
+        return Err(RequestError::refused(answer.status, &answer.body));
     }
     serde_json::from_slice(&answer.body)
-        .map_err(|error| Failure::Unreachable(format!("an answer that is no JSON: {error}")))
+        .map_err(|error| RequestError::NoAnswer(format!("an answer that is no JSON: {error}")))
 }
 
-/// Managed identities write numbers as text.
-fn read(mut granted: Value, challenge: &Challenge) -> Option<Token> {
+/// Parses the answer of a token endpoint. Managed identities write numbers as text.
+fn parse_token(mut granted: Value, challenge: &Challenge) -> Option<Token> {
     let text = Zeroizing::new(match granted["access_token"].take() {
         Value::String(text) if !text.is_empty() => text,
         _ => return None,
@@ -130,19 +140,19 @@ fn read(mut granted: Value, challenge: &Challenge) -> Option<Token> {
     let seconds = &granted["expires_in"];
     let seconds = seconds.as_u64().or_else(|| seconds.as_str()?.parse().ok()).unwrap_or_default();
     let lifetime = Duration::from_secs(seconds.min(86_400));
-    // A token that is short-lived from the start is used for half of its life.
-    let use_for = lifetime.saturating_sub(EARLY).max(lifetime / 2);
-    Some(Token { text, challenge: challenge.clone(), good_until: Some(Instant::now() + use_for) })
+    // A token of a shorter lifetime than the margin is used for half of it.
+    let use_for = lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
+    Some(Token { text, challenge: challenge.clone(), use_until: Some(Instant::now() + use_for) })
 }
 
-/// The endpoint without its query.
-fn shown(uri: &Uri) -> String {
+/// The URL of an endpoint without its query.
+fn without_query(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     format!("{}://{authority}{}", uri.scheme_str().unwrap_or_default(), uri.path())
 }
 
-fn unusable(why: &dyn Display) -> Failure {
-    Failure::Unreachable(format!("the credential cannot be used: {why}"))
+fn unusable(why: &dyn Display) -> RequestError {
+    RequestError::NoAnswer(format!("the credential cannot be used: {why}"))
 }
 
 #[cfg(test)]
@@ -158,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_goes_where_the_challenge_says_or_where_it_belongs() {
-        let sent = |authority| by_secret("c", "s&", authority, &challenge()).map(Result::unwrap);
+    fn a_secret_is_sent_to_the_challenges_authority_or_to_its_own() {
+        let sent = |authority| client_secret_request("c", "s&", authority, &challenge()).map(Result::unwrap);
         let request = sent(None).unwrap();
         assert_eq!(request.uri(), "https://login/t/oauth2/v2.0/token");
         assert_eq!(
@@ -171,28 +181,35 @@ mod tests {
     }
 
     #[test]
-    fn a_managed_identity_is_asked_for_nearby_or_over_https() {
-        let uri = |endpoint: &str, which: Which| {
-            let request = managed(endpoint, "1", "mi_res_id", &which, &challenge());
+    fn a_managed_identity_endpoint_is_local_or_https() {
+        let uri = |endpoint: &str, identity: ManagedIdentity| {
+            let request = managed_identity_request(endpoint, "1", "mi_res_id", &identity, &challenge());
             request.map(|request| request.body(()).unwrap().uri().to_string())
         };
         let asked = "?api-version=1&resource=https%3A%2F%2Fvault.azure.net";
-        assert_eq!(uri("http://127.0.0.1:1/x", Which::System).unwrap(), format!("http://127.0.0.1:1/x{asked}"));
-        let chosen = uri("http://169.254.169.254/x", Which::ResourceId("/s".to_owned())).unwrap();
-        assert_eq!(chosen, format!("http://169.254.169.254/x{asked}&mi_res_id=%2Fs"));
-        assert!(uri("http://identity.example/x", Which::System).is_err());
-        assert!(uri("https://identity.example/x", Which::ClientId("c".to_owned())).unwrap().ends_with("&client_id=c"));
+        assert_eq!(
+            uri("http://127.0.0.1:1/x", ManagedIdentity::SystemAssigned).unwrap(),
+            format!("http://127.0.0.1:1/x{asked}")
+        );
+        let selected = uri("http://169.254.169.254/x", ManagedIdentity::ResourceId("/s".to_owned())).unwrap();
+        assert_eq!(selected, format!("http://169.254.169.254/x{asked}&mi_res_id=%2Fs"));
+        assert!(uri("http://identity.example/x", ManagedIdentity::SystemAssigned).is_err());
+        assert!(
+            uri("https://identity.example/x", ManagedIdentity::ClientId("c".to_owned()))
+                .unwrap()
+                .ends_with("&client_id=c")
+        );
     }
 
     #[test]
-    fn a_token_is_forgotten_before_it_expires() {
-        let lives = |granted: Value| {
-            let token = read(granted, &challenge()).unwrap();
-            token.good_until.unwrap().saturating_duration_since(Instant::now()).as_secs_f64().round()
+    fn a_token_is_replaced_before_it_expires() {
+        let used_for = |granted: Value| {
+            let token = parse_token(granted, &challenge()).unwrap();
+            token.use_until.unwrap().saturating_duration_since(Instant::now()).as_secs_f64().round()
         };
-        assert!((lives(json!({"access_token": "t", "expires_in": 3600})) - 3300.0).abs() < 1.5);
-        assert!((lives(json!({"access_token": "t", "expires_in": "60"})) - 30.0).abs() < 1.5);
-        assert!(!read(json!({"access_token": "t"}), &challenge()).unwrap().is_good());
-        assert!(read(json!({"access_token": ""}), &challenge()).is_none());
+        assert!((used_for(json!({"access_token": "t", "expires_in": 3600})) - 3300.0).abs() < 1.5);
+        assert!((used_for(json!({"access_token": "t", "expires_in": "60"})) - 30.0).abs() < 1.5);
+        assert!(!parse_token(json!({"access_token": "t"}), &challenge()).unwrap().is_usable());
+        assert!(parse_token(json!({"access_token": ""}), &challenge()).is_none());
     }
 }

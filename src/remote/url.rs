@@ -1,4 +1,4 @@
-//! The URL of a vault, made only by parsing.
+//! The URL of a vault: a type whose values are always valid.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 use ureq::http::uri::Authority;
 
-/// `https://HOST[:PORT]`, in lower case, without a slash at its end: two URLs of one vault are equal.
+/// `https://HOST[:PORT]`, normalized: lower case, no default port, no slash at the end. Equal URLs name one vault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VaultUrl {
     authority: String,
 }
 
-/// The text is no URL of a vault.
+/// The error for text that is no URL of a vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAVault;
 
@@ -27,38 +27,38 @@ impl fmt::Display for NotAVault {
 impl std::error::Error for NotAVault {}
 
 impl VaultUrl {
-    /// The vault that `url` lies in, and what follows it there: path and query.
+    /// Splits `url` into the vault, and path and query.
     ///
     /// # Errors
-    /// When it is not HTTPS, or names a user.
+    /// When it is not HTTPS, or has a user or a fragment.
     pub fn split(url: &str) -> Result<(Self, String), NotAVault> {
         let uri: Uri = url.trim().parse().map_err(|_| NotAVault)?;
-        let authority = uri.authority().filter(|authority| is_plain(authority)).ok_or(NotAVault)?;
+        let authority = uri.authority().filter(|authority| has_host_and_no_user(authority)).ok_or(NotAVault)?;
         if uri.scheme_str() != Some("https") || url.contains('#') {
             return Err(NotAVault);
         }
         let rest = uri.path_and_query().map_or("", |rest| rest.as_str());
-        Ok((Self { authority: shortest(authority) }, rest.to_owned()))
+        Ok((Self { authority: normalized(authority) }, rest.to_owned()))
     }
 
-    /// Host and port, the port only where it is not 443.
+    /// Host and port; the port only if it is not 443.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Whether this vault lies below the host of `resource`, as a token for the resource is only good there: the check of the
-    /// official clients ("challenge resource verification"), the port compared too.
-    pub(super) fn lies_below(&self, resource: &str) -> bool {
+    /// Whether the host of this vault is a subdomain of the host of `resource`, with the same port: the official clients'
+    /// "challenge resource verification". A token for any other resource would be accepted by other hosts.
+    pub(super) fn is_below(&self, resource: &str) -> bool {
         let Ok((resource, _)) = Self::split(resource) else { return false };
         self.authority.strip_suffix(&resource.authority).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
     }
 }
 
-fn is_plain(authority: &Authority) -> bool {
+fn has_host_and_no_user(authority: &Authority) -> bool {
     !authority.as_str().contains('@') && !authority.host().is_empty()
 }
 
-fn shortest(authority: &Authority) -> String {
+fn normalized(authority: &Authority) -> String {
     let host = authority.host().to_ascii_lowercase();
     match authority.port_u16() {
         None | Some(443) => host,
@@ -69,7 +69,7 @@ fn shortest(authority: &Authority) -> String {
 impl FromStr for VaultUrl {
     type Err = NotAVault;
 
-    /// A slash at the end is taken; a path is not.
+    /// Accepts a slash at the end, and no path.
     fn from_str(text: &str) -> Result<Self, NotAVault> {
         let (url, rest) = Self::split(text)?;
         if rest.is_empty() || rest == "/" { Ok(url) } else { Err(NotAVault) }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_vault_has_one_url() {
+    fn urls_of_one_vault_are_equal() {
         let one = url("https://acme.vault.azure.net");
         for text in
             ["https://acme.vault.azure.net/", "https://ACME.vault.azure.net:443", " https://acme.vault.azure.net\n"]
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn other_urls_are_refused() {
         for text in [
             "",
             "acme",
@@ -133,16 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_vault_is_kept_as_it_is() {
+    fn path_and_query_are_kept_unchanged() {
         let (vault, rest) = VaultUrl::split("https://a.vault.localhost:1/Keys/n/?x=1").unwrap();
         assert_eq!((vault.authority(), rest.as_str()), ("a.vault.localhost:1", "/Keys/n/?x=1"));
     }
 
     #[test]
-    fn a_token_is_only_fetched_for_a_resource_above_the_vault() {
+    fn only_a_parent_domain_of_the_vault_is_its_resource() {
         let vault = url("https://acme.vault.localhost:8443");
-        assert!(vault.lies_below("https://vault.localhost:8443"));
-        assert!(vault.lies_below("https://vault.localhost:8443/"));
+        assert!(vault.is_below("https://vault.localhost:8443"));
+        assert!(vault.is_below("https://vault.localhost:8443/"));
         for resource in [
             "https://vault.localhost",
             "https://vault.azure.net",
@@ -151,7 +151,7 @@ mod tests {
             "http://vault.localhost:8443",
             "",
         ] {
-            assert!(!vault.lies_below(resource), "{resource}");
+            assert!(!vault.is_below(resource), "{resource}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One vault, and what is asked of it.
+//! A client of one vault: requests with retries and a cached token.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,79 +14,80 @@ use zeroize::Zeroizing;
 
 use super::challenge::Challenge;
 use super::credential::Credential;
-use super::error::Failure;
+use super::error::RequestError;
 use super::http_client::{Answer, send};
 use super::sign_in::{self, Token};
 use super::url::{NotAVault, VaultUrl};
 
 /// The api-version of every request: the latest stable one of the 7 series.
 const API_VERSION: &str = "7.6";
-/// How often a vault that is too busy is asked in all.
-const TRIES: u32 = 4;
-/// The longest that is waited before it is asked again; who is told to wait for longer is refused at once.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// The wait when the vault names none; it doubles each time, as in the official clients.
-const FIRST_WAIT: Duration = Duration::from_millis(800);
-/// What stands in a name unchanged.
+/// The number of attempts at a busy vault.
+const MAX_ATTEMPTS: u32 = 4;
+/// The longest delay before a retry; a vault that demands a longer one is not tried again.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
+/// The delay before the first retry when the vault names none; it doubles each time, as in the official clients.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(800);
+/// The characters that are percent-encoded in a path segment: all but letters, digits and the hyphen.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
-/// A vault, and who asks. Calls from several threads go side by side.
+/// A vault and the credential to use it with. Calls from several threads run concurrently.
 pub struct Vault {
     agent: Agent,
     url: VaultUrl,
     credential: Credential,
-    /// The token in use.
+    /// The cached token.
     token: Mutex<Option<Arc<Token>>>,
 }
 
 impl Vault {
-    /// The vault at `url`, as `credential`. Nothing is asked yet.
+    /// A client of the vault at `url`; sends no request.
     ///
     /// # Errors
-    /// When `url` is none of a vault.
+    /// When `url` is no URL of a vault.
     pub fn new(agent: Agent, url: &str, credential: Credential) -> Result<Self, NotAVault> {
         Ok(Self::at(agent, url.parse()?, credential))
     }
 
-    /// The vault at `url`, as `credential`. Nothing is asked yet.
+    /// A client of the vault at `url`; sends no request.
     pub fn at(agent: Agent, url: VaultUrl, credential: Credential) -> Self {
         Self { agent, url, credential, token: Mutex::default() }
     }
 
-    /// Where it is.
+    /// Its URL.
     pub const fn url(&self) -> &VaultUrl {
         &self.url
     }
 
-    /// The tenant that the vault trusts, asked without showing who asks.
+    /// The tenant of the vault, from the challenge to a request without a token.
     ///
     /// # Errors
-    /// When the vault gives no challenge.
-    pub fn tenant(&self) -> Result<String, Failure> {
+    /// When the vault answers no challenge.
+    pub fn tenant(&self) -> Result<String, RequestError> {
         Ok(self.challenge()?.tenant)
     }
 
-    /// The answer's body, null when it has none. `path` begins with a slash; the api-version is added.
+    /// Sends a request and returns the body of the answer, null if it has none. `path` begins with a slash; the api-version is
+    /// added.
     ///
-    /// A vault that is too busy (429, 503) is asked up to four times; a 401 is answered with a fresh token, once; every other
-    /// refusal counts at once.
+    /// A busy vault (429, 503) is tried up to four times; after a 401 the request is repeated once with a new token; every other
+    /// error is returned at once.
     ///
     /// # Errors
-    /// [`Failure`].
-    pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    /// [`RequestError`].
+    pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, RequestError> {
         let answer = self.answer(&method, path, body)?;
         if !(200..300).contains(&answer.status) {
-            return Err(Failure::refused(answer.status, &answer.body));
+            return Err(RequestError::refused(answer.status, &answer.body));
         }
         if answer.body.is_empty() {
             return Ok(Value::Null);
         }
-        let unreadable = |error| Failure::Unreachable(format!("{} answers what is no JSON: {error}", self.url));
+        let unreadable = |error| RequestError::NoAnswer(format!("{} answers what is no JSON: {error}", self.url));
         serde_json::from_slice(&answer.body).map_err(unreadable)
     }
 
-    /// All pages of the list at `path`.
-    pub(super) fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
+    /// Reads all pages of the list at `path`.
+    pub(super) fn list(&self, path: &str) -> Result<Vec<Value>, RequestError> {
         let mut all = vec![];
         let mut next = Some(path.to_owned());
         while let Some(path) = next {
@@ -94,56 +95,59 @@ impl Vault {
             if let Value::Array(items) = page["value"].take() {
                 all.extend(items);
             }
-            next =
-                page["nextLink"].as_str().filter(|link| !link.is_empty()).map(|link| self.below(link)).transpose()?;
+            next = page["nextLink"]
+                .as_str()
+                .filter(|link| !link.is_empty())
+                .map(|link| self.path_in_vault(link))
+                .transpose()?;
         }
         Ok(all)
     }
 
-    /// What a link of this vault's own asks for. Another vault is not shown this one's token.
-    fn below(&self, link: &str) -> Result<String, Failure> {
+    /// Path and query of a link, which must be in this vault: no other host gets its token.
+    fn path_in_vault(&self, link: &str) -> Result<String, RequestError> {
         match VaultUrl::split(link) {
             Ok((url, rest)) if url == self.url => Ok(rest),
-            _ => Err(Failure::Unreachable(format!("a list of {} goes on elsewhere", self.url))),
+            _ => Err(RequestError::NoAnswer(format!("a list of {} goes on elsewhere", self.url))),
         }
     }
 
-    fn answer(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
-        let token = self.good_token()?;
-        let answer = self.patiently(method, path, body, Some(&token))?;
+    fn answer(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Answer, RequestError> {
+        let token = self.current_token()?;
+        let answer = self.send_with_retries(method, path, body, Some(&token))?;
         if answer.status != 401 || matches!(self.credential, Credential::Bearer(_)) {
             return Ok(answer);
         }
-        let token = self.renewed(&answer, &token)?;
-        self.patiently(method, path, body, Some(&token))
+        let token = self.refresh_token(&answer, &token)?;
+        self.send_with_retries(method, path, body, Some(&token))
     }
 
-    fn patiently(
+    fn send_with_retries(
         &self,
         method: &Method,
         path: &str,
         body: Option<&Value>,
         token: Option<&Token>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, RequestError> {
         let mut tries = 1;
         loop {
-            let answer = self.once(method, path, body, token)?;
-            match wait(&answer, tries) {
-                Some(wait) if tries < TRIES => sleep(wait),
+            let answer = self.send_once(method, path, body, token)?;
+            match retry_delay(&answer, tries) {
+                Some(wait) if tries < MAX_ATTEMPTS => sleep(wait),
                 _ => return Ok(answer),
             }
             tries += 1;
         }
     }
 
-    fn once(
+    fn send_once(
         &self,
         method: &Method,
         path: &str,
         body: Option<&Value>,
         token: Option<&Token>,
-    ) -> Result<Answer, Failure> {
-        let mut request = Request::builder().method(method).uri(versioned(&self.url, path));
+    ) -> Result<Answer, RequestError> {
+        let mut request = Request::builder().method(method).uri(with_api_version(&self.url, path));
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.text.as_str()));
         }
@@ -152,43 +156,43 @@ impl Vault {
         }
         let body = Zeroizing::new(body.map(Value::to_string).unwrap_or_default());
         let request =
-            request.body(body.as_bytes()).map_err(|error| Failure::Unreachable(format!("{path}: {error}")))?;
+            request.body(body.as_bytes()).map_err(|error| RequestError::NoAnswer(format!("{path}: {error}")))?;
         send(&self.agent, request)
     }
 
-    /// The token in use, or the first one.
-    fn good_token(&self) -> Result<Arc<Token>, Failure> {
-        if let Some(token) = self.held().as_ref().filter(|token| token.is_good()) {
+    /// The cached token, or a new one.
+    fn current_token(&self) -> Result<Arc<Token>, RequestError> {
+        if let Some(token) = self.lock_token().as_ref().filter(|token| token.is_usable()) {
             return Ok(token.clone());
         }
-        let token = Arc::new(sign_in::token(&self.agent, &self.credential, &self.challenge()?)?);
-        *self.held() = Some(token.clone());
+        let token = Arc::new(sign_in::fetch_token(&self.agent, &self.credential, &self.challenge()?)?);
+        *self.lock_token() = Some(token.clone());
         Ok(token)
     }
 
-    /// A fresh token, after `refused` was: as the answer's own challenge says.
-    fn renewed(&self, answer: &Answer, refused: &Arc<Token>) -> Result<Arc<Token>, Failure> {
-        self.held().take_if(|held| Arc::ptr_eq(held, refused));
+    /// Replaces `refused` by a new token for the challenge of `answer`.
+    fn refresh_token(&self, answer: &Answer, refused: &Arc<Token>) -> Result<Arc<Token>, RequestError> {
+        self.lock_token().take_if(|held| Arc::ptr_eq(held, refused));
         let challenge = match answer.header(WWW_AUTHENTICATE.as_str()) {
             Some(header) => Challenge::parse(header, &self.url)?,
             None => refused.challenge.clone(),
         };
-        let token = Arc::new(sign_in::token(&self.agent, &self.credential, &challenge)?);
-        *self.held() = Some(token.clone());
+        let token = Arc::new(sign_in::fetch_token(&self.agent, &self.credential, &challenge)?);
+        *self.lock_token() = Some(token.clone());
         Ok(token)
     }
 
-    /// What the vault says to somebody without a token.
-    fn challenge(&self) -> Result<Challenge, Failure> {
-        let answer = self.patiently(&Method::GET, "/keys", None, None)?;
+    /// The challenge of the vault to a request without a token.
+    fn challenge(&self) -> Result<Challenge, RequestError> {
+        let answer = self.send_with_retries(&Method::GET, "/keys", None, None)?;
         match answer.header(WWW_AUTHENTICATE.as_str()) {
             Some(header) if answer.status == 401 => Challenge::parse(header, &self.url),
-            _ if answer.status >= 300 => Err(Failure::refused(answer.status, &answer.body)),
-            _ => Err(Failure::Unreachable(format!("{} asks for no token: it is no vault", self.url))),
+            _ if answer.status >= 300 => Err(RequestError::refused(answer.status, &answer.body)),
+            _ => Err(RequestError::NoAnswer(format!("{} asks for no token: it is no vault", self.url))),
         }
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Token>>> {
+    fn lock_token(&self) -> std::sync::MutexGuard<'_, Option<Arc<Token>>> {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -209,8 +213,8 @@ pub(super) fn path(collection: &str, name: &str, version: Option<&str>) -> Strin
     path
 }
 
-/// The whole URL of a request; a link of the vault's own has its version already.
-fn versioned(url: &VaultUrl, path: &str) -> String {
+/// The URL of a request with its api-version, unless `path` (a next link) has one already.
+fn with_api_version(url: &VaultUrl, path: &str) -> String {
     match path.split_once('?') {
         None => format!("{url}{path}?api-version={API_VERSION}"),
         Some((_, query)) if query.contains("api-version=") => format!("{url}{path}"),
@@ -218,14 +222,14 @@ fn versioned(url: &VaultUrl, path: &str) -> String {
     }
 }
 
-/// How long to wait before a vault that is too busy is asked again; none when it is not, or wants more patience than there is.
-fn wait(answer: &Answer, tries: u32) -> Option<Duration> {
+/// The delay before the next attempt at a busy vault; `None` if it is not busy, or demands too long a delay.
+fn retry_delay(answer: &Answer, tries: u32) -> Option<Duration> {
     if !matches!(answer.status, 429 | 503) {
         return None;
     }
-    let told = answer.header(RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
-    let wait = told.map_or(FIRST_WAIT * 2_u32.pow(tries - 1), Duration::from_secs);
-    (wait <= LONGEST_WAIT).then_some(wait)
+    let demanded = answer.header(RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
+    let wait = demanded.map_or(FIRST_RETRY_DELAY * 2_u32.pow(tries - 1), Duration::from_secs);
+    (wait <= MAX_RETRY_DELAY).then_some(wait)
 }
 
 #[cfg(test)]
@@ -235,28 +239,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_lead_elsewhere() {
+    fn names_are_escaped_in_paths() {
         assert_eq!(path("keys", "app-1", None), "/keys/app-1");
         assert_eq!(path("keys", "a/../b?c", Some("v 1")), "/keys/a%2F%2E%2E%2Fb%3Fc/v%201");
     }
 
     #[test]
-    fn the_version_is_named_once() {
+    fn the_api_version_is_added_once() {
         let url = "https://a.vault.azure.net".parse().unwrap();
-        assert_eq!(versioned(&url, "/keys"), "https://a.vault.azure.net/keys?api-version=7.6");
+        assert_eq!(with_api_version(&url, "/keys"), "https://a.vault.azure.net/keys?api-version=7.6");
         assert_eq!(
-            versioned(&url, "/keys?maxresults=1"),
+            with_api_version(&url, "/keys?maxresults=1"),
             "https://a.vault.azure.net/keys?maxresults=1&api-version=7.6"
         );
-        assert_eq!(versioned(&url, "/keys?api-version=7.4&x=1"), "https://a.vault.azure.net/keys?api-version=7.4&x=1");
+        assert_eq!(
+            with_api_version(&url, "/keys?api-version=7.4&x=1"),
+            "https://a.vault.azure.net/keys?api-version=7.4&x=1"
+        );
     }
 
     #[test]
-    fn only_a_busy_vault_is_asked_again_and_not_for_long() {
+    fn only_a_busy_vault_is_tried_again_and_not_for_long() {
         let waits = |status, retry_after: Option<&'static str>, tries| {
             let mut headers = HeaderMap::new();
             headers.extend(retry_after.map(|text| (RETRY_AFTER, text.parse().unwrap())));
-            wait(&Answer { status, headers, body: Zeroizing::default() }, tries)
+            retry_delay(&Answer { status, headers, body: Zeroizing::default() }, tries)
         };
         assert_eq!(waits(429, Some("2"), 1), Some(Duration::from_secs(2)));
         assert_eq!(waits(503, None, 2), Some(Duration::from_millis(1600)));
@@ -267,11 +274,11 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_goes_on_elsewhere_is_not_followed() {
+    fn a_link_to_another_host_is_not_followed() {
         let vault =
             Vault::new(Agent::new_with_defaults(), "https://a.vault.azure.net/", Credential::bearer("t")).unwrap();
-        assert_eq!(vault.below("https://A.vault.azure.net:443/keys?x=1").unwrap(), "/keys?x=1");
-        assert!(vault.below("https://b.vault.azure.net/keys").is_err());
-        assert!(vault.below("/keys").is_err());
+        assert_eq!(vault.path_in_vault("https://A.vault.azure.net:443/keys?x=1").unwrap(), "/keys?x=1");
+        assert!(vault.path_in_vault("https://b.vault.azure.net/keys").is_err());
+        assert!(vault.path_in_vault("/keys").is_err());
     }
 }

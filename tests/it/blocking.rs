@@ -4,7 +4,7 @@ use keyhaven::Server;
 use keyhaven::app::{Listen, Options};
 use keyhaven::clock::Timestamp;
 use keyhaven::config::Config;
-use keyhaven::remote::{Agent, Credential, Trust, Vault};
+use keyhaven::remote::{Agent, Credential, TrustStore, Vault};
 use keyhaven::tasks::ClockChoice;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ impl Ground {
         let clock = ClockChoice::Virtual { start: Timestamp::parse("2026-01-01T00:00:00Z"), frozen: Some(true) };
         let options = Options { config, clock, listen: Listen::on_free_ports(), ..Options::default() };
         let server = Server::with(options).unwrap();
-        let agent = Trust::default().and(server.ca_pem()).unwrap().agent();
+        let agent = TrustStore::default().with_pem(server.ca_pem()).unwrap().agent();
         Self { server, agent }
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keyhaven::remote::{Agent, Trust};
+use keyhaven::remote::{Agent, TrustStore};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -120,7 +120,7 @@ impl Served {
             std::thread::sleep(Duration::from_millis(10));
         };
         let ca = fs::read_to_string(disk.seen("data/certs/ca.pem")).unwrap();
-        Self { child, ready, agent: Trust::default().and(&ca).unwrap().agent() }
+        Self { child, ready, agent: TrustStore::default().with_pem(&ca).unwrap().agent() }
     }
 
     fn asked(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {

@@ -1,6 +1,6 @@
 //! A vault as `keyhaven::remote` sees it, against a real server.
 
-use keyhaven::remote::{Credential, Failure, Method, Trust, Vault};
+use keyhaven::remote::{Credential, Method, RequestError, TrustStore, Vault};
 use serde_json::{Value, json};
 
 use crate::blocking::Ground;
@@ -20,7 +20,7 @@ fn ground() -> Ground {
 const APP: &str = "00000000-0000-4000-8000-00000000000a";
 
 fn app() -> Credential {
-    Credential::secret(APP, "let me in")
+    Credential::client_secret(APP, "let me in")
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn secrets_have_versions_and_come_back() {
 fn a_managed_identity_is_found_in_the_environment_and_can_be_chosen() {
     let ground = ground();
     let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app";
-    let app_service = || Credential::of_variables(|name| ground.variable(name).filter(|_| name != "AZURE_CLIENT_ID"));
+    let app_service = || Credential::from_variables(|name| ground.variable(name).filter(|_| name != "AZURE_CLIENT_ID"));
     let imds = |which: Option<&str>| {
         let host = ground.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST");
-        let credential = Credential::of_variables(|name| {
+        let credential = Credential::from_variables(|name| {
             (name == "AZURE_POD_IDENTITY_AUTHORITY_HOST").then(|| host.clone()).flatten()
         });
         which.map_or(credential.clone(), |id| credential.as_user_assigned(id))
@@ -114,7 +114,7 @@ fn a_managed_identity_is_found_in_the_environment_and_can_be_chosen() {
 #[test]
 fn who_cannot_sign_in_is_told_by_whom() {
     let ground = ground();
-    let failure = ground.vault("acme", Credential::secret(APP, "guess")).key("k", None).unwrap_err();
+    let failure = ground.vault("acme", Credential::client_secret(APP, "guess")).key("k", None).unwrap_err();
     let told = failure.to_string();
     assert!(told.starts_with("401 invalid_client: no token from https://login.localhost:"), "{told}");
     assert!(told.contains("AADSTS7000215") && !told.contains("guess"), "{told}");
@@ -164,10 +164,10 @@ fn a_busy_vault_is_asked_again_and_a_refusal_is_not() {
 #[test]
 fn who_is_not_trusted_is_not_spoken_to() {
     let ground = ground();
-    let stranger = Trust::default().agent();
+    let stranger = TrustStore::default().agent();
     let vault = Vault::new(stranger, ground.server.vault_url("acme").unwrap(), app()).unwrap();
     let failure = vault.tenant().unwrap_err();
-    assert!(matches!(&failure, Failure::Unreachable(why) if why.contains("eval \"$(keyhaven env)\"")), "{failure}");
+    assert!(matches!(&failure, RequestError::NoAnswer(why) if why.contains("eval \"$(keyhaven env)\"")), "{failure}");
     let elsewhere = Vault::new(ground.agent, "https://nobody.vault.localhost:1", app()).unwrap();
     assert!(elsewhere.tenant().unwrap_err().to_string().starts_with("no answer: nobody.vault.localhost:1: "));
 }

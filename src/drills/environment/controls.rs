@@ -1,97 +1,97 @@
-//! The levers of an admin API: policies, identities, the clock, faults, a second vault.
+//! The controls of a server, by its admin API: policies, identities, the clock, faults, a second vault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::identity::Person;
+use super::identity::DrillIdentity;
 use crate::clock::Timestamp;
-use crate::drills::admin::{Admin, AdminError};
+use crate::drills::admin::{AdminClient, AdminError};
 use crate::remote::{Method, VaultUrl};
 
-/// What the factory's identity needs on keys.
+/// The permissions that a factory needs on keys.
 const KEYS: [&str; 3] = ["get", "wrapKey", "unwrapKey"];
-/// What it needs on secrets, for credentials that are stored there.
+/// The permissions that it needs on secrets, for credentials that are stored there.
 const SECRETS: [&str; 1] = ["get"];
-/// What the operator may do; `all` leaves purging out.
+/// The permissions of the operator; `all` does not include `purge`.
 const EVERYTHING: [&str; 2] = ["all", "purge"];
 
-/// The levers of a server's admin API, and what has to be put back.
-pub(in crate::drills) struct Levers {
-    admin: Admin,
-    place: Place,
+/// The controls of a server, and the state that has to be restored.
+pub(in crate::drills) struct Controls {
+    admin: AdminClient,
+    vaults: DrillVaults,
     is_virtual: bool,
-    operator: Person,
-    factory: Person,
-    /// The rules that held before the first ones of a drill.
+    operator: DrillIdentity,
+    factory: DrillIdentity,
+    /// The fault rules from before the first one of a drill.
     faults_before: Mutex<Option<Value>>,
-    is_back: Mutex<bool>,
+    is_restored: Mutex<bool>,
 }
 
-/// The vaults that are used.
-struct Place {
+/// The vaults that drills use.
+struct DrillVaults {
     vault: VaultUrl,
     name: String,
-    /// Whether the vault was made for this run, and the words that say why.
-    own: Option<String>,
-    /// The other vault, made for this run, and its name.
+    /// Set if the vault was created for this run; says why, for the report.
+    created_because: Option<String>,
+    /// The second vault, created for this run, and its name.
     second: Option<(VaultUrl, String)>,
 }
 
-impl Levers {
-    /// The levers over the vault at `asked`: two identities are made and may use it, and a second vault. A vault without
-    /// purge protection cannot hold a factory's key, so one beside it is made.
-    pub(super) fn of(admin: Admin, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
-        let place = Place::find(&admin, asked, run)?;
-        let clock = admin.ask(Method::GET, "/admin/clock", None)?;
-        let operator = Person::made(&admin, format!("{run}-operator"))?;
-        let factory = match Person::made(&admin, format!("{run}-factory")) {
+impl Controls {
+    /// Takes control of the vault at `asked`: creates two identities with access to it, and a second vault. If the vault has
+    /// no purge protection it cannot hold a factory's key, so another one is created on the same server.
+    pub(super) fn take(admin: AdminClient, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
+        let vaults = DrillVaults::find(&admin, asked, run)?;
+        let clock = admin.send(Method::GET, "/admin/clock", None)?;
+        let operator = DrillIdentity::create(&admin, format!("{run}-operator"))?;
+        let factory = match DrillIdentity::create(&admin, format!("{run}-factory")) {
             Ok(factory) => factory,
             Err(error) => return operator.remove(&admin).and(Err(error)),
         };
         let is_virtual = clock["clock"] == "virtual";
-        // From here on, whatever goes wrong, the value that is dropped puts everything back.
-        let levers = Self {
+        // From here on, dropping the value restores everything, also after an error.
+        let controls = Self {
             admin,
-            place,
+            vaults,
             is_virtual,
             operator,
             factory,
             faults_before: Mutex::default(),
-            is_back: Mutex::default(),
+            is_restored: Mutex::default(),
         };
-        levers.set_up()?;
-        Ok(levers)
+        controls.set_up()?;
+        Ok(controls)
     }
 
     fn set_up(&self) -> Result<(), AdminError> {
-        let guarded = json!({"sku": "premium", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true});
-        let made = self.place.own.as_ref().map(|_| &self.place.name);
-        for name in made.into_iter().chain(self.place.second.as_ref().map(|(_, name)| name)) {
-            self.put(name, &guarded)?;
+        let protected = json!({"sku": "premium", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true});
+        let created = self.vaults.created_because.as_ref().map(|_| &self.vaults.name);
+        for name in created.into_iter().chain(self.vaults.second.as_ref().map(|(_, name)| name)) {
+            self.put(name, &protected)?;
         }
         self.grant()
     }
 
-    /// The vault that is used.
+    /// The URL of the vault that drills use.
     pub(super) const fn vault(&self) -> &VaultUrl {
-        &self.place.vault
+        &self.vaults.vault
     }
 
-    /// Where that is, in words.
-    pub(super) fn place(&self) -> String {
-        self.place.own.clone().unwrap_or_else(|| "a server that was named, with its admin API".to_owned())
+    /// Describes where it is, for reports.
+    pub(super) fn description(&self) -> String {
+        self.vaults.created_because.clone().unwrap_or_else(|| "a server that was named, with its admin API".to_owned())
     }
 
-    /// The other vault.
+    /// The URL of the second vault.
     pub(super) fn second(&self) -> Option<&VaultUrl> {
-        self.place.second.as_ref().map(|(url, _)| url)
+        self.vaults.second.as_ref().map(|(url, _)| url)
     }
 
-    /// The vaults that go when the run is over, with all that they hold.
-    pub(super) fn made_vaults(&self) -> Vec<VaultUrl> {
-        let own = self.place.own.as_ref().map(|_| self.place.vault.clone());
-        own.into_iter().chain(self.second().cloned()).collect()
+    /// The vaults that are deleted after the run, with all that they hold.
+    pub(super) fn created_vaults(&self) -> Vec<VaultUrl> {
+        let primary = self.vaults.created_because.as_ref().map(|_| self.vaults.vault.clone());
+        primary.into_iter().chain(self.second().cloned()).collect()
     }
 
     /// Whether the clock can be moved.
@@ -99,36 +99,36 @@ impl Levers {
         self.is_virtual
     }
 
-    /// Who may do everything.
-    pub(super) const fn operator(&self) -> &Person {
+    /// The identity with every permission.
+    pub(super) const fn operator(&self) -> &DrillIdentity {
         &self.operator
     }
 
-    /// Who the factory is.
-    pub(in crate::drills) const fn factory(&self) -> &Person {
+    /// The factory's identity.
+    pub(in crate::drills) const fn factory(&self) -> &DrillIdentity {
         &self.factory
     }
 
-    /// What the vault's clock shows.
+    /// The time of the vault clock.
     pub(in crate::drills) fn now(&self) -> Result<Timestamp, AdminError> {
-        shown(&self.admin.ask(Method::GET, "/admin/clock", None)?)
+        clock_time(&self.admin.send(Method::GET, "/admin/clock", None)?)
     }
 
-    /// Moves the vault's clock on by `period`, such as `P90D`; answers what it shows then.
+    /// Advances the vault clock by `period`, such as `P90D`; returns the new time.
     pub(in crate::drills) fn advance(&self, period: &str) -> Result<Timestamp, AdminError> {
-        shown(&self.admin.ask(Method::POST, "/admin/clock", Some(&json!({"advance": period})))?)
+        clock_time(&self.admin.send(Method::POST, "/admin/clock", Some(&json!({"advance": period})))?)
     }
 
-    /// Grants the factory what it needs, and the operator everything.
+    /// Grants the factory the permissions that it needs, and the operator all.
     pub(in crate::drills) fn grant(&self) -> Result<(), AdminError> {
-        let ours = [self.factory.policy(&KEYS, &SECRETS), self.operator.policy(&EVERYTHING, &EVERYTHING)];
-        self.put_policies(|policies| policies.extend(ours.clone()))
+        let granted = [self.factory.policy(&KEYS, &SECRETS), self.operator.policy(&EVERYTHING, &EVERYTHING)];
+        self.put_policies(|policies| policies.extend(granted.clone()))
     }
 
-    /// Withdraws what the factory was granted.
+    /// Withdraws the permissions of the factory.
     pub(in crate::drills) fn withdraw(&self) -> Result<(), AdminError> {
-        let rest = self.operator.policy(&EVERYTHING, &EVERYTHING);
-        self.put_policies(|policies| policies.push(rest.clone()))
+        let operator = self.operator.policy(&EVERYTHING, &EVERYTHING);
+        self.put_policies(|policies| policies.push(operator.clone()))
     }
 
     /// Deletes the factory's identity.
@@ -136,55 +136,56 @@ impl Levers {
         self.factory.remove(&self.admin)
     }
 
-    /// Makes the factory's identity again, as it was.
+    /// Creates the factory's identity again, with the same ids.
     pub(in crate::drills) fn restore_factory(&self) -> Result<(), AdminError> {
         self.factory.add(&self.admin).map(drop)
     }
 
-    /// Lets requests to the vault go wrong by `rule`, besides those that go wrong already; until [`Levers::lift_faults`].
+    /// Adds a fault rule for the vault, in front of the rules that it has; [`Controls::lift_faults`] removes it.
     pub(in crate::drills) fn fault(&self, rule: &Value) -> Result<(), AdminError> {
-        let held = self.admin.ask(Method::GET, "/admin/faults", None)?;
-        let before = self.faults_before().get_or_insert_with(|| rules_left(&held)).clone();
+        let current = self.admin.send(Method::GET, "/admin/faults", None)?;
+        let before = self.faults_before().get_or_insert_with(|| remaining_rules(&current)).clone();
         let mut rule = rule.clone();
-        rule["vault"] = self.place.name.clone().into();
+        rule["vault"] = self.vaults.name.clone().into();
         let rules: Vec<Value> =
             std::iter::once(rule).chain(before["rules"].as_array().cloned().unwrap_or_default()).collect();
         let all = json!({"seed": before["seed"], "rules": rules});
-        self.admin.ask(Method::PUT, "/admin/faults", Some(&all)).map(drop)
+        self.admin.send(Method::PUT, "/admin/faults", Some(&all)).map(drop)
     }
 
-    /// Lets requests go wrong as they did before.
+    /// Restores the fault rules from before.
     pub(in crate::drills) fn lift_faults(&self) -> Result<(), AdminError> {
         let Some(before) = self.faults_before().take() else { return Ok(()) };
         let none = before["rules"].as_array().is_none_or(Vec::is_empty);
         let (method, body) = if none { (Method::DELETE, None) } else { (Method::PUT, Some(&before)) };
-        self.admin.ask(method, "/admin/faults", body).map(drop)
+        self.admin.send(method, "/admin/faults", body).map(drop)
     }
 
-    /// Puts everything back; tells what could not be.
-    pub(super) fn put_back(&self) -> Vec<String> {
-        if std::mem::replace(&mut *self.is_back.lock().unwrap_or_else(PoisonError::into_inner), true) {
+    /// Restores everything, once; returns a note for each thing that could not be.
+    pub(super) fn restore(&self) -> Vec<String> {
+        if std::mem::replace(&mut *self.is_restored.lock().unwrap_or_else(PoisonError::into_inner), true) {
             return Vec::new();
         }
-        let made = self.place.own.as_ref().map(|_| &self.place.name);
-        let made = made.into_iter().chain(self.place.second.as_ref().map(|(_, name)| name));
-        let vaults = made.map(|name| self.admin.ask(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop));
-        let policies = if self.place.own.is_none() { self.put_policies(|_| {}) } else { Ok(()) };
-        let people = [&self.factory, &self.operator].map(|person| person.remove(&self.admin));
-        let all = [self.lift_faults(), policies].into_iter().chain(vaults).chain(people);
-        // What is not there any more needs not be taken away.
+        let created = self.vaults.created_because.as_ref().map(|_| &self.vaults.name);
+        let created = created.into_iter().chain(self.vaults.second.as_ref().map(|(_, name)| name));
+        let vaults =
+            created.map(|name| self.admin.send(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop));
+        let policies = if self.vaults.created_because.is_none() { self.put_policies(|_| {}) } else { Ok(()) };
+        let identities = [&self.factory, &self.operator].map(|identity| identity.remove(&self.admin));
+        let all = [self.lift_faults(), policies].into_iter().chain(vaults).chain(identities);
+        // "nothing is called NAME": it is deleted already.
         let failed = all.filter_map(Result::err).filter(|error| !error.0.contains(" is called "));
         failed.map(|error| format!("not put back: {error}")).collect()
     }
 
-    /// Replaces the vaults' policies by those that are not ours and what `add` adds to them.
+    /// Replaces the policies of the vaults: removes those of our identities and lets `add` add new ones.
     fn put_policies(&self, add: impl Fn(&mut Vec<Value>)) -> Result<(), AdminError> {
-        let all = self.admin.ask(Method::GET, "/admin/vaults", None)?;
-        let names = std::iter::once(&self.place.name).chain(self.place.second.as_ref().map(|(_, name)| name));
+        let all = self.admin.send(Method::GET, "/admin/vaults", None)?;
+        let names = std::iter::once(&self.vaults.name).chain(self.vaults.second.as_ref().map(|(_, name)| name));
         for name in names {
             let Some(vault) = named(&all, name) else { continue };
             let mut policies = vault["accessPolicies"].as_array().cloned().unwrap_or_default();
-            policies.retain(|policy| !self.factory.has(policy) && !self.operator.has(policy));
+            policies.retain(|policy| !self.factory.owns(policy) && !self.operator.owns(policy));
             add(&mut policies);
             self.put(name, &json!({"accessPolicies": policies}))?;
         }
@@ -192,7 +193,7 @@ impl Levers {
     }
 
     fn put(&self, vault: &str, entry: &Value) -> Result<(), AdminError> {
-        self.admin.ask(Method::PUT, &format!("/admin/vaults/{vault}"), Some(entry)).map(drop)
+        self.admin.send(Method::PUT, &format!("/admin/vaults/{vault}"), Some(entry)).map(drop)
     }
 
     fn faults_before(&self) -> MutexGuard<'_, Option<Value>> {
@@ -200,15 +201,15 @@ impl Levers {
     }
 }
 
-impl Drop for Levers {
+impl Drop for Controls {
     fn drop(&mut self) {
-        self.put_back();
+        self.restore();
     }
 }
 
-impl Place {
-    fn find(admin: &Admin, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
-        let all = admin.ask(Method::GET, "/admin/vaults", None)?;
+impl DrillVaults {
+    fn find(admin: &AdminClient, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
+        let all = admin.send(Method::GET, "/admin/vaults", None)?;
         let host = asked.authority().split(':').next().unwrap_or_default();
         let label = host.split('.').next().unwrap_or_default();
         let is_alias =
@@ -216,16 +217,17 @@ impl Place {
         let found = named(&all, label).or_else(|| all["vaults"].as_array()?.iter().find(is_alias));
         let Some(vault) = found else { return Err(unknown(&all, asked)) };
         let name = vault["name"].as_str().unwrap_or_default().to_owned();
-        // By an alias nobody finds the vaults beside it.
-        let beside = |other: &str| sibling(asked, other).filter(|_| name.eq_ignore_ascii_case(label));
+        // Other vaults of the server cannot be addressed by an alias of this one.
+        let sibling_url = |other: &str| sibling(asked, other).filter(|_| name.eq_ignore_ascii_case(label));
         let second = format!("{run}-second");
-        let second = beside(&second).map(|url| (url, second));
+        let second = sibling_url(&second).map(|url| (url, second));
         if vault["enablePurgeProtection"] == true {
-            return Ok(Self { vault: asked.clone(), name, own: None, second });
+            return Ok(Self { vault: asked.clone(), name, created_because: None, second });
         }
-        let vault = beside(run).ok_or_else(|| unguarded(&name))?;
-        let own = format!("a vault of this run's own: '{name}' has no purge protection, which a factory's key needs");
-        Ok(Self { vault, name: run.to_owned(), own: Some(own), second })
+        let vault = sibling_url(run).ok_or_else(|| no_purge_protection(&name))?;
+        let reason =
+            format!("a vault of this run's own: '{name}' has no purge protection, which a factory's key needs");
+        Ok(Self { vault, name: run.to_owned(), created_because: Some(reason), second })
     }
 }
 
@@ -236,8 +238,8 @@ fn sibling(vault: &VaultUrl, name: &str) -> Option<VaultUrl> {
 }
 
 fn named<'v>(all: &'v Value, name: &str) -> Option<&'v Value> {
-    let same = |vault: &&Value| vault["name"].as_str().is_some_and(|one| one.eq_ignore_ascii_case(name));
-    all["vaults"].as_array()?.iter().find(same)
+    let has_name = |vault: &&Value| vault["name"].as_str().is_some_and(|one| one.eq_ignore_ascii_case(name));
+    all["vaults"].as_array()?.iter().find(has_name)
 }
 
 fn unknown(all: &Value, asked: &VaultUrl) -> AdminError {
@@ -249,19 +251,19 @@ fn unknown(all: &Value, asked: &VaultUrl) -> AdminError {
     ))
 }
 
-fn unguarded(name: &str) -> AdminError {
+fn no_purge_protection(name: &str) -> AdminError {
     let hint = "give its own URL, https://NAME.vault.localhost:PORT, so that one beside it can be made";
     AdminError(format!("the vault '{name}' has no purge protection, which a factory's key needs: {hint}"))
 }
 
-fn shown(clock: &Value) -> Result<Timestamp, AdminError> {
+fn clock_time(clock: &Value) -> Result<Timestamp, AdminError> {
     let now = clock["now"].as_str().and_then(Timestamp::parse);
     now.ok_or_else(|| AdminError("the admin API shows no time".to_owned()))
 }
 
-/// The rules that `shown` tells of, as they would have to be given to go on: each without what it has done already.
-fn rules_left(shown: &Value) -> Value {
-    let left = |rule: &Value| {
+/// The fault rules in `shown`, an answer of the admin API, as a request that continues them: the remaining `times` of each.
+fn remaining_rules(shown: &Value) -> Value {
+    let remaining = |rule: &Value| {
         let mut rule = rule.clone();
         let hits = rule.as_object_mut()?.remove("hits").and_then(|hits| hits.as_u64()).unwrap_or_default();
         if let Some(times) = rule["times"].as_u64() {
@@ -269,7 +271,7 @@ fn rules_left(shown: &Value) -> Value {
         }
         Some(rule)
     };
-    let rules: Vec<Value> = shown["rules"].as_array().into_iter().flatten().filter_map(left).collect();
+    let rules: Vec<Value> = shown["rules"].as_array().into_iter().flatten().filter_map(remaining).collect();
     json!({"seed": shown["seed"].as_u64().unwrap_or_default(), "rules": rules})
 }
 
@@ -278,14 +280,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vault_beside_another_differs_in_its_first_label() {
+    fn a_sibling_vault_differs_in_its_first_label() {
         let of = |url: &str| sibling(&url.parse().unwrap(), "x").map(|url| url.to_string());
         assert_eq!(of("https://a.vault.localhost:8443").as_deref(), Some("https://x.vault.localhost:8443"));
         assert_eq!(of("https://localhost:8443"), None);
     }
 
     #[test]
-    fn faults_go_on_where_they_stood() {
+    fn fault_rules_continue_with_their_remaining_times() {
         let shown = json!({"seed": 7, "rules": [
             {"operation": "KeyGet", "rate": 1.0, "times": 3, "then": {"status": 500}, "hits": 2},
             {"rate": 1.0, "times": 1, "then": {"status": 503}, "hits": 1},
@@ -295,6 +297,6 @@ mod tests {
             {"operation": "KeyGet", "rate": 1.0, "times": 1, "then": {"status": 500}},
             {"rate": 0.5, "then": {"cut": "after"}},
         ]});
-        assert_eq!(rules_left(&shown), expected);
+        assert_eq!(remaining_rules(&shown), expected);
     }
 }

@@ -1,9 +1,9 @@
-//! What a drill made in a vault, and how it goes.
+//! A key or a secret that a drill created, and its removal.
 
-use crate::remote::{Failure, Vault, VaultUrl};
+use crate::remote::{RequestError, Vault, VaultUrl};
 
-/// A key or a secret that a drill made.
-pub(super) struct Made {
+/// A key or a secret that a drill created.
+pub(super) struct CreatedObject {
     kind: Kind,
     vault: VaultUrl,
     name: String,
@@ -15,7 +15,7 @@ enum Kind {
     Secret,
 }
 
-impl Made {
+impl CreatedObject {
     pub(super) fn key(vault: VaultUrl, name: &str) -> Self {
         Self { kind: Kind::Key, vault, name: name.to_owned() }
     }
@@ -24,18 +24,18 @@ impl Made {
         Self { kind: Kind::Secret, vault, name: name.to_owned() }
     }
 
-    /// Where it is.
+    /// The URL of its vault.
     pub(super) const fn vault(&self) -> &VaultUrl {
         &self.vault
     }
 
-    /// Deletes it, and purges it where that is allowed; what there is to tell of it.
-    pub(super) fn removed(&self, vault: &Vault) -> Option<String> {
+    /// Deletes it, and purges it if the vault allows that; returns a note for the report if it remains.
+    pub(super) fn remove(&self, vault: &Vault) -> Option<String> {
         let what = match self.kind {
             Kind::Key => "key",
             Kind::Secret => "secret",
         };
-        // What is deleted already is not found.
+        // 404: it is deleted already.
         match self.delete(vault) {
             Err(failure) if failure.status() != Some(404) => {
                 return Some(format!("the {what} {} is left behind: {failure}", self.name));
@@ -53,14 +53,14 @@ impl Made {
         }
     }
 
-    fn delete(&self, vault: &Vault) -> Result<(), Failure> {
+    fn delete(&self, vault: &Vault) -> Result<(), RequestError> {
         match self.kind {
             Kind::Key => vault.delete_key(&self.name).map(drop),
             Kind::Secret => vault.delete_secret(&self.name).map(drop),
         }
     }
 
-    fn purge(&self, vault: &Vault) -> Result<(), Failure> {
+    fn purge(&self, vault: &Vault) -> Result<(), RequestError> {
         match self.kind {
             Kind::Key => vault.purge_key(&self.name),
             Kind::Secret => vault.purge_secret(&self.name),

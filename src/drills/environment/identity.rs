@@ -1,46 +1,46 @@
-//! An identity that a drill makes, and can make again just as it was.
+//! An identity that a drill creates, deletes, and creates again with the same ids.
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::drills::admin::{Admin, AdminError};
+use crate::drills::admin::{AdminClient, AdminError};
 use crate::random;
 use crate::remote::{Credential, Method};
 
-/// An identity of a drill's own. It holds its secret, so it has no `Debug`.
-pub(in crate::drills) struct Person {
+/// An identity of a drill. Deliberately no `Debug`: it holds its secret.
+pub(in crate::drills) struct DrillIdentity {
     pub(super) name: String,
     pub(in crate::drills) client_id: String,
     pub(super) object_id: String,
     secret: Zeroizing<String>,
 }
 
-impl Person {
-    /// Makes the identity `name` with a secret that nobody else knows.
-    pub(super) fn made(admin: &Admin, name: String) -> Result<Self, AdminError> {
+impl DrillIdentity {
+    /// Creates the identity `name` with a random secret.
+    pub(super) fn create(admin: &AdminClient, name: String) -> Result<Self, AdminError> {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(random::secret());
         let secret = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        let mut person = Self { name, client_id: String::new(), object_id: String::new(), secret };
-        let shown = person.add(admin)?;
+        let mut identity = Self { name, client_id: String::new(), object_id: String::new(), secret };
+        let shown = identity.add(admin)?;
         let text = |member: &str| shown[member].as_str().unwrap_or_default().to_owned();
-        (person.client_id, person.object_id) = (text("clientId"), text("objectId"));
-        Ok(person)
+        (identity.client_id, identity.object_id) = (text("clientId"), text("objectId"));
+        Ok(identity)
     }
 
-    /// Adds it. Its ids follow from its name, so they are the same each time.
-    pub(super) fn add(&self, admin: &Admin) -> Result<Value, AdminError> {
+    /// Adds it to the tenant. Its ids derive from its name, so they are the same each time.
+    pub(super) fn add(&self, admin: &AdminClient) -> Result<Value, AdminError> {
         let entry = json!({"name": self.name, "clientSecret": self.secret.as_str()});
-        admin.ask(Method::POST, "/admin/identities", Some(&entry))
+        admin.send(Method::POST, "/admin/identities", Some(&entry))
     }
 
-    /// Takes it away.
-    pub(super) fn remove(&self, admin: &Admin) -> Result<(), AdminError> {
-        admin.ask(Method::DELETE, &format!("/admin/identities/{}", self.name), None).map(drop)
+    /// Deletes it from the tenant.
+    pub(super) fn remove(&self, admin: &AdminClient) -> Result<(), AdminError> {
+        admin.send(Method::DELETE, &format!("/admin/identities/{}", self.name), None).map(drop)
     }
 
-    /// How it signs in.
+    /// The credential that it signs in with.
     pub(super) fn credential(&self) -> Credential {
-        Credential::secret(self.client_id.as_str(), self.secret.as_str())
+        Credential::client_secret(self.client_id.as_str(), self.secret.as_str())
     }
 
     /// An access policy that grants it these permissions.
@@ -48,8 +48,8 @@ impl Person {
         json!({"objectId": self.object_id, "permissions": {"keys": keys, "secrets": secrets}})
     }
 
-    /// Whether an access policy is this one's.
-    pub(super) fn has(&self, policy: &Value) -> bool {
+    /// Whether `policy` is an access policy of this identity.
+    pub(super) fn owns(&self, policy: &Value) -> bool {
         policy["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&self.object_id))
     }
 }

@@ -1,5 +1,5 @@
-//! Where drills are played: a vault, who asks it, and the levers there are. Everything that is changed or made is put down, so
-//! that it can be put back.
+//! The environment of drills: a vault, the identities that use it, and the controls of its server. It records everything that
+//! drills create or change, and restores it afterwards.
 
 mod controls;
 mod created_object;
@@ -8,80 +8,81 @@ mod identity;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::admin::{Admin, AdminDoor};
-use super::capability::Lever;
-use super::private_server::OwnServer;
-use super::step::Wrong;
+use super::admin::{AdminClient, AdminEndpoint};
+use super::capability::Capability;
+use super::private_server::PrivateServer;
+use super::step::StepError;
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::factory::Reach;
+use crate::factory::VaultClients;
 use crate::random;
-use crate::remote::{Agent, Credential, Trust, Vault, VaultUrl};
+use crate::remote::{Agent, Credential, TrustStore, Vault, VaultUrl};
 
-pub(super) use controls::Levers;
-use created_object::Made;
-use identity::Person;
+pub(super) use controls::Controls;
+use created_object::CreatedObject;
+use identity::DrillIdentity;
 
-/// A vault that drills are aimed at. It holds keys, so it has no `Debug`.
-pub struct Aim {
+/// The vault to run drills on. Deliberately no `Debug`: it holds a credential.
+pub struct DrillTarget {
     /// Its URL.
     pub vault: String,
     /// The admin API of its server, if drills may use it.
-    pub admin: Option<AdminDoor>,
-    /// Certificates, as PEM, that are trusted besides the system's.
+    pub admin: Option<AdminEndpoint>,
+    /// Certificates, in PEM, to trust besides the system's.
     pub trusted: Vec<String>,
 }
 
-/// Where drills are played.
-pub struct Ground {
+/// A vault to run drills on, with all that they need there. Dropping it restores what they changed.
+pub struct Environment {
+    /// The prefix of all names of this run.
     run: String,
     agent: Agent,
     vault: VaultUrl,
-    place: String,
-    levers: Option<Levers>,
-    server: Option<Mutex<OwnServer>>,
-    /// Vaults by who asks them, with their tokens.
-    known: Mutex<BTreeMap<(Who, VaultUrl), Arc<Vault>>>,
-    made: Mutex<Vec<Made>>,
+    description: String,
+    controls: Option<Controls>,
+    server: Option<Mutex<PrivateServer>>,
+    /// Cached with their tokens.
+    clients: Mutex<BTreeMap<(Caller, VaultUrl), Arc<Vault>>>,
+    created: Mutex<Vec<CreatedObject>>,
 }
 
-/// Who asks a vault.
+/// The identity that a vault is used with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
+enum Caller {
     Operator,
     Factory,
 }
 
-impl Ground {
-    /// A server of the drill's own, with every lever.
+impl Environment {
+    /// A private server, which has every capability.
     ///
     /// # Errors
-    /// Why nothing can be played there.
-    pub fn own(server: OwnServer) -> Result<Self, String> {
-        let aim = Aim { vault: server.vault(), admin: Some(server.admin()), trusted: vec![server.ca()?] };
-        let mut ground = Self::at(aim)?;
-        "a private server, started for this run and gone after it".clone_into(&mut ground.place);
-        ground.server = Some(Mutex::new(server));
-        Ok(ground)
+    /// When it cannot be set up.
+    pub fn private(server: PrivateServer) -> Result<Self, String> {
+        let target = DrillTarget { vault: server.vault(), admin: Some(server.admin()), trusted: vec![server.ca()?] };
+        let mut environment = Self::at(target)?;
+        "a private server, started for this run and gone after it".clone_into(&mut environment.description);
+        environment.server = Some(Mutex::new(server));
+        Ok(environment)
     }
 
-    /// The vault that `aim` names.
+    /// The vault that `target` names.
     ///
     /// # Errors
-    /// Why nothing can be played there, in a line that says what to do.
-    pub fn at(aim: Aim) -> Result<Self, String> {
-        let asked: VaultUrl = aim.vault.parse().map_err(|error| format!("--vault {}: {error}", aim.vault))?;
-        let trust = aim.trusted.iter().try_fold(Trust::default(), |trust, pem| trust.and(pem));
+    /// When drills cannot run there; one line that says what to do.
+    pub fn at(target: DrillTarget) -> Result<Self, String> {
+        let asked: VaultUrl = target.vault.parse().map_err(|error| format!("--vault {}: {error}", target.vault))?;
+        let trust = target.trusted.iter().try_fold(TrustStore::default(), |trust, pem| trust.with_pem(pem));
         let agent = trust.map_err(|error| error.to_string())?.agent();
         let bytes: [u8; 4] = random::secret();
         let run = format!("drill-{:08x}", u32::from_be_bytes(bytes));
-        let (known, made) = (Mutex::default(), Mutex::default());
-        let Some(door) = aim.admin else {
-            let place = "a vault without its admin API: only steps that need no lever are run".to_owned();
-            return Ok(Self { run, agent, vault: asked, place, levers: None, server: None, known, made });
+        let (clients, created) = (Mutex::default(), Mutex::default());
+        let Some(endpoint) = target.admin else {
+            let description = "a vault without its admin API: only steps that need no lever are run".to_owned();
+            return Ok(Self { run, agent, vault: asked, description, controls: None, server: None, clients, created });
         };
-        let levers = Levers::of(Admin::new(door), &asked, &run).map_err(|error| error.to_string())?;
-        let (vault, place) = (levers.vault().clone(), levers.place());
-        Ok(Self { run, agent, vault, place, levers: Some(levers), server: None, known, made })
+        let controls = Controls::take(AdminClient::new(endpoint), &asked, &run).map_err(|error| error.to_string())?;
+        let (vault, description) = (controls.vault().clone(), controls.description());
+        Ok(Self { run, agent, vault, description, controls: Some(controls), server: None, clients, created })
     }
 
     /// The URL of the vault.
@@ -89,142 +90,146 @@ impl Ground {
         self.vault.to_string()
     }
 
-    /// Where that is, in words.
-    pub fn place(&self) -> &str {
-        &self.place
+    /// Describes where the vault is, for reports.
+    pub fn description(&self) -> &str {
+        &self.description
     }
 
-    /// The client id of the identity that the factory is, where drills make one.
+    /// The client id of the factory's identity, if the drills created one.
     pub(super) fn client_id(&self) -> Option<&str> {
-        self.levers.as_ref().map(|levers| levers.factory().client_id.as_str())
+        self.controls.as_ref().map(|controls| controls.factory().client_id.as_str())
     }
 
-    /// A name that no other run uses.
+    /// A name for an object that no other run uses.
     pub(super) fn name(&self, what: &str) -> String {
         format!("{}-{what}", self.run)
     }
 
-    /// Why a lever cannot be pulled here, and how that is changed; none when it can.
-    pub(super) fn missing(&self, lever: Lever) -> Option<String> {
-        let is_virtual = self.levers.as_ref().map(Levers::is_virtual);
-        let has_second = self.levers.as_ref().is_some_and(|levers| levers.second().is_some());
-        let how = match lever {
-            Lever::Process if self.server.is_some() => return None,
-            Lever::Process => "only a private server is killed; leave out --vault",
+    /// How to provide `capability`, if it is missing here.
+    pub(super) fn missing(&self, capability: Capability) -> Option<String> {
+        let is_virtual = self.controls.as_ref().map(Controls::is_virtual);
+        let has_second = self.controls.as_ref().is_some_and(|controls| controls.second().is_some());
+        let how = match capability {
+            Capability::Process if self.server.is_some() => return None,
+            Capability::Process => "only a private server is killed; leave out --vault",
             _ if is_virtual.is_none() => "give --admin URL",
-            Lever::Clock if is_virtual == Some(false) => "start the server with --clock virtual",
-            Lever::SecondVault if !has_second => "give the vault's own URL, https://NAME.vault.localhost:PORT",
+            Capability::Clock if is_virtual == Some(false) => "start the server with --clock virtual",
+            Capability::SecondVault if !has_second => "give the vault's own URL, https://NAME.vault.localhost:PORT",
             _ => return None,
         };
         Some(how.to_owned())
     }
 
-    /// The levers of the admin API.
+    /// The controls of the admin API.
     ///
     /// # Errors
-    /// When there are none: a step that pulls one says so before.
-    pub(super) fn levers(&self) -> Result<&Levers, Wrong> {
-        self.levers.as_ref().ok_or_else(|| Wrong::Missing(Lever::Policy.missing("give --admin URL")))
+    /// When there is no admin API. A step that needs it declares so and is not run then.
+    pub(super) fn controls(&self) -> Result<&Controls, StepError> {
+        self.controls.as_ref().ok_or_else(|| StepError::NotRunnable(Capability::Policy.missing("give --admin URL")))
     }
 
-    /// The vault as who runs it sees it: with every permission, where there is an admin API.
+    /// The vault with the operator's credential, which has every permission if there is an admin API.
     pub(super) fn operator(&self) -> Arc<Vault> {
-        self.known(Who::Operator, &self.vault)
+        self.client(Caller::Operator, &self.vault)
     }
 
-    /// Another vault, as who runs it sees it.
+    /// Another vault with the operator's credential.
     pub(super) fn operator_at(&self, vault: &VaultUrl) -> Arc<Vault> {
-        self.known(Who::Operator, vault)
+        self.client(Caller::Operator, vault)
     }
 
-    /// A vault as the factory's identity sees it.
+    /// A vault with the factory's credential.
     pub(super) fn as_factory(&self, vault: &VaultUrl) -> Arc<Vault> {
-        self.known(Who::Factory, vault)
+        self.client(Caller::Factory, vault)
     }
 
-    fn known(&self, who: Who, vault: &VaultUrl) -> Arc<Vault> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Vault::at(self.agent.clone(), vault.clone(), self.credential(who)));
-        known.entry((who, vault.clone())).or_insert_with(new).clone()
+    fn client(&self, caller: Caller, vault: &VaultUrl) -> Arc<Vault> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Vault::at(self.agent.clone(), vault.clone(), self.credential(caller)));
+        clients.entry((caller, vault.clone())).or_insert_with(new).clone()
     }
 
-    /// How a factory reaches vaults.
-    pub(super) fn reach(&self) -> Reach {
-        Reach::new(self.agent.clone(), self.credential(Who::Factory))
+    /// The clients that a factory uses vaults by.
+    pub(super) fn vault_clients(&self) -> VaultClients {
+        VaultClients::new(self.agent.clone(), self.credential(Caller::Factory))
     }
 
-    /// An identity of the run's own, where there is an admin API; else who the environment says.
-    fn credential(&self, who: Who) -> Credential {
-        let person = self.levers.as_ref().map(|levers| match who {
-            Who::Operator => levers.operator(),
-            Who::Factory => levers.factory(),
+    /// The credential of an identity of this run, if there is an admin API; else the one of the environment.
+    fn credential(&self, caller: Caller) -> Credential {
+        let identity = self.controls.as_ref().map(|controls| match caller {
+            Caller::Operator => controls.operator(),
+            Caller::Factory => controls.factory(),
         });
-        person.map_or_else(Credential::from_env, Person::credential)
+        identity.map_or_else(Credential::from_env, DrillIdentity::credential)
     }
 
-    /// The other vault of the same tenant.
+    /// The second vault of the same tenant.
     ///
     /// # Errors
-    /// When there is none: a step that needs it says so before.
-    pub(super) fn second(&self) -> Result<&VaultUrl, Wrong> {
-        let second = self.levers()?.second();
-        second.ok_or_else(|| Wrong::Missing(Lever::SecondVault.missing("give the vault's own URL")))
+    /// When there is none. A step that needs it declares so and is not run then.
+    pub(super) fn second(&self) -> Result<&VaultUrl, StepError> {
+        let second = self.controls()?.second();
+        second.ok_or_else(|| StepError::NotRunnable(Capability::SecondVault.missing("give the vault's own URL")))
     }
 
-    /// What the vault's clock shows; where that cannot be asked, it is the machine's.
-    pub(super) fn now(&self) -> Result<Timestamp, Wrong> {
-        self.levers.as_ref().map_or_else(|| Ok(SystemClock.now()), |levers| Ok(levers.now()?))
+    /// The time of the vault clock; without an admin API, the time of this machine.
+    pub(super) fn now(&self) -> Result<Timestamp, StepError> {
+        self.controls.as_ref().map_or_else(|| Ok(SystemClock.now()), |controls| Ok(controls.now()?))
     }
 
-    /// The server's process.
+    /// The private server's process.
     ///
     /// # Errors
-    /// When it is not the drill's own: a step that needs it says so before.
-    pub(super) fn server(&self) -> Result<MutexGuard<'_, OwnServer>, Wrong> {
-        let server = self.server.as_ref().ok_or_else(|| Wrong::Missing(Lever::Process.missing("leave out --vault")))?;
+    /// When the server is not a private one. A step that needs it declares so and is not run then.
+    pub(super) fn server(&self) -> Result<MutexGuard<'_, PrivateServer>, StepError> {
+        let server = self
+            .server
+            .as_ref()
+            .ok_or_else(|| StepError::NotRunnable(Capability::Process.missing("leave out --vault")))?;
         Ok(server.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts down that a key was made, so that it goes when the drills are over.
-    pub(super) fn made_key(&self, vault: &VaultUrl, name: &str) {
-        self.made().push(Made::key(vault.clone(), name));
+    /// Records a key, to be deleted after the drill.
+    pub(super) fn record_key(&self, vault: &VaultUrl, name: &str) {
+        self.created().push(CreatedObject::key(vault.clone(), name));
     }
 
-    /// Puts down that a secret was made.
-    pub(super) fn made_secret(&self, name: &str) {
-        self.made().push(Made::secret(self.vault.clone(), name));
+    /// Records a secret, to be deleted after the drill.
+    pub(super) fn record_secret(&self, name: &str) {
+        self.created().push(CreatedObject::secret(self.vault.clone(), name));
     }
 
-    /// Takes away what the drill that was played has made, as far as the vault allows; tells what stays. Keys that nobody needs
-    /// any more would rotate on when the next drill moves the clock.
-    pub(super) fn tidy(&self) -> Vec<String> {
-        let made = std::mem::take(&mut *self.made());
-        let notes: Vec<_> = made.into_iter().filter_map(|one| self.removed(&one)).collect();
-        // Of a private server nothing stays.
+    /// Deletes the objects of the drill that has ended, and purges them if the vault allows it; returns a note for each that
+    /// remains. Left alone, its keys would rotate when the next drill moves the clock.
+    pub(super) fn delete_created(&self) -> Vec<String> {
+        let created = std::mem::take(&mut *self.created());
+        let notes: Vec<_> = created.into_iter().filter_map(|object| self.remove(&object)).collect();
+        // The data of a private server is removed with it.
         if self.server.is_some() { Vec::new() } else { notes }
     }
 
-    /// What there is to tell of something that was taken away; nothing when its vault goes with all that it holds.
-    fn removed(&self, one: &Made) -> Option<String> {
-        let goes = self.levers.as_ref().is_some_and(|levers| levers.made_vaults().contains(one.vault()));
-        one.removed(&self.operator_at(one.vault())).filter(|_| !goes)
+    /// Removes an object; returns a note if it remains, unless its vault is deleted at the end with all that it holds.
+    fn remove(&self, object: &CreatedObject) -> Option<String> {
+        let is_temporary =
+            self.controls.as_ref().is_some_and(|controls| controls.created_vaults().contains(object.vault()));
+        object.remove(&self.operator_at(object.vault())).filter(|_| !is_temporary)
     }
 
-    /// Puts everything back as it was found; tells what could not be.
-    pub(super) fn put_back(&self) -> Vec<String> {
-        let notes = self.tidy();
-        let levers = self.levers.iter().filter(|_| self.server.is_none());
-        notes.into_iter().chain(levers.flat_map(Levers::put_back)).collect()
+    /// Restores everything to the state before; returns a note for each thing that remains.
+    pub(super) fn restore(&self) -> Vec<String> {
+        let notes = self.delete_created();
+        let controls = self.controls.iter().filter(|_| self.server.is_none());
+        notes.into_iter().chain(controls.flat_map(Controls::restore)).collect()
     }
 
-    fn made(&self) -> MutexGuard<'_, Vec<Made>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    fn created(&self) -> MutexGuard<'_, Vec<CreatedObject>> {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Ground {
-    /// Whatever ended the drills early.
+impl Drop for Environment {
+    /// Also restores when the drills end early.
     fn drop(&mut self) {
-        self.put_back();
+        self.restore();
     }
 }

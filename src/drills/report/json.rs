@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Counts, Played, Report};
+use super::{Counts, DrillResult, Report};
 use crate::drills::step::Step;
 
 pub(super) fn document(report: &Report) -> String {
     let counts = report.counts();
     let document = json!({
         "vault": report.vault,
-        "place": report.place,
+        "place": report.description,
         "verdict": verdict(counts),
         "passed": counts.passed,
         "failed": counts.failed,
@@ -25,12 +25,12 @@ const fn verdict(counts: Counts) -> &'static str {
     if counts.failed == 0 { "passed" } else { "failed" }
 }
 
-fn drill(played: &Played) -> Value {
+fn drill(result: &DrillResult) -> Value {
     json!({
-        "drill": played.drill.name(),
-        "verdict": verdict(Counts::of(&played.steps)),
-        "seconds": played.took.as_secs_f64(),
-        "steps": played.steps.iter().map(step).collect::<Vec<_>>(),
+        "drill": result.drill.name(),
+        "verdict": verdict(Counts::of(&result.steps)),
+        "seconds": result.took.as_secs_f64(),
+        "steps": result.steps.iter().map(step).collect::<Vec<_>>(),
     })
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_has_every_step_with_all_that_is_known_of_it() {
+    fn it_has_every_step_with_all_fields() {
         let report = sample::report();
         let read: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&read["passed"], &read["failed"], &read["notRun"]), (&1.into(), &1.into(), &1.into()));

@@ -1,17 +1,17 @@
-//! The report as JUnit's XML, as CI servers read it.
+//! The report as JUnit XML, the form that CI servers read.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Counts, Played, Report};
+use super::{Counts, DrillResult, Report};
 use crate::drills::step::{Step, Verdict};
 
 pub(super) fn document(report: &Report) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let head = attributes(report.counts(), report.took);
     let _ = writeln!(xml, "<testsuites name=\"keyhaven drill\" {head}>");
-    for played in &report.drills {
-        suite(&mut xml, report, played);
+    for result in &report.drills {
+        suite(&mut xml, report, result);
     }
     xml.push_str("</testsuites>\n");
     xml
@@ -23,12 +23,12 @@ fn attributes(counts: Counts, took: Duration) -> String {
     format!("tests=\"{all}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"")
 }
 
-fn suite(xml: &mut String, report: &Report, played: &Played) {
-    let (name, head) = (played.drill.name(), attributes(Counts::of(&played.steps), played.took));
+fn suite(xml: &mut String, report: &Report, result: &DrillResult) {
+    let (name, head) = (result.drill.name(), attributes(Counts::of(&result.steps), result.took));
     let _ = writeln!(xml, "  <testsuite name=\"{name}\" {head}>");
     let vault = escaped(&report.vault);
     let _ = writeln!(xml, "    <properties><property name=\"vault\" value=\"{vault}\"/></properties>");
-    for step in &played.steps {
+    for step in &result.steps {
         case(xml, name, step);
     }
     if !report.notes.is_empty() {
@@ -40,20 +40,20 @@ fn suite(xml: &mut String, report: &Report, played: &Played) {
 fn case(xml: &mut String, drill: &str, step: &Step) {
     let (name, seconds) = (step.name, step.took.as_secs_f64());
     let _ = writeln!(xml, "    <testcase classname=\"keyhaven.drill.{drill}\" name=\"{name}\" time=\"{seconds:.3}\">");
-    let (seen, told) = (escaped(&step.seen), escaped(&told(step)));
+    let (seen, text) = (escaped(&step.seen), escaped(&details(step)));
     let _ = match step.verdict {
-        Verdict::Passed => writeln!(xml, "      <system-out>{told}</system-out>"),
-        Verdict::Failed => writeln!(xml, "      <failure message=\"{seen}\">{told}</failure>"),
+        Verdict::Passed => writeln!(xml, "      <system-out>{text}</system-out>"),
+        Verdict::Failed => writeln!(xml, "      <failure message=\"{seen}\">{text}</failure>"),
         Verdict::NotRun => writeln!(xml, "      <skipped message=\"{seen}\"/>"),
     };
     xml.push_str("    </testcase>\n");
 }
 
-fn told(step: &Step) -> String {
+fn details(step: &Step) -> String {
     format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen)
 }
 
-/// Text for an element or an attribute. XML 1.0 has no way to write most control characters.
+/// Escapes text for an element or an attribute. XML 1.0 cannot represent most control characters: they are replaced.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_ends_what_it_stands_in() {
+    fn text_is_escaped() {
         assert_eq!(escaped("a<b>&\"c\" ]]>\n\u{1b}[0m"), "a&lt;b&gt;&amp;&quot;c&quot; ]]&gt;&#10;\u{fffd}[0m");
     }
 
@@ -94,7 +94,7 @@ mod tests {
         assert!(xml.contains("<skipped message=\"the lever 'clock' is missing"), "{xml}");
     }
 
-    /// Python's parser is the second opinion on what is well-formed.
+    /// Python's parser is a second opinion on well-formedness.
     #[test]
     fn another_parser_reads_it_back() {
         let script = "import sys, xml.etree.ElementTree as t\n\

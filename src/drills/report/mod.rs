@@ -1,4 +1,4 @@
-//! What drills found, as a value; and its forms: for people, for programs, for the tables of CI.
+//! The report of drills: a value, and its forms as text, JSON and JUnit XML.
 
 mod json;
 mod junit;
@@ -9,35 +9,35 @@ use std::time::Duration;
 use super::Drill;
 use super::step::{Step, Verdict};
 
-pub use text::Text;
+pub use text::TextReport;
 
-/// What drills found.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The URL of the vault.
     pub vault: String,
-    /// Where that is: a server of the drill's own, a vault of a server that was named.
-    pub place: String,
-    /// The drills, in the order they were played.
-    pub drills: Vec<Played>,
-    /// What is left behind, and what could not be put back.
+    /// Describes where the vault is.
+    pub description: String,
+    /// The drills, in the order in which they ran.
+    pub drills: Vec<DrillResult>,
+    /// Objects that remain, and what could not be restored.
     pub notes: Vec<String>,
-    /// How long everything took.
+    /// The duration of the run.
     pub took: Duration,
 }
 
-/// A drill that was played.
+/// The result of one drill.
 #[derive(Clone, Debug)]
-pub struct Played {
-    /// Which.
+pub struct DrillResult {
+    /// The drill.
     pub drill: Drill,
     /// Its steps, in order.
     pub steps: Vec<Step>,
-    /// How long it took.
+    /// Its duration.
     pub took: Duration,
 }
 
-/// How many steps there are of each verdict.
+/// The number of steps with each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Passed.
@@ -51,15 +51,15 @@ pub struct Counts {
 impl Report {
     /// The steps of all drills, counted.
     pub fn counts(&self) -> Counts {
-        Counts::of(self.drills.iter().flat_map(|played| &played.steps))
+        Counts::of(self.drills.iter().flat_map(|drill| &drill.steps))
     }
 
-    /// One JSON document.
+    /// The report as one JSON document.
     pub fn json(&self) -> String {
         json::document(self)
     }
 
-    /// JUnit's XML: a suite for each drill, a case for each step; one that was not run is skipped.
+    /// The report as JUnit XML: a suite for each drill, a case for each step; a step that was not run is skipped.
     pub fn junit(&self) -> String {
         junit::document(self)
     }
@@ -101,8 +101,8 @@ pub(super) mod sample {
         let took = Duration::from_millis(4000);
         Report {
             vault: "https://drill.vault.localhost:8443".to_owned(),
-            place: "a server of the drill's own".to_owned(),
-            drills: vec![Played { drill: Drill::Rotation, steps, took }],
+            description: "a server of the drill's own".to_owned(),
+            drills: vec![DrillResult { drill: Drill::Rotation, steps, took }],
             notes: vec!["key k-1 is left behind".to_owned()],
             took,
         }

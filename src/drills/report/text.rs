@@ -1,95 +1,95 @@
-//! The report for people, told while drills are played: plain lines that can be read aloud.
+//! The report for people: plain lines, written while the drills run.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use super::Report;
-use crate::drills::runner::Listener;
+use crate::drills::runner::Observer;
 use crate::drills::step::Step;
 
 /// The width of lines, in columns.
 const WIDTH: usize = 110;
-/// Where the text of a step's lines begins.
+/// The column at which the text of a step's lines begins.
 const INDENT: usize = 14;
 
-/// Tells each step as it ends, on `out`, and what is being done meanwhile, on a terminal.
-pub struct Text<W> {
+/// Writes each step to `out` as it ends, and the current step to stderr if that is a terminal.
+pub struct TextReport<W> {
     out: Option<W>,
-    /// Why something could not be told, the first time.
-    lost: Option<std::io::Error>,
+    /// The first error of writing.
+    error: Option<std::io::Error>,
     progress: Progress,
 }
 
-/// The line on a terminal that says what is being done.
+/// The line on a terminal that names the current step.
 struct Progress {
     drill: &'static str,
-    shown: bool,
+    is_shown: bool,
 }
 
-impl<W: Write> Text<W> {
-    /// Tells steps on `out`; without one, only what is being done is shown.
+impl<W: Write> TextReport<W> {
+    /// Writes to `out`; without one, only shows the current step.
     pub fn new(out: Option<W>) -> Self {
-        Self { out, lost: None, progress: Progress { drill: "", shown: std::io::stderr().is_terminal() } }
+        Self { out, error: None, progress: Progress { drill: "", is_shown: std::io::stderr().is_terminal() } }
     }
 
-    /// What is told before the first drill.
-    pub fn begin(&mut self, vault: &str, place: &str) {
-        self.say(&format!("vault {vault}\n      {place}\n"));
+    /// Writes the lines before the first drill.
+    pub fn begin(&mut self, vault: &str, description: &str) {
+        self.write(&format!("vault {vault}\n      {description}\n"));
     }
 
-    /// What is told at the end: what is left behind, and the numbers.
+    /// Writes the notes and the counts.
     ///
     /// # Errors
     /// When something could not be written, now or before.
     pub fn end(&mut self, report: &Report) -> std::io::Result<()> {
         let notes: String = report.notes.iter().map(|note| labelled("note", note)).collect();
         let gap = if notes.is_empty() { "" } else { "\n" };
-        self.say(&format!("{gap}{notes}\n{}\n", summary(report)));
-        self.lost.take().map_or(Ok(()), Err)
+        self.write(&format!("{gap}{notes}\n{}\n", summary(report)));
+        self.error.take().map_or(Ok(()), Err)
     }
 
-    /// Whoever reads may have stopped; the drills go on.
-    fn say(&mut self, text: &str) {
+    /// Writes `text`. An error is kept for the end: the drills go on when the reader has gone.
+    fn write(&mut self, text: &str) {
         if let Some(out) = &mut self.out
             && let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
         {
-            self.lost.get_or_insert(error);
+            self.error.get_or_insert(error);
         }
     }
 }
 
-impl<W: Write> Listener for Text<W> {
-    fn drill(&mut self, drill: &'static str) {
+impl<W: Write> Observer for TextReport<W> {
+    fn drill_started(&mut self, drill: &'static str) {
         self.progress.drill = drill;
-        self.say(&format!("\n{drill}\n"));
+        self.write(&format!("\n{drill}\n"));
     }
 
-    fn begins(&mut self, step: &'static str) {
+    fn step_started(&mut self, step: &'static str) {
         self.progress.show(step);
     }
 
-    fn ended(&mut self, step: &Step) {
+    fn step_finished(&mut self, step: &Step) {
         self.progress.clear();
-        self.say(&lines(step));
+        self.write(&lines(step));
     }
 }
 
 impl Progress {
     fn show(&self, step: &str) {
-        if self.shown {
+        if self.is_shown {
             let _ = write!(std::io::stderr(), "  {} {step} ...", self.drill);
         }
     }
 
-    /// Takes the line back (ECMA-48, "erase in line").
+    /// Erases the line (ECMA-48, "erase in line").
     fn clear(&self) {
-        if self.shown {
+        if self.is_shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
 }
 
-/// A step: its name, verdict and time, and below it what was done, expected and seen.
+/// The lines of a step: name, verdict and time, and below what was done, expected and seen.
 fn lines(step: &Step) -> String {
     let head = format!("  {:<28}{:<8}{:>8}\n", step.name, step.verdict.words(), seconds(step.took));
     let parts = [("done", step.done), ("expected", step.expected), ("seen", step.seen.as_str())];
@@ -105,8 +105,8 @@ fn labelled(label: &str, text: &str) -> String {
     lines
 }
 
-/// `text` in lines of at most `width` columns, broken at blanks; a longer word stands alone. What could steer a terminal
-/// is not passed on.
+/// Wraps `text` to lines of at most `width` columns, breaking at blanks; a longer word gets a line of its own. Control
+/// characters, which could steer a terminal, are removed.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -142,14 +142,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_read_from_the_top_to_the_numbers() {
+    fn the_report_ends_with_the_counts() {
         let report = sample::report();
-        let mut told = Vec::new();
-        let mut text = Text { out: Some(&mut told), lost: None, progress: Progress { drill: "", shown: false } };
-        text.begin(&report.vault, &report.place);
-        text.drill("rotation");
-        text.ended(&report.drills[0].steps[0]);
-        text.ended(&report.drills[0].steps[2]);
+        let mut written = Vec::new();
+        let mut text =
+            TextReport { out: Some(&mut written), error: None, progress: Progress { drill: "", is_shown: false } };
+        text.begin(&report.vault, &report.description);
+        text.drill_started("rotation");
+        text.step_finished(&report.drills[0].steps[0]);
+        text.step_finished(&report.drills[0].steps[2]);
         text.end(&report).unwrap();
         let expected = "\
 vault https://drill.vault.localhost:8443
@@ -169,7 +170,7 @@ rotation
 
 3 steps in 4.00 s: 1 passed, 1 failed, 1 not run
 ";
-        assert_eq!(String::from_utf8(told).unwrap(), expected);
+        assert_eq!(String::from_utf8(written).unwrap(), expected);
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use keyhaven::drills::{self, Drill, Ground, Listener, OwnServer, Step, Verdict};
+use keyhaven::drills::{self, Drill, Environment, Observer, PrivateServer, Step, Verdict};
 
 struct Quiet;
 
-impl Listener for Quiet {
-    fn drill(&mut self, _: &'static str) {}
-    fn begins(&mut self, _: &'static str) {}
-    fn ended(&mut self, _: &Step) {}
+impl Observer for Quiet {
+    fn drill_started(&mut self, _: &'static str) {}
+    fn step_started(&mut self, _: &'static str) {}
+    fn step_finished(&mut self, _: &Step) {}
 }
 
 /// A program like `keyhaven` that keeps nothing.
@@ -26,14 +26,14 @@ fn forgetful(dir: &std::path::Path) -> PathBuf {
 #[test]
 fn recovery_notices_a_server_that_forgets() {
     let dir = tempfile::tempdir().unwrap();
-    let ground = Ground::own(OwnServer::start(&forgetful(dir.path())).unwrap()).unwrap();
-    let report = drills::run(ground, &[Drill::Recovery], None, &AtomicBool::new(false), &mut Quiet);
+    let environment = Environment::private(PrivateServer::start(&forgetful(dir.path())).unwrap()).unwrap();
+    let report = drills::run(environment, &[Drill::Recovery], None, &AtomicBool::new(false), &mut Quiet);
     let failed: Vec<_> = report.drills[0].steps.iter().filter(|step| step.verdict == Verdict::Failed).collect();
     assert_eq!(failed.first().map(|step| step.name), Some("kill-in-rotation"), "{failed:#?}");
 }
 
 #[test]
 fn a_program_that_is_no_server_is_told() {
-    let told = OwnServer::start(std::path::Path::new("/bin/false")).err().unwrap();
+    let told = PrivateServer::start(std::path::Path::new("/bin/false")).err().unwrap();
     assert!(told.starts_with("the drill's own server did not become ready: "), "{told}");
 }

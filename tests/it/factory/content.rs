@@ -18,7 +18,7 @@ fn data_is_read_back_by_another_process_as_it_was() {
     assert_eq!(again.show("a").unwrap().reveal(), b"second");
     assert_eq!(again.show("empty").unwrap().reveal(), b"");
     assert_eq!(again.show("b").unwrap_err(), Refusal::NotFound { what: "data", name: "b".to_owned() });
-    assert_eq!(again.put("a/b", b"", yard.now()), Err(Refusal::Name { name: "a/b".to_owned() }));
+    assert_eq!(again.put("a/b", b"", yard.now()), Err(Refusal::InvalidName { name: "a/b".to_owned() }));
 }
 
 #[test]

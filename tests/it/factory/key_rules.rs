@@ -1,6 +1,6 @@
 //! Which keys are taken, and when.
 
-use keyhaven::factory::{Factory, New, Reach, Refusal};
+use keyhaven::factory::{Factory, NewFactory, Refusal, VaultClients};
 use keyhaven::remote::Credential;
 use serde_json::json;
 
@@ -13,10 +13,10 @@ fn a_factory_is_created_empty_and_without_a_customers_key() {
     assert_eq!((status.data, status.linked_services, status.customer_key), (vec![], vec![], None));
     assert_eq!(status.tenant, yard.tenant());
     let again = yard.create(yard.plain_new(), "factory").unwrap_err();
-    assert!(matches!(again, Refusal::Exists(_)), "{again}");
+    assert!(matches!(again, Refusal::AlreadyExists(_)), "{again}");
     for name in ["", "ab", "a b c", "-abc", "abc-", "a/../b"] {
-        let new = New { name: name.to_owned(), ..yard.plain_new() };
-        assert_eq!(yard.create(new, "factory").unwrap_err(), Refusal::Name { name: name.to_owned() });
+        let new = NewFactory { name: name.to_owned(), ..yard.plain_new() };
+        assert_eq!(yard.create(new, "factory").unwrap_err(), Refusal::InvalidName { name: name.to_owned() });
     }
     let nowhere = Factory::open(&yard.dir.path().join("absent"), yard.reach("factory")).unwrap_err();
     assert!(matches!(nowhere, Refusal::NoFactory(_)), "{nowhere}");
@@ -39,7 +39,7 @@ fn a_key_is_given_with_or_without_a_version_and_a_slash_means_the_latest() {
     }
     let factory = yard.factory();
     let refusal = factory.enable_key(&latest.replace("https", "http"), None).unwrap_err();
-    assert!(matches!(refusal, Refusal::Uri(_)), "{refusal}");
+    assert!(matches!(refusal, Refusal::InvalidKeyUri(_)), "{refusal}");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_key_is_enabled_only_while_the_factory_is_empty() {
 #[test]
 fn a_key_is_not_enabled_later_beside_a_managed_virtual_network() {
     let yard = Yard::new();
-    let new = New { managed_virtual_network: true, ..yard.plain_new() };
+    let new = NewFactory { managed_virtual_network: true, ..yard.plain_new() };
     let factory = yard.create(new, "factory").unwrap();
     assert_eq!(factory.enable_key(&yard.key("safe", "cmk"), None), Err(Refusal::HasManagedVirtualNetwork));
 }
@@ -69,7 +69,7 @@ fn a_key_is_not_enabled_later_beside_a_managed_virtual_network() {
 fn at_creation_a_key_needs_a_user_assigned_identity_and_goes_with_a_managed_virtual_network() {
     let yard = Yard::new();
     let uri = yard.key("safe", "cmk");
-    let new = |identity: Option<&str>| New {
+    let new = |identity: Option<&str>| NewFactory {
         key: Some((uri.clone(), identity.map(str::to_owned))),
         managed_virtual_network: true,
         ..yard.plain_new()
@@ -78,7 +78,7 @@ fn at_creation_a_key_needs_a_user_assigned_identity_and_goes_with_a_managed_virt
     // The credential is a managed identity's source; which of them asks is said by the factory's own setting.
     let managed = || {
         let set = |name: &str| yard.ground.variable(name).filter(|_| name != "AZURE_CLIENT_ID");
-        Reach::new(yard.ground.agent.clone(), Credential::of_variables(set))
+        VaultClients::new(yard.ground.agent.clone(), Credential::from_variables(set))
     };
     let factory = Factory::create(&yard.home(), new(Some(IDENTITY)), managed(), yard.now()).unwrap();
     let key = factory.status(yard.now()).unwrap().customer_key.unwrap();
@@ -88,7 +88,7 @@ fn at_creation_a_key_needs_a_user_assigned_identity_and_goes_with_a_managed_virt
 
     // A key that is refused leaves no factory behind.
     let home = yard.dir.path().join("refused");
-    let refused = New { key: Some((yard.key("loose", "cmk"), Some(IDENTITY.to_owned()))), ..yard.plain_new() };
+    let refused = NewFactory { key: Some((yard.key("loose", "cmk"), Some(IDENTITY.to_owned()))), ..yard.plain_new() };
     assert!(Factory::create(&home, refused, managed(), yard.now()).is_err());
     assert!(matches!(Factory::open(&home, managed()), Err(Refusal::NoFactory(_))));
 }
@@ -118,7 +118,7 @@ fn only_a_vault_with_soft_delete_and_purge_protection_is_taken() {
 #[test]
 fn only_a_vault_of_the_same_tenant_is_taken_and_no_token_is_shown_to_another() {
     let yard = Yard::alone();
-    let new = New { tenant: "00000000-0000-4000-8000-0000000000ff".to_owned(), ..yard.plain_new() };
+    let new = NewFactory { tenant: "00000000-0000-4000-8000-0000000000ff".to_owned(), ..yard.plain_new() };
     let factory = yard.create(new.clone(), "factory").unwrap();
     // Whoever signed in would be refused.
     yard.admin("DELETE /admin/identities/factory", &serde_json::Value::Null);
@@ -165,7 +165,7 @@ fn a_customers_key_cannot_be_switched_off_nor_enabled_twice() {
     let factory = yard.factory();
     assert_eq!(factory.disable_key(), Err(Refusal::NoCustomerKey));
     factory.enable_key(&yard.key("safe", "cmk"), None).unwrap();
-    assert_eq!(factory.disable_key(), Err(Refusal::CannotBeSwitchedOff));
+    assert_eq!(factory.disable_key(), Err(Refusal::CannotBeDisabled));
     assert_eq!(factory.enable_key(&yard.key("other", "cmk"), None), Err(Refusal::AlreadyEnabled));
     let key = factory.status(yard.now()).unwrap().customer_key.unwrap();
     assert_eq!(key.uri, yard.key("safe", "cmk"));

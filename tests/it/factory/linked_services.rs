@@ -89,14 +89,14 @@ fn a_factory_can_take_references_alone_and_refuses_a_plain_credential() {
     let factory = yard.factory();
     factory.link("vault", &store(&yard), yard.now()).unwrap();
     factory.link("plain", &database(&secure("hush")), yard.now()).unwrap();
-    let stored = Refusal::PlainCredentialsStored { linked_services: vec!["plain".to_owned()] };
+    let stored = Refusal::SecureStringsStored { linked_services: vec!["plain".to_owned()] };
     assert_eq!(factory.require_references(true), Err(stored));
     factory.link("plain", &database(&reference(None)), yard.now()).unwrap();
     factory.require_references(true).unwrap();
     assert!(factory.status(yard.now()).unwrap().credentials_only_from_vault);
 
     let refused = factory.link("db", &database(&secure("hush")), yard.now()).unwrap_err();
-    assert_eq!(refused, Refusal::PlainCredential { at: "/typeProperties/password".to_owned() });
+    assert_eq!(refused, Refusal::SecureStringNotAllowed { at: "/typeProperties/password".to_owned() });
     assert!(!yard.state().to_string().contains("hush"));
     factory.link("db", &database(&reference(None)), yard.now()).unwrap();
     factory.require_references(false).unwrap();
@@ -141,7 +141,7 @@ fn a_credential_in_the_open_is_never_taken() {
     ];
     for (at, definition) in open {
         let refused = factory.link("x", &definition, yard.now());
-        assert_eq!(refused, Err(Refusal::OpenCredential { at: at.to_owned() }), "{definition}");
+        assert_eq!(refused, Err(Refusal::PlaintextCredential { at: at.to_owned() }), "{definition}");
     }
     assert_eq!(factory.status(yard.now()).unwrap().linked_services, Vec::<String>::new());
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use keyhaven::clock::Timestamp;
-use keyhaven::factory::{Factory, New, Reach, Refusal};
+use keyhaven::factory::{Factory, NewFactory, Refusal, VaultClients};
 use keyhaven::remote::{Credential, Vault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -54,8 +54,8 @@ impl Yard {
     }
 
     /// The identity called `name`, an application with a secret.
-    fn reach(&self, name: &str) -> Reach {
-        Reach::new(self.ground.agent.clone(), credential(name))
+    fn reach(&self, name: &str) -> VaultClients {
+        VaultClients::new(self.ground.agent.clone(), credential(name))
     }
 
     /// The directory of the one factory of most tests.
@@ -71,11 +71,11 @@ impl Yard {
         self.ground.variable("AZURE_TENANT_ID").unwrap()
     }
 
-    fn plain_new(&self) -> New {
-        New { name: "acme-factory".to_owned(), tenant: self.tenant(), ..New::default() }
+    fn plain_new(&self) -> NewFactory {
+        NewFactory { name: "acme-factory".to_owned(), tenant: self.tenant(), ..NewFactory::default() }
     }
 
-    fn create(&self, new: New, who: &str) -> Result<Factory, Refusal> {
+    fn create(&self, new: NewFactory, who: &str) -> Result<Factory, Refusal> {
         Factory::create(&self.home(), new, self.reach(who), self.now())
     }
 
@@ -120,7 +120,7 @@ fn number() -> u32 {
 }
 
 fn credential(name: &str) -> Credential {
-    Credential::secret(client_id(name), "let me in")
+    Credential::client_secret(client_id(name), "let me in")
 }
 
 const NAMES: [&str; 6] = ["owner", "factory", "no-get", "no-wrap", "no-unwrap", "no-secrets"];

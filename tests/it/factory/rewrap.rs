@@ -1,7 +1,7 @@
 //! From one version, key or vault to the next.
 
 use keyhaven::factory::{Factory, Refreshed, Refusal};
-use keyhaven::remote::Failure;
+use keyhaven::remote::RequestError;
 use serde_json::{Value, json};
 
 use super::Yard;
@@ -34,7 +34,7 @@ fn it_follows_the_latest_version_where_the_uri_names_none() {
     let from = factory.status(yard.now()).unwrap().customer_key.unwrap().wrapped_by;
     let made = yard.owner("safe").create_key("cmk", &rsa()).unwrap();
     assert_eq!(factory.show("a").unwrap().reveal(), b"datum", "the old version still opens it");
-    assert_eq!(factory.refresh(), Ok(Refreshed::Moved { from: from.clone(), to: made.kid().to_owned() }));
+    assert_eq!(factory.refresh(), Ok(Refreshed::Rewrapped { from: from.clone(), to: made.kid().to_owned() }));
 
     enable(&yard, from.rsplit('/').next().unwrap(), false);
     assert_eq!(factory.show("a").unwrap().reveal(), b"datum", "the old version is needed no more");
@@ -49,7 +49,7 @@ fn it_keeps_to_a_version_that_the_uri_names_until_it_is_moved() {
     let factory = yard.factory_with(first.kid());
     factory.put("a", b"datum", yard.now()).unwrap();
     let second = yard.owner("safe").create_key("cmk", &rsa()).unwrap();
-    assert_eq!(factory.refresh(), Ok(Refreshed::Fixed));
+    assert_eq!(factory.refresh(), Ok(Refreshed::Pinned));
     assert_eq!(factory.status(yard.now()).unwrap().customer_key.unwrap().wrapped_by, first.kid());
 
     factory.move_key(second.kid()).unwrap();
@@ -86,7 +86,7 @@ fn a_move_must_meet_the_rules_and_leaves_everything_readable_when_it_does_not() 
     let before = yard.state();
     assert_eq!(factory.move_key(&yard.key("safe", "ec")), Err(Refusal::KeyType { kty: "EC".to_owned() }));
     assert!(matches!(factory.move_key(&yard.key("loose", "cmk")), Err(Refusal::NoPurgeProtection { .. })));
-    assert!(matches!(factory.move_key("https://safe"), Err(Refusal::Uri(_))));
+    assert!(matches!(factory.move_key("https://safe"), Err(Refusal::InvalidKeyUri(_))));
     let weaker = Factory::open(&yard.home(), yard.reach("no-wrap")).unwrap();
     assert!(matches!(
         weaker.move_key(&yard.key("other", "cmk")),
@@ -139,7 +139,7 @@ fn a_connection_that_is_cut_in_the_middle_of_a_move_loses_nothing() {
             yard.ground.faults(json!([{"operation": operation, "times": 1, "then": {"cut": moment}}]));
             let refusal = factory.move_key(&yard.key("other", "cmk")).unwrap_err();
             let Refusal::Key { failure, .. } = refusal else { panic!("{refusal}") };
-            assert!(matches!(*failure, Failure::Unreachable(_)), "{operation} {moment}: {failure}");
+            assert!(matches!(*failure, RequestError::NoAnswer(_)), "{operation} {moment}: {failure}");
             assert_eq!(factory.show("a").unwrap().reveal(), b"datum", "{operation} {moment}");
         }
     }

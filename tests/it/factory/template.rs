@@ -73,7 +73,7 @@ fn a_fixed_version_and_a_managed_virtual_network_are_in_it() {
     assert_eq!(encryption["identity"], Value::Null);
     assert_eq!(template["resources"][0]["identity"], json!({"type": "SystemAssigned"}));
 
-    let new = keyhaven::factory::New { managed_virtual_network: true, ..yard.plain_new() };
+    let new = keyhaven::factory::NewFactory { managed_virtual_network: true, ..yard.plain_new() };
     let home = yard.dir.path().join("managed");
     let managed = keyhaven::factory::Factory::create(&home, new, yard.reach("factory"), yard.now()).unwrap();
     let template = managed.export_template(true).unwrap();
