@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use hyper::Method;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::operation::Operation;
@@ -35,14 +36,15 @@ enum Segment {
     Optional(&'static str),
 }
 
-/// What a path's free segments were, percent-decoded, and its query, where somebody wants to know it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The free segments of a path, and the query. They are decoded when they are read, so a clone copies no text.
+#[derive(Clone, Debug, Default)]
 pub struct Params {
-    segments: Vec<(&'static str, String)>,
-    query: String,
+    target: Option<PathAndQuery>,
+    /// Names of free segments, each with its index among the segments of the path.
+    segments: Vec<(&'static str, usize)>,
 }
 
-/// What a request line leads to.
+/// The outcome of routing a request.
 #[derive(Debug)]
 pub enum Lookup<'a, H> {
     /// An operation.
@@ -63,14 +65,15 @@ impl<H> Routes<H> {
         Self { table: table.into_iter().map(route).collect() }
     }
 
-    /// What `method` on `path` (as sent, percent-encoded) leads to.
-    pub fn find(&self, method: &Method, path: &str) -> Lookup<'_, H> {
-        let segments: Vec<&str> = segments(path).collect();
+    /// Routes a request for `method` on `uri`.
+    pub fn find(&self, method: &Method, uri: &Uri) -> Lookup<'_, H> {
+        let segments: Vec<&str> = segments(uri.path()).collect();
         let mut known = false;
         for Route { operation, segments: expected, handler } in &self.table {
-            let Some(params) = fit(expected, &segments) else { continue };
+            let Some(free) = match_segments(expected, &segments, 0) else { continue };
             if operation.method == *method {
-                return Lookup::Found(operation, handler, Params { segments: params, query: String::new() });
+                let params = Params { target: uri.path_and_query().cloned(), segments: free };
+                return Lookup::Found(operation, handler, params);
             }
             known = true;
         }
@@ -84,20 +87,17 @@ impl<H> Routes<H> {
 }
 
 impl Params {
-    /// The segment called `name`; empty when it was left out.
-    pub fn get(&self, name: &str) -> &str {
-        self.segments.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
-    }
-
-    /// These, with the query of the request.
-    #[must_use]
-    pub fn with_query(self, query: Option<&str>) -> Self {
-        Self { query: query.unwrap_or_default().to_owned(), ..self }
+    /// The segment called `name`, percent-decoded; empty when it was left out.
+    pub fn get(&self, name: &str) -> Cow<'_, str> {
+        let index = self.segments.iter().find(|(known, _)| *known == name).map(|(_, index)| *index);
+        let text = self.target.as_ref().zip(index).and_then(|(target, index)| segments(target.path()).nth(index));
+        percent_decode_str(text.unwrap_or_default()).decode_utf8_lossy()
     }
 
     /// The parameters of the query, decoded, in their order.
     pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        form_urlencoded::parse(self.query.as_bytes())
+        let query = self.target.as_ref().and_then(PathAndQuery::query);
+        form_urlencoded::parse(query.unwrap_or_default().as_bytes())
     }
 }
 
@@ -115,27 +115,25 @@ pub fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// The free segments, last first, when `expected` fits.
-fn fit(expected: &[Segment], given: &[&str]) -> Option<Vec<(&'static str, String)>> {
+/// The free segments of `path[index..]`, last first, each with its index in `path`; none when `expected` does not match.
+fn match_segments(expected: &[Segment], path: &[&str], index: usize) -> Option<Vec<(&'static str, usize)>> {
     let Some((first, rest)) = expected.split_first() else {
-        return given.is_empty().then(Vec::new);
+        return (index == path.len()).then(Vec::new);
     };
-    let (value, after) = given.split_first().map_or((None, given), |(value, after)| (Some(*value), after));
-    match (*first, value) {
-        (Segment::Optional(name), Some(value)) => match fit(rest, after) {
-            Some(params) => Some(with(params, name, value)),
-            None => fit(rest, given),
-        },
-        (Segment::Optional(_), None) => fit(rest, given),
-        (Segment::Free(name), Some(value)) => Some(with(fit(rest, after)?, name, value)),
-        (Segment::Fixed(text), Some(value)) if value.eq_ignore_ascii_case(text) => fit(rest, after),
+    let bound = |name| {
+        let mut free = match_segments(rest, path, index + 1)?;
+        free.push((name, index));
+        Some(free)
+    };
+    match (*first, path.get(index)) {
+        (Segment::Optional(name), Some(_)) => bound(name).or_else(|| match_segments(rest, path, index)),
+        (Segment::Optional(_), None) => match_segments(rest, path, index),
+        (Segment::Free(name), Some(_)) => bound(name),
+        (Segment::Fixed(text), Some(value)) if value.eq_ignore_ascii_case(text) => {
+            match_segments(rest, path, index + 1)
+        }
         (Segment::Free(_) | Segment::Fixed(_), _) => None,
     }
-}
-
-fn with(mut params: Vec<(&'static str, String)>, name: &'static str, value: &str) -> Vec<(&'static str, String)> {
-    params.push((name, percent_decode_str(value).decode_utf8_lossy().into_owned()));
-    params
 }
 
 #[cfg(test)]
@@ -154,7 +152,7 @@ mod tests {
 
     fn find(method: Method, path: &str) -> String {
         let routes = Routes::new(vec![(&LIST, ()), (&VERSIONS, ()), (&GET, ()), (&SIGN, ())]);
-        match routes.find(&method, path) {
+        match routes.find(&method, &path.parse().unwrap()) {
             Lookup::Found(operation, (), params) => {
                 format!("{} name={} version={}", operation.name, params.get("name"), params.get("version"))
             }
@@ -192,7 +190,7 @@ mod tests {
     fn what_is_not_in_the_table_is_told_apart() {
         assert_eq!(find(Method::PUT, "/keys/n"), "no such method");
         assert_eq!(find(Method::GET, "/keys/n/v/x"), "no such path");
-        for path in ["/", "//", ""] {
+        for path in ["/", "//", "*"] {
             assert_eq!(find(Method::GET, path), "no such path", "{path:?}");
         }
     }

@@ -42,7 +42,7 @@ struct CredentialGiven {
 /// A placeholder credential of an identity, as variables of an environment. Files that they name lie on the server's machine.
 pub(super) async fn credential(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
     let asked: CredentialAsked = request_body::json(&state, body).await?;
-    let name = params.get("name");
+    let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
     let variables = state.credentials.variables(identity, asked.kind).await?;

@@ -58,7 +58,7 @@ pub(super) async fn add(state: Arc<State>, body: Incoming) -> Result<Response, A
 
 /// Takes an identity away; its tokens are refused from the next request on.
 pub(super) async fn remove(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
-    let name = params.get("name");
+    let name = &*params.get("name");
     match state.directory.remove(name).await.map_err(|error| internal_error(&error.to_string()))? {
         true => Ok(body::empty(StatusCode::NO_CONTENT)),
         false => Err(no_such_identity(name)),
@@ -88,7 +88,7 @@ pub(super) async fn token(state: Arc<State>, params: Params, body: Incoming) -> 
         return Err(bad_request("resource: a federated token is for the token endpoint alone; leave resource out"));
     }
     let resource = asked.resource.as_deref().unwrap_or("https://vault.azure.net");
-    let name = params.get("name");
+    let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
     let issued = match asked.federated {

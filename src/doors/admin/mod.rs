@@ -157,12 +157,12 @@ impl Service {
         if let Some(why) = self.state.names.rejection(request, connection.local.ip()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why));
         }
-        match self.routes.find(request.method(), request.uri().path()) {
+        match self.routes.find(request.method(), request.uri()) {
             Lookup::Found(operation, handler, params) => {
                 if operation.permission != Permission::Open {
                     self.check_admin_key(request)?;
                 }
-                Ok((*handler, params.with_query(request.uri().query())))
+                Ok((*handler, params))
             }
             Lookup::NoSuchMethod => {
                 self.check_admin_key(request)?;

@@ -48,7 +48,7 @@ struct Given {
 /// (201), where what is left out is as in the source.
 pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
     let Given { copy_of, entry } = request_body::json(&state, body).await?;
-    let name = name(params.get("name"), "name")?;
+    let name = name(&params.get("name"), "name")?;
     let there = state.vaults.find(&name).await.map_err(refused)?;
     let had_aliases = there.as_ref().is_some_and(|vault| !vault.aliases.is_empty());
     let made = match copy_of {
@@ -120,7 +120,7 @@ impl State {
 
 /// Takes a vault away with all that it holds.
 pub(super) async fn delete(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
-    let name = name(params.get("name"), "name")?;
+    let name = name(&params.get("name"), "name")?;
     if !state.vaults.delete_vault(&name).await.map_err(refused)? {
         return Err(no_such_vault(&name));
     }

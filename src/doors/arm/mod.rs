@@ -73,7 +73,7 @@ impl Service {
     async fn admitted(&self, request: &Request, authority: &Authority) -> Result<Handler, ApiError> {
         self.state.authenticate(request, authority).await?;
         let (method, path) = (request.method(), request.uri().path());
-        match self.routes.find(method, path) {
+        match self.routes.find(method, request.uri()) {
             Lookup::Found(_, handler, _) => has_version(request).map(|()| *handler),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => {
                 let text =

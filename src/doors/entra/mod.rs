@@ -118,7 +118,7 @@ impl Service {
 
     /// Answers a request that came in for `authority`.
     pub async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Response {
-        let (handler, params) = match self.routes.find(request.method(), request.uri().path()) {
+        let (handler, params) = match self.routes.find(request.method(), request.uri()) {
             Lookup::Found(_, handler, params) => (Some(*handler), params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => (None, Params::default()),
         };
@@ -139,7 +139,7 @@ impl State {
         let given = request.headers().get("client-request-id").and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
         Asked {
             authority,
-            tenant: params.get("tenant").to_owned(),
+            tenant: params.get("tenant").into_owned(),
             near: connection.is_local(),
             trace: random::uuid(&*self.random),
             correlation: given.unwrap_or_else(|| random::uuid(&*self.random)),

@@ -108,7 +108,7 @@ impl Service {
         // Every request to a vault comes by here: the first segment of most decides.
         let path = request.uri().path();
         let is_fabric = routes::segments(path).next().is_some_and(|first| first.eq_ignore_ascii_case("fabric"));
-        if !is_fabric || matches!(self.over_tls.find(request.method(), path), Lookup::NoSuchPath) {
+        if !is_fabric || matches!(self.over_tls.find(request.method(), request.uri()), Lookup::NoSuchPath) {
             return None;
         }
         Some(self.answer_with(&self.over_tls, request, connection).await)
@@ -118,7 +118,7 @@ impl Service {
         if let Some(why) = self.shared.state.names.rejection(request, connection.local.ip()) {
             return refused(StatusCode::FORBIDDEN, "invalid_request", why);
         }
-        match routes.find(request.method(), request.uri().path()) {
+        match routes.find(request.method(), request.uri()) {
             Lookup::Found(_, handler, _) => handler(self.shared.clone(), Asked::of(request, connection)).await,
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),

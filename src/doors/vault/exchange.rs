@@ -64,12 +64,12 @@ impl Exchange {
     /// The object's name in the path.
     pub(super) fn name(&self) -> Result<ObjectName, ApiError> {
         let text = self.params.get("name");
-        ObjectName::parse(text).ok_or_else(|| refusal::invalid_name(text))
+        ObjectName::parse(&text).ok_or_else(|| refusal::invalid_name(&text))
     }
 
     /// The object's version in the path; none means the latest.
     pub(super) fn version(&self) -> Result<Option<Version>, ApiError> {
-        match self.params.get("version") {
+        match &*self.params.get("version") {
             "" => Ok(None),
             text => match Version::parse(text) {
                 Some(version) => Ok(Some(version)),

@@ -145,7 +145,7 @@ impl Service {
         let authority = Authority::of(request)?;
         let resolved = self.state.hosts.resolve(&self.state.vaults, &authority).await.ok()??;
         let method = method_override::effective(request.method(), request.headers()).ok()?;
-        match self.routes.find(&method, request.uri().path()) {
+        match self.routes.find(&method, request.uri()) {
             Lookup::Found(operation, ..) => Some((resolved.vault().name.clone(), operation)),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => None,
         }
@@ -182,7 +182,7 @@ impl Service {
         let resolved = self.state.resolve(&target.authority).await?;
         let who = self.state.authenticate(request, &target.authority, connection).await?;
         let method = method_override::effective(request.method(), request.headers())?;
-        let (operation, handler, params) = match self.routes.find(&method, request.uri().path()) {
+        let (operation, handler, params) = match self.routes.find(&method, request.uri()) {
             Lookup::Found(operation, handler, params) => (operation, *handler, params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(&method, request)),
         };

@@ -7,9 +7,9 @@ use crate::http::routes::Lookup;
 
 /// The operation that a request line is routed to, and its free segments.
 fn routed(method: &Method, path: &str) -> Option<(&'static str, [String; 2])> {
-    match routes().find(method, path) {
+    match routes().find(method, &path.parse().unwrap()) {
         Lookup::Found(operation, _, params) => {
-            Some((operation.path, ["name", "version"].map(|segment| params.get(segment).to_owned())))
+            Some((operation.path, ["name", "version"].map(|segment| params.get(segment).into_owned())))
         }
         Lookup::NoSuchMethod | Lookup::NoSuchPath => None,
     }
