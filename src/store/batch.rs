@@ -52,6 +52,11 @@ impl Batch {
         self.expect.is_empty() && self.put.is_empty() && self.delete.is_empty()
     }
 
+    /// The bytes of the keys and values that it puts.
+    pub fn bytes(&self) -> usize {
+        self.put.iter().map(|(key, value)| key.as_bytes().len() + value.len()).sum()
+    }
+
     /// This batch, if `key` still has `revision` (0: if there is no such key).
     #[must_use]
     pub fn expect(mut self, key: impl Into<Key>, revision: Revision) -> Self {

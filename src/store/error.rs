@@ -65,11 +65,20 @@ pub enum StoreError {
         /// What is in the way.
         why: String,
     },
-    /// The database is laid out in a way this version does not know.
-    UnknownFormat {
-        /// The version that the file names.
+    /// The data has a format that was never released, and that this build does not read. It was left as it is.
+    OldFormat {
+        /// The data directory.
+        directory: PathBuf,
+        /// The format of the data.
         found: u32,
-        /// The version that this program writes.
+        /// The format that this build reads.
+        known: u32,
+    },
+    /// The data has a format that only a newer build reads.
+    UnknownFormat {
+        /// The format of the data.
+        found: u32,
+        /// The format that this build reads.
         known: u32,
     },
     /// Another process, or another store of this one, has the database open.
@@ -168,9 +177,15 @@ impl fmt::Display for StoreError {
                 "{} is not a Keyhaven database ({why}): give another path, or move the file away",
                 path.display()
             ),
+            Self::OldFormat { directory, found, known } => write!(
+                f,
+                "{} was made by an unreleased build of Keyhaven (format {found}); this build reads format {known}: start \
+                 with an empty --data directory, or delete this one",
+                directory.display()
+            ),
             Self::UnknownFormat { found, known } => write!(
                 f,
-                "the database has layout {found}, this Keyhaven knows layout {known}: use the version that wrote it"
+                "the database has format {found}, this Keyhaven reads format {known}: use the version that wrote it"
             ),
             Self::InUse { path } => write!(
                 f,

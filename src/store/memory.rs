@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rpds::RedBlackTreeMapSync;
 
-use super::batch::{Batch, Revision, Value};
+use super::batch::Revision;
 use super::error::StoreError;
 use super::key::Key;
-use super::sealed::Sealer;
+use super::sealed::{SealedBatch, Sealer};
 
 pub(super) struct Memory {
     state: Mutex<State>,
@@ -27,10 +27,10 @@ struct State {
 /// Sealed records by their keys; a clone costs nothing.
 pub(super) type Records = RedBlackTreeMapSync<Key, Record>;
 
-/// A sealed value, and the commit that put it.
+/// A value as it is stored, sealed and stamped, with the commit that put it.
 pub(super) struct Record {
     pub(super) revision: Revision,
-    pub(super) sealed: Vec<u8>,
+    pub(super) stored: Vec<u8>,
 }
 
 impl Memory {
@@ -43,14 +43,14 @@ impl Memory {
         Ok(TreeView { records: self.open_state()?.records.clone() })
     }
 
-    pub(super) fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+    pub(super) fn commit(&self, batch: SealedBatch) -> Result<Revision, StoreError> {
         let mut state = self.open_state()?;
         check(&state.records, &batch.expect)?;
         let revision = state.revision + 1;
-        let sealed = self.seal(batch.put, revision)?;
         state.revision = revision;
-        for (key, record) in sealed {
-            state.records.insert_mut(key, record);
+        for (key, sealed) in batch.put {
+            let stored = self.sealer.stamped(revision, sealed);
+            state.records.insert_mut(key, Record { revision, stored });
         }
         for key in &batch.delete {
             state.records.remove_mut(key);
@@ -60,16 +60,6 @@ impl Memory {
 
     pub(super) fn close(&self) {
         self.state().closed = true;
-    }
-
-    /// All values are sealed before the first is put, so that a failure leaves nothing half done.
-    fn seal(&self, put: Vec<(Key, Value)>, revision: Revision) -> Result<Vec<(Key, Record)>, StoreError> {
-        put.into_iter()
-            .map(|(key, value)| {
-                let sealed = self.sealer.seal(&key, revision, &value)?;
-                Ok((key, Record { revision, sealed }))
-            })
-            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,7 +89,7 @@ impl TreeView {
         key: &Key,
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        self.records.get(key).map(|found| visit(found.revision, &found.sealed)).transpose()
+        self.records.get(key).map(|found| visit(found.revision, &found.stored)).transpose()
     }
 
     pub(super) fn scan<T>(
@@ -113,7 +103,7 @@ impl TreeView {
             .range::<Key, _>((Key::start_of_scan(prefix, after), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit)
-            .map(|(key, found)| visit(key.clone(), found.revision, &found.sealed))
+            .map(|(key, found)| visit(key.clone(), found.revision, &found.stored))
             .collect()
     }
 }

@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::batch::{Batch, Revision};
+use super::batch::Revision;
 use super::error::StoreError;
+use super::sealed::SealedBatch;
 
 /// How many commits may wait for the writer before more are refused with [`StoreError::Busy`].
 pub(super) const QUEUE_CAPACITY: usize = 1024;
@@ -27,7 +28,7 @@ pub(super) enum Request {
 
 /// A batch, and who waits for its commit.
 pub(super) struct Job {
-    pub(super) batch: Batch,
+    pub(super) batch: SealedBatch,
     pub(super) reply: oneshot::Sender<Outcome>,
 }
 
@@ -49,7 +50,7 @@ impl Queue {
     }
 
     /// Has `batch` committed.
-    pub(super) async fn commit(&self, batch: Batch) -> Outcome {
+    pub(super) async fn commit(&self, batch: SealedBatch) -> Outcome {
         let (reply, answer) = oneshot::channel();
         self.requests.try_send(Request::Commit(Job { batch, reply })).map_err(|refused| match refused {
             TrySendError::Full(_) => StoreError::Busy,

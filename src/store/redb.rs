@@ -40,13 +40,13 @@ use self::access::Access;
 use self::owner::{Opened, Owner, SharedDatabase};
 use self::scrub::Scrubber;
 use self::writer::Writer;
-use super::batch::{Batch, Revision};
+use super::batch::Revision;
 use super::degraded::Health;
 use super::error::StoreError;
 use super::last_seen::LastSeen;
 use super::master::MasterKey;
 use super::queue::Queue;
-use super::sealed::{DataKey, Sealer};
+use super::sealed::{DataKey, SealedBatch, Sealer};
 
 /// How often a view is asked for while the file is being opened again, and the pause between: 2 s in all.
 const VIEW_ATTEMPTS: usize = 400;
@@ -144,7 +144,7 @@ impl Redb {
         self.view()
     }
 
-    pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+    pub(super) async fn commit(&self, batch: SealedBatch) -> Result<Revision, StoreError> {
         self.queue.commit(batch).await
     }
 

@@ -7,6 +7,7 @@
 //! replays. [`disk::Disk`] therefore syncs its files after every commit. And sled loses entries to a flipped bit without
 //! a word: how many there must be is written down with each commit, sealed, and counted when the store is opened.
 
+mod copy;
 mod disk;
 mod inspect;
 mod open;
@@ -17,14 +18,14 @@ mod writer;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::batch::{Batch, Revision};
+use super::batch::Revision;
 use super::degraded::Health;
 use super::error::StoreError;
 use super::last_seen::LastSeen;
 use super::master::MasterKey;
 use super::memory::{Records, TreeView};
 use super::queue::Queue;
-use super::sealed::{DataKey, Sealer};
+use super::sealed::{DataKey, SealedBatch, Sealer};
 
 pub(super) use inspect::inspect;
 use writer::Writer;
@@ -62,7 +63,7 @@ impl Sled {
         Ok(TreeView { records })
     }
 
-    pub(super) async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+    pub(super) async fn commit(&self, batch: SealedBatch) -> Result<Revision, StoreError> {
         self.queue.commit(batch).await
     }
 

@@ -38,22 +38,22 @@ fn configured(dir: &Path) -> PathBuf {
 }
 
 /// The line that `serve` refuses to start with.
-fn start_refused(data: &Path) -> String {
+pub(crate) fn start_refused(data: &Path, more: &[&str]) -> String {
     let config = configured(data.parent().unwrap());
     let (data, config) = (data.to_str().unwrap(), config.to_str().unwrap());
     let ports = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
-    refused(&[&["serve", "--log-level", "off", "--data", data, "--config", config], ports.as_slice()].concat(), 1)
+    refused(&[&["serve", "--log-level", "off", "--data", data, "--config", config], ports.as_slice(), more].concat(), 1)
 }
 
 /// What `keyhaven check` exits with, and prints.
-fn check(data: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn check(data: &Path, more: &[&str]) -> (Option<i32>, String, String) {
     let output = keyhaven(&["check", data.to_str().unwrap()]).args(more).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// Every file in `dir`, with its bytes.
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -144,7 +144,7 @@ async fn a_bit_in_a_key_stops_the_start_and_the_check_names_the_object() {
     used(&data).await;
     overwrite(&data, b"/secrets/DATABASE", b"/secrets/DATABASD");
     let before = files(&data);
-    let printed = start_refused(&data);
+    let printed = start_refused(&data, &[]);
     assert!(printed.contains(&format!("{} is damaged (", database(&data).display())), "{printed}");
     assert!(printed.contains(&format!("see what is lost with keyhaven check {}", data.display())), "{printed}");
     assert!(files(&data)[&database(&data)] == before[&database(&data)], "the evidence stays");
@@ -173,7 +173,7 @@ async fn a_vault_whose_record_is_lost_is_not_made_anew() {
     let data = dir.path().join("data");
     used(&data).await;
     tamper(&data, |records| drop(records.remove(b"vault/acme".as_slice()).unwrap().unwrap()));
-    let printed = start_refused(&data);
+    let printed = start_refused(&data, &[]);
     assert!(printed.contains("the store holds objects of a vault whose record is missing"), "{printed}");
     assert!(printed.contains("see what is missing with keyhaven check DIR"), "{printed}");
     let (status, printed, _) = check(&data, &[]);
@@ -227,7 +227,7 @@ async fn a_database_put_back_as_it_was_is_refused_until_that_is_accepted() {
     assert_eq!(world.ask("PUT /secrets/Database", r#"{"value":"three"}"#).await.status, 200);
     world.server.stop().await;
     std::fs::write(database(&data), old).unwrap();
-    let printed = start_refused(&data);
+    let printed = start_refused(&data, &[]);
     assert!(printed.contains("is older than when it was last seen"), "{printed}");
     let kept = data.join("keyhaven.redb.revision");
     assert!(printed.contains(&format!("is to be used, remove {}", kept.display())), "{printed}");

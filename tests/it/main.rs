@@ -28,6 +28,7 @@ mod errors;
 mod events;
 mod factory;
 mod faults;
+mod formats;
 mod full_disk;
 mod golden;
 mod identity;

@@ -50,11 +50,11 @@ fn set_meta(path: &Path, name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn an_unknown_layout_is_refused() {
+fn an_unknown_format_is_refused() {
     let (_directory, path) = temp_path();
     drop(open_store(&path));
-    set_meta(&path, "schema", &2_u32.to_be_bytes());
-    assert!(matches!(open_with(&path, 1), Err(StoreError::UnknownFormat { found: 2, known: 1 })));
+    set_meta(&path, "schema", &3_u32.to_be_bytes());
+    assert!(matches!(open_with(&path, 1), Err(StoreError::UnknownFormat { found: 3, known: 2 })));
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn an_old_value_put_back_under_the_new_revision_is_noticed() {
     put(&open_store(&path), "a", "new password").await;
     tamper(&path, "a", |new| {
         let (revision, _) = split(&"a".into(), &new).unwrap();
-        join(revision, &old[size_of::<Revision>()..])
+        join(revision, &old[size_of::<Revision>()..], &[])
     });
     assert_damaged(&path, "a").await;
 }

@@ -15,7 +15,7 @@ use super::Redb;
 use super::access::{self, Access, Opener};
 use super::owner::{Opened, Owner};
 use super::scrub::Scrubber;
-use super::tests::{open_store, temp_path};
+use super::tests::{open_store, sealed, temp_path};
 use crate::store::degraded::{Degraded, Health};
 use crate::store::last_seen::LastSeen;
 use crate::store::panics::catch_panic;
@@ -107,7 +107,7 @@ fn engine_with(path: &Path, disk: &Arc<Disk>, health: &Health) -> Redb {
 async fn a_full_disk_refuses_commits_until_there_is_room_again() {
     let ((_directory, path), disk) = (temp_path(), Arc::default());
     let engine = engine_on(&path, &disk);
-    let change = || Batch::default().put("a", vec![0; 100_000]);
+    let change = || sealed(Batch::default().put("a", vec![0; 100_000]));
     let first = engine.commit(change()).await.unwrap();
     disk.full.store(true, Ordering::SeqCst);
     for _ in 0..2 {
@@ -125,7 +125,7 @@ async fn a_full_disk_is_read_and_says_so_until_something_was_written() {
     let ((_directory, path), disk, health) = (temp_path(), Arc::<Disk>::default(), Health::default());
     drop(open_store(&path));
     let engine = engine_with(&path, &disk, &health);
-    let change = || Batch::default().put("a", vec![0; 100_000]);
+    let change = || sealed(Batch::default().put("a", vec![0; 100_000]));
     let first = engine.commit(change()).await.unwrap();
     let read = async || engine.view_when_open().await.unwrap().read(&"a".into(), |revision, _| Ok(revision)).unwrap();
     assert_eq!(health.degraded(), None);
@@ -145,7 +145,7 @@ async fn a_full_disk_is_read_and_says_so_until_something_was_written() {
 async fn readers_notice_nothing_of_writes_that_a_full_disk_refuses() {
     let ((_directory, path), disk) = (temp_path(), Arc::<Disk>::default());
     let engine = Arc::new(engine_on(&path, &disk));
-    engine.commit(Batch::default().put("a", vec![0; 100_000])).await.unwrap();
+    engine.commit(sealed(Batch::default().put("a", vec![0; 100_000]))).await.unwrap();
     disk.full.store(true, Ordering::SeqCst);
     let reading = tokio::spawn({
         let engine = Arc::clone(&engine);
@@ -165,7 +165,7 @@ async fn readers_notice_nothing_of_writes_that_a_full_disk_refuses() {
         }
     });
     for _ in 0..5 {
-        assert!(engine.commit(Batch::default().put("b", vec![0; 100_000])).await.is_err());
+        assert!(engine.commit(sealed(Batch::default().put("b", vec![0; 100_000]))).await.is_err());
     }
     assert!(reading.await.unwrap() <= 5, "one for each write at the most");
 }
@@ -174,7 +174,7 @@ async fn readers_notice_nothing_of_writes_that_a_full_disk_refuses() {
 async fn a_store_on_a_disk_that_refuses_every_write_is_opened_and_read() {
     let ((_directory, path), disk, health) = (temp_path(), Arc::<Disk>::default(), Health::default());
     let engine = engine_on(&path, &disk);
-    let written = engine.commit(Batch::default().put("a", vec![1])).await.unwrap();
+    let written = engine.commit(sealed(Batch::default().put("a", vec![1]))).await.unwrap();
     drop(engine);
     let before = fs::read(&path).unwrap();
     disk.full.store(true, Ordering::SeqCst);
@@ -182,10 +182,10 @@ async fn a_store_on_a_disk_that_refuses_every_write_is_opened_and_read() {
     assert_eq!(health.degraded(), Some(Degraded::DiskFull));
     let read = || engine.view().unwrap().read(&"a".into(), |revision, _| Ok(revision)).unwrap();
     assert_eq!(read(), Some(written));
-    assert!(matches!(engine.commit(Batch::default().put("b", vec![1])).await, Err(StoreError::Full { .. })));
+    assert!(matches!(engine.commit(sealed(Batch::default().put("b", vec![1]))).await, Err(StoreError::Full { .. })));
     assert_eq!((read(), fs::read(&path).unwrap()), (Some(written), before));
     disk.full.store(false, Ordering::SeqCst);
-    engine.commit(Batch::default().put("b", vec![1])).await.unwrap();
+    engine.commit(sealed(Batch::default().put("b", vec![1]))).await.unwrap();
     assert_eq!((read(), health.degraded()), (Some(written), None));
 }
 
@@ -221,7 +221,7 @@ fn commits_that_wait_share_a_sync_and_are_bounded() {
     let waiting: Vec<_> =
         (0..QUEUE_CAPACITY).map(|at| send(&engine, Batch::default().put(format!("{at}"), vec![]))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert!(matches!(runtime.block_on(engine.commit(Batch::default())), Err(StoreError::Busy)));
+    assert!(matches!(runtime.block_on(engine.commit(sealed(Batch::default()))), Err(StoreError::Busy)));
     drop(slow);
 
     let revisions = [first].into_iter().chain(waiting).map(|answer| answer.blocking_recv().unwrap().unwrap());
@@ -232,6 +232,6 @@ fn commits_that_wait_share_a_sync_and_are_bounded() {
 
 fn send(engine: &Redb, batch: Batch) -> Receiver<Result<Revision, StoreError>> {
     let (reply, answer) = channel();
-    engine.queue.requests.try_send(Request::Commit(Job { batch, reply })).unwrap();
+    engine.queue.requests.try_send(Request::Commit(Job { batch: sealed(batch), reply })).unwrap();
     answer
 }

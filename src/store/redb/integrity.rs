@@ -8,7 +8,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use redb::Database;
+use redb::{Database, RepairSession};
 
 use super::error::FILE;
 use super::open::refusal;
@@ -17,7 +17,7 @@ use crate::store::error::StoreError;
 use crate::store::panics::catch_panic;
 
 /// Refuses the file at `path` when any page that counts is damaged, or when its contents are not `admitted`. Answers whether
-/// it was looked at: a file of more than `limit` bytes is not.
+/// its pages were checked: those of a file of more than `limit` bytes are not.
 ///
 /// # Errors
 /// [`StoreError::DamagedFile`]; [`StoreError::InUse`] when another process has the file open; what opening it says, and what
@@ -33,7 +33,8 @@ pub(super) fn check(
     let small = file.metadata().map_err(failed)?.len() <= limit;
     let checked = match small {
         true => view(path, &file, Pages::Checked, cache_bytes).and_then(|database| admitted(&database)),
-        false => Ok(()),
+        // What has to be repaired first is admitted when it is open: repairing a large file twice would take seconds more.
+        false => view(path, &file, Pages::Intact, cache_bytes).map_or(Ok(()), |database| admitted(&database)),
     };
     // Said here, because a process that was just forked may hold the file open for a moment.
     let _ = file.unlock();
@@ -60,6 +61,8 @@ pub(super) enum Pages {
     Checked,
     /// None: what is whole of a damaged file can be read.
     Trusted,
+    /// None, and a file that needs a repair is not opened.
+    Intact,
 }
 
 /// The database in `file`, which is the one at `path`; what is written to it stays in memory.
@@ -72,6 +75,9 @@ pub(super) fn view(path: &Path, file: &File, pages: Pages, cache_bytes: usize) -
         let overlay = overlay.map_err(|error| StoreError::io(format!("opening {}", path.display()), error))?;
         let mut builder = Database::builder();
         builder.set_cache_size(cache_bytes).set_check_integrity_on_open(pages == Pages::Checked);
+        if pages == Pages::Intact {
+            builder.set_repair_callback(RepairSession::abort);
+        }
         builder.create_with_backend(overlay).map_err(|error| refusal(path, error))
     });
     opened.map_err(|error| error.of_file(path))

@@ -15,6 +15,7 @@ use super::view::RECORDS;
 use crate::files::{self, TEMP_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
+use crate::store::format::{self, FORMAT};
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 use crate::store::panics::catch_panic;
@@ -22,16 +23,14 @@ use crate::store::sealed::{DataKey, Sealer};
 
 /// What the file says about itself.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-/// In META: the layout of the file, 4 bytes, big endian.
-const SCHEMA: &str = "schema";
+/// In META: the format, 4 bytes, big endian.
+const FORMAT_NAME: &str = "schema";
 /// In META: the data key, wrapped by the master key.
 const DATA_KEY: &str = "data-key";
 /// In META: the highest revision ever given, 8 bytes, big endian, sealed.
 const REVISION: &str = "revision";
-/// The revision that the sealed REVISION is bound to: no record has it, so none can be put in its place.
-const REVISION_SEALED_AT: Revision = 0;
-/// The layout that this version reads and writes.
-const FORMAT: u32 = 1;
+/// The revision in the stamp of the sealed REVISION: no record has it, so the value of none opens in its place.
+const REVISION_OF_META: Revision = 0;
 
 type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 
@@ -93,7 +92,7 @@ fn lay_out(database: Database, master: &MasterKey, fresh: &DataKey) -> Result<()
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
-        meta.insert(SCHEMA, FORMAT.to_be_bytes().as_slice())?;
+        meta.insert(FORMAT_NAME, FORMAT.to_be_bytes().as_slice())?;
         meta.insert(DATA_KEY, fresh.wrap(master).as_slice())?;
     }
     transaction.open_table(RECORDS)?;
@@ -139,7 +138,7 @@ pub(super) fn read_meta(
 ) -> Result<(Sealer, Revision), StoreError> {
     catch_panic(FILE, || {
         let meta = open_meta(path, &database.begin_read()?)?;
-        check_format(path, &meta)?;
+        format::check(path, stored_format(&meta)?)?;
         let sealer = Sealer::new(&DataKey::unwrap(&meta_bytes(&meta, DATA_KEY)?, master)?)?;
         let revision = last_revision(&meta, &sealer)?;
         Ok((sealer, revision))
@@ -152,13 +151,14 @@ pub(super) fn write_revision(
     sealer: &Sealer,
     revision: Revision,
 ) -> Result<(), StoreError> {
-    let sealed = sealer.seal(&REVISION.into(), REVISION_SEALED_AT, &revision.to_be_bytes())?;
-    transaction.open_table(META)?.insert(REVISION, sealed.as_slice())?;
+    let sealed = sealer.seal(&REVISION.into(), &revision.to_be_bytes())?;
+    let stored = sealer.stamped(REVISION_OF_META, sealed);
+    transaction.open_table(META)?.insert(REVISION, stored.as_slice())?;
     Ok(())
 }
 
 fn last_revision(meta: &Meta, sealer: &Sealer) -> Result<Revision, StoreError> {
-    let revision = sealer.open(&REVISION.into(), REVISION_SEALED_AT, &meta_bytes(meta, REVISION)?)?;
+    let revision = sealer.open(&REVISION.into(), REVISION_OF_META, &meta_bytes(meta, REVISION)?)?;
     let revision = revision.as_slice().try_into().map_err(|_| damaged(REVISION, "is not 8 bytes"))?;
     Ok(Revision::from_be_bytes(revision))
 }
@@ -170,13 +170,9 @@ fn open_meta(path: &Path, reading: &ReadTransaction) -> Result<Meta, StoreError>
     })
 }
 
-fn check_format(path: &Path, meta: &Meta) -> Result<(), StoreError> {
-    let foreign = || StoreError::NotADatabase { path: path.into(), why: "it names no layout".into() };
-    let schema = meta.get(SCHEMA)?.ok_or_else(foreign)?;
-    match u32::from_be_bytes(schema.value().try_into().map_err(|_| foreign())?) {
-        FORMAT => Ok(()),
-        found => Err(StoreError::UnknownFormat { found, known: FORMAT }),
-    }
+fn stored_format(meta: &Meta) -> Result<Option<u32>, StoreError> {
+    let stored = meta.get(FORMAT_NAME)?;
+    Ok(stored.and_then(|number| number.value().try_into().ok()).map(u32::from_be_bytes))
 }
 
 fn meta_bytes(meta: &Meta, name: &str) -> Result<Vec<u8>, StoreError> {

@@ -11,7 +11,7 @@ use redb::{Database, StorageBackend};
 use super::Redb;
 use super::access::{Access, Opener};
 use super::owner::{Opened, Owner};
-use super::tests::{open_with, temp_path};
+use super::tests::{open_with, sealed, temp_path};
 use crate::store::conformance::get;
 use crate::store::degraded::Health;
 use crate::store::last_seen::LastSeen;
@@ -121,7 +121,7 @@ async fn what_a_power_cut_leaves_is_repaired_and_holds_every_acknowledged_commit
     let engine = Redb::start(owner, sealer, (0, last_seen), options.idle).unwrap();
     for commit in 0..25 {
         let batch = Batch::default().put(format!("{commit:03}"), vec![1; 3000]).put("same", vec![2; commit]);
-        engine.commit(batch).await.unwrap();
+        engine.commit(sealed(batch)).await.unwrap();
         acknowledged.store(commit + 1, Ordering::SeqCst);
     }
     engine.close().await;

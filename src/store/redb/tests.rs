@@ -12,6 +12,7 @@ use redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
 use crate::store::conformance::{get, put};
+use crate::store::sealed::{SealedBatch, Sealer};
 use crate::store::{Batch, DataKey, Key, MasterKey, RedbOptions, Store, StoreError};
 
 /// Tells the test binary, started again as a child, which file to write to until it is killed.
@@ -26,6 +27,11 @@ pub(super) fn temp_path() -> (TempDir, PathBuf) {
 pub(super) fn open_with(path: &Path, master: u8) -> Result<Store, StoreError> {
     let options = RedbOptions { idle: Duration::from_millis(20), ..RedbOptions::default() };
     Store::redb(path, &MasterKey::from_bytes([master; 32]), DataKey::from_bytes([7; 32]), options)
+}
+
+/// `batch` as the engine receives it from a store with the data key of these tests.
+pub(super) fn sealed(batch: Batch) -> SealedBatch {
+    Sealer::new(&DataKey::from_bytes([7; 32])).unwrap().seal_batch(batch).unwrap()
 }
 
 pub(super) fn open_store(path: &Path) -> Store {

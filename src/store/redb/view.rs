@@ -14,7 +14,7 @@ use crate::store::error::StoreError;
 use crate::store::key::Key;
 use crate::store::panics::catch_panic;
 
-/// Key to revision (8 bytes, big endian) and sealed value.
+/// Key to revision (8 bytes, big endian) and stored value.
 pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 /// A read transaction of redb, which the open table holds.
@@ -156,11 +156,11 @@ impl CachedView {
 }
 
 /// A record as it lies in the file.
-pub(super) fn join(revision: Revision, sealed: &[u8]) -> Vec<u8> {
-    [&revision.to_be_bytes(), sealed].concat()
+pub(super) fn join(revision: Revision, sealed: &[u8], stamp: &[u8]) -> Vec<u8> {
+    [&revision.to_be_bytes(), sealed, stamp].concat()
 }
 
-/// The revision and the sealed value of a record.
+/// The revision and the stored value of a record.
 pub(super) fn split<'a>(key: &Key, record: &'a [u8]) -> Result<(Revision, &'a [u8]), StoreError> {
     let (revision, sealed) = record.split_first_chunk().ok_or_else(|| StoreError::Damaged {
         record: key.to_string(),

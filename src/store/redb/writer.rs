@@ -1,7 +1,7 @@
 //! The one thread that writes: it drains the queue and commits once for all batches that wait.
 //!
-//! Revisions are given here, in the order of the commits, because a value must be sealed under its revision and a
-//! revision must never be given twice: the highest one is written down by the very commit that uses it.
+//! Revisions are assigned here, in the order of the commits, and never twice: each commit of redb stores the highest one
+//! that it used. Values arrive sealed; each gets the stamp of its revision here.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError};
@@ -13,13 +13,13 @@ use super::error::FILE;
 use super::open::write_revision;
 use super::owner::Owner;
 use super::view::{RECORDS, join, split};
-use crate::store::batch::{Batch, Revision};
+use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::key::Key;
 use crate::store::last_seen::LastSeen;
 use crate::store::panics::catch_panic;
 use crate::store::queue::{Job, Outcome, Request, collect_group};
-use crate::store::sealed::Sealer;
+use crate::store::sealed::{SealedBatch, Sealer};
 
 /// How long a store that found its disk full waits before it tries to write by itself: without a request that
 /// writes, its health would never be seen to come back.
@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Commits `batches`, or says why none of them was.
-    fn outcomes(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
+    fn outcomes(&mut self, batches: &[SealedBatch]) -> Result<Vec<Outcome>, StoreError> {
         self.owner.check_room(|| batches.iter().map(size).sum())?;
         let outcomes = catch_panic(FILE, || self.transaction(batches));
         if let Err(error) = &outcomes {
@@ -107,7 +107,7 @@ impl Writer {
     }
 
     /// One transaction of redb, on the disk when this returns (redb's default durability, `Immediate`).
-    fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
+    fn transaction(&mut self, batches: &[SealedBatch]) -> Result<Vec<Outcome>, StoreError> {
         let transaction = self.owner.database()?.begin_write()?;
         let mut records = transaction.open_table(RECORDS)?;
         let before = self.revision;
@@ -129,7 +129,7 @@ impl Writer {
     }
 
     /// Applies one batch, or nothing of it when an expectation fails. An error of redb fails the whole transaction.
-    fn apply(&mut self, records: &mut Records<'_>, batch: &Batch) -> Result<Outcome, StoreError> {
+    fn apply(&mut self, records: &mut Records<'_>, batch: &SealedBatch) -> Result<Outcome, StoreError> {
         for (key, expected) in &batch.expect {
             if revision_of(records, key)? != *expected {
                 return Ok(Err(StoreError::Conflict));
@@ -137,9 +137,9 @@ impl Writer {
         }
         // Counted up even when the commit fails later: it may have reached the disk all the same.
         self.revision += 1;
-        for (key, value) in &batch.put {
-            let sealed = self.sealer.seal(key, self.revision, value)?;
-            records.insert(key.as_bytes(), join(self.revision, &sealed).as_slice())?;
+        for (key, sealed) in &batch.put {
+            let stamp = self.sealer.stamp(self.revision, sealed);
+            records.insert(key.as_bytes(), join(self.revision, sealed, &stamp).as_slice())?;
         }
         for key in &batch.delete {
             records.remove(key.as_bytes())?;
@@ -174,7 +174,7 @@ impl Writer {
 }
 
 /// The bytes that `batch` puts.
-fn size(batch: &Batch) -> u64 {
+fn size(batch: &SealedBatch) -> u64 {
     batch.put.iter().map(|(key, value)| (key.as_bytes().len() + value.len()) as u64).sum()
 }
 

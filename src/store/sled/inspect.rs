@@ -1,12 +1,11 @@
 //! A database of sled looked at whole: its records are counted and each value is opened. sled repairs what it opens, so it
 //! gets a copy.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
+use super::copy::Copied;
 use super::open;
-use crate::files::PrivateDir;
+use crate::files;
 use crate::store::batch::Entry;
 use crate::store::error::StoreError;
 use crate::store::inspect::Inspection;
@@ -23,17 +22,18 @@ pub(in crate::store) fn inspect(
     visit: &mut dyn FnMut(Entry),
 ) -> Result<Inspection, StoreError> {
     let failed = |error| StoreError::io(format!("copying {} to look at it", path.display()), error);
-    let dir = PrivateDir::new("check-").map_err(failed)?;
-    let copy = dir.path().join("copy");
-    copy_directory(path, &copy).map_err(failed)?;
+    let copy = Copied::of(path).map_err(failed)?;
     let mut inspection = Inspection::default();
-    let opened = match open::database(&copy, master) {
+    let opened = match open::database(&copy.path(), master) {
         Ok(opened) => opened,
         Err(StoreError::Damaged { why, .. }) => {
             inspection.add_file_damage(format!("it is damaged: {why}"));
             return Ok(inspection);
         }
-        // The reader knows no copy.
+        // The user knows no copy.
+        Err(StoreError::OldFormat { found, known, .. }) => {
+            return Err(StoreError::OldFormat { directory: files::parent_of(path).to_owned(), found, known });
+        }
         Err(StoreError::NotADatabase { why, .. }) => return Err(StoreError::NotADatabase { path: path.into(), why }),
         Err(error) => return Err(error),
     };
@@ -41,22 +41,8 @@ pub(in crate::store) fn inspect(
         inspection.add_refusal(path, &older);
     }
     for (key, record) in &opened.records {
-        let value = opened.sealer.open(key, record.revision, &record.sealed);
+        let value = opened.sealer.open(key, record.revision, &record.stored);
         inspection.add_record(key, value.map(|value| (record.revision, value)), visit);
     }
     Ok(inspection)
-}
-
-fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_directory(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Opening the directory: is it ours, is it free, and which key opens it? Every record is read and counted.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use sled::{Config, Db};
 
+use super::copy::Copied;
 use super::disk::{self, Disk};
 use crate::files::{self, TEMP_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
+use crate::store::format::{self, FORMAT};
 use crate::store::key::Key;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
@@ -22,9 +24,11 @@ use crate::store::sealed::{DataKey, Sealer};
 
 /// The part of the store that damage found by sled itself is reported for.
 pub(super) const DIRECTORY: &str = "the database directory";
-/// The layout that this version reads and writes.
-const FORMAT: u32 = 1;
-/// Bytes of a revision before a sealed value.
+/// The file in the directory that names the format, in decimal digits. sled lets it be.
+const FORMAT_FILE: &str = "format";
+/// The revision in the stamp of STATE: no record has it, so the value of none opens in its place.
+const REVISION_OF_META: Revision = 0;
+/// Bytes of a revision before a stored value.
 const REVISION_BYTES: usize = 8;
 
 /// How often a lock that is held is looked at again, and how long after.
@@ -34,7 +38,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// What a key of sled's begins with: what the database says of itself, or a record.
 const META: u8 = b'm';
 const RECORD: u8 = b'r';
-const SCHEMA: &[u8] = b"mschema";
+/// Where format 1 named its format.
+const FORMAT_IN_DATABASE: &[u8] = b"mschema";
 const DATA_KEY: &[u8] = b"mdata-key";
 const STATE: &[u8] = b"mstate";
 
@@ -63,10 +68,11 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     catch_panic(DIRECTORY, || {
         let db = config(draft.path()).open().map_err(|error| refusal(path, error))?;
         let mut batch = sled::Batch::default();
-        batch.insert(SCHEMA, &FORMAT.to_be_bytes());
         batch.insert(DATA_KEY, fresh.wrap(master));
         batch.insert(STATE, state(&Sealer::new(fresh)?, 0, 0)?);
         db.apply_batch(batch).and_then(|()| db.flush()).map_err(store_error)?;
+        files::write(&draft.path().join(FORMAT_FILE), format!("{FORMAT}\n").as_bytes(), files::PRIVATE)
+            .map_err(failed)?;
         Disk::open(draft.path()).and_then(|mut disk| disk.sync()).map_err(failed)
     })?;
     match std::fs::rename(draft.path(), path) {
@@ -86,8 +92,8 @@ pub(super) fn database(path: &Path, master: &MasterKey) -> Result<Opened, StoreE
         return Err(StoreError::NotADatabase { path: path.into(), why: "it is no directory of sled".into() });
     }
     catch_panic(DIRECTORY, || {
+        check_format(path)?;
         let db = unlocked(path)?;
-        check_format(path, &db)?;
         let sealer = Arc::new(Sealer::new(&DataKey::unwrap(&meta(&db, DATA_KEY)?, master)?)?);
         let (revision, count) = last_state(&db, &sealer)?;
         let records = load(&db, count)?;
@@ -125,9 +131,9 @@ pub(super) fn record_key(key: &Key) -> Vec<u8> {
     [&[RECORD], key.as_bytes()].concat()
 }
 
-/// A record as sled keeps it: its revision, then the sealed value.
+/// A record as sled keeps it: its revision, then the stored value.
 pub(super) fn record_value(record: &Record) -> Vec<u8> {
-    [&record.revision.to_be_bytes(), record.sealed.as_slice()].concat()
+    [&record.revision.to_be_bytes(), record.stored.as_slice()].concat()
 }
 
 /// What sled says, as an error of a store.
@@ -154,22 +160,32 @@ fn refusal(path: &Path, error: sled::Error) -> StoreError {
     }
 }
 
-fn check_format(path: &Path, db: &Db) -> Result<(), StoreError> {
-    let foreign = || StoreError::NotADatabase { path: path.into(), why: "it names no layout".into() };
-    let schema = db.get(SCHEMA).map_err(store_error)?.ok_or_else(foreign)?;
-    match u32::from_be_bytes(schema.as_ref().try_into().map_err(|_| foreign())?) {
-        FORMAT => Ok(()),
-        found => Err(StoreError::UnknownFormat { found, known: FORMAT }),
+/// Refuses a directory of another format, or of no database of ours, before sled writes to it: sled writes to all that it
+/// opens.
+fn check_format(path: &Path) -> Result<(), StoreError> {
+    match fs::read_to_string(path.join(FORMAT_FILE)) {
+        Ok(text) => format::check(path, text.trim().parse().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => format::check(path, format_before_the_file(path)?),
+        Err(error) => Err(StoreError::io(format!("reading {}", path.join(FORMAT_FILE).display()), error)),
     }
+}
+
+/// What the database itself names, as format 1 did: read from a copy.
+fn format_before_the_file(path: &Path) -> Result<Option<u32>, StoreError> {
+    let failed = |error| StoreError::io(format!("copying {} to look at it", path.display()), error);
+    let copy = Copied::of(path).map_err(failed)?;
+    let db = config(&copy.path()).open().map_err(store_error)?;
+    let number = db.get(FORMAT_IN_DATABASE).map_err(store_error)?;
+    Ok(number.and_then(|number| number.as_ref().try_into().ok()).map(u32::from_be_bytes))
 }
 
 fn state(sealer: &Sealer, revision: Revision, records: usize) -> Result<Vec<u8>, StoreError> {
     let plain = [revision.to_be_bytes(), (records as u64).to_be_bytes()].concat();
-    sealer.seal(&STATE.into(), 0, &plain)
+    Ok(sealer.stamped(REVISION_OF_META, sealer.seal(&STATE.into(), &plain)?))
 }
 
 fn last_state(db: &Db, sealer: &Sealer) -> Result<(Revision, u64), StoreError> {
-    let plain = sealer.open(&STATE.into(), 0, &meta(db, STATE)?)?;
+    let plain = sealer.open(&STATE.into(), REVISION_OF_META, &meta(db, STATE)?)?;
     let numbers =
         plain.split_first_chunk::<8>().and_then(|(revision, count)| Some((*revision, count.try_into().ok()?)));
     let (revision, count) = numbers.ok_or_else(|| damaged("its state is not two numbers"))?;
@@ -180,9 +196,9 @@ fn load(db: &Db, count: u64) -> Result<Records, StoreError> {
     let mut records = Records::new_sync();
     for entry in db.scan_prefix([RECORD]) {
         let (key, value) = entry.map_err(store_error)?;
-        let (revision, sealed) =
+        let (revision, stored) =
             value.split_first_chunk::<REVISION_BYTES>().ok_or_else(|| damaged("a record is cut short"))?;
-        let record = Record { revision: Revision::from_be_bytes(*revision), sealed: sealed.to_vec() };
+        let record = Record { revision: Revision::from_be_bytes(*revision), stored: stored.to_vec() };
         records.insert_mut(Key::from(&key[1..]), record);
     }
     if records.size() as u64 != count {

@@ -10,6 +10,7 @@ use super::open::{self, record_key};
 use crate::store::conformance::{get, put};
 use crate::store::degraded::Health;
 use crate::store::last_seen::LastSeen;
+use crate::store::sealed::SealedBatch;
 use crate::store::{Batch, DataKey, MasterKey, Store, StoreError};
 
 fn temp_path() -> (TempDir, PathBuf) {
@@ -73,16 +74,20 @@ async fn every_acknowledged_commit_is_synced() {
     let (_directory, path) = temp_path();
     open::create_if_absent(&path, &MasterKey::from_bytes([1; 32]), &DataKey::from_bytes([7; 32])).unwrap();
     let opened = open::database(&path, &MasterKey::from_bytes([1; 32])).unwrap();
+    let sealer = std::sync::Arc::clone(&opened.sealer);
     let (published, last_seen) = (super::Published(std::sync::Arc::default()), LastSeen::beside(&path).unwrap());
     let mut writer = super::Writer::new(opened, last_seen, published, Health::default());
     for round in 1..=5 {
         let before = writer.syncs();
-        let batch = Batch::default().put("a", vec![round]);
+        let batch = sealer.seal_batch(Batch::default().put("a", vec![round])).unwrap();
         writer.transaction(&[batch.clone(), batch]).unwrap().remove(1).unwrap();
         assert_eq!(writer.syncs(), before + 1, "one for all that wait");
     }
     let before = writer.syncs();
-    assert!(writer.transaction(&[Batch::default().expect("a", 99)]).unwrap()[0].is_err());
+    assert!(
+        writer.transaction(&[SealedBatch { expect: vec![("a".into(), 99)], ..SealedBatch::default() }]).unwrap()[0]
+            .is_err()
+    );
     assert_eq!(writer.syncs(), before, "none for nothing");
 }
 

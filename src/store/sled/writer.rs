@@ -9,14 +9,14 @@ use sled::Db;
 use super::Published;
 use super::disk::{self, Disk};
 use super::open::{DIRECTORY, Opened, put_state, record_key, record_value, store_error};
-use crate::store::batch::{Batch, Revision};
+use crate::store::batch::Revision;
 use crate::store::degraded::Health;
 use crate::store::error::StoreError;
 use crate::store::last_seen::LastSeen;
 use crate::store::memory::{Record, Records, check};
 use crate::store::panics::catch_panic;
 use crate::store::queue::{Job, Outcome, Request, collect_group};
-use crate::store::sealed::Sealer;
+use crate::store::sealed::{SealedBatch, Sealer};
 
 pub(super) struct Writer {
     path: PathBuf,
@@ -95,12 +95,12 @@ impl Writer {
     }
 
     /// Writes batches as one, published when they are on the disk.
-    pub(super) fn transaction(&mut self, batches: &[Batch]) -> Result<Vec<Outcome>, StoreError> {
+    pub(super) fn transaction(&mut self, batches: &[SealedBatch]) -> Result<Vec<Outcome>, StoreError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let (mut records, mut written, before) = (self.records.clone(), sled::Batch::default(), self.revision);
-        let apply = |batch: &Batch| self.apply(&mut records, &mut written, batch);
+        let apply = |batch: &SealedBatch| self.apply(&mut records, &mut written, batch);
         let outcomes = batches.iter().map(apply).collect::<Result<Vec<Outcome>, StoreError>>()?;
         if self.revision != before {
             put_state(&mut written, &self.sealer, self.revision, records.size())?;
@@ -117,14 +117,15 @@ impl Writer {
         &mut self,
         records: &mut Records,
         written: &mut sled::Batch,
-        batch: &Batch,
+        batch: &SealedBatch,
     ) -> Result<Outcome, StoreError> {
         if let Err(conflict) = check(records, &batch.expect) {
             return Ok(Err(conflict));
         }
         self.revision += 1;
-        for (key, value) in &batch.put {
-            let record = Record { revision: self.revision, sealed: self.sealer.seal(key, self.revision, value)? };
+        for (key, sealed) in &batch.put {
+            let stored = self.sealer.stamped(self.revision, sealed.clone());
+            let record = Record { revision: self.revision, stored };
             written.insert(record_key(key), record_value(&record));
             records.insert_mut(key.clone(), record);
         }
