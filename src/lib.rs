@@ -32,6 +32,7 @@ pub mod proxy;
 pub mod random;
 pub mod records;
 pub mod remote;
+pub mod resource_id;
 pub mod snapshot;
 pub mod store;
 pub mod tasks;

@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
     ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "files", "store", "tasks"]),
-    ("config", &["access", "clock", "directory", "events", "http", "vault"]),
+    ("config", &["access", "clock", "directory", "events", "http", "resource_id", "vault"]),
     (
         "doors",
         &[
@@ -58,11 +58,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("faults", &["clock", "random"]),
     ("remote", &["crypto", "outgoing"]),
     ("issuers", &["clock", "directory", "outgoing"]),
-    ("events", &["clock", "crypto", "outgoing", "random", "records", "store", "vault"]),
+    ("events", &["clock", "crypto", "outgoing", "random", "records", "resource_id", "store", "vault"]),
     ("snapshot", &["crypto", "records", "store"]),
     ("proxy", &["http"]),
     ("http", &["clock", "files", "operation"]),
-    ("directory", &["access", "clock", "crypto", "records", "store"]),
+    ("directory", &["access", "clock", "crypto", "records", "resource_id", "store"]),
     ("vault", &["access", "clock", "crypto", "random", "records", "store"]),
     ("tasks", &["clock", "records", "store", "vault"]),
     ("records", &["random", "store"]),
@@ -74,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("outgoing", &[]),
     ("clock", &[]),
     ("random", &[]),
+    ("resource_id", &[]),
 ];
 
 /// Words that a room must not know, and why.

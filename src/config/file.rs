@@ -13,6 +13,7 @@ use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
 use crate::directory::Tenant;
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
+use crate::resource_id::SubscriptionId;
 
 /// An invalid member of a configuration: its path and the reason.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ struct FileLimits {
 impl File {
     fn config(self, default_tenant: Option<Uuid>) -> Result<Config, ConfigError> {
         let tenant = self.tenant_id.or(default_tenant).unwrap_or(TENANT);
-        let subscription = self.subscription_id.unwrap_or(SUBSCRIPTION);
+        let subscription = self.subscription_id.map_or(SUBSCRIPTION, SubscriptionId);
         let identities = match self.identities {
             Some(given) => identities(given, Tenant { id: tenant, subscription })?,
             None => default_identities(),

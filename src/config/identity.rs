@@ -89,7 +89,7 @@ impl FileIdentity {
         Ok(IdentityRecord {
             client_id: self.client_id.unwrap_or_else(|| derived_client_id(tenant.id, &name)),
             object_id: self.object_id.unwrap_or_else(|| derived(tenant.id, "object", &name)),
-            resource_id: self.resource_id.unwrap_or_else(|| tenant.resource_id(&name)),
+            resource_id: self.resource_id.unwrap_or_else(|| tenant.identity_id(&name).to_string()),
             system_assigned: self.system_assigned,
             client_secret: self.client_secret.map(ClientSecret::new),
             groups: self.groups,

@@ -15,6 +15,7 @@ use crate::access::{AccessPolicy, Permissions};
 use crate::directory::{ClientSecret, IdentityRecord, Tenant};
 use crate::events::Webhook;
 use crate::http::limits::Limits;
+use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
 pub use file::{ConfigError, read};
@@ -22,7 +23,7 @@ pub use file::{ConfigError, read};
 /// The default tenant.
 const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);
 /// The default subscription.
-const SUBSCRIPTION: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000002);
+const SUBSCRIPTION: SubscriptionId = SubscriptionId(Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000002));
 
 /// A parsed configuration.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Config {
     /// The tenant's id.
     pub tenant: Uuid,
     /// The id of the tenant's one subscription.
-    pub subscription: Uuid,
+    pub subscription: SubscriptionId,
     /// Further host names (lower case) of the default vault.
     pub default_hosts: Vec<String>,
     /// The identities, in order.
@@ -97,7 +98,7 @@ fn default_identities() -> Vec<IdentityRecord> {
         name: name.to_owned(),
         client_id: Uuid::from_u128(client),
         object_id: Uuid::from_u128(object),
-        resource_id: tenant.resource_id(name),
+        resource_id: tenant.identity_id(name).to_string(),
         order,
         ..IdentityRecord::default()
     };

@@ -256,17 +256,12 @@ impl Directory {
         Some(IdentityRecord {
             client_id,
             object_id: object.unwrap_or_else(|| derived("object")),
-            resource_id: resource.unwrap_or_else(|| self.resource_id(&name)),
+            resource_id: resource.unwrap_or_else(|| self.tenant().identity_id(&name).to_string()),
             groups: self.default_of(all).map(|default| default.object_id).into_iter().collect(),
             auto_created: true,
             name,
             ..IdentityRecord::default()
         })
-    }
-
-    /// The ARM id that a managed identity called `name` has when none was said.
-    pub fn resource_id(&self, name: &str) -> String {
-        self.inner.tenant.resource_id(name)
     }
 
     /// The system-assigned one of the configuration's, else its first: the data may hold others, from a configuration

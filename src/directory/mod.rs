@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::records::{Degraded, Records};
+use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, SubscriptionId};
 
 pub use assertion::{ExternalIssuers, ExternalKeys};
 pub use identities::{
@@ -40,16 +41,13 @@ pub struct Tenant {
     /// Its id.
     pub id: Uuid,
     /// Its one subscription.
-    pub subscription: Uuid,
+    pub subscription: SubscriptionId,
 }
 
 impl Tenant {
-    /// The ARM id that a managed identity called `name` has when none was said.
-    pub fn resource_id(&self, name: &str) -> String {
-        format!(
-            "/subscriptions/{}/resourceGroups/keyhaven/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}",
-            self.subscription
-        )
+    /// The resource id of the user-assigned identity `name`, unless it is given another.
+    pub fn identity_id(&self, name: &str) -> ResourceId {
+        self.subscription.resource(DEFAULT_RESOURCE_GROUP, ResourceType::USER_ASSIGNED_IDENTITY, name)
     }
 }
 

@@ -257,6 +257,7 @@ mod tests {
     use crate::directory::Tenant;
     use crate::random;
     use crate::records::Records;
+    use crate::resource_id::SubscriptionId;
     use crate::store::{DataKey, Store};
 
     const HERE: &str = "https://vault.azure.net";
@@ -272,7 +273,7 @@ mod tests {
     }
 
     async fn directory(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Directory {
-        let tenant = Tenant { id: Uuid::from_u128(tenant), subscription: Uuid::nil() };
+        let tenant = Tenant { id: Uuid::from_u128(tenant), subscription: SubscriptionId(Uuid::nil()) };
         let directory = Directory::new(tenant, Records::new(store.clone()), clock.clone(), 10);
         directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
         directory
@@ -291,7 +292,7 @@ mod tests {
         let (one, store, clock) = world().await;
         let token = one.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
         store.commit(crate::store::Batch::default().put("issuer/current", b"{}".to_vec())).await.unwrap();
-        let tenant = Tenant { id: one.tenant_id(), subscription: Uuid::nil() };
+        let tenant = Tenant { id: one.tenant_id(), subscription: SubscriptionId(Uuid::nil()) };
         let again = Directory::new(tenant, Records::new(store), clock, 10);
         assert_eq!(again.issuer_failure(), None);
         assert!(again.prepare_issuer(&Pool::start(1, 10)).await.is_err());

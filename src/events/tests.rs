@@ -11,6 +11,7 @@ use crate::clock::{SystemClock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::random::{self, SeededRandom};
 use crate::records::encode;
+use crate::resource_id::SubscriptionId;
 use crate::store::{Batch, DataKey, Store};
 use crate::vault::{Deps as VaultDeps, Event, EventSubject, Kind, ObjectName, Occurrence, VaultName, Version};
 
@@ -69,7 +70,7 @@ fn events(store: &Store, vaults: &Vaults, hooks: usize, directory: &Path, courie
         vaults: vaults.clone(),
         records: Records::new(store.clone()),
         webhooks: (0..hooks).map(hook).collect(),
-        format: WireFormat { subscription: Uuid::nil() },
+        format: WireFormat { subscription: SubscriptionId(Uuid::nil()) },
         retry_policy: RetryPolicy::default(),
         clock: Arc::new(SystemClock),
         dead_letters: directory.join("dead-letters.jsonl"),

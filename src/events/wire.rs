@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::courier::{HookRequest, Method};
 use super::webhook::{EventType, Schema, WebhookUrl};
 use crate::clock::Timestamp;
+use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceType, SubscriptionId};
 use crate::vault::{Event, Kind};
 
 /// The sender in CloudEvents' handshake: the service's own name, which receivers compare.
@@ -19,7 +20,7 @@ const SUBSCRIPTION_NAME: &str = "KEYHAVEN";
 #[derive(Clone, Copy, Debug)]
 pub struct WireFormat {
     /// The tenant's subscription.
-    pub subscription: Uuid,
+    pub subscription: SubscriptionId,
 }
 
 /// An event in Event Grid's schema, with the members in the service's order.
@@ -94,8 +95,8 @@ impl WireFormat {
 
     /// The vault's resource id.
     fn topic(self, event: &Event) -> String {
-        let (subscription, vault) = (self.subscription, &event.vault);
-        format!("/subscriptions/{subscription}/resourceGroups/keyhaven/providers/Microsoft.KeyVault/vaults/{vault}")
+        let vault = event.vault.to_string();
+        self.subscription.resource(DEFAULT_RESOURCE_GROUP, ResourceType::VAULT, &vault).to_string()
     }
 
     /// `event` in `schema`, as an object.
@@ -154,7 +155,7 @@ impl WireFormat {
         }
         let event = json!([{
             "id": code,
-            "topic": format!("/subscriptions/{}", self.subscription),
+            "topic": self.subscription.to_string(),
             "subject": "",
             "data": data,
             "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
@@ -232,7 +233,7 @@ mod tests {
     use super::*;
     use crate::vault::{EventSubject, ObjectName, Occurrence, VaultName, Version};
 
-    const WIRE: WireFormat = WireFormat { subscription: Uuid::from_u128(2) };
+    const WIRE: WireFormat = WireFormat { subscription: SubscriptionId(Uuid::from_u128(2)) };
 
     fn event(occurrence: Occurrence, subject: Option<EventSubject>) -> Event {
         let (id, at) = (Uuid::from_u128(7), Timestamp::from_unix(1_700_000_000));

@@ -11,6 +11,7 @@ use crate::crypto::pool::Pool;
 use crate::directory::Tenant;
 use crate::random;
 use crate::records::Records;
+use crate::resource_id::SubscriptionId;
 use crate::store::{DataKey, Store};
 
 const HOUR: i64 = 3600;
@@ -21,7 +22,7 @@ fn application() -> IdentityRecord {
 
 async fn directory(clock: &Arc<VirtualClock>) -> Directory {
     let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
-    let tenant = Tenant { id: Uuid::from_u128(9), subscription: Uuid::nil() };
+    let tenant = Tenant { id: Uuid::from_u128(9), subscription: SubscriptionId(Uuid::nil()) };
     let directory = Directory::new(tenant, Records::new(store), clock.clone(), 10);
     directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
     directory.ensure(&[application()]).await.unwrap();

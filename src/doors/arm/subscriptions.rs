@@ -52,10 +52,10 @@ pub(super) fn list(state: &State) -> Response {
         spending_limit: "Off",
     };
     let subscription = Subscription {
-        id: format!("/subscriptions/{}", tenant.subscription),
+        id: tenant.subscription.to_string(),
         authorization_source: "RoleBased",
         managed_by_tenants: [],
-        subscription_id: tenant.subscription,
+        subscription_id: tenant.subscription.0,
         tenant_id: tenant.id,
         display_name: "Keyhaven",
         state: "Enabled",
