@@ -3,9 +3,11 @@
 
 mod assertion;
 mod identities;
+mod identity;
 mod issuer;
 mod recorded_tenant;
 mod resource;
+mod select;
 mod sign_in;
 mod signing;
 mod token;
@@ -19,11 +21,11 @@ use crate::records::{Degraded, Records};
 use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, SubscriptionId};
 
 pub use assertion::{ExternalIssuers, ExternalKeys};
-pub use identities::{
-    AddRefusal, ClientSecret, FederatedCredential, IdentityRecord, IdentitySelector, UnknownIdentities,
-};
+pub use identities::AddRefusal;
+pub use identity::{ClientSecret, FederatedCredential, IdentityRecord};
 pub use issuer::{IssuerError, PublicKey};
 pub use resource::{IsChallengeResource, Resources, no_such_resource};
+pub use select::{IdentitySelector, UnknownIdentities};
 pub use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
 pub use token::{Claims, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
 
