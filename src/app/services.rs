@@ -12,7 +12,7 @@ use super::host_names::HostNames;
 use super::ready::{Addresses, ReadyFile, ServerDetails};
 use super::storage::OpenStorage;
 use super::{StartError, control, failed, faulty, hex};
-use crate::directory::{IdentitySelector, Resources, UnknownIdentities};
+use crate::directory::{IdentitySelector, TokenResources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::events::Events;
 use crate::faults::Faults;
@@ -133,7 +133,7 @@ impl Services {
         entra::Service::new(entra::State {
             directory: backend.directory.clone(),
             issuers: Arc::new(Issuers::new(backend.system.clone())),
-            resources: Resources::new(self.names.is_challenged_resource()),
+            resources: TokenResources::new(self.names.is_challenged_resource()),
             unknown_identities: self.unknown_identities,
             random: backend.random.clone(),
             clock: backend.system.clone(),
@@ -150,7 +150,7 @@ impl Services {
     pub(super) fn identity_door(&self) -> Arc<identity::Service> {
         Arc::new(identity::Service::new(identity::State {
             directory: self.backend.directory.clone(),
-            resources: Resources::new(self.names.is_challenged_resource()),
+            resources: TokenResources::new(self.names.is_challenged_resource()),
             unknown_identities: self.unknown_identities,
             names: self.names.local_names(),
             identity_header: self.identity_header.clone(),

@@ -1,5 +1,5 @@
-//! Client assertions (RFC 7523): signed tokens by which an application says who it is. They are signed with a certificate
-//! of the application's own, by this server, or by another issuer whose keys somebody else fetches.
+//! Client assertions (RFC 7523): JWTs that an application authenticates with. They are signed with a certificate of the
+//! application, by this server, or by an external issuer, whose keys another room fetches.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,18 +17,17 @@ use super::SignInRefusal;
 use super::signing::{self, BadToken};
 use crate::crypto::base64url;
 
-/// Seconds that clocks may differ, as Entra allows it.
+/// The clock skew in seconds that Entra allows.
 const SKEW: i64 = 300;
 /// The longest assertion, in bytes.
-const LONGEST: usize = 16 * 1024;
+const MAX_ASSERTION_BYTES: usize = 16 * 1024;
 
-/// The keys of another issuer (RFC 7517).
+/// The keys of an external issuer (RFC 7517).
 pub type ExternalKeys = Arc<JwkSet>;
 
-/// Where the keys of other issuers come from.
+/// Fetches the keys of external issuers.
 pub trait ExternalIssuers: Send + Sync {
-    /// The keys that `issuer` (an `https` URL) signs with. `kid` is the one that is wanted: keys that are remembered and
-    /// lack it are fetched again.
+    /// The keys of `issuer` (an `https` URL). If cached keys lack `kid`, they are fetched again.
     fn keys(
         &self,
         issuer: &str,
@@ -36,14 +35,14 @@ pub trait ExternalIssuers: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<ExternalKeys, String>> + Send>>;
 }
 
-/// An assertion, and what it says; nobody has checked the signature yet.
+/// A parsed assertion. Its signature is not verified.
 pub(super) struct Assertion<'a> {
     token: &'a str,
     header: Header,
     pub(super) claims: AssertionClaims,
 }
 
-/// What an assertion says.
+/// The claims of an assertion.
 #[derive(Debug, Deserialize)]
 pub(super) struct AssertionClaims {
     pub(super) iss: String,
@@ -61,48 +60,48 @@ enum Audiences {
 }
 
 impl<'a> Assertion<'a> {
-    /// Takes `token` apart; white space around it (a file's last line end) does not count.
+    /// Parses `token`; surrounding white space (a file's last line end) is ignored.
     pub(super) fn parse(token: &'a str) -> Result<Self, SignInRefusal> {
         let token = token.trim();
-        if token.len() > LONGEST {
+        if token.len() > MAX_ASSERTION_BYTES {
             return Err(SignInRefusal::Malformed);
         }
         let header = signing::header(token)?;
-        Ok(Self { token, header, claims: signing::unchecked(token)? })
+        Ok(Self { token, header, claims: signing::decode_unverified(token)? })
     }
 
-    /// Whether the moment is right.
-    pub(super) fn is_timely(&self, now: i64) -> Result<(), SignInRefusal> {
+    /// Checks `nbf` and `exp` against `now`, in Unix seconds.
+    pub(super) fn check_validity(&self, now: i64) -> Result<(), SignInRefusal> {
         #[expect(clippy::cast_precision_loss, reason = "Unix seconds are far below 2^52")]
         let (now, skew) = (now as f64, SKEW as f64);
         let begun = self.claims.nbf.is_none_or(|nbf| now + skew >= nbf);
-        if begun && now - skew < self.claims.exp { Ok(()) } else { Err(SignInRefusal::Untimely) }
+        if begun && now - skew < self.claims.exp { Ok(()) } else { Err(SignInRefusal::OutsideValidity) }
     }
 
-    /// Whether it is for one of `audiences`, compared without a last slash.
-    pub(super) fn is_for(&self, audiences: &[String]) -> Result<(), SignInRefusal> {
+    /// Checks that it has one of `audiences`, compared without trailing slashes.
+    pub(super) fn check_audience(&self, audiences: &[String]) -> Result<(), SignInRefusal> {
         let trimmed = |text: &str| text.trim_end_matches('/').to_owned();
         let said = match &self.claims.aud {
             Audiences::One(one) => std::slice::from_ref(one),
             Audiences::Several(several) => several,
         };
         let fits = said.iter().any(|said| audiences.iter().any(|wanted| trimmed(wanted) == trimmed(said)));
-        if fits { Ok(()) } else { Err(SignInRefusal::Audience(said.first().cloned().unwrap_or_default())) }
+        if fits { Ok(()) } else { Err(SignInRefusal::WrongAudience(said.first().cloned().unwrap_or_default())) }
     }
 
-    /// Whether one of `certificates` (DER in base64) signed it: the one whose thumbprint it names.
-    pub(super) fn is_signed_by_one_of(&self, certificates: &[String]) -> Result<(), SignInRefusal> {
+    /// Verifies the signature with the one of `certificates` (DER in base64) whose thumbprint the header names.
+    pub(super) fn verify_with_certificates(&self, certificates: &[String]) -> Result<(), SignInRefusal> {
         let certificates = certificates.iter().filter_map(|text| STANDARD.decode(text).ok());
-        let Some(der) = certificates.into_iter().find(|der| self.names(der)) else {
+        let Some(der) = certificates.into_iter().find(|der| self.names_certificate(der)) else {
             let thumbprint = self.header.x5t_s256.as_ref().or(self.header.x5t.as_ref()).or(self.header.kid.as_ref());
             return Err(SignInRefusal::UnknownCertificate(thumbprint.cloned().unwrap_or_default()));
         };
-        let key = certified_key(&der).ok_or(SignInRefusal::Signature)?;
+        let key = certified_key(&der).ok_or(SignInRefusal::BadSignature)?;
         let algorithms = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
-        Ok(signing::check::<AssertionClaims>(self.token, &key, &algorithms).map(drop)?)
+        Ok(signing::verify::<AssertionClaims>(self.token, &key, &algorithms).map(drop)?)
     }
 
-    fn names(&self, der: &[u8]) -> bool {
+    fn names_certificate(&self, der: &[u8]) -> bool {
         let thumbprint = |algorithm| base64url::encode(digest::digest(algorithm, der).as_ref());
         if let Some(named) = &self.header.x5t_s256 {
             return unpadded(named) == thumbprint(&digest::SHA256);
@@ -113,28 +112,28 @@ impl<'a> Assertion<'a> {
         self.header.x5t.as_ref().map_or(by_kid, |named| unpadded(named) == base64url::encode(sha1.as_ref()))
     }
 
-    /// The id of the key that signed it, as it says.
+    /// The `kid` of its header.
     pub(super) fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// Whether one of an issuer's keys signed it.
-    pub(super) fn is_signed_by_issuer(&self, keys: &JwkSet) -> Result<(), SignInRefusal> {
+    /// Verifies the signature with the issuer's key that the header names, or with any of them if it names none.
+    pub(super) fn verify_with_issuer_keys(&self, keys: &JwkSet) -> Result<(), SignInRefusal> {
         let named = |kid: &str| keys.find(kid).into_iter().collect::<Vec<_>>();
         let candidates = self.kid().map_or_else(|| keys.keys.iter().collect(), named);
         let algorithms = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::RS384, Algorithm::RS512];
         let fits = candidates.into_iter().filter_map(|jwk| DecodingKey::from_jwk(jwk).ok());
-        let mut checked = fits.map(|key| signing::check::<AssertionClaims>(self.token, &key, &algorithms));
-        if checked.any(|checked| checked.is_ok()) { Ok(()) } else { Err(SignInRefusal::Signature) }
+        let mut checked = fits.map(|key| signing::verify::<AssertionClaims>(self.token, &key, &algorithms));
+        if checked.any(|checked| checked.is_ok()) { Ok(()) } else { Err(SignInRefusal::BadSignature) }
     }
 }
 
-/// A thumbprint as RFC 7515 has it: MSAL for Python pads it.
+/// A thumbprint without padding (RFC 7515); MSAL for Python pads it.
 fn unpadded(thumbprint: &str) -> &str {
     thumbprint.trim_end_matches('=')
 }
 
-/// The key that a certificate (DER) speaks of.
+/// The public key of a certificate (DER).
 fn certified_key(der: &[u8]) -> Option<DecodingKey> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let bits = &certificate.public_key().subject_public_key.data;
@@ -150,7 +149,7 @@ impl From<BadToken> for SignInRefusal {
     fn from(why: BadToken) -> Self {
         match why {
             BadToken::Malformed => Self::Malformed,
-            BadToken::Signature => Self::Signature,
+            BadToken::Signature => Self::BadSignature,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The identities of the tenant in the store: listed, added, removed.
+//! The identities of the tenant in the store: list, find, add, remove. Their ids are unique; an id that was removed leaves a
+//! tombstone, so that no token request creates it again.
 
 use std::sync::Arc;
 
@@ -14,14 +15,14 @@ pub(super) const MAX_AUTO_CREATED: usize = 1000;
 /// Why an identity was not added.
 #[derive(Debug)]
 pub enum AddRefusal {
-    /// Its name or one of its ids belongs to another.
+    /// Another identity has its name or one of its ids.
     Taken {
         /// The other's name.
         by: String,
     },
-    /// One of its ids was taken away, and it is not made again because somebody asks for it.
+    /// One of its ids was removed, so that it is not created automatically again.
     Removed,
-    /// No more are made because somebody asks for them.
+    /// The limit of automatically created identities is reached.
     TooMany,
     /// The store failed.
     Record(RecordError),
@@ -62,21 +63,21 @@ impl Directory {
         Ok(self.identities().await?.into_iter().find(|identity| identity.name == name))
     }
 
-    /// Takes `identities` for the configuration's, and adds those whose principals are not there yet, in one commit;
-    /// answers the names of those that are there and differ.
+    /// Makes `identities` the configured ones and adds those that are missing, in one commit. Returns the names of those that
+    /// exist and differ.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
-        // A directory has one configuration for as long as it lives.
+        // The configuration never changes while a directory exists.
         let _ = self.inner.configured.set(identities.iter().map(|identity| identity.object_id).collect());
-        self.records().update(|view: View| async move { self.settle_identities(&view, identities).await }).await
+        self.records().update(|view: View| async move { self.adding_missing(&view, identities).await }).await
     }
 
     /// Adds `identity`, last in order.
     ///
     /// # Errors
-    /// [`AddRefusal::Taken`] when its name or an id of its is another's; what the store reports.
+    /// See [`AddRefusal`].
     pub async fn add(&self, identity: &IdentityRecord) -> Result<(), AddRefusal> {
         self.records().update(|view: View| async move { self.adding(&view, identity).await }).await
     }
@@ -86,39 +87,39 @@ impl Directory {
         if let Some(twin) = all.iter().find(|other| other.shares_with(identity)) {
             return Err(AddRefusal::Taken { by: twin.name.clone() });
         }
-        let marks = removed(identity);
+        let tombstones = tombstones(identity);
         if identity.auto_created {
-            may_be_made(view, &marks, &all).await?;
+            check_auto_create(view, &tombstones, &all).await?;
         }
         let order = all.iter().map(|other| other.order + 1).max().unwrap_or_default();
         let key = key_of(identity.object_id);
-        let batch = marks.into_iter().fold(Batch::default(), |batch, mark| match identity.auto_created {
-            true => batch.expect(mark, 0),
-            false => batch.delete(mark),
+        let batch = tombstones.into_iter().fold(Batch::default(), |batch, tombstone| match identity.auto_created {
+            true => batch.expect(tombstone, 0),
+            false => batch.delete(tombstone),
         });
         let added = IdentityRecord { order, ..identity.clone() };
         Ok(Change { batch: batch.expect(key.clone(), 0).put(key, encode(&added)?), answer: () })
     }
 
-    /// Takes the identity called `name` away; answers whether there was one. Its tokens are worth nothing from now on.
+    /// Removes the identity called `name`. Returns whether it existed. Its tokens are invalid from now on.
     ///
     /// # Errors
     /// What the store reports.
     pub async fn remove(&self, name: &str) -> Result<bool, RecordError> {
         let Some(identity) = self.find_by_name(name).await? else { return Ok(false) };
-        let (key, marks) = (&key_of(identity.object_id), &removed(&identity));
-        let taking = |view: View| async move {
-            let there = view.revision_of(key).await?;
-            let batch = there.map(|revision| {
+        let (key, tombstones) = (&key_of(identity.object_id), &tombstones(&identity));
+        let removing = |view: View| async move {
+            let existing = view.revision_of(key).await?;
+            let batch = existing.map(|revision| {
                 let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
-                marks.iter().fold(batch, |batch, mark| batch.put(mark.clone(), vec![]))
+                tombstones.iter().fold(batch, |batch, tombstone| batch.put(tombstone.clone(), vec![]))
             });
-            Ok::<_, RecordError>(Change { batch: batch.unwrap_or_default(), answer: there.is_some() })
+            Ok::<_, RecordError>(Change { batch: batch.unwrap_or_default(), answer: existing.is_some() })
         };
-        self.records().update(taking).await
+        self.records().update(removing).await
     }
 
-    async fn settle_identities(
+    async fn adding_missing(
         &self,
         view: &View,
         identities: &[IdentityRecord],
@@ -127,42 +128,42 @@ impl Directory {
         for identity in identities {
             let key = key_of(identity.object_id);
             match self.records().get::<IdentityRecord>(view, &key).await? {
-                Some(there) if *there != *identity => differing.push(identity.name.clone()),
+                Some(existing) if *existing != *identity => differing.push(identity.name.clone()),
                 Some(_) => {}
                 None => batch = batch.expect(key.clone(), 0).put(key, encode(identity)?),
             }
         }
-        Ok(Change { batch: self.with_tenant(view, batch).await?, answer: differing })
+        Ok(Change { batch: self.with_tenant_record(view, batch).await?, answer: differing })
     }
 
-    /// Takes away what was made on the spot, in a server where no strangers are welcome (any more).
+    /// Removes all automatically created identities, for a server that rejects unknown ones.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn remove_auto_created(&self) -> Result<(), RecordError> {
-        let forget = |view: View| async move {
+        let removing = |view: View| async move {
             let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
-            let made = all.iter().filter(|identity| identity.auto_created);
-            let batch = made.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
+            let auto_created = all.iter().filter(|identity| identity.auto_created);
+            let batch = auto_created.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
             Ok::<_, RecordError>(Change { batch, answer: () })
         };
-        self.records().update(forget).await
+        self.records().update(removing).await
     }
 }
 
-/// Whether an identity may be made because somebody asks for it: `marks` say whether it was taken away.
-async fn may_be_made(view: &View, marks: &[Key], all: &[Arc<IdentityRecord>]) -> Result<(), AddRefusal> {
-    for mark in marks {
-        if view.revision_of(mark).await.map_err(RecordError::from)?.is_some() {
+/// Whether an identity with these tombstone keys may be created automatically.
+async fn check_auto_create(view: &View, tombstones: &[Key], all: &[Arc<IdentityRecord>]) -> Result<(), AddRefusal> {
+    for tombstone in tombstones {
+        if view.revision_of(tombstone).await.map_err(RecordError::from)?.is_some() {
             return Err(AddRefusal::Removed);
         }
     }
-    let made = all.iter().filter(|other| other.auto_created).count();
-    if made < MAX_AUTO_CREATED { Ok(()) } else { Err(AddRefusal::TooMany) }
+    let auto_created = all.iter().filter(|other| other.auto_created).count();
+    if auto_created < MAX_AUTO_CREATED { Ok(()) } else { Err(AddRefusal::TooMany) }
 }
 
-/// Where it is marked that an identity of these ids was taken away.
-fn removed(identity: &IdentityRecord) -> [Key; 2] {
+/// The keys of the tombstones that a removed identity leaves, one for each of its ids.
+fn tombstones(identity: &IdentityRecord) -> [Key; 2] {
     [identity.client_id, identity.object_id].map(|id| Key::from(format!("removed/{id}")))
 }
 

@@ -1,5 +1,5 @@
-//! The keys that sign tokens: made in the background of the first start, kept sealed in the store, and followed by a new
-//! one from time to time, as Entra does; what the one before has signed stays good.
+//! The issuer's signing keys: the first one is generated in the background of the first start, all are stored sealed, and
+//! each is rotated after 30 days, as Entra rotates its own. Previous keys still verify what they signed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::signing::{self, CheckingKey, SigningKey};
+use super::signing::{self, SigningKey, VerifyingKey};
 use super::{Claims, Directory, token};
 use crate::crypto::base64url;
 use crate::crypto::pool::Pool;
@@ -20,21 +20,21 @@ use crate::store::{Batch, Key};
 
 /// How long a key signs, in seconds: 30 days.
 const KEY_LIFETIME: i64 = 30 * 86_400;
-/// How long after a next key could not be made and kept it is tried again, in seconds.
+/// The pause after a rotation that failed, in seconds.
 const RETRY: i64 = 60;
-/// How far the clocks of processes with one store may differ, in seconds: a day.
+/// How far the clocks of processes with the same store may differ, in seconds: a day.
 const CLOCK_SKEW: i64 = 86_400;
-/// How long anything that was signed can be good, in seconds.
+/// The longest validity of any token, in seconds.
 const LONGEST_LIFETIME: i64 = token::FEDERATED_LIFETIME;
-/// The longest token, in bytes, that is remembered once it was found good: those of clients are about 1,200 long.
-const REMEMBERED: usize = 8 * 1024;
+/// The longest token, in bytes, whose claims are cached; usual ones have about 1,200.
+const MAX_CACHED_TOKEN: usize = 8 * 1024;
 
-/// Why the issuer's key could not be had.
+/// Why the issuer's key is not available.
 #[derive(Debug)]
 pub enum IssuerError {
     /// The store failed.
     Record(RecordError),
-    /// The key could not be made or used.
+    /// The key could not be generated or used.
     Key(String),
 }
 
@@ -55,7 +55,7 @@ impl std::fmt::Display for IssuerError {
 
 impl std::error::Error for IssuerError {}
 
-/// The public half of the issuer's key, as JWKS shows it.
+/// The public half of an issuer's key, as JWKS publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     /// The key's id.
@@ -68,55 +68,53 @@ pub struct PublicKey {
 
 pub(super) struct Issuer {
     keys: watch::Sender<State>,
-    checked: Cache<[u8; 32], Arc<Claims>>,
+    verified: Cache<[u8; 32], Arc<Claims>>,
 }
 
-/// What became of the issuer's keys.
+/// The state of the issuer's keys.
 #[derive(Clone)]
 enum State {
-    /// They are being loaded or made.
+    /// They are being loaded or generated.
     Preparing,
-    /// They are there.
+    /// They are loaded.
     Ready(Arc<Keys>),
-    /// They cannot be had, and this is why.
+    /// They are not available, for this reason.
     Failed(String),
 }
 
-/// The key that signs, and those that did before and have signed what may still be good.
+/// The key that signs, and the previous keys whose tokens may still be valid.
 struct Keys {
     current: SigningKey,
-    former: Vec<CheckingKey>,
-    /// When the current key is to be replaced, in Unix seconds.
+    previous: Vec<VerifyingKey>,
+    /// When the current key is to be rotated, in Unix seconds.
     due: i64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 struct IssuerRecord {
     pkcs8: Zeroizing<Vec<u8>>,
-    /// When the key was made, in Unix seconds.
-    #[serde(default)]
-    made: i64,
-    #[serde(default)]
-    former: Vec<FormerKey>,
+    /// When the key was generated, in Unix seconds.
+    created: i64,
+    previous: Vec<PreviousKey>,
 }
 
-/// The public half of a key that signs no more.
+/// The public half of a previous key.
 #[derive(Clone, Serialize, Deserialize)]
-struct FormerKey {
+struct PreviousKey {
     /// The modulus in base64url without padding.
     n: String,
     /// The exponent in base64url without padding.
     e: String,
-    /// The last second of what it has signed.
+    /// When the last token that it signed expires, in Unix seconds.
     until: i64,
 }
 
 impl Issuer {
-    pub(super) fn new(checked_tokens: usize) -> Self {
-        Self { keys: watch::Sender::new(State::Preparing), checked: Cache::new(checked_tokens) }
+    pub(super) fn new(max_cached_tokens: usize) -> Self {
+        Self { keys: watch::Sender::new(State::Preparing), verified: Cache::new(max_cached_tokens) }
     }
 
-    /// Waits until the keys are there, or cannot be had.
+    /// Waits until the keys are loaded or have failed.
     async fn ready(&self) -> Result<Arc<Keys>, IssuerError> {
         let mut keys = self.keys.subscribe();
         let known = keys.wait_for(|state| !matches!(state, State::Preparing)).await;
@@ -127,7 +125,7 @@ impl Issuer {
         }
     }
 
-    /// Why no tokens can be issued or checked, if that is so.
+    /// Why no token can be issued or verified, if so.
     pub(super) fn failure(&self) -> Option<String> {
         match &*self.keys.borrow() {
             State::Failed(why) => Some(why.clone()),
@@ -135,84 +133,87 @@ impl Issuer {
         }
     }
 
-    /// The claims of `token` if this issuer signed it. The times, the audience and the identity are for the caller
-    /// to check, each time.
-    pub(super) fn signed(&self, token: &str) -> Result<Arc<Claims>, NotSigned> {
-        let mark = mark(token);
-        if let Some(claims) = self.checked.get(&mark) {
+    /// The claims of `token` if this issuer signed it; cached. The caller checks times, audience and identity at each use.
+    pub(super) fn verify(&self, token: &str) -> Result<Arc<Claims>, VerifyError> {
+        let digest = token_digest(token);
+        if let Some(claims) = self.verified.get(&digest) {
             return Ok(claims);
         }
-        let claims = Arc::new(self.claims::<Claims>(token)?);
-        if token.len() <= REMEMBERED {
-            self.checked.insert(mark, claims.clone());
+        let claims = Arc::new(self.verify_claims::<Claims>(token)?);
+        if token.len() <= MAX_CACHED_TOKEN {
+            self.verified.insert(digest, claims.clone());
         }
         Ok(claims)
     }
 
-    /// The claims, of whatever form, of a token that one of this issuer's keys signed.
-    pub(super) fn claims<C: DeserializeOwned>(&self, token: &str) -> Result<C, NotSigned> {
+    /// The claims of a token of any form that one of this issuer's keys signed.
+    pub(super) fn verify_claims<C: DeserializeOwned>(&self, token: &str) -> Result<C, VerifyError> {
         let keys = match self.keys.borrow().clone() {
             State::Ready(keys) => keys,
-            // Before there is a key, no token can be ours.
-            State::Preparing => return Err(NotSigned::UnknownKey),
-            State::Failed(why) => return Err(NotSigned::Unknown(why)),
+            // Before the first key exists, this server has signed no token.
+            State::Preparing => return Err(VerifyError::UnknownKey),
+            State::Failed(why) => return Err(VerifyError::KeyUnavailable(why)),
         };
-        let header = signing::header(token).map_err(|_| NotSigned::Malformed)?;
-        let key = keys.checking().find(|key| header.kid.as_deref() == Some(&key.public.kid));
-        let checked = key.ok_or(NotSigned::UnknownKey)?.check(token);
-        // Whoever holds the key signed something else with it: that is no token either.
-        checked.map_err(|_| NotSigned::BadSignature)
+        let header = signing::header(token).map_err(|_| VerifyError::Malformed)?;
+        let key = keys.verifying_keys().find(|key| header.kid.as_deref() == Some(&key.public.kid));
+        let checked = key.ok_or(VerifyError::UnknownKey)?.verify(token);
+        // A token with other claims, signed by the same key, is no token of this form.
+        checked.map_err(|_| VerifyError::BadSignature)
     }
 }
 
 impl Keys {
-    fn checking(&self) -> impl Iterator<Item = &CheckingKey> {
-        std::iter::once(&self.current.checking).chain(&self.former)
+    fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        std::iter::once(&self.current.verifying).chain(&self.previous)
     }
 }
 
 impl IssuerRecord {
-    /// Whether the key goes on signing. One that was made in the future, before the machine's clock was put right, is followed
-    /// like one that is too old.
-    fn signs_on(&self, now: i64) -> bool {
-        (self.made.saturating_sub(CLOCK_SKEW)..self.made.saturating_add(KEY_LIFETIME)).contains(&now)
+    /// Whether the key still signs. A key from the future (the machine's clock was set back since) is rotated like one that is
+    /// too old.
+    fn is_current(&self, now: i64) -> bool {
+        (self.created.saturating_sub(CLOCK_SKEW)..self.created.saturating_add(KEY_LIFETIME)).contains(&now)
     }
 
     fn keys(&self) -> Result<Keys, IssuerError> {
-        let key = |former: &FormerKey| {
-            let (n, e) = (base64url::decode(&former.n)?, base64url::decode(&former.e)?);
-            Some(CheckingKey::new(&n, &e))
+        let key = |previous: &PreviousKey| {
+            let (n, e) = (base64url::decode(&previous.n)?, base64url::decode(&previous.e)?);
+            Some(VerifyingKey::new(&n, &e))
         };
-        let former = self.former.iter().map(key).collect::<Option<_>>();
-        let former = former.ok_or_else(|| IssuerError::Key("a former key is damaged".into()))?;
-        Ok(Keys { current: SigningKey::from_pkcs8(&self.pkcs8)?, former, due: self.made.saturating_add(KEY_LIFETIME) })
+        let previous = self.previous.iter().map(key).collect::<Option<_>>();
+        let previous = previous.ok_or_else(|| IssuerError::Key("a previous key is damaged".into()))?;
+        Ok(Keys {
+            current: SigningKey::from_pkcs8(&self.pkcs8)?,
+            previous,
+            due: self.created.saturating_add(KEY_LIFETIME),
+        })
     }
 
-    /// What is kept once `pkcs8` signs instead: this record's key remains for as long as what it signed.
-    fn followed_by(&self, pkcs8: Zeroizing<Vec<u8>>, now: i64) -> Result<Self, IssuerError> {
-        let PublicKey { n, e, .. } = SigningKey::from_pkcs8(&self.pkcs8)?.checking.public;
-        let mut former: Vec<_> = self.former.iter().filter(|former| former.until >= now).cloned().collect();
-        former.insert(0, FormerKey { n, e, until: now + LONGEST_LIFETIME });
-        Ok(Self { pkcs8, made: now, former })
+    /// The record once `pkcs8` signs: this record's key becomes a previous one, for as long as its tokens are valid.
+    fn succeeded_by(&self, pkcs8: Zeroizing<Vec<u8>>, now: i64) -> Result<Self, IssuerError> {
+        let PublicKey { n, e, .. } = SigningKey::from_pkcs8(&self.pkcs8)?.verifying.public;
+        let mut previous: Vec<_> = self.previous.iter().filter(|previous| previous.until >= now).cloned().collect();
+        previous.insert(0, PreviousKey { n, e, until: now + LONGEST_LIFETIME });
+        Ok(Self { pkcs8, created: now, previous })
     }
 }
 
-/// Why a token is not one of ours.
+/// Why a token was not verified as this issuer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NotSigned {
-    /// It cannot be told, because this server's own key cannot be had.
-    Unknown(String),
+pub(super) enum VerifyError {
+    /// The issuer's keys are not available.
+    KeyUnavailable(String),
     Malformed,
     UnknownKey,
     BadSignature,
 }
 
 impl Directory {
-    /// Loads the issuer's keys, or makes one on the pool and keeps it; one that has signed for long enough is followed by
-    /// another. Token requests wait until this was done once. Answers when to ask again, in Unix seconds.
+    /// Loads the issuer's keys; generates one on the pool if there is none or the current one is due for rotation. Token
+    /// requests wait until this was done once. Returns when to call it again, in Unix seconds.
     ///
     /// # Errors
-    /// When no key can be made or kept.
+    /// When no key can be generated or stored.
     pub async fn prepare_issuer(&self, pool: &Pool) -> Result<i64, IssuerError> {
         let prepared = self.issuer_keys(pool).await.map(Arc::new);
         let state = match &prepared {
@@ -223,59 +224,58 @@ impl Directory {
         prepared.map(|keys| keys.due)
     }
 
-    /// Takes the keys over that the records hold now: everything was replaced. Tokens of the keys before are no longer
-    /// good, though their signatures were remembered as such.
+    /// Loads the keys again after all records were replaced, and clears the cache: tokens of the earlier keys are invalid.
     ///
     /// # Errors
     /// As [`Directory::prepare_issuer`].
     pub async fn reload_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
         let prepared = self.prepare_issuer(pool).await;
-        self.inner.issuer.checked.clear();
+        self.inner.issuer.verified.clear();
         prepared.map(drop)
     }
 
-    /// Why no tokens can be issued or checked, if that is so.
+    /// Why no token can be issued or verified, if so.
     pub fn issuer_failure(&self) -> Option<String> {
         self.inner.issuer.failure()
     }
 
-    /// The public keys that check the tokens, that of the key that signs first.
+    /// The public keys that verify tokens; that of the current key first. Waits for the keys of a first start.
     ///
     /// # Errors
-    /// When the key never came to be.
+    /// When the keys are not available.
     pub async fn public_keys(&self) -> Result<Vec<PublicKey>, IssuerError> {
-        Ok(self.inner.issuer.ready().await?.checking().map(|key| key.public.clone()).collect())
+        Ok(self.inner.issuer.ready().await?.verifying_keys().map(|key| key.public.clone()).collect())
     }
 
     pub(super) async fn sign<C: Serialize>(&self, claims: &C) -> Result<String, IssuerError> {
         self.inner.issuer.ready().await?.current.sign(claims)
     }
 
-    /// Checks that the keys that are kept, if any are, can be used.
+    /// Checks that the stored keys, if there are any, can be used.
     ///
     /// # Errors
     /// When they cannot.
     pub async fn check_recorded_issuer(&self) -> Result<(), IssuerError> {
-        match self.kept().await? {
+        match self.issuer_record().await? {
             Some(record) => record.keys().map(drop),
             None => Ok(()),
         }
     }
 
-    async fn kept(&self) -> Result<Option<Arc<IssuerRecord>>, RecordError> {
+    async fn issuer_record(&self) -> Result<Option<Arc<IssuerRecord>>, RecordError> {
         let view = self.records().view().await?;
-        self.records().get(&view, &place()).await
+        self.records().get(&view, &store_key()).await
     }
 
     async fn issuer_keys(&self, pool: &Pool) -> Result<Keys, IssuerError> {
         let now = self.inner.clock.now().unix();
-        match self.kept().await? {
-            Some(record) if record.signs_on(now) => record.keys(),
-            former => match (self.next_keys(pool, now).await, former) {
-                // The key before is as good as it was; the next one is tried again soon.
-                (Err(error), Some(former)) => {
-                    tracing::warn!(%error, "the issuer's next key cannot be made and kept; the one before goes on signing");
-                    Ok(Keys { due: now.saturating_add(RETRY), ..former.keys()? })
+        match self.issuer_record().await? {
+            Some(record) if record.is_current(now) => record.keys(),
+            previous => match (self.next_keys(pool, now).await, previous) {
+                // The current key goes on signing; rotation is retried soon.
+                (Err(error), Some(previous)) => {
+                    tracing::warn!(%error, "the issuer's next key cannot be created and kept; the one before goes on signing");
+                    Ok(Keys { due: now.saturating_add(RETRY), ..previous.keys()? })
                 }
                 (next, _) => next,
             },
@@ -283,43 +283,43 @@ impl Directory {
     }
 
     async fn next_keys(&self, pool: &Pool, now: i64) -> Result<Keys, IssuerError> {
-        let pkcs8 = &new_key(pool).await?;
+        let pkcs8 = &generate_key(pool).await?;
         let kept = self.records().update(|view: View| async move { self.keep_winner(&view, pkcs8, now).await });
         kept.await?.keys()
     }
 
-    /// Keeps the new key, unless another process was faster; answers what is kept.
+    /// Stores the new key, unless another process has already rotated it. Returns the stored record.
     async fn keep_winner(
         &self,
         view: &View,
         pkcs8: &Zeroizing<Vec<u8>>,
         now: i64,
     ) -> Result<Change<IssuerRecord>, IssuerError> {
-        let (next, revision) = match self.records().entry::<IssuerRecord>(view, &place()).await? {
-            Some((kept, _)) if kept.signs_on(now) => {
+        let (next, revision) = match self.records().entry::<IssuerRecord>(view, &store_key()).await? {
+            Some((kept, _)) if kept.is_current(now) => {
                 return Ok(Change { batch: Batch::default(), answer: kept.as_ref().clone() });
             }
-            Some((kept, revision)) => (kept.followed_by(pkcs8.clone(), now)?, revision),
-            None => (IssuerRecord { pkcs8: pkcs8.clone(), made: now, former: vec![] }, 0),
+            Some((kept, revision)) => (kept.succeeded_by(pkcs8.clone(), now)?, revision),
+            None => (IssuerRecord { pkcs8: pkcs8.clone(), created: now, previous: vec![] }, 0),
         };
-        let batch = Batch::default().expect(place(), revision).put(place(), encode(&next)?);
+        let batch = Batch::default().expect(store_key(), revision).put(store_key(), encode(&next)?);
         Ok(Change { batch, answer: next })
     }
 }
 
-async fn new_key(pool: &Pool) -> Result<Zeroizing<Vec<u8>>, IssuerError> {
-    let made = pool.generate(|| RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT)).await;
-    let made = made.map_err(|error| IssuerError::Key(format!("{error:?}")))?;
-    made.map(|(_, pkcs8)| pkcs8).map_err(|error| IssuerError::Key(error.to_string()))
+async fn generate_key(pool: &Pool) -> Result<Zeroizing<Vec<u8>>, IssuerError> {
+    let generated = pool.generate(|| RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT)).await;
+    let generated = generated.map_err(|error| IssuerError::Key(format!("{error:?}")))?;
+    generated.map(|(_, pkcs8)| pkcs8).map_err(|error| IssuerError::Key(error.to_string()))
 }
 
-fn mark(token: &str) -> [u8; 32] {
-    let mut mark = [0; 32];
-    mark.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-    mark
+fn token_digest(token: &str) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    digest
 }
 
-/// Where the key lies.
-pub(super) fn place() -> Key {
+/// The store key of the issuer's keys.
+pub(super) fn store_key() -> Key {
     Key::from("issuer/current")
 }

@@ -6,11 +6,11 @@ mod identities;
 mod identity;
 mod issuer;
 mod recorded_tenant;
-mod resource;
 mod select;
 mod sign_in;
 mod signing;
 mod token;
+mod token_resource;
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,10 +24,10 @@ pub use assertion::{ExternalIssuers, ExternalKeys};
 pub use identities::AddRefusal;
 pub use identity::{ClientSecret, FederatedCredential, IdentityRecord};
 pub use issuer::{IssuerError, PublicKey};
-pub use resource::{IsChallengeResource, Resources, no_such_resource};
 pub use select::{IdentitySelector, UnknownIdentities};
 pub use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
 pub use token::{Claims, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
+pub use token_resource::{IsChallengeResource, TokenResources, no_such_resource};
 
 use issuer::Issuer;
 
@@ -37,7 +37,7 @@ pub struct Directory {
     inner: Arc<Inner>,
 }
 
-/// What a tenant is called.
+/// The ids of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// Its id.
@@ -61,28 +61,28 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The identities of the configuration, in its order.
     configured: OnceLock<Vec<Uuid>>,
-    accepted: sign_in::Accepted,
+    placeholders: sign_in::AcceptedPlaceholders,
 }
 
 impl Directory {
-    /// The directory `tenant`, kept in `records`. `clock` is the system clock; at most `checked_tokens` tokens whose
-    /// signature was found good are remembered.
-    pub fn new(tenant: Tenant, records: Records, clock: Arc<dyn Clock>, checked_tokens: usize) -> Self {
+    /// The directory of `tenant`, stored in `records`. `clock` is the system clock; the claims of at most `max_cached_tokens`
+    /// tokens are cached after their signature was verified.
+    pub fn new(tenant: Tenant, records: Records, clock: Arc<dyn Clock>, max_cached_tokens: usize) -> Self {
         let issuer_name = format!("https://sts.windows.net/{}/", tenant.id);
         Self {
             inner: Arc::new(Inner {
                 tenant,
                 issuer_name,
                 records,
-                issuer: Issuer::new(checked_tokens),
+                issuer: Issuer::new(max_cached_tokens),
                 clock,
                 configured: OnceLock::new(),
-                accepted: sign_in::Accepted::default(),
+                placeholders: sign_in::AcceptedPlaceholders::default(),
             }),
         }
     }
 
-    /// The same tenant over other records: a draft that is to replace these.
+    /// The same tenant in other records, which are to replace these.
     pub fn with_records(&self, records: Records) -> Self {
         Self::new(self.inner.tenant, records, self.inner.clock.clone(), 1)
     }
@@ -102,12 +102,12 @@ impl Directory {
         &self.inner.issuer_name
     }
 
-    /// Where the issuer's key lies among the records: what keeps tokens good when everything else is replaced.
+    /// The store key of the issuer's keys. A reset carries them over, so that tokens stay valid.
     pub fn issuer_store_key() -> crate::store::Key {
-        issuer::place()
+        issuer::store_key()
     }
 
-    /// Why nothing can be written while reads go on, if that is so.
+    /// Why the store is read-only, if it is.
     pub fn degraded(&self) -> Option<Degraded> {
         self.inner.records.degraded()
     }

@@ -1,4 +1,4 @@
-//! How an application proves who it is: by a client secret, or by an assertion.
+//! Client authentication: an application signs in with a client secret or with an assertion (RFC 7523).
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,15 +7,15 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::assertion::{Assertion, ExternalIssuers};
-use super::issuer::NotSigned;
+use super::issuer::VerifyError;
 use super::token::{EXCHANGE_AUDIENCE, FederatedClaims};
 use super::{ClientSecret, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::records::RecordError;
 
-/// The secret of the built-in identity: everybody knows it, so it is good on this machine alone.
+/// The documented secret of the built-in identity. It is public, so only requests of this machine may use it.
 const WELL_KNOWN_SECRET: &str = "keyhaven";
 
-/// What an application brings. It has no `Debug`: whoever has it is somebody.
+/// What an application authenticates with. A bearer credential: deliberately no `Debug`.
 pub enum ClientCredential {
     /// A client secret.
     Secret(Zeroizing<String>),
@@ -23,18 +23,18 @@ pub enum ClientCredential {
     Assertion(Zeroizing<String>),
 }
 
-/// An application that asks to sign in.
+/// A request to sign in.
 pub struct SignInRequest<'a> {
-    /// The application id it gives.
+    /// The application id.
     pub client_id: &'a str,
-    /// What it brings.
-    pub proof: &'a ClientCredential,
-    /// What an assertion of its own must be for: the addresses it is sent to.
+    /// The credential.
+    pub credential: &'a ClientCredential,
+    /// The audiences of a self-signed assertion: the addresses of the token endpoint.
     pub audiences: &'a [String],
-    /// What becomes of applications that nobody has configured.
+    /// The policy for applications that are not configured.
     pub unknown_identities: UnknownIdentities,
-    /// Whether it asks from this machine.
-    pub near: bool,
+    /// Whether the request comes from this machine.
+    pub is_local: bool,
 }
 
 /// The kinds of credentials by which an application signs in.
@@ -49,50 +49,50 @@ pub enum CredentialKind {
     ClientCertificate,
 }
 
-/// What is accepted beside an application's own credentials, for as long as a directory lives.
+/// Credentials accepted besides those of the identities, for the lifetime of a directory.
 #[derive(Default)]
-pub(super) struct Accepted {
-    /// A placeholder for client secrets and passwords: it signs any application in.
+pub(super) struct AcceptedPlaceholders {
+    /// A client secret that signs any application in.
     secret: OnceLock<ClientSecret>,
-    /// A placeholder for certificates, as DER in base64: it signs any application in.
+    /// A certificate (DER in base64) that signs any application in.
     certificate: OnceLock<String>,
-    /// The application that may bring anything.
-    trusted: OnceLock<Uuid>,
+    /// The application that may use any credential.
+    trusted_application: OnceLock<Uuid>,
 }
 
 /// Why an application may not sign in.
 #[derive(Debug)]
 pub enum SignInRefusal {
-    /// There is no application of this id.
+    /// No application has this id.
     NoSuchApplication,
     /// The secret is not the application's.
     WrongSecret,
-    /// The secret is known to everybody, and the application asks from elsewhere.
-    SecretNotGoodHere,
-    /// The assertion is no JWT with what it must say.
+    /// The documented secret, sent from another machine.
+    WellKnownSecretFromElsewhere,
+    /// The assertion is not a JWT with the required claims.
     Malformed,
-    /// The assertion speaks of somebody else than the application.
-    OtherSubject(String),
-    /// The assertion is for something else.
-    Audience(String),
-    /// The assertion is over, or not good yet.
-    Untimely,
+    /// The assertion's subject is not the application.
+    SubjectMismatch(String),
+    /// The assertion has another audience.
+    WrongAudience(String),
+    /// The assertion has expired, or is not valid yet.
+    OutsideValidity,
     /// The certificate of this thumbprint is not the application's.
     UnknownCertificate(String),
-    /// The signature does not fit.
-    Signature,
+    /// The signature does not verify.
+    BadSignature,
     /// The application trusts no such issuer, or not for this subject and audience.
-    NoFederation {
-        /// Who signed, as the assertion says.
+    NoFederatedCredential {
+        /// The assertion's issuer.
         issuer: String,
-        /// Of whom it speaks.
+        /// The assertion's subject.
         subject: String,
     },
     /// The issuer's keys could not be fetched.
-    Unreachable {
+    IssuerUnreachable {
         /// The issuer.
         issuer: String,
-        /// What went wrong.
+        /// The reason.
         why: String,
     },
     /// The store failed.
@@ -106,149 +106,154 @@ impl From<RecordError> for SignInRefusal {
 }
 
 impl Directory {
-    /// Takes `secret` as every application's, for as long as this directory lives; the first one holds.
+    /// Accepts `secret` for every application for the lifetime of this directory. Only the first call counts.
     pub fn accept_placeholder_secret(&self, secret: ClientSecret) {
-        let _ = self.inner.accepted.secret.set(secret);
+        let _ = self.inner.placeholders.secret.set(secret);
     }
 
-    /// Takes a certificate (DER in base64) as every application's, for as long as this directory lives; the first one holds.
+    /// Accepts a certificate (DER in base64) for every application for the lifetime of this directory. Only the first call
+    /// counts.
     pub fn accept_placeholder_certificate(&self, certificate: String) {
-        let _ = self.inner.accepted.certificate.set(certificate);
+        let _ = self.inner.placeholders.certificate.set(certificate);
     }
 
-    /// Lets the application `client_id` sign in with anything, as an unconfigured one does, where those are accepted: a
-    /// program takes the id from its environment and brings a secret of its own. The first one holds.
+    /// Lets the application `client_id` sign in with any credential where unknown applications are accepted: a program takes
+    /// the id from its environment and has a secret of its own. Only the first call counts.
     pub fn accept_any_credential_of(&self, client_id: Uuid) {
-        let _ = self.inner.accepted.trusted.set(client_id);
+        let _ = self.inner.placeholders.trusted_application.set(client_id);
     }
 
-    /// The application that signs in.
+    /// Authenticates an application and returns its identity.
     ///
     /// # Errors
-    /// The first thing that does not hold.
+    /// The first check that fails.
     pub async fn sign_in(
         &self,
-        asked: &SignInRequest<'_>,
-        foreign: &dyn ExternalIssuers,
+        request: &SignInRequest<'_>,
+        issuers: &dyn ExternalIssuers,
     ) -> Result<Arc<IdentityRecord>, SignInRefusal> {
-        let welcome = asked.unknown_identities == UnknownIdentities::AutoCreate;
-        let chosen = IdentitySelector::ClientId(asked.client_id.to_owned());
-        match self.select(&chosen, UnknownIdentities::Reject).await? {
+        let creates_unknown = request.unknown_identities == UnknownIdentities::AutoCreate;
+        let selector = IdentitySelector::ClientId(request.client_id.to_owned());
+        match self.select(&selector, UnknownIdentities::Reject).await? {
             Some(identity) => {
-                let is_trusted = self.inner.accepted.trusted.get() == Some(&identity.client_id);
-                let trusting = welcome && (is_trusted || identity.has_no_credentials());
+                let is_trusted = self.inner.placeholders.trusted_application.get() == Some(&identity.client_id);
+                let trusting = creates_unknown && (is_trusted || identity.has_no_credentials());
                 if trusting {
-                    self.plausible(asked.proof)?
+                    self.check_plausible(request.credential)?
                 } else {
-                    self.proven(&identity, asked, foreign).await?
+                    self.verify(&identity, request, issuers).await?
                 }
                 Ok(identity)
             }
-            None if welcome => {
-                self.plausible(asked.proof)?;
-                self.select(&chosen, asked.unknown_identities).await?.ok_or(SignInRefusal::NoSuchApplication)
+            None if creates_unknown => {
+                self.check_plausible(request.credential)?;
+                self.select(&selector, request.unknown_identities).await?.ok_or(SignInRefusal::NoSuchApplication)
             }
             None => Err(SignInRefusal::NoSuchApplication),
         }
     }
 
-    /// Whether real credentials, which nobody here can check, look like ones.
-    fn plausible(&self, proof: &ClientCredential) -> Result<(), SignInRefusal> {
-        match proof {
+    /// Checks the form of a real credential, which only the real Entra could verify.
+    fn check_plausible(&self, credential: &ClientCredential) -> Result<(), SignInRefusal> {
+        match credential {
             ClientCredential::Secret(secret) if secret.is_empty() => Err(SignInRefusal::WrongSecret),
             ClientCredential::Secret(_) => Ok(()),
-            ClientCredential::Assertion(token) => Assertion::parse(token)?.is_timely(self.inner.clock.now().unix()),
-        }
-    }
-
-    async fn proven(
-        &self,
-        identity: &IdentityRecord,
-        asked: &SignInRequest<'_>,
-        foreign: &dyn ExternalIssuers,
-    ) -> Result<(), SignInRefusal> {
-        match asked.proof {
-            ClientCredential::Secret(secret) => self.has_secret(identity, secret, asked.near),
             ClientCredential::Assertion(token) => {
-                self.is_asserted(identity, &Assertion::parse(token)?, asked, foreign).await
+                Assertion::parse(token)?.check_validity(self.inner.clock.now().unix())
             }
         }
     }
 
-    fn has_secret(&self, identity: &IdentityRecord, given: &str, near: bool) -> Result<(), SignInRefusal> {
-        let accepted = self.inner.accepted.secret.get().is_some_and(|secret| secret.is(given));
-        let own = identity.client_secret.as_ref().is_some_and(|secret| secret.is(given));
+    async fn verify(
+        &self,
+        identity: &IdentityRecord,
+        request: &SignInRequest<'_>,
+        issuers: &dyn ExternalIssuers,
+    ) -> Result<(), SignInRefusal> {
+        match request.credential {
+            ClientCredential::Secret(secret) => self.verify_secret(identity, secret, request.is_local),
+            ClientCredential::Assertion(token) => {
+                self.verify_assertion(identity, &Assertion::parse(token)?, request, issuers).await
+            }
+        }
+    }
+
+    fn verify_secret(&self, identity: &IdentityRecord, given: &str, is_local: bool) -> Result<(), SignInRefusal> {
+        let accepted = self.inner.placeholders.secret.get().is_some_and(|secret| secret.matches(given));
+        let own = identity.client_secret.as_ref().is_some_and(|secret| secret.matches(given));
         match (own, accepted) {
-            (true, _) if given == WELL_KNOWN_SECRET && !near => Err(SignInRefusal::SecretNotGoodHere),
+            (true, _) if given == WELL_KNOWN_SECRET && !is_local => Err(SignInRefusal::WellKnownSecretFromElsewhere),
             (true, _) | (_, true) => Ok(()),
             (false, false) => Err(SignInRefusal::WrongSecret),
         }
     }
 
-    async fn is_asserted(
+    async fn verify_assertion(
         &self,
         identity: &IdentityRecord,
         assertion: &Assertion<'_>,
-        asked: &SignInRequest<'_>,
-        foreign: &dyn ExternalIssuers,
+        request: &SignInRequest<'_>,
+        issuers: &dyn ExternalIssuers,
     ) -> Result<(), SignInRefusal> {
-        assertion.is_timely(self.inner.clock.now().unix())?;
+        assertion.check_validity(self.inner.clock.now().unix())?;
         let (own_id, claims) = (identity.client_id.to_string(), &assertion.claims);
         if claims.iss.eq_ignore_ascii_case(&own_id) {
-            return self.is_self_signed(identity, assertion, asked);
+            return self.verify_self_signed(identity, assertion, request);
         }
         if claims.iss == self.federated_issuer() {
-            return self.is_ours(&own_id, asked.proof);
+            return self.verify_own_token(&own_id, request.credential);
         }
-        self.is_federated(identity, assertion, foreign).await
+        self.verify_federated(identity, assertion, issuers).await
     }
 
-    /// Signed by the application itself, with a certificate.
-    fn is_self_signed(
+    /// Verifies an assertion that the application signed with a certificate.
+    fn verify_self_signed(
         &self,
         identity: &IdentityRecord,
         assertion: &Assertion<'_>,
-        asked: &SignInRequest<'_>,
+        request: &SignInRequest<'_>,
     ) -> Result<(), SignInRefusal> {
         if !assertion.claims.sub.eq_ignore_ascii_case(&assertion.claims.iss) {
-            return Err(SignInRefusal::OtherSubject(assertion.claims.sub.clone()));
+            return Err(SignInRefusal::SubjectMismatch(assertion.claims.sub.clone()));
         }
-        assertion.is_for(asked.audiences)?;
-        let accepted = self.inner.accepted.certificate.get().cloned();
+        assertion.check_audience(request.audiences)?;
+        let accepted = self.inner.placeholders.certificate.get().cloned();
         let certificates: Vec<_> = identity.certificates.iter().cloned().chain(accepted).collect();
-        assertion.is_signed_by_one_of(&certificates)
+        assertion.verify_with_certificates(&certificates)
     }
 
-    /// Signed by this server: `identity token --federated`.
-    fn is_ours(&self, own_id: &str, proof: &ClientCredential) -> Result<(), SignInRefusal> {
-        let ClientCredential::Assertion(token) = proof else { return Err(SignInRefusal::Malformed) };
-        match self.inner.issuer.claims::<FederatedClaims>(token.trim()) {
-            Ok(claims) if claims.aud != EXCHANGE_AUDIENCE => Err(SignInRefusal::Audience(claims.aud)),
+    /// Verifies a federated token of this server (`identity token --federated`).
+    fn verify_own_token(&self, own_id: &str, credential: &ClientCredential) -> Result<(), SignInRefusal> {
+        let ClientCredential::Assertion(token) = credential else { return Err(SignInRefusal::Malformed) };
+        match self.inner.issuer.verify_claims::<FederatedClaims>(token.trim()) {
+            Ok(claims) if claims.aud != EXCHANGE_AUDIENCE => Err(SignInRefusal::WrongAudience(claims.aud)),
             Ok(claims) if claims.sub != own_id => {
-                Err(SignInRefusal::NoFederation { issuer: claims.iss, subject: claims.sub })
+                Err(SignInRefusal::NoFederatedCredential { issuer: claims.iss, subject: claims.sub })
             }
             Ok(_) => Ok(()),
-            Err(NotSigned::Unknown(why)) => Err(RecordError::Damaged { record: "issuer/current".into(), why }.into()),
-            Err(NotSigned::Malformed) => Err(SignInRefusal::Malformed),
-            Err(NotSigned::UnknownKey | NotSigned::BadSignature) => Err(SignInRefusal::Signature),
+            Err(VerifyError::KeyUnavailable(why)) => {
+                Err(RecordError::Damaged { record: "issuer/current".into(), why }.into())
+            }
+            Err(VerifyError::Malformed) => Err(SignInRefusal::Malformed),
+            Err(VerifyError::UnknownKey | VerifyError::BadSignature) => Err(SignInRefusal::BadSignature),
         }
     }
 
-    /// Signed by an issuer that the application trusts.
-    async fn is_federated(
+    /// Verifies an assertion of an issuer that the application trusts.
+    async fn verify_federated(
         &self,
         identity: &IdentityRecord,
         assertion: &Assertion<'_>,
-        foreign: &dyn ExternalIssuers,
+        issuers: &dyn ExternalIssuers,
     ) -> Result<(), SignInRefusal> {
         let (issuer, subject) = (&assertion.claims.iss, &assertion.claims.sub);
         let trusts = identity.federated.iter().find(|entry| entry.issuer == *issuer && entry.subject == *subject);
         let Some(entry) = trusts else {
-            return Err(SignInRefusal::NoFederation { issuer: issuer.clone(), subject: subject.clone() });
+            return Err(SignInRefusal::NoFederatedCredential { issuer: issuer.clone(), subject: subject.clone() });
         };
-        assertion.is_for(std::slice::from_ref(&entry.audience))?;
-        let keys = foreign.keys(issuer, assertion.kid()).await;
-        let keys = keys.map_err(|why| SignInRefusal::Unreachable { issuer: issuer.clone(), why })?;
-        assertion.is_signed_by_issuer(&keys)
+        assertion.check_audience(std::slice::from_ref(&entry.audience))?;
+        let keys = issuers.keys(issuer, assertion.kid()).await;
+        let keys = keys.map_err(|why| SignInRefusal::IssuerUnreachable { issuer: issuer.clone(), why })?;
+        assertion.verify_with_issuer_keys(&keys)
     }
 }

@@ -1,4 +1,4 @@
-//! Keys that sign and check JSON Web Tokens (RFC 7519), and what a token says before anybody believes it.
+//! Signs and verifies JSON Web Tokens (RFC 7519), and decodes unverified ones.
 
 use aws_lc_rs::digest;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -14,21 +14,21 @@ use crate::crypto::rsa::RsaKey;
 /// A key that signs with RS256.
 pub(super) struct SigningKey {
     encoding: EncodingKey,
-    pub(super) checking: CheckingKey,
+    pub(super) verifying: VerifyingKey,
 }
 
-/// The public half: what checks a signature, as JWKS shows it.
-pub(super) struct CheckingKey {
+/// The public half, which verifies signatures; published as JWKS.
+pub(super) struct VerifyingKey {
     pub(super) public: PublicKey,
     decoding: DecodingKey,
 }
 
-/// What is wrong with a signature.
+/// Why a token does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadToken {
-    /// It is no JWT of the claims wanted.
+    /// It is not a JWT with the expected claims.
     Malformed,
-    /// The signature does not fit.
+    /// The signature does not verify.
     Signature,
 }
 
@@ -39,19 +39,19 @@ impl SigningKey {
         let text = Zeroizing::new(pem::encode(&Pem::new("PRIVATE KEY", pkcs8)));
         let encoding =
             EncodingKey::from_rsa_pem(text.as_bytes()).map_err(|error| IssuerError::Key(error.to_string()))?;
-        Ok(Self { encoding, checking: CheckingKey::new(&parsed.public().n, &parsed.public().e) })
+        Ok(Self { encoding, verifying: VerifyingKey::new(&parsed.public().n, &parsed.public().e) })
     }
 
     /// A signed token with these claims.
     pub(super) fn sign<C: Serialize>(&self, claims: &C) -> Result<String, IssuerError> {
         let mut header = Header::new(Algorithm::RS256);
-        header.kid = Some(self.checking.public.kid.clone());
-        header.x5t = Some(self.checking.public.kid.clone());
+        header.kid = Some(self.verifying.public.kid.clone());
+        header.x5t = Some(self.verifying.public.kid.clone());
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(|error| IssuerError::Key(error.to_string()))
     }
 }
 
-impl CheckingKey {
+impl VerifyingKey {
     /// The key of this modulus and exponent, big-endian.
     pub(super) fn new(n: &[u8], e: &[u8]) -> Self {
         let kid = base64url::encode(&digest::digest(&digest::SHA256, n).as_ref()[..20]);
@@ -59,15 +59,15 @@ impl CheckingKey {
         Self { public, decoding: DecodingKey::from_rsa_raw_components(n, e) }
     }
 
-    /// The claims of a token that this key signed.
-    pub(super) fn check<C: DeserializeOwned>(&self, token: &str) -> Result<C, BadToken> {
-        check(token, &self.decoding, &[Algorithm::RS256])
+    /// Verifies a token and returns its claims.
+    pub(super) fn verify<C: DeserializeOwned>(&self, token: &str) -> Result<C, BadToken> {
+        verify(token, &self.decoding, &[Algorithm::RS256])
     }
 }
 
-/// The claims of `token` when `key` signed it with one of `algorithms`. The signature alone is checked: everything else
-/// depends on the moment and the request.
-pub(super) fn check<C: DeserializeOwned>(
+/// The claims of `token` if `key` signed it with one of `algorithms`. Only the signature is verified: all other checks depend
+/// on the time and the request.
+pub(super) fn verify<C: DeserializeOwned>(
     token: &str,
     key: &DecodingKey,
     algorithms: &[Algorithm],
@@ -88,8 +88,8 @@ pub(super) fn check<C: DeserializeOwned>(
     }
 }
 
-/// The header of a token. One with `crit` is refused, whatever it names: no extension is understood here, and a recipient must
-/// reject what it does not understand (RFC 7515, section 4.1.11). jsonwebtoken reads `crit` and does not look at it.
+/// The header of a token. A header with `crit` is refused, whatever it names: no extension is supported, and a recipient must
+/// reject what it does not support (RFC 7515, section 4.1.11). jsonwebtoken parses `crit` and ignores it.
 pub(super) fn header(token: &str) -> Result<Header, BadToken> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| BadToken::Malformed)?;
     let encoded = token.split('.').next().unwrap_or_default();
@@ -112,8 +112,8 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(value).map(|_| true)
 }
 
-/// What a token says, whoever may have signed it.
-pub(super) fn unchecked<C: DeserializeOwned>(token: &str) -> Result<C, BadToken> {
+/// The claims of a token whose signature is not verified.
+pub(super) fn decode_unverified<C: DeserializeOwned>(token: &str) -> Result<C, BadToken> {
     let said = jsonwebtoken::dangerous::insecure_decode_claims(token);
     said.map_err(|_| BadToken::Malformed)
 }
@@ -137,7 +137,7 @@ mod tests {
     fn a_token_that_demands_an_extension_is_refused_though_its_signature_is_good() {
         let (_, pkcs8) = RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT).unwrap();
         let key = SigningKey::from_pkcs8(&pkcs8).unwrap();
-        let check = |header: &Value| key.checking.check::<Value>(&signed(&key, header));
+        let check = |header: &Value| key.verifying.verify::<Value>(&signed(&key, header));
         assert!(check(&json!({"alg": "RS256"})).is_ok());
         assert!(
             check(&json!({"alg": "RS256", "b64": true, "x": {"crit": []}})).is_ok(),

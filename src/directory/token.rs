@@ -1,20 +1,20 @@
-//! Tokens: what they say, how they are issued, and what makes one acceptable.
+//! Access tokens and federated tokens: their claims, how they are issued, and the checks that a valid one passes.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::issuer::NotSigned;
+use super::issuer::VerifyError;
 use super::{Directory, IdentityRecord, IssuerError};
 use crate::access::Identity;
 use crate::records::RecordError;
 
-/// How long an access token is good for, in seconds.
+/// The lifetime of an access token in seconds.
 const LIFETIME: i64 = 3599;
-/// How long a federated token is good for, in seconds: a day, as the longest of a cluster's service accounts.
+/// The lifetime of a federated token in seconds: a day, the longest of a Kubernetes service account's token.
 pub(super) const FEDERATED_LIFETIME: i64 = 86_400;
-/// What federated tokens are for, unless something else was agreed (Entra's documents).
+/// The audience of federated tokens by default (Entra's documents).
 pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// The claims of an access token, as Entra writes them for an application (version 1 with `azp` besides).
@@ -26,9 +26,9 @@ pub struct Claims {
     pub iss: String,
     /// When it was issued, in Unix seconds.
     pub iat: i64,
-    /// Not good before, in Unix seconds.
+    /// The first second of its validity, in Unix seconds.
     pub nbf: i64,
-    /// Not good from this moment on, in Unix seconds.
+    /// The first second after its validity, in Unix seconds.
     pub exp: i64,
     /// The application id.
     pub appid: Uuid,
@@ -44,10 +44,10 @@ pub struct Claims {
     pub tid: Uuid,
     /// The version of this form.
     pub ver: String,
-    /// How the application proved who it is: 1 by a secret, 2 by an assertion. Managed identities have none here.
+    /// How the client authenticated: 1 by a secret, 2 by an assertion. Tokens of managed identities have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appidacr: Option<String>,
-    /// The ARM id, when the token was given to a managed identity.
+    /// The resource id, in the token of a managed identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xms_mirid: Option<String>,
 }
@@ -63,7 +63,7 @@ pub enum ClientAuthentication {
     Assertion,
 }
 
-/// The claims of a federated token: it says who somebody is, so that it can be exchanged for an access token.
+/// The claims of a federated token, which a workload exchanges for an access token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct FederatedClaims {
     pub(super) iss: String,
@@ -74,48 +74,48 @@ pub(super) struct FederatedClaims {
     pub(super) exp: i64,
 }
 
-/// A token and what its receiver must know about it. Whoever has it is somebody, so it has no `Debug`.
+/// A token and its lifetime. A bearer credential: deliberately no `Debug`.
 pub struct IssuedToken {
     /// The token.
     pub access_token: String,
-    /// The application id it was given to.
+    /// The application id of its identity.
     pub client_id: Uuid,
-    /// Seconds it is good for.
+    /// Its lifetime in seconds.
     pub expires_in: i64,
     /// When it was issued, in Unix seconds.
     pub not_before: i64,
-    /// When it ends, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_on: i64,
 }
 
 /// Why a token is not accepted.
 #[derive(Debug)]
 pub enum TokenRefusal {
-    /// It is no JWT.
+    /// It is not a JWT.
     Malformed,
-    /// It was signed by a key that is not ours.
+    /// Its key is none of the issuer's.
     UnknownKey,
-    /// Its signature does not fit.
+    /// Its signature does not verify.
     BadSignature,
     /// It is from another issuer or tenant.
-    Issuer(String),
-    /// It is for something else.
-    Audience(String),
+    WrongIssuer(String),
+    /// It has another audience.
+    WrongAudience(String),
     /// It has expired.
     Expired,
-    /// It is not good yet.
+    /// It is not valid yet.
     NotYetValid,
-    /// The identity it speaks of does not exist (any more).
+    /// Its identity does not exist (any more).
     NoSuchIdentity(Uuid),
     /// The store failed.
     Record(RecordError),
 }
 
 impl Directory {
-    /// A token of `identity` for `resource`; waits for the issuer's key on a first start.
+    /// Issues a token of `identity` for `resource`; waits for the issuer's key on a first start.
     ///
     /// # Errors
-    /// When the issuer's key never came to be.
+    /// When the issuer's key is not available.
     pub async fn issue(
         &self,
         identity: &IdentityRecord,
@@ -129,10 +129,10 @@ impl Directory {
         Ok(IssuedToken { access_token, client_id, expires_in: LIFETIME, not_before: now, expires_on: claims.exp })
     }
 
-    /// A token that says who `identity` is, to be exchanged for an access token (workload identity); good for a day.
+    /// Issues a federated token of `identity`, to be exchanged for an access token (workload identity); valid for a day.
     ///
     /// # Errors
-    /// When the issuer's key never came to be.
+    /// When the issuer's key is not available.
     pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<IssuedToken, IssuerError> {
         let (now, client_id) = (self.inner.clock.now().unix(), identity.client_id);
         let claims = FederatedClaims {
@@ -153,25 +153,25 @@ impl Directory {
         })
     }
 
-    /// Whether `token` is a federated token of this server's that is good for half its life at the least.
+    /// Whether `token` is a federated token of this server with at least half of its lifetime left.
     pub fn is_fresh_federated_token(&self, token: &str) -> bool {
         let half_over = self.inner.clock.now().unix() + FEDERATED_LIFETIME / 2;
-        let said = self.inner.issuer.claims::<FederatedClaims>(token.trim());
+        let said = self.inner.issuer.verify_claims::<FederatedClaims>(token.trim());
         said.is_ok_and(|said| said.iss == self.federated_issuer() && said.exp >= half_over)
     }
 
-    /// Who signs federated tokens: no issuer of access tokens, so that neither stands in for the other.
+    /// The issuer of federated tokens. It differs from that of access tokens, so that neither is accepted as the other.
     pub(super) fn federated_issuer(&self) -> String {
         format!("https://login.localhost/{}/federated", self.tenant_id())
     }
 
-    /// Who holds `token`, if it was issued here, is good now, is for one of `audiences` (compared without
-    /// regard to case and last slashes, as the resources that tokens are given for) and speaks of an identity that exists.
+    /// Authenticates the holder of `token`: verifies signature, issuer and tenant, checks that it is valid now and has one of
+    /// `audiences` (compared without regard to case and trailing slashes), and that its identity exists.
     ///
     /// # Errors
-    /// The first of these that does not hold.
+    /// The first check that fails.
     pub async fn authenticate(&self, token: &str, audiences: &[&str]) -> Result<Identity, TokenRefusal> {
-        let claims = self.inner.issuer.signed(token).map_err(TokenRefusal::from)?;
+        let claims = self.inner.issuer.verify(token).map_err(TokenRefusal::from)?;
         self.check(&claims, audiences)?;
         match self.identity(claims.oid).await {
             Ok(Some(identity)) if identity.client_id == claims.appid => {
@@ -186,10 +186,10 @@ impl Directory {
     fn check(&self, claims: &Arc<Claims>, audiences: &[&str]) -> Result<(), TokenRefusal> {
         let now = self.inner.clock.now().unix();
         if claims.iss != self.issuer() || claims.tid != self.tenant_id() {
-            return Err(TokenRefusal::Issuer(claims.iss.clone()));
+            return Err(TokenRefusal::WrongIssuer(claims.iss.clone()));
         }
         if !audiences.iter().any(|audience| trimmed(audience).eq_ignore_ascii_case(trimmed(&claims.aud))) {
-            return Err(TokenRefusal::Audience(claims.aud.clone()));
+            return Err(TokenRefusal::WrongAudience(claims.aud.clone()));
         }
         if now >= claims.exp {
             return Err(TokenRefusal::Expired);
@@ -230,13 +230,15 @@ impl ClientAuthentication {
     }
 }
 
-impl From<NotSigned> for TokenRefusal {
-    fn from(why: NotSigned) -> Self {
+impl From<VerifyError> for TokenRefusal {
+    fn from(why: VerifyError) -> Self {
         match why {
-            NotSigned::Unknown(why) => Self::Record(RecordError::Damaged { record: "issuer/current".into(), why }),
-            NotSigned::Malformed => Self::Malformed,
-            NotSigned::UnknownKey => Self::UnknownKey,
-            NotSigned::BadSignature => Self::BadSignature,
+            VerifyError::KeyUnavailable(why) => {
+                Self::Record(RecordError::Damaged { record: "issuer/current".into(), why })
+            }
+            VerifyError::Malformed => Self::Malformed,
+            VerifyError::UnknownKey => Self::UnknownKey,
+            VerifyError::BadSignature => Self::BadSignature,
         }
     }
 }

@@ -102,7 +102,7 @@ impl State {
                 tracing::error!(%error, "a token could not be checked");
                 Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Please try again."))
             }
-            Err(TokenRefusal::Audience(found)) => {
+            Err(TokenRefusal::WrongAudience(found)) => {
                 let text = format!(
                     "The access token has been obtained for wrong audience or resource '{found}'. It should exactly match \
                      with one of the allowed audiences '{}/', '{}/'.",

@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
-use crate::directory::{Directory, ExternalIssuers, Resources, UnknownIdentities};
+use crate::directory::{Directory, ExternalIssuers, TokenResources, UnknownIdentities};
 use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
@@ -65,7 +65,7 @@ pub struct State {
     /// Where the keys of issuers that identities are federated with come from.
     pub issuers: Arc<dyn ExternalIssuers>,
     /// What tokens are given for.
-    pub resources: Resources,
+    pub resources: TokenResources,
     /// What becomes of applications that nobody has configured and that ask from this machine.
     pub unknown_identities: UnknownIdentities,
     /// Where request ids come from.

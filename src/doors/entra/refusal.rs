@@ -181,7 +181,7 @@ fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
                  not the client secret ID, for a secret added to app '{client_id}'."
             ),
         ),
-        SignInRefusal::SecretNotGoodHere => unproven(
+        SignInRefusal::WellKnownSecretFromElsewhere => unproven(
             7_000_215,
             "Invalid client secret provided. The built-in secret of Keyhaven is known to everybody and good on its own \
              machine alone: configure an identity with a clientSecret of its own."
@@ -192,18 +192,18 @@ fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
             "JWT token is invalid or malformed. The client assertion must be a signed JWT with iss, sub, aud and exp."
                 .to_owned(),
         ),
-        SignInRefusal::OtherSubject(subject) => unproven(
+        SignInRefusal::SubjectMismatch(subject) => unproven(
             700_021,
             format!(
                 "Client assertion application identifier doesn't match 'client_id' parameter. Review the documentation \
                  about client assertions; the subject is '{subject}', the client '{client_id}'."
             ),
         ),
-        SignInRefusal::Audience(audience) => unproven(
+        SignInRefusal::WrongAudience(audience) => unproven(
             700_023,
             format!("Client assertion audience claim does not match Realm issuer. The audience is '{audience}'."),
         ),
-        SignInRefusal::Untimely => {
+        SignInRefusal::OutsideValidity => {
             unproven(700_024, "Client assertion is not within its valid time range.".to_owned())
         }
         SignInRefusal::UnknownCertificate(thumbprint) => unproven(
@@ -213,10 +213,10 @@ fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
                  Key thumbprint: '{thumbprint}', application '{client_id}'."
             ),
         ),
-        SignInRefusal::Signature => {
+        SignInRefusal::BadSignature => {
             unproven(700_027, format!("Client assertion failed signature validation, application '{client_id}'."))
         }
-        SignInRefusal::NoFederation { issuer, subject } => unproven(
+        SignInRefusal::NoFederatedCredential { issuer, subject } => unproven(
             700_213,
             format!(
                 "No matching federated identity record found for presented assertion subject '{subject}' and issuer \
@@ -224,7 +224,7 @@ fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
                  assertion."
             ),
         ),
-        SignInRefusal::Unreachable { issuer, why } => {
+        SignInRefusal::IssuerUnreachable { issuer, why } => {
             tracing::warn!(issuer, why, "the keys of an issuer could not be fetched");
             unproven(50_166, format!("Request to External OIDC endpoint failed: {issuer}: {why}."))
         }

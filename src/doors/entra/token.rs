@@ -75,14 +75,19 @@ async fn granted(
     form.is_client_credentials()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
-    if !state.resources.knows(&resource) {
+    if !state.resources.contains(&resource) {
         return Err(Refusal::NoSuchResource { resource, tenant: state.directory.tenant_id() });
     }
     let proof = form.proof()?;
     let unknown_identities = if asked.near { state.unknown_identities } else { UnknownIdentities::Reject };
     let audiences = audiences(state, asked);
-    let sign_in =
-        SignInRequest { client_id, proof: &proof, audiences: &audiences, unknown_identities, near: asked.near };
+    let sign_in = SignInRequest {
+        client_id,
+        credential: &proof,
+        audiences: &audiences,
+        unknown_identities,
+        is_local: asked.near,
+    };
     let identity = state.directory.sign_in(&sign_in, &*state.issuers).await;
     let identity = identity.map_err(|why| Refusal::SignIn { why, client_id: client_id.to_owned() })?;
     let by = match proof {

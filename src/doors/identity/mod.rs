@@ -16,7 +16,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::crypto::credential;
-use crate::directory::{Directory, Resources, UnknownIdentities};
+use crate::directory::{Directory, TokenResources, UnknownIdentities};
 use crate::http::allowed_hosts::AllowedHosts;
 use crate::http::routes::{self, Lookup, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Request, Response, body};
@@ -49,7 +49,7 @@ pub struct State {
     /// Who there is, and who signs.
     pub directory: Directory,
     /// What tokens are given for.
-    pub resources: Resources,
+    pub resources: TokenResources,
     /// What becomes of identities that nobody has configured and that are asked for from this machine.
     pub unknown_identities: UnknownIdentities,
     /// The names this listener may be asked by.

@@ -33,7 +33,7 @@ pub(super) async fn given(state: &State, asked: &Asked) -> Result<Given, Denied>
     let required = |name| asked.value(name).ok_or_else(|| Denied::Bad("invalid_request", missing(name)));
     required("api-version")?;
     let resource = required("resource")?;
-    if !state.resources.knows(resource) {
+    if !state.resources.contains(resource) {
         let text = format!("AADSTS500011: {}", no_such_resource(resource, state.directory.tenant_id()));
         return Err(Denied::Bad("invalid_resource", text));
     }

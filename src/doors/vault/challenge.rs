@@ -73,10 +73,10 @@ pub(super) fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<St
             "AKV10046: Unable to resolve the key used for signature validation. EncodedJwtHeader: '{}'.",
             token.split('.').next().unwrap_or_default()
         ),
-        TokenRefusal::Issuer(found) => {
+        TokenRefusal::WrongIssuer(found) => {
             format!("AKV10032: Invalid issuer. Expected one of {issuer}, found {found}.")
         }
-        TokenRefusal::Audience(found) => {
+        TokenRefusal::WrongAudience(found) => {
             format!("AKV10022: Invalid audience. Expected {VAULT} or {APP_ID}, found: {found}.")
         }
         TokenRefusal::Expired => EXPIRED.to_owned(),

@@ -1,4 +1,4 @@
-//! The resources of the cloud: what its services' tokens are for.
+//! The resources of the cloud's services, as a table.
 
 /// The cloud's resources, without `https://`. `*.` matches one label or more, `/*` any path; a last slash, or several,
 /// does not count (`https://management.core.windows.net//.default` is what az asks for). Sources: the table of clouds of
@@ -236,7 +236,7 @@ const CLOUD: &[&str] = &[
 ];
 
 /// Whether the cloud has the resource `https://` + `url`.
-pub(super) fn is_of_cloud(url: &str) -> bool {
+pub(super) fn is_cloud_resource(url: &str) -> bool {
     let (host, path) = divided(url.trim_end_matches('/'));
     let host = host.to_ascii_lowercase();
     CLOUD.iter().any(|known| {

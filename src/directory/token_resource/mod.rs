@@ -1,5 +1,5 @@
-//! What tokens are given for: the resources that the cloud has, those that this server's challenges name, and applications.
-//! Anything else has no principal in any tenant, and Entra refuses it (AADSTS500011).
+//! The resources that tokens can be requested for: those of the cloud, those that challenges of this server name, and
+//! applications. Entra refuses all others, for which no tenant has a principal (AADSTS500011).
 
 mod cloud;
 
@@ -8,32 +8,32 @@ use std::sync::Arc;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-/// Says whether a challenge of this server can name a resource.
+/// Whether a challenge of this server can name a resource.
 pub type IsChallengeResource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// The resources that tokens are given for. Cheap to clone.
+/// The resources that tokens can be requested for. Cheap to clone.
 #[derive(Clone)]
-pub struct Resources {
-    challenged: IsChallengeResource,
+pub struct TokenResources {
+    is_challenge_resource: IsChallengeResource,
 }
 
-impl Resources {
-    /// The cloud's and applications, besides what is `challenged`.
-    pub fn new(challenged: IsChallengeResource) -> Self {
-        Self { challenged }
+impl TokenResources {
+    /// Resources of the cloud, applications, and those of `is_challenge_resource`.
+    pub fn new(is_challenge_resource: IsChallengeResource) -> Self {
+        Self { is_challenge_resource }
     }
 
     /// Whether there is a principal for `resource`: an `https` URL of the cloud's or of a challenge of this server, an
     /// application's id (also with `spn:` before it) or `api://` URI. URLs with `http://` and URIs of any other scheme are none:
     /// no service has such a name, and identifier URIs can no longer be so.
-    pub fn knows(&self, resource: &str) -> bool {
+    pub fn contains(&self, resource: &str) -> bool {
         if resource.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return false;
         }
         let id = resource.strip_prefix("spn:").unwrap_or(resource);
         match resource.split_once("://") {
             Some(("api", rest)) => !rest.is_empty(),
-            Some(("https", rest)) => cloud::is_of_cloud(rest) || (self.challenged)(resource),
+            Some(("https", rest)) => cloud::is_cloud_resource(rest) || (self.is_challenge_resource)(resource),
             Some(_) => false,
             None => is_application_id(id),
         }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn knows(resource: &str) -> bool {
-        Resources::new(Arc::new(|resource| resource == "https://vault.localhost:8443")).knows(resource)
+        TokenResources::new(Arc::new(|resource| resource == "https://vault.localhost:8443")).contains(resource)
     }
 
     #[test]
