@@ -99,7 +99,7 @@ fn nothing_lies_in_the_open_and_everything_is_the_owners_alone() {
     let yard = Yard::new();
     let factory = yard.factory_with(&yard.key("safe", "cmk"));
     factory.put("a", b"plain words", yard.now()).unwrap();
-    assert_eq!(format!("{:?}", factory.show("a").unwrap()), "Plain(11 bytes)");
+    assert_eq!(format!("{:?}", factory.show("a").unwrap()), "Plaintext(11 bytes)");
     let text = std::fs::read_to_string(yard.home().join("factory.json")).unwrap();
     assert!(!text.contains("plain words") && !text.contains("PRIVATE KEY"), "{text}");
     let mode = |path: &str| std::fs::metadata(yard.home().join(path)).unwrap().permissions().mode() & 0o777;
