@@ -6,6 +6,7 @@
 mod admin;
 mod capability;
 mod credentials;
+mod drill;
 mod drilled_factory;
 mod environment;
 mod hooks;
@@ -29,6 +30,7 @@ use std::time::Instant;
 
 pub use admin::AdminEndpoint;
 pub use capability::Capability;
+pub use drill::Drill;
 pub use environment::{DrillTarget, Environment};
 pub use hooks::Hooks;
 pub use private_server::PrivateServer;
@@ -38,37 +40,6 @@ pub use step::{Step, Verdict};
 
 use runner::Runner;
 use step::StepPlan;
-
-/// The drills there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drill {
-    /// A key gets new versions, by hand and by policy.
-    Rotation,
-    /// Access ends and comes back.
-    Revocation,
-    /// Keys are deleted, recovered and restored; the server dies.
-    Recovery,
-    /// A stored secret gets new versions.
-    Credentials,
-    /// The factory's own key is renewed.
-    SystemKey,
-}
-
-impl Drill {
-    /// All drills, in the order in which `all` runs them.
-    pub const ALL: [Self; 5] = [Self::Rotation, Self::Revocation, Self::Recovery, Self::Credentials, Self::SystemKey];
-
-    /// Its name on the command line and in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rotation => "rotation",
-            Self::Revocation => "revocation",
-            Self::Recovery => "recovery",
-            Self::Credentials => "credentials",
-            Self::SystemKey => "system-key",
-        }
-    }
-}
 
 /// Runs `drills` in `environment` and restores everything afterwards. `hooks` run around each step; setting `stop` ends the
 /// run before the next step; `observer` follows the progress.

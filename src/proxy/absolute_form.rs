@@ -4,29 +4,28 @@
 use hyper::StatusCode;
 use hyper::header::HOST;
 
-use super::error::{ProxyError, streamed};
+use super::error::ProxyError;
 use super::forward::UpstreamConnection;
+use super::forwarded_body::{Streamed, streamed};
 use super::relay::IdleTimer;
-use super::target::{HTTPS, Target};
+use super::route::{Route, only_https_port};
+use super::target::Target;
 use super::traffic::Outcome;
-use super::{Proxy, Route, Streamed, hop_by_hop};
-use crate::http::{ConnectionInfo, Request, Response};
+use super::{Proxy, hop_by_hop};
+use crate::http::{ConnectionInfo, Request, Response, body};
 
 impl Proxy {
     /// Answers a request whose URL names `target`.
     pub(super) async fn absolute(
         &self,
         request: Request,
-        arrival: ConnectionInfo,
+        info: ConnectionInfo,
         target: &Target,
     ) -> Result<Response<Streamed>, ProxyError> {
         let is_secure = request.uri().scheme_str() == Some("https");
         match self.route_absolute(target, is_secure)? {
-            Route::Local => self.answer_locally(request, arrival, target).await,
-            Route::Metadata(answer) => {
-                self.count(Outcome::TakenOver, target.host());
-                Ok(streamed(answer(request, ConnectionInfo { taken_over: true, ..arrival }).await))
-            }
+            Route::Local => self.answer_locally(request, info, target).await,
+            Route::Metadata => Ok(self.answer_metadata(request, info, target).await),
             Route::Upstream => self.forward(request, target, is_secure).await,
         }
     }
@@ -38,9 +37,7 @@ impl Proxy {
         match self.route(target)? {
             Route::Local if is_secure => only_https_port(target).map(|()| Route::Local),
             Route::Local => other_scheme(format!("{host} is asked over TLS: write https://{host}.")),
-            Route::Metadata(_) if is_secure => {
-                other_scheme(format!("{host} is asked without TLS: write http://{host}."))
-            }
+            Route::Metadata if is_secure => other_scheme(format!("{host} is asked without TLS: write http://{host}.")),
             route => Ok(route),
         }
     }
@@ -49,7 +46,7 @@ impl Proxy {
     async fn answer_locally(
         &self,
         mut request: Request,
-        arrival: ConnectionInfo,
+        info: ConnectionInfo,
         target: &Target,
     ) -> Result<Response<Streamed>, ProxyError> {
         hop_by_hop::strip(request.headers_mut());
@@ -57,7 +54,17 @@ impl Proxy {
         request.headers_mut().insert(HOST, host);
         *request.uri_mut() = hop_by_hop::origin_form(request.uri())?;
         self.count(Outcome::TakenOver, target.host());
-        Ok(streamed((self.set.answer)(request, ConnectionInfo { taken_over: true, ..arrival }).await))
+        Ok(streamed((self.set.answer)(request, ConnectionInfo { taken_over: true, ..info }).await))
+    }
+
+    /// Answers for the metadata service.
+    async fn answer_metadata(&self, request: Request, info: ConnectionInfo, target: &Target) -> Response<Streamed> {
+        self.count(Outcome::TakenOver, target.host());
+        let info = ConnectionInfo { taken_over: true, ..info };
+        match &self.set.metadata {
+            Some(handler) => streamed(handler(request, info).await),
+            None => streamed(body::empty(StatusCode::NOT_FOUND)),
+        }
     }
 
     /// Forwards the request to `target`, over TLS when its URL says `https`.
@@ -81,13 +88,4 @@ impl Proxy {
             error.answer()
         }))
     }
-}
-
-/// Refuses every port of a taken-over name but the one that the cloud listens on.
-pub(super) fn only_https_port(target: &Target) -> Result<(), ProxyError> {
-    if target.port() == HTTPS {
-        return Ok(());
-    }
-    let why = format!("{} is Keyhaven itself, on port {HTTPS} alone.", target.host());
-    Err(ProxyError::new(StatusCode::FORBIDDEN, why))
 }

@@ -1,14 +1,13 @@
 //! The error of the proxy: an HTTP status and a sentence for the client.
 
-use http_body_util::BodyExt;
 use hyper::StatusCode;
 
-use super::Streamed;
+use super::forwarded_body::{Streamed, streamed};
 use super::traffic::Outcome;
 use crate::http::{Response, body};
 
 /// Why a connection or a request was refused or failed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProxyError {
     pub(super) status: StatusCode,
     /// One sentence for the client.
@@ -32,9 +31,4 @@ impl ProxyError {
     pub(super) fn answer(&self) -> Response<Streamed> {
         streamed(body::text(self.status, format!("{}\n", self.reason)))
     }
-}
-
-/// Converts an answer of this server to the body type that forwarded answers have.
-pub(super) fn streamed(answer: Response) -> Response<Streamed> {
-    answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }

@@ -7,9 +7,8 @@ use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Streamed;
 use super::error::ProxyError;
-use super::forwarded_body::{AbortOnDrop, ForwardedBody, await_continue};
+use super::forwarded_body::{AbortOnDrop, ForwardedBody, Streamed, await_continue};
 use super::hop_by_hop;
 use super::relay::{ByteStream, IdleTimer};
 use super::target::Target;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::EXPECT;
 use hyper::{Request, StatusCode};
@@ -14,11 +16,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::relay::IdleTimer;
-use crate::http;
+use crate::http::{BoxError, Response};
 
 /// How long to hold back a body whose client expects `100 Continue`. It is sent afterwards all the same (RFC 9110, 10.1.1),
 /// because HTTP/1.0 servers never send that status. curl waits as long.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+/// The body of an answer, either this server's own or a forwarded one.
+pub type Streamed = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Released together with the body of an answer: the connection that it comes on, and the tunnel permit.
 pub(super) type Guards = (AbortOnDrop, OwnedSemaphorePermit);
@@ -56,6 +61,11 @@ impl<B> ForwardedBody<B> {
     }
 }
 
+/// Converts an answer of this server to the body type that forwarded answers have.
+pub(super) fn streamed(answer: Response) -> Response<Streamed> {
+    answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
+}
+
 /// Holds back the body of `request` until the server answers `100 Continue`, if the client expects that: the client then
 /// sends a body only when the server wants it.
 pub(super) fn await_continue<B>(request: &mut Request<ForwardedBody<B>>) {
@@ -74,14 +84,11 @@ pub(super) fn await_continue<B>(request: &mut Request<ForwardedBody<B>>) {
     });
 }
 
-impl<B: Body<Data = Bytes, Error: Into<http::BoxError>> + Unpin> Body for ForwardedBody<B> {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for ForwardedBody<B> {
     type Data = Bytes;
-    type Error = http::BoxError;
+    type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, http::BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if let Some(gate) = &mut this.gate {
             ready!(gate.as_mut().poll(cx));

@@ -14,6 +14,7 @@ mod metadata;
 mod own_listeners;
 mod parent_proxy;
 mod relay;
+mod route;
 mod sniff;
 mod target;
 mod tls_client;
@@ -22,8 +23,6 @@ mod traffic;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use rustls::ServerConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,15 +31,17 @@ use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
 use crate::http::server::Shutdown;
 use crate::http::tls::{self, CertificateResolver};
-use crate::http::{BoxError, ConnectionInfo, Request, RequestHandler, Response};
+use crate::http::{ConnectionInfo, Request, RequestHandler, Response};
 
 use dialer::Dialer;
-use error::{ProxyError, streamed};
+use error::ProxyError;
+use forwarded_body::streamed;
 use own_listeners::OwnListeners;
-use target::{HTTP, METADATA, Target};
+use target::Target;
 use tls_client::TlsClient;
 use traffic::Outcome;
 
+pub use forwarded_body::Streamed;
 pub use parent_proxy::ParentProxy;
 pub use tls_client::LoadRoots;
 pub use traffic::{TrafficCounter, TrafficReport};
@@ -58,9 +59,6 @@ pub enum HostClass {
 
 /// Classifies a host name, which is in lower case.
 pub type ClassifyHost = Arc<dyn Fn(&str) -> HostClass + Send + Sync>;
-
-/// The body of an answer, either this server's own or a forwarded one.
-pub type Streamed = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The proxy's configuration.
 pub struct Settings {
@@ -99,22 +97,13 @@ pub struct Proxy {
     tunnel_permits: Arc<Semaphore>,
 }
 
-/// Where connections to a target go.
-enum Route {
-    /// To this server, in the cloud's place.
-    Local,
-    /// To this server, in the metadata service's place.
-    Metadata(RequestHandler),
-    /// To the real host.
-    Upstream,
-}
-
 impl Proxy {
     /// Builds a proxy with `set`.
     ///
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(set: Settings) -> Result<Self, rustls::Error> {
+        let set = Settings { metadata: set.metadata.map(metadata::only_metadata), ..set };
         let tls = tls::config(set.leaves.clone())?;
         let connect_timeout = set.limits.connect_timeout;
         let own_listeners = OwnListeners::new(set.own_listeners.clone());
@@ -126,7 +115,7 @@ impl Proxy {
     }
 
     /// Answers a request: `CONNECT`, or one in absolute form.
-    pub async fn answer(self: Arc<Self>, request: Request, arrival: ConnectionInfo) -> Response<Streamed> {
+    pub async fn answer(self: Arc<Self>, request: Request, info: ConnectionInfo) -> Response<Streamed> {
         self.set.traffic.record_use();
         let is_connect = request.method() == Method::CONNECT;
         let target = match is_connect {
@@ -141,8 +130,8 @@ impl Proxy {
             }
         };
         let answered = match is_connect {
-            true => self.connect(request, arrival, &target).await.map(streamed),
-            false => self.absolute(request, arrival, &target).await,
+            true => self.connect(request, info, &target).await.map(streamed),
+            false => self.absolute(request, info, &target).await,
         };
         answered.unwrap_or_else(|error| {
             self.record_failure(&error, &target);
@@ -156,28 +145,6 @@ impl Proxy {
         match self.set.traffic.count_malformed() {
             1 => tracing::warn!(why, "the proxy refused a malformed request"),
             _ => tracing::debug!(why, "the proxy refused another malformed request"),
-        }
-    }
-
-    /// Decides where connections to `target` go.
-    fn route(&self, target: &Target) -> Result<Route, ProxyError> {
-        if let (Some(METADATA), HTTP, Some(answer)) = (target.address(), target.port(), &self.set.metadata) {
-            return Ok(Route::Metadata(metadata::only_metadata(answer.clone())));
-        }
-        if let Some(address) = target.address() {
-            self.dialer.check_allowed(target, (address, target.port()).into())?;
-        }
-        let forbidden = |why: String| Err(ProxyError::new(StatusCode::FORBIDDEN, why));
-        let host = target.host();
-        match (self.set.classify)(host) {
-            HostClass::TakenOver => Ok(Route::Local),
-            _ if self.set.offline && !target.is_localhost() => {
-                forbidden(format!("{host} is not answered here, and --offline lets nothing out."))
-            }
-            HostClass::NotEmulated => {
-                forbidden(format!("{host} is not emulated; start with --pass {host} to let it through to Azure."))
-            }
-            HostClass::External => Ok(Route::Upstream),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Copies bytes between two connections, unchanged and with back pressure, until both directions have ended or the idle
 //! timeout expires.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -22,7 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 /// for `idle`, or when the server stops.
 pub(super) async fn relay(
     client: impl ByteStream,
-    mut upstream: Box<dyn ByteStream>,
+    mut upstream: impl ByteStream,
     idle: Duration,
     mut stopping: Shutdown,
 ) {
@@ -118,6 +118,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for PrefixedStream<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for PrefixedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -33,11 +33,6 @@ pub(super) struct Sniffer {
 }
 
 impl Sniffer {
-    /// Whether nothing was read yet.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.read.is_empty()
-    }
-
     /// All bytes that were read.
     pub(super) fn into_bytes(self) -> Bytes {
         self.read.into()

@@ -6,7 +6,7 @@ mod text;
 
 use std::time::Duration;
 
-use super::Drill;
+use super::drill::Drill;
 use super::step::{Step, Verdict};
 
 pub use text::TextReport;

@@ -1,4 +1,7 @@
-//! `CONNECT`: a tunnel to the target, or a connection that this server answers itself.
+//! `CONNECT`: a tunnel to the target, or a connection that this server answers itself. [`phase`] decides; this file dials,
+//! reads and relays.
+
+mod phase;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +13,29 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use super::absolute_form::only_https_port;
 use super::error::ProxyError;
 use super::relay::{ByteStream, PrefixedStream, relay};
 use super::sniff::{Sniffed, Sniffer};
-use super::target::{HTTPS, Target};
+use super::target::Target;
 use super::traffic::Outcome;
-use super::{HostClass, Proxy, Route};
+use super::{HostClass, Proxy};
 use crate::http::server::ConnectionServer;
 use crate::http::{ConnectionInfo, Request, RequestHandler, Response, body, tls};
+use phase::{Event, Phase};
 
-/// How long a client that asked for an address may be silent before the upstream is dialed, in case the server speaks
-/// first.
+/// How long a client that asked for an address may be silent before the target is dialed, in case its server speaks first.
 const CLIENT_SPEAKS_FIRST: Duration = Duration::from_secs(1);
 
-/// What a client is connected to once its `CONNECT` was answered.
-enum Destination {
-    /// This server.
-    Local(ConnectionServer),
-    /// What the server name in the client's first bytes says; else this target.
-    ByServerName(Target),
-    /// The real host.
-    Upstream(Box<dyn ByteStream>),
+/// A client whose `CONNECT` was answered, and what was read of it and of the target.
+struct Connection<C> {
+    target: Target,
+    client: C,
+    sniffer: Sniffer,
+    /// When the client's first bytes came.
+    begun: Option<Instant>,
+    upstream: Option<Box<dyn ByteStream>>,
+    /// The first bytes of a server that spoke before its client.
+    upstream_sent: Bytes,
 }
 
 impl Proxy {
@@ -39,158 +43,164 @@ impl Proxy {
     pub(super) async fn connect(
         self: &Arc<Self>,
         request: Request,
-        arrival: ConnectionInfo,
+        info: ConnectionInfo,
         target: &Target,
     ) -> Result<Response, ProxyError> {
-        let host = target.host();
-        let (outcome, destination) = match self.route(target)? {
-            Route::Local => {
-                only_https_port(target)?;
-                (Outcome::TakenOver, Destination::Local(self.tls_door_for(host)))
-            }
-            Route::Metadata(answer) => (Outcome::TakenOver, Destination::Local(self.door(answer))),
-            Route::Upstream if target.address().is_some() && target.port() == HTTPS => {
-                (Outcome::Tunnelled, Destination::ByServerName(target.clone()))
-            }
-            Route::Upstream => (Outcome::Tunnelled, Destination::Upstream(self.dialer.dial_tunnel(target).await?)),
+        let (mut phase, mut upstream) = (Phase::Received, None);
+        while phase.precedes_answer() {
+            let event = match phase {
+                Phase::Received => Event::Routed(self.route(target)?),
+                _ => self.dial(target, &mut upstream).await,
+            };
+            phase = phase.next(event, target);
+        }
+        let phase = match phase {
+            Phase::Failed(error) => return Err(error),
+            phase => phase,
         };
         let permit = self.acquire_permit()?;
-        if !matches!(destination, Destination::ByServerName(_)) {
-            self.count(outcome, host);
-        }
-        tokio::spawn(self.clone().join(request, arrival, destination, permit));
+        self.record(&phase, target);
+        tokio::spawn(self.clone().run(request, info, target.clone(), phase, upstream, permit));
         Ok(body::empty(StatusCode::OK))
     }
 
-    async fn join(
+    /// Takes an answered client from `phase` to its end.
+    async fn run(
         self: Arc<Self>,
         request: Request,
-        arrival: ConnectionInfo,
-        destination: Destination,
+        info: ConnectionInfo,
+        target: Target,
+        phase: Phase,
+        upstream: Option<Box<dyn ByteStream>>,
         _permit: OwnedSemaphorePermit,
     ) {
         let client = match hyper::upgrade::on(request).await {
             Ok(upgraded) => TokioIo::new(upgraded),
             Err(error) => return tracing::debug!(%error, "a connection to the proxy broke"),
         };
-        match destination {
-            Destination::Local(door) => self.serve(&door, client, arrival).await,
-            Destination::Upstream(upstream) => self.relay(client, upstream).await,
-            Destination::ByServerName(target) => self.join_by_server_name(client, arrival, &target).await,
+        let (sniffer, begun, upstream_sent) = (Sniffer::default(), None, Bytes::new());
+        let mut connection = Connection { target, client, sniffer, begun, upstream, upstream_sent };
+        let phase = match phase.is_final() {
+            true => phase,
+            false => self.decide(phase, &mut connection).await,
+        };
+        self.finish(phase, connection, info).await;
+    }
+
+    /// Waits for the first bytes of client or server until they decide, and records the decision.
+    async fn decide(&self, mut phase: Phase, connection: &mut Connection<impl ByteStream>) -> Phase {
+        while !phase.is_final() {
+            let event = match phase {
+                Phase::DialingEarly | Phase::DialingLate => {
+                    self.dial(&connection.target, &mut connection.upstream).await
+                }
+                _ => self.read(&phase, connection).await,
+            };
+            phase = phase.next(event, &connection.target);
+        }
+        self.record(&phase, &connection.target);
+        phase
+    }
+
+    async fn dial(&self, target: &Target, upstream: &mut Option<Box<dyn ByteStream>>) -> Event {
+        match self.dialer.dial_tunnel(target).await {
+            Ok(stream) => {
+                *upstream = Some(stream);
+                Event::Dialed
+            }
+            Err(error) => Event::DialFailed(error),
         }
     }
 
-    /// Routes a client that asked for an address by the server name of its ClientHello, as the name in the request would have
-    /// been. No byte of the client's goes out before.
-    async fn join_by_server_name(
-        &self,
-        mut client: impl ByteStream + 'static,
-        arrival: ConnectionInfo,
-        target: &Target,
-    ) {
-        let (mut sniffer, mut upstream, mut first_byte) = (Sniffer::default(), None, None);
+    /// Reads the first bytes of the client, or of the server while both are silent.
+    async fn read(&self, phase: &Phase, connection: &mut Connection<impl ByteStream>) -> Event {
         let mut stopping = self.set.stopping.clone();
-        let sniffed = loop {
-            let silent = upstream.is_none() && sniffer.is_empty();
-            let limits = &self.set.limits;
-            let patience = match sniffer.is_empty() {
-                true if silent => CLIENT_SPEAKS_FIRST,
-                true => limits.tunnel_idle,
-                // A client that has begun must complete its ClientHello in time.
-                false => limits.header_timeout.saturating_sub(first_byte.get_or_insert_with(Instant::now).elapsed()),
-            };
-            tokio::select! {
-                () = stopping.requested() => return,
-                piece = timeout(patience, sniffer.read_more(&mut client)) => match piece {
-                    Ok(Some(Sniffed::Closed)) => return,
-                    Ok(Some(sniffed)) => break sniffed,
-                    Ok(None) => {}
-                    // The server may speak first.
-                    Err(_) if silent => match self.dialer.dial_tunnel(target).await {
-                        Ok(stream) => upstream = Some(stream),
-                        Err(error) => return self.record_failure(&error, target),
-                    },
-                    Err(_) if sniffer.is_empty() => return,
-                    Err(_) => return self.record_failure(&too_slow(target), target),
-                },
-                read = read_first(&mut upstream), if upstream.is_some() && sniffer.is_empty() => {
-                    let (prefix, stream) = (read, upstream.take());
-                    let Some(stream) = stream.filter(|_| !prefix.is_empty()) else { return };
-                    self.count(Outcome::Tunnelled, target.host());
-                    return self.relay(client, Box::new(PrefixedStream { prefix, stream })).await;
-                }
+        let patience = self.patience(phase, connection);
+        let Connection { client, sniffer, upstream, upstream_sent, .. } = connection;
+        tokio::select! {
+            () = stopping.requested() => Event::Ended,
+            sniffed = timeout(patience, sniffer.read_more(client)) => match sniffed {
+                Ok(Some(sniffed)) => self.identify(sniffed, &connection.target),
+                Ok(None) => Event::ClientSent,
+                Err(_) => Event::ClientTimedOut,
+            },
+            sent = read_first(upstream), if *phase == Phase::BothSilent => {
+                *upstream_sent = sent;
+                if upstream_sent.is_empty() { Event::Ended } else { Event::UpstreamSent }
             }
-        };
-        let client = PrefixedStream { prefix: sniffer.into_bytes(), stream: client };
-        self.join_sniffed(client, arrival, target, sniffed, upstream).await;
+        }
     }
 
-    /// Connects a client whose first bytes are known.
-    async fn join_sniffed(
-        &self,
-        client: impl ByteStream + 'static,
-        arrival: ConnectionInfo,
-        target: &Target,
-        sniffed: Sniffed,
-        upstream: Option<Box<dyn ByteStream>>,
-    ) {
-        let class = match &sniffed {
-            Sniffed::ServerName(name) => (self.set.classify)(name),
-            Sniffed::NoServerName | Sniffed::NotTls | Sniffed::Closed => HostClass::External,
-            // The server name is unknown: it could be one that must not be reached.
-            Sniffed::Malformed => HostClass::NotEmulated,
-        };
-        let host = if let Sniffed::ServerName(name) = &sniffed { name.as_str() } else { target.host() };
-        match class {
-            HostClass::TakenOver => {
-                self.count(Outcome::TakenOver, host);
-                self.serve(&self.tls_door_for(host), client, arrival).await;
+    /// How long the client may take. A client that has begun must complete its ClientHello in time.
+    fn patience<C>(&self, phase: &Phase, connection: &mut Connection<C>) -> Duration {
+        match phase {
+            Phase::ClientSilent => CLIENT_SPEAKS_FIRST,
+            Phase::ReadingClientHello { .. } => {
+                let begun = connection.begun.get_or_insert_with(Instant::now);
+                self.set.limits.header_timeout.saturating_sub(begun.elapsed())
             }
-            HostClass::NotEmulated => {
+            _ => self.set.limits.tunnel_idle,
+        }
+    }
+
+    /// The host that the client's first bytes are for. A malformed ClientHello could name one that must not be reached.
+    fn identify(&self, sniffed: Sniffed, target: &Target) -> Event {
+        let identified = |class| Event::ClientIdentified(target.host().to_owned(), class);
+        match sniffed {
+            Sniffed::ServerName(name) => {
+                let class = (self.set.classify)(&name);
+                Event::ClientIdentified(name, class)
+            }
+            Sniffed::NoServerName | Sniffed::NotTls => identified(HostClass::External),
+            Sniffed::Malformed => identified(HostClass::NotEmulated),
+            Sniffed::Closed => Event::Ended,
+        }
+    }
+
+    /// Counts and logs the decision, if `phase` is one.
+    fn record(&self, phase: &Phase, target: &Target) {
+        match phase {
+            Phase::Local(host) => drop(self.count(Outcome::TakenOver, host)),
+            Phase::Metadata => drop(self.count(Outcome::TakenOver, target.host())),
+            Phase::Tunnel => drop(self.count(Outcome::Tunnelled, target.host())),
+            Phase::Refused(host) => {
                 self.count(Outcome::Refused, host);
                 tracing::warn!(host, "a connection to an address was closed: its server name must not be reached");
             }
-            HostClass::External => {
-                let opened = match upstream {
-                    Some(upstream) => Ok(upstream),
-                    None => self.dialer.dial_tunnel(target).await,
-                };
-                match opened {
-                    Ok(upstream) => {
-                        self.count(Outcome::Tunnelled, target.host());
-                        self.relay(client, upstream).await;
-                    }
-                    Err(error) => self.record_failure(&error, target),
-                }
-            }
+            Phase::Failed(error) => self.record_failure(error, target),
+            _ => {}
         }
     }
 
-    async fn serve(&self, door: &ConnectionServer, client: impl ByteStream + 'static, arrival: ConnectionInfo) {
-        let arrival = ConnectionInfo { taken_over: true, ..arrival };
-        door.serve(client, arrival, self.set.stopping.clone()).await;
+    /// Serves or relays the connection as the final `phase` says; any other one closes it.
+    async fn finish(&self, phase: Phase, connection: Connection<impl ByteStream + 'static>, info: ConnectionInfo) {
+        let Connection { client, sniffer, upstream, upstream_sent, .. } = connection;
+        let client = PrefixedStream { prefix: sniffer.into_bytes(), stream: client };
+        let server = match &phase {
+            Phase::Local(host) => Some(self.tls_server_for(host)),
+            Phase::Metadata => self.set.metadata.clone().map(|handler| self.server_of(handler)),
+            _ => None,
+        };
+        if let Some(server) = server {
+            let info = ConnectionInfo { taken_over: true, ..info };
+            return server.serve(client, info, self.set.stopping.clone()).await;
+        }
+        if let (Phase::Tunnel, Some(stream)) = (phase, upstream) {
+            let upstream = PrefixedStream { prefix: upstream_sent, stream };
+            relay(client, upstream, self.set.limits.tunnel_idle, self.set.stopping.clone()).await;
+        }
     }
 
-    async fn relay(&self, client: impl ByteStream, upstream: Box<dyn ByteStream>) {
-        relay(client, upstream, self.set.limits.tunnel_idle, self.set.stopping.clone()).await;
-    }
-
-    /// A TLS door for the taken-over name `host`, with a certificate for it.
-    fn tls_door_for(&self, host: &str) -> ConnectionServer {
+    /// A TLS server for the taken-over name `host`, with a certificate for it.
+    fn tls_server_for(&self, host: &str) -> ConnectionServer {
         let tls = tls::for_name(&self.tls, &self.set.leaves, host);
-        ConnectionServer { tls: Some(tls), ..self.door(self.set.answer.clone()) }
+        ConnectionServer { tls: Some(tls), ..self.server_of(self.set.answer.clone()) }
     }
 
-    fn door(&self, answer: RequestHandler) -> ConnectionServer {
+    fn server_of(&self, answer: RequestHandler) -> ConnectionServer {
         let (limits, bodies) = (self.set.limits.clone(), self.set.bodies.clone());
         ConnectionServer { tls: None, answer, limits, bodies, on_malformed: None }
     }
-}
-
-/// The error for a client that began a ClientHello and did not complete it in time.
-fn too_slow(target: &Target) -> ProxyError {
-    let why = format!("{target} is refused: the client did not complete its first message of TLS in time.");
-    ProxyError::new(StatusCode::REQUEST_TIMEOUT, why)
 }
 
 /// Reads what a server sends before its client does; empty when it has ended.
