@@ -176,6 +176,6 @@ impl Drop for Server {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> StartError {
-    StartError(error.to_string())
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StartError {
+    StartError::new(error)
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::hex;
-use super::storage::{DataError, read_or_create_key};
-use crate::random;
+use super::data_error::DataError;
+use super::key_files::read_or_create_key;
+use super::random_hex::random_hex;
 use crate::store::from_hex;
 
 /// The key's file in a data directory; 64 hexadecimal digits.
@@ -63,7 +63,7 @@ impl AdminKey {
 
     /// Generates a random key.
     pub(super) fn generate() -> Self {
-        Self(Zeroizing::new(hex(&Zeroizing::new(random::secret::<32>())[..])))
+        Self(random_hex::<32>())
     }
 
     /// Reads the key of `dir`, or creates it.

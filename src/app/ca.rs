@@ -9,8 +9,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
+use super::error::StartError;
 use super::trust::{TRUST_STORE_PASSWORD, trust_store};
-use super::{StartError, failed};
 use crate::clock::Timestamp;
 
 /// A CA certificate and the file that it was read from.
@@ -25,7 +25,7 @@ impl CaCertificate {
     /// # Errors
     /// When the file cannot be read or holds no certificate.
     pub fn read(path: &Path) -> Result<Self, StartError> {
-        let wrong = |why: String| failed(format!("{}: {why}", path.display()));
+        let wrong = |why: String| StartError::new(format!("{}: {why}", path.display()));
         let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
         let blocks = pem::parse_many(text).unwrap_or_default();
         let block = blocks.into_iter().find(|block| block.tag() == "CERTIFICATE");
@@ -62,7 +62,7 @@ impl CaCertificate {
     /// # Errors
     /// When the certificate cannot be parsed.
     pub fn describe(&self) -> Result<String, StartError> {
-        let (_, certificate) = X509Certificate::from_der(self.der()).map_err(failed)?;
+        let (_, certificate) = X509Certificate::from_der(self.der()).map_err(StartError::new)?;
         let moment = |time: x509_parser::time::ASN1Time| Timestamp::from_unix(time.timestamp()).to_string();
         let (from, to) = (moment(certificate.validity().not_before), moment(certificate.validity().not_after));
         let permitted = permitted(&certificate);

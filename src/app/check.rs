@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::storage::DataError;
+use super::data_error::DataError;
 use crate::records::GenerationKey;
 use crate::store::{Damage, Entry, Inspection, Key, MasterKey, Store, Value};
 use crate::vault::{ConsistencyCheck, Finding};

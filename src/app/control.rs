@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Settings};
+use super::backend::Backend;
 use super::host_names::Aliases;
+use super::settings::Settings;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::doors::admin::{ControlError, ServerControl};
@@ -79,7 +80,7 @@ impl Control {
         self.settings
             .apply(&vaults, &directory, self.backend.clock.now())
             .await
-            .map_err(|error| ControlError::Failed(error.0))?;
+            .map_err(|error| ControlError::Failed(error.to_string()))?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
         held.save(false).await.map_err(failed)?;

@@ -1,6 +1,7 @@
 //! Vault copies for embedders, without the admin API.
 
-use super::{Running, StartError, failed};
+use super::error::StartError;
+use super::running::Running;
 use crate::clock::Clock;
 use crate::config::entry;
 use crate::vault::VaultName;
@@ -12,12 +13,14 @@ impl Running {
     /// # Errors
     /// When `source` does not exist, `copy` exists, or a name is malformed.
     pub async fn copy_vault(&self, source: &str, copy: &str) -> Result<String, StartError> {
-        let name = |text: &str| VaultName::parse(text).ok_or_else(|| failed(format!("'{text}' is no name of a vault")));
+        let name = |text: &str| {
+            VaultName::parse(text).ok_or_else(|| StartError::new(format!("'{text}' is no name of a vault")))
+        };
         let (source, copy) = (name(source)?, name(copy)?);
-        let absent = || failed(format!("no vault is called '{source}'"));
-        let source = self.vaults.find(&source).await.map_err(failed)?.ok_or_else(absent)?;
-        let wanted = entry::copy(&copy, &source, b"", self.directory.tenant_id(), &[]).map_err(failed)?;
-        let (made, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map_err(failed)?;
+        let absent = || StartError::new(format!("no vault is called '{source}'"));
+        let source = self.vaults.find(&source).await?.ok_or_else(absent)?;
+        let wanted = entry::copy(&copy, &source, b"", self.directory.tenant_id(), &[]).map_err(StartError::new)?;
+        let (made, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await?;
         let port = self.ready.listen.rsplit(':').next().unwrap_or_default();
         Ok(format!("https://{}.vault.localhost:{port}", made.name))
     }

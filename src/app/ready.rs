@@ -1,13 +1,12 @@
 //! The ready file of a running server: addresses, admin key, vault URLs and environment; also its summary for people.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
+use super::server_details::ServerDetails;
 use super::variables::{Variables, variables};
 use crate::files;
 use crate::vault::VaultName;
@@ -36,34 +35,6 @@ pub struct ReadyFile {
     pub vaults: BTreeMap<String, String>,
     /// The environment of programs that use the server.
     pub env: Variables,
-}
-
-/// The bound addresses of the listeners.
-#[derive(Clone, Debug)]
-pub(super) struct Addresses {
-    pub(super) vaults: SocketAddr,
-    pub(super) identity: SocketAddr,
-    pub(super) admin: Option<SocketAddr>,
-    pub(super) proxy: Option<SocketAddr>,
-}
-
-impl Addresses {
-    pub(super) fn all(&self) -> Vec<SocketAddr> {
-        [Some(self.vaults), Some(self.identity), self.admin, self.proxy].into_iter().flatten().collect()
-    }
-}
-
-/// The facts that the ready file and the environment are made from.
-pub(super) struct ServerDetails {
-    pub(super) addresses: Addresses,
-    pub(super) admin_key: Zeroizing<String>,
-    pub(super) ca: PathBuf,
-    pub(super) tenant: Uuid,
-    pub(super) vaults: Vec<VaultName>,
-    pub(super) default_vault: VaultName,
-    pub(super) default_client: Option<Uuid>,
-    pub(super) identity_header: Zeroizing<String>,
-    pub(super) takes_over_entra: bool,
 }
 
 impl ReadyFile {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::ready::Addresses;
-use super::{Listen, StartError, failed};
+use super::error::StartError;
+use super::options::Listen;
+use super::server_details::Addresses;
 
 /// All sockets. They are bound before anything else, so that a port in use is reported at once.
 pub(super) struct Sockets {
@@ -39,15 +40,15 @@ impl Sockets {
                 proxy: optional(&self.proxy)?,
             })
         };
-        addresses().map_err(failed)
+        addresses().map_err(StartError::new)
     }
 }
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            StartError(format!("{address} is in use ({flag}); stop the other program or give another address"))
+            StartError::new(format!("{address} is in use ({flag}); stop the other program or give another address"))
         }
-        _ => StartError(format!("cannot listen on {address} ({flag}): {error}")),
+        _ => StartError::new(format!("cannot listen on {address} ({flag}): {error}")),
     })
 }

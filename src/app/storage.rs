@@ -1,19 +1,18 @@
 //! The data directory: its lock, master key, admin key, backup key and store. Every file in it is private to the user.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::admin_key::AdminKey;
-use super::{StartError, hex};
+use super::data_error::DataError;
+use super::key_files::{read_or_create_backup_key, read_or_create_key};
 use crate::crypto::backup_key::BackupKey;
 use crate::files::{self, PrivateDir};
 use crate::random;
-use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError, parse_key};
+use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError};
 use crate::vault::BackupKeySource;
 
 /// Where a server stores its data.
@@ -56,87 +55,6 @@ pub(super) struct OpenStorage {
     /// Files of this start alone; removed when the server stops.
     private_dir: PrivateDir,
     _lock: Option<File>,
-}
-
-/// Why the data directory cannot be used.
-#[derive(Debug)]
-pub enum DataError {
-    /// A file or directory could not be created, read or written.
-    File(PathBuf, std::io::Error),
-    /// Another server holds its lock.
-    InUse(PathBuf),
-    /// The master key file is not 32 bytes in hexadecimal or base64.
-    MasterKey(PathBuf),
-    /// The admin key file is not 32 bytes in hexadecimal.
-    AdminKey(PathBuf),
-    /// The backup key file is not 32 bytes in hexadecimal or base64.
-    BackupKey(PathBuf),
-    /// The data was written by another engine, to this file.
-    OtherEngine(PathBuf),
-    /// The store failed.
-    Store(StoreError),
-}
-
-impl std::fmt::Display for DataError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::InUse(path) => write!(
-                f,
-                "the data directory {} is in use by another keyhaven; stop it, or give another --data",
-                path.display()
-            ),
-            Self::MasterKey(path) => write!(
-                f,
-                "{}: not a master key (64 hexadecimal digits); restore the file that this data was made with",
-                path.display()
-            ),
-            Self::AdminKey(path) => write!(
-                f,
-                "{}: not an admin key (64 hexadecimal digits); remove the file and the next start makes a new key, or set \
-                 KEYHAVEN_ADMIN_KEY",
-                path.display()
-            ),
-            Self::BackupKey(path) => write!(
-                f,
-                "{}: not a backup key (32 bytes as 64 hexadecimal digits or base64); restore the file, or remove it to have a \
-                 new key made, under which earlier backups and snapshots do not open",
-                path.display()
-            ),
-            Self::OtherEngine(path) => write!(
-                f,
-                "{} holds this directory's data: start with --store {}, or give another --data",
-                path.display(),
-                path.extension().and_then(|engine| engine.to_str()).unwrap_or("redb")
-            ),
-            Self::Store(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl DataError {
-    /// Converts to a store error; a full disk stays recognisable.
-    fn into_store_error(self) -> StoreError {
-        match self {
-            Self::File(path, error) => StoreError::io(path.display().to_string(), error),
-            Self::Store(error) => error,
-            other => StoreError::Engine { why: other.to_string() },
-        }
-    }
-}
-
-impl std::error::Error for DataError {}
-
-impl From<DataError> for StartError {
-    fn from(error: DataError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<StoreError> for DataError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 impl LockedStorage {
@@ -300,42 +218,6 @@ fn open_on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: Open
 /// A random data key, for a store that is created.
 fn new_data_key() -> DataKey {
     DataKey::from_bytes(random::secret())
-}
-
-/// Reads a key file (0600), or creates it with 32 random bytes in hexadecimal. A new file is synced before anything is
-/// sealed under it.
-pub(super) fn read_or_create_key(path: &Path) -> Result<Zeroizing<String>, DataError> {
-    let error = |error| DataError::File(path.to_owned(), error);
-    if !path.exists() {
-        let text = Zeroizing::new(format!("{}\n", hex(&random::secret::<32>())));
-        files::write(path, text.as_bytes(), files::PRIVATE).map_err(error)?;
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
-    Ok(Zeroizing::new(text.trim().to_owned()))
-}
-
-fn read_or_create_backup_key(file: Option<&Path>) -> Result<BackupKey, DataError> {
-    match file {
-        None => Ok(BackupKey::from_bytes(Zeroizing::new(random::secret()))),
-        Some(path) => parse_backup_key(&read_or_create_key(path)?).ok_or_else(|| DataError::BackupKey(path.to_owned())),
-    }
-}
-
-fn parse_backup_key(text: &str) -> Option<BackupKey> {
-    parse_key(text).ok().map(BackupKey::from_bytes)
-}
-
-/// Reads the user's backup key; refuses a file that other users can read.
-pub(super) fn read_backup_key(path: &Path) -> Result<BackupKey, DataError> {
-    let error = |error| DataError::File(path.to_owned(), error);
-    let mode = std::fs::metadata(path).map_err(error)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let why = format!("others may read this key (mode {:03o}); chmod 600 it", mode & 0o777);
-        return Err(error(std::io::Error::other(why)));
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);
-    let malformed = || std::io::Error::other("not a key: it takes 32 bytes as 64 hexadecimal digits or base64");
-    parse_backup_key(&text).ok_or_else(|| error(malformed()))
 }
 
 /// Creates the private directory of this start; later removes those of killed servers.

@@ -1,18 +1,10 @@
 //! Configuration of the takeover: which cloud hosts are answered here, which are refused, which are tunnelled.
 
-use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use super::services::Services;
-use super::{StartError, failed, trust};
 use crate::doors::{arm, entra, vault};
-use crate::http::RequestHandler;
 use crate::http::authority::Authority;
-use crate::http::ca::Ca;
-use crate::http::server::{OnMalformed, Shutdown};
-use crate::http::tls::CertificateResolver;
-use crate::proxy::{ClassifyHost, HostClass, LoadRoots, ParentProxy, Proxy, Settings, Streamed, TrafficCounter};
+use crate::proxy::{HostClass, ParentProxy};
 
 /// The cloud's domains: hosts below them that are not emulated are refused unless allowed. The last receives the telemetry
 /// of `az` and other tools.
@@ -131,7 +123,8 @@ impl Takeover {
         Ok(Self { allowed_hosts, ..self })
     }
 
-    fn classify(&self, host: &str) -> HostClass {
+    /// What a host name (lower case) means to the proxy.
+    pub(super) fn classify(&self, host: &str) -> HostClass {
         match CloudService::of(host) {
             Some(service) if self.services.contains(&service) => HostClass::TakenOver,
             // A service that is not taken over is reached in the real cloud.
@@ -142,70 +135,6 @@ impl Takeover {
             None => HostClass::External,
         }
     }
-}
-
-/// The proxy for its listener, and the CA of its leaf certificates.
-pub(super) struct TakeoverProxy {
-    pub(super) answer: RequestHandler<Streamed>,
-    pub(super) on_malformed: OnMalformed,
-    pub(super) ca_pem: String,
-    pub(super) traffic: Arc<TrafficCounter>,
-}
-
-impl Services {
-    /// Builds the proxy. It serves cloud hosts by the first of `doors` and the metadata address by the second, under a CA
-    /// that is created for this start.
-    pub(super) fn takeover_proxy(
-        &self,
-        takeover: Takeover,
-        doors: (RequestHandler, RequestHandler),
-        own: Vec<SocketAddr>,
-        stopping: Shutdown,
-    ) -> Result<TakeoverProxy, StartError> {
-        let (data_plane, metadata) = doors;
-        let (traffic, leaves) = (Arc::new(TrafficCounter::default()), self.takeover_leaves(&takeover)?);
-        let ca_pem = leaves.ca().pem().to_owned();
-        let proxy = Proxy::new(Settings {
-            metadata: takeover.has_entra().then_some(metadata),
-            offline: takeover.offline,
-            parent_proxy: takeover.parent_proxy.clone(),
-            load_roots: roots(takeover.ca_files.clone()),
-            classify: classifier(takeover),
-            answer: data_plane,
-            leaves,
-            own_listeners: own,
-            traffic: traffic.clone(),
-            limits: self.settings.limits.clone(),
-            bodies: self.settings.bodies.clone(),
-            stopping,
-        });
-        let proxy = Arc::new(proxy.map_err(failed)?);
-        let counting = proxy.clone();
-        let on_malformed: OnMalformed = Arc::new(move |why| counting.count_malformed(why));
-        let answer: RequestHandler<Streamed> =
-            Arc::new(move |request, connection| Box::pin(proxy.clone().answer(request, connection)));
-        Ok(TakeoverProxy { answer, on_malformed, ca_pem, traffic })
-    }
-
-    /// Leaf certificates for taken-over hosts, under a CA constrained to them.
-    fn takeover_leaves(&self, takeover: &Takeover) -> Result<Arc<CertificateResolver>, StartError> {
-        let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
-        let clock = self.backend.system.clone();
-        let ca = Ca::ephemeral("Keyhaven takeover CA for one start", &domains, false, clock.now()).map_err(failed)?;
-        let classify = classifier(takeover.clone());
-        let ours = Arc::new(move |name: &str| classify(name) == HostClass::TakenOver);
-        let leaves = CertificateResolver::new(ca, ours, vec![], self.settings.limits.minted_leaves, clock);
-        Ok(Arc::new(leaves.map_err(failed)?))
-    }
-}
-
-/// Loads the system's CAs and those in `files`, at first use.
-fn roots(files: Vec<String>) -> LoadRoots {
-    Arc::new(move || trust::roots(&files))
-}
-
-fn classifier(takeover: Takeover) -> ClassifyHost {
-    Arc::new(move |host| takeover.classify(host))
 }
 
 fn is_cloud(host: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{StartError, failed};
+use super::error::StartError;
 use crate::config::{Config, derived_client_id};
 use crate::directory::Directory;
 use crate::vault::Vaults;
@@ -14,12 +14,12 @@ use crate::vault::Vaults;
 /// When it belongs to another tenant, or cannot be read.
 pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), StartError> {
     let requested = directory.tenant_id();
-    let existing = match directory.recorded_tenant().await.map_err(failed)? {
+    let existing = match directory.recorded_tenant().await.map_err(StartError::new)? {
         Some(kept) => Some(kept),
         None => infer_tenant(directory, vaults).await?,
     };
     match existing {
-        Some(other) if other != requested => Err(failed(format!(
+        Some(other) if other != requested => Err(StartError::new(format!(
             "the data was made under the tenant {other}, this start is of the tenant {requested}: give --tenant {other} (or the \
              same tenantId in the configuration), or another --data"
         ))),
@@ -31,14 +31,14 @@ pub(super) async fn check(directory: &Directory, vaults: &Vaults) -> Result<(), 
 /// else the policies' tenant, preferably this start's. None without identities and policies.
 async fn infer_tenant(directory: &Directory, vaults: &Vaults) -> Result<Option<Uuid>, StartError> {
     let requested = directory.tenant_id();
-    let identities = directory.identities().await.map_err(failed)?;
+    let identities = directory.identities().await.map_err(StartError::new)?;
     let is_of = |tenant: &Uuid| {
         identities.iter().any(|identity| identity.client_id == derived_client_id(*tenant, &identity.name))
     };
     if let Some(tenant) = [requested, Config::default().tenant].into_iter().find(is_of) {
         return Ok(Some(tenant));
     }
-    let vaults = vaults.all().await.map_err(failed)?;
+    let vaults = vaults.all().await?;
     let named: Vec<Uuid> =
         vaults.iter().flat_map(|vault| &vault.access_policies).map(|policy| policy.tenant_id).collect();
     Ok(if named.contains(&requested) { Some(requested) } else { named.first().copied() })

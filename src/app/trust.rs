@@ -8,8 +8,9 @@ use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use pem::Pem;
 use rustls::RootCertStore;
 
+use super::error::StartError;
 use super::storage::make_dir;
-use super::{StartError, Variables, failed};
+use super::variables::Variables;
 use crate::clock::Timestamp;
 use crate::files;
 use crate::http::ca::Ca;
@@ -59,7 +60,7 @@ pub(super) fn write(dir: &Path, existing: &[String], own: &[&str]) -> Result<Tru
     let store = trust_store(&text, TRUST_STORE_PASSWORD)?;
     let files = TrustFiles { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
     for (path, bytes) in [(&files.bundle, text.as_bytes()), (&files.store, &store)] {
-        files::write_unsynced(path, bytes).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        files::write_unsynced(path, bytes).map_err(|error| StartError::new(format!("{}: {error}", path.display())))?;
     }
     Ok(files)
 }
@@ -91,7 +92,7 @@ pub fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> 
         }
     }
     let writer = store.writer(password).encryption_iterations(ITERATIONS).mac_iterations(ITERATIONS);
-    writer.write().map_err(|error| failed(format!("Java's trust store could not be made: {error}")))
+    writer.write().map_err(|error| StartError::new(format!("Java's trust store could not be made: {error}")))
 }
 
 /// Loads the local CA from `certs`, or creates it there; without `certs`, creates one for this start. It may certify `domains`
@@ -100,13 +101,13 @@ pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: T
     match certs {
         Some(dir) => {
             make_dir(dir)?;
-            let ca = Ca::load_or_create(dir, "Keyhaven local CA", domains, now).map_err(failed)?;
+            let ca = Ca::load_or_create(dir, "Keyhaven local CA", domains, now).map_err(StartError::new)?;
             if let Some(concern) = ca.validity_warning(now) {
                 tracing::warn!(concern, "the local CA needs attention");
             }
             Ok(ca)
         }
-        None => Ca::ephemeral("Keyhaven CA for one start", domains, true, now).map_err(failed),
+        None => Ca::ephemeral("Keyhaven CA for one start", domains, true, now).map_err(StartError::new),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::ready::ServerDetails;
+use super::server_details::ServerDetails;
 use crate::doors::entra;
 use crate::doors::identity::APP_SERVICE_PATH;
 

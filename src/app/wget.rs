@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{StartError, Variables, failed};
+use super::error::StartError;
+use super::variables::Variables;
 use crate::files;
 
 /// A version of wget and its system-wide startup file.
@@ -37,7 +38,7 @@ pub(super) fn write(
         let text = std::fs::read(before).unwrap_or_default();
         let path = dir.join(wget.name);
         let written = files::write_unsynced(&path, startup_file(&String::from_utf8_lossy(&text), bundle).as_bytes());
-        written.map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        written.map_err(|error| StartError::new(format!("{}: {error}", path.display())))?;
         variables.insert(wget.variable.to_owned(), path.display().to_string());
     }
     Ok(())

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::variables::from_pairs;
-use super::{Running, StartError, Variables, failed};
+use super::error::StartError;
+use super::variables::{Variables, from_pairs};
 use crate::directory::{ClientSecret, CredentialKind, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::doors::admin::{self, ControlError};
 use crate::http::BoxFuture;
@@ -50,7 +50,7 @@ impl PlaceholderCredentials {
         unknown_identities: UnknownIdentities,
         dir: &Path,
     ) -> Result<Self, StartError> {
-        let dir = std::path::absolute(dir).map_err(failed)?;
+        let dir = std::path::absolute(dir).map_err(StartError::new)?;
         let (secret, certificate) = (on_disk::read_secret(&dir), on_disk::read_certificate(&dir));
         if let Some(secret) = &secret {
             directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
@@ -71,7 +71,7 @@ impl PlaceholderCredentials {
         let secret = self.inner.secret.get_or_try_init(|| async {
             let secret = on_disk::new_secret();
             let (path, text) = (on_disk::secret_path(&self.inner.dir), secret.clone());
-            blocking(move || on_disk::write_durably(&path, text.as_bytes())).await?;
+            blocking(move || Ok(on_disk::write_durably(&path, text.as_bytes())?)).await?;
             self.inner.directory.accept_placeholder_secret(ClientSecret::new(secret.to_string()));
             Ok::<_, StartError>(secret)
         });
@@ -86,7 +86,7 @@ impl PlaceholderCredentials {
         let made = self.inner.certificate.get_or_try_init(|| async {
             let path = on_disk::certificate_path(&self.inner.dir);
             let (path, der) = blocking(move || {
-                let (der, pem) = on_disk::new_certificate().map_err(failed)?;
+                let (der, pem) = on_disk::new_certificate().map_err(StartError::new)?;
                 on_disk::write_durably(&path, pem.as_bytes())?;
                 Ok((path, der))
             })
@@ -103,9 +103,9 @@ impl PlaceholderCredentials {
     /// When no token can be issued or the file not be written.
     pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<PathBuf, StartError> {
         let path = on_disk::token_path(&self.inner.dir, identity.client_id);
-        let issued = self.inner.directory.federated_token(identity).await.map_err(failed)?;
+        let issued = self.inner.directory.federated_token(identity).await.map_err(StartError::new)?;
         let token = Zeroizing::new(issued.access_token);
-        blocking(move || on_disk::write_until_stop(&path, token.as_bytes()).map(|()| path)).await
+        blocking(move || Ok(on_disk::write_until_stop(&path, token.as_bytes()).map(|()| path)?)).await
     }
 
     /// The environment of a program that signs in as `identity` with a credential of this kind.
@@ -165,7 +165,7 @@ impl PlaceholderCredentials {
         unknown_identities: UnknownIdentities,
     ) -> Result<Option<Arc<IdentityRecord>>, StartError> {
         let chosen = IdentitySelector::ClientId(client_id.to_owned());
-        self.inner.directory.select(&chosen, unknown_identities).await.map_err(failed)
+        self.inner.directory.select(&chosen, unknown_identities).await.map_err(StartError::new)
     }
 }
 
@@ -176,23 +176,16 @@ impl admin::Credentials for PlaceholderCredentials {
         kind: CredentialKind,
     ) -> BoxFuture<Result<Variables, ControlError>> {
         let credentials = self.clone();
-        Box::pin(
-            async move { credentials.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.0)) },
-        )
-    }
-}
-
-impl Running {
-    /// The placeholder credentials.
-    pub const fn credentials(&self) -> &PlaceholderCredentials {
-        &self.credentials
+        Box::pin(async move {
+            credentials.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.to_string()))
+        })
     }
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
 ) -> Result<T, StartError> {
-    tokio::task::spawn_blocking(work).await.map_err(failed)?
+    tokio::task::spawn_blocking(work).await.map_err(StartError::new)?
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::app::{StartError, failed, hex, storage};
-use crate::{files, random};
+use crate::app::data_error::DataError;
+use crate::app::random_hex::random_hex;
+use crate::files;
 
 /// The prefix of client secrets; it makes a leaked one recognisable.
 const SECRET_PREFIX: &str = "keyhaven-";
@@ -38,7 +39,7 @@ pub(super) fn token_path(dir: &Path, client_id: Uuid) -> PathBuf {
 
 /// Generates a client secret.
 pub(super) fn new_secret() -> Zeroizing<String> {
-    Zeroizing::new(format!("{SECRET_PREFIX}{}", hex(&random::secret::<SECRET_BYTES>())))
+    Zeroizing::new(format!("{SECRET_PREFIX}{}", *random_hex::<SECRET_BYTES>()))
 }
 
 /// Reads the secret of an earlier start. A malformed file counts as missing: an empty secret must never be accepted.
@@ -73,24 +74,21 @@ pub(super) fn read_tokens(dir: &Path) -> Vec<(Uuid, Zeroizing<String>)> {
 }
 
 /// Writes a credential that later starts read again; synced.
-pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     make_parent_dir(path)?;
-    files::write(path, bytes, files::PRIVATE).map_err(|error| file_error(path, &error))
+    files::write(path, bytes, files::PRIVATE).map_err(|error| DataError::File(path.to_owned(), error))
 }
 
 /// Writes a credential that is worthless after this start; not synced.
-pub(super) fn write_until_stop(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+pub(super) fn write_until_stop(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     make_parent_dir(path)?;
-    files::write_unsynced(path, bytes).map_err(|error| file_error(path, &error))
+    files::write_unsynced(path, bytes).map_err(|error| DataError::File(path.to_owned(), error))
 }
 
 /// Creates the parent directory of `path` (0700).
-fn make_parent_dir(path: &Path) -> Result<(), StartError> {
-    Ok(storage::make_dir(files::parent_of(path))?)
-}
-
-fn file_error(path: &Path, error: &std::io::Error) -> StartError {
-    failed(format!("{}: {error}", path.display()))
+fn make_parent_dir(path: &Path) -> Result<(), DataError> {
+    let dir = files::parent_of(path);
+    files::create_dir(dir).map_err(|error| DataError::File(dir.to_owned(), error))
 }
 
 /// Generates a self-signed certificate: as DER in base64, and as PEM with its private key. The key is RSA: Entra's client

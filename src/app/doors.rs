@@ -1,0 +1,141 @@
+//! Builds each door with what it needs, and sends each request of the TLS listener to the door of its host.
+
+use std::sync::Arc;
+
+use super::control::Control;
+use super::faulty;
+use super::services::Services;
+use crate::directory::TokenResources;
+use crate::doors::{admin, arm, entra, identity, vault};
+use crate::faults::Faults;
+use crate::http::authority::Authority;
+use crate::http::budget::MemoryBudget;
+use crate::http::{ConnectionInfo, Request, RequestHandler, Response};
+use crate::issuers::Issuers;
+
+/// The identity door for its plain-HTTP listener and the takeover's metadata address.
+pub(super) fn identity_handler(door: Arc<identity::Service>) -> RequestHandler {
+    Arc::new(move |request, connection| {
+        let door = door.clone();
+        Box::pin(async move { door.answer(request, connection).await })
+    })
+}
+
+/// The doors of the TLS listener; the request's host selects one.
+struct Doors {
+    vault: Arc<vault::Service>,
+    entra: entra::Service,
+    arm: arm::Service,
+    identity: Arc<identity::Service>,
+    faults: Arc<Faults>,
+}
+
+impl Doors {
+    async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
+        let Some(authority) = Authority::of(&request) else {
+            return faulty::answer(&self.faults, &self.vault, request, connection).await;
+        };
+        let host = authority.host();
+        if host == entra::HOST || (connection.taken_over && entra::named_in_cloud(host)) {
+            return self.entra.answer(request, authority, connection).await;
+        }
+        if host == arm::HOST || (connection.taken_over && arm::named_in_cloud(host)) {
+            return self.arm.answer(request, authority).await;
+        }
+        match self.identity.answer_over_tls(&request, connection).await {
+            Some(answer) => answer,
+            None => faulty::answer(&self.faults, &self.vault, request, connection).await,
+        }
+    }
+}
+
+impl Services {
+    /// Vaults, Entra and the management plane by host, and Service Fabric's form of managed identity by path.
+    pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> RequestHandler {
+        let faults = self.faults.clone();
+        let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
+        let doors = Arc::new(Doors { vault, entra, arm, identity, faults });
+        Arc::new(move |request, connection| {
+            let doors = doors.clone();
+            Box::pin(async move { doors.answer(request, connection).await })
+        })
+    }
+
+    fn vault_door(&self) -> Arc<vault::Service> {
+        let backend = &self.backend;
+        let default_hosts = self.names.default_vault_hosts();
+        let on_demand = self.settings.on_demand.clone();
+        Arc::new(vault::Service::new(vault::State {
+            vaults: backend.vaults.clone(),
+            directory: backend.directory.clone(),
+            hosts: vault::host::Hosts::new(self.settings.default_vault.clone(), default_hosts, on_demand),
+            clock: Arc::new(backend.clock.clone()),
+            random: backend.random.clone(),
+            limits: self.settings.limits.clone(),
+        }))
+    }
+
+    fn entra_door(&self) -> entra::Service {
+        let backend = &self.backend;
+        entra::Service::new(entra::State {
+            directory: backend.directory.clone(),
+            issuers: Arc::new(Issuers::new(backend.system.clone())),
+            resources: TokenResources::new(self.names.is_challenged_resource()),
+            unknown_identities: self.settings.unknown_identities,
+            random: backend.random.clone(),
+            clock: backend.system.clone(),
+            limits: self.settings.limits.clone(),
+        })
+    }
+
+    fn arm_door(&self) -> arm::Service {
+        let (directory, random) = (self.backend.directory.clone(), self.backend.random.clone());
+        arm::Service::new(arm::State { directory, random })
+    }
+
+    /// Managed-identity tokens.
+    pub(super) fn identity_door(&self) -> Arc<identity::Service> {
+        Arc::new(identity::Service::new(identity::State {
+            directory: self.backend.directory.clone(),
+            resources: TokenResources::new(self.names.is_challenged_resource()),
+            unknown_identities: self.settings.unknown_identities,
+            names: self.names.local_names(),
+            identity_header: self.settings.identity_header.clone(),
+            random: self.backend.random.clone(),
+            ca_pem: self.leaves.ca().pem().to_owned(),
+            arc_keys: self.settings.arc_keys.clone(),
+        }))
+    }
+
+    /// The admin API.
+    pub(super) fn admin_door(&self) -> RequestHandler {
+        let control = Control {
+            backend: self.backend.clone(),
+            settings: self.settings.clone(),
+            aliases: self.names.aliases().clone(),
+            leaves: self.leaves.clone(),
+            events: self.events.clone(),
+        };
+        let door = Arc::new(admin::Service::new(admin::State {
+            names: self.names.local_names(),
+            vaults: self.backend.vaults.clone(),
+            admin_key: self.admin_key.text().to_owned().into(),
+            directory: self.backend.directory.clone(),
+            store: self.engine,
+            timekeeper: self.backend.timekeeper.clone(),
+            faults: self.faults.clone(),
+            events: self.events.clone(),
+            credentials: Arc::new(self.credentials.clone()),
+            control: Arc::new(control),
+            limits: self.settings.limits.clone(),
+            snapshots: Arc::new(MemoryBudget::new(self.settings.limits.snapshot_bytes)),
+            operations: vault::operations().collect(),
+            clock: Arc::new(self.backend.clock.clone()),
+            started: self.backend.system.now(),
+        }));
+        Arc::new(move |request, connection| {
+            let door = door.clone();
+            Box::pin(async move { door.answer(request, connection).await })
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The listeners of a server: each bound socket with its TLS and what answers on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::JoinHandle;
+
+use super::doors::identity_handler;
+use super::error::StartError;
+use super::services::Services;
+use super::sockets::Sockets;
+use super::takeover_proxy::ProxyListener;
+use crate::http::RequestHandler;
+use crate::http::server::{Listener, Shutdown};
+use crate::http::tls;
+use crate::proxy::TrafficCounter;
+
+/// The listeners, bound and not served yet. What connects in the meantime waits in the sockets' queues.
+pub(super) struct Listeners {
+    doors: Vec<Listener>,
+    proxy: Option<ProxyListener>,
+    direct_request_seen: Arc<AtomicBool>,
+    stopping: Shutdown,
+}
+
+/// What the listeners leave behind once they are served.
+pub(super) struct Served {
+    pub(super) tasks: Vec<JoinHandle<()>>,
+    /// Whether a request reached the data plane without the proxy.
+    pub(super) direct_request_seen: Arc<AtomicBool>,
+    /// The takeover's CA as PEM, when there is a proxy.
+    pub(super) takeover_ca: Option<String>,
+    /// What went through the proxy, when there is one.
+    pub(super) traffic: Option<Arc<TrafficCounter>>,
+}
+
+impl Listeners {
+    /// Joins `sockets` and the doors of `services`.
+    pub(super) fn new(services: &Services, sockets: Sockets, stopping: Shutdown) -> Result<Self, StartError> {
+        let (own, tls) = (sockets.addresses()?.all(), tls::config(services.leaves.clone()).map_err(StartError::new)?);
+        let identity = services.identity_door();
+        let data_plane = services.data_plane(identity.clone());
+        let identity = identity_handler(identity);
+        let (direct_request_seen, direct) = flag_requests(data_plane.clone());
+        let mut doors = vec![
+            services.listener(sockets.vaults, Some(tls), direct),
+            services.listener(sockets.identity, None, identity.clone()),
+        ];
+        doors.extend(sockets.admin.map(|tcp| services.listener(tcp, None, services.admin_door())));
+        let proxy = sockets.proxy.map(|tcp| services.proxy(tcp, (data_plane, identity), own, stopping.clone()));
+        Ok(Self { doors, proxy: proxy.transpose()?, direct_request_seen, stopping })
+    }
+
+    /// Accepts connections from now on.
+    pub(super) fn serve(self) -> Served {
+        let Self { doors, proxy, direct_request_seen, stopping } = self;
+        let takeover_ca = proxy.as_ref().map(|proxy| proxy.ca_pem.clone());
+        let traffic = proxy.as_ref().map(|proxy| proxy.traffic.clone());
+        let mut tasks: Vec<_> =
+            doors.into_iter().map(|listener| tokio::spawn(listener.serve(stopping.clone()))).collect();
+        tasks.extend(proxy.map(|proxy| tokio::spawn(proxy.serve(stopping))));
+        Served { tasks, direct_request_seen, takeover_ca, traffic }
+    }
+}
+
+/// `answer`, and a flag that its first request sets.
+fn flag_requests(answer: RequestHandler) -> (Arc<AtomicBool>, RequestHandler) {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = flag.clone();
+    let flagged: RequestHandler = Arc::new(move |request, connection| {
+        flag.store(true, Ordering::Relaxed);
+        answer(request, connection)
+    });
+    (seen, flagged)
+}

@@ -1,0 +1,105 @@
+//! A running server: what the command line, embedders and tests can ask of it, and its orderly stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::credentials::PlaceholderCredentials;
+use super::error::StartError;
+use super::ready::ReadyFile;
+use super::storage::OpenStorage;
+use super::variables::Variables;
+use super::{trust, wget};
+use crate::crypto::pool::Pool;
+use crate::directory::Directory;
+use crate::events::Events;
+use crate::http::server::ShutdownTrigger;
+use crate::proxy::TrafficCounter;
+use crate::tasks::{Timekeeper, VaultClock};
+use crate::vault::Vaults;
+
+/// How long requests in flight may take after the server was told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it does not stop it cleanly; [`Running::stop`] does.
+pub struct Running {
+    /// The content of the ready file.
+    pub ready: ReadyFile,
+    /// The takeover's CA as PEM, when there is a proxy; it is never written to disk.
+    pub takeover_ca: Option<String>,
+    /// What went through the proxy, when there is one.
+    pub traffic: Option<Arc<TrafficCounter>>,
+    /// Whether a request reached the data plane without the proxy.
+    pub direct_request_seen: Arc<AtomicBool>,
+    /// The vault clock.
+    pub clock: VaultClock,
+    /// Moves the vault clock and runs what falls due.
+    pub timekeeper: Arc<Timekeeper>,
+    pub(super) vaults: Vaults,
+    pub(super) directory: Directory,
+    pub(super) credentials: PlaceholderCredentials,
+    pub(super) stopper: ShutdownTrigger,
+    pub(super) events: Arc<Events>,
+    pub(super) delivering: JoinHandle<()>,
+    pub(super) tasks: Vec<JoinHandle<()>>,
+    pub(super) pool: Pool,
+    pub(super) storage: OpenStorage,
+}
+
+impl Running {
+    /// The placeholder credentials.
+    pub const fn credentials(&self) -> &PlaceholderCredentials {
+        &self.credentials
+    }
+
+    /// The directory of identities.
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
+    }
+
+    /// The private directory of this start; it is removed when the server stops.
+    pub fn private_dir(&self) -> &Path {
+        self.storage.private_dir()
+    }
+
+    /// Writes CA bundles for clients (the system's CAs, the configured ones, and this server's) into the private directory,
+    /// and names them in the environment of [`ReadyFile`].
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub async fn add_trust(&mut self) -> Result<(), StartError> {
+        let own =
+            [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(StartError::new)?, self.takeover_ca.clone()];
+        let (dir, existing) = (self.private_dir().to_owned(), trust::configured_ca_files());
+        let written = tokio::task::spawn_blocking(move || {
+            let own: Vec<&str> = own.iter().flatten().map(String::as_str).collect();
+            let mut named = Variables::new();
+            let published = trust::write(&dir, &existing, &own)?;
+            wget::write(&dir, published.bundle(), |name| std::env::var_os(name), &mut named)?;
+            Ok::<_, StartError>((published, named))
+        });
+        let (published, named) = written.await.map_err(StartError::new)??;
+        trust::set_variables(&published, &mut self.ready.env);
+        self.ready.env.extend(named);
+        Ok(())
+    }
+
+    /// Stops accepting, closes idle connections, lets requests in flight finish (5 s at the most), and flushes.
+    pub async fn stop(self) {
+        self.stopper.stop(GRACE).await;
+        self.events.stop();
+        let _ = tokio::time::timeout(GRACE, self.delivering).await;
+        for task in self.tasks {
+            task.abort();
+        }
+        if let Err(error) = self.timekeeper.save_stopped().await {
+            tracing::warn!(%error, "where the clock stands could not be kept");
+        }
+        self.storage.store.close().await;
+        self.pool.stop();
+        drop(self.storage);
+    }
+}

@@ -1,0 +1,141 @@
+//! The second step of a start: a server whose doors are built on its [`Foundations`] and whose data is up to date, but that
+//! does not listen yet.
+
+use std::sync::Arc;
+
+use super::backend::Backend;
+use super::credentials::PlaceholderCredentials;
+use super::error::StartError;
+use super::foundations::Foundations;
+use super::full_disk::skip_if_disk_full;
+use super::host_names::HostNames;
+use super::listeners::{Listeners, Served};
+use super::options::Options;
+use super::ready::ReadyFile;
+use super::running::Running;
+use super::services::Services;
+use super::settings::Settings;
+use super::storage::OpenStorage;
+use super::tenant;
+use crate::clock::Clock;
+use crate::directory::UnknownIdentities;
+use crate::events::{self, Events};
+use crate::http::ca::Ca;
+use crate::http::server::{ShutdownTrigger, shutdown_channel};
+use crate::http::tls::CertificateResolver;
+
+/// A server that is complete but accepts no connection.
+pub(super) struct BuiltServer {
+    services: Services,
+    storage: OpenStorage,
+    listeners: Listeners,
+    stopper: ShutdownTrigger,
+    ready: ReadyFile,
+}
+
+impl BuiltServer {
+    /// Brings the data up to date with the configuration and the clock, and builds the doors over it.
+    pub(super) async fn build(foundations: Foundations, options: Options) -> Result<Self, StartError> {
+        let settings = Arc::new(Settings::new(options, &foundations)?);
+        let backend = Backend::new(&foundations, &settings);
+        let events = Arc::new(new_events(&foundations, &backend, &settings)?);
+        update_data(&backend, &settings, &events).await?;
+        foundations.names.aliases().refresh(&backend.vaults).await?;
+        let Foundations { sockets, storage, names, ca, .. } = foundations;
+        let ca_path = storage.publish_ca(settings.certs.as_deref(), ca.pem())?;
+        let services = Services {
+            leaves: new_leaves(ca, &names, &settings, &backend)?,
+            credentials: placeholder_credentials(&backend, &settings, &storage)?,
+            faults: Arc::default(),
+            admin_key: storage.admin_key.clone(),
+            engine: storage.engine,
+            names,
+            events,
+            settings,
+            backend,
+        };
+        let ready = services.ready_file(sockets.addresses()?, ca_path).await?;
+        let (stopper, stopping) = shutdown_channel();
+        let listeners = Listeners::new(&services, sockets, stopping)?;
+        Ok(Self { services, storage, listeners, stopper, ready })
+    }
+
+    /// Serves every listener, and starts the background tasks.
+    pub(super) fn listen(self) -> Running {
+        let Self { services, storage, listeners, stopper, ready } = self;
+        let Served { mut tasks, direct_request_seen, takeover_ca, traffic } = listeners.serve();
+        let Services { backend, credentials, events, .. } = services;
+        tasks.push(backend.spawn_issuer_renewal());
+        tasks.push(tokio::spawn(credentials.clone().run_renewal()));
+        tasks.push(tokio::spawn(backend.tasks.clone().keep_running()));
+        let delivering = tokio::spawn(events.clone().keep_running());
+        let Backend { pool, clock, timekeeper, vaults, directory, .. } = backend;
+        Running {
+            ready,
+            takeover_ca,
+            traffic,
+            direct_request_seen,
+            clock,
+            timekeeper,
+            vaults,
+            directory,
+            credentials,
+            stopper,
+            events,
+            delivering,
+            tasks,
+            pool,
+            storage,
+        }
+    }
+}
+
+/// The events of the vaults and their webhooks.
+fn new_events(foundations: &Foundations, backend: &Backend, settings: &Settings) -> Result<Events, StartError> {
+    let admin = foundations.sockets.addresses()?.admin;
+    Ok(Events::new(events::Deps {
+        vaults: backend.vaults.clone(),
+        records: backend.records.clone(),
+        webhooks: settings.webhooks.clone(),
+        format: events::WireFormat { subscription: settings.tenant.subscription },
+        retry_policy: settings.delivery.clone(),
+        clock: backend.system.clone(),
+        dead_letters: foundations.storage.dead_letters(),
+        accept_url: admin.map(|admin| foundations.names.http_url(admin, "/admin/events/validate")),
+    }))
+}
+
+/// Applies the configuration, and runs what fell due while no server ran.
+async fn update_data(backend: &Backend, settings: &Settings, events: &Events) -> Result<(), StartError> {
+    let Backend { records, vaults, directory, .. } = backend;
+    tenant::check(directory, vaults).await?;
+    skip_if_disk_full(records, backend.timekeeper.save_running().await)?;
+    skip_if_disk_full(records, settings.apply(vaults, directory, backend.clock.now()).await)?;
+    skip_if_disk_full(records, events.subscribe().await)?;
+    skip_if_disk_full(records, backend.tasks.catch_up().await)?;
+    if settings.unknown_identities == UnknownIdentities::Reject {
+        skip_if_disk_full(records, directory.remove_auto_created().await)?;
+    }
+    Ok(())
+}
+
+/// Leaf certificates under the local CA, which must permit every name of the server.
+fn new_leaves(
+    ca: Ca,
+    names: &HostNames,
+    settings: &Settings,
+    backend: &Backend,
+) -> Result<Arc<CertificateResolver>, StartError> {
+    ca.check_permits(&names.certifiable_domains(), settings.certs.as_deref()).map_err(StartError::new)?;
+    let (served, unnamed) = (names.is_served_name(), names.default_leaf_names());
+    let leaves = CertificateResolver::new(ca, served, unnamed, settings.limits.minted_leaves, backend.system.clone());
+    leaves.map(Arc::new).map_err(StartError::new)
+}
+
+fn placeholder_credentials(
+    backend: &Backend,
+    settings: &Settings,
+    storage: &OpenStorage,
+) -> Result<PlaceholderCredentials, StartError> {
+    PlaceholderCredentials::open(backend.directory.clone(), settings.unknown_identities, &storage.credentials())
+}
