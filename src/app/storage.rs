@@ -43,7 +43,7 @@ type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 pub(super) struct LockedStorage {
     storage: Storage,
     dir: Option<PathBuf>,
-    lock: Option<File>,
+    lock: Option<DirectoryLock>,
 }
 
 /// An opened store with its data directory, which stays locked.
@@ -54,7 +54,17 @@ pub(super) struct OpenStorage {
     dir: Option<PathBuf>,
     /// Files of this start alone; removed when the server stops.
     private_dir: PrivateDir,
-    _lock: Option<File>,
+    _lock: Option<DirectoryLock>,
+}
+
+/// The lock on a data directory.
+struct DirectoryLock(File);
+
+impl Drop for DirectoryLock {
+    /// Unlocks instead of only closing: a child process has a copy of the descriptor between fork and exec.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl LockedStorage {
@@ -160,7 +170,7 @@ impl OpenStorage {
 }
 
 /// Locks the directory for this process; creates it (0700) if need be.
-fn lock_directory(dir: &Path) -> Result<File, DataError> {
+fn lock_directory(dir: &Path) -> Result<DirectoryLock, DataError> {
     make_dir(dir)?;
     let path = dir.join("lock");
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
@@ -171,7 +181,7 @@ fn lock_directory(dir: &Path) -> Result<File, DataError> {
             if left > 0 {
                 tracing::info!(left, "removed what a server that was killed had left half-written");
             }
-            Ok(file)
+            Ok(DirectoryLock(file))
         }
         Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(DataError::File(path, error)),

@@ -90,7 +90,8 @@ async fn data_that_names_no_tenant_belongs_to_the_one_that_its_ids_or_policies_s
         let refused = async || refusal(dir.path(), config, Some(other)).await;
         assert!(refused().await.contains(&format!("give --tenant {own}")), "{config}");
         World::with(options(dir.path(), config, Some(own))).await.server.stop().await;
-        assert!(refused().await.contains(&format!("give --tenant {own}")), "kept from now on");
+        let kept = refused().await;
+        assert!(kept.contains(&format!("give --tenant {own}")), "kept from now on: {kept}");
     }
 }
 
