@@ -41,6 +41,30 @@ async fn who_signs_in_finds_the_one_subscription() {
 }
 
 #[tokio::test]
+async fn a_subscription_is_found_by_its_id_and_no_other_is() {
+    let world = World::new().await;
+    let host = format!("arm.localhost:{}", world.port());
+    let token = world.token_for("nobody", MANAGEMENT).await;
+    let ask = async |line: &str| world.send(world.request(&host, line, "", Some(&token))).await;
+
+    let listed = ask("GET /subscriptions?api-version=2022-12-01").await.json();
+    let found = ask("GET /Subscriptions/6B9E7C1A-0000-4000-8000-000000000002?api-version=2022-12-01").await;
+    assert_eq!((found.status.as_u16(), &found.json()), (200, &listed["value"][0]));
+    let other = ask("GET /subscriptions/6b9e7c1a-0000-4000-8000-000000000003?api-version=2022-12-01").await;
+    assert_eq!(
+        other.error(),
+        "404 SubscriptionNotFound The subscription '6b9e7c1a-0000-4000-8000-000000000003' could not be found."
+    );
+    let malformed = ask("GET /subscriptions/mine?api-version=2022-12-01").await;
+    assert_eq!(
+        malformed.error(),
+        "400 InvalidSubscriptionId The provided subscription identifier 'mine' is malformed or invalid."
+    );
+    let unversioned = ask("GET /subscriptions/mine").await.error();
+    assert!(unversioned.starts_with("400 MissingApiVersionParameter "), "{unversioned}");
+}
+
+#[tokio::test]
 async fn the_subscription_is_the_configured_one() {
     let id = "12121212-0000-4000-8000-000000000000";
     let config = format!(r#"{{"subscriptionId":"{id}","identities":[{{"name":"owner"}}]}}"#);

@@ -1,5 +1,5 @@
-//! The management plane: `arm.localhost`, and through the takeover `management.azure.com`. Of it there is what every
-//! `az login` asks: the subscription.
+//! The management plane (Azure Resource Manager): `arm.localhost`, and through the takeover `management.azure.com`. It has the
+//! subscription, which every `az login` lists.
 
 mod subscriptions;
 
@@ -9,18 +9,19 @@ use hyper::StatusCode;
 use hyper::header::AUTHORIZATION;
 use uuid::Uuid;
 
+use crate::access::Identity;
 use crate::directory::{Directory, TokenRefusal};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
-use crate::http::routes::{Lookup, Routes};
-use crate::http::{BoxFuture, Request, Response};
+use crate::http::routes::{Lookup, Params, Routes};
+use crate::http::{BoxFuture, Incoming, Request, Response};
 use crate::random::{self, Random};
 
 /// The host name on this machine, exactly.
 pub const HOST: &str = "arm.localhost";
-/// The hosts of the public cloud: the management plane's, and that of the directory it asks.
+/// The hosts of the public cloud: the management plane's, and Microsoft Graph's, which its clients call too.
 const CLOUD_HOSTS: [&str; 2] = ["management.azure.com", "graph.microsoft.com"];
-/// What tokens for this door are for, besides the host that was asked; each with or without a slash at its end.
+/// The audiences of tokens for this door, besides the requested host; each with or without a trailing slash.
 const AUDIENCES: [&str; 2] = ["https://management.core.windows.net", "https://management.azure.com"];
 
 /// Whether `host` (lower case) is one that the takeover takes over for this door.
@@ -41,7 +42,8 @@ pub struct State {
     pub random: Arc<dyn Random>,
 }
 
-type Handler = fn(Arc<State>) -> BoxFuture<Response>;
+/// A handler gets path and query, the caller, and the body, which it reads within limits or not at all.
+type Handler = fn(Arc<State>, Params, Identity, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The door: routes requests to handlers.
 pub struct Service {
@@ -52,30 +54,34 @@ pub struct Service {
 impl Service {
     /// A service over `state`.
     pub fn new(state: State) -> Self {
-        let routes: Routes<Handler> =
-            Routes::new(vec![(&subscriptions::LIST, |state| Box::pin(async move { subscriptions::list(&state) }))]);
+        let routes: Routes<Handler> = Routes::new(vec![
+            (&subscriptions::LIST, |state, _, _, _| Box::pin(async move { Ok(subscriptions::list(&state)) })),
+            (&subscriptions::GET, |state, params, _, _| Box::pin(async move { subscriptions::get(&state, &params) })),
+        ]);
         Self { state: Arc::new(state), routes }
     }
 
-    /// Answers a request that came in for `authority`.
+    /// Answers a request to the host `authority`.
     pub async fn answer(&self, request: Request, authority: Authority) -> Response {
         let id = random::uuid(&*self.state.random);
-        let mut answer = match self.admitted(&request, &authority).await {
-            Ok(handler) => handler(self.state.clone()).await,
-            Err(error) => error.into_response(),
-        };
+        let mut response = self.dispatch(request, &authority).await.unwrap_or_else(ApiError::into_response);
         if let Ok(id) = id.to_string().parse() {
-            answer.headers_mut().insert("x-ms-request-id", id);
+            response.headers_mut().insert("x-ms-request-id", id);
         }
-        answer
+        response
     }
 
-    async fn admitted(&self, request: &Request, authority: &Authority) -> Result<Handler, ApiError> {
-        self.state.authenticate(request, authority).await?;
-        let (method, path) = (request.method(), request.uri().path());
-        match self.routes.find(method, request.uri()) {
-            Lookup::Found(_, handler, _) => has_version(request).map(|()| *handler),
+    /// Authenticates the caller before it routes the request: unknown paths are not shown to everyone.
+    async fn dispatch(&self, request: Request, authority: &Authority) -> Result<Response, ApiError> {
+        let caller = self.state.authenticate(&request, authority).await?;
+        let (method, uri) = (request.method(), request.uri());
+        match self.routes.find(method, uri) {
+            Lookup::Found(_, handler, params) => {
+                check_api_version(&params)?;
+                handler(self.state.clone(), params, caller, request.into_body()).await
+            }
             Lookup::NoSuchMethod | Lookup::NoSuchPath => {
+                let path = uri.path();
                 let text =
                     format!("Keyhaven's management plane does not have {method} {path}; it has GET /subscriptions.");
                 Err(ApiError::new(StatusCode::NOT_FOUND, "InvalidResourceType", text))
@@ -85,8 +91,8 @@ impl Service {
 }
 
 impl State {
-    /// Any identity of the tenant may ask what there is here.
-    async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<(), ApiError> {
+    /// Authenticates the caller. Every identity of the tenant has access.
+    async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<Identity, ApiError> {
         let tenant = self.directory.tenant_id();
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token =
@@ -97,7 +103,7 @@ impl State {
         let own = format!("https://{authority}");
         let audiences: Vec<_> = AUDIENCES.into_iter().chain([own.as_str()]).collect();
         match self.directory.authenticate(token.trim(), &audiences).await {
-            Ok(_) => Ok(()),
+            Ok(caller) => Ok(caller),
             Err(TokenRefusal::Record(error)) => {
                 tracing::error!(%error, "a token could not be checked");
                 Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Please try again."))
@@ -121,9 +127,8 @@ fn unauthorized(tenant: Uuid, text: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", text).header("www-authenticate", challenge)
 }
 
-fn has_version(request: &Request) -> Result<(), ApiError> {
-    let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    let named = query.into_iter().any(|(name, value)| name.eq_ignore_ascii_case("api-version") && !value.is_empty());
+fn check_api_version(params: &Params) -> Result<(), ApiError> {
+    let is_named = params.query().any(|(name, value)| name.eq_ignore_ascii_case("api-version") && !value.is_empty());
     let text = "The api-version query parameter (?api-version=) is required for all requests.";
-    if named { Ok(()) } else { Err(ApiError::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", text)) }
+    if is_named { Ok(()) } else { Err(ApiError::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", text)) }
 }

@@ -1,14 +1,18 @@
-//! The one subscription.
+//! Subscriptions (Microsoft.Resources, 2022-12-01). There is one.
 
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::State;
+use crate::directory::Tenant;
+use crate::http::error::ApiError;
+use crate::http::routes::Params;
 use crate::http::{Response, body};
 use crate::operation::Operation;
 
 pub(super) static LIST: Operation = Operation::open("SubscriptionList", Method::GET, "/subscriptions");
+pub(super) static GET: Operation = Operation::open("SubscriptionGet", Method::GET, "/subscriptions/{subscriptionId}");
 
 #[derive(Serialize)]
 struct Listed {
@@ -43,23 +47,45 @@ struct Count {
     value: u32,
 }
 
-/// `GET /subscriptions` (Microsoft.Resources, 2022-12-01).
+/// `GET /subscriptions`.
 pub(super) fn list(state: &State) -> Response {
-    let tenant = state.directory.tenant();
-    let policies = Policies {
-        location_placement_id: "Public_2014-09-01",
-        quota_id: "PayAsYouGo_2014-09-01",
-        spending_limit: "Off",
-    };
-    let subscription = Subscription {
-        id: tenant.subscription.to_string(),
-        authorization_source: "RoleBased",
-        managed_by_tenants: [],
-        subscription_id: tenant.subscription.0,
-        tenant_id: tenant.id,
-        display_name: "Keyhaven",
-        state: "Enabled",
-        subscription_policies: policies,
-    };
-    body::json(StatusCode::OK, &Listed { value: [subscription], count: Count { r#type: "Total", value: 1 } })
+    let value = [Subscription::of(state.directory.tenant())];
+    body::json(StatusCode::OK, &Listed { value, count: Count { r#type: "Total", value: 1 } })
+}
+
+/// `GET /subscriptions/{subscriptionId}`. The errors are Resource Manager's (recorded in public:
+/// Azure/autorest-clientruntime-for-java issue 511, Azure/apiops issue 460).
+pub(super) fn get(state: &State, params: &Params) -> Result<Response, ApiError> {
+    let (tenant, given) = (state.directory.tenant(), params.get("subscriptionId"));
+    match Uuid::parse_str(&given) {
+        Ok(id) if id == tenant.subscription.0 => Ok(body::json(StatusCode::OK, &Subscription::of(tenant))),
+        Ok(_) => {
+            let text = format!("The subscription '{given}' could not be found.");
+            Err(ApiError::new(StatusCode::NOT_FOUND, "SubscriptionNotFound", text))
+        }
+        Err(_) => {
+            let text = format!("The provided subscription identifier '{given}' is malformed or invalid.");
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "InvalidSubscriptionId", text))
+        }
+    }
+}
+
+impl Subscription {
+    fn of(tenant: Tenant) -> Self {
+        let subscription_policies = Policies {
+            location_placement_id: "Public_2014-09-01",
+            quota_id: "PayAsYouGo_2014-09-01",
+            spending_limit: "Off",
+        };
+        Self {
+            id: tenant.subscription.to_string(),
+            authorization_source: "RoleBased",
+            managed_by_tenants: [],
+            subscription_id: tenant.subscription.0,
+            tenant_id: tenant.id,
+            display_name: "Keyhaven",
+            state: "Enabled",
+            subscription_policies,
+        }
+    }
 }
