@@ -1,4 +1,4 @@
-//! The vault clock: shown, advanced, set forward, frozen, run.
+//! The vault clock: shown, advanced, set, frozen, resumed.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::operation::Operation;
 use crate::tasks::{ClockError, ClockReport};
 
 pub(super) static SHOW: Operation = with_admin_key("ClockShow", Method::GET, "/admin/clock");
-pub(super) static MOVE: Operation = with_admin_key("ClockMove", Method::POST, "/admin/clock");
+pub(super) static CHANGE: Operation = with_admin_key("ClockMove", Method::POST, "/admin/clock");
 
-/// One of these.
+/// A change of the clock: exactly one of the members.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct ClockRequest {
     advance: Option<String>,
     set: Option<String>,
     freeze: Option<bool>,
@@ -27,33 +27,33 @@ struct Asked {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ClockBody {
     now: String,
     clock: &'static str,
     frozen: bool,
     ran: usize,
 }
 
-/// Where the clock stands.
+/// Answers the clock's time and state.
 pub(super) fn show(state: &State) -> Response {
     answer(state.timekeeper.report(0))
 }
 
-/// Moves the clock; what falls due is done before this answers.
-pub(super) async fn moved(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
-    let asked: Asked = request_body::json(&state, body).await?;
-    let keeper = &state.timekeeper;
-    let report = match (asked.advance, asked.set, asked.freeze, asked.run) {
+/// Changes the clock. What falls due is done before the answer.
+pub(super) async fn change(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
+    let request: ClockRequest = request_body::json(&state, body).await?;
+    let timekeeper = &state.timekeeper;
+    let report = match (request.advance, request.set, request.freeze, request.run) {
         (Some(text), None, None, None) => {
             let period: Period = text.parse().map_err(|why| bad_request(format!("advance: {why}")))?;
-            keeper.advance(&period).await
+            timekeeper.advance(&period).await
         }
         (None, Some(text), None, None) => {
             let wrong = || bad_request("set: not a time; write it as 2030-01-31T00:00:00Z");
-            keeper.set(Timestamp::parse(&text).ok_or_else(wrong)?).await
+            timekeeper.set(Timestamp::parse(&text).ok_or_else(wrong)?).await
         }
-        (None, None, Some(true), None) => keeper.freeze(true).await,
-        (None, None, None, Some(true)) => keeper.freeze(false).await,
+        (None, None, Some(true), None) => timekeeper.freeze(true).await,
+        (None, None, None, Some(true)) => timekeeper.freeze(false).await,
         _ => {
             return Err(bad_request(
                 r#"give one of {"advance": "P90D"}, {"set": RFC3339}, {"freeze": true} and {"run": true}"#,
@@ -69,6 +69,6 @@ pub(super) async fn moved(state: Arc<State>, body: Incoming) -> Result<Response,
 
 fn answer(report: ClockReport) -> Response {
     let clock = if report.is_virtual { "virtual" } else { "real" };
-    let shown = Shown { now: report.now.to_string(), clock, frozen: report.frozen, ran: report.ran };
+    let shown = ClockBody { now: report.now.to_string(), clock, frozen: report.frozen, ran: report.ran };
     body::json(StatusCode::OK, &shown)
 }

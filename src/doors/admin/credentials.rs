@@ -1,4 +1,4 @@
-//! Placeholder credentials: what a program signs in with as an identity, as the platforms of the cloud give it.
+//! Placeholder credentials, in the forms in which Azure's platforms give credentials to programs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::operation::Operation;
 pub(super) static CREDENTIAL: Operation =
     with_admin_key("IdentityCredential", Method::POST, "/admin/identities/{name}/credential");
 
-/// Where placeholder credentials come from; it is put together elsewhere.
+/// Makes placeholder credentials; the composition root implements it.
 pub trait Credentials: Send + Sync {
-    /// What a program has in its environment to sign in as `identity` with a credential of this kind.
+    /// The environment variables with which a program signs in as `identity` by a credential of this kind.
     fn variables(
         &self,
         identity: Arc<IdentityRecord>,
@@ -29,22 +29,23 @@ pub trait Credentials: Send + Sync {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CredentialAsked {
+struct CredentialRequest {
     kind: CredentialKind,
 }
 
 /// A bearer credential: deliberately no `Debug`.
 #[derive(Serialize)]
-struct CredentialGiven {
+struct CredentialBody {
     variables: BTreeMap<String, String>,
 }
 
-/// A placeholder credential of an identity, as variables of an environment. Files that they name lie on the server's machine.
+/// Answers a placeholder credential of an identity as environment variables. Files that they name are on the server's
+/// machine.
 pub(super) async fn credential(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let asked: CredentialAsked = request_body::json(&state, body).await?;
+    let request: CredentialRequest = request_body::json(&state, body).await?;
     let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
-    let variables = state.credentials.variables(identity, asked.kind).await?;
-    Ok(body::json(StatusCode::OK, &CredentialGiven { variables }))
+    let variables = state.credentials.variables(identity, request.kind).await?;
+    Ok(body::json(StatusCode::OK, &CredentialBody { variables }))
 }

@@ -1,4 +1,4 @@
-//! Events: those that are kept, and how the webhooks stand that are told of them; and where a webhook's owner accepts.
+//! Events: the kept ones, the status of each webhook, and the URL at which a webhook's owner accepts.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use crate::operation::{Operation, Permission};
 
 pub(super) static LIST: Operation = with_admin_key("EventList", Method::GET, "/admin/events");
 pub(super) static ACCEPT: Operation = open("EventsAccept", Method::GET);
-/// CloudEvents' way of asking lets a webhook choose the method.
+/// CloudEvents' handshake leaves the method to the webhook.
 pub(super) static ACCEPT_POST: Operation = open("EventsAcceptByPost", Method::POST);
 
-/// Events that one answer holds when nothing is said, and at the most.
-const USUAL: usize = 100;
-const MOST: usize = 1000;
+/// The number of events in one answer by default, and the most.
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
 
-/// Whoever has the code of the query may: a webhook has no admin key.
+/// An operation without the admin key, which a webhook does not have: the code in the query authorizes it.
 const fn open(name: &'static str, method: Method) -> Operation {
     Operation { name, method, path: "/admin/events/validate", permission: Permission::Open }
 }
 
 #[derive(Serialize)]
-struct Listed {
-    events: Vec<Numbered>,
-    webhooks: Vec<Shown>,
+struct EventListBody {
+    events: Vec<EventBody>,
+    webhooks: Vec<WebhookBody>,
 }
 
 #[derive(Serialize)]
-struct Numbered {
+struct EventBody {
     number: u64,
     #[serde(flatten)]
     event: GridEvent,
@@ -43,7 +43,7 @@ struct Numbered {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+struct WebhookBody {
     url: String,
     schema: &'static str,
     types: Vec<EventType>,
@@ -60,9 +60,9 @@ struct FailureBody {
     why: String,
 }
 
-/// Kept events behind the number `after`, at most `limit`; and every webhook, without the query of its URL.
+/// Answers kept events with numbers above `after`, at most `limit`, and every webhook without the query of its URL.
 pub(super) async fn list(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
-    let (mut after, mut limit) = (0, USUAL);
+    let (mut after, mut limit) = (0, DEFAULT_LIMIT);
     for (name, value) in params.query() {
         match &*name {
             "after" => after = number(&name, &value)?,
@@ -70,19 +70,19 @@ pub(super) async fn list(state: Arc<State>, params: Params) -> Result<Response, 
             _ => return Err(bad_request(format!("there is no parameter '{name}'; give after and limit"))),
         }
     }
-    if !(1..=MOST).contains(&limit) {
-        return Err(bad_request(format!("limit: must be 1 to {MOST}")));
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(bad_request(format!("limit: must be 1 to {MAX_LIMIT}")));
     }
     let kept = state.events.list(after, limit).await.map_err(|error| internal_error(&error.to_string()))?;
-    let events = kept.into_iter().map(|(number, event)| Numbered { number, event }).collect();
-    let webhooks = state.events.webhook_statuses().into_iter().map(Shown::of).collect();
-    Ok(body::json(StatusCode::OK, &Listed { events, webhooks }))
+    let events = kept.into_iter().map(|(number, event)| EventBody { number, event }).collect();
+    let webhooks = state.events.webhook_statuses().into_iter().map(WebhookBody::of).collect();
+    Ok(body::json(StatusCode::OK, &EventListBody { events, webhooks }))
 }
 
-/// Accepts for a webhook, with the code that it was sent.
+/// Accepts for a webhook with the validation code that it was sent.
 pub(super) async fn accept(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
-    let given = |wanted| params.query().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
-    let (id, code) = (given("id").unwrap_or_default(), given("code").unwrap_or_default());
+    let parameter = |wanted| params.query().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+    let (id, code) = (parameter("id").unwrap_or_default(), parameter("code").unwrap_or_default());
     match state.events.accept(&id, &code).await.map_err(|error| internal_error(&error.to_string()))? {
         true => Ok(body::text(StatusCode::OK, "The webhook has accepted and is told of events.\n")),
         false => {
@@ -92,7 +92,7 @@ pub(super) async fn accept(state: Arc<State>, params: Params) -> Result<Response
     }
 }
 
-impl Shown {
+impl WebhookBody {
     fn of(status: WebhookStatus) -> Self {
         Self {
             url: status.url,

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: shown, replaced, cleared.
+//! Fault rules: shown, replaced, cleared.
 
 use std::sync::Arc;
 
@@ -16,30 +16,30 @@ pub(super) static SHOW: Operation = with_admin_key("FaultsShow", Method::GET, "/
 pub(super) static REPLACE: Operation = with_admin_key("FaultsReplace", Method::PUT, "/admin/faults");
 pub(super) static CLEAR: Operation = with_admin_key("FaultsClear", Method::DELETE, "/admin/faults");
 
-/// The rules that hold, each with how often it acted.
+/// Answers the rules, each with its number of hits.
 pub(super) fn show(state: &State) -> Response {
     body::json(StatusCode::OK, &state.faults.shown())
 }
 
-/// Puts other rules in the place of all that hold.
+/// Replaces all rules.
 pub(super) async fn replace(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
     let rules: Rules = request_body::json(&state, body).await?;
     rules.check().map_err(bad_request)?;
     for (index, rule) in rules.rules.iter().enumerate() {
-        can_act(&state, rule).map_err(|why| bad_request(format!("rules[{index}].{why}")))?;
+        check_can_match(&state, rule).map_err(|why| bad_request(format!("rules[{index}].{why}")))?;
     }
     state.faults.replace(rules);
     Ok(show(&state))
 }
 
-/// Lets nothing go wrong any more.
+/// Removes all rules.
 pub(super) fn clear(state: &State) -> Response {
     state.faults.clear();
     body::empty(StatusCode::NO_CONTENT)
 }
 
-/// A rule about what there cannot be would never act, and nobody would know why. A vault may come later.
-fn can_act(state: &State, rule: &Rule) -> Result<(), String> {
+/// Refuses a rule that could never match, because nothing would show why. A vault of the name may be created later.
+fn check_can_match(state: &State, rule: &Rule) -> Result<(), String> {
     if rule.vault.as_ref().is_some_and(|name| VaultName::parse(name).is_none()) {
         return Err("vault: must be the name of a vault, not a host name".to_owned());
     }

@@ -1,4 +1,4 @@
-//! Identities: shown, added, removed, and given tokens. No answer shows a client secret.
+//! Identities: listed, added, removed, and tokens issued for them. No answer holds a client secret.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ pub(super) static REMOVE: Operation = with_admin_key("IdentityRemove", Method::D
 pub(super) static TOKEN: Operation = with_admin_key("IdentityToken", Method::POST, "/admin/identities/{name}/token");
 
 #[derive(Serialize)]
-struct Listed {
-    identities: Vec<Shown>,
+struct IdentityListBody {
+    identities: Vec<IdentityBody>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+struct IdentityBody {
     name: String,
     client_id: Uuid,
     object_id: Uuid,
@@ -35,28 +35,28 @@ struct Shown {
     system_assigned: bool,
 }
 
-/// Every identity, in order.
+/// Answers every identity, in order.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let all = state.directory.identities().await.map_err(|error| internal_error(&error.to_string()))?;
-    let identities = all.iter().map(|identity| Shown::of(identity)).collect();
-    Ok(body::json(StatusCode::OK, &Listed { identities }))
+    let identities = all.iter().map(|identity| IdentityBody::of(identity)).collect();
+    Ok(body::json(StatusCode::OK, &IdentityListBody { identities }))
 }
 
-/// Adds an identity: an entry of the file's `identities`.
+/// Adds an identity. The body is an entry of the configuration file's `identities`.
 pub(super) async fn add(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
     let bytes = request_body::read(body, &state.limits).await?;
     let identity =
         entry::identity(&bytes, state.directory.tenant(), 0).map_err(|error| bad_request(error.to_string()))?;
     match state.directory.add(&identity).await {
-        Ok(()) => Ok(body::json(StatusCode::CREATED, &Shown::of(&identity))),
+        Ok(()) => Ok(body::json(StatusCode::CREATED, &IdentityBody::of(&identity))),
         Err(AddRefusal::Taken { by }) => Err(conflict(format!("the identity '{by}' has the same name or an id of it"))),
-        // Only who is made on the spot can be refused so.
+        // Only automatically created identities are refused for these reasons.
         Err(AddRefusal::TooMany | AddRefusal::Removed) => Err(conflict("it cannot be made on the spot")),
         Err(AddRefusal::Record(error)) => Err(internal_error(&error.to_string())),
     }
 }
 
-/// Takes an identity away; its tokens are refused from the next request on.
+/// Removes an identity; its tokens are refused from the next request on.
 pub(super) async fn remove(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = &*params.get("name");
     match state.directory.remove(name).await.map_err(|error| internal_error(&error.to_string()))? {
@@ -67,40 +67,39 @@ pub(super) async fn remove(state: Arc<State>, params: Params) -> Result<Response
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TokenAsked {
+struct TokenRequest {
     resource: Option<String>,
     #[serde(default)]
     federated: bool,
 }
 
-/// Whoever has it is somebody, so it has no `Debug`.
+/// A bearer credential: deliberately no `Debug`.
 #[derive(Serialize)]
-struct TokenGiven {
+struct TokenBody {
     access_token: String,
     expires_on: i64,
 }
 
-/// A token of an identity: for `https://vault.azure.net` when no resource is named; or one that says who it is, to be
-/// exchanged at the token endpoint.
+/// Issues an access token of an identity, for `https://vault.azure.net` unless a resource is named; or a federated token.
 pub(super) async fn token(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let asked: TokenAsked = request_body::json(&state, body).await?;
-    if asked.federated && asked.resource.is_some() {
+    let request: TokenRequest = request_body::json(&state, body).await?;
+    if request.federated && request.resource.is_some() {
         return Err(bad_request("resource: a federated token is for the token endpoint alone; leave resource out"));
     }
-    let resource = asked.resource.as_deref().unwrap_or("https://vault.azure.net");
+    let resource = request.resource.as_deref().unwrap_or("https://vault.azure.net");
     let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
-    let issued = match asked.federated {
+    let issued = match request.federated {
         true => state.directory.federated_token(&identity).await,
         false => state.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await,
     };
     let issued = issued.map_err(|error| internal_error(&error.to_string()))?;
-    let given = TokenGiven { access_token: issued.access_token, expires_on: issued.expires_on };
-    Ok(body::json(StatusCode::OK, &given))
+    let token = TokenBody { access_token: issued.access_token, expires_on: issued.expires_on };
+    Ok(body::json(StatusCode::OK, &token))
 }
 
-impl Shown {
+impl IdentityBody {
     fn of(identity: &IdentityRecord) -> Self {
         Self {
             name: identity.name.clone(),

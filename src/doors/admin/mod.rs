@@ -1,5 +1,5 @@
-//! The admin API: what tests and people do with a running server that no client of the service can. Everything but
-//! `GET /admin/status` needs the admin key; no web page elsewhere can ask (see [`AllowedHosts`]).
+//! The admin API: controls of a running server that the real service does not have. Everything but `GET /admin/status` needs
+//! the admin key; web pages cannot send requests (see [`AllowedHosts`]).
 
 mod clock;
 mod credentials;
@@ -7,7 +7,8 @@ mod events;
 mod faults;
 mod identities;
 mod request_body;
-mod state;
+mod reset;
+mod snapshot;
 mod status;
 mod vaults;
 
@@ -107,7 +108,7 @@ fn routes() -> Routes<Handler> {
     Routes::new(vec![
         (&status::STATUS, |state, _, _| Box::pin(status::status(state))),
         (&clock::SHOW, |state, _, _| Box::pin(async move { Ok(clock::show(&state)) })),
-        (&clock::MOVE, |state, _, body| Box::pin(clock::moved(state, body))),
+        (&clock::CHANGE, |state, _, body| Box::pin(clock::change(state, body))),
         (&identities::LIST, |state, _, _| Box::pin(identities::list(state))),
         (&identities::ADD, |state, _, body| Box::pin(identities::add(state, body))),
         (&identities::REMOVE, |state, params, _| Box::pin(identities::remove(state, params))),
@@ -116,9 +117,9 @@ fn routes() -> Routes<Handler> {
         (&vaults::LIST, |state, _, _| Box::pin(vaults::list(state))),
         (&vaults::PUT, |state, params, body| Box::pin(vaults::put(state, params, body))),
         (&vaults::DELETE, |state, params, _| Box::pin(vaults::delete(state, params))),
-        (&state::RESET, |state, _, _| Box::pin(state::reset(state))),
-        (&state::SAVE, |state, _, _| Box::pin(state::save(state))),
-        (&state::LOAD, |state, _, body| Box::pin(state::load(state, body))),
+        (&reset::RESET, |state, _, _| Box::pin(reset::reset(state))),
+        (&snapshot::SAVE, |state, _, _| Box::pin(snapshot::save(state))),
+        (&snapshot::LOAD, |state, _, body| Box::pin(snapshot::load(state, body))),
         (&events::LIST, |state, params, _| Box::pin(events::list(state, params))),
         (&events::ACCEPT, |state, params, _| Box::pin(events::accept(state, params))),
         (&events::ACCEPT_POST, |state, params, _| Box::pin(events::accept(state, params))),
@@ -152,7 +153,7 @@ impl Service {
         if is_full { ApiError::disk_full() } else { error }
     }
 
-    /// Where the request leads, once it is known that its sender may ask.
+    /// Routes a request whose sender is authorized.
     fn authorize(&self, request: &Request, connection: ConnectionInfo) -> Result<(Handler, Params), ApiError> {
         if let Some(why) = self.state.names.rejection(request, connection.local.ip()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why));
@@ -201,7 +202,7 @@ const fn with_admin_key(name: &'static str, method: hyper::Method, path: &'stati
     Operation { name, method, path, permission: Permission::Admin }
 }
 
-/// What could not be done because something is as it is.
+/// The answer to a request that the present state rules out.
 fn conflict(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, "Conflict", why)
 }

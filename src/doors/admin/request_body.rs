@@ -1,4 +1,4 @@
-//! Bodies of the admin API: JSON whose unknown fields are refused with their path.
+//! Request bodies of the admin API: JSON whose unknown members are refused with their path.
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -12,17 +12,17 @@ use crate::http::budget::MemoryBudget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 
-/// The whole body within the bounds of `limits`.
+/// Reads the body within `limits`.
 pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
     body::read(body, limits).await.map_err(|error| refusal(error, limits))
 }
 
-/// The whole body within the bounds of `limits`, in memory of `budget`.
+/// Reads the body within `limits`, in memory of `budget`.
 pub(super) async fn read_within(body: Incoming, limits: &Limits, budget: &MemoryBudget) -> Result<Bytes, ApiError> {
     body::read_within(body, limits, budget).await.map_err(|error| refusal(error, limits))
 }
 
-/// Why a body was not read, for the client.
+/// The answer to a body that was not read.
 fn refusal(error: BodyError, limits: &Limits) -> ApiError {
     match error {
         BodyError::TooLarge => {
@@ -38,14 +38,14 @@ fn refusal(error: BodyError, limits: &Limits) -> ApiError {
     }
 }
 
-/// The body as a `T`. A body that is left out is an object without members.
+/// Reads the body as a `T`. An empty body counts as an object without members.
 pub(super) async fn json<T: DeserializeOwned>(state: &State, body: Incoming) -> Result<T, ApiError> {
     let bytes = read(body, &state.limits).await?;
     let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
     config::read(text).map_err(|error| bad_request(error.to_string()))
 }
 
-/// What is wrong with what was sent.
+/// The answer to an invalid request.
 pub(super) fn bad_request(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadRequest", why)
 }

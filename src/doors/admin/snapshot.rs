@@ -1,4 +1,4 @@
-//! Everything at once: put back to the configuration, saved, loaded.
+//! Snapshots: all data as one sealed file, saved and loaded.
 
 use std::sync::Arc;
 
@@ -10,23 +10,16 @@ use crate::http::limits::Limits;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 
-pub(super) static RESET: Operation = with_admin_key("Reset", Method::POST, "/admin/reset");
 pub(super) static SAVE: Operation = with_admin_key("SnapshotSave", Method::GET, "/admin/snapshot");
 pub(super) static LOAD: Operation = with_admin_key("SnapshotLoad", Method::PUT, "/admin/snapshot");
 
-/// Puts everything back to what the configuration says. Tokens stay good, and the clock goes on.
-pub(super) async fn reset(state: Arc<State>) -> Result<Response, ApiError> {
-    state.control.reset().await?;
-    Ok(body::empty(StatusCode::NO_CONTENT))
-}
-
-/// Everything there is, as one file sealed under the backup key.
+/// Answers all data as one file, sealed under the backup key.
 pub(super) async fn save(state: Arc<State>) -> Result<Response, ApiError> {
     let file = state.control.save().await?;
     Ok(body::with_type(StatusCode::OK, "application/octet-stream", file))
 }
 
-/// Replaces everything by what a file holds, or nothing.
+/// Replaces all data by the content of a file, or leaves all of it.
 pub(super) async fn load(state: Arc<State>, body: Incoming) -> Result<Response, ApiError> {
     let limits = Limits { body_bytes: state.limits.snapshot_bytes, ..*state.limits };
     let file = request_body::read_within(body, &limits, &state.snapshots).await?;

@@ -1,4 +1,4 @@
-//! What runs here: anybody on this machine may ask.
+//! The status: version, store, vaults and operations. It needs no admin key.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ pub(super) static STATUS: Operation =
     Operation { name: "Status", method: Method::GET, path: "/admin/status", permission: Permission::Open };
 
 #[derive(Serialize)]
-struct Status {
+struct StatusBody {
     version: &'static str,
     pid: u32,
     started: String,
     now: String,
     tenant: Uuid,
     store: &'static str,
-    /// Why nothing can be written while reads go on.
+    /// Why the store is read-only, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<String>,
     vaults: Vec<String>,
-    operations: Vec<Offered>,
+    operations: Vec<OperationBody>,
 }
 
 /// An operation of the data plane.
 #[derive(Serialize)]
-struct Offered {
+struct OperationBody {
     name: &'static str,
     request: String,
     permission: String,
@@ -39,7 +39,7 @@ struct Offered {
 
 pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
     let vaults = state.vaults.all().await.map_err(|why| internal_error(&why.to_string()))?;
-    let status = Status {
+    let status = StatusBody {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         started: state.started.to_string(),
@@ -48,12 +48,12 @@ pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
         store: state.store,
         degraded: state.vaults.degraded().map(|why| why.to_string()),
         vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
-        operations: state.operations.iter().map(|operation| Offered::new(operation)).collect(),
+        operations: state.operations.iter().map(|operation| OperationBody::new(operation)).collect(),
     };
     Ok(body::json(StatusCode::OK, &status))
 }
 
-impl Offered {
+impl OperationBody {
     fn new(operation: &Operation) -> Self {
         Self {
             name: operation.name,

@@ -1,4 +1,4 @@
-//! Vaults: shown, made, copied, changed, taken away.
+//! Vaults: listed, created, copied, changed, deleted.
 
 use std::sync::Arc;
 
@@ -21,95 +21,95 @@ pub(super) static LIST: Operation = with_admin_key("VaultList", Method::GET, "/a
 pub(super) static PUT: Operation = with_admin_key("VaultPut", Method::PUT, "/admin/vaults/{name}");
 pub(super) static DELETE: Operation = with_admin_key("VaultDelete", Method::DELETE, "/admin/vaults/{name}");
 
-/// How often a copy is tried whose source is written to at the same moment.
-const COPIES_TRIED: usize = 10;
+/// Attempts to copy a vault whose source is written to at the same time.
+const COPY_ATTEMPTS: usize = 10;
 
 #[derive(Serialize)]
-struct Listed {
+struct VaultListBody {
     vaults: Vec<Map<String, Value>>,
 }
 
-/// Every vault, as an entry of the file's `vaults`, without what it holds.
+/// Answers every vault as an entry of the configuration file's `vaults`, without its objects.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let all = state.vaults.all().await.map_err(refused)?;
-    Ok(body::json(StatusCode::OK, &Listed { vaults: all.iter().map(|vault| entry::of_vault(vault)).collect() }))
+    Ok(body::json(StatusCode::OK, &VaultListBody { vaults: all.iter().map(|vault| entry::of_vault(vault)).collect() }))
 }
 
-/// What is sent to make or to change a vault: an entry of the file's `vaults`, and perhaps which vault it copies.
+/// The body that creates or changes a vault: an entry of the configuration file's `vaults`, and for a copy its source.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Given {
+struct VaultRequest {
     copy_of: Option<String>,
     #[serde(flatten)]
     entry: Map<String, Value>,
 }
 
-/// Makes a vault (201), or changes what may change of one (200); what is left out stays. With `copyOf` it makes a copy
-/// (201), where what is left out is as in the source.
+/// Creates a vault (201), or changes one (200); members that are left out stay. With `copyOf` it creates a copy (201), which
+/// takes members that are left out from the source.
 pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let Given { copy_of, entry } = request_body::json(&state, body).await?;
+    let VaultRequest { copy_of, entry } = request_body::json(&state, body).await?;
     let name = name(&params.get("name"), "name")?;
-    let there = state.vaults.find(&name).await.map_err(refused)?;
-    let had_aliases = there.as_ref().is_some_and(|vault| !vault.aliases.is_empty());
+    let existing = state.vaults.find(&name).await.map_err(refused)?;
+    let had_aliases = existing.as_ref().is_some_and(|vault| !vault.aliases.is_empty());
     let made = match copy_of {
-        Some(source) => state.copied(&source, &name, &entry).await?,
-        None => state.put(there.as_deref(), &name, &entry).await?,
+        Some(source) => state.copy(&source, &name, &entry).await?,
+        None => state.put(existing.as_deref(), &name, &entry).await?,
     };
     if had_aliases || !made.aliases.is_empty() {
         state.control.vaults_changed().await;
     }
-    let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     Ok(body::json(status, &entry::of_vault(&made)))
 }
 
 impl State {
     async fn put(
         &self,
-        there: Option<&Vault>,
+        existing: Option<&Vault>,
         name: &VaultName,
-        given: &Map<String, Value>,
+        entry: &Map<String, Value>,
     ) -> Result<Arc<Vault>, ApiError> {
         let wanted =
-            self.wanted(given, |given, identities| entry::vault(name, there, given, self.tenant(), identities));
+            self.parse(entry, |entry, identities| entry::vault(name, existing, entry, self.tenant(), identities));
         let wanted = wanted.await?;
-        let (vault, _) = self.vaults.put_vault(wanted, there, self.clock.now()).await.map_err(refused)?;
+        let (vault, _) = self.vaults.put_vault(wanted, existing, self.clock.now()).await.map_err(refused)?;
         Ok(vault)
     }
 
-    async fn copied(&self, source: &str, name: &VaultName, given: &Map<String, Value>) -> Result<Arc<Vault>, ApiError> {
+    async fn copy(&self, source: &str, name: &VaultName, entry: &Map<String, Value>) -> Result<Arc<Vault>, ApiError> {
         let source = self::name(source, "copyOf")?;
-        for _ in 1..COPIES_TRIED {
-            match self.copied_once(&source, name, given).await? {
+        for _ in 1..COPY_ATTEMPTS {
+            match self.copy_once(&source, name, entry).await? {
                 Err(Refusal::Busy) => {}
                 made => return made.map_err(refused),
             }
         }
-        self.copied_once(&source, name, given).await?.map_err(refused)
+        self.copy_once(&source, name, entry).await?.map_err(refused)
     }
 
-    async fn copied_once(
+    async fn copy_once(
         &self,
         source: &VaultName,
         name: &VaultName,
-        given: &Map<String, Value>,
+        entry: &Map<String, Value>,
     ) -> Result<Result<Arc<Vault>, Refusal>, ApiError> {
-        let there = self.vaults.find(source).await.map_err(refused)?;
-        let source = there.ok_or_else(|| no_such_vault(source))?;
+        let existing = self.vaults.find(source).await.map_err(refused)?;
+        let source = existing.ok_or_else(|| no_such_vault(source))?;
         let wanted =
-            self.wanted(given, |given, identities| entry::copy(name, &source, given, self.tenant(), identities));
+            self.parse(entry, |entry, identities| entry::copy(name, &source, entry, self.tenant(), identities));
         let wanted = wanted.await?;
         Ok(self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map(|(vault, _)| vault))
     }
 
-    /// The vault that `read` makes of what is `given` of it and the identities there are.
-    async fn wanted(
+    /// Parses `entry` by `read`, which gets the identities, and checks that certificates can name the aliases.
+    async fn parse(
         &self,
-        given: &Map<String, Value>,
+        entry: &Map<String, Value>,
         read: impl FnOnce(&[u8], &[IdentityRecord]) -> Result<InitialVault, ConfigError>,
     ) -> Result<InitialVault, ApiError> {
         let all = self.directory.identities().await.map_err(|error| internal_error(&error.to_string()))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
-        let text = Zeroizing::new(serde_json::to_vec(given).map_err(|error| internal_error(&error.to_string()))?);
+        let text = Zeroizing::new(serde_json::to_vec(entry).map_err(|error| internal_error(&error.to_string()))?);
         let wanted = read(&text, &identities).map_err(|error| bad_request(error.to_string()))?;
         match wanted.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
             Some(why) => Err(conflict(why)),
@@ -118,7 +118,7 @@ impl State {
     }
 }
 
-/// Takes a vault away with all that it holds.
+/// Deletes a vault with all that it holds.
 pub(super) async fn delete(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = name(&params.get("name"), "name")?;
     if !state.vaults.delete_vault(&name).await.map_err(refused)? {

@@ -1,12 +1,12 @@
-//! The documents that say who issues tokens, with which keys, and where they are to be had.
+//! The issuer's documents: OpenID configuration, instance discovery, signing keys.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use super::tenant::{self, Form};
-use super::{Asked, CLOUDS, State, json};
+use super::tenant::{self, AuthorityKind};
+use super::{CLOUDS, RequestContext, State, json};
 use crate::directory::PublicKey;
 use crate::http::{Request, Response};
 
@@ -22,7 +22,7 @@ struct Configuration {
     scopes_supported: [&'static str; 4],
     issuer: String,
     request_uri_parameter_supported: bool,
-    /// Clients demand it; what is asked there is answered that nobody signs in by hand.
+    /// Clients demand it; requests there are refused, because there is no interactive sign-in.
     authorization_endpoint: String,
     /// msal-common 4.5, which msal-node 1.0 is built on, takes a document without it for none (`isOpenIdConfigResponse`).
     end_session_endpoint: String,
@@ -34,15 +34,15 @@ struct Configuration {
     rbac_url: &'static str,
 }
 
-/// The OpenID configuration, in the versions `v2.0/` and that without a name. The issuer of version 1 is the one that
-/// tokens name; that of version 2 is on the host that was asked, because clients compare the two.
-pub(super) fn configuration(state: &State, asked: &Asked, version: &str) -> Result<Response, Refusal> {
-    let form = tenant::form(state, asked)?;
-    let base = format!("https://{}/{}", asked.authority, asked.tenant);
-    let issuer = match (form, version) {
-        (Form::Adfs, _) => base.clone(),
-        (Form::Tenant, "") => state.directory.issuer().to_owned(),
-        (Form::Tenant, _) => format!("https://{}/{}/v2.0", asked.authority, state.directory.tenant_id()),
+/// The OpenID configuration; `version` is `v2.0/`, or empty for version 1. The issuer of version 1 is that of the tokens; that
+/// of version 2 is on the requested host, because clients compare the two.
+pub(super) fn configuration(state: &State, context: &RequestContext, version: &str) -> Result<Response, Refusal> {
+    let kind = tenant::resolve(state, context)?;
+    let base = format!("https://{}/{}", context.authority, context.tenant);
+    let issuer = match (kind, version) {
+        (AuthorityKind::Adfs, _) => base.clone(),
+        (AuthorityKind::Entra, "") => state.directory.issuer().to_owned(),
+        (AuthorityKind::Entra, _) => format!("https://{}/{}/v2.0", context.authority, state.directory.tenant_id()),
     };
     Ok(json(&Configuration {
         token_endpoint: format!("{base}/oauth2/{version}token"),
@@ -81,26 +81,26 @@ struct Instance {
     aliases: &'static [&'static str],
 }
 
-/// Which hosts are one cloud. Any authority is a good one: who asks could not be told otherwise without changing its
-/// program.
-pub(super) fn instances(asked: &Asked, request: &Request) -> Response {
+/// Instance discovery: the hosts of each cloud. Every authority is accepted, because a program that configures one could not
+/// be made to trust it otherwise.
+pub(super) fn instances(context: &RequestContext, request: &Request) -> Response {
     let query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let wanted = query.into_iter().find(|(name, _)| name == "authorization_endpoint").map(|(_, value)| value);
-    let own = format!("https://{}/{}/oauth2/v2.0/authorize", asked.authority, asked.tenant);
+    let own = format!("https://{}/{}/oauth2/v2.0/authorize", context.authority, context.tenant);
     let metadata = CLOUDS.into_iter().map(|aliases| Instance {
         preferred_network: aliases[0],
         preferred_cache: aliases.get(1).unwrap_or(&aliases[0]),
         aliases,
     });
     json(&Instances {
-        tenant_discovery_endpoint: configuration_beside(wanted.as_deref().unwrap_or(&own)),
+        tenant_discovery_endpoint: configuration_url(wanted.as_deref().unwrap_or(&own)),
         api_version: "1.1",
         metadata: metadata.collect(),
     })
 }
 
-/// The address of the configuration of the tenant that an authorization endpoint is of.
-fn configuration_beside(authorization_endpoint: &str) -> String {
+/// The URL of the OpenID configuration that belongs to an authorization endpoint.
+fn configuration_url(authorization_endpoint: &str) -> String {
     const DOCUMENT: &str = ".well-known/openid-configuration";
     let endpoint = authorization_endpoint.trim_end_matches('/');
     match (endpoint.strip_suffix("/oauth2/v2.0/authorize"), endpoint.strip_suffix("/oauth2/authorize")) {
@@ -126,9 +126,9 @@ struct Jwk {
     e: String,
 }
 
-/// The keys that check tokens: the one that signs, and those before it.
-pub(super) async fn keys(state: Arc<State>, asked: Asked) -> Result<Response, Refusal> {
-    tenant::form(&state, &asked)?;
+/// The keys that verify tokens: the current one first, then previous ones.
+pub(super) async fn keys(state: Arc<State>, context: RequestContext) -> Result<Response, Refusal> {
+    tenant::resolve(&state, &context)?;
     let keys = state.directory.public_keys().await.map_err(|error| Refusal::failed(&error))?;
     let jwk = |PublicKey { kid, n, e }| Jwk { kty: "RSA", r#use: "sig", alg: "RS256", x5t: kid.clone(), kid, n, e };
     Ok(json(&KeySet { keys: keys.into_iter().map(jwk).collect() }))
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_configuration_lies_beside_its_authorization_endpoint() {
-        let beside = configuration_beside;
+        let beside = configuration_url;
         let (v1, v2) =
             ("https://a/t/.well-known/openid-configuration", "https://a/t/v2.0/.well-known/openid-configuration");
         assert_eq!(beside("https://a/t/oauth2/v2.0/authorize"), v2);

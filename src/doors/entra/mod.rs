@@ -1,5 +1,5 @@
-//! Entra: `login.localhost`, and through the takeover `login.microsoftonline.com` and its siblings. It gives tokens to
-//! applications that prove who they are, and says who issues tokens and with which keys. Nobody signs in by hand here.
+//! Entra: `login.localhost`, and through the takeover `login.microsoftonline.com` and its siblings. It issues tokens to
+//! applications that authenticate, and publishes the issuer's documents and keys. It has no interactive sign-in.
 
 mod documents;
 mod refusal;
@@ -62,34 +62,34 @@ static KEYS_V2: Operation = Operation::open("SigningKeysV2", Method::GET, "/{ten
 pub struct State {
     /// The tenant.
     pub directory: Directory,
-    /// Where the keys of issuers that identities are federated with come from.
+    /// Fetches the keys of external issuers.
     pub issuers: Arc<dyn ExternalIssuers>,
-    /// What tokens are given for.
+    /// The resources that tokens can be requested for.
     pub resources: TokenResources,
-    /// What becomes of applications that nobody has configured and that ask from this machine.
+    /// The policy for unknown applications that sign in from this machine.
     pub unknown_identities: UnknownIdentities,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
     /// The system clock.
     pub clock: Arc<dyn Clock>,
-    /// Bounds.
+    /// Limits on requests.
     pub limits: Arc<Limits>,
 }
 
-/// A request to this door.
-struct Asked {
+/// What the handlers know of a request.
+struct RequestContext {
     /// The host it was sent to.
     authority: Authority,
-    /// The tenant in the path.
+    /// The tenant, as the path names it.
     tenant: String,
     /// Whether it comes from this machine.
-    near: bool,
+    is_local: bool,
     trace: Uuid,
     correlation: Uuid,
     now: Timestamp,
 }
 
-type Handler = fn(Arc<State>, Asked, Request) -> BoxFuture<Result<Response, Refusal>>;
+type Handler = fn(Arc<State>, RequestContext, Request) -> BoxFuture<Result<Response, Refusal>>;
 
 /// The door: routes requests to handlers.
 pub struct Service {
@@ -101,17 +101,17 @@ impl Service {
     /// A service over `state`.
     pub fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
-            (&TOKEN, |state, asked, request| Box::pin(token::v2(state, asked, request))),
-            (&TOKEN_V1, |state, asked, request| Box::pin(token::v1(state, asked, request))),
-            (&INSTANCES, |_, asked, request| Box::pin(async move { Ok(documents::instances(&asked, &request)) })),
-            (&CONFIGURATION_V1, |state, asked, _| {
-                Box::pin(async move { documents::configuration(&state, &asked, "") })
+            (&TOKEN, |state, context, request| Box::pin(token::v2(state, context, request))),
+            (&TOKEN_V1, |state, context, request| Box::pin(token::v1(state, context, request))),
+            (&INSTANCES, |_, context, request| Box::pin(async move { Ok(documents::instances(&context, &request)) })),
+            (&CONFIGURATION_V1, |state, context, _| {
+                Box::pin(async move { documents::configuration(&state, &context, "") })
             }),
-            (&CONFIGURATION_V2, |state, asked, _| {
-                Box::pin(async move { documents::configuration(&state, &asked, "v2.0/") })
+            (&CONFIGURATION_V2, |state, context, _| {
+                Box::pin(async move { documents::configuration(&state, &context, "v2.0/") })
             }),
-            (&KEYS_V1, |state, asked, _| Box::pin(documents::keys(state, asked))),
-            (&KEYS_V2, |state, asked, _| Box::pin(documents::keys(state, asked))),
+            (&KEYS_V1, |state, context, _| Box::pin(documents::keys(state, context))),
+            (&KEYS_V2, |state, context, _| Box::pin(documents::keys(state, context))),
         ]);
         Self { state: Arc::new(state), routes }
     }
@@ -122,11 +122,11 @@ impl Service {
             Lookup::Found(_, handler, params) => (Some(*handler), params),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => (None, Params::default()),
         };
-        let asked = self.state.asked(&request, authority, &params, connection);
-        let (trace, correlation, now) = (asked.trace, asked.correlation, asked.now);
+        let context = self.state.context(&request, authority, &params, connection);
+        let (trace, correlation, now) = (context.trace, context.correlation, context.now);
         let answered = match handler {
-            Some(handler) => handler(self.state.clone(), asked, request).await,
-            None => Err(Refusal::NotHere(format!("{} {}", request.method(), request.uri().path()))),
+            Some(handler) => handler(self.state.clone(), context, request).await,
+            None => Err(Refusal::NoSuchEndpoint(format!("{} {}", request.method(), request.uri().path()))),
         };
         let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(trace, correlation, now));
         finish(&mut answer, trace);
@@ -135,12 +135,18 @@ impl Service {
 }
 
 impl State {
-    fn asked(&self, request: &Request, authority: Authority, params: &Params, connection: ConnectionInfo) -> Asked {
+    fn context(
+        &self,
+        request: &Request,
+        authority: Authority,
+        params: &Params,
+        connection: ConnectionInfo,
+    ) -> RequestContext {
         let given = request.headers().get("client-request-id").and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
-        Asked {
+        RequestContext {
             authority,
             tenant: params.get("tenant").into_owned(),
-            near: connection.is_local(),
+            is_local: connection.is_local(),
             trace: random::uuid(&*self.random),
             correlation: given.unwrap_or_else(|| random::uuid(&*self.random)),
             now: self.clock.now(),
@@ -157,7 +163,7 @@ fn finish(answer: &mut Response, trace: Uuid) {
     }
 }
 
-/// An answer of JSON.
+/// A response of JSON.
 fn json<T: serde::Serialize>(value: &T) -> Response {
     body::json(StatusCode::OK, value)
 }

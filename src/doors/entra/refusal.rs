@@ -1,6 +1,5 @@
-//! What this door says no with: OAuth errors in Entra's form, with the code, the status and the text that Entra has for
-//! each (its documented error codes). Texts hold no line ends and no quotation marks: a JSON escape there makes
-//! azure_identity for Rust lose them.
+//! OAuth errors in Entra's form, each with the code, status and text that Entra documents. Texts hold no line ends and no
+//! quotation marks: azure_identity for Rust drops a text with a JSON escape.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
@@ -11,47 +10,47 @@ use crate::clock::Timestamp;
 use crate::directory::{SignInRefusal, no_such_resource};
 use crate::http::{Response, body};
 
-/// Why there is no answer.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Nothing is here, and this is what was asked.
-    NotHere(String),
-    /// The tenant of this id or name is another.
+    /// No endpoint has this method and path.
+    NoSuchEndpoint(String),
+    /// The id or name is of another tenant.
     NoSuchTenant(String),
     /// A parameter is missing from the form.
     MissingParameter(&'static str),
-    /// The request is not what it should be, and this is why.
+    /// The request is malformed, for this reason.
     Malformed(&'static str),
-    /// The body is over the bound.
+    /// The body is larger than the limit.
     TooLarge,
-    /// There is no memory for the body: the client is to ask again.
+    /// All memory for bodies is in use; the client may retry.
     Busy,
-    /// There is another grant than client credentials.
-    OtherGrant(String),
+    /// The grant type is not client credentials.
+    UnsupportedGrant(String),
     /// The scope is not the `/.default` of a resource.
     NotDefaultScope(String),
-    /// There is no principal for the resource.
+    /// No principal exists for the resource.
     NoSuchResource {
-        /// What was asked for.
+        /// The requested resource.
         resource: String,
         /// The tenant.
         tenant: Uuid,
     },
-    /// There is neither a secret nor an assertion.
+    /// The request has neither a secret nor an assertion.
     NoCredentials,
-    /// The application could not prove who it is.
+    /// The application is not authenticated.
     SignIn {
         /// Why.
         why: SignInRefusal,
-        /// The application id it gave.
+        /// The application id of the request.
         client_id: String,
     },
     /// The server failed; the cause is in the log.
     Failed,
 }
 
-/// Entra's words: status, OAuth error, code, text.
-struct Words(StatusCode, &'static str, u32, String);
+/// Status, OAuth error, AADSTS code and text of an error.
+struct ErrorText(StatusCode, &'static str, u32, String);
 
 #[derive(Serialize)]
 struct EntraError {
@@ -65,15 +64,15 @@ struct EntraError {
 }
 
 impl Refusal {
-    /// The server failed because of `error`, which goes to the log.
+    /// An internal failure; `error` goes to the log.
     pub(super) fn failed(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request to the token endpoint failed");
         Self::Failed
     }
 
-    /// The answer.
+    /// The response.
     pub(super) fn answer(self, trace_id: Uuid, correlation_id: Uuid, now: Timestamp) -> Response {
-        let Words(status, error, code, text) = self.words();
+        let ErrorText(status, error, code, text) = self.text();
         let timestamp = now.to_string().replace('T', " ");
         let text = text.replace(['\r', '\n', '"', '\\'], " ");
         let error_description = format!(
@@ -90,10 +89,10 @@ impl Refusal {
         answer
     }
 
-    fn words(self) -> Words {
-        let bad = |error, code, text: String| Words(StatusCode::BAD_REQUEST, error, code, text);
+    fn text(self) -> ErrorText {
+        let bad = |error, code, text: String| ErrorText(StatusCode::BAD_REQUEST, error, code, text);
         match self {
-            Self::NotHere(what) => Words(
+            Self::NoSuchEndpoint(what) => ErrorText(
                 StatusCode::NOT_FOUND,
                 "invalid_request",
                 90_001,
@@ -116,20 +115,20 @@ impl Refusal {
             Self::Malformed(why) => {
                 bad("invalid_request", 9_002_313, format!("Invalid request. Request is malformed or invalid: {why}."))
             }
-            Self::TooLarge => Words(
+            Self::TooLarge => ErrorText(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "invalid_request",
                 9_002_313,
                 "Invalid request. Request is malformed or invalid: the body is too large.".to_owned(),
             ),
             // Entra's code for throttling, and its text.
-            Self::Busy => Words(
+            Self::Busy => ErrorText(
                 StatusCode::TOO_MANY_REQUESTS,
                 "temporarily_unavailable",
                 90_055,
                 "There are too many incoming requests.".to_owned(),
             ),
-            Self::OtherGrant(grant) => {
+            Self::UnsupportedGrant(grant) => {
                 bad("unsupported_grant_type", 70_003, format!("The app requested an unsupported grant type '{grant}'."))
             }
             Self::NotDefaultScope(scope) => bad(
@@ -143,7 +142,7 @@ impl Refusal {
             Self::NoSuchResource { resource, tenant } => {
                 bad("invalid_resource", 500_011, no_such_resource(&resource, tenant))
             }
-            Self::NoCredentials => Words(
+            Self::NoCredentials => ErrorText(
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
                 7_000_216,
@@ -156,15 +155,15 @@ impl Refusal {
     }
 }
 
-fn transient() -> Words {
+fn transient() -> ErrorText {
     let text = "A transient error has occurred. Please try again.".to_owned();
-    Words(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90_033, text)
+    ErrorText(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90_033, text)
 }
 
-fn sign_in(why: SignInRefusal, client_id: &str) -> Words {
-    let unproven = |code, text: String| Words(StatusCode::UNAUTHORIZED, "invalid_client", code, text);
+fn sign_in(why: SignInRefusal, client_id: &str) -> ErrorText {
+    let unproven = |code, text: String| ErrorText(StatusCode::UNAUTHORIZED, "invalid_client", code, text);
     match why {
-        SignInRefusal::NoSuchApplication => Words(
+        SignInRefusal::NoSuchApplication => ErrorText(
             StatusCode::BAD_REQUEST,
             "unauthorized_client",
             700_016,

@@ -1,38 +1,42 @@
-//! What the first segment of a path means.
+//! Resolves the tenant, which is the first segment of a path.
 
 use uuid::Uuid;
 
 use super::refusal::Refusal;
-use super::{Asked, State};
+use super::{RequestContext, State};
 use crate::http::authority::Authority;
 
-/// How the tenant was asked for.
+/// The kind of authority that a path names (MSAL's term).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// By its id, a domain name, or a word for any tenant.
-    Tenant,
-    /// As AD FS, whose documents lie elsewhere and have no version.
+pub(super) enum AuthorityKind {
+    /// The tenant, by its id, a domain name, or a word for any tenant.
+    Entra,
+    /// AD FS, whose documents have other paths and no version.
     Adfs,
 }
 
-/// The tenant that `asked` means is always the one there is: by its id, by any domain name (of which a tenant has as many
-/// as it likes), or as `common` or `organizations`.
-pub(super) fn form(state: &State, asked: &Asked) -> Result<Form, Refusal> {
-    let text = asked.tenant.as_str();
+/// Resolves the tenant of the path to the only one: by its id, by any domain name (a tenant can have many), or by `common` or
+/// `organizations`.
+pub(super) fn resolve(state: &State, context: &RequestContext) -> Result<AuthorityKind, Refusal> {
+    let text = context.tenant.as_str();
     if let Ok(id) = Uuid::parse_str(text) {
-        return if id == state.directory.tenant_id() { Ok(Form::Tenant) } else { Err(other(state, text)) };
+        return if id == state.directory.tenant_id() {
+            Ok(AuthorityKind::Entra)
+        } else {
+            Err(wrong_tenant(state, text))
+        };
     }
     match text.to_ascii_lowercase().as_str() {
-        "common" | "organizations" => Ok(Form::Tenant),
-        "adfs" => Ok(Form::Adfs),
-        domain if is_domain(domain) => Ok(Form::Tenant),
+        "common" | "organizations" => Ok(AuthorityKind::Entra),
+        "adfs" => Ok(AuthorityKind::Adfs),
+        domain if is_domain(domain) => Ok(AuthorityKind::Entra),
         _ => Err(Refusal::NoSuchTenant(text.to_owned())),
     }
 }
 
-fn other(state: &State, tenant: &str) -> Refusal {
+fn wrong_tenant(state: &State, tenant: &str) -> Refusal {
     let own = state.directory.tenant_id();
-    tracing::warn!(tenant, %own, "a token was asked for in another tenant; start with --tenant to have that one");
+    tracing::warn!(tenant, %own, "a token was requested for another tenant; start with --tenant to have that one");
     Refusal::NoSuchTenant(tenant.to_owned())
 }
 

@@ -10,28 +10,28 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
-use super::{Asked, State, json, tenant};
+use super::{RequestContext, State, json, tenant};
 use crate::directory::{ClientAuthentication, ClientCredential, IssuedToken, SignInRequest, UnknownIdentities};
 use crate::http::body::{self, BodyError};
 use crate::http::{Request, Response};
 
 /// The one kind of assertion (RFC 7523).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// What ends a scope that means all that an application was granted.
+/// The suffix of a scope that stands for all permissions of an application.
 const DEFAULT_SCOPE: &str = "/.default";
 
-/// Numbers are numbers.
+/// The token response of version 2, in which numbers are numbers.
 #[derive(Serialize)]
-struct Granted<'a> {
+struct TokenBodyV2<'a> {
     token_type: &'static str,
     expires_in: i64,
     ext_expires_in: i64,
     access_token: &'a str,
 }
 
-/// Numbers are strings, as in version 1 of the real one.
+/// The token response of version 1, in which numbers are strings.
 #[derive(Serialize)]
-struct GrantedV1<'a> {
+struct TokenBodyV1<'a> {
     token_type: &'static str,
     expires_in: String,
     ext_expires_in: String,
@@ -41,20 +41,20 @@ struct GrantedV1<'a> {
     access_token: &'a str,
 }
 
-/// `POST /{tenant}/oauth2/v2.0/token`: what it is for is said by a `scope`.
-pub(super) async fn v2(state: Arc<State>, asked: Asked, request: Request) -> Result<Response, Refusal> {
+/// `POST /{tenant}/oauth2/v2.0/token`: a `scope` names the resource.
+pub(super) async fn v2(state: Arc<State>, context: RequestContext, request: Request) -> Result<Response, Refusal> {
     let form = Form::read(&state, request).await?;
-    let (issued, _) = granted(&state, &asked, &form, Form::resource_of_scope).await?;
+    let (issued, _) = issue_token(&state, &context, &form, Form::resource_of_scope).await?;
     let IssuedToken { expires_in, access_token, .. } = issued;
     let ext_expires_in = expires_in;
-    Ok(json(&Granted { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token }))
+    Ok(json(&TokenBodyV2 { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token }))
 }
 
-/// `POST /{tenant}/oauth2/token`: what it is for is said by a `resource`; AD FS's clients say it by a `scope`.
-pub(super) async fn v1(state: Arc<State>, asked: Asked, request: Request) -> Result<Response, Refusal> {
+/// `POST /{tenant}/oauth2/token`: a `resource` names the resource; clients of AD FS send a `scope`.
+pub(super) async fn v1(state: Arc<State>, context: RequestContext, request: Request) -> Result<Response, Refusal> {
     let form = Form::read(&state, request).await?;
-    let (issued, resource) = granted(&state, &asked, &form, Form::resource).await?;
-    Ok(json(&GrantedV1 {
+    let (issued, resource) = issue_token(&state, &context, &form, Form::resource).await?;
+    Ok(json(&TokenBodyV1 {
         token_type: "Bearer",
         expires_in: issued.expires_in.to_string(),
         ext_expires_in: issued.expires_in.to_string(),
@@ -65,32 +65,32 @@ pub(super) async fn v1(state: Arc<State>, asked: Asked, request: Request) -> Res
     }))
 }
 
-async fn granted(
+async fn issue_token(
     state: &State,
-    asked: &Asked,
+    context: &RequestContext,
     form: &Form,
     resource: fn(&Form) -> Result<String, Refusal>,
 ) -> Result<(IssuedToken, String), Refusal> {
-    tenant::form(state, asked)?;
+    tenant::resolve(state, context)?;
     form.is_client_credentials()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
     if !state.resources.contains(&resource) {
         return Err(Refusal::NoSuchResource { resource, tenant: state.directory.tenant_id() });
     }
-    let proof = form.proof()?;
-    let unknown_identities = if asked.near { state.unknown_identities } else { UnknownIdentities::Reject };
-    let audiences = audiences(state, asked);
+    let credential = form.credential()?;
+    let unknown_identities = if context.is_local { state.unknown_identities } else { UnknownIdentities::Reject };
+    let audiences = audiences(state, context);
     let sign_in = SignInRequest {
         client_id,
-        credential: &proof,
+        credential: &credential,
         audiences: &audiences,
         unknown_identities,
-        is_local: asked.near,
+        is_local: context.is_local,
     };
     let identity = state.directory.sign_in(&sign_in, &*state.issuers).await;
     let identity = identity.map_err(|why| Refusal::SignIn { why, client_id: client_id.to_owned() })?;
-    let by = match proof {
+    let by = match credential {
         ClientCredential::Secret(_) => ClientAuthentication::Secret,
         ClientCredential::Assertion(_) => ClientAuthentication::Assertion,
     };
@@ -98,16 +98,16 @@ async fn granted(
     Ok((issued.map_err(|error| Refusal::failed(&error))?, resource))
 }
 
-/// What an application's own assertion may be for: the endpoints and the issuers of the tenant, on the host asked and by
-/// the name asked or its id.
-fn audiences(state: &State, asked: &Asked) -> Vec<String> {
+/// The audiences of a self-signed assertion: endpoints and issuers of the tenant on the requested host, by the tenant's
+/// requested name or its id.
+fn audiences(state: &State, context: &RequestContext) -> Vec<String> {
     let id = state.directory.tenant_id().to_string();
-    let base = |tenant: &str| format!("https://{}/{tenant}", asked.authority);
+    let base = |tenant: &str| format!("https://{}/{tenant}", context.authority);
     let of = |base: String| ["", "/v2.0", "/oauth2/token", "/oauth2/v2.0/token"].map(|path| format!("{base}{path}"));
-    [base(&asked.tenant), base(&id)].into_iter().flat_map(of).collect()
+    [base(&context.tenant), base(&id)].into_iter().flat_map(of).collect()
 }
 
-/// The form that was posted, and the client's credentials, which may stand in a header.
+/// The posted form, with the client's credentials, which may come in a header.
 struct Form {
     members: Vec<(String, Zeroizing<String>)>,
 }
@@ -126,23 +126,23 @@ impl Form {
         Ok(Self { members })
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
+    fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         found.filter(|value| !value.is_empty())
     }
 
     fn required(&self, name: &'static str) -> Result<&str, Refusal> {
-        self.value(name).ok_or(Refusal::MissingParameter(name))
+        self.parameter(name).ok_or(Refusal::MissingParameter(name))
     }
 
     fn is_client_credentials(&self) -> Result<(), Refusal> {
         match self.required("grant_type")? {
             "client_credentials" => Ok(()),
-            other => Err(Refusal::OtherGrant(other.to_owned())),
+            other => Err(Refusal::UnsupportedGrant(other.to_owned())),
         }
     }
 
-    /// The resource whose `/.default` is asked for. Java asks for `openid` and others besides.
+    /// The resource whose `/.default` is requested. Java requests `openid` and others besides.
     fn resource_of_scope(&self) -> Result<String, Refusal> {
         let scope = self.required("scope")?;
         let resource = scope.split_whitespace().find_map(|one| one.strip_suffix(DEFAULT_SCOPE));
@@ -150,16 +150,16 @@ impl Form {
     }
 
     fn resource(&self) -> Result<String, Refusal> {
-        match (self.value("resource"), self.value("scope")) {
+        match (self.parameter("resource"), self.parameter("scope")) {
             (Some(resource), _) => Ok(resource.to_owned()),
             (None, Some(_)) => self.resource_of_scope(),
             (None, None) => Err(Refusal::MissingParameter("resource")),
         }
     }
 
-    fn proof(&self) -> Result<ClientCredential, Refusal> {
+    fn credential(&self) -> Result<ClientCredential, Refusal> {
         let owned = |text: &str| Zeroizing::new(text.to_owned());
-        match (self.value("client_assertion"), self.value("client_secret")) {
+        match (self.parameter("client_assertion"), self.parameter("client_secret")) {
             (Some(assertion), None) => match self.required("client_assertion_type")? {
                 ASSERTION_TYPE => Ok(ClientCredential::Assertion(owned(assertion))),
                 _ => Err(Refusal::Malformed("client_assertion_type is not the one for JWTs")),

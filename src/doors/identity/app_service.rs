@@ -1,4 +1,4 @@
-//! App Service, whose form works unchanged in every language's client.
+//! App Service's form, which the clients of every language support.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::asked::Asked;
-use super::token::{Denied, given};
+use super::token::{TokenDenied, issue_token};
+use super::token_request::TokenRequest;
 use super::{Shared, State};
 use crate::http::{Response, body};
 use crate::random;
@@ -22,21 +22,21 @@ struct Refused {
 }
 
 /// `GET $IDENTITY_ENDPOINT` with `X-IDENTITY-HEADER`.
-pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
+pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Response {
     let state = &shared.state;
-    if !state.knows_header(asked.header("x-identity-header")) {
+    if !state.is_identity_header(request.header("x-identity-header")) {
         let why = "The X-IDENTITY-HEADER is missing or is not the value of IDENTITY_HEADER";
         return refused(state, StatusCode::UNAUTHORIZED, why);
     }
-    match given(state, &asked).await {
-        Ok(given) => given.answer(),
-        Err(Denied::Bad(_, why)) => refused(state, StatusCode::BAD_REQUEST, why),
-        Err(Denied::NoIdentity) => {
+    match issue_token(state, &request).await {
+        Ok(token) => token.response(),
+        Err(TokenDenied::Invalid(_, why)) => refused(state, StatusCode::BAD_REQUEST, why),
+        Err(TokenDenied::NoIdentity) => {
             let why =
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
             refused(state, StatusCode::BAD_REQUEST, why)
         }
-        Err(Denied::Failed) => {
+        Err(TokenDenied::Failed) => {
             refused(state, StatusCode::INTERNAL_SERVER_ERROR, "The server's log says what went wrong")
         }
     }

@@ -1,4 +1,4 @@
-//! Azure Arc: who asks must prove that it may read a file, which only programs on the machine can.
+//! Azure Arc's form: a client proves that it runs on this machine by reading a key from a file.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -10,16 +10,16 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use zeroize::Zeroizing;
 
-use super::asked::Asked;
-use super::token::{Denied, given};
-use super::{Shared, bad, refused};
+use super::token::{TokenDenied, issue_token};
+use super::token_request::TokenRequest;
+use super::{Shared, bad_request, refused};
 use crate::crypto::{base64url, credential};
 use crate::files::PrivateFile;
 use crate::http::Response;
 use crate::random;
 
-/// The key of this start, written when it is first needed and gone with the server. Clients take keys from one directory
-/// alone, from a file that ends in `.key` and has at most 4096 bytes.
+/// The key of this start. Its file is written when it is first needed and removed with the server. Clients read keys from one
+/// directory only, from files named `*.key` of at most 4096 bytes.
 pub(super) struct ArcKey {
     dir: PathBuf,
     text: Zeroizing<String>,
@@ -32,39 +32,39 @@ impl ArcKey {
         Self { dir, text, file: Mutex::new(None) }
     }
 
-    /// Where the key lies; it is written if it is not there.
+    /// The path of the key's file, which is written if it is missing.
     fn path(&self) -> io::Result<PathBuf> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(written) = file.as_ref().filter(|written| written.path().exists()) {
             return Ok(written.path().to_owned());
         }
-        let written = written(&self.dir, &self.text)?;
+        let written = write_key(&self.dir, &self.text)?;
         let path = written.path().to_owned();
         *file = Some(written);
         Ok(path)
     }
 
-    fn is(&self, given: &str) -> bool {
+    fn matches(&self, given: &str) -> bool {
         credential::matches(given.as_bytes(), self.text.as_bytes())
     }
 }
 
-/// A new file (0600) that holds `text` and goes away when it is dropped.
-fn written(dir: &Path, text: &str) -> io::Result<PrivateFile> {
+/// Writes a new file (0600) with `text`, which is removed on drop.
+fn write_key(dir: &Path, text: &str) -> io::Result<PrivateFile> {
     DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
     PrivateFile::new_in(dir, ".key", text.as_bytes())
 }
 
-/// `GET $IDENTITY_ENDPOINT` with `Metadata: true`: first a challenge that names a file, then the token for its content.
-pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
-    if !asked.has_metadata() {
-        return bad("bad_request_102", "Required metadata header not specified");
+/// `GET $IDENTITY_ENDPOINT` with `Metadata: true`: first a challenge that names a file, then, for its content, the token.
+pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Response {
+    if !request.has_metadata() {
+        return bad_request("bad_request_102", "Required metadata header not specified");
     }
-    let given_key = asked.header("authorization").strip_prefix("Basic ").map(str::trim);
+    let given_key = request.header("authorization").strip_prefix("Basic ").map(str::trim);
     match given_key {
-        Some(key) if shared.arc_key.is(key) => {
-            given(&shared.state, &asked).await.map_or_else(Denied::answer, |given| given.answer_with_id())
-        }
+        Some(key) if shared.arc_key.matches(key) => issue_token(&shared.state, &request)
+            .await
+            .map_or_else(TokenDenied::response, |token| token.response_with_id()),
         Some(_) => refused(StatusCode::UNAUTHORIZED, "unauthorized", "The key is not the content of the file named"),
         None => challenge(shared).await,
     }
@@ -86,7 +86,7 @@ async fn challenge(shared: Arc<Shared>) -> Response {
         }
         Err(why) => {
             tracing::warn!(dir, why, "Azure Arc's clients take keys from one directory, and none can be written there");
-            bad("invalid_request", &format!("No key can be written to {dir}: {why}"))
+            bad_request("invalid_request", &format!("No key can be written to {dir}: {why}"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Service Fabric, whose clients ask over TLS and know the server by its certificate's thumbprint.
+//! Service Fabric's form: over TLS; clients pin the thumbprint of the server's certificate.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::Shared;
-use super::asked::Asked;
-use super::token::{Denied, given};
+use super::token::{TokenDenied, issue_token};
+use super::token_request::TokenRequest;
 use crate::directory::IdentitySelector;
 use crate::http::{Response, body};
 
@@ -23,8 +23,8 @@ struct Inner {
 }
 
 /// `GET $IDENTITY_ENDPOINT` with `Secret: $IDENTITY_HEADER`; errors have the codes of Service Fabric's documentation.
-pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
-    let secret = asked.header("secret");
+pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Response {
+    let secret = request.header("secret");
     if secret.is_empty() {
         return refused(
             StatusCode::UNAUTHORIZED,
@@ -32,20 +32,20 @@ pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
             "Secret is not found in the request headers.",
         );
     }
-    if !shared.state.knows_header(secret) {
+    if !shared.state.is_identity_header(secret) {
         return refused(StatusCode::UNAUTHORIZED, "Unauthorized", "The Secret is not the value of IDENTITY_HEADER.");
     }
-    if asked.chosen() != Ok(IdentitySelector::Default) {
+    if request.selector() != Ok(IdentitySelector::Default) {
         let why = "The identity is the application's; requests cannot name another.";
         return refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why);
     }
-    match given(&shared.state, &asked).await {
-        Ok(given) => given.answer(),
-        Err(Denied::Bad(_, why)) => refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why),
-        Err(Denied::NoIdentity) => {
+    match issue_token(&shared.state, &request).await {
+        Ok(token) => token.response(),
+        Err(TokenDenied::Invalid(_, why)) => refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why),
+        Err(TokenDenied::NoIdentity) => {
             refused(StatusCode::BAD_REQUEST, "ManagedIdentityNotFound", "Managed identity is not found.")
         }
-        Err(Denied::Failed) => Denied::Failed.answer(),
+        Err(TokenDenied::Failed) => TokenDenied::Failed.response(),
     }
 }
 

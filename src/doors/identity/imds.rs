@@ -1,17 +1,17 @@
-//! The metadata service of virtual machines.
+//! The form of IMDS, the metadata service of virtual machines.
 
 use std::sync::Arc;
 
-use super::asked::Asked;
-use super::token::{Denied, given};
-use super::{Shared, bad};
+use super::token::{TokenDenied, issue_token};
+use super::token_request::TokenRequest;
+use super::{Shared, bad_request};
 use crate::http::Response;
 
-/// `GET /metadata/identity/oauth2/token`. Without its header it must be 400: that is how clients find out whether there is
-/// a metadata service.
-pub(super) async fn token(shared: Arc<Shared>, asked: Asked) -> Response {
-    if !asked.has_metadata() {
-        return bad("bad_request_102", "Required metadata header not specified");
+/// `GET /metadata/identity/oauth2/token`. Without the header it must be 400: clients probe for a metadata
+/// service that way.
+pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Response {
+    if !request.has_metadata() {
+        return bad_request("bad_request_102", "Required metadata header not specified");
     }
-    given(&shared.state, &asked).await.map_or_else(Denied::answer, |given| given.answer())
+    issue_token(&shared.state, &request).await.map_or_else(TokenDenied::response, |token| token.response())
 }

@@ -1,12 +1,12 @@
-//! Tokens for managed identities, as the metadata service (IMDS), App Service, Azure Arc and Service Fabric give them;
-//! besides `/health` and `/ca.pem`. Clients retry 404, 410, 429 and 5xx for a minute, so "no" is always a 400 or a 401.
+//! Tokens for managed identities in the forms of the metadata service (IMDS), App Service, Azure Arc and Service Fabric;
+//! besides them `/health` and `/ca.pem`. Clients retry 404, 410, 429 and 5xx for a minute, so a refusal is always 400 or 401.
 
 mod app_service;
 mod arc;
-mod asked;
 mod fabric;
 mod imds;
 mod token;
+mod token_request;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::operation::Operation;
 use crate::random::Random;
 
 use arc::ArcKey;
-use asked::Asked;
+use token_request::TokenRequest;
 
 /// The path of `IDENTITY_ENDPOINT`, App Service's form.
 pub const APP_SERVICE_PATH: &str = "/msi/token";
@@ -46,15 +46,15 @@ const fn get(name: &'static str, path: &'static str) -> Operation {
 
 /// What the handlers of this door share.
 pub struct State {
-    /// Who there is, and who signs.
+    /// The identities and the issuer.
     pub directory: Directory,
-    /// What tokens are given for.
+    /// The resources that tokens can be requested for.
     pub resources: TokenResources,
-    /// What becomes of identities that nobody has configured and that are asked for from this machine.
+    /// The policy for unknown identities that requests of this machine name.
     pub unknown_identities: UnknownIdentities,
     /// The names this listener may be asked by.
     pub names: AllowedHosts,
-    /// What App Service's form must send as `X-IDENTITY-HEADER`, and Service Fabric's as `Secret`: random per start.
+    /// The value of `X-IDENTITY-HEADER` (App Service) and `Secret` (Service Fabric): random per start.
     pub identity_header: Zeroizing<String>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
@@ -70,7 +70,7 @@ struct Shared {
     arc_key: ArcKey,
 }
 
-type Handler = fn(Arc<Shared>, Asked) -> BoxFuture<Response>;
+type Handler = fn(Arc<Shared>, TokenRequest) -> BoxFuture<Response>;
 
 /// The door: routes requests to handlers.
 pub struct Service {
@@ -83,9 +83,9 @@ impl Service {
     /// A service over `state`.
     pub fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
-            (&IMDS, |shared, asked| Box::pin(imds::token(shared, asked))),
-            (&APP_SERVICE, |shared, asked| Box::pin(app_service::token(shared, asked))),
-            (&ARC, |shared, asked| Box::pin(arc::token(shared, asked))),
+            (&IMDS, |shared, request| Box::pin(imds::token(shared, request))),
+            (&APP_SERVICE, |shared, request| Box::pin(app_service::token(shared, request))),
+            (&ARC, |shared, request| Box::pin(arc::token(shared, request))),
             (&HEALTH, |shared, _| Box::pin(async move { health(&shared.state) })),
             (&CA, |shared, _| {
                 let pem = shared.state.ca_pem.clone().into_bytes();
@@ -93,7 +93,7 @@ impl Service {
             }),
         ]);
         let over_tls: Routes<Handler> =
-            Routes::new(vec![(&FABRIC, |shared, asked| Box::pin(fabric::token(shared, asked)))]);
+            Routes::new(vec![(&FABRIC, |shared, request| Box::pin(fabric::token(shared, request)))]);
         let arc_key = ArcKey::new(state.arc_keys.clone());
         Self { shared: Arc::new(Shared { state, arc_key }), routes, over_tls }
     }
@@ -103,9 +103,9 @@ impl Service {
         self.answer_with(&self.routes, &request, connection).await
     }
 
-    /// Answers a request that came over TLS, when it is one in Service Fabric's form.
+    /// Answers a request over TLS if it has Service Fabric's form.
     pub async fn answer_over_tls(&self, request: &Request, connection: ConnectionInfo) -> Option<Response> {
-        // Every request to a vault comes by here: the first segment of most decides.
+        // Every request to a vault passes here, so most are decided by their first segment.
         let path = request.uri().path();
         let is_fabric = routes::segments(path).next().is_some_and(|first| first.eq_ignore_ascii_case("fabric"));
         if !is_fabric || matches!(self.over_tls.find(request.method(), request.uri()), Lookup::NoSuchPath) {
@@ -119,7 +119,7 @@ impl Service {
             return refused(StatusCode::FORBIDDEN, "invalid_request", why);
         }
         match routes.find(request.method(), request.uri()) {
-            Lookup::Found(_, handler, _) => handler(self.shared.clone(), Asked::of(request, connection)).await,
+            Lookup::Found(_, handler, _) => handler(self.shared.clone(), TokenRequest::new(request, connection)).await,
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
         }
@@ -127,8 +127,8 @@ impl Service {
 }
 
 impl State {
-    /// Whether `given` is this start's header value.
-    fn knows_header(&self, given: &str) -> bool {
+    /// Whether `given` is the identity header.
+    fn is_identity_header(&self, given: &str) -> bool {
         credential::matches(given.as_bytes(), self.identity_header.as_bytes())
     }
 }
@@ -138,7 +138,7 @@ struct Health {
     degraded: String,
 }
 
-/// Whether the server can do what it is for. One that reads and does not write is alive: a restart would not help it.
+/// Answers whether the server works. A read-only server is healthy, because a restart would not help it.
 fn health(state: &State) -> Response {
     match (state.directory.issuer_failure(), state.directory.degraded()) {
         (None, None) => body::text(StatusCode::OK, "ok\n"),
@@ -155,7 +155,7 @@ struct TokenError<'a> {
     error_description: &'a str,
 }
 
-fn bad(error: &str, description: &str) -> Response {
+fn bad_request(error: &str, description: &str) -> Response {
     refused(StatusCode::BAD_REQUEST, error, description)
 }
 

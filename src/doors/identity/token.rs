@@ -1,66 +1,66 @@
-//! What every form of managed identity has in common: who is meant, for what, and the answer.
+//! What all forms of managed identity share: selecting the identity, issuing the token, and the answer.
 
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::asked::Asked;
-use super::{State, bad};
+use super::token_request::TokenRequest;
+use super::{State, bad_request};
 use crate::directory::{
     ClientAuthentication, IdentityRecord, IdentitySelector, IssuedToken, UnknownIdentities, no_such_resource,
 };
 use crate::http::{Response, body};
 
-/// A token, and to whom and for what it was given.
-pub(super) struct Given {
+/// A token that was issued, with its request's selector and resource.
+pub(super) struct GrantedToken {
     issued: IssuedToken,
     resource: String,
-    chosen: IdentitySelector,
+    selector: IdentitySelector,
     identity: std::sync::Arc<IdentityRecord>,
 }
 
-/// Why there is no token.
-pub(super) enum Denied {
-    /// A parameter is missing or wrong; the error's code and text, as IMDS has them.
-    Bad(&'static str, String),
-    /// No such identity.
+/// Why no token was issued.
+pub(super) enum TokenDenied {
+    /// A parameter is missing or invalid: code and text of IMDS's error.
+    Invalid(&'static str, String),
+    /// The identity does not exist.
     NoIdentity,
-    /// The server failed, and has said so in the log.
+    /// The server failed; the cause is in the log.
     Failed,
 }
 
-/// The token that `asked` asks for.
-pub(super) async fn given(state: &State, asked: &Asked) -> Result<Given, Denied> {
-    let required = |name| asked.value(name).ok_or_else(|| Denied::Bad("invalid_request", missing(name)));
+/// Issues the token that is requested.
+pub(super) async fn issue_token(state: &State, request: &TokenRequest) -> Result<GrantedToken, TokenDenied> {
+    let required = |name| request.parameter(name).ok_or_else(|| TokenDenied::Invalid("invalid_request", missing(name)));
     required("api-version")?;
     let resource = required("resource")?;
     if !state.resources.contains(resource) {
         let text = format!("AADSTS500011: {}", no_such_resource(resource, state.directory.tenant_id()));
-        return Err(Denied::Bad("invalid_resource", text));
+        return Err(TokenDenied::Invalid("invalid_resource", text));
     }
-    let chosen = asked.chosen().map_err(|why| Denied::Bad("invalid_request", why.to_owned()))?;
-    let unknown_identities = if asked.near { state.unknown_identities } else { UnknownIdentities::Reject };
-    let found = state.directory.select(&chosen, unknown_identities).await.map_err(|error| failed(&error))?;
-    let identity = found.ok_or(Denied::NoIdentity)?;
+    let selector = request.selector().map_err(|why| TokenDenied::Invalid("invalid_request", why.to_owned()))?;
+    let unknown_identities = if request.is_local { state.unknown_identities } else { UnknownIdentities::Reject };
+    let found = state.directory.select(&selector, unknown_identities).await.map_err(|error| internal_error(&error))?;
+    let identity = found.ok_or(TokenDenied::NoIdentity)?;
     let issued = state
         .directory
         .issue(&identity, resource, ClientAuthentication::ManagedIdentity)
         .await
-        .map_err(|error| failed(&error))?;
-    Ok(Given { issued, resource: resource.to_owned(), chosen, identity })
+        .map_err(|error| internal_error(&error))?;
+    Ok(GrantedToken { issued, resource: resource.to_owned(), selector, identity })
 }
 
 fn missing(name: &str) -> String {
     format!("Required query variable '{name}' is missing")
 }
 
-fn failed(error: &dyn std::error::Error) -> Denied {
+fn internal_error(error: &dyn std::error::Error) -> TokenDenied {
     tracing::error!(%error, "a token could not be issued");
-    Denied::Failed
+    TokenDenied::Failed
 }
 
 /// Every value is a string: some clients accept nothing else.
 #[derive(Serialize)]
-struct Granted<'a> {
+struct TokenBody<'a> {
     access_token: &'a str,
     client_id: String,
     expires_in: String,
@@ -75,25 +75,25 @@ struct Granted<'a> {
     msi_res_id: Option<&'a str>,
 }
 
-impl Given {
-    /// The answer of IMDS, App Service and Service Fabric.
-    pub(super) fn answer(&self) -> Response {
-        body::json(StatusCode::OK, &self.granted())
+impl GrantedToken {
+    /// The response of IMDS, App Service and Service Fabric.
+    pub(super) fn response(&self) -> Response {
+        body::json(StatusCode::OK, &self.body())
     }
 
-    /// Azure Arc's answer says by which id the identity was asked for: clients demand it (msal, azidentity).
-    pub(super) fn answer_with_id(&self) -> Response {
-        let mut granted = self.granted();
-        match &self.chosen {
+    /// The response of Azure Arc, which repeats the id that the request selected by: clients demand it (msal, azidentity).
+    pub(super) fn response_with_id(&self) -> Response {
+        let mut token = self.body();
+        match &self.selector {
             IdentitySelector::Default | IdentitySelector::ClientId(_) => {}
-            IdentitySelector::ObjectId(_) => granted.object_id = Some(self.identity.object_id.to_string()),
-            IdentitySelector::ResourceId(asked) => granted.msi_res_id = Some(asked),
+            IdentitySelector::ObjectId(_) => token.object_id = Some(self.identity.object_id.to_string()),
+            IdentitySelector::ResourceId(id) => token.msi_res_id = Some(id),
         }
-        body::json(StatusCode::OK, &granted)
+        body::json(StatusCode::OK, &token)
     }
 
-    fn granted(&self) -> Granted<'_> {
-        Granted {
+    fn body(&self) -> TokenBody<'_> {
+        TokenBody {
             access_token: &self.issued.access_token,
             client_id: self.issued.client_id.to_string(),
             expires_in: self.issued.expires_in.to_string(),
@@ -108,12 +108,12 @@ impl Given {
     }
 }
 
-impl Denied {
-    /// The answer of IMDS, App Service and Azure Arc.
-    pub(super) fn answer(self) -> Response {
+impl TokenDenied {
+    /// The response of IMDS, App Service and Azure Arc.
+    pub(super) fn response(self) -> Response {
         match self {
-            Self::Bad(error, text) => bad(error, &text),
-            Self::NoIdentity => bad("invalid_request", "Identity not found"),
+            Self::Invalid(error, text) => bad_request(error, &text),
+            Self::NoIdentity => bad_request("invalid_request", "Identity not found"),
             Self::Failed => {
                 let text = "The server's log says what went wrong";
                 super::refused(StatusCode::INTERNAL_SERVER_ERROR, "server_error", text)
