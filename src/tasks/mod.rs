@@ -191,8 +191,8 @@ mod tests {
             let name = ObjectName::parse(name).unwrap();
             let (value, attributes) = (SecretValue::from("v".to_owned()), AttributesPatch::default());
             let new = NewSecret { value, content_type: None, attributes, tags: None };
-            vaults.set_secret(&call, &name, &new).await.unwrap();
-            vaults.delete_secret(&call, &name).await.unwrap();
+            vaults.secrets(&call).set(&name, &new).await.unwrap();
+            vaults.secrets(&call).delete(&name).await.unwrap();
         }
     }
 

@@ -13,9 +13,9 @@ use crate::crypto::algorithm::Curve;
 use crate::random;
 use crate::store::{DataKey, Store};
 use crate::vault::keys::rotation::{IsoPeriod, NewRotationPolicy, RotationTrigger};
-use crate::vault::keys::{KeyChange, KeySpec, KeyType, NewKey};
+use crate::vault::keys::{KeySpec, KeyType, KeyUpdate, NewKey};
 use crate::vault::object::{AttributesPatch, PageRequest};
-use crate::vault::secrets::{NewSecret, SecretChange, SecretValue};
+use crate::vault::secrets::{NewSecret, SecretUpdate, SecretValue};
 use crate::vault::{Call, InitialVault, ObjectName, Refusal, Sku, VaultName, Vaults};
 
 /// What is asked of one of a few objects.
@@ -123,12 +123,12 @@ impl Server {
         match &step.deed {
             Deed::Create { exp } if is_key => {
                 let new = NewKey { attributes: given(*exp), ..NewKey::of(KeyType::Ec) };
-                vaults.create_key(call, name, new, KeySpec::Ec(Curve::P256)).await.map(drop)
+                vaults.keys(call).create(name, new, KeySpec::Ec(Curve::P256)).await.map(drop)
             }
             Deed::Create { exp } => {
                 let value = SecretValue::from("v".to_owned());
                 let new = NewSecret { value, content_type: None, attributes: given(*exp), tags: None };
-                vaults.set_secret(call, name, &new).await.map(drop)
+                vaults.secrets(call).set(name, &new).await.map(drop)
             }
             Deed::Policy { rotate, notify, expiry } if is_key => {
                 let lasting = |days: &u16| IsoPeriod::parse(&format!("P{days}D")).unwrap();
@@ -138,24 +138,24 @@ impl Server {
                 };
                 let (rotate, notify) = (rotate.as_ref().map(trigger), notify.as_ref().map(lasting));
                 let wanted = NewRotationPolicy { rotate, notify, expiry_time: expiry.as_ref().map(lasting) };
-                vaults.set_rotation_policy(call, name, &wanted).await.map(drop)
+                vaults.keys(call).set_rotation_policy(name, &wanted).await.map(drop)
             }
             Deed::Expire { days } if is_key => {
-                let change = KeyChange { attributes: given(Some(*days)), ..KeyChange::default() };
-                vaults.update_key(call, name, None, &change).await.map(drop)
+                let change = KeyUpdate { attributes: given(Some(*days)), ..KeyUpdate::default() };
+                vaults.keys(call).update(name, None, &change).await.map(drop)
             }
             Deed::Expire { days } => {
-                let change = SecretChange { attributes: given(Some(*days)), ..SecretChange::default() };
-                vaults.update_secret(call, name, None, &change).await.map(drop)
+                let change = SecretUpdate { attributes: given(Some(*days)), ..SecretUpdate::default() };
+                vaults.secrets(call).update(name, None, &change).await.map(drop)
             }
-            Deed::Rotate if is_key => vaults.rotate_key(call, name).await.map(drop),
+            Deed::Rotate if is_key => vaults.keys(call).rotate(name).await.map(drop),
             Deed::Rotate | Deed::Policy { .. } => Ok(()),
-            Deed::Delete if is_key => vaults.delete_key(call, name).await.map(drop),
-            Deed::Delete => vaults.delete_secret(call, name).await.map(drop),
-            Deed::Recover if is_key => vaults.recover_key(call, name).await.map(drop),
-            Deed::Recover => vaults.recover_secret(call, name).await.map(drop),
-            Deed::Purge if is_key => vaults.purge_key(call, name).await,
-            Deed::Purge => vaults.purge_secret(call, name).await,
+            Deed::Delete if is_key => vaults.keys(call).delete(name).await.map(drop),
+            Deed::Delete => vaults.secrets(call).delete(name).await.map(drop),
+            Deed::Recover if is_key => vaults.keys(call).recover(name).await.map(drop),
+            Deed::Recover => vaults.secrets(call).recover(name).await.map(drop),
+            Deed::Purge if is_key => vaults.keys(call).purge(name).await,
+            Deed::Purge => vaults.secrets(call).purge(name).await,
         }
     }
 
@@ -165,7 +165,7 @@ impl Server {
         let mut seen = Vec::new();
         for object in 0..SECRET {
             let name = ObjectName::parse(&format!("o{object}")).unwrap();
-            let listed = self.vaults.list_key_versions(&call, &name, &page).await;
+            let listed = self.vaults.keys(&call).list_versions(&name, &page).await;
             let versions = listed.into_iter().flat_map(|page| page.items);
             let dates = versions.map(|found| (found.record.attributes.created, found.record.attributes.exp));
             let mut lines: Vec<_> = dates.map(|dates| format!("{name} {dates:?}")).collect();

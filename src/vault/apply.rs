@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
-use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, layers, settings};
+use super::store_key::StoreKey;
+use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, layers};
 use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
@@ -74,7 +75,8 @@ impl Vaults {
     /// When a key cannot be made or the store fails.
     pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
         let mut applied = Applied::default();
-        let vault = self.create_vault_if_absent(&initial, &mut applied).await?;
+        self.create_vault_if_absent(&initial, &mut applied).await?;
+        let vault = self.find(&initial.name).await?.ok_or(Refusal::Busy)?;
         let call = Call::by_server(vault, now);
         for key in initial.keys {
             self.create_key_if_absent(&call, key, &mut applied).await?;
@@ -89,7 +91,7 @@ impl Vaults {
         &self,
         initial: &InitialVault,
         applied: &mut Applied,
-    ) -> Result<Arc<Vault>, Refusal> {
+    ) -> Result<(), Refusal> {
         let wanted = initial.vault(layers::new_id());
         let want = &wanted;
         let settle = |view: View| async move { self.creating_vault_if_absent(&view, want).await };
@@ -99,7 +101,7 @@ impl Vaults {
         } else if let Some(members) = differing(&vault, &wanted) {
             applied.differs.push(format!("vault {} ({members})", vault.name));
         }
-        Ok(vault)
+        Ok(())
     }
 
     async fn creating_vault_if_absent(
@@ -107,14 +109,14 @@ impl Vaults {
         view: &View,
         wanted: &Vault,
     ) -> Result<Change<(Arc<Vault>, bool)>, Refusal> {
-        let key = settings::key_of(&wanted.name);
+        let key = StoreKey::of_vault(&wanted.name);
         if let Some(vault) = self.records().get::<Vault>(view, &key).await? {
             return Ok(Change { batch: Batch::default(), answer: (vault, false) });
         }
         self.refuse_orphaned_layers(view).await?;
         let mut batch = Batch { expect: vec![(key.clone(), 0)], put: vec![(key, encode(wanted)?)], delete: vec![] };
         for alias in &wanted.aliases {
-            let key = settings::alias_key(alias);
+            let key = StoreKey::Alias(alias).to_key();
             // One that is another vault's stays that vault's.
             if view.revision_of(&key).await?.is_none() {
                 batch = batch.expect(key.clone(), 0).put(key, encode(&wanted.name)?);
@@ -129,11 +131,11 @@ impl Vaults {
         wanted: InitialKey,
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
-        match self.key(call, &wanted.name, None).await {
+        match self.keys(call).get(&wanted.name, None).await {
             Ok(found) if !wanted.matches(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
-                let made = self.create_key(call, &wanted.name, wanted.new, wanted.spec).await;
+                let made = self.keys(call).create(&wanted.name, wanted.new, wanted.spec).await;
                 applied.record(format!("key {}", wanted.name), made.map(drop))?;
             }
             Err(refusal) => return Err(refusal),
@@ -147,11 +149,11 @@ impl Vaults {
         wanted: InitialSecret,
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
-        match self.secret(call, &wanted.name, None).await {
+        match self.secrets(call).get_value(&wanted.name, None).await {
             Ok((_, value)) if value != wanted.new.value => applied.differs.push(format!("secret {}", wanted.name)),
             Ok(_) | Err(Refusal::Disabled { .. }) => {}
             Err(Refusal::NotFound { .. }) => {
-                let made = self.set_secret(call, &wanted.name, &wanted.new).await;
+                let made = self.secrets(call).set(&wanted.name, &wanted.new).await;
                 applied.record(format!("secret {}", wanted.name), made.map(drop))?;
             }
             Err(refusal) => return Err(refusal),

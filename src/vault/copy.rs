@@ -7,10 +7,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::due::Due;
-use super::layers::{self, Layers, PLACES, in_layer};
+use super::layers::{self, Layers};
 use super::object::{Schedule, Tombstone};
-use super::settings::key_of;
-use super::{Applied, InitialVault, Kind, Refusal, Vault, VaultName, Vaults, sweep};
+use super::store_key::{StoreKey, Table, in_layer};
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
@@ -42,11 +42,11 @@ impl Vaults {
         let name = wanted.name.clone();
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
-        Ok((vault, applied))
+        Ok((vault.record, applied))
     }
 
     async fn copying(&self, view: &View, seen: &Vault, copy: &Vault, layer: Uuid) -> Result<Change<()>, Refusal> {
-        let (from, to) = (key_of(&seen.name), key_of(&copy.name));
+        let (from, to) = (StoreKey::of_vault(&seen.name), StoreKey::of_vault(&copy.name));
         if view.revision_of(&to).await?.is_some() {
             return Err(Refusal::VaultTaken { name: copy.name.clone() });
         }
@@ -63,7 +63,9 @@ impl Vaults {
             }
             below.insert(0, source.layer());
             let above = Vault { upper: Some(layer), below: below.clone(), ..source.as_ref().clone() };
-            batch = batch.put(from, encode(&above)?).put(sweep::frozen(source.layer()), encode(&source.layer())?);
+            batch = batch
+                .put(from, encode(&above)?)
+                .put(StoreKey::FrozenLayer(source.layer()).to_key(), encode(&source.layer())?);
         }
         let copy = Vault { below, ..copy.clone() };
         let batch = self.with_aliases(view, &copy, &[], batch.put(to, encode(&copy)?)).await?;
@@ -76,7 +78,7 @@ impl Vaults {
         if deep().await?.is_none() {
             return Ok(());
         }
-        let lock = self.lock_name(&sweep::all_frozen()).await;
+        let lock = self.lock(Table::FrozenLayer.prefix()).await;
         // Somebody else may have done it meanwhile.
         let Some(vault) = deep().await? else { return Ok(()) };
         let view = self.records().view().await?;
@@ -96,12 +98,14 @@ impl Vaults {
         let into = layers::new_id();
         let flattened = &Vault { upper: Some(into), ..vault.clone() };
         let begin = |_: View| async move {
-            let batch = Batch::default().put(sweep::frozen(into), encode(&into)?).put(sweep::unswept(), vec![]);
+            let batch = Batch::default()
+                .put(StoreKey::FrozenLayer(into).to_key(), encode(&into)?)
+                .put(StoreKey::UnsweptLayers.to_key(), vec![]);
             Ok::<_, Refusal>(Change { batch, answer: () })
         };
         self.records().update(begin).await?;
-        for place in PLACES {
-            let prefix = &layers::prefix(place, frozen.own());
+        for table in Table::of_objects() {
+            let prefix = &table.prefix_in(frozen.own());
             let mut after: Option<Key> = None;
             loop {
                 let behind = after.as_ref();
@@ -116,12 +120,12 @@ impl Vaults {
     }
 
     async fn replacing_layers(&self, view: &View, seen: &Vault, into: Uuid) -> Result<Change<()>, Refusal> {
-        let key = key_of(&seen.name);
+        let key = StoreKey::of_vault(&seen.name);
         let there = self.records().entry::<Vault>(view, &key).await?;
         let (vault, revision) = there.filter(|(vault, _)| vault.below == seen.below).ok_or(Refusal::Busy)?;
         let next = Vault { below: vec![into], ..vault.as_ref().clone() };
         let batch = layer_guard(view, into).await?.expect(key.clone(), revision);
-        Ok(Change { batch: batch.put(key, encode(&next)?).put(sweep::unswept(), vec![]), answer: () })
+        Ok(Change { batch: batch.put(key, encode(&next)?).put(StoreKey::UnsweptLayers.to_key(), vec![]), answer: () })
     }
 
     /// A piece of what is below `prefix`, behind `after`, put into the layer that `flattened` writes into, with what falls due
@@ -150,19 +154,15 @@ impl Vaults {
     /// What falls due because of the record at `key`, in the layer that `flattened` writes into.
     async fn due_of(&self, view: &View, key: &Key, flattened: &Vault) -> Result<Vec<Due>, Refusal> {
         let text = key.to_string();
-        let parts: Vec<&str> = text.split('/').collect();
-        match parts[..] {
-            ["schedule", ..] => {
+        let Some(StoreKey::Object(object)) = StoreKey::parse(&text) else { return Ok(vec![]) };
+        match object.table {
+            Table::Schedule => {
                 let schedule = self.records().get::<Schedule>(view, key).await?;
                 Ok(schedule.iter().flat_map(|schedule| schedule.dues(flattened)).collect())
             }
-            ["deleted", _, collection, _] => {
-                let kind = if collection == Kind::Key.collection() { Kind::Key } else { Kind::Secret };
+            Table::Deleted => {
                 let deleted = self.records().get::<Tombstone>(view, key).await?;
-                Ok(deleted
-                    .map(|gone| Due::purge(flattened, kind, &gone.head.name, gone.gone_at()))
-                    .into_iter()
-                    .collect())
+                Ok(deleted.iter().map(|deleted| deleted.purge_entry(flattened, object.kind)).collect())
             }
             _ => Ok(vec![]),
         }
@@ -171,8 +171,8 @@ impl Vaults {
 
 /// Whether anything lies in the vault's own layer.
 async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
-    for place in layers::places() {
-        if !view.keys(&layers::prefix(place, vault.layer()), None, 1).await?.is_empty() {
+    for table in Table::of_layers() {
+        if !view.keys(&table.prefix_in(vault.layer()), None, 1).await?.is_empty() {
             return Ok(true);
         }
     }
@@ -181,7 +181,7 @@ async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
 
 /// An empty batch that is good only while `layer` is there: a sweep, or a reset, may have come between.
 async fn layer_guard(view: &View, layer: Uuid) -> Result<Batch, Refusal> {
-    let place = sweep::frozen(layer);
-    let revision = view.revision_of(&place).await?.ok_or(Refusal::Busy)?;
-    Ok(Batch::default().expect(place, revision))
+    let key = StoreKey::FrozenLayer(layer).to_key();
+    let revision = view.revision_of(&key).await?.ok_or(Refusal::Busy)?;
+    Ok(Batch::default().expect(key, revision))
 }

@@ -1,8 +1,8 @@
-//! What falls due, when: an ordered index in the store, written in the same commit as what it is about. So a restart
-//! forgets nothing, and whoever takes an entry away has done the thing, once.
+//! The index of what falls due, ordered by time, written in the same commit as what it follows from. So a restart
+//! forgets nothing; and an action deletes its entry in its own commit, so it happens once.
 //!
-//! An entry names the layer that it was written into. Where copies share that layer, the thing is due in each vault
-//! that sees it.
+//! An entry names the layer that it was written into. Where copies share that layer, it is due in each vault that reads
+//! it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,84 +10,75 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{Event, EventSubject, Occurrence};
-use super::keys::KeyRecord;
-use super::object::{Objects, Versioned};
-use super::secrets::SecretRecord;
-use super::{Call, Kind, ObjectName, Refusal, Vault, VaultName, Vaults, settings, sweep};
+use super::store_key::{StoreKey, Table};
+use super::{Call, Guarded, Kind, ObjectId, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View};
 use crate::store::{Batch, Key};
 
-/// How often a thing is tried because its vault was changed meanwhile.
+/// How often an action is tried because its vault was changed meanwhile.
 const ATTEMPTS: usize = 16;
 
-/// One thing that falls due.
+/// One action that falls due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// When, on the vault clock.
     pub at: Timestamp,
-    /// The vault that it was written in; copies of it may be affected_vaults too.
+    /// The vault that it was written in; it may be due in copies of it too.
     vault: VaultName,
     /// The layer that it was written into: the vault's own id, until it is copied.
-    #[serde(rename = "vault_id")]
     layer: Uuid,
-    kind: Kind,
-    name: ObjectName,
-    what: DueAction,
+    object: ObjectId,
+    action: DueAction,
 }
 
 /// An entry of the index.
 #[derive(Debug)]
 pub struct DueEntry {
-    /// Where it lies.
+    /// Its store key.
     pub key: Key,
-    /// What it says; nothing when somebody has just taken it away.
+    /// Its content; none when it was deleted meanwhile.
     pub due: Result<Option<Due>, Refusal>,
 }
 
-/// What is to be done.
+/// What is to be done with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum DueAction {
-    /// It is told that the latest version has expired.
+    /// Announce that the latest version has expired.
     Expired,
-    /// It is told that the latest version is about to expire.
+    /// Announce that the latest version is about to expire.
     NearExpiry,
-    /// The deleted object goes.
+    /// Purge the deleted object.
     Purge,
-    /// The key gets another version, when its policy has it.
-    Rotate,
+    /// Add the next version, when the object's policy has it.
+    Renew,
 }
 
 impl DueAction {
-    /// The last part of an entry's key: what falls due at one moment is done in this order, so that it is told of a
-    /// version's end before the next one takes its key.
-    pub(super) const fn word(self) -> &'static str {
+    /// The name in the entry's key. What falls due at one moment runs in the order of these names, so that the end of a
+    /// version is announced before the next one replaces it.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Expired => "expired",
             Self::NearExpiry => "near-expiry",
             Self::Purge => "purge",
-            Self::Rotate => "rotate",
+            Self::Renew => "renew",
         }
     }
 }
 
 impl Due {
-    /// What is to be done with an object in the layer that `vault` writes into.
-    pub(super) fn new(vault: &Vault, kind: Kind, name: &ObjectName, what: DueAction, at: Timestamp) -> Self {
-        Self { at, vault: vault.name.clone(), layer: vault.layer(), kind, name: name.clone(), what }
+    /// An action on an object in the layer that `vault` writes into.
+    pub(super) fn new(vault: &Vault, object: ObjectId, action: DueAction, at: Timestamp) -> Self {
+        Self { at, vault: vault.name.clone(), layer: vault.layer(), object, action }
     }
 
-    /// The end of a deleted object's retention.
-    pub(super) fn purge(vault: &Vault, kind: Kind, name: &ObjectName, at: Timestamp) -> Self {
-        Self::new(vault, kind, name, DueAction::Purge, at)
-    }
-
-    /// Ordered by time. A moment before 1970 is due at once whatever its number.
+    /// The entry's store key. A moment before 1970 is due at once whatever its number.
     pub(super) fn key(&self) -> Key {
-        let (at, collection, word) = (self.at.unix().max(0), self.kind.collection(), self.what.word());
-        Key::from(format!("due/{at:020}/{}/{collection}/{}/{word}", self.layer.simple(), self.name.upper()))
+        let (at, object) = (u64::try_from(self.at.unix()).unwrap_or(0), &self.object);
+        let (kind, name, action) = (object.kind, object.name.as_str(), self.action.name());
+        StoreKey::Due { at, layer: self.layer, kind, name, action }.to_key()
     }
 
     fn affects(&self, vault: &Vault) -> bool {
@@ -102,51 +93,51 @@ impl Vaults {
     /// What the store reports.
     pub async fn next_due(&self, after: Option<&Key>) -> Result<Option<DueEntry>, Refusal> {
         let view = self.records().view().await?;
-        let Some((key, _)) = view.keys(&Key::from("due/"), after, 1).await?.pop() else { return Ok(None) };
+        let Some((key, _)) = view.keys(&Table::Due.prefix(), after, 1).await?.pop() else { return Ok(None) };
         let due = self.records().get::<Due>(&view, &key).await.map_err(Refusal::from);
         Ok(Some(DueEntry { due: due.map(|due| due.as_deref().cloned()), key }))
     }
 
-    /// Does what is due, in every vault that it affects; answers in how many there was still something to do. What was
-    /// due in a vault that is gone is forgotten.
+    /// Runs what is due, in every vault that it affects; answers in how many there was still something to do. What was
+    /// due in a vault that is deleted is dropped.
     ///
     /// # Errors
-    /// What the store reports; the thing stays due then, where it was not done yet.
+    /// What the store reports; the entry stays then, where the action was not run yet.
     pub async fn run_due(&self, due: &Due, key: &Key) -> Result<usize, Refusal> {
-        let (mut done, mut seen) = (0, HashSet::new());
+        let (mut ran, mut seen) = (0, HashSet::new());
         loop {
             let mut vaults = self.affected_vaults(due).await?;
             vaults.retain(|vault| seen.insert(vault.id));
             if vaults.is_empty() {
                 self.delete_entry(key).await?;
-                return Ok(done);
+                return Ok(ran);
             }
             for vault in vaults {
-                done += usize::from(self.run_with_retries(due, &vault).await?);
+                ran += usize::from(self.run_with_retries(due, &vault).await?);
             }
         }
     }
 
-    /// The vaults that stand on the layer; where nobody shares it, there can be one alone.
+    /// The vaults that read the entry's layer: one at the most, where it is not shared.
     async fn affected_vaults(&self, due: &Due) -> Result<Vec<Arc<Vault>>, Refusal> {
         let view = self.records().view().await?;
-        let shared = view.revision_of(&sweep::frozen(due.layer)).await?.is_some();
-        let mut vaults: Vec<Arc<Vault>> = if shared {
-            self.records().scan(&view, &settings::prefix(), None, usize::MAX).await?
+        let is_shared = view.revision_of(&StoreKey::FrozenLayer(due.layer).to_key()).await?.is_some();
+        let mut vaults: Vec<Arc<Vault>> = if is_shared {
+            self.records().scan(&view, &Table::Vault.prefix(), None, usize::MAX).await?
         } else {
-            self.records().get(&view, &settings::key_of(&due.vault)).await?.into_iter().collect()
+            self.records().get(&view, &StoreKey::of_vault(&due.vault)).await?.into_iter().collect()
         };
         vaults.retain(|vault| due.affects(vault));
         Ok(vaults)
     }
 
-    /// A vault that is changed or copied at the same moment is asked for again.
+    /// Tries again when the vault is changed or copied at the same moment.
     async fn run_with_retries(&self, due: &Due, vault: &Vault) -> Result<bool, Refusal> {
         for _ in 0..ATTEMPTS {
             match self.find(&vault.name).await? {
-                Some(there) if there.id == vault.id => match self.run_in_vault(due, there).await {
+                Some(current) if current.id == vault.id => match self.run_in_vault(due, current).await {
                     Err(Refusal::Busy) => {}
-                    done => return done,
+                    ran => return ran,
                 },
                 _ => return Ok(false),
             }
@@ -154,63 +145,30 @@ impl Vaults {
         Err(Refusal::Busy)
     }
 
-    pub(super) async fn run_in_vault(&self, due: &Due, vault: Arc<Vault>) -> Result<bool, Refusal> {
-        let call = Call::by_server(vault, due.at);
-        let objects = Objects { vaults: self, call: &call, kind: due.kind };
-        match (due.what, due.kind) {
-            (DueAction::Rotate, _) => self.rotate_when_due(&call, &due.name, due.at).await,
-            (DueAction::Purge, _) => {
-                let _lock = self.lock_name(&objects.head_key(&due.name)).await;
-                objects.reclaim(&due.name).await
-            }
-            (what, Kind::Key) => objects.announce::<KeyRecord>(&due.name, what, due.at).await,
-            (what, Kind::Secret) => objects.announce::<SecretRecord>(&due.name, what, due.at).await,
+    async fn run_in_vault(&self, due: &Due, vault: Guarded<Vault>) -> Result<bool, Refusal> {
+        let (call, name) = (&Call::by_server(vault, due.at), &due.object.name);
+        match due.object.kind {
+            Kind::Key => self.keys(call).run_action(name, due.action, due.at).await,
+            Kind::Secret => self.secrets(call).run_action(name, due.action, due.at).await,
         }
     }
 
-    /// Takes the entry away if it is still there: a thing that could not be done must not be due for ever.
+    /// Runs what is overdue for an object at the moment of `call`.
+    pub(super) async fn run_overdue(&self, call: &Call, object: &ObjectId) -> Result<(), Refusal> {
+        match object.kind {
+            Kind::Key => self.keys(call).run_overdue(&object.name).await,
+            Kind::Secret => self.secrets(call).run_overdue(&object.name).await,
+        }
+    }
+
+    /// Deletes the entry if it is still there: an action with nothing to do must not be due for ever.
     async fn delete_entry(&self, key: &Key) -> Result<(), Refusal> {
         self.records()
             .update(|view: View| async move {
-                let there = view.revision_of(key).await?;
-                let batch = there.map(|revision| Batch::default().expect(key.clone(), revision).delete(key.clone()));
+                let revision = view.revision_of(key).await?;
+                let batch = revision.map(|revision| Batch::default().expect(key.clone(), revision).delete(key.clone()));
                 Ok::<_, Refusal>(Change { batch: batch.unwrap_or_default(), answer: () })
             })
             .await
-    }
-}
-
-impl Objects<'_> {
-    /// Tells once what became of the latest version, if that is still to be told; answers whether it was.
-    async fn announce<T: Versioned>(&self, name: &ObjectName, what: DueAction, at: Timestamp) -> Result<bool, Refusal> {
-        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
-        let announce = |view: View| async move { self.announcing::<T>(&view, name, what, at).await };
-        let number = self.vaults.records().update(announce).await?;
-        number.inspect(|number| self.vaults.event_committed(*number));
-        Ok(number.is_some())
-    }
-
-    async fn announcing<T: Versioned>(
-        &self,
-        view: &View,
-        name: &ObjectName,
-        what: DueAction,
-        at: Timestamp,
-    ) -> Result<Change<Option<u64>>, Refusal> {
-        let nothing = Change { batch: Batch::default(), answer: None };
-        if !self.still_due(view, name, what, at).await? {
-            return Ok(nothing);
-        }
-        let found = match self.find::<T>(view, name, None).await {
-            Err(Refusal::NotFound { .. }) => return Ok(nothing),
-            found => found?,
-        };
-        let batch = self.guarded_batch(view, [&self.head_key(name)]).await?;
-        let batch = self.marking_done(view, batch, &found.name, what).await?;
-        let happened = if what == DueAction::Expired { Occurrence::Expired } else { Occurrence::NearExpiry };
-        let about = EventSubject::new(self.kind, &found.name, &found.version, found.record.attributes());
-        let event = Event::of_version(&self.call.vault.name, happened, about, at);
-        let (batch, number) = self.vaults.append_event(view, batch, &event).await?;
-        Ok(Change { batch, answer: Some(number) })
     }
 }

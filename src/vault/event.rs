@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::object::Attributes;
+use super::store_key::{StoreKey, Table};
 use super::{Kind, ObjectName, Refusal, VaultName, Vaults, Version};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
@@ -113,7 +114,8 @@ impl Outbox {
 
     /// Goes on behind the highest number that is there.
     async fn raise_to_highest(&self, view: &View) -> Result<(), Refusal> {
-        let highest = view.keys(&prefix(), None, usize::MAX).await?.last().and_then(|(key, _)| number_of(key));
+        let highest =
+            view.keys(&Table::Event.prefix(), None, usize::MAX).await?.last().and_then(|(key, _)| number_of(key));
         self.next.fetch_max(highest.unwrap_or_default() + 1, Ordering::Relaxed);
         self.counter_is_valid.store(true, Ordering::Relaxed);
         Ok(())
@@ -198,7 +200,7 @@ impl Vaults {
     /// What the store reports.
     pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Refusal> {
         let (view, mut events) = (self.records().view().await?, Vec::new());
-        for (key, _) in view.keys(&prefix(), Some(&store_key(after)), limit).await? {
+        for (key, _) in view.keys(&Table::Event.prefix(), Some(&store_key(after)), limit).await? {
             let event = self.records().get::<Event>(&view, &key).await?;
             events.extend(number_of(&key).zip(event.map(|event| event.as_ref().clone())));
         }
@@ -211,7 +213,7 @@ impl Vaults {
     /// What the store reports.
     pub async fn event_numbers(&self) -> Result<Vec<u64>, Refusal> {
         let view = self.records().view().await?;
-        let keys = view.keys(&prefix(), None, usize::MAX).await?;
+        let keys = view.keys(&Table::Event.prefix(), None, usize::MAX).await?;
         Ok(keys.iter().filter_map(|(key, _)| number_of(key)).collect())
     }
 
@@ -234,14 +236,14 @@ impl Vaults {
     }
 }
 
-fn prefix() -> Key {
-    Key::from("event/")
-}
-
+/// The store key of the event of this number.
 fn store_key(number: u64) -> Key {
-    Key::from(format!("event/{number:020}"))
+    StoreKey::Event(number).to_key()
 }
 
-fn number_of(store_key: &Key) -> Option<u64> {
-    std::str::from_utf8(store_key.as_bytes()).ok()?.strip_prefix("event/")?.parse().ok()
+fn number_of(key: &Key) -> Option<u64> {
+    match StoreKey::parse(&key.to_string())? {
+        StoreKey::Event(number) => Some(number),
+        _ => None,
+    }
 }

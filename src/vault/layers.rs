@@ -1,36 +1,21 @@
-//! Layers: what a vault holds lies in a layer of its own, above frozen ones that it may share with other vaults; so a
-//! copy of a vault is a pointer. What lies further up counts, and a mark above hides what lies below. A vault that has
-//! nothing to do with copies has its own layer alone, and pays nothing.
+//! Layers, as those of an overlay file system: what a vault holds lies in a layer of its own, above frozen ones that it
+//! may share with other vaults; so a copy of a vault is a pointer. The topmost record counts, and a whiteout hides the
+//! records below it. A vault that has nothing to do with copies has its own layer alone, and pays nothing.
 //!
-//! Keys are given as they lie in the own layer: `PLACE/LAYER/REST`.
+//! Keys are given as they are in the own layer: `TABLE/LAYER/REST`.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use super::Vault;
+use super::store_key::{hiding_key, in_layer};
 use crate::random;
 use crate::records::View;
 use crate::store::{Batch, Key, Revision, StoreError};
 
 /// The least number of keys that are looked through at a time in each layer.
 const PIECE: usize = 32;
-
-/// Where marks lie that hide what is further down.
-const HIDDEN: &str = "hidden";
-
-/// Where what a vault holds lies.
-pub(super) const PLACES: [&str; 6] = ["object", "deleted", "version", "material", "rotation", "schedule"];
-
-/// Where everything of a layer lies, the marks last: whoever takes it away piece by piece lets nothing be seen again.
-pub(super) fn places() -> impl Iterator<Item = &'static str> {
-    PLACES.into_iter().chain([HIDDEN])
-}
-
-/// What keys of `layer` begin with in one of these places.
-pub(super) fn prefix(place: &str, layer: Uuid) -> Key {
-    Key::from(format!("{place}/{}/", layer.simple()))
-}
 
 /// The id of a new vault or layer. It never comes from a seed, which gives the same ones at every start: what is kept
 /// would lie among what is new.
@@ -66,16 +51,24 @@ impl<'a> Layers<'a> {
         self.own
     }
 
-    /// Where what would lie at `key` lies further down, if it does. The own layer does not have it.
-    pub(super) async fn below(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, StoreError> {
+    /// The record for `key` and its revision; none when no layer has it, or a whiteout hides it.
+    pub(super) async fn locate(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, StoreError> {
+        match view.revision_of(key).await? {
+            Some(revision) => Ok(Some((key.clone(), revision))),
+            None => self.find_below(view, key).await,
+        }
+    }
+
+    /// As [`Layers::locate`], in the layers below the own one, which does not have the record.
+    pub(super) async fn find_below(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, StoreError> {
         let mut above = self.own;
         for layer in self.below {
-            if view.revision_of(&hidden(key, above)).await?.is_some() {
+            if view.revision_of(&hiding_key(key, above)).await?.is_some() {
                 return Ok(None);
             }
-            let place = in_layer(key, *layer);
-            if let Some(revision) = view.revision_of(&place).await? {
-                return Ok(Some((place, revision)));
+            let located = in_layer(key, *layer);
+            if let Some(revision) = view.revision_of(&located).await? {
+                return Ok(Some((located, revision)));
             }
             above = *layer;
         }
@@ -138,33 +131,33 @@ impl<'a> Layers<'a> {
         Ok((merged, end.map(|end| Key::from([prefix.as_bytes(), &end].concat()))))
     }
 
-    /// Whether a mark hides what lies at `key` with so many layers `above` it.
+    /// Whether a whiteout hides the record at `key`, which has so many layers `above` it.
     async fn is_hidden(&self, view: &View, key: &Key, above: usize) -> Result<bool, StoreError> {
         for layer in self.all().take(above) {
-            if view.revision_of(&hidden(key, layer)).await?.is_some() {
+            if view.revision_of(&hiding_key(key, layer)).await?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// `batch`, if what is seen at `key` is still so.
+    /// `batch`, committing only while what is visible at `key` has not changed.
     pub(super) async fn guarding(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
         let batch = batch.expect(key.clone(), view.revision_of(key).await?.unwrap_or(0));
         if self.below.is_empty() {
             return Ok(batch);
         }
         // Frozen layers stay as they are.
-        let mark = hidden(key, self.own);
-        let revision = view.revision_of(&mark).await?.unwrap_or(0);
-        Ok(batch.expect(mark, revision))
+        let whiteout = hiding_key(key, self.own);
+        let revision = view.revision_of(&whiteout).await?.unwrap_or(0);
+        Ok(batch.expect(whiteout, revision))
     }
 
-    /// `batch`, taking away what is seen at `key`.
+    /// `batch`, deleting what is visible at `key`.
     pub(super) async fn deleting(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
         let batch = batch.delete(key.clone());
-        Ok(match self.below(view, key).await? {
-            Some(_) => batch.put(hidden(key, self.own), vec![]),
+        Ok(match self.find_below(view, key).await? {
+            Some(_) => batch.put(hiding_key(key, self.own), vec![]),
             None => batch,
         })
     }
@@ -172,32 +165,6 @@ impl<'a> Layers<'a> {
     fn all(&self) -> impl Iterator<Item = Uuid> {
         std::iter::once(self.own).chain(self.below.iter().copied())
     }
-}
-
-/// `key` as it lies in `layer`.
-pub(super) fn in_layer(key: &Key, layer: Uuid) -> Key {
-    let (place, rest) = parts(key);
-    Key::from([place, b"/", &hexadecimal(layer), rest].concat())
-}
-
-/// Where the mark of `layer` lies that hides what is at `key` further down.
-fn hidden(key: &Key, layer: Uuid) -> Key {
-    let (place, rest) = parts(key);
-    Key::from([HIDDEN.as_bytes(), b"/", &hexadecimal(layer), b"/", place, rest].concat())
-}
-
-/// What stands before the layer in `key`, and what stands behind it with the slash before.
-fn parts(key: &Key) -> (&[u8], &[u8]) {
-    let bytes = key.as_bytes();
-    let end = bytes.iter().position(|byte| *byte == b'/').unwrap_or(bytes.len());
-    let rest = bytes.get(end + 1 + uuid::fmt::Simple::LENGTH..).unwrap_or_default();
-    (&bytes[..end], rest)
-}
-
-fn hexadecimal(layer: Uuid) -> [u8; uuid::fmt::Simple::LENGTH] {
-    let mut digits = [0; uuid::fmt::Simple::LENGTH];
-    layer.simple().encode_lower(&mut digits);
-    digits
 }
 
 #[cfg(test)]
@@ -224,7 +191,7 @@ mod tests {
             for (name, state) in (0..).zip(layout) {
                 batch = match state {
                     1 => batch.put(in_layer(&key(name), layer), vec![]),
-                    2 => batch.put(hidden(&key(name), layer), vec![]),
+                    2 => batch.put(hiding_key(&key(name), layer), vec![]),
                     _ => batch,
                 };
             }
@@ -259,7 +226,7 @@ mod tests {
                 let expected: Vec<_> = (first..100).filter_map(|name| seen(&layout, name)).take(limit).collect();
                 prop_assert_eq!(found, expected);
                 for name in (0..100).filter(|name| layout[0][usize::from(*name)] != 1) {
-                    let below = layers.below(&view, &key(name)).await.unwrap();
+                    let below = layers.find_below(&view, &key(name)).await.unwrap();
                     prop_assert_eq!(below.map(|(key, _)| key), seen(&layout, name));
                 }
                 Ok(())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::event::Event;
-use super::settings::{alias_key, key_of};
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, layers, sweep};
+use super::store_key::StoreKey;
+use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, layers};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::Batch;
@@ -29,7 +29,7 @@ impl Vaults {
         event.inspect(|event| self.event_committed(*event));
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
-        Ok((vault, applied))
+        Ok((vault.record, applied))
     }
 
     /// The change, and the number of the event that tells of it, if it is one to tell of.
@@ -40,7 +40,7 @@ impl Vaults {
         seen: Option<&Vault>,
         now: Timestamp,
     ) -> Result<Change<Option<u64>>, Refusal> {
-        let key = key_of(&wanted.name);
+        let key = StoreKey::of_vault(&wanted.name);
         let there = self.records().entry::<Vault>(view, &key).await?;
         if there.as_ref().map(|(vault, _)| vault.as_ref()) != seen {
             return Err(Refusal::Busy);
@@ -59,7 +59,13 @@ impl Vaults {
             None => wanted.clone(),
             Some((vault, _)) => vault.with_settings(wanted),
         };
-        let batch = Batch::default().expect(key.clone(), revision).put(key, encode(&next)?);
+        // The same settings again are no change that calls under way must be decided anew for.
+        let is_unchanged = there.as_ref().is_some_and(|(vault, _)| **vault == next);
+        let batch = if is_unchanged {
+            Batch::default()
+        } else {
+            Batch::default().expect(key.clone(), revision).put(key, encode(&next)?)
+        };
         let batch = self.with_aliases(view, &next, &former, batch).await?;
         if there.is_none_or(|(vault, _)| vault.access_policies == next.access_policies) {
             return Ok(Change { batch, answer: None });
@@ -78,7 +84,7 @@ impl Vaults {
         mut batch: Batch,
     ) -> Result<Batch, Refusal> {
         for alias in &vault.aliases {
-            let key = alias_key(alias);
+            let key = StoreKey::Alias(alias).to_key();
             match self.records().entry::<VaultName>(view, &key).await? {
                 Some((owner, _)) if *owner == vault.name => {}
                 Some((owner, _)) => {
@@ -88,7 +94,7 @@ impl Vaults {
             }
         }
         for alias in former.iter().filter(|alias| !vault.aliases.contains(alias)) {
-            let key = alias_key(alias);
+            let key = StoreKey::Alias(alias).to_key();
             if let Some((owner, revision)) = self.records().entry::<VaultName>(view, &key).await?
                 && *owner == vault.name
             {
@@ -107,15 +113,15 @@ impl Vaults {
     }
 
     async fn deleting_vault(&self, view: &View, name: &VaultName) -> Result<Change<bool>, Refusal> {
-        let key = key_of(name);
+        let key = StoreKey::of_vault(name);
         let Some((vault, revision)) = self.records().entry::<Vault>(view, &key).await? else {
             return Ok(Change { batch: Batch::default(), answer: false });
         };
         let batch = Batch::default().expect(key.clone(), revision).delete(key);
         let unnamed = Vault { aliases: vec![], ..vault.as_ref().clone() };
         let batch = self.with_aliases(view, &unnamed, &vault.aliases, batch).await?;
-        let batch = batch.put(sweep::place(vault.layer()), encode(&vault.layer())?);
-        let batch = if vault.below.is_empty() { batch } else { batch.put(sweep::unswept(), vec![]) };
+        let batch = batch.put(StoreKey::Sweep(vault.layer()).to_key(), encode(&vault.layer())?);
+        let batch = if vault.below.is_empty() { batch } else { batch.put(StoreKey::UnsweptLayers.to_key(), vec![]) };
         Ok(Change { batch, answer: true })
     }
 }

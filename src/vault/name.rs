@@ -39,23 +39,38 @@ impl fmt::Display for VaultName {
     }
 }
 
-/// The two kinds of object a vault holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Kind {
-    /// Cryptographic keys.
-    Key,
-    /// Secret values.
-    Secret,
+listed_enum! {
+    /// The kinds of object a vault holds.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub enum Kind {
+        /// Cryptographic keys.
+        Key,
+        /// Secret values.
+        Secret,
+    }
 }
 
 impl Kind {
+    /// One object of the kind, in words: `key`, `secret`.
+    pub const fn singular(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Secret => "secret",
+        }
+    }
+
     /// The collection's name in ids and in the store: `keys`, `secrets`.
     pub const fn collection(self) -> &'static str {
         match self {
             Self::Key => "keys",
             Self::Secret => "secrets",
         }
+    }
+
+    /// The kind whose collection has this name.
+    pub fn of_collection(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.collection() == name)
     }
 
     /// The collection of what was deleted: `deletedkeys`, `deletedsecrets`.

@@ -1,10 +1,9 @@
 //! Vaults that are made when they are first asked for: like the default one, and no more than a bounded number.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, settings};
+use super::store_key::Table;
+use super::{Applied, Guarded, InitialVault, Refusal, Vault, VaultName, Vaults};
 
 /// As soon as there are so many vaults, no other is made because it was asked for.
 const MAX_VAULTS: usize = 10_000;
@@ -34,18 +33,19 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::TooManyVaults`]; what the store reports.
-    pub async fn find_or_create(&self, name: &VaultName, on_demand: &OnDemand) -> Result<Arc<Vault>, Refusal> {
+    pub async fn find_or_create(&self, name: &VaultName, on_demand: &OnDemand) -> Result<Guarded<Vault>, Refusal> {
         // One at a time, so that they are counted.
-        let _lock = self.lock_name(&settings::prefix()).await;
+        let _lock = self.lock(Table::Vault.prefix()).await;
         if let Some(vault) = self.find(name).await? {
             return Ok(vault);
         }
         let view = self.records().view().await?;
-        if view.keys(&settings::prefix(), None, MAX_VAULTS).await?.len() == MAX_VAULTS {
+        if view.keys(&Table::Vault.prefix(), None, MAX_VAULTS).await?.len() == MAX_VAULTS {
             return Err(Refusal::TooManyVaults { most: MAX_VAULTS });
         }
         drop(view);
-        let vault = self.create_vault_if_absent(&on_demand.named(name), &mut Applied::default()).await?;
+        self.create_vault_if_absent(&on_demand.named(name), &mut Applied::default()).await?;
+        let vault = self.find(name).await?.ok_or(Refusal::Busy)?;
         tracing::info!(vault = %name, "made, because it was asked for");
         Ok(vault)
     }
@@ -53,6 +53,7 @@ impl Vaults {
 
 #[cfg(test)]
 mod tests {
+    use super::super::store_key::StoreKey;
     use super::super::tests::{memory, open};
     use super::*;
     use crate::crypto::pool::Pool;
@@ -67,8 +68,9 @@ mod tests {
         let on_demand = OnDemand::like(&InitialVault::named(VaultName::local(), Sku::Premium));
         let name = |number: usize| VaultName::parse(&format!("v{number:05}")).unwrap();
         let vault = |number| on_demand.named(&name(number)).vault(Uuid::nil());
-        let put =
-            (1..MAX_VAULTS).map(|number| (settings::key_of(&name(number)), encode(&vault(number)).unwrap())).collect();
+        let put = (1..MAX_VAULTS)
+            .map(|number| (StoreKey::of_vault(&name(number)), encode(&vault(number)).unwrap()))
+            .collect();
         store.commit(Batch { put, ..Batch::default() }).await.unwrap();
         assert_eq!(vaults.find_or_create(&name(0), &on_demand).await.unwrap().name, name(0));
         let refused = vaults.find_or_create(&name(MAX_VAULTS), &on_demand).await;

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
-use super::{Refusal, Vault, VaultName, Vaults, layers, settings, sweep};
+use super::store_key::{StoreKey, Table, behind_all_below};
+use super::{Refusal, Vault, VaultName, Vaults};
 use crate::records::View;
-use crate::store::Key;
 
 impl Vaults {
     /// Refuses when objects are there that belong to no vault and are not being taken away. Looked for before the first vault
@@ -21,8 +21,8 @@ impl Vaults {
             return Ok(());
         }
         let known = self.known_layers(view).await?;
-        for place in layers::places() {
-            if let Some(record) = first_unknown(view, place, &known).await? {
+        for table in Table::of_layers() {
+            if let Some(record) = first_unknown(view, table, &known).await? {
                 return Err(Refusal::OrphanedLayer { record });
             }
         }
@@ -35,10 +35,10 @@ impl Vaults {
 
     /// A host name that points to a vault whose record is not there: a vault takes its host names away with it.
     async fn alias_of_nothing(&self, view: &View) -> Result<Option<String>, Refusal> {
-        for (key, _) in view.keys(&settings::alias_key(""), None, usize::MAX).await? {
+        for (key, _) in view.keys(&StoreKey::Alias("").to_key(), None, usize::MAX).await? {
             let name = self.records().get::<VaultName>(view, &key).await?;
             let Some(name) = name else { continue };
-            if view.revision_of(&settings::key_of(&name)).await?.is_none() {
+            if view.revision_of(&StoreKey::of_vault(&name)).await?.is_none() {
                 return Ok(Some(key.to_string()));
             }
         }
@@ -47,31 +47,28 @@ impl Vaults {
 
     /// The layers of vaults, and those that are being removed.
     async fn known_layers(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
-        let vaults = self.records().scan::<Vault>(view, &settings::prefix(), None, usize::MAX).await?;
+        let vaults = self.records().scan::<Vault>(view, &Table::Vault.prefix(), None, usize::MAX).await?;
         let stood_on = vaults.iter().flat_map(|vault| vault.below.iter().copied().chain([vault.layer()]));
         let mut known: HashSet<Uuid> = stood_on.collect();
-        let swept = self.records().scan::<Uuid>(view, &sweep::all(), None, usize::MAX).await?;
+        let swept = self.records().scan::<Uuid>(view, &Table::Sweep.prefix(), None, usize::MAX).await?;
         known.extend(swept.iter().map(|layer| **layer));
-        if view.revision_of(&sweep::unswept()).await?.is_some() {
-            let frozen = self.records().scan::<Uuid>(view, &sweep::all_frozen(), None, usize::MAX).await?;
+        if view.revision_of(&StoreKey::UnsweptLayers.to_key()).await?.is_some() {
+            let frozen = self.records().scan::<Uuid>(view, &Table::FrozenLayer.prefix(), None, usize::MAX).await?;
             known.extend(frozen.iter().map(|layer| **layer));
         }
         Ok(known)
     }
 }
 
-/// The first record in `place` of a layer that is not `known`.
-async fn first_unknown(view: &View, place: &str, known: &HashSet<Uuid>) -> Result<Option<String>, Refusal> {
-    let prefix = Key::from(format!("{place}/"));
+/// The first record in `table` of a layer that is not `known`.
+async fn first_unknown(view: &View, table: Table, known: &HashSet<Uuid>) -> Result<Option<String>, Refusal> {
     let mut after = None;
-    while let Some((key, _)) = view.keys(&prefix, after.as_ref(), 1).await?.pop() {
+    while let Some((key, _)) = view.keys(&table.prefix(), after.as_ref(), 1).await?.pop() {
         let text = key.to_string();
-        let id = text.split('/').nth(1).unwrap_or_default();
-        if !Uuid::try_parse(id).is_ok_and(|layer| known.contains(&layer)) {
-            return Ok(Some(text));
+        match StoreKey::parse(&text).and_then(|key| key.layer()).filter(|layer| known.contains(layer)) {
+            Some(layer) => after = Some(behind_all_below(&table.prefix_in(layer))),
+            None => return Ok(Some(text)),
         }
-        // Behind everything of this layer: no key has this byte.
-        after = Some(Key::from([prefix.as_bytes(), id.as_bytes(), b"/\xff"].concat()));
     }
     Ok(None)
 }

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::VaultName;
 use crate::access::AccessPolicy;
-use crate::store::Key;
 
 /// A vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,18 +90,6 @@ impl Vault {
         };
         Recovery { level, days: self.retention_days }
     }
-}
-
-pub(super) fn prefix() -> Key {
-    Key::from("vault/")
-}
-
-pub(super) fn key_of(name: &VaultName) -> Key {
-    Key::from(format!("vault/{name}"))
-}
-
-pub(super) fn alias_key(alias: &str) -> Key {
-    Key::from(format!("alias/{alias}"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Refusal, Vault, Vaults, layers, settings};
+use super::store_key::{StoreKey, Table};
+use super::{Refusal, Vault, Vaults};
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
@@ -15,31 +16,6 @@ const BATCH_RECORDS: usize = 1000;
 
 /// Vaults that are looked at together.
 const VAULTS_PER_SCAN: usize = 100;
-
-/// The record that says that what the layer `id` holds is to be taken away.
-pub(super) fn place(id: Uuid) -> Key {
-    Key::from(format!("sweep/{}", id.simple()))
-}
-
-/// Where the records of all layers lie that are to be taken away.
-pub(super) fn all() -> Key {
-    Key::from("sweep/")
-}
-
-/// The record that says that a layer is frozen: vaults may share it.
-pub(super) fn frozen(layer: Uuid) -> Key {
-    Key::from(format!("layer/{}", layer.simple()))
-}
-
-/// Where the records of all frozen layers lie.
-pub(super) fn all_frozen() -> Key {
-    Key::from("layer/")
-}
-
-/// The record that says that there may be frozen layers that no vault stands on.
-pub(super) fn unswept() -> Key {
-    Key::from("layers-unswept")
-}
 
 impl Vaults {
     /// Takes away what belongs to nothing that counts any more; answers how many records that were.
@@ -51,7 +27,8 @@ impl Vaults {
         self.retire_layers().await?;
         loop {
             let view = self.records().view().await?;
-            let Some(id) = self.records().scan::<Uuid>(&view, &all(), None, 1).await?.first().cloned() else {
+            let Some(id) = self.records().scan::<Uuid>(&view, &Table::Sweep.prefix(), None, 1).await?.first().cloned()
+            else {
                 return Ok(swept);
             };
             drop(view);
@@ -63,35 +40,39 @@ impl Vaults {
     /// on a layer only beside one that does.
     async fn retire_layers(&self) -> Result<(), Refusal> {
         let view = self.records().view().await?;
-        if view.revision_of(&unswept()).await?.is_none() {
+        if view.revision_of(&StoreKey::UnsweptLayers.to_key()).await?.is_none() {
             return Ok(());
         }
         drop(view);
         // One that is being folded is nobody's yet.
-        let _lock = self.lock_name(&all_frozen()).await;
+        let _lock = self.lock(Table::FrozenLayer.prefix()).await;
         self.records().update(|view: View| async move { self.retiring(&view).await }).await
     }
 
     async fn retiring(&self, view: &View) -> Result<Change<()>, Refusal> {
-        let Some(revision) = view.revision_of(&unswept()).await? else {
+        let Some(revision) = view.revision_of(&StoreKey::UnsweptLayers.to_key()).await? else {
             return Ok(Change { batch: Batch::default(), answer: () });
         };
-        let mut batch = Batch::default().expect(unswept(), revision).delete(unswept());
+        let mut batch = Batch::default()
+            .expect(StoreKey::UnsweptLayers.to_key(), revision)
+            .delete(StoreKey::UnsweptLayers.to_key());
         for layer in self.unused(view).await? {
-            batch = batch.delete(frozen(layer)).put(place(layer), encode(&layer)?);
+            batch = batch
+                .delete(StoreKey::FrozenLayer(layer).to_key())
+                .put(StoreKey::Sweep(layer).to_key(), encode(&layer)?);
         }
         Ok(Change { batch, answer: () })
     }
 
     /// The frozen layers that no vault stands on. Where a few are shared by many vaults, the first of these tell.
     async fn unused(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
-        let all = self.records().scan::<Uuid>(view, &all_frozen(), None, usize::MAX).await?;
+        let all = self.records().scan::<Uuid>(view, &Table::FrozenLayer.prefix(), None, usize::MAX).await?;
         let (mut unused, mut after): (HashSet<Uuid>, Option<Key>) = (all.iter().map(|layer| **layer).collect(), None);
         while !unused.is_empty() {
             let vaults =
-                self.records().scan::<Vault>(view, &settings::prefix(), after.as_ref(), VAULTS_PER_SCAN).await?;
+                self.records().scan::<Vault>(view, &Table::Vault.prefix(), after.as_ref(), VAULTS_PER_SCAN).await?;
             let Some(last) = vaults.last() else { break };
-            after = Some(settings::key_of(&last.name));
+            after = Some(StoreKey::of_vault(&last.name));
             for layer in vaults.iter().flat_map(|vault| &vault.below) {
                 unused.remove(layer);
             }
@@ -115,25 +96,26 @@ impl Vaults {
 /// Takes some of it away, and in the end the record that says so. Without that record nothing: everything may have been
 /// replaced meanwhile by a snapshot from before, in which a vault has this layer.
 async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
-    let Some(revision) = view.revision_of(&place(id)).await? else {
+    let Some(revision) = view.revision_of(&StoreKey::Sweep(id).to_key()).await? else {
         return Ok(Change { batch: Batch::default(), answer: 0 });
     };
-    let due = Batch::default().expect(place(id), revision);
-    for start in layers::places() {
-        let found = view.keys(&layers::prefix(start, id), None, BATCH_RECORDS).await?;
+    let due = Batch::default().expect(StoreKey::Sweep(id).to_key(), revision);
+    for table in Table::of_layers() {
+        let found = view.keys(&table.prefix_in(id), None, BATCH_RECORDS).await?;
         if !found.is_empty() {
             let delete: Vec<Key> = found.into_iter().map(|(key, _)| key).collect();
             let answer = delete.len();
             return Ok(Change { batch: Batch { delete, ..due }, answer });
         }
     }
-    Ok(Change { batch: due.delete(place(id)), answer: 0 })
+    Ok(Change { batch: due.delete(StoreKey::Sweep(id).to_key()), answer: 0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{memory, open, secret};
-    use super::super::{Call, InitialVault, ObjectName, Pool, Sku, Timestamp, VaultName};
+    use super::super::{Call, InitialVault, ObjectName, Pool, Sku, VaultName};
+    use crate::clock::Timestamp;
 
     #[tokio::test]
     async fn a_sweep_that_began_before_a_snapshot_was_loaded_takes_nothing_of_it() {
@@ -142,9 +124,9 @@ mod tests {
         vaults.apply(InitialVault::named(name.clone(), Sku::Premium), now).await.unwrap();
         let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), now);
         let object = ObjectName::parse("kept").unwrap();
-        vaults.set_secret(&call, &object, &secret()).await.unwrap();
+        vaults.secrets(&call).set(&object, &secret()).await.unwrap();
         // What a load puts in the place of the generation that was being swept: the vault, and no record of a sweep.
         assert_eq!(vaults.sweep_layer(call.vault.layer()).await.unwrap(), 0);
-        assert!(vaults.secret(&call, &object, None).await.is_ok());
+        assert!(vaults.secrets(&call).get_value(&object, None).await.is_ok());
     }
 }

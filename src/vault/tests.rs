@@ -2,6 +2,7 @@
 
 mod copies;
 mod events;
+mod several;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::keys::{KeyRecord, KeySpec, KeyType, NewKey};
 use super::object::{Found, PageRequest};
 use super::*;
+use crate::clock::Timestamp;
 use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::crypto::base64url;
 use crate::crypto::rsa::RsaSize;
@@ -44,7 +46,7 @@ fn rsa() -> (NewKey, KeySpec) {
 
 async fn create(vaults: &Vaults, call: &Call) -> Result<Found<KeyRecord>, Refusal> {
     let (new, spec) = rsa();
-    vaults.create_key(call, &name(), new, spec).await
+    vaults.keys(call).create(&name(), new, spec).await
 }
 
 fn name() -> ObjectName {
@@ -70,7 +72,7 @@ async fn a_lost_record_is_damage_and_never_a_404() {
         let fresh = open(&store, &pool, 2);
         let digest = vec![0; 32];
         let sign = keys::KeyUse::Sign { alg: SignatureAlgorithm::Rsa(RsaSignature::Rs256), digest };
-        let refused = fresh.operate(&call, &name(), None, sign).await.err().unwrap();
+        let refused = fresh.keys(&call).operate(&name(), None, sign).await.err().unwrap();
         assert!(
             matches!(&refused, Refusal::Damaged { record, .. } if record.contains("/keys/K")),
             "{lost} {refused:?}"
@@ -87,9 +89,9 @@ async fn versions_without_their_head_are_damage_for_every_caller() {
     store.commit(Batch::default().delete(head)).await.unwrap();
     let page = PageRequest { after: None, limit: 25 };
     for refused in [
-        vaults.list_key_versions(&call, &name(), &page).await.err(),
+        vaults.keys(&call).list_versions(&name(), &page).await.err(),
         create(&vaults, &call).await.err(),
-        vaults.key(&call, &name(), None).await.err(),
+        vaults.keys(&call).get(&name(), None).await.err(),
     ] {
         assert!(matches!(&refused, Some(Refusal::Damaged { record, .. }) if record.contains("/keys/K")), "{refused:?}");
     }
@@ -103,18 +105,18 @@ async fn a_version_list_that_lacks_a_version_is_damage() {
     for _ in 0..3 {
         create(&vaults, &call).await.unwrap();
     }
-    let latest = vaults.key(&call, &name(), None).await.unwrap().version;
+    let latest = vaults.keys(&call).get(&name(), None).await.unwrap().version;
     let older = |key: &Key| !key.to_string().ends_with(latest.as_str());
     let lost = records(&store, "version/").await.into_iter().find(older).unwrap();
     store.commit(Batch::default().delete(lost.clone())).await.unwrap();
 
     let page = PageRequest { after: None, limit: 25 };
-    let refused = vaults.list_key_versions(&call, &name(), &page).await.unwrap_err();
+    let refused = vaults.keys(&call).list_versions(&name(), &page).await.unwrap_err();
     assert!(matches!(refused, Refusal::Damaged { .. }), "{refused:?}");
     let version = Version::parse(lost.to_string().rsplit('/').next().unwrap()).unwrap();
-    let refused = vaults.key(&call, &name(), Some(&version)).await.unwrap_err();
+    let refused = vaults.keys(&call).get(&name(), Some(&version)).await.unwrap_err();
     assert!(matches!(refused, Refusal::Damaged { .. }), "{refused:?}");
-    assert!(vaults.key(&call, &name(), None).await.is_ok(), "what is there is still answered");
+    assert!(vaults.keys(&call).get(&name(), None).await.is_ok(), "what is there is still answered");
 }
 
 #[tokio::test]
@@ -143,7 +145,7 @@ async fn a_full_pool_is_told_and_nothing_is_made() {
     assert!(matches!(refused, Some(Refusal::Busy)), "{refused:?}");
     drop(release);
     let _ = (first.await, second.await);
-    assert!(matches!(vaults.key(&call, &name(), None).await, Err(Refusal::NotFound { .. })));
+    assert!(matches!(vaults.keys(&call).get(&name(), None).await, Err(Refusal::NotFound { .. })));
 }
 
 #[tokio::test]
@@ -187,7 +189,7 @@ fn local(access_policies: Vec<crate::access::AccessPolicy>) -> InitialVault {
 async fn no_write_is_done_that_was_judged_by_a_vault_of_before() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let (vaults, call) = world(&store, &pool).await;
-    vaults.set_secret(&call, &name(), &secret()).await.unwrap();
+    vaults.secrets(&call).set(&name(), &secret()).await.unwrap();
     let policy = crate::access::AccessPolicy {
         tenant_id: Uuid::nil(),
         object_id: Uuid::nil(),
@@ -198,33 +200,33 @@ async fn no_write_is_done_that_was_judged_by_a_vault_of_before() {
     let stale = vaults.put_vault(local(vec![]), Some(&call.vault), call.now).await.err();
     assert!(matches!(stale, Some(Refusal::Busy)), "what was decided on what is no more does not count: {stale:?}");
     let refused = [
-        vaults.set_secret(&call, &name(), &secret()).await.err(),
-        vaults.update_secret(&call, &name(), None, &secrets::SecretChange::default()).await.err(),
-        vaults.delete_secret(&call, &name()).await.err(),
+        vaults.secrets(&call).set(&name(), &secret()).await.err(),
+        vaults.secrets(&call).update(&name(), None, &secrets::SecretUpdate::default()).await.err(),
+        vaults.secrets(&call).delete(&name()).await.err(),
         create(&vaults, &call).await.err(),
     ];
     for refusal in refused {
         assert!(matches!(refusal, Some(Refusal::Busy)), "{refusal:?}");
     }
     vaults.delete_vault(&call.vault.name).await.unwrap();
-    assert!(matches!(vaults.set_secret(&call, &name(), &secret()).await, Err(Refusal::Busy)));
+    assert!(matches!(vaults.secrets(&call).set(&name(), &secret()).await, Err(Refusal::Busy)));
     vaults.put_vault(local(vec![]), None, call.now).await.unwrap();
-    assert!(matches!(vaults.set_secret(&call, &name(), &secret()).await, Err(Refusal::Busy)), "another of its name");
-    let again = Call { vault: vaults.find(&call.vault.name).await.unwrap().unwrap(), ..call };
-    assert!(vaults.set_secret(&again, &name(), &secret()).await.is_ok());
+    assert!(matches!(vaults.secrets(&call).set(&name(), &secret()).await, Err(Refusal::Busy)), "another of its name");
+    let again = Call::by_server(vaults.find(&call.vault.name).await.unwrap().unwrap(), call.now);
+    assert!(vaults.secrets(&again).set(&name(), &secret()).await.is_ok());
 }
 
 #[tokio::test]
 async fn what_is_recovered_or_purged_is_scheduled_no_more() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let (vaults, call) = world(&store, &pool).await;
-    vaults.set_secret(&call, &name(), &secret()).await.unwrap();
-    vaults.delete_secret(&call, &name()).await.unwrap();
+    vaults.secrets(&call).set(&name(), &secret()).await.unwrap();
+    vaults.secrets(&call).delete(&name()).await.unwrap();
     assert_eq!(records(&store, "due/").await.len(), 1);
-    vaults.recover_secret(&call, &name()).await.unwrap();
+    vaults.secrets(&call).recover(&name()).await.unwrap();
     assert_eq!(records(&store, "due/").await.len(), 0);
-    vaults.delete_secret(&call, &name()).await.unwrap();
-    vaults.purge_secret(&call, &name()).await.unwrap();
+    vaults.secrets(&call).delete(&name()).await.unwrap();
+    vaults.secrets(&call).purge(&name()).await.unwrap();
     for place in ["due/", "deleted/", "object/", "version/", "material/"] {
         assert_eq!(records(&store, place).await, [], "{place}");
     }
@@ -236,7 +238,7 @@ async fn what_a_deleted_vault_held_is_swept_away_in_pieces() {
     let (vaults, call) = world(&store, &pool).await;
     for number in 0..1100 {
         let name = ObjectName::parse(&format!("s{number}")).unwrap();
-        vaults.set_secret(&call, &name, &secret()).await.unwrap();
+        vaults.secrets(&call).set(&name, &secret()).await.unwrap();
     }
     vaults.delete_vault(&call.vault.name).await.unwrap();
     assert_eq!(vaults.sweep().await.unwrap(), 3300);

@@ -1,9 +1,7 @@
 //! Resolves host names to vaults.
 
-use std::sync::Arc;
-
 use crate::http::authority::Authority;
-use crate::vault::{OnDemand, Refusal, Vault, VaultName, Vaults};
+use crate::vault::{Guarded, OnDemand, Refusal, Vault, VaultName, Vaults};
 
 /// The local suffix and those of the clouds, each with its `privatelink` form where the service has one.
 const SUFFIXES: [&str; 9] = [
@@ -38,7 +36,7 @@ pub struct Hosts {
 #[derive(Debug)]
 pub(super) enum Resolved {
     /// One that exists.
-    Existing(Arc<Vault>),
+    Existing(Guarded<Vault>),
     /// One that does not exist yet, as it would be created for the first request that is allowed in it.
     OnDemand(Vault),
 }
@@ -71,7 +69,11 @@ impl Hosts {
     }
 
     /// The vault that was `resolved`, created if it does not exist.
-    pub(super) async fn create_if_absent(&self, vaults: &Vaults, resolved: Resolved) -> Result<Arc<Vault>, Refusal> {
+    pub(super) async fn create_if_absent(
+        &self,
+        vaults: &Vaults,
+        resolved: Resolved,
+    ) -> Result<Guarded<Vault>, Refusal> {
         match (resolved, &self.on_demand) {
             (Resolved::Existing(vault), _) => Ok(vault),
             (Resolved::OnDemand(vault), Some(on_demand)) => vaults.find_or_create(&vault.name, on_demand).await,
@@ -80,7 +82,7 @@ impl Hosts {
     }
 
     /// The existing vault that answers on `authority`.
-    pub(super) async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Arc<Vault>>, Refusal> {
+    pub(super) async fn find(&self, vaults: &Vaults, authority: &Authority) -> Result<Option<Guarded<Vault>>, Refusal> {
         if let Some(name) = vault_name(authority.host())
             && let Some(vault) = vaults.find(&name).await?
         {

@@ -34,7 +34,7 @@ pub(super) static CREATE: Operation = Operation {
 pub(super) async fn create(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let (new, spec) = input::object::<CreateKey>(body, &state.limits).await?.parse(exchange.api_version)?;
-    let created = state.vaults.create_key(&exchange.call, &name, new, spec).await;
+    let created = state.vaults.keys(&exchange.call).create(&name, new, spec).await;
     Ok(bundle(&exchange, &created.map_err(refusal::error)?))
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn import(state: Arc<State>, exchange: Exchange, body: Incoming
     let name = exchange.name()?;
     let request = input::object::<ImportKey>(body, &state.limits).await?;
     let (new, from) = request.parse(&state, &exchange).await?;
-    let created = state.vaults.import_key(&exchange.call, &name, new, from).await;
+    let created = state.vaults.keys(&exchange.call).import(&name, new, from).await;
     Ok(bundle(&exchange, &created.map_err(refusal::error)?))
 }
 
@@ -64,7 +64,7 @@ pub(super) static GET: Operation = Operation {
 /// A version of a key; its public part.
 pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    let found = state.vaults.key(&exchange.call, &name, version.as_ref()).await;
+    let found = state.vaults.keys(&exchange.call).get(&name, version.as_ref()).await;
     Ok(bundle(&exchange, &found.map_err(refusal::error)?))
 }
 
@@ -79,7 +79,7 @@ pub(super) static UPDATE: Operation = Operation {
 pub(super) async fn update(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
     let change = input::object::<UpdateKey>(body, &state.limits).await?.parse()?;
-    let changed = state.vaults.update_key(&exchange.call, &name, version.as_ref(), &change).await;
+    let changed = state.vaults.keys(&exchange.call).update(&name, version.as_ref(), &change).await;
     Ok(bundle(&exchange, &changed.map_err(refusal::error)?))
 }
 
@@ -93,7 +93,7 @@ pub(super) static LIST: Operation = Operation {
 /// The vault's keys, a page at a time.
 pub(super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.list_keys(&exchange.call, &page).await.map_err(refusal::error)?;
+    let listed = state.vaults.keys(&exchange.call).list(&page).await.map_err(refusal::error)?;
     Ok(paging::answer(&exchange.target, "/keys", &listed, |found| item(&exchange, found, false)))
 }
 
@@ -108,7 +108,7 @@ pub(super) static LIST_VERSIONS: Operation = Operation {
 pub(super) async fn list_versions(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.list_key_versions(&exchange.call, &name, &page).await;
+    let listed = state.vaults.keys(&exchange.call).list_versions(&name, &page).await;
     let listed = listed.map_err(refusal::error)?;
     let path = format!("/keys/{name}/versions");
     Ok(paging::answer(&exchange.target, &path, &listed, |found| item(&exchange, found, true)))
@@ -124,7 +124,7 @@ pub(super) static BACKUP: Operation = Operation {
 /// A key with all its versions, sealed.
 pub(super) async fn back_up(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let blob = state.vaults.backup_key(&exchange.call, &name).await.map_err(refusal::error)?;
+    let blob = state.vaults.keys(&exchange.call).backup(&name).await.map_err(refusal::error)?;
     Ok(backup::answer(&blob))
 }
 
@@ -138,7 +138,7 @@ pub(super) static RESTORE: Operation = Operation {
 /// Puts a key back from its backup.
 pub(super) async fn restore(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let blob = backup::read(body, &state.limits).await?;
-    let found = state.vaults.restore_key(&exchange.call, blob).await;
+    let found = state.vaults.keys(&exchange.call).restore(blob).await;
     Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }
 
@@ -152,7 +152,7 @@ pub(super) static RELEASE: Operation = Operation {
 /// Handing a key out, which this server cannot do: there is nobody here whose attestation it could check.
 pub(super) async fn release(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    state.vaults.key(&exchange.call, &name, version.as_ref()).await.map_err(refusal::error)?;
+    state.vaults.keys(&exchange.call).get(&name, version.as_ref()).await.map_err(refusal::error)?;
     let text = "This server keeps release policies but does not release keys.";
     Err(ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text))
 }

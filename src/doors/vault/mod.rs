@@ -35,7 +35,7 @@ use crate::http::routes::{Lookup, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
-use crate::vault::{Call, Vault, VaultName, Vaults};
+use crate::vault::{Call, Guarded, Vault, VaultName, Vaults};
 
 pub use refusal::failure;
 
@@ -191,7 +191,7 @@ impl Service {
         let api_version = ApiVersion::of(&target.query)?;
         self.later_versions.note(api_version, &target.query);
         let vault = self.state.create_if_absent(resolved, operation, &who).await?;
-        let call = Call { now: self.state.clock.now(), who, vault, id };
+        let call = Call::new(self.state.clock.now(), who, vault, id);
         Ok((handler, Exchange { operation, params, target, api_version, call }))
     }
 }
@@ -213,7 +213,7 @@ impl State {
         resolved: Resolved,
         operation: &Operation,
         who: &Identity,
-    ) -> Result<Arc<Vault>, ApiError> {
+    ) -> Result<Guarded<Vault>, ApiError> {
         let on_demand = matches!(resolved, Resolved::OnDemand(_));
         let vault = self.hosts.create_if_absent(&self.vaults, resolved).await.map_err(refusal::error)?;
         if on_demand {

@@ -160,7 +160,7 @@ async fn operate(
     aad: Option<String>,
 ) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
-    let done = state.vaults.operate(&exchange.call, &name, version.as_ref(), operation).await;
+    let done = state.vaults.keys(&exchange.call).operate(&name, version.as_ref(), operation).await;
     let (found, operated) = done.map_err(|refused| refusal::of_use(refused, &exchange))?;
     let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
     let result = match operated {

@@ -28,7 +28,7 @@ pub(super) static SET: Operation = Operation {
 pub(super) async fn set(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let new = input::object::<SetSecret>(body, &state.limits).await?.parse()?;
-    let created = state.vaults.set_secret(&exchange.call, &name, &new).await;
+    let created = state.vaults.secrets(&exchange.call).set(&name, &new).await;
     Ok(bundle_with_value(&exchange, &created.map_err(refusal::error)?, new.value.reveal()))
 }
 
@@ -43,7 +43,7 @@ pub(super) static GET: Operation = Operation {
 pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
     request::check_out_content_type(&exchange)?;
-    let found = state.vaults.secret(&exchange.call, &name, version.as_ref()).await;
+    let found = state.vaults.secrets(&exchange.call).get_value(&name, version.as_ref()).await;
     let (found, value) = found.map_err(refusal::error)?;
     Ok(bundle_with_value(&exchange, &found, value.reveal()))
 }
@@ -59,7 +59,7 @@ pub(super) static UPDATE: Operation = Operation {
 pub(super) async fn update(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
     let change = input::object::<UpdateSecret>(body, &state.limits).await?.parse()?;
-    let changed = state.vaults.update_secret(&exchange.call, &name, version.as_ref(), &change).await;
+    let changed = state.vaults.secrets(&exchange.call).update(&name, version.as_ref(), &change).await;
     Ok(bundle(&exchange, &changed.map_err(refusal::error)?))
 }
 
@@ -73,7 +73,7 @@ pub(super) static LIST: Operation = Operation {
 /// The vault's secrets, a page at a time, without their values.
 pub(super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.list_secrets(&exchange.call, &page).await.map_err(refusal::error)?;
+    let listed = state.vaults.secrets(&exchange.call).list(&page).await.map_err(refusal::error)?;
     Ok(paging::answer(&exchange.target, "/secrets", &listed, |found| item(&exchange, found, false)))
 }
 
@@ -88,7 +88,7 @@ pub(super) static LIST_VERSIONS: Operation = Operation {
 pub(super) async fn list_versions(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.list_secret_versions(&exchange.call, &name, &page).await;
+    let listed = state.vaults.secrets(&exchange.call).list_versions(&name, &page).await;
     let listed = listed.map_err(refusal::error)?;
     let path = format!("/secrets/{name}/versions");
     Ok(paging::answer(&exchange.target, &path, &listed, |found| item(&exchange, found, true)))
@@ -104,7 +104,7 @@ pub(super) static BACKUP: Operation = Operation {
 /// A secret with all its versions, sealed.
 pub(super) async fn back_up(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let blob = state.vaults.backup_secret(&exchange.call, &name).await.map_err(refusal::error)?;
+    let blob = state.vaults.secrets(&exchange.call).backup(&name).await.map_err(refusal::error)?;
     Ok(backup::answer(&blob))
 }
 
@@ -118,6 +118,6 @@ pub(super) static RESTORE: Operation = Operation {
 /// Puts a secret back from its backup; answers it without its value.
 pub(super) async fn restore(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let blob = backup::read(body, &state.limits).await?;
-    let found = state.vaults.restore_secret(&exchange.call, blob).await;
+    let found = state.vaults.secrets(&exchange.call).restore(blob).await;
     Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }

@@ -6,38 +6,40 @@ use uuid::Uuid;
 
 use super::super::due::Due;
 use super::super::object::{Head, Schedule, Tombstone};
+use super::super::store_key::{Table, hiding_prefix};
 use super::super::{Kind, Vault};
-use super::{ConsistencyCheck, Finding, prefix_of};
+use super::{ConsistencyCheck, Finding};
+use crate::store::Key;
 
-/// What is seen in a place: the rest of each key behind the collection, and the layer that it lies in.
-type Seen<'a> = BTreeMap<&'a str, Uuid>;
+/// What is visible in a table: the rest of each key behind the collection, and the layer of the record.
+type Visible<'a> = BTreeMap<&'a str, Uuid>;
 
 /// The objects of one kind in one vault.
 pub(super) struct Contents<'a> {
     check: &'a ConsistencyCheck,
     vault: &'a Vault,
     kind: Kind,
-    heads: Seen<'a>,
-    deleted: Seen<'a>,
-    versions: Seen<'a>,
-    material: Seen<'a>,
-    schedules: Seen<'a>,
+    heads: Visible<'a>,
+    deleted: Visible<'a>,
+    versions: Visible<'a>,
+    material: Visible<'a>,
+    schedules: Visible<'a>,
 }
 
 impl<'a> Contents<'a> {
     /// What `vault` holds, of each kind.
     pub(super) fn of(check: &'a ConsistencyCheck, vault: &'a Vault) -> impl Iterator<Item = Self> {
-        [Kind::Key, Kind::Secret].into_iter().map(move |kind| {
-            let seen = |place| seen(check, vault, place, kind);
+        Kind::ALL.iter().map(move |kind| {
+            let visible = |table| visible(check, vault, table, *kind);
             Self {
                 check,
                 vault,
-                kind,
-                heads: seen("object"),
-                deleted: seen("deleted"),
-                versions: seen("version"),
-                material: seen("material"),
-                schedules: seen("schedule"),
+                kind: *kind,
+                heads: visible(Table::Object),
+                deleted: visible(Table::Deleted),
+                versions: visible(Table::Version),
+                material: visible(Table::Material),
+                schedules: visible(Table::Schedule),
             }
         })
     }
@@ -45,16 +47,16 @@ impl<'a> Contents<'a> {
     /// Notes what is missing, and what must fall due; answers how many objects there are.
     pub(super) fn check(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) -> usize {
         for (name, layer) in &self.heads {
-            let read = self.check.read::<Head>(&self.key("object", *layer, name));
+            let read = self.check.read::<Head>(&self.key(Table::Object, *layer, name));
             let Some(head) = or_push(read, findings) else { continue };
-            self.check_versions(&head, &self.key("object", *layer, name), findings);
+            self.check_versions(&head, &self.key(Table::Object, *layer, name), findings);
             self.schedule(name, findings, due);
         }
         for (name, layer) in &self.deleted {
-            let read = self.check.read::<Tombstone>(&self.key("deleted", *layer, name));
+            let read = self.check.read::<Tombstone>(&self.key(Table::Deleted, *layer, name));
             let Some(deleted) = or_push(read, findings) else { continue };
-            self.check_versions(&deleted.head, &self.key("deleted", *layer, name), findings);
-            let purge = Due::purge(&self.writing_into(*layer), self.kind, &deleted.head.name, deleted.gone_at());
+            self.check_versions(&deleted.head, &self.key(Table::Deleted, *layer, name), findings);
+            let purge = deleted.purge_entry(&self.writing_into(*layer), self.kind);
             due.insert(purge.key().to_string(), purge);
         }
         self.check_parts(findings);
@@ -71,7 +73,7 @@ impl<'a> Contents<'a> {
         }
         let latest = format!("{prefix}{}", head.latest.as_str());
         if !self.versions.contains_key(latest.as_str()) {
-            let key = self.key("version", self.vault.layer(), &latest);
+            let key = self.key(Table::Version, self.vault.layer(), &latest);
             findings.push(self.check.finding(&key, "it is missing, and is the latest"));
         }
     }
@@ -79,23 +81,23 @@ impl<'a> Contents<'a> {
     /// Each version has its material, each material its version, each version an object.
     fn check_parts(&self, findings: &mut Vec<Finding>) {
         for (rest, layer) in self.versions.iter().filter(|(rest, _)| !self.material.contains_key(*rest)) {
-            findings.push(self.check.finding(&self.key("material", *layer, rest), "it is missing"));
+            findings.push(self.check.finding(&self.key(Table::Material, *layer, rest), "it is missing"));
         }
         for (rest, layer) in self.material.iter().filter(|(rest, _)| !self.versions.contains_key(*rest)) {
-            findings.push(self.check.finding(&self.key("version", *layer, rest), "it is missing"));
+            findings.push(self.check.finding(&self.key(Table::Version, *layer, rest), "it is missing"));
         }
         let named = self.versions.iter().filter_map(|(rest, layer)| Some((rest.split_once('/')?.0, *layer)));
         let headless = named.filter(|(name, _)| !self.heads.contains_key(name) && !self.deleted.contains_key(name));
         for (name, layer) in headless.collect::<BTreeSet<_>>() {
             let why = "its head is missing, its versions are there";
-            findings.push(self.check.finding(&self.key("object", layer, name), why));
+            findings.push(self.check.finding(&self.key(Table::Object, layer, name), why));
         }
     }
 
     /// Notes what must fall due by the schedule of a live object.
     fn schedule(&self, name: &str, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) {
         let Some(layer) = self.schedules.get(name) else { return };
-        let read = self.check.read::<Schedule>(&self.key("schedule", *layer, name));
+        let read = self.check.read::<Schedule>(&self.key(Table::Schedule, *layer, name));
         if let Some(schedule) = or_push(read, findings) {
             let all =
                 schedule.dues(&self.writing_into(*layer)).map(|one| (one.key().to_string(), one)).collect::<Vec<_>>();
@@ -108,31 +110,29 @@ impl<'a> Contents<'a> {
         Vault { upper: Some(layer), ..self.vault.clone() }
     }
 
-    fn key(&self, place: &str, layer: Uuid, rest: &str) -> String {
-        format!("{}{}/{rest}", prefix_of(place, layer), self.kind.collection())
+    fn key(&self, table: Table, layer: Uuid, rest: &str) -> String {
+        format!("{}{rest}", table.prefix_of_kind(layer, self.kind))
     }
 }
 
-/// What `vault` sees in a place: what lies further up counts, and a mark hides what lies below.
-fn seen<'a>(check: &'a ConsistencyCheck, vault: &Vault, place: &str, kind: Kind) -> Seen<'a> {
-    let (mut seen, mut decided) = (Seen::new(), BTreeSet::new());
+/// What is visible to `vault` in a table: the topmost record counts, and a whiteout hides the records below it.
+fn visible<'a>(check: &'a ConsistencyCheck, vault: &Vault, table: Table, kind: Kind) -> Visible<'a> {
+    let (mut visible, mut decided) = (Visible::new(), BTreeSet::new());
     for layer in std::iter::once(vault.layer()).chain(vault.below.iter().copied()) {
-        let there = format!("{}{}/", prefix_of(place, layer), kind.collection());
-        for rest in check.rests(&there) {
+        for rest in check.rests(&table.prefix_of_kind(layer, kind)) {
             if decided.insert(rest) {
-                seen.insert(rest, layer);
+                visible.insert(rest, layer);
             }
         }
-        let marks = format!("{}{place}/{}/", prefix_of("hidden", layer), kind.collection());
-        decided.extend(check.rests(&marks));
+        decided.extend(check.rests(&hiding_prefix(table, layer, kind)));
     }
-    seen
+    visible
 }
 
 impl ConsistencyCheck {
     /// What follows `prefix` in the keys that begin with it.
-    fn rests(&self, prefix: &str) -> Vec<&str> {
-        self.below(prefix).map(|(key, _)| &key[prefix.len()..]).collect()
+    fn rests(&self, prefix: &Key) -> Vec<&str> {
+        self.below(prefix).map(|(key, _)| &key[prefix.as_bytes().len()..]).collect()
     }
 }
 

@@ -17,15 +17,13 @@ use uuid::Uuid;
 
 use super::Vault;
 use super::due::Due;
+use super::store_key::{StoreKey, Table};
 use crate::store::{Key, Value};
 
 #[cfg(test)]
 pub(in crate::vault) use tests::check_report;
 
 use contents::Contents;
-
-/// The places whose values are looked at. Of material and of public parts it is enough that they are there.
-const READ: [&str; 6] = ["vault/", "alias/", "object/", "deleted/", "schedule/", "due/"];
 
 /// The records of all vaults, by their keys; those whose values are not looked at have none.
 #[derive(Default)]
@@ -65,7 +63,8 @@ pub struct CheckReport {
 impl ConsistencyCheck {
     /// Whether the value of the record at `key` is looked at.
     pub fn reads(key: &Key) -> bool {
-        READ.iter().any(|place| key.as_bytes().starts_with(place.as_bytes()))
+        let table = Table::ALL.iter().find(|table| key.starts_with(&table.prefix()));
+        table.is_some_and(|table| is_value_read(*table))
     }
 
     /// Adds the record at `key`, with its value if [`ConsistencyCheck::reads`] asks for it.
@@ -92,7 +91,7 @@ impl ConsistencyCheck {
 
     /// Every vault whose record can be understood.
     fn vaults(&self, findings: &mut Vec<Finding>) -> Vec<Vault> {
-        let found = self.below("vault/").filter_map(|(key, _)| match self.read::<Vault>(key) {
+        let found = self.table(Table::Vault).filter_map(|(key, _)| match self.read::<Vault>(key) {
             Ok(vault) => vault,
             Err(finding) => {
                 findings.push(finding);
@@ -108,11 +107,11 @@ impl ConsistencyCheck {
         for key in due.keys().filter(|key| !self.has(key)) {
             findings.push(self.finding(key, "it is scheduled, and the entry that has it done is missing"));
         }
-        let own: Vec<String> = vaults.iter().map(|vault| vault.layer().simple().to_string()).collect();
-        for (key, _) in self.below("due/") {
-            let layer = key.split('/').nth(2).unwrap_or_default();
-            let is_shared = self.has(&format!("layer/{layer}"));
-            if !is_shared && own.iter().any(|own| own == layer) && !due.contains_key(key) {
+        let own: Vec<Uuid> = vaults.iter().map(Vault::layer).collect();
+        for (key, _) in self.table(Table::Due) {
+            let layer = StoreKey::parse(key).and_then(|key| key.layer()).unwrap_or_default();
+            let is_shared = self.has(&text_of(StoreKey::FrozenLayer(layer)));
+            if !is_shared && own.contains(&layer) && !due.contains_key(key) {
                 findings.push(self.finding(key, "it falls due, and what schedules it is missing"));
             }
         }
@@ -120,29 +119,36 @@ impl ConsistencyCheck {
 
     /// The host names of a vault point to a vault that is there, and those of a vault's record are there.
     fn check_aliases(&self, vaults: &[Vault], findings: &mut Vec<Finding>) {
-        for (key, _) in self.below("alias/") {
+        for (key, _) in self.table(Table::Alias) {
             match self.read::<super::VaultName>(key) {
-                Ok(Some(name)) if !self.has(&format!("vault/{name}")) => {
-                    let why = format!("its record is missing; the host name {} points to it", &key["alias/".len()..]);
-                    findings.push(self.finding(&format!("vault/{name}"), &why));
+                Ok(Some(name)) if !self.has(&text_of(StoreKey::Vault(name.as_str()))) => {
+                    let host = key.split_once('/').map_or(key, |(_, host)| host);
+                    let why = format!("its record is missing; the host name {host} points to it");
+                    findings.push(self.finding(&text_of(StoreKey::Vault(name.as_str())), &why));
                 }
                 Ok(_) => {}
                 Err(finding) => findings.push(finding),
             }
         }
         for alias in vaults.iter().flat_map(|vault| &vault.aliases) {
-            let key = format!("alias/{alias}");
+            let key = text_of(StoreKey::Alias(alias));
             if !self.has(&key) {
                 findings.push(self.finding(&key, "it is missing; the vault's record names it"));
             }
         }
     }
 
+    /// The records of a table.
+    fn table(&self, table: Table) -> impl Iterator<Item = (&str, &Option<Value>)> {
+        self.below(&table.prefix())
+    }
+
     /// The records whose keys begin with `prefix`.
-    fn below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = (&'a str, &'a Option<Value>)> {
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        let behind = self.records.range::<str, _>(from).map(|(key, value)| (key.as_str(), value));
-        behind.take_while(move |(key, _)| key.starts_with(prefix))
+    fn below(&self, prefix: &Key) -> impl Iterator<Item = (&str, &Option<Value>)> + use<'_> {
+        let prefix = prefix.to_string();
+        let behind = self.records.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let behind = behind.map(|(key, value)| (key.as_str(), value));
+        behind.take_while(move |(key, _)| key.starts_with(&prefix))
     }
 
     fn has(&self, key: &str) -> bool {
@@ -161,7 +167,22 @@ impl ConsistencyCheck {
     }
 }
 
-/// What is kept of a layer in a place.
-fn prefix_of(place: &str, layer: Uuid) -> String {
-    super::layers::prefix(place, layer).to_string()
+/// Whether the values of a table are read. Of versions and their material it is enough that they exist.
+const fn is_value_read(table: Table) -> bool {
+    match table {
+        Table::Vault | Table::Alias | Table::Object | Table::Deleted | Table::Schedule | Table::Due => true,
+        Table::FrozenLayer
+        | Table::UnsweptLayers
+        | Table::Sweep
+        | Table::Event
+        | Table::Version
+        | Table::Material
+        | Table::Policy
+        | Table::Hidden => false,
+    }
+}
+
+/// A store key in text, as it is looked up here.
+fn text_of(key: StoreKey<'_>) -> String {
+    key.to_key().to_string()
 }

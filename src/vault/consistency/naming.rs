@@ -1,11 +1,14 @@
 //! Records in words that a person understands.
 
 use serde::Deserialize;
+use uuid::Uuid;
 
+use super::super::store_key::{ObjectKey, StoreKey, Table};
 use super::super::{Kind, Vault, VaultName};
 use super::ConsistencyCheck;
+use super::orphans::object_in_words;
 
-/// An entry of what falls due, as far as it names its vault.
+/// An entry of the index of what falls due, as far as it names its vault.
 #[derive(Deserialize)]
 struct NamesVault {
     vault: VaultName,
@@ -14,67 +17,67 @@ struct NamesVault {
 impl ConsistencyCheck {
     /// What the record at `key` is: `version 6a… of secret 'DB' in vault 'acme'`. A key that says nothing is given as it is.
     pub fn describe(&self, key: &str) -> String {
-        let parts: Vec<&str> = key.split('/').collect();
-        let object = |layer, collection, name| self.named(layer, collection, name);
-        let described = match parts[..] {
-            ["vault", name] => Some(format!("vault '{name}'")),
-            ["alias", host] => Some(format!("host name '{host}'")),
-            ["identity", id] => Some(format!("identity {id}")),
-            ["issuer", _] => Some("the key that signs tokens".to_owned()),
-            ["event", number] => Some(format!("event {number}")),
-            ["hook" | "told", ..] => Some("what is kept of a webhook".to_owned()),
-            ["clock", _] => Some("the time of the vault clock".to_owned()),
-            ["object", layer, collection, name] => object(layer, collection, name),
-            ["deleted", layer, collection, name] => {
-                object(layer, collection, name).map(|object| format!("deleted {object}"))
-            }
-            ["version", layer, collection, name, version] => {
-                object(layer, collection, name).map(|object| format!("version {version} of {object}"))
-            }
-            ["material", layer, collection, name, version] => object(layer, collection, name)
-                .map(|object| format!("the secret part of version {version} of {object}")),
-            ["rotation", layer, collection, name] => {
-                object(layer, collection, name).map(|object| format!("the rotation policy of {object}"))
-            }
-            ["schedule", layer, collection, name] => {
-                object(layer, collection, name).map(|object| format!("the schedule of {object}"))
-            }
-            ["due", _, layer, collection, name, what] => {
-                object(layer, collection, name).map(|object| format!("'{what}' of {object}"))
-            }
-            _ => None,
+        let described = match StoreKey::parse(key) {
+            Some(key) => self.describe_key(&key),
+            None => of_other_rooms(key),
         };
         described.unwrap_or_else(|| format!("the record {key}"))
     }
 
-    fn named(&self, layer: &str, collection: &str, name: &str) -> Option<String> {
-        let kind = kind(collection)?;
-        Some(match self.vault_of(layer) {
-            Some(vault) => format!("{kind} '{name}' in vault '{vault}'"),
-            None => format!("{kind} '{name}' in a vault that is not known"),
-        })
+    fn describe_key(&self, key: &StoreKey<'_>) -> Option<String> {
+        match key {
+            StoreKey::Vault(name) => Some(format!("vault '{name}'")),
+            StoreKey::Alias(host) => Some(format!("host name '{host}'")),
+            StoreKey::Event(number) => Some(format!("event {number}")),
+            StoreKey::Object(object) => self.describe_object(object),
+            StoreKey::Due { layer, kind, name, action, .. } => {
+                Some(format!("'{action}' of {}", self.object_in_vault(*layer, *kind, name)))
+            }
+            StoreKey::FrozenLayer(_) | StoreKey::UnsweptLayers | StoreKey::Sweep(_) | StoreKey::Hidden(_) => None,
+        }
     }
 
-    /// The object that the rest of a key is about, behind its layer: `secret 'DB'`.
-    pub(super) fn object_of(&self, rest: &str) -> Option<String> {
-        let parts: Vec<&str> = rest.split('/').collect();
-        let ([collection, name] | [collection, name, _]) = parts[..] else { return None };
-        Some(format!("{} '{name}'", kind(collection)?))
+    fn describe_object(&self, key: &ObjectKey<'_>) -> Option<String> {
+        let (object, version) = (self.object_in_vault(key.layer, key.kind, key.name), key.version.unwrap_or_default());
+        match key.table {
+            Table::Object => Some(object),
+            Table::Deleted => Some(format!("deleted {object}")),
+            Table::Version => Some(format!("version {version} of {object}")),
+            Table::Material => Some(format!("the secret part of version {version} of {object}")),
+            Table::Policy => Some(format!("the rotation policy of {object}")),
+            Table::Schedule => Some(format!("the schedule of {object}")),
+            _ => None,
+        }
+    }
+
+    fn object_in_vault(&self, layer: Uuid, kind: Kind, name: &str) -> String {
+        let object = object_in_words(&ObjectKey { table: Table::Object, layer, kind, name, version: None });
+        match self.vault_of(layer) {
+            Some(vault) => format!("{object} in vault '{vault}'"),
+            None => format!("{object} in a vault that is not known"),
+        }
     }
 
     /// The vault that reads `layer`, else the one that something falls due in.
-    pub(super) fn vault_of(&self, layer: &str) -> Option<VaultName> {
-        let is = |id: uuid::Uuid| id.simple().to_string() == layer;
-        let vaults = self.below("vault/").filter_map(|(key, _)| self.read::<Vault>(key).ok().flatten());
-        let mut readers = vaults.filter(|vault| is(vault.layer()) || vault.below.iter().copied().any(is));
+    pub(super) fn vault_of(&self, layer: Uuid) -> Option<VaultName> {
+        let vaults = self.table(Table::Vault).filter_map(|(key, _)| self.read::<Vault>(key).ok().flatten());
+        let mut readers = vaults.filter(|vault| vault.layer() == layer || vault.below.contains(&layer));
         readers.next().map(|vault| vault.name).or_else(|| {
-            let mut due = self.below("due/").filter(|(key, _)| key.split('/').nth(2) == Some(layer));
+            let is_of_layer = |key: &str| StoreKey::parse(key).and_then(|key| key.layer()) == Some(layer);
+            let mut due = self.table(Table::Due).filter(|(key, _)| is_of_layer(key));
             due.find_map(|(key, _)| self.read::<NamesVault>(key).ok().flatten()).map(|due| due.vault)
         })
     }
 }
 
-fn kind(collection: &str) -> Option<&'static str> {
-    let is = |kind: Kind| kind.collection() == collection;
-    [(Kind::Key, "key"), (Kind::Secret, "secret")].into_iter().find(|(kind, _)| is(*kind)).map(|(_, word)| word)
+/// The records of other rooms, in words.
+fn of_other_rooms(key: &str) -> Option<String> {
+    let parts: Vec<&str> = key.split('/').collect();
+    match parts[..] {
+        ["identity", id] => Some(format!("identity {id}")),
+        ["issuer", _] => Some("the key that signs tokens".to_owned()),
+        ["hook" | "told", ..] => Some("what is kept of a webhook".to_owned()),
+        ["clock", _] => Some("the time of the vault clock".to_owned()),
+        _ => None,
+    }
 }

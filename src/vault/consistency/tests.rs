@@ -3,6 +3,7 @@
 use super::super::tests::{memory, open, records, secret};
 use super::super::*;
 use super::{CheckReport, ConsistencyCheck};
+use crate::clock::Timestamp;
 use crate::crypto::algorithm::Curve;
 use crate::records::View;
 use crate::store::{Batch, Store};
@@ -38,18 +39,18 @@ async fn lived_in(store: &Store, pool: &Pool) -> Vaults {
     let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), NOW);
     let mut new = NewKey::of(KeyType::Ec);
     new.attributes.exp = Some(NOW.plus_seconds(90 * 86_400));
-    vaults.create_key(&call, &object("k"), new.clone(), KeySpec::Ec(Curve::P256)).await.unwrap();
+    vaults.keys(&call).create(&object("k"), new.clone(), KeySpec::Ec(Curve::P256)).await.unwrap();
     for name in ["kept", "kept", "gone"] {
-        vaults.set_secret(&call, &object(name), &secret()).await.unwrap();
+        vaults.secrets(&call).set(&object(name), &secret()).await.unwrap();
     }
-    vaults.delete_secret(&call, &object("gone")).await.unwrap();
+    vaults.secrets(&call).delete(&object("gone")).await.unwrap();
     let copy = VaultName::parse("copy").unwrap();
     vaults.copy_vault(&call.vault, InitialVault::named(copy.clone(), Sku::Premium), NOW).await.unwrap();
     let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), NOW);
-    vaults.create_key(&call, &object("later"), new, KeySpec::Ec(Curve::P256)).await.unwrap();
+    vaults.keys(&call).create(&object("later"), new, KeySpec::Ec(Curve::P256)).await.unwrap();
     let call = Call::by_server(vaults.find(&copy).await.unwrap().unwrap(), NOW);
-    vaults.set_secret(&call, &object("kept"), &secret()).await.unwrap();
-    vaults.recover_secret(&call, &object("gone")).await.unwrap();
+    vaults.secrets(&call).set(&object("kept"), &secret()).await.unwrap();
+    vaults.secrets(&call).recover(&object("gone")).await.unwrap();
     vaults
 }
 

@@ -2,10 +2,10 @@
 
 use super::release::{self, ReleasePolicy};
 use super::{
-    Attributes, AttributesPatch, Call, Found, KeyOperation, KeyRecord, KeySpec, KeyType, PublicPart, Tags, Vaults,
+    Attributes, AttributesPatch, Found, KeyOperation, KeyRecord, KeySpec, KeyType, Keys, Objects, PublicPart, Tags,
 };
 use crate::crypto::{Key, Material};
-use crate::vault::{ObjectName, Refusal, Sku};
+use crate::vault::{Call, ObjectName, Refusal, Sku};
 
 /// What a new key shall be, wherever it comes from.
 #[derive(Clone, Debug)]
@@ -26,28 +26,23 @@ pub struct NewKey {
     pub imported: bool,
 }
 
-impl Vaults {
+impl Objects<'_, Keys> {
     /// Makes a key, or a new version when the name is in use.
     ///
     /// # Errors
     /// When the vault's sku does not have the type, when the type does not have an operation, when the key is exportable and
     /// has no release policy or the reverse, when too much waits, or when the store fails.
-    pub async fn create_key(
-        &self,
-        call: &Call,
-        name: &ObjectName,
-        new: NewKey,
-        spec: KeySpec,
-    ) -> Result<Found<KeyRecord>, Refusal> {
-        new.check(call)?;
+    pub async fn create(&self, name: &ObjectName, new: NewKey, spec: KeySpec) -> Result<Found<KeyRecord>, Refusal> {
+        new.check(self.call)?;
         let (key, material) = self.generate(spec).await?;
-        self.add_key(call, name, new, key, material).await
+        self.add_key(name, new, key, material).await
     }
 
     pub(super) async fn generate(&self, spec: KeySpec) -> Result<(Key, Material), Refusal> {
+        let pool = &self.vaults.inner.pool;
         let made = match spec {
-            KeySpec::Rsa { .. } => self.inner.pool.generate(move || spec.generate()).await?,
-            KeySpec::Ec(_) => self.inner.pool.run(move || spec.generate()).await?,
+            KeySpec::Rsa { .. } => pool.generate(move || spec.generate()).await?,
+            KeySpec::Ec(_) => pool.run(move || spec.generate()).await?,
             KeySpec::Oct(_) => spec.generate(),
         };
         made.map_err(|error| Refusal::Internal(error.to_string()))
@@ -55,14 +50,13 @@ impl Vaults {
 
     pub(super) async fn add_key(
         &self,
-        call: &Call,
         name: &ObjectName,
         new: NewKey,
         key: Key,
         material: Material,
     ) -> Result<Found<KeyRecord>, Refusal> {
-        let record = new.record(&key, call);
-        self.keys(call).add(name, &record, &material).await
+        let record = new.record(&key, self.call);
+        self.add(name, &record, &material).await
     }
 }
 

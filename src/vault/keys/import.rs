@@ -1,6 +1,6 @@
 //! Taking in a key that was made elsewhere: in the plain, or wrapped for a key-exchange key of the vault.
 
-use super::{Call, Found, KeyOperation, KeyRecord, KeyType, NewKey, Vaults};
+use super::{Found, KeyOperation, KeyRecord, KeyType, Keys, NewKey, Objects};
 use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
 use crate::crypto::transfer_blob::TransferBlob;
 use crate::crypto::{CryptoError, Key, Material};
@@ -30,45 +30,43 @@ pub struct ExchangeKey {
     pub version: Option<Version>,
 }
 
-impl Vaults {
+impl Objects<'_, Keys> {
     /// Takes in a key, as a new version when the name is in use.
     ///
     /// # Errors
-    /// As [`Vaults::create_key`]; [`Refusal::Import`] when the key is none that can be used; what
-    /// [`Vaults::operate`] refuses when the key-exchange key cannot be used.
-    pub async fn import_key(
+    /// As [`Objects::create`]; [`Refusal::Import`] when the key is none that can be used; what
+    /// [`Objects::operate`] refuses when the key-exchange key cannot be used.
+    pub async fn import(
         &self,
-        call: &Call,
         name: &ObjectName,
         new: NewKey,
         from: ImportSource,
     ) -> Result<Found<KeyRecord>, Refusal> {
-        new.check(call)?;
+        new.check(self.call)?;
         let kty = new.kty;
         let (key, material) = match from {
-            ImportSource::Jwk(jwk) => self.inner.pool.run(move || jwk.load()).await?,
-            ImportSource::Transfer { blob, kek, wanted } => self.unpack(call, blob, &kek, wanted).await?,
+            ImportSource::Jwk(jwk) => self.vaults.inner.pool.run(move || jwk.load()).await?,
+            ImportSource::Transfer { blob, kek, wanted } => self.unpack(blob, &kek, wanted).await?,
         }
         .map_err(|cause| Refusal::Import { kty, cause })?;
-        self.add_key(call, name, NewKey { imported: true, ..new }, key, material).await
+        self.add_key(name, NewKey { imported: true, ..new }, key, material).await
     }
 
     /// A key-exchange key is an RSA-HSM key whose one operation is `import` (the BYOK specification).
     async fn unpack(
         &self,
-        call: &Call,
         blob: TransferBlob,
         kek: &ExchangeKey,
         wanted: ExpectedKey,
     ) -> Result<Result<(Key, Material), CryptoError>, Refusal> {
-        let view = self.records().view().await?;
-        let found: Found<KeyRecord> = self.keys(call).find(&view, &kek.name, kek.version.as_ref()).await?;
-        found.record.permits(KeyOperation::Import, call.now)?;
+        let view = self.vaults.records().view().await?;
+        let found = self.find(&view, &kek.name, kek.version.as_ref()).await?;
+        found.record.permits(KeyOperation::Import, self.call.now)?;
         if found.record.kty != KeyType::RsaHsm {
             return Err(Refusal::OperationNotPermitted { operation: KeyOperation::Import.name() });
         }
-        let key = self.parsed(call, &view, &found).await?;
+        let key = self.parsed(&view, &found).await?;
         drop(view);
-        Ok(self.inner.pool.run(move || blob.open(&key, wanted)).await?)
+        Ok(self.vaults.inner.pool.run(move || blob.open(&key, wanted)).await?)
     }
 }

@@ -4,11 +4,11 @@ mod create;
 mod import;
 mod key_ops;
 mod operate;
-mod read;
 pub mod release;
 pub mod rotation;
 mod spec;
 mod types;
+mod update;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,15 +16,20 @@ pub use create::NewKey;
 pub use import::{ExchangeKey, ImportSource};
 pub use key_ops::KeyOperationsError;
 pub use operate::{KeyUse, KeyUseOutput};
-pub use read::KeyChange;
 pub use spec::{KeySpec, KeySpecError};
 pub use types::{KeyOperation, KeyType};
+pub use update::KeyUpdate;
 
-use super::object::{Attributes, AttributesPatch, DeletedObject, Found, Objects, Page, PageRequest, Tags, Versioned};
-use super::{Call, Kind, Vaults, Version};
+use super::object::{Attributes, AttributesPatch, Found, ObjectKind, Objects, Tags, VersionRecord};
+use super::{Kind, ObjectName, Refusal, Sku, Vault, Version, backup};
+use crate::clock::Timestamp;
 use crate::crypto::algorithm::Curve;
 use crate::crypto::{Family, Key, PublicKey, base64url};
 use release::ReleasePolicy;
+use rotation::RotationPolicy;
+
+/// Keys, as a kind of object.
+pub enum Keys {}
 
 /// One version of a key, without its private part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,30 +105,44 @@ impl PublicPart {
     }
 }
 
-impl Versioned for KeyRecord {
+impl VersionRecord for KeyRecord {
     fn attributes(&self) -> &Attributes {
         &self.attributes
     }
 
-    fn rotates(&self) -> bool {
-        !self.imported
-    }
-
-    /// A key says nothing of the version before.
+    /// A key's record does not name the version before.
     fn with_previous(self, _: Option<&Version>) -> Self {
         self
     }
 }
 
-impl KeyRecord {
-    /// Whether `material` is this key's.
-    pub(super) fn matches_material(&self, material: &[u8]) -> bool {
-        Key::load(self.public.family(), material).is_ok_and(|key| PublicPart::of(key.public()) == self.public)
+impl ObjectKind for Keys {
+    const KIND: Kind = Kind::Key;
+    const BACKUP_FORM: &'static [u8] = b"&AzureKeyVaultKeyBackupV1.microsoft.com";
+
+    type Record = KeyRecord;
+    type Update = KeyUpdate;
+    type Policy = RotationPolicy;
+
+    fn updated(record: &KeyRecord, update: &KeyUpdate, now: Timestamp) -> Result<KeyRecord, Refusal> {
+        update.apply(record, now)
+    }
+
+    fn check_restored(vault: &Vault, record: &KeyRecord, material: &[u8]) -> Result<(), Refusal> {
+        if record.kty.is_hsm() && vault.sku == Sku::Standard {
+            return Err(Refusal::NeedsPremium { kty: record.kty.name() });
+        }
+        if record.matches_material(material) { Ok(()) } else { Err(backup::MATERIAL_MISMATCH) }
+    }
+
+    async fn renew_when_due(keys: &Objects<'_, Self>, name: &ObjectName, at: Timestamp) -> Result<bool, Refusal> {
+        keys.rotate_when_due(name, at).await
     }
 }
 
-impl Vaults {
-    pub(super) fn keys<'a>(&'a self, call: &'a Call) -> Objects<'a> {
-        self.objects(call, Kind::Key)
+impl KeyRecord {
+    /// Whether `material` is this key's.
+    fn matches_material(&self, material: &[u8]) -> bool {
+        Key::load(self.public.family(), material).is_ok_and(|key| PublicPart::of(key.public()) == self.public)
     }
 }

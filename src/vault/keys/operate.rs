@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Call, Found, KeyOperation, KeyRecord, Vaults};
+use super::{Found, KeyOperation, KeyRecord, Keys, Objects};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{CipherParams, CryptoError, Encrypted, Key};
@@ -34,26 +34,25 @@ pub enum KeyUseOutput {
     Verified(bool),
 }
 
-impl Vaults {
-    /// Does `operation` with a version of a key, the latest when none is named.
+impl Objects<'_, Keys> {
+    /// Uses a version of a key, the latest when none is named.
     ///
     /// # Errors
     /// When there is no such version, it may not be used now or not for this, or the bytes do not fit it.
     pub async fn operate(
         &self,
-        call: &Call,
         name: &ObjectName,
         version: Option<&Version>,
         key_use: KeyUse,
     ) -> Result<(Found<KeyRecord>, KeyUseOutput), Refusal> {
-        let view = self.records().view().await?;
-        let found: Found<KeyRecord> = self.keys(call).find(&view, name, version).await?;
-        found.record.permits(key_use.key_operation(), call.now)?;
-        let key = self.parsed(call, &view, &found).await?;
+        let view = self.vaults.records().view().await?;
+        let found = self.find(&view, name, version).await?;
+        found.record.permits(key_use.key_operation(), self.call.now)?;
+        let key = self.parsed(&view, &found).await?;
         drop(view);
         let algorithm = key_use.algorithm();
         let done = if key.is_slow(key_use.is_private()) {
-            self.inner.pool.run(move || key_use.apply(&key)).await?
+            self.vaults.inner.pool.run(move || key_use.apply(&key)).await?
         } else {
             key_use.apply(&key)
         };
@@ -64,18 +63,17 @@ impl Vaults {
     }
 
     /// The key's parsed form: from memory, else read and parsed on the pool (0.2 to 1.3 ms).
-    pub(super) async fn parsed(&self, call: &Call, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
-        let keys = self.keys(call);
-        let key = keys.material_key(&found.name, &found.version);
-        let location = keys.locate(view, &key).await?.unwrap_or((key, 0));
-        if let Some(key) = self.inner.parsed_keys.get(&location) {
+    pub(super) async fn parsed(&self, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
+        let key = self.material_key(&found.name, &found.version);
+        let location = self.layers().locate(view, &key).await?.unwrap_or((key, 0));
+        if let Some(key) = self.vaults.inner.parsed_keys.get(&location) {
             return Ok(key);
         }
-        let material = keys.material(view, &found.name, &found.version).await?;
+        let material = self.material(view, &found.name, &found.version).await?;
         let family = found.record.public.family();
-        let parsed = self.inner.pool.run(move || Key::load(family, &material)).await?;
+        let parsed = self.vaults.inner.pool.run(move || Key::load(family, &material)).await?;
         let key = Arc::new(parsed.map_err(|error| damaged(&location.0, &error))?);
-        self.inner.parsed_keys.insert(location, key.clone());
+        self.vaults.inner.parsed_keys.insert(location, key.clone());
         Ok(key)
     }
 }

@@ -1,15 +1,15 @@
 //! Deleting, recovering, purging. A deletion moves the head alone; what an object is at a moment follows from the dates
 //! in it. State changes at once, unless the vault's `deletionDelay` asks for the service's states in between.
 
-use super::super::due::Due;
-use super::super::layers::in_layer;
+use super::super::store_key::in_layer;
+use super::super::write::Write;
 use super::super::{Attempt, ObjectName, Refusal};
 use super::head::State;
-use super::objects::Objects;
-use super::{Found, Head, Tombstone};
+use super::kind::ObjectKind;
+use super::{Found, Head, Objects, Tombstone};
 use crate::clock::Timestamp;
-use crate::records::{Change, Record, View, encode};
-use crate::store::{Batch, Key};
+use crate::records::{View, encode};
+use crate::store::Batch;
 
 /// Seconds of a day of retention.
 const DAY: i64 = 86_400;
@@ -38,18 +38,17 @@ impl From<&Tombstone> for Deletion {
     }
 }
 
-impl Objects<'_> {
+impl<K: ObjectKind> Objects<'_, K> {
     /// Deletes an object with all its versions.
-    pub(in super::super) async fn delete<T: Record>(&self, name: &ObjectName) -> Result<DeletedObject<T>, Refusal> {
-        self.run_overdue(name).await?;
-        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
-        self.reclaim(name).await?;
-        let removed = self.vaults.records().update(|view: View| async move { self.deleting(&view, name).await }).await;
-        self.vaults.notify_schedule_change();
-        removed
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
+    pub async fn delete(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
+        let decide = |view: View| async move { self.deleting(&view, name).await };
+        self.vaults.write(self.call, &[self.id(name)], decide).await
     }
 
-    async fn deleting<T: Record>(&self, view: &View, name: &ObjectName) -> Result<Change<DeletedObject<T>>, Refusal> {
+    async fn deleting(&self, view: &View, name: &ObjectName) -> Result<Write<DeletedObject<K::Record>>, Refusal> {
         let head = match self.state(view, name).await? {
             State::Live(head) => head,
             State::Recovering => return Err(self.unchangeable(name, &State::Recovering, Attempt::Delete)),
@@ -61,16 +60,16 @@ impl Objects<'_> {
         let batch = self.suspending_schedule(view, batch, name).await?;
         if !self.call.vault.soft_delete {
             let batch = self.deleting_versions(view, &head, batch).await?;
-            return Ok(Change { batch, answer: DeletedObject { found, deletion: None } });
+            return Ok(Write::new(batch, DeletedObject { found, deletion: None }));
         }
-        let deleted = self.deleted(&head);
-        let due = Due::purge(&self.call.vault, self.kind, &head.name, deleted.gone_at());
+        let deleted = self.tombstone(&head);
+        let due = deleted.purge_entry(&self.call.vault, K::KIND);
         let batch = batch.put(self.deleted_key(name), encode(&deleted)?);
         let batch = batch.put(due.key(), encode(&due)?);
-        Ok(Change { batch, answer: DeletedObject { found, deletion: Some(Deletion::from(&deleted)) } })
+        Ok(Write::new(batch, DeletedObject { found, deletion: Some(Deletion::from(&deleted)) }))
     }
 
-    fn deleted(&self, head: &Head) -> Tombstone {
+    fn tombstone(&self, head: &Head) -> Tombstone {
         let (now, vault) = (self.call.now, &self.call.vault);
         Tombstone {
             head: head.clone(),
@@ -81,17 +80,17 @@ impl Objects<'_> {
         }
     }
 
-    /// A deleted object.
-    pub(in super::super) async fn find_deleted<T: Record>(
-        &self,
-        view: &View,
-        name: &ObjectName,
-    ) -> Result<DeletedObject<T>, Refusal> {
+    /// A deleted object, with its latest version.
+    ///
+    /// # Errors
+    /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn get_deleted(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
         self.require_soft_delete("get deleted")?;
-        self.check_unchanged(view).await?;
-        match self.get::<Tombstone>(view, &self.deleted_key(name)).await? {
+        let view = self.vaults.records().view().await?;
+        self.check_unchanged(&view).await?;
+        match self.record::<Tombstone>(&view, &self.deleted_key(name)).await? {
             Some(deleted) if deleted.is_visible(self.call.now) => {
-                let found = self.version_of(view, &deleted.head, None).await?;
+                let found = self.version_of(&view, &deleted.head, None).await?;
                 Ok(DeletedObject { found, deletion: Some(deleted.as_ref().into()) })
             }
             _ => Err(self.not_deleted(name)),
@@ -99,19 +98,20 @@ impl Objects<'_> {
     }
 
     /// Brings a deleted object back with all its versions; answers the latest.
-    pub(in super::super) async fn recover<T: Record>(&self, name: &ObjectName) -> Result<Found<T>, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
+    /// [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn recover(&self, name: &ObjectName) -> Result<Found<K::Record>, Refusal> {
         self.require_soft_delete("recover")?;
-        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
-        let recover = |view: View| async move { self.recovering(&view, name).await };
-        let recovered = self.vaults.records().update(recover).await;
-        self.vaults.notify_schedule_change();
-        recovered
+        let decide = |view: View| async move { self.recovering(&view, name).await };
+        self.vaults.write(self.call, &[self.id(name)], decide).await
     }
 
-    async fn recovering<T: Record>(&self, view: &View, name: &ObjectName) -> Result<Change<Found<T>>, Refusal> {
+    async fn recovering(&self, view: &View, name: &ObjectName) -> Result<Write<Found<K::Record>>, Refusal> {
         let deleted = match self.state(view, name).await? {
             State::Deleted(deleted) => deleted,
-            State::Live(..) => return Err(Refusal::NotDeleted { kind: self.kind, name: name.clone() }),
+            State::Live(..) => return Err(Refusal::NotDeleted { kind: K::KIND, name: name.clone() }),
             other => return Err(self.unchangeable(name, &other, Attempt::Recover)),
         };
         let found = self.version_of(view, &deleted.head, None).await?;
@@ -122,22 +122,23 @@ impl Objects<'_> {
         let batch = self.deleting_purge_entry(view, &deleted).await?;
         let batch = self.layers().deleting(view, batch, &self.deleted_key(name)).await?;
         let batch = self.resuming_schedule(view, batch, name, seen).await?;
-        Ok(Change { batch: batch.put(self.head_key(name), encode(&head)?), answer: found })
+        Ok(Write::new(batch.put(self.head_key(name), encode(&head)?), found))
     }
 
-    /// Takes a deleted object away for good.
-    pub(in super::super) async fn purge(&self, name: &ObjectName) -> Result<(), Refusal> {
+    /// Deletes a deleted object for good.
+    ///
+    /// # Errors
+    /// [`Refusal::PurgeProtected`], [`Refusal::DeletedNotFound`]; otherwise as [`Objects::recover`].
+    pub async fn purge(&self, name: &ObjectName) -> Result<(), Refusal> {
         self.require_soft_delete("purge")?;
         if self.call.vault.purge_protection {
             return Err(Refusal::PurgeProtected);
         }
-        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
-        let purged = self.vaults.records().update(|view: View| async move { self.purging(&view, name).await }).await;
-        self.vaults.notify_schedule_change();
-        purged
+        let decide = |view: View| async move { self.purging(&view, name).await };
+        self.vaults.write(self.call, &[self.id(name)], decide).await
     }
 
-    async fn purging(&self, view: &View, name: &ObjectName) -> Result<Change<()>, Refusal> {
+    async fn purging(&self, view: &View, name: &ObjectName) -> Result<Write<()>, Refusal> {
         let deleted = match self.state(view, name).await? {
             State::Deleted(deleted) => deleted,
             State::Live(..) => return Err(self.not_deleted(name)),
@@ -147,45 +148,45 @@ impl Objects<'_> {
         let delay = self.call.vault.deletion_delay;
         if delay == 0 {
             let batch = self.layers().deleting(view, batch, &self.deleted_key(name)).await?;
-            return Ok(Change { batch: self.deleting_versions(view, &deleted.head, batch).await?, answer: () });
+            return Ok(Write::new(self.deleting_versions(view, &deleted.head, batch).await?, ()));
         }
         let purge_ends = Some(self.call.now.plus_seconds(i64::from(delay)));
         let next = Tombstone { purge_ends, ..deleted.as_ref().clone() };
-        let due = Due::purge(&self.call.vault, self.kind, &next.head.name, next.gone_at());
+        let due = next.purge_entry(&self.call.vault, K::KIND);
         let mut batch = batch.put(self.deleted_key(name), encode(&next)?);
         // It may be due at the very moment that it was due before.
         batch.delete.retain(|key| *key != due.key());
-        Ok(Change { batch: batch.put(due.key(), encode(&due)?), answer: () })
+        Ok(Write::new(batch.put(due.key(), encode(&due)?), ()))
     }
 
-    /// Takes away what is left of an object whose time is over at the moment of this call; answers whether anything was.
-    pub(in super::super) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
-        self.vaults.records().update(|view: View| async move { self.reclaiming(&view, name).await }).await
+    /// Deletes what is left of an object whose time is over at the moment of this call; answers whether anything was.
+    pub(in crate::vault) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
+        let decide = |view: View| async move { self.reclaiming(&view, name).await };
+        self.vaults.commit(self.call, &[self.id(name)], decide).await
     }
 
-    async fn reclaiming(&self, view: &View, name: &ObjectName) -> Result<Change<bool>, Refusal> {
+    async fn reclaiming(&self, view: &View, name: &ObjectName) -> Result<Write<bool>, Refusal> {
         let key = &self.deleted_key(name);
-        match self.get::<Tombstone>(view, key).await? {
+        match self.record::<Tombstone>(view, key).await? {
             Some(deleted) if deleted.gone_at() <= self.call.now => {
                 let batch = self.layers().deleting(view, self.deleting_purge_entry(view, &deleted).await?, key).await?;
-                Ok(Change { batch: self.deleting_versions(view, &deleted.head, batch).await?, answer: true })
+                Ok(Write::new(self.deleting_versions(view, &deleted.head, batch).await?, true))
             }
-            _ => Ok(Change { batch: Batch::default(), answer: false }),
+            _ => Ok(Write::nothing(false)),
         }
     }
 
-    /// A batch that may take the deleted head away or replace it, and takes what it had scheduled off.
+    /// A batch that may delete or replace the tombstone, and deletes the entry that would purge it.
     async fn deleting_purge_entry(&self, view: &View, deleted: &Tombstone) -> Result<Batch, Refusal> {
         let name = &deleted.head.name;
-        let due = Due::purge(&self.call.vault, self.kind, name, deleted.gone_at());
         let batch = self.guarded_batch(view, [&self.deleted_key(name), &self.head_key(name)]).await?;
-        Ok(batch.delete(due.key()))
+        Ok(batch.delete(deleted.purge_entry(&self.call.vault, K::KIND).key()))
     }
 
-    /// `batch`, taking every version away too, and what there is besides.
+    /// `batch`, deleting every version too, the schedule and the policy.
     async fn deleting_versions(&self, view: &View, head: &Head, mut batch: Batch) -> Result<Batch, Refusal> {
         for prefix in [self.versions_of(&head.name), self.materials_of(&head.name)] {
-            for (key, _) in self.layers().keys(view, &Key::from(prefix), None, usize::MAX).await? {
+            for (key, _) in self.layers().keys(view, &prefix, None, usize::MAX).await? {
                 batch = self.layers().deleting(view, batch, &in_layer(&key, self.layers().own())).await?;
             }
         }
@@ -195,7 +196,7 @@ impl Objects<'_> {
     /// Why what a name stands for can be neither recovered nor purged. A recovery of what is not there at all has the text
     /// of a live object that is missing (recorded twice for keys; secrets follow them).
     fn unchangeable(&self, name: &ObjectName, state: &State, attempt: Attempt) -> Refusal {
-        let kind = self.kind;
+        let kind = K::KIND;
         match state {
             State::Deleting => Refusal::BeingDeleted { kind, name: name.clone(), attempt },
             State::Recovering => Refusal::BeingRecovered { kind, name: name.clone(), attempt },
@@ -205,7 +206,7 @@ impl Objects<'_> {
     }
 
     fn not_deleted(&self, name: &ObjectName) -> Refusal {
-        Refusal::DeletedNotFound { kind: self.kind, name: name.clone() }
+        Refusal::DeletedNotFound { kind: K::KIND, name: name.clone() }
     }
 
     /// Refuses what only a vault with soft delete can do.

@@ -1,32 +1,35 @@
-//! An object dump: every version with its record and its material, as a backup holds it.
+//! A dump of an object: every version with its record and its material, as a backup holds it.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::super::keys::rotation::RotationPolicy;
-use super::super::{Kind, ObjectName, Refusal, Version};
+use super::super::write::Write;
+use super::super::{Kind, ObjectName, Refusal, Vault, Version};
 use super::head::State;
-use super::objects::Objects;
-use super::schedule::Versioned;
-use super::{Found, Head};
+use super::kind::ObjectKind;
+use super::list::version_in;
+use super::{Found, Head, Objects};
 use crate::crypto::base64url;
-use crate::records::{Change, Record, View, encode};
+use crate::records::{View, encode};
 use crate::store::Key;
 
 /// The most versions that are backed up (the service's backup page).
 const MAX_VERSIONS: usize = 500;
 
-/// An object with all its versions. It holds secrets, so it has no `Debug`.
+/// An object with all its versions. It holds secrets: deliberately no `Debug`.
 #[derive(Serialize, Deserialize)]
-pub(in super::super) struct ObjectDump {
+#[serde(bound = "")]
+pub(in crate::vault) struct ObjectDump<K: ObjectKind> {
     kind: Kind,
-    pub(in super::super) name: ObjectName,
-    pub(in super::super) latest: Version,
+    name: ObjectName,
+    latest: Version,
     versions: Vec<VersionDump>,
-    /// How a key rotates, if that was ever said.
+    /// The object's lifetime policy, if it was ever given one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rotation: Option<RotationPolicy>,
+    policy: Option<K::Policy>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,48 +40,54 @@ struct VersionDump {
     material: Zeroizing<String>,
 }
 
-impl ObjectDump {
-    /// Whether it is one of `kind`, and its own latest version is among its versions, each once.
-    pub(in super::super) fn is_consistent(&self, kind: Kind) -> bool {
+impl<K: ObjectKind> ObjectDump<K> {
+    /// Whether it is of this kind, and its latest version is among its versions, each once.
+    pub(in crate::vault) fn is_consistent(&self) -> bool {
         let mut ids: Vec<_> = self.versions.iter().map(|one| &one.version).collect();
         ids.sort();
         ids.dedup();
         let counted = ids.len() == self.versions.len() && ids.len() <= MAX_VERSIONS;
-        self.kind == kind && counted && ids.contains(&&self.latest)
+        self.kind == K::KIND && counted && ids.contains(&&self.latest)
     }
 
-    /// The record of the latest version.
-    fn latest<T: Record>(&self) -> Option<T> {
-        let latest = self.versions.iter().find(|one| one.version == self.latest)?;
-        T::deserialize(&latest.record).ok()
-    }
-
-    /// Has every version `allowed`, its record and its material. Parsing keys takes its time: not for the runtime's
-    /// threads.
-    pub(in super::super) fn check<T: Record>(
-        &self,
-        allowed: impl Fn(&T, &[u8]) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        let unknown = |_| Refusal::BadBackup { why: "value: the backup was made by another version of the server" };
+    /// Checks that every version may be restored into `vault`. Parsing keys takes its time: not for the runtime's threads.
+    pub(in crate::vault) fn check(&self, vault: &Vault) -> Result<(), Refusal> {
         for one in &self.versions {
-            allowed(&T::deserialize(&one.record).map_err(unknown)?, &one.material()?)?;
+            K::check_restored(vault, &one.record::<K>()?, &one.material()?)?;
         }
         Ok(())
+    }
+
+    /// The latest version, as it is found once it is restored.
+    fn latest(&self) -> Result<Found<K::Record>, Refusal> {
+        let latest = self.versions.iter().find(|one| one.version == self.latest);
+        let record = latest.ok_or(Refusal::BadBackup { why: "value: the backup is damaged" })?.record::<K>()?;
+        Ok(Found { name: self.name.clone(), version: self.latest.clone(), record: Arc::new(record) })
+    }
+
+    fn head(&self) -> Head {
+        let (name, latest, versions) = (self.name.clone(), self.latest.clone(), self.versions.len());
+        Head { name, latest, versions, recovering: None }
     }
 }
 
 impl VersionDump {
+    fn record<K: ObjectKind>(&self) -> Result<K::Record, Refusal> {
+        let unknown = |_| Refusal::BadBackup { why: "value: the backup was made by another version of the server" };
+        K::Record::deserialize(&self.record).map_err(unknown)
+    }
+
     fn material(&self) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let unread = Refusal::BadBackup { why: "value: a version's material is not base64url" };
         base64url::decode(&self.material).map(Zeroizing::new).ok_or(unread)
     }
 }
 
-impl Objects<'_> {
-    /// An object with everything that it is.
-    pub(in super::super) async fn dump(&self, view: &View, name: &ObjectName) -> Result<ObjectDump, Refusal> {
+impl<K: ObjectKind> Objects<'_, K> {
+    /// Dumps an object.
+    pub(in crate::vault) async fn dump(&self, view: &View, name: &ObjectName) -> Result<ObjectDump<K>, Refusal> {
         self.check_unchanged(view).await?;
-        let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
+        let Some(head) = self.record::<Head>(view, &self.head_key(name)).await? else {
             self.check_no_orphaned_versions(view, name).await?;
             return Err(self.not_found(name, None));
         };
@@ -88,74 +97,67 @@ impl Objects<'_> {
         if head.versions > MAX_VERSIONS {
             return Err(Refusal::TooManyVersions { most: MAX_VERSIONS });
         }
-        let mut versions = Vec::new();
-        let prefix = Key::from(self.versions_of(name));
-        for (key, _) in self.layers().keys(view, &prefix, None, MAX_VERSIONS + 1).await? {
-            let record = self.vaults.records().bytes(view, &key).await?;
-            versions.push(self.version_dump(view, name, &key, &record).await?);
-        }
+        let versions = self.dump_versions(view, name).await?;
         if versions.len() != head.versions {
             return Err(self.version_count_mismatch(name));
         }
-        let rotation = self.get::<RotationPolicy>(view, &self.rotation_key(name)).await?;
-        let rotation = rotation.map(|rotation| rotation.as_ref().clone());
-        Ok(ObjectDump { kind: self.kind, name: head.name.clone(), latest: head.latest.clone(), versions, rotation })
+        let policy = self.policy(view, name).await?.map(|policy| policy.as_ref().clone());
+        Ok(ObjectDump { kind: K::KIND, name: head.name.clone(), latest: head.latest.clone(), versions, policy })
     }
 
-    async fn version_dump(
+    async fn dump_versions(&self, view: &View, name: &ObjectName) -> Result<Vec<VersionDump>, Refusal> {
+        let mut versions = Vec::new();
+        for (key, _) in self.layers().keys(view, &self.versions_of(name), None, MAX_VERSIONS + 1).await? {
+            let record = self.vaults.records().bytes(view, &key).await?;
+            versions.push(self.dump_version(view, name, &key, &record).await?);
+        }
+        Ok(versions)
+    }
+
+    async fn dump_version(
         &self,
         view: &View,
         name: &ObjectName,
         key: &Key,
         record: &[u8],
     ) -> Result<VersionDump, Refusal> {
-        let text = key.to_string();
-        let damaged = |why: &str| Refusal::Damaged { record: text.clone(), why: why.to_owned() };
-        let version = text.rsplit('/').next().and_then(Version::parse).ok_or_else(|| damaged("it has no version"))?;
+        let damaged = |why: &str| Refusal::Damaged { record: key.to_string(), why: why.to_owned() };
+        let version = version_in(key).ok_or_else(|| damaged("it has no version"))?;
         let record = serde_json::from_slice(record).map_err(|error| damaged(&error.to_string()))?;
         let material = Zeroizing::new(base64url::encode(&self.material(view, name, &version).await?));
         Ok(VersionDump { version, record, material })
     }
 
-    /// Puts an object back as it was, with the same versions and dates, when its name is free; answers the latest
+    /// Restores an object as it was dumped, with the same versions and dates, when its name is free; answers the latest
     /// version.
-    pub(in super::super) async fn restore<T: Versioned>(&self, dump: &ObjectDump) -> Result<Found<T>, Refusal> {
-        let name = &dump.name;
-        let _lock = self.vaults.lock_name(&self.head_key(name)).await;
-        self.reclaim(name).await?;
-        let restore = |view: View| async move { self.restoring::<T>(&view, dump).await };
-        self.vaults.records().update(restore).await?;
-        self.vaults.notify_schedule_change();
-        let view = self.vaults.records().view().await?;
-        self.find(&view, name, None).await
+    pub(in crate::vault) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
+        let decide = |view: View| async move { self.restoring(&view, dump).await };
+        self.vaults.write(self.call, &[self.id(&dump.name)], decide).await
     }
 
-    async fn restoring<T: Versioned>(&self, view: &View, dump: &ObjectDump) -> Result<Change<()>, Refusal> {
+    async fn restoring(&self, view: &View, dump: &ObjectDump<K>) -> Result<Write<Found<K::Record>>, Refusal> {
         let name = &dump.name;
         match self.state(view, name).await? {
             State::Free => {}
             State::Live(..) => {
-                let (kind, name, version) = (self.kind, name.clone(), dump.latest.clone());
+                let (kind, name, version) = (K::KIND, name.clone(), dump.latest.clone());
                 return Err(Refusal::RestoreConflict { kind, name, version });
             }
             taken => return Err(self.name_taken(name, &taken)),
         }
-        let head =
-            Head { name: name.clone(), latest: dump.latest.clone(), versions: dump.versions.len(), recovering: None };
         let mut batch = self.guarded_batch(view, [&self.head_key(name), &self.deleted_key(name)]).await?;
-        batch = batch.put(self.head_key(name), encode(&head)?);
+        batch = batch.put(self.head_key(name), encode(&dump.head())?);
         for one in &dump.versions {
             let material = one.material()?;
             batch = batch.put(self.version_key(name, &one.version), encode(&one.record)?);
             batch = batch.put(self.material_key(name, &one.version), material);
         }
-        if let Some(rotation) = &dump.rotation {
-            batch = batch.put(self.rotation_key(name), encode(rotation)?);
+        if let Some(policy) = &dump.policy {
+            batch = batch.put(self.policy_key(name), encode(policy)?);
         }
-        if let Some(latest) = dump.latest::<T>() {
-            let latest = (name, &dump.latest, &latest);
-            batch = self.scheduling(view, batch, latest, dump.rotation.as_ref()).await?;
-        }
-        Ok(Change { batch, answer: () })
+        let latest = dump.latest()?;
+        let version = (name, &dump.latest, latest.record.as_ref());
+        let batch = self.scheduling(view, batch, version, dump.policy.as_ref()).await?;
+        Ok(Write::new(batch, latest))
     }
 }

@@ -4,38 +4,39 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{ObjectName, Version};
+use super::super::due::{Due, DueAction};
+use super::super::{Kind, ObjectId, ObjectName, Vault, Version};
 use crate::clock::Timestamp;
 
 /// The head of an object that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in super::super) struct Head {
+pub(in crate::vault) struct Head {
     /// The name as it was first written.
-    pub(in super::super) name: ObjectName,
+    pub(in crate::vault) name: ObjectName,
     /// The version made last: what a request without a version means.
-    pub(in super::super) latest: Version,
+    pub(in crate::vault) latest: Version,
     /// How many versions there are, so that a lost record is noticed.
-    pub(in super::super) versions: usize,
+    pub(in crate::vault) versions: usize,
     /// Until when the object is being recovered, and not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in super::super) recovering: Option<Timestamp>,
+    pub(in crate::vault) recovering: Option<Timestamp>,
 }
 
 /// The head of an object that was deleted and can be recovered. What it is at a moment follows from its dates, so
 /// nothing has to happen for it to change, except that a task takes it away in the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in super::super) struct Tombstone {
+pub(in crate::vault) struct Tombstone {
     /// The head as it was.
-    pub(in super::super) head: Head,
+    pub(in crate::vault) head: Head,
     /// When the object was deleted.
-    pub(in super::super) deleted: Timestamp,
+    pub(in crate::vault) deleted: Timestamp,
     /// When it goes by itself; said at the deletion, and never changed.
-    pub(in super::super) scheduled_purge: Timestamp,
+    pub(in crate::vault) scheduled_purge: Timestamp,
     /// From when on the deletion can be seen.
-    pub(in super::super) visible_from: Timestamp,
+    pub(in crate::vault) visible_from: Timestamp,
     /// When a purge that was asked for is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in super::super) purge_ends: Option<Timestamp>,
+    pub(in crate::vault) purge_ends: Option<Timestamp>,
 }
 
 /// What a name stands for at one moment.
@@ -76,8 +77,14 @@ impl Head {
 }
 
 impl Tombstone {
+    /// The entry that purges the object, of this kind, in the layer that `vault` writes into.
+    pub(in crate::vault) fn purge_entry(&self, vault: &Vault, kind: Kind) -> Due {
+        let object = ObjectId { kind, name: self.head.name.clone() };
+        Due::new(vault, object, DueAction::Purge, self.gone_at())
+    }
+
     /// When nothing is left of it.
-    pub(in super::super) fn gone_at(&self) -> Timestamp {
+    pub(in crate::vault) fn gone_at(&self) -> Timestamp {
         self.purge_ends.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
     }
 

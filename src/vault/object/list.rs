@@ -1,21 +1,22 @@
 //! Lists: of objects, of an object's versions, of what was deleted.
 
+use super::super::store_key::{StoreKey, Table};
 use super::super::{ObjectName, Refusal, Version};
-use super::objects::Objects;
-use super::{DeletedObject, Found, Head, Page, PageRequest, Tombstone};
-use crate::records::{Record, View, missing};
+use super::kind::ObjectKind;
+use super::{DeletedObject, Found, Head, Objects, Page, PageRequest, Tombstone};
+use crate::records::{View, missing};
 use crate::store::Key;
 
-impl Objects<'_> {
+impl<K: ObjectKind> Objects<'_, K> {
     /// A page of the objects, each with its latest version, ordered by upper-cased name. What is being recovered is left
-    /// out, so a page may be shorter than the next one begins.
-    pub(in super::super) async fn list<T: Record>(
-        &self,
-        view: &View,
-        page: &PageRequest,
-    ) -> Result<Page<Found<T>>, Refusal> {
+    /// out, so a page may have fewer items than the limit and still be followed by another.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn list(&self, page: &PageRequest) -> Result<Page<Found<K::Record>>, Refusal> {
+        let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
-        let (keys, next) = self.page(view, &self.heads(), page).await?;
+        let (keys, next) = self.page(view, &self.prefix(Table::Object), page).await?;
         let mut items = Vec::new();
         for key in &keys {
             let head = self.vaults.records().get::<Head>(view, key).await?.ok_or_else(|| missing(key))?;
@@ -26,15 +27,15 @@ impl Objects<'_> {
         Ok(Page { items, next })
     }
 
-    /// A page of what was deleted and can be recovered, each with its latest version, ordered by upper-cased name.
-    pub(in super::super) async fn list_deleted<T: Record>(
-        &self,
-        view: &View,
-        page: &PageRequest,
-    ) -> Result<Page<DeletedObject<T>>, Refusal> {
+    /// A page of the deleted objects that can be recovered, each with its latest version, ordered by upper-cased name.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSoftDelete`]; what the store reports.
+    pub async fn list_deleted(&self, page: &PageRequest) -> Result<Page<DeletedObject<K::Record>>, Refusal> {
         self.require_soft_delete("list deleted")?;
+        let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
-        let (keys, next) = self.page(view, &self.deleted_heads(), page).await?;
+        let (keys, next) = self.page(view, &self.prefix(Table::Deleted), page).await?;
         let mut items = Vec::new();
         for key in &keys {
             let deleted = self.vaults.records().get::<Tombstone>(view, key).await?.ok_or_else(|| missing(key))?;
@@ -48,14 +49,17 @@ impl Objects<'_> {
 
     /// A page of an object's versions, ordered by version id; empty when there is no such object, as the service has
     /// it (azure-sdk-for-net issue 16444).
-    pub(in super::super) async fn versions<T: Record>(
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn list_versions(
         &self,
-        view: &View,
         name: &ObjectName,
         page: &PageRequest,
-    ) -> Result<Page<Found<T>>, Refusal> {
+    ) -> Result<Page<Found<K::Record>>, Refusal> {
+        let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
-        let Some(head) = self.get::<Head>(view, &self.head_key(name)).await? else {
+        let Some(head) = self.record::<Head>(view, &self.head_key(name)).await? else {
             self.check_no_orphaned_versions(view, name).await?;
             return Ok(Page { items: vec![], next: None });
         };
@@ -69,27 +73,35 @@ impl Objects<'_> {
         }
         let mut items = Vec::new();
         for key in &keys {
-            items.push(self.listed(view, key, &head).await?);
+            items.push(self.version_at(view, key, &head).await?);
         }
         Ok(Page { items, next })
     }
 
-    async fn listed<T: Record>(&self, view: &View, key: &Key, head: &Head) -> Result<Found<T>, Refusal> {
+    async fn version_at(&self, view: &View, key: &Key, head: &Head) -> Result<Found<K::Record>, Refusal> {
         let record = self.vaults.records().get(view, key).await?;
-        match (last_segment(key).and_then(|id| Version::parse(&id)), record) {
+        match (version_in(key), record) {
             (Some(version), Some(record)) => Ok(Found { name: head.name.clone(), version, record }),
             _ => Err(missing(key).into()),
         }
     }
 
     /// The keys of a page below `prefix`, and where the next one begins.
-    async fn page(&self, view: &View, prefix: &str, page: &PageRequest) -> Result<(Vec<Key>, Option<String>), Refusal> {
-        let after = page.after.as_ref().map(|last| Key::from(format!("{prefix}{last}")));
-        let found = self.layers().keys(view, &Key::from(prefix), after.as_ref(), page.limit + 1).await?;
+    async fn page(&self, view: &View, prefix: &Key, page: &PageRequest) -> Result<(Vec<Key>, Option<String>), Refusal> {
+        let after = page.after.as_ref().map(|last| Key::from([prefix.as_bytes(), last.as_bytes()].concat()));
+        let found = self.layers().keys(view, prefix, after.as_ref(), page.limit + 1).await?;
         let more = found.len() > page.limit;
         let keys: Vec<Key> = found.into_iter().take(page.limit).map(|(key, _)| key).collect();
         let next = keys.last().filter(|_| more).and_then(last_segment);
         Ok((keys, next))
+    }
+}
+
+/// The version in the key of a version's record.
+pub(super) fn version_in(key: &Key) -> Option<Version> {
+    match StoreKey::parse(&key.to_string())? {
+        StoreKey::Object(key) => key.version.and_then(Version::parse),
+        _ => None,
     }
 }
 

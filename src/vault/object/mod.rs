@@ -1,13 +1,19 @@
-//! What keys and secrets share: a name with versions, attributes, tags, lists, and a life after deletion. Each object is
-//! a *head* (its name and its latest version), a *version* record each, and the version's *material*: the bytes that
-//! must stay secret, kept apart so that lists and updates never touch them. A deleted object is one whose head lies
-//! among the deleted ones; its versions stay where they are.
+//! What all kinds of object share: a name with versions, attributes, tags, lists, and a life after deletion. This module
+//! knows no kind; see [`ObjectKind`].
+//!
+//! Each object is a *head* (its name and its latest version), a *version* record each, and the version's *material*: the
+//! bytes that must stay secret, kept apart so that lists and updates never touch them. A deleted object has a tombstone
+//! in the place of its head; its versions stay where they are.
 
+mod add;
 mod deletion;
 mod dump;
 mod head;
+mod kind;
 mod list;
 mod objects;
+mod records;
+mod run;
 mod schedule;
 
 use std::collections::BTreeMap;
@@ -19,16 +25,17 @@ use super::{ObjectName, Version};
 use crate::clock::Timestamp;
 
 pub use deletion::{DeletedObject, Deletion};
+pub use kind::{LifetimePolicy, NoPolicy, ObjectKind, VersionRecord};
+pub use objects::Objects;
 
 pub(super) use dump::ObjectDump;
 pub(super) use head::{Head, Tombstone};
-pub(super) use objects::{Added, Objects};
-pub(super) use schedule::{Schedule, Versioned};
+pub(super) use schedule::Schedule;
 
 /// Tags as the caller gave them.
 pub type Tags = BTreeMap<String, String>;
 
-/// The attributes that keys and secrets share.
+/// The attributes of every version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// Whether the version may be used.

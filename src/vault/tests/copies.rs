@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::super::object::PageRequest;
 use super::super::*;
 use super::{memory, open, records, secret};
+use crate::clock::Timestamp;
 use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::records::encode;
 use crate::store::{Batch, Store};
@@ -30,12 +32,12 @@ async fn copy(vaults: &Vaults, from: &str, to: &str) {
 }
 
 async fn set(vaults: &Vaults, vault: &str, name: &str) {
-    vaults.set_secret(&call(vaults, vault).await, &object(name), &secret()).await.unwrap();
+    vaults.secrets(&call(vaults, vault).await).set(&object(name), &secret()).await.unwrap();
 }
 
 async fn listed(vaults: &Vaults, vault: &str) -> Vec<String> {
     let page = PageRequest { after: None, limit: usize::MAX - 1 };
-    let found = vaults.list_secrets(&call(vaults, vault).await, &page).await.unwrap();
+    let found = vaults.secrets(&call(vaults, vault).await).list(&page).await.unwrap();
     found.items.iter().map(|found| found.name.to_string()).collect()
 }
 
@@ -80,16 +82,16 @@ async fn what_is_in_memory_of_a_key_serves_every_copy() {
     let vaults = open(&store, &pool, 1);
     vaults.apply(named("source"), NOW).await.unwrap();
     let (new, spec) = super::rsa();
-    let made = vaults.create_key(&call(&vaults, "source").await, &object("k"), new, spec).await.unwrap();
+    let made = vaults.keys(&call(&vaults, "source").await).create(&object("k"), new, spec).await.unwrap();
     copy(&vaults, "source", "copy").await;
     let mut places = Vec::new();
     for vault in ["source", "copy"] {
         let (view, call) = (vaults.records().view().await.unwrap(), call(&vaults, vault).await);
         let keys = vaults.keys(&call);
-        places.push(keys.locate(&view, &keys.material_key(&made.name, &made.version)).await.unwrap().unwrap());
+        places.push(keys.layers().locate(&view, &keys.material_key(&made.name, &made.version)).await.unwrap().unwrap());
         let alg = SignatureAlgorithm::Rsa(RsaSignature::Rs256);
         let sign = keys::KeyUse::Sign { alg, digest: vec![0; 32] };
-        vaults.operate(&call, &made.name, None, sign).await.unwrap();
+        vaults.keys(&call).operate(&made.name, None, sign).await.unwrap();
     }
     assert_eq!(places[0], places[1]);
     assert_eq!(vaults.inner.parsed_keys.len(), 1, "it was parsed once");
@@ -140,8 +142,8 @@ async fn what_was_only_taken_away_in_a_copy_is_not_in_its_copies_either() {
     set(&vaults, "source", "s").await;
     copy(&vaults, "source", "copy").await;
     let copied = call(&vaults, "copy").await;
-    vaults.delete_secret(&copied, &object("s")).await.unwrap();
-    vaults.purge_secret(&copied, &object("s")).await.unwrap();
+    vaults.secrets(&copied).delete(&object("s")).await.unwrap();
+    vaults.secrets(&copied).purge(&object("s")).await.unwrap();
     copy(&vaults, "copy", "again").await;
     for (vault, left) in [("source", 1), ("copy", 0), ("again", 0)] {
         assert_eq!(listed(&vaults, vault).await.len(), left, "{vault}");
@@ -199,21 +201,21 @@ async fn who_still_stands_on_layers_that_were_folded_is_to_ask_again() {
     let (page, name) = (PageRequest { after: None, limit: 25 }, object("r0"));
     for stale in &calls[1..5] {
         for refused in [
-            vaults.secret(stale, &name, None).await.err(),
-            vaults.list_secrets(stale, &page).await.err(),
-            vaults.list_secret_versions(stale, &name, &page).await.err(),
-            vaults.list_deleted_secrets(stale, &page).await.err(),
-            vaults.deleted_secret(stale, &name).await.err(),
-            vaults.delete_secret(stale, &name).await.err(),
-            vaults.backup_secret(stale, &name).await.err(),
+            vaults.secrets(stale).get_value(&name, None).await.err(),
+            vaults.secrets(stale).list(&page).await.err(),
+            vaults.secrets(stale).list_versions(&name, &page).await.err(),
+            vaults.secrets(stale).list_deleted(&page).await.err(),
+            vaults.secrets(stale).get_deleted(&name).await.err(),
+            vaults.secrets(stale).delete(&name).await.err(),
+            vaults.secrets(stale).backup(&name).await.err(),
         ] {
             assert!(matches!(refused, Some(Refusal::Busy)), "{refused:?}");
         }
     }
-    let first = vaults.secret(&calls[0], &name, None).await.err();
+    let first = vaults.secrets(&calls[0]).get_value(&name, None).await.err();
     assert!(matches!(first, Some(Refusal::Busy)), "a call of before the first copy: {first:?}");
-    assert!(vaults.secret(&calls[5], &name, None).await.is_ok(), "nothing was folded since");
-    assert!(vaults.secret(&call(&vaults, "source").await, &name, None).await.is_ok());
+    assert!(vaults.secrets(&calls[5]).get_value(&name, None).await.is_ok(), "nothing was folded since");
+    assert!(vaults.secrets(&call(&vaults, "source").await).get_value(&name, None).await.is_ok());
 }
 
 #[tokio::test]
@@ -221,7 +223,9 @@ async fn a_fold_that_was_given_up_is_swept_away() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
     let layer = Uuid::from_u128(5);
-    let batch = Batch::default().put(sweep::frozen(layer), encode(&layer).unwrap()).put(sweep::unswept(), vec![]);
+    let batch = Batch::default()
+        .put(StoreKey::FrozenLayer(layer).to_key(), encode(&layer).unwrap())
+        .put(StoreKey::UnsweptLayers.to_key(), vec![]);
     let batch = batch.put(format!("object/{}/keys/K", layer.simple()), vec![]);
     store.commit(batch).await.unwrap();
     assert_eq!(vaults.sweep().await.unwrap(), 1);
@@ -235,7 +239,7 @@ async fn nothing_is_scheduled_in_a_copy_until_something_is_done_with_it() {
     vaults.apply(named("source"), NOW).await.unwrap();
     for name in ["a", "b"] {
         set(&vaults, "source", name).await;
-        vaults.delete_secret(&call(&vaults, "source").await, &object(name)).await.unwrap();
+        vaults.secrets(&call(&vaults, "source").await).delete(&object(name)).await.unwrap();
     }
     copy(&vaults, "source", "copy").await;
     let source = call(&vaults, "source").await;
@@ -244,15 +248,15 @@ async fn nothing_is_scheduled_in_a_copy_until_something_is_done_with_it() {
     assert_eq!(of_source.len(), 2);
     assert!(of_source.iter().all(|key| key.contains(&source.vault.id.simple().to_string())));
     let copied = call(&vaults, "copy").await;
-    vaults.recover_secret(&copied, &object("a")).await.unwrap();
+    vaults.secrets(&copied).recover(&object("a")).await.unwrap();
     assert_eq!(due().await, of_source);
-    vaults.delete_secret(&copied, &object("a")).await.unwrap();
+    vaults.secrets(&copied).delete(&object("a")).await.unwrap();
     assert_eq!(due().await.len(), 3);
     // Over is over, whether it was scheduled or not.
-    let later = Call { now: NOW.plus_seconds(7 * DAY), ..copied };
+    let later = copied.by_server_at(NOW.plus_seconds(7 * DAY));
     let page = PageRequest { after: None, limit: 25 };
-    assert!(vaults.list_deleted_secrets(&later, &page).await.unwrap().items.is_empty());
-    assert!(vaults.set_secret(&later, &object("b"), &secret()).await.is_ok());
+    assert!(vaults.secrets(&later).list_deleted(&page).await.unwrap().items.is_empty());
+    assert!(vaults.secrets(&later).set(&object("b"), &secret()).await.is_ok());
 }
 
 #[tokio::test]
@@ -261,19 +265,19 @@ async fn what_falls_due_in_a_source_that_was_copied_changes_no_frozen_layer() {
     let vaults = open(&store, &pool, 1);
     vaults.apply(named("source"), NOW).await.unwrap();
     set(&vaults, "source", "s").await;
-    vaults.delete_secret(&call(&vaults, "source").await, &object("s")).await.unwrap();
-    let before = Call { now: NOW.plus_seconds(7 * DAY), ..call(&vaults, "source").await };
+    vaults.secrets(&call(&vaults, "source").await).delete(&object("s")).await.unwrap();
+    let before = call(&vaults, "source").await.by_server_at(NOW.plus_seconds(7 * DAY));
     copy(&vaults, "source", "copy").await;
     let frozen = async || [records(&store, "deleted/").await, records(&store, "material/").await];
     let there = frozen().await;
-    let refused = vaults.objects(&before, Kind::Secret).reclaim(&object("s")).await;
+    let refused = vaults.secrets(&before).reclaim(&object("s")).await;
     assert!(matches!(refused, Err(Refusal::Busy)), "decided on the vault of before: {refused:?}");
     let DueEntry { key, due } = vaults.next_due(None).await.unwrap().unwrap();
     assert_eq!(vaults.run_due(&due.unwrap().unwrap(), &key).await.unwrap(), 2, "in the copy too, once in each");
     assert!(vaults.next_due(None).await.unwrap().is_none());
     assert_eq!(frozen().await, there, "whoever was copied from it may still stand on it");
     for vault in ["source", "copy"] {
-        let refused = vaults.recover_secret(&call(&vaults, vault).await, &object("s")).await;
+        let refused = vaults.secrets(&call(&vaults, vault).await).recover(&object("s")).await;
         assert!(matches!(refused, Err(Refusal::NotFound { .. })), "{vault}: {refused:?}");
     }
 }
@@ -379,7 +383,7 @@ async fn take_in(
     match step {
         Step::Set(..) => {
             let new = secrets::NewSecret { tags: Some(tags(number)), ..secret() };
-            let set = vaults.set_secret(call, name, &new).await;
+            let set = vaults.secrets(call).set(name, &new).await;
             assert_eq!(set.is_ok(), state != Some(true));
             if let Ok(set) = set {
                 let object = objects.entry(place).or_default();
@@ -388,26 +392,26 @@ async fn take_in(
             }
         }
         Step::Tag(..) => {
-            let change = secrets::SecretChange { tags: Some(tags(number)), ..Default::default() };
+            let change = secrets::SecretUpdate { tags: Some(tags(number)), ..Default::default() };
             // The oldest, which may lie furthest down.
             let oldest = objects.get(&place).and_then(|object| object.versions.keys().next()).cloned();
             let version = oldest.as_deref().and_then(Version::parse);
-            let tagged = vaults.update_secret(call, name, version.as_ref(), &change).await;
+            let tagged = vaults.secrets(call).update(name, version.as_ref(), &change).await;
             assert_eq!(tagged.is_ok(), state == Some(false));
             if let (Ok(tagged), Some(object)) = (tagged, objects.get_mut(&place)) {
                 object.versions.insert(tagged.version.to_string(), number);
             }
         }
         Step::Delete(..) => {
-            assert_eq!(vaults.delete_secret(call, name).await.is_ok(), state == Some(false));
+            assert_eq!(vaults.secrets(call).delete(name).await.is_ok(), state == Some(false));
             objects.entry(place).and_modify(|object| object.deleted = true);
         }
         Step::Recover(..) => {
-            assert_eq!(vaults.recover_secret(call, name).await.is_ok(), state == Some(true));
+            assert_eq!(vaults.secrets(call).recover(name).await.is_ok(), state == Some(true));
             objects.entry(place).and_modify(|object| object.deleted = false);
         }
         _ => {
-            assert_eq!(vaults.purge_secret(call, name).await.is_ok(), state == Some(true));
+            assert_eq!(vaults.secrets(call).purge(name).await.is_ok(), state == Some(true));
             objects.retain(|name, object| *name != place || !object.deleted);
         }
     }
@@ -418,19 +422,19 @@ async fn shown(vaults: &Vaults, call: &Call) -> BTreeMap<usize, Object> {
     let mut objects = BTreeMap::new();
     let page = PageRequest { after: None, limit: 25 };
     let place = |name: &ObjectName| name.as_str()[1..].parse().unwrap();
-    for found in vaults.list_secrets(call, &page).await.unwrap().items {
-        let versions = vaults.list_secret_versions(call, &found.name, &page).await.unwrap().items;
+    for found in vaults.secrets(call).list(&page).await.unwrap().items {
+        let versions = vaults.secrets(call).list_versions(&found.name, &page).await.unwrap().items;
         let tag = |record: &secrets::SecretRecord| record.tags.as_ref().unwrap()["n"].parse().unwrap();
         let mut all = BTreeMap::new();
         for one in versions {
-            let (read, _) = vaults.secret(call, &found.name, Some(&one.version)).await.unwrap();
+            let (read, _) = vaults.secrets(call).get_value(&found.name, Some(&one.version)).await.unwrap();
             assert_eq!(read.record, one.record);
             all.insert(one.version.to_string(), tag(&one.record));
         }
         let object = Object { versions: all, latest: found.version.to_string(), deleted: false };
         objects.insert(place(&found.name), object);
     }
-    for removed in vaults.list_deleted_secrets(call, &page).await.unwrap().items {
+    for removed in vaults.secrets(call).list_deleted(&page).await.unwrap().items {
         let latest = removed.found.version.to_string();
         let hidden = Object { versions: BTreeMap::new(), latest, deleted: true };
         assert!(objects.insert(place(&removed.found.name), hidden).is_none(), "both live and deleted");

@@ -1,12 +1,15 @@
 //! What is told of what happens: in the same commit, once, in order, for each vault that it happens in.
 
+use uuid::Uuid;
+
 use super::super::keys::rotation::{IsoPeriod, NewRotationPolicy, RotationTrigger};
 use super::super::keys::{KeySpec, KeyType, NewKey};
 use super::super::object::AttributesPatch;
-use super::super::secrets::{NewSecret, SecretChange, SecretValue};
+use super::super::secrets::{NewSecret, SecretUpdate, SecretValue};
 use super::super::*;
 use super::{memory, open};
 use crate::access::{AccessPolicy, Permissions};
+use crate::clock::Timestamp;
 use crate::crypto::algorithm::Curve;
 use crate::store::Store;
 
@@ -34,13 +37,13 @@ impl World {
     async fn secret(&self, name: &str, day: i64, ends: Option<i64>) {
         let attributes = AttributesPatch { exp: ends.map(at), ..AttributesPatch::default() };
         let new = NewSecret { value: SecretValue::from("v".to_owned()), content_type: None, attributes, tags: None };
-        self.vaults.set_secret(&self.call("local", day).await, &named(name), &new).await.unwrap();
+        self.vaults.secrets(&self.call("local", day).await).set(&named(name), &new).await.unwrap();
     }
 
     async fn key(&self, name: &str, policy: &NewRotationPolicy) {
         let (call, new) = (self.call("local", 0).await, NewKey::of(KeyType::Ec));
-        self.vaults.create_key(&call, &named(name), new, KeySpec::Ec(Curve::P256)).await.unwrap();
-        self.vaults.set_rotation_policy(&call, &named(name), policy).await.unwrap();
+        self.vaults.keys(&call).create(&named(name), new, KeySpec::Ec(Curve::P256)).await.unwrap();
+        self.vaults.keys(&call).set_rotation_policy(&named(name), policy).await.unwrap();
     }
 
     /// Does what is due until `day`.
@@ -114,20 +117,20 @@ async fn what_is_past_already_is_told_at_once_and_never_again() {
     assert_eq!(world.told().await, ["0 local NearExpiry soon", "1 local Expired over"]);
     // A change of something else tells nothing anew; another end does.
     let (call, name) = (world.call("local", 3).await, named("soon"));
-    let tagged = SecretChange { tags: Some([("a".to_owned(), "b".to_owned())].into()), ..SecretChange::default() };
-    world.vaults.update_secret(&call, &name, None, &tagged).await.unwrap();
+    let tagged = SecretUpdate { tags: Some([("a".to_owned(), "b".to_owned())].into()), ..SecretUpdate::default() };
+    world.vaults.secrets(&call).update(&name, None, &tagged).await.unwrap();
     world.pass(9).await;
     assert_eq!(world.told().await, [""; 0]);
     let attributes = AttributesPatch { exp: Some(at(60)), ..AttributesPatch::default() };
-    let later = SecretChange { attributes, ..SecretChange::default() };
-    world.vaults.update_secret(&world.call("local", 9).await, &name, None, &later).await.unwrap();
+    let later = SecretUpdate { attributes, ..SecretUpdate::default() };
+    world.vaults.secrets(&world.call("local", 9).await).update(&name, None, &later).await.unwrap();
     world.pass(70).await;
     assert_eq!(world.told().await, ["30 local NearExpiry soon", "60 local Expired soon"]);
     // Even at one moment, and then as another event.
     for days in [5, 6] {
         let attributes = AttributesPatch { exp: Some(at(70 + days)), ..AttributesPatch::default() };
-        let sooner = SecretChange { attributes, ..SecretChange::default() };
-        world.vaults.update_secret(&world.call("local", 70).await, &name, None, &sooner).await.unwrap();
+        let sooner = SecretUpdate { attributes, ..SecretUpdate::default() };
+        world.vaults.secrets(&world.call("local", 70).await).update(&name, None, &sooner).await.unwrap();
         world.pass(70).await;
     }
     let events = world.vaults.events(0, 10).await.unwrap();
@@ -141,7 +144,7 @@ async fn a_keys_policy_says_when_it_is_near_its_end_and_the_notice_comes_before_
     let rotate = Some(RotationTrigger::BeforeExpiry(lasting("P20D")));
     let policy = NewRotationPolicy { rotate, notify: Some(lasting("P20D")), expiry_time: Some(lasting("P50D")) };
     world.key("k", &policy).await;
-    world.vaults.rotate_key(&world.call("local", 0).await, &named("k")).await.unwrap();
+    world.vaults.keys(&world.call("local", 0).await).rotate(&named("k")).await.unwrap();
     world.pass(35).await;
     let made = "0 local NewVersionCreated k";
     let expected = [made, made, "30 local NearExpiry k", "30 local NewVersionCreated k"];
@@ -152,10 +155,10 @@ async fn a_keys_policy_says_when_it_is_near_its_end_and_the_notice_comes_before_
 async fn of_what_is_deleted_nothing_is_told_until_it_is_back() {
     let world = World::new().await;
     world.secret("s", 0, Some(40)).await;
-    world.vaults.delete_secret(&world.call("local", 1).await, &named("s")).await.unwrap();
+    world.vaults.secrets(&world.call("local", 1).await).delete(&named("s")).await.unwrap();
     world.pass(50).await;
     assert_eq!(world.told().await, ["0 local NewVersionCreated s"]);
-    world.vaults.recover_secret(&world.call("local", 50).await, &named("s")).await.unwrap();
+    world.vaults.secrets(&world.call("local", 50).await).recover(&named("s")).await.unwrap();
     world.pass(60).await;
     assert_eq!(world.told().await, ["50 local Expired s", "50 local NearExpiry s"]);
 }
@@ -165,7 +168,7 @@ async fn a_change_of_policies_is_told_and_other_changes_are_not() {
     let world = World::new().await;
     let vault = async || world.vaults.find(&VaultName::local()).await.unwrap().unwrap();
     let put = async |wanted: InitialVault| {
-        world.vaults.put_vault(wanted, Some(vault().await.as_ref()), at(1)).await.unwrap();
+        world.vaults.put_vault(wanted, Some(&*vault().await), at(1)).await.unwrap();
         world.told().await
     };
     let plain = InitialVault::named(VaultName::local(), Sku::Premium);

@@ -10,7 +10,7 @@ use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
 use crate::vault::keys::release::ReleasePolicy;
-use crate::vault::keys::{KeyChange, KeyOperation, KeyOperationsError, KeySpec, KeySpecError, KeyType, NewKey};
+use crate::vault::keys::{KeyOperation, KeyOperationsError, KeySpec, KeySpecError, KeyType, KeyUpdate, NewKey};
 use crate::vault::object::Tags;
 
 /// The body of a create.
@@ -49,9 +49,9 @@ pub(super) struct UpdateKey {
 }
 
 impl UpdateKey {
-    pub(super) fn parse(self) -> Result<KeyChange, ApiError> {
+    pub(super) fn parse(self) -> Result<KeyUpdate, ApiError> {
         let attributes = self.attributes.unwrap_or_default();
-        Ok(KeyChange {
+        Ok(KeyUpdate {
             key_ops: self.key_ops.as_deref().map(key_ops).transpose()?,
             attributes: attributes.requested(),
             tags: attributes::tags(self.tags, Kind::Key)?,

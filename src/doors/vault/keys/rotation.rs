@@ -25,7 +25,7 @@ pub(in super::super) static ROTATE: Operation = Operation {
 /// Makes another version of a key, of the same kind.
 pub(in super::super) async fn rotate(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let rotated = state.vaults.rotate_key(&exchange.call, &name).await;
+    let rotated = state.vaults.keys(&exchange.call).rotate(&name).await;
     Ok(bundle(&exchange, &rotated.map_err(refusal::error)?))
 }
 
@@ -39,7 +39,7 @@ pub(in super::super) static GET_POLICY: Operation = Operation {
 /// How a key rotates.
 pub(in super::super) async fn get_policy(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let policy = state.vaults.rotation_policy(&exchange.call, &name).await;
+    let policy = state.vaults.keys(&exchange.call).rotation_policy(&name).await;
     Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
 }
 
@@ -58,7 +58,7 @@ pub(in super::super) async fn set_policy(
 ) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let wanted = input::object::<PolicyIn>(body, &state.limits).await?.parse()?;
-    let policy = state.vaults.set_rotation_policy(&exchange.call, &name, &wanted).await;
+    let policy = state.vaults.keys(&exchange.call).set_rotation_policy(&name, &wanted).await;
     Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
 }
 

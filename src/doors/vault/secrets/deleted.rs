@@ -21,7 +21,7 @@ pub(in super::super) static DELETE: Operation = Operation {
 /// Deletes a secret with all its versions.
 pub(in super::super) async fn delete(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let removed = state.vaults.delete_secret(&exchange.call, &name).await;
+    let removed = state.vaults.secrets(&exchange.call).delete(&name).await;
     Ok(deleted_bundle(&exchange, &removed.map_err(refusal::error)?))
 }
 
@@ -35,7 +35,7 @@ pub(in super::super) static GET: Operation = Operation {
 /// A deleted secret.
 pub(in super::super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let removed = state.vaults.deleted_secret(&exchange.call, &name).await;
+    let removed = state.vaults.secrets(&exchange.call).get_deleted(&name).await;
     Ok(deleted_bundle(&exchange, &removed.map_err(refusal::error)?))
 }
 
@@ -49,7 +49,7 @@ pub(in super::super) static LIST: Operation = Operation {
 /// The vault's deleted secrets, a page at a time.
 pub(in super::super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.list_deleted_secrets(&exchange.call, &page).await.map_err(refusal::error)?;
+    let listed = state.vaults.secrets(&exchange.call).list_deleted(&page).await.map_err(refusal::error)?;
     Ok(paging::answer(&exchange.target, "/deletedsecrets", &listed, |removed| deleted_item(&exchange, removed)))
 }
 
@@ -63,7 +63,7 @@ pub(in super::super) static RECOVER: Operation = Operation {
 /// Brings a deleted secret back.
 pub(in super::super) async fn recover(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let found = state.vaults.recover_secret(&exchange.call, &name).await;
+    let found = state.vaults.secrets(&exchange.call).recover(&name).await;
     Ok(bundle(&exchange, &found.map_err(refusal::error)?))
 }
 
@@ -77,7 +77,7 @@ pub(in super::super) static PURGE: Operation = Operation {
 /// Takes a deleted secret away for good.
 pub(in super::super) async fn purge(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
-    let purged = state.vaults.purge_secret(&exchange.call, &name).await;
+    let purged = state.vaults.secrets(&exchange.call).purge(&name).await;
     purged.map_err(|refusal| refusal::in_vault(refusal, &exchange))?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }

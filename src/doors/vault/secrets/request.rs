@@ -9,7 +9,7 @@ use super::super::input;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
 use crate::vault::object::Tags;
-use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretChange, SecretValue};
+use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretUpdate, SecretValue};
 
 /// The body of a set.
 #[derive(Deserialize)]
@@ -47,9 +47,9 @@ pub(super) struct UpdateSecret {
 }
 
 impl UpdateSecret {
-    pub(super) fn parse(self) -> Result<SecretChange, ApiError> {
+    pub(super) fn parse(self) -> Result<SecretUpdate, ApiError> {
         check_type(self.content_type.as_deref())?;
-        Ok(SecretChange {
+        Ok(SecretUpdate {
             content_type: self.content_type,
             attributes: self.attributes.unwrap_or_default().requested(),
             tags: attributes::tags(self.tags, Kind::Secret)?,

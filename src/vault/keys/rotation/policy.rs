@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::KeyRecord;
 use crate::clock::{Period, Timestamp};
+use crate::vault::object::{Attributes, LifetimePolicy};
 
 /// Seconds that must lie between a version's creation and its rotation, and between its rotation and its end (the
 /// document "Configure cryptographic key auto-rotation": 7 days).
@@ -126,22 +127,26 @@ impl RotationPolicy {
         NewRotationPolicy::default().policy(None, None)
     }
 
-    /// When a version is told to be near its end at `exp`.
-    pub(in crate::vault) fn notify_at(&self, exp: Timestamp) -> Option<Timestamp> {
-        self.notify.period.before(exp)
-    }
-
-    /// When a version is followed by another that was `created` then, and ends at `exp` if it does.
-    pub(in crate::vault) fn rotate_at(&self, created: Timestamp, exp: Option<Timestamp>) -> Option<Timestamp> {
-        match self.rotate.as_ref()? {
-            RotationTrigger::AfterCreate(period) => period.period.after(created),
-            RotationTrigger::BeforeExpiry(period) => period.period.before(exp?),
-        }
-    }
-
     /// The end of a version made `now`.
     pub(super) fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.expiry_time.as_ref()?.period.after(now)
+    }
+}
+
+impl LifetimePolicy<KeyRecord> for RotationPolicy {
+    const EXISTS: bool = true;
+
+    fn notify_at(&self, exp: Timestamp) -> Option<Timestamp> {
+        self.notify.period.before(exp)
+    }
+
+    /// An imported key does not rotate.
+    fn renew_at(&self, latest: &KeyRecord) -> Option<Timestamp> {
+        let Attributes { created, exp, .. } = latest.attributes;
+        match self.rotate.as_ref().filter(|_| !latest.imported)? {
+            RotationTrigger::AfterCreate(period) => period.period.after(created),
+            RotationTrigger::BeforeExpiry(period) => period.period.before(exp?),
+        }
     }
 }
 

@@ -1,0 +1,113 @@
+//! The records of objects: their store keys, and what is visible of them through the vault's layers.
+
+use std::sync::Arc;
+
+use super::super::layers::Layers;
+use super::super::store_key::{ObjectKey, StoreKey, Table};
+use super::super::{ObjectId, ObjectName, Refusal, Vault, Version};
+use super::Objects;
+use super::kind::ObjectKind;
+use crate::records::{Record, View};
+use crate::store::{Batch, Key};
+
+/// What is seen through the vault's layers.
+impl<K: ObjectKind> Objects<'_, K> {
+    pub(in crate::vault) fn layers(&self) -> Layers<'_> {
+        Layers::of(&self.call.vault)
+    }
+
+    /// The record that is seen at `key`.
+    pub(in crate::vault) async fn record<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
+        let records = self.vaults.records();
+        if let Some(record) = records.get(view, key).await? {
+            return Ok(Some(record));
+        }
+        match self.layers().find_below(view, key).await? {
+            Some((located, _)) => Ok(records.get(view, &located).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses a call whose vault stands on other layers by now: those of before may be swept away already. A vault that
+    /// has nothing to do with copies is not looked up for it.
+    pub(super) async fn check_unchanged(&self, view: &View) -> Result<(), Refusal> {
+        if self.call.vault.below.is_empty() { Ok(()) } else { self.check_layers_unchanged(view).await }
+    }
+
+    pub(super) async fn check_layers_unchanged(&self, view: &View) -> Result<(), Refusal> {
+        let (before, key) = (&self.call.vault, StoreKey::of_vault(&self.call.vault.name));
+        let vault = self.vaults.records().get::<Vault>(view, &key).await?;
+        let stands = vault.is_some_and(|vault| vault.has_layers_of(before));
+        if stands { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    /// An empty batch that commits only while the call's guards hold and these `keys` have not changed.
+    pub(in crate::vault) async fn guarded_batch<const N: usize>(
+        &self,
+        view: &View,
+        keys: [&Key; N],
+    ) -> Result<Batch, Refusal> {
+        self.guarding(view, self.call.guarded_batch(), keys).await
+    }
+
+    /// `batch`, committing only while these `keys` have not changed.
+    pub(in crate::vault) async fn guarding<const N: usize>(
+        &self,
+        view: &View,
+        mut batch: Batch,
+        keys: [&Key; N],
+    ) -> Result<Batch, Refusal> {
+        for key in keys {
+            batch = self.layers().guarding(view, batch, key).await?;
+        }
+        Ok(batch)
+    }
+}
+
+/// The store keys of an object.
+impl<K: ObjectKind> Objects<'_, K> {
+    pub(in crate::vault) fn id(&self, name: &ObjectName) -> ObjectId {
+        ObjectId { kind: K::KIND, name: name.clone() }
+    }
+
+    fn key<'k>(&self, table: Table, name: &'k ObjectName) -> ObjectKey<'k> {
+        ObjectKey::new(table, self.call.vault.layer(), K::KIND, name)
+    }
+
+    pub(in crate::vault) fn head_key(&self, name: &ObjectName) -> Key {
+        self.key(Table::Object, name).to_key()
+    }
+
+    pub(super) fn deleted_key(&self, name: &ObjectName) -> Key {
+        self.key(Table::Deleted, name).to_key()
+    }
+
+    pub(in crate::vault) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
+        self.key(Table::Version, name).of_version(Table::Version, version).to_key()
+    }
+
+    pub(in crate::vault) fn material_key(&self, name: &ObjectName, version: &Version) -> Key {
+        self.key(Table::Material, name).of_version(Table::Material, version).to_key()
+    }
+
+    pub(super) fn schedule_key(&self, name: &ObjectName) -> Key {
+        self.key(Table::Schedule, name).to_key()
+    }
+
+    pub(in crate::vault) fn policy_key(&self, name: &ObjectName) -> Key {
+        self.key(Table::Policy, name).to_key()
+    }
+
+    /// What the keys of all objects begin with in `table`.
+    pub(super) fn prefix(&self, table: Table) -> Key {
+        table.prefix_of_kind(self.call.vault.layer(), K::KIND)
+    }
+
+    pub(super) fn versions_of(&self, name: &ObjectName) -> Key {
+        self.key(Table::Version, name).prefix_of_versions(Table::Version)
+    }
+
+    pub(super) fn materials_of(&self, name: &ObjectName) -> Key {
+        self.key(Table::Material, name).prefix_of_versions(Table::Material)
+    }
+}

@@ -1,0 +1,410 @@
+//! Store keys: the one place where the keys of this room's records are made and parsed. Whatever walks through the store
+//! (copies, sweeps, the consistency check) reads [`Table::ALL`] and [`StoreKey::parse`], so none of them can forget a
+//! table.
+//!
+//! A key is `TABLE/REST`. What a vault holds lies in a layer, `TABLE/LAYER/COLLECTION/NAME`; see `layers`.
+
+use uuid::Uuid;
+
+use super::{Kind, ObjectName, VaultName, Version};
+use crate::store::Key;
+
+/// The digits of numbers that keys are ordered by.
+const DIGITS: usize = 20;
+/// The bytes of a layer's id in hexadecimal.
+const LAYER_LENGTH: usize = uuid::fmt::Simple::LENGTH;
+
+listed_enum! {
+    /// A table: the first segment of a key.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub(super) enum Table {
+        /// A vault's settings: `vault/NAME`.
+        Vault,
+        /// The name of the vault that answers on a host name: `alias/HOST`.
+        Alias,
+        /// A frozen layer, which vaults may share: `layer/LAYER`.
+        FrozenLayer,
+        /// There may be frozen layers that no vault reads: `layers-unswept`.
+        UnsweptLayers,
+        /// A layer whose records are to be deleted: `sweep/LAYER`.
+        Sweep,
+        /// The index of what falls due: `due/TIME/LAYER/COLLECTION/NAME/ACTION`.
+        Due,
+        /// What happened: `event/NUMBER`.
+        Event,
+        /// The head of an object.
+        Object,
+        /// The tombstone of a deleted object.
+        Deleted,
+        /// The public part of a version.
+        Version,
+        /// The secret part of a version.
+        Material,
+        /// The lifetime policy of an object.
+        Policy,
+        /// What is to happen to an object's latest version.
+        Schedule,
+        /// A whiteout: hides a record of the layers below. `hidden/LAYER/` and the rest of that record's key.
+        Hidden,
+    }
+}
+
+/// A key, taken apart. Names are in upper case when they come from [`StoreKey::parse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreKey<'k> {
+    /// Of [`Table::Vault`].
+    Vault(&'k str),
+    /// Of [`Table::Alias`]: the host name, in lower case.
+    Alias(&'k str),
+    /// Of [`Table::FrozenLayer`].
+    FrozenLayer(Uuid),
+    /// Of [`Table::UnsweptLayers`].
+    UnsweptLayers,
+    /// Of [`Table::Sweep`].
+    Sweep(Uuid),
+    /// Of [`Table::Due`].
+    Due {
+        /// Seconds since 1970.
+        at: u64,
+        /// The object's layer.
+        layer: Uuid,
+        /// The object's kind.
+        kind: Kind,
+        /// The object's name.
+        name: &'k str,
+        /// What is to be done.
+        action: &'k str,
+    },
+    /// Of [`Table::Event`].
+    Event(u64),
+    /// Of one of the tables of a vault's objects.
+    Object(ObjectKey<'k>),
+    /// Of [`Table::Hidden`]: the record that is hidden, in the layer that hides it.
+    Hidden(ObjectKey<'k>),
+}
+
+/// The key of a record that belongs to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ObjectKey<'k> {
+    /// The table.
+    pub(super) table: Table,
+    /// The layer.
+    pub(super) layer: Uuid,
+    /// The object's kind.
+    pub(super) kind: Kind,
+    /// The object's name, in any case.
+    pub(super) name: &'k str,
+    /// The version, in the tables that have a record for each.
+    pub(super) version: Option<&'k str>,
+}
+
+impl Table {
+    /// The table's name in keys.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Vault => "vault",
+            Self::Alias => "alias",
+            Self::FrozenLayer => "layer",
+            Self::UnsweptLayers => "layers-unswept",
+            Self::Sweep => "sweep",
+            Self::Due => "due",
+            Self::Event => "event",
+            Self::Object => "object",
+            Self::Deleted => "deleted",
+            Self::Version => "version",
+            Self::Material => "material",
+            Self::Policy => "policy",
+            Self::Schedule => "schedule",
+            Self::Hidden => "hidden",
+        }
+    }
+
+    /// Whether the table's keys are [`ObjectKey`]s.
+    const fn is_of_objects(self) -> bool {
+        match self {
+            Self::Object | Self::Deleted | Self::Version | Self::Material | Self::Policy | Self::Schedule => true,
+            Self::Vault
+            | Self::Alias
+            | Self::FrozenLayer
+            | Self::UnsweptLayers
+            | Self::Sweep
+            | Self::Due
+            | Self::Event
+            | Self::Hidden => false,
+        }
+    }
+
+    /// The tables of a vault's objects.
+    pub(super) fn of_objects() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|table| table.is_of_objects())
+    }
+
+    /// The tables whose records lie in a layer, the whiteouts last: a sweep that deletes in this order makes nothing
+    /// visible again.
+    pub(super) fn of_layers() -> impl Iterator<Item = Self> {
+        Self::of_objects().chain([Self::Hidden])
+    }
+
+    /// What all keys of the table begin with.
+    pub(super) fn prefix(self) -> Key {
+        joined(&[self.name(), ""])
+    }
+
+    /// What the table's keys of `layer` begin with.
+    pub(super) fn prefix_in(self, layer: Uuid) -> Key {
+        joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), ""])
+    }
+
+    /// What the table's keys of objects of `kind` in `layer` begin with.
+    pub(super) fn prefix_of_kind(self, layer: Uuid, kind: Kind) -> Key {
+        joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), kind.collection(), ""])
+    }
+}
+
+impl<'k> StoreKey<'k> {
+    /// The key that `text` is, if it is one of this room's.
+    pub(super) fn parse(text: &'k str) -> Option<Self> {
+        let (table, rest) = text.split_once('/').unwrap_or((text, ""));
+        let table = *Table::ALL.iter().find(|one| one.name() == table)?;
+        match table {
+            Table::Vault => Some(Self::Vault(rest)),
+            Table::Alias => Some(Self::Alias(rest)),
+            Table::FrozenLayer => layer(rest).map(Self::FrozenLayer),
+            Table::UnsweptLayers => Some(Self::UnsweptLayers),
+            Table::Sweep => layer(rest).map(Self::Sweep),
+            Table::Due => parse_due(rest),
+            Table::Event => number(rest).map(Self::Event),
+            Table::Object | Table::Deleted | Table::Version | Table::Material | Table::Policy | Table::Schedule => {
+                ObjectKey::parse(table, rest).map(Self::Object)
+            }
+            Table::Hidden => parse_hidden(rest),
+        }
+    }
+
+    /// The key of the record.
+    pub(super) fn to_key(self) -> Key {
+        let buffer = &mut Uuid::encode_buffer();
+        match self {
+            Self::Vault(name) => joined(&[Table::Vault.name(), name]),
+            Self::Alias(host) => joined(&[Table::Alias.name(), host]),
+            Self::FrozenLayer(id) => joined(&[Table::FrozenLayer.name(), hexadecimal(id, buffer)]),
+            Self::UnsweptLayers => Key::from(Table::UnsweptLayers.name()),
+            Self::Sweep(id) => joined(&[Table::Sweep.name(), hexadecimal(id, buffer)]),
+            Self::Due { at, layer, kind, name, action } => {
+                let (layer, collection, name) = (hexadecimal(layer, buffer), kind.collection(), upper(name));
+                Key::from(format!("{}/{at:0DIGITS$}/{layer}/{collection}/{name}/{action}", Table::Due.name()))
+            }
+            Self::Event(number) => Key::from(format!("{}/{number:0DIGITS$}", Table::Event.name())),
+            Self::Object(key) => key.to_key(),
+            Self::Hidden(key) => hiding_key(&key.to_key(), key.layer),
+        }
+    }
+
+    /// The layer that the record lies in, or speaks of.
+    pub(super) const fn layer(&self) -> Option<Uuid> {
+        match self {
+            Self::FrozenLayer(layer) | Self::Sweep(layer) | Self::Due { layer, .. } => Some(*layer),
+            Self::Object(key) | Self::Hidden(key) => Some(key.layer),
+            Self::Vault(_) | Self::Alias(_) | Self::UnsweptLayers | Self::Event(_) => None,
+        }
+    }
+
+    /// The key of the settings of the vault called `name`.
+    pub(super) fn of_vault(name: &VaultName) -> Key {
+        StoreKey::Vault(name.as_str()).to_key()
+    }
+}
+
+impl<'k> ObjectKey<'k> {
+    /// The key in `table` of an object as a whole.
+    pub(super) fn new(table: Table, layer: Uuid, kind: Kind, name: &'k ObjectName) -> Self {
+        Self { table, layer, kind, name: name.as_str(), version: None }
+    }
+
+    /// The key in `table` of one of the object's versions.
+    pub(super) fn of_version(self, table: Table, version: &'k Version) -> Self {
+        Self { table, version: Some(version.as_str()), ..self }
+    }
+
+    fn parse(table: Table, rest: &'k str) -> Option<Self> {
+        let (id, rest) = rest.split_once('/')?;
+        Self::parse_in_layer(table, layer(id)?, rest)
+    }
+
+    fn parse_in_layer(table: Table, layer: Uuid, rest: &'k str) -> Option<Self> {
+        let (collection, rest) = rest.split_once('/')?;
+        let kind = Kind::of_collection(collection)?;
+        let has_versions = matches!(table, Table::Version | Table::Material);
+        let (name, version) = match rest.split_once('/') {
+            Some((name, version)) if has_versions => (name, Some(version)),
+            None if !has_versions => (rest, None),
+            _ => return None,
+        };
+        Some(Self { table, layer, kind, name, version })
+    }
+
+    /// The key of the record, in one allocation: every request makes some.
+    pub(super) fn to_key(self) -> Key {
+        let version = self.version.map_or(0, |version| version.len() + 1);
+        let mut bytes = Vec::with_capacity(self.table.name().len() + LAYER_LENGTH + 16 + self.name.len() + version);
+        bytes.extend_from_slice(self.table.name().as_bytes());
+        bytes.push(b'/');
+        bytes.extend_from_slice(hexadecimal(self.layer, &mut Uuid::encode_buffer()).as_bytes());
+        bytes.push(b'/');
+        bytes.extend_from_slice(self.kind.collection().as_bytes());
+        bytes.push(b'/');
+        bytes.extend(self.name.bytes().map(|byte| byte.to_ascii_uppercase()));
+        if let Some(version) = self.version {
+            bytes.push(b'/');
+            bytes.extend_from_slice(version.as_bytes());
+        }
+        Key::from(bytes)
+    }
+
+    /// What the keys of the object's versions begin with in a table that has a record for each.
+    pub(super) fn prefix_of_versions(self, table: Table) -> Key {
+        Self { table, version: Some(""), ..self }.to_key()
+    }
+}
+
+/// The record of an object at `key`, as it lies in `layer`.
+pub(super) fn in_layer(key: &Key, layer: Uuid) -> Key {
+    let (table, rest) = around_layer(key);
+    Key::from([table, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), rest].concat())
+}
+
+/// The whiteout of `layer` for the record of an object at `key`.
+pub(super) fn hiding_key(key: &Key, layer: Uuid) -> Key {
+    let (table, rest) = around_layer(key);
+    let hidden = Table::Hidden.name().as_bytes();
+    Key::from([hidden, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), b"/", table, rest].concat())
+}
+
+/// The prefix of the whiteouts of `layer` for what begins with `prefix` in the layers below.
+pub(super) fn hiding_prefix(table: Table, layer: Uuid, kind: Kind) -> Key {
+    hiding_key(&table.prefix_of_kind(layer, kind), layer)
+}
+
+/// A key behind all those that begin with `prefix`.
+pub(super) fn behind_all_below(prefix: &Key) -> Key {
+    // No key has this byte.
+    Key::from([prefix.as_bytes(), b"\xff"].concat())
+}
+
+/// The table in `key`, and what comes behind the layer, beginning with a slash.
+fn around_layer(key: &Key) -> (&[u8], &[u8]) {
+    let bytes = key.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == b'/').unwrap_or(bytes.len());
+    let rest = bytes.get(end + 1 + LAYER_LENGTH..).unwrap_or_default();
+    (&bytes[..end], rest)
+}
+
+fn parse_due(rest: &str) -> Option<StoreKey<'_>> {
+    let mut parts = rest.splitn(5, '/');
+    let at = number(parts.next()?)?;
+    let (layer, kind) = (layer(parts.next()?)?, Kind::of_collection(parts.next()?)?);
+    Some(StoreKey::Due { at, layer, kind, name: parts.next()?, action: parts.next()? })
+}
+
+fn parse_hidden(rest: &str) -> Option<StoreKey<'_>> {
+    let (id, rest) = rest.split_once('/')?;
+    let (table, rest) = rest.split_once('/')?;
+    let table = Table::of_objects().find(|one| one.name() == table)?;
+    ObjectKey::parse_in_layer(table, layer(id)?, rest).map(StoreKey::Hidden)
+}
+
+fn layer(text: &str) -> Option<Uuid> {
+    (text.len() == LAYER_LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+fn number(text: &str) -> Option<u64> {
+    (text.len() == DIGITS).then(|| text.parse().ok()).flatten()
+}
+
+fn hexadecimal(id: Uuid, buffer: &mut [u8; uuid::fmt::Urn::LENGTH]) -> &str {
+    id.simple().encode_lower(buffer)
+}
+
+fn upper(name: &str) -> String {
+    name.to_ascii_uppercase()
+}
+
+fn joined(parts: &[&str]) -> Key {
+    Key::from(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A key of `table`. Whoever adds a table says here what its keys are made of.
+    fn key_of(
+        table: Table,
+        id: u128,
+        number: u64,
+        name: &'static str,
+        version: &'static str,
+        kind: Kind,
+    ) -> StoreKey<'static> {
+        let layer = Uuid::from_u128(id);
+        let object = |version| ObjectKey { table, layer, kind, name, version };
+        match table {
+            Table::Vault => StoreKey::Vault("acme"),
+            Table::Alias => StoreKey::Alias("keys.acme.test"),
+            Table::FrozenLayer => StoreKey::FrozenLayer(layer),
+            Table::UnsweptLayers => StoreKey::UnsweptLayers,
+            Table::Sweep => StoreKey::Sweep(layer),
+            Table::Due => StoreKey::Due { at: number, layer, kind, name, action: "purge" },
+            Table::Event => StoreKey::Event(number),
+            Table::Object | Table::Deleted | Table::Policy | Table::Schedule => StoreKey::Object(object(None)),
+            Table::Version | Table::Material => StoreKey::Object(object(Some(version))),
+            Table::Hidden => StoreKey::Hidden(ObjectKey { table: Table::Version, ..object(Some(version)) }),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_key_parses_back_to_what_made_it(
+            table in prop::sample::select(Table::ALL),
+            kind in prop::sample::select(Kind::ALL),
+            id in any::<u128>(),
+            number in any::<u64>(),
+            name in prop::sample::select(vec!["A", "DB-PASSWORD", "KEYS", "0", "VERSIONS"]),
+        ) {
+            let made = key_of(table, id, number, name, "0123456789abcdef0123456789abcdef", kind);
+            let key = made.to_key();
+            let text = key.to_string();
+            prop_assert_eq!(StoreKey::parse(&text), Some(made));
+            prop_assert!(table == Table::UnsweptLayers || key.starts_with(&table.prefix()), "{}", text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_of_this_room_is_not_parsed() {
+        let layer = "0".repeat(32);
+        for text in [
+            "",
+            "identity/1",
+            "object",
+            "object/1/keys/A",
+            &format!("object/{layer}/people/A"),
+            &format!("object/{layer}/keys/A/B"),
+            &format!("version/{layer}/keys/A"),
+            "event/12",
+            &format!("hidden/{layer}/vault/A"),
+        ] {
+            assert_eq!(StoreKey::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_upper_case_in_keys() {
+        let name = ObjectName::parse("My-Key").unwrap();
+        let key = ObjectKey::new(Table::Object, Uuid::nil(), Kind::Key, &name).to_key();
+        assert_eq!(key.to_string(), format!("object/{}/keys/MY-KEY", "0".repeat(32)));
+    }
+}
