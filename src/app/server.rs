@@ -109,6 +109,9 @@ fn new_events(foundations: &Foundations, backend: &Backend, settings: &Settings)
 async fn update_data(backend: &Backend, settings: &Settings, events: &Events) -> Result<(), StartError> {
     let Backend { records, vaults, directory, .. } = backend;
     tenant::check(directory, vaults).await?;
+    if let Some(key) = &settings.issuer_key {
+        directory.import_issuer_key(key).await.map_err(StartError::new)?;
+    }
     skip_if_disk_full(records, backend.timekeeper.save_running().await)?;
     skip_if_disk_full(records, settings.apply(vaults, directory, backend.clock.now()).await)?;
     skip_if_disk_full(records, events.subscribe().await)?;

@@ -39,6 +39,8 @@ pub(super) struct Settings {
     pub(super) identity_header: Zeroizing<String>,
     /// The directory in which clients of Azure Arc look for keys.
     pub(super) arc_keys: PathBuf,
+    /// The first key that signs tokens, if it is not to be generated.
+    pub(super) issuer_key: Option<Zeroizing<Vec<u8>>>,
     pub(super) takeover: Takeover,
     pub(super) webhooks: Vec<Webhook>,
     /// The retry schedule of webhooks.
@@ -65,6 +67,7 @@ impl Settings {
             unknown_identities,
             identity_header: options.identity_header.unwrap_or_else(random_hex::<16>),
             arc_keys: options.arc_keys,
+            issuer_key: options.issuer_key,
             takeover: options.takeover,
             webhooks: config.webhooks,
             delivery: options.delivery,

@@ -251,6 +251,19 @@ impl Directory {
         self.inner.issuer.ready().await?.current.sign(claims)
     }
 
+    /// Stores an RSA key, a PKCS#8 document, as the issuer's first key, so that none is generated. Does nothing when a key
+    /// is stored already. Generated keys follow it as they follow any other.
+    ///
+    /// # Errors
+    /// When `pkcs8` is no such key, or cannot be stored.
+    pub async fn import_issuer_key(&self, pkcs8: &Zeroizing<Vec<u8>>) -> Result<(), IssuerError> {
+        SigningKey::from_pkcs8(pkcs8)?;
+        if self.issuer_record().await?.is_none() {
+            self.store_keys(pkcs8, self.inner.clock.now().unix()).await?;
+        }
+        Ok(())
+    }
+
     /// Checks that the stored keys, if there are any, can be used.
     ///
     /// # Errors
@@ -283,7 +296,11 @@ impl Directory {
     }
 
     async fn next_keys(&self, pool: &Pool, now: i64) -> Result<Keys, IssuerError> {
-        let pkcs8 = &generate_key(pool).await?;
+        let pkcs8 = generate_key(pool).await?;
+        self.store_keys(&pkcs8, now).await
+    }
+
+    async fn store_keys(&self, pkcs8: &Zeroizing<Vec<u8>>, now: i64) -> Result<Keys, IssuerError> {
         let kept = self.records().update(|view: View| async move { self.keep_winner(&view, pkcs8, now).await });
         kept.await?.keys()
     }

@@ -1,12 +1,14 @@
 //! A server in this process, and clients that block: for what speaks to a vault as its clients do.
 
 use keyhaven::Server;
-use keyhaven::app::{Listen, Options};
+use keyhaven::app::{Listen, Options, Storage};
 use keyhaven::clock::Timestamp;
 use keyhaven::config::Config;
 use keyhaven::remote::{Agent, Credential, TrustStore, Vault};
 use keyhaven::tasks::ClockChoice;
 use serde_json::{Value, json};
+
+use crate::world::issuer_key;
 
 /// A running server, and an agent that trusts it.
 pub struct Ground {
@@ -19,7 +21,8 @@ impl Ground {
     pub fn of(config: &Value) -> Self {
         let config = Config::parse(&config.to_string()).unwrap();
         let clock = ClockChoice::Virtual { start: Timestamp::parse("2026-01-01T00:00:00Z"), frozen: Some(true) };
-        let options = Options { config, clock, listen: Listen::on_free_ports(), ..Options::default() };
+        let listen = Listen::on_free_ports();
+        let options = Options { config, clock, listen, issuer_key: issuer_key(&Storage::Memory), ..Options::default() };
         let server = Server::with(options).unwrap();
         let agent = TrustStore::default().with_pem(server.ca_pem()).unwrap().agent();
         Self { server, agent }

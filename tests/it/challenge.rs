@@ -3,7 +3,9 @@
 use http_body_util::Full;
 use hyper::Request;
 
-use crate::world::World;
+use keyhaven::app::Storage;
+
+use crate::world::{CONFIG, World};
 
 /// What the service answers to a token that it cannot read.
 const UNREADABLE: &str = "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.";
@@ -108,7 +110,9 @@ async fn tokens_that_were_tampered_with_are_refused() {
 
 #[tokio::test]
 async fn tokens_of_another_server_are_refused() {
-    let (world, other) = (World::new().await, World::new().await);
+    let dir = tempfile::tempdir().unwrap();
+    // It keeps what it holds, so it has an issuer key of its own.
+    let (world, other) = (World::new().await, World::of(CONFIG, Storage::MemoryIn(dir.path().to_owned())).await);
     let token = other.token_for("owner", "https://vault.azure.net").await;
     let answer = world.send(world.request(&world.host("acme"), "GET /keys", "", Some(&token))).await;
     let header = token.split('.').next().unwrap();

@@ -22,6 +22,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
 
 /// Where the vault clock of every test starts.
 pub const START: i64 = 1_700_000_000;
@@ -38,6 +39,9 @@ pub const CONFIG: &str = r#"{
      "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"]}}]}
   ]
 }"#;
+
+/// The key that signs the tokens of servers in tests: generating one for each took more than half of their processor time.
+const ISSUER_KEY: &[u8] = include_bytes!("../vectors/rsa-2048.p8");
 
 /// A running server, and how to talk to it.
 pub struct World {
@@ -73,7 +77,8 @@ impl World {
         let start = ClockChoice::Virtual { start: Some(Timestamp::from_unix(START)), frozen: Some(true) };
         let clock = if options.clock == ClockChoice::Real { start } else { options.clock };
         let listen = Listen { proxy: options.listen.proxy, ..Listen::on_free_ports() };
-        let options = Options { clock, seed: Some(1), listen, ..options };
+        let issuer_key = options.issuer_key.or_else(|| issuer_key(&options.storage));
+        let options = Options { clock, seed: Some(1), issuer_key, listen, ..options };
         let server = app::start(options).await.unwrap();
         let VaultClock::Virtual(clock) = server.clock.clone() else { panic!("a world has a virtual clock") };
         Self::around(server, clock)
@@ -81,7 +86,9 @@ impl World {
 
     /// A server of these options that lives by the machine's clock, which is `machine`.
     pub async fn on_machine_clock(machine: Arc<VirtualClock>, options: Options) -> Self {
-        let server = app::start(Options { system_clock: machine.clone(), seed: Some(1), ..options }).await.unwrap();
+        let issuer_key = issuer_key(&options.storage);
+        let options = Options { system_clock: machine.clone(), seed: Some(1), issuer_key, ..options };
+        let server = app::start(options).await.unwrap();
         Self::around(server, machine)
     }
 
@@ -276,6 +283,11 @@ impl Answer {
         let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
         format!("{} {}{inner} {}", self.status.as_u16(), text("code"), text("message"))
     }
+}
+
+/// The issuer key of a server that keeps nothing. One that keeps its data generates its own: a restart must find it again.
+pub fn issuer_key(storage: &Storage) -> Option<Zeroizing<Vec<u8>>> {
+    matches!(storage, Storage::Memory).then(|| Zeroizing::new(ISSUER_KEY.to_vec()))
 }
 
 /// The CA in a PEM file, alone.

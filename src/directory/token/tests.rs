@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::clock::{Timestamp, VirtualClock};
 use crate::crypto::pool::Pool;
+use crate::crypto::rsa::test_keys::RSA_2048;
 use crate::directory::Tenant;
 use crate::random;
 use crate::records::Records;
@@ -25,9 +27,17 @@ fn someone() -> IdentityRecord {
     }
 }
 
-async fn directory(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Directory {
+fn without_keys(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Directory {
     let tenant = Tenant { id: Uuid::from_u128(tenant), subscription: SubscriptionId(Uuid::nil()) };
-    let directory = Directory::new(tenant, Records::new(store.clone()), clock.clone(), 10);
+    Directory::new(tenant, Records::new(store.clone()), clock.clone(), 10)
+}
+
+async fn import_key(store: &Store, clock: &Arc<VirtualClock>) {
+    without_keys(9, store, clock).import_issuer_key(&Zeroizing::new(RSA_2048.to_vec())).await.unwrap();
+}
+
+async fn directory(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Directory {
+    let directory = without_keys(tenant, store, clock);
     directory.prepare_issuer(&Pool::start(1, 10)).await.unwrap();
     directory
 }
@@ -35,6 +45,7 @@ async fn directory(tenant: u128, store: &Store, clock: &Arc<VirtualClock>) -> Di
 async fn world() -> (Directory, Store, Arc<VirtualClock>) {
     let clock = Arc::new(VirtualClock::frozen_at(Timestamp::from_unix(1_000_000)));
     let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+    import_key(&store, &clock).await;
     let directory = directory(9, &store, &clock).await;
     directory.ensure(&[someone()]).await.unwrap();
     (directory, store, clock)
@@ -45,8 +56,7 @@ async fn a_damaged_key_is_told_at_once_and_to_everybody() {
     let (one, store, clock) = world().await;
     let token = one.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
     store.commit(crate::store::Batch::default().put("issuer/current", b"{}".to_vec())).await.unwrap();
-    let tenant = Tenant { id: one.tenant_id(), subscription: SubscriptionId(Uuid::nil()) };
-    let again = Directory::new(tenant, Records::new(store), clock, 10);
+    let again = without_keys(9, &store, &clock);
     assert_eq!(again.issuer_failure(), None);
     assert!(again.prepare_issuer(&Pool::start(1, 10)).await.is_err());
     assert!(again.issuer_failure().is_some());
@@ -109,9 +119,16 @@ async fn a_token_of_another_tenant_is_refused_though_its_key_is_ours() {
 
 #[tokio::test]
 async fn the_issuers_key_is_made_once() {
-    let (directory, store, clock) = world().await;
-    let again = self::directory(9, &store, &clock).await;
-    assert_eq!(directory.public_keys().await.unwrap(), again.public_keys().await.unwrap());
+    let (imported, store, clock) = world().await;
+    let again = directory(9, &store, &clock).await;
+    assert_eq!(imported.public_keys().await.unwrap(), again.public_keys().await.unwrap());
+
+    let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
+    let generated = directory(9, &store, &clock).await.public_keys().await.unwrap();
+    assert_ne!(generated, imported.public_keys().await.unwrap());
+    import_key(&store, &clock).await;
+    let again = directory(9, &store, &clock).await;
+    assert_eq!(generated, again.public_keys().await.unwrap(), "an import does not replace a stored key");
 }
 
 #[tokio::test]
