@@ -6,10 +6,17 @@ use std::sync::LazyLock;
 
 use super::{Yard, client_id};
 
-/// The program, built by the cargo that runs these tests: what cargo builds for tests does not always have it.
+/// The program, built by the cargo that runs these tests: what cargo builds for tests does not always have it. With the
+/// features of these tests, so that what it is built of is there already.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let build = ["build", "--quiet", "--offline", "--locked", "--example", "factory", "--message-format", "json"];
-    let built = Command::new(env!("CARGO")).args(build).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let features: &[&str] = if cfg!(feature = "sled") { &["--features", "sled"] } else { &[] };
+    let built = Command::new(env!("CARGO"))
+        .args(build)
+        .args(features)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let text = String::from_utf8(built.stdout).unwrap();
     let artifacts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
