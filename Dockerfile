@@ -9,10 +9,10 @@ COPY .cargo .cargo
 COPY benches benches
 COPY examples examples
 COPY src src
-RUN cargo build --release --locked --bin keyhaven
+RUN cargo build --profile dist --locked --bin keyhaven
 
 FROM debian:bookworm-slim
-COPY --from=build /keyhaven/target/release/keyhaven /usr/local/bin/keyhaven
+COPY --from=build /keyhaven/target/dist/keyhaven /usr/local/bin/keyhaven
 ENV KEYHAVEN_DATA=/data
 ENV KEYHAVEN_LISTEN=0.0.0.0:443 KEYHAVEN_IDENTITY_LISTEN=0.0.0.0:8080
 EXPOSE 443 8080

@@ -170,7 +170,7 @@ def test_the_image_has_all_that_the_server_is_built_of(tmp_path):
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, tmp_path / source)
     [command] = [words for name, words in build if name == "RUN" and words.startswith("cargo ")]
-    assert command == "cargo build --release --locked --bin keyhaven"
+    assert command == "cargo build --profile dist --locked --bin keyhaven"
     # The same without what takes minutes: every file that it needs is there, and every package is locked. What is checked
     # of other packages is there from the lints.
     check = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]
@@ -178,7 +178,7 @@ def test_the_image_has_all_that_the_server_is_built_of(tmp_path):
     check = ["cargo", "check", "--locked", "--offline", "--bin", "keyhaven", "--quiet"]
     env = os.environ | {"CARGO_TARGET_DIR": str(ROOT / "target")}
     subprocess.run(check, cwd=tmp_path, env=env, check=True, timeout=580)
-    assert ("COPY", "--from=build /keyhaven/target/release/keyhaven /usr/local/bin/keyhaven") in final
+    assert ("COPY", "--from=build /keyhaven/target/dist/keyhaven /usr/local/bin/keyhaven") in final
     assert ("ENTRYPOINT", '["keyhaven"]') in final and ("CMD", '["serve"]') in final
 
 
