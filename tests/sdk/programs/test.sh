@@ -3,7 +3,7 @@
 # the Azure CLI): each makes what its users make, and reads it again.
 set -euo pipefail
 cd "$(mktemp -d)"
-trap 'rm -rf "$PWD"' EXIT
+trap 'rm -rf "$PWD" || true' EXIT
 vault=${KEYHAVEN_VAULT_URL#https://}
 
 # It makes its key with a size that belongs to RSA: {"kty":"EC","key_size":2048}.

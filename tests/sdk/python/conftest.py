@@ -1,8 +1,8 @@
 """The fixtures: a server, the environment in which production code finds it, and clients that know nothing of it.
 
 No client here is given an option that a production client would not have. Trust comes from REQUESTS_CA_BUNDLE, the
-identity from the variables of App Service or, in a second run of the whole suite, from those of the metadata service
-(IMDS). Nothing is skipped.
+identity from the variables of App Service; signing in is tested with those of the metadata service (IMDS) too, and with
+--every-source everything is. Nothing is skipped.
 """
 
 import contextlib
@@ -25,6 +25,28 @@ SOURCES = {
     "app-service": ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
     "imds": ("AZURE_POD_IDENTITY_AUTHORITY_HOST",),
 }
+
+
+# What depends on the source of tokens: the rest of the suite is the same once a client has its token.
+SIGNING_IN = {"test_credentials.py"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-source", action="store_true", help="run the whole suite with every source of tokens")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Runs everything with the first source, and signing in with the others; `--every-source` runs everything with each."""
+    first, *_ = SOURCES
+    runs = lambda item: source_of(item) in (None, first) or item.path.name in SIGNING_IN
+    if not config.getoption("every_source"):
+        config.hook.pytest_deselected(items=[item for item in items if not runs(item)])
+        items[:] = [item for item in items if runs(item)]
+
+
+def source_of(item: pytest.Item) -> str | None:
+    call = getattr(item, "callspec", None)
+    return call.params.get("source") if call else None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,7 +86,7 @@ def wire(patches) -> Iterator[Wire]:
 
 @pytest.fixture(scope="session", params=SOURCES)
 def source(request) -> str:
-    """Where clients get their tokens from: what makes the suite run twice."""
+    """Where clients get their tokens from."""
     return request.param
 
 
