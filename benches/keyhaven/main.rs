@@ -36,7 +36,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[command(name = "scripts/bench", max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Arguments {
     /// The server's binary
-    #[arg(long, value_name = "FILE", default_value = "target/release/keyhaven", hide = true)]
+    #[arg(long, value_name = "FILE", default_value = "target/dist/keyhaven", hide = true)]
     server: PathBuf,
 
     /// A smoke test: few and short rounds, figures that say little
@@ -155,7 +155,7 @@ impl Arguments {
         }
         let subject = Subject::start(&self.server).await?;
         if self.wants(Part::Get) {
-            rows.push(get::row(&subject, effort).await?);
+            rows.extend(get::rows(&self.server, &subject, effort).await?);
         }
         if self.wants(Part::Unwrap) {
             rows.push(unwrap::row(&subject, effort).await?);

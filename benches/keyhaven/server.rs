@@ -1,4 +1,4 @@
-//! A server as a user starts it: the release binary, a process of its own, nothing of our environment.
+//! A server as a user starts it: the binary that is shipped, a process of its own, nothing of our environment.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -38,10 +38,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `binary` with everything it writes below `home`, and does not wait for it.
     pub(crate) fn spawn(binary: &Path, home: &Path, keeping: Keeping) -> Outcome<Self> {
+        Self::spawn_logging(binary, home, keeping, "info")
+    }
+
+    /// The same, with a log of this level.
+    pub(crate) fn spawn_logging(binary: &Path, home: &Path, keeping: Keeping, level: &str) -> Outcome<Self> {
         let address = free_address()?;
         let mut command = Command::new(binary);
         command.env_clear().env("HOME", home).env("TMPDIR", home);
-        command.arg("serve").arg("--listen").arg(address.to_string());
+        command.args(["serve", "--log-level", level, "--listen"]).arg(address.to_string());
         command.args(["--identity-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--ready-file").arg(home.join("ready.json"));
         match keeping {

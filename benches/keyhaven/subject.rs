@@ -34,11 +34,16 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Starts a server with the keys that are measured.
+    /// Starts a server with the keys that are measured. It logs no requests.
     pub(crate) async fn start(binary: &Path) -> Outcome<Self> {
+        Self::start_logging(binary, "warn").await
+    }
+
+    /// The same, with a log of this level.
+    pub(crate) async fn start_logging(binary: &Path, level: &str) -> Outcome<Self> {
         eprintln!("starting a server and making its keys");
         let home = tempfile::tempdir()?;
-        let mut server = Server::spawn(binary, home.path(), Keeping::Data)?;
+        let mut server = Server::spawn_logging(binary, home.path(), Keeping::Data, level)?;
         let ready = server.ready()?;
         let target = Target { address: server.address, config: tls::trusting(&ready.ca)? };
         let subject = Self { token: token(&ready)?, server, target, home };
