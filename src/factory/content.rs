@@ -45,7 +45,7 @@ impl Factory {
         if newest.is_expired(now) {
             return Err(Refusal::SystemKeyExpired { since: newest.not_after });
         }
-        let system = (newest.thumbprint.clone(), newest.open(&self.dir)?);
+        let system = (newest.thumbprint.clone(), self.open_system_key(newest)?);
         let data = match &state.encryption {
             None => None,
             Some(encryption) => Some((encryption.data_key.clone(), self.data_key(state, &encryption.data_key)?)),
@@ -59,13 +59,18 @@ impl Factory {
         associated_data: &str,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let system_key = state.system_key(&sealed.system_key)?.open(&self.dir)?;
+        let system_key = self.open_system_key(state.system_key(&sealed.system_key)?)?;
         let inner = sealed.without_outer(&system_key, associated_data)?;
         match &sealed.data_key {
             None => Ok(inner),
             Some(id) => seal::open_layer(&self.data_key(state, id)?, id, associated_data, &inner)
                 .ok_or_else(|| damaged(associated_data)),
         }
+    }
+
+    /// Unwraps a system key, for which the private key of its certificate must be in the directory.
+    pub(super) fn open_system_key(&self, key: &SystemKey) -> Result<LayerKey, Refusal> {
+        key.open(&self.dir.key(&key.thumbprint)?)
     }
 
     fn data_key(&self, state: &State, id: &str) -> Result<LayerKey, Refusal> {

@@ -11,8 +11,6 @@ use crate::crypto::base64url;
 use crate::random::{self, OsRandom};
 use crate::remote::{Key, RequestError, Vault, VaultUrl};
 
-/// The built-in role with the permissions that the factory's identity needs on keys.
-pub const RECOMMENDED_ROLE: &str = "Key Vault Crypto Service Encryption User";
 /// The algorithm that the customer's key wraps the data key with.
 const ALGORITHM: &str = "RSA-OAEP-256";
 

@@ -33,11 +33,10 @@ mod vault_clients;
 
 use std::path::Path;
 
-pub use customer_key::RECOMMENDED_ROLE;
 pub use key_uri::{KeyUri, NotAKey};
 pub use linked_service::Reference;
 pub use plaintext::Plaintext;
-pub use refusal::Refusal;
+pub use refusal::{RECOMMENDED_ROLE, Refusal};
 pub use renewal::Renewal;
 pub use rewrap::Refreshed;
 pub use status::{KeyStatus, Status, SystemKeyStatus};

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use super::customer_key::RECOMMENDED_ROLE;
 use super::key_uri::NotAKey;
 use crate::clock::Timestamp;
 use crate::remote::{RequestError, VaultUrl};
+
+/// The built-in role with the permissions that the factory's identity needs on keys.
+pub const RECOMMENDED_ROLE: &str = "Key Vault Crypto Service Encryption User";
 
 /// Why a factory refuses or fails. No variant holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

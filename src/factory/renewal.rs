@@ -68,12 +68,12 @@ impl Factory {
         let _lock = self.dir.lock()?;
         let mut state = self.dir.load()?;
         let newest = state.newest_system_key()?;
-        let (to, key) = (newest.thumbprint.clone(), newest.open(&self.dir)?);
+        let (to, key) = (newest.thumbprint.clone(), self.open_system_key(newest)?);
         let Some((associated_data, sealed)) = state.sealed().find(|(_, sealed)| sealed.system_key != to) else {
             self.drop_old_system_keys(&mut state)?;
             return Ok(false);
         };
-        let from = state.system_key(&sealed.system_key)?.open(&self.dir)?;
+        let from = self.open_system_key(state.system_key(&sealed.system_key)?)?;
         let resealed = sealed.resealed(&associated_data, &from, (&to, &key))?;
         if let Some((_, sealed)) = state.sealed_mut().find(|(data, _)| *data == associated_data) {
             *sealed = resealed;

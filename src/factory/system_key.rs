@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::seal::{KEY_BYTES, LayerKey};
-use super::state_dir::StateDir;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::algorithm::RsaEncryption;
 use crate::crypto::base64url;
@@ -52,10 +51,10 @@ impl SystemKey {
         Ok((Self { thumbprint, certificate, not_after, wrapped }, private))
     }
 
-    /// Unwraps the AES key with the private key in `dir`.
-    pub(super) fn open(&self, dir: &StateDir) -> Result<LayerKey, Refusal> {
+    /// Unwraps the AES key with the private key (PKCS #8, DER) of the certificate.
+    pub(super) fn open(&self, private: &[u8]) -> Result<LayerKey, Refusal> {
         let damaged = || Refusal::Damaged(format!("the system key {} does not open", self.thumbprint));
-        let private = RsaKey::from_pkcs8(&dir.key(&self.thumbprint)?).map_err(|_| damaged())?;
+        let private = RsaKey::from_pkcs8(private).map_err(|_| damaged())?;
         let wrapped = base64url::decode(&self.wrapped).ok_or_else(damaged)?;
         let bytes = private.decrypt(PROTECTION, &wrapped).map_err(|_| damaged())?;
         let bytes: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| damaged())?;

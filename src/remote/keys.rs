@@ -6,7 +6,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::error::RequestError;
 use super::key::{Key, Wrapped};
-use super::vault::{Vault, path};
+use super::path::{operation_path, path};
+use super::vault::Vault;
 use crate::crypto::base64url;
 
 /// Operations on keys. Each fails as [`Vault::call`] does, or when the answer lacks a required member.
@@ -158,11 +159,6 @@ impl Vault {
     pub fn restore_key(&self, backup: &str) -> Result<Key, RequestError> {
         Key::of(self.call(Method::POST, "/keys/restore", Some(&json!({"value": backup})))?)
     }
-}
-
-/// `/collection/name/operation`.
-pub(super) fn operation_path(collection: &str, name: &str, operation: &str) -> String {
-    format!("{}/{operation}", path(collection, name, None))
 }
 
 fn wipe(value: &mut Value) {

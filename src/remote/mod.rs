@@ -9,6 +9,8 @@ mod error;
 mod http_client;
 mod key;
 mod keys;
+mod path;
+mod retry;
 mod secret;
 mod secrets;
 mod sign_in;

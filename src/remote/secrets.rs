@@ -5,9 +5,9 @@ use ureq::http::Method;
 use zeroize::Zeroize;
 
 use super::error::RequestError;
-use super::keys::operation_path;
+use super::path::{operation_path, path};
 use super::secret::Secret;
-use super::vault::{Vault, path};
+use super::vault::Vault;
 
 /// Operations on secrets. Each fails as [`Vault::call`] does, or when the answer lacks a required member.
 impl Vault {

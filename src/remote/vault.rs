@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
-use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use ureq::http::{Method, Request};
 use zeroize::Zeroizing;
 
@@ -16,19 +14,10 @@ use super::challenge::Challenge;
 use super::credential::Credential;
 use super::error::RequestError;
 use super::http_client::{Answer, send};
+use super::path::with_api_version;
+use super::retry::retry_delay;
 use super::sign_in::{self, Token};
 use super::url::{NotAVault, VaultUrl};
-
-/// The api-version of every request: the latest stable one of the 7 series.
-const API_VERSION: &str = "7.6";
-/// The number of attempts at a busy vault.
-const MAX_ATTEMPTS: u32 = 4;
-/// The longest delay before a retry; a vault that demands a longer one is not tried again.
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// The delay before the first retry when the vault names none; it doubles each time, as in the official clients.
-const FIRST_RETRY_DELAY: Duration = Duration::from_millis(800);
-/// The characters that are percent-encoded in a path segment: all but letters, digits and the hyphen.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
 /// A vault and the credential to use it with. Calls from several threads run concurrently.
 pub struct Vault {
@@ -129,14 +118,14 @@ impl Vault {
         body: Option<&Value>,
         token: Option<&Token>,
     ) -> Result<Answer, RequestError> {
-        let mut tries = 1;
+        let mut attempt = 1;
         loop {
             let answer = self.send_once(method, path, body, token)?;
-            match retry_delay(&answer, tries) {
-                Some(wait) if tries < MAX_ATTEMPTS => sleep(wait),
-                _ => return Ok(answer),
+            match retry_delay(&answer, attempt) {
+                Some(delay) => sleep(delay),
+                None => return Ok(answer),
             }
-            tries += 1;
+            attempt += 1;
         }
     }
 
@@ -203,75 +192,9 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// `/collection/name`, `/collection/name/version`.
-pub(super) fn path(collection: &str, name: &str, version: Option<&str>) -> String {
-    let mut path = format!("/{collection}/{}", utf8_percent_encode(name, SEGMENT));
-    if let Some(version) = version {
-        path.push('/');
-        path.extend(utf8_percent_encode(version, SEGMENT));
-    }
-    path
-}
-
-/// The URL of a request with its api-version, unless `path` (a next link) has one already.
-fn with_api_version(url: &VaultUrl, path: &str) -> String {
-    match path.split_once('?') {
-        None => format!("{url}{path}?api-version={API_VERSION}"),
-        Some((_, query)) if query.contains("api-version=") => format!("{url}{path}"),
-        Some(_) => format!("{url}{path}&api-version={API_VERSION}"),
-    }
-}
-
-/// The delay before the next attempt at a busy vault; `None` if it is not busy, or demands too long a delay.
-fn retry_delay(answer: &Answer, tries: u32) -> Option<Duration> {
-    if !matches!(answer.status, 429 | 503) {
-        return None;
-    }
-    let demanded = answer.header(RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
-    let wait = demanded.map_or(FIRST_RETRY_DELAY * 2_u32.pow(tries - 1), Duration::from_secs);
-    (wait <= MAX_RETRY_DELAY).then_some(wait)
-}
-
 #[cfg(test)]
 mod tests {
-    use ureq::http::HeaderMap;
-
     use super::*;
-
-    #[test]
-    fn names_are_escaped_in_paths() {
-        assert_eq!(path("keys", "app-1", None), "/keys/app-1");
-        assert_eq!(path("keys", "a/../b?c", Some("v 1")), "/keys/a%2F%2E%2E%2Fb%3Fc/v%201");
-    }
-
-    #[test]
-    fn the_api_version_is_added_once() {
-        let url = "https://a.vault.azure.net".parse().unwrap();
-        assert_eq!(with_api_version(&url, "/keys"), "https://a.vault.azure.net/keys?api-version=7.6");
-        assert_eq!(
-            with_api_version(&url, "/keys?maxresults=1"),
-            "https://a.vault.azure.net/keys?maxresults=1&api-version=7.6"
-        );
-        assert_eq!(
-            with_api_version(&url, "/keys?api-version=7.4&x=1"),
-            "https://a.vault.azure.net/keys?api-version=7.4&x=1"
-        );
-    }
-
-    #[test]
-    fn only_a_busy_vault_is_tried_again_and_not_for_long() {
-        let waits = |status, retry_after: Option<&'static str>, tries| {
-            let mut headers = HeaderMap::new();
-            headers.extend(retry_after.map(|text| (RETRY_AFTER, text.parse().unwrap())));
-            retry_delay(&Answer { status, headers, body: Zeroizing::default() }, tries)
-        };
-        assert_eq!(waits(429, Some("2"), 1), Some(Duration::from_secs(2)));
-        assert_eq!(waits(503, None, 2), Some(Duration::from_millis(1600)));
-        assert_eq!(waits(429, Some("60"), 1), None);
-        for status in [200, 400, 401, 403, 404, 409, 500] {
-            assert_eq!(waits(status, Some("1"), 1), None, "{status}");
-        }
-    }
 
     #[test]
     fn a_link_to_another_host_is_not_followed() {

@@ -4,7 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::fault_rules::remaining_rules;
 use super::identity::DrillIdentity;
+use super::vaults::{DrillVaults, named};
 use crate::clock::Timestamp;
 use crate::drills::admin::{AdminClient, AdminError};
 use crate::remote::{Method, VaultUrl};
@@ -26,16 +28,6 @@ pub(in crate::drills) struct Controls {
     /// The fault rules from before the first one of a drill.
     faults_before: Mutex<Option<Value>>,
     is_restored: Mutex<bool>,
-}
-
-/// The vaults that drills use.
-struct DrillVaults {
-    vault: VaultUrl,
-    name: String,
-    /// Set if the vault was created for this run; says why, for the report.
-    created_because: Option<String>,
-    /// The second vault, created for this run, and its name.
-    second: Option<(VaultUrl, String)>,
 }
 
 impl Controls {
@@ -66,8 +58,7 @@ impl Controls {
 
     fn set_up(&self) -> Result<(), AdminError> {
         let protected = json!({"sku": "premium", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true});
-        let created = self.vaults.created_because.as_ref().map(|_| &self.vaults.name);
-        for name in created.into_iter().chain(self.vaults.second.as_ref().map(|(_, name)| name)) {
+        for name in self.vaults.created() {
             self.put(name, &protected)?;
         }
         self.grant()
@@ -207,96 +198,7 @@ impl Drop for Controls {
     }
 }
 
-impl DrillVaults {
-    fn find(admin: &AdminClient, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
-        let all = admin.send(Method::GET, "/admin/vaults", None)?;
-        let host = asked.authority().split(':').next().unwrap_or_default();
-        let label = host.split('.').next().unwrap_or_default();
-        let is_alias =
-            |vault: &&Value| vault["aliases"].as_array().is_some_and(|all| all.iter().any(|one| one == host));
-        let found = named(&all, label).or_else(|| all["vaults"].as_array()?.iter().find(is_alias));
-        let Some(vault) = found else { return Err(unknown(&all, asked)) };
-        let name = vault["name"].as_str().unwrap_or_default().to_owned();
-        // Other vaults of the server cannot be addressed by an alias of this one.
-        let sibling_url = |other: &str| sibling(asked, other).filter(|_| name.eq_ignore_ascii_case(label));
-        let second = format!("{run}-second");
-        let second = sibling_url(&second).map(|url| (url, second));
-        if vault["enablePurgeProtection"] == true {
-            return Ok(Self { vault: asked.clone(), name, created_because: None, second });
-        }
-        let vault = sibling_url(run).ok_or_else(|| no_purge_protection(&name))?;
-        let reason =
-            format!("a vault of this run's own: '{name}' has no purge protection, which a factory's key needs");
-        Ok(Self { vault, name: run.to_owned(), created_because: Some(reason), second })
-    }
-}
-
-/// The URL of the vault `name` on the same server: names differ in their first label.
-fn sibling(vault: &VaultUrl, name: &str) -> Option<VaultUrl> {
-    let (_, domain) = vault.authority().split_once('.')?;
-    format!("https://{name}.{domain}").parse().ok()
-}
-
-fn named<'v>(all: &'v Value, name: &str) -> Option<&'v Value> {
-    let has_name = |vault: &&Value| vault["name"].as_str().is_some_and(|one| one.eq_ignore_ascii_case(name));
-    all["vaults"].as_array()?.iter().find(has_name)
-}
-
-fn unknown(all: &Value, asked: &VaultUrl) -> AdminError {
-    let names: Vec<&str> =
-        all["vaults"].as_array().into_iter().flatten().filter_map(|vault| vault["name"].as_str()).collect();
-    AdminError(format!(
-        "--admin knows no vault at {asked}; it has {}: name one as https://NAME.vault.localhost:PORT",
-        names.join(", ")
-    ))
-}
-
-fn no_purge_protection(name: &str) -> AdminError {
-    let hint = "give its own URL, https://NAME.vault.localhost:PORT, so that one beside it can be made";
-    AdminError(format!("the vault '{name}' has no purge protection, which a factory's key needs: {hint}"))
-}
-
 fn clock_time(clock: &Value) -> Result<Timestamp, AdminError> {
     let now = clock["now"].as_str().and_then(Timestamp::parse);
     now.ok_or_else(|| AdminError("the admin API shows no time".to_owned()))
-}
-
-/// The fault rules in `shown`, an answer of the admin API, as a request that continues them: the remaining `times` of each.
-fn remaining_rules(shown: &Value) -> Value {
-    let remaining = |rule: &Value| {
-        let mut rule = rule.clone();
-        let hits = rule.as_object_mut()?.remove("hits").and_then(|hits| hits.as_u64()).unwrap_or_default();
-        if let Some(times) = rule["times"].as_u64() {
-            rule["times"] = times.checked_sub(hits).filter(|left| *left > 0)?.into();
-        }
-        Some(rule)
-    };
-    let rules: Vec<Value> = shown["rules"].as_array().into_iter().flatten().filter_map(remaining).collect();
-    json!({"seed": shown["seed"].as_u64().unwrap_or_default(), "rules": rules})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sibling_vault_differs_in_its_first_label() {
-        let of = |url: &str| sibling(&url.parse().unwrap(), "x").map(|url| url.to_string());
-        assert_eq!(of("https://a.vault.localhost:8443").as_deref(), Some("https://x.vault.localhost:8443"));
-        assert_eq!(of("https://localhost:8443"), None);
-    }
-
-    #[test]
-    fn fault_rules_continue_with_their_remaining_times() {
-        let shown = json!({"seed": 7, "rules": [
-            {"operation": "KeyGet", "rate": 1.0, "times": 3, "then": {"status": 500}, "hits": 2},
-            {"rate": 1.0, "times": 1, "then": {"status": 503}, "hits": 1},
-            {"rate": 0.5, "then": {"cut": "after"}, "hits": 9},
-        ]});
-        let expected = json!({"seed": 7, "rules": [
-            {"operation": "KeyGet", "rate": 1.0, "times": 1, "then": {"status": 500}},
-            {"rate": 0.5, "then": {"cut": "after"}},
-        ]});
-        assert_eq!(remaining_rules(&shown), expected);
-    }
 }

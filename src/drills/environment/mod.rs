@@ -3,7 +3,9 @@
 
 mod controls;
 mod created_object;
+mod fault_rules;
 mod identity;
+mod vaults;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
