@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::control::Control;
-use super::faulty;
 use super::services::Services;
 use crate::directory::TokenResources;
 use crate::doors::{admin, arm, entra, identity, vault};
-use crate::faults::Faults;
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
 use crate::http::{ConnectionInfo, Request, RequestHandler, Response};
@@ -27,13 +25,12 @@ struct Doors {
     entra: entra::Service,
     arm: arm::Service,
     identity: Arc<identity::Service>,
-    faults: Arc<Faults>,
 }
 
 impl Doors {
     async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
         let Some(authority) = Authority::of(&request) else {
-            return faulty::answer(&self.faults, &self.vault, request, connection).await;
+            return self.vault.answer(request, connection).await;
         };
         let host = authority.host();
         if host == entra::HOST || (connection.taken_over && entra::named_in_cloud(host)) {
@@ -44,7 +41,7 @@ impl Doors {
         }
         match self.identity.answer_over_tls(&request, connection).await {
             Some(answer) => answer,
-            None => faulty::answer(&self.faults, &self.vault, request, connection).await,
+            None => self.vault.answer(request, connection).await,
         }
     }
 }
@@ -52,9 +49,8 @@ impl Doors {
 impl Services {
     /// Vaults, Entra and the management plane by host, and Service Fabric's form of managed identity by path.
     pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> RequestHandler {
-        let faults = self.faults.clone();
         let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
-        let doors = Arc::new(Doors { vault, entra, arm, identity, faults });
+        let doors = Arc::new(Doors { vault, entra, arm, identity });
         Arc::new(move |request, connection| {
             let doors = doors.clone();
             Box::pin(async move { doors.answer(request, connection).await })
@@ -69,6 +65,7 @@ impl Services {
             vaults: backend.vaults.clone(),
             directory: backend.directory.clone(),
             hosts: vault::host::Hosts::new(self.settings.default_vault.clone(), default_hosts, on_demand),
+            faults: self.faults.clone(),
             clock: Arc::new(backend.clock.clone()),
             random: backend.random.clone(),
             limits: self.settings.limits.clone(),

@@ -14,7 +14,6 @@ mod credentials;
 mod data_error;
 mod doors;
 mod error;
-mod faulty;
 mod foundations;
 mod full_disk;
 mod host_names;

@@ -1,6 +1,5 @@
-//! Faults, for testing clients: rules by vault, operation and rate that say which requests go wrong, and how. Off until
-//! somebody asks for them; then seeded and counted, so that a run can be repeated. Knows no HTTP: who serves requests
-//! asks here, and acts.
+//! Fault injection, for testing clients: rules by vault, operation and rate that pick requests, and the fault of each. Off by
+//! default; seeded and counted, so that a run can be repeated. Knows no HTTP: the door of the vaults applies the faults.
 
 mod rules;
 
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use crate::random::{Random, SeededRandom};
 
-pub use rules::{Rule, Rules, Shown};
+pub use rules::{FaultStatus, Rule, Rules};
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +31,11 @@ pub enum Fault {
     TokenExpired,
 }
 
-/// The rules that hold, and how often each acted.
+/// The rules in force, and how often each has acted.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// So that requests of a server without rules cost nothing.
-    any: AtomicBool,
+    active: AtomicBool,
     state: Mutex<Option<State>>,
 }
 
@@ -49,36 +48,36 @@ struct State {
 
 impl Faults {
     /// Whether there are any rules.
-    pub fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
     }
 
-    /// Puts `rules` in the place of all that hold.
+    /// Replaces all rules.
     pub fn replace(&self, rules: Rules) {
-        let any = !rules.rules.is_empty();
+        let active = !rules.rules.is_empty();
         let (hits, random) = (vec![0; rules.rules.len()], SeededRandom::new(rules.seed));
         *self.state() = Some(State { rules, hits, random });
-        self.any.store(any, Ordering::Release);
+        self.active.store(active, Ordering::Release);
     }
 
-    /// Lets nothing go wrong any more.
+    /// Removes all rules.
     pub fn clear(&self) {
-        self.any.store(false, Ordering::Release);
+        self.active.store(false, Ordering::Release);
         *self.state() = None;
     }
 
-    /// The rules that hold, and how often each acted.
-    pub fn shown(&self) -> Shown {
-        self.state().as_ref().map_or_else(Shown::default, |state| Shown::new(&state.rules, &state.hits))
+    /// The rules in force, and how often each has acted.
+    pub fn status(&self) -> FaultStatus {
+        self.state().as_ref().map_or_else(FaultStatus::default, |state| FaultStatus::new(&state.rules, &state.hits))
     }
 
-    /// What goes wrong with a request for `operation` in `vault`: the first rule that fits acts.
-    pub fn strike(&self, vault: &str, operation: &str) -> Option<Fault> {
+    /// Picks the fault of a request for `operation` in `vault`: the first rule that matches acts.
+    pub fn pick(&self, vault: &str, operation: &str) -> Option<Fault> {
         let mut state = self.state();
         let State { rules, hits, random } = state.as_mut()?;
         for (rule, hits) in rules.rules.iter().zip(hits) {
-            let fits = rule.fits(vault, operation) && rule.times.is_none_or(|times| *hits < times);
-            if fits && draw(random) < rule.rate {
+            let applies = rule.matches(vault, operation) && rule.times.is_none_or(|times| *hits < times);
+            if applies && draw(random) < rule.rate {
                 *hits += 1;
                 return Some(rule.then.fault());
             }
@@ -115,28 +114,28 @@ mod tests {
                          {"operation":"KeyWrap","then":{"cut":"after"}}]}"#,
         );
         let throttled = Fault::Status { status: 429, retry_after: Some(3) };
-        assert_eq!(faults.strike("other", "KeyWrap"), Some(Fault::CutAfter));
+        assert_eq!(faults.pick("other", "KeyWrap"), Some(Fault::CutAfter));
         for expected in [throttled, throttled, Fault::CutAfter] {
-            assert_eq!(faults.strike("acme", "KeyWrap"), Some(expected));
+            assert_eq!(faults.pick("acme", "KeyWrap"), Some(expected));
         }
-        assert_eq!(faults.strike("acme", "KeyGet"), None);
-        let hits: Vec<u64> = faults.shown().rules.iter().map(|rule| rule.hits).collect();
+        assert_eq!(faults.pick("acme", "KeyGet"), None);
+        let hits: Vec<u64> = faults.status().rules.iter().map(|rule| rule.hits).collect();
         assert_eq!(hits, [2, 2]);
         faults.clear();
-        assert_eq!((faults.any(), faults.strike("acme", "KeyWrap")), (false, None));
+        assert_eq!((faults.is_active(), faults.pick("acme", "KeyWrap")), (false, None));
     }
 
     #[test]
     fn a_rate_is_met_alike_with_the_same_seed() {
         let hits = |seed: u32| -> Vec<bool> {
             let faults = faults(&format!(r#"{{"seed":{seed},"rules":[{{"rate":0.3,"then":{{"status":500}}}}]}}"#));
-            (0..1000).map(|_| faults.strike("v", "KeyGet").is_some()).collect()
+            (0..1000).map(|_| faults.pick("v", "KeyGet").is_some()).collect()
         };
         let count = hits(1).iter().filter(|hit| **hit).count();
         assert!((250..350).contains(&count), "{count}");
         assert_eq!(hits(1), hits(1));
         assert_ne!(hits(1), hits(2));
         let never = faults(r#"{"rules":[{"rate":0,"then":{"status":500}}]}"#);
-        assert!((0..1000).all(|_| never.strike("v", "KeyGet").is_none()));
+        assert!((0..1000).all(|_| never.pick("v", "KeyGet").is_none()));
     }
 }

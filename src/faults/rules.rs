@@ -1,4 +1,4 @@
-//! Rules as people write them, and as they are shown.
+//! Fault rules as JSON: as they are set, and as they are reported.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use super::Fault;
 use crate::clock::{Period, Timestamp};
 
 /// The longest delay of an answer.
-const LONGEST_DELAY: Duration = Duration::from_secs(3600);
+const MAX_DELAY: Duration = Duration::from_secs(3600);
 /// The most rules that hold at once.
-const MOST_RULES: usize = 100;
+const MAX_RULES: usize = 100;
 
 /// All rules.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
-    /// What chance begins with.
+    /// The seed of the random draws.
     #[serde(default)]
     pub seed: u64,
     /// The rules, in order.
@@ -27,26 +27,26 @@ pub struct Rules {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The vault it is about; all, when none is named.
+    /// The vault it applies to; all without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<String>,
-    /// The operation it is about, by its name in the log; all, when none is named.
+    /// The operation it applies to, by its name in the log; all without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// The share of requests it acts on, 0 to 1.
     #[serde(default = "always")]
     pub rate: f64,
-    /// How often it acts; without end when nothing is said.
+    /// How often it acts; without end when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// What goes wrong.
-    pub then: Then,
+    pub then: Effect,
 }
 
-/// What goes wrong, as it is written.
+/// The fault of a rule, as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Then {
+pub struct Effect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,15 +72,15 @@ enum Token {
     Expired,
 }
 
-/// The rules that hold, each with how often it acted.
+/// The rules in force, each with how often it has acted.
 #[derive(Debug, Default, Serialize)]
-pub struct Shown {
+pub struct FaultStatus {
     seed: u64,
-    pub(super) rules: Vec<ShownRule>,
+    pub(super) rules: Vec<RuleStatus>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ShownRule {
+pub(super) struct RuleStatus {
     #[serde(flatten)]
     rule: Rule,
     pub(super) hits: u64,
@@ -91,13 +91,13 @@ const fn always() -> f64 {
 }
 
 impl Rules {
-    /// Checks that the rules are ones that can act.
+    /// Validates the rules.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its path.
+    /// The first invalid member, with its path.
     pub fn check(&self) -> Result<(), String> {
-        if self.rules.len() > MOST_RULES {
-            return Err(format!("rules: at most {MOST_RULES}"));
+        if self.rules.len() > MAX_RULES {
+            return Err(format!("rules: at most {MAX_RULES}"));
         }
         for (index, rule) in self.rules.iter().enumerate() {
             rule.check().map_err(|why| format!("rules[{index}].{why}"))?;
@@ -107,7 +107,7 @@ impl Rules {
 }
 
 impl Rule {
-    pub(super) fn fits(&self, vault: &str, operation: &str) -> bool {
+    pub(super) fn matches(&self, vault: &str, operation: &str) -> bool {
         self.vault.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(vault))
             && self.operation.as_ref().is_none_or(|named| named.eq_ignore_ascii_case(operation))
     }
@@ -123,10 +123,10 @@ impl Rule {
     }
 }
 
-impl Then {
+impl Effect {
     fn check(&self) -> Result<(), String> {
-        let said = [self.status.is_some(), self.delay.is_some(), self.cut.is_some(), self.token.is_some()];
-        if said.into_iter().filter(|said| *said).count() != 1 {
+        let given = [self.status.is_some(), self.delay.is_some(), self.cut.is_some(), self.token.is_some()];
+        if given.into_iter().filter(|given| *given).count() != 1 {
             return Err("then: must be one of status, delay, cut and token".to_owned());
         }
         if self.status.is_some_and(|status| ![429, 500, 503].contains(&status)) {
@@ -135,7 +135,7 @@ impl Then {
         if self.retry_after.is_some() && self.status.is_none() {
             return Err("then.retryAfter: needs a status".to_owned());
         }
-        if self.delay.is_some() && self.pause().is_none_or(|pause| pause > LONGEST_DELAY) {
+        if self.delay.is_some() && self.pause().is_none_or(|pause| pause > MAX_DELAY) {
             return Err("then.delay: must be a length of time up to an hour, such as PT0.5S".to_owned());
         }
         Ok(())
@@ -159,9 +159,9 @@ impl Then {
     }
 }
 
-impl Shown {
+impl FaultStatus {
     pub(super) fn new(rules: &Rules, hits: &[u64]) -> Self {
-        let shown = rules.rules.iter().zip(hits).map(|(rule, hits)| ShownRule { rule: rule.clone(), hits: *hits });
+        let shown = rules.rules.iter().zip(hits).map(|(rule, hits)| RuleStatus { rule: rule.clone(), hits: *hits });
         Self { seed: rules.seed, rules: shown.collect() }
     }
 }

@@ -18,7 +18,7 @@ pub(super) static CLEAR: Operation = with_admin_key("FaultsClear", Method::DELET
 
 /// Answers the rules, each with its number of hits.
 pub(super) fn show(state: &State) -> Response {
-    body::json(StatusCode::OK, &state.faults.shown())
+    body::json(StatusCode::OK, &state.faults.status())
 }
 
 /// Replaces all rules.

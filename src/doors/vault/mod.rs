@@ -8,6 +8,7 @@ mod certificates;
 mod challenge;
 mod deletion;
 mod exchange;
+mod fault;
 pub mod host;
 mod input;
 mod keys;
@@ -28,16 +29,15 @@ use uuid::Uuid;
 use crate::access::{self, Decision, Identity};
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::faults::Faults;
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::http::routes::{Lookup, Routes};
+use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
-use crate::vault::{Call, Guarded, Vault, VaultName, Vaults};
-
-pub use refusal::failure;
+use crate::vault::{Call, Guarded, Vault, Vaults};
 
 use api_version::ApiVersion;
 use exchange::{Exchange, RequestTarget};
@@ -52,6 +52,8 @@ pub struct State {
     pub directory: Directory,
     /// Resolves host names to vaults.
     pub hosts: Hosts,
+    /// The rules that make requests go wrong on purpose.
+    pub faults: Arc<Faults>,
     /// The vault clock.
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.
@@ -122,6 +124,23 @@ pub struct Service {
     later_versions: LaterVersions,
 }
 
+/// A request whose host is resolved and whose operation is looked up. Its caller is not known yet.
+struct Routed {
+    request: Request,
+    connection: ConnectionInfo,
+    id: Uuid,
+    target: RequestTarget,
+    resolved: Resolved,
+    route: Result<Route, ApiError>,
+}
+
+/// The operation that a request is routed to.
+struct Route {
+    operation: &'static Operation,
+    handler: Handler,
+    params: Params,
+}
+
 impl Service {
     /// A service over `state`.
     pub fn new(state: State) -> Self {
@@ -140,52 +159,44 @@ impl Service {
         answered
     }
 
-    /// The vault and the operation that a request is about, for rules that speak of them.
-    pub async fn about(&self, request: &Request) -> Option<(VaultName, &'static Operation)> {
-        let authority = Authority::of(request)?;
-        let resolved = self.state.hosts.resolve(&self.state.vaults, &authority).await.ok()??;
-        let method = method_override::effective(request.method(), request.headers()).ok()?;
-        match self.routes.find(&method, request.uri()) {
-            Lookup::Found(operation, ..) => Some((resolved.vault().name.clone(), operation)),
-            Lookup::NoSuchMethod | Lookup::NoSuchPath => None,
+    async fn dispatch(&self, request: Request, connection: ConnectionInfo, id: Uuid) -> Result<Response, ApiError> {
+        let target = RequestTarget::of(&request)?;
+        let resolved = self.state.resolve(&target.authority).await?;
+        let route = self.route(&request);
+        let routed = Routed { request, connection, id, target, resolved, route };
+        match self.fault(&routed) {
+            None => self.run(routed).await,
+            Some(fault) => self.run_with(fault, routed).await,
         }
     }
 
-    /// Refuses a request with `error`, as the service would.
-    pub async fn refuse(&self, request: Request, connection: ConnectionInfo, error: ApiError) -> Response {
-        let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        let mut answered = error.into_response();
-        response::finish(&mut answered, random::uuid(&*self.state.random), client_id, connection);
-        answered
+    /// Finds the operation of a request. The caller learns that there is none only once it is authenticated.
+    fn route(&self, request: &Request) -> Result<Route, ApiError> {
+        let method = method_override::effective(request.method(), request.headers())?;
+        match self.routes.find(&method, request.uri()) {
+            Lookup::Found(operation, handler, params) => Ok(Route { operation, handler: *handler, params }),
+            Lookup::NoSuchMethod | Lookup::NoSuchPath => Err(refusal::no_such_operation(&method, request)),
+        }
     }
 
-    /// The 401 of a token that has expired, with its challenge.
-    pub fn expired(&self, authority: &Authority, connection: ConnectionInfo) -> ApiError {
-        let text = challenge::EXPIRED.to_owned();
-        challenge::unauthorized(text, authority, self.state.directory.tenant_id(), connection)
-    }
-
-    async fn dispatch(&self, request: Request, connection: ConnectionInfo, id: Uuid) -> Result<Response, ApiError> {
-        let target = RequestTarget::of(&request)?;
-        let (handler, exchange) = self.authorize(&request, target, connection, id).await?;
+    async fn run(&self, routed: Routed) -> Result<Response, ApiError> {
+        let Routed { request, connection, id, target, resolved, route } = routed;
+        let (handler, exchange) = self.authorize(&request, connection, id, target, resolved, route).await?;
         handler(self.state.clone(), exchange, request.into_body()).await
     }
 
-    /// Authenticates, routes and authorizes a request, before a byte of its body is read.
+    /// Authenticates and authorizes a request, before a byte of its body is read.
     async fn authorize(
         &self,
         request: &Request,
-        target: RequestTarget,
         connection: ConnectionInfo,
         id: Uuid,
+        target: RequestTarget,
+        resolved: Resolved,
+        route: Result<Route, ApiError>,
     ) -> Result<(Handler, Exchange), ApiError> {
-        let resolved = self.state.resolve(&target.authority).await?;
         let who = self.state.authenticate(request, &target.authority, connection).await?;
-        let method = method_override::effective(request.method(), request.headers())?;
-        let (operation, handler, params) = match self.routes.find(&method, request.uri()) {
-            Lookup::Found(operation, handler, params) => (operation, *handler, params),
-            Lookup::NoSuchMethod | Lookup::NoSuchPath => return Err(refusal::no_such_operation(&method, request)),
-        };
+        let Route { operation, handler, params } = route?;
         self.state.permit(operation, resolved.vault(), &who)?;
         input::check_type(request)?;
         let api_version = ApiVersion::of(&target.query)?;

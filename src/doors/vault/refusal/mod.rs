@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::vault::{Kind, Refusal};
 
 pub(super) use request::{forbidden_by_policy, invalid_name, no_such_operation, no_such_segment, no_such_vault};
-pub use server::failure;
+pub(super) use server::failure;
 
 /// Maps a refusal of the domain to the error on the wire.
 pub(super) fn error(refusal: Refusal) -> ApiError {
