@@ -5,7 +5,7 @@
 //! APIs, one folder each, over the kit in [`http`]; [`proxy`] brings cloud names to the same doors. [`vault`] is the
 //! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
 //! trusts ([`outgoing`] is how), [`events`] tells webhooks what happened; [`access`] decides. [`records`] are typed values
-//! in the [`store`]; [`crypto`] does the cryptography. [`operation`], [`clock`] and [`random`] are values that all know, and
+//! in the [`store`]; [`crypto`] does the cryptography. The [`trail`] of a request says what it was about and how it ended. [`operation`], [`clock`] and [`random`] are values that all know, and
 //! [`files`] writes what lies on the disk.
 //! [`remote`] is the other side: a vault as its clients see it, and [`factory`] a
 //! program that depends on one.
@@ -36,6 +36,7 @@ pub mod resource_id;
 pub mod snapshot;
 pub mod store;
 pub mod tasks;
+pub mod trail;
 pub mod vault;
 
 pub use embedded::Server;

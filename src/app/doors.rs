@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use super::control::Control;
+use super::request_log::RequestLog;
 use super::services::Services;
 use crate::directory::TokenResources;
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
-use crate::http::{ConnectionInfo, Request, RequestHandler, Response};
+use crate::http::{ConnectionInfo, Request, RequestHandler};
 use crate::issuers::Issuers;
+use crate::trail::Answered;
 
 /// The identity door for its plain-HTTP listener and the takeover's metadata address.
-pub(super) fn identity_handler(door: Arc<identity::Service>) -> RequestHandler {
+pub(super) fn identity_handler(door: Arc<identity::Service>, log: RequestLog) -> RequestHandler {
     Arc::new(move |request, connection| {
-        let door = door.clone();
-        Box::pin(async move { door.answer(request, connection).await })
+        let (door, log) = (door.clone(), log.clone());
+        Box::pin(async move { log.record(door.answer(request, connection)).await })
     })
 }
 
@@ -25,10 +27,11 @@ struct Doors {
     entra: entra::Service,
     arm: arm::Service,
     identity: Arc<identity::Service>,
+    log: RequestLog,
 }
 
 impl Doors {
-    async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
+    async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         let Some(authority) = Authority::of(&request) else {
             return self.vault.answer(request, connection).await;
         };
@@ -50,11 +53,17 @@ impl Services {
     /// Vaults, Entra and the management plane by host, and Service Fabric's form of managed identity by path.
     pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> RequestHandler {
         let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
-        let doors = Arc::new(Doors { vault, entra, arm, identity });
+        let log = self.request_log();
+        let doors = Arc::new(Doors { vault, entra, arm, identity, log });
         Arc::new(move |request, connection| {
             let doors = doors.clone();
-            Box::pin(async move { doors.answer(request, connection).await })
+            Box::pin(async move { doors.log.record(doors.answer(request, connection)).await })
         })
+    }
+
+    /// The layer around all doors.
+    pub(super) fn request_log(&self) -> RequestLog {
+        RequestLog::new(self.backend.system.clone())
     }
 
     fn vault_door(&self) -> Arc<vault::Service> {
@@ -130,9 +139,10 @@ impl Services {
             clock: Arc::new(self.backend.clock.clone()),
             started: self.backend.system.now(),
         }));
+        let log = self.request_log();
         Arc::new(move |request, connection| {
-            let door = door.clone();
-            Box::pin(async move { door.answer(request, connection).await })
+            let (door, log) = (door.clone(), log.clone());
+            Box::pin(async move { log.record(door.answer(request, connection)).await })
         })
     }
 }

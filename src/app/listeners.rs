@@ -40,7 +40,7 @@ impl Listeners {
         let (own, tls) = (sockets.addresses()?.all(), tls::config(services.leaves.clone()).map_err(StartError::new)?);
         let identity = services.identity_door();
         let data_plane = services.data_plane(identity.clone());
-        let identity = identity_handler(identity);
+        let identity = identity_handler(identity, services.request_log());
         let (direct_request_seen, direct) = flag_requests(data_plane.clone());
         let mut doors = vec![
             services.listener(sockets.vaults, Some(tls), direct),

@@ -12,6 +12,7 @@ mod environment;
 mod file_limit;
 mod health;
 mod identity;
+mod log;
 mod ready_file;
 mod reset;
 mod run;

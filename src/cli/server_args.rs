@@ -1,18 +1,13 @@
 //! The options that `serve` and `run` share, and their conversion to `app::Options`.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use tracing::Level;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
 use super::{Failure, address};
 use crate::app::{AdminKey, Listen, Options, Storage};
@@ -109,15 +104,6 @@ enum StoreEngine {
     Memory,
 }
 
-/// The forms of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// Lines for people
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
 /// A sub-command's defaults.
 pub(super) struct ServerDefaults {
     /// Whether data is kept in memory only.
@@ -163,17 +149,7 @@ impl ServerArgs {
     /// Installs the log on stderr.
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
-        let filter = parse_log_filter(level).map(cap_http_client).ok_or_else(|| {
-            let why = "use off, error, warn, info, debug or trace, for a part alone as in info,hyper=debug";
-            Failure::usage(format!("--log-level {level}: {why}"))
-        })?;
-        let colours = std::io::stderr().is_terminal();
-        let log = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
-        let log = match self.log {
-            LogFormat::Text => log.with_target(false).boxed(),
-            LogFormat::Json => log.json().boxed(),
-        };
-        tracing_subscriber::registry().with(filter).with(log).try_init().map_err(Failure::failed)
+        log::install(level, self.log)
     }
 
     /// The data directory, unless data is kept in memory only.
@@ -287,38 +263,4 @@ fn parse_clock(text: &str) -> Result<ClockChoice, String> {
         _ => return Err("use real, virtual or virtual=2030-01-31T00:00:00Z".to_owned()),
     };
     Ok(ClockChoice::Virtual { start, frozen: None })
-}
-
-/// Caps the HTTP client's log at debug: at trace it logs URLs, and those of webhooks can hold access codes.
-fn cap_http_client(filter: Targets) -> Targets {
-    let is_clients = |target: &str| target.starts_with("ureq");
-    let named = filter.iter().filter(|(target, level)| is_clients(target) && *level > LevelFilter::DEBUG);
-    let mut capped: Vec<_> = named.map(|(target, _)| (target.to_owned(), LevelFilter::DEBUG)).collect();
-    capped.extend(filter.would_enable("ureq", &Level::TRACE).then(|| ("ureq".to_owned(), LevelFilter::DEBUG)));
-    filter.with_targets(capped)
-}
-
-/// Parses a log filter: a level, and levels of targets. Each entry must end in a level: `Targets` would take any other word
-/// for a target's name.
-fn parse_log_filter(text: &str) -> Option<Targets> {
-    let is_level =
-        |part: &str| part.rsplit('=').next().is_some_and(|level| level.trim().parse::<LevelFilter>().is_ok());
-    text.split(',').all(is_level).then(|| text.parse().ok()).flatten()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_level_shows_whole_urls() {
-        for text in ["trace", "info,ureq=trace", "ureq::run=trace", "warn,ureq_proto=trace,ureq=debug"] {
-            let filter = cap_http_client(parse_log_filter(text).unwrap());
-            for target in ["ureq", "ureq::run", "ureq_proto::util"] {
-                assert!(!filter.would_enable(target, &Level::TRACE), "{text} {target}");
-            }
-        }
-        assert!(cap_http_client(parse_log_filter("trace").unwrap()).would_enable("keyhaven", &Level::TRACE));
-        assert!(!cap_http_client(parse_log_filter("info").unwrap()).would_enable("ureq", &Level::DEBUG));
-    }
 }

@@ -8,7 +8,8 @@ mod steady;
 mod virtual_clock;
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +68,15 @@ pub trait Clock: Send + Sync {
 
     /// How long it takes until this clock shows `moment`, nothing if it does already; none while it stands still.
     fn until(&self, moment: Timestamp) -> Option<Duration>;
+
+    /// A reading that never goes back, for measuring durations: the difference of two readings is the time between them.
+    fn monotonic(&self) -> Duration {
+        ORIGIN.elapsed()
+    }
 }
+
+/// The origin of the machine's monotonic readings: any fixed moment.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The machine's own clock.
 #[derive(Clone, Copy, Debug, Default)]

@@ -93,6 +93,11 @@ impl Clock for VirtualClock {
         let ahead = Duration::from_millis(u64::try_from(ahead).unwrap_or_default());
         (ahead.is_zero() || position.running_since.is_some()).then_some(ahead)
     }
+
+    /// As far as the clock has moved; a clock that stands still measures nothing.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.milliseconds()).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

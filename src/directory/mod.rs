@@ -26,7 +26,7 @@ pub use identity::{ClientSecret, FederatedCredential, IdentityRecord};
 pub use issuer::{IssuerError, PublicKey};
 pub use select::{IdentitySelector, UnknownIdentities};
 pub use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
-pub use token::{Claims, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
+pub use token::{AuthenticatedCaller, Claims, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
 pub use token_resource::{IsChallengeResource, TokenResources, no_such_resource};
 
 use issuer::Issuer;

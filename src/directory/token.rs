@@ -88,6 +88,15 @@ pub struct IssuedToken {
     pub expires_on: i64,
 }
 
+/// A caller whose token was accepted.
+#[derive(Clone, Debug)]
+pub struct AuthenticatedCaller {
+    /// What decisions need to know of the caller.
+    pub identity: Identity,
+    /// The identity's record.
+    pub record: Arc<IdentityRecord>,
+}
+
 /// Why a token is not accepted.
 #[derive(Debug)]
 pub enum TokenRefusal {
@@ -170,13 +179,14 @@ impl Directory {
     ///
     /// # Errors
     /// The first check that fails.
-    pub async fn authenticate(&self, token: &str, audiences: &[&str]) -> Result<Identity, TokenRefusal> {
+    pub async fn authenticate(&self, token: &str, audiences: &[&str]) -> Result<AuthenticatedCaller, TokenRefusal> {
         let claims = self.inner.issuer.verify(token).map_err(TokenRefusal::from)?;
         self.check(&claims, audiences)?;
         match self.identity(claims.oid).await {
             Ok(Some(identity)) if identity.client_id == claims.appid => {
                 let groups = identity.groups.clone();
-                Ok(Identity { tenant: claims.tid, object_id: claims.oid, app_id: claims.appid, groups })
+                let caller = Identity { tenant: claims.tid, object_id: claims.oid, app_id: claims.appid, groups };
+                Ok(AuthenticatedCaller { identity: caller, record: identity })
             }
             Ok(_) => Err(TokenRefusal::NoSuchIdentity(claims.oid)),
             Err(error) => Err(TokenRefusal::Record(error)),

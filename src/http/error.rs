@@ -1,10 +1,31 @@
 //! Errors as Azure's APIs write them: `{"error":{"code","message","innererror":{"code"}}}`.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::{Response, body};
+
+/// The code of an error. It stands among the extensions of the answer too, for what reports on requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorCode(pub Cow<'static, str>);
+
+impl ErrorCode {
+    /// Leaves this code among the extensions of `answer`.
+    pub fn attach(self, mut answer: Response) -> Response {
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// An error on its way out.
 #[derive(Clone, Debug)]
@@ -59,7 +80,7 @@ impl ApiError {
         for (name, value) in self.headers {
             response.headers_mut().append(name, visible(&value));
         }
-        response
+        ErrorCode(self.code.into()).attach(response)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +10,8 @@ use crate::random::{self, Random};
 
 /// A vault's name in lower case: 3-24 letters, digits and single hyphens, a letter first, no hyphen last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct VaultName(String);
+#[serde(try_from = "String", into = "String")]
+pub struct VaultName(Arc<str>);
 
 impl VaultName {
     /// The name that `text` spells in any case, if it is one.
@@ -19,17 +20,23 @@ impl VaultName {
         let formed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let fits = (3..=24).contains(&text.len());
         let hyphens = text.contains("--") || text.ends_with('-');
-        (starts && formed && fits && !hyphens).then(|| Self(text.to_ascii_lowercase()))
+        (starts && formed && fits && !hyphens).then(|| Self(text.to_ascii_lowercase().into()))
     }
 
     /// `local`: the vault there is when none is configured.
     pub fn local() -> Self {
-        Self("local".to_owned())
+        Self("local".into())
     }
 
     /// The name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<VaultName> for String {
+    fn from(name: VaultName) -> Self {
+        Self::from(&*name.0)
     }
 }
 

@@ -46,6 +46,7 @@ mod paths;
 mod private;
 mod release;
 mod remote;
+mod request_log;
 mod requests;
 mod rotation;
 mod secrets;

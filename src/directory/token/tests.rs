@@ -75,7 +75,7 @@ async fn a_token_is_good_from_its_first_second_to_the_one_before_its_last() {
     let (directory, _, clock) = world().await;
     let token = directory.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
     let ask = async || directory.authenticate(&token, &[HERE]).await;
-    assert_eq!(ask().await.unwrap().object_id, someone().object_id);
+    assert_eq!(ask().await.unwrap().identity.object_id, someone().object_id);
     clock.set(Timestamp::from_unix(999_999));
     assert!(matches!(ask().await, Err(TokenRefusal::NotYetValid)), "though its signature is remembered");
     clock.advance(LIFETIME);

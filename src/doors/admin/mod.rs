@@ -33,6 +33,7 @@ use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
 use crate::records::Degraded;
 use crate::tasks::Timekeeper;
+use crate::trail::{Answered, Caller, Trail};
 use crate::vault::Vaults;
 
 pub use credentials::Credentials;
@@ -136,14 +137,16 @@ impl Service {
     }
 
     /// Answers a request.
-    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
-        match self.authorize(&request, connection) {
+    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
+        let mut trail = Trail::new("admin");
+        let answer = match self.authorize(&request, connection, &mut trail) {
             Ok((handler, params)) => match handler(self.state.clone(), params, request.into_body()).await {
                 Ok(answer) => answer,
                 Err(error) => self.explained(error).into_response(),
             },
             Err(error) => error.into_response(),
-        }
+        };
+        trail.finish(answer)
     }
 
     /// What failed while the disk is full has failed by that.
@@ -154,14 +157,21 @@ impl Service {
     }
 
     /// Routes a request whose sender is authorized.
-    fn authorize(&self, request: &Request, connection: ConnectionInfo) -> Result<(Handler, Params), ApiError> {
+    fn authorize(
+        &self,
+        request: &Request,
+        connection: ConnectionInfo,
+        trail: &mut Trail,
+    ) -> Result<(Handler, Params), ApiError> {
         if let Some(why) = self.state.names.rejection(request, connection.local.ip()) {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why));
         }
         match self.routes.find(request.method(), request.uri()) {
             Lookup::Found(operation, handler, params) => {
+                trail.route(operation, &params);
                 if operation.permission != Permission::Open {
                     self.check_admin_key(request)?;
+                    trail.caller = Caller::Admin;
                 }
                 Ok((*handler, params))
             }

@@ -10,12 +10,13 @@ use hyper::header::AUTHORIZATION;
 use uuid::Uuid;
 
 use crate::access::Identity;
-use crate::directory::{Directory, TokenRefusal};
+use crate::directory::{AuthenticatedCaller, Directory, TokenRefusal};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, Incoming, Request, Response};
 use crate::random::{self, Random};
+use crate::trail::{Answered, Caller, Trail};
 
 /// The host name on this machine, exactly.
 pub const HOST: &str = "arm.localhost";
@@ -62,20 +63,27 @@ impl Service {
     }
 
     /// Answers a request to the host `authority`.
-    pub async fn answer(&self, request: Request, authority: Authority) -> Response {
+    pub async fn answer(&self, request: Request, authority: Authority) -> Answered {
         let id = random::uuid(&*self.state.random);
-        let mut response = self.dispatch(request, &authority).await.unwrap_or_else(ApiError::into_response);
+        let mut trail = Trail { request_id: Some(id), ..Trail::new("arm") };
+        let answered = self.dispatch(request, &authority, &mut trail).await;
+        let mut response = answered.unwrap_or_else(ApiError::into_response);
         if let Ok(id) = id.to_string().parse() {
             response.headers_mut().insert("x-ms-request-id", id);
         }
-        response
+        trail.finish(response)
     }
 
-    /// Authenticates the caller before it routes the request: unknown paths are not shown to everyone.
-    async fn dispatch(&self, request: Request, authority: &Authority) -> Result<Response, ApiError> {
-        let caller = self.state.authenticate(&request, authority).await?;
+    /// Authenticates the caller before it answers by the path: unknown paths are not shown to everyone.
+    async fn dispatch(&self, request: Request, authority: &Authority, trail: &mut Trail) -> Result<Response, ApiError> {
         let (method, uri) = (request.method(), request.uri());
-        match self.routes.find(method, uri) {
+        let found = self.routes.find(method, uri);
+        if let Lookup::Found(operation, _, params) = &found {
+            trail.route(operation, params);
+        }
+        let AuthenticatedCaller { identity: caller, record } = self.state.authenticate(&request, authority).await?;
+        trail.caller = Caller::Identity(record);
+        match found {
             Lookup::Found(_, handler, params) => {
                 check_api_version(&params)?;
                 handler(self.state.clone(), params, caller, request.into_body()).await
@@ -92,7 +100,7 @@ impl Service {
 
 impl State {
     /// Authenticates the caller. Every identity of the tenant has access.
-    async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<Identity, ApiError> {
+    async fn authenticate(&self, request: &Request, authority: &Authority) -> Result<AuthenticatedCaller, ApiError> {
         let tenant = self.directory.tenant_id();
         let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token =

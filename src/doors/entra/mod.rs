@@ -20,6 +20,7 @@ use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::{self, Random};
+use crate::trail::{Answered, Trail};
 
 use refusal::Refusal;
 
@@ -117,20 +118,25 @@ impl Service {
     }
 
     /// Answers a request that came in for `authority`.
-    pub async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Response {
+    pub async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Answered {
+        let mut trail = Trail::new("entra");
         let (handler, params) = match self.routes.find(request.method(), request.uri()) {
-            Lookup::Found(_, handler, params) => (Some(*handler), params),
+            Lookup::Found(operation, handler, params) => {
+                trail.route(operation, &params);
+                (Some(*handler), params)
+            }
             Lookup::NoSuchMethod | Lookup::NoSuchPath => (None, Params::default()),
         };
         let context = self.state.context(&request, authority, &params, connection);
         let (trace, correlation, now) = (context.trace, context.correlation, context.now);
+        trail.request_id = Some(trace);
         let answered = match handler {
             Some(handler) => handler(self.state.clone(), context, request).await,
             None => Err(Refusal::NoSuchEndpoint(format!("{} {}", request.method(), request.uri().path()))),
         };
         let mut answer = answered.unwrap_or_else(|refusal| refusal.answer(trace, correlation, now));
         finish(&mut answer, trace);
-        answer
+        trail.finish(answer)
     }
 }
 

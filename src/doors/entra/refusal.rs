@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::directory::{SignInRefusal, no_such_resource};
+use crate::http::error::ErrorCode;
 use crate::http::{Response, body};
 
 /// Why a request is refused.
@@ -82,7 +83,7 @@ impl Refusal {
         let error_codes = [code];
         let error =
             EntraError { error, error_description, error_codes, timestamp, trace_id, correlation_id, error_uri };
-        let mut answer = body::json(status, &error);
+        let mut answer = ErrorCode(format!("AADSTS{code}").into()).attach(body::json(status, &error));
         if status == StatusCode::TOO_MANY_REQUESTS {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

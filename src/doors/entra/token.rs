@@ -14,6 +14,7 @@ use super::{RequestContext, State, json, tenant};
 use crate::directory::{ClientAuthentication, ClientCredential, IssuedToken, SignInRequest, UnknownIdentities};
 use crate::http::body::{self, BodyError};
 use crate::http::{Request, Response};
+use crate::trail::TokenGrant;
 
 /// The one kind of assertion (RFC 7523).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -44,25 +45,27 @@ struct TokenBodyV1<'a> {
 /// `POST /{tenant}/oauth2/v2.0/token`: a `scope` names the resource.
 pub(super) async fn v2(state: Arc<State>, context: RequestContext, request: Request) -> Result<Response, Refusal> {
     let form = Form::read(&state, request).await?;
-    let (issued, _) = issue_token(&state, &context, &form, Form::resource_of_scope).await?;
+    let (issued, grant) = issue_token(&state, &context, &form, Form::resource_of_scope).await?;
     let IssuedToken { expires_in, access_token, .. } = issued;
     let ext_expires_in = expires_in;
-    Ok(json(&TokenBodyV2 { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token }))
+    let answer = json(&TokenBodyV2 { token_type: "Bearer", expires_in, ext_expires_in, access_token: &access_token });
+    Ok(grant.attach(answer))
 }
 
 /// `POST /{tenant}/oauth2/token`: a `resource` names the resource; clients of AD FS send a `scope`.
 pub(super) async fn v1(state: Arc<State>, context: RequestContext, request: Request) -> Result<Response, Refusal> {
     let form = Form::read(&state, request).await?;
-    let (issued, resource) = issue_token(&state, &context, &form, Form::resource).await?;
-    Ok(json(&TokenBodyV1 {
+    let (issued, grant) = issue_token(&state, &context, &form, Form::resource).await?;
+    let answer = json(&TokenBodyV1 {
         token_type: "Bearer",
         expires_in: issued.expires_in.to_string(),
         ext_expires_in: issued.expires_in.to_string(),
         expires_on: issued.expires_on.to_string(),
         not_before: issued.not_before.to_string(),
-        resource: &resource,
+        resource: &grant.resource,
         access_token: &issued.access_token,
-    }))
+    });
+    Ok(grant.attach(answer))
 }
 
 async fn issue_token(
@@ -70,7 +73,7 @@ async fn issue_token(
     context: &RequestContext,
     form: &Form,
     resource: fn(&Form) -> Result<String, Refusal>,
-) -> Result<(IssuedToken, String), Refusal> {
+) -> Result<(IssuedToken, TokenGrant), Refusal> {
     tenant::resolve(state, context)?;
     form.is_client_credentials()?;
     let client_id = form.required("client_id")?;
@@ -95,7 +98,7 @@ async fn issue_token(
         ClientCredential::Assertion(_) => ClientAuthentication::Assertion,
     };
     let issued = state.directory.issue(&identity, &resource, by).await;
-    Ok((issued.map_err(|error| Refusal::failed(&error))?, resource))
+    Ok((issued.map_err(|error| Refusal::failed(&error))?, TokenGrant { identity, resource }))
 }
 
 /// The audiences of a self-signed assertion: endpoints and issuers of the tenant on the requested host, by the tenant's

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::token::{TokenDenied, issue_token};
 use super::token_request::TokenRequest;
 use super::{Shared, State};
+use crate::http::error::ErrorCode;
 use crate::http::{Response, body};
 use crate::random;
 
@@ -44,5 +45,6 @@ pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Respons
 
 fn refused(state: &State, status: StatusCode, message: impl Into<String>) -> Response {
     let correlation_id = random::uuid(&*state.random);
-    body::json(status, &Refused { status_code: status.as_u16(), message: message.into(), correlation_id })
+    let answer = body::json(status, &Refused { status_code: status.as_u16(), message: message.into(), correlation_id });
+    ErrorCode(status.canonical_reason().unwrap_or_default().replace(' ', "").into()).attach(answer)
 }

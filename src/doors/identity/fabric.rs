@@ -9,6 +9,7 @@ use super::Shared;
 use super::token::{TokenDenied, issue_token};
 use super::token_request::TokenRequest;
 use crate::directory::IdentitySelector;
+use crate::http::error::ErrorCode;
 use crate::http::{Response, body};
 
 #[derive(Serialize)]
@@ -50,5 +51,5 @@ pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Respons
 }
 
 fn refused(status: StatusCode, code: &'static str, message: impl Into<String>) -> Response {
-    body::json(status, &FabricError { error: Inner { code, message: message.into() } })
+    ErrorCode(code.into()).attach(body::json(status, &FabricError { error: Inner { code, message: message.into() } }))
 }

@@ -18,10 +18,12 @@ use zeroize::Zeroizing;
 use crate::crypto::credential;
 use crate::directory::{Directory, TokenResources, UnknownIdentities};
 use crate::http::allowed_hosts::AllowedHosts;
+use crate::http::error::ErrorCode;
 use crate::http::routes::{self, Lookup, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::Random;
+use crate::trail::{Answered, Trail};
 
 use arc::ArcKey;
 use token_request::TokenRequest;
@@ -99,12 +101,12 @@ impl Service {
     }
 
     /// Answers a request to the plain listener.
-    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
+    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         self.answer_with(&self.routes, &request, connection).await
     }
 
     /// Answers a request over TLS if it has Service Fabric's form.
-    pub async fn answer_over_tls(&self, request: &Request, connection: ConnectionInfo) -> Option<Response> {
+    pub async fn answer_over_tls(&self, request: &Request, connection: ConnectionInfo) -> Option<Answered> {
         // Every request to a vault passes here, so most are decided by their first segment.
         let path = request.uri().path();
         let is_fabric = routes::segments(path).next().is_some_and(|first| first.eq_ignore_ascii_case("fabric"));
@@ -114,15 +116,21 @@ impl Service {
         Some(self.answer_with(&self.over_tls, request, connection).await)
     }
 
-    async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, connection: ConnectionInfo) -> Response {
+    async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, connection: ConnectionInfo) -> Answered {
+        let mut trail = Trail::new("identity");
         if let Some(why) = self.shared.state.names.rejection(request, connection.local.ip()) {
-            return refused(StatusCode::FORBIDDEN, "invalid_request", why);
+            return trail.finish(refused(StatusCode::FORBIDDEN, "invalid_request", why));
         }
-        match routes.find(request.method(), request.uri()) {
-            Lookup::Found(_, handler, _) => handler(self.shared.clone(), TokenRequest::new(request, connection)).await,
+        let answer = match routes.find(request.method(), request.uri()) {
+            Lookup::Found(operation, handler, params) => {
+                trail.route(operation, &params);
+                trail.is_probe = std::ptr::eq(operation, &raw const HEALTH);
+                handler(self.shared.clone(), TokenRequest::new(request, connection)).await
+            }
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
-        }
+        };
+        trail.finish(answer)
     }
 }
 
@@ -155,10 +163,10 @@ struct TokenError<'a> {
     error_description: &'a str,
 }
 
-fn bad_request(error: &str, description: &str) -> Response {
+fn bad_request(error: &'static str, description: &str) -> Response {
     refused(StatusCode::BAD_REQUEST, error, description)
 }
 
-fn refused(status: StatusCode, error: &str, error_description: &str) -> Response {
-    body::json(status, &TokenError { error, error_description })
+fn refused(status: StatusCode, error: &'static str, error_description: &str) -> Response {
+    ErrorCode(error.into()).attach(body::json(status, &TokenError { error, error_description }))
 }

@@ -9,6 +9,7 @@ use crate::directory::{
     ClientAuthentication, IdentityRecord, IdentitySelector, IssuedToken, UnknownIdentities, no_such_resource,
 };
 use crate::http::{Response, body};
+use crate::trail::TokenGrant;
 
 /// A token that was issued, with its request's selector and resource.
 pub(super) struct GrantedToken {
@@ -78,7 +79,7 @@ struct TokenBody<'a> {
 impl GrantedToken {
     /// The response of IMDS, App Service and Service Fabric.
     pub(super) fn response(&self) -> Response {
-        body::json(StatusCode::OK, &self.body())
+        self.with_grant(body::json(StatusCode::OK, &self.body()))
     }
 
     /// The response of Azure Arc, which repeats the id that the request selected by: clients demand it (msal, azidentity).
@@ -89,7 +90,11 @@ impl GrantedToken {
             IdentitySelector::ObjectId(_) => token.object_id = Some(self.identity.object_id.to_string()),
             IdentitySelector::ResourceId(id) => token.msi_res_id = Some(id),
         }
-        body::json(StatusCode::OK, &token)
+        self.with_grant(body::json(StatusCode::OK, &token))
+    }
+
+    fn with_grant(&self, answer: Response) -> Response {
+        TokenGrant { identity: self.identity.clone(), resource: self.resource.clone() }.attach(answer)
     }
 
     fn body(&self) -> TokenBody<'_> {

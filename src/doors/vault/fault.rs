@@ -6,6 +6,7 @@ use super::{Routed, Service, challenge, refusal};
 use crate::faults::Fault;
 use crate::http::error::ApiError;
 use crate::http::{CutConnection, Response, body};
+use crate::trail::Trail;
 
 impl Service {
     /// The fault that a rule has for a request. Rules are about operations of vaults, so they pick no request that was not
@@ -17,16 +18,16 @@ impl Service {
     }
 
     /// Answers a request as `fault` says.
-    pub(super) async fn run_with(&self, fault: Fault, routed: Routed) -> Result<Response, ApiError> {
+    pub(super) async fn run_with(&self, fault: Fault, routed: Routed, trail: &mut Trail) -> Result<Response, ApiError> {
         match fault {
             Fault::Delay(pause) => {
                 tokio::time::sleep(pause).await;
                 // The vault may have changed meanwhile.
                 let resolved = self.state.resolve(&routed.target.authority).await?;
-                self.run(Routed { resolved, ..routed }).await
+                self.run(Routed { resolved, ..routed }, trail).await
             }
             Fault::CutBefore => Ok(cut(body::empty(StatusCode::OK))),
-            Fault::CutAfter => Ok(cut(self.run(routed).await.unwrap_or_else(ApiError::into_response))),
+            Fault::CutAfter => Ok(cut(self.run(routed, trail).await.unwrap_or_else(ApiError::into_response))),
             Fault::Status { status, retry_after } => Err(refusal::failure(status, retry_after)),
             Fault::TokenExpired => {
                 let tenant = self.state.directory.tenant_id();

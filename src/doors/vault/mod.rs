@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use crate::access::{self, Decision, Identity};
 use crate::clock::Clock;
-use crate::directory::Directory;
+use crate::directory::{AuthenticatedCaller, Directory};
 use crate::faults::Faults;
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
@@ -37,6 +37,7 @@ use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
+use crate::trail::{Answered, Caller, Trail};
 use crate::vault::{Call, Guarded, Vault, Vaults};
 
 use api_version::ApiVersion;
@@ -148,25 +149,36 @@ impl Service {
     }
 
     /// Answers a request: the host, the token, the permission, and only then the rest.
-    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Response {
+    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        let mut answered = match self.dispatch(request, connection, id).await {
-            Ok(answered) => answered,
+        let mut trail = Trail { request_id: Some(id), ..Trail::new("vault") };
+        let mut answer = match self.dispatch(request, connection, id, &mut trail).await {
+            Ok(answer) => answer,
             Err(error) => error.into_response(),
         };
-        response::finish(&mut answered, id, client_id, connection);
-        answered
+        response::finish(&mut answer, id, client_id, connection);
+        trail.finish(answer)
     }
 
-    async fn dispatch(&self, request: Request, connection: ConnectionInfo, id: Uuid) -> Result<Response, ApiError> {
+    async fn dispatch(
+        &self,
+        request: Request,
+        connection: ConnectionInfo,
+        id: Uuid,
+        trail: &mut Trail,
+    ) -> Result<Response, ApiError> {
         let target = RequestTarget::of(&request)?;
         let resolved = self.state.resolve(&target.authority).await?;
+        trail.vault = Some(resolved.vault().name.clone());
         let route = self.route(&request);
+        if let Ok(route) = &route {
+            trail.route(route.operation, &route.params);
+        }
         let routed = Routed { request, connection, id, target, resolved, route };
         match self.fault(&routed) {
-            None => self.run(routed).await,
-            Some(fault) => self.run_with(fault, routed).await,
+            None => self.run(routed, trail).await,
+            Some(fault) => self.run_with(fault, routed, trail).await,
         }
     }
 
@@ -179,31 +191,25 @@ impl Service {
         }
     }
 
-    async fn run(&self, routed: Routed) -> Result<Response, ApiError> {
-        let Routed { request, connection, id, target, resolved, route } = routed;
-        let (handler, exchange) = self.authorize(&request, connection, id, target, resolved, route).await?;
-        handler(self.state.clone(), exchange, request.into_body()).await
+    async fn run(&self, routed: Routed, trail: &mut Trail) -> Result<Response, ApiError> {
+        let (handler, exchange, body) = self.authorize(routed, trail).await?;
+        handler(self.state.clone(), exchange, body).await
     }
 
     /// Authenticates and authorizes a request, before a byte of its body is read.
-    async fn authorize(
-        &self,
-        request: &Request,
-        connection: ConnectionInfo,
-        id: Uuid,
-        target: RequestTarget,
-        resolved: Resolved,
-        route: Result<Route, ApiError>,
-    ) -> Result<(Handler, Exchange), ApiError> {
-        let who = self.state.authenticate(request, &target.authority, connection).await?;
+    async fn authorize(&self, routed: Routed, trail: &mut Trail) -> Result<(Handler, Exchange, Incoming), ApiError> {
+        let Routed { request, connection, id, target, resolved, route } = routed;
+        let AuthenticatedCaller { identity: who, record } =
+            self.state.authenticate(&request, &target.authority, connection).await?;
+        trail.caller = Caller::Identity(record);
         let Route { operation, handler, params } = route?;
-        self.state.permit(operation, resolved.vault(), &who)?;
-        input::check_type(request)?;
+        self.state.permit(operation, resolved.vault(), &who, trail)?;
+        input::check_type(&request)?;
         let api_version = ApiVersion::of(&target.query)?;
         self.later_versions.note(api_version, &target.query);
-        let vault = self.state.create_if_absent(resolved, operation, &who).await?;
+        let vault = self.state.create_if_absent(resolved, operation, &who, trail).await?;
         let call = Call::new(self.state.clock.now(), who, vault, id);
-        Ok((handler, Exchange { operation, params, target, api_version, call }))
+        Ok((handler, Exchange { operation, params, target, api_version, call }, request.into_body()))
     }
 }
 
@@ -224,11 +230,12 @@ impl State {
         resolved: Resolved,
         operation: &Operation,
         who: &Identity,
+        trail: &mut Trail,
     ) -> Result<Guarded<Vault>, ApiError> {
         let on_demand = matches!(resolved, Resolved::OnDemand(_));
         let vault = self.hosts.create_if_absent(&self.vaults, resolved).await.map_err(refusal::error)?;
         if on_demand {
-            self.permit(operation, &vault, who)?;
+            self.permit(operation, &vault, who, trail)?;
         }
         Ok(vault)
     }
@@ -247,13 +254,13 @@ impl State {
         request: &Request,
         authority: &Authority,
         connection: ConnectionInfo,
-    ) -> Result<Identity, ApiError> {
+    ) -> Result<AuthenticatedCaller, ApiError> {
         let resource = challenge::resource(authority);
         let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant_id(), connection);
         let Some(token) = challenge::bearer(request) else { return Err(refused(challenge::MISSING.to_owned())) };
         let audiences = [resource.as_str(), challenge::VAULT, challenge::MANAGED_HSM, challenge::APP_ID];
         match self.directory.authenticate(token, &audiences).await {
-            Ok(identity) => Ok(identity),
+            Ok(caller) => Ok(caller),
             Err(why) => match challenge::message(why, token, self.directory.issuer()) {
                 Ok(message) => Err(refused(message)),
                 Err(record) => Err(refusal::error(record.into())),
@@ -261,10 +268,11 @@ impl State {
         }
     }
 
-    fn permit(&self, operation: &Operation, vault: &Vault, who: &Identity) -> Result<(), ApiError> {
+    fn permit(&self, operation: &Operation, vault: &Vault, who: &Identity, trail: &mut Trail) -> Result<(), ApiError> {
         match access::decide(&vault.access_policies, who, operation.permission) {
             Decision::Allowed => Ok(()),
             Decision::Missing(permission) => {
+                trail.missing = Some(permission);
                 Err(refusal::forbidden_by_policy(permission, vault, who, self.directory.issuer()))
             }
         }

@@ -83,7 +83,7 @@ impl Drop for Served {
 }
 
 /// What a plain listener answers, head and all.
-fn http_get(address: &str, path: &str) -> String {
+pub fn http_get(address: &str, path: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();

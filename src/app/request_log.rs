@@ -1,0 +1,60 @@
+//! The request log: measures each request and writes its trail as one line, at info. What else reports on requests reads the
+//! trail in this layer too.
+
+use std::sync::Arc;
+
+use tracing::Level;
+use tracing::field;
+
+use crate::clock::Clock;
+use crate::http::Response;
+use crate::trail::{Answered, Printable, Trail};
+
+/// The target of the request log's events. Their message has what their fields have.
+pub const REQUEST_LOG: &str = "keyhaven::requests";
+
+/// The layer around all doors.
+#[derive(Clone)]
+pub(super) struct RequestLog {
+    clock: Arc<dyn Clock>,
+}
+
+impl RequestLog {
+    /// A log that measures by `clock`, the system's.
+    pub(super) const fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+
+    /// Awaits an answer, writes its line and passes the answer on.
+    pub(super) async fn record(&self, answering: impl Future<Output = Answered>) -> Response {
+        let started = self.clock.monotonic();
+        let Answered { response, mut trail } = answering.await;
+        trail.duration = self.clock.monotonic().saturating_sub(started);
+        write(&trail);
+        response
+    }
+}
+
+/// Probes of the server's health come every second and are written at debug.
+fn write(trail: &Trail) {
+    macro_rules! event {
+        ($level:expr) => {
+            tracing::event!(
+                target: REQUEST_LOG,
+                $level,
+                door = trail.door,
+                identity = trail.caller.name().as_deref().map(|name| field::display(Printable(name))),
+                operation = trail.operation.map(|operation| operation.name),
+                vault = trail.vault.as_ref().map(field::display),
+                object = trail.object().as_deref().map(|object| field::display(Printable(object))),
+                status = trail.status.as_u16(),
+                missing = trail.missing.map(field::display),
+                error = trail.error.as_ref().map(field::display),
+                duration_ms = trail.duration.as_secs_f64() * 1000.0,
+                request_id = trail.request_id.map(field::display),
+                "{trail}"
+            )
+        };
+    }
+    if trail.is_probe { event!(Level::DEBUG) } else { event!(Level::INFO) }
+}

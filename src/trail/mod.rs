@@ -1,0 +1,144 @@
+//! The trail of a request: what it was about and how it ended, in one value. The door that answers a request fills it as each
+//! part becomes known, also when it refuses. What reports on requests (the request log) reads it. It holds no secret value
+//! and no token.
+
+mod line;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use uuid::Uuid;
+
+use crate::directory::IdentityRecord;
+use crate::http::Response;
+use crate::http::error::ErrorCode;
+use crate::http::routes::Params;
+use crate::operation::{Operation, Permission};
+use crate::vault::VaultName;
+
+pub use line::Printable;
+
+/// What a request was about and how it ended.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`.
+    pub door: &'static str,
+    /// The id in the answer's `x-ms-request-id`, if the door sends one.
+    pub request_id: Option<Uuid>,
+    /// The operation that the request was routed to.
+    pub operation: Option<&'static Operation>,
+    /// Who sent the request.
+    pub caller: Caller,
+    /// The vault that the host resolved to.
+    pub vault: Option<VaultName>,
+    /// The permission that the caller would have needed.
+    pub missing: Option<Permission>,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The error code of a refusal.
+    pub error: Option<ErrorCode>,
+    /// The time from the request's head to its answer, measured by the layer that reads the trail.
+    pub duration: Duration,
+    /// Whether the request only asks if the server is alive.
+    pub is_probe: bool,
+    /// The free segments of the path; the object's name is one of them.
+    pub params: Params,
+    /// The resource that a token was issued for.
+    pub resource: Option<String>,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Unknown: no credentials, or none that were accepted.
+    Unknown,
+    /// The holder of the admin key.
+    Admin,
+    /// An identity of the tenant.
+    Identity(Arc<IdentityRecord>),
+}
+
+impl Caller {
+    /// The name of an identity, or its object id when it has no name; none for an unknown caller.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Unknown => None,
+            Self::Admin => Some(Cow::Borrowed("admin-key")),
+            Self::Identity(identity) if identity.name.is_empty() => Some(identity.object_id.to_string().into()),
+            Self::Identity(identity) => Some(Cow::Borrowed(&identity.name)),
+        }
+    }
+}
+
+/// An answer with its trail.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub response: Response,
+    /// What it was about.
+    pub trail: Trail,
+}
+
+/// The grant of a token. A handler leaves it among the extensions of its answer, where [`Trail::finish`] finds it.
+#[derive(Clone, Debug)]
+pub struct TokenGrant {
+    /// The identity that the token speaks of.
+    pub identity: Arc<IdentityRecord>,
+    /// The resource that it is for.
+    pub resource: String,
+}
+
+impl TokenGrant {
+    /// Leaves this grant among the extensions of `answer`.
+    pub fn attach(self, mut answer: Response) -> Response {
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
+impl Trail {
+    /// The trail of a request to `door`, of which nothing else is known yet.
+    pub fn new(door: &'static str) -> Self {
+        Self {
+            door,
+            request_id: None,
+            operation: None,
+            caller: Caller::Unknown,
+            vault: None,
+            missing: None,
+            status: StatusCode::OK,
+            error: None,
+            duration: Duration::ZERO,
+            is_probe: false,
+            params: Params::default(),
+            resource: None,
+        }
+    }
+
+    /// Records the operation that the request was routed to.
+    pub fn route(&mut self, operation: &'static Operation, params: &Params) {
+        self.operation = Some(operation);
+        self.params = params.clone();
+    }
+
+    /// Completes the trail with the outcome: the status, and what handlers left among the extensions of the answer (an
+    /// [`ErrorCode`], a [`TokenGrant`]).
+    pub fn finish(mut self, mut response: Response) -> Answered {
+        self.status = response.status();
+        let extensions = response.extensions_mut();
+        self.error = extensions.remove::<ErrorCode>();
+        if let Some(TokenGrant { identity, resource }) = extensions.remove() {
+            self.caller = Caller::Identity(identity);
+            self.resource = Some(resource);
+        }
+        Answered { response, trail: self }
+    }
+
+    /// The name of the object that the request was about, or the resource of a token.
+    pub fn object(&self) -> Option<Cow<'_, str>> {
+        let name = || Some(self.params.get("name")).filter(|name| !name.is_empty());
+        self.resource.as_deref().map(Cow::Borrowed).or_else(name)
+    }
+}

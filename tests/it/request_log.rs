@@ -1,0 +1,206 @@
+//! The request log: one line for each request, refused ones too, with neither values nor tokens.
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
+
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use keyhaven::app::{Options, REQUEST_LOG};
+use keyhaven::clock::{Clock, SystemClock, VirtualClock};
+use keyhaven::config::Config;
+use keyhaven::remote::TrustStore;
+use serde_json::{Value, json};
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use crate::cli::{Served, http_get};
+use crate::world::{Answer, CONFIG, World};
+
+/// An application with a secret.
+const APP: &str = "11111111-2222-4333-8444-555555555555";
+
+/// What this thread logs: the lines of the request log, and everything that any event says.
+#[derive(Clone, Default)]
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    everything: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Log {
+    fn start(&self) -> DefaultGuard {
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
+    }
+
+    /// The lines since the last call.
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.lines.lock().unwrap())
+    }
+
+    /// The one line since the last call.
+    fn line(&self) -> String {
+        let lines = self.take();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.into_iter().next().unwrap()
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut text = Text(String::new(), self.everything.clone());
+        event.record(&mut text);
+        if event.metadata().target() == REQUEST_LOG && *event.metadata().level() <= Level::INFO {
+            self.lines.lock().unwrap().push(text.0);
+        }
+    }
+}
+
+/// The message of an event; everything else goes to the other member.
+struct Text(String, Arc<Mutex<Vec<u8>>>);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        writeln!(self.1.lock().unwrap(), "{field}={value:?}").unwrap();
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// A server whose clocks stand still, so that each request takes no time.
+async fn world() -> World {
+    let now = SystemClock.now();
+    let app =
+        format!(r#"{{"name": "nobody"}}, {{"name": "app", "clientId": "{APP}", "clientSecret": "correct-hush"}}"#);
+    let config = Config::parse(&CONFIG.replace(r#"{"name": "nobody"}"#, &app)).unwrap();
+    World::with(Options { config, system_clock: Arc::new(VirtualClock::frozen_at(now)), ..Options::default() }).await
+}
+
+/// `START 0.0 ms ID`, with the id that the answer names.
+fn line(start: &str, answer: &Answer) -> String {
+    format!("{start} 0.0 ms {}", answer.header("x-ms-request-id"))
+}
+
+#[tokio::test]
+async fn a_line_says_who_did_what_to_which_object_and_how_it_ended() {
+    let (world, log) = (world().await, Log::default());
+    let (owner, nobody) = (world.token("owner").await, world.token("nobody").await);
+    let _guard = log.start();
+    let ask = async |token: Option<&str>, line: &str, body: &str| {
+        world.send(world.request(&world.host("acme"), line, body, token)).await
+    };
+    for (token, request, body, expected) in [
+        (Some(&owner), "PUT /secrets/api-key", r#"{"value":"hush"}"#, "owner SecretSet acme/api-key 200"),
+        (Some(&owner), "GET /secrets/api-key", "", "owner SecretGet acme/api-key 200"),
+        (Some(&owner), "GET /secrets", "", "owner SecretList acme 200"),
+        (Some(&nobody), "GET /secrets/api-key", "", "nobody SecretGet acme/api-key 403 missing secrets/get"),
+        (None, "GET /secrets/api-key", "", "- SecretGet acme/api-key 401 Unauthorized"),
+        (Some(&owner), "GET /secrets/absent", "", "owner SecretGet acme/absent 404 SecretNotFound"),
+        (Some(&owner), "GET /secrets/api_key%0A", "", "owner SecretGet acme/api_key? 400 BadParameter"),
+        (Some(&owner), "PUT /secrets/api-key", "hush", "owner SecretSet acme/api-key 400 BadParameter"),
+        (Some(&owner), "POST /secrets/api-key/hush", "", "owner - acme 400 BadParameter"),
+    ] {
+        let answer = ask(token.map(String::as_str), request, body).await;
+        assert_eq!(log.line(), line(expected, &answer), "{request}");
+    }
+    let elsewhere = world.send(world.request(&world.host("absent"), "GET /secrets/api-key", "", Some(&owner))).await;
+    assert_eq!(log.line(), line("- - - 404 VaultNotFound", &elsewhere));
+}
+
+#[tokio::test]
+async fn token_requests_and_the_admin_api_have_lines_and_health_probes_have_none() {
+    let (world, log) = (world().await, Log::default());
+    let _guard = log.start();
+    let resource = format!("https://vault.localhost:{}", world.port());
+    world.token("owner").await;
+    assert_eq!(log.line(), format!("owner ManagedIdentityToken {resource} 200 0.0 ms -"));
+    let refused = sign_in(&world, &resource, "wrong").await;
+    assert_eq!(log.line(), line("- TokenV2 - 401 AADSTS7000215", &refused));
+    let granted = sign_in(&world, &resource, "correct-hush").await;
+    assert_eq!(log.line(), line(&format!("app TokenV2 {resource} 200"), &granted));
+    assert_eq!(world.admin("DELETE /admin/vaults/gone", "").await.status, 404);
+    assert_eq!(log.line(), "admin-key VaultDelete gone 404 NotFound 0.0 ms -");
+    assert_eq!(world.admin_with("GET /admin/vaults", b"", &[]).await.status, 401);
+    assert_eq!(log.line(), "- VaultList - 401 Unauthorized 0.0 ms -");
+    assert_eq!(world.plain(&world.server.ready.identity, "/health", &[]).await.status, 200);
+    assert_eq!(log.take(), Vec::<String>::new(), "probes are at debug");
+}
+
+/// Asks Entra for a token for [`APP`].
+async fn sign_in(world: &World, resource: &str, secret: &str) -> Answer {
+    let scope = format!("{resource}/.default");
+    let form = [("client_id", APP), ("scope", &scope), ("grant_type", "client_credentials"), ("client_secret", secret)];
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let path = "/6b9e7c1a-0000-4000-8000-000000000001/oauth2/v2.0/token";
+    let request = Request::post(path).header("host", format!("login.localhost:{}", world.port()));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    world.send(request.body(Full::<Bytes>::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn no_event_holds_a_value_a_token_or_a_credential() {
+    let (world, log) = (world().await, Log::default());
+    let _guard = log.start();
+    let resource = format!("https://vault.localhost:{}", world.port());
+    let granted = sign_in(&world, &resource, "correct-hush").await.json();
+    let secret = r#"{"value":"value-hush","tags":{"a":"tag-hush"}}"#;
+    assert_eq!(world.ask("PUT /secrets/s", secret).await.status, 200);
+    assert_eq!(world.ask("GET /secrets/s", "").await.status, 200);
+    assert_eq!(world.ask("PUT /secrets/s", r#"{"value":["value-hush"]}"#).await.status, 400);
+    let token = world.token("owner").await;
+    let said = String::from_utf8(std::mem::take(&mut *log.everything.lock().unwrap())).unwrap();
+    assert!(said.contains("owner SecretGet acme/s 200"), "{said}");
+    for hidden in ["hush", &token, granted["access_token"].as_str().unwrap(), &world.server.ready.admin_key] {
+        assert!(!hidden.is_empty() && !said.contains(hidden), "{hidden}: {said}");
+    }
+}
+
+/// What a server logs at debug, in a form, of a download of its CA, a probe, and a request to a vault without a token.
+fn logged(form: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = Served::start(&dir.path().join("data"), &["--log-level", "debug", "--log", form]);
+    let ready = |name: &str| served.ready[name].as_str().unwrap().to_owned();
+    let (identity, ca) = (ready("identity"), std::fs::read_to_string(ready("ca")).unwrap());
+    for path in ["/ca.pem", "/health"] {
+        http_get(&identity, path);
+    }
+    let url = format!("https://localhost:{}/secrets/s?api-version=7.4", ready("listen").rsplit_once(':').unwrap().1);
+    let agent = TrustStore::default().with_pem(&ca).unwrap().agent();
+    agent.get(url).call().ok();
+    served.child.kill().unwrap();
+    let mut log = String::new();
+    served.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    log
+}
+
+#[test]
+fn the_text_log_has_the_line_alone() {
+    let log = logged("text");
+    let line = |named: &str| log.lines().find(|line| line.contains(named)).unwrap_or_else(|| panic!("{log}"));
+    let parts: Vec<_> = line("CaCertificate").split_whitespace().collect();
+    assert_eq!(parts[1..6], ["INFO", "-", "CaCertificate", "-", "200"]);
+    assert_eq!((parts.len(), parts[7], parts[8]), (9, "ms", "-"), "{parts:?}");
+    assert!(line(" Health ").contains(" DEBUG - Health - 200 "), "{log}");
+    assert!(line("SecretGet").contains("  INFO - SecretGet local/s 401 Unauthorized "), "{log}");
+}
+
+#[test]
+fn the_json_log_has_the_members_apart_and_libraries_are_silent() {
+    let log = logged("json");
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let strange = events.iter().find(|event| !event["target"].as_str().unwrap().starts_with("keyhaven"));
+    assert!(strange.is_none(), "{strange:?}");
+    let event = events.iter().find(|event| event["fields"]["operation"] == "SecretGet").unwrap();
+    assert_eq!((&event["level"], &event["target"]), (&json!("INFO"), &json!(REQUEST_LOG)));
+    let fields = event["fields"].as_object().unwrap();
+    let text = |name: &str| fields[name].as_str().unwrap();
+    let members = ["door", "vault", "object", "error"].map(text);
+    assert_eq!(members, ["vault", "local", "s", "Unauthorized"]);
+    assert_eq!(fields["status"], 401);
+    assert!(fields["duration_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(text("request_id").len(), 36);
+    assert!(!fields.contains_key("identity") && !fields.contains_key("missing"), "{fields:?}");
+}
