@@ -36,10 +36,18 @@ pub mod resource_id;
 pub mod snapshot;
 pub mod store;
 pub mod tasks;
+#[doc(hidden)]
+pub mod testing;
 pub mod trail;
 pub mod vault;
 
+pub use app::{AdminKey, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, Variables};
+pub use config::{Config, ConfigError};
+pub use crypto::backup_key::BackupKey;
 pub use embedded::Server;
+pub use events::RetryPolicy;
+pub use store::MasterKey;
+pub use tasks::{ClockChoice, ClockError, ClockReport};
 
 /// The programs in the documents are run like every other example.
 #[cfg(doctest)]

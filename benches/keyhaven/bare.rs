@@ -15,8 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use keyhaven::clock::{Clock, SystemClock};
-use keyhaven::http::ca::Ca;
-use keyhaven::http::tls::{CertificateResolver, config};
+use keyhaven::testing::{Ca, CertificateResolver, tls_config};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -87,7 +86,7 @@ fn acceptor(file: &Path) -> Outcome<TlsAcceptor> {
     let ca = Ca::ephemeral("Keyhaven benchmark CA", &localhost, true, SystemClock.now())?;
     std::fs::write(file, ca.pem())?;
     let leaves = CertificateResolver::new(ca, Arc::new(|_| true), localhost.into(), 1, Arc::new(SystemClock))?;
-    Ok(TlsAcceptor::from(config(Arc::new(leaves))?))
+    Ok(TlsAcceptor::from(tls_config(Arc::new(leaves))?))
 }
 
 async fn converse(stream: TcpStream, acceptor: TlsAcceptor, given: Arc<(HeaderMap, Bytes)>) {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyhaven::app::ReadyFile;
+use keyhaven::testing::ReadyFile;
 
 use crate::client::{Answer, Target, request};
 use crate::report::{Bound, Row};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use keyhaven::app::ReadyFile;
+use keyhaven::testing::ReadyFile;
 use rustls::ClientConfig;
 use serde::Deserialize;
 use tempfile::TempDir;

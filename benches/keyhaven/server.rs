@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use keyhaven::app::ReadyFile;
+use keyhaven::testing::ReadyFile;
 use serde::Deserialize;
 
 use crate::Outcome;

@@ -1,7 +1,7 @@
 //! Access policies: for every operation, who may and who may not. The table is typed by hand from the service's
 //! documentation, not read from the code.
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 
 use crate::world::World;
 
@@ -133,8 +133,8 @@ async fn each_operation_is_refused_with_every_permission_but_its_own() {
 #[tokio::test]
 async fn a_refusal_reads_like_the_services() {
     let world = World::new().await;
-    let config = keyhaven::config::Config::parse(crate::world::CONFIG).unwrap();
-    let nobody = &config.identities[1];
+    let config = keyhaven::Config::parse(crate::world::CONFIG).unwrap();
+    let nobody = keyhaven::testing::identity_ids(&config, "nobody").unwrap();
     let answer = world.ask_as("nobody", "acme", "POST /keys/k/wrapkey", "{}").await;
     let expected = format!(
         "403 Forbidden/ForbiddenByPolicy The user, group or application 'appid={};oid={};numgroups=0;\

@@ -1,6 +1,6 @@
 //! The admin API: who may ask, and what it changes.
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 
 use crate::world::{CONFIG, World};
 

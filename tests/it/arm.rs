@@ -68,7 +68,7 @@ async fn a_subscription_is_found_by_its_id_and_no_other_is() {
 async fn the_subscription_is_the_configured_one() {
     let id = "12121212-0000-4000-8000-000000000000";
     let config = format!(r#"{{"subscriptionId":"{id}","identities":[{{"name":"owner"}}]}}"#);
-    let world = World::of(&config, keyhaven::app::Storage::Memory).await;
+    let world = World::of(&config, keyhaven::Storage::Memory).await;
     let path = format!("/metadata/identity/oauth2/token?api-version=1&resource={MANAGEMENT}");
     let answer = world.plain(&world.server.ready.identity, &path, &[("metadata", "true")]).await.json();
     let token = answer["access_token"].as_str().unwrap();

@@ -1,11 +1,10 @@
 //! Backups: what goes out comes back the same, and nothing else does.
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::crypto::backup_key::{BackupKey, Sealed};
-use keyhaven::crypto::base64url;
+use keyhaven::testing::Sealed;
+use keyhaven::{BackupKey, Config, Options, Storage};
 use zeroize::Zeroizing;
 
+use crate::base64url;
 use crate::world::{CONFIG, START, World};
 
 /// A server with a backup key of these bytes.

@@ -1,11 +1,8 @@
 //! A server in this process, and clients that block: for what speaks to a vault as its clients do.
 
-use keyhaven::Server;
-use keyhaven::app::{Listen, Options, Storage};
 use keyhaven::clock::Timestamp;
-use keyhaven::config::Config;
 use keyhaven::remote::{Agent, Credential, TrustStore, Vault};
-use keyhaven::tasks::ClockChoice;
+use keyhaven::{ClockChoice, Config, Listen, Options, Server, Storage};
 use serde_json::{Value, json};
 
 use crate::world::issuer_key;

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -106,7 +106,7 @@ async fn every_operation_answers_over_http2_whatever_it_reads_of_its_body() {
     let sender = http2(world.tls_with("acme.vault.localhost", &[b"h2"], rustls::ALL_VERSIONS).await.unwrap()).await;
     let (owner, nobody) = (world.token("owner").await, world.token("nobody").await);
     let mut asking = JoinSet::new();
-    for operation in keyhaven::doors::vault::operations() {
+    for operation in keyhaven::testing::operations() {
         for (number, stage) in stages().into_iter().enumerate() {
             let path = operation.path.replace("{name}", stage.object).replace("/{version?}", "");
             let uri = format!("https://{}{path}{}", world.host(stage.host), stage.query);

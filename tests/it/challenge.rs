@@ -3,7 +3,7 @@
 use http_body_util::Full;
 use hyper::Request;
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 
 use crate::world::{CONFIG, World};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 use redb::{Database, ReadableTable, TableDefinition};
 use serde_json::Value;
 

@@ -1,9 +1,7 @@
 //! The vault clock: moved by the admin API, kept with the data, followed by everything that falls due.
 
-use keyhaven::app::{Options, Storage};
 use keyhaven::clock::{Clock, Timestamp};
-use keyhaven::config::Config;
-use keyhaven::tasks::ClockChoice;
+use keyhaven::{ClockChoice, Config, Options, Storage};
 
 use crate::world::{CONFIG, START, World};
 
@@ -65,7 +63,7 @@ async fn it_goes_forward_alone_and_takes_nothing_else() {
 #[tokio::test]
 async fn a_real_clock_is_not_moved() {
     let config = Config::parse(CONFIG).unwrap();
-    let server = keyhaven::app::start(Options { config, ..Options::default() }).await.unwrap();
+    let server = keyhaven::testing::start(Options { config, ..Options::default() }).await.unwrap();
     let period = "P1D".parse().unwrap();
     let refused = server.timekeeper.advance(&period).await.unwrap_err();
     assert_eq!(
@@ -101,7 +99,7 @@ async fn windows_follow_it_and_tokens_do_not() {
         async |line: &str, body: &str| world.send(world.request(&world.host("acme"), line, body, Some(&token))).await;
     let exp = START + 10 * DAY;
     ask("POST /keys/k/create", &format!(r#"{{"kty":"EC","attributes":{{"exp":{exp}}}}}"#)).await;
-    let sign = format!(r#"{{"alg":"ES256","value":"{}"}}"#, keyhaven::crypto::base64url::encode(&[1; 32]));
+    let sign = format!(r#"{{"alg":"ES256","value":"{}"}}"#, crate::base64url::encode(&[1; 32]));
     assert_eq!(ask("POST /keys/k/sign", &sign).await.status, 200);
     world.admin("POST /admin/clock", r#"{"advance":"P10D"}"#).await;
     assert!(

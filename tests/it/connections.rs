@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
-use keyhaven::app::Storage;
-use keyhaven::http::RequestHandler;
-use keyhaven::http::limits::Limits;
-use keyhaven::http::server::{Listener, shutdown_channel};
+use keyhaven::Storage;
+use keyhaven::testing::{Limits, Listener, RequestHandler, shutdown_channel};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -84,7 +82,7 @@ async fn an_answer_is_finished_for_a_client_that_reads_slowly() {
     let address: SocketAddr = tcp.local_addr().unwrap();
     let answer: RequestHandler = Arc::new(|_, _| {
         let whole = "x".repeat(LENGTH);
-        Box::pin(async move { keyhaven::http::body::text(StatusCode::OK, whole) })
+        Box::pin(async move { keyhaven::testing::text(StatusCode::OK, whole) })
     });
     let second = Duration::from_secs(1);
     let limits = Arc::new(Limits { header_timeout: second, idle_timeout: second, ..Limits::default() });

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::crypto::backup_key::BackupKey;
+use keyhaven::{BackupKey, Config, Options, Storage};
 use serde_json::Value;
 use zeroize::Zeroizing;
 

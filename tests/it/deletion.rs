@@ -1,7 +1,6 @@
 //! The life of things after their deletion.
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
+use keyhaven::{Config, Options, Storage};
 
 use crate::world::{START, World};
 
@@ -278,7 +277,7 @@ async fn keys_and_secrets_of_one_name_live_apart() {
 async fn a_deleted_key_does_nothing_and_does_it_again_when_recovered() {
     let world = world().await;
     world.key("k", r#"{"kty":"EC"}"#).await;
-    let digest = keyhaven::crypto::base64url::encode(&[7; 32]);
+    let digest = crate::base64url::encode(&[7; 32]);
     let body = format!(r#"{{"alg":"ES256","value":"{digest}"}}"#);
     let signed = world.ask("POST /keys/k/sign", &body).await;
     world.ask("DELETE /keys/k", "").await;

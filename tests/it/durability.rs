@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::crypto::base64url;
+use keyhaven::testing::identity_ids;
+use keyhaven::{Config, Options, Storage};
 
+use crate::base64url;
 use crate::world::{CONFIG, World};
 
 async fn world_in(dir: &Path) -> World {
@@ -73,7 +73,7 @@ async fn sled_keeps_everything_too_and_neither_engine_takes_the_others_data() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let start = async |storage| {
         let config = Config::parse(CONFIG).unwrap();
-        keyhaven::app::start(Options { config, storage, ..Options::default() })
+        keyhaven::testing::start(Options { config, storage, ..Options::default() })
             .await
             .map(|_| ())
             .unwrap_err()
@@ -104,7 +104,7 @@ async fn the_default_identity_is_the_configurations() {
     world_in(dir.path()).await.server.stop().await;
     let text = r#"{"identities":[{"name":"zzz"},{"name":"owner"}],"vaults":[{"name":"zulu"}]}"#;
     let config = Config::parse(text).unwrap();
-    let client = config.identities[0].client_id;
+    let client = identity_ids(&config, "zzz").unwrap().client_id;
     let options = Options { config, storage: Storage::Redb(dir.path().to_owned()), ..Options::default() };
     let world = World::with(options).await;
     assert_eq!(world.server.ready.env["AZURE_CLIENT_ID"], client.to_string());
@@ -122,7 +122,7 @@ async fn a_ca_key_of_another_certificate_is_refused() {
     std::fs::copy(other.path().join("certs/ca.key"), dir.path().join("certs/ca.key")).unwrap();
     let config = Config::parse(CONFIG).unwrap();
     let options = Options { config, storage: Storage::Redb(dir.path().to_owned()), ..Options::default() };
-    let refused = keyhaven::app::start(options).await.err().unwrap().to_string();
+    let refused = keyhaven::testing::start(options).await.err().unwrap().to_string();
     assert!(refused.contains("it is not the key of the certificate beside it"), "{refused}");
 }
 

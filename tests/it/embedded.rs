@@ -2,9 +2,8 @@
 
 use std::net::TcpStream;
 
-use keyhaven::Server;
-use keyhaven::app::Options;
 use keyhaven::clock::Period;
+use keyhaven::{Options, Server};
 
 #[test]
 fn it_starts_in_a_plain_test_and_is_gone_when_dropped() {

@@ -9,13 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use keyhaven::app::{Listen, Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::crypto::base64url;
+use keyhaven::{Config, Listen, Options, Storage};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::base64url;
 use crate::world::{Answer, World};
 
 const TENANT: &str = "6b9e7c1a-0000-4000-8000-000000000001";

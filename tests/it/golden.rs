@@ -2,11 +2,11 @@
 //! which order, with which constants. The numbers are those of the recordings in public SDK repositories (azure-sdk-for-go
 //! at 03c1e02952^ and 7075f6e0ee^, azure-sdk-for-cpp, azure-keyvault-java at 6dcbe8f9), api-version 7.3 unless said.
 
-use keyhaven::app::Storage;
-use keyhaven::crypto::base64url;
+use keyhaven::Storage;
 use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 
+use crate::base64url;
 use crate::world::{Answer, START, World};
 
 /// The recordings' vault: premium, 7 days of retention, no purge protection.

@@ -1,10 +1,10 @@
 //! Managed-identity tokens, the documents of the issuer, health.
 
-use keyhaven::app::Options;
-use keyhaven::config::Config;
-use keyhaven::crypto::base64url;
+use keyhaven::testing::identity_ids;
+use keyhaven::{Config, Options};
 use serde_json::Value;
 
+use crate::base64url;
 use crate::world::{Answer, CONFIG, World};
 
 const RESOURCE: &str = "https://vault.azure.net";
@@ -23,7 +23,7 @@ fn claims(answer: &Answer) -> Value {
 #[tokio::test]
 async fn a_token_says_all_that_clients_read() {
     let world = World::new().await;
-    let owner = &Config::parse(CONFIG).unwrap().identities[0];
+    let owner = identity_ids(&Config::parse(CONFIG).unwrap(), "owner").unwrap();
     let answer = imds(&world, &format!("resource={RESOURCE}")).await;
     let (body, claims) = (answer.json(), claims(&answer));
     let (now, tenant) = (claims["iat"].as_i64().unwrap(), "6b9e7c1a-0000-4000-8000-000000000001");
@@ -49,7 +49,7 @@ async fn a_token_says_all_that_clients_read() {
 #[tokio::test]
 async fn identities_are_chosen_by_each_of_their_ids() {
     let world = World::new().await;
-    let nobody = &Config::parse(CONFIG).unwrap().identities[1];
+    let nobody = identity_ids(&Config::parse(CONFIG).unwrap(), "nobody").unwrap();
     let resource_id = nobody.resource_id.to_uppercase();
     for choice in [
         format!("client_id={}", nobody.client_id),
@@ -66,8 +66,8 @@ async fn identities_are_chosen_by_each_of_their_ids() {
 #[tokio::test]
 async fn the_system_assigned_identity_is_the_default_wherever_it_stands() {
     let config = r#"{"identities":[{"name":"a"},{"name":"b","systemAssigned":true}]}"#;
-    let world = World::of(config, keyhaven::app::Storage::Memory).await;
-    let b = &Config::parse(config).unwrap().identities[1];
+    let world = World::of(config, keyhaven::Storage::Memory).await;
+    let b = identity_ids(&Config::parse(config).unwrap(), "b").unwrap();
     assert_eq!(claims(&imds(&world, &format!("resource={RESOURCE}")).await)["oid"], b.object_id.to_string());
 }
 
@@ -200,7 +200,7 @@ async fn arcs_clients_prove_that_they_can_read_a_file() {
     assert_eq!(wrong.status, 401);
     let given = ask(&query, &[("metadata", "true"), ("authorization", &basic(&key))]).await;
     assert_eq!(claims(&given)["aud"], RESOURCE);
-    let nobody = &Config::parse(CONFIG).unwrap().identities[1];
+    let nobody = identity_ids(&Config::parse(CONFIG).unwrap(), "nobody").unwrap();
     for (name, id) in [("object_id", nobody.object_id.to_string()), ("msi_res_id", nobody.resource_id.clone())] {
         let given =
             ask(&format!("{query}&{name}={id}"), &[("metadata", "true"), ("authorization", &basic(&key))]).await;

@@ -1,14 +1,13 @@
 //! Importing keys: JSON Web Keys whole and in part, and transfer blobs.
 
-use keyhaven::crypto::algorithm::{AesSize, Curve};
-use keyhaven::crypto::base64url;
-use keyhaven::crypto::ec::EcKey;
+use keyhaven::testing::{AesSize, Curve, EcKey};
 use proptest::prelude::*;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BoxedUint, PrivateKey};
 use serde_json::{Value, json};
 
+use crate::base64url;
 use crate::world::{START, World};
 
 const RSA_2048: &[u8] = include_bytes!("../vectors/rsa-2048.p8");

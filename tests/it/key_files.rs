@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use keyhaven::app::{self, AdminKey, Options, Storage};
-use keyhaven::config::Config;
+use keyhaven::{AdminKey, Config, Options, Storage, testing};
 
 use crate::cli::{keyhaven, refused};
 use crate::world::{CONFIG, World};
@@ -16,7 +15,7 @@ fn options(dir: &Path) -> Options {
 
 /// Why no server starts in `dir`.
 async fn refusal(dir: &Path) -> String {
-    app::start(options(dir)).await.map(drop).unwrap_err().to_string()
+    testing::start(options(dir)).await.map(drop).unwrap_err().to_string()
 }
 
 #[tokio::test]

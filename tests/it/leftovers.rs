@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keyhaven::app::{Options, Storage};
+use keyhaven::{Options, Storage};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::keyhaven;
@@ -109,7 +109,7 @@ async fn what_a_server_holds_in_use_is_not_swept_by_another_that_is_refused() {
     let world = World::with(options()).await;
     let draft = dir.path().join(".new-abc123");
     fs::write(&draft, "being written").unwrap();
-    assert!(keyhaven::app::start(options()).await.is_err());
+    assert!(keyhaven::testing::start(options()).await.is_err());
     assert!(draft.exists(), "it is the running server's");
     world.server.stop().await;
 }

@@ -8,10 +8,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use keyhaven::app::{Options, Storage};
 use keyhaven::clock::Timestamp;
-use keyhaven::config::Config;
-use keyhaven::tasks::ClockChoice;
+use keyhaven::{ClockChoice, Config, Options, Storage};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -400,7 +398,7 @@ async fn live_through(steps: &[Step], dir: Option<&Path>) {
 /// What `keyhaven check` says of data that nothing ever happened to.
 fn assert_whole(dir: Option<&Path>) {
     if let Some(dir) = dir {
-        assert_eq!(keyhaven::app::check(dir, None).unwrap().findings, []);
+        assert_eq!(keyhaven::testing::check(dir, None).unwrap().findings, []);
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use crate::world::World;
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 
 /// A vault whose bounds are small.
 const SMALL: &str = r#"{"identities":[{"name":"owner"}],

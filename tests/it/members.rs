@@ -1,7 +1,7 @@
 //! Members of the bodies of create, import and update, one by one: what belongs to another type of key is ignored, what
 //! the type cannot have is refused. The tables are what this server does; each row cites what is known of the service.
 
-use keyhaven::crypto::algorithm::Curve;
+use keyhaven::testing::Curve;
 use serde_json::{Value, json};
 
 use crate::import::ec;
@@ -14,7 +14,7 @@ async fn made(world: &World, body: &Value) -> String {
     let answer = world.ask(&format!("POST /keys/k/create{NEW}"), &body.to_string()).await;
     assert_eq!(answer.status, 200, "{body}: {}", answer.text);
     let key = &answer.json()["key"];
-    let bits = |n: &str| format!("{} {}", keyhaven::crypto::base64url::decode(n).unwrap().len() * 8, key["e"]);
+    let bits = |n: &str| format!("{} {}", crate::base64url::decode(n).unwrap().len() * 8, key["e"]);
     key["crv"].as_str().map(str::to_owned).or(key["n"].as_str().map(bits)).unwrap_or_default()
 }
 

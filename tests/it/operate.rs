@@ -1,10 +1,10 @@
 //! Using keys: each algorithm through the server and back, against an independent implementation, and what is refused.
 
-use keyhaven::crypto::base64url;
 use rsa::PublicKey;
 use serde_json::{Value, json};
 use sha2::Digest;
 
+use crate::base64url;
 use crate::world::{START, World};
 
 const ENCRYPTION: [(&str, usize); 3] = [("RSA1_5", 245), ("RSA-OAEP", 214), ("RSA-OAEP-256", 190)];
@@ -55,15 +55,17 @@ impl rsa::rand_core::TryRng for SystemRandom {
     type Error = std::convert::Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(u32::from_le_bytes(keyhaven::random::secret()))
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(u64::from_le_bytes(keyhaven::random::secret()))
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        keyhaven::random::Random::fill(&keyhaven::random::OsRandom, bytes);
+        aws_lc_rs::rand::fill(bytes).unwrap();
         Ok(())
     }
 }

@@ -7,8 +7,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use keyhaven::http::RequestHandler;
-use keyhaven::http::server::{Listener, shutdown_channel};
+use keyhaven::testing::{Listener, RequestHandler, shutdown_channel};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
@@ -18,7 +17,7 @@ async fn the_server_survives_a_panic() {
     let answer: RequestHandler = Arc::new(|request, _| {
         Box::pin(async move {
             assert!(request.uri().path() != "/bug", "a bug");
-            keyhaven::http::body::text(hyper::StatusCode::OK, "fine")
+            keyhaven::testing::text(hyper::StatusCode::OK, "fine")
         })
     });
     let (stopper, stopping) = shutdown_channel();

@@ -1,8 +1,7 @@
 //! Empty path segments: clients append `/secrets/x` to a vault's URL that ends in a slash (Azure's own management API
 //! hands it out so), and leave out names that they then do not have.
 
-use keyhaven::crypto::base64url;
-
+use crate::base64url;
 use crate::world::World;
 
 /// `path` with one empty segment more, at each place.

@@ -1,8 +1,8 @@
 //! Release policies: kept, shown and guarded. Nothing is released.
 
-use keyhaven::crypto::base64url;
 use serde_json::{Value, json};
 
+use crate::base64url;
 use crate::world::World;
 
 fn policy(claim: &str, immutable: bool) -> Value {

@@ -36,7 +36,7 @@ async fn a_post_may_say_its_method_in_a_header() {
 async fn the_method_in_a_header_needs_its_own_permission() {
     let config = r#"{"identities":[{"name":"owner"},{"name":"nobody"}],"vaults":[{"name":"acme","keys":[{"name":"k"}],
         "accessPolicies":[{"identity":"owner","permissions":{"keys":["create"]}}]}]}"#;
-    let world = World::of(config, keyhaven::app::Storage::Memory).await;
+    let world = World::of(config, keyhaven::Storage::Memory).await;
     let refused = send(&world, "POST /keys/k", r#"{"tags":{}}"#, &[("x-http-method", "PATCH")]).await;
     assert_eq!((refused.status.as_u16(), refused.header("x-keyhaven-missing")), (403, "keys/update"));
 }

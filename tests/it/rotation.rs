@@ -1,12 +1,10 @@
 //! Rotation: by hand, by policy on the vault clock, across restarts, and what a policy may say.
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::crypto::algorithm::Curve;
-use keyhaven::crypto::base64url;
-use keyhaven::tasks::ClockChoice;
+use keyhaven::testing::Curve;
+use keyhaven::{ClockChoice, Config, Options, Storage};
 use serde_json::{Value, json};
 
+use crate::base64url;
 use crate::world::{CONFIG, START, World};
 
 const DAY: i64 = 86_400;

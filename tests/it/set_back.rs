@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keyhaven::app::{Options, Storage};
 use keyhaven::clock::{Clock, SystemClock, Timestamp, VirtualClock};
-use keyhaven::config::Config;
-use keyhaven::tasks::ClockChoice;
+use keyhaven::{ClockChoice, Config, Options, Storage};
 
 use crate::world::{Answer, CONFIG, World};
 
@@ -115,8 +113,7 @@ async fn a_reset_begins_anew_by_the_clock_of_today_though_it_was_ahead_once() {
 async fn a_snapshot_of_a_later_clock_brings_its_moment_along() {
     let (later, earlier) = (machine(), machine());
     later.advance(3600);
-    let key =
-        || keyhaven::store::parse_key(&"ab".repeat(32)).map(keyhaven::crypto::backup_key::BackupKey::from_bytes).ok();
+    let key = || Some(keyhaven::BackupKey::from_bytes(zeroize::Zeroizing::new([0xab; 32])));
     let with_key = || Options { backup_key: key(), ..options(Storage::Memory) };
     let source = World::on_machine_clock(later, with_key()).await;
     source.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;

@@ -1,9 +1,7 @@
 //! Everything at once: put back, saved, loaded.
 
-use keyhaven::app::{Options, Storage};
 use keyhaven::clock::Clock;
-use keyhaven::config::Config;
-use keyhaven::crypto::backup_key::BackupKey;
+use keyhaven::{BackupKey, Config, Options, Storage};
 use zeroize::Zeroizing;
 
 use crate::world::{CONFIG, START, World};

@@ -8,8 +8,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use keyhaven::http::RequestHandler;
-use keyhaven::http::server::{Listener, ShutdownTrigger, shutdown_channel};
+use keyhaven::testing::{Listener, RequestHandler, ShutdownTrigger, shutdown_channel};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A plain server that takes its time.
@@ -19,7 +18,7 @@ async fn server(pause: Duration) -> (std::net::SocketAddr, ShutdownTrigger) {
     let answer: RequestHandler = Arc::new(move |_, _| {
         Box::pin(async move {
             tokio::time::sleep(pause).await;
-            keyhaven::http::body::text(hyper::StatusCode::OK, "done")
+            keyhaven::testing::text(hyper::StatusCode::OK, "done")
         })
     });
     let (stopper, stopping) = shutdown_channel();

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use keyhaven::app::{self, Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::store::{Batch, DataKey, Key, MasterKey, RedbOptions, Store};
+use keyhaven::{BackupKey, Config, Options, Storage, testing};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::cli::{keyhaven, refused};
 use crate::world::World;
@@ -26,18 +25,12 @@ fn options(dir: &Path, config: &str, tenant: Option<Uuid>) -> Options {
 
 /// Why no server of this tenant starts in `dir`.
 async fn refusal(dir: &Path, config: &str, tenant: Option<Uuid>) -> String {
-    app::start(options(dir, config, tenant)).await.map(drop).unwrap_err().to_string()
+    testing::start(options(dir, config, tenant)).await.map(drop).unwrap_err().to_string()
 }
 
 /// Takes away what says whose data it is: so a version left it that did not write it down.
 async fn forget_tenant(dir: &Path) {
-    let key = std::fs::read_to_string(dir.join("master.key")).unwrap();
-    let (key, fresh) = (MasterKey::parse(&key).unwrap(), DataKey::from_bytes([0; 32]));
-    let store = Store::redb(&dir.join("keyhaven.redb"), &key, fresh, RedbOptions::default()).unwrap();
-    let kept = Key::from("tenant");
-    assert!(store.view().await.unwrap().get(&kept).await.unwrap().is_some());
-    store.commit(Batch::default().delete(kept)).await.unwrap();
-    store.close().await;
+    testing::delete_record(dir, "tenant").await;
 }
 
 async fn names(world: &World) -> Vec<String> {
@@ -65,8 +58,8 @@ async fn a_start_of_another_tenant_is_refused_and_makes_nothing() {
 
 #[tokio::test]
 async fn a_snapshot_brings_its_tenant_along() {
-    let (dir, key) = (tempfile::tempdir().unwrap(), "ab".repeat(32));
-    let key = || keyhaven::store::parse_key(&key).map(keyhaven::crypto::backup_key::BackupKey::from_bytes).ok();
+    let dir = tempfile::tempdir().unwrap();
+    let key = || Some(BackupKey::from_bytes(Zeroizing::new([0xab; 32])));
     let source = World::with(Options {
         backup_key: key(),
         storage: Storage::Memory,

@@ -66,8 +66,8 @@ async fn the_ca_is_constrained_critically_and_leaves_have_what_strict_verifiers_
 
 #[tokio::test]
 async fn the_leaf_for_localhost_stays_though_others_are_forgotten() {
-    let config = keyhaven::config::Config::parse(r#"{"limits":{"mintedLeaves":1}}"#).unwrap();
-    let world = World::with(keyhaven::app::Options { config, ..keyhaven::app::Options::default() }).await;
+    let config = keyhaven::Config::parse(r#"{"limits":{"mintedLeaves":1}}"#).unwrap();
+    let world = World::with(keyhaven::Options { config, ..keyhaven::Options::default() }).await;
     let leaf = async |name: &str| {
         let stream = world.tls(name).await.unwrap();
         stream.get_ref().1.peer_certificates().unwrap()[0].clone()

@@ -1,8 +1,8 @@
 //! EC and symmetric keys: made, shown, and used through the server.
 
-use keyhaven::crypto::base64url;
 use serde_json::{Value, json};
 
+use crate::base64url;
 use crate::world::{START, World};
 
 const NEW: &str = "?api-version=2025-07-01";

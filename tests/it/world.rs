@@ -11,10 +11,9 @@ use hyper::header::HeaderMap;
 use hyper::http::request::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use keyhaven::app::{self, Listen, Options, Running, Storage};
 use keyhaven::clock::{Timestamp, VirtualClock};
-use keyhaven::config::Config;
-use keyhaven::tasks::{ClockChoice, VaultClock};
+use keyhaven::testing::{Running, VaultClock, identity_ids};
+use keyhaven::{ClockChoice, Config, Listen, Options, Storage, testing};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -79,7 +78,7 @@ impl World {
         let listen = Listen { proxy: options.listen.proxy, ..Listen::on_free_ports() };
         let issuer_key = options.issuer_key.or_else(|| issuer_key(&options.storage));
         let options = Options { clock, seed: Some(1), issuer_key, listen, ..options };
-        let server = app::start(options).await.unwrap();
+        let server = testing::start(options).await.unwrap();
         let VaultClock::Virtual(clock) = server.clock.clone() else { panic!("a world has a virtual clock") };
         Self::around(server, clock)
     }
@@ -88,7 +87,7 @@ impl World {
     pub async fn on_machine_clock(machine: Arc<VirtualClock>, options: Options) -> Self {
         let issuer_key = issuer_key(&options.storage);
         let options = Options { system_clock: machine.clone(), seed: Some(1), issuer_key, ..options };
-        let server = app::start(options).await.unwrap();
+        let server = testing::start(options).await.unwrap();
         Self::around(server, machine)
     }
 
@@ -116,7 +115,7 @@ impl World {
     /// A token of the identity called `name` for `resource`.
     pub async fn token_for(&self, name: &str, resource: &str) -> String {
         let client = Config::parse(CONFIG).unwrap();
-        let client = client.identities.iter().find(|identity| identity.name == name).unwrap().client_id;
+        let client = identity_ids(&client, name).unwrap().client_id;
         let path =
             format!("/metadata/identity/oauth2/token?api-version=2018-02-01&client_id={client}&resource={resource}");
         let answer = self.plain(&self.server.ready.identity, &path, &[("metadata", "true")]).await;

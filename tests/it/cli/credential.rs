@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use keyhaven::crypto::base64url;
 use serde_json::{Value, json};
 
 use super::{Served, config, keyhaven, refused};
+
+use crate::base64url;
 
 type Environment = BTreeMap<String, String>;
 

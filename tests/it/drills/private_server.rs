@@ -86,7 +86,7 @@ fn the_help_says_what_it_does_and_what_it_leaves() {
 #[test]
 fn each_drill_has_its_script() {
     use std::os::unix::fs::PermissionsExt;
-    for drill in keyhaven::drills::Drill::ALL {
+    for drill in keyhaven::testing::drills::Drill::ALL {
         let path = format!("{}/scripts/drill-{}.sh", env!("CARGO_MANIFEST_DIR"), drill.name());
         let script = std::fs::read_to_string(&path).unwrap();
         assert!(script.contains(&format!("-- drill {} \"$@\"", drill.name())), "{script}");

@@ -1,8 +1,7 @@
 //! What signs in beside an application's own credentials: placeholders, and anything for the application that `run` names.
 
 use jsonwebtoken::EncodingKey;
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
+use keyhaven::{Config, Options, Storage};
 use serde_json::json;
 
 use super::{

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 use serde_json::{Value, json};
 
 use super::receiver::{Heard, Receiver, Reply, agreeable, until};
@@ -51,7 +51,7 @@ async fn everything_that_is_told_can_be_read_by_the_admin_api() {
     assert_eq!(rest["events"].as_array().unwrap().len(), 3);
     assert_eq!(rest["events"][0]["number"], 3);
     let webhook = standing(&world, "told", |webhook| webhook["told"] == 5).await[0].clone();
-    let types: Vec<_> = keyhaven::events::EventType::ALL.iter().map(|kind| kind.as_str()).collect();
+    let types = keyhaven::testing::event_types();
     assert_eq!(
         webhook,
         json!({"url": receiver.url("/in"), "schema": "eventgrid", "types": types, "validated": true, "waiting": 0,
@@ -114,7 +114,7 @@ async fn the_events_of_an_object_come_in_order_whatever_fails_and_others_do_not_
         if *count <= most { Reply::status(500) } else { Reply::status(200) }
     });
     let receiver = receiver.await;
-    let policy = keyhaven::events::RetryPolicy { retry_delays: vec![Duration::from_millis(300)], ..quick() };
+    let policy = keyhaven::RetryPolicy { retry_delays: vec![Duration::from_millis(300)], ..quick() };
     let world = world_of(json!([{ "url": receiver.url("/in") }]), Storage::Memory, policy).await;
     accepted(&world).await;
     let mut versions = HashMap::<&str, Vec<String>>::new();
@@ -186,7 +186,7 @@ async fn attempts_end_by_number_and_by_time() {
     let storage = || Storage::MemoryIn(directory.path().to_owned());
     let hooks = || json!([{ "url": receiver.url("/in") }]);
     // A 503 is not tried again within 30 s, so that the time is over first.
-    let briefly = keyhaven::events::RetryPolicy { time_to_live: Duration::from_millis(200), ..quick() };
+    let briefly = keyhaven::RetryPolicy { time_to_live: Duration::from_millis(200), ..quick() };
     let world = world_of(hooks(), storage(), briefly).await;
     accepted(&world).await;
     set(&world, "s").await;
@@ -266,7 +266,7 @@ async fn slowest(world: &World, creates: usize) -> Duration {
 async fn a_webhook_that_is_down_is_tried_with_one_event_at_a_time() {
     let mut receiver = Receiver::new().await;
     let policy =
-        keyhaven::events::RetryPolicy { probe_delays: vec![Duration::from_millis(400)], max_attempts: 1000, ..quick() };
+        keyhaven::RetryPolicy { probe_delays: vec![Duration::from_millis(400)], max_attempts: 1000, ..quick() };
     let world = world_of(json!([{ "url": receiver.url("/in") }]), Storage::Memory, policy).await;
     accepted(&world).await;
     receiver.behaves(|_| Reply::status(500));

@@ -4,10 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use keyhaven::Server;
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::events::{Schema, Webhook};
+use keyhaven::{Config, Options, Server, Storage};
 use serde_json::{Value, json};
 
 use super::receiver::{Heard, Receiver, Reply, agreeable, until};
@@ -137,8 +134,8 @@ async fn a_server_that_is_killed_loses_no_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_inside_a_test_tells_webhooks_too() {
     let receiver = Receiver::new().await;
-    let webhook = Webhook::new(&receiver.url("/in"), Schema::CloudEvents, vec![]).unwrap();
-    let config = Config { webhooks: vec![webhook], ..Config::default() };
+    let webhook = json!({ "url": receiver.url("/in"), "schema": "cloudevents" });
+    let config = Config::parse(&json!({ "events": { "webhooks": [webhook] } }).to_string()).unwrap();
     let server = Server::with(Options { config, ..Options::default() }).unwrap();
     let variables = server.environment();
     let admin = variables["KEYHAVEN_ADMIN_URL"].strip_prefix("http://").unwrap();

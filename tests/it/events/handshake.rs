@@ -1,6 +1,6 @@
 //! Nobody is sent an event who has not accepted.
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 use serde_json::json;
 
 use super::receiver::{Heard, Receiver, Reply, agreeable, until};

@@ -9,9 +9,7 @@ mod secrecy;
 
 use std::time::Duration;
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
-use keyhaven::events::RetryPolicy;
+use keyhaven::{Config, Options, RetryPolicy, Storage};
 use serde_json::Value;
 
 use crate::world::{CONFIG, World};

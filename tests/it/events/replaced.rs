@@ -1,6 +1,6 @@
 //! Events, when everything is replaced: by a reset, by a snapshot.
 
-use keyhaven::app::Storage;
+use keyhaven::Storage;
 use serde_json::json;
 
 use super::receiver::{Receiver, Reply, agreeable, until};

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use keyhaven::app::{Options, Storage};
-use keyhaven::config::Config;
+use keyhaven::{Config, Options, Storage};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{connect, get, head, listener, proxy, report, said, status_and_body, world, world_of};
 use crate::world::CONFIG;
-use keyhaven::app::{CloudService, Takeover};
+use keyhaven::{CloudService, Takeover};
 
 const SOON: Duration = Duration::from_secs(10);
 

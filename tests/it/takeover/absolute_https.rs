@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{connect, get, get_keys, head, listener, proxy, report, said, status_and_body, world, world_of};
 use crate::world::{CONFIG, World};
-use keyhaven::app::{ParentProxy, Takeover};
+use keyhaven::{ParentProxy, Takeover};
 
 const SOON: Duration = Duration::from_secs(10);
 /// A name of this machine.

@@ -13,8 +13,7 @@ mod tunnels;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use keyhaven::app::{Listen, Options, Takeover};
-use keyhaven::config::Config;
+use keyhaven::{Config, Listen, Options, Takeover};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};

@@ -10,8 +10,7 @@ use tokio::time::timeout;
 
 use super::{connect, get, get_keys, head, listener, report, tls, world_of};
 use crate::world::{CONFIG, World};
-use keyhaven::app::{Listen, Options, ParentProxy, Takeover};
-use keyhaven::config::Config;
+use keyhaven::{Config, Listen, Options, ParentProxy, Takeover};
 
 /// A world whose environment named a proxy before, by these variables; `PROXY` in them is where it listens.
 async fn behind(variables: &[(&str, &str)]) -> (World, TcpListener) {

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{connect, get, listener, proxy, report, said, world, world_of};
 use crate::world::{CONFIG, World};
-use keyhaven::app::Takeover;
+use keyhaven::Takeover;
 
 /// Waits until the proxy has counted what `expected` says.
 async fn counted(world: &World, expected: &str) {

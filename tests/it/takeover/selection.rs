@@ -1,6 +1,6 @@
 //! What is taken over, what is held back, and what is let through.
 
-use keyhaven::app::{CloudService, Takeover};
+use keyhaven::{CloudService, Takeover};
 
 use super::{connect, get, listener, report, tls, world, world_of};
 use crate::world::CONFIG;
@@ -22,7 +22,7 @@ async fn what_is_passed_is_reached() {
     // The parent proxy stands for the world outside: no test asks for a name.
     let (outside, address) = listener().await;
     let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
-    let parent_proxy = keyhaven::app::ParentProxy::from_variables(&variables).unwrap();
+    let parent_proxy = keyhaven::ParentProxy::from_variables(&variables).unwrap();
     let pass = vec!["acme.blob.core.windows.net".to_owned()];
     let world = world_of(CONFIG, Takeover { allowed_hosts: pass, parent_proxy, ..Takeover::default() }).await;
     let asked = get(&world, "http://acme.blob.core.windows.net/", "");

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{connect, listener, report, tls, world, world_of};
 use crate::world::CONFIG;
-use keyhaven::app::Takeover;
+use keyhaven::Takeover;
 
 const SOON: Duration = Duration::from_secs(10);
 
