@@ -89,6 +89,11 @@ const UNKNOWN_WORDS: &[(&str, &[&str], &str)] = &[
     ("http", &["Vault", "vault.azure.net"], "the kit has no word of Key Vault in it"),
     ("access", &["hyper", "async fn"], "decisions are pure"),
     ("vault", &["crate::events", "Webhook"], "the domain does not know who listens"),
+    (
+        "vault",
+        &["softDelete", "enableSoft", "enablePurge", "lifetimeActions", "expiryTime", "\"value", "\"data ", "x-ms-"],
+        "the wire's texts belong to the doors",
+    ),
 ];
 
 #[test]
@@ -118,6 +123,29 @@ fn rooms_do_not_know_what_is_not_theirs() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_all_kinds_of_object_share_names_no_kind() {
+    let kinds = [
+        "keys::",
+        "secrets::",
+        "Keys",
+        "Secrets",
+        "KeyRecord",
+        "SecretRecord",
+        "RotationPolicy",
+        "Kind::Key",
+        "Kind::Secret",
+    ];
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vault/object");
+    let files: Vec<_> = sources().into_iter().filter(|(_, path, _)| path.starts_with(&shared)).collect();
+    assert!(files.len() > 5, "the files were not found");
+    for (_, path, text) in files {
+        for kind in kinds {
+            assert!(!code(&text).contains(kind), "{}: '{kind}'", path.display());
+        }
+    }
 }
 
 #[test]

@@ -13,13 +13,13 @@ use super::random_hex::random_hex;
 
 use super::takeover::Takeover;
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::crypto::backup_key::BackupKey;
 use crate::directory::{Directory, IdentityRecord, Tenant, UnknownIdentities};
 use crate::events::{RetryPolicy, Webhook};
 use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
-use crate::vault::{BackupKeySource, InitialVault, OnDemand, VaultName, Vaults};
+use crate::vault::{BackupKeySource, Difference, InitialVault, OnDemand, VaultName, Vaults};
 
 /// The settings of one server; they do not change while it runs.
 pub(super) struct Settings {
@@ -90,7 +90,7 @@ impl Settings {
             for made in applied.created {
                 tracing::debug!(made, "made from the configuration");
             }
-            applied.differs.iter().for_each(|what| warn_differs(what));
+            applied.differs.iter().for_each(|difference| warn_differs(&in_words(difference)));
         }
         Ok(())
     }
@@ -101,6 +101,17 @@ fn given_backup_key(option: Option<BackupKey>, config: &Config) -> Result<Option
     match (option, &config.backup_key_file) {
         (None, Some(path)) => Ok(Some(read_backup_key(path)?)),
         (option, _) => Ok(option),
+    }
+}
+
+fn in_words(difference: &Difference) -> String {
+    match difference {
+        Difference::Vault { name, settings } => {
+            let members: Vec<_> = settings.iter().map(|setting| config::setting_member(*setting)).collect();
+            format!("vault {name} ({})", members.join(", "))
+        }
+        Difference::Object(object) => object.to_string(),
+        Difference::DeletedObject(object) => format!("{object} (it is deleted, and can be recovered)"),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
 pub use file::{ConfigError, read};
+pub use vault::setting_member;
 
 /// The default tenant.
 const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);

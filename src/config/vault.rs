@@ -10,7 +10,7 @@ use crate::directory::IdentityRecord;
 use crate::vault::keys::{KeySpec, KeySpecError, KeyType, NewKey};
 use crate::vault::object::AttributesPatch;
 use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
-use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Sku, VaultName};
+use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Setting, Sku, VaultName};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -104,6 +104,19 @@ pub(super) fn vaults(
         known.push(vault);
     }
     Ok(known)
+}
+
+/// The member of the configuration for a vault's setting.
+pub const fn setting_member(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Aliases => "aliases",
+        Setting::Sku => "sku",
+        Setting::RetentionDays => "softDeleteRetentionInDays",
+        Setting::SoftDelete => "enableSoftDelete",
+        Setting::DeletionDelay => "deletionDelay",
+        Setting::PurgeProtection => "enablePurgeProtection",
+        Setting::AccessPolicies => "accessPolicies",
+    }
 }
 
 impl FileVault {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
 use super::store_key::StoreKey;
-use super::{Call, ObjectName, Refusal, Sku, Vault, VaultName, Vaults, layers};
+use super::{Call, ObjectId, ObjectName, Refusal, Setting, Sku, Vault, VaultName, Vaults, layers};
 use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
@@ -62,10 +62,26 @@ pub struct InitialSecret {
 /// What applying a vault came to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// What was made, for example `vault local` or `key cmk`.
+    /// What was created, for example `vault local` or `key cmk`.
     pub created: Vec<String>,
-    /// What is there and differs; it was left alone.
-    pub differs: Vec<String>,
+    /// What exists and differs; it was left alone.
+    pub differs: Vec<Difference>,
+}
+
+/// Something that exists and differs from the configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// A vault.
+    Vault {
+        /// Its name.
+        name: VaultName,
+        /// The settings that differ.
+        settings: Vec<Setting>,
+    },
+    /// A key of another type or size, or a secret with another value.
+    Object(ObjectId),
+    /// An object that is deleted and can be recovered.
+    DeletedObject(ObjectId),
 }
 
 impl Vaults {
@@ -94,12 +110,13 @@ impl Vaults {
     ) -> Result<(), Refusal> {
         let wanted = initial.vault(layers::new_id());
         let want = &wanted;
-        let settle = |view: View| async move { self.creating_vault_if_absent(&view, want).await };
-        let (vault, made) = self.records().update(settle).await?;
-        if made {
+        let create = |view: View| async move { self.creating_vault_if_absent(&view, want).await };
+        let (vault, is_created) = self.records().update(create).await?;
+        let settings = vault.differences(&wanted);
+        if is_created {
             applied.created.push(format!("vault {}", vault.name));
-        } else if let Some(members) = differing(&vault, &wanted) {
-            applied.differs.push(format!("vault {} ({members})", vault.name));
+        } else if !settings.is_empty() {
+            applied.differs.push(Difference::Vault { name: vault.name.clone(), settings });
         }
         Ok(())
     }
@@ -131,12 +148,14 @@ impl Vaults {
         wanted: InitialKey,
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
-        match self.keys(call).get(&wanted.name, None).await {
-            Ok(found) if !wanted.matches(&found.record) => applied.differs.push(format!("key {}", wanted.name)),
+        let keys = self.keys(call);
+        let id = keys.id(&wanted.name);
+        match keys.get(&wanted.name, None).await {
+            Ok(found) if !wanted.matches(&found.record) => applied.differs.push(Difference::Object(id)),
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
-                let made = self.keys(call).create(&wanted.name, wanted.new, wanted.spec).await;
-                applied.record(format!("key {}", wanted.name), made.map(drop))?;
+                let created = keys.create(&wanted.name, wanted.new, wanted.spec).await;
+                applied.record(id, created.map(drop))?;
             }
             Err(refusal) => return Err(refusal),
         }
@@ -149,12 +168,14 @@ impl Vaults {
         wanted: InitialSecret,
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
-        match self.secrets(call).get_value(&wanted.name, None).await {
-            Ok((_, value)) if value != wanted.new.value => applied.differs.push(format!("secret {}", wanted.name)),
+        let secrets = self.secrets(call);
+        let id = secrets.id(&wanted.name);
+        match secrets.get_value(&wanted.name, None).await {
+            Ok((_, value)) if value != wanted.new.value => applied.differs.push(Difference::Object(id)),
             Ok(_) | Err(Refusal::Disabled { .. }) => {}
             Err(Refusal::NotFound { .. }) => {
-                let made = self.secrets(call).set(&wanted.name, &wanted.new).await;
-                applied.record(format!("secret {}", wanted.name), made.map(drop))?;
+                let created = secrets.set(&wanted.name, &wanted.new).await;
+                applied.record(id, created.map(drop))?;
             }
             Err(refusal) => return Err(refusal),
         }
@@ -163,32 +184,17 @@ impl Vaults {
 }
 
 impl Applied {
-    /// Takes note of what making `what` came to. A deleted object is a difference like any other.
-    fn record(&mut self, what: String, made: Result<(), Refusal>) -> Result<(), Refusal> {
-        match made {
-            Ok(()) => self.created.push(what),
+    /// Records what creating an object came to. A deleted object is a difference like any other.
+    fn record(&mut self, object: ObjectId, created: Result<(), Refusal>) -> Result<(), Refusal> {
+        match created {
+            Ok(()) => self.created.push(object.to_string()),
             Err(
                 Refusal::DeletedButRecoverable { .. } | Refusal::BeingDeleted { .. } | Refusal::BeingRecovered { .. },
-            ) => self.differs.push(format!("{what} (it is deleted, and can be recovered)")),
+            ) => self.differs.push(Difference::DeletedObject(object)),
             Err(refusal) => return Err(refusal),
         }
         Ok(())
     }
-}
-
-/// The members of the configuration in which two vaults differ, if they do.
-fn differing(there: &Vault, wanted: &Vault) -> Option<String> {
-    let members = [
-        ("aliases", there.aliases != wanted.aliases),
-        ("sku", there.sku != wanted.sku),
-        ("softDeleteRetentionInDays", there.retention_days != wanted.retention_days),
-        ("enableSoftDelete", there.soft_delete != wanted.soft_delete),
-        ("deletionDelay", there.deletion_delay != wanted.deletion_delay),
-        ("enablePurgeProtection", there.purge_protection != wanted.purge_protection),
-        ("accessPolicies", there.access_policies != wanted.access_policies),
-    ];
-    let names: Vec<_> = members.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
-    (!names.is_empty()).then(|| names.join(", "))
 }
 
 impl InitialKey {

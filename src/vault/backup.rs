@@ -16,9 +16,22 @@ use crate::store::StoreError;
 /// Where the backup key comes from. It may have to be made, so this may block.
 pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, StoreError> + Send + Sync>;
 
-/// A version's record and its material do not belong together.
-pub(super) const MATERIAL_MISMATCH: Refusal =
-    Refusal::BadBackup { why: "value: a version and its material do not fit" };
+/// Why a backup cannot be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupError {
+    /// It is no backup of this kind of object.
+    OtherKind,
+    /// It is damaged.
+    Damaged,
+    /// It is sealed with another backup key.
+    OtherBackupKey,
+    /// Another version of the server made it.
+    OtherServerVersion,
+    /// The material of a version cannot be read.
+    UnreadableMaterial,
+    /// The record of a version and its material do not belong together.
+    MaterialMismatch,
+}
 
 /// What backups are sealed for.
 const PURPOSE: &str = "object backup";
@@ -84,15 +97,14 @@ fn seal<K: ObjectKind>(key: &BackupKey, dump: &ObjectDump<K>) -> Result<Vec<u8>,
 }
 
 fn open<K: ObjectKind>(key: &BackupKey, blob: &[u8]) -> Result<ObjectDump<K>, Refusal> {
-    let bad = |why| Refusal::BadBackup { why };
-    let jwe = blob.strip_prefix(K::BACKUP_FORM).ok_or(bad("value: not a backup of this kind"))?;
-    let damaged = || bad("value: the backup is damaged");
+    let jwe = blob.strip_prefix(K::BACKUP_FORM).ok_or(Refusal::BadBackup(BackupError::OtherKind))?;
+    let damaged = || Refusal::BadBackup(BackupError::Damaged);
     let jwe = std::str::from_utf8(jwe).map_err(|_| damaged())?;
     let parts: Vec<&str> = jwe.split('.').collect();
     let [header, "", nonce, ciphertext, tag] = parts[..] else { return Err(damaged()) };
     let known: Option<Header> = base64url::decode(header).and_then(|bytes| serde_json::from_slice(&bytes).ok());
     if known.ok_or_else(damaged)?.kid != key.id() {
-        return Err(bad("value: sealed under another backup key; give both servers the same backupKey"));
+        return Err(Refusal::BadBackup(BackupError::OtherBackupKey));
     }
     let part = |text| base64url::decode(text).ok_or_else(damaged);
     let nonce = part(nonce)?.try_into().map_err(|_| damaged())?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::event::Event;
 use super::store_key::StoreKey;
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults, layers};
+use super::{Applied, InitialVault, Refusal, Setting, Vault, VaultName, Vaults, layers};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::Batch;
@@ -14,7 +14,7 @@ impl Vaults {
     /// that are not there. Nothing is changed when something may not, or when the vault is not as it was `seen`.
     ///
     /// # Errors
-    /// [`Refusal::Fixed`] when something is to change that is said at the creation alone; [`Refusal::AliasTaken`]; what
+    /// [`Refusal::FixedSetting`]; [`Refusal::AliasTaken`]; what
     /// making keys and secrets refuses; what the store reports.
     pub async fn put_vault(
         &self,
@@ -51,7 +51,7 @@ impl Vaults {
                 (0, vec![])
             }
             Some((vault, revision)) => {
-                vault.may_become(wanted)?;
+                vault.check_change(wanted)?;
                 (*revision, vault.aliases.clone())
             }
         };
@@ -132,18 +132,16 @@ impl Vault {
         Self { id: self.id, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
     }
 
-    /// What is said at a vault's creation stays, and protection only ever grows.
-    fn may_become(&self, next: &Self) -> Result<(), Refusal> {
-        let fixed = |member, why| Err(Refusal::Fixed { member, why });
-        if self.retention_days != next.retention_days {
-            return fixed("softDeleteRetentionInDays", "is said when the vault is made, and stays");
+    /// Checks that fixed settings stay: the retention is set when a vault is created, and protection only ever grows.
+    fn check_change(&self, next: &Self) -> Result<(), Refusal> {
+        let fixed = [
+            (Setting::RetentionDays, self.retention_days != next.retention_days),
+            (Setting::PurgeProtection, self.purge_protection && !next.purge_protection),
+            (Setting::SoftDelete, self.soft_delete && !next.soft_delete),
+        ];
+        match fixed.into_iter().find(|(_, is_changed)| *is_changed) {
+            Some((setting, _)) => Err(Refusal::FixedSetting(setting)),
+            None => Ok(()),
         }
-        if self.purge_protection && !next.purge_protection {
-            return fixed("enablePurgeProtection", "can be switched on, and never off again");
-        }
-        if self.soft_delete && !next.soft_delete {
-            return fixed("enableSoftDelete", "can be switched on, and never off again");
-        }
-        Ok(())
     }
 }

@@ -57,17 +57,17 @@ use object::Objects;
 use secrets::Secrets;
 use store_key::{StoreKey, Table};
 
-pub use apply::{Applied, InitialKey, InitialSecret, InitialVault};
-pub use backup::BackupKeySource;
+pub use apply::{Applied, Difference, InitialKey, InitialSecret, InitialVault};
+pub use backup::{BackupError, BackupKeySource};
 pub use call::{Call, Guarded};
 pub use consistency::{CheckReport, ConsistencyCheck, Finding};
 pub use due::{Due, DueEntry};
 pub use event::{Event, EventSubject, NewEvents, Occurrence};
 pub use name::{Kind, ObjectName, VaultName, Version};
-pub use object::ObjectKind;
+pub use object::{DeletedUse, ObjectKind};
 pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
-pub use settings::{Recovery, Sku, Vault};
+pub use settings::{Recovery, Setting, Sku, Vault};
 pub use write::ObjectId;
 
 /// Every vault of a server, and the means to work on them. Cheap to clone.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::keys::release::ReleasePolicyError;
 use super::keys::rotation::RotationPolicyError;
-use super::keys::{KeyOperationsError, KeyRecord, KeyType};
-use super::object::Found;
-use super::{Kind, ObjectName, VaultName, Version};
+use super::keys::{KeyInput, KeyOperationsError, KeyRecord, KeyType};
+use super::object::{DeletedUse, Found};
+use super::{BackupError, Kind, ObjectName, Setting, VaultName, Version};
 use crate::crypto::CryptoError;
 use crate::crypto::pool::PoolError;
 use crate::records::RecordError;
@@ -66,10 +66,7 @@ pub enum Refusal {
     /// The vault lets nothing be purged before its time.
     PurgeProtected,
     /// The vault has no soft delete, so nothing of the kind can be done in it.
-    NoSoftDelete {
-        /// What was tried.
-        operation: &'static str,
-    },
+    NoSoftDelete(DeletedUse),
     /// An object of the backup's name is there.
     RestoreConflict {
         /// Key or secret.
@@ -79,23 +76,15 @@ pub enum Refusal {
         /// The latest version that the backup holds.
         version: Version,
     },
-    /// The backup is none of this server's, or damaged.
-    BadBackup {
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    /// The backup cannot be restored.
+    BadBackup(BackupError),
     /// The object has more versions than a backup holds.
     TooManyVersions {
         /// How many it may have.
         most: usize,
     },
-    /// What is to change of the vault may not.
-    Fixed {
-        /// The member of the vault.
-        member: &'static str,
-        /// Why it may not.
-        why: &'static str,
-    },
+    /// This setting of a vault cannot be changed, or not so.
+    FixedSetting(Setting),
     /// Another vault answers on this host name.
     AliasTaken {
         /// The host name.
@@ -167,8 +156,8 @@ pub enum Refusal {
     Crypto {
         /// The key it was tried with.
         key: Box<Found<KeyRecord>>,
-        /// The body's member at fault.
-        member: &'static str,
+        /// The input at fault.
+        input: KeyInput,
         /// The algorithm's name.
         algorithm: &'static str,
         /// What went wrong.
@@ -215,7 +204,6 @@ impl fmt::Display for Refusal {
             Self::Damaged { record, why } => write!(f, "the record {record} is damaged: {why}"),
             Self::Internal(why) => f.write_str(why),
             Self::Store(error) => write!(f, "{error}"),
-            Self::Fixed { member, why } => write!(f, "{member} {why}"),
             Self::AliasTaken { alias, owner } => write!(f, "the vault '{owner}' answers on {alias}"),
             Self::NeedsPremium { kty } => write!(f, "keys of type {kty} need a premium vault"),
             Self::OrphanedLayer { record } => write!(

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::backup::BackupError;
 use super::object::{Attributes, AttributesPatch, Found, NoPolicy, ObjectKind, Objects, Tags, VersionRecord};
 use super::{Kind, ObjectName, Refusal, Vault, Version};
 use crate::clock::Timestamp;
@@ -108,7 +109,7 @@ impl ObjectKind for Secrets {
 
     fn check_restored(_: &Vault, _: &SecretRecord, material: &[u8]) -> Result<(), Refusal> {
         let fits = material.len() <= MAX_VALUE && std::str::from_utf8(material).is_ok();
-        if fits { Ok(()) } else { Err(super::backup::MATERIAL_MISMATCH) }
+        if fits { Ok(()) } else { Err(Refusal::BadBackup(BackupError::MaterialMismatch)) }
     }
 
     async fn renew_when_due(_: &Objects<'_, Self>, _: &ObjectName, _: Timestamp) -> Result<bool, Refusal> {

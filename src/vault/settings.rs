@@ -39,6 +39,19 @@ pub struct Vault {
     pub(super) below: Vec<Uuid>,
 }
 
+/// A setting of a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of a vault")]
+pub enum Setting {
+    Aliases,
+    Sku,
+    RetentionDays,
+    SoftDelete,
+    DeletionDelay,
+    PurgeProtection,
+    AccessPolicies,
+}
+
 /// The tiers of the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,6 +86,20 @@ impl Vault {
     pub(super) fn has_layers_of(&self, before: &Self) -> bool {
         let own = self.layer() == before.layer() || self.below.contains(&before.layer());
         own && self.id == before.id && self.below.ends_with(&before.below)
+    }
+
+    /// The settings in which two vaults differ.
+    pub(super) fn differences(&self, other: &Self) -> Vec<Setting> {
+        let settings = [
+            (Setting::Aliases, self.aliases != other.aliases),
+            (Setting::Sku, self.sku != other.sku),
+            (Setting::RetentionDays, self.retention_days != other.retention_days),
+            (Setting::SoftDelete, self.soft_delete != other.soft_delete),
+            (Setting::DeletionDelay, self.deletion_delay != other.deletion_delay),
+            (Setting::PurgeProtection, self.purge_protection != other.purge_protection),
+            (Setting::AccessPolicies, self.access_policies != other.access_policies),
+        ];
+        settings.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
 
     /// The recovery level of the vault's objects as the vault stands now: it follows the vault's settings, not the

@@ -4,6 +4,7 @@
 //! Functions whose names are imperative (`delete`) run a write; the gerund (`deleting`) decides one: a view in, a
 //! [`Write`] out, nothing changed.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,13 @@ pub struct ObjectId {
     pub kind: Kind,
     /// The name.
     pub name: ObjectName,
+}
+
+impl fmt::Display for ObjectId {
+    /// In words: `key cmk`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.singular(), self.name)
+    }
 }
 
 /// What was decided: what to commit, and what to answer once it is.

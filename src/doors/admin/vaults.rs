@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, with_admin_key};
-use crate::config::{ConfigError, entry};
+use crate::config::{self, ConfigError, entry};
 use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
-use crate::vault::{InitialVault, Refusal, Vault, VaultName};
+use crate::vault::{InitialVault, Refusal, Setting, Vault, VaultName};
 
 pub(super) static LIST: Operation = with_admin_key("VaultList", Method::GET, "/admin/vaults");
 pub(super) static PUT: Operation = with_admin_key("VaultPut", Method::PUT, "/admin/vaults/{name}");
@@ -137,11 +137,18 @@ fn no_such_vault(name: &VaultName) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No vault is called '{name}'."))
 }
 
+fn fixed_setting(setting: Setting) -> String {
+    let why = match setting {
+        Setting::RetentionDays => "is said when the vault is made, and stays",
+        _ => "can be switched on, and never off again",
+    };
+    format!("{} {why}", config::setting_member(setting))
+}
+
 fn refused(refusal: Refusal) -> ApiError {
     match refusal {
-        Refusal::Fixed { .. } | Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } => {
-            conflict(refusal.to_string())
-        }
+        Refusal::FixedSetting(setting) => conflict(fixed_setting(setting)),
+        Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } => conflict(refusal.to_string()),
         Refusal::NoSuchVault { name } => no_such_vault(&name),
         Refusal::Busy => conflict("somebody else changed it at the same moment; ask again"),
         Refusal::NeedsPremium { .. } => bad_request(refusal.to_string()),

@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 pub use create::NewKey;
 pub use import::{ExchangeKey, ImportSource};
 pub use key_ops::KeyOperationsError;
-pub use operate::{KeyUse, KeyUseOutput};
+pub use operate::{KeyInput, KeyUse, KeyUseOutput};
 pub use spec::{KeySpec, KeySpecError};
 pub use types::{KeyOperation, KeyType};
 pub use update::KeyUpdate;
 
+use super::backup::BackupError;
 use super::object::{Attributes, AttributesPatch, Found, ObjectKind, Objects, Tags, VersionRecord};
-use super::{Kind, ObjectName, Refusal, Sku, Vault, Version, backup};
+use super::{Kind, ObjectName, Refusal, Sku, Vault, Version};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::Curve;
 use crate::crypto::{Family, Key, PublicKey, base64url};
@@ -132,7 +133,8 @@ impl ObjectKind for Keys {
         if record.kty.is_hsm() && vault.sku == Sku::Standard {
             return Err(Refusal::NeedsPremium { kty: record.kty.name() });
         }
-        if record.matches_material(material) { Ok(()) } else { Err(backup::MATERIAL_MISMATCH) }
+        let fits = record.matches_material(material);
+        if fits { Ok(()) } else { Err(Refusal::BadBackup(BackupError::MaterialMismatch)) }
     }
 
     async fn renew_when_due(keys: &Objects<'_, Self>, name: &ObjectName, at: Timestamp) -> Result<bool, Refusal> {

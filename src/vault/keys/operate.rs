@@ -58,7 +58,7 @@ impl Objects<'_, Keys> {
         };
         match done {
             Ok(done) => Ok((found, done)),
-            Err((member, cause)) => Err(Refusal::Crypto { key: Box::new(found), member, algorithm, cause }),
+            Err((input, cause)) => Err(Refusal::Crypto { key: Box::new(found), input, algorithm, cause }),
         }
     }
 
@@ -113,8 +113,17 @@ impl KeyOperation {
     }
 }
 
-/// Which member of the body does not fit, and why.
-type InputError = (&'static str, CryptoError);
+/// What a key is used on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyInput {
+    /// Of encryption, decryption and wrapping.
+    Value,
+    /// Of signatures.
+    Digest,
+}
+
+/// Which input does not fit, and why.
+type InputError = (KeyInput, CryptoError);
 
 impl KeyUse {
     const fn key_operation(&self) -> KeyOperation {
@@ -143,7 +152,7 @@ impl KeyUse {
     }
 
     fn apply(&self, key: &Key) -> Result<KeyUseOutput, InputError> {
-        let of_value = |cause| ("value", cause);
+        let of_value = |cause| (KeyInput::Value, cause);
         match self {
             Self::Encrypt { alg, value, extras } | Self::WrapKey { alg, value, extras } => {
                 key.encrypt(*alg, value, extras).map(KeyUseOutput::Encrypted).map_err(of_value)
@@ -152,9 +161,10 @@ impl KeyUse {
                 key.decrypt(*alg, value, extras).map(KeyUseOutput::Decrypted).map_err(of_value)
             }
             Self::Sign { alg, digest } => key.sign(*alg, digest).map(KeyUseOutput::Signed).map_err(of_value),
-            Self::Verify { alg, digest, signature } => {
-                key.verify(*alg, digest, signature).map(KeyUseOutput::Verified).map_err(|cause| ("digest", cause))
-            }
+            Self::Verify { alg, digest, signature } => key
+                .verify(*alg, digest, signature)
+                .map(KeyUseOutput::Verified)
+                .map_err(|cause| (KeyInput::Digest, cause)),
         }
     }
 }

@@ -34,16 +34,37 @@ pub enum ReleasePolicyError {
     Exportability,
 }
 
+/// What is wrong with the document of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseDocumentError {
+    /// It is not JSON.
+    NotJson,
+    /// It is not a JSON object.
+    NotAnObject,
+    /// It has no version.
+    NoVersion,
+    /// It has no authorities.
+    NoAuthorities,
+    /// An authority is not an https URL.
+    InsecureAuthority,
+    /// An authority has no conditions.
+    NoConditions,
+    /// Conditions are nested too deep.
+    TooDeep,
+    /// A condition has neither a claim nor conditions.
+    EmptyCondition,
+}
+
 impl ReleasePolicy {
     /// The policy of a `document` in JSON, normalised: the service puts `version` first and `authority` and `claim`
     /// before the conditions (golden 004), and writes no blanks.
     ///
     /// # Errors
     /// What is wrong with the document (the grammar: "Azure Key Vault secure key release policy grammar").
-    pub fn new(content_type: Option<String>, immutable: bool, document: &[u8]) -> Result<Self, &'static str> {
-        let document: Value = serde_json::from_slice(document).map_err(|_| "data is not JSON")?;
+    pub fn new(content_type: Option<String>, immutable: bool, document: &[u8]) -> Result<Self, ReleaseDocumentError> {
+        let document: Value = serde_json::from_slice(document).map_err(|_| ReleaseDocumentError::NotJson)?;
         check_document(&document)?;
-        let document = serde_json::to_string(&Ordered(&document)).map_err(|_| "data is not JSON")?;
+        let document = serde_json::to_string(&Ordered(&document)).map_err(|_| ReleaseDocumentError::NotJson)?;
         Ok(Self { content_type: content_type.unwrap_or_else(|| CONTENT_TYPE.to_owned()), immutable, document })
     }
 }
@@ -75,31 +96,31 @@ pub(super) fn changed(
     Ok(next.cloned())
 }
 
-fn check_document(document: &Value) -> Result<(), &'static str> {
-    let policy = document.as_object().ok_or("data is not a JSON object")?;
+fn check_document(document: &Value) -> Result<(), ReleaseDocumentError> {
+    let policy = document.as_object().ok_or(ReleaseDocumentError::NotAnObject)?;
     if !policy.get("version").is_some_and(Value::is_string) {
-        return Err("data has no version");
+        return Err(ReleaseDocumentError::NoVersion);
     }
-    let authorities = conditions(document).ok_or("data has neither anyOf nor allOf")?;
+    let authorities = conditions(document).ok_or(ReleaseDocumentError::NoAuthorities)?;
     for authority in authorities {
         let named = authority.get("authority").and_then(Value::as_str);
         if !named.is_some_and(|url| url.starts_with("https://")) {
-            return Err("an authority of data is not an https URL");
+            return Err(ReleaseDocumentError::InsecureAuthority);
         }
-        check_conditions(conditions(authority).ok_or("an authority of data has no conditions")?, 1)?;
+        check_conditions(conditions(authority).ok_or(ReleaseDocumentError::NoConditions)?, 1)?;
     }
     Ok(())
 }
 
-fn check_conditions(claims: &[Value], depth: usize) -> Result<(), &'static str> {
+fn check_conditions(claims: &[Value], depth: usize) -> Result<(), ReleaseDocumentError> {
     if depth > DEPTH {
-        return Err("conditions of data are nested too deep");
+        return Err(ReleaseDocumentError::TooDeep);
     }
     for claim in claims {
         match conditions(claim) {
             Some(inner) => check_conditions(inner, depth + 1)?,
             None if claim.get("claim").is_some_and(Value::is_string) => {}
-            None => return Err("a condition of data has neither a claim nor conditions"),
+            None => return Err(ReleaseDocumentError::EmptyCondition),
         }
     }
     Ok(())
@@ -147,7 +168,7 @@ fn rank(name: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn policy(document: &str) -> Result<ReleasePolicy, &'static str> {
+    fn policy(document: &str) -> Result<ReleasePolicy, ReleaseDocumentError> {
         ReleasePolicy::new(None, false, document.as_bytes())
     }
 
@@ -173,18 +194,18 @@ mod tests {
         };
         assert!(policy(&nested(3)).is_ok());
         for (document, why) in [
-            ("", "data is not JSON"),
-            ("[]", "data is not a JSON object"),
-            ("{}", "data has no version"),
-            (r#"{"version":"1"}"#, "data has neither anyOf nor allOf"),
-            (r#"{"version":"1","anyOf":[]}"#, "data has neither anyOf nor allOf"),
-            (r#"{"version":"1","anyOf":[{"authority":"http://a"}]}"#, "an authority of data is not an https URL"),
-            (r#"{"version":"1","allOf":[{"authority":"https://a"}]}"#, "an authority of data has no conditions"),
+            ("", ReleaseDocumentError::NotJson),
+            ("[]", ReleaseDocumentError::NotAnObject),
+            ("{}", ReleaseDocumentError::NoVersion),
+            (r#"{"version":"1"}"#, ReleaseDocumentError::NoAuthorities),
+            (r#"{"version":"1","anyOf":[]}"#, ReleaseDocumentError::NoAuthorities),
+            (r#"{"version":"1","anyOf":[{"authority":"http://a"}]}"#, ReleaseDocumentError::InsecureAuthority),
+            (r#"{"version":"1","allOf":[{"authority":"https://a"}]}"#, ReleaseDocumentError::NoConditions),
             (
                 r#"{"version":"1","anyOf":[{"authority":"https://a","anyOf":[1]}]}"#,
-                "a condition of data has neither a claim nor conditions",
+                ReleaseDocumentError::EmptyCondition,
             ),
-            (&nested(20), "conditions of data are nested too deep"),
+            (&nested(20), ReleaseDocumentError::TooDeep),
         ] {
             assert_eq!(policy(document).err(), Some(why), "{document}");
         }

@@ -23,6 +23,16 @@ pub struct Deletion {
     pub scheduled_purge: Timestamp,
 }
 
+/// What can be done with deleted objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the service's own words")]
+pub enum DeletedUse {
+    Get,
+    List,
+    Recover,
+    Purge,
+}
+
 /// A deleted object, with its latest version.
 #[derive(Clone, Debug)]
 pub struct DeletedObject<T> {
@@ -85,7 +95,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
     pub async fn get_deleted(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
-        self.require_soft_delete("get deleted")?;
+        self.require_soft_delete(DeletedUse::Get)?;
         let view = self.vaults.records().view().await?;
         self.check_unchanged(&view).await?;
         match self.record::<Tombstone>(&view, &self.deleted_key(name)).await? {
@@ -103,7 +113,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// [`Refusal::NotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
     /// [`Refusal::NoSoftDelete`]; what the store reports.
     pub async fn recover(&self, name: &ObjectName) -> Result<Found<K::Record>, Refusal> {
-        self.require_soft_delete("recover")?;
+        self.require_soft_delete(DeletedUse::Recover)?;
         let decide = |view: View| async move { self.recovering(&view, name).await };
         self.vaults.write(self.call, &[self.id(name)], decide).await
     }
@@ -130,7 +140,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::PurgeProtected`], [`Refusal::DeletedNotFound`]; otherwise as [`Objects::recover`].
     pub async fn purge(&self, name: &ObjectName) -> Result<(), Refusal> {
-        self.require_soft_delete("purge")?;
+        self.require_soft_delete(DeletedUse::Purge)?;
         if self.call.vault.purge_protection {
             return Err(Refusal::PurgeProtected);
         }
@@ -210,7 +220,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// Refuses what only a vault with soft delete can do.
-    pub(super) fn require_soft_delete(&self, operation: &'static str) -> Result<(), Refusal> {
-        if self.call.vault.soft_delete { Ok(()) } else { Err(Refusal::NoSoftDelete { operation }) }
+    pub(super) fn require_soft_delete(&self, wanted: DeletedUse) -> Result<(), Refusal> {
+        if self.call.vault.soft_delete { Ok(()) } else { Err(Refusal::NoSoftDelete(wanted)) }
     }
 }

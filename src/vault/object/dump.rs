@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::super::backup::BackupError;
 use super::super::write::Write;
 use super::super::{Kind, ObjectName, Refusal, Vault, Version};
 use super::head::State;
@@ -61,7 +62,7 @@ impl<K: ObjectKind> ObjectDump<K> {
     /// The latest version, as it is found once it is restored.
     fn latest(&self) -> Result<Found<K::Record>, Refusal> {
         let latest = self.versions.iter().find(|one| one.version == self.latest);
-        let record = latest.ok_or(Refusal::BadBackup { why: "value: the backup is damaged" })?.record::<K>()?;
+        let record = latest.ok_or(Refusal::BadBackup(BackupError::Damaged))?.record::<K>()?;
         Ok(Found { name: self.name.clone(), version: self.latest.clone(), record: Arc::new(record) })
     }
 
@@ -73,12 +74,12 @@ impl<K: ObjectKind> ObjectDump<K> {
 
 impl VersionDump {
     fn record<K: ObjectKind>(&self) -> Result<K::Record, Refusal> {
-        let unknown = |_| Refusal::BadBackup { why: "value: the backup was made by another version of the server" };
+        let unknown = |_| Refusal::BadBackup(BackupError::OtherServerVersion);
         K::Record::deserialize(&self.record).map_err(unknown)
     }
 
     fn material(&self) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let unread = Refusal::BadBackup { why: "value: a version's material is not base64url" };
+        let unread = Refusal::BadBackup(BackupError::UnreadableMaterial);
         base64url::decode(&self.material).map(Zeroizing::new).ok_or(unread)
     }
 }

@@ -3,7 +3,7 @@
 use super::super::store_key::{StoreKey, Table};
 use super::super::{ObjectName, Refusal, Version};
 use super::kind::ObjectKind;
-use super::{DeletedObject, Found, Head, Objects, Page, PageRequest, Tombstone};
+use super::{DeletedObject, DeletedUse, Found, Head, Objects, Page, PageRequest, Tombstone};
 use crate::records::{View, missing};
 use crate::store::Key;
 
@@ -32,7 +32,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::NoSoftDelete`]; what the store reports.
     pub async fn list_deleted(&self, page: &PageRequest) -> Result<Page<DeletedObject<K::Record>>, Refusal> {
-        self.require_soft_delete("list deleted")?;
+        self.require_soft_delete(DeletedUse::List)?;
         let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
         let (keys, next) = self.page(view, &self.prefix(Table::Deleted), page).await?;

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{ObjectName, Version};
 use crate::clock::Timestamp;
 
-pub use deletion::{DeletedObject, Deletion};
+pub use deletion::{DeletedObject, DeletedUse, Deletion};
 pub use kind::{LifetimePolicy, NoPolicy, ObjectKind, VersionRecord};
 pub use objects::Objects;
 

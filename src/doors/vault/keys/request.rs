@@ -9,7 +9,7 @@ use super::super::input;
 use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
-use crate::vault::keys::release::ReleasePolicy;
+use crate::vault::keys::release::{ReleaseDocumentError, ReleasePolicy};
 use crate::vault::keys::{KeyOperation, KeyOperationsError, KeySpec, KeySpecError, KeyType, KeyUpdate, NewKey};
 use crate::vault::object::Tags;
 
@@ -98,7 +98,20 @@ impl PolicyIn {
         let document = self.data.as_deref().and_then(base64url::decode);
         let document = document.ok_or_else(|| input::invalid("release_policy.data: must be base64url"))?;
         ReleasePolicy::new(self.content_type, self.immutable.unwrap_or_default(), &document)
-            .map_err(|why| input::invalid(&format!("release_policy: {why}")))
+            .map_err(|why| input::invalid(&format!("release_policy: {}", document_error(why))))
+    }
+}
+
+const fn document_error(why: ReleaseDocumentError) -> &'static str {
+    match why {
+        ReleaseDocumentError::NotJson => "data is not JSON",
+        ReleaseDocumentError::NotAnObject => "data is not a JSON object",
+        ReleaseDocumentError::NoVersion => "data has no version",
+        ReleaseDocumentError::NoAuthorities => "data has neither anyOf nor allOf",
+        ReleaseDocumentError::InsecureAuthority => "an authority of data is not an https URL",
+        ReleaseDocumentError::NoConditions => "an authority of data has no conditions",
+        ReleaseDocumentError::TooDeep => "conditions of data are nested too deep",
+        ReleaseDocumentError::EmptyCondition => "a condition of data has neither a claim nor conditions",
     }
 }
 

@@ -4,9 +4,9 @@ use super::{bad, forbidden, server};
 use crate::crypto::CryptoError;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::http::error::ApiError;
-use crate::vault::keys::KeyRecord;
 use crate::vault::keys::release::ReleasePolicyError;
 use crate::vault::keys::rotation::RotationPolicyError;
+use crate::vault::keys::{KeyInput, KeyRecord};
 use crate::vault::object::Found;
 
 /// No public text was found for this one and [`expired`]; the inner codes follow KeyDisabled.
@@ -32,8 +32,24 @@ pub(super) fn needs_premium(kty: &str) -> ApiError {
 pub(super) fn rotation(fault: RotationPolicyError) -> ApiError {
     bad(match fault {
         RotationPolicyError::Imported => "A key that was imported cannot be rotated.".to_owned(),
-        fault => format!("Invalid key rotation policy: {fault}."),
+        fault => format!("Invalid key rotation policy: {}.", rotation_policy_error(fault)),
     })
+}
+
+const fn rotation_policy_error(fault: RotationPolicyError) -> &'static str {
+    match fault {
+        RotationPolicyError::ShortLife => "attributes.expiryTime must be at least 28 days",
+        RotationPolicyError::ShortTrigger => "lifetimeActions.trigger must be at least 7 days",
+        RotationPolicyError::OutsideLife => {
+            "lifetimeActions.trigger of Rotate must lie at least 7 days after the creation and 7 days before the end \
+             that attributes.expiryTime gives"
+        }
+        RotationPolicyError::NoExpiry => {
+            "lifetimeActions.trigger.timeBeforeExpiry of Rotate needs attributes.expiryTime, or a key that expires"
+        }
+        RotationPolicyError::TooFar => "a time span of the policy leads beyond the calendar",
+        RotationPolicyError::Imported => "a key that was imported cannot be rotated",
+    }
 }
 
 /// Texts for the digest's length, the curve (Azure/azure-sdk-for-node issue 4603, with two curves celo-org/celo-monorepo
@@ -41,10 +57,14 @@ pub(super) fn rotation(fault: RotationPolicyError) -> ApiError {
 pub(super) fn crypto(
     kid: &str,
     key: &Found<KeyRecord>,
-    member: &str,
+    input: KeyInput,
     algorithm: &str,
     cause: &CryptoError,
 ) -> ApiError {
+    let member = match input {
+        KeyInput::Value => "value",
+        KeyInput::Digest => "digest",
+    };
     let length = |member: &str, given: usize, rule: String| {
         bad(format!("Invalid length of '{member}': {given} bytes. {algorithm} {rule}, encoded with base64url."))
     };

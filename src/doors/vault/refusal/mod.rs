@@ -29,13 +29,13 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::BeingRecovered { kind, name, attempt } => object::being_recovered(kind, &name, attempt),
         Refusal::NotDeleted { kind, name } => object::not_deleted(kind, &name),
         Refusal::PurgeProtected => object::purge_protected(None),
-        Refusal::NoSoftDelete { operation } => object::no_soft_delete(operation),
+        Refusal::NoSoftDelete(wanted) => object::no_soft_delete(wanted),
         Refusal::RestoreConflict { kind, name, .. } => object::restore_conflict(kind, name.as_str()),
-        Refusal::BadBackup { why } => object::bad_backup(why),
+        Refusal::BadBackup(why) => object::bad_backup(object::backup_error(why)),
         Refusal::TooManyVersions { most } => object::too_many_versions(most),
         Refusal::Disabled { kind, operation } => object::disabled(kind, operation),
         // Requests of this door do not change vaults.
-        Refusal::Fixed { .. }
+        Refusal::FixedSetting(_)
         | Refusal::AliasTaken { .. }
         | Refusal::VaultTaken { .. }
         | Refusal::NoSuchVault { .. }
@@ -49,8 +49,8 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Import { kty, cause } => keys::invalid_material(kty, &cause),
         Refusal::Rotation(fault) => key::rotation(fault),
         Refusal::Release(fault) => key::release(fault),
-        Refusal::Crypto { key, member, algorithm, cause } => {
-            key::crypto(key.name.as_str(), &key, member, algorithm, &cause)
+        Refusal::Crypto { key, input, algorithm, cause } => {
+            key::crypto(key.name.as_str(), &key, input, algorithm, &cause)
         }
         Refusal::Busy => server::busy(),
         Refusal::Damaged { record, why } => server::internal(&format!("the record {record} is damaged: {why}")),
@@ -75,9 +75,9 @@ pub(super) fn in_vault(refusal: Refusal, exchange: &Exchange) -> ApiError {
 /// Maps a refusal to use a key; its text may name the key by its id.
 pub(super) fn of_use(refusal: Refusal, exchange: &Exchange) -> ApiError {
     match refusal {
-        Refusal::Crypto { key, member, algorithm, cause } => {
+        Refusal::Crypto { key, input, algorithm, cause } => {
             let kid = exchange.id(Kind::Key, &key.name, Some(&key.version));
-            key::crypto(&kid, &key, member, algorithm, &cause)
+            key::crypto(&kid, &key, input, algorithm, &cause)
         }
         other => error(other),
     }

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use super::super::response::LOCATION;
 use super::{bad, conflict, forbidden};
 use crate::http::error::ApiError;
-use crate::vault::{Attempt, Kind, ObjectName, VaultName, Version};
+use crate::vault::{Attempt, BackupError, DeletedUse, Kind, ObjectName, VaultName, Version};
 
 /// The service's terms for a kind of object.
 struct Terms {
@@ -47,7 +47,13 @@ pub(super) fn purge_protected(vault: Option<&VaultName>) -> ApiError {
 }
 
 /// The text is recorded for purge; the other operations follow it.
-pub(super) fn no_soft_delete(operation: &str) -> ApiError {
+pub(super) fn no_soft_delete(wanted: DeletedUse) -> ApiError {
+    let operation = match wanted {
+        DeletedUse::Get => "get deleted",
+        DeletedUse::List => "list deleted",
+        DeletedUse::Recover => "recover",
+        DeletedUse::Purge => "purge",
+    };
     let text = format!("Operation \"{operation}\" is not enabled for this vault.");
     ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text)
 }
@@ -56,6 +62,18 @@ pub(super) fn no_soft_delete(operation: &str) -> ApiError {
 pub(super) fn bad_backup(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "Malformed backup blob", "Backup blob is corrupt.")
         .header("x-keyhaven-detail", why)
+}
+
+/// What is wrong with a backup, and with which member.
+pub(super) const fn backup_error(why: BackupError) -> &'static str {
+    match why {
+        BackupError::OtherKind => "value: not a backup of this kind",
+        BackupError::Damaged => "value: the backup is damaged",
+        BackupError::OtherBackupKey => "value: sealed under another backup key; give both servers the same backupKey",
+        BackupError::OtherServerVersion => "value: the backup was made by another version of the server",
+        BackupError::UnreadableMaterial => "value: a version's material is not base64url",
+        BackupError::MaterialMismatch => "value: a version and its material do not fit",
+    }
 }
 
 /// The number is the service's; its text was not found.

@@ -1,7 +1,5 @@
 //! A rotation policy, and every rule that one must keep.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::super::KeyRecord;
@@ -189,23 +187,5 @@ impl NewRotationPolicy {
             created,
             updated,
         }
-    }
-}
-
-impl fmt::Display for RotationPolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ShortLife => "attributes.expiryTime must be at least 28 days",
-            Self::ShortTrigger => "lifetimeActions.trigger must be at least 7 days",
-            Self::OutsideLife => {
-                "lifetimeActions.trigger of Rotate must lie at least 7 days after the creation and 7 days before the end \
-                 that attributes.expiryTime gives"
-            }
-            Self::NoExpiry => {
-                "lifetimeActions.trigger.timeBeforeExpiry of Rotate needs attributes.expiryTime, or a key that expires"
-            }
-            Self::TooFar => "a time span of the policy leads beyond the calendar",
-            Self::Imported => "a key that was imported cannot be rotated",
-        })
     }
 }
