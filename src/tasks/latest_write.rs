@@ -10,7 +10,7 @@ use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::records::{HighWaterMark, RecordError, Records, encode};
 use crate::store::Key;
 
-/// Where it lies.
+/// The store key of the moment.
 fn latest_key() -> Key {
     Key::from("clock/latest")
 }

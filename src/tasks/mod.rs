@@ -1,5 +1,5 @@
-//! What happens because time passed. Everything that falls due lies in the store, in order; this room does it when its
-//! moment comes, and sleeps until the next one or a change. It polls nothing.
+//! The scheduler. The store has everything that falls due, in order; this room runs it when its moment comes, and sleeps
+//! until the next entry or a change. It polls nothing.
 
 mod latest_write;
 mod timekeeper;
@@ -21,12 +21,12 @@ pub use timekeeper::{
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
-/// After so many things that were done at one go, the log says how far that has come.
+/// Progress is logged after so many actions of one run.
 const LOG_EVERY: usize = 1000;
-/// When what failed is tried again.
+/// How long until a failed action is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Does what falls due, one thing after the other.
+/// Runs what falls due, one action after the other.
 pub struct Tasks {
     vaults: Vaults,
     clock: Arc<dyn Clock>,
@@ -34,7 +34,7 @@ pub struct Tasks {
     clock_changed: Notify,
 }
 
-/// What doing everything that was due came to.
+/// The result of running everything that was due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct RunSummary {
     ran: usize,
@@ -42,7 +42,7 @@ struct RunSummary {
 }
 
 impl RunSummary {
-    /// Counts what was `done` of the entry at `key`, and tells of long work how far it has come.
+    /// Counts the actions that the entry at `key` ran, and logs the progress of long work.
     fn add(&mut self, done: usize, key: &Key) {
         let before = self.ran / LOG_EVERY;
         self.ran += done;
@@ -58,7 +58,7 @@ impl Tasks {
         Self { vaults, clock, run_lock: Mutex::new(()), clock_changed: Notify::new() }
     }
 
-    /// Does what fell due while no server ran. What fails is left for later, and told in the log.
+    /// Runs what fell due while no server ran. Failures are logged and left for later.
     ///
     /// # Errors
     /// When what is due cannot be read.
@@ -66,7 +66,7 @@ impl Tasks {
         self.run_due().await.map(drop)
     }
 
-    /// Does what is due, for as long as the server runs.
+    /// Runs what is due, for as long as the server runs.
     pub async fn keep_running(self: Arc<Self>) {
         self.sweep().await;
         loop {
@@ -86,8 +86,8 @@ impl Tasks {
         }
     }
 
-    /// Moves the clock by `step` and does everything that is due then, in order; answers how many things that were.
-    /// Nothing that the step made due is done by anybody else. What fails is left for later, and told in the log.
+    /// Moves the clock by `step` and runs everything that is due then, in order; answers how many actions that were. No
+    /// other run comes between. Failures are logged and left for later.
     ///
     /// # Errors
     /// When what is due cannot be read.
@@ -132,12 +132,12 @@ impl Tasks {
         self.clock.until(next.at).map(|until| until.min(LONGEST_SLEEP))
     }
 
-    /// The clock was moved, or everything was replaced: what was slept for is no longer what counts.
+    /// Wakes the loop: the clock was moved, or everything was replaced.
     fn notify_clock_changed(&self) {
         self.clock_changed.notify_one();
     }
 
-    /// Takes away what belongs to nothing that counts any more.
+    /// Deletes the records that nothing refers to.
     pub async fn sweep(&self) {
         match self.vaults.sweep().await {
             Ok(0) => {}

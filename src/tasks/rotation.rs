@@ -1,6 +1,6 @@
-//! The schedule as a property: whatever is asked of keys and secrets, and however the clock gets where it goes, in one
-//! jump, in steps with restarts between, or faster than what falls due is done, the same versions are made and the same is
-//! told, at the same moments.
+//! The schedule as a property: whatever is done with keys and secrets, and whether the clock moves in one jump, in steps
+//! with restarts between, or faster than the scheduler runs, the same versions are added and the same events appended, at
+//! the same moments.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The vault clock: real, or one that can be moved and belongs to the data. Where a virtual clock stands is kept in the
-//! store with everything else, so a restart goes on from there; one that ran when the server was killed has run on.
+//! The vault clock: the machine's, or a virtual one that can be moved and belongs to the data. The position of a virtual
+//! clock is saved in the store, so a restart continues from there; one that ran when the server was killed has run on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ pub enum ClockChoice {
     Real,
     /// One that can be moved.
     Virtual {
-        /// Where it starts; where it stood when nothing is said, and at the present on new data.
+        /// Where it starts; when left out, at its saved position, and at the present on new data.
         start: Option<Timestamp>,
-        /// Whether it stands still; as it did when nothing is said, and running on new data.
+        /// Whether it is frozen; when left out, as it was saved, and running on new data.
         frozen: Option<bool>,
     },
 }
@@ -33,7 +33,7 @@ pub enum ClockChoice {
 /// The clock of the vaults.
 #[derive(Clone, Debug)]
 pub enum VaultClock {
-    /// The machine's; it waits while that is behind what the data was written at.
+    /// The machine's; it waits while that is behind the latest write.
     Real(SteadyClock),
     /// One that can be moved.
     Virtual(Arc<VirtualClock>),
@@ -44,28 +44,28 @@ pub enum VaultClock {
 pub enum ClockError {
     /// The clock is the machine's.
     Real,
-    /// The clock stands there or further on already.
+    /// The clock is there or further on already.
     Backwards(Timestamp),
     /// No calendar goes so far.
     TooFar,
-    /// Where it stands could not be kept, or what fell due not be read.
+    /// The position could not be saved, or what fell due not be read.
     Store(String),
 }
 
-/// Where the clock stands, after what was asked of it.
+/// The clock's time and state after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReport {
     /// The time it shows.
     pub now: Timestamp,
     /// Whether it can be moved.
     pub is_virtual: bool,
-    /// Whether it stands still.
+    /// Whether it is frozen.
     pub frozen: bool,
-    /// How many things fell due and were done.
+    /// How many actions fell due and ran.
     pub ran: usize,
 }
 
-/// What is kept of a virtual clock.
+/// The saved position of a virtual clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ClockPosition {
     at: Timestamp,
@@ -76,7 +76,7 @@ pub struct ClockPosition {
     stopped: bool,
 }
 
-/// Moves the clock, keeps where it stands, and has done what falls due.
+/// Moves the clock, saves its position, and runs what falls due.
 pub struct Timekeeper {
     records: Records,
     clock: VaultClock,
@@ -85,7 +85,7 @@ pub struct Timekeeper {
     change_lock: tokio::sync::Mutex<()>,
 }
 
-/// The clock, held: it does not move, and nothing is done that falls due.
+/// A hold on the clock: it does not move, and nothing that falls due runs, until this is dropped.
 pub struct ClockHold<'a> {
     keeper: &'a Timekeeper,
     _clock: MutexGuard<'a, ()>,
@@ -93,7 +93,7 @@ pub struct ClockHold<'a> {
 }
 
 impl ClockHold<'_> {
-    /// Keeps where the clock stands, as if the server stopped now (`stopped`) or were killed later.
+    /// Saves the position, as if the server stopped now (`stopped`) or were killed later.
     ///
     /// # Errors
     /// What the store reports.
@@ -101,7 +101,7 @@ impl ClockHold<'_> {
         self.keeper.save(stopped).await
     }
 
-    /// Takes the clock of the records over: everything was replaced.
+    /// Sets the clock to the position in the records: everything was replaced.
     ///
     /// # Errors
     /// What the store reports.
@@ -109,8 +109,8 @@ impl ClockHold<'_> {
         self.keeper.reload().await
     }
 
-    /// Puts a virtual clock back to where `records` have it, if that lies before, so that what is theirs is never seen by
-    /// a later clock. Answers where it stood.
+    /// Sets a virtual clock back to the position in `records`, if that is earlier, so that no request sees them at a later
+    /// time. Answers its time before.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -122,7 +122,7 @@ impl ClockHold<'_> {
         Ok(stood)
     }
 
-    /// Puts a virtual clock to `moment`.
+    /// Sets a virtual clock to `moment`.
     pub fn set_to(&self, moment: Timestamp) {
         if let VaultClock::Virtual(clock) = &self.keeper.clock {
             clock.set(moment);
@@ -147,7 +147,7 @@ impl Clock for VaultClock {
 }
 
 impl VaultClock {
-    /// The clock that was chosen, going on from where the data has it.
+    /// Opens the chosen clock, at the position in the data.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -189,7 +189,7 @@ impl ClockPosition {
         );
     }
 
-    /// Where the clock stands when the machine's shows `real`.
+    /// The clock's time when the machine's shows `real`.
     fn now(&self, real: Timestamp) -> Timestamp {
         let run = if self.frozen || self.stopped { 0 } else { real.unix().saturating_sub(self.real.unix()).max(0) };
         self.at.plus_seconds(run)
@@ -202,7 +202,7 @@ impl Timekeeper {
         Self { records, clock, system, tasks, change_lock: tokio::sync::Mutex::new(()) }
     }
 
-    /// Where the clock stands.
+    /// The clock's time and state.
     pub fn report(&self, ran: usize) -> ClockReport {
         let (is_virtual, frozen) = match &self.clock {
             VaultClock::Real(_) => (false, false),
@@ -227,7 +227,7 @@ impl Timekeeper {
         }
     }
 
-    /// Keeps where the clock stands: at the start, so that a server that is killed goes on from there.
+    /// Saves the position of a running server: one that is killed continues from there.
     ///
     /// # Errors
     /// What the store reports.
@@ -235,7 +235,7 @@ impl Timekeeper {
         self.save(false).await
     }
 
-    /// Keeps where the clock stands while no server runs.
+    /// Saves the position of a stopped server: the clock does not run on.
     ///
     /// # Errors
     /// What the store reports.
@@ -243,7 +243,7 @@ impl Timekeeper {
         self.save(true).await
     }
 
-    /// Moves the clock forward, and has done what falls due.
+    /// Moves the clock forward, and runs what falls due.
     ///
     /// # Errors
     /// As [`ClockError`] says.
@@ -254,7 +254,7 @@ impl Timekeeper {
         self.move_by(clock, length).await
     }
 
-    /// Puts the clock forward to `moment`, and has done what falls due.
+    /// Sets the clock forward to `moment`, and runs what falls due.
     ///
     /// # Errors
     /// As [`ClockError`] says.
@@ -265,7 +265,7 @@ impl Timekeeper {
         if ahead < 0 {
             return Err(ClockError::Backwards(clock.now()));
         }
-        // To the moment itself, not to the part of a second behind it that the clock stands at.
+        // To the moment itself: the clock may show a part of a second more.
         self.save_position(moment, clock.is_frozen(), false).await?;
         self.run_due_after(|| {
             if ahead > 0 {
@@ -281,7 +281,7 @@ impl Timekeeper {
         self.run_due_after(|| clock.advance_milliseconds(milliseconds)).await
     }
 
-    /// Lets the clock stand still, or run.
+    /// Freezes the clock, or lets it run.
     ///
     /// # Errors
     /// As [`ClockError`] says.
@@ -351,7 +351,7 @@ impl Timekeeper {
     }
 }
 
-/// What is kept of a virtual clock, if anything is.
+/// The saved position of a virtual clock, if there is one.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -360,7 +360,7 @@ pub async fn saved_position(records: &Records) -> Result<Option<ClockPosition>, 
     Ok(records.get::<ClockPosition>(&view, &position_key()).await?.map(|kept| *kept))
 }
 
-/// Where the clock's position lies.
+/// The store key of the clock's position.
 pub fn position_key() -> Key {
     Key::from("clock/position")
 }

@@ -1,5 +1,4 @@
-//! Applying a configuration to what is there: what is missing is made, what is there stays as it is, and a difference
-//! is reported.
+//! Applying a configuration: what is missing is created, what exists is left alone, and a difference is reported.
 
 use std::sync::Arc;
 
@@ -31,22 +30,22 @@ pub struct InitialVault {
     pub purge_protection: bool,
     /// Seconds that the service's states in between last.
     pub deletion_delay: u32,
-    /// Who may do what.
+    /// The access policies.
     pub access_policies: Vec<AccessPolicy>,
-    /// Keys to make.
+    /// Keys to create.
     pub keys: Vec<InitialKey>,
     /// Secrets to set.
     pub secrets: Vec<InitialSecret>,
 }
 
-/// A key to make when its name is free.
+/// A key to create when its name is free.
 #[derive(Clone, Debug)]
 pub struct InitialKey {
     /// The name.
     pub name: ObjectName,
-    /// What it shall be.
+    /// Its members.
     pub new: NewKey,
-    /// What is to be generated.
+    /// The key to generate.
     pub spec: KeySpec,
 }
 
@@ -55,11 +54,11 @@ pub struct InitialKey {
 pub struct InitialSecret {
     /// The name.
     pub name: ObjectName,
-    /// What it shall be.
+    /// Its members.
     pub new: NewSecret,
 }
 
-/// What applying a vault came to.
+/// The result of applying a vault.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// What was created, for example `vault local` or `key cmk`.
@@ -85,10 +84,10 @@ pub enum Difference {
 }
 
 impl Vaults {
-    /// Makes what `initial` wants and is not there yet.
+    /// Creates what `initial` lists and does not exist yet.
     ///
     /// # Errors
-    /// When a key cannot be made or the store fails.
+    /// When a key cannot be generated or the store fails.
     pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
         let mut applied = Applied::default();
         self.create_vault_if_absent(&initial, &mut applied).await?;

@@ -13,7 +13,7 @@ use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::crypto::base64url;
 use crate::store::StoreError;
 
-/// Where the backup key comes from. It may have to be made, so this may block.
+/// Supplies the backup key. It may have to generate it, so this may block.
 pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, StoreError> + Send + Sync>;
 
 /// Why a backup cannot be restored.
@@ -33,7 +33,7 @@ pub enum BackupError {
     MaterialMismatch,
 }
 
-/// What backups are sealed for.
+/// The purpose that backups are sealed for: part of the associated data.
 const PURPOSE: &str = "object backup";
 
 /// The header of the JWE.

@@ -63,7 +63,7 @@ impl Call {
         Batch { expect: self.guards.clone(), ..Batch::default() }
     }
 
-    /// Refuses a call whose guards are broken: it must be asked, and decided, again.
+    /// Refuses a call whose guards are broken: the client must send the request again, so that access is decided again.
     pub(super) async fn check_guards(&self, view: &View) -> Result<(), Refusal> {
         for (key, revision) in &self.guards {
             if view.revision_of(key).await?.unwrap_or(0) != *revision {

@@ -1,6 +1,6 @@
-//! Copies of vaults. What the source holds is frozen where it lies and shared: from then on source and copy write each
-//! into a layer of its own above it. So a copy costs the same whatever the source holds; no object is read for it, and
-//! nothing is scheduled.
+//! Copies of vaults, copy-on-write: the source's layer is frozen and shared, and source and copy each write into a new
+//! layer above it. So a copy costs the same whatever the source holds; no object is read for it, and nothing is
+//! scheduled.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
-/// The most frozen layers that a vault stands on. A source that was written to between that many copies has them flattened
-/// into one before the next, so that reading never becomes slower than this.
+/// The most frozen layers below a vault. Before a copy that would need one more, they are flattened into one, so that
+/// reading never becomes slower than this.
 const MAX_LAYERS: usize = 4;
 
-/// Records that one commit folds.
+/// Records that one commit flattens.
 const BATCH_RECORDS: usize = 1000;
 
 impl Vaults {
-    /// Makes the vault that `wanted` describes, holding what `source` holds at this moment: its keys and secrets with the
-    /// same versions and dates, and what was deleted and can be recovered. What `wanted` names besides is made where
-    /// its name is free.
+    /// Creates the vault that `wanted` describes with the content of `source` at this moment: its objects with the same
+    /// versions and dates, the deleted ones too. The objects that `wanted` lists besides are created where their names are
+    /// free.
     ///
     /// # Errors
     /// [`Refusal::VaultTaken`]; [`Refusal::NoSuchVault`]; [`Refusal::AliasTaken`]; what making keys and secrets refuses;
@@ -72,14 +72,14 @@ impl Vaults {
         Ok(Change { batch, answer: () })
     }
 
-    /// Folds the frozen layers of a vault into one when there may be no more of them and the next copy needs one.
+    /// Flattens the frozen layers of a vault when there may be no more of them and the next copy needs one.
     async fn flatten_when_deep(&self, name: &VaultName) -> Result<(), Refusal> {
         let deep = async || Ok::<_, Refusal>(self.find(name).await?.filter(|vault| vault.below.len() >= MAX_LAYERS));
         if deep().await?.is_none() {
             return Ok(());
         }
         let lock = self.lock(Table::FrozenLayer.prefix()).await;
-        // Somebody else may have done it meanwhile.
+        // Another call may have flattened them meanwhile.
         let Some(vault) = deep().await? else { return Ok(()) };
         let view = self.records().view().await?;
         let Some(frozen) = Layers::frozen(&vault) else { return Ok(()) };
@@ -92,8 +92,8 @@ impl Vaults {
         self.sweep().await.map(drop)
     }
 
-    /// Copies what is seen through the `frozen` layers of `vault` into a new one, and puts it in their place. Nobody
-    /// sees it before; given up half done, it is swept away.
+    /// Copies what is visible through the `frozen` layers of `vault` into a new one, and replaces them by it. No vault reads
+    /// it before; one that stays unfinished is swept.
     async fn flatten(&self, vault: &Vault, frozen: Layers<'_>) -> Result<(), Refusal> {
         let into = layers::new_id();
         let flattened = &Vault { upper: Some(into), ..vault.clone() };
@@ -128,8 +128,8 @@ impl Vaults {
         Ok(Change { batch: batch.put(key, encode(&next)?).put(StoreKey::UnsweptLayers.to_key(), vec![]), answer: () })
     }
 
-    /// A piece of what is below `prefix`, behind `after`, put into the layer that `flattened` writes into, with what falls due
-    /// because of it; answers where the next one begins.
+    /// Copies a batch of the records below `prefix`, behind `after`, into the layer that `flattened` writes into, with their
+    /// entries of what falls due; answers where the next batch begins.
     async fn flattening(
         &self,
         view: &View,
@@ -169,7 +169,7 @@ impl Vaults {
     }
 }
 
-/// Whether anything lies in the vault's own layer.
+/// Whether the vault's own layer has any records.
 async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
     for table in Table::of_layers() {
         if !view.keys(&table.prefix_in(vault.layer()), None, 1).await?.is_empty() {
@@ -179,7 +179,7 @@ async fn is_written_to(view: &View, vault: &Vault) -> Result<bool, Refusal> {
     Ok(false)
 }
 
-/// An empty batch that is good only while `layer` is there: a sweep, or a reset, may have come between.
+/// An empty batch that commits only while `layer` exists: a sweep or a reset may come between.
 async fn layer_guard(view: &View, layer: Uuid) -> Result<Batch, Refusal> {
     let key = StoreKey::FrozenLayer(layer).to_key();
     let revision = view.revision_of(&key).await?.ok_or(Refusal::Busy)?;

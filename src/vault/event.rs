@@ -1,5 +1,5 @@
-//! What happened, for whoever wants to hear of it: written in the same commit as what it tells, so that nothing that
-//! happened goes untold and nothing is event_committed that did not happen. This room does not know who listens.
+//! The event log (a transactional outbox): an event is written in the same commit as the change that it reports, so
+//! neither is there without the other. This room does not know who listens.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,15 +15,15 @@ use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
-/// What event ids are derived from.
+/// The namespace of event ids.
 const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e7);
-/// The most numbers of new events that wait to be asked for; beyond, whoever listens looks all of them up.
+/// The most numbers of new events that are kept for the listener; beyond, it reads the whole log.
 const MAX_NEW_EVENTS: usize = 100_000;
 
 /// Something that happened in a vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The same each time the event is event_committed, and no other event's.
+    /// Unique, and the same at each delivery.
     pub id: Uuid,
     /// When it happened, on the vault clock.
     pub at: Timestamp,
@@ -31,17 +31,17 @@ pub struct Event {
     pub occurrence: Occurrence,
     /// The vault.
     pub vault: VaultName,
-    /// The version it happened to; none of what happened to the vault itself.
+    /// The version that it is about; none when it is about the vault itself.
     pub subject: Option<EventSubject>,
 }
 
-/// What can happen.
+/// What an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Occurrence {
-    /// A key or secret, or a new version of one, was made.
+    /// An object was created, or a new version of one.
     NewVersionCreated,
-    /// The latest version is about to expire: 30 days before, or as a key's rotation policy says.
+    /// The latest version is about to expire: 30 days before, or as the object's lifetime policy says.
     NearExpiry,
     /// The latest version has expired.
     Expired,
@@ -49,10 +49,10 @@ pub enum Occurrence {
     AccessPolicyChanged,
 }
 
-/// The version of an object that something happened to.
+/// The version of an object that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSubject {
-    /// Key or secret.
+    /// The kind.
     pub kind: Kind,
     /// The name as it was first written.
     pub name: ObjectName,
@@ -64,20 +64,20 @@ pub struct EventSubject {
     pub exp: Option<Timestamp>,
 }
 
-/// The events that were committed since the last time somebody asked.
+/// The events that were committed since they were last taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NewEvents {
     /// These, by number, in the order of their commits.
     Numbers(Vec<u64>),
-    /// Nobody has kept count, or everything was replaced: all that there are must be counter_is_valid at.
+    /// Unknown, or everything was replaced: the whole log must be read.
     All,
 }
 
-/// What numbers events, and tells that there are new ones.
+/// Numbers events and notifies of new ones.
 pub(super) struct Outbox {
-    /// The number after the highest that was given.
+    /// The next number.
     next: AtomicU64,
-    /// Whether the store was counter_is_valid at for higher ones.
+    /// Whether `next` is known to be higher than every number in the store.
     counter_is_valid: AtomicBool,
     new_events: Mutex<NewEvents>,
     committed: Notify,
@@ -93,13 +93,13 @@ impl Outbox {
         }
     }
 
-    /// One for what is to replace everything: its numbers go on from these, so that whoever asks for later events than
+    /// An outbox for records that are to replace these. Its numbers continue, so a listener that asks for events after
     /// some number misses none.
     pub(super) fn continuing(&self) -> Self {
         Self { next: AtomicU64::new(self.next.load(Ordering::Relaxed)), ..Self::new() }
     }
 
-    /// A number that no event has: those of one object ascend, because its writers stand in a queue.
+    /// An unused number. Those of one object ascend, because its name is locked.
     async fn next_number(&self, view: &View) -> Result<u64, Refusal> {
         if !self.counter_is_valid.load(Ordering::Relaxed) {
             self.raise_to_highest(view).await?;
@@ -112,7 +112,7 @@ impl Outbox {
         Ok(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Goes on behind the highest number that is there.
+    /// Continues behind the highest number in the store.
     async fn raise_to_highest(&self, view: &View) -> Result<(), Refusal> {
         let highest =
             view.keys(&Table::Event.prefix(), None, usize::MAX).await?.last().and_then(|(key, _)| number_of(key));
@@ -139,9 +139,9 @@ impl Outbox {
 }
 
 impl Event {
-    /// The event that `what` happened to the latest version of an object in the vault called `vault`.
+    /// The event of an `occurrence` to the latest version of an object in the vault called `vault`.
     pub(super) fn of_version(vault: &VaultName, occurrence: Occurrence, subject: EventSubject, at: Timestamp) -> Self {
-        // An end that is changed is event_committed anew, perhaps at the same moment.
+        // A changed expiry is announced again, perhaps at the same moment.
         let exp = subject.exp.map_or_else(String::new, |exp| exp.to_string());
         let path = format!("{}/{}/{}/{exp}", subject.kind.collection(), subject.name.upper(), subject.version.as_str());
         Self { id: id(vault, &path, occurrence, at), at, occurrence, vault: vault.clone(), subject: Some(subject) }
@@ -161,34 +161,34 @@ impl EventSubject {
     }
 }
 
-/// A version's id is never given twice, so neither is what is derived from it.
+/// Version ids are unique, so what is derived from them is.
 fn id(vault: &VaultName, path: &str, occurrence: Occurrence, at: Timestamp) -> Uuid {
     Uuid::new_v5(&IDS, format!("{vault}/{path}/{occurrence:?}/{}", at.unix()).as_bytes())
 }
 
 impl Vaults {
-    /// `batch`, putting `event` down too; answers its number, for [`Vaults::event_committed`] once the batch is committed.
+    /// `batch`, appending `event`; answers its number too, for [`Vaults::event_committed`] after the commit.
     pub(super) async fn append_event(&self, view: &View, batch: Batch, event: &Event) -> Result<(Batch, u64), Refusal> {
         let number = self.inner.outbox.next_number(view).await?;
         Ok((batch.expect(store_key(number), 0).put(store_key(number), encode(event)?), number))
     }
 
-    /// The event of this number was committed.
+    /// Notifies the listener of a committed event.
     pub(super) fn event_committed(&self, number: u64) {
         self.inner.outbox.notify(number);
     }
 
-    /// Everything was replaced: the events that there are, are others.
+    /// Notifies the listener that all records were replaced, the events too.
     pub fn events_replaced(&self) {
         self.inner.outbox.notify_all();
     }
 
-    /// Resolves when events may have been committed since [`Vaults::take_new_events`] was last asked.
+    /// Waits until events may have been committed since [`Vaults::take_new_events`].
     pub async fn wait_for_events(&self) {
         self.inner.outbox.committed.notified().await;
     }
 
-    /// Which events were committed since this was last asked; the first time, all must be counter_is_valid at.
+    /// Takes the numbers of the events that were committed since the last call; unknown at the first.
     pub fn take_new_events(&self) -> NewEvents {
         let mut new_events = self.inner.outbox.new_events.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *new_events, NewEvents::Numbers(vec![]))
@@ -226,7 +226,7 @@ impl Vaults {
         Ok(self.records().get::<Event>(&view, &store_key(number)).await?.map(|event| event.as_ref().clone()))
     }
 
-    /// Takes events away that nobody has to be event_committed of any more.
+    /// Deletes events that were delivered to every listener.
     ///
     /// # Errors
     /// What the store reports.

@@ -17,8 +17,8 @@ use crate::store::{Batch, Key, Revision, StoreError};
 /// The least number of keys that are looked through at a time in each layer.
 const PIECE: usize = 32;
 
-/// The id of a new vault or layer. It never comes from a seed, which gives the same ones at every start: what is kept
-/// would lie among what is new.
+/// The id of a new vault or layer. Never from the seed, which gives the same ids at every start: a new vault would show
+/// the records of an old one.
 pub(super) fn new_id() -> Uuid {
     Uuid::from_bytes(random::secret())
 }
@@ -31,7 +31,7 @@ pub(super) struct Layers<'a> {
     below: &'a [Uuid],
 }
 
-/// What some layers have together: by what follows the prefix, the topmost of each with the number of layers above it.
+/// The merged keys of some layers: by what follows the prefix, the topmost of each with the number of layers above it.
 type Merged = BTreeMap<Vec<u8>, (usize, Key, Revision)>;
 
 impl<'a> Layers<'a> {
@@ -75,7 +75,7 @@ impl<'a> Layers<'a> {
         Ok(None)
     }
 
-    /// As [`View::keys`], of all layers together: each key as it lies in its layer.
+    /// As [`View::keys`], of all layers merged: each key with the layer that its record lies in.
     pub(super) async fn keys(
         &self,
         view: &View,
@@ -104,8 +104,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// What comes next behind `after`, hidden or not, up to the key that all layers were looked through to (none: to their
-    /// ends).
+    /// The merged keys behind `after`, hidden or not, up to the key that all layers were read to (none: to their ends).
     async fn merged(
         &self,
         view: &View,

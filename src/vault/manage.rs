@@ -1,4 +1,4 @@
-//! Vaults made, changed and taken away while the server runs.
+//! Creating, changing and deleting vaults while the server runs.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use crate::records::{Change, View, encode};
 use crate::store::Batch;
 
 impl Vaults {
-    /// Makes the vault that `wanted` describes, or changes the one of its name, and makes the keys and secrets it names
-    /// that are not there. Nothing is changed when something may not, or when the vault is not as it was `seen`.
+    /// Creates the vault that `wanted` describes, or changes the one of its name, and creates the keys and secrets that it
+    /// lists and that do not exist. Nothing is changed when one setting may not change, or when the vault is no longer as
+    /// it was `seen`.
     ///
     /// # Errors
     /// [`Refusal::FixedSetting`]; [`Refusal::AliasTaken`]; what
@@ -32,7 +33,7 @@ impl Vaults {
         Ok((vault.record, applied))
     }
 
-    /// The change, and the number of the event that tells of it, if it is one to tell of.
+    /// The change, and the number of its event, if it has one.
     async fn putting(
         &self,
         view: &View,
@@ -59,7 +60,7 @@ impl Vaults {
             None => wanted.clone(),
             Some((vault, _)) => vault.with_settings(wanted),
         };
-        // The same settings again are no change that calls under way must be decided anew for.
+        // The same settings again leave the record as it is, and calls under way valid.
         let is_unchanged = there.as_ref().is_some_and(|(vault, _)| **vault == next);
         let batch = if is_unchanged {
             Batch::default()
@@ -75,7 +76,7 @@ impl Vaults {
         Ok(Change { batch, answer: Some(number) })
     }
 
-    /// `batch`, with the vault's aliases pointing to it and those it had before to nothing.
+    /// `batch`, pointing the vault's aliases to it and deleting those that it had before.
     pub(super) async fn with_aliases(
         &self,
         view: &View,
@@ -104,7 +105,7 @@ impl Vaults {
         Ok(batch)
     }
 
-    /// Takes a vault away with all that it holds; answers whether there was one. What it held is swept away later.
+    /// Deletes a vault with its content; answers whether there was one. A sweep deletes the content later.
     ///
     /// # Errors
     /// What the store reports.
@@ -127,7 +128,7 @@ impl Vaults {
 }
 
 impl Vault {
-    /// This vault, with what it holds, as `wanted` has it.
+    /// This vault with its content and the settings of `wanted`.
     fn with_settings(&self, wanted: &Self) -> Self {
         Self { id: self.id, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
     }

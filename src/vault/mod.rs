@@ -215,7 +215,7 @@ impl Vaults {
         self.inner.schedule.notify_one();
     }
 
-    /// Locks what `key` stands for against other writers of this process.
+    /// Locks `key` against other writers of this process.
     async fn lock(&self, key: Key) -> Vec<MutexGuard<'_, ()>> {
         self.inner.name_locks.lock([key]).await
     }

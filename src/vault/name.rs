@@ -1,4 +1,4 @@
-//! Names and ids: made only by parsing, so that nothing inside has to check them again.
+//! Names and ids: parsed at the edge, so that nothing inside has to validate them again.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,24 +1,24 @@
-//! Vaults that are made when they are first asked for: like the default one, and no more than a bounded number.
+//! Vaults that are created on demand: like the default one, and only a bounded number.
 
 use uuid::Uuid;
 
 use super::store_key::Table;
 use super::{Applied, Guarded, InitialVault, Refusal, Vault, VaultName, Vaults};
 
-/// As soon as there are so many vaults, no other is made because it was asked for.
+/// With so many vaults, no other is created on demand.
 const MAX_VAULTS: usize = 10_000;
 
-/// What vaults are like that are made when they are first asked for.
+/// The template of vaults that are created on demand.
 #[derive(Clone, Debug)]
 pub struct OnDemand(InitialVault);
 
 impl OnDemand {
-    /// Like `vault`, without the names it goes by and what it holds.
+    /// Like `vault`, without its aliases and content.
     pub fn like(vault: &InitialVault) -> Self {
         Self(InitialVault { aliases: vec![], keys: vec![], secrets: vec![], ..vault.clone() })
     }
 
-    /// What the vault called `name` would be, so that a request can be judged before there is one.
+    /// The vault called `name` as it would be created, so that access can be decided before there is one.
     pub fn preview(&self, name: &VaultName) -> Vault {
         self.named(name).vault(Uuid::nil())
     }
@@ -29,7 +29,7 @@ impl OnDemand {
 }
 
 impl Vaults {
-    /// The vault called `name`, which is made when there is none.
+    /// The vault called `name`, created if it does not exist.
     ///
     /// # Errors
     /// [`Refusal::TooManyVaults`]; what the store reports.

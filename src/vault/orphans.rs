@@ -1,5 +1,5 @@
-//! Vaults whose records are missing while their objects are there. No vault is made then: under the same name it would seem
-//! empty, and writes into it would have to be distinguished from what is restored later.
+//! Orphaned layers: objects whose vault's record is missing. No vault is created then: under the same name it would seem
+//! empty, and writes into it would have to be told apart from what is restored later.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -11,8 +11,8 @@ use super::{Refusal, Vault, VaultName, Vaults};
 use crate::records::View;
 
 impl Vaults {
-    /// Refuses when objects are there that belong to no vault and are not being taken away. Looked for before the first vault
-    /// is made, by a seek for each layer and place; not again once nothing was found: a server that runs loses no record.
+    /// Refuses when there are objects that belong to no vault and are not being swept. Checked before the first vault is
+    /// created, by a seek for each layer and table; not again once none was found: a running server loses no record.
     ///
     /// # Errors
     /// [`Refusal::OrphanedLayer`]; what the store reports.
@@ -33,7 +33,7 @@ impl Vaults {
         Ok(())
     }
 
-    /// A host name that points to a vault whose record is not there: a vault takes its host names away with it.
+    /// A host name that points to a missing vault. The deletion of a vault deletes its host names.
     async fn alias_of_nothing(&self, view: &View) -> Result<Option<String>, Refusal> {
         for (key, _) in view.keys(&StoreKey::Alias("").to_key(), None, usize::MAX).await? {
             let name = self.records().get::<VaultName>(view, &key).await?;
@@ -45,7 +45,7 @@ impl Vaults {
         Ok(None)
     }
 
-    /// The layers of vaults, and those that are being removed.
+    /// The layers of vaults, and those that are being swept.
     async fn known_layers(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
         let vaults = self.records().scan::<Vault>(view, &Table::Vault.prefix(), None, usize::MAX).await?;
         let stood_on = vaults.iter().flat_map(|vault| vault.below.iter().copied().chain([vault.layer()]));

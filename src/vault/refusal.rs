@@ -17,7 +17,7 @@ use crate::store::StoreError;
 pub enum Refusal {
     /// There is no such object, or no such version of it.
     NotFound {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name asked for.
         name: ObjectName,
@@ -26,39 +26,39 @@ pub enum Refusal {
     },
     /// There is no such deleted object.
     DeletedNotFound {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name asked for.
         name: ObjectName,
     },
     /// The name belongs to a deleted object that can still be recovered.
     DeletedButRecoverable {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name.
         name: ObjectName,
     },
     /// The object is being deleted or purged.
     BeingDeleted {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name.
         name: ObjectName,
-        /// What was tried with it.
+        /// What was attempted with it.
         attempt: Attempt,
     },
     /// The object is being recovered.
     BeingRecovered {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name.
         name: ObjectName,
-        /// What was tried with it.
+        /// What was attempted with it.
         attempt: Attempt,
     },
-    /// What shall be recovered is not deleted.
+    /// The object to recover is not deleted.
     NotDeleted {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name.
         name: ObjectName,
@@ -69,7 +69,7 @@ pub enum Refusal {
     NoSoftDelete(DeletedUse),
     /// An object of the backup's name is there.
     RestoreConflict {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The name.
         name: ObjectName,
@@ -102,19 +102,19 @@ pub enum Refusal {
         /// The name.
         name: VaultName,
     },
-    /// Objects are there whose vault's record is missing: no vault is made before that is mended.
+    /// There are objects whose vault's record is missing: no vault is created before that is repaired.
     OrphanedLayer {
         /// The key of one of their records.
         record: String,
     },
-    /// There are so many vaults that no other is made because it was asked for.
+    /// There are so many vaults that no other is created on demand.
     TooManyVaults {
         /// How many there may be.
         most: usize,
     },
     /// The version is disabled.
     Disabled {
-        /// Key or secret.
+        /// The kind.
         kind: Kind,
         /// The operation in the service's spelling, for example `unwrapKey`.
         operation: &'static str,
@@ -183,7 +183,7 @@ pub enum Refusal {
     Store(StoreError),
 }
 
-/// What was tried with an object that is on its way from one state to another: the service has a text for each.
+/// What was attempted with an object between two states: the service has a text for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// To make an object of its name.
@@ -197,7 +197,7 @@ pub enum Attempt {
 }
 
 impl fmt::Display for Refusal {
-    /// For the log and for whoever starts the server; the wire has words of its own.
+    /// For the log and for the command line; the wire has its own words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("too much is waiting already"),

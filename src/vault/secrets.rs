@@ -21,13 +21,13 @@ pub enum Secrets {}
 /// One version of a secret, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRecord {
-    /// What the value is, in the caller's words.
+    /// The content type of the value, in the caller's words.
     pub content_type: Option<String>,
     /// Whether the secret may be read; `nbf` and `exp` inform only.
     pub attributes: Attributes,
     /// The tags, if any were ever set.
     pub tags: Option<Tags>,
-    /// The version made before this one; none for the first. It is kept so that a read does not have to look for it.
+    /// The version before this one; none for the first. It is stored so that a read does not have to search for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Version>,
 }
@@ -61,7 +61,7 @@ impl fmt::Debug for SecretValue {
 pub struct NewSecret {
     /// The value.
     pub value: SecretValue,
-    /// What the value is, in the caller's words.
+    /// The content type of the value, in the caller's words.
     pub content_type: Option<String>,
     /// Attributes given.
     pub attributes: AttributesPatch,
@@ -72,7 +72,7 @@ pub struct NewSecret {
 /// An update of a secret's version; what is left out stays.
 #[derive(Clone, Debug, Default)]
 pub struct SecretUpdate {
-    /// What the value is, in the caller's words.
+    /// The content type of the value, in the caller's words.
     pub content_type: Option<String>,
     /// Attributes given.
     pub attributes: AttributesPatch,
@@ -118,7 +118,7 @@ impl ObjectKind for Secrets {
 }
 
 impl Objects<'_, Secrets> {
-    /// Makes a secret, or a new version when the name is in use.
+    /// Creates a secret, or a new version when the name is in use.
     ///
     /// # Errors
     /// What the store reports.

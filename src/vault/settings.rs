@@ -1,4 +1,4 @@
-//! A vault's own record: what it is called, what it may hold, how long deleted things stay, who may do what.
+//! A vault's own record: its names and settings, and the layers of its content.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ pub struct Vault {
     pub name: VaultName,
     /// Further host names, in lower case, that the vault answers on.
     pub aliases: Vec<String>,
-    /// What the vault may hold.
+    /// The tier: which types of key the vault may hold.
     pub sku: Sku,
     /// Days a deleted object can be recovered, 7 to 90.
     pub retention_days: u32,
@@ -29,7 +29,7 @@ pub struct Vault {
     /// Seconds that the service's states in between last: being deleted, being recovered, being purged.
     #[serde(default)]
     pub deletion_delay: u32,
-    /// Who may do what.
+    /// The access policies.
     pub access_policies: Vec<AccessPolicy>,
     /// The layer that the vault's objects are written into, since it was copied; before that, its id is the layer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ pub enum Sku {
     Premium,
 }
 
-/// What becomes of a deleted object, as every object's attributes say it.
+/// The recovery level, as every object's attributes show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovery {
     /// The service's word for it.
@@ -82,7 +82,7 @@ impl Vault {
         self.upper.unwrap_or(self.id)
     }
 
-    /// Whether all the layers that it stood on `before` are still among its own: none was folded, so none is swept away.
+    /// Whether all the layers of the vault as it was `before` are still among its own: none was flattened, so none is swept.
     pub(super) fn has_layers_of(&self, before: &Self) -> bool {
         let own = self.layer() == before.layer() || self.below.contains(&before.layer());
         own && self.id == before.id && self.below.ends_with(&before.below)
@@ -102,8 +102,8 @@ impl Vault {
         settings.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
 
-    /// The recovery level of the vault's objects as the vault stands now: it follows the vault's settings, not the
-    /// moment an object was made.
+    /// The recovery level of the vault's objects under its current settings: not those at the object's
+    /// creation.
     pub fn recovery(&self) -> Recovery {
         if !self.soft_delete {
             // With 0 days since there are days at all (recordings of the JavaScript SDK, 2020).

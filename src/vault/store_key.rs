@@ -200,7 +200,7 @@ impl<'k> StoreKey<'k> {
         }
     }
 
-    /// The layer that the record lies in, or speaks of.
+    /// The layer that the record lies in, or is about.
     pub(super) const fn layer(&self) -> Option<Uuid> {
         match self {
             Self::FrozenLayer(layer) | Self::Sweep(layer) | Self::Due { layer, .. } => Some(*layer),
@@ -216,7 +216,7 @@ impl<'k> StoreKey<'k> {
 }
 
 impl<'k> ObjectKey<'k> {
-    /// The key in `table` of an object as a whole.
+    /// The key in `table` of an object.
     pub(super) fn new(table: Table, layer: Uuid, kind: Kind, name: &'k ObjectName) -> Self {
         Self { table, layer, kind, name: name.as_str(), version: None }
     }
@@ -339,7 +339,7 @@ mod tests {
 
     use super::*;
 
-    /// A key of `table`. Whoever adds a table says here what its keys are made of.
+    /// A key of `table`. The match lists the tables: a new one needs a line here.
     fn key_of(
         table: Table,
         id: u128,

@@ -1,6 +1,5 @@
-//! Taking away what belongs to nothing that counts any more, a piece at a time: what a deleted vault held, and the
-//! generations of before, frozen layers that no vault stands on any more. A record says what is left to do, so that a
-//! restart goes on with it.
+//! Garbage collection, in batches: the content of deleted vaults, frozen layers that no vault reads, and replaced
+//! generations. A record of the table `sweep` says what is left to do, so that a restart continues it.
 
 use std::collections::HashSet;
 
@@ -11,14 +10,14 @@ use super::{Refusal, Vault, Vaults};
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key};
 
-/// Records that one commit takes away.
+/// Records that one commit deletes.
 const BATCH_RECORDS: usize = 1000;
 
-/// Vaults that are looked at together.
+/// Vaults that are read at a time.
 const VAULTS_PER_SCAN: usize = 100;
 
 impl Vaults {
-    /// Takes away what belongs to nothing that counts any more; answers how many records that were.
+    /// Deletes the records that nothing refers to; answers how many that were.
     ///
     /// # Errors
     /// What the store reports.
@@ -36,15 +35,15 @@ impl Vaults {
         }
     }
 
-    /// Has the frozen layers swept away that no vault stands on. None of them can be wanted again: a vault comes to stand
-    /// on a layer only beside one that does.
+    /// Schedules the sweep of the frozen layers that no vault reads. None of them can come into use again: a copy shares
+    /// only layers that its source reads.
     async fn retire_layers(&self) -> Result<(), Refusal> {
         let view = self.records().view().await?;
         if view.revision_of(&StoreKey::UnsweptLayers.to_key()).await?.is_none() {
             return Ok(());
         }
         drop(view);
-        // One that is being folded is nobody's yet.
+        // No vault reads a layer yet that is being flattened.
         let _lock = self.lock(Table::FrozenLayer.prefix()).await;
         self.records().update(|view: View| async move { self.retiring(&view).await }).await
     }
@@ -64,7 +63,7 @@ impl Vaults {
         Ok(Change { batch, answer: () })
     }
 
-    /// The frozen layers that no vault stands on. Where a few are shared by many vaults, the first of these tell.
+    /// The frozen layers that no vault reads. Where many vaults share a few, the first vaults decide.
     async fn unused(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
         let all = self.records().scan::<Uuid>(view, &Table::FrozenLayer.prefix(), None, usize::MAX).await?;
         let (mut unused, mut after): (HashSet<Uuid>, Option<Key>) = (all.iter().map(|layer| **layer).collect(), None);
@@ -93,8 +92,8 @@ impl Vaults {
     }
 }
 
-/// Takes some of it away, and in the end the record that says so. Without that record nothing: everything may have been
-/// replaced meanwhile by a snapshot from before, in which a vault has this layer.
+/// Deletes a batch of the layer's records, and at the end the record of the sweep. Without that record it deletes nothing:
+/// a snapshot from before may have replaced everything meanwhile, in which a vault has this layer.
 async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
     let Some(revision) = view.revision_of(&StoreKey::Sweep(id).to_key()).await? else {
         return Ok(Change { batch: Batch::default(), answer: 0 });
@@ -125,7 +124,7 @@ mod tests {
         let call = Call::by_server(vaults.find(&name).await.unwrap().unwrap(), now);
         let object = ObjectName::parse("kept").unwrap();
         vaults.secrets(&call).set(&object, &secret()).await.unwrap();
-        // What a load puts in the place of the generation that was being swept: the vault, and no record of a sweep.
+        // A load replaces the generation that was being swept by one with the vault and no record of a sweep.
         assert_eq!(vaults.sweep_layer(call.vault.layer()).await.unwrap(), 0);
         assert!(vaults.secrets(&call).get_value(&object, None).await.is_ok());
     }

@@ -1,4 +1,4 @@
-//! What one vault holds of one kind, seen through its layers, and whether it agrees with itself.
+//! The objects of one kind in one vault, as they are visible through its layers, checked against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub(super) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// What `vault` holds, of each kind.
+    /// The objects in `vault`, for each kind.
     pub(super) fn of(check: &'a ConsistencyCheck, vault: &'a Vault) -> impl Iterator<Item = Self> {
         Kind::ALL.iter().map(move |kind| {
             let visible = |table| visible(check, vault, table, *kind);
@@ -44,7 +44,7 @@ impl<'a> Contents<'a> {
         })
     }
 
-    /// Notes what is missing, and what must fall due; answers how many objects there are.
+    /// Collects what is missing, and what must fall due; answers how many objects there are.
     pub(super) fn check(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) -> usize {
         for (name, layer) in &self.heads {
             let read = self.check.read::<Head>(&self.key(Table::Object, *layer, name));
@@ -136,7 +136,7 @@ impl ConsistencyCheck {
     }
 }
 
-/// What was read, or nothing with the reason noted.
+/// What was read; a failure becomes a finding.
 fn or_push<T>(read: Result<Option<T>, Finding>, findings: &mut Vec<Finding>) -> Option<T> {
     read.unwrap_or_else(|finding| {
         findings.push(finding);

@@ -34,7 +34,7 @@ pub struct ConsistencyCheck {
 /// Something that is damaged or missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What is concerned, in words: `secret 'db' in vault 'acme'`.
+    /// The record, in words: `secret 'db' in vault 'acme'`.
     pub subject: String,
     /// What is wrong with it.
     pub why: String,
@@ -49,7 +49,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What the records of a store come to.
+/// The result of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Vaults.
@@ -72,7 +72,7 @@ impl ConsistencyCheck {
         self.records.insert(key.to_string(), value);
     }
 
-    /// What all records together come to.
+    /// Checks all records against each other.
     pub fn report(&self) -> CheckReport {
         let mut report = CheckReport::default();
         let vaults = self.vaults(&mut report.findings);
@@ -101,7 +101,7 @@ impl ConsistencyCheck {
         found.collect()
     }
 
-    /// What is scheduled must fall due, and what falls due in a layer that one vault alone writes must be scheduled. In a
+    /// A scheduled action must be in the index, and an entry in a layer that one vault alone writes must be scheduled. In a
     /// frozen layer more may fall due: it concerns the vaults that share it, and each may have changed it since.
     fn check_due(&self, vaults: &[Vault], due: &BTreeMap<String, Due>, findings: &mut Vec<Finding>) {
         for key in due.keys().filter(|key| !self.has(key)) {

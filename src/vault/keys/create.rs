@@ -7,7 +7,7 @@ use super::{
 use crate::crypto::{Key, Material};
 use crate::vault::{Call, ObjectName, Refusal, Sku};
 
-/// What a new key shall be, wherever it comes from.
+/// The members of a new key, generated or imported.
 #[derive(Clone, Debug)]
 pub struct NewKey {
     /// The type.
@@ -20,14 +20,14 @@ pub struct NewKey {
     pub tags: Option<Tags>,
     /// Whether it may be released.
     pub exportable: bool,
-    /// To whom.
+    /// The release policy.
     pub release_policy: Option<ReleasePolicy>,
-    /// Whether it was made elsewhere.
+    /// Whether it is imported.
     pub imported: bool,
 }
 
 impl Objects<'_, Keys> {
-    /// Makes a key, or a new version when the name is in use.
+    /// Creates a key, or a new version when the name is in use.
     ///
     /// # Errors
     /// When the vault's sku does not have the type, when the type does not have an operation, when the key is exportable and
@@ -68,7 +68,7 @@ impl NewKey {
         Self { kty, key_ops: None, attributes, tags: None, exportable, release_policy: None, imported }
     }
 
-    /// What can be said before there is a key.
+    /// Checks the members before a key is generated.
     pub(super) fn check(&self, call: &Call) -> Result<(), Refusal> {
         if self.kty.is_hsm() && call.vault.sku == Sku::Standard {
             return Err(Refusal::NeedsPremium { kty: self.kty.name() });

@@ -1,4 +1,4 @@
-//! Taking in a key that was made elsewhere: in the plain, or wrapped for a key-exchange key of the vault.
+//! Importing a key: in the clear, or wrapped for a key-exchange key of the vault.
 
 use super::{Found, KeyOperation, KeyRecord, KeyType, Keys, NewKey, Objects};
 use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
@@ -6,22 +6,22 @@ use crate::crypto::transfer_blob::TransferBlob;
 use crate::crypto::{CryptoError, Key, Material};
 use crate::vault::{ObjectName, Refusal, Version};
 
-/// Where a key is taken from.
+/// The key to import.
 pub enum ImportSource {
-    /// It came in the plain.
+    /// In the clear.
     Jwk(PrivateJwk),
-    /// It came wrapped ("bring your own key").
+    /// Wrapped ("bring your own key").
     Transfer {
         /// The blob.
         blob: TransferBlob,
         /// The key of this vault that the blob names.
         kek: ExchangeKey,
-        /// What the blob shall hold.
+        /// The key that the blob must hold.
         wanted: ExpectedKey,
     },
 }
 
-/// The key-exchange key that a transfer blob was made for.
+/// The key-exchange key that a transfer blob is wrapped for.
 #[derive(Clone, Debug)]
 pub struct ExchangeKey {
     /// Its name.
@@ -31,7 +31,7 @@ pub struct ExchangeKey {
 }
 
 impl Objects<'_, Keys> {
-    /// Takes in a key, as a new version when the name is in use.
+    /// Imports a key, as a new version when the name is in use.
     ///
     /// # Errors
     /// As [`Objects::create`]; [`Refusal::Import`] when the key is none that can be used; what

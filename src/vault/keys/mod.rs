@@ -39,25 +39,25 @@ pub struct KeyRecord {
     pub kty: KeyType,
     /// What the key may be used for, in the order it was given.
     pub key_ops: Vec<KeyOperation>,
-    /// What may be known of the key itself.
+    /// The public part of the key.
     #[serde(flatten)]
     pub public: PublicPart,
     /// Whether, and from when to when, the key may be used.
     pub attributes: Attributes,
     /// The tags, if any were ever set.
     pub tags: Option<Tags>,
-    /// Whether the key may be released; said when it is made, and never changed.
+    /// Whether the key may be released; set at its creation, and never changed.
     #[serde(default)]
     pub exportable: bool,
     /// To whom the key may be released.
     #[serde(default)]
     pub release_policy: Option<ReleasePolicy>,
-    /// Whether it was made elsewhere: such a key does not rotate.
+    /// Whether it was imported: such a key does not rotate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub imported: bool,
 }
 
-/// What may be known of a key. Numbers are big-endian, in base64url without padding.
+/// The public part of a key. Numbers are big-endian, in base64url without padding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PublicPart {

@@ -11,7 +11,7 @@ use crate::crypto::{CipherParams, CryptoError, Encrypted, Key};
 use crate::records::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
-/// What to do with a key, and on which bytes. They may be secret, so it has no `Debug`.
+/// A use of a key, with its input. The bytes may be secret: deliberately no `Debug`.
 #[expect(missing_docs, reason = "the service's own words")]
 pub enum KeyUse {
     Encrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
@@ -22,7 +22,7 @@ pub enum KeyUse {
     Verify { alg: SignatureAlgorithm, digest: Vec<u8>, signature: Vec<u8> },
 }
 
-/// What came of it. The bytes may be secret, so it has no `Debug`.
+/// The output of a use. The bytes may be secret: deliberately no `Debug`.
 pub enum KeyUseOutput {
     /// A ciphertext or a wrapped key.
     Encrypted(Encrypted),
@@ -113,7 +113,7 @@ impl KeyOperation {
     }
 }
 
-/// What a key is used on.
+/// The input of a use, as far as it can be at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyInput {
     /// Of encryption, decryption and wrapping.

@@ -1,4 +1,4 @@
-//! Release policies: to whom a key may be handed out. They are kept and shown here; nothing is released yet.
+//! Release policies: who may export a key. They are stored and shown; nothing is released yet.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
@@ -13,7 +13,7 @@ const DEPTH: usize = 16;
 /// A policy, in the form that the service keeps.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReleasePolicy {
-    /// What the document is.
+    /// The content type of the document.
     pub content_type: String,
     /// Whether the policy can never be changed again.
     pub immutable: bool,
@@ -30,7 +30,7 @@ pub enum ReleasePolicyError {
     NotExportable,
     /// The policy is immutable.
     Immutable,
-    /// Whether a key may be released is said once, when it is made.
+    /// Whether a key may be released is set at its creation, and never changed.
     Exportability,
 }
 

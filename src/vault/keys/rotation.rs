@@ -24,7 +24,7 @@ impl Objects<'_, Keys> {
         Ok(policy.map_or_else(RotationPolicy::service_default, |policy| policy.as_ref().clone()))
     }
 
-    /// Sets how a key rotates from now on. What would have been due under the policy already runs at once.
+    /// Sets how a key rotates from now on. Actions that are overdue under the policy run at once.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the policy does not do; what the store reports.
@@ -57,7 +57,7 @@ impl Objects<'_, Keys> {
         Ok(Write::new(batch, policy))
     }
 
-    /// Makes another version of a key, of the same type and size, that ends as the key's policy says.
+    /// Adds another version of a key, of the same type and size, that ends as the key's policy says.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the key was imported; when too much waits, or the store fails.
@@ -69,7 +69,7 @@ impl Objects<'_, Keys> {
         self.vaults.write(self.call, objects, decide).await
     }
 
-    /// Makes the version that is due at the moment `at`, if it still is; answers whether it was.
+    /// Adds the version that is due at the moment `at`, if it still is; answers whether it was.
     pub(super) async fn rotate_when_due(&self, name: &ObjectName, at: Timestamp) -> Result<bool, Refusal> {
         match self.rotate_due(name, at).await {
             Err(Refusal::NotFound { .. } | Refusal::Rotation(_)) => Ok(false),
@@ -103,7 +103,7 @@ impl Objects<'_, Keys> {
         Ok((spec, self.generate(spec).await?))
     }
 
-    /// Adds the version that was `made` after `spec`, if the latest version is still one like it.
+    /// Adds the generated key as the next version, if the latest version still has the same `spec`.
     async fn rotating(
         &self,
         view: &View,
@@ -124,7 +124,7 @@ impl Objects<'_, Keys> {
 }
 
 impl KeyRecord {
-    /// What the next version is to be generated as.
+    /// The specification of the next version.
     fn next_spec(&self) -> Result<KeySpec, Refusal> {
         if self.imported {
             return Err(Refusal::Rotation(RotationPolicyError::Imported));
@@ -132,8 +132,8 @@ impl KeyRecord {
         KeySpec::of(&self.public).ok_or(Refusal::Rotation(RotationPolicyError::Imported))
     }
 
-    /// The version after this one, made `now` of `key`: the same kind with the same operations and tags, that may be used
-    /// at once until its end.
+    /// The record of the next version, with the public part of `key`, created `now`: the same type, operations and tags;
+    /// valid at once, until the end that the policy sets.
     fn next(&self, key: &Key, policy: Option<&RotationPolicy>, now: Timestamp) -> Self {
         let exp = policy.and_then(|policy| policy.expires_at(now));
         let given = AttributesPatch { exp, ..AttributesPatch::default() };

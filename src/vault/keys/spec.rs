@@ -1,4 +1,4 @@
-//! What key is to be generated.
+//! Specifications of keys to generate: family, size or curve.
 
 use super::{KeyType, PublicPart};
 use crate::crypto::aes::AesKey;
@@ -7,7 +7,7 @@ use crate::crypto::ec::EcKey;
 use crate::crypto::rsa::{RsaKey, RsaSize};
 use crate::crypto::{CryptoError, Key, Material, base64url};
 
-/// What key is to be generated.
+/// The specification of a key to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeySpec {
     /// An RSA key.
@@ -23,7 +23,7 @@ pub enum KeySpec {
     Oct(AesSize),
 }
 
-/// Why there is no such key.
+/// Why no key can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeySpecError {
     /// The type has no keys of this size.
@@ -66,7 +66,7 @@ impl KeySpec {
         }
     }
 
-    /// What makes a key like `key`, if anything does: imported keys may be of other sizes.
+    /// The specification that generates keys like `key`, if there is one: imported keys may have other sizes.
     pub(super) fn of(key: &PublicPart) -> Option<Self> {
         match key {
             PublicPart::Rsa { n, e } => {
@@ -81,7 +81,7 @@ impl KeySpec {
         }
     }
 
-    /// Whether `key` is one that this would have made.
+    /// Whether this specification generates keys like `key`.
     pub fn matches(self, key: &PublicPart) -> bool {
         match (self, key) {
             // A modulus of as many bits as whole bytes has no leading zero: 4 characters for 3 bytes.

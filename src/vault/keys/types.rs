@@ -1,4 +1,4 @@
-//! The words for keys: their types, and what they may be used for.
+//! The types of keys, and the operations that a key may be used for (`kty`, `key_ops`).
 
 use serde::{Deserialize, Serialize};
 

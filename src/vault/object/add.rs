@@ -68,7 +68,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok((batch, Added { found, event }))
     }
 
-    /// The head with one version more, and the version that was the latest until then.
+    /// The head with this version added, and the latest version before it.
     async fn head_with(
         &self,
         view: &View,
@@ -82,14 +82,14 @@ impl<K: ObjectKind> Objects<'_, K> {
         }
     }
 
-    /// Why a name cannot be given to a new object.
+    /// Why a name in this state cannot be given to a new object.
     pub(super) fn name_taken(&self, name: &ObjectName, state: &State) -> Refusal {
         let (kind, name) = (K::KIND, name.clone());
         match state {
             State::Deleted(..) => Refusal::DeletedButRecoverable { kind, name },
             State::Deleting => Refusal::BeingDeleted { kind, name, attempt: Attempt::Create },
             State::Recovering => Refusal::BeingRecovered { kind, name, attempt: Attempt::Create },
-            // Its records were reclaimed a moment ago: somebody was faster.
+            // It was reclaimed a moment ago: another writer was faster.
             State::Free | State::Live(..) | State::Gone => Refusal::Busy,
         }
     }

@@ -203,8 +203,8 @@ impl<K: ObjectKind> Objects<'_, K> {
         self.deleting_schedule(view, batch, &head.name).await
     }
 
-    /// Why what a name stands for can be neither recovered nor purged. A recovery of what is not there at all has the text
-    /// of a live object that is missing (recorded twice for keys; secrets follow them).
+    /// Why an object in this state can be neither recovered nor purged. The recovery of an object that does not exist has
+    /// the text of a missing live object (recorded twice for keys; secrets follow them).
     fn unchangeable(&self, name: &ObjectName, state: &State, attempt: Attempt) -> Refusal {
         let kind = K::KIND;
         match state {
@@ -219,7 +219,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Refusal::DeletedNotFound { kind: K::KIND, name: name.clone() }
     }
 
-    /// Refuses what only a vault with soft delete can do.
+    /// Refuses what needs soft delete in a vault without it.
     pub(super) fn require_soft_delete(&self, wanted: DeletedUse) -> Result<(), Refusal> {
         if self.call.vault.soft_delete { Ok(()) } else { Err(Refusal::NoSoftDelete(wanted)) }
     }

@@ -8,38 +8,38 @@ use super::super::due::{Due, DueAction};
 use super::super::{Kind, ObjectId, ObjectName, Vault, Version};
 use crate::clock::Timestamp;
 
-/// The head of an object that is there.
+/// The head of a live object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::vault) struct Head {
     /// The name as it was first written.
     pub(in crate::vault) name: ObjectName,
-    /// The version made last: what a request without a version means.
+    /// The version that was added last: the one that a request without a version means.
     pub(in crate::vault) latest: Version,
-    /// How many versions there are, so that a lost record is noticed.
+    /// The number of versions, so that a missing record is noticed.
     pub(in crate::vault) versions: usize,
-    /// Until when the object is being recovered, and not seen.
+    /// Until when the object is being recovered, and invisible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::vault) recovering: Option<Timestamp>,
 }
 
-/// The head of an object that was deleted and can be recovered. What it is at a moment follows from its dates, so
-/// nothing has to happen for it to change, except that a task takes it away in the end.
+/// The tombstone of a deleted object that can be recovered. Its state at a moment follows from its dates, so no task has
+/// to run for the state to change; one reclaims the records in the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::vault) struct Tombstone {
     /// The head as it was.
     pub(in crate::vault) head: Head,
     /// When the object was deleted.
     pub(in crate::vault) deleted: Timestamp,
-    /// When it goes by itself; said at the deletion, and never changed.
+    /// When its retention ends; set at the deletion, and never changed.
     pub(in crate::vault) scheduled_purge: Timestamp,
-    /// From when on the deletion can be seen.
+    /// When the deletion is complete: from then on the deleted object is visible.
     pub(in crate::vault) visible_from: Timestamp,
-    /// When a purge that was asked for is done.
+    /// When a purge under way is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::vault) purge_ends: Option<Timestamp>,
 }
 
-/// What a name stands for at one moment.
+/// The state of a name at one moment.
 pub(super) enum State {
     /// Nothing.
     Free,
@@ -51,7 +51,7 @@ pub(super) enum State {
     Deleting,
     /// A deleted object.
     Deleted(Arc<Tombstone>),
-    /// A deleted object whose time is over; its records are still to be taken away.
+    /// A deleted object whose time is over; its records are still to be reclaimed.
     Gone,
 }
 
@@ -66,7 +66,7 @@ impl Head {
         Self { latest: version.clone(), versions: self.versions + 1, ..self.clone() }
     }
 
-    /// Whether the object can be seen at `now`.
+    /// Whether the object is visible at `now`.
     pub(super) fn is_visible(&self, now: Timestamp) -> bool {
         self.recovering.is_none_or(|until| until <= now)
     }
@@ -83,12 +83,12 @@ impl Tombstone {
         Due::new(vault, object, DueAction::Purge, self.gone_at())
     }
 
-    /// When nothing is left of it.
+    /// When its time is over.
     pub(in crate::vault) fn gone_at(&self) -> Timestamp {
         self.purge_ends.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
     }
 
-    /// Whether it can be seen at `now`.
+    /// Whether it is visible at `now`.
     pub(super) fn is_visible(&self, now: Timestamp) -> bool {
         self.visible_from <= now && now < self.gone_at()
     }

@@ -44,7 +44,7 @@ pub struct Attributes {
     pub nbf: Option<Timestamp>,
     /// Not to be used from this moment on.
     pub exp: Option<Timestamp>,
-    /// When the version was made.
+    /// When the version was created.
     pub created: Timestamp,
     /// When the version's attributes, tags or operations last changed.
     pub updated: Timestamp,
@@ -62,7 +62,7 @@ pub struct AttributesPatch {
 }
 
 impl Attributes {
-    /// The attributes of a version made `now`.
+    /// The attributes of a version created `now`.
     pub fn new(given: AttributesPatch, now: Timestamp) -> Self {
         Self { enabled: given.enabled.unwrap_or(true), nbf: given.nbf, exp: given.exp, created: now, updated: now }
     }
@@ -94,7 +94,7 @@ pub struct Found<T> {
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// The items, in order; perhaps fewer than were asked for.
+    /// The items, in order; perhaps fewer than the limit.
     pub items: Vec<T>,
     /// Where the next page starts, if there is one.
     pub next: Option<String>,

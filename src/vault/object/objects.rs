@@ -47,7 +47,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         self.vaults.write(self.call, &[self.id(name)], decide).await
     }
 
-    /// The version asked for, the latest when none is.
+    /// A version, the latest when none is named.
     pub(in crate::vault) async fn find(
         &self,
         view: &View,
@@ -65,7 +65,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         }
     }
 
-    /// A version of the object that `head` stands for, whether it is deleted or not.
+    /// A version of the object with this head, live or deleted.
     pub(super) async fn version_of(
         &self,
         view: &View,
@@ -114,7 +114,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         Ok(self.vaults.records().bytes(view, &key).await?)
     }
 
-    /// What `name` stands for now.
+    /// The state of `name` at the moment of the call.
     pub(super) async fn state(&self, view: &View, name: &ObjectName) -> Result<State, Refusal> {
         self.check_unchanged(view).await?;
         if let Some(head) = self.record::<Head>(view, &self.head_key(name)).await? {
@@ -127,14 +127,14 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         Ok(State::Free)
     }
 
-    /// A missing head means that there is no such object only when no version is left without it.
+    /// A missing head is a 404 only when no version is left without it; otherwise it is damage.
     pub(super) async fn check_no_orphaned_versions(&self, view: &View, name: &ObjectName) -> Result<(), Refusal> {
         self.check_layers_unchanged(view).await?;
         let orphans = self.layers().keys(view, &self.versions_of(name), None, 1).await?;
         if orphans.is_empty() || self.layers().locate(view, &self.deleted_key(name)).await?.is_some() {
             return Ok(());
         }
-        // A vault that was just deleted is taken away in pieces, heads first.
+        // A deleted vault is swept in batches, heads first.
         self.call.check_guards(view).await?;
         Err(missing(&self.head_key(name)).into())
     }

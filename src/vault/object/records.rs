@@ -10,13 +10,13 @@ use super::kind::ObjectKind;
 use crate::records::{Record, View};
 use crate::store::{Batch, Key};
 
-/// What is seen through the vault's layers.
+/// What is visible through the vault's layers.
 impl<K: ObjectKind> Objects<'_, K> {
     pub(in crate::vault) fn layers(&self) -> Layers<'_> {
         Layers::of(&self.call.vault)
     }
 
-    /// The record that is seen at `key`.
+    /// The record that is visible at `key`.
     pub(in crate::vault) async fn record<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
         let records = self.vaults.records();
         if let Some(record) = records.get(view, key).await? {
@@ -28,8 +28,8 @@ impl<K: ObjectKind> Objects<'_, K> {
         }
     }
 
-    /// Refuses a call whose vault stands on other layers by now: those of before may be swept away already. A vault that
-    /// has nothing to do with copies is not looked up for it.
+    /// Refuses a call whose vault has other layers by now: those that the call reads may be swept already. A vault that has
+    /// nothing to do with copies is not read again for this.
     pub(super) async fn check_unchanged(&self, view: &View) -> Result<(), Refusal> {
         if self.call.vault.below.is_empty() { Ok(()) } else { self.check_layers_unchanged(view).await }
     }

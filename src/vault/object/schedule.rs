@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::records::{View, encode};
 use crate::store::Batch;
 
-/// What is to happen to the latest version of an object.
+/// What is to be done about the latest version of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::vault) struct Schedule {
     object: ObjectId,
@@ -22,7 +22,7 @@ pub(in crate::vault) struct Schedule {
     items: Vec<Item>,
 }
 
-/// One thing that happens once.
+/// One action, which runs once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Item {
     action: DueAction,
@@ -32,12 +32,12 @@ struct Item {
     at: Option<Timestamp>,
 }
 
-/// What happens to a version, and when by the rule.
+/// The actions on a version, and when they are due by the rule.
 type Dates = Vec<(DueAction, Timestamp)>;
 
 impl Schedule {
-    /// What is to happen to the latest `version` of an object, on these `dates`. What was done already for the same
-    /// version on the same date is not done again; what lies in the past is done at once.
+    /// The schedule of the latest `version` of an object, on these `dates`. An action that was run for the same version and
+    /// date is not run again; one whose date is in the past is due at once.
     fn next(
         before: Option<&Self>,
         (object, version): (ObjectId, &Version),
@@ -49,7 +49,7 @@ impl Schedule {
             |action, date| before?.items.iter().find(|item| item.action == action && item.date == date).copied();
         let has_expired = dates.iter().any(|(action, date)| *action == DueAction::Expired && *date <= now);
         let item = |(action, date): (DueAction, Timestamp)| {
-            // Nobody is warned of what has happened.
+            // A version that has expired is not near its expiry.
             let over = action == DueAction::NearExpiry && has_expired;
             known(action, date).unwrap_or(Item { action, date, at: (!over).then(|| date.max(now)) })
         };
@@ -57,7 +57,7 @@ impl Schedule {
         (!items.is_empty()).then(|| Self { object, version: version.clone(), items })
     }
 
-    /// What is still to come, as entries of the index for the layer of `vault`.
+    /// The entries of the index of what falls due, for the layer of `vault`.
     pub(in crate::vault) fn dues<'a>(&'a self, vault: &'a Vault) -> impl Iterator<Item = Due> + 'a {
         let due = |item: &Item| Some(Due::new(vault, self.object.clone(), item.action, item.at?));
         self.items.iter().filter_map(due)
@@ -68,7 +68,7 @@ impl Schedule {
         self.items.iter().any(|item| item.action == action && item.at == Some(at))
     }
 
-    /// What is still to be done first of all, if it should have been done by `now`.
+    /// The first action that is overdue at `now`.
     fn overdue(&self, now: Timestamp) -> Option<(DueAction, Timestamp)> {
         let due = self.items.iter().filter_map(|item| Some((item.action, item.at.filter(|at| *at <= now)?)));
         due.min_by_key(|(action, at)| (*at, action.name()))
@@ -163,7 +163,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(deleted.map(|deleted| deleted.gone_at()).filter(|gone_at| *gone_at <= now).map(|at| (DueAction::Purge, at)))
     }
 
-    /// `batch`, with `next` in the place of the schedule `before`.
+    /// `batch`, replacing the schedule `before` by `next`.
     async fn replacing_schedule(
         &self,
         view: &View,
@@ -190,7 +190,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         }
     }
 
-    /// `batch`, taking the object's entries off the index: it is deleted. Its schedule stays, for its recovery.
+    /// `batch`, deleting the object's entries from the index: it is deleted. Its schedule stays, for its recovery.
     pub(super) async fn suspending_schedule(
         &self,
         view: &View,
@@ -205,7 +205,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(batch)
     }
 
-    /// `batch`, with the object's schedule in force again from `moment` on: what it missed is done then.
+    /// `batch`, with the object's schedule in force again from `moment` on: missed actions are due then.
     pub(super) async fn resuming_schedule(
         &self,
         view: &View,
@@ -222,7 +222,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(batch.put(key, encode(&next)?))
     }
 
-    /// `batch`, taking away what an object has besides its versions, when nothing is left of it.
+    /// `batch`, deleting the schedule and the policy of an object that is purged.
     pub(super) async fn deleting_schedule(
         &self,
         view: &View,
@@ -250,7 +250,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(schedule.is_some_and(|schedule| schedule.has(action, at)))
     }
 
-    /// `batch`, with `action` done for the object.
+    /// `batch`, with `action` marked as done for the object.
     pub(in crate::vault) async fn marking_done(
         &self,
         view: &View,

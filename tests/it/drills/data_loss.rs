@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use keyhaven::testing::drills::{Drill, Environment, Observer, PrivateServer, Step, Verdict};
 use keyhaven::testing::drills;
+use keyhaven::testing::drills::{Drill, Environment, Observer, PrivateServer, Step, Verdict};
 
 struct Quiet;
 

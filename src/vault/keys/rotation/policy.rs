@@ -19,9 +19,9 @@ const DEFAULT_NOTIFY: u16 = 30;
 pub struct RotationPolicy {
     /// When the latest version is followed by another, if it is.
     pub rotate: Option<RotationTrigger>,
-    /// How long before its end the latest version is told to be near it.
+    /// How long before its end the notice of the latest version comes.
     pub notify: IsoPeriod,
-    /// How long versions live that are made by rotation; for ever when nothing is said.
+    /// How long versions live that rotation adds; for ever when left out.
     pub expiry_time: Option<IsoPeriod>,
     /// When the key got a policy; none for the one that every key begins with.
     pub created: Option<Timestamp>,
@@ -29,14 +29,14 @@ pub struct RotationPolicy {
     pub updated: Option<Timestamp>,
 }
 
-/// What a policy shall be.
+/// A policy to set.
 #[derive(Clone, Debug, Default)]
 pub struct NewRotationPolicy {
     /// When the latest version is followed by another, if it is.
     pub rotate: Option<RotationTrigger>,
-    /// How long before its end the latest version is told to be near it; 30 days when left out.
+    /// How long before its end the notice of the latest version comes; 30 days when left out.
     pub notify: Option<IsoPeriod>,
-    /// How long versions live that are made by rotation.
+    /// How long versions live that rotation adds.
     pub expiry_time: Option<IsoPeriod>,
 }
 
@@ -44,13 +44,13 @@ pub struct NewRotationPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RotationTrigger {
-    /// So long after it was made.
+    /// So long after its creation.
     AfterCreate(IsoPeriod),
     /// So long before its end.
     BeforeExpiry(IsoPeriod),
 }
 
-/// A length of time by the calendar, kept as it was written: `P90D`, `P1Y6M`.
+/// A period of ISO 8601, kept as it was written: `P90D`, `P1Y6M`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IsoPeriod {
@@ -71,7 +71,7 @@ pub enum RotationPolicyError {
     NoExpiry,
     /// The calendar does not go so far.
     TooFar,
-    /// The key was made elsewhere.
+    /// The key was imported.
     Imported,
 }
 
@@ -125,7 +125,7 @@ impl RotationPolicy {
         NewRotationPolicy::default().policy(None, None)
     }
 
-    /// The end of a version made `now`.
+    /// The end of a version created `now`.
     pub(super) fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.expiry_time.as_ref()?.period.after(now)
     }
