@@ -68,16 +68,15 @@ impl<H> Routes<H> {
     /// Routes a request for `method` on `uri`.
     pub fn find(&self, method: &Method, uri: &Uri) -> Lookup<'_, H> {
         let segments: Vec<&str> = segments(uri.path()).collect();
-        let mut known = false;
-        for Route { operation, segments: expected, handler } in &self.table {
-            let Some(free) = match_segments(expected, &segments, 0) else { continue };
-            if operation.method == *method {
+        let with_method = self.table.iter().filter(|route| route.operation.method == *method);
+        for Route { operation, segments: expected, handler } in with_method {
+            if let Some(free) = match_segments(expected, &segments, 0) {
                 let params = Params { target: uri.path_and_query().cloned(), segments: free };
                 return Lookup::Found(operation, handler, params);
             }
-            known = true;
         }
-        if known { Lookup::NoSuchMethod } else { Lookup::NoSuchPath }
+        let is_known = self.table.iter().any(|route| match_segments(&route.segments, &segments, 0).is_some());
+        if is_known { Lookup::NoSuchMethod } else { Lookup::NoSuchPath }
     }
 
     /// Every operation.

@@ -1,8 +1,9 @@
-//! Keys on the wire: create, import, get, list, update.
+//! Keys on the wire: the operations that keys alone have.
 
 mod bundle;
-pub(super) mod deleted;
+mod collection;
 mod import;
+pub(super) mod operate;
 mod request;
 pub(super) mod rotation;
 
@@ -11,14 +12,14 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 
 use super::exchange::Exchange;
-use super::{State, backup, input, paging, refusal};
+use super::{State, input, refusal};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response};
 use crate::operation::{Operation, Permission};
 
-use bundle::{bundle, item};
+use bundle::bundle;
 use import::ImportKey;
-use request::{CreateKey, UpdateKey};
+use request::CreateKey;
 
 pub(super) use import::invalid_material;
 pub(super) use request::unsupported_operations;
@@ -66,80 +67,6 @@ pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Respons
     let (name, version) = (exchange.name()?, exchange.version()?);
     let found = state.vaults.keys(&exchange.call).get(&name, version.as_ref()).await;
     Ok(bundle(&exchange, &found.map_err(refusal::error)?))
-}
-
-pub(super) static UPDATE: Operation = Operation {
-    name: "KeyUpdate",
-    method: Method::PATCH,
-    path: "/keys/{name}/{version?}",
-    permission: Permission::keys("update", "keys/update/action"),
-};
-
-/// Changes what may be done with a version of a key.
-pub(super) async fn update(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let (name, version) = (exchange.name()?, exchange.version()?);
-    let change = input::object::<UpdateKey>(body, &state.limits).await?.parse()?;
-    let changed = state.vaults.keys(&exchange.call).update(&name, version.as_ref(), &change).await;
-    Ok(bundle(&exchange, &changed.map_err(refusal::error)?))
-}
-
-pub(super) static LIST: Operation = Operation {
-    name: "KeyList",
-    method: Method::GET,
-    path: "/keys",
-    permission: Permission::keys("list", "keys/read"),
-};
-
-/// The vault's keys, a page at a time.
-pub(super) async fn list(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.keys(&exchange.call).list(&page).await.map_err(refusal::error)?;
-    Ok(paging::answer(&exchange.target, "/keys", &listed, |found| item(&exchange, found, false)))
-}
-
-pub(super) static LIST_VERSIONS: Operation = Operation {
-    name: "KeyListVersions",
-    method: Method::GET,
-    path: "/keys/{name}/versions",
-    permission: Permission::keys("list", "keys/read"),
-};
-
-/// A key's versions, a page at a time.
-pub(super) async fn list_versions(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
-    let page = paging::page_request(&exchange.target.query)?;
-    let listed = state.vaults.keys(&exchange.call).list_versions(&name, &page).await;
-    let listed = listed.map_err(refusal::error)?;
-    let path = format!("/keys/{name}/versions");
-    Ok(paging::answer(&exchange.target, &path, &listed, |found| item(&exchange, found, true)))
-}
-
-pub(super) static BACKUP: Operation = Operation {
-    name: "KeyBackup",
-    method: Method::POST,
-    path: "/keys/{name}/backup",
-    permission: Permission::keys("backup", "keys/backup/action"),
-};
-
-/// A key with all its versions, sealed.
-pub(super) async fn back_up(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
-    let blob = state.vaults.keys(&exchange.call).backup(&name).await.map_err(refusal::error)?;
-    Ok(backup::answer(&blob))
-}
-
-pub(super) static RESTORE: Operation = Operation {
-    name: "KeyRestore",
-    method: Method::POST,
-    path: "/keys/restore",
-    permission: Permission::keys("restore", "keys/restore/action"),
-};
-
-/// Puts a key back from its backup.
-pub(super) async fn restore(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let blob = backup::read(body, &state.limits).await?;
-    let found = state.vaults.keys(&exchange.call).restore(blob).await;
-    Ok(bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
 }
 
 pub(super) static RELEASE: Operation = Operation {

@@ -6,6 +6,7 @@ mod attributes;
 mod backup;
 mod certificates;
 mod challenge;
+mod collection;
 mod deletion;
 mod exchange;
 mod fault;
@@ -14,12 +15,10 @@ mod input;
 mod keys;
 mod later_versions;
 mod method_override;
-mod operate;
 mod paging;
-#[cfg(test)]
-mod paths;
 mod refusal;
 mod response;
+mod routes;
 mod secrets;
 
 use std::sync::Arc;
@@ -34,7 +33,7 @@ use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
-use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
+use crate::http::{ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::trail::{Answered, Caller, Trail};
@@ -44,6 +43,9 @@ use api_version::ApiVersion;
 use exchange::{Exchange, RequestTarget};
 use host::{Hosts, Resolved};
 use later_versions::LaterVersions;
+use routes::Handler;
+
+pub use routes::operations;
 
 /// The state that the handlers of this door share.
 pub struct State {
@@ -65,58 +67,6 @@ pub struct State {
 
 /// The most vaults that the answer names when none is found.
 const MOST_VAULTS_LISTED: usize = 20;
-
-type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
-
-/// The operations of this door, each with its handler. Fixed segments stand before free ones.
-fn routes() -> Routes<Handler> {
-    Routes::new(vec![
-        (&keys::LIST, |state, exchange, _| Box::pin(keys::list(state, exchange))),
-        (&keys::LIST_VERSIONS, |state, exchange, _| Box::pin(keys::list_versions(state, exchange))),
-        (&keys::rotation::GET_POLICY, |state, exchange, _| Box::pin(keys::rotation::get_policy(state, exchange))),
-        (&keys::rotation::SET_POLICY, |state, exchange, body| {
-            Box::pin(keys::rotation::set_policy(state, exchange, body))
-        }),
-        (&keys::rotation::ROTATE, |state, exchange, _| Box::pin(keys::rotation::rotate(state, exchange))),
-        (&keys::CREATE, |state, exchange, body| Box::pin(keys::create(state, exchange, body))),
-        (&keys::IMPORT, |state, exchange, body| Box::pin(keys::import(state, exchange, body))),
-        (&keys::GET, |state, exchange, _| Box::pin(keys::get(state, exchange))),
-        (&keys::UPDATE, |state, exchange, body| Box::pin(keys::update(state, exchange, body))),
-        (&operate::ENCRYPT, |state, exchange, body| Box::pin(operate::encrypt(state, exchange, body))),
-        (&operate::DECRYPT, |state, exchange, body| Box::pin(operate::decrypt(state, exchange, body))),
-        (&operate::WRAP, |state, exchange, body| Box::pin(operate::wrap(state, exchange, body))),
-        (&operate::UNWRAP, |state, exchange, body| Box::pin(operate::unwrap(state, exchange, body))),
-        (&operate::SIGN, |state, exchange, body| Box::pin(operate::sign(state, exchange, body))),
-        (&operate::VERIFY, |state, exchange, body| Box::pin(operate::verify(state, exchange, body))),
-        (&keys::RELEASE, |state, exchange, _| Box::pin(keys::release(state, exchange))),
-        (&keys::deleted::DELETE, |state, exchange, _| Box::pin(keys::deleted::delete(state, exchange))),
-        (&keys::deleted::LIST, |state, exchange, _| Box::pin(keys::deleted::list(state, exchange))),
-        (&keys::deleted::GET, |state, exchange, _| Box::pin(keys::deleted::get(state, exchange))),
-        (&keys::deleted::RECOVER, |state, exchange, _| Box::pin(keys::deleted::recover(state, exchange))),
-        (&keys::deleted::PURGE, |state, exchange, _| Box::pin(keys::deleted::purge(state, exchange))),
-        (&keys::BACKUP, |state, exchange, _| Box::pin(keys::back_up(state, exchange))),
-        (&keys::RESTORE, |state, exchange, body| Box::pin(keys::restore(state, exchange, body))),
-        (&secrets::LIST, |state, exchange, _| Box::pin(secrets::list(state, exchange))),
-        (&secrets::LIST_VERSIONS, |state, exchange, _| Box::pin(secrets::list_versions(state, exchange))),
-        (&secrets::SET, |state, exchange, body| Box::pin(secrets::set(state, exchange, body))),
-        (&secrets::GET, |state, exchange, _| Box::pin(secrets::get(state, exchange))),
-        (&secrets::UPDATE, |state, exchange, body| Box::pin(secrets::update(state, exchange, body))),
-        (&secrets::deleted::DELETE, |state, exchange, _| Box::pin(secrets::deleted::delete(state, exchange))),
-        (&secrets::deleted::LIST, |state, exchange, _| Box::pin(secrets::deleted::list(state, exchange))),
-        (&secrets::deleted::GET, |state, exchange, _| Box::pin(secrets::deleted::get(state, exchange))),
-        (&secrets::deleted::RECOVER, |state, exchange, _| Box::pin(secrets::deleted::recover(state, exchange))),
-        (&secrets::deleted::PURGE, |state, exchange, _| Box::pin(secrets::deleted::purge(state, exchange))),
-        (&secrets::BACKUP, |state, exchange, _| Box::pin(secrets::back_up(state, exchange))),
-        (&secrets::RESTORE, |state, exchange, body| Box::pin(secrets::restore(state, exchange, body))),
-        (&certificates::GET_CONTACTS, |_, exchange, _| Box::pin(async move { certificates::get_contacts(&exchange) })),
-    ])
-}
-
-/// Every operation of the data plane.
-pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    let operations: Vec<_> = routes().operations().collect();
-    operations.into_iter()
-}
 
 /// The service behind this door: routes requests and runs their handlers.
 pub struct Service {
@@ -145,7 +95,7 @@ struct Route {
 impl Service {
     /// A service over `state`.
     pub fn new(state: State) -> Self {
-        Self { state: Arc::new(state), routes: routes(), later_versions: LaterVersions::default() }
+        Self { state: Arc::new(state), routes: routes::table(), later_versions: LaterVersions::default() }
     }
 
     /// Answers a request: the host, the token, the permission, and only then the rest.

@@ -58,8 +58,8 @@ pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response 
 }
 
 /// A deleted key. Its release policy is not shown (nine recorded answers of DELETE and of GET of a deleted key).
-pub(super) fn deleted_bundle(exchange: &Exchange, removed: &DeletedObject<KeyRecord>) -> Response {
-    render(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Key, removed))
+pub(super) fn deleted_bundle(exchange: &Exchange, deleted: &DeletedObject<KeyRecord>) -> Response {
+    render(exchange, &deleted.found, None, DeletionOut::of(exchange, Kind::Key, deleted))
 }
 
 fn render(
@@ -105,7 +105,7 @@ impl<'a> Policy<'a> {
 }
 
 #[derive(Serialize)]
-struct KeyItem {
+pub(crate) struct KeyItem {
     #[serde(flatten)]
     deletion: Option<DeletionOut>,
     kid: String,
@@ -115,13 +115,13 @@ struct KeyItem {
 }
 
 /// A key in a list; with its version in a list of versions.
-pub(super) fn item(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool) -> impl Serialize + use<> {
+pub(super) fn item(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
     listed(exchange, found, versioned, None)
 }
 
 /// A deleted key in a list.
-pub(super) fn deleted_item(exchange: &Exchange, removed: &DeletedObject<KeyRecord>) -> impl Serialize + use<> {
-    listed(exchange, &removed.found, false, DeletionOut::of(exchange, Kind::Key, removed))
+pub(super) fn deleted_item(exchange: &Exchange, deleted: &DeletedObject<KeyRecord>) -> KeyItem {
+    listed(exchange, &deleted.found, false, DeletionOut::of(exchange, Kind::Key, deleted))
 }
 
 fn listed(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool, deletion: Option<DeletionOut>) -> KeyItem {

@@ -41,7 +41,7 @@ impl CreateKey {
 
 /// The body of an update.
 #[derive(Deserialize)]
-pub(super) struct UpdateKey {
+pub(crate) struct UpdateKey {
     key_ops: Option<Vec<String>>,
     attributes: Option<AttributesIn>,
     tags: Option<Tags>,

@@ -11,7 +11,7 @@ use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::routes;
 use crate::operation::Permission;
-use crate::vault::Vault;
+use crate::vault::{Kind, Vault};
 
 /// The header that names the permission to add.
 const MISSING: &str = "x-keyhaven-missing";
@@ -66,18 +66,19 @@ pub(in super::super) fn no_such_operation(method: &Method, request: &Request) ->
         [_, _, .., last] if NOT_IMPLEMENTED.iter().any(|known| known.eq_ignore_ascii_case(last)) => {
             not_implemented(method, path)
         }
-        [collection, _, .., last]
-            if ["keys", "secrets", "deletedkeys", "deletedsecrets"]
-                .contains(&collection.to_ascii_lowercase().as_str()) =>
-        {
-            no_such_segment(method, last)
-        }
+        [collection, _, .., last] if has_collection(collection) => no_such_segment(method, last),
         _ => not_implemented(method, path),
     }
 }
 
 /// Operations of the service that this server does not have; its text for an unknown segment would mislead.
 const NOT_IMPLEMENTED: [&str; 3] = ["rotate", "rotationpolicy", "attestation"];
+
+/// Whether a path's first segment is a collection of this server, or that of its deleted objects.
+fn has_collection(segment: &str) -> bool {
+    let names = Kind::ALL.iter().flat_map(|kind| [kind.collection(), kind.deleted_collection()]);
+    names.into_iter().any(|name| name.eq_ignore_ascii_case(segment))
+}
 
 fn not_implemented(method: &Method, path: &str) -> ApiError {
     let text = format!("This server does not have the operation {method} {path}.");

@@ -40,8 +40,8 @@ pub(super) fn bundle(exchange: &Exchange, found: &Found<SecretRecord>) -> Respon
 }
 
 /// A deleted secret; it never shows its value.
-pub(super) fn deleted_bundle(exchange: &Exchange, removed: &DeletedObject<SecretRecord>) -> Response {
-    render(exchange, &removed.found, None, DeletionOut::of(exchange, Kind::Secret, removed))
+pub(super) fn deleted_bundle(exchange: &Exchange, deleted: &DeletedObject<SecretRecord>) -> Response {
+    render(exchange, &deleted.found, None, DeletionOut::of(exchange, Kind::Secret, deleted))
 }
 
 fn render(
@@ -67,7 +67,7 @@ fn render(
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SecretItem {
+pub(crate) struct SecretItem {
     #[serde(flatten)]
     deletion: Option<DeletionOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,13 +79,13 @@ struct SecretItem {
 }
 
 /// A secret in a list; with its version in a list of versions.
-pub(super) fn item(exchange: &Exchange, found: &Found<SecretRecord>, versioned: bool) -> impl Serialize + use<> {
+pub(super) fn item(exchange: &Exchange, found: &Found<SecretRecord>, versioned: bool) -> SecretItem {
     listed(exchange, found, versioned, None)
 }
 
 /// A deleted secret in a list.
-pub(super) fn deleted_item(exchange: &Exchange, removed: &DeletedObject<SecretRecord>) -> impl Serialize + use<> {
-    listed(exchange, &removed.found, false, DeletionOut::of(exchange, Kind::Secret, removed))
+pub(super) fn deleted_item(exchange: &Exchange, deleted: &DeletedObject<SecretRecord>) -> SecretItem {
+    listed(exchange, &deleted.found, false, DeletionOut::of(exchange, Kind::Secret, deleted))
 }
 
 fn listed(

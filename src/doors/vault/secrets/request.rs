@@ -40,7 +40,7 @@ impl SetSecret {
 /// The body of an update. A value in it is not looked at: an update cannot change it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UpdateSecret {
+pub(crate) struct UpdateSecret {
     content_type: Option<String>,
     attributes: Option<AttributesIn>,
     tags: Option<Tags>,

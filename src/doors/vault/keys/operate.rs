@@ -6,9 +6,9 @@ use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::api_version::ApiVersion;
-use super::exchange::Exchange;
-use super::{State, input, refusal};
+use super::super::api_version::ApiVersion;
+use super::super::exchange::Exchange;
+use super::super::{State, input, refusal};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{CipherParams, Encrypted, base64url};
 use crate::http::error::ApiError;
@@ -17,58 +17,78 @@ use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
 use crate::vault::keys::{KeyUse, KeyUseOutput};
 
-pub(super) static ENCRYPT: Operation = Operation {
+pub(in super::super) static ENCRYPT: Operation = Operation {
     name: "KeyEncrypt",
     method: Method::POST,
     path: "/keys/{name}/{version?}/encrypt",
     permission: Permission::keys("encrypt", "keys/encrypt/action"),
 };
 
-pub(super) async fn encrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(in super::super) async fn encrypt(
+    state: Arc<State>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
 }
 
-pub(super) static DECRYPT: Operation = Operation {
+pub(in super::super) static DECRYPT: Operation = Operation {
     name: "KeyDecrypt",
     method: Method::POST,
     path: "/keys/{name}/{version?}/decrypt",
     permission: Permission::keys("decrypt", "keys/decrypt/action"),
 };
 
-pub(super) async fn decrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(in super::super) async fn decrypt(
+    state: Arc<State>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
 }
 
-pub(super) static WRAP: Operation = Operation {
+pub(in super::super) static WRAP: Operation = Operation {
     name: "KeyWrap",
     method: Method::POST,
     path: "/keys/{name}/{version?}/wrapkey",
     permission: Permission::keys("wrapKey", "keys/wrap/action"),
 };
 
-pub(super) async fn wrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(in super::super) async fn wrap(
+    state: Arc<State>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
 }
 
-pub(super) static UNWRAP: Operation = Operation {
+pub(in super::super) static UNWRAP: Operation = Operation {
     name: "KeyUnwrap",
     method: Method::POST,
     path: "/keys/{name}/{version?}/unwrapkey",
     permission: Permission::keys("unwrapKey", "keys/unwrap/action"),
 };
 
-pub(super) async fn unwrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(in super::super) async fn unwrap(
+    state: Arc<State>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
 }
 
-pub(super) static SIGN: Operation = Operation {
+pub(in super::super) static SIGN: Operation = Operation {
     name: "KeySign",
     method: Method::POST,
     path: "/keys/{name}/{version?}/sign",
     permission: Permission::keys("sign", "keys/sign/action"),
 };
 
-pub(super) async fn sign(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(in super::super) async fn sign(
+    state: Arc<State>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());
@@ -78,14 +98,18 @@ pub(super) async fn sign(state: Arc<State>, exchange: Exchange, body: Incoming) 
     operate(state, exchange, KeyUse::Sign { alg, digest }, None).await
 }
 
-pub(super) static VERIFY: Operation = Operation {
+pub(in super::super) static VERIFY: Operation = Operation {
     name: "KeyVerify",
     method: Method::POST,
     path: "/keys/{name}/{version?}/verify",
     permission: Permission::keys("verify", "keys/verify/action"),
 };
 
-pub(super) async fn verify(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(in super::super) async fn verify(
+    state: Arc<State>,
+    exchange: Exchange,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());

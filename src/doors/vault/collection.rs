@@ -1,0 +1,156 @@
+//! Collections: one kind of object each, as clients see it. The operations that every kind has are handled here, once.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::exchange::Exchange;
+use super::routes::Route;
+use super::{State, backup, input, paging, refusal};
+use crate::http::error::ApiError;
+use crate::http::{Incoming, Response, body};
+use crate::operation::Operation;
+use crate::vault::ObjectKind;
+use crate::vault::object::{DeletedObject, Found, Objects};
+
+/// A kind of object as this door serves it. A new kind implements this, has operations of its own, and gets its lines in
+/// the table of routes.
+pub(super) trait Collection: ObjectKind<Update: Send> {
+    /// The operations that every kind has.
+    const OPERATIONS: CommonOperations;
+    /// The body of an update.
+    type UpdateBody: DeserializeOwned + Send;
+    /// An object in a list.
+    type Item: Serialize;
+
+    /// Validates the body of an update.
+    ///
+    /// # Errors
+    /// 400 that names the first bad member.
+    fn parse_update(body: Self::UpdateBody) -> Result<Self::Update, ApiError>;
+
+    /// A version of an object, without a secret value.
+    fn bundle(exchange: &Exchange, found: &Found<Self::Record>) -> Response;
+
+    /// A deleted object.
+    fn deleted_bundle(exchange: &Exchange, deleted: &DeletedObject<Self::Record>) -> Response;
+
+    /// An object in a list; with its version in a list of versions.
+    fn item(exchange: &Exchange, found: &Found<Self::Record>, versioned: bool) -> Self::Item;
+
+    /// A deleted object in a list.
+    fn deleted_item(exchange: &Exchange, deleted: &DeletedObject<Self::Record>) -> Self::Item;
+}
+
+/// The operations that every kind of object has.
+pub(super) struct CommonOperations {
+    pub(super) list: &'static Operation,
+    pub(super) list_versions: &'static Operation,
+    pub(super) update: &'static Operation,
+    pub(super) delete: &'static Operation,
+    pub(super) list_deleted: &'static Operation,
+    pub(super) get_deleted: &'static Operation,
+    pub(super) recover: &'static Operation,
+    pub(super) purge: &'static Operation,
+    pub(super) backup: &'static Operation,
+    pub(super) restore: &'static Operation,
+}
+
+/// The routes of the operations that every kind has.
+pub(super) fn routes<C: Collection>() -> Vec<Route> {
+    let operations = C::OPERATIONS;
+    vec![
+        (operations.list, |state, exchange, _| Box::pin(list::<C>(state, exchange))),
+        (operations.list_versions, |state, exchange, _| Box::pin(list_versions::<C>(state, exchange))),
+        (operations.update, |state, exchange, body| Box::pin(update::<C>(state, exchange, body))),
+        (operations.delete, |state, exchange, _| Box::pin(delete::<C>(state, exchange))),
+        (operations.list_deleted, |state, exchange, _| Box::pin(list_deleted::<C>(state, exchange))),
+        (operations.get_deleted, |state, exchange, _| Box::pin(get_deleted::<C>(state, exchange))),
+        (operations.recover, |state, exchange, _| Box::pin(recover::<C>(state, exchange))),
+        (operations.purge, |state, exchange, _| Box::pin(purge::<C>(state, exchange))),
+        (operations.backup, |state, exchange, _| Box::pin(back_up::<C>(state, exchange))),
+        (operations.restore, |state, exchange, body| Box::pin(restore::<C>(state, exchange, body))),
+    ]
+}
+
+fn objects<'a, C: Collection>(state: &'a State, exchange: &'a Exchange) -> Objects<'a, C> {
+    state.vaults.objects(&exchange.call)
+}
+
+/// The vault's objects, a page at a time, without secret values.
+async fn list<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = objects::<C>(&state, &exchange).list(&page).await.map_err(refusal::error)?;
+    let path = format!("/{}", C::KIND.collection());
+    Ok(paging::answer(&exchange.target, &path, &listed, |found| C::item(&exchange, found, false)))
+}
+
+/// An object's versions, a page at a time, without secret values.
+async fn list_versions<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = objects::<C>(&state, &exchange).list_versions(&name, &page).await.map_err(refusal::error)?;
+    let path = format!("/{}/{name}/versions", C::KIND.collection());
+    Ok(paging::answer(&exchange.target, &path, &listed, |found| C::item(&exchange, found, true)))
+}
+
+/// Changes the attributes of a version; its material and value stay, and are not answered.
+async fn update<C: Collection>(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let (name, version) = (exchange.name()?, exchange.version()?);
+    let change = C::parse_update(input::object(body, &state.limits).await?)?;
+    let changed = objects::<C>(&state, &exchange).update(&name, version.as_ref(), &change).await;
+    Ok(C::bundle(&exchange, &changed.map_err(refusal::error)?))
+}
+
+/// Deletes an object with all its versions.
+async fn delete<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let deleted = objects::<C>(&state, &exchange).delete(&name).await;
+    Ok(C::deleted_bundle(&exchange, &deleted.map_err(refusal::error)?))
+}
+
+/// The vault's deleted objects, a page at a time.
+async fn list_deleted<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let page = paging::page_request(&exchange.target.query)?;
+    let listed = objects::<C>(&state, &exchange).list_deleted(&page).await.map_err(refusal::error)?;
+    let path = format!("/{}", C::KIND.deleted_collection());
+    Ok(paging::answer(&exchange.target, &path, &listed, |deleted| C::deleted_item(&exchange, deleted)))
+}
+
+/// A deleted object.
+async fn get_deleted<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let deleted = objects::<C>(&state, &exchange).get_deleted(&name).await;
+    Ok(C::deleted_bundle(&exchange, &deleted.map_err(refusal::error)?))
+}
+
+/// Recovers a deleted object.
+async fn recover<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let found = objects::<C>(&state, &exchange).recover(&name).await;
+    Ok(C::bundle(&exchange, &found.map_err(refusal::error)?))
+}
+
+/// Removes a deleted object for good.
+async fn purge<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let purged = objects::<C>(&state, &exchange).purge(&name).await;
+    purged.map_err(|refusal| refusal::in_vault(refusal, &exchange))?;
+    Ok(body::empty(StatusCode::NO_CONTENT))
+}
+
+/// An object with all its versions, sealed.
+async fn back_up<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+    let name = exchange.name()?;
+    let blob = objects::<C>(&state, &exchange).backup(&name).await.map_err(refusal::error)?;
+    Ok(backup::answer(&blob))
+}
+
+/// Restores an object from its backup.
+async fn restore<C: Collection>(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+    let blob = backup::read(body, &state.limits).await?;
+    let found = objects::<C>(&state, &exchange).restore(blob).await;
+    Ok(C::bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
+}
