@@ -1,5 +1,5 @@
-//! Snapshots: everything a server keeps, as one file sealed under the backup key. Loading one replaces everything at
-//! once, or nothing. Knows no vaults: what is kept are records.
+//! Snapshots: all records of a server as one file, sealed under the backup key. Loading one replaces all records at once, or
+//! none. Knows no vaults.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::records::{NewGeneration, RecordError, Records, View};
 use crate::store::{Batch, Key};
 
-/// What the file begins with.
+/// The first bytes of a file.
 const MAGIC: &[u8] = b"KEYHAVEN-SNAPSHOT 1\n";
-/// What snapshots are sealed for.
+/// The purpose that snapshots are sealed for.
 const PURPOSE: &str = "snapshot";
-/// Records that are read, or written, at a time.
-const MAX_PIECE_RECORDS: usize = 1000;
+/// Records that are read at a time.
+const PAGE: usize = 1000;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
-/// What a snapshot says of itself, readable without the key.
+/// The header of a snapshot, readable without the key and authenticated by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotHeader {
     /// The tenant whose tokens and policies it holds.
     pub tenant: Uuid,
-    /// When it was made, as RFC 3339 says.
+    /// When it was created, in RFC 3339.
     #[serde(rename = "made")]
     pub created: String,
-    /// The version of the server that made it.
+    /// The version of the server that created it.
     pub version: String,
     /// The name of the key it is sealed under.
     pub backup_key: String,
@@ -72,7 +72,14 @@ impl fmt::Display for SnapshotError {
     }
 }
 
-impl std::error::Error for SnapshotError {}
+impl std::error::Error for SnapshotError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Record(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl<E: Into<RecordError>> From<E> for SnapshotError {
     fn from(error: E) -> Self {
@@ -83,14 +90,14 @@ impl<E: Into<RecordError>> From<E> for SnapshotError {
 /// Records as a snapshot holds them: key and value, each behind its length in four bytes, big-endian.
 pub type Plaintext = Zeroizing<Vec<u8>>;
 
-/// Everything that `view` shows.
+/// All records of `view`.
 ///
 /// # Errors
 /// When it cannot be read.
 pub async fn export(view: &View) -> Result<Plaintext, SnapshotError> {
     let (mut all, mut after) = (Zeroizing::new(Vec::new()), None);
     loop {
-        let (entries, next) = view.all_entries(after.as_ref(), MAX_PIECE_RECORDS).await?;
+        let (entries, next) = view.all_entries(after.as_ref(), PAGE).await?;
         for entry in &entries {
             write(&mut all, entry.key.as_bytes());
             write(&mut all, &entry.value);
@@ -103,7 +110,7 @@ pub async fn export(view: &View) -> Result<Plaintext, SnapshotError> {
     }
 }
 
-/// The file of what was gathered. Works on as many bytes as there are: not for the runtime's threads.
+/// The file of exported records. Takes as long as their bytes: not for the runtime's threads.
 ///
 /// # Errors
 /// When it cannot be sealed.
@@ -118,11 +125,11 @@ pub fn seal(all: &Plaintext, header: &SnapshotHeader, key: &BackupKey) -> Result
     Ok(file)
 }
 
-/// What a file holds, whole and unchanged, if it may be loaded by a server of `tenant`. Not for the runtime's threads.
+/// The records of a file, if it is unchanged and may be loaded by a server of `tenant`. Not for the runtime's threads.
 ///
 /// # Errors
 /// As [`SnapshotError`] says.
-pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Vec<Batch>, SnapshotError> {
+pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Batch, SnapshotError> {
     let rest = file.strip_prefix(MAGIC).ok_or(SnapshotError::NotASnapshot)?;
     let end = rest.iter().position(|byte| *byte == b'\n').ok_or(SnapshotError::NotASnapshot)?;
     let header: SnapshotHeader = serde_json::from_slice(&rest[..end]).map_err(|_| SnapshotError::NotASnapshot)?;
@@ -137,40 +144,33 @@ pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Vec<Batch>, Sn
     let (ciphertext, tag) = body.split_last_chunk::<TAG_BYTES>().ok_or(SnapshotError::Damaged)?;
     let sealed = Sealed { nonce: *nonce, ciphertext: ciphertext.to_vec(), tag: tag.to_vec() };
     let all = key.open(PURPOSE, head, sealed).map_err(|_| SnapshotError::Damaged)?;
-    batches(&all)
+    parse(&all)
 }
 
-/// Puts what a file held beside what is there; published, the generation replaces everything in one commit.
+/// Writes the records of a snapshot to a new generation. Published, it replaces all others in one commit.
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn stage(records: &Records, batches: Vec<Batch>) -> Result<NewGeneration, SnapshotError> {
+pub async fn stage(records: &Records, contents: Batch) -> Result<NewGeneration, SnapshotError> {
     let generation = records.begin_generation().await?;
-    for batch in batches {
-        generation.commit(batch).await?;
-    }
+    generation.commit(contents).await?;
     Ok(generation)
 }
 
-fn batches(mut all: &[u8]) -> Result<Vec<Batch>, SnapshotError> {
-    let mut last: Option<&[u8]> = None;
-    let mut batches = vec![Batch::default()];
+/// The records of an opened snapshot, in ascending order, each once.
+fn parse(mut all: &[u8]) -> Result<Batch, SnapshotError> {
+    let mut contents = Batch::default();
     while !all.is_empty() {
         let (key, value);
         (key, all) = read(all).ok_or(SnapshotError::Damaged)?;
         (value, all) = read(all).ok_or(SnapshotError::Damaged)?;
-        // They were written in order, each once.
-        if last.replace(key).is_some_and(|before| before >= key) {
+        let key = Key::from(key);
+        if contents.put.last().is_some_and(|(before, _)| *before >= key) {
             return Err(SnapshotError::Damaged);
         }
-        if batches.last().is_none_or(|last| last.put.len() == MAX_PIECE_RECORDS) {
-            batches.push(Batch::default());
-        }
-        if let Some(last) = batches.last_mut() {
-            last.put.push((Key::from(key), Zeroizing::new(value.to_vec())));
-        }
+        contents.put.push((key, Zeroizing::new(value.to_vec())));
     }
-    Ok(batches)
+    Ok(contents)
 }
 
 fn write(all: &mut Vec<u8>, bytes: &[u8]) {
@@ -197,7 +197,7 @@ mod tests {
     async fn filled(count: usize) -> Records {
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
         let put = (0..count).map(|n| (Key::from(format!("a/{n}")), vec![7; n % 100].into())).collect();
-        store.commit(Batch { put, ..Batch::default() }).await.unwrap();
+        store.commit_pieces(Batch { put, ..Batch::default() }).await.unwrap();
         Records::new(store)
     }
 
@@ -217,16 +217,16 @@ mod tests {
     #[tokio::test]
     async fn what_was_saved_replaces_what_is_there() {
         let tenant = Uuid::from_u128(1);
-        for count in [0, 1, MAX_PIECE_RECORDS, 2 * MAX_PIECE_RECORDS + 5] {
+        for count in [0, 1, PAGE, 2 * PAGE + 5] {
             let (one, other) = (filled(count).await, filled(3).await);
-            let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
-            stage(&other, batches).await.unwrap().publish().await.unwrap();
+            let contents = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
+            stage(&other, contents).await.unwrap().publish().await.unwrap();
             assert_eq!(content(&other).await, content(&one).await, "{count}");
             assert_eq!(file(&other, tenant).await.len(), file(&one, tenant).await.len(), "nothing else is in it");
             assert_eq!(other.sweep().await.unwrap(), 3, "what was there before");
             assert_eq!(content(&other).await.len(), count);
-            let batches = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
-            stage(&other, batches).await.unwrap().publish().await.unwrap();
+            let contents = open(&file(&one, tenant).await, tenant, &key(1)).unwrap();
+            stage(&other, contents).await.unwrap().publish().await.unwrap();
             assert_eq!(other.sweep().await.unwrap(), count, "and so again");
         }
     }

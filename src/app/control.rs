@@ -124,7 +124,7 @@ impl Control {
 
     async fn load_snapshot(self, file: Vec<u8>) -> Result<(), ControlError> {
         let (tenant, source) = (self.backend.directory.tenant_id(), self.settings.backup_key.clone());
-        let batches = blocking(move || {
+        let contents = blocking(move || {
             let key = source().map_err(no_backup_key)?;
             snapshot::open(&file, tenant, &key).map_err(|error| match error {
                 SnapshotError::Record(error) => failed(error),
@@ -132,7 +132,7 @@ impl Control {
             })
         })
         .await?;
-        let generation = snapshot::stage(&self.backend.records, batches).await.map_err(failed)?;
+        let generation = snapshot::stage(&self.backend.records, contents).await.map_err(failed)?;
         self.check_readable(&generation).await.map_err(|why| {
             let text = "the snapshot holds records that this version cannot read, and was not loaded";
             ControlError::Refused(format!("{text}: {why}"))

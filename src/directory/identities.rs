@@ -34,6 +34,9 @@ impl From<RecordError> for AddRefusal {
     }
 }
 
+/// Identities that one commit adds: a few kilobytes each, with their certificates.
+const IDENTITIES_PER_COMMIT: usize = 50;
+
 impl Directory {
     /// Every identity, in the order of the configuration.
     ///
@@ -63,15 +66,22 @@ impl Directory {
         Ok(self.identities().await?.into_iter().find(|identity| identity.name == name))
     }
 
-    /// Makes `identities` the configured ones and adds those that are missing, in one commit. Returns the names of those that
-    /// exist and differ.
+    /// Makes `identities` the configured ones and adds those that are missing, [`IDENTITIES_PER_COMMIT`] at a time: after a
+    /// kill the next start adds the rest. Returns the names of those that exist and differ.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
         // The configuration never changes while a directory exists.
         let _ = self.inner.configured.set(identities.iter().map(|identity| identity.object_id).collect());
-        self.records().update(|view: View| async move { self.adding_missing(&view, identities).await }).await
+        let mut differing = Vec::new();
+        // Without any, the tenant is recorded all the same.
+        let pieces = identities.chunks(IDENTITIES_PER_COMMIT).chain(identities.is_empty().then_some(identities));
+        for piece in pieces {
+            let adding = |view: View| async move { self.adding_missing(&view, piece).await };
+            differing.extend(self.records().update(adding).await?);
+        }
+        Ok(differing)
     }
 
     /// Adds `identity`, last in order.
@@ -141,13 +151,11 @@ impl Directory {
     /// # Errors
     /// When the store fails.
     pub async fn remove_auto_created(&self) -> Result<(), RecordError> {
-        let removing = |view: View| async move {
-            let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
-            let auto_created = all.iter().filter(|identity| identity.auto_created);
-            let batch = auto_created.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
-            Ok::<_, RecordError>(Change { batch, answer: () })
-        };
-        self.records().update(removing).await
+        let view = self.records().view().await?;
+        let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
+        let auto_created = all.iter().filter(|identity| identity.auto_created);
+        let batch = auto_created.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
+        self.records().commit_pieces(batch).await
     }
 }
 

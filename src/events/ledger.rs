@@ -99,15 +99,11 @@ impl Ledger {
 
     /// Marks that `hook` has handled these events: it got them, or they were given up.
     pub(super) async fn mark_handled(&self, hook: Uuid, handled: &BTreeMap<u64, Uuid>) -> Result<(), Refusal> {
-        self.records
-            .update(|_: View| async move {
-                let mut batch = Batch::default();
-                for (number, id) in handled {
-                    batch = batch.put(mark(hook, *number), encode(id)?);
-                }
-                Ok(Change { batch, answer: () })
-            })
-            .await
+        let mut batch = Batch::default();
+        for (number, id) in handled {
+            batch = batch.put(mark(hook, *number), encode(id)?);
+        }
+        Ok(self.records.commit_pieces(batch).await?)
     }
 
     /// Whether `hook` has handled the event of this number and id.
@@ -177,8 +173,7 @@ impl Ledger {
     }
 
     async fn delete(&self, keys: Vec<Key>) -> Result<(), Refusal> {
-        let batch = || Batch { delete: keys.clone(), ..Batch::default() };
-        self.records.update(|_: View| async move { Ok(Change { batch: batch(), answer: () }) }).await
+        Ok(self.records.commit_pieces(Batch { delete: keys, ..Batch::default() }).await?)
     }
 }
 

@@ -61,7 +61,7 @@ async fn happen(store: &Store, numbers: std::ops::RangeInclusive<u64>) {
     for number in numbers {
         batch = batch.put(format!("event/{number:020}"), encode(&event(number)).unwrap());
     }
-    store.commit(batch).await.unwrap();
+    store.commit_pieces(batch).await.unwrap();
 }
 
 fn events(store: &Store, vaults: &Vaults, hooks: usize, directory: &Path, courier: Arc<Fake>) -> Arc<Events> {

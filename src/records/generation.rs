@@ -1,196 +1,149 @@
-//! Generations: everything that is kept lies under one, and a pointer says which counts. Replacing all of it (a reset,
-//! a snapshot that is loaded) is building another beside it and moving the pointer; what is left behind is swept away
-//! afterwards.
+//! Generations: every record lies under one, and a pointer names the current one. Replacing all records (a reset, a
+//! snapshot that is loaded) is building another generation beside it and moving the pointer.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::view::Generation;
-use super::{RecordError, Records};
-use crate::store::{Batch, Key, Revision, Store, StoreError};
-
-/// Keys that one commit of the sweep takes away.
-const SWEPT_AT_ONCE: usize = 1000;
+use crate::store::{self, Batch, Key, Revision, StoreError};
 
 /// What the prefixes of all generations but the first begin with; no key of a record does.
 const GENERATIONS: &str = "generation/";
+/// The key of the pointer, outside of all generations.
+const POINTER: &str = "generation";
+/// The key of the sweep marker, outside of all generations: without it a sweep need not look through everything.
+const SWEEP_MARKER: &str = "generation-unswept";
 
-/// The generation that counts, as last seen.
-pub(super) struct Current(Mutex<(Revision, Arc<str>)>);
+/// A generation: what the keys of its records begin with in the store, and what must hold for a change of it to count.
+#[derive(Clone, Debug)]
+pub(super) struct Generation {
+    /// The prefix of its keys; empty for the first generation.
+    pub(super) prefix: Arc<str>,
+    /// The revision of the pointer that names it; none for a new one, which nothing points to yet.
+    pub(super) pointer_revision: Option<Revision>,
+}
 
-impl Current {
+impl Generation {
+    /// The key of the store for the record key `key`. The first generation's prefix is empty, and costs nothing.
+    pub(super) fn to_store_key<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
+        if self.prefix.is_empty() {
+            return Cow::Borrowed(key);
+        }
+        let mut store_key = Vec::with_capacity(self.prefix.len() + key.as_bytes().len());
+        store_key.extend_from_slice(self.prefix.as_bytes());
+        store_key.extend_from_slice(key.as_bytes());
+        Cow::Owned(Key::from(store_key))
+    }
+
+    /// The keys of the store for the record keys `keys`.
+    pub(super) fn to_store_keys<'k>(&self, keys: &'k [Key]) -> Cow<'k, [Key]> {
+        if self.prefix.is_empty() {
+            return Cow::Borrowed(keys);
+        }
+        keys.iter().map(|key| self.to_store_key(key).into_owned()).collect()
+    }
+
+    /// The record key of `store_key`, which lies in this generation.
+    pub(super) fn to_record_key(&self, store_key: &Key) -> Key {
+        Key::from(&store_key.as_bytes()[self.prefix.len()..])
+    }
+
+    /// `batch` with the keys of the store, if this generation is still the current one.
+    pub(super) fn scope(&self, batch: Batch) -> Batch {
+        let to_store_key = |key: Key| self.to_store_key(&key).into_owned();
+        let mut expect: Vec<_> =
+            batch.expect.into_iter().map(|(key, revision)| (to_store_key(key), revision)).collect();
+        expect.extend(self.pointer_revision.map(|revision| (pointer(), revision)));
+        Batch {
+            expect,
+            put: batch.put.into_iter().map(|(key, value)| (to_store_key(key), value)).collect(),
+            delete: batch.delete.into_iter().map(to_store_key).collect(),
+        }
+    }
+
+    /// Whether `store_key` belongs to a generation other than this one.
+    pub(super) fn excludes(&self, store_key: &Key) -> bool {
+        let is_in_it = store_key.as_bytes().starts_with(self.prefix.as_bytes())
+            && (!self.prefix.is_empty() || !is_reserved(store_key));
+        !is_in_it && ![POINTER.as_bytes(), SWEEP_MARKER.as_bytes()].contains(&store_key.as_bytes())
+    }
+}
+
+/// The current generation as it was read last: a cache, valid for one revision of the pointer.
+pub(super) struct CurrentGeneration(Mutex<(Revision, Arc<str>)>);
+
+impl CurrentGeneration {
     pub(super) fn new() -> Self {
         Self(Mutex::new((0, Arc::from(""))))
     }
 
     /// The generation that the pointer names in `view`.
-    pub(super) async fn at(&self, view: &crate::store::View) -> Result<Generation, StoreError> {
-        let pointer_revision = view.revision_of(&pointer()).await?.unwrap_or(0);
+    pub(super) async fn in_view(&self, view: &store::View) -> Result<Generation, StoreError> {
+        let revision = view.revision_of(&pointer()).await?.unwrap_or(0);
         let (known, prefix) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if pointer_revision == known {
-            return Ok(Generation { prefix, pointer_revision: Some(pointer_revision) });
+        if revision == known {
+            return Ok(Generation { prefix, pointer_revision: Some(revision) });
         }
         let prefix: Arc<str> = match view.get(&pointer()).await? {
-            Some(entry) => Arc::from(String::from_utf8_lossy(&entry.value).as_ref()),
+            Some(entry) => GenerationKey::pointed_prefix(&entry.value).into(),
             None => Arc::from(""),
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (pointer_revision, prefix.clone());
-        Ok(Generation { prefix, pointer_revision: Some(pointer_revision) })
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (revision, prefix.clone());
+        Ok(Generation { prefix, pointer_revision: Some(revision) })
     }
 }
 
-/// Where the pointer lies, outside of all generations.
-pub(super) fn pointer() -> Key {
-    Key::from("generation")
-}
-
-/// What says that something may be left to sweep away: a start need not look through everything.
-fn sweep_marker() -> Key {
-    Key::from("generation-unswept")
-}
-
-/// A generation that is being built; nobody sees it until it is published. Dropped before, it is swept away later.
-pub struct NewGeneration {
-    records: Records,
-    store: Store,
-    generation: Generation,
-    /// The revision of the pointer when the generation was begun.
-    before: Revision,
-    /// Excludes sweeps, and the building of another generation.
-    lock: OwnedMutexGuard<()>,
-}
-
-impl NewGeneration {
-    pub(super) async fn begin(records: &Records) -> Result<Self, RecordError> {
-        let lock = records.inner.generation_lock.clone().lock_owned().await;
-        let before = records.view().await?.generation().pointer_revision.unwrap_or_default();
-        let prefix = format!("{GENERATIONS}{}/", Uuid::from_bytes(crate::random::secret()).simple());
-        let generation = Generation { prefix: Arc::from(prefix), pointer_revision: None };
-        records.inner.store.commit(Batch::default().put(sweep_marker(), vec![])).await?;
-        let new_records = records.under(generation.clone());
-        Ok(Self { records: new_records, store: records.inner.store.clone(), generation, before, lock })
-    }
-
-    /// The records of the generation, to build it with.
-    pub fn records(&self) -> &Records {
-        &self.records
-    }
-
-    /// Puts entries into the generation, as they were in another generation.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn commit(&self, batch: Batch) -> Result<(), RecordError> {
-        self.store.commit(self.generation.scope(batch, &pointer())).await?;
-        Ok(())
-    }
-
-    /// Makes the generation what counts, in one commit.
-    ///
-    /// # Errors
-    /// [`RecordError::Busy`] when something else was published meanwhile; what the store reports.
-    pub async fn publish(self) -> Result<(), RecordError> {
-        let value = self.generation.prefix.as_bytes().to_vec();
-        let batch = Batch::default().expect(pointer(), self.before).put(pointer(), value);
-        match self.store.commit(batch).await {
-            Ok(_) => Ok(()),
-            Err(StoreError::Conflict) => Err(RecordError::Busy),
-            Err(error) => Err(error.into()),
-        }?;
-        self.records.inner.high_water.forget();
-        drop(self.lock);
-        Ok(())
-    }
-}
-
-/// What a key of the store is to the records, for those that look at a store from outside.
+/// A key of the store, split: for those that read a store without its records.
 #[derive(Debug, PartialEq, Eq)]
 pub enum GenerationKey {
-    /// The pointer to the generation that counts.
+    /// The pointer to the current generation.
     Pointer,
-    /// What says that something may be left to sweep away.
+    /// The marker that says that something may be left to sweep.
     SweepMarker,
-    /// A record, under its own key, in the generation of this prefix.
+    /// A record: the prefix of its generation, and its own key.
     Record(String, Key),
 }
 
 impl GenerationKey {
     /// Splits a key of the store.
     pub fn parse(key: &Key) -> Self {
-        if *key == pointer() {
+        let bytes = key.as_bytes();
+        if bytes == POINTER.as_bytes() {
             return Self::Pointer;
         }
-        if *key == sweep_marker() {
+        if bytes == SWEEP_MARKER.as_bytes() {
             return Self::SweepMarker;
         }
-        let text = key.as_bytes();
-        let id = text.strip_prefix(GENERATIONS.as_bytes());
+        let id = bytes.strip_prefix(GENERATIONS.as_bytes());
         let end = id.and_then(|id| id.iter().position(|byte| *byte == b'/'));
-        let (prefix, rest) = text.split_at(end.map_or(0, |end| GENERATIONS.len() + end + 1));
+        let (prefix, rest) = bytes.split_at(end.map_or(0, |end| GENERATIONS.len() + end + 1));
         Self::Record(String::from_utf8_lossy(prefix).into_owned(), Key::from(rest))
     }
 
-    /// The prefix of the generation that counts, as the value of the pointer has it.
+    /// The prefix of the current generation, from the value of the pointer.
     pub fn pointed_prefix(pointer: &[u8]) -> String {
         String::from_utf8_lossy(pointer).into_owned()
     }
 }
 
-impl Records {
-    /// Begins another generation. Others wait for their turn until it is published or dropped.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn begin_generation(&self) -> Result<NewGeneration, RecordError> {
-        NewGeneration::begin(self).await
-    }
-
-    /// Takes away what belongs to no generation that counts: those before, and new ones that were dropped before they were published. Answers how
-    /// many records that were.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn sweep(&self) -> Result<usize, RecordError> {
-        let _lock = self.inner.generation_lock.lock().await;
-        if self.inner.store.view().await?.revision_of(&sweep_marker()).await?.is_none() {
-            return Ok(0);
-        }
-        let swept = self.sweep_all().await?;
-        self.inner.store.commit(Batch::default().delete(sweep_marker())).await?;
-        Ok(swept)
-    }
-
-    async fn sweep_all(&self) -> Result<usize, RecordError> {
-        let (mut after, mut swept) = (None, 0);
-        loop {
-            let view = self.inner.store.view().await?;
-            let generation = self.inner.current.at(&view).await?;
-            let found = view.keys(&Key::from(""), after.as_ref(), SWEPT_AT_ONCE).await?;
-            let Some((last, _)) = found.last() else { return Ok(swept) };
-            after = Some(last.clone());
-            let stale: Vec<Key> =
-                found.into_iter().map(|(key, _)| key).filter(|key| is_stale(key, &generation)).collect();
-            swept += stale.len();
-            if !stale.is_empty() {
-                self.inner.store.commit(Batch { delete: stale, ..Batch::default() }).await?;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
+pub(super) fn pointer() -> Key {
+    Key::from(POINTER)
 }
 
-fn is_stale(key: &Key, generation: &Generation) -> bool {
-    let text = key.as_bytes();
-    let current =
-        text.starts_with(generation.prefix.as_bytes()) && (!generation.prefix.is_empty() || !is_reserved(key));
-    !current && *key != pointer() && *key != sweep_marker()
+pub(super) fn sweep_marker() -> Key {
+    Key::from(SWEEP_MARKER)
 }
 
-/// Whether a key is no record of the first generation, whose keys begin with nothing of their own.
+/// The prefix of the new generation with this `id`.
+pub(super) fn prefix_of(id: Uuid) -> Arc<str> {
+    Arc::from(format!("{GENERATIONS}{}/", id.simple()))
+}
+
+/// Whether a key of the store is no record of the first generation, whose keys have no prefix.
 pub(super) fn is_reserved(key: &Key) -> bool {
-    *key == pointer() || *key == sweep_marker() || key.as_bytes().starts_with(GENERATIONS.as_bytes())
+    let key = key.as_bytes();
+    key == POINTER.as_bytes() || key == SWEEP_MARKER.as_bytes() || key.starts_with(GENERATIONS.as_bytes())
 }
 
 #[cfg(test)]
@@ -206,7 +159,7 @@ mod tests {
         assert_eq!(GenerationKey::parse(&pointer()), GenerationKey::Pointer);
         assert_eq!(GenerationKey::parse(&sweep_marker()), GenerationKey::SweepMarker);
         let generation = Generation { prefix: Arc::from("generation/7f/"), pointer_revision: None };
-        let store_key = generation.scope(Batch::default().delete("object/x"), &pointer()).delete.remove(0);
+        let store_key = generation.scope(Batch::default().delete("object/x")).delete.remove(0);
         assert_eq!(GenerationKey::parse(&store_key), record(&generation.prefix, "object/x"));
     }
 }

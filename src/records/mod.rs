@@ -1,8 +1,10 @@
 //! Records: typed values in the store, as JSON, with a bounded cache of decoded ones that is checked by revision. All
 //! of them can be replaced at once ([`NewGeneration`]). Knows no vaults and no identities.
+//!
+//! A change of records is a function from a [`View`] to a [`Change`]: [`Records::update`] runs it, commits what it decides,
+//! and runs it again on a new view when another commit came between.
 
 use std::any::Any;
-use std::fmt;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
@@ -11,27 +13,33 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+mod error;
 mod generation;
 mod high_water;
+mod new_generation;
 mod view;
 
-use crate::store::{Batch, Key, Revision, Store, StoreError};
+use crate::store::{Batch, Entry, Key, Revision, Store, StoreError};
 
 pub use crate::store::Degraded;
 
-pub use generation::{GenerationKey, NewGeneration};
+pub use error::RecordError;
+pub use generation::GenerationKey;
 pub use high_water::HighWaterMark;
+pub use new_generation::NewGeneration;
 pub use view::View;
 
-use generation::{Current, pointer};
+use generation::{CurrentGeneration, Generation};
 use high_water::HighWaterState;
-use view::Generation;
 
 /// Decoded records held in memory; a record is a few hundred bytes.
 const DECODED_RECORDS: usize = 10_000;
 
-/// How often a change is decided anew because somebody else committed first.
+/// How often a change is decided anew because another commit came first.
 const ATTEMPTS: usize = 16;
+
+/// Values that are read at once, so that not all of a long list are in memory undecoded.
+const READ_PAGE: usize = 100;
 
 type Decoded = (Revision, Arc<dyn Any + Send + Sync>);
 
@@ -48,43 +56,6 @@ pub struct Change<T> {
     pub answer: T,
 }
 
-/// Why a record could not be read or changed.
-#[derive(Debug)]
-pub enum RecordError {
-    /// Others were faster each time, or too much is waiting: the same request may succeed soon.
-    Busy,
-    /// A stored record could not be understood, or is missing where another says it must be.
-    Damaged {
-        /// The record's key.
-        record: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The store failed.
-    Store(StoreError),
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => f.write_str("too many changes at once"),
-            Self::Damaged { record, why } => write!(f, "the record {record} is damaged: {why}"),
-            Self::Store(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for RecordError {}
-
-impl From<StoreError> for RecordError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Busy => Self::Busy,
-            other => Self::Store(other),
-        }
-    }
-}
-
 /// The store, seen as typed records. Cheap to clone.
 #[derive(Clone)]
 pub struct Records {
@@ -96,7 +67,7 @@ pub struct Records {
 struct Inner {
     store: Store,
     decoded: Cache<Key, Decoded>,
-    current: Current,
+    current: CurrentGeneration,
     generation_lock: Arc<Mutex<()>>,
     high_water: HighWaterState,
 }
@@ -107,16 +78,11 @@ impl Records {
         let inner = Inner {
             store,
             decoded: Cache::new(DECODED_RECORDS),
-            current: Current::new(),
+            current: CurrentGeneration::new(),
             generation_lock: Arc::new(Mutex::new(())),
             high_water: HighWaterState::none(),
         };
         Self { inner: Arc::new(inner), generation: None }
-    }
-
-    /// The same store's records under `generation`.
-    fn under(&self, generation: Generation) -> Self {
-        Self { inner: self.inner.clone(), generation: Some(generation) }
     }
 
     /// Why nothing can be written while reads go on, if that is so.
@@ -129,7 +95,7 @@ impl Records {
         self.inner.high_water.set(mark);
     }
 
-    /// One consistent moment of the records.
+    /// A consistent read view of the records.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -137,7 +103,7 @@ impl Records {
         let view = self.inner.store.view().await?;
         let generation = match &self.generation {
             Some(generation) => generation.clone(),
-            None => self.inner.current.at(&view).await?,
+            None => self.inner.current.in_view(&view).await?,
         };
         Ok(View::new(view, generation))
     }
@@ -150,7 +116,16 @@ impl Records {
         Ok(self.entry(view, key).await?.map(|(record, _)| record))
     }
 
-    /// The record at `key` with its revision, for a change that must not overwrite somebody else's.
+    /// The records at `keys`, in the order of `keys`. The store is read once, or twice when the cache lacks some.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a record is damaged.
+    pub async fn get_many<T: Record>(&self, view: &View, keys: &[Key]) -> Result<Vec<Option<Arc<T>>>, RecordError> {
+        let revisions = view.revisions_of(keys).await?;
+        self.load(view, keys.iter().zip(revisions)).await
+    }
+
+    /// The record at `key` with its revision, for a change that must not overwrite another.
     ///
     /// # Errors
     /// When the store cannot be read or the record is damaged.
@@ -160,9 +135,7 @@ impl Records {
             return Ok(Some((known, revision)));
         }
         let Some(entry) = view.get(key).await? else { return Ok(None) };
-        let record: Arc<T> = Arc::new(decode(key, &entry.value)?);
-        self.inner.decoded.insert(key.clone(), (revision, record.clone()));
-        Ok(Some((record, revision)))
+        Ok(Some((self.decoded(&entry)?, revision)))
     }
 
     /// The bytes at `key` as they are, for material that no cache may keep.
@@ -170,10 +143,7 @@ impl Records {
     /// # Errors
     /// When the store cannot be read or there is no such record.
     pub async fn bytes(&self, view: &View, key: &Key) -> Result<Zeroizing<Vec<u8>>, RecordError> {
-        match view.get(key).await? {
-            Some(entry) => Ok(Zeroizing::new(entry.value.to_vec())),
-            None => Err(missing(key)),
-        }
+        view.get(key).await?.map(|entry| entry.value).ok_or_else(|| missing(key))
     }
 
     /// At most `limit` records below `prefix`, those after `after` alone, in the order of their keys.
@@ -187,14 +157,40 @@ impl Records {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<Arc<T>>, RecordError> {
-        let mut records = Vec::new();
-        for (key, _) in view.keys(prefix, after, limit).await? {
-            records.extend(self.get(view, &key).await?);
+        let keys = view.keys(prefix, after, limit).await?;
+        let mut records = Vec::with_capacity(keys.len());
+        for page in keys.chunks(READ_PAGE) {
+            let revisions = page.iter().map(|(key, revision)| (key, Some(*revision)));
+            records.extend(self.load(view, revisions).await?.into_iter().flatten());
         }
         Ok(records)
     }
 
-    /// Loads and decides with `decide`, commits, and decides again on what it finds when somebody else was faster.
+    /// The records at keys whose revisions are known: from the cache, or read from the store in one call.
+    async fn load<'k, T: Record>(
+        &self,
+        view: &View,
+        keys: impl Iterator<Item = (&'k Key, Option<Revision>)>,
+    ) -> Result<Vec<Option<Arc<T>>>, RecordError> {
+        let (mut records, mut positions, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, revision) in keys {
+            let cached = revision.and_then(|revision| self.cached(key, revision));
+            if revision.is_some() && cached.is_none() {
+                positions.push(records.len());
+                missing.push(key.clone());
+            }
+            records.push(cached);
+        }
+        if missing.is_empty() {
+            return Ok(records);
+        }
+        for (position, entry) in positions.into_iter().zip(view.get_many(&missing).await?) {
+            records[position] = entry.map(|entry| self.decoded(&entry)).transpose()?;
+        }
+        Ok(records)
+    }
+
+    /// Runs `decide` on a view, commits what it decides, and runs it again when another commit came between.
     ///
     /// # Errors
     /// What `decide` refuses; [`RecordError::Busy`] after a bounded number of attempts.
@@ -211,7 +207,7 @@ impl Records {
                 return Ok(change.answer);
             }
             let (batch, added) = self.inner.high_water.add_to(change.batch)?;
-            match self.inner.store.commit(generation.scope(batch, &pointer())).await {
+            match self.inner.store.commit(generation.scope(batch)).await {
                 Ok(_) => {
                     self.inner.high_water.committed(added);
                     return Ok(change.answer);
@@ -221,6 +217,23 @@ impl Records {
             }
         }
         Err(RecordError::Busy.into())
+    }
+
+    /// Commits changes that need not be made together, in as many commits as they need, one after the other.
+    ///
+    /// # Errors
+    /// As [`Records::update`]; the pieces before the one that failed are committed then.
+    pub async fn commit_pieces(&self, batch: Batch) -> Result<(), RecordError> {
+        for piece in &batch.into_pieces() {
+            self.update(|_| async move { Ok::<_, RecordError>(Change { batch: piece.clone(), answer: () }) }).await?;
+        }
+        Ok(())
+    }
+
+    fn decoded<T: Record>(&self, entry: &Entry) -> Result<Arc<T>, RecordError> {
+        let record: Arc<T> = Arc::new(decode(&entry.key, &entry.value)?);
+        self.inner.decoded.insert(entry.key.clone(), (entry.revision, record.clone()));
+        Ok(record)
     }
 
     fn cached<T: Record>(&self, key: &Key, revision: Revision) -> Option<Arc<T>> {

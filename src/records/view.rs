@@ -1,25 +1,15 @@
-//! One moment of the records, as its generation has them.
+//! A read view of the records of one generation.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
-use super::generation::is_reserved;
-use crate::store::{self, Batch, Entry, Key, Revision, StoreError};
+use super::generation::{Generation, is_reserved};
+use crate::store::{self, Entry, Key, Revision, StoreError};
 
-/// One consistent moment. Keys are those of the rooms above; the generation they lie under stays in here.
+/// A consistent read view: the records as they were at one commit. Keys are those of records, without the prefix of the
+/// generation.
 pub struct View {
     store_view: store::View,
     generation: Generation,
-}
-
-/// Where a generation lies, and what must hold for a change of it to count.
-#[derive(Clone, Debug)]
-pub(super) struct Generation {
-    /// What its keys begin with; nothing for the first.
-    pub(super) prefix: Arc<str>,
-    /// The revision of the pointer that names it; none for a generation, which nobody points to yet.
-    pub(super) pointer_revision: Option<Revision>,
 }
 
 impl View {
@@ -34,6 +24,24 @@ impl View {
     pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
         let entry = self.store_view.get(&self.generation.to_store_key(key)).await?;
         Ok(entry.map(|entry| Entry { key: key.clone(), ..entry }))
+    }
+
+    /// The entries of `keys`, in the order of `keys`.
+    ///
+    /// # Errors
+    /// When the store cannot be read or a value is damaged.
+    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+        let found = self.store_view.get_many(&self.generation.to_store_keys(keys)).await?;
+        let with_key = |(entry, key): (Option<Entry>, &Key)| entry.map(|entry| Entry { key: key.clone(), ..entry });
+        Ok(found.into_iter().zip(keys).map(with_key).collect())
+    }
+
+    /// The revisions of `keys`, in the order of `keys`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn revisions_of(&self, keys: &[Key]) -> Result<Vec<Option<Revision>>, StoreError> {
+        self.store_view.revisions_of(&self.generation.to_store_keys(keys)).await
     }
 
     /// The revision of `key`: what a cache of decoded records is checked by.
@@ -95,34 +103,5 @@ impl View {
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "View({})", self.generation.prefix)
-    }
-}
-
-impl Generation {
-    /// The key of the store for the record key `key`. The first generation's prefix is nothing, and costs nothing.
-    fn to_store_key<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
-        if self.prefix.is_empty() {
-            return Cow::Borrowed(key);
-        }
-        let mut store_key = Vec::with_capacity(self.prefix.len() + key.as_bytes().len());
-        store_key.extend_from_slice(self.prefix.as_bytes());
-        store_key.extend_from_slice(key.as_bytes());
-        Cow::Owned(Key::from(store_key))
-    }
-
-    fn to_record_key(&self, store_key: &Key) -> Key {
-        Key::from(&store_key.as_bytes()[self.prefix.len()..])
-    }
-
-    /// `batch` in this generation, if it is still the one that counts.
-    pub(super) fn scope(&self, batch: Batch, pointer: &Key) -> Batch {
-        let within = |key: Key| self.to_store_key(&key).into_owned();
-        let mut expect: Vec<_> = batch.expect.into_iter().map(|(key, revision)| (within(key), revision)).collect();
-        expect.extend(self.pointer_revision.map(|revision| (pointer.clone(), revision)));
-        Batch {
-            expect,
-            put: batch.put.into_iter().map(|(key, value)| (within(key), value)).collect(),
-            delete: batch.delete.into_iter().map(within).collect(),
-        }
     }
 }

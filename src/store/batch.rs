@@ -1,10 +1,24 @@
 //! What goes into a store and what comes out.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::error::StoreError;
 use super::key::Key;
+
+/// The most expectations of a batch, and the most changes (puts and deletions together): what etcd takes in a transaction
+/// unless it is configured otherwise.
+pub const MAX_OPERATIONS: usize = 128;
+/// The most bytes of keys and values in a batch: below the 1.5 MiB that etcd takes in a request, with room for what
+/// sealing and framing add.
+pub const MAX_BATCH_BYTES: usize = 1_280 * 1024;
+
+/// The changes in a piece of a larger change: [`MAX_OPERATIONS`], less what is added to it on its way to the store.
+pub const PIECE_OPERATIONS: usize = MAX_OPERATIONS - 8;
+/// The bytes in a piece of a larger change: [`MAX_BATCH_BYTES`], less what is added to it on its way to the store.
+pub const PIECE_BYTES: usize = MAX_BATCH_BYTES - 32 * 1024;
 
 /// The number of a commit, which every key that it put carries. It only grows, no two commits share it, and 0 stands
 /// for "absent".
@@ -35,7 +49,11 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// Changes that are made together or not at all. A key stands at most once among `put` and `delete`.
+/// Changes that are made together or not at all: at most [`MAX_OPERATIONS`] of [`MAX_BATCH_BYTES`]. A key occurs at most
+/// once among `put` and `delete`.
+///
+/// A change that may be larger is made of several batches that can be resumed after a kill: the first one makes what
+/// follows invisible or names it in a record of what is to be done, and the last one ends that.
 #[derive(Clone, Default)]
 pub struct Batch {
     /// The revisions that these keys must still have; 0 means that there must be no such key.
@@ -52,9 +70,66 @@ impl Batch {
         self.expect.is_empty() && self.put.is_empty() && self.delete.is_empty()
     }
 
-    /// The bytes of the keys and values that it puts.
+    /// The bytes of its keys and values.
     pub fn bytes(&self) -> usize {
-        self.put.iter().map(|(key, value)| key.as_bytes().len() + value.len()).sum()
+        let expected = self.expect.iter().map(|(key, _)| key.as_bytes().len());
+        let deleted = self.delete.iter().map(|key| key.as_bytes().len());
+        let put = self.put.iter().map(|(key, value)| key.as_bytes().len() + value.len());
+        expected.chain(deleted).chain(put).sum()
+    }
+
+    /// Whether `other` can be added to this piece of a larger change ([`PIECE_OPERATIONS`], [`PIECE_BYTES`]).
+    pub fn has_room_for(&self, other: &Self) -> bool {
+        let changes = [self, other].map(|batch| batch.put.len() + batch.delete.len());
+        changes.iter().sum::<usize>() <= PIECE_OPERATIONS && self.bytes() + other.bytes() <= PIECE_BYTES
+    }
+
+    /// This batch, with what `other` expects and changes.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.expect.extend(other.expect);
+        self.put.extend(other.put);
+        self.delete.extend(other.delete);
+        self
+    }
+
+    /// This batch as batches of which each is small enough to be committed, also with a few operations more. Changes of this
+    /// batch are spread over them; each has all of the expectations.
+    pub fn into_pieces(self) -> Vec<Self> {
+        let empty = Self { expect: self.expect, ..Self::default() };
+        let (mut pieces, mut last) = (Vec::new(), empty.clone());
+        let (most_operations, most_bytes) = (PIECE_OPERATIONS, PIECE_BYTES.saturating_sub(empty.bytes()));
+        let puts = self.put.into_iter().map(|(key, value)| (key, Some(value)));
+        let mut bytes = 0;
+        for (key, value) in puts.chain(self.delete.into_iter().map(|key| (key, None))) {
+            let length = key.as_bytes().len() + value.as_ref().map_or(0, |value| value.len());
+            let operations = last.put.len() + last.delete.len();
+            if operations > 0 && (operations == most_operations || bytes + length > most_bytes) {
+                pieces.push(std::mem::replace(&mut last, empty.clone()));
+                bytes = 0;
+            }
+            bytes += length;
+            match value {
+                Some(value) => last.put.push((key, value)),
+                None => last.delete.push(key),
+            }
+        }
+        pieces.extend((!last.put.is_empty() || !last.delete.is_empty()).then_some(last));
+        pieces
+    }
+
+    /// Refuses what no engine is to see.
+    ///
+    /// # Errors
+    /// [`StoreError::DuplicateKey`], because the engines would disagree about which of two
+    /// changes of one key wins.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        let mut changed = self.put.iter().map(|(key, _)| key).chain(&self.delete);
+        match changed.find(|key| !seen.insert(*key)) {
+            Some(key) => Err(StoreError::DuplicateKey { key: key.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// This batch, if `key` still has `revision` (0: if there is no such key).
@@ -90,6 +165,32 @@ impl fmt::Debug for Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_small_enough_and_come_to_the_same() {
+        let large = vec![0; MAX_BATCH_BYTES / 3];
+        let batch = (0..1000).fold(Batch::default().expect("a", 1), |batch, at| match at {
+            0..300 => batch.put(format!("{at}"), vec![]),
+            300..310 => batch.put(format!("{at}"), large.clone()),
+            _ => batch.delete(format!("{at}")),
+        });
+        let pieces = batch.clone().into_pieces();
+        for piece in &pieces {
+            assert!(piece.put.len() + piece.delete.len() <= PIECE_OPERATIONS && piece.bytes() <= PIECE_BYTES);
+            assert_eq!(piece.expect, batch.expect);
+            piece.check().unwrap();
+        }
+        assert_eq!(
+            pieces.iter().flat_map(|piece| &piece.put).collect::<Vec<_>>(),
+            batch.put.iter().collect::<Vec<_>>()
+        );
+        assert_eq!(
+            pieces.iter().flat_map(|piece| &piece.delete).collect::<Vec<_>>(),
+            batch.delete.iter().collect::<Vec<_>>()
+        );
+        assert_eq!(pieces.len(), 12);
+        assert!(Batch::default().expect("a", 1).into_pieces().is_empty());
+    }
 
     #[test]
     fn no_value_is_ever_printed() {

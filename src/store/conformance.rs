@@ -60,6 +60,7 @@ suite! {
     a_key_is_changed_once_in_a_batch
     revisions_grow_and_come_with_every_commit
     a_view_stands_still_while_writers_write
+    many_keys_are_read_in_their_order_from_one_view
     a_scan_is_ordered_bounded_and_goes_on_behind_a_key
     a_scan_keeps_to_its_prefix_at_the_edges_of_a_byte
     no_increment_is_lost_among_many_writers
@@ -167,6 +168,20 @@ async fn a_view_stands_still_while_writers_write(store: &Store) {
     writer.await.unwrap();
     assert_eq!(early.get(&"left".into()).await.unwrap().unwrap().value.as_slice(), b"0");
     assert_eq!(value(store, "left").await.unwrap(), b"50");
+}
+
+async fn many_keys_are_read_in_their_order_from_one_view(store: &Store) {
+    let (a, b) = (put(store, "a", "one").await, put(store, "b", "two").await);
+    let view = store.view().await.unwrap();
+    put(store, "a", "later").await;
+    put(store, "absent", "later").await;
+    let keys = ["b", "absent", "a", "b"].map(Key::from);
+    let found = view.get_many(&keys).await.unwrap();
+    let values = found.iter().map(|entry| entry.as_ref().map(|entry| entry.value.as_slice()));
+    assert_eq!(values.collect::<Vec<_>>(), [Some(&b"two"[..]), None, Some(b"one"), Some(b"two")]);
+    assert_eq!(found[2].as_ref().map(|entry| (&entry.key, entry.revision)), Some((&Key::from("a"), a)));
+    assert_eq!(view.revisions_of(&keys).await.unwrap(), [Some(b), None, Some(a), Some(b)]);
+    assert_eq!((view.get_many(&[]).await.unwrap(), view.revisions_of(&[]).await.unwrap()), (vec![], vec![]));
 }
 
 async fn a_scan_is_ordered_bounded_and_goes_on_behind_a_key(store: &Store) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{error, fmt, io};
 
+use super::batch::{MAX_BATCH_BYTES, MAX_OPERATIONS};
 use super::key::Key;
 use crate::files;
 
@@ -16,6 +17,14 @@ pub enum StoreError {
     DuplicateKey {
         /// The key that stands more than once among the changes.
         key: Key,
+    },
+    /// The batch is larger than a batch may be ([`super::MAX_OPERATIONS`], [`super::MAX_BATCH_BYTES`]): a mistake of the
+    /// caller. Nothing was applied.
+    BatchTooLarge {
+        /// The number of its expectations, or of its changes when they are more.
+        operations: usize,
+        /// The bytes of its keys and values.
+        bytes: usize,
     },
     /// More commits wait than the store queues. Nothing was applied; try again in a moment.
     Busy,
@@ -138,6 +147,11 @@ impl fmt::Display for StoreError {
         match self {
             Self::Conflict => write!(f, "the store was changed by somebody else meanwhile: read again, then try again"),
             Self::DuplicateKey { key } => write!(f, "the batch changes the key {key} twice"),
+            Self::BatchTooLarge { operations, bytes } => write!(
+                f,
+                "a batch of {operations} operations and {bytes} bytes is larger than one may be ({MAX_OPERATIONS} \
+                 operations, {MAX_BATCH_BYTES} bytes)"
+            ),
             Self::Busy => write!(f, "too many writes wait for the store: try again in a moment"),
             Self::Closed => write!(f, "the store is closed"),
             Self::Damaged { record, why } => write!(

@@ -92,6 +92,14 @@ impl TreeView {
         self.records.get(key).map(|found| visit(found.revision, &found.stored)).transpose()
     }
 
+    pub(super) fn read_many<T>(
+        &self,
+        keys: &[Key],
+        mut visit: impl FnMut(&Key, Revision, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        keys.iter().map(|key| self.read(key, |revision, stored| visit(key, revision, stored))).collect()
+    }
+
     pub(super) fn scan<T>(
         &self,
         prefix: &Key,

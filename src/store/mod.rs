@@ -6,7 +6,7 @@
 //! belongs into a value, never into a key. What sealing cannot see is a record that is missing, or one put back whole
 //! with its old revision: whoever keeps records that name each other notices that.
 //!
-//! An engine is one module with `commit` and two ways to read a moment (`read`, `walk`), and passes the suite in
+//! An engine is one module with `commit` and views that have `read`, `read_many` and `scan`; it passes the suite in
 //! `conformance.rs`.
 
 mod batch;
@@ -24,13 +24,15 @@ mod redb;
 mod sealed;
 #[cfg(feature = "sled")]
 mod sled;
+mod view;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::batch::{Batch, Entry, Revision, Value};
+use tokio::task::{JoinError, JoinSet};
+
+pub use self::batch::{Batch, Entry, MAX_BATCH_BYTES, MAX_OPERATIONS, PIECE_BYTES, PIECE_OPERATIONS, Revision, Value};
 pub use self::degraded::Degraded;
 pub use self::error::StoreError;
 pub use self::inspect::{Damage, Inspection};
@@ -38,6 +40,7 @@ pub use self::key::Key;
 pub use self::master::{MalformedKey, MasterKey, from_hex, parse_key};
 pub use self::redb::RedbOptions;
 pub use self::sealed::DataKey;
+pub use self::view::View;
 
 use self::degraded::Health;
 use self::memory::Memory;
@@ -45,6 +48,7 @@ use self::redb::Redb;
 use self::sealed::{SealedBatch, Sealer};
 #[cfg(feature = "sled")]
 use self::sled::Sled;
+use self::view::EngineView;
 
 #[cfg(test)]
 mod conformance;
@@ -63,6 +67,9 @@ pub struct Store {
 
 /// The bytes of a batch that are sealed on the caller's thread, which may serve connections: 64 KiB take about 50 us.
 const MAX_SEALED_INLINE: usize = 64 * 1024;
+
+/// How many pieces of a larger change wait for the writer at once: they share syncs, and leave others room in its queue.
+const MAX_PIECES_IN_FLIGHT: usize = 8;
 
 enum Engine {
     Memory(Memory),
@@ -124,16 +131,16 @@ impl Store {
             #[cfg(feature = "sled")]
             Engine::Sled(engine) => EngineView::Memory(engine.view()?),
         };
-        Ok(View { engine_view, sealer: Arc::clone(&self.sealer) })
+        Ok(View::new(engine_view, Arc::clone(&self.sealer)))
     }
 
     /// Applies `batch` as a whole and gives the revision of every key it put; the change is on the disk by then.
     ///
-    /// Nothing is applied when an expectation fails ([`StoreError::Conflict`]), or once damage was found
-    /// ([`StoreError::WritesStopped`]). After any other error of the engine
-    /// the batch may or may not have been applied, as when the future is dropped before it is ready: read again.
+    /// Nothing is applied when an expectation fails ([`StoreError::Conflict`]), when the batch is larger than a batch may be
+    /// ([`StoreError::BatchTooLarge`]), or once damage was found ([`StoreError::WritesStopped`]). After any other error of
+    /// the engine the batch may or may not have been applied, as when the future is dropped before it is ready: read again.
     pub async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
-        refuse_duplicate_keys(&batch)?;
+        batch.check()?;
         if let Some(Degraded::Damaged(why)) = self.degraded() {
             return Err(StoreError::WritesStopped { why });
         }
@@ -144,6 +151,28 @@ impl Store {
             #[cfg(feature = "sled")]
             Engine::Sled(engine) => engine.commit(batch).await,
         }
+    }
+
+    /// Commits changes that need not be made together, in as many batches as they need, in any order. The expectations must be
+    /// on keys that `batch` does not change: each batch has all of them.
+    ///
+    /// Fails as [`Store::commit`] does; some of the changes may have been applied then.
+    pub async fn commit_pieces(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut commits = JoinSet::new();
+        let failed = |error: JoinError| StoreError::Engine { why: error.to_string() };
+        for piece in batch.into_pieces() {
+            if commits.len() == MAX_PIECES_IN_FLIGHT
+                && let Some(done) = commits.join_next().await
+            {
+                done.map_err(failed)??;
+            }
+            let store = self.clone();
+            commits.spawn(async move { store.commit(piece).await });
+        }
+        while let Some(done) = commits.join_next().await {
+            done.map_err(failed)??;
+        }
+        Ok(())
     }
 
     /// Seals the values of `batch`: in this task when that is brief, else on a thread that may block.
@@ -176,92 +205,5 @@ impl fmt::Debug for Store {
             #[cfg(feature = "sled")]
             Engine::Sled(_) => "Store(sled)",
         })
-    }
-}
-
-/// The engines would disagree about which of two changes of one key wins; no caller means to ask.
-fn refuse_duplicate_keys(batch: &Batch) -> Result<(), StoreError> {
-    let mut seen = HashSet::new();
-    let mut changed = batch.put.iter().map(|(key, _)| key).chain(&batch.delete);
-    match changed.find(|key| !seen.insert(*key)) {
-        Some(key) => Err(StoreError::DuplicateKey { key: key.clone() }),
-        None => Ok(()),
-    }
-}
-
-/// The store as it was at one moment.
-pub struct View {
-    engine_view: EngineView,
-    sealer: Arc<Sealer>,
-}
-
-impl View {
-    /// The entry of `key`, if there is one.
-    pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
-        self.engine_view.read(key, |revision, stored| self.entry(key.clone(), revision, stored))
-    }
-
-    /// The revision of `key`, without unsealing its value: what a cache of decoded records is checked by.
-    pub async fn revision_of(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
-        self.engine_view.read(key, |revision, _| Ok(revision))
-    }
-
-    /// The first `limit` entries whose keys begin with `prefix`, in ascending order, strictly behind `after`.
-    pub async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.engine_view.scan(prefix, after, limit, |key, revision, stored| self.entry(key, revision, stored))
-    }
-
-    /// What [`View::scan`] gives, as keys and revisions alone: no value is unsealed.
-    pub async fn keys(
-        &self,
-        prefix: &Key,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, Revision)>, StoreError> {
-        self.engine_view.scan(prefix, after, limit, |key, revision, _| Ok((key, revision)))
-    }
-
-    fn entry(&self, key: Key, revision: Revision, stored: &[u8]) -> Result<Entry, StoreError> {
-        let value = self.sealer.open(&key, revision, stored)?;
-        Ok(Entry { key, value, revision })
-    }
-}
-
-impl fmt::Debug for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("View")
-    }
-}
-
-enum EngineView {
-    Memory(memory::TreeView),
-    Redb(Arc<redb::FileView>),
-}
-
-impl EngineView {
-    /// Shows the revision and the sealed value of `key` to `visit`, if there is such a key.
-    fn read<T>(
-        &self,
-        key: &Key,
-        visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        match self {
-            Self::Memory(view) => view.read(key, visit),
-            Self::Redb(view) => view.read(key, visit),
-        }
-    }
-
-    /// Shows the records that [`View::scan`] speaks of to `visit`, one after the other.
-    fn scan<T>(
-        &self,
-        prefix: &Key,
-        after: Option<&Key>,
-        limit: usize,
-        visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        match self {
-            Self::Memory(view) => view.scan(prefix, after, limit, visit),
-            Self::Redb(view) => view.scan(prefix, after, limit, visit),
-        }
     }
 }

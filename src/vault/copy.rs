@@ -13,14 +13,11 @@ use super::store_key::{StoreKey, Table, in_layer};
 use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, Key, PIECE_OPERATIONS};
 
 /// The most frozen layers below a vault. Before a copy that would need one more, they are flattened into one, so that
 /// reading never becomes slower than this.
 const MAX_LAYERS: usize = 4;
-
-/// Records that one commit flattens.
-const BATCH_RECORDS: usize = 1000;
 
 impl Vaults {
     /// Creates the vault that `wanted` describes with the content of `source` at this moment: its objects with the same
@@ -138,17 +135,29 @@ impl Vaults {
         after: Option<&Key>,
         flattened: &Vault,
     ) -> Result<Change<Option<Key>>, Refusal> {
-        let found = frozen.keys(view, prefix, after, BATCH_RECORDS).await?;
+        let found = frozen.keys(view, prefix, after, PIECE_OPERATIONS).await?;
         let mut batch = layer_guard(view, flattened.layer()).await?;
+        let (mut last, mut has_more) = (None, found.len() == PIECE_OPERATIONS);
         for (key, _) in &found {
-            let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
-            batch = batch.put(in_layer(key, flattened.layer()), entry.value);
-            for due in self.due_of(view, key, flattened).await? {
-                batch = batch.put(due.key(), encode(&due)?);
+            let record = self.flattened_record(view, key, flattened).await?;
+            if !batch.has_room_for(&record) {
+                has_more = true;
+                break;
             }
+            (batch, last) = (batch.and(record), Some(key));
         }
-        let next = found.last().filter(|_| found.len() == BATCH_RECORDS).map(|(key, _)| in_layer(key, frozen.own()));
+        let next = last.filter(|_| has_more).map(|key| in_layer(key, frozen.own()));
         Ok(Change { batch, answer: next })
+    }
+
+    /// The record at `key`, put into the layer that `flattened` writes into, with what falls due because of it.
+    async fn flattened_record(&self, view: &View, key: &Key, flattened: &Vault) -> Result<Batch, Refusal> {
+        let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
+        let mut batch = Batch::default().put(in_layer(key, flattened.layer()), entry.value);
+        for due in self.due_of(view, key, flattened).await? {
+            batch = batch.put(due.key(), encode(&due)?);
+        }
+        Ok(batch)
     }
 
     /// What falls due because of the record at `key`, in the layer that `flattened` writes into.

@@ -12,7 +12,7 @@ use super::object::Attributes;
 use super::store_key::{StoreKey, Table};
 use super::{Kind, ObjectName, Refusal, VaultName, Vaults, Version};
 use crate::clock::Timestamp;
-use crate::records::{Change, View, encode};
+use crate::records::{View, encode};
 use crate::store::{Batch, Key};
 
 /// The namespace of event ids.
@@ -231,8 +231,8 @@ impl Vaults {
     /// # Errors
     /// What the store reports.
     pub async fn delete_events(&self, numbers: &[u64]) -> Result<(), Refusal> {
-        let delete = || Batch { delete: numbers.iter().map(|number| store_key(*number)).collect(), ..Batch::default() };
-        self.records().update(|_: View| async move { Ok(Change { batch: delete(), answer: () }) }).await
+        let delete = numbers.iter().map(|number| store_key(*number)).collect();
+        Ok(self.records().commit_pieces(Batch { delete, ..Batch::default() }).await?)
     }
 }
 

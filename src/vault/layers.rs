@@ -195,7 +195,7 @@ mod tests {
                 };
             }
         }
-        store.commit(batch).await.unwrap();
+        store.commit_pieces(batch).await.unwrap();
         Records::new(store).view().await.unwrap()
     }
 

@@ -71,7 +71,7 @@ mod tests {
         let put = (1..MAX_VAULTS)
             .map(|number| (StoreKey::of_vault(&name(number)), encode(&vault(number)).unwrap()))
             .collect();
-        store.commit(Batch { put, ..Batch::default() }).await.unwrap();
+        store.commit_pieces(Batch { put, ..Batch::default() }).await.unwrap();
         assert_eq!(vaults.find_or_create(&name(0), &on_demand).await.unwrap().name, name(0));
         let refused = vaults.find_or_create(&name(MAX_VAULTS), &on_demand).await;
         assert!(matches!(refused, Err(Refusal::TooManyVaults { most: MAX_VAULTS })), "{refused:?}");

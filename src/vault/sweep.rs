@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::store_key::{StoreKey, Table};
 use super::{Refusal, Vault, Vaults};
 use crate::records::{Change, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, Key, PIECE_OPERATIONS};
 
-/// Records that one commit deletes.
-const BATCH_RECORDS: usize = 1000;
+/// Frozen layers that one commit retires, with two changes each.
+const LAYERS_PER_BATCH: usize = 50;
 
 /// Vaults that are read at a time.
 const VAULTS_PER_SCAN: usize = 100;
@@ -45,22 +45,26 @@ impl Vaults {
         drop(view);
         // No vault reads a layer yet that is being flattened.
         let _lock = self.lock(Table::FrozenLayer.prefix()).await;
-        self.records().update(|view: View| async move { self.retiring(&view).await }).await
+        while self.records().update(|view: View| async move { self.retiring(&view).await }).await? {}
+        Ok(())
     }
 
-    async fn retiring(&self, view: &View) -> Result<Change<()>, Refusal> {
-        let Some(revision) = view.revision_of(&StoreKey::UnsweptLayers.to_key()).await? else {
-            return Ok(Change { batch: Batch::default(), answer: () });
+    /// Retires some layers; answers whether there are more.
+    async fn retiring(&self, view: &View) -> Result<Change<bool>, Refusal> {
+        let marker = StoreKey::UnsweptLayers.to_key();
+        let Some(revision) = view.revision_of(&marker).await? else {
+            return Ok(Change { batch: Batch::default(), answer: false });
         };
-        let mut batch = Batch::default()
-            .expect(StoreKey::UnsweptLayers.to_key(), revision)
-            .delete(StoreKey::UnsweptLayers.to_key());
-        for layer in self.unused(view).await? {
+        let unused = self.unused(view).await?;
+        let mut batch = Batch::default().expect(marker.clone(), revision);
+        for layer in unused.iter().take(LAYERS_PER_BATCH) {
             batch = batch
-                .delete(StoreKey::FrozenLayer(layer).to_key())
-                .put(StoreKey::Sweep(layer).to_key(), encode(&layer)?);
+                .delete(StoreKey::FrozenLayer(*layer).to_key())
+                .put(StoreKey::Sweep(*layer).to_key(), encode(layer)?);
         }
-        Ok(Change { batch, answer: () })
+        let has_more = unused.len() > LAYERS_PER_BATCH;
+        let batch = if has_more { batch } else { batch.delete(marker) };
+        Ok(Change { batch, answer: has_more })
     }
 
     /// The frozen layers that no vault reads. Where many vaults share a few, the first vaults decide.
@@ -100,7 +104,7 @@ async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
     };
     let due = Batch::default().expect(StoreKey::Sweep(id).to_key(), revision);
     for table in Table::of_layers() {
-        let found = view.keys(&table.prefix_in(id), None, BATCH_RECORDS).await?;
+        let found = view.keys(&table.prefix_in(id), None, PIECE_OPERATIONS).await?;
         if !found.is_empty() {
             let delete: Vec<Key> = found.into_iter().map(|(key, _)| key).collect();
             let answer = delete.len();

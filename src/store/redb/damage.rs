@@ -126,7 +126,7 @@ fn value(at: usize) -> Vec<u8> {
 async fn filled(path: &Path) -> Vec<u8> {
     let store = open_store(path);
     let many = (0..RECORDS_THERE).fold(Batch::default(), |batch, at| batch.put(key(at), value(at)));
-    store.commit(many).await.unwrap();
+    store.commit_pieces(many).await.unwrap();
     store.close().await;
     fs::read(path).unwrap()
 }

@@ -194,7 +194,7 @@ async fn a_walk_ends_when_the_disk_cannot_be_read() {
     let ((_directory, path), disk, health) = (temp_path(), Arc::<Disk>::default(), Health::default());
     let store = open_store(&path);
     let many = (0..500).fold(Batch::default(), |batch, at| batch.put(format!("{at:03}"), vec![1; 3000]));
-    store.commit(many).await.unwrap();
+    store.commit_pieces(many).await.unwrap();
     store.close().await;
     let engine = engine_with(&path, &disk, &health);
     disk.unreadable.store(true, Ordering::SeqCst);

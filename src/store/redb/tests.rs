@@ -173,7 +173,7 @@ async fn a_crash_among_writes_costs_a_repair() {
     let options = RedbOptions { idle: Duration::from_secs(3600), ..RedbOptions::default() };
     let master = MasterKey::from_bytes([1; 32]);
     let store = Store::redb(&path, &master, DataKey::from_bytes([7; 32]), options).unwrap();
-    store.commit(many()).await.unwrap();
+    store.commit_pieces(many()).await.unwrap();
     let crashed = crashed(&path).await;
     assert!(get(&open_store(&crashed), "09999").await.is_some());
     fs::copy(&path, &crashed).unwrap();
@@ -184,7 +184,7 @@ async fn a_crash_among_writes_costs_a_repair() {
 async fn after_a_quiet_moment_a_crash_costs_no_repair() {
     let (_directory, path) = temp_path();
     let store = open_store(&path);
-    store.commit(many()).await.unwrap();
+    store.commit_pieces(many()).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     while needs_repair(&crashed(&path).await) {
         assert!(Instant::now() < deadline, "the store never settled");

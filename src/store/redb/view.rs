@@ -40,6 +40,14 @@ impl FileView {
         .map_err(interrupted)
     }
 
+    pub(in crate::store) fn read_many<T>(
+        &self,
+        keys: &[Key],
+        mut visit: impl FnMut(&Key, Revision, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        keys.iter().map(|key| self.read(key, |revision, stored| visit(key, revision, stored))).collect()
+    }
+
     pub(in crate::store) fn scan<T>(
         &self,
         prefix: &Key,
