@@ -231,6 +231,11 @@ mod tests {
             assert_eq!(tasks.run_due().await.unwrap(), expected);
         }
         assert_eq!(left(&store).await.iter().filter(|key| key.starts_with("due/")).count(), 1);
+        // The purges of the first run woke the loop; the failure of another does not.
+        tasks.vaults.wait_for_schedule_change().await;
+        assert_eq!(tasks.run_due().await.unwrap(), RunSummary { ran: 0, failed: 1 });
+        let woken = tokio::time::timeout(Duration::from_millis(50), tasks.vaults.wait_for_schedule_change()).await;
+        assert!(woken.is_err(), "it would try again at once, for ever");
     }
 
     #[tokio::test]

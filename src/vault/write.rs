@@ -104,9 +104,9 @@ impl Vaults {
             let Write { batch, events, answer } = decide(view).await?;
             Ok::<_, Refusal>(Change { batch, answer: (answer, events) })
         };
-        let committed = self.records().update(decided).await;
+        let (answer, events) = self.records().update(decided).await?;
+        // Not of a failure: an action that fails must not wake the scheduler that runs it.
         self.notify_schedule_change();
-        let (answer, events) = committed?;
         events.into_iter().for_each(|number| self.event_committed(number));
         Ok(answer)
     }
