@@ -24,6 +24,10 @@ pub mod events;
 pub mod factory;
 pub mod faults;
 pub mod files;
+/// Entry points of the fuzz targets in `fuzz/`.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod issuers;
 pub mod operation;

@@ -73,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("access", &["operation"]),
     ("crypto", &["random"]),
     ("store", &["files"]),
+    ("fuzzing", &["directory", "doors", "http", "proxy", "snapshot", "vault"]),
     ("files", &[]),
     ("operation", &[]),
     ("outgoing", &[]),

@@ -20,6 +20,8 @@ use crate::clock::Clock;
 use crate::records::{Degraded, Records};
 use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, SubscriptionId};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use assertion::fuzz as fuzz_token;
 pub use assertion::{ExternalIssuers, ExternalKeys};
 pub use identities::AddRefusal;
 pub use identity::{ClientSecret, FederatedCredential, IdentityRecord};

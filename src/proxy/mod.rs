@@ -9,6 +9,8 @@ mod dialer;
 mod error;
 mod forward;
 mod forwarded_body;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hop_by_hop;
 mod metadata;
 mod own_listeners;

@@ -41,20 +41,24 @@ impl Sniffer {
     /// Reads once; returns the result as soon as the bytes suffice. Cancel safe: a dropped call loses no byte.
     pub(super) async fn read_more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<Sniffed> {
         let mut piece = vec![0; 4096];
-        let Ok(length @ 1..) = stream.read(&mut piece).await else {
+        let length = stream.read(&mut piece).await.unwrap_or_default();
+        self.push(&piece[..length])
+    }
+
+    /// Adds the next bytes; an empty slice is the end.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Option<Sniffed> {
+        if piece.is_empty() {
             return Some(Sniffed::Closed);
-        };
-        self.read.extend_from_slice(&piece[..length]);
+        }
+        self.read.extend_from_slice(piece);
         if self.read[0] != HANDSHAKE {
             return Some(Sniffed::NotTls);
         }
-        match self.hello(&piece[..length]) {
-            Ok(Some(hello)) => Some(
-                hello
-                    .client_hello()
-                    .server_name()
-                    .map_or(Sniffed::NoServerName, |name| Sniffed::ServerName(name.to_ascii_lowercase())),
-            ),
+        match self.hello(piece) {
+            Ok(Some(hello)) => {
+                let name = hello.client_hello().server_name().map(str::to_ascii_lowercase);
+                Some(name.map_or(Sniffed::NoServerName, Sniffed::ServerName))
+            }
             Ok(None) if self.read.len() < MAX_CLIENT_HELLO => None,
             Ok(None) | Err(Malformed) => Some(Sniffed::Malformed),
         }

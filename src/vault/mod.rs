@@ -224,3 +224,10 @@ impl Vaults {
         &self.inner.records
     }
 }
+
+/// Opens `bytes` as a backup of each kind.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_backup(bytes: &[u8]) {
+    backup::fuzz::<keys::Keys>(bytes);
+    backup::fuzz::<secrets::Secrets>(bytes);
+}

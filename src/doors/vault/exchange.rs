@@ -25,7 +25,7 @@ pub(super) struct RequestTarget {
 
 /// The parameters of a query, names and values decoded (the JavaScript SDK sends `api%2Dversion`).
 #[derive(Clone, Debug)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct Query(pub(super) Vec<(String, String)>);
 
 /// A request that has been let in, without its body.
 pub(super) struct Exchange {

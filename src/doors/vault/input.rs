@@ -36,7 +36,7 @@ pub(super) async fn object<T: DeserializeOwned>(body: Incoming, limits: &Limits)
     parse(&bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
     // The parser would let members that nobody reads be anything.
     let text = std::str::from_utf8(text).map_err(|_| invalid("the body is not valid JSON"))?;

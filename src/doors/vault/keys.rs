@@ -83,3 +83,19 @@ pub(super) async fn release(state: Arc<State>, exchange: Exchange) -> Result<Res
     let text = "This server keeps release policies but does not release keys.";
     Err(ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text))
 }
+
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_bodies(bytes: &[u8]) {
+    use request::UpdateKey;
+    let newest = super::api_version::ApiVersion::NEWEST;
+    let _ = input::parse::<CreateKey>(bytes).and_then(|body| body.parse(newest)).is_ok();
+    let _ = input::parse::<UpdateKey>(bytes).and_then(UpdateKey::parse).is_ok();
+    rotation::fuzz_policy(bytes);
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_import(bytes: &[u8]) {
+    if let Ok(body) = input::parse::<ImportKey>(bytes) {
+        body.fuzz();
+    }
+}

@@ -10,6 +10,8 @@ mod collection;
 mod deletion;
 mod exchange;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod host;
 mod input;
 mod keys;

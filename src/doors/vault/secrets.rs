@@ -47,3 +47,10 @@ pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Respons
     let (found, value) = found.map_err(refusal::error)?;
     Ok(bundle_with_value(&exchange, &found, value.reveal()))
 }
+
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_bodies(bytes: &[u8]) {
+    use request::UpdateSecret;
+    let _ = input::parse::<SetSecret>(bytes).and_then(SetSecret::parse).is_ok();
+    let _ = input::parse::<UpdateSecret>(bytes).and_then(UpdateSecret::parse).is_ok();
+}

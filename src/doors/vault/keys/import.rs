@@ -195,3 +195,14 @@ pub(in super::super) fn invalid_material(kty: KeyType, cause: &CryptoError) -> A
         _ => invalid_key(&format!("key: {cause}")),
     }
 }
+
+#[cfg(any(test, fuzzing))]
+impl ImportKey {
+    /// Loads the JSON Web Key of the body, as an import without a transfer blob does.
+    pub(super) fn fuzz(self) {
+        use super::super::api_version::ApiVersion;
+        let Some(jwk) = self.key else { return };
+        let Ok(kty) = key_type(jwk.kty.as_deref().unwrap_or_default(), ApiVersion::NEWEST) else { return };
+        let _ = (jwk.key_ops.as_deref(), jwk.private(kty).is_ok_and(|private| private.load().is_ok()));
+    }
+}

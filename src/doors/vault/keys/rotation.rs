@@ -225,3 +225,8 @@ impl<'a> ActionOut<'a> {
         Self { trigger, action: TypeOut { r#type: kind } }
     }
 }
+
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_policy(bytes: &[u8]) {
+    let _ = input::parse::<PolicyIn>(bytes).and_then(PolicyIn::parse).is_ok();
+}
