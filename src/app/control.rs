@@ -11,9 +11,9 @@ use crate::doors::admin::{ControlError, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::CertificateResolver;
-use crate::records::NewGeneration;
+use crate::records::{NewGeneration, RecordError};
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
-use crate::store::{Batch, StoreError};
+use crate::store::Batch;
 use crate::tasks::{self, position_key};
 
 /// The parts of one running server that these operations need. Cheap to clone.
@@ -80,7 +80,7 @@ impl Control {
         self.settings
             .apply(&vaults, &directory, self.backend.clock.now())
             .await
-            .map_err(|error| ControlError::Failed(error.to_string()))?;
+            .map_err(|error| ControlError::Failed(error.into_cause()))?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
         held.save(false).await.map_err(failed)?;
@@ -114,7 +114,7 @@ impl Control {
         let (tenant, created) = (self.backend.directory.tenant_id(), self.backend.system.now().to_string());
         let source = self.settings.backup_key.clone();
         blocking(move || {
-            let key = source().map_err(no_backup_key)?;
+            let key = source().map_err(|error| failed(RecordError::from(error)))?;
             let version = env!("CARGO_PKG_VERSION").to_owned();
             let header = SnapshotHeader { tenant, created, version, backup_key: key.id() };
             snapshot::seal(&all, &header, &key).map_err(failed)
@@ -125,7 +125,7 @@ impl Control {
     async fn load_snapshot(self, file: Vec<u8>) -> Result<(), ControlError> {
         let (tenant, source) = (self.backend.directory.tenant_id(), self.settings.backup_key.clone());
         let contents = blocking(move || {
-            let key = source().map_err(no_backup_key)?;
+            let key = source().map_err(|error| failed(RecordError::from(error)))?;
             snapshot::open(&file, tenant, &key).map_err(|error| match error {
                 SnapshotError::Record(error) => failed(error),
                 refused => ControlError::Refused(refused.to_string()),
@@ -202,11 +202,6 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
-/// The error for a backup key that cannot be read or created.
-fn no_backup_key(error: StoreError) -> ControlError {
-    if error.is_full() { ControlError::DiskFull } else { failed(error) }
-}
-
-fn failed(error: impl std::fmt::Display) -> ControlError {
-    ControlError::Failed(error.to_string())
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ControlError {
+    ControlError::Failed(Box::new(error))
 }

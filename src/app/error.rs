@@ -28,11 +28,16 @@ impl StartError {
     pub(crate) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }
+
+    /// The cause itself.
+    pub(crate) fn into_cause(self) -> Box<dyn Error + Send + Sync> {
+        self.0
+    }
 }
 
 impl From<Refusal> for StartError {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.to_string())
+        Self::new(refusal)
     }
 }
 

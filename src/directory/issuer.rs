@@ -30,17 +30,17 @@ const LONGEST_LIFETIME: i64 = token::FEDERATED_LIFETIME;
 const MAX_CACHED_TOKEN: usize = 8 * 1024;
 
 /// Why the issuer's key is not available.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum IssuerError {
     /// The store failed.
-    Record(RecordError),
+    Record(Arc<RecordError>),
     /// The key could not be generated or used.
     Key(String),
 }
 
 impl From<RecordError> for IssuerError {
     fn from(error: RecordError) -> Self {
-        Self::Record(error)
+        Self::Record(Arc::new(error))
     }
 }
 
@@ -53,7 +53,14 @@ impl std::fmt::Display for IssuerError {
     }
 }
 
-impl std::error::Error for IssuerError {}
+impl std::error::Error for IssuerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Record(error) => Some(error.as_ref()),
+            Self::Key(_) => None,
+        }
+    }
+}
 
 /// The public half of an issuer's key, as JWKS publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +86,7 @@ enum State {
     /// They are loaded.
     Ready(Arc<Keys>),
     /// They are not available, for this reason.
-    Failed(String),
+    Failed(IssuerError),
 }
 
 /// The key that signs, and the previous keys whose tokens may still be valid.
@@ -120,7 +127,7 @@ impl Issuer {
         let known = keys.wait_for(|state| !matches!(state, State::Preparing)).await;
         match known.map_err(|error| IssuerError::Key(error.to_string()))?.clone() {
             State::Ready(keys) => Ok(keys),
-            State::Failed(why) => Err(IssuerError::Key(why)),
+            State::Failed(error) => Err(error),
             State::Preparing => Err(IssuerError::Key("it is not there".into())),
         }
     }
@@ -128,7 +135,7 @@ impl Issuer {
     /// Why no token can be issued or verified, if so.
     pub(super) fn failure(&self) -> Option<String> {
         match &*self.keys.borrow() {
-            State::Failed(why) => Some(why.clone()),
+            State::Failed(error) => Some(error.to_string()),
             State::Preparing | State::Ready(_) => None,
         }
     }
@@ -152,7 +159,7 @@ impl Issuer {
             State::Ready(keys) => keys,
             // Before the first key exists, this server has signed no token.
             State::Preparing => return Err(VerifyError::UnknownKey),
-            State::Failed(why) => return Err(VerifyError::KeyUnavailable(why)),
+            State::Failed(error) => return Err(VerifyError::KeyUnavailable(error.to_string())),
         };
         let header = signing::header(token).map_err(|_| VerifyError::Malformed)?;
         let key = keys.verifying_keys().find(|key| header.kid.as_deref() == Some(&key.public.kid));
@@ -218,7 +225,7 @@ impl Directory {
         let prepared = self.issuer_keys(pool).await.map(Arc::new);
         let state = match &prepared {
             Ok(keys) => State::Ready(keys.clone()),
-            Err(error) => State::Failed(error.to_string()),
+            Err(error) => State::Failed(error.clone()),
         };
         self.inner.issuer.keys.send_replace(state);
         prepared.map(|keys| keys.due)

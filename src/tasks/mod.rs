@@ -149,7 +149,7 @@ impl Tasks {
 
 impl From<RecordError> for ClockError {
     fn from(error: RecordError) -> Self {
-        Self::Store(error.to_string())
+        Self::Store(Box::new(error))
     }
 }
 

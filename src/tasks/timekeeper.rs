@@ -40,7 +40,7 @@ pub enum VaultClock {
 }
 
 /// Why the clock was not moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ClockError {
     /// The clock is the machine's.
     Real,
@@ -49,7 +49,7 @@ pub enum ClockError {
     /// No calendar goes so far.
     TooFar,
     /// The position could not be saved, or what fell due not be read.
-    Store(String),
+    Store(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The clock's time and state after a command.
@@ -367,11 +367,18 @@ pub fn position_key() -> Key {
 
 impl From<Refusal> for ClockError {
     fn from(refusal: Refusal) -> Self {
-        Self::Store(refusal.to_string())
+        Self::Store(Box::new(refusal))
     }
 }
 
-impl std::error::Error for ClockError {}
+impl std::error::Error for ClockError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error.as_ref()),
+            Self::Real | Self::Backwards(_) | Self::TooFar => None,
+        }
+    }
+}
 
 impl fmt::Display for ClockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -381,7 +388,7 @@ impl fmt::Display for ClockError {
             }
             Self::Backwards(now) => write!(f, "the clock stands at {now} already and only goes forward"),
             Self::TooFar => f.write_str("no calendar goes so far"),
-            Self::Store(why) => f.write_str(why),
+            Self::Store(error) => write!(f, "{error}"),
         }
     }
 }

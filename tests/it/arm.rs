@@ -60,7 +60,7 @@ async fn a_subscription_is_found_by_its_id_and_no_other_is() {
         malformed.error(),
         "400 InvalidSubscriptionId The provided subscription identifier 'mine' is malformed or invalid."
     );
-    let unversioned = ask("GET /subscriptions/mine").await.error();
+    let unversioned = ask("GET /subscriptions/mine?api-version=").await.error();
     assert!(unversioned.starts_with("400 MissingApiVersionParameter "), "{unversioned}");
 }
 

@@ -177,7 +177,7 @@ impl admin::Credentials for PlaceholderCredentials {
     ) -> BoxFuture<Result<Variables, ControlError>> {
         let credentials = self.clone();
         Box::pin(async move {
-            credentials.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.to_string()))
+            credentials.variables(&identity, kind).await.map_err(|error| ControlError::Failed(error.into_cause()))
         })
     }
 }

@@ -60,8 +60,8 @@ pub(super) async fn change(state: Arc<State>, body: Incoming) -> Result<Response
             ));
         }
     };
-    report.map(answer).map_err(|error| match error {
-        ClockError::Store(why) => internal_error(&why),
+    report.map(answer).map_err(|error| match &error {
+        ClockError::Store(_) => internal_error(&error),
         ClockError::TooFar => bad_request(error.to_string()),
         ClockError::Real | ClockError::Backwards(_) => conflict(error.to_string()),
     })

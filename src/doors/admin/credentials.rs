@@ -44,7 +44,7 @@ struct CredentialBody {
 pub(super) async fn credential(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
     let request: CredentialRequest = request_body::json(&state, body).await?;
     let name = &*params.get("name");
-    let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
+    let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
     let variables = state.credentials.variables(identity, request.kind).await?;
     Ok(body::json(StatusCode::OK, &CredentialBody { variables }))

@@ -73,7 +73,7 @@ pub(super) async fn list(state: Arc<State>, params: Params) -> Result<Response, 
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(bad_request(format!("limit: must be 1 to {MAX_LIMIT}")));
     }
-    let kept = state.events.list(after, limit).await.map_err(|error| internal_error(&error.to_string()))?;
+    let kept = state.events.list(after, limit).await.map_err(|error| internal_error(&error))?;
     let events = kept.into_iter().map(|(number, event)| EventBody { number, event }).collect();
     let webhooks = state.events.webhook_statuses().into_iter().map(WebhookBody::of).collect();
     Ok(body::json(StatusCode::OK, &EventListBody { events, webhooks }))
@@ -83,7 +83,7 @@ pub(super) async fn list(state: Arc<State>, params: Params) -> Result<Response, 
 pub(super) async fn accept(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let parameter = |wanted| params.query().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
     let (id, code) = (parameter("id").unwrap_or_default(), parameter("code").unwrap_or_default());
-    match state.events.accept(&id, &code).await.map_err(|error| internal_error(&error.to_string()))? {
+    match state.events.accept(&id, &code).await.map_err(|error| internal_error(&error))? {
         true => Ok(body::text(StatusCode::OK, "The webhook has accepted and is told of events.\n")),
         false => {
             let text = "This is no webhook's code, or not any more: it is good for 10 minutes, and for one time.";

@@ -37,7 +37,7 @@ struct IdentityBody {
 
 /// Answers every identity, in order.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
-    let all = state.directory.identities().await.map_err(|error| internal_error(&error.to_string()))?;
+    let all = state.directory.identities().await.map_err(|error| internal_error(&error))?;
     let identities = all.iter().map(|identity| IdentityBody::of(identity)).collect();
     Ok(body::json(StatusCode::OK, &IdentityListBody { identities }))
 }
@@ -52,14 +52,14 @@ pub(super) async fn add(state: Arc<State>, body: Incoming) -> Result<Response, A
         Err(AddRefusal::Taken { by }) => Err(conflict(format!("the identity '{by}' has the same name or an id of it"))),
         // Only automatically created identities are refused for these reasons.
         Err(AddRefusal::TooMany | AddRefusal::Removed) => Err(conflict("it cannot be made on the spot")),
-        Err(AddRefusal::Record(error)) => Err(internal_error(&error.to_string())),
+        Err(AddRefusal::Record(error)) => Err(internal_error(&error)),
     }
 }
 
 /// Removes an identity; its tokens are refused from the next request on.
 pub(super) async fn remove(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = &*params.get("name");
-    match state.directory.remove(name).await.map_err(|error| internal_error(&error.to_string()))? {
+    match state.directory.remove(name).await.map_err(|error| internal_error(&error))? {
         true => Ok(body::empty(StatusCode::NO_CONTENT)),
         false => Err(no_such_identity(name)),
     }
@@ -88,13 +88,13 @@ pub(super) async fn token(state: Arc<State>, params: Params, body: Incoming) -> 
     }
     let resource = request.resource.as_deref().unwrap_or("https://vault.azure.net");
     let name = &*params.get("name");
-    let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error.to_string()))?;
+    let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
     let issued = match request.federated {
         true => state.directory.federated_token(&identity).await,
         false => state.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await,
     };
-    let issued = issued.map_err(|error| internal_error(&error.to_string()))?;
+    let issued = issued.map_err(|error| internal_error(&error))?;
     let token = TokenBody { access_token: issued.access_token, expires_on: issued.expires_on };
     Ok(body::json(StatusCode::OK, &token))
 }

@@ -4,6 +4,7 @@
 mod clock;
 mod credentials;
 mod events;
+mod failure;
 mod faults;
 mod identities;
 mod request_body;
@@ -31,12 +32,13 @@ use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
-use crate::records::Degraded;
 use crate::tasks::Timekeeper;
 use crate::trail::{Answered, Caller, Trail};
 use crate::vault::Vaults;
 
 pub use credentials::Credentials;
+
+use failure::internal_error;
 
 /// What the handlers of this door share.
 pub struct State {
@@ -91,10 +93,8 @@ pub trait ServerControl: Send + Sync {
 pub enum ControlError {
     /// The request cannot be carried out; the reason is for the client.
     Refused(String),
-    /// The disk has no room for what the operation writes.
-    DiskFull,
     /// An internal failure; the cause is for the log.
-    Failed(String),
+    Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
 type Handler = fn(Arc<State>, Params, Incoming) -> BoxFuture<Result<Response, ApiError>>;
@@ -142,18 +142,11 @@ impl Service {
         let answer = match self.authorize(&request, connection, &mut trail) {
             Ok((handler, params)) => match handler(self.state.clone(), params, request.into_body()).await {
                 Ok(answer) => answer,
-                Err(error) => self.explained(error).into_response(),
+                Err(error) => error.into_response(),
             },
             Err(error) => error.into_response(),
         };
         trail.finish(answer)
-    }
-
-    /// What failed while the disk is full has failed by that.
-    fn explained(&self, error: ApiError) -> ApiError {
-        let internal = error.status == StatusCode::INTERNAL_SERVER_ERROR;
-        let is_full = internal && self.state.vaults.degraded() == Some(Degraded::DiskFull);
-        if is_full { ApiError::disk_full() } else { error }
     }
 
     /// Routes a request whose sender is authorized.
@@ -215,21 +208,4 @@ const fn with_admin_key(name: &'static str, method: hyper::Method, path: &'stati
 /// The answer to a request that the present state rules out.
 fn conflict(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, "Conflict", why)
-}
-
-/// The cause goes to the log, never to the wire.
-fn internal_error(why: &str) -> ApiError {
-    tracing::error!(why, "a request to the admin API failed");
-    let text = "An internal error occurred; the server's log says which.";
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
-}
-
-impl From<ControlError> for ApiError {
-    fn from(error: ControlError) -> Self {
-        match error {
-            ControlError::Refused(why) => conflict(why),
-            ControlError::DiskFull => Self::disk_full(),
-            ControlError::Failed(why) => internal_error(&why),
-        }
-    }
 }

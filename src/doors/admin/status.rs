@@ -38,7 +38,7 @@ struct OperationBody {
 }
 
 pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
-    let vaults = state.vaults.all().await.map_err(|why| internal_error(&why.to_string()))?;
+    let vaults = state.vaults.all().await.map_err(|error| internal_error(&error))?;
     let status = StatusBody {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),

@@ -107,9 +107,9 @@ impl State {
         entry: &Map<String, Value>,
         read: impl FnOnce(&[u8], &[IdentityRecord]) -> Result<InitialVault, ConfigError>,
     ) -> Result<InitialVault, ApiError> {
-        let all = self.directory.identities().await.map_err(|error| internal_error(&error.to_string()))?;
+        let all = self.directory.identities().await.map_err(|error| internal_error(&error))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
-        let text = Zeroizing::new(serde_json::to_vec(entry).map_err(|error| internal_error(&error.to_string()))?);
+        let text = Zeroizing::new(serde_json::to_vec(entry).map_err(|error| internal_error(&error))?);
         let wanted = read(&text, &identities).map_err(|error| bad_request(error.to_string()))?;
         match wanted.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
             Some(why) => Err(conflict(why)),
@@ -157,6 +157,6 @@ fn refused(refusal: Refusal) -> ApiError {
             tracing::error!(%refusal, "a request to the admin API failed");
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", refusal.to_string())
         }
-        other => internal_error(&other.to_string()),
+        other => internal_error(&other),
     }
 }
