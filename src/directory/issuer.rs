@@ -5,74 +5,25 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use quick_cache::sync::Cache;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::signing::{self, SigningKey, VerifyingKey};
-use super::{Claims, Directory, token};
-use crate::crypto::base64url;
+use super::issuer_record::{IssuerRecord, Keys};
+use super::signing::{self, IssuerError, PublicKey, SigningKey};
+use super::{Claims, Directory};
 use crate::crypto::pool::Pool;
 use crate::crypto::rsa::{RsaKey, RsaSize};
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Key};
 
-/// How long a key signs, in seconds: 30 days.
-const KEY_LIFETIME: i64 = 30 * 86_400;
 /// The pause after a rotation that failed, in seconds.
 const RETRY: i64 = 60;
-/// How far the clocks of processes with the same store may differ, in seconds: a day.
-const CLOCK_SKEW: i64 = 86_400;
-/// The longest validity of any token, in seconds.
-const LONGEST_LIFETIME: i64 = token::FEDERATED_LIFETIME;
 /// The longest token, in bytes, whose claims are cached; usual ones have about 1,200.
 const MAX_CACHED_TOKEN: usize = 8 * 1024;
 
-/// Why the issuer's key is not available.
-#[derive(Clone, Debug)]
-pub enum IssuerError {
-    /// The store failed.
-    Record(Arc<RecordError>),
-    /// The key could not be generated or used.
-    Key(String),
-}
-
-impl From<RecordError> for IssuerError {
-    fn from(error: RecordError) -> Self {
-        Self::Record(Arc::new(error))
-    }
-}
-
-impl std::fmt::Display for IssuerError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Record(error) => write!(f, "{error}"),
-            Self::Key(why) => write!(f, "the token issuer's key cannot be used: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for IssuerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Record(error) => Some(error.as_ref()),
-            Self::Key(_) => None,
-        }
-    }
-}
-
-/// The public half of an issuer's key, as JWKS publishes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
-    /// The key's id.
-    pub kid: String,
-    /// The modulus in base64url without padding.
-    pub n: String,
-    /// The exponent in base64url without padding.
-    pub e: String,
-}
-
+/// The issuer's keys in memory, and the claims of tokens that were verified.
 pub(super) struct Issuer {
     keys: watch::Sender<State>,
     verified: Cache<[u8; 32], Arc<Claims>>,
@@ -87,33 +38,6 @@ enum State {
     Ready(Arc<Keys>),
     /// They are not available, for this reason.
     Failed(IssuerError),
-}
-
-/// The key that signs, and the previous keys whose tokens may still be valid.
-struct Keys {
-    current: SigningKey,
-    previous: Vec<VerifyingKey>,
-    /// When the current key is to be rotated, in Unix seconds.
-    due: i64,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct IssuerRecord {
-    pkcs8: Zeroizing<Vec<u8>>,
-    /// When the key was generated, in Unix seconds.
-    created: i64,
-    previous: Vec<PreviousKey>,
-}
-
-/// The public half of a previous key.
-#[derive(Clone, Serialize, Deserialize)]
-struct PreviousKey {
-    /// The modulus in base64url without padding.
-    n: String,
-    /// The exponent in base64url without padding.
-    e: String,
-    /// When the last token that it signed expires, in Unix seconds.
-    until: i64,
 }
 
 impl Issuer {
@@ -166,42 +90,6 @@ impl Issuer {
         let checked = key.ok_or(VerifyError::UnknownKey)?.verify(token);
         // A token with other claims, signed by the same key, is no token of this form.
         checked.map_err(|_| VerifyError::BadSignature)
-    }
-}
-
-impl Keys {
-    fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        std::iter::once(&self.current.verifying).chain(&self.previous)
-    }
-}
-
-impl IssuerRecord {
-    /// Whether the key still signs. A key from the future (the machine's clock was set back since) is rotated like one that is
-    /// too old.
-    fn is_current(&self, now: i64) -> bool {
-        (self.created.saturating_sub(CLOCK_SKEW)..self.created.saturating_add(KEY_LIFETIME)).contains(&now)
-    }
-
-    fn keys(&self) -> Result<Keys, IssuerError> {
-        let key = |previous: &PreviousKey| {
-            let (n, e) = (base64url::decode(&previous.n)?, base64url::decode(&previous.e)?);
-            Some(VerifyingKey::new(&n, &e))
-        };
-        let previous = self.previous.iter().map(key).collect::<Option<_>>();
-        let previous = previous.ok_or_else(|| IssuerError::Key("a previous key is damaged".into()))?;
-        Ok(Keys {
-            current: SigningKey::from_pkcs8(&self.pkcs8)?,
-            previous,
-            due: self.created.saturating_add(KEY_LIFETIME),
-        })
-    }
-
-    /// The record once `pkcs8` signs: this record's key becomes a previous one, for as long as its tokens are valid.
-    fn succeeded_by(&self, pkcs8: Zeroizing<Vec<u8>>, now: i64) -> Result<Self, IssuerError> {
-        let PublicKey { n, e, .. } = SigningKey::from_pkcs8(&self.pkcs8)?.verifying.public;
-        let mut previous: Vec<_> = self.previous.iter().filter(|previous| previous.until >= now).cloned().collect();
-        previous.insert(0, PreviousKey { n, e, until: now + LONGEST_LIFETIME });
-        Ok(Self { pkcs8, created: now, previous })
     }
 }
 
@@ -295,7 +183,7 @@ impl Directory {
                 // The current key goes on signing; rotation is retried soon.
                 (Err(error), Some(previous)) => {
                     tracing::warn!(%error, "the issuer's next key cannot be created and kept; the one before goes on signing");
-                    Ok(Keys { due: now.saturating_add(RETRY), ..previous.keys()? })
+                    Ok(previous.keys()?.with_due(now.saturating_add(RETRY)))
                 }
                 (next, _) => next,
             },
@@ -324,7 +212,7 @@ impl Directory {
                 return Ok(Change { batch: Batch::default(), answer: kept.as_ref().clone() });
             }
             Some((kept, revision)) => (kept.succeeded_by(pkcs8.clone(), now)?, revision),
-            None => (IssuerRecord { pkcs8: pkcs8.clone(), created: now, previous: vec![] }, 0),
+            None => (IssuerRecord::first(pkcs8.clone(), now), 0),
         };
         let batch = Batch::default().expect(store_key(), revision).put(store_key(), encode(&next)?);
         Ok(Change { batch, answer: next })

@@ -2,9 +2,11 @@
 //! because clients check tokens with theirs.
 
 mod assertion;
+mod claims;
 mod identities;
 mod identity;
 mod issuer;
+mod issuer_record;
 mod recorded_tenant;
 mod select;
 mod sign_in;
@@ -23,12 +25,13 @@ use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, Subsc
 #[cfg(any(test, fuzzing))]
 pub(crate) use assertion::fuzz as fuzz_token;
 pub use assertion::{ExternalIssuers, ExternalKeys};
+pub use claims::Claims;
 pub use identities::AddRefusal;
 pub use identity::{ClientSecret, FederatedCredential, IdentityRecord};
-pub use issuer::{IssuerError, PublicKey};
 pub use select::{IdentitySelector, UnknownIdentities};
 pub use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
-pub use token::{AuthenticatedCaller, Claims, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
+pub use signing::{IssuerError, PublicKey};
+pub use token::{AuthenticatedCaller, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
 pub use token_resource::{IsChallengeResource, TokenResources, no_such_resource};
 
 use issuer::Issuer;

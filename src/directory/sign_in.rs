@@ -7,8 +7,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::assertion::{Assertion, ExternalIssuers};
+use super::claims::FederatedClaims;
 use super::issuer::VerifyError;
-use super::token::{EXCHANGE_AUDIENCE, FederatedClaims};
+use super::token::EXCHANGE_AUDIENCE;
 use super::{ClientSecret, Directory, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::records::RecordError;
 

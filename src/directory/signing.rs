@@ -1,5 +1,7 @@
 //! Signs and verifies JSON Web Tokens (RFC 7519), and decodes unverified ones.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use pem::Pem;
@@ -7,9 +9,53 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
-use super::{IssuerError, PublicKey};
 use crate::crypto::base64url;
 use crate::crypto::rsa::RsaKey;
+use crate::records::RecordError;
+
+/// Why the issuer's key is not available.
+#[derive(Clone, Debug)]
+pub enum IssuerError {
+    /// The store failed.
+    Record(Arc<RecordError>),
+    /// The key could not be generated or used.
+    Key(String),
+}
+
+impl From<RecordError> for IssuerError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(Arc::new(error))
+    }
+}
+
+impl std::fmt::Display for IssuerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Record(error) => write!(f, "{error}"),
+            Self::Key(why) => write!(f, "the token issuer's key cannot be used: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for IssuerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Record(error) => Some(error.as_ref()),
+            Self::Key(_) => None,
+        }
+    }
+}
+
+/// The public half of an issuer's key, as JWKS publishes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The key's id.
+    pub kid: String,
+    /// The modulus in base64url without padding.
+    pub n: String,
+    /// The exponent in base64url without padding.
+    pub e: String,
+}
 
 /// A key that signs with RS256.
 pub(super) struct SigningKey {

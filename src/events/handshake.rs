@@ -10,8 +10,8 @@ use super::desk::{Hook, ValidationCode};
 use super::ledger::Accepted;
 use super::retry_policy::{RetryPolicy, nth_delay};
 use super::webhook::Schema;
-use super::wire::ORIGIN;
-use super::worker::WorkerDeps;
+use super::wire::{ORIGIN, WireFormat};
+use crate::clock::Timestamp;
 use crate::random::{self, OsRandom};
 
 /// When the next validation request is due, and how many have failed.
@@ -80,11 +80,17 @@ impl Handshake {
 }
 
 impl ValidationRequest {
-    pub(super) fn http_request(self, deps: &WorkerDeps, hook: &Hook) -> HookRequest {
-        let code = self.validation_code.code;
-        let accept_url = deps.accept_url.as_ref().map(|base| format!("{base}?id={}&code={code}", hook.id.simple()));
-        let webhook = &hook.webhook;
-        deps.format.validation_request(&webhook.url, webhook.schema, code, accept_url.as_deref(), deps.clock.now())
+    /// The request to the webhook; its owner can accept at `accept_url`, to which webhook and code are added.
+    pub(super) fn http_request(
+        self,
+        hook: &Hook,
+        format: WireFormat,
+        accept_url: Option<&str>,
+        now: Timestamp,
+    ) -> HookRequest {
+        let (webhook, code) = (&hook.webhook, self.validation_code.code);
+        let accept_url = accept_url.map(|base| format!("{base}?id={}&code={code}", hook.id.simple()));
+        format.validation_request(&webhook.url, webhook.schema, code, accept_url.as_deref(), now)
     }
 
     pub(super) fn outcome(self, schema: Schema, reply: &Reply) -> Outcome {

@@ -166,8 +166,9 @@ impl Worker {
     fn start_handshake(&mut self, now: Instant) {
         let Some(validation) = self.handshake.start(now, self.deps.retry_policy.acceptance_timeout) else { return };
         self.hook.with(|state| state.validation_code = Some(validation.validation_code));
-        let request = validation.http_request(&self.deps, &self.hook);
-        let reply = self.deps.courier.send(request);
+        let deps = &self.deps;
+        let request = validation.http_request(&self.hook, deps.format, deps.accept_url.as_deref(), deps.clock.now());
+        let reply = deps.courier.send(request);
         self.in_flight.spawn(async move { Finished::Handshake(validation, reply.await) });
     }
 
