@@ -67,7 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("proxy", &["http"]),
     ("http", &["clock", "files", "operation"]),
     ("directory", &["access", "clock", "crypto", "records", "resource_id", "store"]),
-    ("vault", &["access", "clock", "crypto", "random", "records", "store"]),
+    ("vault", &["access", "clock", "crypto", "random", "records", "resource_id", "store"]),
     ("tasks", &["clock", "records", "store", "vault"]),
     ("records", &["random", "store"]),
     ("access", &["operation"]),

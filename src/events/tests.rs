@@ -52,7 +52,8 @@ fn event(number: u64) -> Event {
     let version = Version::parse(&format!("{number:032x}")).unwrap();
     let subject = EventSubject { kind: Kind::Secret, name, version, nbf: None, exp: None };
     let (id, at) = (Uuid::from_u128(number.into()), Timestamp::from_unix(1_700_000_000));
-    Event { id, at, occurrence: Occurrence::NewVersionCreated, vault: VaultName::local(), subject: Some(subject) }
+    let (vault, resource_group) = (VaultName::local(), "keyhaven".to_owned());
+    Event { id, at, occurrence: Occurrence::NewVersionCreated, vault, resource_group, subject: Some(subject) }
 }
 
 /// Puts events of these numbers into the store, where the vaults put theirs.

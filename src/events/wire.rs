@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::courier::{HookRequest, Method};
 use super::webhook::{EventType, Schema, WebhookUrl};
 use crate::clock::Timestamp;
-use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceType, SubscriptionId};
+use crate::resource_id::{ResourceType, SubscriptionId};
 use crate::vault::{Event, Kind};
 
 /// The sender in CloudEvents' handshake: the service's own name, which receivers compare.
@@ -96,7 +96,7 @@ impl WireFormat {
     /// The vault's resource id.
     fn topic(self, event: &Event) -> String {
         let vault = event.vault.to_string();
-        self.subscription.resource(DEFAULT_RESOURCE_GROUP, ResourceType::VAULT, &vault).to_string()
+        self.subscription.resource(&event.resource_group, ResourceType::VAULT, &vault).to_string()
     }
 
     /// `event` in `schema`, as an object.
@@ -237,7 +237,8 @@ mod tests {
 
     fn event(occurrence: Occurrence, subject: Option<EventSubject>) -> Event {
         let (id, at) = (Uuid::from_u128(7), Timestamp::from_unix(1_700_000_000));
-        Event { id, at, occurrence, vault: VaultName::parse("acme").unwrap(), subject }
+        let (vault, resource_group) = (VaultName::parse("acme").unwrap(), "keyhaven".to_owned());
+        Event { id, at, occurrence, vault, resource_group, subject }
     }
 
     fn secret(exp: Option<i64>) -> Option<EventSubject> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
 use super::store_key::StoreKey;
-use super::{Call, ObjectId, ObjectName, Refusal, Setting, Sku, Vault, VaultName, Vaults, layers};
+use super::{Call, ObjectId, ObjectName, Refusal, Setting, Sku, Vault, VaultName, VaultResource, Vaults, layers};
 use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
@@ -90,7 +90,7 @@ impl Vaults {
     /// When a key cannot be generated or the store fails.
     pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
         let mut applied = Applied::default();
-        self.create_vault_if_absent(&initial, &mut applied).await?;
+        self.create_vault_if_absent(&initial, now, &mut applied).await?;
         let vault = self.find(&initial.name).await?.ok_or(Refusal::Busy)?;
         let call = Call::by_server(vault, now);
         for key in initial.keys {
@@ -105,9 +105,10 @@ impl Vaults {
     pub(super) async fn create_vault_if_absent(
         &self,
         initial: &InitialVault,
+        now: Timestamp,
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
-        let wanted = initial.vault(layers::new_id());
+        let wanted = initial.vault(layers::new_id(), now);
         let want = &wanted;
         let create = |view: View| async move { self.creating_vault_if_absent(&view, want).await };
         let (vault, is_created) = self.records().update(create).await?;
@@ -220,10 +221,12 @@ impl InitialVault {
         }
     }
 
-    pub(super) fn vault(&self, id: Uuid) -> Vault {
+    /// The vault with this internal id, as it is `created`.
+    pub(super) fn vault(&self, id: Uuid, created: Timestamp) -> Vault {
         Vault {
             id,
             name: self.name.clone(),
+            resource: VaultResource::new(created),
             aliases: self.aliases.clone(),
             sku: self.sku,
             retention_days: self.retention_days,

@@ -33,7 +33,7 @@ impl Vaults {
         wanted: InitialVault,
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
-        let (copy, layer) = (&wanted.vault(layers::new_id()), layers::new_id());
+        let (copy, layer) = (&wanted.vault(layers::new_id(), now), layers::new_id());
         self.flatten_when_deep(&source.name).await?;
         self.records().update(|view: View| async move { self.copying(&view, source, copy, layer).await }).await?;
         let name = wanted.name.clone();

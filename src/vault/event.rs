@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::object::Attributes;
 use super::store_key::{StoreKey, Table};
-use super::{Kind, ObjectName, Refusal, VaultName, Vaults, Version};
+use super::{Kind, ObjectName, Refusal, Vault, VaultName, Vaults, Version};
 use crate::clock::Timestamp;
 use crate::records::{View, encode};
 use crate::store::{Batch, Key};
@@ -31,6 +31,8 @@ pub struct Event {
     pub occurrence: Occurrence,
     /// The vault.
     pub vault: VaultName,
+    /// The vault's resource group.
+    pub resource_group: String,
     /// The version that it is about; none when it is about the vault itself.
     pub subject: Option<EventSubject>,
 }
@@ -139,18 +141,22 @@ impl Outbox {
 }
 
 impl Event {
-    /// The event of an `occurrence` to the latest version of an object in the vault called `vault`.
-    pub(super) fn of_version(vault: &VaultName, occurrence: Occurrence, subject: EventSubject, at: Timestamp) -> Self {
+    /// The event of an `occurrence` to the latest version of an object in `vault`.
+    pub(super) fn of_version(vault: &Vault, occurrence: Occurrence, subject: EventSubject, at: Timestamp) -> Self {
         // A changed expiry is announced again, perhaps at the same moment.
         let exp = subject.exp.map_or_else(String::new, |exp| exp.to_string());
         let path = format!("{}/{}/{}/{exp}", subject.kind.collection(), subject.name.upper(), subject.version.as_str());
-        Self { id: id(vault, &path, occurrence, at), at, occurrence, vault: vault.clone(), subject: Some(subject) }
+        Self::new(vault, &path, occurrence, Some(subject), at)
     }
 
-    /// The event that the access policies of the vault called `vault` were changed; `change` is no other change's.
-    pub(super) fn of_policies(vault: &VaultName, change: Uuid, at: Timestamp) -> Self {
-        let occurrence = Occurrence::AccessPolicyChanged;
-        Self { id: id(vault, &change.to_string(), occurrence, at), at, occurrence, vault: vault.clone(), subject: None }
+    /// The event that the access policies of `vault` were changed; `change` is no other change's.
+    pub(super) fn of_policies(vault: &Vault, change: Uuid, at: Timestamp) -> Self {
+        Self::new(vault, &change.to_string(), Occurrence::AccessPolicyChanged, None, at)
+    }
+
+    fn new(vault: &Vault, path: &str, occurrence: Occurrence, subject: Option<EventSubject>, at: Timestamp) -> Self {
+        let (id, resource_group) = (id(&vault.name, path, occurrence, at), vault.resource.resource_group.clone());
+        Self { id, at, occurrence, vault: vault.name.clone(), resource_group, subject }
     }
 }
 

@@ -24,7 +24,7 @@ impl Vaults {
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let name = wanted.name.clone();
-        let want = &wanted.vault(layers::new_id());
+        let want = &wanted.vault(layers::new_id(), now);
         let put = |view: View| async move { self.putting(&view, want, seen, now).await };
         let event = self.records().update(put).await?;
         event.inspect(|event| self.event_committed(*event));
@@ -71,7 +71,7 @@ impl Vaults {
         if there.is_none_or(|(vault, _)| vault.access_policies == next.access_policies) {
             return Ok(Change { batch, answer: None });
         }
-        let event = Event::of_policies(&next.name, layers::new_id(), now);
+        let event = Event::of_policies(&next, layers::new_id(), now);
         let (batch, number) = self.append_event(view, batch, &event).await?;
         Ok(Change { batch, answer: Some(number) })
     }
@@ -130,7 +130,8 @@ impl Vaults {
 impl Vault {
     /// This vault with its content and the settings of `wanted`.
     fn with_settings(&self, wanted: &Self) -> Self {
-        Self { id: self.id, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
+        let resource = self.resource.clone();
+        Self { id: self.id, resource, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
     }
 
     /// Checks that fixed settings stay: the retention is set when a vault is created, and protection only ever grows.

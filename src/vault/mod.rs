@@ -32,6 +32,7 @@ pub mod object;
 mod on_demand;
 mod orphans;
 mod refusal;
+mod resource;
 pub mod secrets;
 mod settings;
 mod store_key;
@@ -67,6 +68,7 @@ pub use name::{Kind, ObjectName, VaultName, Version};
 pub use object::{DeletedUse, ObjectKind};
 pub use on_demand::OnDemand;
 pub use refusal::{Attempt, Refusal};
+pub use resource::VaultResource;
 pub use settings::{Recovery, Setting, Sku, Vault};
 pub use write::ObjectId;
 

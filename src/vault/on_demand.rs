@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::store_key::Table;
 use super::{Applied, Guarded, InitialVault, Refusal, Vault, VaultName, Vaults};
+use crate::clock::Timestamp;
 
 /// With so many vaults, no other is created on demand.
 const MAX_VAULTS: usize = 10_000;
@@ -18,9 +19,10 @@ impl OnDemand {
         Self(InitialVault { aliases: vec![], keys: vec![], secrets: vec![], ..vault.clone() })
     }
 
-    /// The vault called `name` as it would be created, so that access can be decided before there is one.
+    /// The vault called `name` as it would be created, so that access can be decided before there is one. Its id and time
+    /// of creation are not set.
     pub fn preview(&self, name: &VaultName) -> Vault {
-        self.named(name).vault(Uuid::nil())
+        self.named(name).vault(Uuid::nil(), Timestamp::from_unix(0))
     }
 
     fn named(&self, name: &VaultName) -> InitialVault {
@@ -33,7 +35,12 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::TooManyVaults`]; what the store reports.
-    pub async fn find_or_create(&self, name: &VaultName, on_demand: &OnDemand) -> Result<Guarded<Vault>, Refusal> {
+    pub async fn find_or_create(
+        &self,
+        name: &VaultName,
+        on_demand: &OnDemand,
+        now: Timestamp,
+    ) -> Result<Guarded<Vault>, Refusal> {
         // One at a time, so that they are counted.
         let _lock = self.lock(Table::Vault.prefix()).await;
         if let Some(vault) = self.find(name).await? {
@@ -44,7 +51,7 @@ impl Vaults {
             return Err(Refusal::TooManyVaults { most: MAX_VAULTS });
         }
         drop(view);
-        self.create_vault_if_absent(&on_demand.named(name), &mut Applied::default()).await?;
+        self.create_vault_if_absent(&on_demand.named(name), now, &mut Applied::default()).await?;
         let vault = self.find(name).await?.ok_or(Refusal::Busy)?;
         tracing::info!(vault = %name, "made, because it was asked for");
         Ok(vault)
@@ -61,22 +68,28 @@ mod tests {
     use crate::store::Batch;
     use crate::vault::Sku;
 
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
     #[tokio::test]
     async fn there_is_an_end_to_what_is_made_because_it_was_asked_for() {
         let (store, pool) = (memory(), Pool::start(1, 10));
         let vaults = open(&store, &pool, 1);
         let on_demand = OnDemand::like(&InitialVault::named(VaultName::local(), Sku::Premium));
         let name = |number: usize| VaultName::parse(&format!("v{number:05}")).unwrap();
-        let vault = |number| on_demand.named(&name(number)).vault(Uuid::nil());
+        let vault = |number| on_demand.named(&name(number)).vault(Uuid::nil(), NOW);
         let put = (1..MAX_VAULTS)
             .map(|number| (StoreKey::of_vault(&name(number)), encode(&vault(number)).unwrap()))
             .collect();
         store.commit_pieces(Batch { put, ..Batch::default() }).await.unwrap();
-        assert_eq!(vaults.find_or_create(&name(0), &on_demand).await.unwrap().name, name(0));
-        let refused = vaults.find_or_create(&name(MAX_VAULTS), &on_demand).await;
+        assert_eq!(vaults.find_or_create(&name(0), &on_demand, NOW).await.unwrap().name, name(0));
+        let refused = vaults.find_or_create(&name(MAX_VAULTS), &on_demand, NOW).await;
         assert!(matches!(refused, Err(Refusal::TooManyVaults { most: MAX_VAULTS })), "{refused:?}");
-        assert_eq!(vaults.find_or_create(&name(1), &on_demand).await.unwrap().name, name(1), "what is there is found");
+        assert_eq!(
+            vaults.find_or_create(&name(1), &on_demand, NOW).await.unwrap().name,
+            name(1),
+            "what is there is found"
+        );
         vaults.delete_vault(&name(1)).await.unwrap();
-        assert!(vaults.find_or_create(&name(MAX_VAULTS), &on_demand).await.is_ok());
+        assert!(vaults.find_or_create(&name(MAX_VAULTS), &on_demand, NOW).await.is_ok());
     }
 }

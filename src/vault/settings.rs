@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::VaultName;
+use super::{VaultName, VaultResource};
 use crate::access::AccessPolicy;
 
 /// A vault.
@@ -15,6 +15,8 @@ pub struct Vault {
     pub id: Uuid,
     /// The name.
     pub name: VaultName,
+    /// Its resource group, location, tags and time of creation.
+    pub resource: VaultResource,
     /// Further host names, in lower case, that the vault answers on.
     pub aliases: Vec<String>,
     /// The tier: which types of key the vault may hold.
@@ -122,6 +124,7 @@ impl Vault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn the_recovery_level_follows_retention_and_purge_protection() {
@@ -133,6 +136,7 @@ mod tests {
             let vault = Vault {
                 id,
                 name,
+                resource: VaultResource::new(Timestamp::from_unix(0)),
                 aliases,
                 sku,
                 retention_days,

@@ -1,5 +1,6 @@
 //! Resolves host names to vaults.
 
+use crate::clock::Timestamp;
 use crate::http::authority::Authority;
 use crate::vault::{Guarded, OnDemand, Refusal, Vault, VaultName, Vaults};
 
@@ -73,10 +74,11 @@ impl Hosts {
         &self,
         vaults: &Vaults,
         resolved: Resolved,
+        now: Timestamp,
     ) -> Result<Guarded<Vault>, Refusal> {
         match (resolved, &self.on_demand) {
             (Resolved::Existing(vault), _) => Ok(vault),
-            (Resolved::OnDemand(vault), Some(on_demand)) => vaults.find_or_create(&vault.name, on_demand).await,
+            (Resolved::OnDemand(vault), Some(on_demand)) => vaults.find_or_create(&vault.name, on_demand, now).await,
             (Resolved::OnDemand(_), None) => Err(Refusal::Busy),
         }
     }

@@ -185,7 +185,8 @@ impl State {
         trail: &mut Trail,
     ) -> Result<Guarded<Vault>, ApiError> {
         let on_demand = matches!(resolved, Resolved::OnDemand(_));
-        let vault = self.hosts.create_if_absent(&self.vaults, resolved).await.map_err(refusal::error)?;
+        let vault =
+            self.hosts.create_if_absent(&self.vaults, resolved, self.clock.now()).await.map_err(refusal::error)?;
         if on_demand {
             self.permit(operation, &vault, who, trail)?;
         }

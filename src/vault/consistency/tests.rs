@@ -131,7 +131,7 @@ async fn a_vault_whose_record_is_missing_is_not_made_anew() {
         vaults.apply(wanted("other"), NOW).await.map(drop),
         vaults.put_vault(wanted("acme"), None, NOW).await.map(drop),
         vaults.copy_vault(&source, wanted("acme"), NOW).await.map(drop),
-        vaults.find_or_create(&wanted("acme").name, &OnDemand::like(&wanted("other"))).await.map(drop),
+        vaults.find_or_create(&wanted("acme").name, &OnDemand::like(&wanted("other")), NOW).await.map(drop),
     ] {
         assert!(matches!(refused, Err(Refusal::OrphanedLayer { .. })), "{refused:?}");
     }

@@ -62,7 +62,7 @@ impl<K: ObjectKind> Objects<'_, K> {
             .put(material_key, material.clone());
         let batch = self.rescheduling(view, batch, (&head.name, version, &record)).await?;
         let subject = EventSubject::new(K::KIND, &head.name, version, record.attributes());
-        let event = Event::of_version(&self.call.vault.name, Occurrence::NewVersionCreated, subject, self.call.now);
+        let event = Event::of_version(&self.call.vault, Occurrence::NewVersionCreated, subject, self.call.now);
         let (batch, event) = self.vaults.append_event(view, batch, &event).await?;
         let found = Found { name: head.name, version: version.clone(), record: Arc::new(record) };
         Ok((batch, Added { found, event }))

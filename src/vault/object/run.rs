@@ -55,7 +55,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         let batch = self.guarded_batch(view, [&self.head_key(name)]).await?;
         let batch = self.marking_done(view, batch, &found.name, action).await?;
         let subject = EventSubject::new(K::KIND, &found.name, &found.version, found.record.attributes());
-        let event = Event::of_version(&self.call.vault.name, occurrence, subject, at);
+        let event = Event::of_version(&self.call.vault, occurrence, subject, at);
         let (batch, number) = self.vaults.append_event(view, batch, &event).await?;
         Ok(Write { batch, events: vec![number], answer: true })
     }
