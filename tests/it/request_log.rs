@@ -1,7 +1,9 @@
 //! The request log: one line for each request, refused ones too, with neither values nor tokens.
 
-use std::io::{Read, Write};
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::io::Read;
+use std::sync::{Arc, LazyLock};
 
 use http_body_util::Full;
 use hyper::Request;
@@ -13,7 +15,7 @@ use keyhaven::{Config, Options};
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
@@ -23,21 +25,29 @@ use crate::world::{Answer, CONFIG, World};
 /// An application with a secret.
 const APP: &str = "11111111-2222-4333-8444-555555555555";
 
-/// What this thread logs: the lines of the request log, and everything that any event says.
-#[derive(Clone, Default)]
+thread_local! {
+    /// The lines of the request log, of this thread's servers.
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Everything that any event of this thread says.
+    static EVERYTHING: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// One subscriber for all tests here, which is never dropped: interest in an event is cached for all threads.
+static SUBSCRIBER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(Recorder)));
+
+/// What this thread logs while it lives.
 struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-    everything: Arc<Mutex<Vec<u8>>>,
+    _guard: DefaultGuard,
 }
 
 impl Log {
-    fn start(&self) -> DefaultGuard {
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
+    fn start() -> Self {
+        Self { _guard: tracing::dispatcher::set_default(&SUBSCRIBER) }
     }
 
     /// The lines since the last call.
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.lines.lock().unwrap())
+        LINES.take()
     }
 
     /// The one line since the last call.
@@ -48,24 +58,31 @@ impl Log {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Log {
+struct Recorder;
+
+impl<S: Subscriber> Layer<S> for Recorder {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut text = Text(String::new(), self.everything.clone());
+        let mut text = Text::default();
         event.record(&mut text);
+        EVERYTHING.with_borrow_mut(|everything| everything.push_str(&text.fields));
         if event.metadata().target() == REQUEST_LOG && *event.metadata().level() <= Level::INFO {
-            self.lines.lock().unwrap().push(text.0);
+            LINES.with_borrow_mut(|lines| lines.push(text.message));
         }
     }
 }
 
-/// The message of an event; everything else goes to the other member.
-struct Text(String, Arc<Mutex<Vec<u8>>>);
+/// What an event says.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        writeln!(self.1.lock().unwrap(), "{field}={value:?}").unwrap();
+        writeln!(self.fields, "{field}={value:?}").unwrap();
         if field.name() == "message" {
-            self.0 = format!("{value:?}");
+            self.message = format!("{value:?}");
         }
     }
 }
@@ -86,9 +103,9 @@ fn line(start: &str, answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_line_says_who_did_what_to_which_object_and_how_it_ended() {
-    let (world, log) = (world().await, Log::default());
+    let world = world().await;
     let (owner, nobody) = (world.token("owner").await, world.token("nobody").await);
-    let _guard = log.start();
+    let log = Log::start();
     let ask = async |token: Option<&str>, line: &str, body: &str| {
         world.send(world.request(&world.host("acme"), line, body, token)).await
     };
@@ -112,8 +129,8 @@ async fn a_line_says_who_did_what_to_which_object_and_how_it_ended() {
 
 #[tokio::test]
 async fn token_requests_and_the_admin_api_have_lines_and_health_probes_have_none() {
-    let (world, log) = (world().await, Log::default());
-    let _guard = log.start();
+    let world = world().await;
+    let log = Log::start();
     let resource = format!("https://vault.localhost:{}", world.port());
     world.token("owner").await;
     assert_eq!(log.line(), format!("owner ManagedIdentityToken {resource} 200 0.0 ms -"));
@@ -142,8 +159,8 @@ async fn sign_in(world: &World, resource: &str, secret: &str) -> Answer {
 
 #[tokio::test]
 async fn no_event_holds_a_value_a_token_or_a_credential() {
-    let (world, log) = (world().await, Log::default());
-    let _guard = log.start();
+    let world = world().await;
+    let log = Log::start();
     let resource = format!("https://vault.localhost:{}", world.port());
     let granted = sign_in(&world, &resource, "correct-hush").await.json();
     let secret = r#"{"value":"value-hush","tags":{"a":"tag-hush"}}"#;
@@ -151,7 +168,8 @@ async fn no_event_holds_a_value_a_token_or_a_credential() {
     assert_eq!(world.ask("GET /secrets/s", "").await.status, 200);
     assert_eq!(world.ask("PUT /secrets/s", r#"{"value":["value-hush"]}"#).await.status, 400);
     let token = world.token("owner").await;
-    let said = String::from_utf8(std::mem::take(&mut *log.everything.lock().unwrap())).unwrap();
+    let said = EVERYTHING.take();
+    drop(log);
     assert!(said.contains("owner SecretGet acme/s 200"), "{said}");
     for hidden in ["hush", &token, granted["access_token"].as_str().unwrap(), &world.server.ready.admin_key] {
         assert!(!hidden.is_empty() && !said.contains(hidden), "{hidden}: {said}");

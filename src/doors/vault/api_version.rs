@@ -4,7 +4,7 @@
 use hyper::StatusCode;
 use jiff::civil::Date;
 
-use super::exchange::Query;
+use super::target::Query;
 use crate::http::error::ApiError;
 
 /// The newest stable version known, named to clients that send something unknown.

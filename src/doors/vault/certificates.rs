@@ -3,7 +3,6 @@
 
 use hyper::{Method, StatusCode};
 
-use super::exchange::Exchange;
 use crate::http::Response;
 use crate::http::error::ApiError;
 use crate::operation::{Operation, Permission};
@@ -17,7 +16,7 @@ pub(super) static GET_CONTACTS: Operation = Operation {
 
 /// A vault's contacts: there are none (golden 079). Terraform's azurerm asks at every refresh of a vault and takes 404
 /// alone for an answer.
-pub(super) fn get_contacts(_: &Exchange) -> Result<Response, ApiError> {
+pub(super) fn get_contacts() -> Result<Response, ApiError> {
     Err(ApiError::new(StatusCode::NOT_FOUND, "ContactsNotFound", "Contacts not found"))
 }
 

@@ -7,13 +7,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::exchange::Exchange;
-use super::routes::Route;
-use super::{State, backup, input, paging, refusal};
+use super::{Handler, State, backup, input, paging, refusal};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::vault::ObjectKind;
 use crate::vault::object::{DeletedObject, Found, Objects};
+
+/// An operation and its handler.
+pub(super) type Route = (&'static Operation, Handler);
 
 /// A kind of object as this door serves it. A new kind implements this, has operations of its own, and gets its lines in
 /// the table of routes.
@@ -137,7 +139,7 @@ async fn recover<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result
 async fn purge<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let purged = objects::<C>(&state, &exchange).purge(&name).await;
-    purged.map_err(|refusal| refusal::in_vault(refusal, &exchange))?;
+    purged.map_err(|refusal| exchange.error(refusal))?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 
@@ -152,5 +154,5 @@ async fn back_up<C: Collection>(state: Arc<State>, exchange: Exchange) -> Result
 async fn restore<C: Collection>(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let blob = backup::read(body, &state.limits).await?;
     let found = objects::<C>(&state, &exchange).restore(blob).await;
-    Ok(C::bundle(&exchange, &found.map_err(|refusal| refusal::in_vault(refusal, &exchange))?))
+    Ok(C::bundle(&exchange, &found.map_err(|refusal| exchange.error(refusal))?))
 }

@@ -5,9 +5,8 @@ use std::sync::OnceLock;
 use hyper::{Method, Uri};
 
 use super::api_version::ApiVersion;
-use super::exchange::Query;
-use super::routes::{self, Handler};
-use super::{keys, paging, secrets};
+use super::target::Query;
+use super::{Handler, keys, paging, routes, secrets};
 use crate::http::routes::{Lookup, Routes};
 use crate::vault::{ObjectName, Version};
 

@@ -2,12 +2,13 @@
 //! field; the header `x-keyhaven-detail` does.
 
 use hyper::StatusCode;
-use hyper::body::Body;
+use hyper::body::{Body, Bytes};
 use hyper::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 
-use super::exchange;
+use super::refusal;
 use crate::crypto::base64url;
+use crate::http::body::{self, BodyError};
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::{Incoming, Request};
@@ -32,8 +33,29 @@ pub(super) fn check_type(request: &Request) -> Result<(), ApiError> {
 
 /// The body as a `T`. A body that is left out is an object without members.
 pub(super) async fn object<T: DeserializeOwned>(body: Incoming, limits: &Limits) -> Result<T, ApiError> {
-    let bytes = exchange::read(body, limits).await?;
+    let bytes = read(body, limits).await?;
     parse(&bytes)
+}
+
+/// The whole body, or the 4xx that says why not.
+async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
+    body::read(body, limits).await.map_err(|error| match error {
+        BodyError::TooLarge => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "BadParameter",
+            format!("The request body is larger than {} bytes.", limits.body_bytes),
+        ),
+        BodyError::TooSlow => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "BadParameter",
+            format!("The request body did not arrive within {} seconds.", limits.header_timeout.as_secs()),
+        ),
+        BodyError::Broken => ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", "The request body broke off."),
+        BodyError::Busy => refusal::failure(429, Some(1)).header(
+            "x-keyhaven-detail",
+            "other request bodies take all the memory that limits.bodiesInFlightBytes gives them",
+        ),
+    })
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

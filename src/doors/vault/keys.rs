@@ -21,9 +21,6 @@ use bundle::bundle;
 use import::ImportKey;
 use request::CreateKey;
 
-pub(super) use import::invalid_material;
-pub(super) use request::unsupported_operations;
-
 pub(super) static CREATE: Operation = Operation {
     name: "KeyCreate",
     method: Method::POST,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::api_version::{self, ApiVersion};
-use super::exchange::Query;
+use super::target::Query;
 
 /// The unknown versions that clients have used since the start, so that the log names each once.
 #[derive(Default)]

@@ -22,6 +22,7 @@ mod refusal;
 mod response;
 mod routes;
 mod secrets;
+mod target;
 
 use std::sync::Arc;
 
@@ -35,17 +36,17 @@ use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
-use crate::http::{ConnectionInfo, Incoming, Request, Response};
+use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::trail::{Answered, Caller, Trail};
 use crate::vault::{Call, Guarded, Vault, Vaults};
 
 use api_version::ApiVersion;
-use exchange::{Exchange, RequestTarget};
+use exchange::Exchange;
 use host::{Hosts, Resolved};
 use later_versions::LaterVersions;
-use routes::Handler;
+use target::RequestTarget;
 
 pub use routes::operations;
 
@@ -69,6 +70,9 @@ pub struct State {
 
 /// The most vaults that the answer names when none is found.
 const MOST_VAULTS_LISTED: usize = 20;
+
+/// A handler of this door: the request is authorized, and its body is not read yet.
+type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The service behind this door: routes requests and runs their handlers.
 pub struct Service {

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::{Query, RequestTarget};
+use super::target::{Query, RequestTarget};
 use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::http::{Response, body};

@@ -1,21 +1,12 @@
 //! The routes of this door: each operation with its handler.
 
-use std::sync::Arc;
-
-use super::exchange::Exchange;
+use super::collection::{self, Route};
 use super::keys::{self, operate, rotation};
-use super::{State, certificates, collection, secrets};
-use crate::http::error::ApiError;
+use super::{Handler, certificates, secrets};
 use crate::http::routes::Routes;
-use crate::http::{BoxFuture, Incoming, Response};
 use crate::operation::Operation;
 use crate::vault::keys::Keys;
 use crate::vault::secrets::Secrets;
-
-pub(super) type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
-
-/// An operation and its handler.
-pub(super) type Route = (&'static Operation, Handler);
 
 /// All routes. Fixed segments stand before free ones.
 pub(super) fn table() -> Routes<Handler> {
@@ -58,7 +49,7 @@ fn secret_routes() -> Vec<Route> {
 }
 
 fn certificate_routes() -> Vec<Route> {
-    vec![(&certificates::GET_CONTACTS, |_, exchange, _| Box::pin(async move { certificates::get_contacts(&exchange) }))]
+    vec![(&certificates::GET_CONTACTS, |_, _, _| Box::pin(async { certificates::get_contacts() }))]
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! Keys that callers bring: a JSON Web Key, or a transfer blob.
 
-use hyper::StatusCode;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::super::attributes::AttributesIn;
 use super::super::exchange::Exchange;
 use super::super::{State, input, refusal};
-use super::request::{CommonMembers, PolicyIn, key_type, size_not_supported};
+use super::request::{CommonMembers, PolicyIn, key_type};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
 use crate::crypto::rsa::RsaComponents;
 use crate::crypto::transfer_blob::TransferBlob;
-use crate::crypto::{CryptoError, Material, base64url};
+use crate::crypto::{Material, base64url};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
@@ -58,7 +57,7 @@ impl ImportKey {
         let mut required = input::Required::default();
         required.check("key", self.key.as_ref());
         required.finish()?;
-        let jwk = self.key.ok_or_else(|| invalid_key("key is missing"))?;
+        let jwk = self.key.ok_or_else(|| refusal::invalid_key("key is missing"))?;
         let kty = jwk.key_type(self.hsm.unwrap_or_default(), exchange)?;
         let described =
             CommonMembers { attributes: self.attributes, tags: self.tags, release_policy: self.release_policy };
@@ -74,7 +73,7 @@ impl ImportKey {
 impl Jwk {
     /// The type that the key will present as: `Hsm` or the key itself may ask for an HSM type.
     fn key_type(&self, hsm: bool, exchange: &Exchange) -> Result<KeyType, ApiError> {
-        let name = self.kty.as_deref().ok_or_else(|| invalid_key("key.kty is missing"))?;
+        let name = self.kty.as_deref().ok_or_else(|| refusal::invalid_key("key.kty is missing"))?;
         let name = if hsm && name == "oct" { KeyType::OctHsm.name() } else { name };
         let kty = key_type(name, exchange.api_version)?;
         Ok(if hsm { kty.in_hsm() } else { kty })
@@ -84,7 +83,7 @@ impl Jwk {
         Ok(match kty {
             KeyType::Rsa | KeyType::RsaHsm => PrivateJwk::Rsa(self.rsa()?),
             KeyType::Ec | KeyType::EcHsm => {
-                let curve = self.curve()?.ok_or_else(|| invalid_key("key.crv is missing"))?;
+                let curve = self.curve()?.ok_or_else(|| refusal::invalid_key("key.crv is missing"))?;
                 PrivateJwk::Ec { curve, d: required("d", self.d.as_ref())?, point: self.point()? }
             }
             KeyType::OctHsm => PrivateJwk::Oct(required("k", self.k.as_ref())?),
@@ -95,11 +94,11 @@ impl Jwk {
         let primes = match (optional("p", self.p.as_ref())?, optional("q", self.q.as_ref())?) {
             (Some(p), Some(q)) => Some((p, q)),
             (None, None) => None,
-            _ => return Err(invalid_key("key.p and key.q belong together")),
+            _ => return Err(refusal::invalid_key("key.p and key.q belong together")),
         };
         Ok(RsaComponents {
-            n: public("n", self.n.as_ref())?.ok_or_else(|| invalid_key("key.n is missing"))?,
-            e: public("e", self.e.as_ref())?.ok_or_else(|| invalid_key("key.e is missing"))?,
+            n: public("n", self.n.as_ref())?.ok_or_else(|| refusal::invalid_key("key.n is missing"))?,
+            e: public("e", self.e.as_ref())?.ok_or_else(|| refusal::invalid_key("key.e is missing"))?,
             d: required("d", self.d.as_ref())?,
             primes,
             crt: [
@@ -111,7 +110,9 @@ impl Jwk {
     }
 
     fn curve(&self) -> Result<Option<Curve>, ApiError> {
-        let parse = |name: &String| Curve::parse(name).ok_or_else(|| invalid_key("key.crv is no curve of the service"));
+        let parse = |name: &String| {
+            Curve::parse(name).ok_or_else(|| refusal::invalid_key("key.crv is no curve of the service"))
+        };
         self.crv.as_ref().map(parse).transpose()
     }
 
@@ -119,7 +120,7 @@ impl Jwk {
         match (public("x", self.x.as_ref())?, public("y", self.y.as_ref())?) {
             (Some(x), Some(y)) => Ok(Some((x, y))),
             (None, None) => Ok(None),
-            _ => Err(invalid_key("key.x and key.y belong together")),
+            _ => Err(refusal::invalid_key("key.x and key.y belong together")),
         }
     }
 
@@ -132,10 +133,11 @@ impl Jwk {
         exchange: &Exchange,
     ) -> Result<ImportSource, ApiError> {
         if !kty.is_hsm() {
-            return Err(invalid_key("key.key_hsm: only HSM keys can be transferred so"));
+            return Err(refusal::invalid_key("key.key_hsm: only HSM keys can be transferred so"));
         }
-        let blob = base64url::decode(blob).ok_or_else(|| invalid_key("key.key_hsm is not base64url"))?;
-        let blob = TransferBlob::parse(&blob).map_err(|cause| invalid_key(&format!("key.key_hsm: {cause}")))?;
+        let blob = base64url::decode(blob).ok_or_else(|| refusal::invalid_key("key.key_hsm is not base64url"))?;
+        let blob =
+            TransferBlob::parse(&blob).map_err(|cause| refusal::invalid_key(&format!("key.key_hsm: {cause}")))?;
         let kek = exchange_key(blob.kid(), state, exchange).await?;
         let wanted = match kty {
             KeyType::Rsa | KeyType::RsaHsm => ExpectedKey::Rsa,
@@ -147,7 +149,7 @@ impl Jwk {
 }
 
 async fn exchange_key(kid: &str, state: &State, exchange: &Exchange) -> Result<ExchangeKey, ApiError> {
-    let foreign = || invalid_key("key.key_hsm: header.kid is not the id of a key of this vault");
+    let foreign = || refusal::invalid_key("key.key_hsm: header.kid is not the id of a key of this vault");
     let (host, path) = kid.strip_prefix("https://").and_then(|rest| rest.split_once('/')).ok_or_else(foreign)?;
     let host = Authority::parse(host).ok_or_else(foreign)?;
     let vault = state.hosts.find(&state.vaults, &host).await.map_err(refusal::error)?;
@@ -168,32 +170,11 @@ fn optional(name: &str, text: Option<&Zeroizing<String>>) -> Result<Option<Mater
 }
 
 fn required(name: &str, text: Option<&Zeroizing<String>>) -> Result<Material, ApiError> {
-    optional(name, text)?.ok_or_else(|| invalid_key(&format!("key.{name} is missing")))
+    optional(name, text)?.ok_or_else(|| refusal::invalid_key(&format!("key.{name} is missing")))
 }
 
 fn not_base64url(name: &str) -> ApiError {
-    invalid_key(&format!("key.{name} is not base64url"))
-}
-
-/// The service's text for a key that is none (golden 066); `detail` says why.
-fn invalid_key(detail: &str) -> ApiError {
-    let text = "The property \"key\" must be a valid JsonWebKey object.";
-    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).header("x-keyhaven-detail", detail)
-}
-
-/// The refusal of a key of type `kty` whose members are there and do not do. The text for RSA is the service's; for
-/// other types none was found, and they get that of golden 066.
-pub(in super::super) fn invalid_material(kty: KeyType, cause: &CryptoError) -> ApiError {
-    match (cause, kty) {
-        (CryptoError::KeySize(bits), KeyType::OctHsm) => size_not_supported(*bits, &[128, 192, 256]),
-        (CryptoError::KeySize(bits), _) => size_not_supported(*bits, &[2048, 3072, 4096]),
-        (_, KeyType::Rsa | KeyType::RsaHsm) => {
-            let text = "RSA key is not valid - cannot instantiate crypto service";
-            let error = ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text);
-            error.header("x-keyhaven-detail", format!("key: {cause}"))
-        }
-        _ => invalid_key(&format!("key: {cause}")),
-    }
+    refusal::invalid_key(&format!("key.{name} is not base64url"))
 }
 
 #[cfg(any(test, fuzzing))]

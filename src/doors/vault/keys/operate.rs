@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::super::api_version::ApiVersion;
 use super::super::exchange::Exchange;
-use super::super::{State, input, refusal};
+use super::super::{State, input};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{CipherParams, Encrypted, base64url};
 use crate::http::error::ApiError;
@@ -185,7 +185,7 @@ async fn operate(
 ) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
     let done = state.vaults.keys(&exchange.call).operate(&name, version.as_ref(), operation).await;
-    let (found, operated) = done.map_err(|refused| refusal::of_use(refused, &exchange))?;
+    let (found, operated) = done.map_err(|refusal| exchange.error(refusal))?;
     let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
     let result = match operated {
         KeyUseOutput::Verified(value) => return Ok(body::json(StatusCode::OK, &KeyVerifyResult { value })),

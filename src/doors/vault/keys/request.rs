@@ -5,12 +5,12 @@ use serde::Deserialize;
 
 use super::super::api_version::ApiVersion;
 use super::super::attributes::{self, AttributesIn};
-use super::super::input;
+use super::super::{input, refusal};
 use crate::crypto::base64url;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
 use crate::vault::keys::release::{ReleaseDocumentError, ReleasePolicy};
-use crate::vault::keys::{KeyOperation, KeyOperationsError, KeySpec, KeySpecError, KeyType, KeyUpdate, NewKey};
+use crate::vault::keys::{KeyOperation, KeySpec, KeySpecError, KeyType, KeyUpdate, NewKey};
 use crate::vault::object::Tags;
 
 /// The body of a create.
@@ -133,33 +133,10 @@ pub(super) fn key_type(name: &str, version: ApiVersion) -> Result<KeyType, ApiEr
 
 fn spec_error(fault: KeySpecError) -> ApiError {
     match fault {
-        KeySpecError::Size { bits, known } => size_not_supported(bits as usize, known),
+        KeySpecError::Size { bits, known } => refusal::size_not_supported(bits as usize, known),
         KeySpecError::Curve => input::invalid("crv: use P-256, P-384, P-521, P-256K or SECP256K1"),
         KeySpecError::Exponent => input::invalid("public_exponent: must be odd and from 3 to 2147483647"),
     }
-}
-
-/// The service's text for a key of a size that it does not have.
-pub(super) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
-    let text = format!("Unsupported key size ({bits}). Supported sizes are {known:?}");
-    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).inner("KeySizeNotSupported")
-}
-
-/// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22);
-/// for the second none was found.
-pub(in super::super) fn unsupported_operations(fault: &KeyOperationsError) -> ApiError {
-    let listed = |operations: &[KeyOperation]| {
-        operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
-    };
-    let text = match fault {
-        KeyOperationsError::Unsupported { given, supported } => {
-            format!("Unsupported key operation(s): {}. Supported values are {}.", listed(given), listed(supported))
-        }
-        KeyOperationsError::ImportWithOthers => {
-            "The key operation import cannot be combined with others: give it alone, or leave it out.".to_owned()
-        }
-    };
-    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text)
 }
 
 fn key_ops(names: &[String]) -> Result<Vec<KeyOperation>, ApiError> {

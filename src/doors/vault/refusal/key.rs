@@ -1,12 +1,14 @@
 //! Refusals that concern keys and their use.
 
+use hyper::StatusCode;
+
 use super::{bad, forbidden, server};
 use crate::crypto::CryptoError;
 use crate::crypto::algorithm::SignatureAlgorithm;
 use crate::http::error::ApiError;
 use crate::vault::keys::release::ReleasePolicyError;
 use crate::vault::keys::rotation::RotationPolicyError;
-use crate::vault::keys::{KeyInput, KeyRecord};
+use crate::vault::keys::{KeyInput, KeyOperation, KeyOperationsError, KeyRecord, KeyType};
 use crate::vault::object::Found;
 
 /// No public text was found for this one and [`expired`]; the inner codes follow KeyDisabled.
@@ -54,7 +56,7 @@ const fn rotation_policy_error(fault: RotationPolicyError) -> &'static str {
 
 /// Texts for the digest's length, the curve (Azure/azure-sdk-for-node issue 4603, with two curves celo-org/celo-monorepo
 /// pull request 5703), and a value that cannot be decrypted are recorded; the others follow them.
-pub(super) fn crypto(
+pub(in super::super) fn crypto(
     kid: &str,
     key: &Found<KeyRecord>,
     input: KeyInput,
@@ -121,4 +123,48 @@ pub(super) fn release(fault: ReleasePolicyError) -> ApiError {
         ReleasePolicyError::Exportability => "The attribute exportable cannot be changed after the key was created.",
     }
     .to_owned())
+}
+
+/// The service's text for a key of a size that it does not have.
+pub(in super::super) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
+    let text = format!("Unsupported key size ({bits}). Supported sizes are {known:?}");
+    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).inner("KeySizeNotSupported")
+}
+
+/// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22);
+/// for the second none was found.
+pub(super) fn unsupported_operations(fault: &KeyOperationsError) -> ApiError {
+    let listed = |operations: &[KeyOperation]| {
+        operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
+    };
+    let text = match fault {
+        KeyOperationsError::Unsupported { given, supported } => {
+            format!("Unsupported key operation(s): {}. Supported values are {}.", listed(given), listed(supported))
+        }
+        KeyOperationsError::ImportWithOthers => {
+            "The key operation import cannot be combined with others: give it alone, or leave it out.".to_owned()
+        }
+    };
+    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text)
+}
+
+/// The service's text for a key that is none (golden 066); `detail` says why.
+pub(in super::super) fn invalid_key(detail: &str) -> ApiError {
+    let text = "The property \"key\" must be a valid JsonWebKey object.";
+    ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).header("x-keyhaven-detail", detail)
+}
+
+/// The refusal of a key of type `kty` whose members are there and do not do. The text for RSA is the service's; for
+/// other types none was found, and they get that of golden 066.
+pub(super) fn invalid_material(kty: KeyType, cause: &CryptoError) -> ApiError {
+    match (cause, kty) {
+        (CryptoError::KeySize(bits), KeyType::OctHsm) => size_not_supported(*bits, &[128, 192, 256]),
+        (CryptoError::KeySize(bits), _) => size_not_supported(*bits, &[2048, 3072, 4096]),
+        (_, KeyType::Rsa | KeyType::RsaHsm) => {
+            let text = "RSA key is not valid - cannot instantiate crypto service";
+            let error = ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text);
+            error.header("x-keyhaven-detail", format!("key: {cause}"))
+        }
+        _ => invalid_key(&format!("key: {cause}")),
+    }
 }

@@ -11,11 +11,11 @@ mod server;
 
 use hyper::StatusCode;
 
-use super::exchange::Exchange;
-use super::keys;
 use crate::http::error::ApiError;
-use crate::vault::{Kind, Refusal};
+use crate::vault::Refusal;
 
+pub(super) use key::{crypto, invalid_key, size_not_supported};
+pub(super) use object::{purge_protected, restore_conflict};
 pub(super) use request::{forbidden_by_policy, invalid_name, no_such_operation, no_such_segment, no_such_vault};
 pub(super) use server::failure;
 
@@ -45,8 +45,8 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Expired { operation } => key::expired(operation),
         Refusal::OperationNotPermitted { operation } => key::operation_not_permitted(operation),
         Refusal::NeedsPremium { kty } => key::needs_premium(kty),
-        Refusal::Operations(fault) => keys::unsupported_operations(&fault),
-        Refusal::Import { kty, cause } => keys::invalid_material(kty, &cause),
+        Refusal::Operations(fault) => key::unsupported_operations(&fault),
+        Refusal::Import { kty, cause } => key::invalid_material(kty, &cause),
         Refusal::Rotation(fault) => key::rotation(fault),
         Refusal::Release(fault) => key::release(fault),
         Refusal::Crypto { key, input, algorithm, cause } => {
@@ -58,28 +58,6 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Store(error) if error.is_full() => ApiError::disk_full(),
         Refusal::WritesStopped { why } => server::writes_stopped(&why),
         Refusal::Store(error) => server::internal(&error.to_string()),
-    }
-}
-
-/// Maps a refusal whose text names the vault, or an object by its id.
-pub(super) fn in_vault(refusal: Refusal, exchange: &Exchange) -> ApiError {
-    match refusal {
-        Refusal::PurgeProtected => object::purge_protected(Some(&exchange.call.vault.name)),
-        Refusal::RestoreConflict { kind, name, version } => {
-            object::restore_conflict(kind, &exchange.id(kind, &name, Some(&version)))
-        }
-        other => error(other),
-    }
-}
-
-/// Maps a refusal to use a key; its text may name the key by its id.
-pub(super) fn of_use(refusal: Refusal, exchange: &Exchange) -> ApiError {
-    match refusal {
-        Refusal::Crypto { key, input, algorithm, cause } => {
-            let kid = exchange.id(Kind::Key, &key.name, Some(&key.version));
-            key::crypto(&kid, &key, input, algorithm, &cause)
-        }
-        other => error(other),
     }
 }
 
