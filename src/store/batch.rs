@@ -121,9 +121,13 @@ impl Batch {
     /// Refuses what no engine is to see.
     ///
     /// # Errors
-    /// [`StoreError::DuplicateKey`], because the engines would disagree about which of two
+    /// [`StoreError::BatchTooLarge`]; [`StoreError::DuplicateKey`], because the engines would disagree about which of two
     /// changes of one key wins.
     pub(super) fn check(&self) -> Result<(), StoreError> {
+        let (operations, bytes) = (self.expect.len().max(self.put.len() + self.delete.len()), self.bytes());
+        if operations > MAX_OPERATIONS || bytes > MAX_BATCH_BYTES {
+            return Err(StoreError::BatchTooLarge { operations, bytes });
+        }
         let mut seen = HashSet::new();
         let mut changed = self.put.iter().map(|(key, _)| key).chain(&self.delete);
         match changed.find(|key| !seen.insert(*key)) {

@@ -2,7 +2,10 @@
 
 use tempfile::TempDir;
 
-use super::{Batch, DataKey, Entry, Key, MasterKey, RedbOptions, Revision, Store, StoreError, Value, View};
+use super::{
+    Batch, DataKey, Entry, Key, MAX_BATCH_BYTES, MAX_OPERATIONS, MasterKey, RedbOptions, Revision, Store, StoreError,
+    Value, View,
+};
 
 /// An empty store, and the directory it lives in if it has one.
 pub(super) type Fresh = (Store, Option<TempDir>);
@@ -58,6 +61,7 @@ suite! {
     zero_expects_that_there_is_no_such_key
     a_conflict_leaves_nothing_applied
     a_key_is_changed_once_in_a_batch
+    a_batch_has_a_largest_size
     revisions_grow_and_come_with_every_commit
     a_view_stands_still_while_writers_write
     many_keys_are_read_in_their_order_from_one_view
@@ -130,6 +134,32 @@ async fn a_key_is_changed_once_in_a_batch(store: &Store) {
     let twice = Batch::default().put("a", b"one".to_vec()).delete("a");
     assert!(matches!(store.commit(twice).await, Err(StoreError::DuplicateKey { key }) if key == Key::from("a")));
     assert_eq!(get(store, "a").await, None);
+}
+
+async fn a_batch_has_a_largest_size(store: &Store) {
+    let keys = |count: usize| (0..count).map(|at| Key::from(format!("{at:03}")));
+    let puts = |count| keys(count).fold(Batch::default(), |batch, key| batch.put(key, vec![]));
+    let deletes = |batch, count| keys(count).fold(batch, |batch: Batch, key| batch.delete(key));
+    let expects = |batch, count| keys(count).fold(batch, |batch: Batch, key| batch.expect(key, 0));
+    store.commit(expects(puts(MAX_OPERATIONS), MAX_OPERATIONS)).await.unwrap();
+    store.commit(deletes(Batch::default(), MAX_OPERATIONS)).await.unwrap();
+    let more = MAX_OPERATIONS + 1;
+    let mixed = Batch { delete: vec!["a".into()], ..puts(MAX_OPERATIONS) };
+    for batch in [puts(more), deletes(Batch::default(), more), expects(Batch::default(), more), mixed] {
+        let refused = store.commit(batch).await;
+        assert!(
+            matches!(refused, Err(StoreError::BatchTooLarge { operations, .. }) if operations == more),
+            "{refused:?}"
+        );
+    }
+    store.commit(Batch::default().put("a", vec![0; MAX_BATCH_BYTES - 1])).await.unwrap();
+    let refused = store.commit(Batch::default().put("a", vec![1; MAX_BATCH_BYTES])).await;
+    assert!(
+        matches!(refused, Err(StoreError::BatchTooLarge { bytes, .. }) if bytes == MAX_BATCH_BYTES + 1),
+        "{refused:?}"
+    );
+    assert_eq!(get(store, "a").await.unwrap().value.len(), MAX_BATCH_BYTES - 1);
+    assert_eq!(get(store, "000").await, None);
 }
 
 async fn revisions_grow_and_come_with_every_commit(store: &Store) {

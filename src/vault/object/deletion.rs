@@ -1,7 +1,6 @@
 //! Deleting, recovering, purging. A deletion moves the head alone; what an object is at a moment follows from the dates
 //! in it. State changes at once, unless the vault's `deletionDelay` asks for the service's states in between.
 
-use super::super::store_key::in_layer;
 use super::super::write::Write;
 use super::super::{Attempt, ObjectName, Refusal};
 use super::head::State;
@@ -55,10 +54,19 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
     pub async fn delete(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
         let decide = |view: View| async move { self.deleting(&view, name).await };
-        self.vaults.write(self.call, &[self.id(name)], decide).await
+        let (deleted, is_complete) = self.vaults.write(self.call, &[self.id(name)], decide).await?;
+        if !is_complete {
+            self.reclaim(name).await?;
+        }
+        Ok(deleted)
     }
 
-    async fn deleting(&self, view: &View, name: &ObjectName) -> Result<Write<DeletedObject<K::Record>>, Refusal> {
+    /// The answer has whether nothing is left to delete now.
+    async fn deleting(
+        &self,
+        view: &View,
+        name: &ObjectName,
+    ) -> Result<Write<(DeletedObject<K::Record>, bool)>, Refusal> {
         let head = match self.state(view, name).await? {
             State::Live(head) => head,
             State::Recovering => return Err(self.unchangeable(name, &State::Recovering, Attempt::Delete)),
@@ -69,14 +77,14 @@ impl<K: ObjectKind> Objects<'_, K> {
         let batch = self.layers().deleting(view, batch, &self.head_key(name)).await?;
         let batch = self.suspending_schedule(view, batch, name).await?;
         if !self.call.vault.soft_delete {
-            let batch = self.deleting_versions(view, &head, batch).await?;
-            return Ok(Write::new(batch, DeletedObject { found, deletion: None }));
+            let tombstone = Tombstone { purge_ends: Some(self.call.now), ..self.tombstone(&head) };
+            let Write { batch, events, answer } = self.deleting_object(view, batch, &tombstone).await?;
+            return Ok(Write { batch, events, answer: (DeletedObject { found, deletion: None }, answer) });
         }
         let deleted = self.tombstone(&head);
-        let due = deleted.purge_entry(&self.call.vault, K::KIND);
-        let batch = batch.put(self.deleted_key(name), encode(&deleted)?);
-        let batch = batch.put(due.key(), encode(&due)?);
-        Ok(Write::new(batch, DeletedObject { found, deletion: Some(Deletion::from(&deleted)) }))
+        let batch = self.putting_tombstone(batch, &deleted)?;
+        let deletion = Some(Deletion::from(&deleted));
+        Ok(Write::new(batch, (DeletedObject { found, deletion }, true)))
     }
 
     fn tombstone(&self, head: &Head) -> Tombstone {
@@ -87,6 +95,7 @@ impl<K: ObjectKind> Objects<'_, K> {
             scheduled_purge: now.plus_seconds(i64::from(vault.retention_days) * DAY),
             visible_from: now.plus_seconds(i64::from(vault.deletion_delay)),
             purge_ends: None,
+            restoring: false,
         }
     }
 
@@ -145,10 +154,14 @@ impl<K: ObjectKind> Objects<'_, K> {
             return Err(Refusal::PurgeProtected);
         }
         let decide = |view: View| async move { self.purging(&view, name).await };
-        self.vaults.write(self.call, &[self.id(name)], decide).await
+        if !self.vaults.write(self.call, &[self.id(name)], decide).await? {
+            self.reclaim(name).await?;
+        }
+        Ok(())
     }
 
-    async fn purging(&self, view: &View, name: &ObjectName) -> Result<Write<()>, Refusal> {
+    /// The answer is whether nothing is left to delete now.
+    async fn purging(&self, view: &View, name: &ObjectName) -> Result<Write<bool>, Refusal> {
         let deleted = match self.state(view, name).await? {
             State::Deleted(deleted) => deleted,
             State::Live(..) => return Err(self.not_deleted(name)),
@@ -156,51 +169,19 @@ impl<K: ObjectKind> Objects<'_, K> {
         };
         let batch = self.deleting_purge_entry(view, &deleted).await?;
         let delay = self.call.vault.deletion_delay;
-        if delay == 0 {
-            let batch = self.layers().deleting(view, batch, &self.deleted_key(name)).await?;
-            return Ok(Write::new(self.deleting_versions(view, &deleted.head, batch).await?, ()));
-        }
         let purge_ends = Some(self.call.now.plus_seconds(i64::from(delay)));
         let next = Tombstone { purge_ends, ..deleted.as_ref().clone() };
-        let due = next.purge_entry(&self.call.vault, K::KIND);
-        let mut batch = batch.put(self.deleted_key(name), encode(&next)?);
-        // It may be due at the very moment that it was due before.
-        batch.delete.retain(|key| *key != due.key());
-        Ok(Write::new(batch.put(due.key(), encode(&due)?), ()))
-    }
-
-    /// Deletes what is left of an object whose time is over at the moment of this call; answers whether anything was.
-    pub(in crate::vault) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
-        let decide = |view: View| async move { self.reclaiming(&view, name).await };
-        self.vaults.commit(self.call, &[self.id(name)], decide).await
-    }
-
-    async fn reclaiming(&self, view: &View, name: &ObjectName) -> Result<Write<bool>, Refusal> {
-        let key = &self.deleted_key(name);
-        match self.record::<Tombstone>(view, key).await? {
-            Some(deleted) if deleted.gone_at() <= self.call.now => {
-                let batch = self.layers().deleting(view, self.deleting_purge_entry(view, &deleted).await?, key).await?;
-                Ok(Write::new(self.deleting_versions(view, &deleted.head, batch).await?, true))
-            }
-            _ => Ok(Write::nothing(false)),
+        if delay == 0 {
+            return self.deleting_object(view, batch, &next).await;
         }
+        Ok(Write::new(self.putting_tombstone(batch, &next)?, true))
     }
 
     /// A batch that may delete or replace the tombstone, and deletes the entry that would purge it.
-    async fn deleting_purge_entry(&self, view: &View, deleted: &Tombstone) -> Result<Batch, Refusal> {
+    pub(super) async fn deleting_purge_entry(&self, view: &View, deleted: &Tombstone) -> Result<Batch, Refusal> {
         let name = &deleted.head.name;
         let batch = self.guarded_batch(view, [&self.deleted_key(name), &self.head_key(name)]).await?;
         Ok(batch.delete(deleted.purge_entry(&self.call.vault, K::KIND).key()))
-    }
-
-    /// `batch`, deleting every version too, the schedule and the policy.
-    async fn deleting_versions(&self, view: &View, head: &Head, mut batch: Batch) -> Result<Batch, Refusal> {
-        for prefix in [self.versions_of(&head.name), self.materials_of(&head.name)] {
-            for (key, _) in self.layers().keys(view, &prefix, None, usize::MAX).await? {
-                batch = self.layers().deleting(view, batch, &in_layer(&key, self.layers().own())).await?;
-            }
-        }
-        self.deleting_schedule(view, batch, &head.name).await
     }
 
     /// Why an object in this state can be neither recovered nor purged. The recovery of an object that does not exist has

@@ -7,14 +7,12 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::super::backup::BackupError;
-use super::super::write::Write;
 use super::super::{Kind, ObjectName, Refusal, Vault, Version};
-use super::head::State;
 use super::kind::ObjectKind;
 use super::list::version_in;
 use super::{Found, Head, Objects};
 use crate::crypto::base64url;
-use crate::records::{View, encode};
+use crate::records::View;
 use crate::store::Key;
 
 /// The most versions that are backed up (the service's backup page).
@@ -25,18 +23,18 @@ const MAX_VERSIONS: usize = 500;
 #[serde(bound = "")]
 pub(in crate::vault) struct ObjectDump<K: ObjectKind> {
     kind: Kind,
-    name: ObjectName,
-    latest: Version,
-    versions: Vec<VersionDump>,
+    pub(super) name: ObjectName,
+    pub(super) latest: Version,
+    pub(super) versions: Vec<VersionDump>,
     /// The object's lifetime policy, if it was ever given one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    policy: Option<K::Policy>,
+    pub(super) policy: Option<K::Policy>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct VersionDump {
-    version: Version,
-    record: Value,
+pub(super) struct VersionDump {
+    pub(super) version: Version,
+    pub(super) record: Value,
     /// In base64url.
     material: Zeroizing<String>,
 }
@@ -60,13 +58,13 @@ impl<K: ObjectKind> ObjectDump<K> {
     }
 
     /// The latest version, as it is found once it is restored.
-    fn latest(&self) -> Result<Found<K::Record>, Refusal> {
+    pub(super) fn latest(&self) -> Result<Found<K::Record>, Refusal> {
         let latest = self.versions.iter().find(|one| one.version == self.latest);
         let record = latest.ok_or(Refusal::BadBackup(BackupError::Damaged))?.record::<K>()?;
         Ok(Found { name: self.name.clone(), version: self.latest.clone(), record: Arc::new(record) })
     }
 
-    fn head(&self) -> Head {
+    pub(super) fn head(&self) -> Head {
         let (name, latest, versions) = (self.name.clone(), self.latest.clone(), self.versions.len());
         Head { name, latest, versions, recovering: None }
     }
@@ -78,7 +76,7 @@ impl VersionDump {
         K::Record::deserialize(&self.record).map_err(unknown)
     }
 
-    fn material(&self) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    pub(super) fn material(&self) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let unread = Refusal::BadBackup(BackupError::UnreadableMaterial);
         base64url::decode(&self.material).map(Zeroizing::new).ok_or(unread)
     }
@@ -127,38 +125,5 @@ impl<K: ObjectKind> Objects<'_, K> {
         let record = serde_json::from_slice(record).map_err(|error| damaged(&error.to_string()))?;
         let material = Zeroizing::new(base64url::encode(&self.material(view, name, &version).await?));
         Ok(VersionDump { version, record, material })
-    }
-
-    /// Restores an object as it was dumped, with the same versions and dates, when its name is free; answers the latest
-    /// version.
-    pub(in crate::vault) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
-        let decide = |view: View| async move { self.restoring(&view, dump).await };
-        self.vaults.write(self.call, &[self.id(&dump.name)], decide).await
-    }
-
-    async fn restoring(&self, view: &View, dump: &ObjectDump<K>) -> Result<Write<Found<K::Record>>, Refusal> {
-        let name = &dump.name;
-        match self.state(view, name).await? {
-            State::Free => {}
-            State::Live(..) => {
-                let (kind, name, version) = (K::KIND, name.clone(), dump.latest.clone());
-                return Err(Refusal::RestoreConflict { kind, name, version });
-            }
-            taken => return Err(self.name_taken(name, &taken)),
-        }
-        let mut batch = self.guarded_batch(view, [&self.head_key(name), &self.deleted_key(name)]).await?;
-        batch = batch.put(self.head_key(name), encode(&dump.head())?);
-        for one in &dump.versions {
-            let material = one.material()?;
-            batch = batch.put(self.version_key(name, &one.version), encode(&one.record)?);
-            batch = batch.put(self.material_key(name, &one.version), material);
-        }
-        if let Some(policy) = &dump.policy {
-            batch = batch.put(self.policy_key(name), encode(policy)?);
-        }
-        let latest = dump.latest()?;
-        let version = (name, &dump.latest, latest.record.as_ref());
-        let batch = self.scheduling(view, batch, version, dump.policy.as_ref()).await?;
-        Ok(Write::new(batch, latest))
     }
 }

@@ -24,7 +24,7 @@ pub(in crate::vault) struct Head {
 
 /// The tombstone of a deleted object that can be recovered. Its state at a moment follows from its dates, so no task has
 /// to run for the state to change; one reclaims the records in the end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::vault) struct Tombstone {
     /// The head as it was.
     pub(in crate::vault) head: Head,
@@ -37,6 +37,9 @@ pub(in crate::vault) struct Tombstone {
     /// When a purge under way is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::vault) purge_ends: Option<Timestamp>,
+    /// Whether a restore writes the versions below it, and replaces it by the head when they are complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::vault) restoring: bool,
 }
 
 /// The state of a name at one moment.

@@ -12,7 +12,9 @@ mod head;
 mod kind;
 mod list;
 mod objects;
+mod reclaim;
 mod records;
+mod restore;
 mod run;
 mod schedule;
 
