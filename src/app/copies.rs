@@ -12,7 +12,7 @@ impl Running {
     ///
     /// # Errors
     /// When `source` does not exist, `copy` exists, or a name is malformed.
-    pub async fn copy_vault(&self, source: &str, copy: &str) -> Result<String, StartError> {
+    pub(crate) async fn copy_vault(&self, source: &str, copy: &str) -> Result<String, StartError> {
         let name = |text: &str| {
             VaultName::parse(text).ok_or_else(|| StartError::new(format!("'{text}' is no name of a vault")))
         };

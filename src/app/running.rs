@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::credentials::PlaceholderCredentials;
 use super::error::StartError;
@@ -13,12 +14,13 @@ use super::ready::ReadyFile;
 use super::storage::OpenStorage;
 use super::variables::Variables;
 use super::{trust, wget};
+use crate::clock::{Period, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::http::server::ShutdownTrigger;
 use crate::proxy::TrafficCounter;
-use crate::tasks::{Timekeeper, VaultClock};
+use crate::tasks::{ClockError, ClockReport, Timekeeper, VaultClock};
 use crate::vault::Vaults;
 
 /// How long requests in flight may take after the server was told to stop.
@@ -33,11 +35,11 @@ pub struct Running {
     /// What went through the proxy, when there is one.
     pub traffic: Option<Arc<TrafficCounter>>,
     /// Whether a request reached the data plane without the proxy.
-    pub direct_request_seen: Arc<AtomicBool>,
+    pub(crate) direct_request_seen: Arc<AtomicBool>,
     /// The vault clock.
     pub clock: VaultClock,
     /// Moves the vault clock and runs what falls due.
-    pub timekeeper: Arc<Timekeeper>,
+    pub(crate) timekeeper: Arc<Timekeeper>,
     pub(super) vaults: Vaults,
     pub(super) directory: Directory,
     pub(super) credentials: PlaceholderCredentials,
@@ -51,17 +53,35 @@ pub struct Running {
 
 impl Running {
     /// The placeholder credentials.
-    pub const fn credentials(&self) -> &PlaceholderCredentials {
+    pub(crate) const fn credentials(&self) -> &PlaceholderCredentials {
         &self.credentials
     }
 
     /// The directory of identities.
-    pub fn directory(&self) -> Directory {
+    pub(crate) fn directory(&self) -> Directory {
         self.directory.clone()
     }
 
+    /// The present time of the vault clock.
+    pub fn now(&self) -> Timestamp {
+        self.timekeeper.report(0).now
+    }
+
+    /// Moves the vault clock forward. Tasks that fall due have run when this returns.
+    ///
+    /// # Errors
+    /// When the vault clock is the machine's, or the date is out of range.
+    pub async fn advance(&self, period: &Period) -> Result<ClockReport, ClockError> {
+        self.timekeeper.advance(period).await
+    }
+
+    /// Lets the application `client_id` sign in with any secret or certificate.
+    pub fn accept_any_credential_of(&self, client_id: Uuid) {
+        self.directory.accept_any_credential_of(client_id);
+    }
+
     /// The private directory of this start; it is removed when the server stops.
-    pub fn private_dir(&self) -> &Path {
+    pub(crate) fn private_dir(&self) -> &Path {
         self.storage.private_dir()
     }
 
@@ -70,7 +90,7 @@ impl Running {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub async fn add_trust(&mut self) -> Result<(), StartError> {
+    pub(crate) async fn add_trust(&mut self) -> Result<(), StartError> {
         let own =
             [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(StartError::new)?, self.takeover_ca.clone()];
         let (dir, existing) = (self.private_dir().to_owned(), trust::configured_ca_files());

@@ -32,19 +32,19 @@ pub struct Config {
     /// The tenant's id.
     pub tenant: Uuid,
     /// The id of the tenant's one subscription.
-    pub subscription: SubscriptionId,
+    pub(crate) subscription: SubscriptionId,
     /// Further host names (lower case) of the default vault.
-    pub default_hosts: Vec<String>,
+    pub(crate) default_hosts: Vec<String>,
     /// The identities, in order.
-    pub identities: Vec<IdentityRecord>,
+    pub(crate) identities: Vec<IdentityRecord>,
     /// The vaults, in order; the first is the default vault.
-    pub vaults: Vec<InitialVault>,
+    pub(crate) vaults: Vec<InitialVault>,
     /// The file with the key that backups and snapshots are sealed under.
-    pub backup_key_file: Option<PathBuf>,
+    pub(crate) backup_key_file: Option<PathBuf>,
     /// The receivers of events.
-    pub webhooks: Vec<Webhook>,
+    pub(crate) webhooks: Vec<Webhook>,
     /// Limits on requests, connections and memory.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 impl Default for Config {

@@ -65,7 +65,7 @@ async fn a_real_clock_is_not_moved() {
     let config = Config::parse(CONFIG).unwrap();
     let server = keyhaven::testing::start(Options { config, ..Options::default() }).await.unwrap();
     let period = "P1D".parse().unwrap();
-    let refused = server.timekeeper.advance(&period).await.unwrap_err();
+    let refused = server.advance(&period).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "this server lives by the machine's clock; start it with --clock virtual to move time"

@@ -110,7 +110,7 @@ impl Run {
         running.ready.env.extend(client.map(|client| ("AZURE_CLIENT_ID".to_owned(), client)));
         // Programs take the client id from the environment and the secret from their own configuration.
         if let Some(client_id) = running.ready.env.get("AZURE_CLIENT_ID").and_then(|id| Uuid::parse_str(id).ok()) {
-            running.directory().accept_any_credential_of(client_id);
+            running.accept_any_credential_of(client_id);
         }
         let placeholders = match self.keep_secrets {
             true => None,

@@ -43,7 +43,7 @@ async fn add_other(world: &World) -> &'static str {
 async fn the_application_that_run_names_may_bring_anything_and_no_other_may() {
     let world = welcoming(&config(r#", "clientSecret": "hush""#), false).await;
     let other = add_other(&world).await;
-    world.server.directory().accept_any_credential_of(APP.parse().unwrap());
+    world.server.accept_any_credential_of(APP.parse().unwrap());
     for secret in ["brought along", "hush"] {
         let answer = by_secret(&world, APP, secret).await;
         assert_eq!(claims(&answer)["appid"], APP, "{secret}");
@@ -62,7 +62,7 @@ async fn the_application_that_run_names_may_bring_anything_and_no_other_may() {
 #[tokio::test]
 async fn where_it_is_strict_what_is_configured_holds_for_the_application_that_run_names() {
     let world = welcoming(&config(r#", "clientSecret": "hush""#), true).await;
-    world.server.directory().accept_any_credential_of(APP.parse().unwrap());
+    world.server.accept_any_credential_of(APP.parse().unwrap());
     assert_eq!(refusal(&by_secret(&world, APP, "brought along").await), "401 invalid_client AADSTS7000215");
     assert_eq!(by_secret(&world, APP, "hush").await.status, 200);
 }
