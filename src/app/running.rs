@@ -85,20 +85,20 @@ impl Running {
         self.storage.private_dir()
     }
 
-    /// Writes CA bundles for clients (the system's CAs, the configured ones, and this server's) into the private directory,
+    /// Writes CA bundles for clients (the system's CAs, those that the variables `own` name, and this server's) into the private directory,
     /// and names them in the environment of [`ReadyFile`].
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) async fn add_trust(&mut self) -> Result<(), StartError> {
-        let own =
+    pub(crate) async fn add_trust(&mut self, own: &Variables) -> Result<(), StartError> {
+        let ca_certificates =
             [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(StartError::new)?, self.takeover_ca.clone()];
-        let (dir, existing) = (self.private_dir().to_owned(), trust::configured_ca_files());
+        let (dir, own, existing) = (self.private_dir().to_owned(), own.clone(), trust::ca_files_in(own));
         let written = tokio::task::spawn_blocking(move || {
-            let own: Vec<&str> = own.iter().flatten().map(String::as_str).collect();
+            let ca_certificates: Vec<&str> = ca_certificates.iter().flatten().map(String::as_str).collect();
             let mut named = Variables::new();
-            let published = trust::write(&dir, &existing, &own)?;
-            wget::write(&dir, published.bundle(), |name| std::env::var_os(name), &mut named)?;
+            let published = trust::write(&dir, &existing, &ca_certificates)?;
+            wget::write(&dir, published.bundle(), &own, &mut named)?;
             Ok::<_, StartError>((published, named))
         });
         let (published, named) = written.await.map_err(StartError::new)??;

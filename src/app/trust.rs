@@ -36,18 +36,9 @@ impl TrustFiles {
     }
 }
 
-/// The CA files that this process's environment names.
-pub(super) fn configured_ca_files() -> Vec<String> {
-    files_in_variables(|name| std::env::var(name).ok())
-}
-
 /// The CA files that `variables` name.
 pub fn ca_files_in(variables: &Variables) -> Vec<String> {
-    files_in_variables(|name| variables.get(name).cloned())
-}
-
-fn files_in_variables(value: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut files: Vec<String> = CA_VARIABLES.iter().filter_map(|name| value(name)).collect();
+    let mut files: Vec<String> = CA_VARIABLES.iter().filter_map(|name| variables.get(*name).cloned()).collect();
     files.retain(|file| !file.is_empty());
     files.sort();
     files.dedup();

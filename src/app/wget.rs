@@ -1,8 +1,7 @@
 //! A system-wide wgetrc that names our CA bundle. wget is linked with GnuTLS, which reads no CA variable; it reads the system's
 //! wgetrc before the user's, and a variable names the file.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::StartError;
 use super::variables::Variables;
@@ -23,18 +22,13 @@ const WGETS: [Wget; 2] = [
 /// Settings that would bypass the proxy or name other CAs, normalised as wget compares them.
 const REPLACED_SETTINGS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
 
-/// Writes the files into `dir` and sets their variables. `current_value` looks up a variable of the environment.
+/// Writes the files into `dir` and sets their variables. `own` is the user's environment.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(super) fn write(
-    dir: &Path,
-    bundle: &Path,
-    current_value: impl Fn(&str) -> Option<OsString>,
-    variables: &mut Variables,
-) -> Result<(), StartError> {
+pub(super) fn write(dir: &Path, bundle: &Path, own: &Variables, variables: &mut Variables) -> Result<(), StartError> {
     for wget in &WGETS {
-        let before = current_value(wget.variable).map_or_else(|| wget.usual.into(), PathBuf::from);
+        let before = own.get(wget.variable).map_or(wget.usual, String::as_str);
         let text = std::fs::read(before).unwrap_or_default();
         let path = dir.join(wget.name);
         let written = files::write_unsynced(&path, startup_file(&String::from_utf8_lossy(&text), bundle).as_bytes());
@@ -75,8 +69,8 @@ mod tests {
         let own = dir.path().join("own");
         std::fs::write(&own, "tries = 1").unwrap();
         let mut variables = Variables::new();
-        let current_value = |name: &str| (name == "SYSTEM_WGETRC").then(|| own.clone().into_os_string());
-        write(dir.path(), Path::new("/b.pem"), current_value, &mut variables).unwrap();
+        let environment = Variables::from([("SYSTEM_WGETRC".to_owned(), own.display().to_string())]);
+        write(dir.path(), Path::new("/b.pem"), &environment, &mut variables).unwrap();
         let text = std::fs::read_to_string(&variables["SYSTEM_WGETRC"]).unwrap();
         assert_eq!(text, "tries = 1\nca_certificate = /b.pem\n");
         assert!(std::fs::read_to_string(&variables["SYSTEM_WGET2RC"]).unwrap().ends_with("ca_certificate = /b.pem\n"));

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::Failure;
 use super::target::Target;
+use super::{Failure, variables};
 use crate::app::CaCertificate;
 
 /// The mode of an exported certificate, which is public.
@@ -99,7 +99,7 @@ fn encode(ca: &CaCertificate, format: Format, password_file: Option<&Path>) -> R
 /// Reads the password from a file or the environment. A flag would show it in the process list.
 fn password(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, Failure> {
     let Some(file) = file else {
-        return Ok(std::env::var("KEYHAVEN_STORE_PASSWORD").ok().filter(|text| !text.is_empty()).map(Zeroizing::new));
+        return Ok(variables::non_empty("KEYHAVEN_STORE_PASSWORD"));
     };
     let text = std::fs::read_to_string(file).map(Zeroizing::new);
     let text = text.map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;

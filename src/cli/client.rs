@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::address::ADMIN_PORT;
 use super::target::Target;
-use super::{Failure, server_args};
+use super::{Failure, server_args, variables};
 use crate::app::{AdminKey, Variables};
 use crate::directory::CredentialKind;
 
@@ -121,19 +121,19 @@ impl AdminClient {
 
     /// Finds the admin API: from the variables that `run` sets, else the ready file, else the default address and data directory.
     fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         if !self.target.is_named()
-            && let (Some(url), Some(key)) = (set("KEYHAVEN_ADMIN_URL"), set("KEYHAVEN_ADMIN_KEY"))
+            && let (Some(url), Some(key)) =
+                (variables::non_empty("KEYHAVEN_ADMIN_URL"), variables::non_empty("KEYHAVEN_ADMIN_KEY"))
         {
-            return Ok(Endpoint { address: url.trim_start_matches("http://").to_owned(), key: Zeroizing::new(key) });
+            return Ok(Endpoint { address: url.trim_start_matches("http://").to_owned(), key });
         }
         if self.target.is_found() {
             let ready = self.target.ready()?;
             let off = || Failure::failed("the server's admin API is switched off (--admin-listen)");
             return Ok(Endpoint { address: ready.admin.ok_or_else(off)?, key: Zeroizing::new(ready.admin_key) });
         }
-        let key = match set("KEYHAVEN_ADMIN_KEY") {
-            Some(key) => Zeroizing::new(key),
+        let key = match variables::non_empty("KEYHAVEN_ADMIN_KEY") {
+            Some(key) => key,
             None => kept_admin_key()?,
         };
         Ok(Endpoint { address: format!("127.0.0.1:{ADMIN_PORT}"), key })

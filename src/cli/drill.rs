@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::signals::HangUp;
 use super::target::Target;
-use super::{Failure, environment};
+use super::{Failure, environment, variables};
 use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::drills::{self, AdminEndpoint, Drill, DrillTarget, Environment, Hooks, PrivateServer, Report, TextReport};
 
@@ -152,7 +152,7 @@ impl DrillCommand {
         let Some(vault) = &self.vault else {
             let server = PrivateServer::start(program).map_err(Failure::failed)?;
             let ready = serde_json::from_value(server.ready().clone()).map_err(Failure::failed)?;
-            let variables = variables(&ready, &server.ready_file());
+            let variables = env_variables(&ready, &server.ready_file());
             return Ok((Environment::private(server).map_err(Failure::failed)?, variables));
         };
         let ready = self.target.has_ready_file().then(|| self.target.ready()).transpose()?;
@@ -161,7 +161,7 @@ impl DrillCommand {
             self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminEndpoint { url, key }));
         let target = DrillTarget { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates() };
         let variables = match (&ready, self.target.path()) {
-            (Some(ready), Ok(file)) => variables(ready, &file),
+            (Some(ready), Ok(file)) => env_variables(ready, &file),
             _ => Variables::new(),
         };
         Ok((Environment::at(target).map_err(Failure::failed)?, variables))
@@ -169,8 +169,8 @@ impl DrillCommand {
 
     /// The admin key: from the environment, else that server's ready file, else the data directory.
     fn admin_key(&self, url: &str, ready: Option<&ReadyFile>) -> Result<Zeroizing<String>, Failure> {
-        if let Some(key) = std::env::var("KEYHAVEN_ADMIN_KEY").ok().filter(|key| !key.is_empty()) {
-            return Ok(Zeroizing::new(key));
+        if let Some(key) = variables::non_empty("KEYHAVEN_ADMIN_KEY") {
+            return Ok(key);
         }
         let is_of = |ready: &&ReadyFile| ready.admin.as_ref().is_some_and(|address| url.ends_with(address.as_str()));
         if let Some(ready) = ready.filter(is_of) {
@@ -203,8 +203,8 @@ impl DrillChoice {
 }
 
 /// The variables that `keyhaven env` prints for the server of this ready file.
-fn variables(ready: &ReadyFile, file: &Path) -> Variables {
-    let mut set = environment::for_shell(&ready.env, &environment::current()).set;
+fn env_variables(ready: &ReadyFile, file: &Path) -> Variables {
+    let mut set = environment::for_shell(&ready.env, &variables::all()).set;
     set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
     set
 }

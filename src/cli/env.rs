@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::client::AdminClient;
 use super::credential::Credential;
 use super::target::Target;
-use super::{Failure, environment, ready_file};
+use super::{Failure, environment, ready_file, variables};
 use crate::app::Variables;
 
 /// Print the environment that programs need to use a running server.
@@ -54,7 +54,7 @@ impl Env {
             return Err(Failure::failed(format!("{}: {why}", file.display())));
         }
         let file = std::path::absolute(file).map_err(Failure::failed)?;
-        let own = environment::current();
+        let own = variables::all();
         let client = AdminClient::new(self.target);
         let mut changes = match self.credential.kind() {
             None => environment::for_shell(&ready.env, &own),

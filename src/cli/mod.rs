@@ -22,6 +22,7 @@ mod signals;
 mod snapshot;
 mod takeover;
 mod target;
+mod variables;
 mod vault;
 
 use std::process::ExitCode;

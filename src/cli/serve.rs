@@ -11,7 +11,7 @@ use super::address::{ADMIN_PORT, IDENTITY_PORT, VAULTS_PORT};
 use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
-use super::{Failure, file_limit};
+use super::{Failure, file_limit, variables};
 use crate::app::{self, Listen, Running};
 
 /// Start a server and keep it running until it is told to stop.
@@ -34,7 +34,7 @@ impl Serve {
         file_limit::raise_limit();
         let mut signals = StopSignals::listen()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
-        running.add_trust().await.map_err(Failure::failed)?;
+        running.add_trust(&variables::all()).await.map_err(Failure::failed)?;
         let files = self.announce(&running)?;
         let signal = signals.received().await;
         tracing::info!(signal, "stopping");

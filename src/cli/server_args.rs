@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
-use super::{Failure, address};
+use super::{Failure, address, variables};
 use crate::app::{AdminKey, Listen, Options, Storage};
 use crate::clock::Timestamp;
 use crate::config::Config;
@@ -141,7 +141,7 @@ impl ServerArgs {
             backup_key: backup_key()?,
             takeover,
             strict: self.strict,
-            identity_header: secret_from_env("KEYHAVEN_IDENTITY_HEADER"),
+            identity_header: variables::non_empty("KEYHAVEN_IDENTITY_HEADER"),
             ..Options::default()
         })
     }
@@ -218,8 +218,8 @@ pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    let base =
+        variables::path("XDG_DATA_HOME").or_else(|| variables::path("HOME").map(|home| home.join(".local/share")));
     let none = || Failure::usage("no place to keep things: give --data DIR, or --ephemeral to keep nothing");
     base.map(|base| base.join("keyhaven")).ok_or_else(none)
 }
@@ -229,27 +229,22 @@ fn parse_tenant(text: &str) -> Result<Uuid, String> {
     Uuid::parse_str(text).map_err(|_| "not a GUID; the tenant answers to every domain name anyway".to_owned())
 }
 
-/// Reads a secret from a variable; an empty one counts as unset.
-fn secret_from_env(name: &str) -> Option<Zeroizing<String>> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(Zeroizing::new)
-}
-
 /// Reads the admin key from the environment.
 fn admin_key() -> Result<Option<AdminKey>, Failure> {
-    let parsed = secret_from_env("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
+    let parsed = variables::non_empty("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
     parsed.map_err(|why| Failure::usage(format!("KEYHAVEN_ADMIN_KEY cannot be used: {why}")))
 }
 
 /// Reads the key that wraps the store's data key from the environment.
 pub(super) fn seal_key() -> Result<Option<MasterKey>, Failure> {
-    let Ok(text) = std::env::var("KEYHAVEN_SEAL_KEY").map(Zeroizing::new) else { return Ok(None) };
+    let Some(text) = variables::text("KEYHAVEN_SEAL_KEY") else { return Ok(None) };
     let wrong = "KEYHAVEN_SEAL_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     MasterKey::parse(text.trim()).map(Some).map_err(|_| Failure::usage(wrong))
 }
 
 /// Reads the key that backups and snapshots are sealed under from the environment.
 fn backup_key() -> Result<Option<BackupKey>, Failure> {
-    let Ok(text) = std::env::var("KEYHAVEN_BACKUP_KEY").map(Zeroizing::new) else { return Ok(None) };
+    let Some(text) = variables::text("KEYHAVEN_BACKUP_KEY") else { return Ok(None) };
     let wrong = "KEYHAVEN_BACKUP_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     parse_key(&text).map(|bytes| Some(BackupKey::from_bytes(bytes))).map_err(|_| Failure::usage(wrong))
 }

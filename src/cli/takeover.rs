@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{Failure, address, environment};
+use super::{Failure, address, variables};
 use crate::app::{self, CloudService, ParentProxy, Takeover};
 
 /// What the proxy does.
@@ -51,7 +51,7 @@ impl TakeoverArgs {
         if self.offline && !self.pass.is_empty() {
             return Err(Failure::usage("--offline lets nothing out, --pass does: give one of them"));
         }
-        let own = environment::current();
+        let own = variables::all();
         let parent_proxy = if self.offline {
             ParentProxy::default()
         } else {

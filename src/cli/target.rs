@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::ready_file::READY_FILE;
-use super::{Failure, server_args};
+use super::{Failure, server_args, variables};
 use crate::app::ReadyFile;
 
 /// Which running server is meant.
@@ -51,7 +51,7 @@ impl Target {
     /// The path of the CA's certificate: in `certs`, else as the running server says, else in KEYHAVEN_CERTS or the data
     /// directory.
     pub(super) fn ca(&self, certs: Option<&Path>) -> Result<PathBuf, Failure> {
-        let kept = std::env::var_os("KEYHAVEN_CERTS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let kept = variables::path("KEYHAVEN_CERTS");
         let dir = match certs {
             Some(dir) => dir.to_owned(),
             None if self.has_ready_file() => return Ok(self.ready()?.ca),

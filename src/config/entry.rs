@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::file::{ConfigError, invalid, read};
+use super::error::{ConfigError, invalid};
 use super::identity::{CertificateFiles, FileIdentity};
+use super::json::read;
 use super::vault::FileVault;
 use crate::directory::{IdentityRecord, Tenant};
 use crate::vault::{InitialVault, Vault, VaultName};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::file::{ConfigError, invalid};
+use super::error::{ConfigError, invalid};
 use crate::events::{EventType, Schema, Webhook};
 
 /// The most webhooks: each one's deliveries occupy threads.

@@ -1,75 +1,22 @@
 //! Parser of the configuration file: JSON; unknown members and invalid values are refused with their path.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::error::{ConfigError, invalid};
 use super::events::FileEvents;
+use super::hosts::hosts;
 use super::identity::{FileIdentity, identities};
+use super::json::read;
 use super::vault::{FileVault, vaults};
 use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
 use crate::directory::Tenant;
-use crate::http::authority::Authority;
 use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
-
-/// An invalid member of a configuration: its path and the reason.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    path: String,
-    why: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            // An error of the whole document has no path.
-            "." => f.write_str(&self.why),
-            path => write!(f, "{path}: {}", self.why),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// An error at `path`. A single entry has an empty path of its own, so its members' paths begin with a dot, which is cut.
-pub(super) fn invalid(path: impl Into<String>, why: impl Into<String>) -> ConfigError {
-    ConfigError { path: path.into().trim_start_matches('.').to_owned(), why: why.into() }
-}
 
 /// Parses a configuration; `default_tenant` applies when it names none.
 pub(super) fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
     read::<File>(text.as_bytes())?.config(tenant)
-}
-
-/// Parses the JSON `text` as a `T`.
-///
-/// # Errors
-/// The first invalid member, with its path and without its value.
-pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| at(&error.path().to_string(), without_value(&error.inner().to_string())))?;
-    reader.end().map_err(|error| at(".", error.to_string()))?;
-    Ok(value)
-}
-
-fn at(path: &str, why: String) -> ConfigError {
-    ConfigError { path: path.to_owned(), why }
-}
-
-/// Removes the value from a parser's message: it can be a secret of the wrong type.
-fn without_value(why: &str) -> String {
-    let shown = why.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
-    match shown {
-        Some((given, expected)) => {
-            let kind = given.split(['`', '"']).next().unwrap_or_default().trim_end();
-            format!("invalid type: {kind}, expected {expected}")
-        }
-        None => why.to_owned(),
-    }
 }
 
 #[derive(Deserialize)]
@@ -131,17 +78,6 @@ impl File {
         let limits = self.limits.limits()?;
         Ok(Config { tenant, subscription, default_hosts, identities, vaults, backup_key_file, webhooks, limits })
     }
-}
-
-/// Parses host names without port; returns them in lower case.
-pub(super) fn hosts(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
-    let host = |text: &String| Authority::parse(text).filter(|host| host.port().is_none() && host.address().is_none());
-    let parse = |(index, text)| {
-        let host =
-            host(text).ok_or_else(|| invalid(format!("{path}[{index}]"), "must be a host name without a port"))?;
-        Ok(host.host().to_owned())
-    };
-    given.iter().enumerate().map(parse).collect()
 }
 
 impl FileLimits {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::file::{ConfigError, invalid};
+use super::error::{ConfigError, invalid};
 use super::{derived, derived_client_id};
 use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityRecord, Tenant};
 

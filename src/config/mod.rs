@@ -2,9 +2,12 @@
 //! parses and validates; it applies nothing.
 
 pub mod entry;
+mod error;
 mod events;
 mod file;
+mod hosts;
 mod identity;
+mod json;
 mod vault;
 
 use std::path::PathBuf;
@@ -18,7 +21,8 @@ use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
-pub use file::{ConfigError, read};
+pub use error::ConfigError;
+pub use json::read;
 pub use vault::setting_member;
 
 /// The default tenant.

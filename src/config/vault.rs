@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::file::{ConfigError, hosts, invalid};
+use super::error::{ConfigError, invalid};
+use super::hosts::hosts;
 use crate::access::{AccessPolicy, Permissions};
 use crate::clock::Period;
 use crate::directory::IdentityRecord;

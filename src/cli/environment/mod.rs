@@ -1,10 +1,9 @@
-//! Merges the server's variables into a program's environment, for `run` and `env`. Pure: reads no variable itself, except in
-//! [`current`].
+//! Merges the server's variables into a program's environment, for `run` and `env`. Pure: reads no
+//! variable itself.
 
 mod java;
 mod no_proxy;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -71,13 +70,6 @@ impl CommandFiles<'_> {
     pub(super) fn azure(&self) -> PathBuf {
         self.dir.join("azure")
     }
-}
-
-/// This process's environment. Values that are not UTF-8 are converted lossily: their names matter for removal.
-pub(super) fn current() -> Variables {
-    let text =
-        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
-    std::env::vars_os().filter_map(text).collect()
 }
 
 /// The changes that `env` prints for a shell with the variables `own`; programs sign in as a managed identity.

@@ -23,7 +23,7 @@ use super::credential::Credential;
 use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
-use super::{Failure, file_limit, ready_file};
+use super::{Failure, file_limit, ready_file, variables};
 use crate::app::{self, Listen, Running, Variables};
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -62,7 +62,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         self.check_options()?;
-        let own = environment::current();
+        let own = variables::all();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
         let tenant = own.get("AZURE_TENANT_ID").and_then(|id| Uuid::parse_str(id).ok());
@@ -102,7 +102,7 @@ impl Run {
         signals: &mut ForwardedSignals,
         file_limit_before: Rlimit,
     ) -> Result<ExitStatus, Failure> {
-        running.add_trust().await.map_err(Failure::failed)?;
+        running.add_trust(own).await.map_err(Failure::failed)?;
         let client = match &self.identity {
             Some(name) => Some(client_id_of(running, name).await?),
             None => placeholders::configured_client_id(running, own).await?,
