@@ -1,4 +1,5 @@
-//! Which room may look into which. The rooms and the reasons stand in ARCHITECTURE.md; this test reads the sources.
+//! The rules of the architecture, checked on the sources: which room may import which, and what is never there. ARCHITECTURE.md has
+//! the reasons.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -97,6 +98,105 @@ const UNKNOWN_WORDS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
+/// Calls that only these files may make (paths below `src` begin so), and why.
+const RESERVED_CALLS: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["SystemTime::now", "now_utc", "Utc::now", "Zoned::now", "jiff::Timestamp::now"],
+        &["clock/"],
+        "only clock reads the wall clock",
+    ),
+    (
+        &["Instant::now"],
+        &["clock/", "http/", "proxy/", "events/", "store/redb/scrub.rs", "remote/", "drills/"],
+        "elapsed time is measured for connections, retries and drills; rules take the time as an argument",
+    ),
+    (
+        &["rand::fill", "SystemRandom", "getrandom", "OsRng", "rand::rng(", "new_v4"],
+        &["random.rs"],
+        "only random draws from the system's generator",
+    ),
+    (
+        &["env::var(", "env::var_os(", "env::vars(", "env::vars_os("],
+        &["cli/variables.rs", "remote/credential.rs", "drills/private_server.rs"],
+        "the server's environment is read in one file; a client reads its sign-in, a drill cleans that of its server",
+    ),
+    (&["verify_slices_are_equal"], &["crypto/credential.rs"], "credentials are compared in one file"),
+    (
+        &["fs::write(", "File::create(", "File::create_new("],
+        &["files", "drills/private_server.rs"],
+        "files writes whole files; a drill's log is no data",
+    ),
+    (&["process::exit", "process::abort"], &[], "only main ends the process"),
+];
+
+/// Files with statics that change: the moment at which the process began to measure.
+const MUTABLE_STATICS: &[&str] = &["clock/mod.rs"];
+
+/// Circles that are still there: a file, and one that it imports and that leads back to it.
+const KNOWN_CIRCLES: &[(&str, &str)] = &[
+    ("doors/vault/api_version.rs", "doors/vault/exchange.rs"),
+    ("doors/vault/collection.rs", "doors/vault/routes.rs"),
+    ("doors/vault/exchange.rs", "doors/vault/api_version.rs"),
+    ("doors/vault/exchange.rs", "doors/vault/refusal/mod.rs"),
+    ("doors/vault/input.rs", "doors/vault/exchange.rs"),
+    ("doors/vault/keys.rs", "doors/vault/exchange.rs"),
+    ("doors/vault/keys.rs", "doors/vault/input.rs"),
+    ("doors/vault/keys.rs", "doors/vault/refusal/mod.rs"),
+    ("doors/vault/refusal/mod.rs", "doors/vault/exchange.rs"),
+    ("doors/vault/refusal/mod.rs", "doors/vault/keys.rs"),
+    ("doors/vault/routes.rs", "doors/vault/collection.rs"),
+    ("store/batch.rs", "store/error.rs"),
+    ("store/error.rs", "store/batch.rs"),
+];
+
+/// Types that hold state which others of the process share.
+const PROCESS_STATE_TYPES: &[&str] = &["Mutex<", "RwLock<", "Atomic", "OnceLock<", "OnceCell<", "Cache<"];
+
+/// Rooms that are programs of their own or clients: they share nothing with another server.
+const CLIENT_ROOMS: &[&str] = &["cli", "drills", "factory", "remote"];
+
+/// The files of the server that hold such state.
+const PROCESS_STATE: &[&str] = &[
+    "app/credentials/mod.rs",
+    "app/host_names.rs",
+    "app/listeners.rs",
+    "app/running.rs",
+    "clock/steady.rs",
+    "clock/virtual_clock.rs",
+    "crypto/pool.rs",
+    "directory/issuer.rs",
+    "directory/mod.rs",
+    "directory/sign_in.rs",
+    "doors/identity/arc.rs",
+    "doors/vault/later_versions.rs",
+    "events/courier.rs",
+    "events/dead_letters.rs",
+    "events/desk.rs",
+    "faults/mod.rs",
+    "http/incoming.rs",
+    "http/keep_alive.rs",
+    "http/tls.rs",
+    "issuers.rs",
+    "proxy/relay.rs",
+    "proxy/tls_client.rs",
+    "proxy/traffic.rs",
+    "random.rs",
+    "records/generation.rs",
+    "records/high_water.rs",
+    "records/mod.rs",
+    "store/degraded.rs",
+    "store/memory.rs",
+    "store/redb/overlay.rs",
+    "store/redb/owner.rs",
+    "store/redb/scrub.rs",
+    "store/redb/view.rs",
+    "tasks/mod.rs",
+    "tasks/timekeeper.rs",
+    "vault/event.rs",
+    "vault/locks.rs",
+    "vault/write.rs",
+];
+
 #[test]
 fn rooms_import_only_what_stands_below_them() {
     let allowed: BTreeMap<_, BTreeSet<_>> =
@@ -160,21 +260,63 @@ fn doors_do_not_import_doors() {
 }
 
 #[test]
-fn only_clock_and_random_ask_the_machine_for_time_and_chance() {
-    for (room, path, text) in sources() {
-        let text = code(&text);
-        assert!(room == "clock" || !text.contains("SystemTime::now"), "{}", path.display());
-        assert!(room == "clock" || !text.contains("now_utc"), "{}", path.display());
-        assert!(room == "random" || !text.contains("rand::fill"), "{}", path.display());
+fn some_calls_are_made_in_few_files() {
+    let mut wrong = Vec::new();
+    for (_, path, text) in sources().into_iter().filter(|(_, path, _)| !is_unit_tests(path)) {
+        let (file, text) = (below_src(&path), code(&text));
+        for (calls, files, why) in
+            RESERVED_CALLS.iter().filter(|(_, files, _)| !files.iter().any(|one| file.starts_with(one)))
+        {
+            for call in calls.iter().filter(|call| text.contains(**call)) {
+                wrong.push(format!("src/{file}: '{call}', but {why}; the files that may: {files:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_static_is_mutable() {
+    for (_, path, text) in sources().into_iter().filter(|(_, path, _)| !is_unit_tests(path)) {
+        let file = below_src(&path);
+        let is_static = |line: &&str| line.trim_start().trim_start_matches("pub(crate) ").starts_with("static ");
+        for line in code(&text).lines().filter(is_static) {
+            let changes = ["Mutex", "RwLock", "Atomic", "OnceLock", "LazyLock", "OnceCell"];
+            let is_known = MUTABLE_STATICS.contains(&file.as_str());
+            assert!(is_known || !changes.iter().any(|cell| line.contains(cell)), "src/{file}: {line}");
+        }
+        assert!(!code(&text).contains("thread_local!"), "src/{file}");
     }
 }
 
 #[test]
-fn credentials_are_compared_in_one_place() {
+fn state_of_the_process_is_held_in_known_files() {
+    let holds = |text: &str| PROCESS_STATE_TYPES.iter().any(|kind| code(text).contains(kind));
+    let files = sources()
+        .into_iter()
+        .filter(|(room, path, text)| !CLIENT_ROOMS.contains(&room.as_str()) && !is_unit_tests(path) && holds(text));
+    let found: BTreeSet<String> = files.map(|(_, path, _)| below_src(&path)).collect();
+    let known: BTreeSet<String> = PROCESS_STATE.iter().map(|file| (*file).to_owned()).collect();
+    let why = "two processes on one store would disagree about it: ARCHITECTURE.md lists what would replace it";
+    assert_eq!(found.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new(), "new: {why}");
+    assert_eq!(known.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "gone: take it from the list");
+}
+
+#[test]
+fn bearer_credentials_have_no_debug() {
+    let mut seen = 0;
     for (_, path, text) in sources() {
-        let is_the_place = path.ends_with("crypto/credential.rs");
-        assert!(is_the_place || !code(&text).contains("verify_slices_are_equal"), "{}", path.display());
+        let mut lines = text.lines().skip_while(|line| !line.contains("deliberately no `Debug`"));
+        while let Some(_documented) = lines.next() {
+            let attributes: Vec<_> =
+                lines.by_ref().take_while(|line| line.trim_start().starts_with(['/', '#'])).collect();
+            let derives = attributes.iter().any(|line| line.starts_with("#[derive") && line.contains("Debug"));
+            assert!(!derives, "{}: {attributes:?}", path.display());
+            seen += 1;
+            lines.by_ref().take_while(|line| !line.contains("deliberately no `Debug`")).for_each(drop);
+        }
     }
+    assert!(seen > 0, "no credential is documented so");
 }
 
 #[test]
@@ -185,14 +327,39 @@ fn files_stay_small() {
     }
 }
 
-/// Whether a file is a module of unit tests, or lies below one: the file above says `#[cfg(test)] mod NAME;`.
+#[test]
+fn no_circle_of_files() {
+    let files: Vec<_> = sources().into_iter().filter(|(_, path, _)| !is_unit_tests(path)).collect();
+    let modules: BTreeMap<Vec<String>, String> =
+        files.iter().map(|(_, path, _)| (module_of(&below_src(path)), below_src(path))).collect();
+    let mut arrows = BTreeMap::new();
+    for (_, path, text) in &files {
+        let file = below_src(path);
+        arrows.insert(file.clone(), imported_files(&file, &code(text), &modules));
+    }
+    let is_known = |from: &str, to: &str| KNOWN_CIRCLES.contains(&(from, to));
+    let closes = |from: &str, to: &String| !is_known(from, to) && reachable(to, &arrows).contains(from);
+    let circles: Vec<_> = arrows
+        .iter()
+        .flat_map(|(from, all)| all.iter().filter(|to| closes(from, to)).map(move |to| format!("{from} -> {to}")))
+        .collect();
+    assert!(circles.is_empty(), "files that import each other in a circle:\n{}", circles.join("\n"));
+}
+
+/// Whether a file is a module of unit tests or fuzzing, or lies below one: the file above says `#[cfg(test)] mod NAME;`.
 fn is_unit_tests(path: &Path) -> bool {
     path.ancestors().any(|module| {
         let (Some(name), Some(above)) = (module.file_stem().and_then(|name| name.to_str()), module.parent()) else {
             return false;
         };
-        let declared = format!("#[cfg(test)]\nmod {name};");
-        let says_so = |file: PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains(&declared));
+        let for_tests = ["#[cfg(test)]", "#[cfg(any(test, fuzzing))]"];
+        let declares = |text: String| {
+            let lines: Vec<_> = text.lines().collect();
+            let is_declared =
+                |pair: &[&str]| pair[1].ends_with(&format!("mod {name};")) && for_tests.contains(&pair[0]);
+            lines.windows(2).any(is_declared)
+        };
+        let says_so = |file: PathBuf| fs::read_to_string(file).is_ok_and(declares);
         says_so(above.join("mod.rs")) || says_so(above.with_extension("rs"))
     })
 }
@@ -248,4 +415,71 @@ fn imports(text: &str) -> BTreeSet<String> {
     }
     rooms.retain(|word| !word.is_empty());
     rooms
+}
+
+/// The path of a source file below `src`.
+fn below_src(path: &Path) -> String {
+    path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().to_str().unwrap().to_owned()
+}
+
+/// The module path of a file below `src`.
+fn module_of(file: &str) -> Vec<String> {
+    let file = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    file.split('/').map(str::to_owned).collect()
+}
+
+/// The files that `file` imports from. A module's own children are a part of it and do not count.
+fn imported_files(file: &str, text: &str, modules: &BTreeMap<Vec<String>, String>) -> BTreeSet<String> {
+    let own = module_of(file);
+    let absolute = |path: Vec<String>| match path.first().map(String::as_str) {
+        Some("crate") => Some(path[1..].to_vec()),
+        Some("super") => {
+            let ups = path.iter().take_while(|part| *part == "super").count();
+            Some([&own[..own.len() - ups], &path[ups..]].concat())
+        }
+        _ => None,
+    };
+    let targets = use_paths(text).into_iter().filter_map(absolute);
+    let module = |path: Vec<String>| (1..=path.len()).rev().find_map(|length| modules.get_key_value(&path[..length]));
+    targets.filter_map(module).filter(|(path, _)| !path.starts_with(&own)).map(|(_, file)| file.clone()).collect()
+}
+
+/// The paths that `use` declarations name, each in parts.
+fn use_paths(text: &str) -> Vec<Vec<String>> {
+    let declarations = text.split(';').filter_map(|statement| {
+        let start = statement.rfind("\nuse ").map(|at| at + 5).or_else(|| statement.strip_prefix("use ").map(|_| 4));
+        let public =
+            statement.rfind(" use ").filter(|at| statement[..*at].rsplit('\n').next().unwrap().starts_with("pub"));
+        start.or(public.map(|at| at + 5)).map(|at| statement[at..].split_whitespace().collect::<String>())
+    });
+    declarations.flat_map(|tree| expand(&tree)).collect()
+}
+
+/// The paths of a `use` tree without white space.
+fn expand(tree: &str) -> Vec<Vec<String>> {
+    let Some((prefix, group)) = tree.split_once('{') else {
+        return vec![tree.split("::").map(str::to_owned).collect()];
+    };
+    let (mut depth, mut names) = (0, vec![String::new()]);
+    for c in group.strip_suffix('}').unwrap().chars() {
+        match c {
+            ',' if depth == 0 => names.push(String::new()),
+            c => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                names.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    names.iter().filter(|name| !name.is_empty()).flat_map(|name| expand(&format!("{prefix}{name}"))).collect()
+}
+
+/// Every file that `from` reaches, itself only when it lies on a circle.
+fn reachable(from: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+    while let Some(file) = next.pop() {
+        if seen.insert(file.clone()) {
+            next.extend(arrows.get(&file).into_iter().flatten().cloned());
+        }
+    }
+    seen
 }
