@@ -53,7 +53,7 @@ pub struct Running {
 
 impl Running {
     /// The placeholder credentials.
-    pub(crate) const fn credentials(&self) -> &PlaceholderCredentials {
+    pub const fn credentials(&self) -> &PlaceholderCredentials {
         &self.credentials
     }
 
