@@ -26,10 +26,25 @@ pub struct Due {
     pub at: Timestamp,
     /// The vault that it was written in; it may be due in copies of it too.
     vault: VaultName,
-    /// The layer that it was written into: the vault's own id, until it is copied.
+    /// Of an object: the layer that it was written into, which is the vault's own id until it is copied. Of a vault: its id.
     layer: Uuid,
-    object: ObjectId,
-    action: DueAction,
+    subject: DueSubject,
+}
+
+/// What is due for an object, or for a vault itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum DueSubject {
+    Object(ObjectId, DueAction),
+    Vault(VaultAction),
+}
+
+/// What is to be done with a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum VaultAction {
+    /// Delete the vault for good, with its content.
+    Purge,
 }
 
 /// An entry of the index.
@@ -55,6 +70,9 @@ pub(super) enum DueAction {
     Renew,
 }
 
+/// What is due for an object in each vault that reads it, and when.
+type DueInVault<'a> = (&'a ObjectId, DueAction, Timestamp);
+
 impl DueAction {
     /// The name in the entry's key. What falls due at one moment runs in the order of these names, so that the end of a
     /// version is announced before the next one replaces it.
@@ -71,14 +89,18 @@ impl DueAction {
 impl Due {
     /// An action on an object in the layer that `vault` writes into.
     pub(super) fn new(vault: &Vault, object: ObjectId, action: DueAction, at: Timestamp) -> Self {
-        Self { at, vault: vault.name.clone(), layer: vault.layer(), object, action }
+        let subject = DueSubject::Object(object, action);
+        Self { at, vault: vault.name.clone(), layer: vault.layer(), subject }
     }
 
     /// The entry's store key. A moment before 1970 is due at once whatever its number.
     pub(super) fn key(&self) -> Key {
-        let (at, object) = (u64::try_from(self.at.unix()).unwrap_or(0), &self.object);
-        let (kind, name, action) = (object.kind, object.name.as_str(), self.action.name());
-        StoreKey::Due { at, layer: self.layer, kind, name, action }.to_key()
+        let (at, layer) = (u64::try_from(self.at.unix()).unwrap_or(0), self.layer);
+        let (object, action) = match &self.subject {
+            DueSubject::Object(object, action) => (Some((object.kind, object.name.as_str())), action.name()),
+            DueSubject::Vault(VaultAction::Purge) => (None, "purge"),
+        };
+        StoreKey::Due { at, layer, object, action }.to_key()
     }
 
     fn affects(&self, vault: &Vault) -> bool {
@@ -104,16 +126,24 @@ impl Vaults {
     /// # Errors
     /// What the store reports; the entry stays then, where the action was not run yet.
     pub async fn run_due(&self, due: &Due, key: &Key) -> Result<usize, Refusal> {
+        let ran = match &due.subject {
+            DueSubject::Object(object, action) => self.run_in_all(due, object, *action).await?,
+            DueSubject::Vault(VaultAction::Purge) => usize::from(self.purge_vault(&due.vault, due.layer).await?),
+        };
+        self.delete_entry(key).await?;
+        Ok(ran)
+    }
+
+    async fn run_in_all(&self, due: &Due, object: &ObjectId, action: DueAction) -> Result<usize, Refusal> {
         let (mut ran, mut seen) = (0, HashSet::new());
         loop {
             let mut vaults = self.affected_vaults(due).await?;
             vaults.retain(|vault| seen.insert(vault.id));
             if vaults.is_empty() {
-                self.delete_entry(key).await?;
                 return Ok(ran);
             }
             for vault in vaults {
-                ran += usize::from(self.run_with_retries(due, &vault).await?);
+                ran += usize::from(self.run_with_retries((object, action, due.at), &vault).await?);
             }
         }
     }
@@ -132,7 +162,7 @@ impl Vaults {
     }
 
     /// Tries again when the vault is changed or copied at the same moment.
-    async fn run_with_retries(&self, due: &Due, vault: &Vault) -> Result<bool, Refusal> {
+    async fn run_with_retries(&self, due: DueInVault<'_>, vault: &Vault) -> Result<bool, Refusal> {
         for _ in 0..ATTEMPTS {
             match self.find(&vault.name).await? {
                 Some(current) if current.id == vault.id => match self.run_in_vault(due, current).await {
@@ -145,11 +175,12 @@ impl Vaults {
         Err(Refusal::Busy)
     }
 
-    async fn run_in_vault(&self, due: &Due, vault: Guarded<Vault>) -> Result<bool, Refusal> {
-        let (call, name) = (&Call::by_server(vault, due.at), &due.object.name);
-        match due.object.kind {
-            Kind::Key => self.keys(call).run_action(name, due.action, due.at).await,
-            Kind::Secret => self.secrets(call).run_action(name, due.action, due.at).await,
+    async fn run_in_vault(&self, due: DueInVault<'_>, vault: Guarded<Vault>) -> Result<bool, Refusal> {
+        let (object, action, at) = due;
+        let call = &Call::by_server(vault, at);
+        match object.kind {
+            Kind::Key => self.keys(call).run_action(&object.name, action, at).await,
+            Kind::Secret => self.secrets(call).run_action(&object.name, action, at).await,
         }
     }
 
@@ -170,5 +201,31 @@ impl Vaults {
                 Ok::<_, Refusal>(Change { batch: batch.unwrap_or_default(), answer: () })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{memory, open, records};
+    use super::super::{InitialVault, Pool, Sku};
+    use super::*;
+    use crate::records::encode;
+
+    #[tokio::test]
+    async fn a_vault_is_purged_when_it_is_due_and_another_of_its_name_is_not() {
+        let (store, pool, at) = (memory(), Pool::start(1, 10), Timestamp::from_unix(1));
+        let (vaults, name) = (open(&store, &pool, 1), VaultName::local());
+        vaults.apply(InitialVault::named(name.clone(), Sku::Premium), at).await.unwrap();
+        let vault = vaults.find(&name).await.unwrap().unwrap();
+        for (layer, ran) in [(Uuid::nil(), 0), (vault.id, 1)] {
+            let due = Due { at, vault: name.clone(), layer, subject: DueSubject::Vault(VaultAction::Purge) };
+            store.commit(Batch::default().put(due.key(), encode(&due).unwrap())).await.unwrap();
+            let DueEntry { key, due: read } = vaults.next_due(None).await.unwrap().unwrap();
+            assert_eq!(read.unwrap().as_ref(), Some(&due));
+            assert_eq!(vaults.run_due(&due, &key).await.unwrap(), ran);
+            assert_eq!(vaults.find(&name).await.unwrap().is_none(), ran == 1);
+        }
+        vaults.sweep().await.unwrap();
+        assert_eq!(records(&store, "").await, []);
     }
 }

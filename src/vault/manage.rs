@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::event::Event;
 use super::store_key::StoreKey;
 use super::{Applied, InitialVault, Refusal, Setting, Vault, VaultName, Vaults, layers};
@@ -110,12 +112,24 @@ impl Vaults {
     /// # Errors
     /// What the store reports.
     pub async fn delete_vault(&self, name: &VaultName) -> Result<bool, Refusal> {
-        self.records().update(|view: View| async move { self.deleting_vault(&view, name).await }).await
+        self.records().update(|view: View| async move { self.deleting_vault(&view, name, |_| true).await }).await
     }
 
-    async fn deleting_vault(&self, view: &View, name: &VaultName) -> Result<Change<bool>, Refusal> {
+    /// Deletes the vault of this name if it has this `id`; answers whether it had.
+    pub(super) async fn purge_vault(&self, name: &VaultName, id: Uuid) -> Result<bool, Refusal> {
+        let is_it = move |vault: &Vault| vault.id == id;
+        self.records().update(|view: View| async move { self.deleting_vault(&view, name, is_it).await }).await
+    }
+
+    async fn deleting_vault(
+        &self,
+        view: &View,
+        name: &VaultName,
+        is_it: impl Fn(&Vault) -> bool + Send,
+    ) -> Result<Change<bool>, Refusal> {
         let key = StoreKey::of_vault(name);
-        let Some((vault, revision)) = self.records().entry::<Vault>(view, &key).await? else {
+        let vault = self.records().entry::<Vault>(view, &key).await?;
+        let Some((vault, revision)) = vault.filter(|(vault, _)| is_it(vault)) else {
             return Ok(Change { batch: Batch::default(), answer: false });
         };
         let batch = Batch::default().expect(key.clone(), revision).delete(key);

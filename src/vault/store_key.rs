@@ -28,7 +28,8 @@ listed_enum! {
         UnsweptLayers,
         /// A layer whose records are to be deleted: `sweep/LAYER`.
         Sweep,
-        /// The index of what falls due: `due/TIME/LAYER/COLLECTION/NAME/ACTION`.
+        /// The index of what falls due, for an object or for a vault itself: `due/TIME/LAYER/COLLECTION/NAME/ACTION`,
+        /// `due/TIME/VAULT-ID/ACTION`.
         Due,
         /// What happened: `event/NUMBER`.
         Event,
@@ -66,12 +67,10 @@ pub(super) enum StoreKey<'k> {
     Due {
         /// Seconds since 1970.
         at: u64,
-        /// The object's layer.
+        /// The object's layer, or the vault's id.
         layer: Uuid,
-        /// The object's kind.
-        kind: Kind,
-        /// The object's name.
-        name: &'k str,
+        /// The object's kind and name; none of what is due for the vault itself.
+        object: Option<(Kind, &'k str)>,
         /// What is to be done.
         action: &'k str,
     },
@@ -190,9 +189,10 @@ impl<'k> StoreKey<'k> {
             Self::FrozenLayer(id) => joined(&[Table::FrozenLayer.name(), hexadecimal(id, buffer)]),
             Self::UnsweptLayers => Key::from(Table::UnsweptLayers.name()),
             Self::Sweep(id) => joined(&[Table::Sweep.name(), hexadecimal(id, buffer)]),
-            Self::Due { at, layer, kind, name, action } => {
-                let (layer, collection, name) = (hexadecimal(layer, buffer), kind.collection(), upper(name));
-                Key::from(format!("{}/{at:0DIGITS$}/{layer}/{collection}/{name}/{action}", Table::Due.name()))
+            Self::Due { at, layer, object, action } => {
+                let object = object.map(|(kind, name)| format!("{}/{}/", kind.collection(), upper(name)));
+                let (layer, object) = (hexadecimal(layer, buffer), object.unwrap_or_default());
+                Key::from(format!("{}/{at:0DIGITS$}/{layer}/{object}{action}", Table::Due.name()))
             }
             Self::Event(number) => Key::from(format!("{}/{number:0DIGITS$}", Table::Event.name())),
             Self::Object(key) => key.to_key(),
@@ -300,10 +300,13 @@ fn around_layer(key: &Key) -> (&[u8], &[u8]) {
 }
 
 fn parse_due(rest: &str) -> Option<StoreKey<'_>> {
-    let mut parts = rest.splitn(5, '/');
-    let at = number(parts.next()?)?;
-    let (layer, kind) = (layer(parts.next()?)?, Kind::of_collection(parts.next()?)?);
-    Some(StoreKey::Due { at, layer, kind, name: parts.next()?, action: parts.next()? })
+    let parts: Vec<&str> = rest.split('/').collect();
+    let (at, layer, object, action) = match parts[..] {
+        [at, id, action] => (at, id, None, action),
+        [at, id, collection, name, action] => (at, id, Some((Kind::of_collection(collection)?, name)), action),
+        _ => return None,
+    };
+    Some(StoreKey::Due { at: number(at)?, layer: self::layer(layer)?, object, action })
 }
 
 fn parse_hidden(rest: &str) -> Option<StoreKey<'_>> {
@@ -356,7 +359,10 @@ mod tests {
             Table::FrozenLayer => StoreKey::FrozenLayer(layer),
             Table::UnsweptLayers => StoreKey::UnsweptLayers,
             Table::Sweep => StoreKey::Sweep(layer),
-            Table::Due => StoreKey::Due { at: number, layer, kind, name, action: "purge" },
+            Table::Due => {
+                let object = (name != "0").then_some((kind, name));
+                StoreKey::Due { at: number, layer, object, action: "purge" }
+            }
             Table::Event => StoreKey::Event(number),
             Table::Object | Table::Deleted | Table::Policy | Table::Schedule => StoreKey::Object(object(None)),
             Table::Version | Table::Material => StoreKey::Object(object(Some(version))),

@@ -30,8 +30,11 @@ impl ConsistencyCheck {
             StoreKey::Alias(host) => Some(format!("host name '{host}'")),
             StoreKey::Event(number) => Some(format!("event {number}")),
             StoreKey::Object(object) => self.describe_object(object),
-            StoreKey::Due { layer, kind, name, action, .. } => {
+            StoreKey::Due { layer, object: Some((kind, name)), action, .. } => {
                 Some(format!("'{action}' of {}", self.object_in_vault(*layer, *kind, name)))
+            }
+            StoreKey::Due { layer, object: None, action, .. } => {
+                self.vault_of(*layer).map(|name| format!("'{action}' of vault '{name}'"))
             }
             StoreKey::FrozenLayer(_) | StoreKey::UnsweptLayers | StoreKey::Sweep(_) | StoreKey::Hidden(_) => None,
         }
