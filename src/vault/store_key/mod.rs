@@ -4,51 +4,20 @@
 //!
 //! A key is `TABLE/REST`. What a vault holds lies in a layer, `TABLE/LAYER/COLLECTION/NAME`; see `layers`.
 
+mod table;
+
 use uuid::Uuid;
 
 use super::{Kind, ObjectName, VaultName, Version};
 use crate::store::Key;
 
+pub(super) use table::Table;
+use table::{hexadecimal, joined};
+
 /// The digits of numbers that keys are ordered by.
 const DIGITS: usize = 20;
 /// The bytes of a layer's id in hexadecimal.
 const LAYER_LENGTH: usize = uuid::fmt::Simple::LENGTH;
-
-listed_enum! {
-    /// A table: the first segment of a key.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub(super) enum Table {
-        /// A vault's settings: `vault/NAME`.
-        Vault,
-        /// The name of the vault that answers on a host name: `alias/HOST`.
-        Alias,
-        /// A frozen layer, which vaults may share: `layer/LAYER`.
-        FrozenLayer,
-        /// There may be frozen layers that no vault reads: `layers-unswept`.
-        UnsweptLayers,
-        /// A layer whose records are to be deleted: `sweep/LAYER`.
-        Sweep,
-        /// The index of what falls due, for an object or for a vault itself: `due/TIME/LAYER/COLLECTION/NAME/ACTION`,
-        /// `due/TIME/VAULT-ID/ACTION`.
-        Due,
-        /// What happened: `event/NUMBER`.
-        Event,
-        /// The head of an object.
-        Object,
-        /// The tombstone of a deleted object.
-        Deleted,
-        /// The public part of a version.
-        Version,
-        /// The secret part of a version.
-        Material,
-        /// The lifetime policy of an object.
-        Policy,
-        /// What is to happen to an object's latest version.
-        Schedule,
-        /// A whiteout: hides a record of the layers below. `hidden/LAYER/` and the rest of that record's key.
-        Hidden,
-    }
-}
 
 /// A key, taken apart. Names are in upper case when they come from [`StoreKey::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,69 +64,6 @@ pub(super) struct ObjectKey<'k> {
     pub(super) name: &'k str,
     /// The version, in the tables that have a record for each.
     pub(super) version: Option<&'k str>,
-}
-
-impl Table {
-    /// The table's name in keys.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Vault => "vault",
-            Self::Alias => "alias",
-            Self::FrozenLayer => "layer",
-            Self::UnsweptLayers => "layers-unswept",
-            Self::Sweep => "sweep",
-            Self::Due => "due",
-            Self::Event => "event",
-            Self::Object => "object",
-            Self::Deleted => "deleted",
-            Self::Version => "version",
-            Self::Material => "material",
-            Self::Policy => "policy",
-            Self::Schedule => "schedule",
-            Self::Hidden => "hidden",
-        }
-    }
-
-    /// Whether the table's keys are [`ObjectKey`]s.
-    const fn is_of_objects(self) -> bool {
-        match self {
-            Self::Object | Self::Deleted | Self::Version | Self::Material | Self::Policy | Self::Schedule => true,
-            Self::Vault
-            | Self::Alias
-            | Self::FrozenLayer
-            | Self::UnsweptLayers
-            | Self::Sweep
-            | Self::Due
-            | Self::Event
-            | Self::Hidden => false,
-        }
-    }
-
-    /// The tables of a vault's objects.
-    pub(super) fn of_objects() -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(|table| table.is_of_objects())
-    }
-
-    /// The tables whose records lie in a layer, the whiteouts last: a sweep that deletes in this order makes nothing
-    /// visible again.
-    pub(super) fn of_layers() -> impl Iterator<Item = Self> {
-        Self::of_objects().chain([Self::Hidden])
-    }
-
-    /// What all keys of the table begin with.
-    pub(super) fn prefix(self) -> Key {
-        joined(&[self.name(), ""])
-    }
-
-    /// What the table's keys of `layer` begin with.
-    pub(super) fn prefix_in(self, layer: Uuid) -> Key {
-        joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), ""])
-    }
-
-    /// What the table's keys of objects of `kind` in `layer` begin with.
-    pub(super) fn prefix_of_kind(self, layer: Uuid, kind: Kind) -> Key {
-        joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), kind.collection(), ""])
-    }
 }
 
 impl<'k> StoreKey<'k> {
@@ -324,16 +230,8 @@ fn number(text: &str) -> Option<u64> {
     (text.len() == DIGITS).then(|| text.parse().ok()).flatten()
 }
 
-fn hexadecimal(id: Uuid, buffer: &mut [u8; uuid::fmt::Urn::LENGTH]) -> &str {
-    id.simple().encode_lower(buffer)
-}
-
 fn upper(name: &str) -> String {
     name.to_ascii_uppercase()
-}
-
-fn joined(parts: &[&str]) -> Key {
-    Key::from(parts.join("/"))
 }
 
 #[cfg(test)]
