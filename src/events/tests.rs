@@ -112,7 +112,7 @@ async fn without_webhooks_the_newest_events_are_kept_and_old_ones_go_in_one_go()
 }
 
 #[tokio::test]
-async fn what_is_still_waited_for_is_not_taken_away_and_marks_go_with_their_events() {
+async fn waiting_events_are_not_pruned_and_marks_go_with_their_events() {
     let (store, directory) = (store(), tempfile::tempdir().unwrap());
     let vaults = vaults(&store);
     let courier = courier(|request| if is_first(request) { 500 } else { 200 });

@@ -6,7 +6,7 @@ use serde_json::json;
 const MANAGEMENT: &str = "https://management.core.windows.net/";
 
 #[tokio::test]
-async fn who_signs_in_finds_the_one_subscription() {
+async fn every_identity_finds_the_one_subscription() {
     let world = World::new().await;
     let host = format!("arm.localhost:{}", world.port());
     let ask = async |line: &str, token: Option<&str>| world.send(world.request(&host, line, "", token)).await;

@@ -400,7 +400,7 @@ async fn the_built_in_secret_is_good_on_this_machine() {
 }
 
 #[tokio::test]
-async fn whoever_signs_in_beside_a_takeover_is_as_good_as_the_default_identity() {
+async fn any_application_beside_a_takeover_has_the_access_of_the_default_identity() {
     let world = welcoming(&config(""), false).await;
     let answer = by_secret(&world, STRANGER, "brought along").await;
     assert_eq!(claims(&answer)["appid"], STRANGER);
@@ -437,7 +437,7 @@ async fn whoever_signs_in_beside_a_takeover_is_as_good_as_the_default_identity()
 }
 
 #[tokio::test]
-async fn strangers_are_refused_where_there_is_no_takeover_and_where_it_is_strict() {
+async fn unknown_identities_are_rejected_without_a_takeover_and_with_strict() {
     let (strict, plain) = (welcoming(&config(""), true).await, world("").await);
     for world in [strict, plain] {
         assert_eq!(refusal(&by_secret(&world, STRANGER, "x").await), "400 unauthorized_client AADSTS700016");
@@ -453,7 +453,7 @@ async fn strangers_are_refused_where_there_is_no_takeover_and_where_it_is_strict
 }
 
 #[tokio::test]
-async fn configured_credentials_hold_though_strangers_are_welcome() {
+async fn configured_credentials_are_checked_where_unknown_identities_are_created() {
     let world = welcoming(&config(r#", "clientSecret": "hush""#), false).await;
     assert_eq!(refusal(&by_secret(&world, APP, "guess").await), "401 invalid_client AADSTS7000215");
     assert_eq!(by_secret(&world, APP, "hush").await.status, 200);
@@ -537,7 +537,7 @@ fn checks(jwk: &Value, token: &str) {
 }
 
 #[tokio::test]
-async fn who_was_removed_is_not_made_again_by_who_asks() {
+async fn a_removed_identity_is_not_created_again_by_a_token_request() {
     let world = welcoming(&config(r#", "clientSecret": "hush""#), false).await;
     assert_eq!(by_secret(&world, STRANGER, "any").await.status, 200);
     let made = world.admin("GET /admin/identities", "").await.json()["identities"][2].clone();
@@ -562,7 +562,7 @@ async fn who_was_removed_is_not_made_again_by_who_asks() {
 }
 
 #[tokio::test]
-async fn who_was_made_on_the_spot_ends_with_the_takeover() {
+async fn auto_created_identities_are_removed_without_a_takeover() {
     let dir = tempfile::tempdir().unwrap();
     let start = async |strict, proxy: bool| {
         let proxy = proxy.then(|| SocketAddr::from(([127, 0, 0, 1], 0)));

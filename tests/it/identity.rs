@@ -64,7 +64,7 @@ async fn identities_are_chosen_by_each_of_their_ids() {
 }
 
 #[tokio::test]
-async fn the_system_assigned_identity_is_the_default_wherever_it_stands() {
+async fn the_system_assigned_identity_is_the_default_at_any_position() {
     let config = r#"{"identities":[{"name":"a"},{"name":"b","systemAssigned":true}]}"#;
     let world = World::of(config, keyhaven::Storage::Memory).await;
     let b = identity_ids(&Config::parse(config).unwrap(), "b").unwrap();
@@ -214,7 +214,7 @@ async fn arcs_clients_prove_that_they_can_read_a_file() {
 }
 
 #[tokio::test]
-async fn arcs_clients_are_told_when_no_key_can_be_written() {
+async fn arcs_clients_get_a_reason_when_no_key_can_be_written() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let world = World::with(Options { arc_keys: file.path().join("tokens"), ..Options::default() }).await;
     let path = format!("/arc/metadata/identity/oauth2/token?api-version=2020-06-01&resource={RESOURCE}");

@@ -52,7 +52,7 @@ async fn world() -> (Directory, Store, Arc<VirtualClock>) {
 }
 
 #[tokio::test]
-async fn a_damaged_key_is_told_at_once_and_to_everybody() {
+async fn a_damaged_key_fails_every_token_request_at_once() {
     let (one, store, clock) = world().await;
     let token = one.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
     store.commit(crate::store::Batch::default().put("issuer/current", b"{}".to_vec())).await.unwrap();
@@ -100,7 +100,7 @@ async fn an_audience_is_compared_as_resources_are() {
 }
 
 #[tokio::test]
-async fn a_token_of_somebody_who_does_not_exist_is_refused() {
+async fn a_token_of_an_identity_that_does_not_exist_is_refused() {
     let (directory, ..) = world().await;
     let stranger = IdentityRecord { object_id: Uuid::from_u128(7), ..someone() };
     let token = directory.issue(&stranger, HERE, ClientAuthentication::ManagedIdentity).await.unwrap().access_token;
@@ -118,7 +118,7 @@ async fn a_token_of_another_tenant_is_refused_though_its_key_is_ours() {
 }
 
 #[tokio::test]
-async fn the_issuers_key_is_made_once() {
+async fn the_issuers_key_is_generated_once() {
     let (imported, store, clock) = world().await;
     let again = directory(9, &store, &clock).await;
     assert_eq!(imported.public_keys().await.unwrap(), again.public_keys().await.unwrap());

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clouds_resources_applications_and_what_is_challenged_are_known() {
+    fn resources_of_the_cloud_applications_and_challenges_are_known() {
         for resource in [
             "https://vault.azure.net",
             "https://vault.azure.net/",

@@ -39,7 +39,7 @@ fn objects_go_beside_each_other_and_their_events_one_after_the_other() {
 }
 
 #[test]
-fn what_comes_back_after_everything_was_replaced_changes_nothing() {
+fn a_delivery_that_ends_after_a_replacement_changes_nothing() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.add(pending(1, 1), now);
     queue.add(pending(2, 2), now);
@@ -91,7 +91,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn whatever_happens_each_object_is_told_in_order(steps in proptest::collection::vec(step(), 0..200)) {
+    fn events_of_an_object_are_delivered_in_order(steps in proptest::collection::vec(step(), 0..200)) {
         let (mut queue, mut now) = (Queue::default(), Instant::now());
         let (mut waiting, mut away, mut delivered): (Vec<Pending>, Vec<Delivery>, Vec<u64>) = (vec![], vec![], vec![]);
         let mut next = 1;

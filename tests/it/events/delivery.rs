@@ -17,7 +17,7 @@ fn dead_letters(directory: &std::path::Path) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn everything_that_is_told_can_be_read_by_the_admin_api() {
+async fn every_event_can_be_read_by_the_admin_api() {
     let receiver = Receiver::new().await;
     let world = listening(&receiver, Storage::Memory).await;
     let none = json!({"keys": [], "secrets": [], "certificates": []});
@@ -79,7 +79,7 @@ async fn the_admin_api_says_what_it_does_not_understand() {
 }
 
 #[tokio::test]
-async fn who_wants_some_types_hears_of_no_others() {
+async fn a_webhook_of_some_types_gets_no_others() {
     let receiver = Receiver::new().await;
     let types = json!(["Microsoft.KeyVault.KeyNewVersionCreated", "Microsoft.KeyVault.VaultAccessPolicyChanged"]);
     let world = world(json!([{ "url": receiver.url("/in"), "types": types }]), Storage::Memory).await;

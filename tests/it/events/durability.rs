@@ -16,7 +16,7 @@ fn ids(heard: &[Heard]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_was_not_told_is_told_after_a_restart_and_the_rest_is_not_told_again() {
+async fn only_undelivered_events_are_delivered_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let storage = || Storage::Redb(directory.path().to_owned());
     let receiver = Receiver::new().await;

@@ -137,7 +137,7 @@ async fn a_webhook_is_accepted_by_the_url_that_went_along_and_by_no_other() {
 }
 
 #[tokio::test]
-async fn who_refuses_is_asked_again_with_another_code_and_hears_what_waited() {
+async fn a_webhook_that_refuses_is_asked_again_with_another_code_and_gets_what_waited() {
     let receiver = Receiver::that(|_| Reply::status(500)).await;
     let world = world(json!([{ "url": receiver.url("/in") }]), Storage::Memory).await;
     set(&world, "a").await;

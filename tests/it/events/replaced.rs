@@ -7,7 +7,7 @@ use super::receiver::{Receiver, Reply, agreeable, until};
 use super::{listening, set, standing};
 
 #[tokio::test]
-async fn after_a_reset_what_happens_from_then_on_is_told_and_nothing_of_before() {
+async fn after_a_reset_only_later_events_are_delivered() {
     let receiver = Receiver::new().await;
     let world = listening(&receiver, Storage::Memory).await;
     set(&world, "told").await;
@@ -33,7 +33,7 @@ async fn after_a_reset_what_happens_from_then_on_is_told_and_nothing_of_before()
 }
 
 #[tokio::test]
-async fn a_snapshot_brings_back_what_was_told_and_what_was_not() {
+async fn a_snapshot_restores_which_events_were_delivered() {
     let receiver = Receiver::new().await;
     let world = listening(&receiver, Storage::Memory).await;
     set(&world, "told").await;
