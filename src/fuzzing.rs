@@ -67,9 +67,11 @@ mod tests {
 
     use super::*;
 
+    type Target = fn(&[u8]);
+
     #[test]
     fn the_corpora_are_handled() {
-        let targets: [(&str, fn(&[u8])); 10] = [
+        let targets: [(&str, Target); 10] = [
             ("request_path", request_path),
             ("host_name", host_name),
             ("key_body", key_body),

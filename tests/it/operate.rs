@@ -64,6 +64,7 @@ impl rsa::rand_core::TryRng for SystemRandom {
         self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a client's own generator, not the server's")]
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
         aws_lc_rs::rand::fill(bytes).unwrap();
         Ok(())
