@@ -9,7 +9,7 @@ use crate::directory::IsChallengeResource;
 use crate::doors;
 use crate::http::allowed_hosts::AllowedHosts;
 use crate::http::authority::Authority;
-use crate::http::tls::Ours;
+use crate::http::tls::IsServedName;
 use crate::vault::{Refusal, Vaults};
 
 /// The server's host names, in lower case.
@@ -99,7 +99,7 @@ impl HostNames {
     }
 
     /// Predicate: whether a leaf certificate is issued for a name: vaults, the login host, the management host, aliases.
-    pub(super) fn is_served_name(&self) -> Ours {
+    pub(super) fn is_served_name(&self) -> IsServedName {
         let (aliases, others) = (self.aliases.clone(), self.default_vault_hosts());
         Arc::new(move |name| {
             doors::vault::host::vault_name(name).is_some()

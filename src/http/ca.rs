@@ -59,11 +59,11 @@ pub enum CaError {
     /// A file could not be read or written.
     File(PathBuf, std::io::Error),
     /// A certificate could not be made.
-    Make(rcgen::Error),
+    Create(rcgen::Error),
     /// A kept file is not what it should be.
     Damaged(PathBuf, String),
     /// The kept CA is no longer valid.
-    Ended {
+    Expired {
         /// Where it is kept.
         dir: PathBuf,
         /// The end of its validity.
@@ -72,7 +72,7 @@ pub enum CaError {
         now: Timestamp,
     },
     /// The kept CA may not certify a name that is wanted.
-    Outside {
+    NameNotPermitted {
         /// The name.
         name: String,
         /// Where the CA is kept, if it is.
@@ -84,19 +84,19 @@ impl std::fmt::Display for CaError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Make(error) => write!(f, "a certificate could not be made: {error}"),
+            Self::Create(error) => write!(f, "a certificate could not be made: {error}"),
             Self::Damaged(path, why) => {
                 write!(f, "{}: {why}; remove ca.pem and ca.key there to have a new CA made", path.display())
             }
-            Self::Outside { name, dir: None } => write!(
+            Self::NameNotPermitted { name, dir: None } => write!(
                 f,
                 "the CA of this server was made for this start and may not certify '{name}'; name it in the configuration, or \
                  keep the CA with --certs"
             ),
-            Self::Outside { name, dir: Some(dir) } => {
+            Self::NameNotPermitted { name, dir: Some(dir) } => {
                 write!(f, "the CA in {} may not certify '{name}'; {}", dir.display(), renewal(dir))
             }
-            Self::Ended { dir, at, now } => write!(
+            Self::Expired { dir, at, now } => write!(
                 f,
                 "the CA in {} was valid until {at}, and this machine's clock shows {now}; {}",
                 dir.display(),
@@ -115,7 +115,7 @@ fn renewal(dir: &Path) -> String {
 
 impl From<rcgen::Error> for CaError {
     fn from(error: rcgen::Error) -> Self {
-        Self::Make(error)
+        Self::Create(error)
     }
 }
 
@@ -129,7 +129,7 @@ impl Ca {
         let params = ca_params(name, domains, loopback, now);
         let certificate = params.self_signed(&key)?;
         let (pem, der) = (certificate.pem(), certificate.der().clone());
-        let valid = moment(params.not_before)..moment(params.not_after);
+        let valid = timestamp(params.not_before)..timestamp(params.not_after);
         Ok(Self { pem, der, issuer: Issuer::new(params, key), domains: domains.to_vec(), valid, dir: None })
     }
 
@@ -139,15 +139,15 @@ impl Ca {
     /// When it cannot be made, read or written, or when the kept one has ended or may not certify one of `domains`.
     pub fn load_or_create(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
         let (pem_file, key_file) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
-        let _turn = turn(dir)?;
+        let _lock = lock_dir(dir)?;
         if !pem_file.exists() {
             let ca = Self::ephemeral(name, domains, true, now)?;
             write_file(&key_file, ca.issuer.key().serialize_pem().as_bytes(), files::PRIVATE)?;
-            write_file(&pem_file, ca.pem.as_bytes(), readable_as(dir))?;
+            write_file(&pem_file, ca.pem.as_bytes(), mode_readable_as(dir))?;
         }
         let ca = Self { dir: Some(dir.to_owned()), ..Self::load(&pem_file, &key_file)? };
         if now >= ca.valid.end {
-            return Err(CaError::Ended { dir: dir.to_owned(), at: ca.valid.end, now });
+            return Err(CaError::Expired { dir: dir.to_owned(), at: ca.valid.end, now });
         }
         ca.check_permits(domains, Some(dir))?;
         Ok(ca)
@@ -172,7 +172,7 @@ impl Ca {
     /// # Errors
     /// The first that it may not.
     pub fn check_permits(&self, domains: &[String], dir: Option<&Path>) -> Result<(), CaError> {
-        let outside = |name: &String| CaError::Outside { name: name.clone(), dir: dir.map(Path::to_owned) };
+        let outside = |name: &String| CaError::NameNotPermitted { name: name.clone(), dir: dir.map(Path::to_owned) };
         domains.iter().find(|name| !self.covers(name)).map(outside).map_or(Ok(()), Err)
     }
 
@@ -192,12 +192,12 @@ impl Ca {
     /// When a name cannot stand in a certificate.
     pub fn leaf(&self, names: &[String], key: &KeyPair, now: Timestamp) -> Result<Leaf, CaError> {
         let mut params = CertificateParams::new(names)?;
-        params.distinguished_name = named(&names[0]);
+        params.distinguished_name = common_name(&names[0]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = validity(now, LEAF_BACKDATE, LEAF_LIFETIME);
-        let fresh = moment(params.not_before)..now.plus_seconds(LEAF_LIFETIME.whole_seconds() / 2);
+        let fresh = timestamp(params.not_before)..now.plus_seconds(LEAF_LIFETIME.whole_seconds() / 2);
         Ok(Leaf { der: params.signed_by(key, &self.issuer)?.der().clone(), fresh })
     }
 
@@ -224,7 +224,7 @@ impl Ca {
 
 fn ca_params(name: &str, domains: &[String], loopback: bool, now: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = named(name);
+    params.distinguished_name = common_name(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.name_constraints = Some(constraints(domains, loopback));
@@ -246,7 +246,7 @@ fn constraints(domains: &[String], loopback: bool) -> NameConstraints {
     NameConstraints { permitted_subtrees, excluded_subtrees }
 }
 
-fn named(name: &str) -> DistinguishedName {
+fn common_name(name: &str) -> DistinguishedName {
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     distinguished
@@ -257,7 +257,7 @@ fn validity(now: Timestamp, backdate: Duration, lifetime: Duration) -> (OffsetDa
     (now.saturating_sub(backdate), now.saturating_add(lifetime))
 }
 
-fn moment(time: OffsetDateTime) -> Timestamp {
+fn timestamp(time: OffsetDateTime) -> Timestamp {
     Timestamp::from_unix(time.unix_timestamp())
 }
 
@@ -290,21 +290,21 @@ fn permitted(der: &CertificateDer<'_>) -> Option<Vec<String>> {
     Some(domains.collect())
 }
 
-/// Waits while another process makes a CA in `dir`; the turn ends when the file is dropped.
-fn turn(dir: &Path) -> Result<File, CaError> {
+/// Locks `dir` against other processes that create a CA in it, until the file is dropped.
+fn lock_dir(dir: &Path) -> Result<File, CaError> {
     let path = dir.join("ca.lock");
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let locked = file.and_then(|file| file.lock().map(|()| file));
     let file = locked.map_err(|error| CaError::File(path, error))?;
-    // Every writer of these files takes its turn, so what is half-written is of one that was killed. Others may write other
+    // Every writer of these files holds the lock, so a half-written file is of one that was killed. Others may write other
     // files here: --certs may name a data directory, even the one that is just being made.
     files::remove_temp_files_of(dir, &[CERTIFICATE_FILE, KEY_FILE])
         .map_err(|error| CaError::File(dir.to_owned(), error))?;
     Ok(file)
 }
 
-/// The certificate is no secret: it is readable to whoever may look into its directory.
-fn readable_as(dir: &Path) -> u32 {
+/// The mode of the certificate: readable to those who may read its directory, because it is no secret.
+fn mode_readable_as(dir: &Path) -> u32 {
     let mode = std::fs::metadata(dir).map_or(0o700, |about| about.permissions().mode());
     0o600 | (mode & 0o044)
 }

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 with a leaf minted for the name a client asks for, if it is one of ours.
+//! TLS 1.2 and 1.3 with a leaf certificate for the server name (SNI) that a client sends, if this server has that name.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,40 +17,46 @@ use crate::clock::{Clock, Timestamp};
 /// The name whose leaf is never forgotten.
 const LOCALHOST: &str = "localhost";
 
-/// Says whether a host name (lower case) is one of ours.
-pub type Ours = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Whether this server has a host name (lower case).
+pub type IsServedName = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// Mints leaves by server name.
+/// Resolves server names to leaf certificates, minted under the CA and cached.
 pub struct CertificateResolver {
     ca: Ca,
     key: KeyPair,
     signing: Arc<dyn SigningKey>,
-    ours: Ours,
+    is_served: IsServedName,
     unnamed: Vec<String>,
-    minted: Cache<String, Shown>,
+    minted: Cache<String, CachedLeaf>,
     /// The leaf for `localhost`, which stays the same to half of its life: some clients know a server by its leaf's thumbprint.
-    localhost: Mutex<Option<Shown>>,
+    localhost: Mutex<Option<CachedLeaf>>,
     clock: Arc<dyn Clock>,
 }
 
 /// A leaf with its key, and when it may be shown to clients. Cheap to clone.
 #[derive(Clone)]
-struct Shown {
+struct CachedLeaf {
     leaf: Arc<CertifiedKey>,
     fresh: Range<Timestamp>,
 }
 
 impl CertificateResolver {
-    /// Leaves under `ca` for the names that are `ours`. A client that sends no name gets one for `unnamed`; at most
+    /// Leaves under `ca` for the names that `is_served` accepts. A client that sends no name gets one for `unnamed`; at most
     /// `kept` leaves are remembered, each to half of its life by `clock`, the system's.
     ///
     /// # Errors
     /// When no key can be made.
-    pub fn new(ca: Ca, ours: Ours, unnamed: Vec<String>, kept: usize, clock: Arc<dyn Clock>) -> Result<Self, CaError> {
+    pub fn new(
+        ca: Ca,
+        is_served: IsServedName,
+        unnamed: Vec<String>,
+        kept: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, CaError> {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
         let signing = aws_lc_rs::sign::any_ecdsa_type(&der).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        Ok(Self { ca, key, signing, ours, unnamed, minted: Cache::new(kept), localhost: Mutex::new(None), clock })
+        Ok(Self { ca, key, signing, is_served, unnamed, minted: Cache::new(kept), localhost: Mutex::new(None), clock })
     }
 
     /// The CA above the leaves.
@@ -61,15 +67,15 @@ impl CertificateResolver {
     fn leaf(&self, server_name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let now = self.clock.now();
         let name = server_name.map(str::to_ascii_lowercase);
-        if name.as_deref() == Some(LOCALHOST) && (self.ours)(LOCALHOST) {
+        if name.as_deref() == Some(LOCALHOST) && (self.is_served)(LOCALHOST) {
             return self.for_localhost(now);
         }
         let remembered = name.clone().unwrap_or_default();
-        if let Some(shown) = self.minted.get(&remembered).filter(|shown| shown.fresh.contains(&now)) {
-            return Some(shown.leaf);
+        if let Some(cached) = self.minted.get(&remembered).filter(|cached| cached.fresh.contains(&now)) {
+            return Some(cached.leaf);
         }
         let names = match name {
-            Some(name) if !(self.ours)(&name) => {
+            Some(name) if !(self.is_served)(&name) => {
                 tracing::debug!(name, "a TLS client asked for a name that is not ours");
                 return None;
             }
@@ -85,21 +91,21 @@ impl CertificateResolver {
     /// The lock is held while a leaf is minted, so that all clients get the same one.
     fn for_localhost(&self, now: Timestamp) -> Option<Arc<CertifiedKey>> {
         let mut localhost = self.localhost.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shown) = localhost.as_ref().filter(|shown| shown.fresh.contains(&now)) {
-            return Some(shown.leaf.clone());
+        if let Some(cached) = localhost.as_ref().filter(|cached| cached.fresh.contains(&now)) {
+            return Some(cached.leaf.clone());
         }
         let minted = self.mint(&[LOCALHOST.to_owned()], now)?;
         Some(localhost.insert(minted).leaf.clone())
     }
 
-    fn mint(&self, names: &[String], now: Timestamp) -> Option<Shown> {
+    fn mint(&self, names: &[String], now: Timestamp) -> Option<CachedLeaf> {
         if let Some(concern) = self.ca.validity_warning(now) {
             tracing::warn!(concern, "a leaf certificate is minted under a CA that clients refuse, or soon will");
         }
         match self.ca.leaf(names, &self.key, now) {
             Ok(Leaf { der, fresh }) => {
                 let leaf = Arc::new(CertifiedKey::new(vec![der], self.signing.clone()));
-                Some(Shown { leaf, fresh })
+                Some(CachedLeaf { leaf, fresh })
             }
             Err(error) => {
                 tracing::warn!(%error, ?names, "a leaf certificate could not be minted");
@@ -123,12 +129,12 @@ impl ResolvesServerCert for CertificateResolver {
 
 /// The leaf for one name, whatever a client asks for.
 #[derive(Debug)]
-struct Single {
+struct FixedName {
     leaves: Arc<CertificateResolver>,
     name: String,
 }
 
-impl ResolvesServerCert for Single {
+impl ResolvesServerCert for FixedName {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.leaves.leaf(Some(&self.name))
     }
@@ -136,7 +142,7 @@ impl ResolvesServerCert for Single {
 
 /// The TLS settings `config` with the leaf for `name`, whatever name a client sends, or none.
 pub fn for_name(config: &ServerConfig, leaves: &Arc<CertificateResolver>, name: &str) -> Arc<ServerConfig> {
-    let resolver = Single { leaves: leaves.clone(), name: name.to_owned() };
+    let resolver = FixedName { leaves: leaves.clone(), name: name.to_owned() };
     let mut config = config.clone();
     config.cert_resolver = Arc::new(resolver);
     Arc::new(config)
@@ -177,7 +183,7 @@ mod tests {
     }
 
     /// The leaf for `name`, which must be good by the clock.
-    fn shown(leaves: &CertificateResolver, name: Option<&str>) -> Vec<u8> {
+    fn cached(leaves: &CertificateResolver, name: Option<&str>) -> Vec<u8> {
         let leaf = leaves.leaf(name).unwrap();
         let (_, certificate) = X509Certificate::from_der(&leaf.cert[0]).unwrap();
         let now = x509_parser::time::ASN1Time::from_timestamp(leaves.clock.now().unix()).unwrap();
@@ -189,14 +195,14 @@ mod tests {
     fn a_leaf_is_minted_anew_at_half_of_its_life() {
         for name in [Some("a.example"), Some(LOCALHOST), None] {
             let (clock, leaves) = leaves();
-            let first = shown(&leaves, name);
+            let first = cached(&leaves, name);
             clock.advance(198 * DAY);
-            assert_eq!(shown(&leaves, name), first, "{name:?}");
+            assert_eq!(cached(&leaves, name), first, "{name:?}");
             clock.advance(DAY);
-            let second = shown(&leaves, name);
+            let second = cached(&leaves, name);
             assert_ne!(second, first, "{name:?}");
             clock.advance(500 * DAY);
-            assert_ne!(shown(&leaves, name), second, "{name:?}: a server that is up for years");
+            assert_ne!(cached(&leaves, name), second, "{name:?}: a server that is up for years");
         }
     }
 
@@ -204,14 +210,14 @@ mod tests {
     fn a_leaf_is_minted_anew_when_the_clock_has_gone_back() {
         for name in [Some("a.example"), Some(LOCALHOST), None] {
             let (clock, leaves) = leaves();
-            let first = shown(&leaves, name);
+            let first = cached(&leaves, name);
             clock.set(Timestamp::from_unix(NOW - DAY / 2));
-            assert_eq!(shown(&leaves, name), first, "{name:?}: it is valid from a day before");
+            assert_eq!(cached(&leaves, name), first, "{name:?}: it is valid from a day before");
             clock.set(Timestamp::from_unix(NOW - 300 * DAY));
-            let earlier = shown(&leaves, name);
+            let earlier = cached(&leaves, name);
             assert_ne!(earlier, first, "{name:?}");
             clock.set(Timestamp::from_unix(NOW - 300 * DAY + 5));
-            assert_eq!(shown(&leaves, name), earlier, "{name:?}: it stays as long as it is fresh");
+            assert_eq!(cached(&leaves, name), earlier, "{name:?}: it stays as long as it is fresh");
         }
     }
 }
