@@ -1,5 +1,5 @@
-//! Files written whole or not at all. What is needed again is on the disk before [`write()`] returns; no other code writes
-//! such a file. What a process that was killed has left half-written is removed by the next one.
+//! Atomic file writes: a file is written whole or not at all, and is synced before [`write()`] returns. Temporary files that
+//! a killed process left are removed by the next one. No other code writes such files.
 
 mod private_dir;
 mod private_file;
@@ -16,7 +16,7 @@ pub use private_dir::{PrivateDir, remove_stale_private_dirs};
 pub use private_file::PrivateFile;
 pub use temp_files::{remove_temp_files, remove_temp_files_of};
 
-/// What the names of half-written files begin with; a process that was killed leaves them behind.
+/// The prefix of the names of temporary files; a killed process leaves them behind.
 pub const TEMP_PREFIX: &str = ".new-";
 /// Readable and writable for their owner alone: keys, state, everything that is not made for others.
 pub const PRIVATE: u32 = 0o600;

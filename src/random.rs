@@ -1,4 +1,4 @@
-//! Chance as a value. The only module that asks the system's generator.
+//! Randomness as a value. The only module that reads the system's generator.
 //!
 //! [`SeededRandom`] serves ids alone (versions, request ids): key material, nonces and secrets of the server always
 //! come from the system, whatever the seed.

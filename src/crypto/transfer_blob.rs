@@ -1,4 +1,4 @@
-//! The transfer blob: a key on its way from somebody's HSM, wrapped for a key-exchange key of the vault.
+//! The BYOK transfer blob: a key exported from an HSM, wrapped for a key-exchange key of the vault.
 //!
 //! The form is Microsoft's BYOK specification (learn.microsoft.com, "Bring your own key specification"): JSON that names
 //! the key-exchange key and holds the output of PKCS #11's CKM_RSA_AES_KEY_WRAP: an AES key of 256 bits encrypted with

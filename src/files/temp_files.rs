@@ -1,4 +1,4 @@
-//! Drafts of a process that was killed: files, and databases, that never got their own names.
+//! Temporary files of a killed process: files, and databases, that were never renamed to their own names.
 
 use std::ffi::OsString;
 use std::fs::{self, DirEntry, Metadata};

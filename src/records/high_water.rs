@@ -1,4 +1,4 @@
-//! A high-water mark: a number that only rises, kept with the commits of records and at no commit of its own.
+//! A high-water mark: a number that only rises, stored with the commits of records and never by a commit of its own.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::RecordError;
 use crate::store::{Batch, Key, Value};
 
-/// A number that is to be kept: the record at `key` holds the highest one that was true when anything was committed.
+/// A high-water mark: the record at `key` holds the highest number at the time of any commit.
 pub struct HighWaterMark {
     /// Where it is kept.
     pub key: Key,

@@ -20,7 +20,7 @@ pub const PIECE_OPERATIONS: usize = MAX_OPERATIONS - 8;
 /// The bytes in a piece of a larger change: [`MAX_BATCH_BYTES`], less what is added to it on its way to the store.
 pub const PIECE_BYTES: usize = MAX_BATCH_BYTES - 32 * 1024;
 
-/// The number of a commit, which every key that it put carries. It only grows, no two commits share it, and 0 stands
+/// The number of a commit, carried by every key that it put. It only grows, no two commits share it, and 0 stands
 /// for "absent".
 pub type Revision = u64;
 
@@ -60,12 +60,12 @@ pub struct Batch {
     pub expect: Vec<(Key, Revision)>,
     /// The keys that get a new value.
     pub put: Vec<(Key, Value)>,
-    /// The keys that are taken away; one that is not there is no error.
+    /// The keys that are deleted; one that does not exist is no error.
     pub delete: Vec<Key>,
 }
 
 impl Batch {
-    /// Whether it asks for nothing at all.
+    /// Whether it expects and changes nothing.
     pub fn is_empty(&self) -> bool {
         self.expect.is_empty() && self.put.is_empty() && self.delete.is_empty()
     }
@@ -150,7 +150,7 @@ impl Batch {
         self
     }
 
-    /// This batch, taking `key` away.
+    /// This batch, deleting `key`.
     #[must_use]
     pub fn delete(mut self, key: impl Into<Key>) -> Self {
         self.delete.push(key.into());

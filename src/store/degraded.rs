@@ -1,4 +1,4 @@
-//! What keeps a store from being written while it goes on being read.
+//! The health of a store: why it is read only, if it is.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ pub enum Degraded {
 }
 
 impl fmt::Display for Degraded {
-    /// For everybody who may ask whether the server is well: it names no record.
+    /// For health checks, which need no credential: it names no record.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DiskFull => "the disk is full: nothing can be written until there is room again",
@@ -25,7 +25,7 @@ impl fmt::Display for Degraded {
     }
 }
 
-/// The state of one store, which its threads report to.
+/// The health of one store, set by its threads.
 #[derive(Clone, Default)]
 pub(super) struct Health(Arc<Mutex<Option<Degraded>>>);
 

@@ -1,4 +1,4 @@
-//! Why a store did not do what it was asked.
+//! Errors of a store.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::files;
 /// What went wrong. Clonable, because one failed write answers every batch that was part of it.
 #[derive(Clone, Debug)]
 pub enum StoreError {
-    /// An expectation of the batch failed: somebody else was faster. Read again and decide again.
+    /// An expectation of the batch failed: another commit came first. Read again and decide again.
     Conflict,
     /// The batch changes one key twice: a mistake of the caller.
     DuplicateKey {
-        /// The key that stands more than once among the changes.
+        /// The key that occurs more than once among the changes.
         key: Key,
     },
     /// The batch is larger than a batch may be ([`super::MAX_OPERATIONS`], [`super::MAX_BATCH_BYTES`]): a mistake of the
@@ -30,7 +30,7 @@ pub enum StoreError {
     Busy,
     /// The store was closed.
     Closed,
-    /// What is stored is not what was written. Nothing of it is given out.
+    /// What is stored is not what was written. Nothing of it is returned.
     Damaged {
         /// The key of the record, readable, or a description of the part of the file.
         record: String,
@@ -67,7 +67,7 @@ pub enum StoreError {
     },
     /// The master key does not open the data key of the database.
     WrongMasterKey,
-    /// The file is something else than a database of ours.
+    /// The file is not a Keyhaven database.
     NotADatabase {
         /// The file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! A database on the disk, looked at whole without changing it: for `keyhaven check`.
+//! Inspecting a database on the disk without changing it: for `keyhaven check`.
 
 use std::path::Path;
 
@@ -19,21 +19,21 @@ pub struct Damage {
     pub why: String,
 }
 
-/// What looking at a database came to.
+/// The result of inspecting a database.
 #[derive(Debug, Default)]
 pub struct Inspection {
-    /// How many records are whole.
+    /// How many records are intact.
     pub records: u64,
     /// What is wrong, in the order in which it was found.
     pub damage: Vec<Damage>,
 }
 
 impl Store {
-    /// Looks at every page and every record of the redb database at `path`, which no process may have open, and shows each record
-    /// that is whole to `visit`, in the order of their keys. Nothing is written, at `path` or elsewhere.
+    /// Checks every page and every record of the redb database at `path`, which no process may have open, and passes each
+    /// intact record to `visit`, in the order of their keys. Nothing is written, at `path` or elsewhere.
     ///
     /// # Errors
-    /// When it cannot be looked at: another process uses it, it is no database of ours, `master` does not open it.
+    /// When it cannot be read: another process uses it, it is not a Keyhaven database, `master` does not open it.
     pub fn inspect_redb(
         path: &Path,
         master: &MasterKey,
@@ -55,12 +55,12 @@ impl Store {
 }
 
 impl Inspection {
-    /// Notes what is wrong with the database as a whole.
+    /// Adds damage of the database as a whole.
     pub(super) fn add_file_damage(&mut self, why: impl Into<String>) {
         self.damage.push(Damage { key: None, why: why.into() });
     }
 
-    /// Notes why the database at `path` is refused. A finding names the file already, so the path is not repeated, and who
+    /// Adds the reason why the database at `path` is refused. A finding names the file already, so the path is not repeated, and who
     /// reads it has run the check that the error recommends.
     pub(super) fn add_refusal(&mut self, path: &Path, error: &StoreError) {
         let why = match error {
@@ -71,7 +71,7 @@ impl Inspection {
         self.add_file_damage(rest.unwrap_or(why));
     }
 
-    /// Shows a record to `visit` if its value opens, and notes the damage if not.
+    /// Passes a record to `visit` if its value opens, and adds the damage if not.
     pub(super) fn add_record(
         &mut self,
         key: &Key,

@@ -1,5 +1,5 @@
-//! The last revision of a database, kept in a file beside it: a database that was put back as it was before is older than
-//! that, and a start says so. The file is written when the store is idle and when it is closed, so it may lag behind the
+//! Detection of roll-back: the last revision of a database is stored in a file beside it, and a start refuses a database
+//! whose revision is lower. The file is written when the store is idle and when it is closed, so it may lag behind the
 //! database, and is never ahead of it.
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! The engine that keeps everything in memory and forgets it with the process.
+//! The engine in memory: everything is gone when the process ends.
 //!
 //! The records live in a persistent tree: a view is a clone of its root, a commit copies only the path to what it
 //! changes, so neither waits for the other however long a view is held.
@@ -78,7 +78,7 @@ pub(super) fn check(records: &Records, expect: &[(Key, Revision)]) -> Result<(),
     if expect.iter().all(holds) { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
-/// The tree as it was.
+/// A read view: the tree as it was at one commit.
 pub(super) struct TreeView {
     pub(super) records: Records,
 }

@@ -1,10 +1,10 @@
-//! Ordered bytes that are read at one consistent moment and changed by compare-and-commit.
+//! An ordered key-value store: consistent read views, changes by compare-and-commit.
 //!
-//! A [`Store`] maps keys to values. Whoever writes says in a [`Batch`] which revisions it has seen; the batch is
+//! A [`Store`] maps keys to values. A writer states in a [`Batch`] which revisions it has read; the batch is
 //! applied as a whole, or not at all when one of them has moved on. Nothing here knows what a vault, a key or a time
 //! is. Values are always sealed (AES-256-GCM, bound to their key and revision), keys are stored as they are: a secret
 //! belongs into a value, never into a key. What sealing cannot see is a record that is missing, or one put back whole
-//! with its old revision: whoever keeps records that name each other notices that.
+//! with its old revision: records that name each other reveal that.
 //!
 //! An engine is one module with `commit` and views that have `read`, `read_many` and `scan`; it passes the suite in
 //! `conformance.rs`.
@@ -55,7 +55,7 @@ mod conformance;
 #[cfg(test)]
 mod model;
 
-/// A place where bytes are kept. Clones are cheap and mean the same store.
+/// A key-value store. A clone is cheap and another handle to the same store.
 ///
 /// The last clone to be dropped closes the store like [`Store::close`], and blocks its thread while it does.
 #[derive(Clone)]
@@ -112,14 +112,14 @@ impl Store {
         Self { engine: Arc::new(engine), sealer, health }
     }
 
-    /// Why writes are refused while reads go on, if that is so.
+    /// Why writes are refused while reads go on; none while the store is written.
     pub fn degraded(&self) -> Option<Degraded> {
         self.health.degraded()
     }
 
-    /// The present moment, to be read as often as needed. Whatever is committed later is not in it.
+    /// A consistent read view of the present state. Later commits are not in it.
     ///
-    /// A view keeps what it shows from being freed, so it is held for one request, not for hours.
+    /// A view keeps old versions of its entries from being freed: hold it for one request, not for hours.
     pub async fn view(&self) -> Result<View, StoreError> {
         let engine_view = match &*self.engine {
             Engine::Memory(engine) => EngineView::Memory(engine.view()?),

@@ -1,4 +1,4 @@
-//! Engines assert on some damage that they find: a panic of theirs as an error of a store.
+//! Engines panic on some damage: their panics as errors of a store.
 
 use std::any::Any;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::StoreError;
 
-/// Does `action`; a panic in it is damage in `part` of the store.
+/// Runs `action`; a panic in it is damage in `part` of the store.
 pub(super) fn catch_panic<T>(
     part: impl fmt::Display,
     action: impl FnOnce() -> Result<T, StoreError>,

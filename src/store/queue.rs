@@ -1,4 +1,4 @@
-//! The way to the one thread that writes: batches wait in a bounded queue, and one commit of the engine carries all that
+//! Group commit: batches wait in a bounded queue for the one writer thread, and one commit of the engine carries all that
 //! wait.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -15,10 +15,10 @@ pub(super) const QUEUE_CAPACITY: usize = 1024;
 /// How many batches one commit of the engine carries at most: an answer waits for all of them.
 const MAX_GROUP: usize = 256;
 
-/// What a commit comes to.
+/// The outcome of a commit.
 pub(super) type Outcome = Result<Revision, StoreError>;
 
-/// What the writer is asked.
+/// A request to the writer thread.
 pub(super) enum Request {
     /// Commit this.
     Commit(Job),
@@ -26,7 +26,7 @@ pub(super) enum Request {
     Close(oneshot::Sender<()>),
 }
 
-/// A batch, and who waits for its commit.
+/// A batch, and the channel that its outcome is sent to.
 pub(super) struct Job {
     pub(super) batch: SealedBatch,
     pub(super) reply: oneshot::Sender<Outcome>,
@@ -63,7 +63,7 @@ impl Queue {
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         let requests = self.requests.clone();
-        // The queue may be full, and waiting for a place in it must not hold up the runtime.
+        // The queue may be full, and waiting for room in it must not block the runtime.
         let asked = tokio::task::spawn_blocking(move || requests.send(Request::Close(done)));
         // Whatever fails here means that the writer is gone, and with it `done`.
         drop(asked.await);
@@ -72,7 +72,7 @@ impl Queue {
 }
 
 impl Drop for Queue {
-    /// Waits for the writer: whoever has dropped the store may open its file again.
+    /// Waits for the writer: once the store is dropped, its file may be opened again.
     fn drop(&mut self) {
         drop(self.requests.send(Request::Close(oneshot::channel().0)));
         if let Some(thread) = self.thread.take() {
@@ -81,7 +81,7 @@ impl Drop for Queue {
     }
 }
 
-/// The commits that wait already, up to the bound, and the wish to close when one came after them.
+/// The commits that wait already, up to the bound, and the request to close when one follows them.
 pub(super) fn collect_group(first: Job, requests: &Receiver<Request>) -> (Vec<Job>, Option<oneshot::Sender<()>>) {
     let mut group = vec![first];
     while group.len() < MAX_GROUP {

@@ -1,10 +1,10 @@
-//! The engine that keeps everything in one file, with redb.
+//! The engine in one file, with redb.
 //!
 //! Reads run where they are asked for. Commits go to one thread ([`writer`]), which owns the database ([`owner`]); the
 //! handle here borrows it, so that the writer can close the file and open it again.
 //!
-//! redb asserts on some damaged pages. Whatever reads or writes pages therefore stands in [`super::panics::catch_panic`], which
-//! turns a panic into an error.
+//! redb panics on some damaged pages. Everything that reads or writes pages therefore runs in
+//! [`super::panics::catch_panic`], which turns a panic into an error.
 
 mod access;
 #[cfg(test)]
@@ -132,8 +132,8 @@ impl Redb {
         self.database.view()
     }
 
-    /// The present moment, once the file is open again when it is being opened: a failed write closes it for some
-    /// milliseconds, and no read is to fail by it.
+    /// A view, once the file is open again when it is being reopened: a failed write closes it for some milliseconds, and
+    /// no read may fail by that.
     pub(super) async fn view_when_open(&self) -> Result<Arc<FileView>, StoreError> {
         for _ in 0..VIEW_ATTEMPTS {
             match self.view() {

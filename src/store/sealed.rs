@@ -1,7 +1,7 @@
 //! Sealed values: AES-256-GCM under the data key, with the entry's key as associated data.
 //!
 //! A value is sealed by the task that commits it, before its commit has a revision: engines receive ciphertext, and no
-//! writer thread encrypts. What is stored is
+//! writer thread encrypts a value of a batch. What is stored is
 //!
 //! ```text
 //! ciphertext | tag (16 bytes) | nonce (12 bytes) | stamp (8 bytes)

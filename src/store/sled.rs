@@ -1,6 +1,6 @@
-//! The engine that keeps everything in a directory, with sled.
+//! The engine in a directory, with sled.
 //!
-//! sled has no reads of one moment, so all sealed records are held in memory too, in the tree of the memory engine:
+//! sled has no consistent read views, so all sealed records are held in memory too, in the tree of the memory engine:
 //! views are clones of it. Commits go to one thread, which writes to sled, syncs, and only then shows the new tree.
 //!
 //! sled's own flush asks the system to start writing, but not to finish: acknowledged commits were lost in power-loss
@@ -35,7 +35,7 @@ pub(super) struct Sled {
     queue: Queue,
 }
 
-/// The records as everybody may see them: on the disk; nothing once the store is closed.
+/// The records that readers see: those that are on the disk; none once the store is closed.
 #[derive(Clone)]
 struct Published(Arc<RwLock<Option<Records>>>);
 

@@ -1,4 +1,4 @@
-//! What the library lacks, done with the `rsa` crate: keys of other exponents, and keys that come without their primes.
+//! The `rsa` crate, for what aws-lc-rs lacks: keys of other exponents, and keys that come without their primes.
 //!
 //! That crate's arithmetic can be timed (RUSTSEC-2023-0071), so nothing here is an operation with a key that somebody
 //! can ask for again and again: a key is made or taken in once.

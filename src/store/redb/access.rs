@@ -1,4 +1,4 @@
-//! The ways to a database file: to write it, to read it alone, and to ask whether its disk has room.
+//! Access to a database file: opening it, opening it read-only, and the free room of its disk.
 
 use std::fs::File;
 use std::path::Path;

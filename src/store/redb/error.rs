@@ -1,11 +1,11 @@
-//! What redb complains about, as errors of a store.
+//! Errors of redb as errors of a store.
 
 use crate::store::error::StoreError;
 
 /// The part of the store that damage found by redb itself is reported for.
 pub(super) const FILE: &str = "the database file";
 
-/// An error of redb, as ours.
+/// An error of redb as an error of a store.
 fn store_error(error: redb::Error) -> StoreError {
     match error {
         redb::Error::Io(error) => StoreError::io("reading or writing the database file", error),

@@ -1,4 +1,4 @@
-//! A database file looked at whole, and as much of it read as is whole: pages against their checksums, then every record.
+//! Inspecting a database file: pages against their checksums, then every record that can be read.
 
 use std::fs::File;
 use std::path::Path;
@@ -22,7 +22,7 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How many more records are read than the table counts: damage can make a tree that has no end.
 const TOO_MANY: u64 = 1000;
 
-/// What is wrong with the database at `path`; what is whole is shown to `visit`.
+/// What is wrong with the database at `path`; intact records are passed to `visit`.
 ///
 /// # Errors
 /// When it cannot be looked at.
@@ -39,7 +39,7 @@ pub(in crate::store) fn inspect(
             inspection.add_refusal(path, &error);
             return Ok(inspection);
         }
-        // Which key opens it, and whether it is ours, is not known of a file whose pages are damaged.
+        // A file whose pages are damaged may seem to have another key or format.
         Err(error) if !inspection.damage.is_empty() => {
             inspection.add_file_damage(format!("none of its records can be read: {error}"));
             return Ok(inspection);
@@ -73,7 +73,7 @@ fn opened(path: &Path, file: &File, inspection: &mut Inspection) -> Result<Optio
     }
 }
 
-/// Shows what is whole, from the first record on; and where a page stops that, from the last one back to it.
+/// Passes intact records to `visit`, from the first on; and where a damaged page stops that, from the last back to it.
 fn records(
     view: &FileView,
     sealer: &Sealer,
@@ -103,7 +103,7 @@ fn records(
     Ok(())
 }
 
-/// Shows what is whole from the last record back to the one behind `last`, in ascending order.
+/// Passes intact records to `visit`, from the one behind `last` to the last, in ascending order.
 fn backwards(
     view: &FileView,
     sealer: &Sealer,

@@ -1,4 +1,4 @@
-//! Whether a database file is whole: redb checks every page against its checksum, on a copy-on-write view of the file, so
+//! The integrity check of a database file: redb checks every page against its checksum, on a copy-on-write view of the file, so
 //! that nothing is repaired and what is damaged stays as it was found.
 //!
 //! After a kill, redb has something to do that is no damage: it undoes a commit that had not reached the disk whole, and

@@ -1,4 +1,4 @@
-//! Opening the file: is it ours, is it free, and which key opens it?
+//! Creating and opening the file: its format, its data key, its last revision.
 
 use std::fs::File;
 use std::io;
@@ -61,7 +61,7 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     }
 }
 
-/// A file that nobody looks for until it is complete: it is synced once, at the end, and not at each step on the way.
+/// A temporary file that no process opens before it is complete: it is synced once, at the end, instead of at each step.
 #[derive(Debug)]
 struct Draft(FileBackend);
 
@@ -87,7 +87,7 @@ impl StorageBackend for Draft {
     }
 }
 
-/// Makes an empty database one of ours, in one commit.
+/// Writes the metadata into an empty database, in one commit.
 fn lay_out(database: Database, master: &MasterKey, fresh: &DataKey) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     {
@@ -130,7 +130,7 @@ pub(super) fn refusal(path: &Path, error: DatabaseError) -> StoreError {
     }
 }
 
-/// Checks that `database` is one of ours, and gives its sealer and its last revision.
+/// Checks that `database` is a Keyhaven database that this build reads; returns its sealer and its last revision.
 pub(super) fn read_meta(
     path: &Path,
     database: &Database,

@@ -1,4 +1,4 @@
-//! Who has the file open: the writer owns the database, everybody else borrows it for a moment.
+//! Ownership of the open file: the writer owns the database, readers borrow it to begin a view.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::thread;
@@ -15,12 +15,12 @@ use crate::store::panics::catch_panic;
 /// What a commit may need besides what it holds, in bytes: pages above and beside the changed ones, and redb's own.
 const MARGIN: u64 = 256 * 1024;
 
-/// The database as others see it: to be borrowed while it is open, or why it is not.
+/// A handle to the database: to be borrowed while it is open, or the reason why it is not.
 #[derive(Clone)]
 pub(super) struct SharedDatabase(Arc<RwLock<Result<Weak<Database>, StoreError>>>, Arc<CachedView>);
 
 impl SharedDatabase {
-    /// The present moment. [`StoreError::Busy`] while the file is being opened again, which takes some milliseconds.
+    /// A view of the present state. [`StoreError::Busy`] while the file is being opened again, which takes some milliseconds.
     pub(super) fn view(&self) -> Result<Arc<FileView>, StoreError> {
         self.1.get_or_begin(|| FileView::begin(&*self.borrow()?))
     }
@@ -144,7 +144,7 @@ impl Owner {
         self.publish(Err(why));
         self.current.1.invalidate();
         let Some(mut shared) = self.database.take() else { return };
-        // Who begins a view holds the database for some microseconds, and nobody can begin another.
+        // A reader that begins a view holds the database for some microseconds, and no other can begin one.
         let database = loop {
             match Arc::try_unwrap(shared) {
                 Ok(database) => break database,

@@ -1,5 +1,5 @@
-//! The walk through a database that is too large to be checked whole before it is opened: in one read transaction, on a
-//! thread of its own, while requests are served. Keys must come in order, every value must open, and there must be as many
+//! The scrubber reads a database that is too large to be checked before it is opened: in one read transaction, on a thread
+//! of its own, while requests are served. Keys must come in order, every value must open, and there must be as many
 //! records as the table says. Damage stops writes: what is written on top of it could bury what is left.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};

@@ -1,4 +1,4 @@
-//! Reading: the records as they lie in the file, at one moment.
+//! Read views of the file.
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,8 +86,8 @@ impl FileView {
         .map_err(interrupted)
     }
 
-    /// Shows every record as it lies in the file to `visit`, from the first on or `backwards` from the last, until it answers
-    /// that this is enough.
+    /// Passes every record as it is stored to `visit`, from the first on or `backwards` from the last, until `visit` returns
+    /// false.
     pub(super) fn each(&self, backwards: bool, mut visit: impl FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
         catch_panic(FILE, || {
             let mut records = self.table.iter()?;
@@ -121,13 +121,13 @@ fn out_of_order(key: &[u8]) -> StoreError {
     StoreError::Damaged { record: Key::from(key).to_string(), why: why.into() }
 }
 
-/// A moment whose file was closed under it, because a write had failed: the read may be asked again.
+/// The error of a view whose file was closed under it, because a write had failed: the read may be repeated.
 fn interrupted(error: StoreError) -> StoreError {
     if matches!(error, StoreError::Closed) { StoreError::Busy } else { error }
 }
 
-/// The moment begun last, handed out again as long as nothing was committed since: most requests read, and beginning
-/// a read transaction costs as much as several reads.
+/// A cache of the newest view, shared until something is committed: most requests read, and beginning a read transaction
+/// costs as much as several reads.
 #[derive(Default)]
 pub(super) struct CachedView {
     commits: AtomicU64,
@@ -135,7 +135,7 @@ pub(super) struct CachedView {
 }
 
 impl CachedView {
-    /// The present moment; `begin` begins one when something was committed since the last.
+    /// The cached view; `begin` begins another when something was committed since.
     pub(super) fn get_or_begin(
         &self,
         begin: impl FnOnce() -> Result<FileView, StoreError>,

@@ -1,4 +1,4 @@
-//! The one thread that writes: it drains the queue and commits once for all batches that wait.
+//! The writer thread: it drains the queue and makes one commit of all batches that wait.
 //!
 //! Revisions are assigned here, in the order of the commits, and never twice: each commit of redb stores the highest one
 //! that it used. Values arrive sealed; each gets the stamp of its revision here.
@@ -53,7 +53,7 @@ impl Writer {
 
     /// Answers requests until the store is closed or gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
-        // Dropped last: whoever waits for it may open the file again.
+        // Dropped last: its receiver may open the file again.
         let _done = loop {
             match self.next(requests) {
                 Ok(Request::Commit(first)) => {
@@ -88,7 +88,7 @@ impl Writer {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|job| (job.batch, job.reply)).unzip();
         let outcomes = self.outcomes(&batches).unwrap_or_else(|error| vec![Err(error); replies.len()]);
         for (reply, outcome) in replies.into_iter().zip(outcomes) {
-            // Who does not wait for the answer any more does not need it.
+            // A caller that went away does not need the answer.
             let _ = reply.send(outcome);
         }
     }

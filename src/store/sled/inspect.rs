@@ -1,5 +1,5 @@
-//! A database of sled looked at whole: its records are counted and each value is opened. sled repairs what it opens, so it
-//! gets a copy.
+//! Inspecting a sled database: its records are counted and each value is opened. sled repairs what it opens, so it gets a
+//! copy.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::store::inspect::Inspection;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 
-/// What is wrong with the database at `path`; what is whole is published to `visit`.
+/// What is wrong with the database at `path`; intact records are passed to `visit`.
 ///
 /// # Errors
 /// When it cannot be looked at.

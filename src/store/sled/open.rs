@@ -1,4 +1,4 @@
-//! Opening the directory: is it ours, is it free, and which key opens it? Every record is read and counted.
+//! Creating and opening the directory: its format, its data key, its last revision. Every record is read and counted.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -102,7 +102,7 @@ pub(super) fn database(path: &Path, master: &MasterKey) -> Result<Opened, StoreE
     })
 }
 
-/// The database, once nobody holds its lock. A lock outlives its owner for a moment when the process has just forked: the
+/// The database, once its lock is free. A lock outlives its owner for a moment when the process has just forked: the
 /// child holds it until it runs its own program. So one that is held is looked at again before it is believed.
 fn unlocked(path: &Path) -> Result<Db, StoreError> {
     for _ in 0..LOOKS {
@@ -160,8 +160,8 @@ fn refusal(path: &Path, error: sled::Error) -> StoreError {
     }
 }
 
-/// Refuses a directory of another format, or of no database of ours, before sled writes to it: sled writes to all that it
-/// opens.
+/// Refuses a directory of another format, or without a Keyhaven database, before sled writes to it: sled writes to
+/// whatever it opens.
 fn check_format(path: &Path) -> Result<(), StoreError> {
     match fs::read_to_string(path.join(FORMAT_FILE)) {
         Ok(text) => format::check(path, text.trim().parse().ok()),

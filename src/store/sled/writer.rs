@@ -48,7 +48,7 @@ impl Writer {
 
     /// Answers requests until the store is closed or gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
-        // Dropped last: whoever waits for it may open the directory again.
+        // Dropped last: its receiver may open the directory again.
         let _done = loop {
             match requests.recv() {
                 Ok(Request::Commit(first)) => {
@@ -89,7 +89,7 @@ impl Writer {
             }
         };
         for (reply, outcome) in replies.into_iter().zip(outcomes) {
-            // Who does not wait for the answer any more does not need it.
+            // A caller that went away does not need the answer.
             let _ = reply.send(outcome);
         }
     }
