@@ -139,11 +139,11 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("doors/vault/exchange.rs", "doors/vault/api_version.rs"),
     ("doors/vault/exchange.rs", "doors/vault/refusal/mod.rs"),
     ("doors/vault/input.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/keys.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/keys.rs", "doors/vault/input.rs"),
-    ("doors/vault/keys.rs", "doors/vault/refusal/mod.rs"),
+    ("doors/vault/keys/mod.rs", "doors/vault/exchange.rs"),
+    ("doors/vault/keys/mod.rs", "doors/vault/input.rs"),
+    ("doors/vault/keys/mod.rs", "doors/vault/refusal/mod.rs"),
     ("doors/vault/refusal/mod.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/refusal/mod.rs", "doors/vault/keys.rs"),
+    ("doors/vault/refusal/mod.rs", "doors/vault/keys/mod.rs"),
     ("doors/vault/routes.rs", "doors/vault/collection.rs"),
     ("store/batch.rs", "store/error.rs"),
     ("store/error.rs", "store/batch.rs"),
@@ -163,7 +163,7 @@ const PROCESS_STATE: &[&str] = &[
     "app/running.rs",
     "clock/steady.rs",
     "clock/virtual_clock.rs",
-    "crypto/pool.rs",
+    "crypto/pool/mod.rs",
     "directory/issuer.rs",
     "directory/mod.rs",
     "directory/sign_in.rs",
@@ -317,6 +317,13 @@ fn bearer_credentials_have_no_debug() {
         }
     }
     assert!(seen > 0, "no credential is documented so");
+}
+
+#[test]
+fn a_module_with_children_is_a_mod_file_in_its_folder() {
+    for (_, path, _) in sources() {
+        assert!(!path.with_extension("").is_dir(), "{}: move it into the folder, as mod.rs", path.display());
+    }
 }
 
 #[test]
