@@ -33,7 +33,7 @@ const MAX_CONCURRENT: usize = 4;
 
 /// Fetches and caches the keys of issuers on the network. Cheap to clone.
 #[derive(Clone)]
-pub struct Issuers(Arc<Inner>);
+pub(crate) struct Issuers(Arc<Inner>);
 
 struct Inner {
     clock: Arc<dyn Clock>,
@@ -58,7 +58,7 @@ struct Configuration {
 
 impl Issuers {
     /// `clock` is the system clock.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let (permits, cache) = (Arc::new(Semaphore::new(MAX_CONCURRENT)), Cache::new(MAX_CACHED));
         Self(Arc::new(Inner { clock, agent: OnceLock::new(), permits, cache }))
     }

@@ -1,49 +1,50 @@
 //! Keyhaven: an Azure Key Vault that runs on your own machine.
 //!
-//! The rooms, from the outside in (`ARCHITECTURE.md` walks through them, `tests/architecture.rs` holds them apart):
-//! [`cli`] reads the command line and [`config`] the configuration; [`app`] builds a server of them. [`doors`] are its
-//! APIs, one folder each, over the kit in [`http`]; [`proxy`] brings cloud names to the same doors. [`vault`] is the
-//! domain and [`directory`] the tenant with its identities and tokens, [`issuers`] fetches the keys of others that it
-//! trusts ([`outgoing`] is how), [`events`] tells webhooks what happened; [`access`] decides. [`records`] are typed values
-//! in the [`store`]; [`crypto`] does the cryptography. The [`trail`] of a request says what it was about and how it ended. [`operation`], [`clock`] and [`random`] are values that all know, and
-//! [`files`] writes what lies on the disk.
-//! [`remote`] is the other side: a vault as its clients see it, and [`factory`] a
-//! program that depends on one.
+//! [`Server`] runs a whole server inside a test, as its [`Options`] and [`Config`] say. [`remote`] is a client of any vault, and
+//! [`factory`] a program that depends on one. [`clock`] has the types of dates and periods.
+//!
+//! Everything else is private to the package. Its rooms, from the outside in (`ARCHITECTURE.md` walks through them,
+//! `tests/architecture.rs` checks their imports): `cli` is the command line, `config` the configuration, `app` builds a server
+//! of them. `doors` are its APIs over the kit in `http`; `proxy` brings the cloud's host names to the same doors. `vault` is
+//! the domain, `tasks` runs what falls due in it, `events` notifies webhooks; `directory` has identities and tokens, `issuers`
+//! the keys of other issuers, `access` decides. `records` are typed values in the `store`. `trail` is what one request was
+//! about. `crypto`, `operation`, `resource_id`, `random`, `files` and `outgoing` import hardly anything.
 
-pub mod access;
-pub mod app;
+mod access;
+mod app;
+#[doc(hidden)]
 pub mod cli;
 pub mod clock;
-pub mod config;
-pub mod crypto;
-pub mod directory;
-pub mod doors;
-pub mod drills;
-pub mod embedded;
-pub mod events;
+mod config;
+mod crypto;
+mod directory;
+mod doors;
+mod drills;
+mod embedded;
+mod events;
 pub mod factory;
-pub mod faults;
-pub mod files;
+mod faults;
+mod files;
 /// Entry points of the fuzz targets in `fuzz/`.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod http;
-pub mod issuers;
-pub mod operation;
-pub mod outgoing;
-pub mod proxy;
-pub mod random;
-pub mod records;
+mod http;
+mod issuers;
+mod operation;
+mod outgoing;
+mod proxy;
+mod random;
+mod records;
 pub mod remote;
-pub mod resource_id;
-pub mod snapshot;
-pub mod store;
-pub mod tasks;
+mod resource_id;
+mod snapshot;
+mod store;
+mod tasks;
 #[doc(hidden)]
 pub mod testing;
-pub mod trail;
-pub mod vault;
+mod trail;
+mod vault;
 
 pub use app::{AdminKey, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, Variables};
 pub use config::{Config, ConfigError};

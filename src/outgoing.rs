@@ -6,7 +6,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 /// A TLS configuration that trusts the system's roots, those of `SSL_CERT_FILE`, and `added`. Reads the certificates from the
 /// disk, so callers build it once, at its first use.
-pub fn tls(added: Vec<Certificate<'static>>) -> TlsConfig {
+pub(crate) fn tls(added: Vec<Certificate<'static>>) -> TlsConfig {
     let system = rustls_native_certs::load_native_certs().certs;
     let system = system.iter().map(|der| Certificate::from_der(der).to_owned());
     let roots: Vec<_> = system.chain(added).collect();

@@ -16,14 +16,14 @@ pub trait Random: Send + Sync {
 }
 
 /// A random (version 4) UUID from `random`.
-pub fn uuid(random: &dyn Random) -> Uuid {
+pub(crate) fn uuid(random: &dyn Random) -> Uuid {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// `N` bytes of the system's generator, for keys and passwords of the server itself.
-pub fn secret<const N: usize>() -> [u8; N] {
+pub(crate) fn secret<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     OsRandom.fill(&mut bytes);
     bytes
@@ -31,7 +31,7 @@ pub fn secret<const N: usize>() -> [u8; N] {
 
 /// The system's generator.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OsRandom;
+pub(crate) struct OsRandom;
 
 impl Random for OsRandom {
     /// # Panics
@@ -44,11 +44,11 @@ impl Random for OsRandom {
 
 /// A generator that gives the same bytes for the same seed, so that a test can write down the ids it expects.
 #[derive(Debug)]
-pub struct SeededRandom(Mutex<StdRng>);
+pub(crate) struct SeededRandom(Mutex<StdRng>);
 
 impl SeededRandom {
     /// The generator of `seed`.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Mutex::new(StdRng::seed_from_u64(seed)))
     }
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 /// The resource group of every resource that is given no other.
-pub const DEFAULT_RESOURCE_GROUP: &str = "keyhaven";
+pub(crate) const DEFAULT_RESOURCE_GROUP: &str = "keyhaven";
 
 /// The types whose ids Keyhaven writes, in Azure's spelling.
 const KNOWN_TYPES: [ResourceType; 2] = [ResourceType::VAULT, ResourceType::USER_ASSIGNED_IDENTITY];

@@ -23,7 +23,7 @@ const TAG_BYTES: usize = 16;
 /// The header of a snapshot, readable without the key and authenticated by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SnapshotHeader {
+pub(crate) struct SnapshotHeader {
     /// The tenant whose tokens and policies it holds.
     pub tenant: Uuid,
     /// When it was created, in RFC 3339.
@@ -37,7 +37,7 @@ pub struct SnapshotHeader {
 
 /// Why a snapshot was not made or not loaded; nothing has changed.
 #[derive(Debug)]
-pub enum SnapshotError {
+pub(crate) enum SnapshotError {
     /// The file is no snapshot.
     NotASnapshot,
     /// It is sealed under another key.
@@ -88,13 +88,13 @@ impl<E: Into<RecordError>> From<E> for SnapshotError {
 }
 
 /// Records as a snapshot holds them: key and value, each behind its length in four bytes, big-endian.
-pub type Plaintext = Zeroizing<Vec<u8>>;
+pub(crate) type Plaintext = Zeroizing<Vec<u8>>;
 
 /// All records of `view`.
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn export(view: &View) -> Result<Plaintext, SnapshotError> {
+pub(crate) async fn export(view: &View) -> Result<Plaintext, SnapshotError> {
     let (mut all, mut after) = (Zeroizing::new(Vec::new()), None);
     loop {
         let (entries, next) = view.all_entries(after.as_ref(), PAGE).await?;
@@ -114,7 +114,7 @@ pub async fn export(view: &View) -> Result<Plaintext, SnapshotError> {
 ///
 /// # Errors
 /// When it cannot be sealed.
-pub fn seal(all: &Plaintext, header: &SnapshotHeader, key: &BackupKey) -> Result<Vec<u8>, SnapshotError> {
+pub(crate) fn seal(all: &Plaintext, header: &SnapshotHeader, key: &BackupKey) -> Result<Vec<u8>, SnapshotError> {
     let mut file = MAGIC.to_vec();
     file.extend(serde_json::to_vec(header).map_err(|_| SnapshotError::Damaged)?);
     file.push(b'\n');
@@ -129,7 +129,7 @@ pub fn seal(all: &Plaintext, header: &SnapshotHeader, key: &BackupKey) -> Result
 ///
 /// # Errors
 /// As [`SnapshotError`] says.
-pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Batch, SnapshotError> {
+pub(crate) fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Batch, SnapshotError> {
     let rest = file.strip_prefix(MAGIC).ok_or(SnapshotError::NotASnapshot)?;
     let end = rest.iter().position(|byte| *byte == b'\n').ok_or(SnapshotError::NotASnapshot)?;
     let header: SnapshotHeader = serde_json::from_slice(&rest[..end]).map_err(|_| SnapshotError::NotASnapshot)?;
@@ -151,7 +151,7 @@ pub fn open(file: &[u8], tenant: Uuid, key: &BackupKey) -> Result<Batch, Snapsho
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn stage(records: &Records, contents: Batch) -> Result<NewGeneration, SnapshotError> {
+pub(crate) async fn stage(records: &Records, contents: Batch) -> Result<NewGeneration, SnapshotError> {
     let generation = records.begin_generation().await?;
     generation.commit(contents).await?;
     Ok(generation)

@@ -320,6 +320,13 @@ fn bearer_credentials_have_no_debug() {
 }
 
 #[test]
+fn visibility_has_one_spelling() {
+    for (_, path, text) in sources() {
+        assert!(!code(&text).contains("pub(in "), "{}: pub, pub(crate) or pub(super)", path.display());
+    }
+}
+
+#[test]
 fn a_module_with_children_is_a_mod_file_in_its_folder() {
     for (_, path, _) in sources() {
         assert!(!path.with_extension("").is_dir(), "{}: move it into the folder, as mod.rs", path.display());

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 /// A caller whose token has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The directory that vouches for the caller (`tid`).
     pub tenant: Uuid,
     /// The principal that policies name (`oid`).

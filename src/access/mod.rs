@@ -3,14 +3,14 @@
 mod identity;
 mod policy;
 
-pub use identity::Identity;
-pub use policy::{AccessPolicy, Permissions, UnknownPermission};
+pub(crate) use identity::Identity;
+pub(crate) use policy::{AccessPolicy, Permissions};
 
 use crate::operation::Permission;
 
 /// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// The operation may run.
     Allowed,
     /// The operation may not run: this permission is missing.
@@ -18,7 +18,7 @@ pub enum Decision {
 }
 
 /// Decides by access policies: any entry that is the caller's and grants the permission allows.
-pub fn decide(policies: &[AccessPolicy], who: &Identity, permission: Permission) -> Decision {
+pub(crate) fn decide(policies: &[AccessPolicy], who: &Identity, permission: Permission) -> Decision {
     match permission {
         Permission::Open => Decision::Allowed,
         // No vault grants it.

@@ -10,7 +10,7 @@ use super::Identity;
 /// One entry of a vault's access policies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AccessPolicy {
+pub(crate) struct AccessPolicy {
     /// The tenant of the principal.
     pub tenant_id: Uuid,
     /// The principal.
@@ -24,7 +24,7 @@ pub struct AccessPolicy {
 
 impl AccessPolicy {
     /// Does this entry speak of `who`?
-    pub fn is_of(&self, who: &Identity) -> bool {
+    pub(crate) fn is_of(&self, who: &Identity) -> bool {
         self.tenant_id == who.tenant
             && (self.object_id == who.object_id || who.groups.contains(&self.object_id))
             && self.application_id.is_none_or(|application| application == who.app_id)
@@ -33,7 +33,7 @@ impl AccessPolicy {
 
 /// Permission names per collection, spelled as the service spells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Permissions {
+pub(crate) struct Permissions {
     keys: Vec<String>,
     secrets: Vec<String>,
     certificates: Vec<String>,
@@ -44,7 +44,11 @@ impl Permissions {
     ///
     /// # Errors
     /// The first name that the service does not know.
-    pub fn parse<N: AsRef<str>>(keys: &[N], secrets: &[N], certificates: &[N]) -> Result<Self, UnknownPermission> {
+    pub(crate) fn parse<N: AsRef<str>>(
+        keys: &[N],
+        secrets: &[N],
+        certificates: &[N],
+    ) -> Result<Self, UnknownPermission> {
         Ok(Self {
             keys: spelled("keys", KEYS, keys)?,
             secrets: spelled("secrets", SECRETS, secrets)?,
@@ -53,14 +57,14 @@ impl Permissions {
     }
 
     /// Every permission there is.
-    pub fn everything() -> Self {
+    pub(crate) fn everything() -> Self {
         let every = || vec!["all".to_owned(), "purge".to_owned()];
         Self { keys: every(), secrets: every(), certificates: every() }
     }
 
     /// Is `name` granted on `collection`? `all` stands for every name but `purge`, which must be granted by name
     /// (as the service's own clients document it).
-    pub fn grant(&self, collection: &str, name: &str) -> bool {
+    pub(crate) fn grant(&self, collection: &str, name: &str) -> bool {
         let granted = match collection {
             "keys" => &self.keys,
             "secrets" => &self.secrets,
@@ -73,7 +77,7 @@ impl Permissions {
 
 /// A permission name that the service does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownPermission {
+pub(crate) struct UnknownPermission {
     collection: &'static str,
     name: String,
 }

@@ -14,7 +14,7 @@ use super::trust::{TRUST_STORE_PASSWORD, trust_store};
 use crate::clock::Timestamp;
 
 /// A CA certificate and the file that it was read from.
-pub struct CaCertificate {
+pub(crate) struct CaCertificate {
     path: PathBuf,
     block: Pem,
 }
@@ -24,7 +24,7 @@ impl CaCertificate {
     ///
     /// # Errors
     /// When the file cannot be read or holds no certificate.
-    pub fn read(path: &Path) -> Result<Self, StartError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, StartError> {
         let wrong = |why: String| StartError::new(format!("{}: {why}", path.display()));
         let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
         let blocks = pem::parse_many(text).unwrap_or_default();
@@ -35,17 +35,17 @@ impl CaCertificate {
     }
 
     /// The absolute path of its file.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The certificate as PEM.
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         pem::encode_config(&self.block, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
     }
 
     /// The certificate as DER.
-    pub fn der(&self) -> &[u8] {
+    pub(crate) fn der(&self) -> &[u8] {
         self.block.contents()
     }
 
@@ -53,7 +53,7 @@ impl CaCertificate {
     ///
     /// # Errors
     /// When the store cannot be encoded.
-    pub fn pkcs12(&self, password: Option<&str>) -> Result<Vec<u8>, StartError> {
+    pub(crate) fn pkcs12(&self, password: Option<&str>) -> Result<Vec<u8>, StartError> {
         trust_store(&self.pem(), password.unwrap_or(TRUST_STORE_PASSWORD))
     }
 
@@ -61,7 +61,7 @@ impl CaCertificate {
     ///
     /// # Errors
     /// When the certificate cannot be parsed.
-    pub fn describe(&self) -> Result<String, StartError> {
+    pub(crate) fn describe(&self) -> Result<String, StartError> {
         let (_, certificate) = X509Certificate::from_der(self.der()).map_err(StartError::new)?;
         let moment = |time: x509_parser::time::ASN1Time| Timestamp::from_unix(time.timestamp()).to_string();
         let (from, to) = (moment(certificate.validity().not_before), moment(certificate.validity().not_after));
@@ -76,7 +76,7 @@ impl CaCertificate {
     }
 
     /// SHA-256 of the certificate in the form of browsers and `openssl x509 -fingerprint`.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let bytes = digest(&SHA256, self.der());
         bytes.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }

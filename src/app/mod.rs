@@ -37,12 +37,13 @@ mod trust;
 mod variables;
 mod wget;
 
-pub use crate::proxy::{ParentProxy, TrafficCounter, TrafficReport};
-pub use admin_key::{AdminKey, MalformedAdminKey};
-pub use ca::CaCertificate;
-pub use check::{CheckReport, check};
-pub use credentials::{PlaceholderCredentials, variable_of};
-pub use data_error::DataError;
+pub use crate::proxy::ParentProxy;
+pub(crate) use crate::proxy::TrafficReport;
+pub use admin_key::AdminKey;
+pub(crate) use ca::CaCertificate;
+pub(crate) use check::CheckReport;
+pub use check::check;
+pub(crate) use credentials::variable_of;
 pub use error::StartError;
 pub use options::{Listen, Options};
 pub use ready::ReadyFile;
@@ -50,7 +51,7 @@ pub use request_log::REQUEST_LOG;
 pub use running::Running;
 pub use storage::Storage;
 pub use takeover::{CloudService, Takeover};
-pub use trust::{TRUST_STORE_PASSWORD, bundle, ca_files_in, trust_store};
+pub(crate) use trust::ca_files_in;
 pub use variables::Variables;
 
 use foundations::Foundations;

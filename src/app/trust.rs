@@ -19,7 +19,7 @@ use crate::http::ca::Ca;
 const CA_VARIABLES: [&str; 5] =
     ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
 /// The password of Java's own trust stores. It protects nothing: they hold certificates alone.
-pub const TRUST_STORE_PASSWORD: &str = "changeit";
+pub(crate) const TRUST_STORE_PASSWORD: &str = "changeit";
 /// Iterations of the key derivation: one, because the password is public.
 const ITERATIONS: u32 = 1;
 
@@ -37,7 +37,7 @@ impl TrustFiles {
 }
 
 /// The CA files that `variables` name.
-pub fn ca_files_in(variables: &Variables) -> Vec<String> {
+pub(crate) fn ca_files_in(variables: &Variables) -> Vec<String> {
     let mut files: Vec<String> = CA_VARIABLES.iter().filter_map(|name| variables.get(*name).cloned()).collect();
     files.retain(|file| !file.is_empty());
     files.sort();
@@ -74,7 +74,7 @@ pub(super) fn set_variables(files: &TrustFiles, variables: &mut Variables) {
 ///
 /// # Errors
 /// When the store cannot be encoded.
-pub fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> {
+pub(crate) fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> {
     let mut store = KeyStore::new();
     for (number, block) in certificates(bundle.as_bytes()).iter().enumerate() {
         match Certificate::from_der(block.contents()) {
@@ -103,7 +103,7 @@ pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: T
 }
 
 /// A PEM bundle of the system's CAs, those in the files `existing`, and `own`; each certificate once.
-pub fn bundle(existing: &[String], own: &[&str]) -> String {
+pub(crate) fn bundle(existing: &[String], own: &[&str]) -> String {
     let mut blocks = system_certificates();
     for path in existing {
         match std::fs::read(path) {

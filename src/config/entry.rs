@@ -15,7 +15,7 @@ use crate::vault::{InitialVault, Vault, VaultName};
 ///
 /// # Errors
 /// The first invalid member, with its path.
-pub fn vault(
+pub(crate) fn vault(
     name: &VaultName,
     existing: Option<&Vault>,
     given: &[u8],
@@ -43,7 +43,7 @@ pub fn vault(
 ///
 /// # Errors
 /// The first invalid member, with its path.
-pub fn copy(
+pub(crate) fn copy(
     name: &VaultName,
     source: &Vault,
     given: &[u8],
@@ -56,7 +56,7 @@ pub fn copy(
 }
 
 /// The vault's settings as an entry of the file's `vaults`, without its keys and secrets.
-pub fn of_vault(vault: &Vault) -> Map<String, Value> {
+pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
     let entry = json!({
         "name": vault.name,
         "aliases": vault.aliases,
@@ -77,7 +77,7 @@ pub fn of_vault(vault: &Vault) -> Map<String, Value> {
 ///
 /// # Errors
 /// The first invalid member, with its path.
-pub fn identity(given: &[u8], tenant: Tenant, order: usize) -> Result<IdentityRecord, ConfigError> {
+pub(crate) fn identity(given: &[u8], tenant: Tenant, order: usize) -> Result<IdentityRecord, ConfigError> {
     let entry: FileIdentity = read(given)?;
     entry.record("", tenant, order, CertificateFiles::Reject)
 }

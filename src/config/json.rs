@@ -8,7 +8,7 @@ use super::error::ConfigError;
 ///
 /// # Errors
 /// The first invalid member, with its path and without its value.
-pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| error_at(&error.path().to_string(), without_value(&error.inner().to_string())))?;

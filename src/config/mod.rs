@@ -1,7 +1,7 @@
 //! The configuration: tenant, identities, vaults, webhooks and limits. Parsed once at the start, then immutable. This room
 //! parses and validates; it applies nothing.
 
-pub mod entry;
+pub(crate) mod entry;
 mod error;
 mod events;
 mod file;
@@ -22,8 +22,8 @@ use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
 pub use error::ConfigError;
-pub use json::read;
-pub use vault::setting_member;
+pub(crate) use json::read;
+pub(crate) use vault::setting_member;
 
 /// The default tenant.
 const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);
@@ -129,7 +129,7 @@ fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
 }
 
 /// The default client id of an identity called `name`.
-pub fn derived_client_id(tenant: Uuid, name: &str) -> Uuid {
+pub(crate) fn derived_client_id(tenant: Uuid, name: &str) -> Uuid {
     derived(tenant, "client", name)
 }
 

@@ -108,7 +108,7 @@ pub(super) fn vaults(
 }
 
 /// The member of the configuration for a vault's setting.
-pub const fn setting_member(setting: Setting) -> &'static str {
+pub(crate) const fn setting_member(setting: Setting) -> &'static str {
     match setting {
         Setting::Aliases => "aliases",
         Setting::Sku => "sku",

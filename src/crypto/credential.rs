@@ -5,7 +5,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 /// Whether `given` is the credential that is `expected`. Takes as long wherever the two differ. A credential that is empty
 /// or missing equals nothing, not even another empty one: a key that was lost must not open a door to everybody.
 #[must_use]
-pub fn matches(given: &[u8], expected: &[u8]) -> bool {
+pub(crate) fn matches(given: &[u8], expected: &[u8]) -> bool {
     !given.is_empty() && verify_slices_are_equal(given, expected).is_ok()
 }
 

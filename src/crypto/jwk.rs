@@ -7,7 +7,7 @@ use super::rsa::{RsaComponents, RsaKey, RsaSize};
 use super::{CryptoError, Family, Key, Material};
 
 /// The private key of a JSON Web Key; numbers are big-endian. It has no `Debug`.
-pub enum PrivateJwk {
+pub(crate) enum PrivateJwk {
     /// RSA (RFC 7518, section 6.3).
     Rsa(RsaComponents),
     /// EC (RFC 7518, section 6.2).
@@ -28,7 +28,7 @@ impl PrivateJwk {
     ///
     /// # Errors
     /// [`CryptoError::KeySize`] and [`CryptoError::InvalidMaterial`].
-    pub fn load(&self) -> Result<(Key, Material), CryptoError> {
+    pub(crate) fn load(&self) -> Result<(Key, Material), CryptoError> {
         match self {
             Self::Rsa(numbers) => numbers.load().map(|(key, material)| (Key::Rsa(key), material)),
             Self::Ec { curve, d, point } => {
@@ -65,7 +65,7 @@ pub(super) fn from_material(wanted: ExpectedKey, material: &Material) -> Result<
 
 /// What material that came from elsewhere shall be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpectedKey {
+pub(crate) enum ExpectedKey {
     /// An RSA key in a PKCS #8 document.
     Rsa,
     /// An EC key in a PKCS #8 document, of this curve when it is named.

@@ -10,7 +10,7 @@ use super::rsa::{RsaKey, RsaPublic};
 
 /// A key with its secret part, parsed once and usable from any thread at the same time.
 #[derive(Debug)]
-pub enum Key {
+pub(crate) enum Key {
     /// An RSA key.
     Rsa(RsaKey),
     /// An EC key.
@@ -21,7 +21,7 @@ pub enum Key {
 
 /// What may be known of a key.
 #[derive(Clone, Copy, Debug)]
-pub enum PublicKey<'k> {
+pub(crate) enum PublicKey<'k> {
     /// The public half of an RSA key.
     Rsa(&'k RsaPublic),
     /// The public half of an EC key.
@@ -32,7 +32,7 @@ pub enum PublicKey<'k> {
 
 /// The types of key, as far as their material differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     /// RSA.
     Rsa,
     /// EC, on this curve.
@@ -43,7 +43,7 @@ pub enum Family {
 
 /// What an algorithm may take besides the text. It may tell something of the text, so it has no `Debug`.
 #[derive(Clone, Default)]
-pub struct CipherParams {
+pub(crate) struct CipherParams {
     /// The initialisation vector or nonce.
     pub iv: Option<Vec<u8>>,
     /// What is authenticated but not encrypted.
@@ -54,7 +54,7 @@ pub struct CipherParams {
 
 /// What an encryption gives.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Encrypted {
+pub(crate) struct Encrypted {
     /// The ciphertext.
     pub value: Vec<u8>,
     /// The initialisation vector or nonce, where the algorithm has one.
@@ -68,7 +68,7 @@ impl Key {
     ///
     /// # Errors
     /// [`CryptoError::InvalidMaterial`] when the material is not one of such a key.
-    pub fn load(family: Family, material: &[u8]) -> Result<Self, CryptoError> {
+    pub(crate) fn load(family: Family, material: &[u8]) -> Result<Self, CryptoError> {
         match family {
             Family::Rsa => RsaKey::from_pkcs8(material).map(Self::Rsa),
             Family::Ec(curve) => EcKey::from_pkcs8(curve, material).map(Self::Ec),
@@ -77,7 +77,7 @@ impl Key {
     }
 
     /// What may be known of it.
-    pub fn public(&self) -> PublicKey<'_> {
+    pub(crate) fn public(&self) -> PublicKey<'_> {
         match self {
             Self::Rsa(key) => PublicKey::Rsa(key.public()),
             Self::Ec(key) => PublicKey::Ec(key.public()),
@@ -89,7 +89,7 @@ impl Key {
     ///
     /// # Errors
     /// [`CryptoError::WrongKeyType`] when the algorithm is for another type of key; what the type refuses.
-    pub fn encrypt(
+    pub(crate) fn encrypt(
         &self,
         algorithm: EncryptionAlgorithm,
         plaintext: &[u8],
@@ -110,7 +110,7 @@ impl Key {
     ///
     /// # Errors
     /// As [`Key::encrypt`].
-    pub fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         algorithm: EncryptionAlgorithm,
         ciphertext: &[u8],
@@ -131,7 +131,7 @@ impl Key {
     /// # Errors
     /// [`CryptoError::WrongKeyType`] and [`CryptoError::WrongCurve`] when the algorithm is for other keys;
     /// [`CryptoError::DigestLength`].
-    pub fn sign(&self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn sign(&self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
         match (self, algorithm) {
             (Self::Rsa(key), SignatureAlgorithm::Rsa(algorithm)) => key.sign(algorithm, digest),
             (Self::Ec(key), SignatureAlgorithm::Ec(algorithm)) => {
@@ -147,7 +147,12 @@ impl Key {
     ///
     /// # Errors
     /// As [`Key::sign`]. A bad signature is none.
-    pub fn verify(&self, algorithm: SignatureAlgorithm, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    pub(crate) fn verify(
+        &self,
+        algorithm: SignatureAlgorithm,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, CryptoError> {
         match (self, algorithm) {
             (Self::Rsa(key), SignatureAlgorithm::Rsa(algorithm)) => key.verify(algorithm, digest, signature),
             (Self::Ec(key), SignatureAlgorithm::Ec(algorithm)) => {
@@ -161,7 +166,7 @@ impl Key {
 
     /// Whether an operation takes so long (a tenth of a millisecond and more) that it belongs on the
     /// [`pool`](super::pool): private RSA operations, and all of the curves that the library has no fast arithmetic for.
-    pub fn is_slow(&self, private: bool) -> bool {
+    pub(crate) fn is_slow(&self, private: bool) -> bool {
         match self {
             Self::Rsa(_) => private,
             Self::Ec(key) => key.public().curve != Curve::P256,

@@ -3,17 +3,17 @@
 //! Private-key operations take from half a millisecond to several, so callers run them on the [`pool`]; public-key
 //! operations take tens of microseconds and run where they are called.
 
-pub mod aes;
-pub mod algorithm;
-pub mod backup_key;
-pub mod base64url;
-pub mod credential;
-pub mod ec;
-pub mod jwk;
+pub(crate) mod aes;
+pub(crate) mod algorithm;
+pub(crate) mod backup_key;
+pub(crate) mod base64url;
+pub(crate) mod credential;
+pub(crate) mod ec;
+pub(crate) mod jwk;
 mod key;
-pub mod pool;
-pub mod rsa;
-pub mod transfer_blob;
+pub(crate) mod pool;
+pub(crate) mod rsa;
+pub(crate) mod transfer_blob;
 #[cfg(test)]
 mod vector_count;
 
@@ -23,11 +23,11 @@ use zeroize::Zeroizing;
 
 use algorithm::Curve;
 
-pub use key::{CipherParams, Encrypted, Family, Key, PublicKey};
+pub(crate) use key::{CipherParams, Encrypted, Family, Key, PublicKey};
 
 /// The secret bytes that a key is stored as: an unencrypted PKCS #8 document (DER, RFC 5208) for RSA and EC, the key
 /// itself for AES. Wiped when dropped.
-pub type Material = Zeroizing<Vec<u8>>;
+pub(crate) type Material = Zeroizing<Vec<u8>>;
 
 /// Why an operation on a key did not succeed. No variant carries key material, a plaintext or a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::{CryptoError, Key, Material, base64url};
 
 /// A transfer blob, its outer form checked.
 #[derive(Clone, Debug)]
-pub struct TransferBlob {
+pub(crate) struct TransferBlob {
     kid: String,
     ciphertext: Vec<u8>,
 }
@@ -43,7 +43,7 @@ impl TransferBlob {
     ///
     /// # Errors
     /// [`CryptoError::InvalidMaterial`].
-    pub fn parse(json: &[u8]) -> Result<Self, CryptoError> {
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, CryptoError> {
         let document: Document = serde_json::from_slice(json).map_err(|_| FORM)?;
         let Header { kid, alg, enc } = document.header;
         if document.schema_version != "1.0.0" || alg != "dir" || enc != "CKM_RSA_AES_KEY_WRAP" {
@@ -54,7 +54,7 @@ impl TransferBlob {
     }
 
     /// The id of the key-exchange key that it was made for, as an URL.
-    pub fn kid(&self) -> &str {
+    pub(crate) fn kid(&self) -> &str {
         &self.kid
     }
 
@@ -63,7 +63,7 @@ impl TransferBlob {
     ///
     /// # Errors
     /// [`CryptoError::InvalidMaterial`] and [`CryptoError::KeySize`].
-    pub fn open(&self, kek: &Key, wanted: ExpectedKey) -> Result<(Key, Material), CryptoError> {
+    pub(crate) fn open(&self, kek: &Key, wanted: ExpectedKey) -> Result<(Key, Material), CryptoError> {
         from_material(wanted, &self.target(kek)?)
     }
 

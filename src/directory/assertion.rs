@@ -23,10 +23,10 @@ const SKEW: i64 = 300;
 const MAX_ASSERTION_BYTES: usize = 16 * 1024;
 
 /// The keys of an external issuer (RFC 7517).
-pub type ExternalKeys = Arc<JwkSet>;
+pub(crate) type ExternalKeys = Arc<JwkSet>;
 
 /// Fetches the keys of external issuers.
-pub trait ExternalIssuers: Send + Sync {
+pub(crate) trait ExternalIssuers: Send + Sync {
     /// The keys of `issuer` (an `https` URL). If cached keys lack `kid`, they are fetched again.
     fn keys(
         &self,

@@ -10,7 +10,7 @@ pub(super) const FEDERATED_LIFETIME: i64 = 86_400;
 
 /// The claims of an access token, as Entra writes them for an application (version 1 with `azp` besides).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
+pub(crate) struct Claims {
     /// The resource the token is for.
     pub aud: String,
     /// The issuer.

@@ -14,7 +14,7 @@ pub(super) const MAX_AUTO_CREATED: usize = 1000;
 
 /// Why an identity was not added.
 #[derive(Debug)]
-pub enum AddRefusal {
+pub(crate) enum AddRefusal {
     /// Another identity has its name or one of its ids.
     Taken {
         /// The other's name.
@@ -42,7 +42,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn identities(&self) -> Result<Vec<Arc<IdentityRecord>>, RecordError> {
+    pub(crate) async fn identities(&self) -> Result<Vec<Arc<IdentityRecord>>, RecordError> {
         let view = self.records().view().await?;
         let mut all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
         all.sort_by_key(|identity| identity.order);
@@ -53,7 +53,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn identity(&self, object_id: Uuid) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+    pub(crate) async fn identity(&self, object_id: Uuid) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let view = self.records().view().await?;
         self.records().get(&view, &key_of(object_id)).await
     }
@@ -62,7 +62,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find_by_name(&self, name: &str) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
+    pub(crate) async fn find_by_name(&self, name: &str) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         Ok(self.identities().await?.into_iter().find(|identity| identity.name == name))
     }
 
@@ -71,7 +71,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
+    pub(crate) async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
         // The configuration never changes while a directory exists.
         let _ = self.inner.configured.set(identities.iter().map(|identity| identity.object_id).collect());
         let mut differing = Vec::new();
@@ -88,7 +88,7 @@ impl Directory {
     ///
     /// # Errors
     /// See [`AddRefusal`].
-    pub async fn add(&self, identity: &IdentityRecord) -> Result<(), AddRefusal> {
+    pub(crate) async fn add(&self, identity: &IdentityRecord) -> Result<(), AddRefusal> {
         self.records().update(|view: View| async move { self.adding(&view, identity).await }).await
     }
 
@@ -115,7 +115,7 @@ impl Directory {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn remove(&self, name: &str) -> Result<bool, RecordError> {
+    pub(crate) async fn remove(&self, name: &str) -> Result<bool, RecordError> {
         let Some(identity) = self.find_by_name(name).await? else { return Ok(false) };
         let (key, tombstones) = (&key_of(identity.object_id), &tombstones(&identity));
         let removing = |view: View| async move {
@@ -150,7 +150,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn remove_auto_created(&self) -> Result<(), RecordError> {
+    pub(crate) async fn remove_auto_created(&self) -> Result<(), RecordError> {
         let view = self.records().view().await?;
         let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
         let auto_created = all.iter().filter(|identity| identity.auto_created);

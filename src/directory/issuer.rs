@@ -109,7 +109,7 @@ impl Directory {
     ///
     /// # Errors
     /// When no key can be generated or stored.
-    pub async fn prepare_issuer(&self, pool: &Pool) -> Result<i64, IssuerError> {
+    pub(crate) async fn prepare_issuer(&self, pool: &Pool) -> Result<i64, IssuerError> {
         let prepared = self.issuer_keys(pool).await.map(Arc::new);
         let state = match &prepared {
             Ok(keys) => State::Ready(keys.clone()),
@@ -123,14 +123,14 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Directory::prepare_issuer`].
-    pub async fn reload_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
+    pub(crate) async fn reload_issuer(&self, pool: &Pool) -> Result<(), IssuerError> {
         let prepared = self.prepare_issuer(pool).await;
         self.inner.issuer.verified.clear();
         prepared.map(drop)
     }
 
     /// Why no token can be issued or verified, if so.
-    pub fn issuer_failure(&self) -> Option<String> {
+    pub(crate) fn issuer_failure(&self) -> Option<String> {
         self.inner.issuer.failure()
     }
 
@@ -138,7 +138,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the keys are not available.
-    pub async fn public_keys(&self) -> Result<Vec<PublicKey>, IssuerError> {
+    pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>, IssuerError> {
         Ok(self.inner.issuer.ready().await?.verifying_keys().map(|key| key.public.clone()).collect())
     }
 
@@ -151,7 +151,7 @@ impl Directory {
     ///
     /// # Errors
     /// When `pkcs8` is no such key, or cannot be stored.
-    pub async fn import_issuer_key(&self, pkcs8: &Zeroizing<Vec<u8>>) -> Result<(), IssuerError> {
+    pub(crate) async fn import_issuer_key(&self, pkcs8: &Zeroizing<Vec<u8>>) -> Result<(), IssuerError> {
         SigningKey::from_pkcs8(pkcs8)?;
         if self.issuer_record().await?.is_none() {
             self.store_keys(pkcs8, self.inner.clock.now().unix()).await?;
@@ -163,7 +163,7 @@ impl Directory {
     ///
     /// # Errors
     /// When they cannot.
-    pub async fn check_recorded_issuer(&self) -> Result<(), IssuerError> {
+    pub(crate) async fn check_recorded_issuer(&self) -> Result<(), IssuerError> {
         match self.issuer_record().await? {
             Some(record) => record.keys().map(drop),
             None => Ok(()),

@@ -24,21 +24,21 @@ use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, Subsc
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use assertion::fuzz as fuzz_token;
-pub use assertion::{ExternalIssuers, ExternalKeys};
-pub use claims::Claims;
-pub use identities::AddRefusal;
-pub use identity::{ClientSecret, FederatedCredential, IdentityRecord};
-pub use select::{IdentitySelector, UnknownIdentities};
-pub use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
-pub use signing::{IssuerError, PublicKey};
-pub use token::{AuthenticatedCaller, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
-pub use token_resource::{IsChallengeResource, TokenResources, no_such_resource};
+pub(crate) use assertion::{ExternalIssuers, ExternalKeys};
+pub(crate) use claims::Claims;
+pub(crate) use identities::AddRefusal;
+pub(crate) use identity::{ClientSecret, FederatedCredential, IdentityRecord};
+pub(crate) use select::{IdentitySelector, UnknownIdentities};
+pub(crate) use sign_in::{ClientCredential, CredentialKind, SignInRefusal, SignInRequest};
+pub(crate) use signing::{IssuerError, PublicKey};
+pub(crate) use token::{AuthenticatedCaller, ClientAuthentication, EXCHANGE_AUDIENCE, IssuedToken, TokenRefusal};
+pub(crate) use token_resource::{IsChallengeResource, TokenResources, no_such_resource};
 
 use issuer::Issuer;
 
 /// One tenant. Cheap to clone.
 #[derive(Clone)]
-pub struct Directory {
+pub(crate) struct Directory {
     inner: Arc<Inner>,
 }
 
@@ -72,7 +72,7 @@ struct Inner {
 impl Directory {
     /// The directory of `tenant`, stored in `records`. `clock` is the system clock; the claims of at most `max_cached_tokens`
     /// tokens are cached after their signature was verified.
-    pub fn new(tenant: Tenant, records: Records, clock: Arc<dyn Clock>, max_cached_tokens: usize) -> Self {
+    pub(crate) fn new(tenant: Tenant, records: Records, clock: Arc<dyn Clock>, max_cached_tokens: usize) -> Self {
         let issuer_name = format!("https://sts.windows.net/{}/", tenant.id);
         Self {
             inner: Arc::new(Inner {
@@ -88,32 +88,32 @@ impl Directory {
     }
 
     /// The same tenant in other records, which are to replace these.
-    pub fn with_records(&self, records: Records) -> Self {
+    pub(crate) fn with_records(&self, records: Records) -> Self {
         Self::new(self.inner.tenant, records, self.inner.clock.clone(), 1)
     }
 
     /// The tenant's id.
-    pub fn tenant_id(&self) -> Uuid {
+    pub(crate) fn tenant_id(&self) -> Uuid {
         self.inner.tenant.id
     }
 
     /// The tenant and its subscription.
-    pub fn tenant(&self) -> Tenant {
+    pub(crate) fn tenant(&self) -> Tenant {
         self.inner.tenant
     }
 
     /// The issuer of every token, whatever the port: `https://sts.windows.net/TENANT/`.
-    pub fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         &self.inner.issuer_name
     }
 
     /// The store key of the issuer's keys. A reset carries them over, so that tokens stay valid.
-    pub fn issuer_store_key() -> crate::store::Key {
+    pub(crate) fn issuer_store_key() -> crate::store::Key {
         issuer::store_key()
     }
 
     /// Why the store is read-only, if it is.
-    pub fn degraded(&self) -> Option<Degraded> {
+    pub(crate) fn degraded(&self) -> Option<Degraded> {
         self.inner.records.degraded()
     }
 

@@ -19,7 +19,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn recorded_tenant(&self) -> Result<Option<Uuid>, RecordError> {
+    pub(crate) async fn recorded_tenant(&self) -> Result<Option<Uuid>, RecordError> {
         let view = self.records().view().await?;
         Ok(self.records().get::<TenantRecord>(&view, &store_key()).await?.map(|kept| kept.id))
     }

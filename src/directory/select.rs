@@ -13,7 +13,7 @@ const MAX_RESOURCE_ID_BYTES: usize = 2048;
 
 /// The policy for a token request that names an identity which is not configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownIdentities {
+pub(crate) enum UnknownIdentities {
     /// The identity does not exist.
     Reject,
     /// The identity is created, a member of the default identity's group.
@@ -22,7 +22,7 @@ pub enum UnknownIdentities {
 
 /// How a token request selects its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdentitySelector {
+pub(crate) enum IdentitySelector {
     /// The request names none: the system-assigned identity, else the first.
     Default,
     /// By application id.
@@ -38,7 +38,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn select(
+    pub(crate) async fn select(
         &self,
         selector: &IdentitySelector,
         unknown: UnknownIdentities,

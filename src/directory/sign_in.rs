@@ -17,7 +17,7 @@ use crate::records::RecordError;
 const WELL_KNOWN_SECRET: &str = "keyhaven";
 
 /// What an application authenticates with. A bearer credential: deliberately no `Debug`.
-pub enum ClientCredential {
+pub(crate) enum ClientCredential {
     /// A client secret.
     Secret(Zeroizing<String>),
     /// A signed token (RFC 7523).
@@ -25,7 +25,7 @@ pub enum ClientCredential {
 }
 
 /// A request to sign in.
-pub struct SignInRequest<'a> {
+pub(crate) struct SignInRequest<'a> {
     /// The application id.
     pub client_id: &'a str,
     /// The credential.
@@ -63,7 +63,7 @@ pub(super) struct AcceptedPlaceholders {
 
 /// Why an application may not sign in.
 #[derive(Debug)]
-pub enum SignInRefusal {
+pub(crate) enum SignInRefusal {
     /// No application has this id.
     NoSuchApplication,
     /// The secret is not the application's.
@@ -108,19 +108,19 @@ impl From<RecordError> for SignInRefusal {
 
 impl Directory {
     /// Accepts `secret` for every application for the lifetime of this directory. Only the first call counts.
-    pub fn accept_placeholder_secret(&self, secret: ClientSecret) {
+    pub(crate) fn accept_placeholder_secret(&self, secret: ClientSecret) {
         let _ = self.inner.placeholders.secret.set(secret);
     }
 
     /// Accepts a certificate (DER in base64) for every application for the lifetime of this directory. Only the first call
     /// counts.
-    pub fn accept_placeholder_certificate(&self, certificate: String) {
+    pub(crate) fn accept_placeholder_certificate(&self, certificate: String) {
         let _ = self.inner.placeholders.certificate.set(certificate);
     }
 
     /// Lets the application `client_id` sign in with any credential where unknown applications are accepted: a program takes
     /// the id from its environment and has a secret of its own. Only the first call counts.
-    pub fn accept_any_credential_of(&self, client_id: Uuid) {
+    pub(crate) fn accept_any_credential_of(&self, client_id: Uuid) {
         let _ = self.inner.placeholders.trusted_application.set(client_id);
     }
 
@@ -128,7 +128,7 @@ impl Directory {
     ///
     /// # Errors
     /// The first check that fails.
-    pub async fn sign_in(
+    pub(crate) async fn sign_in(
         &self,
         request: &SignInRequest<'_>,
         issuers: &dyn ExternalIssuers,

@@ -15,7 +15,7 @@ use crate::records::RecordError;
 
 /// Why the issuer's key is not available.
 #[derive(Clone, Debug)]
-pub enum IssuerError {
+pub(crate) enum IssuerError {
     /// The store failed.
     Record(Arc<RecordError>),
     /// The key could not be generated or used.
@@ -48,7 +48,7 @@ impl std::error::Error for IssuerError {
 
 /// The public half of an issuer's key, as JWKS publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     /// The key's id.
     pub kid: String,
     /// The modulus in base64url without padding.

@@ -1,7 +1,7 @@
 //! One folder, or file, for each API. Doors never import each other.
 
-pub mod admin;
-pub mod arm;
-pub mod entra;
-pub mod identity;
-pub mod vault;
+pub(crate) mod admin;
+pub(crate) mod arm;
+pub(crate) mod entra;
+pub(crate) mod identity;
+pub(crate) mod vault;

@@ -2,7 +2,7 @@
 
 /// Something besides the vault that a step uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capability {
+pub(crate) enum Capability {
     /// Changes access policies of the vault.
     Policy,
     /// Creates and deletes identities.
@@ -19,7 +19,7 @@ pub enum Capability {
 
 impl Capability {
     /// The name in reports.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Policy => "policy",
             Self::Identity => "identity",

@@ -28,13 +28,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-pub use admin::AdminEndpoint;
-pub use capability::Capability;
+pub(crate) use admin::AdminEndpoint;
 pub use drill::Drill;
-pub use environment::{DrillTarget, Environment};
-pub use hooks::Hooks;
+pub(crate) use environment::DrillTarget;
+pub use environment::Environment;
+pub(crate) use hooks::Hooks;
 pub use private_server::PrivateServer;
-pub use report::{Counts, DrillResult, Report, TextReport};
+pub(crate) use report::{DrillResult, Report, TextReport};
 pub use runner::Observer;
 pub use step::{Step, Verdict};
 

@@ -50,7 +50,7 @@ pub(super) struct ValidationCode {
 
 /// The last failed delivery or handshake of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryFailure {
+pub(crate) struct DeliveryFailure {
     /// When, on the system clock.
     pub at: Timestamp,
     /// Why, in words.
@@ -59,7 +59,7 @@ pub struct DeliveryFailure {
 
 /// The status of a webhook.
 #[derive(Clone, Debug)]
-pub struct WebhookStatus {
+pub(crate) struct WebhookStatus {
     /// Its URL without the query.
     pub url: String,
     /// `eventgrid` or `cloudevents`.

@@ -26,10 +26,10 @@ use crate::crypto::credential;
 use crate::records::Records;
 use crate::vault::{NewEvents, Refusal, Vaults};
 
-pub use desk::{DeliveryFailure, WebhookStatus};
+pub(crate) use desk::WebhookStatus;
 pub use retry_policy::RetryPolicy;
-pub use webhook::{EventType, Schema, Webhook, WebhookUrl};
-pub use wire::{GridEvent, WireFormat};
+pub(crate) use webhook::{EventType, Schema, Webhook};
+pub(crate) use wire::{GridEvent, WireFormat};
 
 use courier::{Courier, Network};
 use dead_letters::DeadLetters;
@@ -43,14 +43,14 @@ const MIN_KEPT: usize = 10_000;
 const PRUNE_BATCH: usize = 1_000;
 
 /// Delivers events to the configured webhooks.
-pub struct Events {
+pub(crate) struct Events {
     hooks: Vec<Arc<Hook>>,
     deps: Arc<WorkerDeps>,
     stop: watch::Sender<bool>,
 }
 
 /// What [`Events`] depend on.
-pub struct Deps {
+pub(crate) struct Deps {
     /// The vaults whose events are delivered.
     pub vaults: Vaults,
     /// Where subscriptions and marks are stored.
@@ -71,7 +71,7 @@ pub struct Deps {
 
 impl Events {
     /// Delivers nothing before [`Events::keep_running`] is called.
-    pub fn new(deps: Deps) -> Self {
+    pub(crate) fn new(deps: Deps) -> Self {
         Self::with_courier(deps, Arc::new(Network::default()))
     }
 
@@ -95,7 +95,7 @@ impl Events {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn subscribe(&self) -> Result<(), Refusal> {
+    pub(crate) async fn subscribe(&self) -> Result<(), Refusal> {
         let hooks: Vec<_> = self.hooks.iter().map(|hook| hook.id).collect();
         self.deps.ledger.remove_other_webhooks(&hooks).await?;
         self.subscribe_in(&self.deps.ledger, &self.deps.vaults).await
@@ -106,7 +106,7 @@ impl Events {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn subscribe_in_generation(&self, records: &Records, vaults: &Vaults) -> Result<(), Refusal> {
+    pub(crate) async fn subscribe_in_generation(&self, records: &Records, vaults: &Vaults) -> Result<(), Refusal> {
         self.subscribe_in(&Ledger::new(records.clone()), vaults).await
     }
 
@@ -119,7 +119,7 @@ impl Events {
     }
 
     /// Delivers events until [`Events::stop`].
-    pub async fn keep_running(self: Arc<Self>) {
+    pub(crate) async fn keep_running(self: Arc<Self>) {
         let mut workers = JoinSet::new();
         for hook in &self.hooks {
             workers.spawn(Worker::new(hook.clone(), self.deps.clone()).run(self.stop.subscribe()));
@@ -129,7 +129,7 @@ impl Events {
     }
 
     /// Stops delivering. Deliveries in flight get a moment to end; all others follow after the next start.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
@@ -192,13 +192,13 @@ impl Events {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn list(&self, after: u64, limit: usize) -> Result<Vec<(u64, GridEvent)>, Refusal> {
+    pub(crate) async fn list(&self, after: u64, limit: usize) -> Result<Vec<(u64, GridEvent)>, Refusal> {
         let events = self.deps.vaults.events(after, limit).await?;
         Ok(events.iter().map(|(number, event)| (*number, self.deps.format.grid(event))).collect())
     }
 
     /// The status of each webhook, in the order of the configuration.
-    pub fn webhook_statuses(&self) -> Vec<WebhookStatus> {
+    pub(crate) fn webhook_statuses(&self) -> Vec<WebhookStatus> {
         self.hooks.iter().map(|hook| hook.status()).collect()
     }
 
@@ -206,7 +206,7 @@ impl Events {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn accept(&self, id: &str, code: &str) -> Result<bool, Refusal> {
+    pub(crate) async fn accept(&self, id: &str, code: &str) -> Result<bool, Refusal> {
         let id = Uuid::parse_str(id).ok();
         let Some(hook) = self.hooks.iter().find(|hook| Some(hook.id) == id) else { return Ok(false) };
         let validation_code =

@@ -14,7 +14,7 @@ const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e8);
 
 /// A receiver of events.
 #[derive(Clone, Debug)]
-pub struct Webhook {
+pub(crate) struct Webhook {
     /// Where events are sent.
     pub url: WebhookUrl,
     /// The form of the events.
@@ -25,7 +25,7 @@ pub struct Webhook {
 
 /// The URL of a webhook. Its query often holds a secret code, so only [`WebhookUrl::full`] shows the query.
 #[derive(Clone)]
-pub struct WebhookUrl {
+pub(crate) struct WebhookUrl {
     full: Zeroizing<String>,
     without_query: String,
     is_loopback: bool,
@@ -33,7 +33,7 @@ pub struct WebhookUrl {
 
 /// The schema that events are sent in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Schema {
+pub(crate) enum Schema {
     /// Event Grid's own.
     #[default]
     EventGrid,
@@ -43,7 +43,7 @@ pub enum Schema {
 
 /// The types of events, by the service's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum EventType {
+pub(crate) enum EventType {
     /// A key, or a new version of one, was created.
     #[serde(rename = "Microsoft.KeyVault.KeyNewVersionCreated")]
     KeyNewVersionCreated,
@@ -72,18 +72,18 @@ impl Webhook {
     ///
     /// # Errors
     /// What is wrong with the URL; the text does not hold the URL.
-    pub fn new(url: &str, schema: Schema, types: Vec<EventType>) -> Result<Self, &'static str> {
+    pub(crate) fn new(url: &str, schema: Schema, types: Vec<EventType>) -> Result<Self, &'static str> {
         Ok(Self { url: WebhookUrl::parse(url)?, schema, types })
     }
 
     /// The id of its records in the store, derived from URL and schema.
-    pub fn id(&self) -> Uuid {
+    pub(crate) fn id(&self) -> Uuid {
         let name = Zeroizing::new(format!("{:?} {}", self.schema, self.url.full()));
         Uuid::new_v5(&IDS, name.as_bytes())
     }
 
     /// The types of events that it gets, each once.
-    pub fn event_types(&self) -> Vec<EventType> {
+    pub(crate) fn event_types(&self) -> Vec<EventType> {
         EventType::ALL.into_iter().filter(|kind| self.types.is_empty() || self.types.contains(kind)).collect()
     }
 }
@@ -105,12 +105,12 @@ impl WebhookUrl {
     }
 
     /// The URL with its query, for sending.
-    pub fn full(&self) -> &str {
+    pub(crate) fn full(&self) -> &str {
         &self.full
     }
 
     /// The URL without its query, for logs and answers.
-    pub fn without_query(&self) -> &str {
+    pub(crate) fn without_query(&self) -> &str {
         &self.without_query
     }
 
@@ -128,12 +128,12 @@ impl fmt::Debug for WebhookUrl {
 
 impl Schema {
     /// The schema called `text`, as a configuration names it.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::EventGrid, Self::CloudEvents].into_iter().find(|schema| schema.as_str() == text)
     }
 
     /// `eventgrid` or `cloudevents`.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::EventGrid => "eventgrid",
             Self::CloudEvents => "cloudevents",
@@ -143,7 +143,7 @@ impl Schema {
 
 impl EventType {
     /// Every type. (The service's types for certificates come with certificates.)
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::KeyNewVersionCreated,
         Self::KeyNearExpiry,
         Self::KeyExpired,
@@ -154,12 +154,12 @@ impl EventType {
     ];
 
     /// The type of this full name.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
     /// The full name, as "Azure Key Vault as Event Grid source" lists them.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::KeyNewVersionCreated => "Microsoft.KeyVault.KeyNewVersionCreated",
             Self::KeyNearExpiry => "Microsoft.KeyVault.KeyNearExpiry",

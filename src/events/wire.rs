@@ -18,7 +18,7 @@ const SUBSCRIPTION_NAME: &str = "KEYHAVEN";
 
 /// Writes events; holds what their resource ids need.
 #[derive(Clone, Copy, Debug)]
-pub struct WireFormat {
+pub(crate) struct WireFormat {
     /// The tenant's subscription.
     pub subscription: SubscriptionId,
 }
@@ -26,7 +26,7 @@ pub struct WireFormat {
 /// An event in Event Grid's schema, with the members in the service's order.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GridEvent {
+pub(crate) struct GridEvent {
     id: Uuid,
     topic: String,
     subject: String,
@@ -66,7 +66,7 @@ struct Data {
 
 impl WireFormat {
     /// `event` in Event Grid's schema.
-    pub fn grid(self, event: &Event) -> GridEvent {
+    pub(crate) fn grid(self, event: &Event) -> GridEvent {
         let data = Data::of(event);
         GridEvent {
             id: event.id,

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::random::{Random, SeededRandom};
 
-pub use rules::{FaultStatus, Rule, Rules};
+pub(crate) use rules::{FaultStatus, Rule, Rules};
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is answered with this status, and nothing is done.
     Status {
         /// 429, 500 or 503.
@@ -33,7 +33,7 @@ pub enum Fault {
 
 /// The rules in force, and how often each has acted.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// So that requests of a server without rules cost nothing.
     active: AtomicBool,
     state: Mutex<Option<State>>,
@@ -48,12 +48,12 @@ struct State {
 
 impl Faults {
     /// Whether there are any rules.
-    pub fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.active.load(Ordering::Acquire)
     }
 
     /// Replaces all rules.
-    pub fn replace(&self, rules: Rules) {
+    pub(crate) fn replace(&self, rules: Rules) {
         let active = !rules.rules.is_empty();
         let (hits, random) = (vec![0; rules.rules.len()], SeededRandom::new(rules.seed));
         *self.state() = Some(State { rules, hits, random });
@@ -61,18 +61,18 @@ impl Faults {
     }
 
     /// Removes all rules.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.active.store(false, Ordering::Release);
         *self.state() = None;
     }
 
     /// The rules in force, and how often each has acted.
-    pub fn status(&self) -> FaultStatus {
+    pub(crate) fn status(&self) -> FaultStatus {
         self.state().as_ref().map_or_else(FaultStatus::default, |state| FaultStatus::new(&state.rules, &state.hits))
     }
 
     /// Picks the fault of a request for `operation` in `vault`: the first rule that matches acts.
-    pub fn pick(&self, vault: &str, operation: &str) -> Option<Fault> {
+    pub(crate) fn pick(&self, vault: &str, operation: &str) -> Option<Fault> {
         let mut state = self.state();
         let State { rules, hits, random } = state.as_mut()?;
         for (rule, hits) in rules.rules.iter().zip(hits) {

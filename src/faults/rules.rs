@@ -15,7 +15,7 @@ const MAX_RULES: usize = 100;
 /// All rules.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// The seed of the random draws.
     #[serde(default)]
     pub seed: u64,
@@ -26,7 +26,7 @@ pub struct Rules {
 /// One rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The vault it applies to; all without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<String>,
@@ -46,7 +46,7 @@ pub struct Rule {
 /// The fault of a rule, as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Effect {
+pub(crate) struct Effect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ enum Token {
 
 /// The rules in force, each with how often it has acted.
 #[derive(Debug, Default, Serialize)]
-pub struct FaultStatus {
+pub(crate) struct FaultStatus {
     seed: u64,
     pub(super) rules: Vec<RuleStatus>,
 }
@@ -95,7 +95,7 @@ impl Rules {
     ///
     /// # Errors
     /// The first invalid member, with its path.
-    pub fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.rules.len() > MAX_RULES {
             return Err(format!("rules: at most {MAX_RULES}"));
         }

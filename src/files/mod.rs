@@ -12,21 +12,21 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-pub use private_dir::{PrivateDir, remove_stale_private_dirs};
-pub use private_file::PrivateFile;
-pub use temp_files::{remove_temp_files, remove_temp_files_of};
+pub(crate) use private_dir::{PrivateDir, remove_stale_private_dirs};
+pub(crate) use private_file::PrivateFile;
+pub(crate) use temp_files::{remove_temp_files, remove_temp_files_of};
 
 /// The prefix of the names of temporary files; a killed process leaves them behind.
-pub const TEMP_PREFIX: &str = ".new-";
+pub(crate) const TEMP_PREFIX: &str = ".new-";
 /// Readable and writable for their owner alone: keys, state, everything that is not made for others.
-pub const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// Writes a file of this `mode`, whole or not at all. When this returns, the bytes and the name are on the disk. Nothing is
 /// written through: a file at `path` is replaced, and anything else there (a symbolic link, a device) is refused.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let temp = temp_file(path, bytes, mode)?;
     temp.as_file().sync_all()?;
     temp.persist(path)?;
@@ -37,7 +37,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_unsynced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_unsynced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     temp_file(path, bytes, PRIVATE)?.persist(path)?;
     Ok(())
 }
@@ -47,7 +47,7 @@ pub fn write_unsynced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn create_dir(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn create_dir(dir: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> =
         dir.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
@@ -59,13 +59,13 @@ pub fn create_dir(dir: &Path) -> std::io::Result<()> {
 
 /// Whether something was not written because the disk, or the user's quota on it, is full.
 #[must_use]
-pub fn is_full(error: &std::io::Error) -> bool {
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 /// The directory that `path` lies in; `.` for a name alone.
 #[must_use]
-pub fn parent_of(path: &Path) -> &Path {
+pub(crate) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 

@@ -26,7 +26,7 @@ const MAX_REMOVED: usize = 100;
 /// A directory in the temporary directory, for its owner alone (0700). It and all that is in it is removed when this value
 /// is dropped.
 #[derive(Debug)]
-pub struct PrivateDir {
+pub(crate) struct PrivateDir {
     dir: TempDir,
     _alive: File,
 }
@@ -36,7 +36,7 @@ impl PrivateDir {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new(purpose: &str) -> io::Result<Self> {
+    pub(crate) fn new(purpose: &str) -> io::Result<Self> {
         Self::new_in(&parent(), purpose)
     }
 
@@ -53,7 +53,7 @@ impl PrivateDir {
     }
 
     /// Its absolute path, without blanks wherever the user keeps temporary files: Java's options are divided at them.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 /// Removes the private directories of this user whose process is dead; answers how many that were. Safe beside processes
 /// that make one at the same time. May read a long directory: not for the runtime's threads.
-pub fn remove_stale_private_dirs() -> usize {
+pub(crate) fn remove_stale_private_dirs() -> usize {
     parents().iter().map(|parent| remove_stale_in(parent)).sum()
 }
 

@@ -12,7 +12,7 @@ use super::temp_files::is_own;
 
 /// A file of mode 0600 under a name of its own, which is removed when this value is dropped. Its process holds a lock on it.
 #[derive(Debug)]
-pub struct PrivateFile(NamedTempFile);
+pub(crate) struct PrivateFile(NamedTempFile);
 
 impl PrivateFile {
     /// A new file in `dir` that holds `bytes` and whose name ends in `suffix`. Those of this user's dead processes are removed
@@ -20,7 +20,7 @@ impl PrivateFile {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new_in(dir: &Path, suffix: &str, bytes: &[u8]) -> io::Result<Self> {
+    pub(crate) fn new_in(dir: &Path, suffix: &str, bytes: &[u8]) -> io::Result<Self> {
         remove_stale(dir, suffix);
         for _ in 0..ATTEMPTS {
             let mut file = tempfile::Builder::new().prefix(PREFIX).suffix(suffix).tempfile_in(dir)?;
@@ -34,7 +34,7 @@ impl PrivateFile {
     }
 
     /// Where it lies.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

@@ -20,7 +20,7 @@ const MAX_NAME_BYTES: usize = 200;
 ///
 /// # Errors
 /// When `dir` cannot be listed.
-pub fn remove_temp_files(dir: &Path) -> io::Result<usize> {
+pub(crate) fn remove_temp_files(dir: &Path) -> io::Result<usize> {
     remove_all(dir, |_| true)
 }
 
@@ -29,7 +29,7 @@ pub fn remove_temp_files(dir: &Path) -> io::Result<usize> {
 ///
 /// # Errors
 /// When `dir` cannot be listed.
-pub fn remove_temp_files_of(dir: &Path, names: &[&str]) -> io::Result<usize> {
+pub(crate) fn remove_temp_files_of(dir: &Path, names: &[&str]) -> io::Result<usize> {
     remove_all(dir, |of| names.iter().any(|name| of.strip_prefix('.') == Some(name)))
 }
 

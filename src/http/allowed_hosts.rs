@@ -8,17 +8,17 @@ use super::authority::Authority;
 
 /// The names under which a plain listener may be asked.
 #[derive(Clone, Debug)]
-pub struct AllowedHosts(Vec<String>);
+pub(crate) struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
     /// `localhost`, the metadata address and `others` (in any case); addresses of this machine need not be named.
-    pub fn new(others: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(others: impl IntoIterator<Item = String>) -> Self {
         let own = ["localhost".to_owned(), "169.254.169.254".to_owned()];
         Self(own.into_iter().chain(others).map(|name| name.to_ascii_lowercase()).collect())
     }
 
     /// Why `request`, which came in at the address `own`, is refused; none when it is not.
-    pub fn rejection<B>(&self, request: &Request<B>, own: std::net::IpAddr) -> Option<&'static str> {
+    pub(crate) fn rejection<B>(&self, request: &Request<B>, own: std::net::IpAddr) -> Option<&'static str> {
         let Some(authority) = Authority::of(request) else { return Some("the Host header is missing or malformed") };
         let ours = authority.address().is_some_and(|address| address.is_loopback() || address == own);
         if !ours && !self.0.iter().any(|name| name == authority.host()) {

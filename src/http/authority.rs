@@ -8,14 +8,14 @@ use hyper::header::HOST;
 
 /// A host, in lower case and without brackets, and the port if one was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authority {
+pub(crate) struct Authority {
     host: String,
     port: Option<u16>,
 }
 
 impl Authority {
     /// What `text` (`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`) names, if it is one.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let parsed: hyper::http::uri::Authority = text.parse().ok()?;
         if text.contains('@') || (parsed.host().len() < text.len() && parsed.port_u16().is_none()) {
             return None;
@@ -25,7 +25,7 @@ impl Authority {
     }
 
     /// The host a request is for: the target's authority (HTTP/2, absolute form), else the `Host` header.
-    pub fn of<B>(request: &Request<B>) -> Option<Self> {
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         match request.uri().authority() {
             Some(authority) => Self::parse(authority.as_str()),
             None => Self::parse(request.headers().get(HOST)?.to_str().ok()?),
@@ -33,23 +33,23 @@ impl Authority {
     }
 
     /// The host, in lower case, a final dot dropped.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.host.strip_suffix('.').unwrap_or(&self.host)
     }
 
     /// The port, if one was written.
-    pub const fn port(&self) -> Option<u16> {
+    pub(crate) const fn port(&self) -> Option<u16> {
         self.port
     }
 
     /// The address, if the host is one.
-    pub fn address(&self) -> Option<IpAddr> {
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
     /// The same port below the host's parent domain: `a.vault.localhost:8443` gives `vault.localhost:8443`.
     /// None for addresses and single labels.
-    pub fn parent(&self) -> Option<Self> {
+    pub(crate) fn parent(&self) -> Option<Self> {
         if self.address().is_some() {
             return None;
         }
@@ -59,25 +59,25 @@ impl Authority {
 
     /// Another host on the same port.
     #[must_use]
-    pub fn with_host(&self, host: &str) -> Self {
+    pub(crate) fn with_host(&self, host: &str) -> Self {
         Self { host: host.to_owned(), port: self.port }
     }
 
     /// This host, on `port` unless another one was written.
     #[must_use]
-    pub fn on_port(&self, port: u16) -> Self {
+    pub(crate) fn on_port(&self, port: u16) -> Self {
         Self { host: self.host.clone(), port: self.port.or(Some(port)) }
     }
 
     /// This host as URLs have it: without the port when it is the scheme's own (443).
     #[must_use]
-    pub fn without_default_port(&self) -> Self {
+    pub(crate) fn without_default_port(&self) -> Self {
         Self { host: self.host.clone(), port: self.port.filter(|port| *port != 443) }
     }
 
     /// This host with its port written out, the scheme's own (443) if none was.
     #[must_use]
-    pub fn with_explicit_port(&self) -> Self {
+    pub(crate) fn with_explicit_port(&self) -> Self {
         Self { host: self.host.clone(), port: Some(self.port.unwrap_or(443)) }
     }
 }

@@ -16,7 +16,7 @@ const HEADERS: usize = 16;
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// It is larger than the bound.
     TooLarge,
     /// It did not come in time.
@@ -31,7 +31,7 @@ pub enum BodyError {
 ///
 /// # Errors
 /// When it is too large, too slow, or breaks off, or when there is no room for it in time.
-pub async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
     match body.drain_handle() {
         None => Ok(Bytes::new()),
         Some(drain) => {
@@ -45,7 +45,11 @@ pub async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
 ///
 /// # Errors
 /// As [`read`].
-pub async fn read_within(mut body: Incoming, limits: &Limits, budget: &MemoryBudget) -> Result<Bytes, BodyError> {
+pub(crate) async fn read_within(
+    mut body: Incoming,
+    limits: &Limits,
+    budget: &MemoryBudget,
+) -> Result<Bytes, BodyError> {
     body.raise_drain_limit(limits.body_bytes);
     let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limits.body_bytes) {
@@ -98,7 +102,7 @@ async fn collect(
 }
 
 /// An answer with `value` as its JSON body.
-pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Full<Bytes>> {
+pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Full<Bytes>> {
     // Most answers fit; growing in steps would copy them four times.
     let mut bytes = Vec::with_capacity(1024);
     match serde_json::to_writer(&mut bytes, value) {
@@ -116,7 +120,7 @@ pub fn text(status: StatusCode, text: impl Into<String>) -> Response<Full<Bytes>
 }
 
 /// An answer with `bytes` of the content type `kind`.
-pub fn with_type(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Full<Bytes>> {
+pub(crate) fn with_type(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(bytes)));
     *response.status_mut() = status;
     response.headers_mut().reserve(HEADERS);
@@ -125,7 +129,7 @@ pub fn with_type(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Resp
 }
 
 /// An answer without a body.
-pub fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+pub(crate) fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = status;
     response

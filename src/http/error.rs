@@ -11,11 +11,11 @@ use super::{Response, body};
 
 /// The code of an error. It stands among the extensions of the answer too, for what reports on requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorCode(pub Cow<'static, str>);
+pub(crate) struct ErrorCode(pub Cow<'static, str>);
 
 impl ErrorCode {
     /// Leaves this code among the extensions of `answer`.
-    pub fn attach(self, mut answer: Response) -> Response {
+    pub(crate) fn attach(self, mut answer: Response) -> Response {
         answer.extensions_mut().insert(self);
         answer
     }
@@ -29,7 +29,7 @@ impl fmt::Display for ErrorCode {
 
 /// An error on its way out.
 #[derive(Clone, Debug)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// The HTTP status.
     pub status: StatusCode,
     /// The code clients compare.
@@ -44,13 +44,13 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error without inner code and headers.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, inner: None, message: message.into(), headers: vec![] }
     }
 
     /// What a write is answered with while the disk is full. The service has no such error: ours, like the text. Clients of
     /// Azure do not try a 507 again by themselves.
-    pub fn disk_full() -> Self {
+    pub(crate) fn disk_full() -> Self {
         let text = "The disk that holds this server's data is full, so nothing can be written. Free some space on it and send \
                     the request again; requests that only read are answered.";
         let error = Self::new(StatusCode::INSUFFICIENT_STORAGE, "InsufficientStorage", text);
@@ -59,7 +59,7 @@ impl ApiError {
 
     /// This error with an inner code.
     #[must_use]
-    pub fn inner(mut self, code: &'static str) -> Self {
+    pub(crate) fn inner(mut self, code: &'static str) -> Self {
         self.inner = Some(code);
         self
     }
@@ -67,13 +67,13 @@ impl ApiError {
     /// This error with a header; characters that a header cannot carry become `?`, and what is longer than
     /// 512 is cut.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((HeaderName::from_static(name), value.into()));
         self
     }
 
     /// The answer.
-    pub fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let inner = self.inner.map(|code| Inner { code });
         let envelope = Envelope { error: Body { code: self.code, message: &self.message, innererror: inner } };
         let mut response = body::json(self.status, &envelope);

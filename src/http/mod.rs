@@ -1,19 +1,19 @@
 //! The kit that all doors share: TLS, connections, routing, bodies, errors. There is no word of Key Vault in it.
 
 mod accept_failures;
-pub mod allowed_hosts;
-pub mod authority;
-pub mod body;
-pub mod budget;
-pub mod ca;
-pub mod error;
+pub(crate) mod allowed_hosts;
+pub(crate) mod authority;
+pub(crate) mod body;
+pub(crate) mod budget;
+pub(crate) mod ca;
+pub(crate) mod error;
 mod incoming;
 mod keep_alive;
-pub mod limits;
+pub(crate) mod limits;
 mod plain_http;
-pub mod routes;
-pub mod server;
-pub mod tls;
+pub(crate) mod routes;
+pub(crate) mod server;
+pub(crate) mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,18 +23,18 @@ use std::sync::Arc;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 
-pub use incoming::Incoming;
+pub(crate) use incoming::Incoming;
 
 /// A request as it arrives: its body has not been read.
-pub type Request = hyper::Request<Incoming>;
+pub(crate) type Request = hyper::Request<Incoming>;
 /// An answer: a whole one, unless it is said to be of another kind.
-pub type Response<B = Full<Bytes>> = hyper::Response<B>;
+pub(crate) type Response<B = Full<Bytes>> = hyper::Response<B>;
 /// A future that may be sent between threads.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Answers requests: a door, or several behind one listener.
 pub type RequestHandler<B = Full<Bytes>> = Arc<dyn Fn(Request, ConnectionInfo) -> BoxFuture<Response<B>> + Send + Sync>;
 /// Why a body broke off.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body that listeners can send.
 pub trait Payload: Body<Data = Bytes, Error: Into<BoxError>> + Default + Unpin + Send + 'static {}
@@ -43,7 +43,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Default + Unpin + Send + 'st
 
 /// An extension of an answer that is not sent: the connection is cut instead, as a network failure would.
 #[derive(Clone, Copy, Debug)]
-pub struct CutConnection;
+pub(crate) struct CutConnection;
 
 impl std::fmt::Display for CutConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use crate::operation::Operation;
 
 /// Operations, each with what handles it. Earlier entries win, so fixed segments stand before free ones.
-pub struct Routes<H> {
+pub(crate) struct Routes<H> {
     table: Vec<Route<H>>,
 }
 
@@ -38,7 +38,7 @@ enum Segment {
 
 /// The free segments of a path, and the query. They are decoded when they are read, so a clone copies no text.
 #[derive(Clone, Debug, Default)]
-pub struct Params {
+pub(crate) struct Params {
     target: Option<PathAndQuery>,
     /// Names of free segments, each with its index among the segments of the path.
     segments: Vec<(&'static str, usize)>,
@@ -46,7 +46,7 @@ pub struct Params {
 
 /// The outcome of routing a request.
 #[derive(Debug)]
-pub enum Lookup<'a, H> {
+pub(crate) enum Lookup<'a, H> {
     /// An operation.
     Found(&'static Operation, &'a H, Params),
     /// The path has other methods.
@@ -57,7 +57,7 @@ pub enum Lookup<'a, H> {
 
 impl<H> Routes<H> {
     /// The routes of `table`: the one way to add them, and it takes the operation.
-    pub fn new(table: Vec<(&'static Operation, H)>) -> Self {
+    pub(crate) fn new(table: Vec<(&'static Operation, H)>) -> Self {
         let route = |(operation, handler): (&'static Operation, H)| {
             let segments = operation.path[1..].split('/').map(Segment::of).collect();
             Route { operation, segments, handler }
@@ -66,7 +66,7 @@ impl<H> Routes<H> {
     }
 
     /// Routes a request for `method` on `uri`.
-    pub fn find(&self, method: &Method, uri: &Uri) -> Lookup<'_, H> {
+    pub(crate) fn find(&self, method: &Method, uri: &Uri) -> Lookup<'_, H> {
         let segments: Vec<&str> = segments(uri.path()).collect();
         let with_method = self.table.iter().filter(|route| route.operation.method == *method);
         for Route { operation, segments: expected, handler } in with_method {
@@ -80,21 +80,21 @@ impl<H> Routes<H> {
     }
 
     /// Every operation.
-    pub fn operations(&self) -> impl Iterator<Item = &'static Operation> {
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &'static Operation> {
         self.table.iter().map(|route| route.operation)
     }
 }
 
 impl Params {
     /// The segment called `name`, percent-decoded; empty when it was left out.
-    pub fn get(&self, name: &str) -> Cow<'_, str> {
+    pub(crate) fn get(&self, name: &str) -> Cow<'_, str> {
         let index = self.segments.iter().find(|(known, _)| *known == name).map(|(_, index)| *index);
         let text = self.target.as_ref().zip(index).and_then(|(target, index)| segments(target.path()).nth(index));
         percent_decode_str(text.unwrap_or_default()).decode_utf8_lossy()
     }
 
     /// The parameters of the query, decoded, in their order.
-    pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    pub(crate) fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         let query = self.target.as_ref().and_then(PathAndQuery::query);
         form_urlencoded::parse(query.unwrap_or_default().as_bytes())
     }
@@ -110,7 +110,7 @@ impl Segment {
 }
 
 /// The segments of `path` that are not empty, as sent.
-pub fn segments(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 

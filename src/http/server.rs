@@ -81,7 +81,7 @@ impl Shutdown {
 }
 
 /// Called with the reason why a request could not be read as HTTP; it has been answered.
-pub type OnMalformed = Arc<dyn Fn(&str) + Send + Sync>;
+pub(crate) type OnMalformed = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// One listener.
 pub struct Listener<B = Full<Bytes>> {
@@ -140,7 +140,7 @@ async fn reached(moment: Option<Instant>) {
 }
 
 /// Serves connections, wherever they come from.
-pub struct ConnectionServer<B = Full<Bytes>> {
+pub(crate) struct ConnectionServer<B = Full<Bytes>> {
     /// TLS settings; plain HTTP without.
     pub tls: Option<Arc<ServerConfig>>,
     /// What answers.
@@ -164,7 +164,7 @@ impl<B: Payload> ConnectionServer<B> {
     }
 
     /// Serves one connection until it ends, idles too long, or the server stops.
-    pub async fn serve<S>(&self, stream: S, info: ConnectionInfo, shutdown: Shutdown)
+    pub(crate) async fn serve<S>(&self, stream: S, info: ConnectionInfo, shutdown: Shutdown)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Timestamp};
 const LOCALHOST: &str = "localhost";
 
 /// Whether this server has a host name (lower case).
-pub type IsServedName = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+pub(crate) type IsServedName = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Resolves server names to leaf certificates, minted under the CA and cached.
 pub struct CertificateResolver {
@@ -141,7 +141,7 @@ impl ResolvesServerCert for FixedName {
 }
 
 /// The TLS settings `config` with the leaf for `name`, whatever name a client sends, or none.
-pub fn for_name(config: &ServerConfig, leaves: &Arc<CertificateResolver>, name: &str) -> Arc<ServerConfig> {
+pub(crate) fn for_name(config: &ServerConfig, leaves: &Arc<CertificateResolver>, name: &str) -> Arc<ServerConfig> {
     let resolver = FixedName { leaves: leaves.clone(), name: name.to_owned() };
     let mut config = config.clone();
     config.cert_resolver = Arc::new(resolver);

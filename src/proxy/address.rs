@@ -63,7 +63,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     /// Every IPv6 address that embeds `address`, with `rest` for the bits that are free.
-    pub(in crate::proxy) fn every_form(address: Ipv4Addr, rest: u128) -> Vec<Ipv6Addr> {
+    pub(crate) fn every_form(address: Ipv4Addr, rest: u128) -> Vec<Ipv6Addr> {
         let v4 = u128::from(address.to_bits());
         let (free, [a, b, c, d]) = (rest & ((1 << 32) - 1), address.octets().map(u128::from));
         let isatap = |identifier: u128| rest >> 64 << 64 | identifier << 32 | v4;

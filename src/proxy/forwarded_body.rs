@@ -23,7 +23,7 @@ use crate::http::{BoxError, Response};
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
 /// The body of an answer, either this server's own or a forwarded one.
-pub type Streamed = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type Streamed = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Released together with the body of an answer: the connection that it comes on, and the tunnel permit.
 pub(super) type Guards = (AbortOnDrop, OwnedSemaphorePermit);

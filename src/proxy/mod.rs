@@ -43,14 +43,14 @@ use target::Target;
 use tls_client::TlsClient;
 use traffic::Outcome;
 
-pub use forwarded_body::Streamed;
+pub(crate) use forwarded_body::Streamed;
 pub use parent_proxy::ParentProxy;
-pub use tls_client::LoadRoots;
-pub use traffic::{TrafficCounter, TrafficReport};
+pub(crate) use tls_client::LoadRoots;
+pub(crate) use traffic::{TrafficCounter, TrafficReport};
 
 /// The class of a host name, which decides where its connections go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostClass {
+pub(crate) enum HostClass {
     /// A name of the cloud that this server answers for.
     TakenOver,
     /// A name of the cloud that this server does not emulate: refused, so that nothing reaches the cloud by accident.
@@ -60,10 +60,10 @@ pub enum HostClass {
 }
 
 /// Classifies a host name, which is in lower case.
-pub type ClassifyHost = Arc<dyn Fn(&str) -> HostClass + Send + Sync>;
+pub(crate) type ClassifyHost = Arc<dyn Fn(&str) -> HostClass + Send + Sync>;
 
 /// The proxy's configuration.
-pub struct Settings {
+pub(crate) struct Settings {
     /// Classifies host names.
     pub classify: ClassifyHost,
     /// Answers requests for taken-over names.
@@ -91,7 +91,7 @@ pub struct Settings {
 }
 
 /// The takeover proxy.
-pub struct Proxy {
+pub(crate) struct Proxy {
     set: Settings,
     tls: Arc<ServerConfig>,
     dialer: Dialer,
@@ -104,7 +104,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(set: Settings) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(set: Settings) -> Result<Self, rustls::Error> {
         let set = Settings { metadata: set.metadata.map(metadata::only_metadata), ..set };
         let tls = tls::config(set.leaves.clone())?;
         let connect_timeout = set.limits.connect_timeout;
@@ -117,7 +117,7 @@ impl Proxy {
     }
 
     /// Answers a request: `CONNECT`, or one in absolute form.
-    pub async fn answer(self: Arc<Self>, request: Request, info: ConnectionInfo) -> Response<Streamed> {
+    pub(crate) async fn answer(self: Arc<Self>, request: Request, info: ConnectionInfo) -> Response<Streamed> {
         self.set.traffic.record_use();
         let is_connect = request.method() == Method::CONNECT;
         let target = match is_connect {
@@ -142,7 +142,7 @@ impl Proxy {
     }
 
     /// Counts a request that names no valid host, and logs the first one as a warning. `why` never quotes the client.
-    pub fn count_malformed(&self, why: &str) {
+    pub(crate) fn count_malformed(&self, why: &str) {
         self.set.traffic.record_use();
         match self.set.traffic.count_malformed() {
             1 => tracing::warn!(why, "the proxy refused a malformed request"),

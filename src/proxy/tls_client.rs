@@ -18,7 +18,7 @@ use super::relay::ByteStream;
 use super::target::Target;
 
 /// Loads the trusted root certificates. May block.
-pub type LoadRoots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;
+pub(crate) type LoadRoots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;
 
 /// A TLS client whose configuration is loaded at the first use: reading the roots takes milliseconds, and few programs
 /// need them.

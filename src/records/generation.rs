@@ -96,7 +96,7 @@ impl CurrentGeneration {
 
 /// A key of the store, split: for those that read a store without its records.
 #[derive(Debug, PartialEq, Eq)]
-pub enum GenerationKey {
+pub(crate) enum GenerationKey {
     /// The pointer to the current generation.
     Pointer,
     /// The marker that says that something may be left to sweep.
@@ -107,7 +107,7 @@ pub enum GenerationKey {
 
 impl GenerationKey {
     /// Splits a key of the store.
-    pub fn parse(key: &Key) -> Self {
+    pub(crate) fn parse(key: &Key) -> Self {
         let bytes = key.as_bytes();
         if bytes == POINTER.as_bytes() {
             return Self::Pointer;
@@ -122,7 +122,7 @@ impl GenerationKey {
     }
 
     /// The prefix of the current generation, from the value of the pointer.
-    pub fn pointed_prefix(pointer: &[u8]) -> String {
+    pub(crate) fn pointed_prefix(pointer: &[u8]) -> String {
         String::from_utf8_lossy(pointer).into_owned()
     }
 }

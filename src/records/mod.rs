@@ -21,13 +21,13 @@ mod view;
 
 use crate::store::{Batch, Entry, Key, Revision, Store, StoreError};
 
-pub use crate::store::Degraded;
+pub(crate) use crate::store::Degraded;
 
-pub use error::RecordError;
-pub use generation::GenerationKey;
-pub use high_water::HighWaterMark;
-pub use new_generation::NewGeneration;
-pub use view::View;
+pub(crate) use error::RecordError;
+pub(crate) use generation::GenerationKey;
+pub(crate) use high_water::HighWaterMark;
+pub(crate) use new_generation::NewGeneration;
+pub(crate) use view::View;
 
 use generation::{CurrentGeneration, Generation};
 use high_water::HighWaterState;
@@ -246,7 +246,7 @@ impl Records {
 ///
 /// # Errors
 /// When the record cannot be written as JSON.
-pub fn encode<T: Record>(record: &T) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+pub(crate) fn encode<T: Record>(record: &T) -> Result<Zeroizing<Vec<u8>>, RecordError> {
     let bytes = serde_json::to_vec(record)
         .map_err(|error| RecordError::Damaged { record: "a new record".into(), why: error.to_string() })?;
     Ok(Zeroizing::new(bytes))
@@ -258,7 +258,7 @@ fn decode<T: Record>(key: &Key, bytes: &[u8]) -> Result<T, RecordError> {
 }
 
 /// A record that others say must be there is not.
-pub fn missing(key: &Key) -> RecordError {
+pub(crate) fn missing(key: &Key) -> RecordError {
     RecordError::Damaged { record: printable(key), why: "the record is missing".into() }
 }
 

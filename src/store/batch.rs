@@ -10,22 +10,22 @@ use super::key::Key;
 
 /// The most expectations of a batch, and the most changes (puts and deletions together): what etcd takes in a transaction
 /// unless it is configured otherwise.
-pub const MAX_OPERATIONS: usize = 128;
+pub(crate) const MAX_OPERATIONS: usize = 128;
 /// The most bytes of keys and values in a batch: below the 1.5 MiB that etcd takes in a request, with room for what
 /// sealing and framing add.
-pub const MAX_BATCH_BYTES: usize = 1_280 * 1024;
+pub(crate) const MAX_BATCH_BYTES: usize = 1_280 * 1024;
 
 /// The changes in a piece of a larger change: [`MAX_OPERATIONS`], less what is added to it on its way to the store.
-pub const PIECE_OPERATIONS: usize = MAX_OPERATIONS - 8;
+pub(crate) const PIECE_OPERATIONS: usize = MAX_OPERATIONS - 8;
 /// The bytes in a piece of a larger change: [`MAX_BATCH_BYTES`], less what is added to it on its way to the store.
-pub const PIECE_BYTES: usize = MAX_BATCH_BYTES - 32 * 1024;
+pub(crate) const PIECE_BYTES: usize = MAX_BATCH_BYTES - 32 * 1024;
 
 /// The number of a commit, carried by every key that it put. It only grows, no two commits share it, and 0 stands
 /// for "absent".
-pub type Revision = u64;
+pub(crate) type Revision = u64;
 
 /// The bytes of an entry, wiped from memory when they are dropped.
-pub type Value = Zeroizing<Vec<u8>>;
+pub(crate) type Value = Zeroizing<Vec<u8>>;
 
 /// A key with its value, and the commit that put it there.
 #[derive(Clone, PartialEq, Eq)]

@@ -33,7 +33,7 @@ impl MasterKey {
 }
 
 /// The 32 bytes of a key as people keep it, written as [`MasterKey::parse`] says.
-pub fn parse_key(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, MalformedKey> {
+pub(crate) fn parse_key(text: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, MalformedKey> {
     let text = text.trim();
     let bytes = if text.len() == 2 * KEY_BYTES { from_hex(text) } else { from_base64(text) };
     bytes.ok_or(MalformedKey)
@@ -58,7 +58,7 @@ impl fmt::Display for MalformedKey {
 impl error::Error for MalformedKey {}
 
 /// The 32 bytes that 64 hexadecimal digits write, and nothing else does.
-pub fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+pub(crate) fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     if text.len() != 2 * KEY_BYTES {
         return None;
     }

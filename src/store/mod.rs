@@ -32,15 +32,18 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
-pub use self::batch::{Batch, Entry, MAX_BATCH_BYTES, MAX_OPERATIONS, PIECE_BYTES, PIECE_OPERATIONS, Revision, Value};
-pub use self::degraded::Degraded;
-pub use self::error::StoreError;
-pub use self::inspect::{Damage, Inspection};
-pub use self::key::Key;
-pub use self::master::{MalformedKey, MasterKey, from_hex, parse_key};
-pub use self::redb::RedbOptions;
-pub use self::sealed::DataKey;
-pub use self::view::View;
+pub(crate) use self::batch::{Batch, Entry, PIECE_OPERATIONS, Revision, Value};
+#[cfg(test)]
+pub(crate) use self::batch::{MAX_BATCH_BYTES, MAX_OPERATIONS};
+pub(crate) use self::degraded::Degraded;
+pub(crate) use self::error::StoreError;
+pub(crate) use self::inspect::{Damage, Inspection};
+pub(crate) use self::key::Key;
+pub use self::master::MasterKey;
+pub(crate) use self::master::{from_hex, parse_key};
+pub(crate) use self::redb::RedbOptions;
+pub(crate) use self::sealed::DataKey;
+pub(crate) use self::view::View;
 
 use self::degraded::Health;
 use self::memory::Memory;

@@ -14,10 +14,8 @@ use crate::records::RecordError;
 use crate::store::Key;
 use crate::vault::{DueEntry, Refusal, Vaults};
 
-pub use timekeeper::{
-    ClockChoice, ClockError, ClockHold, ClockPosition, ClockReport, Timekeeper, VaultClock, position_key,
-    saved_position,
-};
+pub use timekeeper::{ClockChoice, ClockError, ClockReport, VaultClock};
+pub(crate) use timekeeper::{Timekeeper, position_key, saved_position};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -27,7 +25,7 @@ const LOG_EVERY: usize = 1000;
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Runs what falls due, one action after the other.
-pub struct Tasks {
+pub(crate) struct Tasks {
     vaults: Vaults,
     clock: Arc<dyn Clock>,
     run_lock: Mutex<()>,
@@ -54,7 +52,7 @@ impl RunSummary {
 
 impl Tasks {
     /// The tasks of `vaults`, on their clock.
-    pub fn new(vaults: Vaults, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(vaults: Vaults, clock: Arc<dyn Clock>) -> Self {
         Self { vaults, clock, run_lock: Mutex::new(()), clock_changed: Notify::new() }
     }
 
@@ -62,12 +60,12 @@ impl Tasks {
     ///
     /// # Errors
     /// When what is due cannot be read.
-    pub async fn catch_up(&self) -> Result<(), Refusal> {
+    pub(crate) async fn catch_up(&self) -> Result<(), Refusal> {
         self.run_due().await.map(drop)
     }
 
     /// Runs what is due, for as long as the server runs.
-    pub async fn keep_running(self: Arc<Self>) {
+    pub(crate) async fn keep_running(self: Arc<Self>) {
         self.sweep().await;
         loop {
             let pause = match self.run_due().await {
@@ -138,7 +136,7 @@ impl Tasks {
     }
 
     /// Deletes the records that nothing refers to.
-    pub async fn sweep(&self) {
+    pub(crate) async fn sweep(&self) {
         match self.vaults.sweep().await {
             Ok(0) => {}
             Ok(swept) => tracing::debug!(swept, "records of before were taken away"),

@@ -67,7 +67,7 @@ pub struct ClockReport {
 
 /// The saved position of a virtual clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct ClockPosition {
+pub(crate) struct ClockPosition {
     at: Timestamp,
     frozen: bool,
     /// The machine's time then.
@@ -77,7 +77,7 @@ pub struct ClockPosition {
 }
 
 /// Moves the clock, saves its position, and runs what falls due.
-pub struct Timekeeper {
+pub(crate) struct Timekeeper {
     records: Records,
     clock: VaultClock,
     system: Arc<dyn Clock>,
@@ -86,7 +86,7 @@ pub struct Timekeeper {
 }
 
 /// A hold on the clock: it does not move, and nothing that falls due runs, until this is dropped.
-pub struct ClockHold<'a> {
+pub(crate) struct ClockHold<'a> {
     keeper: &'a Timekeeper,
     _clock: MutexGuard<'a, ()>,
     _tasks: MutexGuard<'a, ()>,
@@ -97,7 +97,7 @@ impl ClockHold<'_> {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn save(&self, stopped: bool) -> Result<(), ClockError> {
+    pub(crate) async fn save(&self, stopped: bool) -> Result<(), ClockError> {
         self.keeper.save(stopped).await
     }
 
@@ -105,7 +105,7 @@ impl ClockHold<'_> {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn reload(&self) -> Result<(), ClockError> {
+    pub(crate) async fn reload(&self) -> Result<(), ClockError> {
         self.keeper.reload().await
     }
 
@@ -114,7 +114,7 @@ impl ClockHold<'_> {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn rewind_to(&self, records: &Records) -> Result<Timestamp, ClockError> {
+    pub(crate) async fn rewind_to(&self, records: &Records) -> Result<Timestamp, ClockError> {
         let stood = self.keeper.clock.now();
         if let Some(theirs) = saved_position(records).await?.map(|kept| kept.now(self.keeper.system.now())) {
             self.set_to(theirs.min(stood));
@@ -123,7 +123,7 @@ impl ClockHold<'_> {
     }
 
     /// Sets a virtual clock to `moment`.
-    pub fn set_to(&self, moment: Timestamp) {
+    pub(crate) fn set_to(&self, moment: Timestamp) {
         if let VaultClock::Virtual(clock) = &self.keeper.clock {
             clock.set(moment);
         }
@@ -198,12 +198,12 @@ impl ClockPosition {
 
 impl Timekeeper {
     /// The keeper of `clock`, over the records that it belongs to.
-    pub fn new(records: Records, clock: VaultClock, system: Arc<dyn Clock>, tasks: Arc<Tasks>) -> Self {
+    pub(crate) fn new(records: Records, clock: VaultClock, system: Arc<dyn Clock>, tasks: Arc<Tasks>) -> Self {
         Self { records, clock, system, tasks, change_lock: tokio::sync::Mutex::new(()) }
     }
 
     /// The clock's time and state.
-    pub fn report(&self, ran: usize) -> ClockReport {
+    pub(crate) fn report(&self, ran: usize) -> ClockReport {
         let (is_virtual, frozen) = match &self.clock {
             VaultClock::Real(_) => (false, false),
             VaultClock::Virtual(clock) => (true, clock.is_frozen()),
@@ -213,7 +213,7 @@ impl Timekeeper {
 
     /// Lets the machine's clock count, though the vaults' was ahead of it: everything is about to be replaced by what is written
     /// now. A virtual clock stays where it is. Answers the latest moment until then.
-    pub fn rewind_to_machine(&self) -> Timestamp {
+    pub(crate) fn rewind_to_machine(&self) -> Timestamp {
         match &self.clock {
             VaultClock::Real(clock) => clock.restart_from_machine(),
             VaultClock::Virtual(clock) => clock.now(),
@@ -221,7 +221,7 @@ impl Timekeeper {
     }
 
     /// Undoes [`Self::rewind_to_machine`]: what was written until `moment` is still there.
-    pub fn not_before(&self, moment: Timestamp) {
+    pub(crate) fn not_before(&self, moment: Timestamp) {
         if let VaultClock::Real(clock) = &self.clock {
             clock.raise_to(moment);
         }
@@ -231,7 +231,7 @@ impl Timekeeper {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn save_running(&self) -> Result<(), ClockError> {
+    pub(crate) async fn save_running(&self) -> Result<(), ClockError> {
         self.save(false).await
     }
 
@@ -239,7 +239,7 @@ impl Timekeeper {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn save_stopped(&self) -> Result<(), ClockError> {
+    pub(crate) async fn save_stopped(&self) -> Result<(), ClockError> {
         self.save(true).await
     }
 
@@ -247,7 +247,7 @@ impl Timekeeper {
     ///
     /// # Errors
     /// As [`ClockError`] says.
-    pub async fn advance(&self, period: &Period) -> Result<ClockReport, ClockError> {
+    pub(crate) async fn advance(&self, period: &Period) -> Result<ClockReport, ClockError> {
         let _lock = self.change_lock.lock().await;
         let clock = self.virtual_clock()?;
         let length = period.milliseconds_from(clock.now()).ok_or(ClockError::TooFar)?;
@@ -258,7 +258,7 @@ impl Timekeeper {
     ///
     /// # Errors
     /// As [`ClockError`] says.
-    pub async fn set(&self, moment: Timestamp) -> Result<ClockReport, ClockError> {
+    pub(crate) async fn set(&self, moment: Timestamp) -> Result<ClockReport, ClockError> {
         let _lock = self.change_lock.lock().await;
         let clock = self.virtual_clock()?;
         let ahead = moment.unix().saturating_sub(clock.now().unix());
@@ -285,7 +285,7 @@ impl Timekeeper {
     ///
     /// # Errors
     /// As [`ClockError`] says.
-    pub async fn freeze(&self, frozen: bool) -> Result<ClockReport, ClockError> {
+    pub(crate) async fn freeze(&self, frozen: bool) -> Result<ClockReport, ClockError> {
         let _lock = self.change_lock.lock().await;
         let clock = self.virtual_clock()?;
         if frozen {
@@ -298,7 +298,7 @@ impl Timekeeper {
     }
 
     /// Holds the clock and everything that falls due until it is dropped: for what must see neither move.
-    pub async fn hold(&self) -> ClockHold<'_> {
+    pub(crate) async fn hold(&self) -> ClockHold<'_> {
         let clock = self.change_lock.lock().await;
         ClockHold { keeper: self, _clock: clock, _tasks: self.tasks.run_lock.lock().await }
     }
@@ -355,13 +355,13 @@ impl Timekeeper {
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn saved_position(records: &Records) -> Result<Option<ClockPosition>, RecordError> {
+pub(crate) async fn saved_position(records: &Records) -> Result<Option<ClockPosition>, RecordError> {
     let view = records.view().await?;
     Ok(records.get::<ClockPosition>(&view, &position_key()).await?.map(|kept| *kept))
 }
 
 /// The store key of the clock's position.
-pub fn position_key() -> Key {
+pub(crate) fn position_key() -> Key {
     Key::from("clock/position")
 }
 

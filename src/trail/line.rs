@@ -33,7 +33,7 @@ impl fmt::Display for Trail {
 }
 
 /// A name from outside on a line of the log: anything but visible ASCII becomes `?`, so that no client can forge a line.
-pub struct Printable<'a>(pub &'a str);
+pub(crate) struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,11 +18,11 @@ use crate::http::routes::Params;
 use crate::operation::{Operation, Permission};
 use crate::vault::VaultName;
 
-pub use line::Printable;
+pub(crate) use line::Printable;
 
 /// What a request was about and how it ended.
 #[derive(Clone, Debug)]
-pub struct Trail {
+pub(crate) struct Trail {
     /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`.
     pub door: &'static str,
     /// The id in the answer's `x-ms-request-id`, if the door sends one.
@@ -51,7 +51,7 @@ pub struct Trail {
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
-pub enum Caller {
+pub(crate) enum Caller {
     /// Unknown: no credentials, or none that were accepted.
     Unknown,
     /// The holder of the admin key.
@@ -62,7 +62,7 @@ pub enum Caller {
 
 impl Caller {
     /// The name of an identity, or its object id when it has no name; none for an unknown caller.
-    pub fn name(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn name(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Unknown => None,
             Self::Admin => Some(Cow::Borrowed("admin-key")),
@@ -74,7 +74,7 @@ impl Caller {
 
 /// An answer with its trail.
 #[derive(Debug)]
-pub struct Answered {
+pub(crate) struct Answered {
     /// The answer.
     pub response: Response,
     /// What it was about.
@@ -83,7 +83,7 @@ pub struct Answered {
 
 /// The grant of a token. A handler leaves it among the extensions of its answer, where [`Trail::finish`] finds it.
 #[derive(Clone, Debug)]
-pub struct TokenGrant {
+pub(crate) struct TokenGrant {
     /// The identity that the token speaks of.
     pub identity: Arc<IdentityRecord>,
     /// The resource that it is for.
@@ -92,7 +92,7 @@ pub struct TokenGrant {
 
 impl TokenGrant {
     /// Leaves this grant among the extensions of `answer`.
-    pub fn attach(self, mut answer: Response) -> Response {
+    pub(crate) fn attach(self, mut answer: Response) -> Response {
         answer.extensions_mut().insert(self);
         answer
     }
@@ -100,7 +100,7 @@ impl TokenGrant {
 
 impl Trail {
     /// The trail of a request to `door`, of which nothing else is known yet.
-    pub fn new(door: &'static str) -> Self {
+    pub(crate) fn new(door: &'static str) -> Self {
         Self {
             door,
             request_id: None,
@@ -118,14 +118,14 @@ impl Trail {
     }
 
     /// Records the operation that the request was routed to.
-    pub fn route(&mut self, operation: &'static Operation, params: &Params) {
+    pub(crate) fn route(&mut self, operation: &'static Operation, params: &Params) {
         self.operation = Some(operation);
         self.params = params.clone();
     }
 
     /// Completes the trail with the outcome: the status, and what handlers left among the extensions of the answer (an
     /// [`ErrorCode`], a [`TokenGrant`]).
-    pub fn finish(mut self, mut response: Response) -> Answered {
+    pub(crate) fn finish(mut self, mut response: Response) -> Answered {
         self.status = response.status();
         let extensions = response.extensions_mut();
         self.error = extensions.remove::<ErrorCode>();
@@ -137,7 +137,7 @@ impl Trail {
     }
 
     /// The name of the object that the request was about, or the resource of a token.
-    pub fn object(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn object(&self) -> Option<Cow<'_, str>> {
         let name = || Some(self.params.get("name")).filter(|name| !name.is_empty());
         self.resource.as_deref().map(Cow::Borrowed).or_else(name)
     }

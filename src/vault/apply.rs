@@ -15,7 +15,7 @@ use crate::store::Batch;
 
 /// A vault as a configuration wants it.
 #[derive(Clone, Debug)]
-pub struct InitialVault {
+pub(crate) struct InitialVault {
     /// The name.
     pub name: VaultName,
     /// Further host names, in lower case.
@@ -40,7 +40,7 @@ pub struct InitialVault {
 
 /// A key to create when its name is free.
 #[derive(Clone, Debug)]
-pub struct InitialKey {
+pub(crate) struct InitialKey {
     /// The name.
     pub name: ObjectName,
     /// Its members.
@@ -51,7 +51,7 @@ pub struct InitialKey {
 
 /// A secret to set when its name is free.
 #[derive(Clone, Debug)]
-pub struct InitialSecret {
+pub(crate) struct InitialSecret {
     /// The name.
     pub name: ObjectName,
     /// Its members.
@@ -60,7 +60,7 @@ pub struct InitialSecret {
 
 /// The result of applying a vault.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// What was created, for example `vault local` or `key cmk`.
     pub created: Vec<String>,
     /// What exists and differs; it was left alone.
@@ -69,7 +69,7 @@ pub struct Applied {
 
 /// Something that exists and differs from the configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Difference {
+pub(crate) enum Difference {
     /// A vault.
     Vault {
         /// Its name.
@@ -88,7 +88,7 @@ impl Vaults {
     ///
     /// # Errors
     /// When a key cannot be generated or the store fails.
-    pub async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
+    pub(crate) async fn apply(&self, initial: InitialVault, now: Timestamp) -> Result<Applied, Refusal> {
         let mut applied = Applied::default();
         self.create_vault_if_absent(&initial, now, &mut applied).await?;
         let vault = self.find(&initial.name).await?.ok_or(Refusal::Busy)?;
@@ -206,7 +206,7 @@ impl InitialKey {
 
 impl InitialVault {
     /// A vault of this name and tier; everything else as the service has it when nothing is said.
-    pub fn named(name: VaultName, sku: Sku) -> Self {
+    pub(crate) fn named(name: VaultName, sku: Sku) -> Self {
         Self {
             name,
             aliases: vec![],

@@ -14,7 +14,7 @@ use crate::crypto::base64url;
 use crate::store::StoreError;
 
 /// Supplies the backup key. It may have to generate it, so this may block.
-pub type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, StoreError> + Send + Sync>;
+pub(crate) type BackupKeySource = Arc<dyn Fn() -> Result<Arc<BackupKey>, StoreError> + Send + Sync>;
 
 /// Why a backup cannot be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::TooManyVersions`]; what the store reports.
-    pub async fn backup(&self, name: &ObjectName) -> Result<Vec<u8>, Refusal> {
+    pub(crate) async fn backup(&self, name: &ObjectName) -> Result<Vec<u8>, Refusal> {
         let view = self.vaults.records().view().await?;
         let dump = self.dump(&view, name).await?;
         drop(view);
@@ -61,7 +61,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::BadBackup`]; [`Refusal::RestoreConflict`] and its kin when the name is taken; what the kind refuses;
     /// what the store reports.
-    pub async fn restore(&self, blob: Vec<u8>) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn restore(&self, blob: Vec<u8>) -> Result<Found<K::Record>, Refusal> {
         let vault = self.call.vault.clone();
         let checked = move |key: Arc<BackupKey>| -> Result<ObjectDump<K>, Refusal> {
             let dump: ObjectDump<K> = open(&key, &blob)?;

@@ -3,17 +3,14 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::{Refusal, Vault};
-use crate::access::Identity;
 use crate::clock::Timestamp;
 use crate::records::View;
 use crate::store::{Batch, Key, Revision};
 
 /// A record as it was read, with the guard that it has not changed since.
 #[derive(Debug)]
-pub struct Guarded<T> {
+pub(crate) struct Guarded<T> {
     pub(super) record: Arc<T>,
     pub(super) guard: (Key, Revision),
 }
@@ -28,34 +25,30 @@ impl<T> Deref for Guarded<T> {
 
 /// All that a decision may see besides the state itself.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// The moment the request is decided at, on the vault clock.
     pub now: Timestamp,
-    /// The caller; access was granted already.
-    pub caller: Identity,
     /// The vault, as access was decided by it.
     pub vault: Arc<Vault>,
-    /// The request's id, as answered in `x-ms-request-id`.
-    pub request_id: Uuid,
     /// The records that access was decided by. Every batch of a write expects these revisions: a policy that is
     /// withdrawn, or a vault that is deleted, takes effect before any write that comes after.
     guards: Vec<(Key, Revision)>,
 }
 
 impl Call {
-    /// A call of `caller` in `vault`, whose policies allowed it.
-    pub fn new(now: Timestamp, caller: Identity, vault: Guarded<Vault>, request_id: Uuid) -> Self {
-        Self { now, caller, vault: vault.record, request_id, guards: vec![vault.guard] }
+    /// A call in `vault`, whose policies allowed it.
+    pub(crate) fn new(now: Timestamp, vault: Guarded<Vault>) -> Self {
+        Self { now, vault: vault.record, guards: vec![vault.guard] }
     }
 
     /// A call of the server itself, `now`: because of its configuration, or of the time.
-    pub fn by_server(vault: Guarded<Vault>, now: Timestamp) -> Self {
-        Self::new(now, server(), vault, Uuid::nil())
+    pub(crate) fn by_server(vault: Guarded<Vault>, now: Timestamp) -> Self {
+        Self::new(now, vault)
     }
 
     /// A call of the server itself at another moment, under the same guards.
     pub(super) fn by_server_at(&self, now: Timestamp) -> Self {
-        Self { now, caller: server(), request_id: Uuid::nil(), ..self.clone() }
+        Self { now, ..self.clone() }
     }
 
     /// An empty batch that commits only while the guards hold.
@@ -72,9 +65,4 @@ impl Call {
         }
         Ok(())
     }
-}
-
-fn server() -> Identity {
-    let nil = Uuid::nil();
-    Identity { tenant: nil, object_id: nil, app_id: nil, groups: vec![] }
 }

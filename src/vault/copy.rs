@@ -27,7 +27,7 @@ impl Vaults {
     /// # Errors
     /// [`Refusal::VaultTaken`]; [`Refusal::NoSuchVault`]; [`Refusal::AliasTaken`]; what making keys and secrets refuses;
     /// what the store reports.
-    pub async fn copy_vault(
+    pub(crate) async fn copy_vault(
         &self,
         source: &Vault,
         wanted: InitialVault,

@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 16;
 
 /// One action that falls due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Due {
+pub(crate) struct Due {
     /// When, on the vault clock.
     pub at: Timestamp,
     /// The vault that it was written in; it may be due in copies of it too.
@@ -49,7 +49,7 @@ enum VaultAction {
 
 /// An entry of the index.
 #[derive(Debug)]
-pub struct DueEntry {
+pub(crate) struct DueEntry {
     /// Its store key.
     pub key: Key,
     /// Its content; none when it was deleted meanwhile.
@@ -59,7 +59,7 @@ pub struct DueEntry {
 /// What is to be done with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum DueAction {
+pub(crate) enum DueAction {
     /// Announce that the latest version has expired.
     Expired,
     /// Announce that the latest version is about to expire.
@@ -113,7 +113,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn next_due(&self, after: Option<&Key>) -> Result<Option<DueEntry>, Refusal> {
+    pub(crate) async fn next_due(&self, after: Option<&Key>) -> Result<Option<DueEntry>, Refusal> {
         let view = self.records().view().await?;
         let Some((key, _)) = view.keys(&Table::Due.prefix(), after, 1).await?.pop() else { return Ok(None) };
         let due = self.records().get::<Due>(&view, &key).await.map_err(Refusal::from);
@@ -125,7 +125,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports; the entry stays then, where the action was not run yet.
-    pub async fn run_due(&self, due: &Due, key: &Key) -> Result<usize, Refusal> {
+    pub(crate) async fn run_due(&self, due: &Due, key: &Key) -> Result<usize, Refusal> {
         let ran = match &due.subject {
             DueSubject::Object(object, action) => self.run_in_all(due, object, *action).await?,
             DueSubject::Vault(VaultAction::Purge) => usize::from(self.purge_vault(&due.vault, due.layer).await?),

@@ -22,7 +22,7 @@ const MAX_NEW_EVENTS: usize = 100_000;
 
 /// Something that happened in a vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
+pub(crate) struct Event {
     /// Unique, and the same at each delivery.
     pub id: Uuid,
     /// When it happened, on the vault clock.
@@ -40,7 +40,7 @@ pub struct Event {
 /// What an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Occurrence {
+pub(crate) enum Occurrence {
     /// An object was created, or a new version of one.
     NewVersionCreated,
     /// The latest version is about to expire: 30 days before, or as the object's lifetime policy says.
@@ -53,7 +53,7 @@ pub enum Occurrence {
 
 /// The version of an object that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventSubject {
+pub(crate) struct EventSubject {
     /// The kind.
     pub kind: Kind,
     /// The name as it was first written.
@@ -68,7 +68,7 @@ pub struct EventSubject {
 
 /// The events that were committed since they were last taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NewEvents {
+pub(crate) enum NewEvents {
     /// These, by number, in the order of their commits.
     Numbers(Vec<u64>),
     /// Unknown, or everything was replaced: the whole log must be read.
@@ -185,17 +185,17 @@ impl Vaults {
     }
 
     /// Notifies the listener that all records were replaced, the events too.
-    pub fn events_replaced(&self) {
+    pub(crate) fn events_replaced(&self) {
         self.inner.outbox.notify_all();
     }
 
     /// Waits until events may have been committed since [`Vaults::take_new_events`].
-    pub async fn wait_for_events(&self) {
+    pub(crate) async fn wait_for_events(&self) {
         self.inner.outbox.committed.notified().await;
     }
 
     /// Takes the numbers of the events that were committed since the last call; unknown at the first.
-    pub fn take_new_events(&self) -> NewEvents {
+    pub(crate) fn take_new_events(&self) -> NewEvents {
         let mut new_events = self.inner.outbox.new_events.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *new_events, NewEvents::Numbers(vec![]))
     }
@@ -204,7 +204,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Refusal> {
+    pub(crate) async fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, Refusal> {
         let (view, mut events) = (self.records().view().await?, Vec::new());
         for (key, _) in view.keys(&Table::Event.prefix(), Some(&store_key(after)), limit).await? {
             let event = self.records().get::<Event>(&view, &key).await?;
@@ -217,7 +217,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn event_numbers(&self) -> Result<Vec<u64>, Refusal> {
+    pub(crate) async fn event_numbers(&self) -> Result<Vec<u64>, Refusal> {
         let view = self.records().view().await?;
         let keys = view.keys(&Table::Event.prefix(), None, usize::MAX).await?;
         Ok(keys.iter().filter_map(|(key, _)| number_of(key)).collect())
@@ -227,7 +227,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn event(&self, number: u64) -> Result<Option<Event>, Refusal> {
+    pub(crate) async fn event(&self, number: u64) -> Result<Option<Event>, Refusal> {
         let view = self.records().view().await?;
         Ok(self.records().get::<Event>(&view, &store_key(number)).await?.map(|event| event.as_ref().clone()))
     }
@@ -236,7 +236,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn delete_events(&self, numbers: &[u64]) -> Result<(), Refusal> {
+    pub(crate) async fn delete_events(&self, numbers: &[u64]) -> Result<(), Refusal> {
         let delete = numbers.iter().map(|number| store_key(*number)).collect();
         Ok(self.records().commit_pieces(Batch { delete, ..Batch::default() }).await?)
     }

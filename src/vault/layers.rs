@@ -25,7 +25,7 @@ pub(super) fn new_id() -> Uuid {
 
 /// The layers of one vault.
 #[derive(Clone, Copy)]
-pub(super) struct Layers<'a> {
+pub(crate) struct Layers<'a> {
     own: Uuid,
     /// The topmost first.
     below: &'a [Uuid],

@@ -19,7 +19,7 @@ impl Vaults {
     /// # Errors
     /// [`Refusal::FixedSetting`]; [`Refusal::AliasTaken`]; what
     /// making keys and secrets refuses; what the store reports.
-    pub async fn put_vault(
+    pub(crate) async fn put_vault(
         &self,
         wanted: InitialVault,
         seen: Option<&Vault>,
@@ -111,7 +111,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn delete_vault(&self, name: &VaultName) -> Result<bool, Refusal> {
+    pub(crate) async fn delete_vault(&self, name: &VaultName) -> Result<bool, Refusal> {
         self.records().update(|view: View| async move { self.deleting_vault(&view, name, |_| true).await }).await
     }
 

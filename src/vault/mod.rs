@@ -23,17 +23,17 @@ mod consistency;
 mod copy;
 mod due;
 mod event;
-pub mod keys;
+pub(crate) mod keys;
 mod layers;
 mod locks;
 mod manage;
 mod name;
-pub mod object;
+pub(crate) mod object;
 mod on_demand;
 mod orphans;
 mod refusal;
 mod resource;
-pub mod secrets;
+pub(crate) mod secrets;
 mod settings;
 mod store_key;
 mod sweep;
@@ -58,23 +58,25 @@ use object::Objects;
 use secrets::Secrets;
 use store_key::{StoreKey, Table};
 
-pub use apply::{Applied, Difference, InitialKey, InitialSecret, InitialVault};
-pub use backup::{BackupError, BackupKeySource};
-pub use call::{Call, Guarded};
-pub use consistency::{CheckReport, ConsistencyCheck, Finding};
-pub use due::{Due, DueEntry};
-pub use event::{Event, EventSubject, NewEvents, Occurrence};
-pub use name::{Kind, ObjectName, VaultName, Version};
-pub use object::{DeletedUse, ObjectKind};
-pub use on_demand::OnDemand;
-pub use refusal::{Attempt, Refusal};
-pub use resource::VaultResource;
-pub use settings::{Recovery, Setting, Sku, Vault};
-pub use write::ObjectId;
+pub(crate) use apply::{Applied, Difference, InitialKey, InitialSecret, InitialVault};
+pub(crate) use backup::{BackupError, BackupKeySource};
+pub(crate) use call::{Call, Guarded};
+pub(crate) use consistency::{ConsistencyCheck, Finding};
+pub(crate) use due::DueEntry;
+#[cfg(test)]
+pub(crate) use event::EventSubject;
+pub(crate) use event::{Event, NewEvents, Occurrence};
+pub(crate) use name::{Kind, ObjectName, VaultName, Version};
+pub(crate) use object::{DeletedUse, ObjectKind};
+pub(crate) use on_demand::OnDemand;
+pub(crate) use refusal::{Attempt, Refusal};
+pub(crate) use resource::VaultResource;
+pub(crate) use settings::{Recovery, Setting, Sku, Vault};
+pub(crate) use write::ObjectId;
 
 /// Every vault of a server, and the means to work on them. Cheap to clone.
 #[derive(Clone)]
-pub struct Vaults {
+pub(crate) struct Vaults {
     inner: Arc<Inner>,
 }
 
@@ -95,7 +97,7 @@ struct Inner {
 }
 
 /// The dependencies of [`Vaults`].
-pub struct Deps {
+pub(crate) struct Deps {
     /// Where everything is kept.
     pub records: Records,
     /// The threads that private-key work runs on.
@@ -110,7 +112,7 @@ pub struct Deps {
 
 impl Vaults {
     /// The vaults that `deps` hold.
-    pub fn new(deps: Deps) -> Self {
+    pub(crate) fn new(deps: Deps) -> Self {
         Self {
             inner: Arc::new(Inner {
                 records: deps.records,
@@ -127,7 +129,7 @@ impl Vaults {
     }
 
     /// Vaults with the same dependencies but other records: a generation that is to replace the current one.
-    pub fn with_records(&self, records: Records) -> Self {
+    pub(crate) fn with_records(&self, records: Records) -> Self {
         Self {
             inner: Arc::new(Inner {
                 records,
@@ -147,7 +149,7 @@ impl Vaults {
     ///
     /// # Errors
     /// Only when the store cannot be read.
-    pub async fn find(&self, name: &VaultName) -> Result<Option<Guarded<Vault>>, Refusal> {
+    pub(crate) async fn find(&self, name: &VaultName) -> Result<Option<Guarded<Vault>>, Refusal> {
         let (view, key) = (self.records().view().await?, StoreKey::of_vault(name));
         let entry = self.records().entry(&view, &key).await?;
         Ok(entry.map(|(record, revision)| Guarded { record, guard: (key, revision) }))
@@ -157,7 +159,7 @@ impl Vaults {
     ///
     /// # Errors
     /// Only when the store cannot be read.
-    pub async fn find_alias(&self, alias: &str) -> Result<Option<Guarded<Vault>>, Refusal> {
+    pub(crate) async fn find_alias(&self, alias: &str) -> Result<Option<Guarded<Vault>>, Refusal> {
         let (view, alias) = (self.records().view().await?, StoreKey::Alias(alias).to_key());
         let Some(name) = self.records().get::<VaultName>(&view, &alias).await? else { return Ok(None) };
         let key = StoreKey::of_vault(&name);
@@ -166,7 +168,7 @@ impl Vaults {
     }
 
     /// Why nothing can be written while reads go on, if that is so.
-    pub fn degraded(&self) -> Option<Degraded> {
+    pub(crate) fn degraded(&self) -> Option<Degraded> {
         self.records().degraded()
     }
 
@@ -174,7 +176,7 @@ impl Vaults {
     ///
     /// # Errors
     /// Only when the store cannot be read.
-    pub async fn all(&self) -> Result<Vec<Arc<Vault>>, Refusal> {
+    pub(crate) async fn all(&self) -> Result<Vec<Arc<Vault>>, Refusal> {
         let view = self.records().view().await?;
         Ok(self.records().scan(&view, &Table::Vault.prefix(), None, usize::MAX).await?)
     }
@@ -183,7 +185,7 @@ impl Vaults {
     ///
     /// # Errors
     /// Only when the store cannot be read.
-    pub async fn aliases(&self) -> Result<Vec<String>, Refusal> {
+    pub(crate) async fn aliases(&self) -> Result<Vec<String>, Refusal> {
         let view = self.records().view().await?;
         let found = view.keys(&Table::Alias.prefix(), None, usize::MAX).await?;
         let host = |key: &Key| match StoreKey::parse(&key.to_string()) {
@@ -194,22 +196,22 @@ impl Vaults {
     }
 
     /// The keys of a vault, as `call` sees them.
-    pub fn keys<'a>(&'a self, call: &'a Call) -> Objects<'a, Keys> {
+    pub(crate) fn keys<'a>(&'a self, call: &'a Call) -> Objects<'a, Keys> {
         self.objects(call)
     }
 
     /// The secrets of a vault, as `call` sees them.
-    pub fn secrets<'a>(&'a self, call: &'a Call) -> Objects<'a, Secrets> {
+    pub(crate) fn secrets<'a>(&'a self, call: &'a Call) -> Objects<'a, Secrets> {
         self.objects(call)
     }
 
     /// The objects of one kind in a vault, as `call` sees them.
-    pub fn objects<'a, K: ObjectKind>(&'a self, call: &'a Call) -> Objects<'a, K> {
+    pub(crate) fn objects<'a, K: ObjectKind>(&'a self, call: &'a Call) -> Objects<'a, K> {
         Objects::new(self, call)
     }
 
     /// Waits until something may fall due sooner than was known.
-    pub async fn wait_for_schedule_change(&self) {
+    pub(crate) async fn wait_for_schedule_change(&self) {
         self.inner.schedule.notified().await;
     }
 

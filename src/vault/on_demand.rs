@@ -11,17 +11,17 @@ const MAX_VAULTS: usize = 10_000;
 
 /// The template of vaults that are created on demand.
 #[derive(Clone, Debug)]
-pub struct OnDemand(InitialVault);
+pub(crate) struct OnDemand(InitialVault);
 
 impl OnDemand {
     /// Like `vault`, without its aliases and content.
-    pub fn like(vault: &InitialVault) -> Self {
+    pub(crate) fn like(vault: &InitialVault) -> Self {
         Self(InitialVault { aliases: vec![], keys: vec![], secrets: vec![], ..vault.clone() })
     }
 
     /// The vault called `name` as it would be created, so that access can be decided before there is one. Its id and time
     /// of creation are not set.
-    pub fn preview(&self, name: &VaultName) -> Vault {
+    pub(crate) fn preview(&self, name: &VaultName) -> Vault {
         self.named(name).vault(Uuid::nil(), Timestamp::from_unix(0))
     }
 
@@ -35,7 +35,7 @@ impl Vaults {
     ///
     /// # Errors
     /// [`Refusal::TooManyVaults`]; what the store reports.
-    pub async fn find_or_create(
+    pub(crate) async fn find_or_create(
         &self,
         name: &VaultName,
         on_demand: &OnDemand,

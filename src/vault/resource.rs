@@ -13,7 +13,7 @@ const DEFAULT_LOCATION: &str = "local";
 /// What Azure Resource Manager knows of a vault besides its settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct VaultResource {
+pub(crate) struct VaultResource {
     /// The name of its resource group.
     pub resource_group: String,
     /// Its location, for example `westeurope`.

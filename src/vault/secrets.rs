@@ -11,16 +11,16 @@ use super::{Kind, ObjectName, Refusal, Vault, Version};
 use crate::clock::Timestamp;
 
 /// The largest value in bytes of UTF-8 (about-secrets: 25 KB).
-pub const MAX_VALUE: usize = 25_600;
+pub(crate) const MAX_VALUE: usize = 25_600;
 /// The longest content type in characters.
-pub const MAX_CONTENT_TYPE: usize = 255;
+pub(crate) const MAX_CONTENT_TYPE: usize = 255;
 
 /// Secrets, as a kind of object.
-pub enum Secrets {}
+pub(crate) enum Secrets {}
 
 /// One version of a secret, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretRecord {
+pub(crate) struct SecretRecord {
     /// The content type of the value, in the caller's words.
     pub content_type: Option<String>,
     /// Whether the secret may be read; `nbf` and `exp` inform only.
@@ -35,11 +35,11 @@ pub struct SecretRecord {
 /// A secret's value: wiped when dropped; its `Debug` shows nothing.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct SecretValue(Zeroizing<String>);
+pub(crate) struct SecretValue(Zeroizing<String>);
 
 impl SecretValue {
     /// The value itself.
-    pub fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -58,7 +58,7 @@ impl fmt::Debug for SecretValue {
 
 /// A new version of a secret.
 #[derive(Clone, Debug)]
-pub struct NewSecret {
+pub(crate) struct NewSecret {
     /// The value.
     pub value: SecretValue,
     /// The content type of the value, in the caller's words.
@@ -71,7 +71,7 @@ pub struct NewSecret {
 
 /// An update of a secret's version; what is left out stays.
 #[derive(Clone, Debug, Default)]
-pub struct SecretUpdate {
+pub(crate) struct SecretUpdate {
     /// The content type of the value, in the caller's words.
     pub content_type: Option<String>,
     /// Attributes given.
@@ -122,7 +122,7 @@ impl Objects<'_, Secrets> {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn set(&self, name: &ObjectName, new: &NewSecret) -> Result<Found<SecretRecord>, Refusal> {
+    pub(crate) async fn set(&self, name: &ObjectName, new: &NewSecret) -> Result<Found<SecretRecord>, Refusal> {
         let record = SecretRecord {
             content_type: new.content_type.clone(),
             attributes: Attributes::new(new.attributes, self.call.now),
@@ -138,7 +138,7 @@ impl Objects<'_, Secrets> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Disabled`] when that version is disabled; what the store reports.
-    pub async fn get_value(
+    pub(crate) async fn get_value(
         &self,
         name: &ObjectName,
         version: Option<&Version>,

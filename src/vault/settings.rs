@@ -9,7 +9,7 @@ use crate::access::AccessPolicy;
 /// A vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Vault {
+pub(crate) struct Vault {
     /// The internal id that the vault's objects are kept under and that says what falls due in it, so that a name is
     /// only a pointer.
     pub id: Uuid,
@@ -43,7 +43,6 @@ pub struct Vault {
 
 /// A setting of a vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of a vault")]
 pub enum Setting {
     Aliases,
     Sku,
@@ -57,7 +56,7 @@ pub enum Setting {
 /// The tiers of the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sku {
+pub(crate) enum Sku {
     /// Software keys only.
     Standard,
     /// HSM kinds too.
@@ -67,7 +66,7 @@ pub enum Sku {
 
 /// The recovery level, as every object's attributes show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recovery {
+pub(crate) struct Recovery {
     /// The service's word for it.
     pub level: &'static str,
     /// Days a deleted object can be recovered; none where it cannot be.
@@ -106,7 +105,7 @@ impl Vault {
 
     /// The recovery level of the vault's objects under its current settings: not those at the object's
     /// creation.
-    pub fn recovery(&self) -> Recovery {
+    pub(crate) fn recovery(&self) -> Recovery {
         if !self.soft_delete {
             // With 0 days since there are days at all (recordings of the JavaScript SDK, 2020).
             return Recovery { level: "Purgeable", days: 0 };

@@ -21,7 +21,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn sweep(&self) -> Result<usize, Refusal> {
+    pub(crate) async fn sweep(&self) -> Result<usize, Refusal> {
         let mut swept = self.records().sweep().await?;
         self.retire_layers().await?;
         loop {

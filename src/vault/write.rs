@@ -17,7 +17,7 @@ use crate::store::Batch;
 
 /// An object, by its kind and its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObjectId {
+pub(crate) struct ObjectId {
     /// The kind.
     pub kind: Kind,
     /// The name.

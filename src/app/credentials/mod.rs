@@ -20,7 +20,7 @@ use crate::http::BoxFuture;
 const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 
 /// The environment variable for a credential of this kind.
-pub const fn variable_of(kind: CredentialKind) -> &'static str {
+pub(crate) const fn variable_of(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::WorkloadIdentity => "AZURE_FEDERATED_TOKEN_FILE",
         CredentialKind::ClientSecret => "AZURE_CLIENT_SECRET",

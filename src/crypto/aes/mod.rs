@@ -27,7 +27,7 @@ const NONCE: usize = 12;
 const TAG: usize = 16;
 
 /// A symmetric key.
-pub struct AesKey {
+pub(crate) struct AesKey {
     size: AesSize,
     bytes: Material,
 }
@@ -36,7 +36,7 @@ const FAILED: CryptoError = CryptoError::Failed("use an AES key");
 
 impl AesKey {
     /// A new key of the system's generator, and its bytes to store.
-    pub fn generate(size: AesSize) -> (Self, Material) {
+    pub(crate) fn generate(size: AesSize) -> (Self, Material) {
         let mut bytes = Zeroizing::new(vec![0; size.bytes()]);
         OsRandom.fill(&mut bytes);
         (Self { size, bytes: bytes.clone() }, bytes)
@@ -46,14 +46,14 @@ impl AesKey {
     ///
     /// # Errors
     /// [`CryptoError::InvalidMaterial`] unless they are 16, 24 or 32.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
         let size = AesSize::ALL.into_iter().find(|size| size.bytes() == bytes.len());
         let size = size.ok_or(CryptoError::InvalidMaterial("a symmetric key has 128, 192 or 256 bits"))?;
         Ok(Self { size, bytes: Zeroizing::new(bytes.to_vec()) })
     }
 
     /// The size.
-    pub fn size(&self) -> AesSize {
+    pub(crate) fn size(&self) -> AesSize {
         self.size
     }
 
@@ -63,7 +63,7 @@ impl AesKey {
     /// # Errors
     /// [`CryptoError::WrongKeySize`]; when extras are missing, not wanted or of the wrong length; when the
     /// plaintext has a length that the mode cannot take.
-    pub fn encrypt(
+    pub(crate) fn encrypt(
         &self,
         algorithm: AesAlgorithm,
         plaintext: &[u8],
@@ -90,7 +90,7 @@ impl AesKey {
     ///
     /// # Errors
     /// As [`AesKey::encrypt`]; [`CryptoError::DecryptionFailed`] for whatever does not decrypt.
-    pub fn decrypt(
+    pub(crate) fn decrypt(
         &self,
         algorithm: AesAlgorithm,
         ciphertext: &[u8],
@@ -112,12 +112,12 @@ impl AesKey {
     }
 
     /// The authentication code of `value` (RFC 2104): 32, 48 or 64 bytes.
-    pub fn authenticate(&self, algorithm: HmacAlgorithm, value: &[u8]) -> Vec<u8> {
+    pub(crate) fn authenticate(&self, algorithm: HmacAlgorithm, value: &[u8]) -> Vec<u8> {
         hmac::sign(&self.hmac(algorithm), value).as_ref().to_vec()
     }
 
     /// Whether `code` is the authentication code of `value`; compared in constant time.
-    pub fn is_authentic(&self, algorithm: HmacAlgorithm, value: &[u8], code: &[u8]) -> bool {
+    pub(crate) fn is_authentic(&self, algorithm: HmacAlgorithm, value: &[u8], code: &[u8]) -> bool {
         hmac::verify(&self.hmac(algorithm), value, code).is_ok()
     }
 

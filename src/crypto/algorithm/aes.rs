@@ -37,7 +37,7 @@ impl AesSize {
 
 /// What is done with the cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AesMode {
+pub(crate) enum AesMode {
     /// Galois/Counter Mode with a nonce of 12 bytes and a tag of 16 (NIST SP 800-38D).
     Gcm,
     /// Cipher block chaining of whole blocks (NIST SP 800-38A).
@@ -52,7 +52,7 @@ pub enum AesMode {
 
 /// An algorithm of AES keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AesAlgorithm {
+pub(crate) struct AesAlgorithm {
     name: &'static str,
     /// What it does.
     pub mode: AesMode,
@@ -83,17 +83,12 @@ impl AesAlgorithm {
     }
 
     /// Every algorithm.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter()
     }
 
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         self.name
-    }
-
-    /// Whether a key of this size can be used.
-    pub fn takes(self, size: AesSize) -> bool {
-        self.size.is_none_or(|wanted| wanted == size)
     }
 }

@@ -71,7 +71,7 @@ impl Curve {
 
 /// A way to sign a digest with an EC key. The digest is as long as the curve asks for ([`Curve::digest_len`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EcSignature {
+pub(crate) enum EcSignature {
     /// ECDSA on P-256 with SHA-256 (RFC 7518, section 3.4).
     Es256,
     /// ECDSA on P-384 with SHA-384.
@@ -87,10 +87,10 @@ pub enum EcSignature {
 
 impl EcSignature {
     /// Every signature algorithm.
-    pub const ALL: [Self; 5] = [Self::Es256, Self::Es384, Self::Es512, Self::Es256k, Self::Ecdsa256];
+    pub(crate) const ALL: [Self; 5] = [Self::Es256, Self::Es384, Self::Es512, Self::Es256k, Self::Ecdsa256];
 
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
@@ -101,7 +101,7 @@ impl EcSignature {
     }
 
     /// The curves that it signs on.
-    pub const fn curves(self) -> &'static [Curve] {
+    pub(crate) const fn curves(self) -> &'static [Curve] {
         match self {
             Self::Es256 => &[Curve::P256],
             Self::Es384 => &[Curve::P384],

@@ -2,7 +2,7 @@
 
 /// A way to authenticate a value with a symmetric key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HmacAlgorithm {
+pub(crate) enum HmacAlgorithm {
     /// HMAC with SHA-256.
     Hs256,
     /// HMAC with SHA-384.
@@ -13,10 +13,10 @@ pub enum HmacAlgorithm {
 
 impl HmacAlgorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+    pub(crate) const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",

@@ -5,14 +5,16 @@ mod ec;
 mod hmac;
 mod rsa;
 
-pub use aes::{AesAlgorithm, AesMode, AesSize};
-pub use ec::{Curve, EcSignature};
-pub use hmac::HmacAlgorithm;
-pub use rsa::{RsaEncryption, RsaSignature};
+pub use aes::AesSize;
+pub(crate) use aes::{AesAlgorithm, AesMode};
+pub use ec::Curve;
+pub(crate) use ec::EcSignature;
+pub(crate) use hmac::HmacAlgorithm;
+pub(crate) use rsa::{RsaEncryption, RsaSignature};
 
 /// A way to encrypt, or to wrap a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EncryptionAlgorithm {
+pub(crate) enum EncryptionAlgorithm {
     /// With an RSA key.
     Rsa(RsaEncryption),
     /// With an AES key.
@@ -21,17 +23,17 @@ pub enum EncryptionAlgorithm {
 
 impl EncryptionAlgorithm {
     /// Every encryption algorithm.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         RsaEncryption::ALL.into_iter().map(Self::Rsa).chain(AesAlgorithm::all().map(Self::Aes))
     }
 
     /// The algorithm called exactly `name` (case counts), if there is one.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::all().find(|algorithm| algorithm.name() == name)
     }
 
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rsa(algorithm) => algorithm.name(),
             Self::Aes(algorithm) => algorithm.name(),
@@ -39,7 +41,7 @@ impl EncryptionAlgorithm {
     }
 
     /// The type of the keys that it is for, in RFC 7518's words.
-    pub const fn key_type(self) -> &'static str {
+    pub(crate) const fn key_type(self) -> &'static str {
         match self {
             Self::Rsa(_) => "RSA",
             Self::Aes(_) => "oct",
@@ -49,7 +51,7 @@ impl EncryptionAlgorithm {
 
 /// A way to sign a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignatureAlgorithm {
+pub(crate) enum SignatureAlgorithm {
     /// With an RSA key.
     Rsa(RsaSignature),
     /// With an EC key.
@@ -60,18 +62,18 @@ pub enum SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// Every signature algorithm.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let asymmetric = RsaSignature::ALL.into_iter().map(Self::Rsa).chain(EcSignature::ALL.into_iter().map(Self::Ec));
         asymmetric.chain(HmacAlgorithm::ALL.into_iter().map(Self::Hmac))
     }
 
     /// The algorithm called exactly `name` (case counts), if there is one.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::all().find(|algorithm| algorithm.name() == name)
     }
 
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rsa(algorithm) => algorithm.name(),
             Self::Ec(algorithm) => algorithm.name(),
@@ -80,7 +82,7 @@ impl SignatureAlgorithm {
     }
 
     /// The type of the keys that it is for, in RFC 7518's words.
-    pub const fn key_type(self) -> &'static str {
+    pub(crate) const fn key_type(self) -> &'static str {
         match self {
             Self::Rsa(_) => "RSA",
             Self::Ec(_) => "EC",

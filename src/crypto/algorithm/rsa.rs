@@ -2,7 +2,7 @@
 
 /// A way to encrypt a short plaintext, or to wrap a key, under an RSA key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RsaEncryption {
+pub(crate) enum RsaEncryption {
     /// RSAES-PKCS1-v1_5 (RFC 8017, section 7.2).
     Rsa15,
     /// RSAES-OAEP with SHA-1 for both hash and mask, empty label (RFC 8017, section 7.1).
@@ -13,10 +13,10 @@ pub enum RsaEncryption {
 
 impl RsaEncryption {
     /// Every encryption algorithm.
-    pub const ALL: [Self; 3] = [Self::Rsa15, Self::RsaOaep, Self::RsaOaep256];
+    pub(crate) const ALL: [Self; 3] = [Self::Rsa15, Self::RsaOaep, Self::RsaOaep256];
 
     /// The name on the wire (RFC 7518, section 4.1).
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rsa15 => "RSA1_5",
             Self::RsaOaep => "RSA-OAEP",
@@ -25,7 +25,7 @@ impl RsaEncryption {
     }
 
     /// The longest plaintext, in bytes, that fits under a modulus of `modulus_bytes` bytes: what the padding leaves.
-    pub const fn max_plaintext(self, modulus_bytes: usize) -> usize {
+    pub(crate) const fn max_plaintext(self, modulus_bytes: usize) -> usize {
         let padding = match self {
             Self::Rsa15 => 11,
             Self::RsaOaep => 2 * 20 + 2,
@@ -37,7 +37,7 @@ impl RsaEncryption {
 
 /// A way to sign a digest. What is signed is always the digest, never the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RsaSignature {
+pub(crate) enum RsaSignature {
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2).
     Rs256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
@@ -54,10 +54,10 @@ pub enum RsaSignature {
 
 impl RsaSignature {
     /// Every signature algorithm.
-    pub const ALL: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
+    pub(crate) const ALL: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
 
     /// The name on the wire (RFC 7518, section 3.1).
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
             Self::Rs384 => "RS384",
@@ -69,7 +69,8 @@ impl RsaSignature {
     }
 
     /// The length in bytes of the digest that this algorithm signs: 32, 48 or 64.
-    pub const fn digest_len(self) -> usize {
+    #[cfg(test)]
+    pub(crate) const fn digest_len(self) -> usize {
         match self {
             Self::Rs256 | Self::Ps256 => 32,
             Self::Rs384 | Self::Ps384 => 48,

@@ -14,14 +14,14 @@ use tokio::sync::oneshot;
 
 /// A handle to the threads; a clone is another handle to the same ones. They end when the last handle is dropped.
 #[derive(Clone)]
-pub struct Pool(Arc<Handle>);
+pub(crate) struct Pool(Arc<Handle>);
 
 impl Pool {
     /// Starts `threads` threads (at least one), where `queue` operations and as many generations may wait.
     ///
     /// # Panics
     /// When the operating system cannot start a thread.
-    pub fn start(threads: usize, queue: usize) -> Self {
+    pub(crate) fn start(threads: usize, queue: usize) -> Self {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -45,7 +45,10 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError`].
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
         self.submit(JobKind::KeyUse, work).await
     }
 
@@ -56,12 +59,15 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError`].
-    pub async fn generate<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PoolError> {
+    pub(crate) async fn generate<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
         self.submit(JobKind::Generation, work).await
     }
 
     /// Takes no more work and drops what waits; the threads end after what they are doing.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.0.0.stop();
     }
 

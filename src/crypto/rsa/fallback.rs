@@ -16,7 +16,7 @@ use crate::crypto::{CryptoError, Material};
 use crate::random::{OsRandom, Random};
 
 /// The numbers of a private key (RFC 7518, section 6.3), big-endian; leading zeros do not matter. It has no `Debug`.
-pub struct RsaComponents {
+pub(crate) struct RsaComponents {
     /// The modulus.
     pub n: Vec<u8>,
     /// The public exponent.
@@ -36,7 +36,7 @@ impl RsaComponents {
     ///
     /// # Errors
     /// [`CryptoError::KeySize`]; [`CryptoError::InvalidMaterial`] when the numbers do not fit together.
-    pub fn load(&self) -> Result<(RsaKey, Material), CryptoError> {
+    pub(crate) fn load(&self) -> Result<(RsaKey, Material), CryptoError> {
         let n = number(&self.n);
         let bits = n.bit_width() as usize;
         if !RsaSize::ALL.iter().any(|size| size.bits() as usize == bits) {

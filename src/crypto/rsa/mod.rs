@@ -18,8 +18,8 @@ use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKe
 use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
 use zeroize::Zeroizing;
 
-pub use fallback::RsaComponents;
-pub use public::RsaPublic;
+pub(crate) use fallback::RsaComponents;
+pub(crate) use public::RsaPublic;
 use public::oaep;
 use scheme::Scheme;
 
@@ -28,7 +28,7 @@ use super::{CryptoError, Material};
 
 /// The sizes in which a key can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RsaSize {
+pub(crate) enum RsaSize {
     /// A modulus of 2048 bits.
     Bits2048,
     /// A modulus of 3072 bits.
@@ -39,15 +39,15 @@ pub enum RsaSize {
 
 impl RsaSize {
     /// Every size.
-    pub const ALL: [Self; 3] = [Self::Bits2048, Self::Bits3072, Self::Bits4096];
+    pub(crate) const ALL: [Self; 3] = [Self::Bits2048, Self::Bits3072, Self::Bits4096];
 
     /// The size of exactly `bits` bits, if there is one.
-    pub fn from_bits(bits: u32) -> Option<Self> {
+    pub(crate) fn from_bits(bits: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|size| size.bits() == bits)
     }
 
     /// The length of the modulus in bits.
-    pub const fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> u32 {
         match self {
             Self::Bits2048 => 2048,
             Self::Bits3072 => 3072,
@@ -59,7 +59,7 @@ impl RsaSize {
 /// An RSA key with its private half, parsed once and usable from any thread at the same time.
 ///
 /// Loading one costs about as much as half an operation with it, so that it pays to keep it.
-pub struct RsaKey {
+pub(crate) struct RsaKey {
     public: RsaPublic,
     // The library has one type for signing and others for decrypting; each holds the key in its own way.
     signing: RsaKeyPair,
@@ -69,14 +69,14 @@ pub struct RsaKey {
 
 impl RsaKey {
     /// The public exponent of nearly every key.
-    pub const USUAL_EXPONENT: u32 = 65537;
+    pub(crate) const USUAL_EXPONENT: u32 = 65537;
 
     /// A new key with the public exponent `exponent` (65537 unless there is a reason), and the same key as an
     /// unencrypted PKCS #8 document (DER, RFC 5208) to store. Takes from tenths of a second to seconds.
     ///
     /// # Errors
     /// [`CryptoError::InvalidMaterial`] unless the exponent is odd and from 3 to 2^31-1; [`CryptoError::Failed`].
-    pub fn generate(size: RsaSize, exponent: u32) -> Result<(Self, Material), CryptoError> {
+    pub(crate) fn generate(size: RsaSize, exponent: u32) -> Result<(Self, Material), CryptoError> {
         if exponent != Self::USUAL_EXPONENT {
             return fallback::generate(size, exponent);
         }
@@ -96,7 +96,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// [`CryptoError::InvalidMaterial`] unless it is a two-prime RSA key of 2048 to 8192 bits whose numbers fit together.
-    pub fn from_pkcs8(der: &[u8]) -> Result<Self, CryptoError> {
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Result<Self, CryptoError> {
         const UNUSABLE: CryptoError =
             CryptoError::InvalidMaterial("not a PKCS #8 RSA private key of 2048 to 8192 bits");
         let signing = RsaKeyPair::from_pkcs8(der).map_err(|_| UNUSABLE)?;
@@ -110,7 +110,7 @@ impl RsaKey {
     }
 
     /// The public half.
-    pub fn public(&self) -> &RsaPublic {
+    pub(crate) fn public(&self) -> &RsaPublic {
         &self.public
     }
 
@@ -118,7 +118,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// As there.
-    pub fn encrypt(&self, algorithm: RsaEncryption, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn encrypt(&self, algorithm: RsaEncryption, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.public.encrypt(algorithm, plaintext)
     }
 
@@ -126,7 +126,11 @@ impl RsaKey {
     ///
     /// # Errors
     /// [`CryptoError::CiphertextLength`], and [`CryptoError::DecryptionFailed`] for whatever else is wrong.
-    pub fn decrypt(&self, algorithm: RsaEncryption, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    pub(crate) fn decrypt(
+        &self,
+        algorithm: RsaEncryption,
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let required = self.public.n.len();
         if ciphertext.len() != required {
             return Err(CryptoError::CiphertextLength { given: ciphertext.len(), required });
@@ -147,7 +151,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// [`CryptoError::DigestLength`].
-    pub fn sign(&self, algorithm: RsaSignature, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn sign(&self, algorithm: RsaSignature, digest: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let scheme = Scheme::of(algorithm);
         let digest = scheme.digest(digest)?;
         let mut signature = vec![0; self.public.n.len()];
@@ -159,7 +163,7 @@ impl RsaKey {
     ///
     /// # Errors
     /// As there.
-    pub fn verify(&self, algorithm: RsaSignature, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    pub(crate) fn verify(&self, algorithm: RsaSignature, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
         self.public.verify(algorithm, digest, signature)
     }
 }

@@ -1,9 +1,11 @@
 //! The public half of an RSA key: what anyone may do with it.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+#[cfg(test)]
+use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey, Pkcs1PublicEncryptingKey,
-    PublicEncryptingKey, PublicKeyComponents,
+    PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{RsaSubjectPublicKey, VerificationAlgorithm};
 
@@ -13,7 +15,7 @@ use crate::crypto::algorithm::{RsaEncryption, RsaSignature};
 
 /// An RSA public key, parsed once. Its operations take tens of microseconds and may run on any thread.
 #[derive(Debug)]
-pub struct RsaPublic {
+pub(crate) struct RsaPublic {
     /// The modulus, big-endian without a leading zero byte: 256 bytes for a key of 2048 bits.
     pub n: Vec<u8>,
     /// The public exponent, big-endian without a leading zero byte: `01 00 01` for 65537.
@@ -30,7 +32,8 @@ impl RsaPublic {
     /// # Errors
     /// [`CryptoError::InvalidMaterial`] unless the modulus is odd and has 2048 to 8192 bits, and the exponent is odd, above 1
     /// and below 2^33.
-    pub fn from_components(n: &[u8], e: &[u8]) -> Result<Self, CryptoError> {
+    #[cfg(test)]
+    pub(crate) fn from_components(n: &[u8], e: &[u8]) -> Result<Self, CryptoError> {
         let components = PublicKeyComponents { n: without_leading_zeros(n), e: without_leading_zeros(e) };
         let der: PublicKeyX509Der<'_> = components.as_der().map_err(|_| UNUSABLE)?;
         Self::new(&RsaSubjectPublicKey::from_der(der.as_ref()).map_err(|_| UNUSABLE)?)
@@ -53,7 +56,7 @@ impl RsaPublic {
     ///
     /// # Errors
     /// [`CryptoError::PlaintextTooLong`] beyond [`RsaEncryption::max_plaintext`].
-    pub fn encrypt(&self, algorithm: RsaEncryption, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn encrypt(&self, algorithm: RsaEncryption, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let max = algorithm.max_plaintext(self.n.len());
         if plaintext.len() > max {
             return Err(CryptoError::PlaintextTooLong { given: plaintext.len(), max });
@@ -72,7 +75,7 @@ impl RsaPublic {
     ///
     /// # Errors
     /// [`CryptoError::DigestLength`].
-    pub fn verify(&self, algorithm: RsaSignature, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+    pub(crate) fn verify(&self, algorithm: RsaSignature, digest: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
         let scheme = Scheme::of(algorithm);
         let digest = scheme.digest(digest)?;
         Ok(scheme.verifying.verify_digest_sig(self.verifying.as_ref(), &digest, signature).is_ok())
@@ -90,6 +93,7 @@ pub(super) fn oaep(algorithm: RsaEncryption) -> Option<&'static OaepAlgorithm> {
     }
 }
 
+#[cfg(test)]
 fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     &number[zeros..]

@@ -11,11 +11,11 @@ use crate::access::Identity;
 use crate::records::RecordError;
 
 /// The audience of federated tokens by default (Entra's documents).
-pub const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+pub(crate) const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
 
 /// How a client authenticated for its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
+pub(crate) enum ClientAuthentication {
     /// A managed identity: every program that can reach the identity listener has it.
     ManagedIdentity,
     /// A client secret.
@@ -25,7 +25,7 @@ pub enum ClientAuthentication {
 }
 
 /// A token and its lifetime. A bearer credential: deliberately no `Debug`.
-pub struct IssuedToken {
+pub(crate) struct IssuedToken {
     /// The token.
     pub access_token: String,
     /// The application id of its identity.
@@ -40,7 +40,7 @@ pub struct IssuedToken {
 
 /// A caller whose token was accepted.
 #[derive(Clone, Debug)]
-pub struct AuthenticatedCaller {
+pub(crate) struct AuthenticatedCaller {
     /// What decisions need to know of the caller.
     pub identity: Identity,
     /// The identity's record.
@@ -49,7 +49,7 @@ pub struct AuthenticatedCaller {
 
 /// Why a token is not accepted.
 #[derive(Debug)]
-pub enum TokenRefusal {
+pub(crate) enum TokenRefusal {
     /// It is not a JWT.
     Malformed,
     /// Its key is none of the issuer's.
@@ -75,7 +75,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the issuer's key is not available.
-    pub async fn issue(
+    pub(crate) async fn issue(
         &self,
         identity: &IdentityRecord,
         resource: &str,
@@ -92,7 +92,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the issuer's key is not available.
-    pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<IssuedToken, IssuerError> {
+    pub(crate) async fn federated_token(&self, identity: &IdentityRecord) -> Result<IssuedToken, IssuerError> {
         let (now, client_id) = (self.inner.clock.now().unix(), identity.client_id);
         let claims = FederatedClaims {
             iss: self.federated_issuer(),
@@ -113,7 +113,7 @@ impl Directory {
     }
 
     /// Whether `token` is a federated token of this server with at least half of its lifetime left.
-    pub fn is_fresh_federated_token(&self, token: &str) -> bool {
+    pub(crate) fn is_fresh_federated_token(&self, token: &str) -> bool {
         let half_over = self.inner.clock.now().unix() + FEDERATED_LIFETIME / 2;
         let said = self.inner.issuer.verify_claims::<FederatedClaims>(token.trim());
         said.is_ok_and(|said| said.iss == self.federated_issuer() && said.exp >= half_over)
@@ -129,7 +129,11 @@ impl Directory {
     ///
     /// # Errors
     /// The first check that fails.
-    pub async fn authenticate(&self, token: &str, audiences: &[&str]) -> Result<AuthenticatedCaller, TokenRefusal> {
+    pub(crate) async fn authenticate(
+        &self,
+        token: &str,
+        audiences: &[&str],
+    ) -> Result<AuthenticatedCaller, TokenRefusal> {
         let claims = self.inner.issuer.verify(token).map_err(TokenRefusal::from)?;
         self.check(&claims, audiences)?;
         match self.identity(claims.oid).await {

@@ -9,24 +9,24 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 /// Whether a challenge of this server can name a resource.
-pub type IsChallengeResource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+pub(crate) type IsChallengeResource = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The resources that tokens can be requested for. Cheap to clone.
 #[derive(Clone)]
-pub struct TokenResources {
+pub(crate) struct TokenResources {
     is_challenge_resource: IsChallengeResource,
 }
 
 impl TokenResources {
     /// Resources of the cloud, applications, and those of `is_challenge_resource`.
-    pub fn new(is_challenge_resource: IsChallengeResource) -> Self {
+    pub(crate) fn new(is_challenge_resource: IsChallengeResource) -> Self {
         Self { is_challenge_resource }
     }
 
     /// Whether there is a principal for `resource`: an `https` URL of the cloud's or of a challenge of this server, an
     /// application's id (also with `spn:` before it) or `api://` URI. URLs with `http://` and URIs of any other scheme are none:
     /// no service has such a name, and identifier URIs can no longer be so.
-    pub fn contains(&self, resource: &str) -> bool {
+    pub(crate) fn contains(&self, resource: &str) -> bool {
         if resource.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return false;
         }
@@ -47,7 +47,7 @@ fn is_application_id(text: &str) -> bool {
 
 /// Entra's sentence for a resource that has no principal (recorded in public: AzureAD/microsoft-authentication-library-for-dotnet
 /// issue 3979, where the metadata service passes it on). What would be an escape in JSON is a blank.
-pub fn no_such_resource(resource: &str, tenant: Uuid) -> String {
+pub(crate) fn no_such_resource(resource: &str, tenant: Uuid) -> String {
     let resource = resource.replace(|c: char| c.is_control() || matches!(c, '"' | '\\'), " ");
     format!(
         "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the \

@@ -18,7 +18,7 @@ pub(super) static CREDENTIAL: Operation =
     with_admin_key("IdentityCredential", Method::POST, "/admin/identities/{name}/credential");
 
 /// Makes placeholder credentials; the composition root implements it.
-pub trait Credentials: Send + Sync {
+pub(crate) trait Credentials: Send + Sync {
     /// The environment variables with which a program signs in as `identity` by a credential of this kind.
     fn variables(
         &self,

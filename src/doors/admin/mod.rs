@@ -36,12 +36,12 @@ use crate::tasks::Timekeeper;
 use crate::trail::{Answered, Caller, Trail};
 use crate::vault::Vaults;
 
-pub use credentials::Credentials;
+pub(crate) use credentials::Credentials;
 
 use failure::internal_error;
 
 /// What the handlers of this door share.
-pub struct State {
+pub(crate) struct State {
     /// The names this listener may be asked by.
     pub names: AllowedHosts,
     /// The key that every operation but status demands.
@@ -75,7 +75,7 @@ pub struct State {
 }
 
 /// Operations on the whole server; the composition root implements them.
-pub trait ServerControl: Send + Sync {
+pub(crate) trait ServerControl: Send + Sync {
     /// Replaces all data by what the configuration describes.
     fn reset(&self) -> BoxFuture<Result<(), ControlError>>;
     /// All data as one sealed snapshot file.
@@ -90,7 +90,7 @@ pub trait ServerControl: Send + Sync {
 
 /// Why an operation on the whole server failed.
 #[derive(Debug)]
-pub enum ControlError {
+pub(crate) enum ControlError {
     /// The request cannot be carried out; the reason is for the client.
     Refused(String),
     /// An internal failure; the cause is for the log.
@@ -100,7 +100,7 @@ pub enum ControlError {
 type Handler = fn(Arc<State>, Params, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The door: routes requests to handlers.
-pub struct Service {
+pub(crate) struct Service {
     state: Arc<State>,
     routes: Routes<Handler>,
 }
@@ -132,12 +132,12 @@ fn routes() -> Routes<Handler> {
 
 impl Service {
     /// A service over `state`.
-    pub fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         Self { state: Arc::new(state), routes: routes() }
     }
 
     /// Answers a request.
-    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
+    pub(crate) async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         let mut trail = Trail::new("admin");
         let answer = match self.authorize(&request, connection, &mut trail) {
             Ok((handler, params)) => match handler(self.state.clone(), params, request.into_body()).await {

@@ -19,24 +19,24 @@ use crate::random::{self, Random};
 use crate::trail::{Answered, Caller, Trail};
 
 /// The host name on this machine, exactly.
-pub const HOST: &str = "arm.localhost";
+pub(crate) const HOST: &str = "arm.localhost";
 /// The hosts of the public cloud: the management plane's, and Microsoft Graph's, which its clients call too.
 const CLOUD_HOSTS: [&str; 2] = ["management.azure.com", "graph.microsoft.com"];
 /// The audiences of tokens for this door, besides the requested host; each with or without a trailing slash.
 const AUDIENCES: [&str; 2] = ["https://management.core.windows.net", "https://management.azure.com"];
 
 /// Whether `host` (lower case) is one that the takeover takes over for this door.
-pub fn named_in_cloud(host: &str) -> bool {
+pub(crate) fn named_in_cloud(host: &str) -> bool {
     CLOUD_HOSTS.contains(&host)
 }
 
 /// The hosts of the cloud.
-pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
+pub(crate) fn cloud_hosts() -> impl Iterator<Item = &'static str> {
     CLOUD_HOSTS.into_iter()
 }
 
 /// What the handlers of this door share.
-pub struct State {
+pub(crate) struct State {
     /// The tenant and its subscription.
     pub directory: Directory,
     /// Where request ids come from.
@@ -47,14 +47,14 @@ pub struct State {
 type Handler = fn(Arc<State>, Params, Identity, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The door: routes requests to handlers.
-pub struct Service {
+pub(crate) struct Service {
     state: Arc<State>,
     routes: Routes<Handler>,
 }
 
 impl Service {
     /// A service over `state`.
-    pub fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&subscriptions::LIST, |state, _, _, _| Box::pin(async move { Ok(subscriptions::list(&state)) })),
             (&subscriptions::GET, |state, params, _, _| Box::pin(async move { subscriptions::get(&state, &params) })),
@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// Answers a request to the host `authority`.
-    pub async fn answer(&self, request: Request, authority: Authority) -> Answered {
+    pub(crate) async fn answer(&self, request: Request, authority: Authority) -> Answered {
         let id = random::uuid(&*self.state.random);
         let mut trail = Trail { request_id: Some(id), ..Trail::new("arm") };
         let answered = self.dispatch(request, &authority, &mut trail).await;

@@ -25,7 +25,7 @@ use crate::trail::{Answered, Trail};
 use refusal::Refusal;
 
 /// The host name on this machine, exactly.
-pub const HOST: &str = "login.localhost";
+pub(crate) const HOST: &str = "login.localhost";
 
 /// The hosts that MSAL trusts, cloud by cloud; the first is the one that each cloud prefers, the second the one that
 /// tokens are remembered under.
@@ -39,13 +39,13 @@ const CLOUDS: [&[&str]; 6] = [
 ];
 
 /// Whether `host` (lower case) is one that the takeover takes over for this door.
-pub fn named_in_cloud(host: &str) -> bool {
+pub(crate) fn named_in_cloud(host: &str) -> bool {
     let regional = host.strip_suffix(".login.microsoft.com").is_some_and(|label| !label.contains('.'));
     regional || cloud_hosts().any(|known| known == host)
 }
 
 /// The hosts of every cloud; what is below `login.microsoft.com` belongs to it too.
-pub fn cloud_hosts() -> impl Iterator<Item = &'static str> {
+pub(crate) fn cloud_hosts() -> impl Iterator<Item = &'static str> {
     CLOUDS.into_iter().flatten().copied()
 }
 
@@ -60,7 +60,7 @@ static KEYS_V1: Operation = Operation::open("SigningKeys", Method::GET, "/{tenan
 static KEYS_V2: Operation = Operation::open("SigningKeysV2", Method::GET, "/{tenant}/discovery/v2.0/keys");
 
 /// What the handlers of this door share.
-pub struct State {
+pub(crate) struct State {
     /// The tenant.
     pub directory: Directory,
     /// Fetches the keys of external issuers.
@@ -93,14 +93,14 @@ struct RequestContext {
 type Handler = fn(Arc<State>, RequestContext, Request) -> BoxFuture<Result<Response, Refusal>>;
 
 /// The door: routes requests to handlers.
-pub struct Service {
+pub(crate) struct Service {
     state: Arc<State>,
     routes: Routes<Handler>,
 }
 
 impl Service {
     /// A service over `state`.
-    pub fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&TOKEN, |state, context, request| Box::pin(token::v2(state, context, request))),
             (&TOKEN_V1, |state, context, request| Box::pin(token::v1(state, context, request))),
@@ -118,7 +118,7 @@ impl Service {
     }
 
     /// Answers a request that came in for `authority`.
-    pub async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Answered {
+    pub(crate) async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Answered {
         let mut trail = Trail::new("entra");
         let (handler, params) = match self.routes.find(request.method(), request.uri()) {
             Lookup::Found(operation, handler, params) => {

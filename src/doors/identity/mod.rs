@@ -29,11 +29,11 @@ use arc::ArcKey;
 use token_request::TokenRequest;
 
 /// The path of `IDENTITY_ENDPOINT`, App Service's form.
-pub const APP_SERVICE_PATH: &str = "/msi/token";
+pub(crate) const APP_SERVICE_PATH: &str = "/msi/token";
 /// The path of `IDENTITY_ENDPOINT`, Azure Arc's form.
-pub const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
+pub(crate) const ARC_PATH: &str = "/arc/metadata/identity/oauth2/token";
 /// The path of `IDENTITY_ENDPOINT`, Service Fabric's form: asked over TLS, on the listener of the vaults.
-pub const FABRIC_PATH: &str = "/fabric/metadata/identity/oauth2/token";
+pub(crate) const FABRIC_PATH: &str = "/fabric/metadata/identity/oauth2/token";
 
 static IMDS: Operation = get("ManagedIdentityToken", "/metadata/identity/oauth2/token");
 static APP_SERVICE: Operation = get("AppServiceToken", APP_SERVICE_PATH);
@@ -47,7 +47,7 @@ const fn get(name: &'static str, path: &'static str) -> Operation {
 }
 
 /// What the handlers of this door share.
-pub struct State {
+pub(crate) struct State {
     /// The identities and the issuer.
     pub directory: Directory,
     /// The resources that tokens can be requested for.
@@ -75,7 +75,7 @@ struct Shared {
 type Handler = fn(Arc<Shared>, TokenRequest) -> BoxFuture<Response>;
 
 /// The door: routes requests to handlers.
-pub struct Service {
+pub(crate) struct Service {
     shared: Arc<Shared>,
     routes: Routes<Handler>,
     over_tls: Routes<Handler>,
@@ -83,7 +83,7 @@ pub struct Service {
 
 impl Service {
     /// A service over `state`.
-    pub fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&IMDS, |shared, request| Box::pin(imds::token(shared, request))),
             (&APP_SERVICE, |shared, request| Box::pin(app_service::token(shared, request))),
@@ -101,12 +101,12 @@ impl Service {
     }
 
     /// Answers a request to the plain listener.
-    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
+    pub(crate) async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         self.answer_with(&self.routes, &request, connection).await
     }
 
     /// Answers a request over TLS if it has Service Fabric's form.
-    pub async fn answer_over_tls(&self, request: &Request, connection: ConnectionInfo) -> Option<Answered> {
+    pub(crate) async fn answer_over_tls(&self, request: &Request, connection: ConnectionInfo) -> Option<Answered> {
         // Every request to a vault passes here, so most are decided by their first segment.
         let path = request.uri().path();
         let is_fabric = routes::segments(path).next().is_some_and(|first| first.eq_ignore_ascii_case("fabric"));

@@ -27,7 +27,7 @@ const PRIVATE_LINKS: [(&str, &str); 4] = [
 
 /// The resolver: which host names belong to which vault.
 #[derive(Clone, Debug)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     default_vault: VaultName,
     default_hosts: Vec<String>,
     on_demand: Option<OnDemand>,
@@ -55,7 +55,7 @@ impl Resolved {
 impl Hosts {
     /// `localhost`, loopback addresses and `default_hosts` (lower case; the machine's own name among them) resolve to
     /// `default_vault`. With `on_demand`, a name without a vault resolves to one that is created on demand.
-    pub fn new(default_vault: VaultName, default_hosts: Vec<String>, on_demand: Option<OnDemand>) -> Self {
+    pub(crate) fn new(default_vault: VaultName, default_hosts: Vec<String>, on_demand: Option<OnDemand>) -> Self {
         Self { default_vault, default_hosts, on_demand }
     }
 
@@ -103,22 +103,22 @@ impl Hosts {
 }
 
 /// The vault name in a host name of the local suffix or a cloud's.
-pub fn vault_name(host: &str) -> Option<VaultName> {
+pub(crate) fn vault_name(host: &str) -> Option<VaultName> {
     SUFFIXES.iter().find_map(|suffix| label_below(host, suffix)).and_then(VaultName::parse)
 }
 
 /// The vault name in a host name that belongs to a cloud: what the takeover takes over.
-pub fn cloud_vault_name(host: &str) -> Option<VaultName> {
+pub(crate) fn cloud_vault_name(host: &str) -> Option<VaultName> {
     cloud_suffixes().find_map(|suffix| label_below(host, suffix)).and_then(VaultName::parse)
 }
 
 /// The clouds' suffixes.
-pub fn cloud_suffixes() -> impl Iterator<Item = &'static str> {
+pub(crate) fn cloud_suffixes() -> impl Iterator<Item = &'static str> {
     SUFFIXES.into_iter().filter(|suffix| *suffix != "vault.localhost")
 }
 
 /// Whether `host` (lower case) is the parent domain of vaults, locally or in a cloud: what challenges name.
-pub fn is_parent(host: &str) -> bool {
+pub(crate) fn is_parent(host: &str) -> bool {
     SUFFIXES.iter().any(|suffix| *suffix == host && !suffix.starts_with("privatelink."))
 }
 

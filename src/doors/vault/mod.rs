@@ -12,7 +12,7 @@ mod exchange;
 mod fault;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-pub mod host;
+pub(crate) mod host;
 mod input;
 mod keys;
 mod later_versions;
@@ -25,8 +25,6 @@ mod secrets;
 mod target;
 
 use std::sync::Arc;
-
-use uuid::Uuid;
 
 use crate::access::{self, Decision, Identity};
 use crate::clock::Clock;
@@ -48,10 +46,10 @@ use host::{Hosts, Resolved};
 use later_versions::LaterVersions;
 use target::RequestTarget;
 
-pub use routes::operations;
+pub(crate) use routes::operations;
 
 /// The state that the handlers of this door share.
-pub struct State {
+pub(crate) struct State {
     /// The domain.
     pub vaults: Vaults,
     /// Who may hold a token.
@@ -75,7 +73,7 @@ const MOST_VAULTS_LISTED: usize = 20;
 type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The service behind this door: routes requests and runs their handlers.
-pub struct Service {
+pub(crate) struct Service {
     state: Arc<State>,
     routes: Routes<Handler>,
     later_versions: LaterVersions,
@@ -85,7 +83,6 @@ pub struct Service {
 struct Routed {
     request: Request,
     connection: ConnectionInfo,
-    id: Uuid,
     target: RequestTarget,
     resolved: Resolved,
     route: Result<Route, ApiError>,
@@ -100,16 +97,16 @@ struct Route {
 
 impl Service {
     /// A service over `state`.
-    pub fn new(state: State) -> Self {
+    pub(crate) fn new(state: State) -> Self {
         Self { state: Arc::new(state), routes: routes::table(), later_versions: LaterVersions::default() }
     }
 
     /// Answers a request: the host, the token, the permission, and only then the rest.
-    pub async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
+    pub(crate) async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
         let mut trail = Trail { request_id: Some(id), ..Trail::new("vault") };
-        let mut answer = match self.dispatch(request, connection, id, &mut trail).await {
+        let mut answer = match self.dispatch(request, connection, &mut trail).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(),
         };
@@ -121,7 +118,6 @@ impl Service {
         &self,
         request: Request,
         connection: ConnectionInfo,
-        id: Uuid,
         trail: &mut Trail,
     ) -> Result<Response, ApiError> {
         let target = RequestTarget::of(&request)?;
@@ -131,7 +127,7 @@ impl Service {
         if let Ok(route) = &route {
             trail.route(route.operation, &route.params);
         }
-        let routed = Routed { request, connection, id, target, resolved, route };
+        let routed = Routed { request, connection, target, resolved, route };
         match self.fault(&routed) {
             None => self.run(routed, trail).await,
             Some(fault) => self.run_with(fault, routed, trail).await,
@@ -154,7 +150,7 @@ impl Service {
 
     /// Authenticates and authorizes a request, before a byte of its body is read.
     async fn authorize(&self, routed: Routed, trail: &mut Trail) -> Result<(Handler, Exchange, Incoming), ApiError> {
-        let Routed { request, connection, id, target, resolved, route } = routed;
+        let Routed { request, connection, target, resolved, route } = routed;
         let AuthenticatedCaller { identity: who, record } =
             self.state.authenticate(&request, &target.authority, connection).await?;
         trail.caller = Caller::Identity(record);
@@ -164,7 +160,7 @@ impl Service {
         let api_version = ApiVersion::of(&target.query)?;
         self.later_versions.note(api_version, &target.query);
         let vault = self.state.create_if_absent(resolved, operation, &who, trail).await?;
-        let call = Call::new(self.state.clock.now(), who, vault, id);
+        let call = Call::new(self.state.clock.now(), vault);
         Ok((handler, Exchange { operation, params, target, api_version, call }, request.into_body()))
     }
 }

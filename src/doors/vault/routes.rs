@@ -16,7 +16,7 @@ pub(super) fn table() -> Routes<Handler> {
 }
 
 /// Every operation of the data plane.
-pub fn operations() -> impl Iterator<Item = &'static Operation> {
+pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
     let operations: Vec<_> = table().operations().collect();
     operations.into_iter()
 }

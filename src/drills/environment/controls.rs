@@ -19,7 +19,7 @@ const SECRETS: [&str; 1] = ["get"];
 const EVERYTHING: [&str; 2] = ["all", "purge"];
 
 /// The controls of a server, and the state that has to be restored.
-pub(in crate::drills) struct Controls {
+pub(crate) struct Controls {
     admin: AdminClient,
     vaults: DrillVaults,
     is_virtual: bool,
@@ -96,44 +96,44 @@ impl Controls {
     }
 
     /// The factory's identity.
-    pub(in crate::drills) const fn factory(&self) -> &DrillIdentity {
+    pub(crate) const fn factory(&self) -> &DrillIdentity {
         &self.factory
     }
 
     /// The time of the vault clock.
-    pub(in crate::drills) fn now(&self) -> Result<Timestamp, AdminError> {
+    pub(crate) fn now(&self) -> Result<Timestamp, AdminError> {
         clock_time(&self.admin.send(Method::GET, "/admin/clock", None)?)
     }
 
     /// Advances the vault clock by `period`, such as `P90D`; returns the new time.
-    pub(in crate::drills) fn advance(&self, period: &str) -> Result<Timestamp, AdminError> {
+    pub(crate) fn advance(&self, period: &str) -> Result<Timestamp, AdminError> {
         clock_time(&self.admin.send(Method::POST, "/admin/clock", Some(&json!({"advance": period})))?)
     }
 
     /// Grants the factory the permissions that it needs, and the operator all.
-    pub(in crate::drills) fn grant(&self) -> Result<(), AdminError> {
+    pub(crate) fn grant(&self) -> Result<(), AdminError> {
         let granted = [self.factory.policy(&KEYS, &SECRETS), self.operator.policy(&EVERYTHING, &EVERYTHING)];
         self.put_policies(|policies| policies.extend(granted.clone()))
     }
 
     /// Withdraws the permissions of the factory.
-    pub(in crate::drills) fn withdraw(&self) -> Result<(), AdminError> {
+    pub(crate) fn withdraw(&self) -> Result<(), AdminError> {
         let operator = self.operator.policy(&EVERYTHING, &EVERYTHING);
         self.put_policies(|policies| policies.push(operator.clone()))
     }
 
     /// Deletes the factory's identity.
-    pub(in crate::drills) fn delete_factory(&self) -> Result<(), AdminError> {
+    pub(crate) fn delete_factory(&self) -> Result<(), AdminError> {
         self.factory.remove(&self.admin)
     }
 
     /// Creates the factory's identity again, with the same ids.
-    pub(in crate::drills) fn restore_factory(&self) -> Result<(), AdminError> {
+    pub(crate) fn restore_factory(&self) -> Result<(), AdminError> {
         self.factory.add(&self.admin).map(drop)
     }
 
     /// Adds a fault rule for the vault, in front of the rules that it has; [`Controls::lift_faults`] removes it.
-    pub(in crate::drills) fn fault(&self, rule: &Value) -> Result<(), AdminError> {
+    pub(crate) fn fault(&self, rule: &Value) -> Result<(), AdminError> {
         let current = self.admin.send(Method::GET, "/admin/faults", None)?;
         let before = self.faults_before().get_or_insert_with(|| remaining_rules(&current)).clone();
         let mut rule = rule.clone();
@@ -145,7 +145,7 @@ impl Controls {
     }
 
     /// Restores the fault rules from before.
-    pub(in crate::drills) fn lift_faults(&self) -> Result<(), AdminError> {
+    pub(crate) fn lift_faults(&self) -> Result<(), AdminError> {
         let Some(before) = self.faults_before().take() else { return Ok(()) };
         let none = before["rules"].as_array().is_none_or(Vec::is_empty);
         let (method, body) = if none { (Method::DELETE, None) } else { (Method::PUT, Some(&before)) };

@@ -8,9 +8,9 @@ use crate::random;
 use crate::remote::{Credential, Method};
 
 /// An identity of a drill. Deliberately no `Debug`: it holds its secret.
-pub(in crate::drills) struct DrillIdentity {
+pub(crate) struct DrillIdentity {
     pub(super) name: String,
-    pub(in crate::drills) client_id: String,
+    pub(crate) client_id: String,
     pub(super) object_id: String,
     secret: Zeroizing<String>,
 }

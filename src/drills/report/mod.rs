@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::drill::Drill;
 use super::step::{Step, Verdict};
 
-pub use text::TextReport;
+pub(crate) use text::TextReport;
 
 /// The result of a run.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ pub(super) mod sample {
     }
 
     /// A report with a step of each verdict.
-    pub(in super::super) fn report() -> Report {
+    pub(crate) fn report() -> Report {
         let steps = vec![
             step("enable", Verdict::Passed, "version 0a"),
             step("rotate", Verdict::Failed, "403 <Forbidden> & \"no\" ]]> \u{1b}[0m\nmore"),

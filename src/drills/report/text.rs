@@ -13,7 +13,7 @@ const WIDTH: usize = 110;
 const INDENT: usize = 14;
 
 /// Writes each step to `out` as it ends, and the current step to stderr if that is a terminal.
-pub struct TextReport<W> {
+pub(crate) struct TextReport<W> {
     out: Option<W>,
     /// The first error of writing.
     error: Option<std::io::Error>,
@@ -28,12 +28,12 @@ struct Progress {
 
 impl<W: Write> TextReport<W> {
     /// Writes to `out`; without one, only shows the current step.
-    pub fn new(out: Option<W>) -> Self {
+    pub(crate) fn new(out: Option<W>) -> Self {
         Self { out, error: None, progress: Progress { drill: "", is_shown: std::io::stderr().is_terminal() } }
     }
 
     /// Writes the lines before the first drill.
-    pub fn begin(&mut self, vault: &str, description: &str) {
+    pub(crate) fn begin(&mut self, vault: &str, description: &str) {
         self.write(&format!("vault {vault}\n      {description}\n"));
     }
 
@@ -41,7 +41,7 @@ impl<W: Write> TextReport<W> {
     ///
     /// # Errors
     /// When something could not be written, now or before.
-    pub fn end(&mut self, report: &Report) -> std::io::Result<()> {
+    pub(crate) fn end(&mut self, report: &Report) -> std::io::Result<()> {
         let notes: String = report.notes.iter().map(|note| labelled("note", note)).collect();
         let gap = if notes.is_empty() { "" } else { "\n" };
         self.write(&format!("{gap}{notes}\n{}\n", summary(report)));

@@ -26,11 +26,7 @@ const TOO_MANY: u64 = 1000;
 ///
 /// # Errors
 /// When it cannot be looked at.
-pub(in crate::store) fn inspect(
-    path: &Path,
-    master: &MasterKey,
-    visit: &mut dyn FnMut(Entry),
-) -> Result<Inspection, StoreError> {
+pub(crate) fn inspect(path: &Path, master: &MasterKey, visit: &mut dyn FnMut(Entry)) -> Result<Inspection, StoreError> {
     let (file, mut inspection) = (integrity::locked(path)?, Inspection::default());
     let Some(database) = opened(path, &file, &mut inspection)? else { return Ok(inspection) };
     let (sealer, revision) = match read_meta(path, &database, master) {

@@ -18,7 +18,7 @@ use crate::store::panics::catch_panic;
 pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 
 /// A read transaction of redb, which the open table holds.
-pub(in crate::store) struct FileView {
+pub(crate) struct FileView {
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
@@ -27,7 +27,7 @@ impl FileView {
         catch_panic(FILE, || Ok(Self { table: database.begin_read()?.open_table(RECORDS)? }))
     }
 
-    pub(in crate::store) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         key: &Key,
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
@@ -40,7 +40,7 @@ impl FileView {
         .map_err(interrupted)
     }
 
-    pub(in crate::store) fn read_many<T>(
+    pub(crate) fn read_many<T>(
         &self,
         keys: &[Key],
         mut visit: impl FnMut(&Key, Revision, &[u8]) -> Result<T, StoreError>,
@@ -48,7 +48,7 @@ impl FileView {
         keys.iter().map(|key| self.read(key, |revision, stored| visit(key, revision, stored))).collect()
     }
 
-    pub(in crate::store) fn scan<T>(
+    pub(crate) fn scan<T>(
         &self,
         prefix: &Key,
         after: Option<&Key>,

@@ -16,11 +16,7 @@ use crate::store::master::MasterKey;
 ///
 /// # Errors
 /// When it cannot be looked at.
-pub(in crate::store) fn inspect(
-    path: &Path,
-    master: &MasterKey,
-    visit: &mut dyn FnMut(Entry),
-) -> Result<Inspection, StoreError> {
+pub(crate) fn inspect(path: &Path, master: &MasterKey, visit: &mut dyn FnMut(Entry)) -> Result<Inspection, StoreError> {
     let failed = |error| StoreError::io(format!("copying {} to look at it", path.display()), error);
     let copy = Copied::of(path).map_err(failed)?;
     let mut inspection = Inspection::default();

@@ -21,13 +21,13 @@ use super::store_key::{StoreKey, Table};
 use crate::store::{Key, Value};
 
 #[cfg(test)]
-pub(in crate::vault) use tests::check_report;
+pub(crate) use tests::check_report;
 
 use contents::Contents;
 
 /// The records of all vaults, by their keys; those whose values are not looked at have none.
 #[derive(Default)]
-pub struct ConsistencyCheck {
+pub(crate) struct ConsistencyCheck {
     records: BTreeMap<String, Option<Value>>,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Finding {
 
 /// The result of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct CheckReport {
+pub(crate) struct CheckReport {
     /// Vaults.
     pub vaults: usize,
     /// Keys and secrets, those included that were deleted and can be recovered; a copy's count too.
@@ -62,18 +62,18 @@ pub struct CheckReport {
 
 impl ConsistencyCheck {
     /// Whether the value of the record at `key` is looked at.
-    pub fn reads(key: &Key) -> bool {
+    pub(crate) fn reads(key: &Key) -> bool {
         let table = Table::ALL.iter().find(|table| key.starts_with(&table.prefix()));
         table.is_some_and(|table| is_value_read(*table))
     }
 
     /// Adds the record at `key`, with its value if [`ConsistencyCheck::reads`] asks for it.
-    pub fn add(&mut self, key: &Key, value: Option<Value>) {
+    pub(crate) fn add(&mut self, key: &Key, value: Option<Value>) {
         self.records.insert(key.to_string(), value);
     }
 
     /// Checks all records against each other.
-    pub fn report(&self) -> CheckReport {
+    pub(crate) fn report(&self) -> CheckReport {
         let mut report = CheckReport::default();
         let vaults = self.vaults(&mut report.findings);
         report.vaults = vaults.len();

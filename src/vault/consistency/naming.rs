@@ -16,7 +16,7 @@ struct NamesVault {
 
 impl ConsistencyCheck {
     /// What the record at `key` is: `version 6a… of secret 'DB' in vault 'acme'`. A key that says nothing is given as it is.
-    pub fn describe(&self, key: &str) -> String {
+    pub(crate) fn describe(&self, key: &str) -> String {
         let described = match StoreKey::parse(key) {
             Some(key) => self.describe_key(&key),
             None => of_other_rooms(key),

@@ -12,7 +12,7 @@ use keys::{KeySpec, KeyType, NewKey};
 const NOW: Timestamp = Timestamp::from_unix(1_000);
 
 /// What all records of `view` come to.
-pub(in crate::vault) async fn check_report(view: &View) -> CheckReport {
+pub(crate) async fn check_report(view: &View) -> CheckReport {
     check(view).await.report()
 }
 

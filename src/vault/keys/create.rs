@@ -9,7 +9,7 @@ use crate::vault::{Call, ObjectName, Refusal, Sku};
 
 /// The members of a new key, generated or imported.
 #[derive(Clone, Debug)]
-pub struct NewKey {
+pub(crate) struct NewKey {
     /// The type.
     pub kty: KeyType,
     /// What it may be used for; the type's default when left out.
@@ -32,7 +32,12 @@ impl Objects<'_, Keys> {
     /// # Errors
     /// When the vault's sku does not have the type, when the type does not have an operation, when the key is exportable and
     /// has no release policy or the reverse, when too much waits, or when the store fails.
-    pub async fn create(&self, name: &ObjectName, new: NewKey, spec: KeySpec) -> Result<Found<KeyRecord>, Refusal> {
+    pub(crate) async fn create(
+        &self,
+        name: &ObjectName,
+        new: NewKey,
+        spec: KeySpec,
+    ) -> Result<Found<KeyRecord>, Refusal> {
         new.check(self.call)?;
         let (key, material) = self.generate(spec).await?;
         self.add_key(name, new, key, material).await
@@ -62,7 +67,7 @@ impl Objects<'_, Keys> {
 
 impl NewKey {
     /// A key of this type, everything else as the service has it when nothing is said.
-    pub fn of(kty: KeyType) -> Self {
+    pub(crate) fn of(kty: KeyType) -> Self {
         let attributes = AttributesPatch::default();
         let (exportable, imported) = (false, false);
         Self { kty, key_ops: None, attributes, tags: None, exportable, release_policy: None, imported }

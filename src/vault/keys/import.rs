@@ -7,7 +7,7 @@ use crate::crypto::{CryptoError, Key, Material};
 use crate::vault::{ObjectName, Refusal, Version};
 
 /// The key to import.
-pub enum ImportSource {
+pub(crate) enum ImportSource {
     /// In the clear.
     Jwk(PrivateJwk),
     /// Wrapped ("bring your own key").
@@ -23,7 +23,7 @@ pub enum ImportSource {
 
 /// The key-exchange key that a transfer blob is wrapped for.
 #[derive(Clone, Debug)]
-pub struct ExchangeKey {
+pub(crate) struct ExchangeKey {
     /// Its name.
     pub name: ObjectName,
     /// Its version; the latest when none is named.
@@ -36,7 +36,7 @@ impl Objects<'_, Keys> {
     /// # Errors
     /// As [`Objects::create`]; [`Refusal::Import`] when the key is none that can be used; what
     /// [`Objects::operate`] refuses when the key-exchange key cannot be used.
-    pub async fn import(
+    pub(crate) async fn import(
         &self,
         name: &ObjectName,
         new: NewKey,

@@ -4,21 +4,21 @@ mod create;
 mod import;
 mod key_ops;
 mod operate;
-pub mod release;
-pub mod rotation;
+pub(crate) mod release;
+pub(crate) mod rotation;
 mod spec;
 mod types;
 mod update;
 
 use serde::{Deserialize, Serialize};
 
-pub use create::NewKey;
-pub use import::{ExchangeKey, ImportSource};
-pub use key_ops::KeyOperationsError;
-pub use operate::{KeyInput, KeyUse, KeyUseOutput};
-pub use spec::{KeySpec, KeySpecError};
-pub use types::{KeyOperation, KeyType};
-pub use update::KeyUpdate;
+pub(crate) use create::NewKey;
+pub(crate) use import::{ExchangeKey, ImportSource};
+pub(crate) use key_ops::KeyOperationsError;
+pub(crate) use operate::{KeyInput, KeyUse, KeyUseOutput};
+pub(crate) use spec::{KeySpec, KeySpecError};
+pub(crate) use types::{KeyOperation, KeyType};
+pub(crate) use update::KeyUpdate;
 
 use super::backup::BackupError;
 use super::object::{Attributes, AttributesPatch, Found, ObjectKind, Objects, Tags, VersionRecord};
@@ -30,7 +30,7 @@ use release::ReleasePolicy;
 use rotation::RotationPolicy;
 
 /// Keys, as a kind of object.
-pub enum Keys {}
+pub(crate) enum Keys {}
 
 /// One version of a key, without its private part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,8 +12,7 @@ use crate::records::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
 /// A use of a key, with its input. The bytes may be secret: deliberately no `Debug`.
-#[expect(missing_docs, reason = "the service's own words")]
-pub enum KeyUse {
+pub(crate) enum KeyUse {
     Encrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
     Decrypt { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
     WrapKey { alg: EncryptionAlgorithm, value: Zeroizing<Vec<u8>>, extras: CipherParams },
@@ -23,7 +22,7 @@ pub enum KeyUse {
 }
 
 /// The output of a use. The bytes may be secret: deliberately no `Debug`.
-pub enum KeyUseOutput {
+pub(crate) enum KeyUseOutput {
     /// A ciphertext or a wrapped key.
     Encrypted(Encrypted),
     /// A plaintext or an unwrapped key.
@@ -39,7 +38,7 @@ impl Objects<'_, Keys> {
     ///
     /// # Errors
     /// When there is no such version, it may not be used now or not for this, or the bytes do not fit it.
-    pub async fn operate(
+    pub(crate) async fn operate(
         &self,
         name: &ObjectName,
         version: Option<&Version>,

@@ -9,7 +9,7 @@ use crate::crypto::{CryptoError, Key, Material, base64url};
 
 /// The specification of a key to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeySpec {
+pub(crate) enum KeySpec {
     /// An RSA key.
     Rsa {
         /// The size of the modulus.
@@ -25,7 +25,7 @@ pub enum KeySpec {
 
 /// Why no key can be generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeySpecError {
+pub(crate) enum KeySpecError {
     /// The type has no keys of this size.
     Size {
         /// The size asked for.
@@ -45,7 +45,7 @@ impl KeySpec {
     ///
     /// # Errors
     /// The member that does not do.
-    pub fn new(
+    pub(crate) fn new(
         kty: KeyType,
         key_size: Option<u32>,
         crv: Option<&str>,
@@ -82,7 +82,7 @@ impl KeySpec {
     }
 
     /// Whether this specification generates keys like `key`.
-    pub fn matches(self, key: &PublicPart) -> bool {
+    pub(crate) fn matches(self, key: &PublicPart) -> bool {
         match (self, key) {
             // A modulus of as many bits as whole bytes has no leading zero: 4 characters for 3 bytes.
             (Self::Rsa { size, .. }, PublicPart::Rsa { n, .. }) => n.len() * 6 / 8 == size.bits() as usize / 8,

@@ -72,7 +72,6 @@ impl KeyType {
 /// What a key may be used for (`key_ops`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the service's own words")]
 pub enum KeyOperation {
     Encrypt,
     Decrypt,

@@ -7,7 +7,7 @@ use crate::vault::Refusal;
 
 /// An update of a key version; what is left out stays.
 #[derive(Clone, Debug, Default)]
-pub struct KeyUpdate {
+pub(crate) struct KeyUpdate {
     /// What it may be used for. An empty list changes nothing: the Java SDK sends one with every update.
     pub key_ops: Option<Vec<KeyOperation>>,
     /// Attributes given.

@@ -14,16 +14,16 @@ use crate::records::{View, encode};
 use crate::store::Batch;
 
 /// A version that is added.
-pub(in crate::vault) struct Added<T> {
+pub(crate) struct Added<T> {
     /// The version.
-    pub(in crate::vault) found: Found<T>,
+    pub(crate) found: Found<T>,
     /// The number of its event.
-    pub(in crate::vault) event: u64,
+    pub(crate) event: u64,
 }
 
 impl<K: ObjectKind> Objects<'_, K> {
     /// Adds a version, the object too if it is new; answers the version.
-    pub(in crate::vault) async fn add(
+    pub(crate) async fn add(
         &self,
         name: &ObjectName,
         record: &K::Record,
@@ -41,7 +41,7 @@ impl<K: ObjectKind> Objects<'_, K> {
 
     /// `batch`, adding a version, its schedule and its event. The version's id must be unused, the name locked. Several
     /// objects, of different kinds too, can be added to one batch.
-    pub(in crate::vault) async fn adding(
+    pub(crate) async fn adding(
         &self,
         view: &View,
         batch: Batch,

@@ -15,7 +15,7 @@ const DAY: i64 = 86_400;
 
 /// When an object was deleted, and when it goes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deletion {
+pub(crate) struct Deletion {
     /// When it was deleted.
     pub deleted: Timestamp,
     /// When it goes by itself.
@@ -24,7 +24,6 @@ pub struct Deletion {
 
 /// What can be done with deleted objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the service's own words")]
 pub enum DeletedUse {
     Get,
     List,
@@ -34,7 +33,7 @@ pub enum DeletedUse {
 
 /// A deleted object, with its latest version.
 #[derive(Clone, Debug)]
-pub struct DeletedObject<T> {
+pub(crate) struct DeletedObject<T> {
     /// The latest version.
     pub found: Found<T>,
     /// The dates; none in a vault without soft delete, where it is gone.
@@ -52,7 +51,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::BeingRecovered`]; what the store reports.
-    pub async fn delete(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
+    pub(crate) async fn delete(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
         let decide = |view: View| async move { self.deleting(&view, name).await };
         let (deleted, is_complete) = self.vaults.write(self.call, &[self.id(name)], decide).await?;
         if !is_complete {
@@ -103,7 +102,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// [`Refusal::DeletedNotFound`]; [`Refusal::NoSoftDelete`]; what the store reports.
-    pub async fn get_deleted(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
+    pub(crate) async fn get_deleted(&self, name: &ObjectName) -> Result<DeletedObject<K::Record>, Refusal> {
         self.require_soft_delete(DeletedUse::Get)?;
         let view = self.vaults.records().view().await?;
         self.check_unchanged(&view).await?;
@@ -121,7 +120,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
     /// [`Refusal::NoSoftDelete`]; what the store reports.
-    pub async fn recover(&self, name: &ObjectName) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn recover(&self, name: &ObjectName) -> Result<Found<K::Record>, Refusal> {
         self.require_soft_delete(DeletedUse::Recover)?;
         let decide = |view: View| async move { self.recovering(&view, name).await };
         self.vaults.write(self.call, &[self.id(name)], decide).await
@@ -148,7 +147,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// [`Refusal::PurgeProtected`], [`Refusal::DeletedNotFound`]; otherwise as [`Objects::recover`].
-    pub async fn purge(&self, name: &ObjectName) -> Result<(), Refusal> {
+    pub(crate) async fn purge(&self, name: &ObjectName) -> Result<(), Refusal> {
         self.require_soft_delete(DeletedUse::Purge)?;
         if self.call.vault.purge_protection {
             return Err(Refusal::PurgeProtected);

@@ -21,7 +21,7 @@ const MAX_VERSIONS: usize = 500;
 /// An object with all its versions. It holds secrets: deliberately no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
-pub(in crate::vault) struct ObjectDump<K: ObjectKind> {
+pub(crate) struct ObjectDump<K: ObjectKind> {
     kind: Kind,
     pub(super) name: ObjectName,
     pub(super) latest: Version,
@@ -41,7 +41,7 @@ pub(super) struct VersionDump {
 
 impl<K: ObjectKind> ObjectDump<K> {
     /// Whether it is of this kind, and its latest version is among its versions, each once.
-    pub(in crate::vault) fn is_consistent(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let mut ids: Vec<_> = self.versions.iter().map(|one| &one.version).collect();
         ids.sort();
         ids.dedup();
@@ -50,7 +50,7 @@ impl<K: ObjectKind> ObjectDump<K> {
     }
 
     /// Checks that every version may be restored into `vault`. Parsing keys takes its time: not for the runtime's threads.
-    pub(in crate::vault) fn check(&self, vault: &Vault) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, vault: &Vault) -> Result<(), Refusal> {
         for one in &self.versions {
             K::check_restored(vault, &one.record::<K>()?, &one.material()?)?;
         }
@@ -84,7 +84,7 @@ impl VersionDump {
 
 impl<K: ObjectKind> Objects<'_, K> {
     /// Dumps an object.
-    pub(in crate::vault) async fn dump(&self, view: &View, name: &ObjectName) -> Result<ObjectDump<K>, Refusal> {
+    pub(crate) async fn dump(&self, view: &View, name: &ObjectName) -> Result<ObjectDump<K>, Refusal> {
         self.check_unchanged(view).await?;
         let Some(head) = self.record::<Head>(view, &self.head_key(name)).await? else {
             self.check_no_orphaned_versions(view, name).await?;

@@ -10,36 +10,36 @@ use crate::clock::Timestamp;
 
 /// The head of a live object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::vault) struct Head {
+pub(crate) struct Head {
     /// The name as it was first written.
-    pub(in crate::vault) name: ObjectName,
+    pub(crate) name: ObjectName,
     /// The version that was added last: the one that a request without a version means.
-    pub(in crate::vault) latest: Version,
+    pub(crate) latest: Version,
     /// The number of versions, so that a missing record is noticed.
-    pub(in crate::vault) versions: usize,
+    pub(crate) versions: usize,
     /// Until when the object is being recovered, and invisible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::vault) recovering: Option<Timestamp>,
+    pub(crate) recovering: Option<Timestamp>,
 }
 
 /// The tombstone of a deleted object that can be recovered. Its state at a moment follows from its dates, so no task has
 /// to run for the state to change; one reclaims the records in the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::vault) struct Tombstone {
+pub(crate) struct Tombstone {
     /// The head as it was.
-    pub(in crate::vault) head: Head,
+    pub(crate) head: Head,
     /// When the object was deleted.
-    pub(in crate::vault) deleted: Timestamp,
+    pub(crate) deleted: Timestamp,
     /// When its retention ends; set at the deletion, and never changed.
-    pub(in crate::vault) scheduled_purge: Timestamp,
+    pub(crate) scheduled_purge: Timestamp,
     /// When the deletion is complete: from then on the deleted object is visible.
-    pub(in crate::vault) visible_from: Timestamp,
+    pub(crate) visible_from: Timestamp,
     /// When a purge under way is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::vault) purge_ends: Option<Timestamp>,
+    pub(crate) purge_ends: Option<Timestamp>,
     /// Whether a restore writes the versions below it, and replaces it by the head when they are complete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(in crate::vault) restoring: bool,
+    pub(crate) restoring: bool,
 }
 
 /// The state of a name at one moment.
@@ -81,13 +81,13 @@ impl Head {
 
 impl Tombstone {
     /// The entry that purges the object, of this kind, in the layer that `vault` writes into.
-    pub(in crate::vault) fn purge_entry(&self, vault: &Vault, kind: Kind) -> Due {
+    pub(crate) fn purge_entry(&self, vault: &Vault, kind: Kind) -> Due {
         let object = ObjectId { kind, name: self.head.name.clone() };
         Due::new(vault, object, DueAction::Purge, self.gone_at())
     }
 
     /// When its time is over.
-    pub(in crate::vault) fn gone_at(&self) -> Timestamp {
+    pub(crate) fn gone_at(&self) -> Timestamp {
         self.purge_ends.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
     }
 

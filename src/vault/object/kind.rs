@@ -13,7 +13,7 @@ use crate::records::Record;
 const NOTICE: i64 = 30 * 86_400;
 
 /// A kind of object, as a type.
-pub trait ObjectKind: Sized + Send + Sync + 'static {
+pub(crate) trait ObjectKind: Sized + Send + Sync + 'static {
     /// The kind as a value.
     const KIND: Kind;
     /// The name of a backup's form, as the service writes it: its length as one character, then the name.
@@ -47,7 +47,7 @@ pub trait ObjectKind: Sized + Send + Sync + 'static {
 }
 
 /// The public part of a version.
-pub trait VersionRecord: Record + Clone {
+pub(crate) trait VersionRecord: Record + Clone {
     /// The version's attributes.
     fn attributes(&self) -> &Attributes;
 
@@ -57,7 +57,7 @@ pub trait VersionRecord: Record + Clone {
 }
 
 /// How long versions live, and when the next one is made. `R` is the record of a version.
-pub trait LifetimePolicy<R>: Record + Clone {
+pub(crate) trait LifetimePolicy<R>: Record + Clone {
     /// Whether objects of the kind can have a policy at all: otherwise none is looked for.
     const EXISTS: bool;
 
@@ -70,7 +70,7 @@ pub trait LifetimePolicy<R>: Record + Clone {
 
 /// The policy of kinds whose objects are not renewed: there is none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum NoPolicy {}
+pub(crate) enum NoPolicy {}
 
 impl<R> LifetimePolicy<R> for NoPolicy {
     const EXISTS: bool = false;

@@ -13,7 +13,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn list(&self, page: &PageRequest) -> Result<Page<Found<K::Record>>, Refusal> {
+    pub(crate) async fn list(&self, page: &PageRequest) -> Result<Page<Found<K::Record>>, Refusal> {
         let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
         let (keys, next) = self.page(view, &self.prefix(Table::Object), page).await?;
@@ -31,7 +31,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// [`Refusal::NoSoftDelete`]; what the store reports.
-    pub async fn list_deleted(&self, page: &PageRequest) -> Result<Page<DeletedObject<K::Record>>, Refusal> {
+    pub(crate) async fn list_deleted(&self, page: &PageRequest) -> Result<Page<DeletedObject<K::Record>>, Refusal> {
         self.require_soft_delete(DeletedUse::List)?;
         let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
@@ -52,7 +52,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// What the store reports.
-    pub async fn list_versions(
+    pub(crate) async fn list_versions(
         &self,
         name: &ObjectName,
         page: &PageRequest,

@@ -26,16 +26,16 @@ use serde::{Deserialize, Serialize};
 use super::{ObjectName, Version};
 use crate::clock::Timestamp;
 
-pub use deletion::{DeletedObject, DeletedUse, Deletion};
-pub use kind::{LifetimePolicy, NoPolicy, ObjectKind, VersionRecord};
-pub use objects::Objects;
+pub(crate) use deletion::{DeletedObject, DeletedUse};
+pub(crate) use kind::{LifetimePolicy, NoPolicy, ObjectKind, VersionRecord};
+pub(crate) use objects::Objects;
 
 pub(super) use dump::ObjectDump;
 pub(super) use head::{Head, Tombstone};
 pub(super) use schedule::Schedule;
 
 /// Tags as the caller gave them.
-pub type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// The attributes of every version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub struct Found<T> {
 
 /// One page of a list.
 #[derive(Debug)]
-pub struct Page<T> {
+pub(crate) struct Page<T> {
     /// The items, in order; perhaps fewer than the limit.
     pub items: Vec<T>,
     /// Where the next page starts, if there is one.
@@ -104,7 +104,7 @@ pub struct Page<T> {
 
 /// Which page of a list is wanted.
 #[derive(Clone, Debug)]
-pub struct PageRequest {
+pub(crate) struct PageRequest {
     /// Where the page before ended.
     pub after: Option<String>,
     /// How many items at the most, 1 to 25.

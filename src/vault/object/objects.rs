@@ -13,14 +13,14 @@ use super::{Found, Head, Tombstone};
 use crate::records::{View, encode, missing};
 
 /// The objects of the kind `K` in one vault, as one call sees them.
-pub struct Objects<'a, K> {
-    pub(in crate::vault) vaults: &'a Vaults,
-    pub(in crate::vault) call: &'a Call,
+pub(crate) struct Objects<'a, K> {
+    pub(crate) vaults: &'a Vaults,
+    pub(crate) call: &'a Call,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<'a, K: ObjectKind> Objects<'a, K> {
-    pub(in crate::vault) const fn new(vaults: &'a Vaults, call: &'a Call) -> Self {
+    pub(crate) const fn new(vaults: &'a Vaults, call: &'a Call) -> Self {
         Self { vaults, call, kind: PhantomData }
     }
 
@@ -28,7 +28,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; what the store reports.
-    pub async fn get(&self, name: &ObjectName, version: Option<&Version>) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn get(&self, name: &ObjectName, version: Option<&Version>) -> Result<Found<K::Record>, Refusal> {
         let view = self.vaults.records().view().await?;
         self.find(&view, name, version).await
     }
@@ -37,7 +37,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; what the kind refuses to change; what the store reports.
-    pub async fn update(
+    pub(crate) async fn update(
         &self,
         name: &ObjectName,
         version: Option<&Version>,
@@ -48,7 +48,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
     }
 
     /// A version, the latest when none is named.
-    pub(in crate::vault) async fn find(
+    pub(crate) async fn find(
         &self,
         view: &View,
         name: &ObjectName,
@@ -99,7 +99,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
     }
 
     /// A version's secret bytes.
-    pub(in crate::vault) async fn material(
+    pub(crate) async fn material(
         &self,
         view: &View,
         name: &ObjectName,

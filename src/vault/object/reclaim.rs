@@ -17,7 +17,7 @@ pub(super) const VERSIONS_PER_COMMIT: usize = 25;
 
 impl<K: ObjectKind> Objects<'_, K> {
     /// Deletes what is left of an object whose time is over at the moment of this call; answers whether anything was.
-    pub(in crate::vault) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
+    pub(crate) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
         let mut reclaimed = false;
         loop {
             let decide = |view: View| async move { self.reclaiming(&view, name).await };

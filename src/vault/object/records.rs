@@ -12,12 +12,12 @@ use crate::store::{Batch, Key};
 
 /// What is visible through the vault's layers.
 impl<K: ObjectKind> Objects<'_, K> {
-    pub(in crate::vault) fn layers(&self) -> Layers<'_> {
+    pub(crate) fn layers(&self) -> Layers<'_> {
         Layers::of(&self.call.vault)
     }
 
     /// The record that is visible at `key`.
-    pub(in crate::vault) async fn record<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
+    pub(crate) async fn record<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
         let records = self.vaults.records();
         if let Some(record) = records.get(view, key).await? {
             return Ok(Some(record));
@@ -42,16 +42,12 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// An empty batch that commits only while the call's guards hold and these `keys` have not changed.
-    pub(in crate::vault) async fn guarded_batch<const N: usize>(
-        &self,
-        view: &View,
-        keys: [&Key; N],
-    ) -> Result<Batch, Refusal> {
+    pub(crate) async fn guarded_batch<const N: usize>(&self, view: &View, keys: [&Key; N]) -> Result<Batch, Refusal> {
         self.guarding(view, self.call.guarded_batch(), keys).await
     }
 
     /// `batch`, committing only while these `keys` have not changed.
-    pub(in crate::vault) async fn guarding<const N: usize>(
+    pub(crate) async fn guarding<const N: usize>(
         &self,
         view: &View,
         mut batch: Batch,
@@ -66,7 +62,7 @@ impl<K: ObjectKind> Objects<'_, K> {
 
 /// The store keys of an object.
 impl<K: ObjectKind> Objects<'_, K> {
-    pub(in crate::vault) fn id(&self, name: &ObjectName) -> ObjectId {
+    pub(crate) fn id(&self, name: &ObjectName) -> ObjectId {
         ObjectId { kind: K::KIND, name: name.clone() }
     }
 
@@ -74,7 +70,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         ObjectKey::new(table, self.call.vault.layer(), K::KIND, name)
     }
 
-    pub(in crate::vault) fn head_key(&self, name: &ObjectName) -> Key {
+    pub(crate) fn head_key(&self, name: &ObjectName) -> Key {
         self.key(Table::Object, name).to_key()
     }
 
@@ -82,11 +78,11 @@ impl<K: ObjectKind> Objects<'_, K> {
         self.key(Table::Deleted, name).to_key()
     }
 
-    pub(in crate::vault) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
+    pub(crate) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
         self.key(Table::Version, name).of_version(Table::Version, version).to_key()
     }
 
-    pub(in crate::vault) fn material_key(&self, name: &ObjectName, version: &Version) -> Key {
+    pub(crate) fn material_key(&self, name: &ObjectName, version: &Version) -> Key {
         self.key(Table::Material, name).of_version(Table::Material, version).to_key()
     }
 
@@ -94,7 +90,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         self.key(Table::Schedule, name).to_key()
     }
 
-    pub(in crate::vault) fn policy_key(&self, name: &ObjectName) -> Key {
+    pub(crate) fn policy_key(&self, name: &ObjectName) -> Key {
         self.key(Table::Policy, name).to_key()
     }
 

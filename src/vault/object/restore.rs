@@ -18,7 +18,7 @@ const RESTORE_TIMEOUT: i64 = 600;
 impl<K: ObjectKind> Objects<'_, K> {
     /// Restores an object as it was dumped, with the same versions and dates, when its name is free; answers the latest
     /// version.
-    pub(in crate::vault) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
         self.undo_restore(&dump.name).await?;
         if dump.versions.len() > VERSIONS_PER_COMMIT {
             return self.restore_in_pieces(dump).await;

@@ -11,7 +11,7 @@ use crate::records::View;
 
 impl<K: ObjectKind> Objects<'_, K> {
     /// Runs `action`, due at the moment `at`, if it still is; answers whether it was. The name must not be locked.
-    pub(in crate::vault) async fn run_action(
+    pub(crate) async fn run_action(
         &self,
         name: &ObjectName,
         action: DueAction,

@@ -16,7 +16,7 @@ use crate::store::Batch;
 
 /// What is to be done about the latest version of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::vault) struct Schedule {
+pub(crate) struct Schedule {
     object: ObjectId,
     version: Version,
     items: Vec<Item>,
@@ -58,13 +58,13 @@ impl Schedule {
     }
 
     /// The entries of the index of what falls due, for the layer of `vault`.
-    pub(in crate::vault) fn dues<'a>(&'a self, vault: &'a Vault) -> impl Iterator<Item = Due> + 'a {
+    pub(crate) fn dues<'a>(&'a self, vault: &'a Vault) -> impl Iterator<Item = Due> + 'a {
         let due = |item: &Item| Some(Due::new(vault, self.object.clone(), item.action, item.at?));
         self.items.iter().filter_map(due)
     }
 
     /// Whether `action` is to be done at the moment `at`.
-    pub(in crate::vault) fn has(&self, action: DueAction, at: Timestamp) -> bool {
+    pub(crate) fn has(&self, action: DueAction, at: Timestamp) -> bool {
         self.items.iter().any(|item| item.action == action && item.at == Some(at))
     }
 
@@ -98,7 +98,7 @@ fn dates<K: ObjectKind>(record: &K::Record, policy: Option<&K::Policy>) -> Dates
 
 impl<K: ObjectKind> Objects<'_, K> {
     /// `batch`, with the object's schedule as it follows from its latest version and its policy.
-    pub(in crate::vault) async fn scheduling(
+    pub(crate) async fn scheduling(
         &self,
         view: &View,
         batch: Batch,
@@ -113,7 +113,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// As [`Self::scheduling`], under the policy that the object has.
-    pub(in crate::vault) async fn rescheduling(
+    pub(crate) async fn rescheduling(
         &self,
         view: &View,
         batch: Batch,
@@ -124,11 +124,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// The object's lifetime policy, if it was ever given one.
-    pub(in crate::vault) async fn policy(
-        &self,
-        view: &View,
-        name: &ObjectName,
-    ) -> Result<Option<Arc<K::Policy>>, Refusal> {
+    pub(crate) async fn policy(&self, view: &View, name: &ObjectName) -> Result<Option<Arc<K::Policy>>, Refusal> {
         if K::Policy::EXISTS { self.record(view, &self.policy_key(name)).await } else { Ok(None) }
     }
 
@@ -137,7 +133,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// What the store reports.
-    pub(in crate::vault) async fn run_overdue(&self, name: &ObjectName) -> Result<(), Refusal> {
+    pub(crate) async fn run_overdue(&self, name: &ObjectName) -> Result<(), Refusal> {
         let mut before = None;
         while let Some(overdue) = self.overdue(name).await? {
             // On failure leave the entry to the background task and let this request go on.
@@ -239,7 +235,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// Whether `action` is still to be done for the object at the moment `at`.
-    pub(in crate::vault) async fn still_due(
+    pub(crate) async fn still_due(
         &self,
         view: &View,
         name: &ObjectName,
@@ -251,7 +247,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// `batch`, with `action` marked as done for the object.
-    pub(in crate::vault) async fn marking_done(
+    pub(crate) async fn marking_done(
         &self,
         view: &View,
         batch: Batch,

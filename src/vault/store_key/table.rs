@@ -8,7 +8,7 @@ use crate::store::Key;
 listed_enum! {
     /// A table: the first segment of a key.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub(in crate::vault) enum Table {
+    pub(crate) enum Table {
         /// A vault's settings: `vault/NAME`.
         Vault,
         /// The name of the vault that answers on a host name: `alias/HOST`.
@@ -43,7 +43,7 @@ listed_enum! {
 
 impl Table {
     /// The table's name in keys.
-    pub(in crate::vault) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Vault => "vault",
             Self::Alias => "alias",
@@ -78,28 +78,28 @@ impl Table {
     }
 
     /// The tables of a vault's objects.
-    pub(in crate::vault) fn of_objects() -> impl Iterator<Item = Self> {
+    pub(crate) fn of_objects() -> impl Iterator<Item = Self> {
         Self::ALL.iter().copied().filter(|table| table.is_of_objects())
     }
 
     /// The tables whose records lie in a layer, the whiteouts last: a sweep that deletes in this order makes nothing
     /// visible again.
-    pub(in crate::vault) fn of_layers() -> impl Iterator<Item = Self> {
+    pub(crate) fn of_layers() -> impl Iterator<Item = Self> {
         Self::of_objects().chain([Self::Hidden])
     }
 
     /// What all keys of the table begin with.
-    pub(in crate::vault) fn prefix(self) -> Key {
+    pub(crate) fn prefix(self) -> Key {
         joined(&[self.name(), ""])
     }
 
     /// What the table's keys of `layer` begin with.
-    pub(in crate::vault) fn prefix_in(self, layer: Uuid) -> Key {
+    pub(crate) fn prefix_in(self, layer: Uuid) -> Key {
         joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), ""])
     }
 
     /// What the table's keys of objects of `kind` in `layer` begin with.
-    pub(in crate::vault) fn prefix_of_kind(self, layer: Uuid, kind: Kind) -> Key {
+    pub(crate) fn prefix_of_kind(self, layer: Uuid, kind: Kind) -> Key {
         joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), kind.collection(), ""])
     }
 }

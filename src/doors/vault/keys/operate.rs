@@ -17,78 +17,58 @@ use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
 use crate::vault::keys::{KeyUse, KeyUseOutput};
 
-pub(in super::super) static ENCRYPT: Operation = Operation {
+pub(crate) static ENCRYPT: Operation = Operation {
     name: "KeyEncrypt",
     method: Method::POST,
     path: "/keys/{name}/{version?}/encrypt",
     permission: Permission::keys("encrypt", "keys/encrypt/action"),
 };
 
-pub(in super::super) async fn encrypt(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn encrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
 }
 
-pub(in super::super) static DECRYPT: Operation = Operation {
+pub(crate) static DECRYPT: Operation = Operation {
     name: "KeyDecrypt",
     method: Method::POST,
     path: "/keys/{name}/{version?}/decrypt",
     permission: Permission::keys("decrypt", "keys/decrypt/action"),
 };
 
-pub(in super::super) async fn decrypt(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn decrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
 }
 
-pub(in super::super) static WRAP: Operation = Operation {
+pub(crate) static WRAP: Operation = Operation {
     name: "KeyWrap",
     method: Method::POST,
     path: "/keys/{name}/{version?}/wrapkey",
     permission: Permission::keys("wrapKey", "keys/wrap/action"),
 };
 
-pub(in super::super) async fn wrap(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn wrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
 }
 
-pub(in super::super) static UNWRAP: Operation = Operation {
+pub(crate) static UNWRAP: Operation = Operation {
     name: "KeyUnwrap",
     method: Method::POST,
     path: "/keys/{name}/{version?}/unwrapkey",
     permission: Permission::keys("unwrapKey", "keys/unwrap/action"),
 };
 
-pub(in super::super) async fn unwrap(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn unwrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     cipher(state, exchange, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
 }
 
-pub(in super::super) static SIGN: Operation = Operation {
+pub(crate) static SIGN: Operation = Operation {
     name: "KeySign",
     method: Method::POST,
     path: "/keys/{name}/{version?}/sign",
     permission: Permission::keys("sign", "keys/sign/action"),
 };
 
-pub(in super::super) async fn sign(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn sign(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());
@@ -98,18 +78,14 @@ pub(in super::super) async fn sign(
     operate(state, exchange, KeyUse::Sign { alg, digest }, None).await
 }
 
-pub(in super::super) static VERIFY: Operation = Operation {
+pub(crate) static VERIFY: Operation = Operation {
     name: "KeyVerify",
     method: Method::POST,
     path: "/keys/{name}/{version?}/verify",
     permission: Permission::keys("verify", "keys/verify/action"),
 };
 
-pub(in super::super) async fn verify(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn verify(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());

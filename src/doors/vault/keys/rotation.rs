@@ -15,7 +15,7 @@ use crate::operation::{Operation, Permission};
 use crate::vault::Kind;
 use crate::vault::keys::rotation::{IsoPeriod, NewRotationPolicy, RotationPolicy, RotationTrigger};
 
-pub(in super::super) static ROTATE: Operation = Operation {
+pub(crate) static ROTATE: Operation = Operation {
     name: "KeyRotate",
     method: Method::POST,
     path: "/keys/{name}/rotate",
@@ -23,13 +23,13 @@ pub(in super::super) static ROTATE: Operation = Operation {
 };
 
 /// Makes another version of a key, of the same kind.
-pub(in super::super) async fn rotate(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(crate) async fn rotate(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let rotated = state.vaults.keys(&exchange.call).rotate(&name).await;
     Ok(bundle(&exchange, &rotated.map_err(refusal::error)?))
 }
 
-pub(in super::super) static GET_POLICY: Operation = Operation {
+pub(crate) static GET_POLICY: Operation = Operation {
     name: "KeyRotationPolicyGet",
     method: Method::GET,
     path: "/keys/{name}/rotationpolicy",
@@ -37,13 +37,13 @@ pub(in super::super) static GET_POLICY: Operation = Operation {
 };
 
 /// How a key rotates.
-pub(in super::super) async fn get_policy(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
+pub(crate) async fn get_policy(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let policy = state.vaults.keys(&exchange.call).rotation_policy(&name).await;
     Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
 }
 
-pub(in super::super) static SET_POLICY: Operation = Operation {
+pub(crate) static SET_POLICY: Operation = Operation {
     name: "KeyRotationPolicySet",
     method: Method::PUT,
     path: "/keys/{name}/rotationpolicy",
@@ -51,11 +51,7 @@ pub(in super::super) static SET_POLICY: Operation = Operation {
 };
 
 /// Says how a key rotates from now on.
-pub(in super::super) async fn set_policy(
-    state: Arc<State>,
-    exchange: Exchange,
-    body: Incoming,
-) -> Result<Response, ApiError> {
+pub(crate) async fn set_policy(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
     let name = exchange.name()?;
     let wanted = input::object::<PolicyIn>(body, &state.limits).await?.parse()?;
     let policy = state.vaults.keys(&exchange.call).set_rotation_policy(&name, &wanted).await;

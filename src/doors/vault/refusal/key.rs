@@ -56,7 +56,7 @@ const fn rotation_policy_error(fault: RotationPolicyError) -> &'static str {
 
 /// Texts for the digest's length, the curve (Azure/azure-sdk-for-node issue 4603, with two curves celo-org/celo-monorepo
 /// pull request 5703), and a value that cannot be decrypted are recorded; the others follow them.
-pub(in super::super) fn crypto(
+pub(crate) fn crypto(
     kid: &str,
     key: &Found<KeyRecord>,
     input: KeyInput,
@@ -126,7 +126,7 @@ pub(super) fn release(fault: ReleasePolicyError) -> ApiError {
 }
 
 /// The service's text for a key of a size that it does not have.
-pub(in super::super) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
+pub(crate) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
     let text = format!("Unsupported key size ({bits}). Supported sizes are {known:?}");
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).inner("KeySizeNotSupported")
 }
@@ -149,7 +149,7 @@ pub(super) fn unsupported_operations(fault: &KeyOperationsError) -> ApiError {
 }
 
 /// The service's text for a key that is none (golden 066); `detail` says why.
-pub(in super::super) fn invalid_key(detail: &str) -> ApiError {
+pub(crate) fn invalid_key(detail: &str) -> ApiError {
     let text = "The property \"key\" must be a valid JsonWebKey object.";
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).header("x-keyhaven-detail", detail)
 }

@@ -38,7 +38,7 @@ pub(super) fn not_deleted(kind: Kind, name: &ObjectName) -> ApiError {
 }
 
 /// The service's text for a purge in a vault with purge protection; `vault` is named behind it.
-pub(in super::super) fn purge_protected(vault: Option<&VaultName>) -> ApiError {
+pub(crate) fn purge_protected(vault: Option<&VaultName>) -> ApiError {
     let vault = vault.map_or_else(String::new, |vault| format!("\r\nVault: {vault};location={LOCATION}"));
     forbidden(format!(
         "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service will \
@@ -120,7 +120,7 @@ pub(super) fn being_recovered(kind: Kind, name: &ObjectName, attempt: Attempt) -
 }
 
 /// Recorded (golden 087, 088); it has no inner code.
-pub(in super::super) fn restore_conflict(kind: Kind, id: &str) -> ApiError {
+pub(crate) fn restore_conflict(kind: Kind, id: &str) -> ApiError {
     let word = Terms::of(kind).lower;
     conflict(format!(
         "There was a conflict restoring the {word} '{id}'. This can happen if either: a second {word} with the same name \

@@ -17,12 +17,7 @@ use crate::vault::{Kind, Vault};
 const MISSING: &str = "x-keyhaven-missing";
 
 /// The refusal of an access policy (text of 2024), with the permission to add in a header of ours.
-pub(in super::super) fn forbidden_by_policy(
-    permission: Permission,
-    vault: &Vault,
-    who: &Identity,
-    issuer: &str,
-) -> ApiError {
+pub(crate) fn forbidden_by_policy(permission: Permission, vault: &Vault, who: &Identity, issuer: &str) -> ApiError {
     let wanted = permission.to_string().replace('/', " ").to_lowercase();
     let Identity { app_id, object_id, .. } = who;
     let text = format!(
@@ -35,7 +30,7 @@ pub(in super::super) fn forbidden_by_policy(
 }
 
 /// The 404 for a host that resolves to no vault; it comes before the challenge.
-pub(in super::super) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
+pub(crate) fn no_such_vault(authority: &Authority, names: &[&str]) -> ApiError {
     let text = format!(
         "No vault answers on '{}'. Vaults here: {}. Add the host to a vault's 'aliases' in the configuration, or use \
          https://NAME.vault.localhost.{}",
@@ -58,7 +53,7 @@ pub(super) fn too_many_vaults(most: usize) -> ApiError {
 }
 
 /// The 400 for a request line without an operation. An unknown last segment has the service's text, all else ours.
-pub(in super::super) fn no_such_operation(method: &Method, request: &Request) -> ApiError {
+pub(crate) fn no_such_operation(method: &Method, request: &Request) -> ApiError {
     let path = request.uri().path();
     let segments: Vec<_> = routes::segments(path).collect();
     match segments.as_slice() {
@@ -86,11 +81,11 @@ fn not_implemented(method: &Method, path: &str) -> ApiError {
 }
 
 /// The service's text for a segment that is neither a version nor an operation.
-pub(in super::super) fn no_such_segment(method: &Method, segment: &str) -> ApiError {
+pub(crate) fn no_such_segment(method: &Method, segment: &str) -> ApiError {
     bad(format!("Method {method} does not allow operation '{segment}'"))
 }
 
 /// The service's text for a name that is none (golden 064); the name stands there decoded.
-pub(in super::super) fn invalid_name(name: &str) -> ApiError {
+pub(crate) fn invalid_name(name: &str) -> ApiError {
     bad(format!("The request URI contains an invalid name: {name}"))
 }

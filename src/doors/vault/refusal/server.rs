@@ -11,7 +11,7 @@ pub(super) fn busy() -> ApiError {
 
 /// A failure of the service as a whole: 429, 503 or 500, with the seconds to wait for `Retry-After`. The text of 429
 /// is recorded; those of the others are ASP.NET's reason phrases.
-pub(in super::super) fn failure(status: u16, retry_after: Option<u32>) -> ApiError {
+pub(crate) fn failure(status: u16, retry_after: Option<u32>) -> ApiError {
     let error = match status {
         429 => {
             let text = "Request was not processed because too many requests were received. Reason: \

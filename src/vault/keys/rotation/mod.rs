@@ -10,14 +10,14 @@ use crate::vault::due::DueAction;
 use crate::vault::write::Write;
 use crate::vault::{ObjectName, Refusal};
 
-pub use policy::{IsoPeriod, NewRotationPolicy, RotationPolicy, RotationPolicyError, RotationTrigger};
+pub(crate) use policy::{IsoPeriod, NewRotationPolicy, RotationPolicy, RotationPolicyError, RotationTrigger};
 
 impl Objects<'_, Keys> {
     /// How a key rotates.
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; what the store reports.
-    pub async fn rotation_policy(&self, name: &ObjectName) -> Result<RotationPolicy, Refusal> {
+    pub(crate) async fn rotation_policy(&self, name: &ObjectName) -> Result<RotationPolicy, Refusal> {
         let view = self.vaults.records().view().await?;
         let found = self.find(&view, name, None).await?;
         let policy = self.policy(&view, &found.name).await?;
@@ -28,7 +28,7 @@ impl Objects<'_, Keys> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the policy does not do; what the store reports.
-    pub async fn set_rotation_policy(
+    pub(crate) async fn set_rotation_policy(
         &self,
         name: &ObjectName,
         wanted: &NewRotationPolicy,
@@ -61,7 +61,7 @@ impl Objects<'_, Keys> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the key was imported; when too much waits, or the store fails.
-    pub async fn rotate(&self, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
+    pub(crate) async fn rotate(&self, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
         self.run_overdue(name).await?;
         let (spec, made) = &self.generate_next(name).await?;
         let objects = &[self.id(name)];

@@ -16,7 +16,7 @@ const DEFAULT_NOTIFY: u16 = 30;
 
 /// How a key rotates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RotationPolicy {
+pub(crate) struct RotationPolicy {
     /// When the latest version is followed by another, if it is.
     pub rotate: Option<RotationTrigger>,
     /// How long before its end the notice of the latest version comes.
@@ -31,7 +31,7 @@ pub struct RotationPolicy {
 
 /// A policy to set.
 #[derive(Clone, Debug, Default)]
-pub struct NewRotationPolicy {
+pub(crate) struct NewRotationPolicy {
     /// When the latest version is followed by another, if it is.
     pub rotate: Option<RotationTrigger>,
     /// How long before its end the notice of the latest version comes; 30 days when left out.
@@ -43,7 +43,7 @@ pub struct NewRotationPolicy {
 /// When a version is followed by another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum RotationTrigger {
+pub(crate) enum RotationTrigger {
     /// So long after its creation.
     AfterCreate(IsoPeriod),
     /// So long before its end.
@@ -121,7 +121,7 @@ impl TryFrom<String> for IsoPeriod {
 
 impl RotationPolicy {
     /// The policy of a key that was never given one (golden 027).
-    pub fn service_default() -> Self {
+    pub(crate) fn service_default() -> Self {
         NewRotationPolicy::default().policy(None, None)
     }
 
