@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{error, fmt, io};
 
-use super::batch::{MAX_BATCH_BYTES, MAX_OPERATIONS};
 use super::key::Key;
+use super::limits::{MAX_BATCH_BYTES, MAX_OPERATIONS};
 use crate::files;
 
 /// What went wrong. Clonable, because one failed write answers every batch that was part of it.

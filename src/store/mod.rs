@@ -14,8 +14,10 @@ mod degraded;
 mod error;
 mod format;
 mod inspect;
+mod inspection;
 mod key;
 mod last_seen;
+mod limits;
 mod master;
 mod memory;
 mod panics;
@@ -32,13 +34,14 @@ use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
-pub(crate) use self::batch::{Batch, Entry, PIECE_OPERATIONS, Revision, Value};
-#[cfg(test)]
-pub(crate) use self::batch::{MAX_BATCH_BYTES, MAX_OPERATIONS};
+pub(crate) use self::batch::{Batch, Entry, Revision, Value};
 pub(crate) use self::degraded::Degraded;
 pub(crate) use self::error::StoreError;
-pub(crate) use self::inspect::{Damage, Inspection};
+pub(crate) use self::inspection::{Damage, Inspection};
 pub(crate) use self::key::Key;
+pub(crate) use self::limits::PIECE_OPERATIONS;
+#[cfg(test)]
+pub(crate) use self::limits::{MAX_BATCH_BYTES, MAX_OPERATIONS};
 pub use self::master::MasterKey;
 pub(crate) use self::master::{from_hex, parse_key};
 pub(crate) use self::redb::RedbOptions;

@@ -11,7 +11,7 @@ use super::scrub::counted;
 use super::view::{FileView, split};
 use crate::store::batch::{Entry, Revision};
 use crate::store::error::StoreError;
-use crate::store::inspect::Inspection;
+use crate::store::inspection::Inspection;
 use crate::store::key::Key;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;

@@ -8,7 +8,7 @@ use super::open;
 use crate::files;
 use crate::store::batch::Entry;
 use crate::store::error::StoreError;
-use crate::store::inspect::Inspection;
+use crate::store::inspection::Inspection;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 
