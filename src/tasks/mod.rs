@@ -2,6 +2,7 @@
 //! until the next entry or a change. It polls nothing.
 
 mod latest_write;
+mod position;
 mod timekeeper;
 
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use crate::records::RecordError;
 use crate::store::Key;
 use crate::vault::{DueEntry, Refusal, Vaults};
 
+pub(crate) use position::{position_key, saved_position};
+pub(crate) use timekeeper::Timekeeper;
 pub use timekeeper::{ClockChoice, ClockError, ClockReport, VaultClock};
-pub(crate) use timekeeper::{Timekeeper, position_key, saved_position};
 
 /// The longest sleep: a machine that was suspended does not count the time, and wakes late.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);

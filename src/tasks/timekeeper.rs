@@ -5,14 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::MutexGuard;
 
 use super::Tasks;
 use super::latest_write::{latest_write, save_latest_write};
+use super::position::{ClockPosition, position_key, saved_position};
 use crate::clock::{Clock, Period, SteadyClock, Timestamp, VirtualClock};
 use crate::records::{Change, RecordError, Records, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::Batch;
 use crate::vault::Refusal;
 
 /// Which clock the vaults live by.
@@ -63,17 +63,6 @@ pub struct ClockReport {
     pub frozen: bool,
     /// How many actions fell due and ran.
     pub ran: usize,
-}
-
-/// The saved position of a virtual clock.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct ClockPosition {
-    at: Timestamp,
-    frozen: bool,
-    /// The machine's time then.
-    real: Timestamp,
-    /// Whether the server was stopped then, so that the clock has not run since.
-    stopped: bool,
 }
 
 /// Moves the clock, saves its position, and runs what falls due.
@@ -178,21 +167,6 @@ impl VaultClock {
             clock.run();
         }
         Ok(Self::Virtual(Arc::new(clock)))
-    }
-}
-
-impl ClockPosition {
-    fn warn_that_it_is_not_used(&self) {
-        tracing::warn!(
-            stood = %self.at,
-            "this data has a virtual clock, but the machine's is used; start with --clock virtual to go on with it"
-        );
-    }
-
-    /// The clock's time when the machine's shows `real`.
-    fn now(&self, real: Timestamp) -> Timestamp {
-        let run = if self.frozen || self.stopped { 0 } else { real.unix().saturating_sub(self.real.unix()).max(0) };
-        self.at.plus_seconds(run)
     }
 }
 
@@ -351,20 +325,6 @@ impl Timekeeper {
     }
 }
 
-/// The saved position of a virtual clock, if there is one.
-///
-/// # Errors
-/// When it cannot be read.
-pub(crate) async fn saved_position(records: &Records) -> Result<Option<ClockPosition>, RecordError> {
-    let view = records.view().await?;
-    Ok(records.get::<ClockPosition>(&view, &position_key()).await?.map(|kept| *kept))
-}
-
-/// The store key of the clock's position.
-pub(crate) fn position_key() -> Key {
-    Key::from("clock/position")
-}
-
 impl From<Refusal> for ClockError {
     fn from(refusal: Refusal) -> Self {
         Self::Store(Box::new(refusal))
@@ -390,22 +350,5 @@ impl fmt::Display for ClockError {
             Self::TooFar => f.write_str("no calendar goes so far"),
             Self::Store(error) => write!(f, "{error}"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kept_clock_has_run_on_only_if_nobody_stopped_it() {
-        let stood = Timestamp::from_unix(5_000);
-        let position =
-            |frozen, stopped| ClockPosition { at: stood, frozen, real: Timestamp::from_unix(1_000), stopped };
-        let later = Timestamp::from_unix(1_060);
-        assert_eq!(position(false, false).now(later), Timestamp::from_unix(5_060), "the server was killed");
-        assert_eq!(position(false, true).now(later), stood);
-        assert_eq!(position(true, false).now(later), stood);
-        assert_eq!(position(false, false).now(Timestamp::from_unix(900)), stood, "it never goes back");
     }
 }
