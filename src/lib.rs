@@ -12,8 +12,7 @@
 
 mod access;
 mod app;
-#[doc(hidden)]
-pub mod cli;
+mod cli;
 pub mod clock;
 mod config;
 mod crypto;
@@ -47,6 +46,8 @@ mod trail;
 mod vault;
 
 pub use app::{AdminKey, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, Variables};
+#[doc(hidden)]
+pub use cli::Cli;
 pub use config::{Config, ConfigError};
 pub use crypto::backup_key::BackupKey;
 pub use embedded::Server;

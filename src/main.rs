@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use keyhaven::cli::Cli;
+use keyhaven::Cli;
 
 fn main() -> ExitCode {
     Cli::parse().execute().unwrap_or_else(|failure| failure.report())

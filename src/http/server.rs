@@ -43,7 +43,7 @@ pub struct Shutdown {
     alive: mpsc::Sender<()>,
 }
 
-/// Sends the shutdown signal; the other end of [`Shutdown`].
+/// Sends the shutdown signal; the other end of `Shutdown`.
 pub struct ShutdownTrigger {
     request: watch::Sender<bool>,
     gone: mpsc::Receiver<()>,
