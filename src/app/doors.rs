@@ -17,7 +17,10 @@ use crate::trail::Answered;
 pub(super) fn identity_handler(door: Arc<identity::Service>, log: RequestLog) -> RequestHandler {
     Arc::new(move |request, connection| {
         let (door, log) = (door.clone(), log.clone());
-        Box::pin(async move { log.record(door.answer(request, connection)).await })
+        Box::pin(async move {
+            let measurement = log.start();
+            measurement.finish(door.answer(request, connection).await)
+        })
     })
 }
 
@@ -57,7 +60,10 @@ impl Services {
         let doors = Arc::new(Doors { vault, entra, arm, identity, log });
         Arc::new(move |request, connection| {
             let doors = doors.clone();
-            Box::pin(async move { doors.log.record(doors.answer(request, connection)).await })
+            Box::pin(async move {
+                let measurement = doors.log.start();
+                measurement.finish(doors.answer(request, connection).await)
+            })
         })
     }
 
@@ -142,7 +148,10 @@ impl Services {
         let log = self.request_log();
         Arc::new(move |request, connection| {
             let (door, log) = (door.clone(), log.clone());
-            Box::pin(async move { log.record(door.answer(request, connection)).await })
+            Box::pin(async move {
+                let measurement = log.start();
+                measurement.finish(door.answer(request, connection).await)
+            })
         })
     }
 }

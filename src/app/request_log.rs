@@ -2,6 +2,7 @@
 //! trail in this layer too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Level;
 use tracing::field;
@@ -25,11 +26,23 @@ impl RequestLog {
         Self { clock }
     }
 
-    /// Awaits an answer, writes its line and passes the answer on.
-    pub(super) async fn record(&self, answering: impl Future<Output = Answered>) -> Response {
-        let started = self.clock.monotonic();
-        let Answered { response, mut trail } = answering.await;
-        trail.duration = self.clock.monotonic().saturating_sub(started);
+    /// Begins to measure a request.
+    pub(super) fn start(&self) -> Measurement<'_> {
+        Measurement { log: self, started: self.clock.monotonic() }
+    }
+}
+
+/// A request that is being answered. It does not wrap the request's future: that is large, and each wrapper would move it.
+pub(super) struct Measurement<'a> {
+    log: &'a RequestLog,
+    started: Duration,
+}
+
+impl Measurement<'_> {
+    /// Writes the line of the request, and passes its answer on.
+    pub(super) fn finish(self, answered: Answered) -> Response {
+        let Answered { response, mut trail } = answered;
+        trail.duration = self.log.clock.monotonic().saturating_sub(self.started);
         write(&trail);
         response
     }
