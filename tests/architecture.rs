@@ -132,23 +132,6 @@ const RESERVED_CALLS: &[(&[&str], &[&str], &str)] = &[
 /// Files with statics that change: the moment at which the process began to measure.
 const MUTABLE_STATICS: &[&str] = &["clock/mod.rs"];
 
-/// Circles that are still there: a file, and one that it imports and that leads back to it.
-const KNOWN_CIRCLES: &[(&str, &str)] = &[
-    ("doors/vault/api_version.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/collection.rs", "doors/vault/routes.rs"),
-    ("doors/vault/exchange.rs", "doors/vault/api_version.rs"),
-    ("doors/vault/exchange.rs", "doors/vault/refusal/mod.rs"),
-    ("doors/vault/input.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/keys/mod.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/keys/mod.rs", "doors/vault/input.rs"),
-    ("doors/vault/keys/mod.rs", "doors/vault/refusal/mod.rs"),
-    ("doors/vault/refusal/mod.rs", "doors/vault/exchange.rs"),
-    ("doors/vault/refusal/mod.rs", "doors/vault/keys/mod.rs"),
-    ("doors/vault/routes.rs", "doors/vault/collection.rs"),
-    ("store/batch.rs", "store/error.rs"),
-    ("store/error.rs", "store/batch.rs"),
-];
-
 /// Types that hold state which others of the process share.
 const PROCESS_STATE_TYPES: &[&str] = &["Mutex<", "RwLock<", "Atomic", "OnceLock<", "OnceCell<", "Cache<"];
 
@@ -351,8 +334,7 @@ fn no_circle_of_files() {
         let file = below_src(path);
         arrows.insert(file.clone(), imported_files(&file, &code(text), &modules));
     }
-    let is_known = |from: &str, to: &str| KNOWN_CIRCLES.contains(&(from, to));
-    let closes = |from: &str, to: &String| !is_known(from, to) && reachable(to, &arrows).contains(from);
+    let closes = |from: &str, to: &String| reachable(to, &arrows).contains(from);
     let circles: Vec<_> = arrows
         .iter()
         .flat_map(|(from, all)| all.iter().filter(|to| closes(from, to)).map(move |to| format!("{from} -> {to}")))
