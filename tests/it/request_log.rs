@@ -32,8 +32,11 @@ thread_local! {
     static EVERYTHING: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// One subscriber for all tests here, which is never dropped: interest in an event is cached for all threads.
-static SUBSCRIBER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(Recorder)));
+/// One subscriber for all tests here, which is never dropped: interest in an event is cached for all threads. The second
+/// is never used: while there is just one, an event that another test's thread logs first is registered by that thread's
+/// subscriber, which is none, and stays off for all threads.
+static SUBSCRIBERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(tracing_subscriber::registry().with(Recorder))));
 
 /// What this thread logs while it lives.
 struct Log {
@@ -42,7 +45,7 @@ struct Log {
 
 impl Log {
     fn start() -> Self {
-        Self { _guard: tracing::dispatcher::set_default(&SUBSCRIBER) }
+        Self { _guard: tracing::dispatcher::set_default(&SUBSCRIBERS[0]) }
     }
 
     /// The lines since the last call.

@@ -131,10 +131,10 @@ async fn filled(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Where to damage a file: evenly spread over what is used of it, and every temp_path that holds the key of record 37.
+/// Where to damage a file: evenly spread over what is used of it, and every place that holds the key of record 37.
 fn places(whole: &[u8]) -> Vec<usize> {
     let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
-    let spread = (0..used).step_by(1 + used / 150);
+    let spread = (0..used).step_by(1 + used / 250);
     let wanted = key(37);
     let keys = whole.windows(wanted.as_bytes().len()).enumerate().filter(|(_, found)| *found == wanted.as_bytes());
     spread.chain(keys.flat_map(|(at, _)| [at, at + 4, at + 9])).collect()
