@@ -1,12 +1,9 @@
 //! Requests that go wrong on purpose: a fault rule has picked one, and it fails or waits as the rule says.
 
-use hyper::StatusCode;
-
 use super::{Routed, Service, challenge, refusal};
 use crate::faults::Fault;
 use crate::http::error::ApiError;
-use crate::http::{CutConnection, Response, body};
-use crate::trail::Trail;
+use crate::http::{CutConnection, Response};
 
 impl Service {
     /// The fault that a rule has for a request. Rules are about operations of vaults, so they pick no request that was not
@@ -17,17 +14,17 @@ impl Service {
         faults.pick(routed.resolved.vault().name.as_str(), route.operation.name)
     }
 
-    /// Answers a request as `fault` says.
-    pub(super) async fn run_with(&self, fault: Fault, routed: Routed, trail: &mut Trail) -> Result<Response, ApiError> {
+    /// Delays or refuses a request as `fault` says. One that is cut before anything is done is refused, and its answer cut.
+    pub(super) async fn inject(&self, fault: Fault, routed: &mut Routed) -> Result<(), ApiError> {
         match fault {
             Fault::Delay(pause) => {
                 tokio::time::sleep(pause).await;
                 // The vault may have changed meanwhile.
-                let resolved = self.state.resolve(&routed.target.authority).await?;
-                self.run(Routed { resolved, ..routed }, trail).await
+                routed.resolved = self.state.resolve(&routed.target.authority).await?;
+                Ok(())
             }
-            Fault::CutBefore => Ok(cut(body::empty(StatusCode::OK))),
-            Fault::CutAfter => Ok(cut(self.run(routed, trail).await.unwrap_or_else(ApiError::into_response))),
+            Fault::CutBefore => Err(refusal::failure(500, None)),
+            Fault::CutAfter => Ok(()),
             Fault::Status { status, retry_after } => Err(refusal::failure(status, retry_after)),
             Fault::TokenExpired => {
                 let tenant = self.state.directory.tenant_id();
@@ -38,7 +35,9 @@ impl Service {
     }
 }
 
-fn cut(mut answer: Response) -> Response {
-    answer.extensions_mut().insert(CutConnection);
-    answer
+/// Marks an answer that is not sent, if `fault` says so.
+pub(super) fn cut(fault: Option<Fault>, answer: &mut Response) {
+    if matches!(fault, Some(Fault::CutBefore | Fault::CutAfter)) {
+        answer.extensions_mut().insert(CutConnection);
+    }
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::access::{self, Decision, Identity};
 use crate::clock::Clock;
 use crate::directory::{AuthenticatedCaller, Directory};
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
@@ -106,19 +106,21 @@ impl Service {
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
         let mut trail = Trail { request_id: Some(id), ..Trail::new("vault") };
-        let mut answer = match self.dispatch(request, connection, &mut trail).await {
-            Ok(answer) => answer,
-            Err(error) => error.into_response(),
-        };
+        let mut fault = None;
+        let answered = self.dispatch(request, connection, &mut trail, &mut fault).await;
+        let mut answer = answered.unwrap_or_else(ApiError::into_response);
         response::finish(&mut answer, id, client_id, connection);
+        fault::cut(fault, &mut answer);
         trail.finish(answer)
     }
 
+    /// Runs the handler of a request, unless the request is refused or a fault rule makes it fail.
     async fn dispatch(
         &self,
         request: Request,
         connection: ConnectionInfo,
         trail: &mut Trail,
+        fault: &mut Option<Fault>,
     ) -> Result<Response, ApiError> {
         let target = RequestTarget::of(&request)?;
         let resolved = self.state.resolve(&target.authority).await?;
@@ -127,11 +129,19 @@ impl Service {
         if let Ok(route) = &route {
             trail.route(route.operation, &route.params);
         }
-        let routed = Routed { request, connection, target, resolved, route };
-        match self.fault(&routed) {
-            None => self.run(routed, trail).await,
-            Some(fault) => self.run_with(fault, routed, trail).await,
+        let mut routed = Routed { request, connection, target, resolved, route };
+        *fault = self.fault(&routed);
+        if let Some(fault) = *fault {
+            // Boxed because it is rare: the future of every request is smaller for it.
+            Box::pin(self.inject(fault, &mut routed)).await?;
         }
+        let (api_version, who) = self.authorize(&routed, trail).await?;
+        let Routed { request, target, resolved, route, .. } = routed;
+        let Route { operation, handler, params } = route?;
+        let vault = self.state.create_if_absent(resolved, operation, &who, trail).await?;
+        let call = Call::new(self.state.clock.now(), vault);
+        let exchange = Exchange { operation, params, target, api_version, call };
+        handler(self.state.clone(), exchange, request.into_body()).await
     }
 
     /// Finds the operation of a request. The caller learns that there is none only once it is authenticated.
@@ -143,25 +153,18 @@ impl Service {
         }
     }
 
-    async fn run(&self, routed: Routed, trail: &mut Trail) -> Result<Response, ApiError> {
-        let (handler, exchange, body) = self.authorize(routed, trail).await?;
-        handler(self.state.clone(), exchange, body).await
-    }
-
     /// Authenticates and authorizes a request, before a byte of its body is read.
-    async fn authorize(&self, routed: Routed, trail: &mut Trail) -> Result<(Handler, Exchange, Incoming), ApiError> {
+    async fn authorize(&self, routed: &Routed, trail: &mut Trail) -> Result<(ApiVersion, Identity), ApiError> {
         let Routed { request, connection, target, resolved, route } = routed;
         let AuthenticatedCaller { identity: who, record } =
-            self.state.authenticate(&request, &target.authority, connection).await?;
+            self.state.authenticate(request, &target.authority, *connection).await?;
         trail.caller = Caller::Identity(record);
-        let Route { operation, handler, params } = route?;
+        let operation = route.as_ref().map_err(ApiError::clone)?.operation;
         self.state.permit(operation, resolved.vault(), &who, trail)?;
-        input::check_type(&request)?;
+        input::check_type(request)?;
         let api_version = ApiVersion::of(&target.query)?;
         self.later_versions.note(api_version, &target.query);
-        let vault = self.state.create_if_absent(resolved, operation, &who, trail).await?;
-        let call = Call::new(self.state.clock.now(), vault);
-        Ok((handler, Exchange { operation, params, target, api_version, call }, request.into_body()))
+        Ok((api_version, who))
     }
 }
 
