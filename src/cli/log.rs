@@ -16,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
+use super::log_output::LogOutput;
 use crate::app::REQUEST_LOG;
 
 /// Libraries whose own events are of no use to users: silent below trace, unless the filter names them.
@@ -37,7 +38,7 @@ pub(super) fn install(level: &str, format: LogFormat) -> Result<(), Failure> {
         Failure::usage(format!("--log-level {level}: {why}"))
     })?;
     let colours = std::io::stderr().is_terminal();
-    let layer = log::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let layer = log::layer().with_ansi(colours).with_writer(LogOutput::default());
     let layer = match format {
         LogFormat::Text => layer.event_format(TextFormat(Format::default().with_target(false))).boxed(),
         LogFormat::Json => layer.json().boxed(),

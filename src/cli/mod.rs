@@ -13,6 +13,7 @@ mod file_limit;
 mod health;
 mod identity;
 mod log;
+mod log_output;
 mod ready_file;
 mod reset;
 mod run;

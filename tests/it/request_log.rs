@@ -225,3 +225,23 @@ fn the_json_log_has_the_members_apart_and_libraries_are_silent() {
     assert_eq!(text("request_id").len(), 36);
     assert!(!fields.contains_key("identity") && !fields.contains_key("missing"), "{fields:?}");
 }
+
+#[test]
+fn a_stderr_that_nobody_reads_does_not_stop_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = Served::start(&dir.path().join("data"), &["--log-level", "debug"]);
+    let identity = served.ready["identity"].as_str().unwrap().to_owned();
+    // A pipe holds 64 KiB, and a line has more than 64 bytes.
+    for _ in 0..1200 {
+        assert!(http_get(&identity, "/health").starts_with("HTTP/1.1 200 "));
+    }
+    let mut pipe = served.child.stderr.take().unwrap();
+    let mut read = vec![0; 32 * 1024];
+    pipe.read_exact(&mut read).unwrap();
+    http_get(&identity, "/health");
+    served.child.kill().unwrap();
+    let mut rest = String::new();
+    pipe.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(" lines of the log were dropped here: nothing read stderr\n"), "{rest}");
+    assert!(rest.lines().last().unwrap().contains(" DEBUG - Health - 200 "), "{rest}");
+}
