@@ -79,7 +79,7 @@ fn of_other_rooms(key: &str) -> Option<String> {
     match parts[..] {
         ["identity", id] => Some(format!("identity {id}")),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
-        ["hook" | "told", ..] => Some("what is kept of a webhook".to_owned()),
+        ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),
         ["clock", _] => Some("the time of the vault clock".to_owned()),
         _ => None,
     }
