@@ -259,7 +259,7 @@ mod tests {
         let records = filled(5).await;
         let generation = records.begin_generation().await.unwrap();
         generation.commit(Batch::default().put("a/new", vec![1])).await.unwrap();
-        assert_eq!(content(&records).await.len(), 5, "nobody sees a generation");
+        assert_eq!(content(&records).await.len(), 5, "no reader sees a generation");
         drop(generation);
         assert_eq!(records.sweep().await.unwrap(), 1);
         assert_eq!(records.sweep().await.unwrap(), 0);

@@ -85,7 +85,7 @@ fn recordings_that_are_cited_stand_in_the_index() {
     assert!(cited > 100, "the citations were not found");
 }
 
-/// Texts to look up are the headings of the page; `…` stands for what differs.
+/// Texts to look up are the headings of the page; `…` replaces what differs.
 #[test]
 fn error_texts_to_look_up_are_those_of_the_program() {
     let program: String = sources().iter().map(|file| on_one_line(&text_of(file))).collect();

@@ -23,7 +23,7 @@ use crate::proxy::TrafficCounter;
 use crate::tasks::{ClockError, ClockReport, Timekeeper, VaultClock};
 use crate::vault::Vaults;
 
-/// How long requests in flight may take after the server was told to stop.
+/// How long requests in flight may take after the server was asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A running server. Dropping it does not stop it cleanly; [`Running::stop`] does.
@@ -116,7 +116,7 @@ impl Running {
             task.abort();
         }
         if let Err(error) = self.timekeeper.save_stopped().await {
-            tracing::warn!(%error, "where the clock stands could not be kept");
+            tracing::warn!(%error, "the position of the clock could not be saved");
         }
         self.storage.store.close().await;
         self.pool.stop();

@@ -8,7 +8,7 @@ use super::ready_file::READY_FILE;
 use super::{Failure, server_args, variables};
 use crate::app::ReadyFile;
 
-/// Which running server is meant.
+/// The running server that a command works on.
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The running server's ready file [default: DATA/ready.json]

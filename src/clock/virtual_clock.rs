@@ -94,7 +94,7 @@ impl Clock for VirtualClock {
         (ahead.is_zero() || position.running_since.is_some()).then_some(ahead)
     }
 
-    /// As far as the clock has moved; a clock that stands still measures nothing.
+    /// As far as the clock has moved; a frozen clock measures nothing.
     fn monotonic(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.milliseconds()).unwrap_or_default())
     }

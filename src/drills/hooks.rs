@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn an_error_quotes_the_last_line_of_output() {
-        let told = ran("echo first; echo last >&2; echo; exit 7", TIMEOUT).unwrap_err();
-        assert_eq!(told, "before the step, the command ended with status 7: last");
+        let error = ran("echo first; echo last >&2; echo; exit 7", TIMEOUT).unwrap_err();
+        assert_eq!(error, "before the step, the command ended with status 7: last");
         assert_eq!(
             ran("exit 1", TIMEOUT).unwrap_err(),
             "before the step, the command ended with status 1: it printed nothing"
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn it_is_killed_after_the_timeout() {
         let started = Instant::now();
-        let told = ran("echo waiting; sleep 60 & wait", Duration::from_millis(200)).unwrap_err();
-        assert_eq!(told, "before the step, the command was still running after 0 s and was killed: waiting");
+        let error = ran("echo waiting; sleep 60 & wait", Duration::from_millis(200)).unwrap_err();
+        assert_eq!(error, "before the step, the command was still running after 0 s and was killed: waiting");
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 }

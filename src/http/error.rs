@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Response, body};
 
-/// The code of an error. It stands among the extensions of the answer too, for what reports on requests.
+/// The code of an error. The extensions of the answer carry it too, for what reports on requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ErrorCode(pub Cow<'static, str>);
 

@@ -9,8 +9,8 @@ use super::error::StoreError;
 use super::key::Key;
 use super::limits::{MAX_BATCH_BYTES, MAX_OPERATIONS, PIECE_BYTES, PIECE_OPERATIONS};
 
-/// The number of a commit, carried by every key that it put. It only grows, no two commits share it, and 0 stands
-/// for "absent".
+/// The number of a commit, carried by every key that it put. It only grows, no two commits share it, and 0 means
+/// "absent".
 pub(crate) type Revision = u64;
 
 /// The bytes of an entry, wiped from memory when they are dropped.

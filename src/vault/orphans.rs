@@ -1,5 +1,5 @@
 //! Orphaned layers: objects whose vault's record is missing. No vault is created then: under the same name it would seem
-//! empty, and writes into it would have to be told apart from what is restored later.
+//! empty, and writes into it could not be distinguished from what is restored later.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;

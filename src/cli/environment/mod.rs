@@ -255,9 +255,9 @@ mod tests {
         let server = [("AZURE_CLIENT_ID", "ours"), ("HTTPS_PROXY", "http://127.0.0.1:1")];
         let kept = for_shell(&variables(&server), &variables(&own));
         assert_eq!((kept.set["AZURE_CLIENT_ID"].as_str(), kept.notes.len()), ("theirs", 0));
-        let told = for_shell(&variables(&server[..1]), &variables(&own));
-        assert_eq!((told.set["AZURE_CLIENT_ID"].as_str(), told.notes.len()), ("ours", 1));
-        assert!(told.notes[0].starts_with("AZURE_CLIENT_SECRET is set"), "{:?}", told.notes);
+        let script = for_shell(&variables(&server[..1]), &variables(&own));
+        assert_eq!((script.set["AZURE_CLIENT_ID"].as_str(), script.notes.len()), ("ours", 1));
+        assert!(script.notes[0].starts_with("AZURE_CLIENT_SECRET is set"), "{:?}", script.notes);
         let none = for_shell(&variables(&server), &variables(&own[..1]));
         assert_eq!((none.set["AZURE_CLIENT_ID"].as_str(), none.notes.len()), ("ours", 0));
     }

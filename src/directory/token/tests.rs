@@ -65,7 +65,7 @@ async fn a_damaged_key_fails_every_token_request_at_once() {
         again.issue(&someone(), HERE, ClientAuthentication::ManagedIdentity),
     )
     .await;
-    assert!(asked.unwrap().is_err(), "nobody waits for a key that never comes");
+    assert!(asked.unwrap().is_err(), "no caller waits for a key that never comes");
     let checked = again.authenticate(&token, &[HERE]).await;
     assert!(matches!(checked, Err(TokenRefusal::Record(_))), "{checked:?}");
 }

@@ -18,7 +18,7 @@ use crate::trail::TokenGrant;
 
 /// The one kind of assertion (RFC 7523).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// The suffix of a scope that stands for all permissions of an application.
+/// The suffix of a scope that requests all permissions of an application.
 const DEFAULT_SCOPE: &str = "/.default";
 
 /// The token response of version 2, in which numbers are numbers.

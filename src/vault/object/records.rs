@@ -37,8 +37,8 @@ impl<K: ObjectKind> Objects<'_, K> {
     pub(super) async fn check_layers_unchanged(&self, view: &View) -> Result<(), Refusal> {
         let (before, key) = (&self.call.vault, StoreKey::of_vault(&self.call.vault.name));
         let vault = self.vaults.records().get::<Vault>(view, &key).await?;
-        let stands = vault.is_some_and(|vault| vault.has_layers_of(before));
-        if stands { Ok(()) } else { Err(Refusal::Busy) }
+        let unchanged = vault.is_some_and(|vault| vault.has_layers_of(before));
+        if unchanged { Ok(()) } else { Err(Refusal::Busy) }
     }
 
     /// An empty batch that commits only while the call's guards hold and these `keys` have not changed.

@@ -220,7 +220,7 @@ async fn a_copy_tells_of_its_own_objects_however_deep_they_lie() {
 async fn events_are_numbered_on_behind_those_that_are_there_and_have_ids_of_their_own() {
     let world = World::new().await;
     world.secret("a", 0, None).await;
-    assert_eq!(world.vaults.take_new_events(), NewEvents::All, "nobody has asked before");
+    assert_eq!(world.vaults.take_new_events(), NewEvents::All, "no caller has asked before");
     world.secret("a", 0, None).await;
     world.secret("b", 0, None).await;
     assert_eq!(world.vaults.take_new_events(), NewEvents::Numbers(vec![2, 3]));

@@ -19,7 +19,7 @@ async fn what_the_cloud_has_and_we_have_not_is_refused_with_the_option_that_lets
 
 #[tokio::test]
 async fn what_is_passed_is_reached() {
-    // The parent proxy stands for the world outside: no test asks for a name.
+    // The parent proxy plays the world outside: no test asks for a name.
     let (outside, address) = listener().await;
     let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
     let parent_proxy = keyhaven::ParentProxy::from_variables(&variables).unwrap();

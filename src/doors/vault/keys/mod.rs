@@ -73,7 +73,7 @@ pub(super) static RELEASE: Operation = Operation {
     permission: Permission::keys("release", "keys/release/action"),
 };
 
-/// Handing a key out, which this server cannot do: there is nobody here whose attestation it could check.
+/// Handing a key out, which this server cannot do: it can check no attestation.
 pub(super) async fn release(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
     let (name, version) = (exchange.name()?, exchange.version()?);
     state.vaults.keys(&exchange.call).get(&name, version.as_ref()).await.map_err(refusal::error)?;

@@ -85,7 +85,7 @@ pub(crate) fn no_such_segment(method: &Method, segment: &str) -> ApiError {
     bad(format!("Method {method} does not allow operation '{segment}'"))
 }
 
-/// The service's text for a name that is none (golden 064); the name stands there decoded.
+/// The service's text for a name that is none (golden 064); the text has the name decoded.
 pub(crate) fn invalid_name(name: &str) -> ApiError {
     bad(format!("The request URI contains an invalid name: {name}"))
 }
