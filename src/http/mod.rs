@@ -5,6 +5,7 @@ pub(crate) mod allowed_hosts;
 pub(crate) mod authority;
 pub(crate) mod body;
 pub(crate) mod budget;
+pub(crate) mod byte_stream;
 pub(crate) mod ca;
 pub(crate) mod error;
 mod incoming;

@@ -1,114 +1,45 @@
-//! Plain HTTP on a TLS port: such a request gets one answer that names the URL with `https`, and the connection ends. The
-//! first byte, which the handshake reads anyway, tells the protocol.
+//! Plain HTTP on a TLS port: such a request gets one answer that names the URL with `https`, and the connection ends. A
+//! client's first byte shows which protocol it speaks.
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
-use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode, body};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::authority::Authority;
+use super::byte_stream::{ByteStream, PrefixedStream};
 use super::error::ApiError;
 use super::limits::Limits;
 use super::{ConnectionInfo, Response, incoming};
 
 /// The longest URL, in bytes, that is named whole; of a longer one the host is.
 const MAX_URL_BYTES: usize = 1024;
+/// The most bytes read before the protocol is known; one is enough, and most ClientHellos come whole.
+const SNIFFED_BYTES: usize = 2048;
 
-/// A stream that TLS is expected on. When a client sends plain HTTP instead, the first read fails; the bytes received by then
-/// are read again after that.
-pub(super) struct SniffedStream<S> {
-    stream: S,
-    protocol: Protocol,
-}
-
-/// The protocol that a client begins with.
-enum Protocol {
-    Unknown,
-    /// Plain HTTP; these bytes were received and not read again yet.
-    PlainHttp(Bytes),
-    Other,
-}
-
-/// Any stream: so that the server for plain HTTP is compiled once.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-impl<S> SniffedStream<S> {
-    pub(super) const fn new(stream: S) -> Self {
-        Self { stream, protocol: Protocol::Unknown }
-    }
-
-    /// Whether the client speaks plain HTTP.
-    pub(super) const fn is_plain(&self) -> bool {
-        matches!(self.protocol, Protocol::PlainHttp(_))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for SniffedStream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.protocol {
-            Protocol::Other => return Pin::new(&mut self.stream).poll_read(cx, buffer),
-            Protocol::PlainHttp(received) if !received.is_empty() => {
-                buffer.put_slice(&received.split_to(received.len().min(buffer.remaining())));
-                return Poll::Ready(Ok(()));
-            }
-            Protocol::PlainHttp(_) => return Pin::new(&mut self.stream).poll_read(cx, buffer),
-            Protocol::Unknown => {}
-        }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let received = &buffer.filled()[before..];
-        // Methods begin with a capital letter (RFC 9110, 9.3), a TLS handshake with 0x16, an SSL 2 hello with 0x80 and above.
-        if !received.first().is_some_and(u8::is_ascii_uppercase) {
-            self.protocol = Protocol::Other;
-            return Poll::Ready(Ok(()));
-        }
-        self.protocol = Protocol::PlainHttp(Bytes::copy_from_slice(received));
-        buffer.set_filled(before);
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain HTTP")))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for SniffedStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+/// Reads a client's first bytes. Returns the stream, which returns them again, and whether they are plain HTTP.
+///
+/// # Errors
+/// When the stream cannot be read.
+pub(super) async fn sniff<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(PrefixedStream<S>, bool)> {
+    let mut prefix = Vec::with_capacity(SNIFFED_BYTES);
+    stream.read_buf(&mut prefix).await?;
+    // Methods begin with a capital letter (RFC 9110, 9.3), a TLS handshake with 0x16, an SSL 2 hello with 0x80 and above.
+    let is_plain = prefix.first().is_some_and(u8::is_ascii_uppercase);
+    Ok((PrefixedStream { prefix: prefix.into(), stream }, is_plain))
 }
 
 /// Answers the one request of a client that speaks plain HTTP, and ends the connection. The caller bounds the time.
-pub(super) async fn refuse<S>(stream: SniffedStream<S>, info: ConnectionInfo, limits: &Limits)
+pub(super) async fn refuse<S>(stream: PrefixedStream<S>, info: ConnectionInfo, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream: Box<dyn Stream> = Box::new(stream);
+    // Boxed, so that the server for plain HTTP is compiled once.
+    let stream: Box<dyn ByteStream> = Box::new(stream);
     let (most, timeout) = (limits.body_bytes, limits.header_timeout);
     let service = service_fn(async |request: Request<body::Incoming>| {
         let answer = refusal(&request, info).into_response();
@@ -175,17 +106,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_begins_with_a_method_is_plain_and_none_of_it_is_lost() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        use tokio::io::AsyncWriteExt;
         for (received, plain) in
-            [(&b"GET / HTTP/1.1\r\n\r\n"[..], true), (&[22, 3, 1, 0, 5], false), (&[128, 46, 1], false)]
+            [(&b"GET / HTTP/1.1\r\n\r\n"[..], true), (&[22, 3, 1, 0, 5], false), (&[128, 46, 1], false), (&[], false)]
         {
             let (mut client, server) = tokio::io::duplex(64);
             client.write_all(received).await.unwrap();
             drop(client);
-            let (mut sniffed, mut first) = (SniffedStream::new(server), [0; 64]);
-            let read = sniffed.read(&mut first).await;
-            assert_eq!((read.is_err(), sniffed.is_plain()), (plain, plain), "{received:?}");
-            let mut rest = first[..read.unwrap_or_default()].to_vec();
+            let (mut sniffed, is_plain) = sniff(server).await.unwrap();
+            assert_eq!(is_plain, plain, "{received:?}");
+            let mut rest = Vec::new();
             sniffed.read_to_end(&mut rest).await.unwrap();
             assert_eq!(rest, received);
         }

@@ -1,5 +1,6 @@
 //! Listeners: they accept connections within bounds, pass requests to a handler, and shut down gracefully.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -20,12 +21,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::accept_failures::AcceptFailures;
 use super::budget::MemoryBudget;
+use super::byte_stream::PrefixedStream;
 use super::keep_alive::{KeepAlive, OnDeadline, TrackedStream};
 use super::limits::Limits;
-use super::plain_http::SniffedStream;
 use super::{BoxFuture, ConnectionInfo, CutConnection, Payload, RequestHandler, Response, incoming, plain_http};
 
 /// How long after a failed accept (too many open files, for instance) the next is tried.
@@ -173,14 +175,13 @@ impl<B: Payload> ConnectionServer<B> {
         match &self.tls {
             None => self.serve_http(stream, info, shutdown, deadline).await,
             Some(config) => {
-                let handshake = TlsAcceptor::from(config.clone()).accept(SniffedStream::new(stream)).into_fallible();
                 let mut stop = shutdown.clone();
                 tokio::select! {
                     () = stop.requested() => {}
-                    shaken = timeout(self.limits.header_timeout, handshake) => match shaken {
-                        Ok(Ok(stream)) => self.serve_http(stream, info, shutdown, deadline).await,
-                        Ok(Err((_, stream))) if stream.is_plain() => self.refuse_plain(stream, info, shutdown, deadline).await,
-                        Ok(Err((error, _))) => tracing::debug!(%error, peer = %info.peer, "TLS handshake failed"),
+                    opened = timeout(self.limits.header_timeout, open(stream, config)) => match opened {
+                        Ok(Ok(Opened::Tls(stream))) => self.serve_http(stream, info, shutdown, deadline).await,
+                        Ok(Ok(Opened::PlainHttp(stream))) => self.refuse_plain(stream, info, shutdown, deadline).await,
+                        Ok(Err(error)) => tracing::debug!(%error, peer = %info.peer, "TLS handshake failed"),
                         Err(_) => tracing::debug!(peer = %info.peer, "TLS handshake took too long"),
                     },
                 }
@@ -191,7 +192,7 @@ impl<B: Payload> ConnectionServer<B> {
     /// Answers a client that speaks plain HTTP with the https URL.
     async fn refuse_plain<S>(
         &self,
-        stream: SniffedStream<S>,
+        stream: PrefixedStream<S>,
         info: ConnectionInfo,
         mut shutdown: Shutdown,
         deadline: Instant,
@@ -280,6 +281,23 @@ impl<B: Payload> ConnectionServer<B> {
             .initial_connection_window_size(self.limits.streams.saturating_mul(STREAM_WINDOW).min(LARGEST_WINDOW))
             .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX));
         builder
+    }
+}
+
+/// What a client of a TLS port speaks.
+enum Opened<S> {
+    Tls(Box<TlsStream<PrefixedStream<S>>>),
+    PlainHttp(PrefixedStream<S>),
+}
+
+/// Shakes hands with a client, unless it speaks plain HTTP.
+async fn open<S>(stream: S, config: &Arc<ServerConfig>) -> io::Result<Opened<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match plain_http::sniff(stream).await? {
+        (stream, true) => Ok(Opened::PlainHttp(stream)),
+        (stream, false) => Ok(Opened::Tls(Box::new(TlsAcceptor::from(config.clone()).accept(stream).await?))),
     }
 }
 

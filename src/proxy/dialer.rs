@@ -18,8 +18,8 @@ use super::address::is_link_local;
 use super::error::ProxyError;
 use super::own_listeners::OwnListeners;
 use super::parent_proxy::ParentProxy;
-use super::relay::ByteStream;
 use super::target::Target;
+use crate::http::byte_stream::ByteStream;
 
 /// Opens connections, and refuses those that must not be opened.
 pub(super) struct Dialer {

@@ -10,8 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::error::ProxyError;
 use super::forwarded_body::{AbortOnDrop, ForwardedBody, Streamed, await_continue};
 use super::hop_by_hop;
-use super::relay::{ByteStream, IdleTimer};
+use super::relay::IdleTimer;
 use super::target::Target;
+use crate::http::byte_stream::ByteStream;
 use crate::http::{self, Incoming, Response};
 
 /// A connection for one request, to the host itself or to the parent proxy, which expects the absolute URL.

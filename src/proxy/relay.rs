@@ -1,22 +1,17 @@
 //! Copies bytes between two connections, unchanged and with back pressure, until both directions have ended or the idle
 //! timeout expires.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
+use crate::http::byte_stream::ByteStream;
 use crate::http::server::Shutdown;
-
-/// A bidirectional byte stream: TCP, TLS, an upgraded HTTP connection.
-pub(super) trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 
 /// Copies both directions; one may end before the other (half-close). Returns when both have ended, when nothing has moved
 /// for `idle`, or when the server stops.
@@ -87,49 +82,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTracked<S> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.idle_timer.touch();
         Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// A stream that returns `prefix`, bytes that were read from it before, ahead of the rest.
-pub(super) struct PrefixedStream<S> {
-    pub(super) prefix: Bytes,
-    pub(super) stream: S,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for PrefixedStream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, into);
-        }
-        let now = self.prefix.len().min(into.remaining());
-        into.put_slice(&self.prefix.split_to(now));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for PrefixedStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

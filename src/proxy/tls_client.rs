@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::error::ProxyError;
-use super::relay::ByteStream;
 use super::target::Target;
+use crate::http::byte_stream::ByteStream;
 
 /// Loads the trusted root certificates. May block.
 pub(crate) type LoadRoots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;

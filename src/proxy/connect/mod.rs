@@ -14,11 +14,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::error::ProxyError;
-use super::relay::{ByteStream, PrefixedStream, relay};
+use super::relay::relay;
 use super::sniff::{Sniffed, Sniffer};
 use super::target::Target;
 use super::traffic::Outcome;
 use super::{HostClass, Proxy};
+use crate::http::byte_stream::{ByteStream, PrefixedStream};
 use crate::http::server::ConnectionServer;
 use crate::http::{ConnectionInfo, Request, RequestHandler, Response, body, tls};
 use phase::{Event, Phase};
