@@ -13,6 +13,11 @@ use crate::vault::object::AttributesPatch;
 use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
 use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Setting, Sku, VaultName};
 
+/// The most aliases of a vault: one commit replaces all of them by others.
+const MAX_ALIASES: usize = 50;
+/// The most access policies of a vault, as in the service.
+const MAX_ACCESS_POLICIES: usize = 1024;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct FileVault {
@@ -133,6 +138,8 @@ impl FileVault {
         if !(7..=90).contains(&retention_days) {
             return Err(invalid(format!("{path}.softDeleteRetentionInDays"), "must be 7 to 90"));
         }
+        at_most(MAX_ALIASES, "aliases", path, &self.aliases)?;
+        at_most(MAX_ACCESS_POLICIES, "accessPolicies", path, &self.access_policies)?;
         if self.enable_purge_protection && !self.enable_soft_delete {
             return Err(invalid(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
         }
@@ -150,6 +157,14 @@ impl FileVault {
             keys: each(path, "keys", self.keys, |path, key| key.initial(path, self.sku))?,
             secrets: each(path, "secrets", self.secrets, |path, secret| secret.initial(path))?,
         })
+    }
+}
+
+fn at_most<T>(limit: usize, field: &str, path: &str, given: &[T]) -> Result<(), ConfigError> {
+    if given.len() <= limit {
+        Ok(())
+    } else {
+        Err(invalid(format!("{path}.{field}"), format!("must be at most {limit}")))
     }
 }
 

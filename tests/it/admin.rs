@@ -1,6 +1,7 @@
 //! The admin API: who may ask, and what it changes.
 
 use keyhaven::Storage;
+use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
@@ -209,6 +210,32 @@ async fn a_vault_that_was_deleted_is_gone_with_all_it_held() {
     assert!(world.ask("GET /deletedsecrets", "").await.json()["value"].as_array().unwrap().is_empty());
     let ran = world.admin("POST /admin/clock", r#"{"advance":"P400D"}"#).await.json()["ran"].clone();
     assert_eq!(ran, 0, "what was due in the vault is forgotten");
+}
+
+#[tokio::test]
+async fn the_most_aliases_and_policies_are_replaced_at_once_and_more_are_refused() {
+    let aliases =
+        |count: usize, domain: &str| -> Vec<String> { (0..count).map(|n| format!("a{n}.{domain}")).collect() };
+    let policy = |n: usize| {
+        json!({"objectId": uuid::Uuid::from_u128(n as u128),
+            "permissions": {"keys": ["all"], "secrets": ["all"], "certificates": ["all"]}})
+    };
+    let policies = |count: usize| (0..count).map(policy).collect::<Vec<_>>();
+    // The CA that is made for this start certifies the names of its configuration alone.
+    let vaults = [
+        json!({"name": "large", "aliases": aliases(50, "one.test"), "accessPolicies": policies(1024)}),
+        json!({"name": "former", "aliases": aliases(50, "other.test")}),
+    ];
+    let world = World::of(&json!({"vaults": vaults}).to_string(), Storage::Memory).await;
+    assert_eq!(world.admin("DELETE /admin/vaults/former", "").await.status, 204);
+    let put = async |entry: Value| world.admin("PUT /admin/vaults/large", &entry.to_string()).await;
+    let replaced = put(json!({"aliases": aliases(50, "other.test"), "accessPolicies": policies(1023)})).await;
+    assert_eq!(replaced.status, 200, "{}", replaced.text);
+    let refused = put(json!({"aliases": aliases(51, "one.test")})).await.error();
+    assert_eq!(refused, "400 BadRequest aliases: must be at most 50");
+    let refused = put(json!({"accessPolicies": policies(1025)})).await.error();
+    assert_eq!(refused, "400 BadRequest accessPolicies: must be at most 1024");
+    assert_eq!(world.admin("DELETE /admin/vaults/large", "").await.status, 204);
 }
 
 #[tokio::test]
