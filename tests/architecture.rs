@@ -3,9 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "architecture/imports.rs"]
+mod imports;
+#[path = "architecture/sources.rs"]
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use imports::{imported_files, imports, module_of, reachable};
+use sources::{below_src, code, is_unit_tests, sources};
 
 /// A room, and the rooms it may import.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -258,6 +265,23 @@ fn some_calls_are_made_in_few_files() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// `keyhaven check` names a damaged record in words; it reads the tables of all rooms, and only the vault's are an enum there.
+#[test]
+fn the_consistency_check_has_words_for_every_table() {
+    let naming = sources().into_iter().find(|(_, path, _)| below_src(path) == "vault/consistency/naming.rs").unwrap().2;
+    let mut tables = BTreeSet::new();
+    for room in ["directory", "events", "tasks"] {
+        for (_, _, text) in sources().into_iter().filter(|(of, path, _)| of == room && !is_unit_tests(path)) {
+            let text = code(&text);
+            let keys = text.split("Key::from(").skip(1).map(|after| after.trim_start_matches("format!("));
+            tables.extend(keys.filter_map(|key| key.strip_prefix('"')?.split(['/', '"']).next().map(str::to_owned)));
+        }
+    }
+    assert!(tables.len() > 5, "the tables were not found: {tables:?}");
+    let unnamed: Vec<_> = tables.iter().filter(|table| !naming.contains(&format!("\"{table}\""))).collect();
+    assert!(unnamed.is_empty(), "add them to vault/consistency/naming.rs: {unnamed:?}");
+}
+
 #[test]
 fn no_static_is_mutable() {
     for (_, path, text) in sources().into_iter().filter(|(_, path, _)| !is_unit_tests(path)) {
@@ -340,142 +364,4 @@ fn no_circle_of_files() {
         .flat_map(|(from, all)| all.iter().filter(|to| closes(from, to)).map(move |to| format!("{from} -> {to}")))
         .collect();
     assert!(circles.is_empty(), "files that import each other in a circle:\n{}", circles.join("\n"));
-}
-
-/// Whether a file is a module of unit tests or fuzzing, or lies below one: the file above says `#[cfg(test)] mod NAME;`.
-fn is_unit_tests(path: &Path) -> bool {
-    path.ancestors().any(|module| {
-        let (Some(name), Some(above)) = (module.file_stem().and_then(|name| name.to_str()), module.parent()) else {
-            return false;
-        };
-        let for_tests = ["#[cfg(test)]", "#[cfg(any(test, fuzzing))]"];
-        let declares = |text: String| {
-            let lines: Vec<_> = text.lines().collect();
-            let is_declared =
-                |pair: &[&str]| pair[1].ends_with(&format!("mod {name};")) && for_tests.contains(&pair[0]);
-            lines.windows(2).any(is_declared)
-        };
-        let says_so = |file: PathBuf| fs::read_to_string(file).is_ok_and(declares);
-        says_so(above.join("mod.rs")) || says_so(above.with_extension("rs"))
-    })
-}
-
-/// Every source file below `src`: its room, its path, its text.
-fn sources() -> Vec<(String, PathBuf, String)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    collect(&src, &mut files);
-    files.sort();
-    let all: Vec<_> = files
-        .into_iter()
-        .filter(|path| !["lib.rs", "main.rs"].iter().any(|name| *path == src.join(name)))
-        .map(|path| {
-            let below = path.strip_prefix(&src).unwrap();
-            let room = below.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            (room, path, text)
-        })
-        .collect();
-    assert!(all.len() > 40, "the sources were not found");
-    all
-}
-
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            files.push(path);
-        }
-    }
-}
-
-/// The text without comments and without unit tests.
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// The rooms named after `crate::`, alone or in braces.
-fn imports(text: &str) -> BTreeSet<String> {
-    let text = code(text);
-    let mut rooms = BTreeSet::new();
-    for after in text.split("crate::").skip(1) {
-        let group = after.strip_prefix('{').and_then(|group| group.split('}').next());
-        let names: Vec<&str> = group.map_or_else(|| vec![after], |group| group.split(',').collect());
-        for name in names {
-            let word: String = name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            rooms.insert(word);
-        }
-    }
-    rooms.retain(|word| !word.is_empty());
-    rooms
-}
-
-/// The path of a source file below `src`.
-fn below_src(path: &Path) -> String {
-    path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().to_str().unwrap().to_owned()
-}
-
-/// The module path of a file below `src`.
-fn module_of(file: &str) -> Vec<String> {
-    let file = file.trim_end_matches(".rs").trim_end_matches("/mod");
-    file.split('/').map(str::to_owned).collect()
-}
-
-/// The files that `file` imports from. A module's own children are a part of it and do not count.
-fn imported_files(file: &str, text: &str, modules: &BTreeMap<Vec<String>, String>) -> BTreeSet<String> {
-    let own = module_of(file);
-    let absolute = |path: Vec<String>| match path.first().map(String::as_str) {
-        Some("crate") => Some(path[1..].to_vec()),
-        Some("super") => {
-            let ups = path.iter().take_while(|part| *part == "super").count();
-            Some([&own[..own.len() - ups], &path[ups..]].concat())
-        }
-        _ => None,
-    };
-    let targets = use_paths(text).into_iter().filter_map(absolute);
-    let module = |path: Vec<String>| (1..=path.len()).rev().find_map(|length| modules.get_key_value(&path[..length]));
-    targets.filter_map(module).filter(|(path, _)| !path.starts_with(&own)).map(|(_, file)| file.clone()).collect()
-}
-
-/// The paths that `use` declarations name, each in parts.
-fn use_paths(text: &str) -> Vec<Vec<String>> {
-    let declarations = text.split(';').filter_map(|statement| {
-        let start = statement.rfind("\nuse ").map(|at| at + 5).or_else(|| statement.strip_prefix("use ").map(|_| 4));
-        let public =
-            statement.rfind(" use ").filter(|at| statement[..*at].rsplit('\n').next().unwrap().starts_with("pub"));
-        start.or(public.map(|at| at + 5)).map(|at| statement[at..].split_whitespace().collect::<String>())
-    });
-    declarations.flat_map(|tree| expand(&tree)).collect()
-}
-
-/// The paths of a `use` tree without white space.
-fn expand(tree: &str) -> Vec<Vec<String>> {
-    let Some((prefix, group)) = tree.split_once('{') else {
-        return vec![tree.split("::").map(str::to_owned).collect()];
-    };
-    let (mut depth, mut names) = (0, vec![String::new()]);
-    for c in group.strip_suffix('}').unwrap().chars() {
-        match c {
-            ',' if depth == 0 => names.push(String::new()),
-            c => {
-                depth += i32::from(c == '{') - i32::from(c == '}');
-                names.last_mut().unwrap().push(c);
-            }
-        }
-    }
-    names.iter().filter(|name| !name.is_empty()).flat_map(|name| expand(&format!("{prefix}{name}"))).collect()
-}
-
-/// Every file that `from` reaches, itself only when it lies on a circle.
-fn reachable(from: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
-    let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
-    while let Some(file) = next.pop() {
-        if seen.insert(file.clone()) {
-            next.extend(arrows.get(&file).into_iter().flatten().cloned());
-        }
-    }
-    seen
 }

@@ -78,6 +78,8 @@ fn of_other_rooms(key: &str) -> Option<String> {
     let parts: Vec<&str> = key.split('/').collect();
     match parts[..] {
         ["identity", id] => Some(format!("identity {id}")),
+        ["removed", id] => Some(format!("the mark of an identity that was removed, {id}")),
+        ["tenant"] => Some("the tenant of the data".to_owned()),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
         ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),
         ["clock", _] => Some("the time of the vault clock".to_owned()),
