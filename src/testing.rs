@@ -6,13 +6,15 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::operation::Operation;
 use crate::store::{Batch, DataKey, Key, MasterKey, RedbOptions, Store};
 use crate::{doors, events};
 
 // A whole server on the caller's own runtime, with its internals in reach.
 pub use crate::app::{REQUEST_LOG, ReadyFile, Running, check, start};
 pub use crate::tasks::VaultClock;
+
+// What an operation is.
+pub use crate::operation::Operation;
 
 // The HTTP kit: how listeners treat slow, broken and stopping connections; TLS as the server does it.
 pub use crate::http::RequestHandler;

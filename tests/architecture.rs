@@ -204,6 +204,16 @@ fn rooms_import_only_what_stands_below_them() {
 }
 
 #[test]
+fn the_diagram_has_every_room() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md")).unwrap();
+    let diagram = text.split("```").nth(1).unwrap();
+    let words: BTreeSet<_> = diagram.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    for (room, _) in ARROWS.iter().filter(|(room, _)| !["testing", "fuzzing"].contains(room)) {
+        assert!(words.contains(room), "{room}");
+    }
+}
+
+#[test]
 fn rooms_do_not_know_what_is_not_theirs() {
     let mut wrong = Vec::new();
     for (room, path, text) in sources() {

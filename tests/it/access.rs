@@ -2,6 +2,7 @@
 //! documentation, not read from the code.
 
 use keyhaven::Storage;
+use keyhaven::testing::Operation;
 
 use crate::world::World;
 
@@ -100,6 +101,30 @@ fn config(permissions: &[String], kty: &str) -> String {
            "accessPolicies":[{{"identity":"owner","permissions":{{"keys":["all"],"secrets":["all"]}}}},
                              {{"identity":"nobody","permissions":{permissions}}}]}}]}}"#
     )
+}
+
+/// Whether the request `line` is one of `operation`: `{name}` stands for one segment, `{version?}` for one that may be absent.
+fn is_of(line: &str, operation: &Operation) -> bool {
+    let (method, path) = line.split_once(' ').unwrap();
+    let (mut asked, mut template) = (path.split('/').peekable(), operation.path.split('/').peekable());
+    while let Some(expected) = template.next() {
+        match (asked.peek(), expected.ends_with("?}")) {
+            (Some(segment), true) if template.peek() == Some(segment) => {}
+            (None, true) => {}
+            (Some(segment), _) if expected.starts_with('{') || expected == *segment => drop(asked.next()),
+            _ => return false,
+        }
+    }
+    asked.next().is_none() && operation.method.as_str() == method
+}
+
+#[test]
+fn every_operation_is_in_the_table_with_its_permission() {
+    for operation in keyhaven::testing::operations() {
+        let permission = operation.permission.to_string();
+        let is_listed = OPERATIONS.iter().any(|(line, _, of, _)| *of == permission && is_of(line, operation));
+        assert!(is_listed, "add {operation:?} to OPERATIONS");
+    }
 }
 
 #[tokio::test]
