@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sources::code;
 
 /// The rooms named after `crate::`, alone or in braces.
-pub fn imports(text: &str) -> BTreeSet<String> {
+pub(crate) fn imports(text: &str) -> BTreeSet<String> {
     let text = code(text);
     let mut rooms = BTreeSet::new();
     for after in text.split("crate::").skip(1) {
@@ -21,13 +21,13 @@ pub fn imports(text: &str) -> BTreeSet<String> {
 }
 
 /// The module path of a file below `src`.
-pub fn module_of(file: &str) -> Vec<String> {
+pub(crate) fn module_of(file: &str) -> Vec<String> {
     let file = file.trim_end_matches(".rs").trim_end_matches("/mod");
     file.split('/').map(str::to_owned).collect()
 }
 
 /// The files that `file` imports from. A module's own children are a part of it and do not count.
-pub fn imported_files(file: &str, text: &str, modules: &BTreeMap<Vec<String>, String>) -> BTreeSet<String> {
+pub(crate) fn imported_files(file: &str, text: &str, modules: &BTreeMap<Vec<String>, String>) -> BTreeSet<String> {
     let own = module_of(file);
     let absolute = |path: Vec<String>| match path.first().map(String::as_str) {
         Some("crate") => Some(path[1..].to_vec()),
@@ -72,7 +72,7 @@ fn expand(tree: &str) -> Vec<Vec<String>> {
 }
 
 /// Every file that `from` reaches, itself only when it lies on a circle.
-pub fn reachable(from: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+pub(crate) fn reachable(from: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
     let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
     while let Some(file) = next.pop() {
         if seen.insert(file.clone()) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whether a file is a module of unit tests or fuzzing, or lies below one: the file above says `#[cfg(test)] mod NAME;`.
-pub fn is_unit_tests(path: &Path) -> bool {
+pub(crate) fn is_unit_tests(path: &Path) -> bool {
     path.ancestors().any(|module| {
         let (Some(name), Some(above)) = (module.file_stem().and_then(|name| name.to_str()), module.parent()) else {
             return false;
@@ -22,7 +22,7 @@ pub fn is_unit_tests(path: &Path) -> bool {
 }
 
 /// Every source file below `src`: its room, its path, its text.
-pub fn sources() -> Vec<(String, PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(String, PathBuf, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     collect(&src, &mut files);
@@ -53,12 +53,12 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The text without comments and without unit tests.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 /// The path of a source file below `src`.
-pub fn below_src(path: &Path) -> String {
+pub(crate) fn below_src(path: &Path) -> String {
     path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap().to_str().unwrap().to_owned()
 }
