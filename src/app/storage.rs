@@ -1,7 +1,5 @@
 //! The data directory: its lock, master key, admin key, backup key and store. Every file in it is private to the user.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,7 +8,7 @@ use super::admin_key::AdminKey;
 use super::data_error::DataError;
 use super::key_files::{read_or_create_backup_key, read_or_create_key};
 use crate::crypto::backup_key::BackupKey;
-use crate::files::{self, PrivateDir};
+use crate::files::{self, LockFile, PrivateDir};
 use crate::random;
 use crate::store::{DataKey, MasterKey, RedbOptions, Store, StoreError};
 use crate::vault::BackupKeySource;
@@ -43,7 +41,7 @@ type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 pub(super) struct LockedStorage {
     storage: Storage,
     dir: Option<PathBuf>,
-    lock: Option<DirectoryLock>,
+    lock: Option<LockFile>,
 }
 
 /// An opened store with its data directory, which stays locked.
@@ -54,17 +52,7 @@ pub(super) struct OpenStorage {
     dir: Option<PathBuf>,
     /// Files of this start alone; removed when the server stops.
     private_dir: PrivateDir,
-    _lock: Option<DirectoryLock>,
-}
-
-/// The lock on a data directory.
-struct DirectoryLock(File);
-
-impl Drop for DirectoryLock {
-    /// Unlocks instead of only closing: a child process has a copy of the descriptor between fork and exec.
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
+    _lock: Option<LockFile>,
 }
 
 impl LockedStorage {
@@ -170,22 +158,16 @@ impl OpenStorage {
 }
 
 /// Locks the directory for this process; creates it (0700) if need be.
-fn lock_directory(dir: &Path) -> Result<DirectoryLock, DataError> {
+fn lock_directory(dir: &Path) -> Result<LockFile, DataError> {
     make_dir(dir)?;
     let path = dir.join("lock");
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    let file = file.map_err(|error| DataError::File(path.clone(), error))?;
-    match file.try_lock() {
-        Ok(()) => {
-            let left = remove_drafts(dir)?;
-            if left > 0 {
-                tracing::info!(left, "removed what a server that was killed had left half-written");
-            }
-            Ok(DirectoryLock(file))
-        }
-        Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(DataError::File(path, error)),
+    let lock = LockFile::try_lock(&path).map_err(|error| DataError::File(path, error))?;
+    let lock = lock.ok_or_else(|| DataError::InUse(dir.to_owned()))?;
+    let left = remove_drafts(dir)?;
+    if left > 0 {
+        tracing::info!(left, "removed what a server that was killed had left half-written");
     }
+    Ok(lock)
 }
 
 /// Removes half-written files of a killed server from `dir` and its credentials directory.

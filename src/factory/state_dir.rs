@@ -1,15 +1,14 @@
 //! The directory of a factory: its state, the private keys of its certificates, and the writers' lock.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::state::State;
-use crate::files;
+use crate::files::{self, LockFile};
 
 /// The directory. Everything in it is private to its owner (0700, 0600); files are replaced atomically and synced.
 #[derive(Debug)]
@@ -29,12 +28,11 @@ impl StateDir {
         Ok(home)
     }
 
-    /// Takes the exclusive lock of writers, waiting for other threads and processes. Dropping the file releases it. Removes the
-    /// drafts of a writer that was killed.
-    pub(super) fn lock(&self) -> Result<File, Refusal> {
+    /// Takes the exclusive lock of writers, waiting for other threads and processes. Removes the temporary files of a writer
+    /// that was killed.
+    pub(super) fn lock(&self) -> Result<LockFile, Refusal> {
         let path = self.0.join("lock");
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let lock = file.and_then(|file| file.lock().map(|()| file)).map_err(|error| self.absent_or(&path, &error))?;
+        let lock = LockFile::lock(&path).map_err(|error| self.absent_or(&path, &error))?;
         for dir in [&self.0, &self.platform()] {
             files::remove_temp_files(dir).map_err(|error| self.absent_or(dir, &error))?;
         }

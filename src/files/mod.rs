@@ -1,6 +1,7 @@
 //! Atomic file writes: a file is written whole or not at all, and is synced before [`write()`] returns. Temporary files that
 //! a killed process left are removed by the next one. No other code writes such files.
 
+mod lock_file;
 mod private_dir;
 mod private_file;
 mod temp_files;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+pub(crate) use lock_file::LockFile;
 pub(crate) use private_dir::{PrivateDir, remove_stale_private_dirs};
 pub(crate) use private_file::PrivateFile;
 pub(crate) use temp_files::{remove_temp_files, remove_temp_files_of};

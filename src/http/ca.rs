@@ -1,10 +1,9 @@
 //! The local certificate authority: made once and kept, or for one start alone, and in either case able to certify
 //! nothing but the names it was made for.
 
-use std::fs::{File, OpenOptions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -17,7 +16,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
 use crate::clock::Timestamp;
-use crate::files;
+use crate::files::{self, LockFile};
 
 /// The CA's certificate, in its directory.
 const CERTIFICATE_FILE: &str = "ca.pem";
@@ -290,17 +289,15 @@ fn permitted(der: &CertificateDer<'_>) -> Option<Vec<String>> {
     Some(domains.collect())
 }
 
-/// Locks `dir` against other processes that create a CA in it, until the file is dropped.
-fn lock_dir(dir: &Path) -> Result<File, CaError> {
+/// Locks `dir` against other processes that create a CA in it.
+fn lock_dir(dir: &Path) -> Result<LockFile, CaError> {
     let path = dir.join("ca.lock");
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    let locked = file.and_then(|file| file.lock().map(|()| file));
-    let file = locked.map_err(|error| CaError::File(path, error))?;
+    let lock = LockFile::lock(&path).map_err(|error| CaError::File(path, error))?;
     // Every writer of these files holds the lock, so a half-written file is of one that was killed. Others may write other
     // files here: --certs may name a data directory, even the one that is just being made.
     files::remove_temp_files_of(dir, &[CERTIFICATE_FILE, KEY_FILE])
         .map_err(|error| CaError::File(dir.to_owned(), error))?;
-    Ok(file)
+    Ok(lock)
 }
 
 /// The mode of the certificate: readable to those who may read its directory, because it is no secret.
