@@ -38,7 +38,7 @@ pub(super) fn install(level: &str, format: LogFormat) -> Result<(), Failure> {
         Failure::usage(format!("--log-level {level}: {why}"))
     })?;
     let colours = std::io::stderr().is_terminal();
-    let layer = log::layer().with_ansi(colours).with_writer(LogOutput::default());
+    let layer = log::layer().with_ansi(colours).with_writer(LogOutput::to_stderr());
     let layer = match format {
         LogFormat::Text => layer.event_format(TextFormat(Format::default().with_target(false))).boxed(),
         LogFormat::Json => layer.json().boxed(),

@@ -37,6 +37,9 @@ pub(crate) struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.len() <= MAX_NAME && self.0.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return f.write_str(self.0);
+        }
         let shown = |c: char| if c.is_ascii_graphic() { c } else { '?' };
         self.0.chars().take(MAX_NAME).try_for_each(|c| f.write_char(shown(c)))
     }
