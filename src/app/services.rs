@@ -44,7 +44,8 @@ impl Services {
         tls: Option<Arc<ServerConfig>>,
         answer: RequestHandler<B>,
     ) -> Listener<B> {
-        Listener { tcp, tls, answer, limits: self.settings.limits.clone(), bodies: self.settings.bodies.clone() }
+        let (limits, bodies) = (self.settings.limits.clone(), self.settings.bodies.clone());
+        Listener { tcp, tls, answer, limits, bodies, acknowledges_at_once: false }
     }
 
     /// The ready file of a server on these addresses; `ca` is the path of the CA's certificate.

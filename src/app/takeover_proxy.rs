@@ -64,7 +64,8 @@ impl Services {
         let on_malformed: OnMalformed = Arc::new(move |why| counting.count_malformed(why));
         let answer: RequestHandler<Streamed> =
             Arc::new(move |request, connection| Box::pin(proxy.clone().answer(request, connection)));
-        Ok(ProxyListener { listener: self.listener(tcp, None, answer), on_malformed, ca_pem, traffic })
+        let listener = Listener { acknowledges_at_once: true, ..self.listener(tcp, None, answer) };
+        Ok(ProxyListener { listener, on_malformed, ca_pem, traffic })
     }
 
     /// Leaf certificates for taken-over hosts, under a CA constrained to them.

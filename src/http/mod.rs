@@ -1,6 +1,7 @@
 //! The kit that all doors share: TLS, connections, routing, bodies, errors. There is no word of Key Vault in it.
 
 mod accept_failures;
+mod accepted_stream;
 pub(crate) mod allowed_hosts;
 pub(crate) mod authority;
 pub(crate) mod body;

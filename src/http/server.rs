@@ -17,13 +17,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::accept_failures::AcceptFailures;
+use super::accepted_stream::AcceptedStream;
 use super::budget::MemoryBudget;
 use super::byte_stream::PrefixedStream;
 use super::keep_alive::{KeepAlive, OnDeadline, TrackedStream};
@@ -97,6 +98,8 @@ pub struct Listener<B = Full<Bytes>> {
     pub limits: Arc<Limits>,
     /// Memory for request bodies, of all listeners together.
     pub bodies: Arc<MemoryBudget>,
+    /// Whether what is read is acknowledged at once: for clients that leave Nagle's algorithm on, as they do towards proxies.
+    pub acknowledges_at_once: bool,
 }
 
 impl<B: Payload> Listener<B> {
@@ -108,7 +111,7 @@ impl<B: Payload> Listener<B> {
     /// The same, and calls `on_malformed` for each request that is not HTTP.
     pub async fn serve_reporting(self, on_malformed: Option<OnMalformed>, mut shutdown: Shutdown) {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
-        let (limits, bodies) = (self.limits, self.bodies);
+        let (limits, bodies, acknowledges_at_once) = (self.limits, self.bodies, self.acknowledges_at_once);
         let door = Arc::new(ConnectionServer { tls: self.tls, answer: self.answer, limits, bodies, on_malformed });
         let mut failures = AcceptFailures::default();
         loop {
@@ -116,7 +119,10 @@ impl<B: Payload> Listener<B> {
             tokio::select! {
                 () = shutdown.requested() => return,
                 accepted = self.tcp.accept() => match accepted {
-                    Ok((stream, peer)) => door.clone().take(stream, peer, permit, shutdown.clone()),
+                    Ok((tcp, peer)) => {
+                        let stream = AcceptedStream { tcp, acknowledges_at_once };
+                        door.clone().take(stream, peer, permit, shutdown.clone());
+                    }
                     Err(error) => {
                         if failures.record(Instant::now()) {
                             tracing::warn!(%error, "connections cannot be accepted; this is tried again until they can");
@@ -156,11 +162,17 @@ pub(crate) struct ConnectionServer<B = Full<Bytes>> {
 }
 
 impl<B: Payload> ConnectionServer<B> {
-    fn take(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit, shutdown: Shutdown) {
+    fn take(
+        self: Arc<Self>,
+        stream: AcceptedStream,
+        peer: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        shutdown: Shutdown,
+    ) {
         tokio::spawn(async move {
             let _permit = permit;
-            let _ = stream.set_nodelay(true);
-            let Ok(local) = stream.local_addr() else { return };
+            let _ = stream.tcp.set_nodelay(true);
+            let Ok(local) = stream.tcp.local_addr() else { return };
             self.serve(stream, ConnectionInfo { peer, local, taken_over: false }, shutdown).await;
         });
     }

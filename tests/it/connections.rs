@@ -87,7 +87,10 @@ async fn an_answer_is_finished_for_a_client_that_reads_slowly() {
     let second = Duration::from_secs(1);
     let limits = Arc::new(Limits { header_timeout: second, idle_timeout: second, ..Limits::default() });
     let (stopper, stopping) = shutdown_channel();
-    tokio::spawn(Listener { tcp, tls: None, answer, limits, bodies: Arc::default() }.serve(stopping));
+    tokio::spawn(
+        Listener { tcp, tls: None, answer, limits, bodies: Arc::default(), acknowledges_at_once: false }
+            .serve(stopping),
+    );
 
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

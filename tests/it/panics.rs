@@ -22,7 +22,15 @@ async fn the_server_survives_a_panic() {
     });
     let (stopper, stopping) = shutdown_channel();
     let serving = tokio::spawn(
-        Listener { tcp, tls: None, answer, limits: Arc::default(), bodies: Arc::default() }.serve(stopping),
+        Listener {
+            tcp,
+            tls: None,
+            answer,
+            limits: Arc::default(),
+            bodies: Arc::default(),
+            acknowledges_at_once: false,
+        }
+        .serve(stopping),
     );
 
     let stream = TcpStream::connect(address).await.unwrap();

@@ -22,7 +22,17 @@ async fn server(pause: Duration) -> (std::net::SocketAddr, ShutdownTrigger) {
         })
     });
     let (stopper, stopping) = shutdown_channel();
-    tokio::spawn(Listener { tcp, tls: None, answer, limits: Arc::default(), bodies: Arc::default() }.serve(stopping));
+    tokio::spawn(
+        Listener {
+            tcp,
+            tls: None,
+            answer,
+            limits: Arc::default(),
+            bodies: Arc::default(),
+            acknowledges_at_once: false,
+        }
+        .serve(stopping),
+    );
     (address, stopper)
 }
 

@@ -9,6 +9,7 @@ mod plain_http_in_tunnel;
 mod refusals;
 mod selection;
 mod tunnels;
+mod two_segments;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
