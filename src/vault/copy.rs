@@ -10,7 +10,7 @@ use super::due::Due;
 use super::layers::{self, Layers};
 use super::object::{Schedule, Tombstone};
 use super::store_key::{StoreKey, Table, in_layer};
-use super::{Applied, InitialVault, Refusal, Vault, VaultName, Vaults};
+use super::{Applied, Call, InitialSecret, InitialVault, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::store::{Batch, Key, PIECE_OPERATIONS};
@@ -21,8 +21,9 @@ const MAX_LAYERS: usize = 4;
 
 impl Vaults {
     /// Creates the vault that `wanted` describes with the content of `source` at this moment: its objects with the same
-    /// versions and dates, the deleted ones too. The objects that `wanted` lists besides are created where their names are
-    /// free.
+    /// versions and dates, the deleted ones too. Of the objects that `wanted` lists besides, keys are created where their names
+    /// are free, and secrets get the values listed, as a new version where the source has another. When a secret is refused,
+    /// there is no copy.
     ///
     /// # Errors
     /// [`Refusal::VaultTaken`]; [`Refusal::NoSuchVault`]; [`Refusal::AliasTaken`]; what making keys and secrets refuses;
@@ -30,16 +31,36 @@ impl Vaults {
     pub(crate) async fn copy_vault(
         &self,
         source: &Vault,
-        wanted: InitialVault,
+        mut wanted: InitialVault,
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let (copy, layer) = (&wanted.vault(layers::new_id(), now), layers::new_id());
         self.flatten_when_deep(&source.name).await?;
         self.records().update(|view: View| async move { self.copying(&view, source, copy, layer).await }).await?;
-        let name = wanted.name.clone();
+        let (name, secrets) = (wanted.name.clone(), std::mem::take(&mut wanted.secrets));
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
-        Ok((vault.record, applied))
+        let copy = vault.record.clone();
+        if let Err(refusal) = self.set_values(&Call::by_server(vault, now), &secrets).await {
+            self.delete_vault(&name).await?;
+            return Err(refusal);
+        }
+        Ok((copy, applied))
+    }
+
+    /// Gives each secret the value listed, unless it has that already.
+    async fn set_values(&self, call: &Call, wanted: &[InitialSecret]) -> Result<(), Refusal> {
+        let secrets = self.secrets(call);
+        for InitialSecret { name, new } in wanted {
+            match secrets.get_value(name, None).await {
+                Ok((_, value)) if value == new.value => {}
+                Ok(_) | Err(Refusal::NotFound { .. } | Refusal::Disabled { .. }) => {
+                    secrets.set(name, new).await?;
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(())
     }
 
     async fn copying(&self, view: &View, seen: &Vault, copy: &Vault, layer: Uuid) -> Result<Change<()>, Refusal> {

@@ -216,6 +216,9 @@ impl fmt::Display for Refusal {
             }
             Self::VaultTaken { name } => write!(f, "there is a vault '{name}' already"),
             Self::NoSuchVault { name } => write!(f, "no vault is called '{name}'"),
+            Self::DeletedButRecoverable { kind, name } => {
+                write!(f, "the {} '{name}' is deleted and can be recovered", kind.singular())
+            }
             other => write!(f, "{other:?}"),
         }
     }

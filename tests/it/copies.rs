@@ -82,6 +82,30 @@ async fn what_cannot_be_copied_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_said_besides_has_its_value_in_the_copy() {
+    let world = World::new().await;
+    for name in ["same", "other", "gone"] {
+        world.ask(&format!("PUT /secrets/{name}"), r#"{"value":"source"}"#).await;
+    }
+    world.ask("DELETE /secrets/gone", "").await;
+    let with = |secrets: &str| format!(r#"{{"copyOf":"acme","secrets":[{secrets}]}}"#);
+    let gone = with(r#"{"name":"new","value":"v"},{"name":"gone","value":"v"}"#);
+    let refused = world.admin("PUT /admin/vaults/copy", &gone).await.error();
+    assert_eq!(refused, "409 Conflict the secret 'gone' is deleted and can be recovered");
+    assert_eq!(world.admin("GET /admin/vaults", "").await.json()["vaults"].as_array().unwrap().len(), 2, "and no copy");
+
+    let given = with(
+        r#"{"name":"same","value":"source"},{"name":"other","value":"copy"},{"name":"new","value":"copy","contentType":"c"}"#,
+    );
+    assert_eq!(world.admin("PUT /admin/vaults/copy", &given).await.status, 201);
+    for (name, value, versions) in [("same", "source", 1), ("other", "copy", 2), ("new", "copy", 1)] {
+        assert_eq!(in_copy(&world, &format!("GET /secrets/{name}"), "").await.json()["value"], value, "{name}");
+        assert_eq!(ids(&world, "copy", &format!("/secrets/{name}/versions")).await.len(), versions, "{name}");
+    }
+    assert_eq!(world.ask("GET /secrets/other", "").await.json()["value"], "source");
+}
+
+#[tokio::test]
 async fn both_hold_the_same_versions_and_each_then_goes_its_own_way() {
     let world = World::new().await;
     let first = world.key("K", r#"{"kty":"RSA","tags":{"n":"1"}}"#).await;

@@ -148,7 +148,9 @@ fn fixed_setting(setting: Setting) -> String {
 fn refused(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::FixedSetting(setting) => conflict(fixed_setting(setting)),
-        Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } => conflict(refusal.to_string()),
+        Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } | Refusal::DeletedButRecoverable { .. } => {
+            conflict(refusal.to_string())
+        }
         Refusal::NoSuchVault { name } => no_such_vault(&name),
         Refusal::Busy => conflict("somebody else changed it at the same moment; ask again"),
         Refusal::NeedsPremium { .. } => bad_request(refusal.to_string()),
