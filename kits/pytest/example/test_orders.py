@@ -1,5 +1,7 @@
 """What a test with pytest-keyhaven looks like."""
 
+import os
+
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.keyvault.secrets import SecretClient
@@ -14,7 +16,7 @@ def what_every_vault_holds(keyhaven, credential):
 @pytest.mark.parametrize("database", ["one", "two"])
 def test_each_test_has_a_vault_of_its_own(vault_url, credential, database):
     secrets = SecretClient(vault_url, credential)
-    assert secrets.get_secret("database").value == "orders", "nobody else has changed it"
+    assert secrets.get_secret("database").value == "orders", "no other test has changed it"
     secrets.set_secret("database", database)
 
 
@@ -25,3 +27,10 @@ def test_a_deleted_secret_is_gone_when_its_retention_is_over(vault_url, credenti
     clock.advance("P90D")
     with pytest.raises(ResourceNotFoundError):
         secrets.get_deleted_secret("database")
+
+
+@pytest.mark.keyhaven_secrets({"database": "archive", "api-key": "k-1"})
+def test_a_test_begins_with_secrets_of_its_own(credential):
+    secrets = SecretClient(os.environ["VAULT_URL"], credential)
+    assert secrets.get_secret("database").value == "archive"
+    assert secrets.get_secret("api-key").value == "k-1"
