@@ -4,8 +4,14 @@ export interface Vault {
   name: string;
   /** `https://NAME.vault.azure.net`. */
   url: string;
-  /** Takes it away with all that it holds. */
+  /** Deletes it with all that it holds. */
   delete(): Promise<void>;
+}
+
+/** What a vault holds besides what the default one holds. */
+export interface VaultOptions {
+  /** Secrets, by name; a secret of the default vault gets this value as a new version. */
+  secrets?: Record<string, string>;
 }
 
 /** The clock that vaults live by. Moments are RFC 3339; each answer is the new moment. */
@@ -20,9 +26,13 @@ export const clock: {
 
 /** The vault that the others are copies of: what it holds, a test's vault holds. */
 export function defaultVaultUrl(): string;
-/** A vault for one test: a copy of the default one. */
-export function createVault(): Promise<Vault>;
+/**
+ * A vault for one test: a copy of the default one. Until it is deleted, `VAULT_URL` and `KEY_VAULT_NAME` of this process
+ * name it.
+ */
+export function createVault(options?: VaultOptions): Promise<Vault>;
 /** Runs `use` with the URL of a vault of its own, which is gone afterwards. */
-export function withVault<T>(use: (url: string) => Promise<T>): Promise<T>;
+export function withVault<T>(use: (url: string) => T | Promise<T>): Promise<T>;
+export function withVault<T>(options: VaultOptions, use: (url: string) => T | Promise<T>): Promise<T>;
 /** One request to the admin API. */
 export function admin(method: string, path: string, body?: unknown): Promise<any>;

@@ -1,4 +1,4 @@
-// What a test with Jest looks like: keyhaven run --clock virtual -- npx jest --testMatch '**/*.jest.cjs'
+// What a test with Jest looks like: npx keyhaven-test jest --testMatch '**/*.jest.cjs'
 
 const { DefaultAzureCredential } = require("@azure/identity");
 const { SecretClient } = require("@azure/keyvault-secrets");

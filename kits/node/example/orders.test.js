@@ -1,4 +1,4 @@
-// What a test with node:test looks like: keyhaven run --clock virtual -- node --test
+// What a test with node:test looks like: npx keyhaven-test node --test
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
@@ -16,7 +16,7 @@ before(() => secrets(defaultVaultUrl()).setSecret("database", "orders"));
 for (const database of ["one", "two"]) {
   test(`each test has a vault of its own (${database})`, () =>
     withVault(async (url) => {
-      assert.equal((await secrets(url).getSecret("database")).value, "orders", "nobody else has changed it");
+      assert.equal((await secrets(url).getSecret("database")).value, "orders", "no other test has changed it");
       await secrets(url).setSecret("database", database);
     }));
 }
@@ -27,4 +27,11 @@ test("a deleted secret is gone when its retention is over", () =>
     assert.equal((await secrets(url).getDeletedSecret("database")).name, "database");
     await clock.advance("P90D");
     await assert.rejects(secrets(url).getDeletedSecret("database"), { statusCode: 404 });
+  }));
+
+test("a test begins with secrets of its own", () =>
+  withVault({ secrets: { database: "archive", "api-key": "k-1" } }, async () => {
+    const vault = secrets(process.env.VAULT_URL);
+    assert.equal((await vault.getSecret("database")).value, "archive");
+    assert.equal((await vault.getSecret("api-key")).value, "k-1");
   }));

@@ -1,0 +1,109 @@
+#!/usr/bin/env node
+// keyhaven-test COMMAND [ARG...]: runs a command, such as `node --test` or `jest`, where Azure's names lead to a server. Node reads
+// which authorities to trust when it starts, so the server has to be there before the tests' own process.
+//
+// The server is that of `keyhaven run`, of `keyhaven env` or of KEYHAVEN_READY_FILE, else one is started with a clock that can be
+// moved. "keyhaven" in package.json may choose: { "config": FILE for the server that is started, "server": "start", "running" (the
+// one that keyhaven finds) or a ready FILE }.
+"use strict";
+
+const { spawn, spawnSync } = require("node:child_process");
+const { existsSync, readFileSync } = require("node:fs");
+const http = require("node:http");
+const { constants } = require("node:os");
+
+const binary = process.env.KEYHAVEN_BIN || "keyhaven";
+const SUFFIX = ".vault.azure.net";
+
+/** An end with a message of one line. */
+class Failure extends Error {}
+
+async function main(command) {
+  if (command.length === 0) throw new Failure('say what to run: keyhaven-test node --test (in package.json: "test": "keyhaven-test node --test")');
+  const settings = fromPackage();
+  const running = await runningServer(settings.server);
+  if (running) {
+    if (settings.config) say("keyhaven.config is for a server that is started; the one that runs already has its own");
+    return started(command[0], command.slice(1), { ...process.env, ...running });
+  }
+  const config = settings.config ? ["--config", settings.config] : [];
+  return started(binary, ["run", "--clock", "virtual", ...config, "--", ...command], process.env);
+}
+
+/** The settings of the package whose tests are run: npm runs scripts in its directory. */
+function fromPackage() {
+  if (!existsSync("package.json")) return {};
+  const { keyhaven: settings = {} } = JSON.parse(readFileSync("package.json", "utf8"));
+  const unknown = Object.keys(settings).find((name) => !["config", "server"].includes(name));
+  if (unknown) throw new Failure(`package.json: keyhaven.${unknown}: unknown; there are config and server`);
+  return settings;
+}
+
+/** The variables of the server that runs already; none when one is to be started. */
+async function runningServer(which) {
+  if (which === "start") return undefined;
+  if (which) return variablesOf(which === "running" ? undefined : which);
+  try {
+    if ((process.env.KEYHAVEN_VAULT_URL ?? "").endsWith(SUFFIX)) {
+      await answers(process.env.KEYHAVEN_ADMIN_URL);
+      return {};
+    }
+    return process.env.KEYHAVEN_READY_FILE ? variablesOf(process.env.KEYHAVEN_READY_FILE) : undefined;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(`the server of this environment is not used, and another one is started: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** What `keyhaven env` prints for a running server: that of a ready file, or the one that it finds. */
+function variablesOf(readyFile) {
+  const file = readyFile ? ["--ready-file", readyFile] : [];
+  const done = spawnSync(binary, ["env", "--format", "json", ...file], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  if (done.error) throw noBinary(done.error);
+  if (done.status !== 0) throw new Failure(done.stderr.trim().replace(/^keyhaven: /, ""));
+  process.stderr.write(done.stderr);
+  const variables = JSON.parse(done.stdout);
+  if (!(variables.KEYHAVEN_VAULT_URL ?? "").endsWith(SUFFIX)) {
+    throw new Failure("the running server has no takeover proxy; start it with --proxy-listen 127.0.0.1:8082");
+  }
+  return variables;
+}
+
+/** Fails unless the server of this admin API answers. */
+function answers(url) {
+  const gone = (error) => new Failure(`no server answers at ${url} (${error.code ?? error.message})`);
+  return new Promise((resolve, reject) => {
+    if (!url) return reject(new Failure("KEYHAVEN_ADMIN_URL is not set"));
+    http.get(`${url}/admin/status`, (answer) => resolve(answer.resume())).on("error", (error) => reject(gone(error)));
+  });
+}
+
+/** Runs a program to its end, with signals passed on; answers its exit status, as a shell has it. */
+function started(program, args, env) {
+  const child = spawn(program, args, { env, stdio: "inherit" });
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  process.on("SIGINT", () => {}); // a terminal sends it to both
+  return new Promise((resolve, reject) => {
+    child.on("error", (error) => reject(program === binary ? noBinary(error) : new Failure(`${program} cannot be started: ${error.message}`)));
+    child.on("exit", (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
+  });
+}
+
+function noBinary(error) {
+  if (error.code !== "ENOENT") return new Failure(`${binary} cannot be started: ${error.message}`);
+  return Object.assign(new Failure(`there is no '${binary}'; put keyhaven on the PATH, or set KEYHAVEN_BIN`), { status: 2 });
+}
+
+function say(text) {
+  process.stderr.write(`keyhaven-test: ${text}\n`);
+}
+
+main(process.argv.slice(2)).then(
+  (status) => { process.exitCode = status; },
+  (error) => {
+    if (!(error instanceof Failure)) throw error;
+    say(error.message);
+    process.exitCode = error.status ?? 2;
+  },
+);

@@ -1,0 +1,74 @@
+// The launcher, by itself: which server a command gets, and what is said when there is none.
+
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const launcher = join(fileURLToPath(import.meta.resolve("keyhaven-test")), "../launch.cjs");
+const home = mkdtempSync(join(tmpdir(), "keyhaven-"));
+after(() => rmSync(home, { recursive: true }));
+
+// A shell in which nothing is set but what finds the program.
+const { PATH, KEYHAVEN_BIN } = process.env;
+const shell = { PATH, KEYHAVEN_BIN, HOME: home };
+
+/** Runs a shell's command by the launcher, in a package with these settings; answers its status and what it printed. */
+function launch(settings, script, env = {}) {
+  writeFileSync(join(home, "package.json"), JSON.stringify({ keyhaven: settings }));
+  const command = script === undefined ? [] : ["sh", "-c", script];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [launcher, ...command], { cwd: home, env: { ...shell, ...env }, encoding: "utf8" });
+  return { status, stdout: stdout.trim(), stderr };
+}
+
+writeFileSync(join(home, "shop.json"), JSON.stringify({ vaults: [{ name: "shop" }] }));
+writeFileSync(join(home, "wrong.json"), JSON.stringify({ vaults: [{ name: "a" }] }));
+
+test("a server is started with the package's configuration, and used by a launcher inside", () => {
+  const show = "echo $KEY_VAULT_NAME $KEYHAVEN_ADMIN_URL";
+  const { status, stdout } = launch({ config: "shop.json" }, `${show}; "${process.execPath}" "${launcher}" sh -c '${show}; exit 3'`);
+  const [outer, inner] = stdout.split("\n");
+  assert.match(outer, /^shop http:/);
+  assert.deepEqual([inner, status], [outer, 3]);
+});
+
+test("a server of another process is used, and noticed when it is gone", async () => {
+  const file = join(home, "ready.json");
+  const listen = ["--listen", "--identity-listen", "--admin-listen", "--proxy-listen"].flatMap((name) => [name, "127.0.0.1:0"]);
+  const options = ["serve", "--ephemeral", "--config", "shop.json", "--ready-file", file, ...listen];
+  const server = spawn(KEYHAVEN_BIN, options, { cwd: home, env: shell, stdio: "ignore" });
+  while (!existsSync(file)) await setTimeout(10);
+  const named = { status: 0, stdout: "shop", stderr: "" };
+  assert.deepEqual(launch({ server: "ready.json" }, "echo $KEY_VAULT_NAME"), named);
+  assert.deepEqual(launch({}, "echo $KEY_VAULT_NAME", { KEYHAVEN_READY_FILE: file }), named);
+  assert.match(launch({ server: "ready.json", config: "x.json" }, "true").stderr, /keyhaven\.config is for a server that is started/);
+
+  server.kill("SIGKILL");
+  await once(server, "exit");
+  const refused = launch({ server: "ready.json" }, "echo $KEY_VAULT_NAME");
+  assert.deepEqual([refused.status, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /^keyhaven-test: ready\.json: the server of this ready file is gone; /);
+  const another = launch({}, "echo $KEY_VAULT_NAME", { KEYHAVEN_READY_FILE: file });
+  assert.equal(another.stdout, "local");
+  assert.match(another.stderr, /the server of this environment is not used, and another one is started: .*ready\.json: .* is gone/);
+});
+
+test("what is wrong is said", () => {
+  const wrong = launch({ config: "wrong.json" }, "true");
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /wrong\.json: vaults\[0\]\.name: must be 3 to 24/);
+  for (const [settings, script, env, text] of [
+    [{}, undefined, {}, "say what to run: keyhaven-test node --test"],
+    [{ clock: "real" }, "true", {}, "package.json: keyhaven.clock: unknown; there are config and server"],
+    [{}, "true", { KEYHAVEN_BIN: "no-such-program" }, "there is no 'no-such-program'; put keyhaven on the PATH, or set KEYHAVEN_BIN"],
+  ]) {
+    const { status, stderr } = launch(settings, script, env);
+    assert.equal(status, 2);
+    assert.ok(stderr.startsWith(`keyhaven-test: ${text}`), stderr);
+  }
+});
