@@ -45,7 +45,9 @@ pub mod testing;
 mod trail;
 mod vault;
 
-pub use app::{AdminKey, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, Variables};
+pub use app::{
+    AdminKey, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, TlsVersion, Variables,
+};
 #[doc(hidden)]
 pub use cli::Cli;
 pub use config::{Config, ConfigError};

@@ -37,7 +37,8 @@ pub(super) struct Served {
 impl Listeners {
     /// Joins `sockets` and the doors of `services`.
     pub(super) fn new(services: &Services, sockets: Sockets, stopping: Shutdown) -> Result<Self, StartError> {
-        let (own, tls) = (sockets.addresses()?.all(), tls::config(services.leaves.clone()).map_err(StartError::new)?);
+        let own = sockets.addresses()?.all();
+        let tls = tls::config(services.leaves.clone(), services.settings.tls).map_err(StartError::new)?;
         let identity = services.identity_door();
         let data_plane = services.data_plane(identity.clone());
         let identity = identity_handler(identity, services.request_log());

@@ -37,6 +37,7 @@ mod trust;
 mod variables;
 mod wget;
 
+pub use crate::http::tls::TlsVersion;
 pub use crate::proxy::ParentProxy;
 pub(crate) use crate::proxy::TrafficReport;
 pub use admin_key::AdminKey;

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
 use crate::directory::UnknownIdentities;
 use crate::events::RetryPolicy;
+use crate::http::tls::TlsVersion;
 use crate::store::MasterKey;
 use crate::tasks::ClockChoice;
 
@@ -55,6 +56,8 @@ pub struct Options {
     pub arc_keys: PathBuf,
     /// The header value of App Service's token requests; random per start by default.
     pub identity_header: Option<Zeroizing<String>>,
+    /// The one version of TLS that is served, by the takeover too; 1.2 and 1.3 by default.
+    pub tls: Option<TlsVersion>,
     /// The takeover proxy's options; unused without its address in [`Options::listen`].
     pub takeover: Takeover,
     /// The retry schedule of webhooks.
@@ -97,6 +100,7 @@ impl Default for Options {
             clock: ClockChoice::Real,
             admin_key: None,
             seal_key: None,
+            tls: None,
             backup_key: None,
             strict: false,
             arc_keys: PathBuf::from(ARC_KEYS),

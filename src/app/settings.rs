@@ -19,6 +19,7 @@ use crate::directory::{Directory, IdentityRecord, Tenant, UnknownIdentities};
 use crate::events::{RetryPolicy, Webhook};
 use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
+use crate::http::tls::TlsVersion;
 use crate::vault::{BackupKeySource, Difference, InitialVault, OnDemand, VaultName, Vaults};
 
 /// The settings of one server; they do not change while it runs.
@@ -41,6 +42,8 @@ pub(super) struct Settings {
     pub(super) arc_keys: PathBuf,
     /// The first key that signs tokens, if it is not to be generated.
     pub(super) issuer_key: Option<Zeroizing<Vec<u8>>>,
+    /// The one version of TLS that is served, if not all are.
+    pub(super) tls: Option<TlsVersion>,
     pub(super) takeover: Takeover,
     pub(super) webhooks: Vec<Webhook>,
     /// The retry schedule of webhooks.
@@ -68,6 +71,7 @@ impl Settings {
             identity_header: options.identity_header.unwrap_or_else(random_hex::<16>),
             arc_keys: options.arc_keys,
             issuer_key: options.issuer_key,
+            tls: options.tls,
             takeover: options.takeover,
             webhooks: config.webhooks,
             delivery: options.delivery,

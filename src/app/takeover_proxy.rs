@@ -53,6 +53,7 @@ impl Services {
             classify: classifier(takeover.clone()),
             answer: data_plane,
             leaves,
+            tls: self.settings.tls,
             own_listeners: own,
             traffic: traffic.clone(),
             limits: self.settings.limits.clone(),

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
 use super::{Failure, address, variables};
-use crate::app::{AdminKey, Listen, Options, Storage};
+use crate::app::{AdminKey, Listen, Options, Storage, TlsVersion};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
@@ -59,6 +59,10 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "DIR", env = "KEYHAVEN_CERTS")]
     certs: Option<PathBuf>,
 
+    /// The one version of TLS to serve, by the takeover too: 1.2 or 1.3 [default: both]
+    #[arg(long, value_name = "VERSION", env = "KEYHAVEN_TLS")]
+    tls: Option<TlsVersion>,
+
     /// File to write once every listener answers: addresses, admin key, environment (JSON)
     #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     pub(super) ready_file: Option<PathBuf>,
@@ -98,7 +102,7 @@ enum StoreEngine {
     /// An embedded database: what was acknowledged survives a crash
     Redb,
     /// Another embedded database, all of it in memory too (docs/stores.md)
-    #[cfg(feature = "sled")]
+    #[cfg_attr(not(feature = "sled"), value(hide = true))]
     Sled,
     /// Nothing outlives the process
     Memory,
@@ -139,6 +143,7 @@ impl ServerArgs {
             admin_key,
             seal_key: seal_key()?,
             backup_key: backup_key()?,
+            tls: self.tls,
             takeover,
             strict: self.strict,
             identity_header: variables::non_empty("KEYHAVEN_IDENTITY_HEADER"),
@@ -159,12 +164,12 @@ impl ServerArgs {
 
     fn storage(&self, ephemeral: bool) -> Result<Storage, Failure> {
         let in_memory = self.ephemeral || (ephemeral && self.data.is_none());
+        check_engine(self.store, cfg!(feature = "sled"))?;
         match (in_memory, self.store) {
             (true, Some(StoreEngine::Redb)) => {
                 let why = "--store redb keeps things in a directory: give --data DIR and leave out --ephemeral";
                 Err(Failure::usage(why))
             }
-            #[cfg(feature = "sled")]
             (true, Some(StoreEngine::Sled)) => {
                 let why = "--store sled keeps things in a directory: give --data DIR and leave out --ephemeral";
                 Err(Failure::usage(why))
@@ -213,6 +218,16 @@ impl ServerArgs {
     }
 }
 
+/// Refuses an engine that this build lacks.
+fn check_engine(store: Option<StoreEngine>, has_sled: bool) -> Result<(), Failure> {
+    match store {
+        Some(StoreEngine::Sled) if !has_sled => Err(Failure::usage(
+            "--store sled: this build has no sled; one with it is made by cargo install --locked --path . --features sled",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The data directory: `named`, else `$XDG_DATA_HOME/keyhaven`, else `~/.local/share/keyhaven`.
 pub(super) fn data_dir(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(named) = named {
@@ -258,4 +273,20 @@ fn parse_clock(text: &str) -> Result<ClockChoice, String> {
         _ => return Err("use real, virtual or virtual=2030-01-31T00:00:00Z".to_owned()),
     };
     Ok(ClockChoice::Virtual { start, frozen: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_sled_names_the_feature_that_gives_it() {
+        let refused = check_engine(Some(StoreEngine::Sled), false).unwrap_err();
+        assert_eq!(refused.status, 2);
+        assert!(refused.message.contains("this build has no sled") && refused.message.contains("--features sled"));
+        for engine in [None, Some(StoreEngine::Redb), Some(StoreEngine::Memory)] {
+            assert!(check_engine(engine, false).is_ok(), "{engine:?}");
+        }
+        assert!(check_engine(Some(StoreEngine::Sled), true).is_ok());
+    }
 }

@@ -1,15 +1,17 @@
 //! TLS 1.2 and 1.3 with a leaf certificate for the server name (SNI) that a client sends, if this server has that name.
 
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 use rcgen::KeyPair;
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::ca::{Ca, CaError, Leaf};
 use crate::clock::{Clock, Timestamp};
@@ -19,6 +21,38 @@ const LOCALHOST: &str = "localhost";
 
 /// Whether this server has a host name (lower case).
 pub(crate) type IsServedName = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    V1_3,
+}
+
+impl TlsVersion {
+    /// The protocols of `version`; without one, of all.
+    const fn protocols(version: Option<Self>) -> &'static [&'static SupportedProtocolVersion] {
+        match version {
+            Some(Self::V1_2) => &[&TLS12],
+            Some(Self::V1_3) => &[&TLS13],
+            None => &[&TLS13, &TLS12],
+        }
+    }
+}
+
+impl FromStr for TlsVersion {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "1.2" => Ok(Self::V1_2),
+            "1.3" => Ok(Self::V1_3),
+            _ => Err("use 1.2 or 1.3; leave it out for both"),
+        }
+    }
+}
 
 /// Resolves server names to leaf certificates, minted under the CA and cached.
 pub struct CertificateResolver {
@@ -148,15 +182,17 @@ pub(crate) fn for_name(config: &ServerConfig, leaves: &Arc<CertificateResolver>,
     Arc::new(config)
 }
 
-/// The TLS settings of a listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, sessions resumed by ticket.
+/// The TLS settings of a listener: TLS 1.2 and 1.3, or one `version` alone; HTTP/2 and HTTP/1.1, sessions resumed by ticket.
 ///
 /// # Errors
 /// When the provider lacks what they need.
-pub fn config(leaves: Arc<CertificateResolver>) -> Result<Arc<ServerConfig>, rustls::Error> {
+pub fn config(
+    leaves: Arc<CertificateResolver>,
+    version: Option<TlsVersion>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&versions)?
+        .with_protocol_versions(TlsVersion::protocols(version))?
         .with_no_client_auth()
         .with_cert_resolver(leaves);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

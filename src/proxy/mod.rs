@@ -32,7 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
 use crate::http::server::Shutdown;
-use crate::http::tls::{self, CertificateResolver};
+use crate::http::tls::{self, CertificateResolver, TlsVersion};
 use crate::http::{ConnectionInfo, Request, RequestHandler, Response};
 
 use dialer::Dialer;
@@ -70,6 +70,8 @@ pub(crate) struct Settings {
     pub answer: RequestHandler,
     /// Certificates for taken-over names, under the takeover's own CA.
     pub leaves: Arc<CertificateResolver>,
+    /// The one version of TLS that is spoken in the cloud's place, if not all are.
+    pub tls: Option<TlsVersion>,
     /// Answers requests for the metadata address; without it, that address is refused like every link-local one.
     pub metadata: Option<RequestHandler>,
     /// This server's own listeners, which the proxy refuses to connect to.
@@ -106,7 +108,7 @@ impl Proxy {
     /// When TLS cannot be set up.
     pub(crate) fn new(set: Settings) -> Result<Self, rustls::Error> {
         let set = Settings { metadata: set.metadata.map(metadata::only_metadata), ..set };
-        let tls = tls::config(set.leaves.clone())?;
+        let tls = tls::config(set.leaves.clone(), set.tls)?;
         let connect_timeout = set.limits.connect_timeout;
         let own_listeners = OwnListeners::new(set.own_listeners.clone());
         let parent_proxy = set.parent_proxy.clone();

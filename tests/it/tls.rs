@@ -1,5 +1,6 @@
 //! TLS: versions, names, and what the CA can certify.
 
+use keyhaven::{Options, TlsVersion};
 use rustls::version::{TLS12, TLS13};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -15,6 +16,17 @@ async fn both_versions_and_both_protocols_are_spoken() {
             assert_eq!(session.protocol_version(), Some(version.version));
             assert_eq!(session.alpn_protocol(), Some(protocol));
         }
+    }
+}
+
+#[tokio::test]
+async fn one_version_alone_is_spoken_when_the_options_say_so() {
+    for (version, spoken, other) in [(TlsVersion::V1_2, &TLS12, &TLS13), (TlsVersion::V1_3, &TLS13, &TLS12)] {
+        let world = World::with(Options { tls: Some(version), ..Options::default() }).await;
+        let stream = world.tls_with("acme.vault.localhost", &[], &[spoken]).await.unwrap();
+        assert_eq!(stream.get_ref().1.protocol_version(), Some(spoken.version));
+        let refused = world.tls_with("acme.vault.localhost", &[], &[other]).await.unwrap_err().to_string();
+        assert!(refused.contains("ProtocolVersion"), "{refused}");
     }
 }
 
@@ -67,7 +79,7 @@ async fn the_ca_is_constrained_critically_and_leaves_have_what_strict_verifiers_
 #[tokio::test]
 async fn the_leaf_for_localhost_stays_though_others_are_forgotten() {
     let config = keyhaven::Config::parse(r#"{"limits":{"mintedLeaves":1}}"#).unwrap();
-    let world = World::with(keyhaven::Options { config, ..keyhaven::Options::default() }).await;
+    let world = World::with(Options { config, ..Options::default() }).await;
     let leaf = async |name: &str| {
         let stream = world.tls(name).await.unwrap();
         stream.get_ref().1.peer_certificates().unwrap()[0].clone()

@@ -285,6 +285,34 @@ fn flags_have_variables_and_win_over_them() {
 }
 
 #[test]
+fn one_version_of_tls_can_be_chosen() {
+    use rustls::version::{TLS12, TLS13};
+    let dir = tempfile::tempdir().unwrap();
+    let served = Served::start(&dir.path().join("data"), &["--tls", "1.2"]);
+    assert!(handshake(&served.ready, &TLS12).is_ok());
+    let refused = handshake(&served.ready, &TLS13).unwrap_err().to_string();
+    assert!(refused.contains("ProtocolVersion"), "{refused}");
+    let unknown = output(&["serve", "--tls", "1.1"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("use 1.2 or 1.3"));
+}
+
+/// A TLS handshake of one version with the server of `ready`.
+fn handshake(ready: &Value, version: &'static rustls::SupportedProtocolVersion) -> std::io::Result<()> {
+    let roots = crate::world::roots(Path::new(ready["ca"].as_str().unwrap()));
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let name = "local.vault.localhost".try_into().unwrap();
+    let mut session = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    let mut stream = std::net::TcpStream::connect(ready["listen"].as_str().unwrap())?;
+    while session.is_handshaking() {
+        session.complete_io(&mut stream)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn an_admin_listener_beyond_loopback_needs_a_key() {
     let args = ["serve", "--ephemeral", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", "0.0.0.0:0"];
     assert!(refused(&args, 2).contains("set KEYHAVEN_ADMIN_KEY"));

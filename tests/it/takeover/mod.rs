@@ -14,10 +14,11 @@ mod two_segments;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use keyhaven::{Config, Listen, Options, Takeover};
+use keyhaven::{Config, Listen, Options, Takeover, TlsVersion};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -31,9 +32,13 @@ async fn world() -> World {
 
 /// A server with a proxy that takes over what `takeover` says.
 async fn world_of(config: &str, takeover: Takeover) -> World {
+    World::with(Options { config: Config::parse(config).unwrap(), takeover, ..with_proxy() }).await
+}
+
+/// The options of a server with a proxy.
+fn with_proxy() -> Options {
     let free = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
-    World::with(Options { config: Config::parse(config).unwrap(), listen, takeover, ..Options::default() }).await
+    Options { listen: Listen { proxy: Some(free), ..Listen::on_free_ports() }, ..Options::default() }
 }
 
 /// A connection to the proxy.
@@ -92,14 +97,19 @@ async fn connect(world: &World, target: &str) -> (String, TcpStream) {
 
 /// TLS on `stream`, as `name`, trusting `ca` alone.
 async fn tls(stream: TcpStream, name: &str, ca: &str, sends_name: bool) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    let mut config = client_config(ca, rustls::ALL_VERSIONS);
     config.enable_sni = sends_name;
     let server = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(Arc::new(config)).connect(server, stream).await
+}
+
+/// A client of these versions that trusts `ca` alone.
+fn client_config(ca: &str, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    config.with_root_certificates(roots).with_no_client_auth()
 }
 
 /// What a GET of `/keys` is answered through TLS on `stream`, as `name`, trusting `ca` alone.
@@ -164,6 +174,22 @@ async fn the_leaf_is_that_of_the_name_that_was_connected_to() {
         "taken over: acme.vault.azure.net (2), eastus.login.microsoft.com (1), login.microsoftonline.com (1), \
          management.azure.com (1)\n"
     );
+}
+
+#[tokio::test]
+async fn the_one_version_of_tls_that_is_served_is_the_takeovers_too() {
+    for (version, spoken, other) in [(TlsVersion::V1_2, &TLS12, &TLS13), (TlsVersion::V1_3, &TLS13, &TLS12)] {
+        let world = World::with(Options { tls: Some(version), ..with_proxy() }).await;
+        let ca = world.server.takeover_ca.clone().unwrap();
+        let name = ServerName::try_from("acme.vault.azure.net").unwrap();
+        let connected = async |version| {
+            let (_, stream) = connect(&world, "acme.vault.azure.net:443").await;
+            TlsConnector::from(Arc::new(client_config(&ca, &[version]))).connect(name.clone(), stream).await
+        };
+        assert_eq!(connected(spoken).await.unwrap().get_ref().1.protocol_version(), Some(spoken.version));
+        let refused = connected(other).await.unwrap_err().to_string();
+        assert!(refused.contains("ProtocolVersion"), "{refused}");
+    }
 }
 
 #[tokio::test]
