@@ -86,7 +86,7 @@ fn acceptor(file: &Path) -> Outcome<TlsAcceptor> {
     let ca = Ca::ephemeral("Keyhaven benchmark CA", &localhost, true, SystemClock.now())?;
     std::fs::write(file, ca.pem())?;
     let leaves = CertificateResolver::new(ca, Arc::new(|_| true), localhost.into(), 1, Arc::new(SystemClock))?;
-    Ok(TlsAcceptor::from(tls_config(Arc::new(leaves))?))
+    Ok(TlsAcceptor::from(tls_config(Arc::new(leaves), None)?))
 }
 
 async fn converse(stream: TcpStream, acceptor: TlsAcceptor, given: Arc<(HeaderMap, Bytes)>) {

@@ -1,10 +1,14 @@
 //! Configuration of the takeover: which cloud hosts are answered here, which are refused, which are tunnelled.
 
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::doors::{arm, entra, vault};
 use crate::http::authority::Authority;
 use crate::proxy::{HostClass, ParentProxy};
+
+/// The port on which cloud names are taken over.
+pub(super) const HTTPS: u16 = 443;
 
 /// The cloud's domains: hosts below them that are not emulated are refused unless allowed. The last receives the telemetry
 /// of `az` and other tools.
@@ -70,9 +74,9 @@ impl CloudService {
 pub struct Takeover {
     /// The services that are taken over.
     pub services: Vec<CloudService>,
-    /// Whether all other hosts are refused.
+    /// Whether all other hosts are refused, but for [`Takeover::allowed_hosts`].
     pub offline: bool,
-    /// Cloud hosts that are tunnelled though they are not emulated.
+    /// Hosts that are tunnelled in any case: `HOST` on every port, `HOST:PORT` on that one. Names are in lower case.
     pub allowed_hosts: Vec<String>,
     /// The proxy through which other hosts are reached.
     pub parent_proxy: ParentProxy,
@@ -104,36 +108,58 @@ impl Takeover {
         self.services.contains(&CloudService::Entra)
     }
 
-    /// Adds cloud hosts that are tunnelled.
+    /// Adds hosts that are tunnelled: `HOST` or `HOST:PORT`.
     ///
     /// # Errors
-    /// The first entry that is not a host name, or is taken over.
+    /// The first entry that is neither, or is taken over.
     pub fn allowing(self, hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
-            let whole = Authority::parse(text).filter(|host| host.port().is_none() && !text.contains('*'));
-            let host = whole.filter(|host| host.address().is_none());
-            let host =
-                host.ok_or_else(|| format!("{text}: not a host name; write it whole, without https:// and port"))?;
-            match self.classify(host.host()) {
-                HostClass::TakenOver => Err(format!("{text}: this server stands in for it; narrow --takeover instead")),
-                HostClass::NotEmulated | HostClass::External => Ok(host.host().to_owned()),
+            let host = Authority::parse(text).filter(|_| !text.contains('*'));
+            let host = host.ok_or_else(|| format!("{text}: not a host; write HOST or HOST:PORT, without https://"))?;
+            if self.takes_over(host.host()) {
+                return Err(format!("{text}: this server takes it over; narrow --takeover instead"));
             }
+            let (name, address) = (host.host(), host.address().map(|address| address.to_canonical()));
+            Ok(match (address, host.port()) {
+                (Some(address), Some(port)) => SocketAddr::new(address, port).to_string(),
+                (Some(address), None) => address.to_string(),
+                (None, Some(port)) => format!("{name}:{port}"),
+                (None, None) => name.to_owned(),
+            })
         };
         let allowed_hosts = hosts.iter().map(host).collect::<Result<_, _>>()?;
         Ok(Self { allowed_hosts, ..self })
     }
 
-    /// What a host name (lower case) means to the proxy.
-    pub(super) fn classify(&self, host: &str) -> HostClass {
-        match CloudService::of(host) {
-            Some(service) if self.services.contains(&service) => HostClass::TakenOver,
+    /// Whether a host name (lower case) is one of a service that is taken over.
+    pub fn takes_over(&self, host: &str) -> bool {
+        CloudService::of(host).is_some_and(|service| self.services.contains(&service))
+    }
+
+    /// What a host (a name in lower case, or an address) and a port mean to the proxy.
+    pub(super) fn classify(&self, host: &str, port: u16) -> HostClass {
+        if self.takes_over(host) {
+            HostClass::TakenOver
+        } else if self.is_allowed(host, port) {
+            HostClass::Allowed
+        } else if CloudService::of(host).is_none() && is_cloud(host) {
+            HostClass::NotEmulated
+        } else {
             // A service that is not taken over is reached in the real cloud.
-            Some(_) => HostClass::External,
-            None if is_cloud(host) && !self.allowed_hosts.iter().any(|allowed| allowed == host) => {
-                HostClass::NotEmulated
-            }
-            None => HostClass::External,
+            HostClass::External
         }
+    }
+
+    fn is_allowed(&self, host: &str, port: u16) -> bool {
+        if self.allowed_hosts.is_empty() {
+            return false;
+        }
+        let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let (host, whole) = match address {
+            Some(address) => (address.to_string(), SocketAddr::new(address, port).to_string()),
+            None => (host.to_owned(), format!("{host}:{port}")),
+        };
+        self.allowed_hosts.iter().any(|allowed| *allowed == host || *allowed == whole)
     }
 }
 
@@ -161,7 +187,7 @@ mod tests {
             "management.azure.com",
             "graph.microsoft.com",
         ] {
-            assert_eq!(all.classify(host), HostClass::TakenOver, "{host}");
+            assert_eq!(all.classify(host, HTTPS), HostClass::TakenOver, "{host}");
         }
         for host in [
             "vault.azure.net",
@@ -171,34 +197,44 @@ mod tests {
             "other.blob.core.windows.net",
             "device.login.microsoftonline.com",
         ] {
-            assert_eq!(all.classify(host), HostClass::NotEmulated, "{host}");
+            assert_eq!(all.classify(host, HTTPS), HostClass::NotEmulated, "{host}");
         }
-        for host in [
-            "example.com",
-            "acme.blob.core.windows.net",
-            "acme.vault.azure.net.example",
-            "myazure.com",
-            "a.b.login.microsoft.com",
-        ] {
-            assert_eq!(all.classify(host), HostClass::External, "{host}");
+        for host in ["example.com", "acme.vault.azure.net.example", "myazure.com", "a.b.login.microsoft.com"] {
+            assert_eq!(all.classify(host, HTTPS), HostClass::External, "{host}");
         }
+        assert_eq!(all.classify("acme.blob.core.windows.net", 80), HostClass::Allowed);
+    }
+
+    fn allowed(host: &str) -> Result<Takeover, String> {
+        Takeover::default().allowing(&[host.to_owned()])
     }
 
     #[test]
-    fn only_other_host_names_can_be_allowed() {
-        let allowed = |host: &str| Takeover::default().allowing(&[host.to_owned()]);
-        assert_eq!(allowed("Dev.Azure.com").unwrap().allowed_hosts, ["dev.azure.com"]);
-        for host in ["https://dev.azure.com", "dev.azure.com:443", "10.0.0.1", "", "acme.vault.azure.net"] {
+    fn hosts_that_are_taken_over_or_are_none_cannot_be_allowed() {
+        for host in ["https://dev.azure.com", "*.azure.com", "", "acme.vault.azure.net", "acme.vault.azure.net:8443"] {
             assert!(allowed(host).is_err(), "{host}");
         }
     }
 
     #[test]
+    fn a_host_is_allowed_on_every_port_or_on_the_one_that_is_given() {
+        let class = |allowed: &Takeover, host: &str, port| allowed.classify(host, port) == HostClass::Allowed;
+        for (text, host) in [("Dev.Azure.com", "dev.azure.com"), ("10.0.0.1", "10.0.0.1"), ("[::1]", "::1")] {
+            let all = allowed(text).unwrap();
+            assert!(class(&all, host, 443) && class(&all, host, 5432), "{text}");
+            let one = allowed(&format!("{text}:5432")).unwrap();
+            assert!(class(&one, host, 5432) && !class(&one, host, 443), "{text}");
+        }
+        assert!(class(&allowed("10.0.0.1:80").unwrap(), "::ffff:10.0.0.1", 80));
+        assert!(!class(&allowed("a.example:80").unwrap(), "b.a.example", 80));
+    }
+
+    #[test]
     fn what_is_not_taken_over_on_purpose_goes_to_the_cloud() {
         let vaults = Takeover { services: vec![CloudService::Vault], ..Takeover::default() };
-        assert_eq!(vaults.classify("login.microsoftonline.com"), HostClass::External);
-        assert_eq!(vaults.classify("management.azure.com"), HostClass::External);
-        assert_eq!(vaults.classify("acme.vault.azure.net"), HostClass::TakenOver);
+        assert_eq!(vaults.classify("login.microsoftonline.com", HTTPS), HostClass::External);
+        assert_eq!(vaults.classify("management.azure.com", HTTPS), HostClass::External);
+        assert_eq!(vaults.classify("acme.vault.azure.net", HTTPS), HostClass::TakenOver);
         assert!(!vaults.domains().contains(&"login.microsoftonline.com") && !vaults.has_entra());
     }
 }

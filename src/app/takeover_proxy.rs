@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::error::StartError;
 use super::services::Services;
-use super::takeover::Takeover;
+use super::takeover::{HTTPS, Takeover};
 use super::trust;
 use crate::http::RequestHandler;
 use crate::http::ca::Ca;
@@ -76,7 +76,7 @@ impl Services {
         let ca = Ca::ephemeral("Keyhaven takeover CA for one start", &domains, false, clock.now())
             .map_err(StartError::new)?;
         let classify = classifier(takeover.clone());
-        let taken_over = Arc::new(move |name: &str| classify(name) == HostClass::TakenOver);
+        let taken_over = Arc::new(move |name: &str| classify(name, HTTPS) == HostClass::TakenOver);
         let leaves = CertificateResolver::new(ca, taken_over, vec![], self.settings.limits.minted_leaves, clock);
         Ok(Arc::new(leaves.map_err(StartError::new)?))
     }
@@ -88,5 +88,5 @@ fn roots(files: Vec<String>) -> LoadRoots {
 }
 
 fn classifier(takeover: Takeover) -> ClassifyHost {
-    Arc::new(move |host| takeover.classify(host))
+    Arc::new(move |host, port| takeover.classify(host, port))
 }

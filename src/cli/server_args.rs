@@ -162,6 +162,11 @@ impl ServerArgs {
         if self.ephemeral { None } else { data_dir(self.data.as_deref()).ok() }
     }
 
+    /// The data directory that was named, unless data is kept in memory only.
+    pub(super) fn named_data(&self) -> Option<&Path> {
+        self.data.as_deref().filter(|_| !self.ephemeral)
+    }
+
     fn storage(&self, ephemeral: bool) -> Result<Storage, Failure> {
         let in_memory = self.ephemeral || (ephemeral && self.data.is_none());
         check_engine(self.store, cfg!(feature = "sled"))?;

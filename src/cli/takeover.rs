@@ -18,12 +18,12 @@ pub(super) struct TakeoverArgs {
     #[arg(long, value_name = "PARTS", env = "KEYHAVEN_TAKEOVER", value_delimiter = ',')]
     takeover: Vec<CloudService>,
 
-    /// Let nothing out: the proxy refuses every name that is not taken over
+    /// Let nothing out: the proxy refuses every name that is not taken over, but for those of --pass
     #[arg(long, env = "KEYHAVEN_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
     offline: bool,
 
-    /// Let a host of Azure through that is not emulated (repeatable)
-    #[arg(long, value_name = "HOST", env = "KEYHAVEN_PASS", value_delimiter = ',')]
+    /// Let a host through: one of Azure that is not emulated, with --offline any (repeatable)
+    #[arg(long, value_name = "HOST[:PORT]", env = "KEYHAVEN_PASS", value_delimiter = ',')]
     pass: Vec<String>,
 }
 
@@ -48,11 +48,8 @@ impl TakeoverArgs {
                 Err(Failure::usage(format!("{flag} is of the takeover's proxy, which is off: give --proxy-listen too")))
             });
         }
-        if self.offline && !self.pass.is_empty() {
-            return Err(Failure::usage("--offline lets nothing out, --pass does: give one of them"));
-        }
         let own = variables::all();
-        let parent_proxy = if self.offline {
+        let parent_proxy = if self.offline && self.pass.is_empty() {
             ParentProxy::default()
         } else {
             ParentProxy::from_variables(&own).map_err(Failure::usage)?

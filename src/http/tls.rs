@@ -33,11 +33,11 @@ pub enum TlsVersion {
 
 impl TlsVersion {
     /// The protocols of `version`; without one, of all.
-    const fn protocols(version: Option<Self>) -> &'static [&'static SupportedProtocolVersion] {
+    fn protocols(version: Option<Self>) -> Vec<&'static SupportedProtocolVersion> {
         match version {
-            Some(Self::V1_2) => &[&TLS12],
-            Some(Self::V1_3) => &[&TLS13],
-            None => &[&TLS13, &TLS12],
+            Some(Self::V1_2) => vec![&TLS12],
+            Some(Self::V1_3) => vec![&TLS13],
+            None => vec![&TLS13, &TLS12],
         }
     }
 }
@@ -192,7 +192,7 @@ pub fn config(
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(TlsVersion::protocols(version))?
+        .with_protocol_versions(&TlsVersion::protocols(version))?
         .with_no_client_auth()
         .with_cert_resolver(leaves);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

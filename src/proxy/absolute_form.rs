@@ -53,13 +53,13 @@ impl Proxy {
         let host = hop_by_hop::host_field(request.uri())?;
         request.headers_mut().insert(HOST, host);
         *request.uri_mut() = hop_by_hop::origin_form(request.uri())?;
-        self.count(Outcome::TakenOver, target.host());
+        self.count(Outcome::TakenOver, target);
         Ok(streamed((self.set.answer)(request, ConnectionInfo { taken_over: true, ..info }).await))
     }
 
     /// Answers for the metadata service.
     async fn answer_metadata(&self, request: Request, info: ConnectionInfo, target: &Target) -> Response<Streamed> {
-        self.count(Outcome::TakenOver, target.host());
+        self.count(Outcome::TakenOver, target);
         let info = ConnectionInfo { taken_over: true, ..info };
         match &self.set.metadata {
             Some(handler) => streamed(handler(request, info).await),
@@ -79,7 +79,7 @@ impl Proxy {
             true => (self.tls_client.connect(self.dialer.dial_tunnel(target).await?, target).await?, None),
             false => self.dialer.dial_http(target).await?,
         };
-        self.count(Outcome::Tunnelled, target.host());
+        self.count(Outcome::Tunnelled, target);
         let idle_timer = IdleTimer::new(self.set.limits.tunnel_idle);
         let sent = UpstreamConnection { stream, proxy, idle_timer, permit }.send(request, target).await;
         // Already counted as tunnelled, like a tunnel that breaks later.

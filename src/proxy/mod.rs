@@ -41,7 +41,7 @@ use forwarded_body::streamed;
 use own_listeners::OwnListeners;
 use target::Target;
 use tls_client::TlsClient;
-use traffic::Outcome;
+use traffic::{HostCounter, Outcome};
 
 pub(crate) use forwarded_body::Streamed;
 pub use parent_proxy::ParentProxy;
@@ -55,12 +55,14 @@ pub(crate) enum HostClass {
     TakenOver,
     /// A name of the cloud that this server does not emulate: refused, so that nothing reaches the cloud by accident.
     NotEmulated,
+    /// A host that the options name: connections go to it, offline too.
+    Allowed,
     /// Any other name: connections go to the real host.
     External,
 }
 
-/// Classifies a host name, which is in lower case.
-pub(crate) type ClassifyHost = Arc<dyn Fn(&str) -> HostClass + Send + Sync>;
+/// Classifies a host, in lower case, and a port.
+pub(crate) type ClassifyHost = Arc<dyn Fn(&str, u16) -> HostClass + Send + Sync>;
 
 /// The proxy's configuration.
 pub(crate) struct Settings {
@@ -80,7 +82,7 @@ pub(crate) struct Settings {
     pub parent_proxy: ParentProxy,
     /// Loads the root certificates that verify `https://` hosts of requests in absolute form.
     pub load_roots: LoadRoots,
-    /// Whether to refuse every host outside of this machine.
+    /// Whether to refuse every host outside of this machine that is not [`HostClass::Allowed`].
     pub offline: bool,
     /// Counts connections and requests.
     pub traffic: Arc<TrafficCounter>,
@@ -160,15 +162,20 @@ impl Proxy {
         permit.map_err(|_| ProxyError::new(StatusCode::SERVICE_UNAVAILABLE, why))
     }
 
-    fn count(&self, outcome: Outcome, host: &str) -> Option<u64> {
-        tracing::debug!(host, ?outcome, "a connection came to the proxy");
-        self.set.traffic.count(outcome, host)
+    fn count(&self, outcome: Outcome, target: &Target) -> Option<u64> {
+        tracing::debug!(%target, ?outcome, "a connection came to the proxy");
+        self.set.traffic.count(outcome, &target.to_string())
+    }
+
+    /// The counter of requests to a taken-over name.
+    fn requests_to(&self, target: &Target) -> HostCounter {
+        self.set.traffic.counter(Outcome::TakenOver, &target.to_string())
     }
 
     /// Counts a failed connection to `target`, and logs the first one of each host.
     fn record_failure(&self, error: &ProxyError, target: &Target) {
         let (outcome, why) = (error.outcome(), error.reason.as_str());
-        match (outcome, self.count(outcome, target.host())) {
+        match (outcome, self.count(outcome, target)) {
             (Outcome::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
             (Outcome::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not reach a host"),
             _ => tracing::debug!(why, "a connection to the proxy failed"),

@@ -28,10 +28,12 @@ impl Proxy {
         }
         let forbidden = |why: String| Err(ProxyError::new(StatusCode::FORBIDDEN, why));
         let host = target.host();
-        match (self.set.classify)(host) {
+        match (self.set.classify)(host, target.port()) {
             HostClass::TakenOver => Ok(Route::Local),
+            HostClass::Allowed => Ok(Route::Upstream),
             _ if self.set.offline && !target.is_localhost() => {
-                forbidden(format!("{host} is not answered here, and --offline lets nothing out."))
+                let why = "is not answered here, and --offline lets nothing out";
+                forbidden(format!("{host} {why}; add --pass {target} if it should be reached."))
             }
             HostClass::NotEmulated => {
                 forbidden(format!("{host} is not emulated; start with --pass {host} to let it through to Azure."))

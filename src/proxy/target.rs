@@ -61,6 +61,11 @@ impl Target {
         Ok(Self { host, address, port })
     }
 
+    /// Another host, a name, on the same port.
+    pub(super) fn with_host(&self, name: &str) -> Self {
+        Self { host: name.to_owned(), address: self.address.filter(|_| self.host == name), port: self.port }
+    }
+
     /// The host: a name in lower case, or an address as it was written.
     pub(super) fn host(&self) -> &str {
         &self.host

@@ -1,8 +1,9 @@
-//! Counts the proxy's connections by host and outcome, in bounded memory.
+//! Counts what goes through the proxy by host and outcome, in bounded memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most hosts that are counted by name; further ones are counted together.
 const MAX_HOSTS: usize = 256;
@@ -12,24 +13,66 @@ const MAX_LISTED: usize = 12;
 /// The outcome of a connection, or of a request in absolute form, to a valid host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
-    /// This server answered it.
+    /// This server answers: its requests are counted.
     TakenOver,
-    /// It went to the real host.
+    /// It went to the real host: connections are counted.
     Tunnelled,
-    /// A rule refused it.
+    /// A rule refused it: attempts are counted.
     Refused,
-    /// The host did not answer.
+    /// The host did not answer: attempts are counted.
     Unreachable,
 }
 
-/// Counts connections by outcome and host. Shared by all connections.
+impl Outcome {
+    const ALL: [Self; 4] = [Self::TakenOver, Self::Tunnelled, Self::Refused, Self::Unreachable];
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::TakenOver => "taken over",
+            Self::Tunnelled => "tunnelled",
+            Self::Refused => "refused",
+            Self::Unreachable => "not reached",
+        }
+    }
+
+    /// What is counted, with its number.
+    fn counted(self, number: u64) -> String {
+        let noun = match self {
+            Self::TakenOver => "request",
+            Self::Tunnelled => "connection",
+            Self::Refused | Self::Unreachable => "attempt",
+        };
+        match number {
+            0 => format!("no {noun}"),
+            1 => format!("1 {noun}"),
+            _ => format!("{number} {noun}s"),
+        }
+    }
+}
+
+/// The number of one host and outcome. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HostCounter(Arc<AtomicU64>);
+
+impl HostCounter {
+    /// Adds one; returns the sum.
+    pub(super) fn add(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts by outcome and host (`HOST:PORT`). Shared by all connections.
 #[derive(Debug, Default)]
 pub struct TrafficCounter(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    hosts: BTreeMap<(Outcome, String), u64>,
-    others: BTreeMap<Outcome, u64>,
+    hosts: BTreeMap<(Outcome, String), HostCounter>,
+    others: BTreeMap<Outcome, HostCounter>,
     malformed: u64,
     is_used: bool,
 }
@@ -37,16 +80,14 @@ struct Counts {
 /// The counts at one moment; `Display` writes them as lines for a person.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TrafficReport {
-    taken_over: Line,
-    tunnelled: Line,
-    refused: Line,
-    unreachable: Line,
+    lines: Vec<Line>,
     malformed: u64,
     is_used: bool,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Line {
+    outcome: Outcome,
     hosts: Vec<(String, u64)>,
     others: u64,
 }
@@ -64,35 +105,43 @@ impl TrafficCounter {
         counts.malformed
     }
 
-    /// Counts a connection; returns how many of this outcome the host had, or `None` when there are too many hosts.
+    /// Adds one for `host`; returns how many of this outcome the host had, or `None` when there are too many hosts.
     pub(super) fn count(&self, outcome: Outcome, host: &str) -> Option<u64> {
+        let (counter, is_named) = self.find(outcome, host);
+        let sum = counter.add();
+        is_named.then_some(sum)
+    }
+
+    /// The counter of `host`, which is reported from now on.
+    pub(super) fn counter(&self, outcome: Outcome, host: &str) -> HostCounter {
+        self.find(outcome, host).0
+    }
+
+    /// The counter of `host`, or that of all other hosts when there are too many; whether it is the host's own.
+    fn find(&self, outcome: Outcome, host: &str) -> (HostCounter, bool) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (outcome, host.to_owned());
-        if counts.hosts.len() >= MAX_HOSTS && !counts.hosts.contains_key(&key) {
-            *counts.others.entry(outcome).or_default() += 1;
-            return None;
-        }
-        let count = counts.hosts.entry(key).or_default();
-        *count += 1;
-        Some(*count)
+        let is_named = counts.hosts.len() < MAX_HOSTS || counts.hosts.contains_key(&key);
+        let counter = match is_named {
+            true => counts.hosts.entry(key).or_default(),
+            false => counts.others.entry(outcome).or_default(),
+        };
+        (counter.clone(), is_named)
     }
 
     /// The counts until now.
     pub fn report(&self) -> TrafficReport {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = |outcome: Outcome| {
-            let of_fate = counts.hosts.iter().filter(|((other, _), _)| *other == outcome);
-            let hosts = of_fate.map(|((_, host), count)| (host.clone(), *count)).collect();
-            Line { hosts, others: counts.others.get(&outcome).copied().unwrap_or_default() }
-        };
-        TrafficReport {
-            taken_over: line(Outcome::TakenOver),
-            tunnelled: line(Outcome::Tunnelled),
-            refused: line(Outcome::Refused),
-            unreachable: line(Outcome::Unreachable),
-            malformed: counts.malformed,
-            is_used: counts.is_used,
-        }
+        let lines = Outcome::ALL.into_iter().map(|outcome| counts.line(outcome)).filter(|line| !line.is_empty());
+        TrafficReport { lines: lines.collect(), malformed: counts.malformed, is_used: counts.is_used }
+    }
+}
+
+impl Counts {
+    fn line(&self, outcome: Outcome) -> Line {
+        let of_outcome = self.hosts.iter().filter(|((other, _), _)| *other == outcome);
+        let hosts = of_outcome.map(|((_, host), counter)| (host.clone(), counter.sum())).collect();
+        Line { outcome, hosts, others: self.others.get(&outcome).map_or(0, HostCounter::sum) }
     }
 }
 
@@ -104,21 +153,12 @@ impl TrafficReport {
 
     /// Whether a connection to a taken-over name was answered.
     pub fn has_taken_over(&self) -> bool {
-        !self.taken_over.is_empty()
-    }
-
-    const fn lines(&self) -> [(&'static str, &Line); 4] {
-        [
-            ("taken over", &self.taken_over),
-            ("tunnelled", &self.tunnelled),
-            ("refused", &self.refused),
-            ("not reached", &self.unreachable),
-        ]
+        self.lines.iter().any(|line| line.outcome == Outcome::TakenOver)
     }
 }
 
 impl Line {
-    fn is_empty(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.hosts.is_empty() && self.others == 0
     }
 }
@@ -126,9 +166,7 @@ impl Line {
 /// One line for each outcome that occurred.
 impl fmt::Display for TrafficReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, line) in self.lines().into_iter().filter(|(_, line)| !line.is_empty()) {
-            writeln!(f, "{what}: {line}")?;
-        }
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         match self.malformed {
             0 => Ok(()),
             1 => writeln!(f, "malformed: 1 request"),
@@ -139,11 +177,11 @@ impl fmt::Display for TrafficReport {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named: Vec<_> =
-            self.hosts.iter().take(MAX_LISTED).map(|(host, count)| format!("{host} ({count})")).collect();
-        f.write_str(&named.join(", "))?;
-        let rest = self.hosts.iter().skip(MAX_LISTED).map(|(_, count)| count).sum::<u64>() + self.others;
-        if rest > 0 { write!(f, ", and {rest} to other hosts") } else { Ok(()) }
+        let counted = |(host, number): &(String, u64)| format!("{host} ({})", self.outcome.counted(*number));
+        let named: Vec<_> = self.hosts.iter().take(MAX_LISTED).map(counted).collect();
+        write!(f, "{}: {}", self.outcome.words(), named.join(", "))?;
+        let rest = self.hosts.iter().skip(MAX_LISTED).map(|(_, number)| number).sum::<u64>() + self.others;
+        if rest > 0 { write!(f, ", and {} to other hosts", self.outcome.counted(rest)) } else { Ok(()) }
     }
 }
 
@@ -155,11 +193,24 @@ mod tests {
     fn hosts_are_counted_by_outcome() {
         let traffic = TrafficCounter::default();
         assert!(!traffic.report().was_used());
-        assert_eq!(traffic.count(Outcome::Refused, "b.example"), Some(1));
+        assert_eq!(traffic.count(Outcome::Refused, "b.example:443"), Some(1));
+        assert_eq!(traffic.count(Outcome::Refused, "b.example:8443"), Some(1));
         assert!(!traffic.report().has_taken_over());
-        assert_eq!(traffic.count(Outcome::TakenOver, "acme.vault.azure.net"), Some(1));
-        assert_eq!(traffic.count(Outcome::TakenOver, "acme.vault.azure.net"), Some(2));
-        assert_eq!(traffic.report().to_string(), "taken over: acme.vault.azure.net (2)\nrefused: b.example (1)\n");
+        assert_eq!(traffic.count(Outcome::TakenOver, "acme.vault.azure.net:443"), Some(1));
+        assert_eq!(traffic.count(Outcome::TakenOver, "acme.vault.azure.net:443"), Some(2));
+        let expected = "taken over: acme.vault.azure.net:443 (2 requests)\n\
+                        refused: b.example:443 (1 attempt), b.example:8443 (1 attempt)\n";
+        assert_eq!(traffic.report().to_string(), expected);
+    }
+
+    #[test]
+    fn a_host_that_was_connected_to_and_asked_nothing_is_reported() {
+        let traffic = TrafficCounter::default();
+        let counter = traffic.counter(Outcome::TakenOver, "acme.vault.azure.net:443");
+        assert_eq!(traffic.report().to_string(), "taken over: acme.vault.azure.net:443 (no request)\n");
+        assert!(traffic.report().has_taken_over());
+        counter.add();
+        assert_eq!(traffic.report().to_string(), "taken over: acme.vault.azure.net:443 (1 request)\n");
     }
 
     #[test]
@@ -181,7 +232,7 @@ mod tests {
         }
         assert_eq!(traffic.0.lock().unwrap().hosts.len(), MAX_HOSTS);
         let text = traffic.report().to_string();
-        assert!(text.starts_with("tunnelled: 0000.example (1), 0001.example (1)"), "{text}");
-        assert!(text.ends_with("0011.example (1), and 988 to other hosts\n"), "{text}");
+        assert!(text.starts_with("tunnelled: 0000.example (1 connection), 0001.example (1 connection)"), "{text}");
+        assert!(text.ends_with("0011.example (1 connection), and 988 connections to other hosts\n"), "{text}");
     }
 }

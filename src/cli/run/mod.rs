@@ -54,8 +54,8 @@ pub(super) struct Run {
     #[arg(long)]
     keep_secrets: bool,
 
-    /// The command to run, and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The command to run, and its arguments; options before it are of `run`, what follows it is its own
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -72,12 +72,11 @@ impl Run {
         let file_limit_before = file_limit::raise_limit();
         let mut signals = ForwardedSignals::new()?;
         let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
-        let ended = self.run_command(&mut running, &own, &mut signals, file_limit_before).await;
+        let file = self.ready_file_path(&running, &own)?;
+        let ended = self.run_command(&mut running, &file, &own, &mut signals, file_limit_before).await;
         let (traffic, direct_request_seen) = (running.traffic.clone(), running.direct_request_seen.clone());
         running.stop().await;
-        if let Some(file) = &self.server.ready_file {
-            ready_file::remove(file);
-        }
+        ready_file::remove(&file);
         if let (Ok(_), Some(traffic)) = (&ended, traffic) {
             summary::print(&traffic.report(), direct_request_seen.load(Ordering::Relaxed));
         }
@@ -98,6 +97,7 @@ impl Run {
     async fn run_command(
         &self,
         running: &mut Running,
+        ready_file: &Path,
         own: &Variables,
         signals: &mut ForwardedSignals,
         file_limit_before: Rlimit,
@@ -116,7 +116,8 @@ impl Run {
             true => None,
             false => Some(placeholders::create(running, own, self.credential.kind()).await?),
         };
-        let mut child = self.start_command(running, own, placeholders.as_ref())?;
+        ready_file::write(&running.ready, ready_file)?;
+        let mut child = self.start_command(running, ready_file, own, placeholders.as_ref())?;
         if let Some(process) = pid_of(&child) {
             file_limit::restore_limit(process, file_limit_before);
         }
@@ -126,11 +127,11 @@ impl Run {
     fn start_command(
         &self,
         running: &Running,
+        ready_file: &Path,
         own: &Variables,
         placeholders: Option<&Placeholders>,
     ) -> Result<Child, Failure> {
-        let dir = running.private_dir();
-        let private = CommandFiles { dir, ready_file: &self.write_ready_file(running, own)? };
+        let private = CommandFiles { dir: running.private_dir(), ready_file };
         DirBuilder::new().mode(0o700).create(private.azure()).map_err(Failure::failed)?;
         let changes = environment::for_command(&running.ready.env, own, &private, placeholders, self.credential.kind());
         for note in &changes.notes {
@@ -150,15 +151,15 @@ impl Run {
         })
     }
 
-    /// Writes the ready file: to the named path, else to one for this command alone. A path that the shell got from another
-    /// server's `env` belongs to that server and is not used.
-    fn write_ready_file(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
+    /// The path of the ready file: the named one, else in the data directory, where other commands look for it, else one for
+    /// this command alone. A path that the shell got from another server's `env` belongs to that server and is not used.
+    fn ready_file_path(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
         let from_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
         let named = self.server.ready_file.clone();
         let named =
             named.filter(|file| !(from_shell(file) && ready_file::belongs_to_other_server(file, &running.ready)));
-        let file = named.unwrap_or_else(|| running.private_dir().join(ready_file::READY_FILE));
-        ready_file::write(&running.ready, &file)?;
+        let dir = || self.server.named_data().unwrap_or_else(|| running.private_dir());
+        let file = named.unwrap_or_else(|| dir().join(ready_file::READY_FILE));
         std::path::absolute(&file).map_err(Failure::failed)
     }
 }

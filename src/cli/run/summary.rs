@@ -1,19 +1,16 @@
-//! The summary that `run` prints at the end: which hosts were taken over, tunnelled and refused, and a warning when the
-//! command may have bypassed the server.
+//! The summary that `run` prints at the end: which hosts were taken over, tunnelled and refused, and a line when the command
+//! asked for no vault and may have bypassed the server.
 
 use std::io::Write;
 
 use crate::app::TrafficReport;
 
-/// The lines of the summary. It warns when neither a taken-over host was asked for through the proxy nor a vault directly.
+/// The lines of the summary. The last says so when neither a taken-over host was asked for through the proxy nor a vault directly.
 /// A token request proves nothing: clients fetch tokens without the proxy, and can then ask a real vault.
 pub(super) fn lines(report: &TrafficReport, direct_request_seen: bool) -> String {
     let mut text: String = report.to_string().lines().map(|line| format!("keyhaven: {line}\n")).collect();
     if !report.has_taken_over() && !direct_request_seen {
-        text += match report.was_used() {
-            false => "keyhaven: the program never used the proxy; it may have talked to real Azure\n",
-            true => "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n",
-        };
+        text += "keyhaven: no vault was asked for; if the program asked one, it went past the proxy to real Azure\n";
     }
     text
 }

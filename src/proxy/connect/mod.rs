@@ -149,7 +149,7 @@ impl Proxy {
         let identified = |class| Event::ClientIdentified(target.host().to_owned(), class);
         match sniffed {
             Sniffed::ServerName(name) => {
-                let class = (self.set.classify)(&name);
+                let class = (self.set.classify)(&name, target.port());
                 Event::ClientIdentified(name, class)
             }
             Sniffed::NoServerName | Sniffed::NotTls => identified(HostClass::External),
@@ -161,11 +161,11 @@ impl Proxy {
     /// Counts and logs the decision, if `phase` is one.
     fn record(&self, phase: &Phase, target: &Target) {
         match phase {
-            Phase::Local(host) => drop(self.count(Outcome::TakenOver, host)),
-            Phase::Metadata => drop(self.count(Outcome::TakenOver, target.host())),
-            Phase::Tunnel => drop(self.count(Outcome::Tunnelled, target.host())),
+            Phase::Local(host) => drop(self.requests_to(&target.with_host(host))),
+            Phase::Metadata => drop(self.requests_to(target)),
+            Phase::Tunnel => drop(self.count(Outcome::Tunnelled, target)),
             Phase::Refused(host) => {
-                self.count(Outcome::Refused, host);
+                self.count(Outcome::Refused, &target.with_host(host));
                 tracing::warn!(host, "a connection to an address was closed: its server name must not be reached");
             }
             Phase::Failed(error) => self.record_failure(error, target),
@@ -175,11 +175,11 @@ impl Proxy {
 
     /// Serves or relays the connection as the final `phase` says; any other one closes it.
     async fn finish(&self, phase: Phase, connection: Connection<impl ByteStream + 'static>, info: ConnectionInfo) {
-        let Connection { client, sniffer, upstream, upstream_sent, .. } = connection;
+        let Connection { target, client, sniffer, upstream, upstream_sent, .. } = connection;
         let client = PrefixedStream { prefix: sniffer.into_bytes(), stream: client };
         let server = match &phase {
-            Phase::Local(host) => Some(self.tls_server_for(host)),
-            Phase::Metadata => self.set.metadata.clone().map(|handler| self.server_of(handler)),
+            Phase::Local(host) => Some(self.tls_server_for(&target.with_host(host))),
+            Phase::Metadata => self.set.metadata.clone().map(|handler| self.server_of(handler, &target)),
             _ => None,
         };
         if let Some(server) = server {
@@ -192,14 +192,20 @@ impl Proxy {
         }
     }
 
-    /// A TLS server for the taken-over name `host`, with a certificate for it.
-    fn tls_server_for(&self, host: &str) -> ConnectionServer {
-        let tls = tls::for_name(&self.tls, &self.set.leaves, host);
-        ConnectionServer { tls: Some(tls), ..self.server_of(self.set.answer.clone()) }
+    /// A TLS server for the taken-over name of `target`, with a certificate for it.
+    fn tls_server_for(&self, target: &Target) -> ConnectionServer {
+        let tls = tls::for_name(&self.tls, &self.set.leaves, target.host());
+        ConnectionServer { tls: Some(tls), ..self.server_of(self.set.answer.clone(), target) }
     }
 
-    fn server_of(&self, answer: RequestHandler) -> ConnectionServer {
+    /// A server that answers in the place of `target`, and counts its requests.
+    fn server_of(&self, answer: RequestHandler, target: &Target) -> ConnectionServer {
         let (limits, bodies) = (self.set.limits.clone(), self.set.bodies.clone());
+        let requests = self.requests_to(target);
+        let answer: RequestHandler = Arc::new(move |request, info| {
+            requests.add();
+            answer(request, info)
+        });
         ConnectionServer { tls: None, answer, limits, bodies, on_malformed: None }
     }
 }

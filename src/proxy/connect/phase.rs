@@ -113,8 +113,8 @@ impl Phase {
             Event::ClientSent => Self::ReadingClientHello { is_connected },
             Event::ClientIdentified(host, HostClass::TakenOver) => Self::Local(host),
             Event::ClientIdentified(host, HostClass::NotEmulated) => Self::Refused(host),
-            Event::ClientIdentified(_, HostClass::External) if is_connected => Self::Tunnel,
-            Event::ClientIdentified(_, HostClass::External) => Self::DialingLate,
+            Event::ClientIdentified(_, HostClass::External | HostClass::Allowed) if is_connected => Self::Tunnel,
+            Event::ClientIdentified(_, HostClass::External | HostClass::Allowed) => Self::DialingLate,
             _ => Self::Closed,
         }
     }
@@ -194,6 +194,7 @@ mod tests {
         assert_eq!(after(ADDRESS, events(HostClass::TakenOver)), Phase::Local("host.example".to_owned()));
         assert_eq!(after(ADDRESS, events(HostClass::NotEmulated)), Phase::Refused("host.example".to_owned()));
         assert_eq!(after(ADDRESS, events(HostClass::External)), Phase::DialingLate);
+        assert_eq!(after(ADDRESS, events(HostClass::Allowed)), Phase::DialingLate);
         let dialed = events(HostClass::External).into_iter().chain([Event::Dialed]);
         assert_eq!(after(ADDRESS, dialed), Phase::Tunnel);
     }

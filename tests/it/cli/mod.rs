@@ -383,7 +383,7 @@ fn the_command_of_run_may_open_as_many_files_as_before() {
 #[test]
 fn hosts_to_pass_are_whole_names() {
     let told = refused(&["run", "--pass", "*.blob.core.windows.net", "--", "true"], 2);
-    assert!(told.contains("--pass *.blob.core.windows.net: not a host name; write it whole"), "{told}");
+    assert!(told.contains("--pass *.blob.core.windows.net: not a host; write HOST or HOST:PORT"), "{told}");
 }
 
 #[test]

@@ -11,6 +11,10 @@ use serde_json::Value;
 
 use super::{config, keyhaven, refused};
 
+/// The last line of a run whose command asked for no vault.
+const NO_VAULT: &str =
+    "keyhaven: no vault was asked for; if the program asked one, it went past the proxy to real Azure\n";
+
 /// The environment that `run` gives its command, started with `args` in an environment with `own`; and stderr.
 fn given(args: &[&str], own: &[(&str, &str)]) -> (BTreeMap<String, String>, String) {
     let output = ended(args, own, &["env", "-0"]);
@@ -77,6 +81,46 @@ fn run_gives_its_command_a_vault_and_passes_on_its_status() {
     let killed = keyhaven(&["run", "--", "sh", "-c", "kill -9 $$"]).output().unwrap();
     assert_eq!(killed.status.code(), Some(137));
     assert!(refused(&["run", "--", "/no/such/command"], 127).contains("/no/such/command cannot be started"));
+}
+
+#[test]
+fn the_command_needs_no_dashes_before_it_and_keeps_its_own_options() {
+    let said = |args: &[&str]| {
+        let output = keyhaven(args).env("AZURE_TENANT_ID", "").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let script = "import os, sys; print(sys.argv[1:], 'HTTPS_PROXY' in os.environ)";
+    let (status, printed) =
+        said(&["run", "--offline", "python3", "-c", script, "--flag", "--offline", "-h", "--", "--seed=x", "a b"]);
+    let expected = "['--flag', '--offline', '-h', '--', '--seed=x', 'a b'] True\n";
+    assert_eq!((status, printed.as_str()), (Some(0), expected));
+    assert_eq!(said(&["run", "--seed", "1", "--", "echo", "--", "x"]), (Some(0), "-- x\n".to_owned()));
+    assert_eq!(said(&["run", "--no-such-option", "true"]).0, Some(2), "an option before the command is run's own");
+    assert_eq!(said(&["run"]).0, Some(2));
+}
+
+#[test]
+fn a_command_keeps_the_vault_of_its_own_environment() {
+    let own = [("VAULT_URL", "https://contoso.vault.azure.net"), ("AZURE_KEYVAULT_URL", "https://vault.example")];
+    let (env, _) = given(&[], &own);
+    assert_eq!(env["VAULT_URL"], "https://contoso.vault.azure.net");
+    for name in ["AZURE_KEYVAULT_URL", "KEYHAVEN_VAULT_URL"] {
+        assert_eq!(env[name], "https://local.vault.azure.net", "{name}");
+    }
+}
+
+#[test]
+fn with_a_data_directory_other_commands_find_the_server_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, bin) = (dir.path().join("data"), env!("CARGO_BIN_EXE_keyhaven"));
+    let script = r#"echo "$KEYHAVEN_READY_FILE" && unset KEYHAVEN_READY_FILE && "$0" vault list --data "$1""#;
+    let data = data.to_str().unwrap();
+    let output = ended(&["--data", data], &[], &["sh", "-c", script, bin, data]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with(&format!("{data}/ready.json\n")) && printed.contains("local"), "{printed}");
+    assert!(!Path::new(data).join("ready.json").exists(), "it goes with the server");
+    let (env, _) = given(&["--data", data, "--ephemeral"], &[]);
+    assert!(!env["KEYHAVEN_READY_FILE"].starts_with(data), "nothing is kept");
 }
 
 #[test]
@@ -248,10 +292,13 @@ fn the_end_tells_what_was_taken_over_tunnelled_and_refused() {
     assert_eq!(run.ask(&format!("CONNECT {}", elsewhere.local_addr().unwrap())), "HTTP/1.1 200 OK");
     assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
     let printed = run.end();
-    let summary = "keyhaven: taken over: 169.254.169.254 (1), acme.vault.azure.net (2)\n\
-                   keyhaven: tunnelled: 127.0.0.1 (1)\n\
-                   keyhaven: refused: acme.blob.core.windows.net (1)\n";
-    assert!(printed.ends_with(summary), "{printed}");
+    let summary = format!(
+        "keyhaven: taken over: 169.254.169.254:80 (1 request), acme.vault.azure.net:443 (no request)\n\
+         keyhaven: tunnelled: {} (1 connection)\n\
+         keyhaven: refused: acme.blob.core.windows.net:443 (1 attempt)\n",
+        elsewhere.local_addr().unwrap()
+    );
+    assert!(printed.ends_with(&summary), "{printed}");
     assert!(
         printed.contains("start with --pass acme.blob.core.windows.net"),
         "the option is printed at once: {printed}"
@@ -259,10 +306,9 @@ fn the_end_tells_what_was_taken_over_tunnelled_and_refused() {
 }
 
 #[test]
-fn who_passes_by_is_warned_of() {
-    let never = "keyhaven: the program never used the proxy; it may have talked to real Azure\n";
+fn who_asks_for_no_vault_hears_what_that_may_mean() {
     let printed = |output: Output| String::from_utf8(output.stderr).unwrap();
-    assert_eq!(printed(ended(&[], &[], &["true"])), never);
+    assert_eq!(printed(ended(&[], &[], &["true"])), NO_VAULT);
     assert_eq!(printed(ended(&["--log-level", "error"], &[], &["true"])), "", "who wants errors alone gets them alone");
     assert_eq!(printed(ended(&["--proxy-listen", ""], &[], &["true"])), "", "without a proxy there is nothing to tell");
 
@@ -270,13 +316,14 @@ fn who_passes_by_is_warned_of() {
     let run = Waiting::start(dir.path(), &[]);
     assert_eq!(run.ask("CONNECT acme.blob.core.windows.net:443"), "HTTP/1.1 403 Forbidden");
     let printed = run.end();
-    let asked = "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n";
-    assert!(printed.ends_with(&format!("keyhaven: refused: acme.blob.core.windows.net (1)\n{asked}")), "{printed}");
+    assert!(
+        printed.ends_with(&format!("keyhaven: refused: acme.blob.core.windows.net:443 (1 attempt)\n{NO_VAULT}")),
+        "{printed}"
+    );
 }
 
 #[test]
 fn who_asks_the_proxy_for_what_it_cannot_do_has_used_it() {
-    let asked = "keyhaven: no vault was asked for through the proxy; the program may have talked to real Azure\n";
     for (line, why) in [
         ("CONNECT 0x7f.1:443", "The host is neither a name nor an address"),
         ("GET ftp://example.com/", "Use CONNECT for anything but http:// and https://."),
@@ -287,7 +334,7 @@ fn who_asks_the_proxy_for_what_it_cannot_do_has_used_it() {
         let run = Waiting::start(dir.path(), &[]);
         assert_eq!(run.ask(line), "HTTP/1.1 400 Bad Request", "{line}");
         let printed = run.end();
-        assert!(printed.ends_with(&format!("keyhaven: malformed: 1 request\n{asked}")), "{line}: {printed}");
+        assert!(printed.ends_with(&format!("keyhaven: malformed: 1 request\n{NO_VAULT}")), "{line}: {printed}");
         assert!(printed.contains(why), "{line}: {printed}");
     }
 }
@@ -299,8 +346,21 @@ fn an_absolute_https_url_is_taken_over_and_told_of() {
     assert_eq!(run.ask("GET https://acme.vault.azure.net/secrets?api-version=7.4"), "HTTP/1.1 401 Unauthorized");
     assert_eq!(run.ask("GET https://example.com/"), "HTTP/1.1 403 Forbidden");
     let printed = run.end();
-    let summary = "keyhaven: taken over: acme.vault.azure.net (1)\nkeyhaven: refused: example.com (1)\n";
+    let summary =
+        "keyhaven: taken over: acme.vault.azure.net:443 (1 request)\nkeyhaven: refused: example.com:443 (1 attempt)\n";
     assert!(printed.ends_with(summary), "{printed}");
+}
+
+#[test]
+fn offline_lets_out_what_is_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (other, refused) = (TcpListener::bind("127.0.0.1:0").unwrap(), "HTTP/1.1 403 Forbidden");
+    let run = Waiting::start(dir.path(), &["--offline", "--pass", &other.local_addr().unwrap().to_string()]);
+    assert_eq!(run.ask(&format!("CONNECT {}", other.local_addr().unwrap())), "HTTP/1.1 200 OK");
+    assert_eq!(run.ask(&format!("CONNECT {elsewhere}")), refused);
+    assert_eq!(run.ask("CONNECT dev.azure.com:443"), refused);
+    assert!(run.end().contains("keyhaven: tunnelled: 127.0.0.1:"));
 }
 
 #[test]
@@ -334,10 +394,9 @@ fn a_wrong_option_of_the_takeover_is_one_line_that_says_what_to_do() {
         (&["--proxy-listen", "0.0.0.0:0"][..], "--proxy-listen 0.0.0.0:0: the proxy listens on loopback alone"),
         (
             &["--takeover", "vault", "--pass", "acme.vault.azure.net"],
-            "--pass acme.vault.azure.net: this server stands in",
+            "--pass acme.vault.azure.net: this server takes it over; narrow --takeover",
         ),
-        (&["--pass", "https://dev.azure.com"], "--pass https://dev.azure.com: not a host name"),
-        (&["--offline", "--pass", "dev.azure.com"], "--offline lets nothing out, --pass does: give one of them"),
+        (&["--pass", "https://dev.azure.com"], "--pass https://dev.azure.com: not a host; write HOST or HOST:PORT"),
     ] {
         let args: Vec<_> = ["run"].iter().chain(args).chain(&["--", "true"]).copied().collect();
         let said = refused(&args, 2);
@@ -359,11 +418,10 @@ fn the_options_of_the_takeover_have_variables() {
     assert!(env.contains_key("AZURE_AUTHORITY_HOST"));
     assert_eq!(env["AZURE_TENANT_ID"], "6b9e7c1a-0000-4000-8000-00000000000d");
     assert!(!given(&[], &[("KEYHAVEN_PROXY_LISTEN", "")]).0.contains_key("HTTPS_PROXY"));
-    let mut both = keyhaven(&["run", "--", "true"]);
-    let output =
-        both.env("KEYHAVEN_OFFLINE", "true").env("KEYHAVEN_PASS", "dev.azure.com,ml.azure.com").output().unwrap();
+    let mut wrong = keyhaven(&["run", "--", "true"]);
+    let output = wrong.env("KEYHAVEN_PASS", "dev.azure.com,acme.vault.azure.net").output().unwrap();
     let printed = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(2) && printed.contains("give one of them"), "{printed}");
+    assert!(output.status.code() == Some(2) && printed.contains("--pass acme.vault.azure.net"), "{printed}");
 }
 
 #[test]

@@ -12,7 +12,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{connect, get, get_keys, head, listener, proxy, report, said, status_and_body, world, world_of};
+use super::{
+    connect, get, get_keys, head, listener, offline_refusal, proxy, report, said, status_and_body, world, world_of,
+};
 use crate::world::{CONFIG, World};
 use keyhaven::{ParentProxy, Takeover};
 
@@ -104,7 +106,7 @@ async fn a_taken_over_name_answers_as_inside_connect() {
     let with_port = url.replace("https", "HTTPS").replace(".net/", ".net:443/");
     let (status, body) = get(&world, &with_port, &bearer).await;
     assert!(status == 200 && body.starts_with(r#"{"value":"one","#), "{status} {body}");
-    assert_eq!(report(&world), "taken over: acme.vault.azure.net (4)\n");
+    assert_eq!(report(&world), "taken over: acme.vault.azure.net:443 (4 requests)\n");
 }
 
 #[tokio::test]
@@ -119,7 +121,8 @@ async fn every_part_that_is_taken_over_answers() {
     assert!(status == 200 && body.contains("access_token"), "{status} {body}");
     let (status, _) = get(&world, "https://management.azure.com/subscriptions?api-version=2022-12-01", "").await;
     assert_eq!(status, 401);
-    assert_eq!(report(&world), "taken over: login.microsoftonline.com (1), management.azure.com (1)\n");
+    let expected = "taken over: login.microsoftonline.com:443 (1 request), management.azure.com:443 (1 request)\n";
+    assert_eq!(report(&world), expected);
 }
 
 #[tokio::test]
@@ -135,9 +138,9 @@ async fn the_url_names_the_host_and_what_concerns_the_proxy_goes_no_further() {
     assert!(answer.contains("x-own: 1") && !answer.contains("x-mine"), "{answer}");
     let mut lines: Vec<_> = head.to_ascii_lowercase().lines().map(str::to_owned).collect();
     lines.sort();
-    let host = format!("host: {NAME}:{}", elsewhere.port);
-    assert_eq!(lines, ["", "get /a/%2f?b=c http/1.1", &host, "x-kept: 1"]);
-    assert_eq!(report(&elsewhere.world), format!("tunnelled: {NAME} (1)\n"));
+    let host = format!("{NAME}:{}", elsewhere.port);
+    assert_eq!(lines, ["", "get /a/%2f?b=c http/1.1", &format!("host: {host}"), "x-kept: 1"]);
+    assert_eq!(report(&elsewhere.world), format!("tunnelled: {host} (1 connection)\n"));
 }
 
 #[tokio::test]
@@ -179,7 +182,7 @@ async fn other_names_meet_the_rules_of_connect() {
     }
     let offline = world_of(CONFIG, Takeover { offline: true, ..Takeover::default() }).await;
     let (status, why) = get(&offline, "https://example.com/", "").await;
-    assert_eq!((status, why.as_str()), (403, "example.com is not answered here, and --offline lets nothing out.\n"));
+    assert_eq!((status, why.as_str()), (403, offline_refusal("example.com:443").as_str()));
     assert_eq!(get(&offline, "https://acme.vault.azure.net/keys?api-version=7.4", "").await.0, 401);
 }
 
@@ -208,7 +211,9 @@ async fn a_certificate_that_the_program_would_not_trust_is_not_trusted_for_it() 
     let url = format!("https://another.localhost:{}/", elsewhere.port);
     let ((status, why), broken) = tokio::join!(get(&elsewhere.world, &url, ""), accept);
     assert!(status == 502 && broken && why.contains("not valid for name") && !why.contains('"'), "{status} {why}");
-    assert_eq!(report(&elsewhere.world), format!("not reached: another.localhost (1), {NAME} (1)\n"));
+    let (first, second) = (elsewhere.port, stranger.port);
+    let expected = format!("not reached: another.localhost:{first} (1 attempt), {NAME}:{second} (1 attempt)\n");
+    assert_eq!(report(&elsewhere.world), expected);
 }
 
 #[tokio::test]

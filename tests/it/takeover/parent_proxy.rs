@@ -128,7 +128,7 @@ async fn a_proxy_that_does_not_answer_is_given_up() {
     let world = world_of(&config, Takeover { parent_proxy, ..Takeover::default() }).await;
     let (asked, _held) = tokio::join!(connect(&world, "far.example:443"), before.accept());
     assert_eq!(asked.0, "HTTP/1.1 504 Gateway Timeout");
-    assert_eq!(report(&world), "not reached: far.example (1)\n");
+    assert_eq!(report(&world), "not reached: far.example:443 (1 attempt)\n");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn who_is_slow_to_name_a_host_does_not_escape_by_its_address() {
     let answer = get_keys(client, "acme.vault.azure.net", &ca, &token).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0, "nothing of the client's went out");
-    assert_eq!(report(&world), "taken over: acme.vault.azure.net (1)\n");
+    assert_eq!(report(&world), "taken over: acme.vault.azure.net:443 (1 request)\n");
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn what_is_refused_by_name_is_refused_by_address_too() {
     client.write_all(&[0x16, 3, 1, 0, 4, 1, 0, 0, 0]).await.unwrap();
     assert_eq!(client.read(&mut [0; 16]).await.unwrap_or(0), 0);
     assert!(timeout(Duration::from_millis(100), before.accept()).await.is_err(), "nobody outside was asked");
-    assert_eq!(report(&world), "refused: 192.0.2.1 (1), acme.blob.core.windows.net (1)\n");
+    assert_eq!(report(&world), "refused: 192.0.2.1:443 (1 attempt), acme.blob.core.windows.net:443 (1 attempt)\n");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use keyhaven::{CloudService, Takeover};
 
-use super::{connect, get, listener, report, tls, world, world_of};
+use super::{connect, get, listener, offline_refusal, report, tls, world, world_of};
 use crate::world::CONFIG;
 
 #[tokio::test]
@@ -14,7 +14,10 @@ async fn what_the_cloud_has_and_we_have_not_is_refused_with_the_option_that_lets
         assert_eq!((status, why), (403, expected));
         assert_eq!(connect(&world, &format!("{host}:443")).await.0, "HTTP/1.1 403 Forbidden", "{host}");
     }
-    assert!(report(&world).starts_with("refused: a.b.vault.azure.net (2), acme.blob.core.windows.net (2), "));
+    assert!(
+        report(&world)
+            .starts_with("refused: a.b.vault.azure.net:443 (1 attempt), a.b.vault.azure.net:80 (1 attempt), acme")
+    );
 }
 
 #[tokio::test]
@@ -52,18 +55,43 @@ async fn a_narrowed_takeover_certifies_and_answers_no_more_than_it_says() {
 
 #[tokio::test]
 async fn offline_lets_nothing_out() {
-    let pass = vec!["dev.azure.com".to_owned()];
-    let world = world_of(CONFIG, Takeover { offline: true, allowed_hosts: pass, ..Takeover::default() }).await;
+    let world = world_of(CONFIG, Takeover { offline: true, ..Takeover::default() }).await;
     let (_elsewhere, address) = listener().await;
     for host in ["example.com", "dev.azure.com", "192.0.2.1", "127.0.0.1"] {
         let target = format!("{host}:{}", address.port());
         assert_eq!(connect(&world, &target).await.0, "HTTP/1.1 403 Forbidden", "{target}");
     }
     let (status, why) = get(&world, "http://example.com/", "").await;
-    assert_eq!((status, why.as_str()), (403, "example.com is not answered here, and --offline lets nothing out.\n"));
+    assert_eq!((status, why), (403, offline_refusal("example.com:80")));
     let local = format!("app.localhost:{}", address.port());
     assert_eq!(connect(&world, &local).await.0, "HTTP/1.1 200 OK", "*.localhost is this machine");
     let ca = world.server.takeover_ca.clone().unwrap();
     let (_, stream) = connect(&world, "acme.vault.azure.net:443").await;
     tls(stream, "acme.vault.azure.net", &ca, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn offline_lets_out_what_is_passed_and_nothing_else() {
+    // The parent proxy plays the world outside: no test asks for a name.
+    let (outside, address) = listener().await;
+    let variables = [("HTTP_PROXY".to_owned(), format!("http://{address}"))].into();
+    let parent_proxy = keyhaven::ParentProxy::from_variables(&variables).unwrap();
+    let (_elsewhere, target) = listener().await;
+    let pass = ["feed.example:80".to_owned(), target.to_string()];
+    let takeover = Takeover { offline: true, parent_proxy, ..Takeover::default() }.allowing(&pass).unwrap();
+    let world = world_of(CONFIG, takeover).await;
+    let asked = get(&world, "http://feed.example/", "");
+    let answering = async {
+        let (mut stream, _) = outside.accept().await.unwrap();
+        super::head(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfeed";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(asked, answering);
+    assert_eq!(answer, (200, "feed".to_owned()));
+    assert_eq!(connect(&world, &target.to_string()).await.0, "HTTP/1.1 200 OK", "an address is passed too");
+    for url in ["http://feed.example:8080/", "http://www.feed.example/", "http://dev.azure.com/"] {
+        assert_eq!(get(&world, url, "").await.0, 403, "{url}");
+    }
+    assert_eq!(connect(&world, "feed.example:443").await.0, "HTTP/1.1 403 Forbidden");
 }

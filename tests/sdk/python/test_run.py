@@ -17,7 +17,7 @@ from server import await_file, binary, environment
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "first_key.py"
 # What a run tells at its end.
-TOLD = r"keyhaven: taken over: local\.vault\.azure\.net \(\d+\)\n"
+TOLD = r"keyhaven: taken over: local\.vault\.azure\.net:443 \(\d+ requests\)\n"
 
 
 def run(*command, options=()) -> subprocess.CompletedProcess:
