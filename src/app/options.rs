@@ -75,13 +75,15 @@ pub struct Listen {
     pub admin: Option<SocketAddr>,
     /// The takeover proxy (HTTP), if it is on.
     pub proxy: Option<SocketAddr>,
+    /// Whether the server starts without the proxy when it cannot listen there.
+    pub proxy_is_optional: bool,
 }
 
 impl Listen {
     /// Free ports on loopback, without a proxy.
     pub fn on_free_ports() -> Self {
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { vaults: free, identity: free, admin: Some(free), proxy: None }
+        Self { vaults: free, identity: free, admin: Some(free), proxy: None, proxy_is_optional: false }
     }
 }
 
@@ -113,10 +115,7 @@ impl Default for Options {
 
 impl Options {
     /// What happens to sign-ins of unknown applications.
-    pub(super) const fn unknown_identities(&self) -> UnknownIdentities {
-        match self.listen.proxy {
-            Some(_) if !self.strict => UnknownIdentities::AutoCreate,
-            _ => UnknownIdentities::Reject,
-        }
+    pub(super) const fn unknown_identities(&self, has_proxy: bool) -> UnknownIdentities {
+        if has_proxy && !self.strict { UnknownIdentities::AutoCreate } else { UnknownIdentities::Reject }
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Settings {
 impl Settings {
     /// The settings of a server with these options.
     pub(super) fn new(options: Options, foundations: &Foundations) -> Result<Self, StartError> {
-        let unknown_identities = options.unknown_identities();
+        let unknown_identities = options.unknown_identities(foundations.sockets.proxy.is_some());
         let config = options.config;
         let backup_key = given_backup_key(options.backup_key, &config)?;
         let default_vault = config.vaults.first().ok_or_else(|| StartError::new("the configuration has no vault"))?;

@@ -26,7 +26,7 @@ impl Sockets {
             vaults: bind("--listen", listen.vaults).await?,
             identity: bind("--identity-listen", listen.identity).await?,
             admin: bind_if("--admin-listen", listen.admin).await?,
-            proxy: bind_if("--proxy-listen", listen.proxy).await?,
+            proxy: bind_proxy(listen).await?,
         })
     }
 
@@ -41,6 +41,18 @@ impl Sockets {
             })
         };
         addresses().map_err(StartError::new)
+    }
+}
+
+/// Binds the proxy's socket; a proxy that is optional is left out when that fails.
+async fn bind_proxy(listen: Listen) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = listen.proxy else { return Ok(None) };
+    match bind("--proxy-listen", address).await {
+        Err(error) if listen.proxy_is_optional => {
+            tracing::warn!(why = %error, "the takeover's proxy is off");
+            Ok(None)
+        }
+        bound => bound.map(Some),
     }
 }
 

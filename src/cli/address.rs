@@ -8,6 +8,9 @@ pub(super) const VAULTS_PORT: u16 = 8443;
 pub(super) const IDENTITY_PORT: u16 = 8080;
 /// The port of the admin API unless another is given.
 pub(super) const ADMIN_PORT: u16 = 8081;
+/// The port of the takeover's proxy in `serve` unless another is given.
+pub(super) const PROXY_PORT: u16 = 8082;
+
 /// `ADDRESS:PORT`, `localhost:PORT`, `:PORT` or `PORT`; the last three mean loopback.
 pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);
@@ -17,9 +20,9 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "not an address; write ADDRESS:PORT, for example 127.0.0.1:8443".to_owned())
 }
 
-/// Like [`parse`]; an empty text switches the listener off.
+/// Like [`parse`]; `off`, or an empty text, switches the listener off.
 pub(super) fn parse_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+    if text.is_empty() || text == "off" { Ok(None) } else { parse(text).map(Some) }
 }
 
 #[cfg(test)]
@@ -39,6 +42,8 @@ mod tests {
             assert_eq!(parse(text).unwrap().to_string(), expected);
         }
         assert!(parse("example.com:443").is_err());
-        assert_eq!(parse_or_off(""), Ok(None));
+        for text in ["", "off"] {
+            assert_eq!(parse_or_off(text), Ok(None));
+        }
     }
 }

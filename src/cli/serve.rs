@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::address::{ADMIN_PORT, IDENTITY_PORT, VAULTS_PORT};
+use super::address::{ADMIN_PORT, IDENTITY_PORT, PROXY_PORT, VAULTS_PORT};
 use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
@@ -27,6 +27,7 @@ impl Serve {
             ephemeral: false,
             listen: default_addresses(),
             create_vaults: false,
+            create_identities: false,
             log_level: "info",
             tenant: None,
         };
@@ -66,6 +67,7 @@ fn default_addresses() -> Listen {
         vaults: loopback(VAULTS_PORT),
         identity: loopback(IDENTITY_PORT),
         admin: Some(loopback(ADMIN_PORT)),
-        proxy: None,
+        proxy: Some(loopback(PROXY_PORT)),
+        proxy_is_optional: true,
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
 use super::{Failure, address, variables};
-use crate::app::{AdminKey, Listen, Options, Storage, TlsVersion};
+use crate::app::{AdminKey, Listen, Options, Storage, Takeover, TlsVersion};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::crypto::backup_key::BackupKey;
@@ -82,8 +82,9 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = parse_clock)]
     clock: ClockChoice,
 
-    /// Only identities exist that the configuration or the admin API names; without it, a server with a takeover proxy makes
-    /// those that programs on this machine sign in as, with the grants of the default identity
+    /// Only identities exist that the configuration or the admin API names; without it, `run`, and `serve` where no
+    /// configuration names identities, make those that programs on this machine sign in as through the takeover, with the
+    /// grants of the default identity
     #[arg(long, env = "KEYHAVEN_STRICT", value_parser = clap::builder::BoolishValueParser::new())]
     strict: bool,
 
@@ -116,6 +117,8 @@ pub(super) struct ServerDefaults {
     pub(super) listen: Listen,
     /// Whether unknown vaults are created on demand.
     pub(super) create_vaults: bool,
+    /// Whether unknown identities are created on demand although the configuration names some.
+    pub(super) create_identities: bool,
     /// The log level.
     pub(super) log_level: &'static str,
     /// The tenant of the environment, for a server that runs for one command.
@@ -131,9 +134,11 @@ impl ServerArgs {
             let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
             return Err(Failure::usage(why));
         }
-        let takeover = self.takeover.options(listen.proxy.is_some())?;
+        let (listen, takeover) = self.takeover_options(listen)?;
+        let config = self.configuration(defaults.tenant)?;
+        let strict = self.strict || !(defaults.create_identities || config.has_default_identities);
         Ok(Options {
-            config: self.configuration(defaults.tenant)?,
+            config,
             storage: self.storage(defaults.ephemeral)?,
             certs: self.certs.clone(),
             listen,
@@ -145,7 +150,7 @@ impl ServerArgs {
             backup_key: backup_key()?,
             tls: self.tls,
             takeover,
-            strict: self.strict,
+            strict,
             identity_header: variables::non_empty("KEYHAVEN_IDENTITY_HEADER"),
             ..Options::default()
         })
@@ -193,12 +198,23 @@ impl ServerArgs {
             Some(text) => address::parse_or_off(text).map_err(|why| wrong(text, why))?,
             None => defaults.admin,
         };
-        Ok(Listen {
+        self.takeover.listen(Listen {
             vaults: self.listen.unwrap_or(defaults.vaults),
             identity: self.identity_listen.unwrap_or(defaults.identity),
             admin,
-            proxy: self.takeover.listen(defaults.proxy)?,
+            ..defaults
         })
+    }
+
+    /// The takeover's options. Where the environment does not allow for an optional proxy, the server has none.
+    fn takeover_options(&self, listen: Listen) -> Result<(Listen, Takeover), Failure> {
+        match self.takeover.options(listen.proxy.is_some()) {
+            Err(why) if listen.proxy_is_optional => {
+                tracing::warn!(why = why.message, "the takeover's proxy is off");
+                Ok((Listen { proxy: None, ..listen }, Takeover::default()))
+            }
+            takeover => Ok((listen, takeover?)),
+        }
     }
 
     /// Reads the configuration. Its tenant wins: `--tenant` must be the same, the environment's may differ.

@@ -1,16 +1,15 @@
 //! The options of the takeover proxy, which `serve` and `run` share.
 
-use std::net::SocketAddr;
-
 use clap::Args;
 
 use super::{Failure, address, variables};
-use crate::app::{self, CloudService, ParentProxy, Takeover};
+use crate::app::{self, CloudService, Listen, ParentProxy, Takeover};
 
 /// What the proxy does.
 #[derive(Debug, Args)]
 pub(super) struct TakeoverArgs {
-    /// Address of the takeover proxy, on loopback; empty switches it off [default: off; a free port in `run`]
+    /// Address of the takeover proxy, on loopback; `off` switches it off [default: 127.0.0.1:8082 when every listener is on
+    /// loopback and the port is free; a free port in `run`]
     #[arg(long, value_name = "ADDR", env = "KEYHAVEN_PROXY_LISTEN")]
     proxy_listen: Option<String>,
 
@@ -28,23 +27,31 @@ pub(super) struct TakeoverArgs {
 }
 
 impl TakeoverArgs {
-    /// The proxy's address, if it is on.
-    pub(super) fn listen(&self, default: Option<SocketAddr>) -> Result<Option<SocketAddr>, Failure> {
-        let Some(text) = &self.proxy_listen else { return Ok(default) };
+    /// Puts the proxy's address into `listen`, whose proxy is the sub-command's default.
+    pub(super) fn listen(&self, listen: Listen) -> Result<Listen, Failure> {
+        let Some(text) = &self.proxy_listen else { return Ok(self.default_listen(listen)) };
         let wrong = |why: &str| Failure::usage(format!("--proxy-listen {text}: {why}"));
         let address = address::parse_or_off(text).map_err(|why| wrong(&why))?;
         match address {
             Some(address) if !address.ip().is_loopback() => {
                 Err(wrong("the proxy listens on loopback alone; write 127.0.0.1:PORT"))
             }
-            address => Ok(address),
+            proxy => Ok(Listen { proxy, proxy_is_optional: false, ..listen }),
         }
+    }
+
+    /// An optional proxy is for servers on loopback alone. An option of the proxy asks for it.
+    fn default_listen(&self, listen: Listen) -> Listen {
+        let others = [Some(listen.vaults), Some(listen.identity), listen.admin];
+        let on_loopback = others.into_iter().flatten().all(|address| address.ip().is_loopback());
+        let proxy = listen.proxy.filter(|_| on_loopback || !listen.proxy_is_optional);
+        Listen { proxy, proxy_is_optional: listen.proxy_is_optional && self.given_flag().is_none(), ..listen }
     }
 
     /// Converts the arguments to the proxy's options; refuses arguments for a proxy that is off.
     pub(super) fn options(&self, has_proxy: bool) -> Result<Takeover, Failure> {
         if !has_proxy {
-            return self.flag_without_proxy().map_or(Ok(Takeover::default()), |flag| {
+            return self.given_flag().map_or(Ok(Takeover::default()), |flag| {
                 Err(Failure::usage(format!("{flag} is of the takeover's proxy, which is off: give --proxy-listen too")))
             });
         }
@@ -60,7 +67,8 @@ impl TakeoverArgs {
         Takeover { services, ..takeover }.allowing(&self.pass).map_err(|why| Failure::usage(format!("--pass {why}")))
     }
 
-    fn flag_without_proxy(&self) -> Option<&'static str> {
+    /// The first option of the proxy that was given.
+    fn given_flag(&self) -> Option<&'static str> {
         let given =
             [(!self.takeover.is_empty(), "--takeover"), (self.offline, "--offline"), (!self.pass.is_empty(), "--pass")];
         given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)

@@ -64,6 +64,7 @@ impl File {
     fn config(self, default_tenant: Option<Uuid>) -> Result<Config, ConfigError> {
         let tenant = self.tenant_id.or(default_tenant).unwrap_or(TENANT);
         let subscription = self.subscription_id.map_or(SUBSCRIPTION, SubscriptionId);
+        let has_default_identities = self.identities.as_ref().is_none_or(Vec::is_empty);
         let identities = match self.identities {
             Some(given) => identities(given, Tenant { id: tenant, subscription })?,
             None => default_identities(),
@@ -76,7 +77,17 @@ impl File {
         let backup_key_file = self.backup_key.map(|key| key.file);
         let webhooks = self.events.webhooks()?;
         let limits = self.limits.limits()?;
-        Ok(Config { tenant, subscription, default_hosts, identities, vaults, backup_key_file, webhooks, limits })
+        Ok(Config {
+            tenant,
+            subscription,
+            default_hosts,
+            identities,
+            has_default_identities,
+            vaults,
+            backup_key_file,
+            webhooks,
+            limits,
+        })
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Config {
     pub(crate) default_hosts: Vec<String>,
     /// The identities, in order.
     pub(crate) identities: Vec<IdentityRecord>,
+    /// Whether these are the default ones, because no file names any.
+    pub(crate) has_default_identities: bool,
     /// The vaults, in order; the first is the default vault.
     pub(crate) vaults: Vec<InitialVault>,
     /// The file with the key that backups and snapshots are sealed under.
@@ -69,6 +71,7 @@ impl Config {
             default_hosts: vec![],
             vaults: vec![default_vault(tenant, &identities)],
             identities,
+            has_default_identities: true,
             backup_key_file: None,
             webhooks: vec![],
             limits: Limits::default(),
@@ -109,7 +112,8 @@ fn default_identities() -> Vec<IdentityRecord> {
     };
     let default =
         identity("default", 0x6b9e7c1a_0000_4000_8000_00000000c11e, 0x6b9e7c1a_0000_4000_8000_0000000000b1, 0);
-    let default = IdentityRecord { client_secret: Some(ClientSecret::new("keyhaven".to_owned())), ..default };
+    let client_secret = Some(ClientSecret::new("keyhaven".to_owned()));
+    let default = IdentityRecord { client_secret, system_assigned: true, ..default };
     let nobody = identity("nobody", 0x6b9e7c1a_0000_4000_8000_00000000c11f, 0x6b9e7c1a_0000_4000_8000_0000000000b2, 1);
     vec![default, nobody]
 }

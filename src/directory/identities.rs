@@ -73,7 +73,7 @@ impl Directory {
     /// When the store fails.
     pub(crate) async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
         // The configuration never changes while a directory exists.
-        let _ = self.inner.configured.set(identities.iter().map(|identity| identity.object_id).collect());
+        let _ = self.inner.configured.set(identities.iter().map(|identity| (identity.object_id, identity.system_assigned)).collect());
         let mut differing = Vec::new();
         // Without any, the tenant is recorded all the same.
         let pieces = identities.chunks(IDENTITIES_PER_COMMIT).chain(identities.is_empty().then_some(identities));

@@ -64,8 +64,8 @@ struct Inner {
     records: Records,
     issuer: Issuer,
     clock: Arc<dyn Clock>,
-    /// The identities of the configuration, in its order.
-    configured: OnceLock<Vec<Uuid>>,
+    /// The identities of the configuration, in its order, and whether it says that they are system-assigned.
+    configured: OnceLock<Vec<(Uuid, bool)>>,
     placeholders: sign_in::AcceptedPlaceholders,
 }
 

@@ -23,7 +23,8 @@ pub(crate) enum UnknownIdentities {
 /// How a token request selects its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IdentitySelector {
-    /// The request names none: the system-assigned identity, else the first.
+    /// The request names none: the system-assigned identity, else the first. Managed-identity requests ask before whether there
+    /// is a choice, see [`Directory::has_several_identities`].
     Default,
     /// By application id.
     ClientId(String),
@@ -116,15 +117,43 @@ impl Directory {
     /// The system-assigned identity of the configuration, else its first. Identities of an earlier configuration, which the
     /// data may still hold, do not count.
     fn default_identity<'a>(&self, all: &'a [Arc<IdentityRecord>]) -> Option<&'a Arc<IdentityRecord>> {
-        let configured = self.inner.configured.get().map_or(&[][..], Vec::as_slice);
-        let position = |identity: &IdentityRecord| configured.iter().position(|known| *known == identity.object_id);
-        let mut candidates: Vec<_> = all.iter().filter(|identity| position(identity).is_some()).collect();
-        candidates.sort_by_key(|identity| position(identity));
-        if candidates.is_empty() {
-            candidates = all.iter().filter(|identity| !identity.auto_created).collect();
-        }
-        candidates.iter().find(|identity| identity.system_assigned).or(candidates.first()).copied()
+        let candidates = self.candidates(all);
+        let assigned = candidates.iter().find(|candidate| candidate.system_assigned);
+        assigned.or(candidates.first()).map(|candidate| candidate.identity)
     }
+
+    /// Whether a managed-identity request that names no identity could be of several: more than one is configured, and none of
+    /// them is system-assigned.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn has_several_identities(&self) -> Result<bool, RecordError> {
+        let all = self.identities().await?;
+        let candidates = self.candidates(&all);
+        Ok(candidates.len() > 1 && !candidates.iter().any(|candidate| candidate.system_assigned))
+    }
+
+    /// The configured identities in their order; without any, those of the data that were not created automatically. What the
+    /// configuration says of an identity counts, not what an earlier one left in the data.
+    fn candidates<'a>(&self, all: &'a [Arc<IdentityRecord>]) -> Vec<Candidate<'a>> {
+        let configured = self.inner.configured.get().map_or(&[][..], Vec::as_slice);
+        let find = |(object_id, system_assigned): &(Uuid, bool)| {
+            let identity = all.iter().find(|identity| identity.object_id == *object_id)?;
+            Some(Candidate { identity, system_assigned: *system_assigned })
+        };
+        let found: Vec<_> = configured.iter().filter_map(find).collect();
+        if !found.is_empty() {
+            return found;
+        }
+        let others = all.iter().filter(|identity| !identity.auto_created);
+        others.map(|identity| Candidate { identity, system_assigned: identity.system_assigned }).collect()
+    }
+}
+
+/// An identity that can be the default one.
+struct Candidate<'a> {
+    identity: &'a Arc<IdentityRecord>,
+    system_assigned: bool,
 }
 
 fn is_same_id(id: Uuid, text: &str) -> bool {

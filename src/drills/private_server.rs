@@ -121,7 +121,7 @@ fn spawn_ready(program: &Path, dir: &Path, [listen, identity, admin]: &[String; 
     let mut command = Command::new(program);
     command
         .args(["serve", "--clock", "virtual", "--log-level", "warn"])
-        .args(["--listen", listen, "--identity-listen", identity, "--admin-listen", admin])
+        .args(["--listen", listen, "--identity-listen", identity, "--admin-listen", admin, "--proxy-listen", "off"])
         .args(["--config".as_ref(), dir.join("config.json").as_os_str()])
         .args(["--data".as_ref(), dir.join("data").as_os_str()])
         .args(["--ready-file".as_ref(), ready_file(dir).as_os_str()])

@@ -41,7 +41,7 @@ fn configured(dir: &Path) -> PathBuf {
 pub(crate) fn start_refused(data: &Path, more: &[&str]) -> String {
     let config = configured(data.parent().unwrap());
     let (data, config) = (data.to_str().unwrap(), config.to_str().unwrap());
-    let ports = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
+    let ports = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
     refused(&[&["serve", "--log-level", "off", "--data", data, "--config", config], ports.as_slice(), more].concat(), 1)
 }
 

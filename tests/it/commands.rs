@@ -135,7 +135,7 @@ fn a_backup_key_that_others_can_read_is_refused() {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let config = dir.path().join("config.json");
     std::fs::write(&config, format!(r#"{{"backupKey": {{"file": "{}"}}}}"#, key.display())).unwrap();
-    let free = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
+    let free = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
     let args = [&["serve", "--ephemeral", "--config", config.to_str().unwrap()][..], &free].concat();
     let told = refused(&args, 1);
     assert!(told.contains("others may read this key (mode 644); chmod 600 it"), "{told}");

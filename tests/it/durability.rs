@@ -102,7 +102,7 @@ async fn sled_keeps_everything_too_and_neither_engine_takes_the_others_data() {
 async fn the_default_identity_is_the_configurations() {
     let dir = tempfile::tempdir().unwrap();
     world_in(dir.path()).await.server.stop().await;
-    let text = r#"{"identities":[{"name":"zzz"},{"name":"owner"}],"vaults":[{"name":"zulu"}]}"#;
+    let text = r#"{"identities":[{"name":"zzz","systemAssigned":true},{"name":"owner"}],"vaults":[{"name":"zulu"}]}"#;
     let config = Config::parse(text).unwrap();
     let client = identity_ids(&config, "zzz").unwrap().client_id;
     let options = Options { config, storage: Storage::Redb(dir.path().to_owned()), ..Options::default() };

@@ -71,6 +71,57 @@ async fn the_system_assigned_identity_is_the_default_at_any_position() {
     assert_eq!(claims(&imds(&world, &format!("resource={RESOURCE}")).await)["oid"], b.object_id.to_string());
 }
 
+/// Of two identities, the first is no default: a program that names none would get the rights of another.
+#[tokio::test]
+async fn a_request_that_names_none_of_several_is_refused_in_every_form() {
+    const WHY: &str = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request";
+    let config = r#"{"identities":[{"name":"a"},{"name":"b"}]}"#;
+    let world = World::of(config, keyhaven::Storage::Memory).await;
+    let expected = format!(r#"400 {{"error":"invalid_request","error_description":"{WHY}"}}"#);
+    assert_eq!(imds(&world, &format!("resource={RESOURCE}")).await.exactly(), expected);
+    let env = &world.server.ready.env;
+    let (address, path) = env["IDENTITY_ENDPOINT"].strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let path = format!("/{path}?api-version=2019-08-01&resource={RESOURCE}");
+    let answer = world.plain(address, &path, &[("x-identity-header", env["IDENTITY_HEADER"].as_str())]).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["message"].as_str()), (400, Some(WHY)), "App Service");
+    let line = format!("GET /fabric/metadata/identity/oauth2/token?api-version=2019-07-01-preview&resource={RESOURCE}");
+    let mut request = world.request(&format!("localhost:{}", world.port()), &line, "", None);
+    request.headers_mut().insert("secret", env["IDENTITY_HEADER"].parse().unwrap());
+    let answer = world.send(request).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["error"]["message"].as_str()),
+        (400, Some(WHY)),
+        "Service Fabric"
+    );
+    let b = identity_ids(&Config::parse(config).unwrap(), "b").unwrap();
+    let named = imds(&world, &format!("resource={RESOURCE}&client_id={}", b.client_id)).await;
+    assert_eq!(claims(&named)["oid"], b.object_id.to_string());
+}
+
+#[tokio::test]
+async fn the_example_has_two_identities_with_different_rights() {
+    let config = include_str!("../../examples/two-identities.json");
+    let world = World::of(config, keyhaven::Storage::Memory).await;
+    for (name, status) in [("writer", 200), ("reader", 403)] {
+        let id = identity_ids(&Config::parse(config).unwrap(), name).unwrap().client_id;
+        let token = imds(&world, &format!("resource={RESOURCE}&client_id={id}")).await.json();
+        let ask = async |line: &str, body: &str| {
+            let token = token["access_token"].as_str();
+            world.send(world.request(&world.host("contoso-prod"), line, body, token)).await.status.as_u16()
+        };
+        assert_eq!(ask("PUT /secrets/a?api-version=7.4", r#"{"value":"v"}"#).await, status, "{name}");
+        assert_eq!(ask("GET /secrets/a?api-version=7.4", "").await, 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_only_configured_identity_is_the_default() {
+    let config = r#"{"identities":[{"name":"a"}]}"#;
+    let world = World::of(config, keyhaven::Storage::Memory).await;
+    let a = identity_ids(&Config::parse(config).unwrap(), "a").unwrap();
+    assert_eq!(claims(&imds(&world, &format!("resource={RESOURCE}")).await)["oid"], a.object_id.to_string());
+}
+
 #[tokio::test]
 async fn no_is_always_a_400() {
     let world = World::new().await;

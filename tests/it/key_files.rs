@@ -90,7 +90,18 @@ fn an_admin_key_that_is_too_short_is_a_wrong_command_line() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("admin.key"), "").unwrap();
     let free = [":0"; 3];
-    let args = ["serve", "--listen", free[0], "--identity-listen", free[1], "--admin-listen", free[2], "--data"];
+    let args = [
+        "serve",
+        "--listen",
+        free[0],
+        "--identity-listen",
+        free[1],
+        "--admin-listen",
+        free[2],
+        "--proxy-listen",
+        "off",
+        "--data",
+    ];
     let args: Vec<&str> = args.into_iter().chain([dir.path().to_str().unwrap()]).collect();
     assert!(refused(&args, 1).contains("admin.key: not an admin key (64 hexadecimal digits); remove the file"));
 }

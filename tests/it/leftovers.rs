@@ -12,7 +12,18 @@ use crate::cli::keyhaven;
 use crate::world::World;
 
 /// A server that keeps nothing, on free ports.
-const SERVE: [&str; 8] = ["serve", "--ephemeral", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
+const SERVE: [&str; 10] = [
+    "serve",
+    "--ephemeral",
+    "--listen",
+    ":0",
+    "--identity-listen",
+    ":0",
+    "--admin-listen",
+    ":0",
+    "--proxy-listen",
+    "off",
+];
 
 /// A server whose temporary directory is `temporary`; killed when dropped.
 struct Killed(Child);

@@ -30,7 +30,7 @@ pub const VERSION: &str = "7.4";
 
 /// A tenant with a premium and a standard vault, somebody who may do everything and somebody who may do nothing.
 pub const CONFIG: &str = r#"{
-  "identities": [{"name": "owner"}, {"name": "nobody"}],
+  "identities": [{"name": "owner", "systemAssigned": true}, {"name": "nobody"}],
   "vaults": [
     {"name": "acme", "sku": "premium", "aliases": ["keys.acme.test"],
      "accessPolicies": [{"identity": "owner", "permissions": {"keys": ["all", "purge"], "secrets": ["all", "purge"]}}]},

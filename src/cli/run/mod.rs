@@ -67,7 +67,8 @@ impl Run {
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
         let tenant = own.get("AZURE_TENANT_ID").and_then(|id| Uuid::parse_str(id).ok());
         let log_level = if self.show_log { "info" } else { "warn" };
-        let defaults = ServerDefaults { ephemeral: true, listen, create_vaults: true, log_level, tenant };
+        let defaults =
+            ServerDefaults { ephemeral: true, listen, create_vaults: true, create_identities: true, log_level, tenant };
         self.server.log(defaults.log_level)?;
         let file_limit_before = file_limit::raise_limit();
         let mut signals = ForwardedSignals::new()?;

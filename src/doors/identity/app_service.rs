@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::token::{TokenDenied, issue_token};
+use super::token::{SEVERAL_IDENTITIES, TokenDenied, issue_token};
 use super::token_request::TokenRequest;
 use super::{Shared, State};
 use crate::http::error::ErrorCode;
@@ -37,6 +37,7 @@ pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Respons
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
             refused(state, StatusCode::BAD_REQUEST, why)
         }
+        Err(TokenDenied::SeveralIdentities) => refused(state, StatusCode::BAD_REQUEST, SEVERAL_IDENTITIES),
         Err(TokenDenied::Failed) => {
             refused(state, StatusCode::INTERNAL_SERVER_ERROR, "The server's log says what went wrong")
         }

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::Shared;
-use super::token::{TokenDenied, issue_token};
+use super::token::{SEVERAL_IDENTITIES, TokenDenied, issue_token};
 use super::token_request::TokenRequest;
 use crate::directory::IdentitySelector;
 use crate::http::error::ErrorCode;
@@ -45,6 +45,9 @@ pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Respons
         Err(TokenDenied::Invalid(_, why)) => refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why),
         Err(TokenDenied::NoIdentity) => {
             refused(StatusCode::BAD_REQUEST, "ManagedIdentityNotFound", "Managed identity is not found.")
+        }
+        Err(TokenDenied::SeveralIdentities) => {
+            refused(StatusCode::BAD_REQUEST, "ManagedIdentityNotFound", SEVERAL_IDENTITIES)
         }
         Err(TokenDenied::Failed) => TokenDenied::Failed.response(),
     }

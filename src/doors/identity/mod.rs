@@ -119,7 +119,7 @@ impl Service {
     async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, connection: ConnectionInfo) -> Answered {
         let mut trail = Trail::new("identity");
         if let Some(why) = self.shared.state.names.rejection(request, connection.local.ip()) {
-            return trail.finish(refused(StatusCode::FORBIDDEN, "invalid_request", why));
+            return trail.finish(refused(StatusCode::FORBIDDEN, "invalid_request", &why));
         }
         let answer = match routes.find(request.method(), request.uri()) {
             Lookup::Found(operation, handler, params) => {

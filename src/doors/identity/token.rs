@@ -11,6 +11,10 @@ use crate::directory::{
 use crate::http::{Response, body};
 use crate::trail::TokenGrant;
 
+/// The metadata service's text (azure-sdk-for-rust issue 748).
+pub(super) const SEVERAL_IDENTITIES: &str = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token \
+     request";
+
 /// A token that was issued, with its request's selector and resource.
 pub(super) struct GrantedToken {
     issued: IssuedToken,
@@ -25,6 +29,8 @@ pub(super) enum TokenDenied {
     Invalid(&'static str, String),
     /// The identity does not exist.
     NoIdentity,
+    /// The request names none, and there are several.
+    SeveralIdentities,
     /// The server failed; the cause is in the log.
     Failed,
 }
@@ -39,6 +45,9 @@ pub(super) async fn issue_token(state: &State, request: &TokenRequest) -> Result
         return Err(TokenDenied::Invalid("invalid_resource", text));
     }
     let selector = request.selector().map_err(|why| TokenDenied::Invalid("invalid_request", why.to_owned()))?;
+    if selector == IdentitySelector::Default && has_several(state).await? {
+        return Err(TokenDenied::SeveralIdentities);
+    }
     let unknown_identities = if request.is_local { state.unknown_identities } else { UnknownIdentities::Reject };
     let found = state.directory.select(&selector, unknown_identities).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or(TokenDenied::NoIdentity)?;
@@ -48,6 +57,10 @@ pub(super) async fn issue_token(state: &State, request: &TokenRequest) -> Result
         .await
         .map_err(|error| internal_error(&error))?;
     Ok(GrantedToken { issued, resource: resource.to_owned(), selector, identity })
+}
+
+async fn has_several(state: &State) -> Result<bool, TokenDenied> {
+    state.directory.has_several_identities().await.map_err(|error| internal_error(&error))
 }
 
 fn missing(name: &str) -> String {
@@ -119,6 +132,7 @@ impl TokenDenied {
         match self {
             Self::Invalid(error, text) => bad_request(error, &text),
             Self::NoIdentity => bad_request("invalid_request", "Identity not found"),
+            Self::SeveralIdentities => bad_request("invalid_request", SEVERAL_IDENTITIES),
             Self::Failed => {
                 let text = "The server's log says what went wrong";
                 super::refused(StatusCode::INTERNAL_SERVER_ERROR, "server_error", text)

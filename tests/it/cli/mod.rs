@@ -4,6 +4,7 @@ mod ca;
 mod credential;
 mod env;
 mod run;
+mod serve;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -54,9 +55,11 @@ pub struct Served {
 impl Served {
     pub fn start(data: &Path, more: &[&str]) -> Self {
         let file = data.with_extension("ready");
+        // The default port of the proxy could be another test's.
+        let proxy: &[&str] = if more.contains(&"--proxy-listen") { &[] } else { &["--proxy-listen", "off"] };
         let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file"];
         let mut command = keyhaven(&args);
-        command.arg(&file).arg("--data").arg(data).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(&file).arg("--data").arg(data).args(proxy).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         let ready = loop {
@@ -134,9 +137,10 @@ fn a_bad_configuration_is_one_line_with_its_path_and_status_2() {
 fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for flag in ["--listen", "--identity-listen", "--admin-listen"] {
+    let flags = ["--listen", "--identity-listen", "--admin-listen", "--proxy-listen"];
+    for flag in flags {
         let mut args = vec!["serve", "--ephemeral"];
-        for other in ["--listen", "--identity-listen", "--admin-listen"] {
+        for other in flags {
             args.extend([other, if other == flag { &address } else { ":0" }]);
         }
         let told = refused(&args, 1);
@@ -145,9 +149,21 @@ fn a_port_in_use_is_named() {
 }
 
 /// `serve` on free ports, with its data in `data`.
-fn serve_in(data: &Path) -> [&str; 9] {
+fn serve_in(data: &Path) -> [&str; 11] {
     let data = data.to_str().unwrap();
-    ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--data", data]
+    [
+        "serve",
+        "--listen",
+        ":0",
+        "--identity-listen",
+        ":0",
+        "--admin-listen",
+        ":0",
+        "--proxy-listen",
+        "off",
+        "--data",
+        data,
+    ]
 }
 
 #[test]
@@ -164,10 +180,7 @@ fn a_data_directory_in_use_is_refused() {
 fn of_two_that_start_at_once_one_serves_and_one_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let start = || {
-        let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--data"];
-        keyhaven(&args).arg(&data).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    };
+    let start = || keyhaven(&serve_in(&data)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut both = [start(), start()];
     let loser = loop {
         if let Some(loser) = both.iter_mut().position(|child| child.try_wait().unwrap().is_some()) {
@@ -272,6 +285,7 @@ fn flags_have_variables_and_win_over_them() {
         ("KEYHAVEN_LISTEN", ":0"),
         ("KEYHAVEN_IDENTITY_LISTEN", ":0"),
         ("KEYHAVEN_ADMIN_LISTEN", ""),
+        ("KEYHAVEN_PROXY_LISTEN", "off"),
         ("KEYHAVEN_SEED", "1"),
     ];
     let mut child = command.envs(variables).env("KEYHAVEN_DATA", &by_variable).stdout(Stdio::piped()).spawn().unwrap();
@@ -326,7 +340,18 @@ fn a_ready_file_replaces_files_alone() {
     std::fs::write(&part, "mine").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
     for place in [link.as_path(), dir.path()] {
-        let free = ["serve", "--ephemeral", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
+        let free = [
+            "serve",
+            "--ephemeral",
+            "--listen",
+            ":0",
+            "--identity-listen",
+            ":0",
+            "--admin-listen",
+            ":0",
+            "--proxy-listen",
+            "off",
+        ];
         // At info the removal of what a killed server has left could be a line besides.
         let refused = keyhaven(&free).args(["--log-level", "warn", "--ready-file"]).arg(place).output().unwrap();
         let said = String::from_utf8(refused.stderr).unwrap();

@@ -25,7 +25,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 fn config(credentials: &str) -> String {
     format!(
-        r#"{{"identities": [{{"name": "owner"}}, {{"name": "app", "clientId": "{APP}"{credentials}}}],
+        r#"{{"identities": [{{"name": "owner", "systemAssigned": true}}, {{"name": "app", "clientId": "{APP}"{credentials}}}],
             "vaults": [{{"name": "acme", "accessPolicies": [
               {{"identity": "owner", "permissions": {{"keys": ["all"]}}}},
               {{"identity": "app", "permissions": {{"keys": ["list"]}}}}]}}]}}"#

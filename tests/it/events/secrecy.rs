@@ -68,8 +68,19 @@ async fn over_tls_and_with_everything_in_the_log_it_is_not_in_there() {
     let receiver = Receiver::over_tls(cert.der().clone(), key, behaves).await;
     let url = format!("https://localhost:{}/in?code={HUSH}", receiver.address.port());
     std::fs::write(path("config.json"), with_webhooks(&json!([{ "url": url }]))).unwrap();
-    let mut command =
-        keyhaven(&["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--log", "json"]);
+    let mut command = keyhaven(&[
+        "serve",
+        "--listen",
+        ":0",
+        "--identity-listen",
+        ":0",
+        "--admin-listen",
+        ":0",
+        "--proxy-listen",
+        "off",
+        "--log",
+        "json",
+    ]);
     command.args(["--log-level", "trace", "--config"]).arg(path("config.json"));
     command.arg("--ready-file").arg(path("ready")).arg("--data").arg(path("data"));
     command.env("SSL_CERT_FILE", path("root.pem")).stdout(Stdio::null());

@@ -44,7 +44,7 @@ async function start(home) {
   const readyFile = join(home, "ready.json");
   const options = ["--data", join(home, "data"), "--certs", join(home, "certs"), "--ready-file", readyFile];
   options.push("--config", join(here, "../config.json"), "--log-level", "warn");
-  options.push("--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0");
+  options.push("--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off");
   const server = spawn(binary, ["serve", ...options], { env: without(/^KEYHAVEN_/), stdio: ["ignore", "ignore", "inherit"] });
   process.on("exit", () => server.kill("SIGKILL"));
   const deadline = Date.now() + START_TIMEOUT_MS;

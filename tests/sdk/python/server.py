@@ -51,7 +51,8 @@ class Server:
         ready_file = self.home / "ready.json"
         ready_file.unlink(missing_ok=True)
         command = [binary(), "serve", "--data", self.data, "--certs", self.home / "certs", "--config", self.config]
-        command += ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file", ready_file]
+        command += ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"]
+        command += ["--ready-file", ready_file]
         with open(self.home / "log", "a") as log:
             environ = environment() | self.settings
             self._process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
