@@ -4,7 +4,7 @@ mod identity;
 mod policy;
 
 pub(crate) use identity::Identity;
-pub(crate) use policy::{AccessPolicy, Permissions};
+pub(crate) use policy::{AccessPolicy, Permissions, UnknownPermission};
 
 use crate::operation::Permission;
 

@@ -78,8 +78,21 @@ impl Permissions {
 /// A permission name that the service does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnknownPermission {
-    collection: &'static str,
-    name: String,
+    /// The collection, for example `keys`.
+    pub collection: &'static str,
+    /// The name that was given.
+    pub name: String,
+}
+
+impl UnknownPermission {
+    /// The names that the collection has.
+    pub(crate) fn known(&self) -> &'static [&'static str] {
+        match self.collection {
+            "keys" => KEYS,
+            "secrets" => SECRETS,
+            _ => CERTIFICATES,
+        }
+    }
 }
 
 impl fmt::Display for UnknownPermission {

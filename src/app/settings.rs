@@ -88,7 +88,7 @@ impl Settings {
         for vault in &self.vaults {
             let inapplicable = |refusal| StartError::new(format!("the configuration cannot be applied: {refusal}"));
             if vault.access_policies.is_empty() {
-                tracing::warn!(vault = %vault.name, "the configuration gives this vault no accessPolicies: it lets nobody in");
+                tracing::warn!(vault = %vault.name, "the configuration's accessPolicies of this vault are empty: it lets no identity in");
             }
             let applied = vaults.apply(vault.clone(), now).await.map_err(inapplicable)?;
             for made in applied.created {

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
 use super::{Failure, address, variables};
 use crate::app::{AdminKey, Listen, Options, Storage, Takeover, TlsVersion};
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
 use crate::store::{MasterKey, parse_key};
 use crate::tasks::ClockChoice;
@@ -20,7 +19,7 @@ use crate::tasks::ClockChoice;
 /// The options of a server. Each has an environment variable; the flag wins.
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Configuration file (JSON): tenant, identities, vaults
+    /// Configuration file (JSON with comments): identities, vaults, keys, secrets; `keyhaven init` writes an example
     #[arg(long, value_name = "FILE", env = "KEYHAVEN_CONFIG")]
     config: Option<PathBuf>,
 
@@ -221,13 +220,13 @@ impl ServerArgs {
     fn configuration(&self, from_environment: Option<Uuid>) -> Result<Config, Failure> {
         let wanted = self.tenant.or(from_environment);
         let Some(path) = &self.config else { return Ok(wanted.map_or_else(Config::default, Config::of_tenant)) };
-        let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| wrong(&error))?;
-        let config = Config::parse_with(&text, wanted).map_err(|error| wrong(&error))?;
+        let config = ConfigFile::new(path, wanted).read().map_err(Failure::usage)?;
         match (self.tenant, from_environment) {
             (Some(asked), _) if asked != config.tenant => {
-                let why = format!("tenantId is {}, --tenant {asked}: give one of them", config.tenant);
-                return Err(wrong(&why));
+                let (path, tenant) = (path.display(), config.tenant);
+                return Err(Failure::usage(format!(
+                    "{path}: tenantId is {tenant}, --tenant {asked}: give one of them"
+                )));
             }
             (None, Some(found)) if found != config.tenant => {
                 let tenant = config.tenant;

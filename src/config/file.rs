@@ -1,4 +1,4 @@
-//! Parser of the configuration file: JSON; unknown members and invalid values are refused with their path.
+//! Parser of the configuration file: JSON with comments; unknown members and invalid values are refused with their path.
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::error::{ConfigError, invalid};
 use super::events::FileEvents;
 use super::hosts::hosts;
 use super::identity::{FileIdentity, identities};
-use super::json::read;
+use super::json::read_file;
 use super::vault::{FileVault, vaults};
 use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
 use crate::directory::Tenant;
@@ -16,12 +16,15 @@ use crate::resource_id::SubscriptionId;
 
 /// Parses a configuration; `default_tenant` applies when it names none.
 pub(super) fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
-    read::<File>(text.as_bytes())?.config(tenant)
+    read_file::<File>(text)?.config(tenant)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
+    /// The schema that an editor completes the file by.
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
     tenant_id: Option<Uuid>,
     subscription_id: Option<Uuid>,
     #[serde(default)]
@@ -158,6 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn a_vault_without_policies_lets_the_default_identity_in_and_one_with_an_empty_list_none() {
+        let object_ids = |identities: &str, vault: &str| {
+            let text = format!(r#"{{"identities":[{identities}],"vaults":[{{"name":"acme"{vault}}}]}}"#);
+            let config = parse(&text, None).unwrap();
+            let names = config.vaults[0].access_policies.iter().map(|policy| {
+                assert_eq!(policy.permissions, crate::access::Permissions::everything());
+                config.identities.iter().find(|identity| identity.object_id == policy.object_id).unwrap().name.clone()
+            });
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(object_ids(r#"{"name":"a"},{"name":"b"}"#, ""), ["a"], "the first");
+        assert_eq!(object_ids(r#"{"name":"a"},{"name":"b","systemAssigned":true}"#, ""), ["b"]);
+        assert_eq!(object_ids(r#"{"name":"a"}"#, r#","accessPolicies":[]"#), [""; 0]);
+        assert_eq!(object_ids("", ""), [""; 0], "without identities there is none to let in");
+        let without_identities = parse(r#"{"vaults":[{"name":"acme"}]}"#, None).unwrap();
+        assert_eq!(without_identities.vaults[0].access_policies, Config::default().vaults[0].access_policies);
+    }
+
+    #[test]
     fn a_tenant_that_was_asked_for_holds_where_the_file_names_none() {
         let asked = Uuid::from_u128(7);
         let of = |text: &str| parse(text, Some(asked)).unwrap();
@@ -183,7 +205,23 @@ mod tests {
             (vault(r#""accessPolicies":[{"identity":"x"}]"#), "vaults[0].accessPolicies[0].identity: no identity"),
             (
                 vault(r#""accessPolicies":[{"identity":"default","permissions":{"keys":["wrap"]}}]"#),
-                "vaults[0].accessPolicies[0]: permissions.keys: unknown permission 'wrap'",
+                "vaults[0].accessPolicies[0]: permissions.keys: unknown permission 'wrap'; keys take all, encrypt, decrypt, wrapKey, ",
+            ),
+            (
+                vault(r#""accessPolicies":[{"identity":"defualt"}]"#),
+                "vaults[0].accessPolicies[0].identity: no identity is called 'defualt'; there are default, nobody (did you mean 'default'?)",
+            ),
+            (
+                r#"{"$schema":"./keyhaven.schema.json","valuts":[]}"#.to_owned(),
+                "valuts: unknown field `valuts` (did you mean 'vaults'?), expected one of ",
+            ),
+            (
+                vault(r#""sku":"premuim""#),
+                "vaults[0].sku: unknown variant `premuim` (did you mean 'premium'?), expected ",
+            ),
+            (
+                vault(r#""keys":[{"name":"a"},{"name":"A"}]"#),
+                "vaults[0].keys[1].name: there is a key of this name before",
             ),
             (vault(r#""aliases":["a:1"]"#), "vaults[0].aliases[0]: must be a host name"),
             (vault(r#""aliases":["kv","login.localhost"]"#), "vaults[0].aliases[1]: must not be localhost"),

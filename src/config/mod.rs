@@ -8,13 +8,16 @@ mod file;
 mod hosts;
 mod identity;
 mod json;
+mod object_names;
+mod secrets;
+mod source;
+mod suggestion;
 mod vault;
 
 use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use crate::access::{AccessPolicy, Permissions};
 use crate::directory::{ClientSecret, IdentityRecord, Tenant};
 use crate::events::Webhook;
 use crate::http::limits::Limits;
@@ -23,6 +26,7 @@ use crate::vault::{InitialVault, Sku, VaultName};
 
 pub use error::ConfigError;
 pub(crate) use json::read;
+pub(crate) use source::ConfigFile;
 pub(crate) use vault::setting_member;
 
 /// The default tenant.
@@ -118,18 +122,19 @@ fn default_identities() -> Vec<IdentityRecord> {
     vec![default, nobody]
 }
 
-/// The vault `local`; the first of `identities` has every permission on it.
+/// The vault `local`; the default identity has every permission on it.
 fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
-    let everything = |identity: &IdentityRecord| AccessPolicy {
-        tenant_id: tenant,
-        object_id: identity.object_id,
-        application_id: None,
-        permissions: Permissions::everything(),
-    };
     InitialVault {
-        access_policies: identities.first().map(everything).into_iter().collect(),
+        access_policies: vault::everything(tenant, default_identity(identities)),
         ..InitialVault::named(VaultName::local(), Sku::Premium)
     }
+}
+
+/// The identity that vaults without access policies let in: the system-assigned one, else the first. Those that a token
+/// request made do not count.
+fn default_identity(identities: &[IdentityRecord]) -> Option<&IdentityRecord> {
+    let mut known = identities.iter().filter(|identity| !identity.auto_created);
+    known.clone().find(|identity| identity.system_assigned).or_else(|| known.next())
 }
 
 /// The default client id of an identity called `name`.

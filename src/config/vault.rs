@@ -3,15 +3,17 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::default_identity;
 use super::error::{ConfigError, invalid};
 use super::hosts::hosts;
-use crate::access::{AccessPolicy, Permissions};
+use super::object_names::{object_name, twin};
+use super::secrets::FileSecrets;
+use super::suggestion::{did_you_mean, listed};
+use crate::access::{AccessPolicy, Permissions, UnknownPermission};
 use crate::clock::Period;
 use crate::directory::IdentityRecord;
 use crate::vault::keys::{KeySpec, KeySpecError, KeyType, NewKey};
-use crate::vault::object::AttributesPatch;
-use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
-use crate::vault::{InitialKey, InitialSecret, InitialVault, ObjectName, Setting, Sku, VaultName};
+use crate::vault::{InitialKey, InitialVault, Setting, Sku, VaultName};
 
 /// The most aliases of a vault: one commit replaces all of them by others.
 const MAX_ALIASES: usize = 50;
@@ -32,12 +34,12 @@ pub(super) struct FileVault {
     #[serde(default)]
     enable_purge_protection: bool,
     deletion_delay: Option<String>,
-    #[serde(default)]
-    access_policies: Vec<FilePolicy>,
+    /// Left out, the default identity may do everything; an empty list lets no identity in.
+    access_policies: Option<Vec<FilePolicy>>,
     #[serde(default)]
     keys: Vec<FileKey>,
     #[serde(default)]
-    secrets: Vec<FileSecret>,
+    secrets: FileSecrets,
 }
 
 const fn yes() -> bool {
@@ -78,14 +80,6 @@ struct FileKey {
     kty: Option<String>,
     key_size: Option<u32>,
     crv: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileSecret {
-    name: String,
-    value: SecretValue,
-    content_type: Option<String>,
 }
 
 pub(super) fn vaults(
@@ -139,7 +133,7 @@ impl FileVault {
             return Err(invalid(format!("{path}.softDeleteRetentionInDays"), "must be 7 to 90"));
         }
         at_most(MAX_ALIASES, "aliases", path, &self.aliases)?;
-        at_most(MAX_ACCESS_POLICIES, "accessPolicies", path, &self.access_policies)?;
+        at_most(MAX_ACCESS_POLICIES, "accessPolicies", path, self.access_policies.as_deref().unwrap_or_default())?;
         if self.enable_purge_protection && !self.enable_soft_delete {
             return Err(invalid(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
         }
@@ -151,11 +145,9 @@ impl FileVault {
             soft_delete: self.enable_soft_delete,
             purge_protection: self.enable_purge_protection,
             deletion_delay: deletion_delay(path, self.deletion_delay.as_deref())?,
-            access_policies: each(path, "accessPolicies", self.access_policies, |path, policy| {
-                policy.policy(path, tenant, identities)
-            })?,
-            keys: each(path, "keys", self.keys, |path, key| key.initial(path, self.sku))?,
-            secrets: each(path, "secrets", self.secrets, |path, secret| secret.initial(path))?,
+            access_policies: policies(path, self.access_policies, tenant, identities)?,
+            keys: keys(path, self.keys, self.sku)?,
+            secrets: self.secrets.initial(&format!("{path}.secrets"))?,
         })
     }
 }
@@ -185,13 +177,44 @@ fn each<G, T>(
     given.into_iter().enumerate().map(|(index, one)| parse(&format!("{path}.{field}[{index}]"), one)).collect()
 }
 
+/// The access policies of a vault; without any the default identity may do everything.
+fn policies(
+    path: &str,
+    given: Option<Vec<FilePolicy>>,
+    tenant: Uuid,
+    identities: &[IdentityRecord],
+) -> Result<Vec<AccessPolicy>, ConfigError> {
+    match given {
+        Some(given) => each(path, "accessPolicies", given, |path, policy| policy.policy(path, tenant, identities)),
+        None => Ok(everything(tenant, default_identity(identities))),
+    }
+}
+
+/// The policy that grants `identity` every permission.
+pub(super) fn everything(tenant: Uuid, identity: Option<&IdentityRecord>) -> Vec<AccessPolicy> {
+    let policy = |identity: &IdentityRecord| AccessPolicy {
+        tenant_id: tenant,
+        object_id: identity.object_id,
+        application_id: None,
+        permissions: Permissions::everything(),
+    };
+    identity.map(policy).into_iter().collect()
+}
+
+fn keys(path: &str, given: Vec<FileKey>, sku: Sku) -> Result<Vec<InitialKey>, ConfigError> {
+    let keys = each(path, "keys", given, |path, key| key.initial(path, sku))?;
+    match twin(keys.iter().map(|key| &key.name)) {
+        Some(index) => Err(invalid(format!("{path}.keys[{index}].name"), "there is a key of this name before it")),
+        None => Ok(keys),
+    }
+}
+
 impl FilePolicy {
     fn policy(self, path: &str, tenant: Uuid, identities: &[IdentityRecord]) -> Result<AccessPolicy, ConfigError> {
         let object_id = match (&self.identity, self.object_id) {
             (Some(name), None) => {
                 let known = identities.iter().find(|identity| identity.name == *name);
-                let why = || invalid(format!("{path}.identity"), format!("no identity is called '{name}'"));
-                known.ok_or_else(why)?.object_id
+                known.ok_or_else(|| invalid(format!("{path}.identity"), no_identity(name, identities)))?.object_id
             }
             (None, Some(object_id)) => object_id,
             _ => return Err(invalid(path, "give either 'identity' or 'objectId'")),
@@ -202,9 +225,24 @@ impl FilePolicy {
             tenant_id: self.tenant_id.unwrap_or(tenant),
             object_id,
             application_id: self.application_id,
-            permissions: permissions.map_err(|error| invalid(path, error.to_string()))?,
+            permissions: permissions.map_err(|error| invalid(path, unknown_permission(&error)))?,
         })
     }
+}
+
+fn no_identity(name: &str, identities: &[IdentityRecord]) -> String {
+    let names = || identities.iter().filter(|identity| !identity.auto_created).map(|identity| identity.name.as_str());
+    format!("no identity is called '{name}'; there are {}{}", listed(names()), did_you_mean(name, names()))
+}
+
+fn unknown_permission(error: &UnknownPermission) -> String {
+    let known = error.known().iter().copied();
+    format!(
+        "{error}; {} take {}{}",
+        error.collection,
+        known.clone().collect::<Vec<_>>().join(", "),
+        did_you_mean(&error.name, known)
+    )
 }
 
 impl FileKey {
@@ -225,25 +263,7 @@ impl FileKey {
             }
             KeySpecError::Exponent => invalid(path, "has an impossible exponent"),
         })?;
-        Ok(InitialKey { name: object_name(path, &self.name)?, new: NewKey::of(kty), spec })
-    }
-}
-
-impl FileSecret {
-    fn initial(self, path: &str) -> Result<InitialSecret, ConfigError> {
-        if self.value.reveal().len() > MAX_VALUE {
-            return Err(invalid(format!("{path}.value"), format!("must be at most {MAX_VALUE} bytes")));
-        }
-        if self.content_type.as_ref().is_some_and(|kind| kind.chars().count() > MAX_CONTENT_TYPE) {
-            return Err(invalid(
-                format!("{path}.contentType"),
-                format!("must be at most {MAX_CONTENT_TYPE} characters"),
-            ));
-        }
-        let name = object_name(path, &self.name)?;
-        let attributes = AttributesPatch::default();
-        let new = NewSecret { value: self.value, content_type: self.content_type, attributes, tags: None };
-        Ok(InitialSecret { name, new })
+        Ok(InitialKey { name: object_name(format!("{path}.name"), &self.name)?, new: NewKey::of(kty), spec })
     }
 }
 
@@ -256,9 +276,4 @@ fn aliases(path: &str, given: &[String]) -> Result<Vec<String>, ConfigError> {
         }
         None => Ok(aliases),
     }
-}
-
-fn object_name(path: &str, name: &str) -> Result<ObjectName, ConfigError> {
-    let rule = "must be 1 to 127 letters, digits and hyphens";
-    ObjectName::parse(name).ok_or_else(|| invalid(format!("{path}.name"), rule))
 }

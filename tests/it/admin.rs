@@ -175,7 +175,7 @@ async fn what_may_change_of_a_vault_does_and_the_rest_is_a_conflict() {
         (r#"{"aliases":["other.acme.test"]}"#, "409 Conflict "),
         (
             r#"{"accessPolicies":[{"identity":"x"}]}"#,
-            "400 BadRequest accessPolicies[0].identity: no identity is called 'x'",
+            "400 BadRequest accessPolicies[0].identity: no identity is called 'x'; there are owner, nobody",
         ),
     ] {
         let refused = put(body).await.error();

@@ -18,6 +18,7 @@ mod check;
 mod cli;
 mod clock;
 mod commands;
+mod configuration;
 mod connections;
 mod copies;
 mod create;

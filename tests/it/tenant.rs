@@ -11,7 +11,7 @@ use crate::world::World;
 
 const OTHER: Uuid = Uuid::from_u128(0x1111_1111_2222_4333_8444_5555_5555_5555);
 /// An identity whose ids follow from its name and the tenant.
-const DERIVED: &str = r#"{"identities": [{"name": "build"}], "vaults": [{"name": "acme"}]}"#;
+const DERIVED: &str = r#"{"identities": [{"name": "build"}], "vaults": [{"name": "acme", "accessPolicies": []}]}"#;
 /// One that has the same ids under any tenant.
 const FIXED: &str = r#"{
   "identities": [{"name": "build", "clientId": "11111111-0000-4000-8000-000000000001", "objectId": "11111111-0000-4000-8000-000000000002"}],

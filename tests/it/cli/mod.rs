@@ -130,7 +130,15 @@ fn a_bad_configuration_is_one_line_with_its_path_and_status_2() {
     let told = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
     assert!(told.contains("config.json: vaults[0].enableRbacAuthorization: unknown field"), "{told}");
     let told = refused(&["serve", "--ephemeral", "--config", "/nowhere/at/all"], 2);
-    assert!(told.contains("/nowhere/at/all: No such file"), "{told}");
+    assert!(
+        told.contains("/nowhere/at/all: No such file; give another one, or write an example: keyhaven init"),
+        "{told}"
+    );
+    let told = refused(&["run", "--config", dir.path().to_str().unwrap(), "--", "true"], 2);
+    assert!(told.contains("is a directory; give a file in it, such as "), "{told}");
+    config(dir.path(), "vaults:\n  - name: acme\n");
+    let told = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
+    assert!(told.contains("config.json: this is YAML; the configuration is JSON with comments"), "{told}");
 }
 
 #[test]
@@ -438,10 +446,14 @@ fn a_tenant_is_a_guid() {
 }
 
 #[test]
-fn a_vault_that_lets_nobody_in_is_told_at_the_start() {
+fn a_vault_that_lets_no_identity_in_is_named_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
-    let config = config(dir.path(), r#"{"vaults":[{"name":"acme"}]}"#);
+    let config = config(dir.path(), r#"{"vaults":[{"name":"acme","accessPolicies":[]},{"name":"open"}]}"#);
     let output = keyhaven(&["run", "--config", config.to_str().unwrap(), "--", "true"]).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("gives this vault no accessPolicies: it lets nobody in") && told.contains("acme"), "{told}");
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains("accessPolicies of this vault are empty: it lets no identity in") && log.contains("acme"),
+        "{log}"
+    );
+    assert!(!log.contains("open"), "{log}");
 }
