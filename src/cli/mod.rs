@@ -12,6 +12,7 @@ mod environment;
 mod file_limit;
 mod health;
 mod identity;
+mod init;
 mod log;
 mod log_output;
 mod ready_file;
@@ -56,6 +57,8 @@ enum Command {
     Health(health::Health),
     #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
     Check(check::Check),
+    #[command(about = "Write an example of a configuration, and the schema that editors complete it by")]
+    Init(init::Init),
     #[command(about = "Show the local CA, export it, or say how to trust it")]
     Ca(ca::CaCommand),
     #[command(about = "Show or move the clock that vaults live by")]
@@ -118,6 +121,7 @@ impl Cli {
                 Command::Env(env) => env.execute().await,
                 Command::Ca(ca) => ca.execute(),
                 Command::Check(check) => check.execute(),
+                Command::Init(init) => init.execute(),
                 Command::Health(health) => health.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Vault(vault) => vault.execute().await,

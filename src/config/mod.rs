@@ -9,6 +9,7 @@ mod hosts;
 mod identity;
 mod json;
 mod object_names;
+pub(crate) mod schema;
 mod secrets;
 mod source;
 mod suggestion;

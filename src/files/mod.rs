@@ -35,7 +35,18 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()>
     File::open(parent_of(path))?.sync_all()
 }
 
-/// The same, but not synced: for files of mode 0600 that only this start of the program needs.
+/// As [`write()`], but a file that is there is left alone.
+///
+/// # Errors
+/// When it cannot be written; [`std::io::ErrorKind::AlreadyExists`] when there is one.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let temp = temp_file(path, bytes, mode)?;
+    temp.as_file().sync_all()?;
+    temp.persist_noclobber(path)?;
+    File::open(parent_of(path))?.sync_all()
+}
+
+/// As [`write()`], but not synced: for files of mode 0600 that only this start of the program needs.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -96,6 +107,17 @@ mod tests {
         write(&path, b"short", PRIVATE).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temp is left");
+    }
+
+    #[test]
+    fn a_new_file_replaces_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_new(&path, b"first", PRIVATE).unwrap();
+        let refused = write_new(&path, b"second", PRIVATE).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temp is left");
     }
 

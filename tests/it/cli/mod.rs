@@ -3,6 +3,7 @@
 mod ca;
 mod credential;
 mod env;
+mod init;
 mod run;
 mod serve;
 
