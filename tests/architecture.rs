@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
     ("testing", &["app", "config", "crypto", "doors", "drills", "events", "http", "operation", "store", "tasks"]),
-    ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "files", "store", "tasks"]),
+    ("cli", &["app", "clock", "config", "crypto", "directory", "drills", "files", "remote", "store", "tasks"]),
     ("config", &["access", "clock", "directory", "events", "http", "resource_id", "vault"]),
     (
         "doors",

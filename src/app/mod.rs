@@ -51,6 +51,7 @@ pub use ready::ReadyFile;
 pub use request_log::REQUEST_LOG;
 pub use running::Running;
 pub use storage::Storage;
+pub(crate) use takeover::vault_of_host;
 pub use takeover::{CloudService, Takeover};
 pub(crate) use trust::ca_files_in;
 pub use variables::Variables;

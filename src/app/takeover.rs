@@ -69,6 +69,11 @@ impl CloudService {
     }
 }
 
+/// The name of the vault that `host` (lower case) belongs to, locally or in a cloud.
+pub(crate) fn vault_of_host(host: &str) -> Option<String> {
+    vault::host::vault_name(host).map(|name| name.to_string())
+}
+
 /// Options of the takeover proxy.
 #[derive(Clone, Debug)]
 pub struct Takeover {

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 use super::address::ADMIN_PORT;
 use super::target::Target;
 use super::{Failure, server_args, variables};
-use crate::app::{AdminKey, Variables};
+use crate::app::{AdminKey, ReadyFile, Variables};
+use crate::clock::Timestamp;
 use crate::directory::CredentialKind;
 
 /// The time limit of a connection; the request itself has none.
@@ -43,6 +44,57 @@ impl AdminClient {
     /// A client of the server `target`.
     pub(super) const fn new(target: Target) -> Self {
         Self { target, json: false }
+    }
+
+    /// The ready file of the server, if one is selected or found.
+    pub(super) fn ready(&self) -> Result<Option<ReadyFile>, Failure> {
+        self.target.is_found().then(|| self.target.ready()).transpose()
+    }
+
+    /// The CA of the server on this machine as PEM, if it is found. A server elsewhere is trusted as the environment says.
+    pub(super) fn ca(&self) -> Option<String> {
+        self.target.ca(None).ok().and_then(|path| std::fs::read_to_string(path).ok())
+    }
+
+    /// The identity that programs are when they name none: the ready file's, else the system-assigned one, else the only one.
+    pub(super) async fn default_identity(&self, ready: Option<&ReadyFile>) -> Result<String, Failure> {
+        let answer = self.json_request(Method::GET, "/admin/identities", None).await?;
+        let all: Vec<&Value> = answer["identities"].as_array().into_iter().flatten().collect();
+        let client = ready.and_then(|ready| ready.env.get("AZURE_CLIENT_ID"));
+        let is_clients = |identity: &&&Value| client.is_some_and(|client| identity["clientId"] == client.as_str());
+        let found = all.iter().find(is_clients);
+        let found = found.or_else(|| all.iter().find(|identity| identity["systemAssigned"] == true));
+        let found = found.or(if let [only] = &all[..] { Some(only) } else { None });
+        let names: Vec<_> = all.iter().filter_map(|identity| identity["name"].as_str()).collect();
+        let none = || format!("no identity is the default one: give --identity NAME ({})", names.join(", "));
+        found.and_then(|identity| identity["name"].as_str()).map(str::to_owned).ok_or_else(|| Failure::usage(none()))
+    }
+
+    /// A token of the identity called `name`, for vaults.
+    pub(super) async fn token(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+        let path = format!("/admin/identities/{}/token", path_segment(name));
+        match self.json_request(Method::POST, &path, Some(&json!({}))).await?["access_token"].take() {
+            Value::String(token) => Ok(Zeroizing::new(token)),
+            _ => Err(Failure::failed("the admin API's answer holds no token")),
+        }
+    }
+
+    /// What the vault clock shows.
+    pub(super) async fn vault_clock(&self) -> Result<Timestamp, Failure> {
+        let answer = self.json_request(Method::GET, "/admin/clock", None).await?;
+        let now = answer["now"].as_str().and_then(Timestamp::parse);
+        now.ok_or_else(|| Failure::failed("the admin API's answer holds no time"))
+    }
+
+    /// The name of the server's vault, when it has one alone.
+    pub(super) async fn only_vault(&self) -> Result<String, Failure> {
+        let answer = self.json_request(Method::GET, "/admin/vaults", None).await?;
+        let all = answer["vaults"].as_array().into_iter().flatten();
+        let names: Vec<_> = all.filter_map(|vault| vault["name"].as_str()).collect();
+        match names[..] {
+            [only] => Ok(only.to_owned()),
+            _ => Err(Failure::usage(format!("which vault? Give --vault NAME ({})", names.join(", ")))),
+        }
     }
 
     /// The client id of the identity called `name`.

@@ -5,6 +5,7 @@ mod ca;
 mod check;
 mod client;
 mod clock;
+mod columns;
 mod credential;
 mod drill;
 mod env;
@@ -13,11 +14,14 @@ mod file_limit;
 mod health;
 mod identity;
 mod init;
+mod key;
 mod log;
 mod log_output;
+mod objects;
 mod ready_file;
 mod reset;
 mod run;
+mod secret;
 mod serve;
 mod server_args;
 mod signals;
@@ -63,6 +67,10 @@ enum Command {
     Ca(ca::CaCommand),
     #[command(about = "Show or move the clock that vaults live by")]
     Clock(clock::Clock),
+    #[command(about = "Show, set, delete or recover secrets of a running server's vault")]
+    Secret(secret::SecretCommand),
+    #[command(about = "Show, make, rotate, delete or recover keys of a running server's vault")]
+    Key(key::KeyCommand),
     #[command(about = "Show, make, copy or delete vaults of a running server")]
     Vault(vault::Vault),
     #[command(about = "Show, add or remove identities of a running server, or get a token of one")]
@@ -124,6 +132,8 @@ impl Cli {
                 Command::Init(init) => init.execute(),
                 Command::Health(health) => health.execute().await,
                 Command::Clock(clock) => clock.execute().await,
+                Command::Secret(secret) => secret.execute().await,
+                Command::Key(key) => key.execute().await,
                 Command::Vault(vault) => vault.execute().await,
                 Command::Identity(identity) => identity.execute().await,
                 Command::Drill(drill) => drill.execute().await,

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16) -> RequestError {
-        RequestError::Refused { status, code: String::new(), inner: None, message: String::new() }
+        RequestError::Refused { status, code: String::new(), inner: None, message: String::new(), missing: None }
     }
 
     #[test]

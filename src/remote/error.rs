@@ -17,6 +17,8 @@ pub enum RequestError {
         inner: Option<String>,
         /// The message of the answer.
         message: String,
+        /// The permission that the caller lacks, such as `secrets/get`; this server alone says so, in `x-keyhaven-missing`.
+        missing: Option<String>,
     },
     /// There was no answer, or none that can be parsed.
     NoAnswer(String),
@@ -30,7 +32,7 @@ impl RequestError {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         if let Some(code) = text(&body["error"]) {
             let message = text(&body["error_description"]).unwrap_or_default();
-            return Self::Refused { status, code, inner: None, message };
+            return Self::Refused { status, code, inner: None, message, missing: None };
         }
         let error = &body["error"];
         Self::Refused {
@@ -39,15 +41,27 @@ impl RequestError {
             inner: text(&error["innererror"]["code"]),
             // App Service's errors have their text at the top.
             message: text(&error["message"]).or_else(|| text(&body["message"])).unwrap_or_default(),
+            missing: None,
         }
+    }
+
+    /// Adds what this server says in headers of its own: the permission that is missing, and which field is wrong.
+    pub(super) fn with_hints(mut self, permission: Option<&str>, detail: Option<&str>) -> Self {
+        if let Self::Refused { missing, message, .. } = &mut self {
+            *missing = permission.map(str::to_owned);
+            if let Some(detail) = detail {
+                *message = format!("{message} ({detail})");
+            }
+        }
+        self
     }
 
     /// Marks an error of the token endpoint as such, so that it is not mistaken for one of the vault.
     pub(super) fn of_sign_in(self, endpoint: &str) -> Self {
         match self {
-            Self::Refused { status, code, inner, message } => {
+            Self::Refused { status, code, inner, message, missing } => {
                 let message = format!("no token from {endpoint}: {message}");
-                Self::Refused { status, code, inner, message }
+                Self::Refused { status, code, inner, message, missing }
             }
             Self::NoAnswer(why) => Self::NoAnswer(format!("no token: {why}")),
         }
@@ -69,6 +83,14 @@ impl RequestError {
         }
     }
 
+    /// The permission that the caller lacks, such as `secrets/get`, if the answer names it.
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Refused { missing, .. } => missing.as_deref(),
+            Self::NoAnswer(_) => None,
+        }
+    }
+
     /// Whether a policy, a role or a network rule denied the caller; not the state of a key.
     pub fn is_permission_denied(&self) -> bool {
         let is_denial = |inner: &str| inner.starts_with("ForbiddenBy") || inner == "AccessDenied";
@@ -80,7 +102,7 @@ impl fmt::Display for RequestError {
     /// Writes one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { status, code, inner, message } => {
+            Self::Refused { status, code, inner, message, .. } => {
                 write!(f, "{status} {code}")?;
                 if let Some(inner) = inner {
                     write!(f, "/{inner}")?;

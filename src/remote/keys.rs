@@ -10,6 +10,9 @@ use super::path::{operation_path, path};
 use super::vault::Vault;
 use crate::crypto::base64url;
 
+/// The first api-version by which vaults make symmetric keys.
+const SYMMETRIC_API_VERSION: &str = "?api-version=2025-07-01";
+
 /// Operations on keys. Each fails as [`Vault::call`] does, or when the answer lacks a required member.
 impl Vault {
     /// The key `name`. Needs `get`.
@@ -20,12 +23,32 @@ impl Vault {
         Key::of(self.call(Method::GET, &path("keys", name, version), None)?)
     }
 
+    /// All keys, as a list describes them (`kid`, `attributes`), in the vault's order. Needs `list`.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn keys(&self) -> Result<Vec<Value>, RequestError> {
+        self.list("/keys")
+    }
+
+    /// All deleted keys that can be recovered, as a list describes them. Needs `list`.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn deleted_keys(&self) -> Result<Vec<Value>, RequestError> {
+        self.list("/deletedkeys")
+    }
+
     /// Creates a key, or a new version of it; `parameters` such as `{"kty": "RSA", "key_size": 2048}`. Needs `create`.
     ///
     /// # Errors
     /// [`RequestError`].
     pub fn create_key(&self, name: &str, parameters: &Value) -> Result<Key, RequestError> {
-        Key::of(self.call(Method::POST, &operation_path("keys", name, "create"), Some(parameters))?)
+        let mut path = operation_path("keys", name, "create");
+        if parameters["kty"].as_str().is_some_and(|kty| kty.starts_with("oct")) {
+            path += SYMMETRIC_API_VERSION;
+        }
+        Key::of(self.call(Method::POST, &path, Some(parameters))?)
     }
 
     /// Updates the version by `changes`, such as `{"attributes": {"enabled": false}}`. Needs `update`.

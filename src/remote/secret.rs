@@ -15,6 +15,8 @@ pub struct Secret {
     pub id: String,
     /// Its value.
     pub value: Zeroizing<String>,
+    /// The rest of the answer: `id`, `attributes`, `contentType`, `tags`.
+    pub properties: Value,
 }
 
 impl Secret {
@@ -26,7 +28,10 @@ impl Secret {
         };
         let id = answer["id"].as_str().map(str::to_owned);
         let id = id.ok_or_else(|| RequestError::NoAnswer("an answer that describes no secret".to_owned()))?;
-        Ok(Self { id, value })
+        if let Value::Object(members) = &mut answer {
+            members.remove("value");
+        }
+        Ok(Self { id, value, properties: answer })
     }
 
     /// The version, the last segment of its id.

@@ -19,12 +19,37 @@ impl Vault {
         Secret::of(self.call(Method::GET, &path("secrets", name, version), None)?)
     }
 
+    /// All secrets, as a list describes them (`id`, `attributes`, `contentType`), in the vault's order. Needs `list`.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn secrets(&self) -> Result<Vec<Value>, RequestError> {
+        self.list("/secrets")
+    }
+
+    /// All deleted secrets that can be recovered, as a list describes them. Needs `list`.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn deleted_secrets(&self) -> Result<Vec<Value>, RequestError> {
+        self.list("/deletedsecrets")
+    }
+
     /// Sets a secret: creates it, or a new version of it. Needs `set`.
     ///
     /// # Errors
     /// [`RequestError`].
     pub fn set_secret(&self, name: &str, value: &str) -> Result<Secret, RequestError> {
-        let mut request = json!({"value": value});
+        self.set_secret_with(name, value, &json!({}))
+    }
+
+    /// The same with `properties`, such as `{"contentType": "text/plain", "attributes": {"exp": 1900000000}}`.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn set_secret_with(&self, name: &str, value: &str, properties: &Value) -> Result<Secret, RequestError> {
+        let mut request = properties.clone();
+        request["value"] = value.into();
         let answer = self.call(Method::PUT, &path("secrets", name, None), Some(&request));
         if let Value::String(text) = &mut request["value"] {
             text.zeroize();

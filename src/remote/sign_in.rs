@@ -22,12 +22,17 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 /// An access token: a bearer credential, deliberately no `Debug`.
 pub(super) struct Token {
     pub(super) text: Zeroizing<String>,
-    /// The challenge that it answers.
-    pub(super) challenge: Challenge,
+    /// The challenge that it answers; none of a token from elsewhere.
+    pub(super) challenge: Option<Challenge>,
     use_until: Option<Instant>,
 }
 
 impl Token {
+    /// A token from elsewhere, which answers no challenge and is not renewed.
+    pub(super) const fn fixed(text: Zeroizing<String>) -> Self {
+        Self { text, challenge: None, use_until: None }
+    }
+
     /// Whether it can still be used.
     pub(super) fn is_usable(&self) -> bool {
         self.use_until.is_none_or(|end| Instant::now() < end)
@@ -41,9 +46,7 @@ pub(super) fn fetch_token(
     challenge: &Challenge,
 ) -> Result<Token, RequestError> {
     let request = match credential {
-        Credential::Bearer(token) => {
-            return Ok(Token { text: token.clone(), challenge: challenge.clone(), use_until: None });
-        }
+        Credential::Bearer(token) => return Ok(Token::fixed(token.clone())),
         Credential::ClientSecret { client_id, secret, authority } => {
             client_secret_request(client_id, secret, authority.as_deref(), challenge)?
         }
@@ -142,7 +145,7 @@ fn parse_token(mut granted: Value, challenge: &Challenge) -> Option<Token> {
     let lifetime = Duration::from_secs(seconds.min(86_400));
     // A token of a shorter lifetime than the margin is used for half of it.
     let use_for = lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
-    Some(Token { text, challenge: challenge.clone(), use_until: Some(Instant::now() + use_for) })
+    Some(Token { text, challenge: Some(challenge.clone()), use_until: Some(Instant::now() + use_for) })
 }
 
 /// The URL of an endpoint without its query.

@@ -19,6 +19,11 @@ use super::retry::retry_delay;
 use super::sign_in::{self, Token};
 use super::url::{NotAVault, VaultUrl};
 
+/// The header in which this server names the permission that a caller lacks.
+const MISSING_HEADER: &str = "x-keyhaven-missing";
+/// The header in which it says which field of a request is wrong; the service names none.
+const DETAIL_HEADER: &str = "x-keyhaven-detail";
+
 /// A vault and the credential to use it with. Calls from several threads run concurrently.
 pub struct Vault {
     agent: Agent,
@@ -66,7 +71,8 @@ impl Vault {
     pub fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, RequestError> {
         let answer = self.answer(&method, path, body)?;
         if !(200..300).contains(&answer.status) {
-            return Err(RequestError::refused(answer.status, &answer.body));
+            let refused = RequestError::refused(answer.status, &answer.body);
+            return Err(refused.with_hints(answer.header(MISSING_HEADER), answer.header(DETAIL_HEADER)));
         }
         if answer.body.is_empty() {
             return Ok(Value::Null);
@@ -154,7 +160,10 @@ impl Vault {
         if let Some(token) = self.lock_token().as_ref().filter(|token| token.is_usable()) {
             return Ok(token.clone());
         }
-        let token = Arc::new(sign_in::fetch_token(&self.agent, &self.credential, &self.challenge()?)?);
+        let token = Arc::new(match &self.credential {
+            Credential::Bearer(text) => Token::fixed(text.clone()),
+            credential => sign_in::fetch_token(&self.agent, credential, &self.challenge()?)?,
+        });
         *self.lock_token() = Some(token.clone());
         Ok(token)
     }
@@ -162,9 +171,10 @@ impl Vault {
     /// Replaces `refused` by a new token for the challenge of `answer`.
     fn refresh_token(&self, answer: &Answer, refused: &Arc<Token>) -> Result<Arc<Token>, RequestError> {
         self.lock_token().take_if(|held| Arc::ptr_eq(held, refused));
-        let challenge = match answer.header(WWW_AUTHENTICATE.as_str()) {
-            Some(header) => Challenge::parse(header, &self.url)?,
-            None => refused.challenge.clone(),
+        let challenge = match (answer.header(WWW_AUTHENTICATE.as_str()), &refused.challenge) {
+            (Some(header), _) => Challenge::parse(header, &self.url)?,
+            (None, Some(former)) => former.clone(),
+            (None, None) => self.challenge()?,
         };
         let token = Arc::new(sign_in::fetch_token(&self.agent, &self.credential, &challenge)?);
         *self.lock_token() = Some(token.clone());

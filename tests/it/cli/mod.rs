@@ -4,6 +4,7 @@ mod ca;
 mod credential;
 mod env;
 mod init;
+mod objects;
 mod run;
 mod serve;
 

@@ -1,0 +1,128 @@
+//! A vault of the running server, asked as any client asks it: over HTTPS, with a token of an identity.
+
+use std::sync::Arc;
+
+use super::VaultArgs;
+use crate::app::{ReadyFile, vault_of_host};
+use crate::cli::Failure;
+use crate::cli::address::VAULTS_PORT;
+use crate::remote::{Credential, RequestError, TrustStore, Vault, VaultUrl};
+
+/// A vault, and the identity that asks it.
+pub(crate) struct Connection {
+    vault: Arc<Vault>,
+    identity: String,
+}
+
+impl Connection {
+    /// Finds the server, and gets a token of the identity from its admin API.
+    pub(super) async fn open(args: &VaultArgs) -> Result<Self, Failure> {
+        let ready = args.client.ready()?;
+        let url = url(args, ready.as_ref()).await?;
+        let identity = match &args.identity {
+            Some(name) => args.client.client_id(name).await.map(|_| name.clone())?,
+            None => args.client.default_identity(ready.as_ref()).await?,
+        };
+        let token = args.client.token(&identity).await?;
+        let credential = Credential::Bearer(token);
+        let ca = args.client.ca();
+        let agent = tokio::task::spawn_blocking(move || trusting(ca.as_deref())).await.map_err(Failure::failed)??;
+        Ok(Self { vault: Arc::new(Vault::at(agent, url, credential)), identity })
+    }
+
+    /// The vault's name, or its host when it is asked by another name.
+    pub(crate) fn name(&self) -> String {
+        let host = host_of(self.vault.url());
+        vault_of_host(host).unwrap_or_else(|| host.to_owned())
+    }
+
+    /// Asks the vault on a thread that may block.
+    ///
+    /// # Errors
+    /// The vault's refusal, with what would grant the permission that is missing.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Vault) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.try_ask(question).await?.map_err(|error| self.failure(&error))
+    }
+
+    /// The same for an answer that the command can do without: why it is not there is a value.
+    pub(crate) async fn try_ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Vault) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<Result<T, RequestError>, Failure> {
+        let vault = self.vault.clone();
+        tokio::task::spawn_blocking(move || question(&vault)).await.map_err(Failure::failed)
+    }
+
+    fn failure(&self, error: &RequestError) -> Failure {
+        let Some((collection, permission)) = error.missing().and_then(|missing| missing.split_once('/')) else {
+            return Failure::failed(error);
+        };
+        let identity = &self.identity;
+        Failure::failed(format!(
+            "{error}; missing: {collection}/{permission}: add \"{permission}\" to \"{collection}\" of identity '{identity}' in \
+             the vault's accessPolicies, or ask as another with --identity NAME"
+        ))
+    }
+}
+
+fn trusting(ca: Option<&str>) -> Result<crate::remote::Agent, Failure> {
+    let trusted = TrustStore::default();
+    let trusted = match ca {
+        Some(pem) => trusted.with_pem(pem).map_err(Failure::failed)?,
+        None => trusted,
+    };
+    Ok(trusted.agent())
+}
+
+/// The URL of the vault at this server. A cloud's name leads to this server's vault of that name, as through the takeover: no
+/// request ever leaves for Azure.
+async fn url(args: &VaultArgs, ready: Option<&ReadyFile>) -> Result<VaultUrl, Failure> {
+    let Some(text) = &args.vault else {
+        let name = match ready.and_then(|ready| ready.env.get("KEY_VAULT_NAME")) {
+            Some(name) => name.clone(),
+            None => args.client.only_vault().await?,
+        };
+        return local(&name, ready);
+    };
+    if !text.contains("://") {
+        return local(text, ready);
+    }
+    let url: VaultUrl = text.parse().map_err(|why| Failure::usage(format!("--vault {text}: {why}")))?;
+    let host = host_of(&url);
+    match vault_of_host(host) {
+        Some(name) if !is_elsewhere(&url, ready) => local(&name, ready),
+        Some(_) => Err(Failure::usage(format!(
+            "--vault {text}: the server found answers at port {}, and its tokens are good there alone; name the other's \
+             --ready-file or --data",
+            port(ready)
+        ))),
+        None => Ok(url),
+    }
+}
+
+/// Whether a name below `localhost` has another port than the server.
+fn is_elsewhere(url: &VaultUrl, ready: Option<&ReadyFile>) -> bool {
+    let given = url.authority().rsplit_once(':').map(|(_, port)| port);
+    given.is_some_and(|given| given != port(ready).as_str()) && host_of(url).ends_with(".localhost")
+}
+
+fn local(name: &str, ready: Option<&ReadyFile>) -> Result<VaultUrl, Failure> {
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let url = format!("https://{name}.vault.localhost:{}", port(ready));
+    let wrong = || Failure::usage(format!("--vault {name}: neither the name nor the URL of a vault"));
+    url.parse().ok().filter(|_| is_name).ok_or_else(wrong)
+}
+
+/// The port of the vaults.
+fn port(ready: Option<&ReadyFile>) -> String {
+    let listen = ready.and_then(|ready| ready.listen.rsplit_once(':'));
+    listen.map_or_else(|| VAULTS_PORT.to_string(), |(_, port)| port.to_owned())
+}
+
+fn host_of(url: &VaultUrl) -> &str {
+    let authority = url.authority();
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+}

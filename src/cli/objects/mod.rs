@@ -1,0 +1,65 @@
+//! What `keyhaven secret` and `keyhaven key` share: the vault that they ask, deletion, and how objects are listed.
+
+mod connection;
+mod deletion;
+mod hidden;
+mod list;
+
+use clap::Args;
+
+use super::Failure;
+use super::client::AdminClient;
+
+pub(super) use connection::Connection;
+pub(super) use hidden::Hidden;
+pub(super) use list::{latest_first, name_of, version_of, version_table};
+
+/// Which vault is asked, and as which identity.
+#[derive(Debug, Args)]
+pub(super) struct VaultArgs {
+    /// The vault: its name, or its URL [default: the server's default vault]
+    #[arg(long, global = true, value_name = "NAME|URL")]
+    vault: Option<String>,
+
+    /// The identity to ask as [default: the server's default identity]
+    #[arg(long, global = true, value_name = "NAME")]
+    identity: Option<String>,
+
+    #[command(flatten)]
+    pub(super) client: AdminClient,
+}
+
+/// A kind of object, for the operations that every kind has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Secret,
+    Key,
+}
+
+impl Kind {
+    /// The sub-command of the kind, which is the word for one object too.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Key => "key",
+        }
+    }
+}
+
+impl VaultArgs {
+    /// Connects to the vault.
+    ///
+    /// # Errors
+    /// When no server is found, or none that has the identity.
+    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(self).await
+    }
+
+    /// These options as they are written on a command line, each after a blank.
+    fn as_written(&self) -> String {
+        let written = |flag: &str, value: &Option<String>| {
+            value.as_ref().map_or_else(String::new, |value| format!(" --{flag} {value}"))
+        };
+        written("vault", &self.vault) + &written("identity", &self.identity)
+    }
+}

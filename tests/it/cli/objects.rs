@@ -1,0 +1,246 @@
+//! `keyhaven secret` and `keyhaven key`: a look into the vaults of a running server, as any identity.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Served, config, keyhaven, refused};
+
+/// A server whose data is in a directory of its own.
+struct Ground {
+    dir: TempDir,
+    data: PathBuf,
+    served: Served,
+}
+
+impl Ground {
+    fn start(more: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        Self { served: Served::start(&data, more), dir, data }
+    }
+
+    fn with_config(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let file = config(dir.path(), text);
+        Self { served: Served::start(&data, &["--config", file.to_str().unwrap()]), dir, data }
+    }
+
+    /// Runs `line` (words apart by blanks) with `input` on its standard input.
+    fn run(&self, line: &str, input: &[u8]) -> Output {
+        let mut command = keyhaven(&line.split(' ').collect::<Vec<_>>());
+        command.arg("--data").arg(&self.data).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// What `line` prints; it succeeds and says nothing else.
+    fn ok(&self, line: &str) -> String {
+        self.ok_with(line, b"")
+    }
+
+    fn ok_with(&self, line: &str, input: &[u8]) -> String {
+        let output = self.run(line, input);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{line}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.ok(&format!("{line} --json"))).unwrap()
+    }
+
+    /// The one line in which `line` says why it fails.
+    fn no(&self, line: &str, status: i32) -> String {
+        let words = format!("{line} --data {}", self.data.display());
+        refused(&words.split(' ').collect::<Vec<_>>(), status)
+    }
+
+    fn port(&self) -> &str {
+        self.served.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap()
+    }
+}
+
+/// The cells of the line that begins with `name`.
+fn cells<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+    line.unwrap_or_else(|| panic!("no {name}: {text}")).split_whitespace().collect()
+}
+
+#[test]
+fn a_secret_is_set_shown_deleted_recovered_and_purged() {
+    let ground = Ground::start(&[]);
+    assert!(ground.ok("secret set db hush-1 --content-type text/plain").starts_with("set db (version "));
+    assert!(ground.ok_with("secret set db", b"hush-2\n").starts_with("set db (version "));
+    let listed = ground.ok("secret list");
+    assert_eq!(listed.lines().next().unwrap(), "name  enabled  updated               expires  content type");
+    let cell = cells(&listed, "db");
+    assert_eq!((cell[1], cell[3], cell[4]), ("yes", "-", "-"));
+
+    let shown = ground.ok("secret show db");
+    assert_eq!(cells(&shown, "recovery"), ["recovery", "Recoverable+Purgeable"]);
+    assert!(shown.contains("\n\nversion ") && !shown.contains("hush"), "{shown}");
+    assert_eq!(
+        shown.lines().skip_while(|line| !line.is_empty()).count(),
+        4,
+        "a blank line, headings, two versions: {shown}"
+    );
+    let former = ground.json("secret show db")["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].clone())
+        .collect::<Vec<_>>();
+    let latest = ground.json("secret show db")["id"].clone();
+    let former = former.iter().find(|id| **id != latest).unwrap().as_str().unwrap().rsplit('/').next().unwrap();
+    assert_eq!(ground.ok(&format!("secret show db --version {former} --value")), "hush-1", "no line end for a program");
+    assert_eq!(ground.json("secret show db").get("value"), None);
+    assert_eq!(ground.json("secret show db --value")["value"], "hush-2");
+
+    let deleted = ground.ok("secret delete db");
+    assert!(deleted.starts_with("deleted db; it can be recovered until 2"), "{deleted}");
+    assert!(deleted.ends_with(": keyhaven secret recover db\n"), "{deleted}");
+    assert_eq!(cells(&ground.ok("secret list --deleted"), "db")[3], "90", "days are left");
+    assert_eq!(ground.ok("secret recover db"), "recovered db\n");
+    assert_eq!(ground.ok("secret show db --value"), "hush-2");
+    ground.ok("secret delete db --vault local --identity default");
+    assert_eq!(ground.ok("secret purge db"), "purged db: it is gone for good\n");
+    assert_eq!(ground.json("secret list --deleted")["value"], Value::Array(vec![]));
+    let absent = ground.no("secret show db", 1);
+    assert!(absent.starts_with("keyhaven: 404 SecretNotFound: A secret with (name/id) db was not found"), "{absent}");
+}
+
+#[test]
+fn a_value_is_kept_byte_for_byte() {
+    let ground = Ground::start(&[]);
+    let file = ground.dir.path().join("value");
+    for (written, kept) in [("a\r\n", "a"), ("\u{e4}\n\n", "\u{e4}\n")] {
+        ground.ok_with("secret set a", written.as_bytes());
+        assert_eq!(ground.ok("secret show a --value"), kept);
+        ground.ok_with("secret set a --file -", written.as_bytes());
+        assert_eq!(ground.ok("secret show a --value"), written);
+        std::fs::write(&file, written).unwrap();
+        ground.ok(&format!("secret set a --file {}", file.display()));
+        assert_eq!(ground.ok("secret show a --value"), written);
+    }
+    let no_text = ground.run("secret set a", b"\xff");
+    assert!(String::from_utf8_lossy(&no_text.stderr).contains("the value is no text (UTF-8)"));
+    assert_eq!(ground.run("secret set a b --file c", b"").status.code(), Some(2));
+    let set = ground.json("secret set a b --expires 2040-01-01T00:00:00Z");
+    assert_eq!((&set["attributes"]["exp"], set.get("value")), (&2_208_988_800_i64.into(), None));
+}
+
+#[test]
+fn an_identity_sees_what_it_may_and_is_told_what_it_lacks() {
+    let ground = Ground::with_config(
+        r#"{"identities": [{"name": "owner", "systemAssigned": true}, {"name": "reader"}],
+            "vaults": [{"name": "shop", "accessPolicies": [
+                {"identity": "owner", "permissions": {"keys": ["all"], "secrets": ["all"]}},
+                {"identity": "reader", "permissions": {"secrets": ["list"], "keys": ["get"]}}],
+              "keys": [{"name": "k", "kty": "EC"}],
+              "secrets": [{"name": "s", "value": "hush"}]}]}"#,
+    );
+    assert_eq!(cells(&ground.ok("secret list --identity reader"), "s")[1], "yes");
+    let told = ground.no("secret show s --identity reader", 1);
+    assert!(told.contains("does not have secrets get permission on key vault 'shop;"), "the service's text: {told}");
+    let grant = "missing: secrets/get: add \"get\" to \"secrets\" of identity 'reader' in the vault's accessPolicies";
+    assert!(told.contains(grant), "{told}");
+    let shown = ground.ok("key show k --identity reader");
+    assert!(shown.contains("not shown: 403 Forbidden") && shown.contains("versions are not shown: 403"), "{shown}");
+    assert_eq!(ground.ok("secret show s --value"), "hush", "the default identity");
+    let unknown = ground.no("secret list --identity other", 2);
+    assert!(unknown.contains("--identity other: no identity is called so; there are owner, reader"), "{unknown}");
+}
+
+#[test]
+fn a_list_is_read_to_its_end() {
+    let secrets: Vec<_> = (0..60).map(|n| format!(r#"{{"name": "s{n}", "value": "v"}}"#)).collect();
+    let policy = r#"{"identity": "owner", "permissions": {"secrets": ["all"]}}"#;
+    let ground = Ground::with_config(&format!(
+        r#"{{"identities": [{{"name": "owner"}}],
+            "vaults": [{{"name": "shop", "accessPolicies": [{policy}], "secrets": [{}]}}]}}"#,
+        secrets.join(", ")
+    ));
+    assert_eq!(ground.json("secret list")["value"].as_array().unwrap().len(), 60);
+    assert_eq!(ground.ok("secret list").lines().count(), 61);
+}
+
+#[test]
+fn a_vault_is_named_as_programs_name_it_and_nothing_leaves_for_azure() {
+    let ground = Ground::start(&[]);
+    ground.ok("vault create other");
+    ground.ok("secret set here 1");
+    let port = ground.port().to_owned();
+    for vault in ["local", "LOCAL", "https://local.vault.azure.net", &format!("https://local.vault.localhost:{port}/")]
+    {
+        assert!(ground.ok(&format!("secret list --vault {vault}")).contains("here"), "{vault}");
+    }
+    let empty = ground.run("secret list --vault other", b"");
+    assert_eq!((empty.status.code(), empty.stdout.len()), (Some(0), 0));
+    assert!(String::from_utf8(empty.stderr).unwrap().starts_with("keyhaven: no secret in vault other; "));
+    let absent = ground.no("secret list --vault absent", 1);
+    assert!(
+        absent.contains("404 VaultNotFound: No vault answers on 'absent.vault.localhost'. Vaults here: local, other"),
+        "{absent}"
+    );
+    let elsewhere = ground.no("secret list --vault https://local.vault.localhost:1", 2);
+    assert!(elsewhere.contains(&format!("the server found answers at port {port}")), "{elsewhere}");
+    for wrong in ["a/b", "http://local.vault.azure.net", "https://a/b"] {
+        assert!(
+            ground.no(&format!("secret list --vault {wrong}"), 2).contains(&format!("--vault {wrong}: ")),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn without_a_server_it_is_said_how_to_start_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for line in ["secret list", "key list", "secret list --vault https://contoso.vault.azure.net"] {
+        let words: Vec<_> = line.split(' ').chain(["--data", dir.path().to_str().unwrap()]).collect();
+        let told = refused(&words, 1);
+        assert!(told.contains("no running server found") && told.contains("start one with `keyhaven serve`"), "{told}");
+    }
+}
+
+#[test]
+fn a_key_is_made_rotated_shown_deleted_recovered_and_purged() {
+    let ground = Ground::start(&[]);
+    assert!(ground.ok("key create app --kty ec --curve p-384 --ops sign,verify").ends_with(", EC P-384)\n"));
+    assert!(ground.ok("key rotate app").starts_with("rotated app (version "));
+    let shown = ground.ok("key show app");
+    assert_eq!(cells(&shown, "type"), ["type", "EC", "P-384"]);
+    assert_eq!(cells(&shown, "operations"), ["operations", "sign,", "verify"]);
+    assert_eq!(cells(&shown, "rotation"), ["rotation", "notify", "P30D", "before", "expiry"]);
+    assert_eq!(shown.lines().skip_while(|line| !line.is_empty()).count(), 4, "{shown}");
+    let json = ground.json("key show app");
+    assert_eq!((json["versions"].as_array().unwrap().len(), &json["key"]["crv"]), (2, &"P-384".into()));
+    assert!(ground.ok("key create wide --kty oct-HSM --size 256").ends_with(", oct-HSM)\n"));
+    assert_eq!(cells(&ground.ok("key show wide"), "type")[1], "oct-HSM");
+    assert!(ground.ok("key create plain").ends_with(", RSA 2048)\n"));
+    assert_eq!(ground.ok("key list").lines().count(), 4);
+    assert_eq!(ground.run("key create x --kty AES", b"").status.code(), Some(2));
+    let told = ground.no("key create x --size 7", 1);
+    assert!(told.contains("400 BadParameter: Property has invalid value (key_size"), "which field it is: {told}");
+
+    assert!(ground.ok("key delete app").ends_with(": keyhaven key recover app\n"));
+    assert_eq!(cells(&ground.ok("key list --deleted"), "app")[3], "90");
+    assert_eq!(ground.ok("key recover app"), "recovered app\n");
+    ground.ok("key delete app");
+    assert_eq!(ground.ok("key purge app"), "purged app: it is gone for good\n");
+}
+
+#[test]
+fn the_command_of_run_can_look_inside() {
+    let bin = Path::new(env!("CARGO_BIN_EXE_keyhaven"));
+    let script =
+        r#""$0" secret set s v --vault shop && "$0" secret show s --value --vault "https://shop.vault.azure.net""#;
+    let output = keyhaven(&["run", "--", "sh", "-c", script]).arg(bin).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(stdout.starts_with("set s (version ") && stdout.ends_with(")\nv"), "{stdout}{stderr}");
+}
