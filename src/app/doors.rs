@@ -69,7 +69,7 @@ impl Services {
 
     /// The layer around all doors.
     pub(super) fn request_log(&self) -> RequestLog {
-        RequestLog::new(self.backend.system.clone())
+        RequestLog::new(self.backend.system.clone(), self.recent.clone())
     }
 
     fn vault_door(&self) -> Arc<vault::Service> {
@@ -144,6 +144,8 @@ impl Services {
             operations: vault::operations().collect(),
             clock: Arc::new(self.backend.clock.clone()),
             started: self.backend.system.now(),
+            recent: self.recent.clone(),
+            data: self.data.clone(),
         }));
         let log = self.request_log();
         Arc::new(move |request, connection| {

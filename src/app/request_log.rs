@@ -9,7 +9,7 @@ use tracing::field;
 
 use crate::clock::Clock;
 use crate::http::Response;
-use crate::trail::{Answered, Printable, Trail};
+use crate::trail::{Answered, Printable, RecentTrails, Trail};
 
 /// The target of the request log's events. Their message has what their fields have.
 pub const REQUEST_LOG: &str = "keyhaven::requests";
@@ -18,12 +18,13 @@ pub const REQUEST_LOG: &str = "keyhaven::requests";
 #[derive(Clone)]
 pub(super) struct RequestLog {
     clock: Arc<dyn Clock>,
+    recent: Arc<RecentTrails>,
 }
 
 impl RequestLog {
-    /// A log that measures by `clock`, the system's.
-    pub(super) const fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+    /// A log that measures by `clock`, the system's, and leaves each trail with `recent`.
+    pub(super) const fn new(clock: Arc<dyn Clock>, recent: Arc<RecentTrails>) -> Self {
+        Self { clock, recent }
     }
 
     /// Begins to measure a request.
@@ -39,11 +40,14 @@ pub(super) struct Measurement<'a> {
 }
 
 impl Measurement<'_> {
-    /// Writes the line of the request, and passes its answer on.
+    /// Writes the line of the request, keeps its trail for the admin API, and passes its answer on.
     pub(super) fn finish(self, answered: Answered) -> Response {
         let Answered { response, mut trail } = answered;
         trail.duration = self.log.clock.monotonic().saturating_sub(self.started);
         write(&trail);
+        if !trail.is_probe {
+            self.log.recent.add(self.log.clock.now(), trail);
+        }
         response
     }
 }

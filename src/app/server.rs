@@ -1,6 +1,7 @@
 //! The second step of a start: a server whose doors are built on its [`Foundations`] and whose data is up to date, but that
 //! does not listen yet.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::backend::Backend;
@@ -49,6 +50,8 @@ impl BuiltServer {
             faults: Arc::default(),
             admin_key: storage.admin_key.clone(),
             engine: storage.engine,
+            data: storage.data_dir().map(Path::to_owned),
+            recent: Arc::default(),
             names,
             events,
             settings,

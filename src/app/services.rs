@@ -20,6 +20,7 @@ use crate::faults::Faults;
 use crate::http::RequestHandler;
 use crate::http::server::Listener;
 use crate::http::tls::CertificateResolver;
+use crate::trail::RecentTrails;
 
 /// Backend, settings and everything else that doors share.
 pub(super) struct Services {
@@ -34,6 +35,10 @@ pub(super) struct Services {
     pub(super) admin_key: AdminKey,
     /// The store's engine, by name.
     pub(super) engine: &'static str,
+    /// The data directory, if there is one.
+    pub(super) data: Option<PathBuf>,
+    /// The trails of the last requests.
+    pub(super) recent: Arc<RecentTrails>,
 }
 
 impl Services {

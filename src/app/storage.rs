@@ -151,6 +151,11 @@ impl OpenStorage {
         self.dir.as_deref().unwrap_or(self.private_dir()).join(CREDENTIALS)
     }
 
+    /// The data directory, if there is one.
+    pub(super) fn data_dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
     /// The private directory of this start.
     pub(super) fn private_dir(&self) -> &Path {
         self.private_dir.path()

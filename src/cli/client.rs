@@ -86,14 +86,17 @@ impl AdminClient {
         now.ok_or_else(|| Failure::failed("the admin API's answer holds no time"))
     }
 
-    /// The name of the server's vault, when it has one alone.
-    pub(super) async fn only_vault(&self) -> Result<String, Failure> {
+    /// The name of the server's default vault: the ready file's, else the only one.
+    pub(super) async fn default_vault(&self) -> Result<String, Failure> {
+        if let Some(name) = self.ready()?.and_then(|mut ready| ready.env.remove("KEY_VAULT_NAME")) {
+            return Ok(name);
+        }
         let answer = self.json_request(Method::GET, "/admin/vaults", None).await?;
         let all = answer["vaults"].as_array().into_iter().flatten();
         let names: Vec<_> = all.filter_map(|vault| vault["name"].as_str()).collect();
         match names[..] {
             [only] => Ok(only.to_owned()),
-            _ => Err(Failure::usage(format!("which vault? Give --vault NAME ({})", names.join(", ")))),
+            _ => Err(Failure::usage(format!("which vault? Give its name ({})", names.join(", ")))),
         }
     }
 

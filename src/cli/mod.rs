@@ -24,8 +24,10 @@ mod run;
 mod secret;
 mod serve;
 mod server_args;
+mod show_log;
 mod signals;
 mod snapshot;
+mod status;
 mod takeover;
 mod target;
 mod variables;
@@ -59,6 +61,10 @@ enum Command {
     Env(env::Env),
     #[command(about = "Exit 0 when a running server answers, 1 when not")]
     Health(health::Health),
+    #[command(about = "Show a running server: addresses, clock, data, and what its vaults hold")]
+    Status(status::Status),
+    #[command(about = "Show the last requests of a running server, or follow them")]
+    Log(show_log::LogCommand),
     #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
     Check(check::Check),
     #[command(about = "Write an example of a configuration, and the schema that editors complete it by")]
@@ -131,6 +137,8 @@ impl Cli {
                 Command::Check(check) => check.execute(),
                 Command::Init(init) => init.execute(),
                 Command::Health(health) => health.execute().await,
+                Command::Status(status) => status.execute().await,
+                Command::Log(log) => log.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Secret(secret) => secret.execute().await,
                 Command::Key(key) => key.execute().await,

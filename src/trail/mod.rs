@@ -3,6 +3,7 @@
 //! and no token.
 
 mod line;
+mod recent;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::operation::{Operation, Permission};
 use crate::vault::VaultName;
 
 pub(crate) use line::Printable;
+pub(crate) use recent::{RecentTrail, RecentTrails};
 
 /// What a request was about and how it ended.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ pub(crate) struct Trail {
     pub error: Option<ErrorCode>,
     /// The time from the request's head to its answer, measured by the layer that reads the trail.
     pub duration: Duration,
-    /// Whether the request only asks if the server is alive.
+    /// Whether the request only looks at the server: at its health, at this log.
     pub is_probe: bool,
     /// The free segments of the path; the object's name is one of them.
     pub params: Params,

@@ -21,6 +21,7 @@ mod backup;
 mod call;
 mod consistency;
 mod copy;
+mod count;
 mod due;
 mod event;
 pub(crate) mod keys;
@@ -62,6 +63,7 @@ pub(crate) use apply::{Applied, Difference, InitialKey, InitialSecret, InitialVa
 pub(crate) use backup::{BackupError, BackupKeySource};
 pub(crate) use call::{Call, Guarded};
 pub(crate) use consistency::{ConsistencyCheck, Finding};
+pub(crate) use count::ObjectCount;
 pub(crate) use due::DueEntry;
 #[cfg(test)]
 pub(crate) use event::EventSubject;

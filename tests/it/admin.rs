@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
-const GUARDED: [&str; 14] = [
+const GUARDED: [&str; 16] = [
     "GET /admin/clock",
     "POST /admin/clock",
     "GET /admin/identities",
@@ -13,6 +13,8 @@ const GUARDED: [&str; 14] = [
     "DELETE /admin/identities/owner",
     "POST /admin/identities/owner/token",
     "GET /admin/vaults",
+    "GET /admin/vaults/acme",
+    "GET /admin/log",
     "PUT /admin/vaults/acme",
     "DELETE /admin/vaults/acme",
     "POST /admin/reset",

@@ -146,7 +146,17 @@ async fn token_requests_and_the_admin_api_have_lines_and_health_probes_have_none
     assert_eq!(world.admin_with("GET /admin/vaults", b"", &[]).await.status, 401);
     assert_eq!(log.line(), "- VaultList - 401 Unauthorized 0.0 ms -");
     assert_eq!(world.plain(&world.server.ready.identity, "/health", &[]).await.status, 200);
-    assert_eq!(log.take(), Vec::<String>::new(), "probes are at debug");
+    let shown = world.admin("GET /admin/log?limit=2", "").await.json();
+    assert_eq!(log.take(), Vec::<String>::new(), "probes and looks at the log are at debug");
+    let requests = shown["requests"].as_array().unwrap();
+    let shown_of = |index: usize| (requests[index]["operation"].as_str().unwrap(), requests[index]["number"].as_u64());
+    let last = shown["last"].as_u64().unwrap();
+    assert_eq!([shown_of(0), shown_of(1)], [("VaultDelete", Some(last - 1)), ("VaultList", Some(last))]);
+    let after = world.admin(&format!("GET /admin/log?after={}", last - 1), "").await.json();
+    assert_eq!(after["requests"].as_array().unwrap().len(), 1);
+    for wrong in ["limit=0", "limit=1001", "after=x", "since=1"] {
+        assert_eq!(world.admin(&format!("GET /admin/log?{wrong}"), "").await.status, 400, "{wrong}");
+    }
 }
 
 /// Asks Entra for a token for [`APP`].

@@ -81,11 +81,7 @@ fn trusting(ca: Option<&str>) -> Result<crate::remote::Agent, Failure> {
 /// request ever leaves for Azure.
 async fn url(args: &VaultArgs, ready: Option<&ReadyFile>) -> Result<VaultUrl, Failure> {
     let Some(text) = &args.vault else {
-        let name = match ready.and_then(|ready| ready.env.get("KEY_VAULT_NAME")) {
-            Some(name) => name.clone(),
-            None => args.client.only_vault().await?,
-        };
-        return local(&name, ready);
+        return local(&args.client.default_vault().await?, ready);
     };
     if !text.contains("://") {
         return local(text, ready);

@@ -1,12 +1,11 @@
 //! Events: the kept ones, the status of each webhook, and the URL at which a webhook's owner accepts.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
-use super::request_body::bad_request;
+use super::request_body::{bad_request, number};
 use super::{State, internal_error, with_admin_key};
 use crate::events::{EventType, GridEvent, WebhookStatus};
 use crate::http::error::ApiError;
@@ -107,8 +106,4 @@ impl WebhookBody {
                 .map(|failure| FailureBody { at: failure.at.to_string(), why: failure.why }),
         }
     }
-}
-
-fn number<T: FromStr>(name: &str, value: &str) -> Result<T, ApiError> {
-    value.parse().map_err(|_| bad_request(format!("{name}: must be a number")))
 }

@@ -7,12 +7,14 @@ mod events;
 mod failure;
 mod faults;
 mod identities;
+mod log;
 mod request_body;
 mod reset;
 mod snapshot;
 mod status;
 mod vaults;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hyper::StatusCode;
@@ -33,7 +35,7 @@ use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
 use crate::tasks::Timekeeper;
-use crate::trail::{Answered, Caller, Trail};
+use crate::trail::{Answered, Caller, RecentTrails, Trail};
 use crate::vault::Vaults;
 
 pub(crate) use credentials::Credentials;
@@ -72,6 +74,10 @@ pub(crate) struct State {
     pub snapshots: Arc<MemoryBudget>,
     /// When the server started, on the system clock.
     pub started: Timestamp,
+    /// The trails of the last requests.
+    pub recent: Arc<RecentTrails>,
+    /// The data directory, if there is one.
+    pub data: Option<PathBuf>,
 }
 
 /// Operations on the whole server; the composition root implements them.
@@ -116,6 +122,7 @@ fn routes() -> Routes<Handler> {
         (&identities::TOKEN, |state, params, body| Box::pin(identities::token(state, params, body))),
         (&credentials::CREDENTIAL, |state, params, body| Box::pin(credentials::credential(state, params, body))),
         (&vaults::LIST, |state, _, _| Box::pin(vaults::list(state))),
+        (&vaults::SHOW, |state, params, _| Box::pin(vaults::show(state, params))),
         (&vaults::PUT, |state, params, body| Box::pin(vaults::put(state, params, body))),
         (&vaults::DELETE, |state, params, _| Box::pin(vaults::delete(state, params))),
         (&reset::RESET, |state, _, _| Box::pin(reset::reset(state))),
@@ -124,6 +131,7 @@ fn routes() -> Routes<Handler> {
         (&events::LIST, |state, params, _| Box::pin(events::list(state, params))),
         (&events::ACCEPT, |state, params, _| Box::pin(events::accept(state, params))),
         (&events::ACCEPT_POST, |state, params, _| Box::pin(events::accept(state, params))),
+        (&log::SHOW, |state, params, _| Box::pin(async move { log::show(&state, &params) })),
         (&faults::SHOW, |state, _, _| Box::pin(async move { Ok(faults::show(&state)) })),
         (&faults::REPLACE, |state, _, body| Box::pin(faults::replace(state, body))),
         (&faults::CLEAR, |state, _, _| Box::pin(async move { Ok(faults::clear(&state)) })),
@@ -162,6 +170,7 @@ impl Service {
         match self.routes.find(request.method(), request.uri()) {
             Lookup::Found(operation, handler, params) => {
                 trail.route(operation, &params);
+                trail.is_probe = std::ptr::eq(operation, &raw const log::SHOW);
                 if operation.permission != Permission::Open {
                     self.check_admin_key(request)?;
                     trail.caller = Caller::Admin;

@@ -1,5 +1,7 @@
 //! Request bodies of the admin API: JSON whose unknown members are refused with their path.
 
+use std::str::FromStr;
+
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
@@ -43,6 +45,11 @@ pub(super) async fn json<T: DeserializeOwned>(state: &State, body: Incoming) -> 
     let bytes = read(body, &state.limits).await?;
     let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
     config::read(text).map_err(|error| bad_request(error.to_string()))
+}
+
+/// The number that the parameter `name` of a query has.
+pub(super) fn number<T: FromStr>(name: &str, value: &str) -> Result<T, ApiError> {
+    value.parse().map_err(|_| bad_request(format!("{name}: must be a number")))
 }
 
 /// The answer to an invalid request.

@@ -22,6 +22,8 @@ struct StatusBody {
     now: String,
     tenant: Uuid,
     store: &'static str,
+    /// The data directory; null when all is in memory.
+    data: Option<String>,
     /// Why the store is read-only, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<String>,
@@ -46,6 +48,7 @@ pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
         now: state.clock.now().to_string(),
         tenant: state.tenant(),
         store: state.store,
+        data: state.data.as_ref().map(|dir| dir.display().to_string()),
         degraded: state.vaults.degraded().map(|why| why.to_string()),
         vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
         operations: state.operations.iter().map(|operation| OperationBody::new(operation)).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::request_body::{self, bad_request};
@@ -15,9 +15,10 @@ use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
-use crate::vault::{InitialVault, Refusal, Setting, Vault, VaultName};
+use crate::vault::{InitialVault, ObjectCount, Refusal, Setting, Vault, VaultName};
 
 pub(super) static LIST: Operation = with_admin_key("VaultList", Method::GET, "/admin/vaults");
+pub(super) static SHOW: Operation = with_admin_key("VaultShow", Method::GET, "/admin/vaults/{name}");
 pub(super) static PUT: Operation = with_admin_key("VaultPut", Method::PUT, "/admin/vaults/{name}");
 pub(super) static DELETE: Operation = with_admin_key("VaultDelete", Method::DELETE, "/admin/vaults/{name}");
 
@@ -33,6 +34,18 @@ struct VaultListBody {
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let all = state.vaults.all().await.map_err(refused)?;
     Ok(body::json(StatusCode::OK, &VaultListBody { vaults: all.iter().map(|vault| entry::of_vault(vault)).collect() }))
+}
+
+/// Answers a vault as an entry of the configuration file's `vaults`, and how many objects it holds.
+pub(super) async fn show(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
+    let name = name(&params.get("name"), "name")?;
+    let vault = state.vaults.find(&name).await.map_err(refused)?.ok_or_else(|| no_such_vault(&name))?;
+    let counts = state.vaults.count_objects(&vault).await.map_err(refused)?;
+    let count = |count: &ObjectCount| json!({"live": count.live, "deleted": count.deleted});
+    let objects = counts.iter().map(|one| (one.kind.collection().to_owned(), count(one)));
+    let mut entry = entry::of_vault(&vault);
+    entry.insert("objects".to_owned(), objects.collect());
+    Ok(body::json(StatusCode::OK, &entry))
 }
 
 /// The body that creates or changes a vault: an entry of the configuration file's `vaults`, and for a copy its source.

@@ -4,6 +4,8 @@ mod ca;
 mod credential;
 mod env;
 mod init;
+mod ground;
+mod look;
 mod objects;
 mod run;
 mod serve;

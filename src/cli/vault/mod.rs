@@ -1,5 +1,7 @@
 //! `keyhaven vault`: the vaults of a running server.
 
+mod show;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +27,11 @@ pub(super) struct Vault {
 enum Action {
     /// Show every vault
     List,
+    /// Show a vault: its settings, its access policies, how many secrets and keys it holds
+    Show {
+        /// The name [default: the server's default vault]
+        name: Option<String>,
+    },
     /// Make a vault; without --from a premium one where the first identity may do everything
     Create {
         /// The name: 3 to 24 letters, digits and single hyphens
@@ -51,6 +58,7 @@ impl Vault {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         match &self.action {
             Action::List => self.list().await?,
+            Action::Show { name } => self.show(name.as_deref()).await?,
             Action::Create { name, from } => self.create(name, from.as_deref()).await?,
             Action::Copy { source, target } => {
                 let entry = json!({"copyOf": source});

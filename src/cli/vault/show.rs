@@ -1,0 +1,85 @@
+//! `keyhaven vault show`: a vault's settings, policies and objects.
+
+use hyper::Method;
+use serde_json::Value;
+
+use super::Vault;
+use crate::cli::Failure;
+use crate::cli::client::path_segment;
+use crate::cli::columns::{Columns, NONE, list, text};
+
+/// The collections that a policy grants permissions on.
+const COLLECTIONS: [&str; 3] = ["keys", "secrets", "certificates"];
+
+impl Vault {
+    pub(super) async fn show(&self, name: Option<&str>) -> Result<(), Failure> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => self.client.default_vault().await?,
+        };
+        let path = format!("/admin/vaults/{}", path_segment(&name));
+        let vault = self.client.json_request(Method::GET, &path, None).await?;
+        let identities = self.client.json_request(Method::GET, "/admin/identities", None).await?;
+        let policies = policies(&vault["accessPolicies"], &identities["identities"]);
+        self.client.print(&vault, &format!("{}\n\n{policies}", settings(&vault)));
+        Ok(())
+    }
+}
+
+fn settings(vault: &Value) -> String {
+    let mut columns = Columns::without_headings();
+    let days = vault["softDeleteRetentionInDays"].as_u64().unwrap_or_default();
+    let retention = match vault["enableSoftDelete"].as_bool() {
+        Some(false) => "off: what is deleted is gone".to_owned(),
+        _ => format!("{days} days"),
+    };
+    let protection = if vault["enablePurgeProtection"] == true { "on" } else { "off" };
+    for (name, value) in [
+        ("name", text(&vault["name"])),
+        ("sku", text(&vault["sku"])),
+        ("aliases", list(&vault["aliases"])),
+        ("soft delete", retention),
+        ("purge protection", protection.to_owned()),
+        ("deletion delay", text(&vault["deletionDelay"])),
+        ("secrets", count(&vault["objects"]["secrets"])),
+        ("keys", count(&vault["objects"]["keys"])),
+    ] {
+        columns.row([name.to_owned(), value]);
+    }
+    columns.text()
+}
+
+/// `3, and 1 deleted`.
+fn count(objects: &Value) -> String {
+    let number = |state: &str| objects[state].as_u64().unwrap_or_default();
+    match number("deleted") {
+        0 => number("live").to_string(),
+        deleted => format!("{}, and {deleted} deleted", number("live")),
+    }
+}
+
+/// The access policies, each with the name of its identity.
+fn policies(policies: &Value, identities: &Value) -> String {
+    let all: Vec<&Value> = policies.as_array().into_iter().flatten().collect();
+    if all.is_empty() {
+        return "no access policies: nothing is allowed to anyone".to_owned();
+    }
+    let mut columns = Columns::new(&["identity", "keys", "secrets", "certificates"]);
+    for policy in all {
+        let [keys, secrets, certificates] = COLLECTIONS.map(|collection| list(&policy["permissions"][collection]));
+        columns.row([identity(policy, identities), keys, secrets, certificates]);
+    }
+    columns.text()
+}
+
+/// The name of the identity that a policy speaks of, else its object id: a group has no name here.
+fn identity(policy: &Value, identities: &Value) -> String {
+    let mut all = identities.as_array().into_iter().flatten();
+    let named = all.find(|identity| identity["objectId"] == policy["objectId"]);
+    let name = named.map_or_else(|| text(&policy["objectId"]), |identity| text(&identity["name"]));
+    match policy["applicationId"].as_str() {
+        Some(application) => format!("{name} through {application}"),
+        None if name.is_empty() => NONE.to_owned(),
+        None => name,
+    }
+}
