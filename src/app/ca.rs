@@ -1,6 +1,7 @@
 //! The certificate of the local CA, read from its file and described for people.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -8,6 +9,7 @@ use pem::Pem;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
 
 use super::error::StartError;
 use super::trust::{TRUST_STORE_PASSWORD, trust_store};
@@ -57,14 +59,23 @@ impl CaCertificate {
         trust_store(&self.pem(), password.unwrap_or(TRUST_STORE_PASSWORD))
     }
 
+    /// The moments between which it is valid, by its own dates.
+    ///
+    /// # Errors
+    /// When the certificate cannot be parsed.
+    pub(crate) fn validity(&self) -> Result<Range<Timestamp>, StartError> {
+        let (_, certificate) = X509Certificate::from_der(self.der()).map_err(StartError::new)?;
+        let moment = |time: ASN1Time| Timestamp::from_unix(time.timestamp());
+        Ok(moment(certificate.validity().not_before)..moment(certificate.validity().not_after))
+    }
+
     /// Subject, fingerprint, validity, permitted names and file, one per line.
     ///
     /// # Errors
     /// When the certificate cannot be parsed.
     pub(crate) fn describe(&self) -> Result<String, StartError> {
         let (_, certificate) = X509Certificate::from_der(self.der()).map_err(StartError::new)?;
-        let moment = |time: x509_parser::time::ASN1Time| Timestamp::from_unix(time.timestamp()).to_string();
-        let (from, to) = (moment(certificate.validity().not_before), moment(certificate.validity().not_after));
+        let Range { start: from, end: to } = self.validity()?;
         let permitted = permitted(&certificate);
         let certifies = if permitted.is_empty() { "anything".to_owned() } else { permitted.join(", ") };
         Ok(format!(

@@ -53,7 +53,7 @@ pub use running::Running;
 pub use storage::Storage;
 pub(crate) use takeover::vault_of_host;
 pub use takeover::{CloudService, Takeover};
-pub(crate) use trust::ca_files_in;
+pub(crate) use trust::{CA_VARIABLES, ca_files_in};
 pub use variables::Variables;
 
 use foundations::Foundations;

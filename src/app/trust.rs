@@ -16,7 +16,7 @@ use crate::files;
 use crate::http::ca::Ca;
 
 /// Variables that name a CA bundle, and their readers: requests and az; Go, .NET, Rust and aiohttp; curl; Node; pip.
-const CA_VARIABLES: [&str; 5] =
+pub(crate) const CA_VARIABLES: [&str; 5] =
     ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
 /// The password of Java's own trust stores. It protects nothing: they hold certificates alone.
 pub(crate) const TRUST_STORE_PASSWORD: &str = "changeit";

@@ -1,6 +1,7 @@
 //! Client of a running server's admin API, for the sub-commands.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -49,6 +50,11 @@ impl AdminClient {
     /// The ready file of the server, if one is selected or found.
     pub(super) fn ready(&self) -> Result<Option<ReadyFile>, Failure> {
         self.target.is_found().then(|| self.target.ready()).transpose()
+    }
+
+    /// The path of the local CA's certificate.
+    pub(super) fn ca_path(&self) -> Result<PathBuf, Failure> {
+        self.target.ca(None)
     }
 
     /// The CA of the server on this machine as PEM, if it is found. A server elsewhere is trusted as the environment says.

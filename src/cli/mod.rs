@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod columns;
 mod credential;
+mod doctor;
 mod drill;
 mod env;
 mod environment;
@@ -65,6 +66,8 @@ enum Command {
     Status(status::Status),
     #[command(about = "Show the last requests of a running server, or follow them")]
     Log(show_log::LogCommand),
+    #[command(about = "Look for what keeps programs from the server, and say what to do")]
+    Doctor(doctor::Doctor),
     #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
     Check(check::Check),
     #[command(about = "Write an example of a configuration, and the schema that editors complete it by")]
@@ -139,6 +142,7 @@ impl Cli {
                 Command::Health(health) => health.execute().await,
                 Command::Status(status) => status.execute().await,
                 Command::Log(log) => log.execute().await,
+                Command::Doctor(doctor) => doctor.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Secret(secret) => secret.execute().await,
                 Command::Key(key) => key.execute().await,

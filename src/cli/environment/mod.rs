@@ -74,6 +74,11 @@ impl CommandFiles<'_> {
     }
 }
 
+/// The entries of a `NO_PROXY` list by which some program could go past the proxy to what is taken over.
+pub(super) fn entries_that_hide(list: &str) -> Vec<String> {
+    no_proxy::sort(list, &Takeover::default().domains()).dropped
+}
+
 /// The changes that `env` prints for a shell with the variables `own`; programs sign in as a managed identity.
 pub(super) fn for_shell(server: &Variables, own: &Variables) -> Changes {
     let mut changes = merge(server, own);

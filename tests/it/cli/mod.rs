@@ -2,6 +2,7 @@
 
 mod ca;
 mod credential;
+mod doctor;
 mod env;
 mod init;
 mod ground;

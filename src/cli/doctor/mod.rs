@@ -1,0 +1,133 @@
+//! `keyhaven doctor`: looks for what keeps programs from the server, and says what to do. It changes nothing.
+
+mod clock;
+mod finding;
+mod names;
+mod ports;
+mod proxy;
+mod runtimes;
+mod trust;
+mod variables;
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::client::AdminClient;
+use super::columns::Columns;
+use super::{Failure, ready_file, variables as environment};
+use crate::app::{ReadyFile, Variables};
+
+use finding::{Finding, Verdict};
+
+/// What makes the variables of a server that is gone harmless again.
+const UNSET: &str = "eval \"$(keyhaven env --unset)\"";
+/// What gives a shell the variables of the server that runs.
+const ENV: &str = "eval \"$(keyhaven env)\"";
+
+/// Look for what keeps programs from the server: names, ports, trust, proxy, clock, stale variables, Java, Node.
+///
+/// Each finding is ok, a note, or wrong, with what to do. Nothing is changed. The exit status is 1 when something is wrong. Run it in
+/// the shell that the program runs in: it reads that shell's variables.
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    client: AdminClient,
+}
+
+/// What the checks look at.
+struct Surroundings {
+    /// The ready file of a server that runs.
+    server: Option<ReadyFile>,
+    /// The variables of this shell.
+    own: Variables,
+}
+
+impl Doctor {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let (server, mut findings) = self.server();
+        let surroundings = Surroundings { server, own: environment::all() };
+        findings.extend(variables::check(&surroundings).await);
+        findings.extend(names::check(&surroundings).await);
+        findings.extend(ports::check(&surroundings));
+        findings.extend(trust::check(&surroundings, &self.client).await?);
+        findings.extend(proxy::check(&surroundings).await);
+        findings.extend(clock::check(&surroundings, &self.client).await);
+        findings.extend(runtimes::check().await);
+        self.print(&findings);
+        let is_wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
+        Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// The server that is selected or found, if it runs.
+    fn server(&self) -> (Option<ReadyFile>, Vec<Finding>) {
+        let area = "server";
+        match self.client.ready() {
+            Ok(Some(ready)) if ready_file::is_live(&ready) => {
+                let what = format!("process {} answers at {}", ready.pid, ready.listen);
+                (Some(ready), vec![Finding::ok(area, what)])
+            }
+            Ok(Some(ready)) => {
+                let what = format!("process {} has left its ready file, and does not answer", ready.pid);
+                (None, vec![Finding::wrong(area, what, "start it again: keyhaven serve")])
+            }
+            Ok(None) => (None, vec![Finding::note(area, "none runs", "keyhaven serve, or keyhaven run -- COMMAND")]),
+            Err(error) => (None, vec![Finding::wrong(area, error.message, "keyhaven serve, or name --data")]),
+        }
+    }
+
+    fn print(&self, findings: &[Finding]) {
+        let mut columns = Columns::without_headings();
+        for finding in findings {
+            columns.row([finding.area.to_owned(), finding.verdict.word().to_owned(), finding.what.clone()]);
+            if let Some(remedy) = &finding.remedy {
+                columns.row([String::new(), String::new(), format!("-> {remedy}")]);
+            }
+        }
+        let wrong = findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count();
+        let sum = match wrong {
+            0 => "nothing is wrong".to_owned(),
+            1 => "1 thing is wrong".to_owned(),
+            wrong => format!("{wrong} things are wrong"),
+        };
+        self.client.print(&json!({"wrong": wrong, "findings": findings}), &format!("{}\n\n{sum}", columns.text()));
+    }
+}
+
+impl Surroundings {
+    /// The value of a variable; an empty one counts as unset.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.own.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether this shell was given the variables of a server.
+    fn has_variables(&self) -> bool {
+        self.variable("KEYHAVEN_READY_FILE").is_some()
+    }
+}
+
+/// Whether nothing may be sent to `address`: link-local addresses belong to the machine's surroundings, the metadata service among
+/// them.
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => address.is_link_local(),
+            None => address.is_unicast_link_local(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_addresses_are_known_in_every_form() {
+        let known = |text: &str| is_link_local(text.parse().unwrap());
+        assert!(["169.254.169.254", "fe80::1", "::ffff:169.254.1.1"].into_iter().all(known));
+        assert!(!["127.0.0.1", "::1", "10.0.0.1", "168.63.129.16"].into_iter().any(known));
+    }
+}

@@ -1,0 +1,78 @@
+//! Variables that lead to a server that is gone, or to an earlier start of the one that runs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{ENV, Finding, Surroundings, UNSET};
+
+const AREA: &str = "variables";
+/// How long connecting to this machine may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Variables that name one of a server's plain listeners.
+const ENDPOINTS: [&str; 3] = ["KEYHAVEN_ADMIN_URL", "IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"];
+
+pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
+    if !surroundings.has_variables() {
+        let none = "this shell has none of a server's";
+        return vec![match &surroundings.server {
+            Some(_) => Finding::note(AREA, none, ENV),
+            None => Finding::ok(AREA, none),
+        }];
+    }
+    let mut stale = vec![];
+    if surroundings.server.is_none() {
+        stale.push("KEYHAVEN_READY_FILE");
+    }
+    for name in ENDPOINTS {
+        if let Some(address) = surroundings.variable(name).and_then(loopback_address)
+            && !answers(address).await
+        {
+            stale.push(name);
+        }
+    }
+    if !stale.is_empty() {
+        let what = format!("{} lead to a server that is gone", stale.join(", "));
+        return vec![Finding::wrong(AREA, what, UNSET)];
+    }
+    vec![of_this_start(surroundings)]
+}
+
+fn of_this_start(surroundings: &Surroundings) -> Finding {
+    let secret = "IDENTITY_HEADER";
+    let theirs = surroundings.server.as_ref().and_then(|ready| ready.env.get(secret)).map(String::as_str);
+    match surroundings.variable(secret) {
+        Some(own) if theirs.is_some_and(|theirs| theirs != own) => {
+            Finding::wrong(AREA, format!("{secret} is of an earlier start: no token is given for it"), ENV)
+        }
+        _ => Finding::ok(AREA, "this shell has those of the server that runs"),
+    }
+}
+
+/// The loopback address in a URL over plain HTTP. Nothing else is asked.
+fn loopback_address(url: &str) -> Option<SocketAddr> {
+    let authority = url.strip_prefix("http://")?.split('/').next()?;
+    authority.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
+}
+
+async fn answers(address: SocketAddr) -> bool {
+    matches!(timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_alone_is_asked() {
+        assert!(loopback_address("http://127.0.0.1:8080/msi/token").is_some());
+        assert!(loopback_address("http://[::1]:8080").is_some());
+        for url in
+            ["http://169.254.169.254:80/metadata", "http://10.0.0.1:80", "https://127.0.0.1:1", "http://localhost:1"]
+        {
+            assert_eq!(loopback_address(url), None, "{url}");
+        }
+    }
+}
