@@ -34,6 +34,7 @@ mod operation;
 mod outgoing;
 mod proxy;
 mod random;
+mod reconcile;
 mod records;
 pub mod remote;
 mod resource_id;
@@ -50,7 +51,7 @@ pub use app::{
 };
 #[doc(hidden)]
 pub use cli::Cli;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, ConfigFile};
 pub use crypto::backup_key::BackupKey;
 pub use embedded::Server;
 pub use events::RetryPolicy;

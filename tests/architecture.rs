@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "issuers",
             "proxy",
             "random",
+            "reconcile",
             "records",
             "snapshot",
             "store",
@@ -58,12 +59,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "http",
             "operation",
             "random",
+            "reconcile",
             "records",
             "tasks",
             "trail",
             "vault",
         ],
     ),
+    ("reconcile", &["clock", "config", "directory", "vault"]),
     ("trail", &["clock", "directory", "http", "operation", "vault"]),
     ("drills", &["clock", "factory", "files", "random", "remote"]),
     ("factory", &["clock", "crypto", "files", "random", "remote"]),
@@ -147,6 +150,7 @@ const CLIENT_ROOMS: &[&str] = &["cli", "drills", "factory", "remote"];
 
 /// The files of the server that hold such state.
 const PROCESS_STATE: &[&str] = &[
+    "app/control.rs",
     "app/credentials/mod.rs",
     "app/host_names.rs",
     "app/listeners.rs",

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use super::backend::Backend;
 use super::host_names::Aliases;
 use super::settings::Settings;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::directory::Directory;
-use crate::doors::admin::{ControlError, ServerControl};
+use crate::doors::admin::{ApplyMode, ControlError, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::CertificateResolver;
+use crate::reconcile::{Data, Plan};
 use crate::records::{NewGeneration, RecordError};
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use crate::store::Batch;
@@ -21,12 +25,18 @@ use crate::tasks::{self, position_key};
 pub(super) struct Control {
     pub(super) backend: Backend,
     pub(super) settings: Arc<Settings>,
-    pub(super) aliases: Aliases,
-    pub(super) leaves: Arc<CertificateResolver>,
-    pub(super) events: Arc<Events>,
+    aliases: Aliases,
+    leaves: Arc<CertificateResolver>,
+    events: Arc<Events>,
+    /// Held while a configuration is applied: two at once would each make what is missing.
+    pub(super) applying: Arc<Mutex<()>>,
 }
 
 impl ServerControl for Control {
+    fn apply(&self, configuration: &str, mode: ApplyMode) -> BoxFuture<Result<Plan, ControlError>> {
+        self.apply_text(configuration, mode)
+    }
+
     fn reset(&self) -> BoxFuture<Result<(), ControlError>> {
         let control = self.clone();
         Box::pin(run_detached(control.reset_to_configuration()))
@@ -43,44 +53,81 @@ impl ServerControl for Control {
     }
 
     fn certificate_refusal(&self, alias: &str) -> Option<String> {
-        let names = [alias.to_owned()];
-        self.leaves.ca().check_permits(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
+        self.why_uncertified(alias)
     }
 
     fn vaults_changed(&self) -> BoxFuture<()> {
         let control = self.clone();
-        Box::pin(async move {
-            control.refresh_aliases().await;
-            control.spawn_sweep();
-        })
+        Box::pin(async move { control.refresh_vaults().await })
     }
 }
 
 impl Control {
+    pub(super) fn new(
+        backend: &Backend,
+        settings: &Arc<Settings>,
+        aliases: Aliases,
+        leaves: &Arc<CertificateResolver>,
+        events: &Arc<Events>,
+    ) -> Self {
+        Self {
+            backend: backend.clone(),
+            settings: settings.clone(),
+            aliases,
+            leaves: leaves.clone(),
+            events: events.clone(),
+            applying: Arc::default(),
+        }
+    }
+
+    /// Why the server's certificates cannot name `alias`, if that is so.
+    pub(super) fn why_uncertified(&self, alias: &str) -> Option<String> {
+        let names = [alias.to_owned()];
+        self.leaves.ca().check_permits(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
+    }
+
+    /// Brings up to date what depends on the list of vaults.
+    pub(super) async fn refresh_vaults(&self) {
+        self.refresh_aliases().await;
+        self.spawn_sweep();
+    }
+
     /// Replaces all data by that of the configuration. A vault clock that ran ahead of the machine's follows it again.
     async fn reset_to_configuration(self) -> Result<(), ControlError> {
+        let _lock = self.applying.lock().await;
+        let config = self.current_config()?;
         let latest = self.backend.timekeeper.rewind_to_machine();
-        let replaced = self.publish_configuration().await;
+        let replaced = self.publish_configuration(&config).await;
         if replaced.is_err() {
             self.backend.timekeeper.not_before(latest);
         }
         replaced?;
+        self.backend.directory.set_configured(&config.identities);
         self.reload_caches().await
+    }
+
+    /// The configuration that a reset applies.
+    fn current_config(&self) -> Result<Arc<Config>, ControlError> {
+        let unusable = |why| ControlError::Refused(format!("nothing was reset: {why}"));
+        let config = self.settings.current_config().map_err(unusable)?;
+        let mut aliases = config.vaults.iter().flat_map(|vault| &vault.aliases);
+        match aliases.find_map(|alias| self.why_uncertified(alias)) {
+            Some(why) => Err(unusable(why)),
+            None => Ok(config),
+        }
     }
 
     /// Builds the configured data in a new generation and publishes it. Keeps the issuer's key and the virtual clock, so
     /// that tokens stay valid.
-    async fn publish_configuration(&self) -> Result<(), ControlError> {
+    async fn publish_configuration(&self, config: &Config) -> Result<(), ControlError> {
         let Backend { records, vaults, directory, .. } = &self.backend;
         // Waits for an issuer's key that is still being generated, so that it is copied too.
         directory.public_keys().await.map_err(failed)?;
         let generation = records.begin_generation().await.map_err(failed)?;
         let (vaults, directory) =
             (vaults.with_records(generation.records().clone()), directory.with_records(generation.records().clone()));
-        self.settings
-            .apply(&vaults, &directory, self.backend.clock.now())
-            .await
-            .map_err(|error| ControlError::Failed(error.into_cause()))?;
+        let data = Data { vaults: &vaults, directory: &directory, now: self.backend.clock.now() };
+        Settings::apply(config, &data).await.map_err(|error| ControlError::Failed(error.into_cause()))?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
         held.save(false).await.map_err(failed)?;
@@ -162,7 +209,7 @@ impl Control {
     }
 
     /// Brings in-memory state up to date after all records were replaced.
-    async fn reload_caches(self) -> Result<(), ControlError> {
+    async fn reload_caches(&self) -> Result<(), ControlError> {
         let Backend { vaults, directory, pool, .. } = &self.backend;
         vaults.events_replaced();
         directory.reload_issuer(pool).await.map_err(failed)?;
@@ -190,7 +237,7 @@ impl Control {
 }
 
 /// Runs `work` in a task of its own, so that it completes even if the request is cancelled half-way.
-async fn run_detached<T: Send + 'static>(
+pub(super) async fn run_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T, ControlError> {
     tokio::spawn(work).await.map_err(failed)?
@@ -202,6 +249,6 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ControlError {
+pub(super) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ControlError {
     ControlError::Failed(Box::new(error))
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::control::Control;
 use super::request_log::RequestLog;
 use super::services::Services;
 use crate::directory::TokenResources;
@@ -121,13 +120,6 @@ impl Services {
 
     /// The admin API.
     pub(super) fn admin_door(&self) -> RequestHandler {
-        let control = Control {
-            backend: self.backend.clone(),
-            settings: self.settings.clone(),
-            aliases: self.names.aliases().clone(),
-            leaves: self.leaves.clone(),
-            events: self.events.clone(),
-        };
         let door = Arc::new(admin::Service::new(admin::State {
             names: self.names.local_names(),
             vaults: self.backend.vaults.clone(),
@@ -138,7 +130,7 @@ impl Services {
             faults: self.faults.clone(),
             events: self.events.clone(),
             credentials: Arc::new(self.credentials.clone()),
-            control: Arc::new(control),
+            control: Arc::new(self.control.clone()),
             limits: self.settings.limits.clone(),
             snapshots: Arc::new(MemoryBudget::new(self.settings.limits.snapshot_bytes)),
             operations: vault::operations().collect(),

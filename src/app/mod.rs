@@ -22,6 +22,7 @@ mod listeners;
 mod options;
 mod random_hex;
 mod ready;
+mod reconcile;
 mod request_log;
 mod running;
 mod server;
@@ -35,6 +36,7 @@ mod takeover_proxy;
 mod tenant;
 mod trust;
 mod variables;
+mod watch;
 mod wget;
 
 pub use crate::http::tls::TlsVersion;

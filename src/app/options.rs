@@ -10,7 +10,7 @@ use super::admin_key::AdminKey;
 use super::storage::Storage;
 use super::takeover::Takeover;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
 use crate::directory::UnknownIdentities;
 use crate::events::RetryPolicy;
@@ -25,6 +25,10 @@ const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
 pub struct Options {
     /// Tenant, identities, vaults, limits.
     pub config: Config,
+    /// The file that `config` was read from: a reset reads it again.
+    pub config_file: Option<ConfigFile>,
+    /// Whether the file is applied each time it has changed.
+    pub watch: bool,
     /// Where data is stored.
     pub storage: Storage,
     /// The directory of the local CA. Without one it lies with the data; without a data directory it is created for this
@@ -92,6 +96,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             config: Config::default(),
+            config_file: None,
+            watch: false,
             storage: Storage::Memory,
             certs: None,
             listen: Listen::on_free_ports(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::backend::Backend;
+use super::control::Control;
 use super::credentials::PlaceholderCredentials;
 use super::error::StartError;
 use super::foundations::Foundations;
@@ -24,6 +25,7 @@ use crate::events::{self, Events};
 use crate::http::ca::Ca;
 use crate::http::server::{ShutdownTrigger, shutdown_channel};
 use crate::http::tls::CertificateResolver;
+use crate::reconcile::Data;
 
 /// A server that is complete but accepts no connection.
 pub(super) struct BuiltServer {
@@ -44,8 +46,11 @@ impl BuiltServer {
         foundations.names.aliases().refresh(&backend.vaults).await?;
         let Foundations { sockets, storage, names, ca, .. } = foundations;
         let ca_path = storage.publish_ca(settings.certs.as_deref(), ca.pem())?;
+        let leaves = new_leaves(ca, &names, &settings, &backend)?;
+        let aliases = names.aliases().clone();
         let services = Services {
-            leaves: new_leaves(ca, &names, &settings, &backend)?,
+            control: Control::new(&backend, &settings, aliases, &leaves, &events),
+            leaves,
             credentials: placeholder_credentials(&backend, &settings, &storage)?,
             faults: Arc::default(),
             admin_key: storage.admin_key.clone(),
@@ -67,7 +72,9 @@ impl BuiltServer {
     pub(super) fn listen(self) -> Running {
         let Self { services, storage, listeners, stopper, ready } = self;
         let Served { mut tasks, direct_request_seen, takeover_ca, traffic } = listeners.serve();
+        let watching = services.spawn_watch();
         let Services { backend, credentials, events, .. } = services;
+        tasks.extend(watching);
         tasks.push(backend.spawn_issuer_renewal());
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
         tasks.push(tokio::spawn(backend.tasks.clone().keep_running()));
@@ -99,7 +106,7 @@ fn new_events(foundations: &Foundations, backend: &Backend, settings: &Settings)
     Ok(Events::new(events::Deps {
         vaults: backend.vaults.clone(),
         records: backend.records.clone(),
-        webhooks: settings.webhooks.clone(),
+        webhooks: settings.config.webhooks.clone(),
         format: events::WireFormat { subscription: settings.tenant.subscription },
         retry_policy: settings.delivery.clone(),
         clock: backend.system.clone(),
@@ -116,7 +123,8 @@ async fn update_data(backend: &Backend, settings: &Settings, events: &Events) ->
         directory.import_issuer_key(key).await.map_err(StartError::new)?;
     }
     skip_if_disk_full(records, backend.timekeeper.save_running().await)?;
-    skip_if_disk_full(records, settings.apply(vaults, directory, backend.clock.now()).await)?;
+    let data = Data { vaults, directory, now: backend.clock.now() };
+    skip_if_disk_full(records, Settings::apply(&settings.config, &data).await)?;
     skip_if_disk_full(records, events.subscribe().await)?;
     skip_if_disk_full(records, backend.tasks.catch_up().await)?;
     if settings.unknown_identities == UnknownIdentities::Reject {

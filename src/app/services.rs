@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::admin_key::AdminKey;
 use super::backend::Backend;
+use super::control::Control;
 use super::credentials::PlaceholderCredentials;
 use super::error::StartError;
 use super::host_names::HostNames;
 use super::ready::ReadyFile;
 use super::server_details::{Addresses, ServerDetails};
 use super::settings::Settings;
+use super::watch;
 use crate::directory::{IdentitySelector, UnknownIdentities};
 use crate::events::Events;
 use crate::faults::Faults;
@@ -32,6 +35,8 @@ pub(super) struct Services {
     pub(super) faults: Arc<Faults>,
     pub(super) credentials: PlaceholderCredentials,
     pub(super) events: Arc<Events>,
+    /// Operations on the whole server.
+    pub(super) control: Control,
     pub(super) admin_key: AdminKey,
     /// The store's engine, by name.
     pub(super) engine: &'static str,
@@ -42,6 +47,12 @@ pub(super) struct Services {
 }
 
 impl Services {
+    /// Follows the configuration's file, if that was asked for.
+    pub(super) fn spawn_watch(&self) -> Option<JoinHandle<()>> {
+        let file = self.settings.config_file.clone().filter(|_| self.settings.watch)?;
+        Some(tokio::spawn(watch::follow(self.control.clone(), file)))
+    }
+
     /// A listener on the socket `tcp`; plain HTTP without `tls`.
     pub(super) fn listener<B>(
         &self,

@@ -12,15 +12,15 @@ use super::options::Options;
 use super::random_hex::random_hex;
 
 use super::takeover::Takeover;
-use crate::clock::Timestamp;
-use crate::config::{self, Config};
+use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
-use crate::directory::{Directory, IdentityRecord, Tenant, UnknownIdentities};
-use crate::events::{RetryPolicy, Webhook};
+use crate::directory::{Tenant, UnknownIdentities};
+use crate::events::RetryPolicy;
 use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
 use crate::http::tls::TlsVersion;
-use crate::vault::{BackupKeySource, Difference, InitialVault, OnDemand, VaultName, Vaults};
+use crate::reconcile::Data;
+use crate::vault::{BackupKeySource, OnDemand, VaultName};
 
 /// The settings of one server; they do not change while it runs.
 pub(super) struct Settings {
@@ -45,11 +45,14 @@ pub(super) struct Settings {
     /// The one version of TLS that is served, if not all are.
     pub(super) tls: Option<TlsVersion>,
     pub(super) takeover: Takeover,
-    pub(super) webhooks: Vec<Webhook>,
     /// The retry schedule of webhooks.
     pub(super) delivery: RetryPolicy,
-    identities: Vec<IdentityRecord>,
-    vaults: Vec<InitialVault>,
+    /// The configuration of the start.
+    pub(super) config: Arc<Config>,
+    /// Where it was read from.
+    pub(super) config_file: Option<ConfigFile>,
+    /// Whether the file is applied each time it has changed.
+    pub(super) watch: bool,
 }
 
 impl Settings {
@@ -73,30 +76,39 @@ impl Settings {
             issuer_key: options.issuer_key,
             tls: options.tls,
             takeover: options.takeover,
-            webhooks: config.webhooks,
             delivery: options.delivery,
-            identities: config.identities,
-            vaults: config.vaults,
+            config_file: options.config_file,
+            watch: options.watch,
+            config: Arc::new(config),
         })
     }
 
-    /// Creates configured identities and vaults that are missing; logs differences of existing ones and leaves them alone.
-    pub(super) async fn apply(&self, vaults: &Vaults, directory: &Directory, now: Timestamp) -> Result<(), StartError> {
-        for name in directory.ensure(&self.identities).await.map_err(StartError::new)? {
-            warn_differs(&format!("identity {name}"));
+    /// Creates what `config` names and is missing; logs differences of what exists and leaves it alone.
+    pub(super) async fn apply(config: &Config, data: &Data<'_>) -> Result<(), StartError> {
+        for vault in config.vaults.iter().filter(|vault| vault.access_policies.is_empty()) {
+            let why = "the configuration's accessPolicies of this vault are empty: it lets no identity in";
+            tracing::warn!(vault = %vault.name, "{why}");
         }
-        for vault in &self.vaults {
-            let inapplicable = |refusal| StartError::new(format!("the configuration cannot be applied: {refusal}"));
-            if vault.access_policies.is_empty() {
-                tracing::warn!(vault = %vault.name, "the configuration's accessPolicies of this vault are empty: it lets no identity in");
-            }
-            let applied = vaults.apply(vault.clone(), now).await.map_err(inapplicable)?;
-            for made in applied.created {
-                tracing::debug!(made, "made from the configuration");
-            }
-            applied.differs.iter().for_each(|difference| warn_differs(&in_words(difference)));
+        let inapplicable = |refusal| StartError::new(format!("the configuration cannot be applied: {refusal}"));
+        for what in data.create_missing(config).await.map_err(inapplicable)? {
+            let hint = "differs from the configuration and was left as it is; `keyhaven apply FILE` changes it, and \
+                        `serve --watch` when the file changes";
+            tracing::warn!(what, "{hint}");
         }
         Ok(())
+    }
+
+    /// The configuration as its file has it now; without a file the one of the start.
+    ///
+    /// # Errors
+    /// Why the file cannot be read, or not by this server.
+    pub(super) fn current_config(&self) -> Result<Arc<Config>, String> {
+        let Some(file) = &self.config_file else { return Ok(self.config.clone()) };
+        let config = file.read()?;
+        match config.tenant_ids() == self.tenant {
+            true => Ok(Arc::new(config)),
+            false => Err("the file's tenantId or subscriptionId is not this server's: restart it".to_owned()),
+        }
     }
 }
 
@@ -106,22 +118,4 @@ fn given_backup_key(option: Option<BackupKey>, config: &Config) -> Result<Option
         (None, Some(path)) => Ok(Some(read_backup_key(path)?)),
         (option, _) => Ok(option),
     }
-}
-
-fn in_words(difference: &Difference) -> String {
-    match difference {
-        Difference::Vault { name, settings } => {
-            let members: Vec<_> = settings.iter().map(|setting| config::setting_member(*setting)).collect();
-            format!("vault {name} ({})", members.join(", "))
-        }
-        Difference::Object(object) => object.to_string(),
-        Difference::DeletedObject(object) => format!("{object} (it is deleted, and can be recovered)"),
-    }
-}
-
-fn warn_differs(what: &str) {
-    tracing::warn!(
-        what,
-        "differs from the configuration and was left as it is; a new --data starts from the configuration"
-    );
 }

@@ -1,6 +1,7 @@
 //! The command line: one file for each sub-command. Nothing here exits the process; `main` does.
 
 mod address;
+mod apply;
 mod ca;
 mod check;
 mod client;
@@ -70,6 +71,8 @@ enum Command {
     Doctor(doctor::Doctor),
     #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
     Check(check::Check),
+    #[command(about = "Bring a running server up to a configuration's file: create and change what it names")]
+    Apply(apply::Apply),
     #[command(about = "Write an example of a configuration, and the schema that editors complete it by")]
     Init(init::Init),
     #[command(about = "Show the local CA, export it, or say how to trust it")]
@@ -138,6 +141,7 @@ impl Cli {
                 Command::Env(env) => env.execute().await,
                 Command::Ca(ca) => ca.execute(),
                 Command::Check(check) => check.execute(),
+                Command::Apply(apply) => apply.execute().await,
                 Command::Init(init) => init.execute(),
                 Command::Health(health) => health.execute().await,
                 Command::Status(status) => status.execute().await,

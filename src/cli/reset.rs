@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Failure;
 use super::client::AdminClient;
 
-/// Put everything back to what the server's configuration says.
+/// Put everything back to what the server's configuration says; its file is read again.
 ///
 /// All vaults, keys, secrets and identities are replaced at once. Tokens stay good, and a virtual clock goes on.
 #[derive(Debug, Args)]

@@ -12,13 +12,17 @@ use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
 use super::{Failure, file_limit, variables};
-use crate::app::{self, Listen, Running};
+use crate::app::{self, Listen, Options, Running};
 
 /// Start a server and keep it running until it is told to stop.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     server: ServerArgs,
+
+    /// Apply the configuration's file each time it changes, as `keyhaven apply FILE` does
+    #[arg(long, env = "KEYHAVEN_WATCH", value_parser = clap::builder::BoolishValueParser::new())]
+    watch: bool,
 }
 
 impl Serve {
@@ -34,7 +38,11 @@ impl Serve {
         self.server.log(defaults.log_level)?;
         file_limit::raise_limit();
         let mut signals = StopSignals::listen()?;
-        let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
+        let options = Options { watch: self.watch, ..self.server.options(&defaults)? };
+        if options.watch && options.config_file.is_none() {
+            return Err(Failure::usage("--watch follows the configuration's file: give --config FILE too"));
+        }
+        let mut running = app::start(options).await.map_err(Failure::failed)?;
         running.add_trust(&variables::all()).await.map_err(Failure::failed)?;
         let files = self.announce(&running)?;
         let signal = signals.received().await;

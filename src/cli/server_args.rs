@@ -138,6 +138,7 @@ impl ServerArgs {
         let strict = self.strict || !(defaults.create_identities || config.has_default_identities);
         Ok(Options {
             config,
+            config_file: self.config_file(defaults.tenant),
             storage: self.storage(defaults.ephemeral)?,
             certs: self.certs.clone(),
             listen,
@@ -216,14 +217,21 @@ impl ServerArgs {
         }
     }
 
+    /// The configuration's file, if one is named.
+    pub(super) fn config_file(&self, from_environment: Option<Uuid>) -> Option<ConfigFile> {
+        self.config.as_deref().map(|path| ConfigFile::new(path, self.tenant.or(from_environment)))
+    }
+
     /// Reads the configuration. Its tenant wins: `--tenant` must be the same, the environment's may differ.
     fn configuration(&self, from_environment: Option<Uuid>) -> Result<Config, Failure> {
         let wanted = self.tenant.or(from_environment);
-        let Some(path) = &self.config else { return Ok(wanted.map_or_else(Config::default, Config::of_tenant)) };
-        let config = ConfigFile::new(path, wanted).read().map_err(Failure::usage)?;
+        let Some(file) = self.config_file(from_environment) else {
+            return Ok(wanted.map_or_else(Config::default, Config::of_tenant));
+        };
+        let config = file.read().map_err(Failure::usage)?;
         match (self.tenant, from_environment) {
             (Some(asked), _) if asked != config.tenant => {
-                let (path, tenant) = (path.display(), config.tenant);
+                let (path, tenant) = (file.path().display(), config.tenant);
                 return Err(Failure::usage(format!(
                     "{path}: tenantId is {tenant}, --tenant {asked}: give one of them"
                 )));

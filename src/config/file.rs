@@ -6,17 +6,22 @@ use uuid::Uuid;
 use super::error::{ConfigError, invalid};
 use super::events::FileEvents;
 use super::hosts::hosts;
-use super::identity::{FileIdentity, identities};
+use super::identity::{CertificateFiles, FileIdentity, identities};
 use super::json::read_file;
 use super::vault::{FileVault, vaults};
-use super::{Config, SUBSCRIPTION, TENANT, default_identities, default_vault};
+use super::{Config, default_identities, default_vault};
 use crate::directory::Tenant;
 use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
 
-/// Parses a configuration; `default_tenant` applies when it names none.
-pub(super) fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
-    read_file::<File>(text)?.config(tenant)
+/// Parses a configuration; `tenant` and `subscription` apply when it names none.
+pub(super) fn parse(
+    text: &str,
+    tenant: Uuid,
+    subscription: SubscriptionId,
+    certificates: CertificateFiles,
+) -> Result<Config, ConfigError> {
+    read_file::<File>(text)?.config(tenant, subscription, certificates)
 }
 
 #[derive(Deserialize)]
@@ -64,12 +69,17 @@ struct FileLimits {
 }
 
 impl File {
-    fn config(self, default_tenant: Option<Uuid>) -> Result<Config, ConfigError> {
-        let tenant = self.tenant_id.or(default_tenant).unwrap_or(TENANT);
-        let subscription = self.subscription_id.map_or(SUBSCRIPTION, SubscriptionId);
+    fn config(
+        self,
+        default_tenant: Uuid,
+        default_subscription: SubscriptionId,
+        certificates: CertificateFiles,
+    ) -> Result<Config, ConfigError> {
+        let tenant = self.tenant_id.unwrap_or(default_tenant);
+        let subscription = self.subscription_id.map_or(default_subscription, SubscriptionId);
         let has_default_identities = self.identities.as_ref().is_none_or(Vec::is_empty);
         let identities = match self.identities {
-            Some(given) => identities(given, Tenant { id: tenant, subscription })?,
+            Some(given) => identities(given, Tenant { id: tenant, subscription }, certificates)?,
             None => default_identities(),
         };
         let vaults = match self.vaults {
@@ -146,6 +156,10 @@ impl FileLimits {
 mod tests {
     use super::*;
     use crate::vault::Sku;
+
+    fn parse(text: &str, tenant: Option<Uuid>) -> Result<Config, ConfigError> {
+        Config::parse_with(text, tenant)
+    }
 
     fn refused(text: &str) -> String {
         parse(text, None).unwrap_err().to_string()

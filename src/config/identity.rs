@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::{ConfigError, invalid};
 use super::{derived, derived_client_id};
-use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityRecord, Tenant};
+use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityMember, IdentityRecord, Tenant};
 
 /// The longest name of an identity, in bytes: the admin API's paths contain it percent-encoded, up to three times as long.
 const MAX_NAME_BYTES: usize = 128;
@@ -55,11 +55,15 @@ pub(super) enum CertificateFiles {
 }
 
 /// Parses the `identities` of a configuration.
-pub(super) fn identities(given: Vec<FileIdentity>, tenant: Tenant) -> Result<Vec<IdentityRecord>, ConfigError> {
+pub(super) fn identities(
+    given: Vec<FileIdentity>,
+    tenant: Tenant,
+    certificates: CertificateFiles,
+) -> Result<Vec<IdentityRecord>, ConfigError> {
     let mut known: Vec<IdentityRecord> = Vec::new();
     for (order, identity) in given.into_iter().enumerate() {
         let path = format!("identities[{order}]");
-        let identity = identity.record(&path, tenant, order, CertificateFiles::Allow)?;
+        let identity = IdentityRecord { configured: true, ..identity.record(&path, tenant, order, certificates)? };
         let twin = known.iter().find(|other| {
             other.name == identity.name
                 || other.client_id == identity.client_id
@@ -71,6 +75,20 @@ pub(super) fn identities(given: Vec<FileIdentity>, tenant: Tenant) -> Result<Vec
         known.push(identity);
     }
     Ok(known)
+}
+
+/// The member of the configuration for a member of an identity.
+pub(crate) const fn identity_member(member: IdentityMember) -> &'static str {
+    match member {
+        IdentityMember::ClientId => "clientId",
+        IdentityMember::ObjectId => "objectId",
+        IdentityMember::ResourceId => "resourceId",
+        IdentityMember::SystemAssigned => "systemAssigned",
+        IdentityMember::ClientSecret => "clientSecret",
+        IdentityMember::Groups => "groups",
+        IdentityMember::Certificates => "certificates",
+        IdentityMember::Federated => "federated",
+    }
 }
 
 impl FileIdentity {
@@ -96,6 +114,7 @@ impl FileIdentity {
             certificates: self.certificates.iter().enumerate().map(certificate).collect::<Result<_, _>>()?,
             federated: self.federated.into_iter().map(FileFederation::federation).collect(),
             auto_created: false,
+            configured: false,
             name,
             order,
         })
@@ -132,17 +151,25 @@ impl FileFederation {
 
 /// The certificate (DER in base64) from `text`: PEM, or the path of a PEM file.
 fn certificate(text: &str, files: CertificateFiles) -> Result<String, String> {
-    let pem = match (text.trim_start().starts_with(PEM), files) {
-        (true, _) => text.to_owned(),
-        (false, CertificateFiles::Allow) => {
-            std::fs::read_to_string(Path::new(text)).map_err(|error| format!("{text}: {error}"))?
-        }
-        (false, CertificateFiles::Reject) => {
-            return Err("must be a certificate as PEM text, not the name of a file".to_owned());
-        }
+    let pem = match files {
+        CertificateFiles::Allow => pem_text(text)?,
+        CertificateFiles::Reject if is_pem(text) => text.to_owned(),
+        CertificateFiles::Reject => return Err("must be a certificate as PEM text, not the name of a file".to_owned()),
     };
     let blocks = pem::parse_many(pem).map_err(|error| format!("is no PEM: {error}"))?;
     let block = blocks.iter().find(|block| block.tag() == "CERTIFICATE").ok_or("holds no CERTIFICATE block")?;
     X509Certificate::from_der(block.contents()).map_err(|error| format!("is no certificate: {error}"))?;
     Ok(STANDARD.encode(block.contents()))
+}
+
+/// The PEM text that `text` is, or that the file of this name holds.
+pub(super) fn pem_text(text: &str) -> Result<String, String> {
+    if is_pem(text) {
+        return Ok(text.to_owned());
+    }
+    std::fs::read_to_string(Path::new(text)).map_err(|error| format!("{text}: {error}"))
+}
+
+fn is_pem(text: &str) -> bool {
+    text.trim_start().starts_with(PEM)
 }

@@ -12,6 +12,7 @@ mod object_names;
 pub(crate) mod schema;
 mod secrets;
 mod source;
+mod start_only;
 mod suggestion;
 mod vault;
 
@@ -25,10 +26,13 @@ use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
+use identity::CertificateFiles;
+
 pub use error::ConfigError;
+pub(crate) use identity::identity_member;
 pub(crate) use json::read;
-pub(crate) use source::ConfigFile;
-pub(crate) use vault::setting_member;
+pub use source::ConfigFile;
+pub(crate) use vault::{fixed_setting, setting_member};
 
 /// The default tenant.
 const TENANT: Uuid = Uuid::from_u128(0x6b9e7c1a_0000_4000_8000_000000000001);
@@ -96,7 +100,15 @@ impl Config {
     /// # Errors
     /// The first invalid member, with its path.
     pub fn parse_with(text: &str, default_tenant: Option<Uuid>) -> Result<Self, ConfigError> {
-        file::parse(text, default_tenant)
+        file::parse(text, default_tenant.unwrap_or(TENANT), SUBSCRIPTION, CertificateFiles::Allow)
+    }
+
+    /// Parses the JSON `text` that a client of the server of this `tenant` sends: no certificate is a file's name.
+    ///
+    /// # Errors
+    /// The first invalid member, with its path.
+    pub(crate) fn parse_for(text: &str, tenant: Tenant) -> Result<Self, ConfigError> {
+        file::parse(text, tenant.id, tenant.subscription, CertificateFiles::Reject)
     }
 
     /// The ids of tenant and subscription.

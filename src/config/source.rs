@@ -3,39 +3,67 @@
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::Config;
+use super::identity::pem_text;
+use super::json::read_file;
+use super::{Config, ConfigError};
 
 /// A configuration's file.
 #[derive(Clone, Debug)]
-pub(crate) struct ConfigFile {
+pub struct ConfigFile {
     path: PathBuf,
     tenant: Option<Uuid>,
 }
 
 impl ConfigFile {
     /// The file at `path`; `tenant` is that of a file which names none.
-    pub(crate) fn new(path: &Path, tenant: Option<Uuid>) -> Self {
+    pub fn new(path: &Path, tenant: Option<Uuid>) -> Self {
         Self { path: path.to_owned(), tenant }
+    }
+
+    /// The file's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads and parses the file.
     ///
     /// # Errors
     /// One line with the file's name, what is wrong and what to do; never a value.
-    pub(crate) fn read(&self) -> Result<Config, String> {
+    pub fn read(&self) -> Result<Config, String> {
         let text = self.text()?;
-        Config::parse_with(&text, self.tenant).map_err(|error| format!("{}: {error}", self.path.display()))
+        Config::parse_with(&text, self.tenant).map_err(|error| self.invalid(&error))
+    }
+
+    /// The file as JSON that needs no other file: its certificates are PEM text.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::read`].
+    pub(crate) fn self_contained(&self) -> Result<Value, String> {
+        let text = self.text()?;
+        Config::parse_with(&text, self.tenant).map_err(|error| self.invalid(&error))?;
+        let mut config: Value = read_file(&text).map_err(|error| self.invalid(&error))?;
+        let identities = config.get_mut("identities").and_then(Value::as_array_mut);
+        let certificates = identities.into_iter().flatten().filter_map(|identity| identity.get_mut("certificates"));
+        for certificate in certificates.filter_map(Value::as_array_mut).flatten() {
+            *certificate = pem_text(certificate.as_str().unwrap_or_default())?.into();
+        }
+        Ok(config)
     }
 
     /// The file's text.
     ///
     /// # Errors
     /// As [`ConfigFile::read`].
-    pub(crate) fn text(&self) -> Result<Zeroizing<String>, String> {
+    fn text(&self) -> Result<Zeroizing<String>, String> {
         std::fs::read_to_string(&self.path).map(Zeroizing::new).map_err(|error| self.unreadable(&error))
+    }
+
+    fn invalid(&self, error: &ConfigError) -> String {
+        format!("{}: {error}", self.path.display())
     }
 
     fn unreadable(&self, error: &Error) -> String {

@@ -93,7 +93,7 @@ pub(super) fn vaults(
     let mut known: Vec<InitialVault> = Vec::new();
     for (index, vault) in given.into_iter().enumerate() {
         let path = format!("vaults[{index}]");
-        let vault = vault.initial(&path, tenant, identities)?;
+        let vault = InitialVault { configured: true, ..vault.initial(&path, tenant, identities)? };
         if known.iter().any(|other| other.name == vault.name) {
             return Err(invalid(path, format!("there are two vaults called '{}'", vault.name)));
         }
@@ -117,6 +117,15 @@ pub(crate) const fn setting_member(setting: Setting) -> &'static str {
         Setting::PurgeProtection => "enablePurgeProtection",
         Setting::AccessPolicies => "accessPolicies",
     }
+}
+
+/// Why a vault cannot get another value of `setting`.
+pub(crate) fn fixed_setting(setting: Setting) -> String {
+    let why = match setting {
+        Setting::RetentionDays => "is said when the vault is made, and stays",
+        _ => "can be switched on, and never off again",
+    };
+    format!("{} {why}", setting_member(setting))
 }
 
 impl FileVault {
@@ -146,6 +155,7 @@ impl FileVault {
             purge_protection: self.enable_purge_protection,
             deletion_delay: deletion_delay(path, self.deletion_delay.as_deref())?,
             access_policies: policies(path, self.access_policies, tenant, identities)?,
+            configured: false,
             keys: keys(path, self.keys, self.sku)?,
             secrets: self.secrets.initial(&format!("{path}.secrets"))?,
         })

@@ -72,8 +72,7 @@ impl Directory {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn ensure(&self, identities: &[IdentityRecord]) -> Result<Vec<String>, RecordError> {
-        // The configuration never changes while a directory exists.
-        let _ = self.inner.configured.set(identities.iter().map(|identity| (identity.object_id, identity.system_assigned)).collect());
+        self.set_configured(identities);
         let mut differing = Vec::new();
         // Without any, the tenant is recorded all the same.
         let pieces = identities.chunks(IDENTITIES_PER_COMMIT).chain(identities.is_empty().then_some(identities));
@@ -138,7 +137,7 @@ impl Directory {
         for identity in identities {
             let key = key_of(identity.object_id);
             match self.records().get::<IdentityRecord>(view, &key).await? {
-                Some(existing) if *existing != *identity => differing.push(identity.name.clone()),
+                Some(existing) if !existing.differences(identity).is_empty() => differing.push(identity.name.clone()),
                 Some(_) => {}
                 None => batch = batch.expect(key.clone(), 0).put(key, encode(identity)?),
             }
@@ -171,10 +170,10 @@ async fn check_auto_create(view: &View, tombstones: &[Key], all: &[Arc<IdentityR
 }
 
 /// The keys of the tombstones that a removed identity leaves, one for each of its ids.
-fn tombstones(identity: &IdentityRecord) -> [Key; 2] {
+pub(super) fn tombstones(identity: &IdentityRecord) -> [Key; 2] {
     [identity.client_id, identity.object_id].map(|id| Key::from(format!("removed/{id}")))
 }
 
-fn key_of(object_id: Uuid) -> Key {
+pub(super) fn key_of(object_id: Uuid) -> Key {
     Key::from(format!("identity/{object_id}"))
 }

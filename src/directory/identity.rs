@@ -36,6 +36,9 @@ pub struct IdentityRecord {
     /// Whether it was created by a token request instead of the configuration or the admin API.
     #[serde(default)]
     pub auto_created: bool,
+    /// Whether a configuration's file made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub configured: bool,
     /// Its position in the configuration.
     pub order: usize,
 }

@@ -3,6 +3,7 @@
 
 mod assertion;
 mod claims;
+mod configured;
 mod identities;
 mod identity;
 mod issuer;
@@ -14,7 +15,7 @@ mod signing;
 mod token;
 mod token_resource;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, RwLock};
 
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, Subsc
 pub(crate) use assertion::fuzz as fuzz_token;
 pub(crate) use assertion::{ExternalIssuers, ExternalKeys};
 pub(crate) use claims::Claims;
+pub(crate) use configured::{IdentityChange, IdentityMember};
 pub(crate) use identities::AddRefusal;
 pub(crate) use identity::{ClientSecret, FederatedCredential, IdentityRecord};
 pub(crate) use select::{IdentitySelector, UnknownIdentities};
@@ -65,7 +67,7 @@ struct Inner {
     issuer: Issuer,
     clock: Arc<dyn Clock>,
     /// The identities of the configuration, in its order, and whether it says that they are system-assigned.
-    configured: OnceLock<Vec<(Uuid, bool)>>,
+    configured: RwLock<Vec<(Uuid, bool)>>,
     placeholders: sign_in::AcceptedPlaceholders,
 }
 
@@ -81,7 +83,7 @@ impl Directory {
                 records,
                 issuer: Issuer::new(max_cached_tokens),
                 clock,
-                configured: OnceLock::new(),
+                configured: RwLock::default(),
                 placeholders: sign_in::AcceptedPlaceholders::default(),
             }),
         }

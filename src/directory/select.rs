@@ -136,7 +136,7 @@ impl Directory {
     /// The configured identities in their order; without any, those of the data that were not created automatically. What the
     /// configuration says of an identity counts, not what an earlier one left in the data.
     fn candidates<'a>(&self, all: &'a [Arc<IdentityRecord>]) -> Vec<Candidate<'a>> {
-        let configured = self.inner.configured.get().map_or(&[][..], Vec::as_slice);
+        let configured = self.configured();
         let find = |(object_id, system_assigned): &(Uuid, bool)| {
             let identity = all.iter().find(|identity| identity.object_id == *object_id)?;
             Some(Candidate { identity, system_assigned: *system_assigned })

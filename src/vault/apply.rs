@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::configured::recording_vault;
 use super::keys::{KeyRecord, KeySpec, NewKey};
 use super::secrets::NewSecret;
 use super::store_key::StoreKey;
-use super::{Call, ObjectId, ObjectName, Refusal, Setting, Sku, Vault, VaultName, VaultResource, Vaults, layers};
+use super::{
+    Call, Kind, ObjectId, ObjectName, Refusal, Setting, Sku, Vault, VaultName, VaultResource, Vaults, Version, layers,
+};
 use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
@@ -32,6 +35,8 @@ pub(crate) struct InitialVault {
     pub deletion_delay: u32,
     /// The access policies.
     pub access_policies: Vec<AccessPolicy>,
+    /// Whether a configuration's file names it: what is made is recorded so.
+    pub configured: bool,
     /// Keys to create.
     pub keys: Vec<InitialKey>,
     /// Secrets to set.
@@ -65,6 +70,8 @@ pub(crate) struct Applied {
     pub created: Vec<String>,
     /// What exists and differs; it was left alone.
     pub differs: Vec<Difference>,
+    /// The objects that were created, each with its version.
+    made: Vec<(ObjectId, Version)>,
 }
 
 /// Something that exists and differs from the configuration.
@@ -99,6 +106,9 @@ impl Vaults {
         for secret in initial.secrets {
             self.create_secret_if_absent(&call, secret, &mut applied).await?;
         }
+        if initial.configured {
+            self.record_configured(&call.vault, &applied.made).await?;
+        }
         Ok(applied)
     }
 
@@ -109,8 +119,8 @@ impl Vaults {
         applied: &mut Applied,
     ) -> Result<(), Refusal> {
         let wanted = initial.vault(layers::new_id(), now);
-        let want = &wanted;
-        let create = |view: View| async move { self.creating_vault_if_absent(&view, want).await };
+        let (want, configured) = (&wanted, initial.configured);
+        let create = |view: View| async move { self.creating_vault_if_absent(&view, want, configured).await };
         let (vault, is_created) = self.records().update(create).await?;
         let settings = vault.differences(&wanted);
         if is_created {
@@ -125,6 +135,7 @@ impl Vaults {
         &self,
         view: &View,
         wanted: &Vault,
+        configured: bool,
     ) -> Result<Change<(Arc<Vault>, bool)>, Refusal> {
         let key = StoreKey::of_vault(&wanted.name);
         if let Some(vault) = self.records().get::<Vault>(view, &key).await? {
@@ -139,6 +150,7 @@ impl Vaults {
                 batch = batch.expect(key.clone(), 0).put(key, encode(&wanted.name)?);
             }
         }
+        let batch = if configured { recording_vault(batch, wanted)? } else { batch };
         Ok(Change { batch, answer: (Arc::new(wanted.clone()), true) })
     }
 
@@ -155,7 +167,7 @@ impl Vaults {
             Ok(_) => {}
             Err(Refusal::NotFound { .. }) => {
                 let created = keys.create(&wanted.name, wanted.new, wanted.spec).await;
-                applied.record(id, created.map(drop))?;
+                applied.record(id, created.map(|made| made.version))?;
             }
             Err(refusal) => return Err(refusal),
         }
@@ -175,7 +187,7 @@ impl Vaults {
             Ok(_) | Err(Refusal::Disabled { .. }) => {}
             Err(Refusal::NotFound { .. }) => {
                 let created = secrets.set(&wanted.name, &wanted.new).await;
-                applied.record(id, created.map(drop))?;
+                applied.record(id, created.map(|made| made.version))?;
             }
             Err(refusal) => return Err(refusal),
         }
@@ -185,9 +197,12 @@ impl Vaults {
 
 impl Applied {
     /// Records what creating an object came to. A deleted object is a difference like any other.
-    fn record(&mut self, object: ObjectId, created: Result<(), Refusal>) -> Result<(), Refusal> {
+    fn record(&mut self, object: ObjectId, created: Result<Version, Refusal>) -> Result<(), Refusal> {
         match created {
-            Ok(()) => self.created.push(object.to_string()),
+            Ok(version) => {
+                self.created.push(object.to_string());
+                self.made.push((object, version));
+            }
             Err(
                 Refusal::DeletedButRecoverable { .. } | Refusal::BeingDeleted { .. } | Refusal::BeingRecovered { .. },
             ) => self.differs.push(Difference::DeletedObject(object)),
@@ -198,13 +213,30 @@ impl Applied {
 }
 
 impl InitialKey {
+    /// The key, by kind and name.
+    pub(super) fn id(&self) -> ObjectId {
+        ObjectId { kind: Kind::Key, name: self.name.clone() }
+    }
+
     /// Whether `key` has the type and the size that are wanted here.
-    fn matches(&self, key: &KeyRecord) -> bool {
+    pub(super) fn matches(&self, key: &KeyRecord) -> bool {
         key.kty == self.new.kty && self.spec.matches(&key.public)
     }
 }
 
+impl InitialSecret {
+    /// The secret, by kind and name.
+    pub(super) fn id(&self) -> ObjectId {
+        ObjectId { kind: Kind::Secret, name: self.name.clone() }
+    }
+}
+
 impl InitialVault {
+    /// The keys and secrets to create.
+    pub(crate) fn object_ids(&self) -> impl Iterator<Item = ObjectId> {
+        self.keys.iter().map(InitialKey::id).chain(self.secrets.iter().map(InitialSecret::id))
+    }
+
     /// A vault of this name and tier; everything else as the service has it when nothing is said.
     pub(crate) fn named(name: VaultName, sku: Sku) -> Self {
         Self {
@@ -216,6 +248,7 @@ impl InitialVault {
             purge_protection: false,
             deletion_delay: 0,
             access_policies: vec![],
+            configured: false,
             keys: vec![],
             secrets: vec![],
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::configured::recording_vault;
 use super::event::Event;
 use super::store_key::StoreKey;
 use super::{Applied, InitialVault, Refusal, Setting, Vault, VaultName, Vaults, layers};
@@ -26,8 +27,8 @@ impl Vaults {
         now: Timestamp,
     ) -> Result<(Arc<Vault>, Applied), Refusal> {
         let name = wanted.name.clone();
-        let want = &wanted.vault(layers::new_id(), now);
-        let put = |view: View| async move { self.putting(&view, want, seen, now).await };
+        let (want, configured) = (&wanted.vault(layers::new_id(), now), wanted.configured);
+        let put = |view: View| async move { self.putting(&view, want, configured, seen, now).await };
         let event = self.records().update(put).await?;
         event.inspect(|event| self.event_committed(*event));
         let applied = self.apply(wanted, now).await?;
@@ -40,6 +41,7 @@ impl Vaults {
         &self,
         view: &View,
         wanted: &Vault,
+        configured: bool,
         seen: Option<&Vault>,
         now: Timestamp,
     ) -> Result<Change<Option<u64>>, Refusal> {
@@ -69,6 +71,7 @@ impl Vaults {
         } else {
             Batch::default().expect(key.clone(), revision).put(key, encode(&next)?)
         };
+        let batch = if configured && there.is_none() { recording_vault(batch, &next)? } else { batch };
         let batch = self.with_aliases(view, &next, &former, batch).await?;
         if there.is_none_or(|(vault, _)| vault.access_policies == next.access_policies) {
             return Ok(Change { batch, answer: None });
@@ -76,6 +79,29 @@ impl Vaults {
         let event = Event::of_policies(&next, layers::new_id(), now);
         let (batch, number) = self.append_event(view, batch, &event).await?;
         Ok(Change { batch, answer: Some(number) })
+    }
+
+    /// Takes from the vault called `name` those of its aliases that are among `aliases`.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(crate) async fn release_aliases(&self, name: &VaultName, aliases: &[String]) -> Result<(), Refusal> {
+        let releasing = |view: View| async move {
+            let key = StoreKey::of_vault(name);
+            let vault = self.records().entry::<Vault>(&view, &key).await?;
+            let is_kept = |alias: &String| !aliases.contains(alias);
+            let Some((vault, revision)) = vault.filter(|(vault, _)| !vault.aliases.iter().all(is_kept)) else {
+                return Ok(Change { batch: Batch::default(), answer: () });
+            };
+            let kept = vault.aliases.iter().filter(|alias| is_kept(alias)).cloned().collect();
+            let next = Vault { aliases: kept, ..vault.as_ref().clone() };
+            let batch = Batch::default().expect(key.clone(), revision).put(key, encode(&next)?);
+            Ok::<_, Refusal>(Change {
+                batch: self.with_aliases(&view, &next, &vault.aliases, batch).await?,
+                answer: (),
+            })
+        };
+        self.records().update(releasing).await
     }
 
     /// `batch`, pointing the vault's aliases to it and deleting those that it had before.
@@ -148,16 +174,22 @@ impl Vault {
         Self { id: self.id, resource, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
     }
 
-    /// Checks that fixed settings stay: the retention is set when a vault is created, and protection only ever grows.
+    /// Checks that fixed settings stay.
     fn check_change(&self, next: &Self) -> Result<(), Refusal> {
+        match self.fixed_settings(next).first() {
+            Some(setting) => Err(Refusal::FixedSetting(*setting)),
+            None => Ok(()),
+        }
+    }
+
+    /// The settings of `next` that this vault cannot get: the retention is set when a vault is created, and protection only
+    /// ever grows.
+    pub(super) fn fixed_settings(&self, next: &Self) -> Vec<Setting> {
         let fixed = [
             (Setting::RetentionDays, self.retention_days != next.retention_days),
             (Setting::PurgeProtection, self.purge_protection && !next.purge_protection),
             (Setting::SoftDelete, self.soft_delete && !next.soft_delete),
         ];
-        match fixed.into_iter().find(|(_, is_changed)| *is_changed) {
-            Some((setting, _)) => Err(Refusal::FixedSetting(setting)),
-            None => Ok(()),
-        }
+        fixed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(setting, _)| setting).collect()
     }
 }

@@ -19,6 +19,8 @@ macro_rules! listed_enum {
 mod apply;
 mod backup;
 mod call;
+mod changes;
+mod configured;
 mod consistency;
 mod copy;
 mod count;
@@ -62,6 +64,8 @@ use store_key::{StoreKey, Table};
 pub(crate) use apply::{Applied, Difference, InitialKey, InitialSecret, InitialVault};
 pub(crate) use backup::{BackupError, BackupKeySource};
 pub(crate) use call::{Call, Guarded};
+pub(crate) use changes::{ObjectChange, VaultChange};
+pub(crate) use configured::Configured;
 pub(crate) use consistency::{ConsistencyCheck, Finding};
 pub(crate) use count::ObjectCount;
 pub(crate) use due::DueEntry;

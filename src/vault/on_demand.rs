@@ -16,7 +16,7 @@ pub(crate) struct OnDemand(InitialVault);
 impl OnDemand {
     /// Like `vault`, without its aliases and content.
     pub(crate) fn like(vault: &InitialVault) -> Self {
-        Self(InitialVault { aliases: vec![], keys: vec![], secrets: vec![], ..vault.clone() })
+        Self(InitialVault { aliases: vec![], configured: false, keys: vec![], secrets: vec![], ..vault.clone() })
     }
 
     /// The vault called `name` as it would be created, so that access can be decided before there is one. Its id and time

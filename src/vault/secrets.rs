@@ -9,6 +9,7 @@ use super::backup::BackupError;
 use super::object::{Attributes, AttributesPatch, Found, NoPolicy, ObjectKind, Objects, Tags, VersionRecord};
 use super::{Kind, ObjectName, Refusal, Vault, Version};
 use crate::clock::Timestamp;
+use crate::records::View;
 
 /// The largest value in bytes of UTF-8 (about-secrets: 25 KB).
 pub(crate) const MAX_VALUE: usize = 25_600;
@@ -148,12 +149,27 @@ impl Objects<'_, Secrets> {
         if !found.record.attributes.enabled {
             return Err(Refusal::Disabled { kind: Kind::Secret, operation: "get" });
         }
-        let material = self.material(&view, &found.name, &found.version).await?;
+        let value = self.value_of(&view, &found).await?;
+        Ok((found, value))
+    }
+
+    /// The latest version of a secret with its value; a disabled one too.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`]; what the store reports.
+    pub(super) async fn latest(&self, name: &ObjectName) -> Result<(Found<SecretRecord>, SecretValue), Refusal> {
+        let view = self.vaults.records().view().await?;
+        let found = self.find(&view, name, None).await?;
+        let value = self.value_of(&view, &found).await?;
+        Ok((found, value))
+    }
+
+    async fn value_of(&self, view: &View, found: &Found<SecretRecord>) -> Result<SecretValue, Refusal> {
+        let material = self.material(view, &found.name, &found.version).await?;
         let value = std::str::from_utf8(&material).map_err(|error| Refusal::Damaged {
             record: format!("the value of secret {}/{}", found.name, found.version),
             why: error.to_string(),
         })?;
-        let value = SecretValue::from(value.to_owned());
-        Ok((found, value))
+        Ok(SecretValue::from(value.to_owned()))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
-const GUARDED: [&str; 16] = [
+const GUARDED: [&str; 17] = [
     "GET /admin/clock",
     "POST /admin/clock",
     "GET /admin/identities",
@@ -17,6 +17,7 @@ const GUARDED: [&str; 16] = [
     "GET /admin/log",
     "PUT /admin/vaults/acme",
     "DELETE /admin/vaults/acme",
+    "POST /admin/configuration",
     "POST /admin/reset",
     "GET /admin/snapshot",
     "PUT /admin/snapshot",

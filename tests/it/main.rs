@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod apply;
 mod arm;
 mod backup;
 #[expect(unreachable_pub, reason = "other files use it")]

@@ -6,6 +6,7 @@ use std::iter::successors;
 use hyper::StatusCode;
 
 use super::ControlError;
+use super::request_body::bad_request;
 use crate::files;
 use crate::http::error::ApiError;
 use crate::records::RecordError;
@@ -30,6 +31,7 @@ fn is_disk_full(cause: &(dyn Error + 'static)) -> bool {
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         match error {
+            ControlError::Invalid(why) => bad_request(why),
             ControlError::Refused(why) => super::conflict(why),
             ControlError::Failed(cause) => internal_error(&*cause),
         }

@@ -2,6 +2,7 @@
 //! the admin key; web pages cannot send requests (see [`AllowedHosts`]).
 
 mod clock;
+mod configuration;
 mod credentials;
 mod events;
 mod failure;
@@ -34,6 +35,7 @@ use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
+use crate::reconcile::Plan;
 use crate::tasks::Timekeeper;
 use crate::trail::{Answered, Caller, RecentTrails, Trail};
 use crate::vault::Vaults;
@@ -82,6 +84,8 @@ pub(crate) struct State {
 
 /// Operations on the whole server; the composition root implements them.
 pub(crate) trait ServerControl: Send + Sync {
+    /// Applies a configuration, the text of a file, to the data.
+    fn apply(&self, configuration: &str, mode: ApplyMode) -> BoxFuture<Result<Plan, ControlError>>;
     /// Replaces all data by what the configuration describes.
     fn reset(&self) -> BoxFuture<Result<(), ControlError>>;
     /// All data as one sealed snapshot file.
@@ -94,9 +98,20 @@ pub(crate) trait ServerControl: Send + Sync {
     fn vaults_changed(&self) -> BoxFuture<()>;
 }
 
+/// How a configuration is applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ApplyMode {
+    /// Nothing is done; the plan alone is answered.
+    pub dry_run: bool,
+    /// What an earlier configuration made and this one does not name is deleted.
+    pub prune: bool,
+}
+
 /// Why an operation on the whole server failed.
 #[derive(Debug)]
 pub(crate) enum ControlError {
+    /// What was sent cannot be understood; the reason is for the client.
+    Invalid(String),
     /// The request cannot be carried out; the reason is for the client.
     Refused(String),
     /// An internal failure; the cause is for the log.
@@ -125,6 +140,7 @@ fn routes() -> Routes<Handler> {
         (&vaults::SHOW, |state, params, _| Box::pin(vaults::show(state, params))),
         (&vaults::PUT, |state, params, body| Box::pin(vaults::put(state, params, body))),
         (&vaults::DELETE, |state, params, _| Box::pin(vaults::delete(state, params))),
+        (&configuration::APPLY, |state, params, body| Box::pin(configuration::apply(state, params, body))),
         (&reset::RESET, |state, _, _| Box::pin(reset::reset(state))),
         (&snapshot::SAVE, |state, _, _| Box::pin(snapshot::save(state))),
         (&snapshot::LOAD, |state, _, body| Box::pin(snapshot::load(state, body))),

@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
-use crate::vault::{InitialVault, ObjectCount, Refusal, Setting, Vault, VaultName};
+use crate::vault::{InitialVault, ObjectCount, Refusal, Vault, VaultName};
 
 pub(super) static LIST: Operation = with_admin_key("VaultList", Method::GET, "/admin/vaults");
 pub(super) static SHOW: Operation = with_admin_key("VaultShow", Method::GET, "/admin/vaults/{name}");
@@ -150,17 +150,9 @@ fn no_such_vault(name: &VaultName) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No vault is called '{name}'."))
 }
 
-fn fixed_setting(setting: Setting) -> String {
-    let why = match setting {
-        Setting::RetentionDays => "is said when the vault is made, and stays",
-        _ => "can be switched on, and never off again",
-    };
-    format!("{} {why}", config::setting_member(setting))
-}
-
 fn refused(refusal: Refusal) -> ApiError {
     match refusal {
-        Refusal::FixedSetting(setting) => conflict(fixed_setting(setting)),
+        Refusal::FixedSetting(setting) => conflict(config::fixed_setting(setting)),
         Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } | Refusal::DeletedButRecoverable { .. } => {
             conflict(refusal.to_string())
         }

@@ -176,6 +176,7 @@ const fn is_value_read(table: Table) -> bool {
         | Table::UnsweptLayers
         | Table::Sweep
         | Table::Event
+        | Table::Configured
         | Table::Version
         | Table::Material
         | Table::Policy

@@ -29,6 +29,12 @@ impl ConsistencyCheck {
             StoreKey::Vault(name) => Some(format!("vault '{name}'")),
             StoreKey::Alias(host) => Some(format!("host name '{host}'")),
             StoreKey::Event(number) => Some(format!("event {number}")),
+            StoreKey::Configured { vault, object: None } => {
+                Some(format!("the note that a configuration made vault '{vault}'"))
+            }
+            StoreKey::Configured { vault, object: Some((kind, name)) } => {
+                Some(format!("the note that a configuration made {} '{name}' in vault '{vault}'", kind.singular()))
+            }
             StoreKey::Object(object) => self.describe_object(object),
             StoreKey::Due { layer, object: Some((kind, name)), action, .. } => {
                 Some(format!("'{action}' of {}", self.object_in_vault(*layer, *kind, name)))

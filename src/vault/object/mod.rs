@@ -32,6 +32,7 @@ pub(crate) use objects::Objects;
 
 pub(super) use dump::ObjectDump;
 pub(super) use head::{Head, Tombstone};
+pub(super) use objects::NameState;
 pub(super) use schedule::Schedule;
 
 /// Tags as the caller gave them.

@@ -19,6 +19,18 @@ pub(crate) struct Objects<'a, K> {
     kind: PhantomData<fn() -> K>,
 }
 
+/// What a name belongs to at one moment.
+pub(crate) enum NameState {
+    /// Nothing.
+    Free,
+    /// An object.
+    Live,
+    /// A deleted object that can be recovered.
+    Deleted,
+    /// An object that is being deleted, purged or recovered.
+    InTransition,
+}
+
 impl<'a, K: ObjectKind> Objects<'a, K> {
     pub(crate) const fn new(vaults: &'a Vaults, call: &'a Call) -> Self {
         Self { vaults, call, kind: PhantomData }
@@ -96,6 +108,17 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
             None => batch,
         };
         Ok(Write::new(batch, Found { record: Arc::new(next), ..found }))
+    }
+
+    /// What `name` belongs to at the moment of the call.
+    pub(crate) async fn name_state(&self, name: &ObjectName) -> Result<NameState, Refusal> {
+        let view = self.vaults.records().view().await?;
+        Ok(match self.state(&view, name).await? {
+            State::Free | State::Gone => NameState::Free,
+            State::Live(_) => NameState::Live,
+            State::Deleted(_) => NameState::Deleted,
+            State::Recovering | State::Deleting => NameState::InTransition,
+        })
     }
 
     /// A version's secret bytes.

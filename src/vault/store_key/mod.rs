@@ -45,6 +45,13 @@ pub(super) enum StoreKey<'k> {
     },
     /// Of [`Table::Event`].
     Event(u64),
+    /// What a configuration made: a vault, or an object in one.
+    Configured {
+        /// The vault's name.
+        vault: &'k str,
+        /// The object's kind and its name, in any case.
+        object: Option<(Kind, &'k str)>,
+    },
     /// Of one of the tables of a vault's objects.
     Object(ObjectKey<'k>),
     /// Of [`Table::Hidden`]: the record that is hidden, in the layer that hides it.
@@ -79,6 +86,7 @@ impl<'k> StoreKey<'k> {
             Table::Sweep => layer(rest).map(Self::Sweep),
             Table::Due => parse_due(rest),
             Table::Event => number(rest).map(Self::Event),
+            Table::Configured => parse_configured(rest),
             Table::Object | Table::Deleted | Table::Version | Table::Material | Table::Policy | Table::Schedule => {
                 ObjectKey::parse(table, rest).map(Self::Object)
             }
@@ -101,6 +109,10 @@ impl<'k> StoreKey<'k> {
                 Key::from(format!("{}/{at:0DIGITS$}/{layer}/{object}{action}", Table::Due.name()))
             }
             Self::Event(number) => Key::from(format!("{}/{number:0DIGITS$}", Table::Event.name())),
+            Self::Configured { vault, object: None } => joined(&[Table::Configured.name(), vault]),
+            Self::Configured { vault, object: Some((kind, name)) } => {
+                joined(&[Table::Configured.name(), vault, kind.collection(), &upper(name)])
+            }
             Self::Object(key) => key.to_key(),
             Self::Hidden(key) => hiding_key(&key.to_key(), key.layer),
         }
@@ -111,7 +123,7 @@ impl<'k> StoreKey<'k> {
         match self {
             Self::FrozenLayer(layer) | Self::Sweep(layer) | Self::Due { layer, .. } => Some(*layer),
             Self::Object(key) | Self::Hidden(key) => Some(key.layer),
-            Self::Vault(_) | Self::Alias(_) | Self::UnsweptLayers | Self::Event(_) => None,
+            Self::Vault(_) | Self::Alias(_) | Self::UnsweptLayers | Self::Event(_) | Self::Configured { .. } => None,
         }
     }
 
@@ -215,6 +227,17 @@ fn parse_due(rest: &str) -> Option<StoreKey<'_>> {
     Some(StoreKey::Due { at: number(at)?, layer: self::layer(layer)?, object, action })
 }
 
+fn parse_configured(rest: &str) -> Option<StoreKey<'_>> {
+    let parts: Vec<&str> = rest.split('/').collect();
+    match parts[..] {
+        [vault] => Some(StoreKey::Configured { vault, object: None }),
+        [vault, collection, name] => {
+            Some(StoreKey::Configured { vault, object: Some((Kind::of_collection(collection)?, name)) })
+        }
+        _ => None,
+    }
+}
+
 fn parse_hidden(rest: &str) -> Option<StoreKey<'_>> {
     let (id, rest) = rest.split_once('/')?;
     let (table, rest) = rest.split_once('/')?;
@@ -262,6 +285,7 @@ mod tests {
                 StoreKey::Due { at: number, layer, object, action: "purge" }
             }
             Table::Event => StoreKey::Event(number),
+            Table::Configured => StoreKey::Configured { vault: "acme", object: (name != "0").then_some((kind, name)) },
             Table::Object | Table::Deleted | Table::Policy | Table::Schedule => StoreKey::Object(object(None)),
             Table::Version | Table::Material => StoreKey::Object(object(Some(version))),
             Table::Hidden => StoreKey::Hidden(ObjectKey { table: Table::Version, ..object(Some(version)) }),

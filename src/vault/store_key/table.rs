@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::Kind;
+use super::super::{Kind, VaultName};
 use crate::store::Key;
 
 listed_enum! {
@@ -24,6 +24,8 @@ listed_enum! {
         Due,
         /// What happened: `event/NUMBER`.
         Event,
+        /// What a configuration made: `configured/VAULT`, `configured/VAULT/COLLECTION/NAME`.
+        Configured,
         /// The head of an object.
         Object,
         /// The tombstone of a deleted object.
@@ -52,6 +54,7 @@ impl Table {
             Self::Sweep => "sweep",
             Self::Due => "due",
             Self::Event => "event",
+            Self::Configured => "configured",
             Self::Object => "object",
             Self::Deleted => "deleted",
             Self::Version => "version",
@@ -73,6 +76,7 @@ impl Table {
             | Self::Sweep
             | Self::Due
             | Self::Event
+            | Self::Configured
             | Self::Hidden => false,
         }
     }
@@ -91,6 +95,11 @@ impl Table {
     /// What all keys of the table begin with.
     pub(crate) fn prefix(self) -> Key {
         joined(&[self.name(), ""])
+    }
+
+    /// What the keys of [`Table::Configured`] begin with for objects in the vault called `name`.
+    pub(crate) fn configured_in(name: &VaultName) -> Key {
+        joined(&[Self::Configured.name(), name.as_str(), ""])
     }
 
     /// What the table's keys of `layer` begin with.

@@ -1,5 +1,6 @@
 //! The command itself: its exit statuses, its one-line errors, its ready file, its signals.
 
+mod apply;
 mod ca;
 mod credential;
 mod doctor;

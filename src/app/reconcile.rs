@@ -1,0 +1,49 @@
+//! Applying a configuration to a running server: one that a client sends, or the server's own file when it has changed.
+
+use super::control::{Control, failed, run_detached};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::doors::admin::{ApplyMode, ControlError};
+use crate::http::BoxFuture;
+use crate::reconcile::{Data, Plan};
+use crate::vault::Refusal;
+
+impl Control {
+    /// Applies the configuration in `text`, as the admin API has it: certificates are PEM text.
+    pub(super) fn apply_text(&self, text: &str, mode: ApplyMode) -> BoxFuture<Result<Plan, ControlError>> {
+        let parsed = Config::parse_for(text, self.settings.tenant);
+        let control = self.clone();
+        Box::pin(async move {
+            let config = parsed.map_err(|error| ControlError::Invalid(error.to_string()))?;
+            run_detached(async move { control.apply_config(&config, mode).await }).await
+        })
+    }
+
+    /// Plans what `config` changes, and makes the changes unless one of them is impossible or this is a dry run.
+    pub(super) async fn apply_config(&self, config: &Config, mode: ApplyMode) -> Result<Plan, ControlError> {
+        let _lock = self.applying.lock().await;
+        let backend = &self.backend;
+        let data = Data { vaults: &backend.vaults, directory: &backend.directory, now: backend.clock.now() };
+        let plan = data.plan(config, &self.settings.config, mode.prune, |alias| self.why_uncertified(alias)).await;
+        let mut plan = plan.map_err(refused)?;
+        if mode.dry_run || plan.refused().next().is_some() {
+            return Ok(plan);
+        }
+        let executed = data.execute(config, &mut plan).await;
+        // Some steps may have been made before one failed.
+        self.refresh_vaults().await;
+        executed.map_err(refused)?;
+        for step in plan.changes() {
+            tracing::info!(action = ?step.action, what = %step, "applied from the configuration");
+        }
+        Ok(plan)
+    }
+}
+
+fn refused(refusal: Refusal) -> ControlError {
+    match refusal {
+        Refusal::Busy => ControlError::Refused("something was changed at the same moment; apply again".to_owned()),
+        Refusal::NeedsPremium { .. } | Refusal::AliasTaken { .. } => ControlError::Refused(refusal.to_string()),
+        other => failed(other),
+    }
+}

@@ -1,0 +1,117 @@
+//! `keyhaven apply`: brings a running server up to a configuration's file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use hyper::Method;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::Failure;
+use super::client::AdminClient;
+use crate::config::ConfigFile;
+
+/// Bring a running server up to a configuration's file: create and change what it names.
+///
+/// What would change is shown first. Another value of a secret is a new version. Nothing is deleted without --prune, and
+/// nothing is changed when one thing cannot be: a vault's retention, an id, a key's type.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keyhaven apply keyhaven.jsonc --dry-run\n  keyhaven apply keyhaven.jsonc --prune")]
+pub(super) struct Apply {
+    /// The configuration (JSON with comments; `keyhaven init` writes an example)
+    file: PathBuf,
+
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Delete what an earlier file made and this one does not name
+    #[arg(long)]
+    prune: bool,
+
+    #[command(flatten)]
+    client: AdminClient,
+}
+
+impl Apply {
+    pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let body = body(&self.file)?;
+        let plan = self.send(&body, true).await?;
+        let refused: Vec<_> = steps(&plan).filter(|step| step["action"] == "refuse").map(in_words).collect();
+        if !refused.is_empty() {
+            self.client.print(&plan, columns(&plan).trim_end());
+            let why = format!("nothing was changed, because some of it cannot be: {}", refused.join("; "));
+            return Err(Failure::failed(why));
+        }
+        if self.dry_run || !steps(&plan).any(changes) {
+            self.client.print(&plan, &format!("{}{}", columns(&plan), self.verdict(&plan)));
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.client.json {
+            self.client.print(&plan, columns(&plan).trim_end());
+        }
+        let made = self.send(&body, false).await?;
+        self.client.print(&made, "applied");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn send(&self, body: &[u8], dry_run: bool) -> Result<Value, Failure> {
+        let path = format!("/admin/configuration?dryRun={dry_run}&prune={}", self.prune);
+        let answer = self.client.request(Method::POST, &path, body.to_vec()).await?;
+        serde_json::from_slice(&answer).map_err(Failure::failed)
+    }
+
+    fn verdict(&self, plan: &Value) -> &'static str {
+        match steps(plan).any(changes) {
+            true => "nothing was changed (--dry-run)",
+            false => "everything is as the file says",
+        }
+    }
+}
+
+/// The request's body: the file, which is checked here, where its certificates' files are.
+fn body(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let value = ConfigFile::new(file, None).self_contained().map_err(Failure::usage)?;
+    serde_json::to_vec(&value).map(Zeroizing::new).map_err(Failure::failed)
+}
+
+fn steps(plan: &Value) -> impl Iterator<Item = &Value> {
+    plan["steps"].as_array().into_iter().flatten()
+}
+
+fn changes(step: &Value) -> bool {
+    ["create", "change", "recover", "delete"].iter().any(|action| step["action"] == *action)
+}
+
+/// A line for each step: action, kind, name, and what differs.
+fn columns(plan: &Value) -> String {
+    let width = steps(plan).map(|step| name(step).len()).max().unwrap_or_default();
+    let line = |step: &Value| {
+        let line = format!(
+            "{:<8} {:<8} {:<width$}  {}",
+            text(step, "action"),
+            text(step, "kind"),
+            name(step),
+            text(step, "detail")
+        );
+        format!("{}\n", line.trim_end())
+    };
+    steps(plan).map(line).collect()
+}
+
+/// `shop/db` of a secret, `shop` of a vault.
+fn name(step: &Value) -> String {
+    match step["vault"].as_str() {
+        Some(vault) => format!("{vault}/{}", text(step, "name")),
+        None => text(step, "name").to_owned(),
+    }
+}
+
+fn in_words(step: &Value) -> String {
+    format!("{} {}: {}", text(step, "kind"), name(step), text(step, "detail"))
+}
+
+fn text<'s>(step: &'s Value, member: &str) -> &'s str {
+    step[member].as_str().unwrap_or_default()
+}

@@ -1,0 +1,156 @@
+//! `keyhaven apply`, `serve --watch` and `reset`: a running server follows its file.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Served, config, keyhaven, refused};
+
+const FIRST: &str = r#"{"vaults": [{"name": "shop", "secrets": {"db": "v1"}}]} // the first"#;
+const SECOND: &str = r#"{"vaults": [{"name": "shop", "secrets": {"db": "v2", "new": "n"}}, {"name": "more"}]}"#;
+
+/// A server with a configuration, and the files of both.
+struct Server {
+    dir: tempfile::TempDir,
+    served: Served,
+}
+
+impl Server {
+    fn start(more: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = config(dir.path(), FIRST);
+        let served = Served::start(&dir.path().join("data"), &[&["--config", file.to_str().unwrap()], more].concat());
+        Self { dir, served }
+    }
+
+    fn write(&self, text: &str) -> PathBuf {
+        config(self.dir.path(), text)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        keyhaven(args).arg("--data").arg(self.dir.path().join("data")).output().unwrap()
+    }
+
+    fn said(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn vaults(&self) -> Vec<String> {
+        let listed: Value = serde_json::from_str(&self.said(&["vault", "list", "--json"])).unwrap();
+        listed["vaults"].as_array().unwrap().iter().map(|vault| vault["name"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[test]
+fn it_shows_what_changes_and_changes_it() {
+    let server = Server::start(&[]);
+    let file = server.write(SECOND);
+    let file = file.to_str().unwrap();
+    let columns = "change   secret   shop/db   value (a new version)\n\
+                   create   secret   shop/new\n\
+                   create   vault    more\n";
+    assert_eq!(server.said(&["apply", file, "--dry-run"]), format!("{columns}nothing was changed (--dry-run)\n"));
+    assert_eq!(server.vaults(), ["shop"]);
+    assert_eq!(server.said(&["apply", file]), format!("{columns}applied\n"));
+    assert_eq!(server.vaults(), ["more", "shop"]);
+    assert_eq!(server.said(&["apply", file]), "everything is as the file says\n");
+    server.write(r#"{"vaults": [{"name": "shop", "secrets": {"db": "v2"}}]}"#);
+    let plan: Value = serde_json::from_str(&server.said(&["apply", file, "--dry-run", "--prune", "--json"])).unwrap();
+    assert_eq!(plan["applied"], false);
+    assert_eq!(plan["steps"][0]["action"], "delete");
+    let pruned = "delete   vault    more      with all that it holds, for good\ndelete   secret   shop/new\napplied\n";
+    assert_eq!(server.said(&["apply", file, "--prune"]), pruned);
+    assert_eq!(server.vaults(), ["shop"]);
+}
+
+#[test]
+fn what_cannot_be_changed_is_named_and_fails_and_a_bad_file_is_2() {
+    let server = Server::start(&[]);
+    let file = server.write(r#"{"vaults": [{"name": "shop", "softDeleteRetentionInDays": 7}, {"name": "more"}]}"#);
+    let file = file.to_str().unwrap();
+    for args in [&["apply", file][..], &["apply", file, "--dry-run"]] {
+        let output = server.run(args);
+        let why = String::from_utf8(output.stderr).unwrap();
+        let expected = "keyhaven: nothing was changed, because some of it cannot be: \
+                        vault shop: softDeleteRetentionInDays is said when the vault is made, and stays\n";
+        assert_eq!((output.status.code(), why.as_str()), (Some(1), expected));
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(shown.starts_with("refuse   vault    shop") && shown.contains("\ncreate   vault    more\n"), "{shown}");
+    }
+    assert_eq!(server.vaults(), ["shop"]);
+    server.write(r#"{"vaults": [{"name": "shop", "keyz": []}]}"#);
+    let why = refused(&["apply", file], 2);
+    assert!(why.contains("config.json: vaults[0].keyz: unknown field `keyz` (did you mean 'keys'?)"), "{why}");
+    assert!(refused(&["apply", "/nowhere.json"], 2).contains("/nowhere.json: No such file; give another one"));
+}
+
+#[test]
+fn certificates_that_are_files_are_sent_along() {
+    let server = Server::start(&[]);
+    let ca = server.served.ready["ca"].as_str().unwrap();
+    let text = format!(
+        r#"{{"identities": [{{"name": "build", "certificates": ["{ca}"]}}], "vaults": [{{"name": "shop", "secrets": {{"db": "v1"}}}}]}}"#
+    );
+    let shown = server.said(&["apply", server.write(&text).to_str().unwrap()]);
+    assert!(shown.contains("\ncreate   identity build\n") && shown.ends_with("applied\n"), "{shown}");
+}
+
+#[test]
+fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_bad() {
+    let server = Server::start(&["--watch"]);
+    let until = |what: &dyn Fn() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !what() {
+            assert!(Instant::now() < deadline, "{:?}", server.vaults());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    server.write(r#"{"vaults": [{"name": "shop"}, {"name": "half"#);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(server.vaults(), ["shop"]);
+    server.write(SECOND);
+    until(&|| server.vaults() == ["more", "shop"]);
+    // A file is replaced by another one, as editors do.
+    let next = server.dir.path().join("next");
+    std::fs::write(&next, SECOND.replace("more", "another")).unwrap();
+    std::fs::rename(&next, server.dir.path().join("config.json")).unwrap();
+    until(&|| server.vaults() == ["another", "more", "shop"]);
+    assert!(
+        refused(&["serve", "--ephemeral", "--watch"], 2)
+            .contains("--watch follows the configuration's file: give --config FILE too")
+    );
+}
+
+#[test]
+fn a_reset_reads_the_file_again() {
+    let server = Server::start(&[]);
+    server.write(SECOND);
+    assert_eq!(server.said(&["reset"]), "everything is as the configuration says\n");
+    assert_eq!(server.vaults(), ["more", "shop"]);
+    server.write("{ vaults");
+    let output = server.run(&["reset"]);
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && why.starts_with("keyhaven: nothing was reset: "), "{why}");
+    assert!(why.contains("config.json: "), "{why}");
+    assert_eq!(server.vaults(), ["more", "shop"]);
+}
+
+#[test]
+fn a_difference_at_the_start_names_what_changes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), config(dir.path(), FIRST));
+    let run = |file: &Path| {
+        let args = ["run", "--config", file.to_str().unwrap(), "--data", data.to_str().unwrap(), "--", "true"];
+        String::from_utf8(keyhaven(&args).output().unwrap().stderr).unwrap()
+    };
+    run(&file);
+    config(dir.path(), SECOND);
+    let log = run(&file);
+    let hint = "differs from the configuration and was left as it is; `keyhaven apply FILE` changes it, and \
+                `serve --watch` when the file changes";
+    assert!(log.contains(hint) && log.contains("secret db"), "{log}");
+}
