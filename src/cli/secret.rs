@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Failure;
 use super::columns::{Columns, moment, pairs, text, yes_or_no};
@@ -156,6 +156,9 @@ fn print_json(secret: &Secret, versions: Vec<Value>, with_value: bool) -> Result
         shown["value"] = secret.value.as_str().into();
     }
     let text = Zeroizing::new(format!("{shown:#}\n"));
+    if let Some(Value::String(value)) = shown.get_mut("value") {
+        value.zeroize();
+    }
     write_out(text.as_bytes())
 }
 

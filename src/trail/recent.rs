@@ -41,10 +41,11 @@ impl RecentTrails {
         let mut trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         trails.last += 1;
         let number = trails.last;
-        if trails.entries.len() == MOST {
-            trails.entries.pop_front();
-        }
+        let oldest = if trails.entries.len() == MOST { trails.entries.pop_front() } else { None };
         trails.entries.push_back(Arc::new(RecentTrail { number, at, trail }));
+        drop(trails);
+        // Freed when other requests can go on.
+        drop(oldest);
     }
 
     /// The first `limit` trails with numbers above `after`; without it the last `limit` ones. The oldest comes first. Besides

@@ -1,7 +1,7 @@
 //! How many objects a vault holds, counted by the keys of their records: no record is read.
 
 use super::layers::Layers;
-use super::store_key::Table;
+use super::store_key::{Table, in_layer};
 use super::{Kind, Refusal, Vault, Vaults};
 use crate::records::View;
 
@@ -25,25 +25,30 @@ impl Vaults {
     /// # Errors
     /// Only when the store cannot be read.
     pub(crate) async fn count_objects(&self, vault: &Vault) -> Result<Vec<ObjectCount>, Refusal> {
+        self.count_in_pieces(vault, PIECE).await
+    }
+
+    /// The same, reading so many keys at a time.
+    pub(super) async fn count_in_pieces(&self, vault: &Vault, piece: usize) -> Result<Vec<ObjectCount>, Refusal> {
         let view = self.records().view().await?;
         let mut counts = Vec::new();
         for kind in Kind::ALL.iter().copied() {
-            let live = count(&view, vault, Table::Object, kind).await?;
-            let deleted = count(&view, vault, Table::Deleted, kind).await?;
+            let live = count(&view, vault, Table::Object, kind, piece).await?;
+            let deleted = count(&view, vault, Table::Deleted, kind, piece).await?;
             counts.push(ObjectCount { kind, live, deleted });
         }
         Ok(counts)
     }
 }
 
-async fn count(view: &View, vault: &Vault, table: Table, kind: Kind) -> Result<usize, Refusal> {
+async fn count(view: &View, vault: &Vault, table: Table, kind: Kind, piece: usize) -> Result<usize, Refusal> {
     let (layers, prefix) = (Layers::of(vault), table.prefix_of_kind(vault.layer(), kind));
     let (mut counted, mut after) = (0, None);
     loop {
-        let keys = layers.keys(view, &prefix, after.as_ref(), PIECE).await?;
+        let keys = layers.keys(view, &prefix, after.as_ref(), piece).await?;
         counted += keys.len();
         match keys.last() {
-            Some((last, _)) if keys.len() == PIECE => after = Some(super::store_key::in_layer(last, vault.layer())),
+            Some((last, _)) if keys.len() == piece => after = Some(in_layer(last, vault.layer())),
             _ => return Ok(counted),
         }
     }

@@ -162,6 +162,18 @@ fn a_busy_vault_is_asked_again_and_a_refusal_is_not() {
 }
 
 #[test]
+fn a_refusal_says_what_is_missing_and_which_field_is_wrong() {
+    let ground = ground();
+    let failure = ground.vault("acme", app()).create_key("k", &json!({"kty": "AES"})).unwrap_err();
+    let text = "400 BadParameter: Property has invalid value (kty: use RSA, ";
+    assert!(failure.to_string().starts_with(text), "{failure}");
+    assert_eq!(failure.missing(), None);
+    let bearer = Credential::bearer(ground.server.token("nobody").unwrap());
+    let failure = ground.vault("acme", bearer).key("k", None).unwrap_err();
+    assert_eq!((failure.status(), failure.missing()), (Some(403), Some("keys/get")));
+}
+
+#[test]
 fn who_is_not_trusted_is_not_spoken_to() {
     let ground = ground();
     let stranger = TrustStore::default().agent();

@@ -94,7 +94,7 @@ async fn reach(host: &str, port: u16) -> Reached {
 
 fn host_and_port(url: &str) -> Option<(String, u16)> {
     let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let uri: Uri = whole.trim_end_matches('/').parse().ok()?;
+    let uri: Uri = whole.parse().ok()?;
     let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(usual)))
 }

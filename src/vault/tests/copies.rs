@@ -52,6 +52,28 @@ async fn everything(store: &Store) -> Vec<(Key, Revision)> {
 }
 
 #[tokio::test]
+async fn objects_are_counted_over_all_layers_whatever_the_piece() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let vaults = open(&store, &pool, 1);
+    vaults.apply(named("source"), NOW).await.unwrap();
+    for number in 0..5 {
+        set(&vaults, "source", &format!("s{number}")).await;
+    }
+    copy(&vaults, "source", "first").await;
+    set(&vaults, "first", "s1").await;
+    set(&vaults, "first", "s5").await;
+    vaults.secrets(&call(&vaults, "first").await).delete(&object("s2")).await.unwrap();
+    for (vault, live, deleted) in [("source", 5, 0), ("first", 5, 1)] {
+        let there = call(&vaults, vault).await.vault;
+        for piece in [1, 2, 5, 100] {
+            let counts = vaults.count_in_pieces(&there, piece).await.unwrap();
+            let secrets = ObjectCount { kind: Kind::Secret, live, deleted };
+            assert_eq!(counts, [ObjectCount { kind: Kind::Key, live: 0, deleted: 0 }, secrets], "{vault} {piece}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_copy_reads_and_writes_no_object_whatever_there_is() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
