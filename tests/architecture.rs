@@ -117,8 +117,8 @@ const RESERVED_CALLS: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["Instant::now"],
-        &["clock/", "http/", "proxy/", "events/", "store/redb/scrub.rs", "remote/", "drills/"],
-        "elapsed time is measured for connections, retries and drills; rules take the time as an argument",
+        &["clock/", "http/", "proxy/", "events/", "store/redb/scrub.rs", "remote/", "drills/", "cli/serve.rs"],
+        "elapsed time is measured for connections, retries, drills and the start; rules take the time as an argument",
     ),
     (
         &["rand::fill", "SystemRandom", "getrandom", "OsRng", "rand::rng(", "new_v4"],

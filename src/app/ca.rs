@@ -12,8 +12,27 @@ use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
 use super::error::StartError;
+use super::storage::lock_directory;
+use super::takeover_ca;
 use super::trust::{TRUST_STORE_PASSWORD, trust_store};
 use crate::clock::Timestamp;
+use crate::http::ca::Ca;
+
+/// Removes the local CA in `certs`, and the takeover's of the data directory `data`, so that the next start makes new ones, for the
+/// names that it has then. Returns whether there was one.
+///
+/// # Errors
+/// When a server uses the data, or a file cannot be removed.
+pub(crate) fn remove_cas(certs: &Path, data: Option<&Path>) -> Result<bool, StartError> {
+    let data = data.filter(|dir| dir.is_dir());
+    let _lock = data.map(lock_directory).transpose()?;
+    let takeover = data.map(takeover_ca::directory);
+    let mut removed = false;
+    for dir in [certs].into_iter().chain(takeover.as_deref()) {
+        removed |= Ca::remove(dir).map_err(StartError::new)?;
+    }
+    Ok(removed)
+}
 
 /// A CA certificate and the file that it was read from.
 pub(crate) struct CaCertificate {

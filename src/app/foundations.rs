@@ -1,6 +1,6 @@
 //! The first step of a start: everything that a server opens before it builds anything of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -10,7 +10,7 @@ use super::host_names::HostNames;
 use super::options::Options;
 use super::sockets::Sockets;
 use super::storage::{LockedStorage, OpenStorage};
-use super::trust;
+use super::{takeover_ca, trust};
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::http::ca::Ca;
@@ -21,7 +21,7 @@ use crate::tasks::VaultClock;
 /// The most private-key operations, and key generations, that wait for a thread.
 const POOL_QUEUE: usize = 1024;
 
-/// Bound sockets, the open data directory, the local CA, both clocks, and the sources of randomness and threads.
+/// Bound sockets, the open data directory, the CAs, both clocks, and the sources of randomness and threads.
 pub(super) struct Foundations {
     pub(super) sockets: Sockets,
     pub(super) storage: OpenStorage,
@@ -30,6 +30,8 @@ pub(super) struct Foundations {
     /// The directory of certificates, if they outlive this start.
     pub(super) certs: Option<PathBuf>,
     pub(super) ca: Ca,
+    /// The takeover's CA, when there is a proxy.
+    pub(super) takeover_ca: Option<Ca>,
     /// The system clock: tokens and certificates.
     pub(super) system: Arc<dyn Clock>,
     /// The vault clock.
@@ -39,21 +41,27 @@ pub(super) struct Foundations {
 }
 
 impl Foundations {
-    /// Binds and locks first, so that a start beside a running server fails before it touches anything. The CA is loaded
+    /// Binds and locks first, so that a start beside a running server fails before it touches anything. The CAs are loaded
     /// while the store is opened.
     pub(super) async fn open(options: &Options) -> Result<Self, StartError> {
         let sockets = Sockets::bind(options.listen).await?;
-        let locked = LockedStorage::lock(options.storage.clone())?;
+        let locked = LockedStorage::lock(options.storage.clone(), options.keeps_environment)?;
         let system = options.system_clock.clone();
         let names = HostNames::of(&options.config);
         let certs = options.certs.clone().or_else(|| locked.certs());
         let ca = spawn_loading_ca(certs.clone(), names.certifiable_domains(), system.now());
+        let takeover_ca = sockets.proxy.is_some().then(|| spawn_loading_takeover_ca(&locked, options));
         let storage = locked.open(options.seal_key.as_ref(), options.admin_key.clone())?;
         let ca = ca.await.map_err(StartError::new)??;
+        let takeover_ca = match takeover_ca {
+            Some(loading) => Some(loading.await.map_err(StartError::new)??),
+            None => None,
+        };
         let pool = Pool::start(std::thread::available_parallelism().map_or(2, usize::from), POOL_QUEUE);
         let records = Records::new(storage.store.clone());
         let clock = VaultClock::open(options.clock, &records, &system).await.map_err(StartError::new)?;
-        Ok(Self { sockets, storage, records, names, certs, ca, system, clock, random: random(options.seed), pool })
+        let random = random(options.seed);
+        Ok(Self { sockets, storage, records, names, certs, ca, takeover_ca, system, clock, random, pool })
     }
 }
 
@@ -64,6 +72,13 @@ fn spawn_loading_ca(
     now: Timestamp,
 ) -> JoinHandle<Result<Ca, StartError>> {
     tokio::task::spawn_blocking(move || trust::load_or_create_ca(certs.as_deref(), &domains, now))
+}
+
+/// Loads or creates the takeover's CA on a thread that may block.
+fn spawn_loading_takeover_ca(locked: &LockedStorage, options: &Options) -> JoinHandle<Result<Ca, StartError>> {
+    let (data, now) = (locked.environment().map(Path::to_owned), options.system_clock.now());
+    let domains: Vec<_> = options.takeover.domains().into_iter().map(str::to_owned).collect();
+    tokio::task::spawn_blocking(move || takeover_ca::load_or_create(data.as_deref(), &domains, now))
 }
 
 /// The source of ids: the system's generator, or a seeded one.

@@ -48,7 +48,9 @@ impl Listeners {
             services.listener(sockets.identity, None, identity.clone()),
         ];
         doors.extend(sockets.admin.map(|tcp| services.listener(tcp, None, services.admin_door())));
-        let proxy = sockets.proxy.map(|tcp| services.proxy(tcp, (data_plane, identity), own, stopping.clone()));
+        let proxy = sockets.proxy.zip(services.takeover_leaves.clone());
+        let proxy =
+            proxy.map(|(tcp, leaves)| services.proxy(tcp, leaves, (data_plane, identity), own, stopping.clone()));
         Ok(Self { doors, proxy: proxy.transpose()?, direct_request_seen, stopping })
     }
 

@@ -58,7 +58,10 @@ pub struct Options {
     pub strict: bool,
     /// The directory in which clients of Azure Arc look for keys.
     pub arc_keys: PathBuf,
-    /// The header value of App Service's token requests; random per start by default.
+    /// Whether what programs find in their environment (CA bundles, the identity header, the takeover's CA) is kept with the
+    /// data, so that it stays good over restarts; without a data directory nothing is.
+    pub keeps_environment: bool,
+    /// The header value of App Service's token requests; random by default.
     pub identity_header: Option<Zeroizing<String>>,
     /// The one version of TLS that is served, by the takeover too; 1.2 and 1.3 by default.
     pub tls: Option<TlsVersion>,
@@ -112,6 +115,7 @@ impl Default for Options {
             backup_key: None,
             strict: false,
             arc_keys: PathBuf::from(ARC_KEYS),
+            keeps_environment: false,
             identity_header: None,
             takeover: Takeover::default(),
             delivery: RetryPolicy::default(),

@@ -1,4 +1,4 @@
-//! The ready file of a running server: addresses, admin key, vault URLs and environment; also its summary for people.
+//! The ready file of a running server: addresses, admin key, vault URLs and environment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,24 +62,5 @@ impl ReadyFile {
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         files::write_unsynced(path, &serde_json::to_vec_pretty(self)?)
-    }
-
-    /// The same for people, one fact per line, without secrets.
-    pub fn summary(&self) -> String {
-        use std::fmt::Write;
-        let mut text = format!("keyhaven {} is ready\n", env!("CARGO_PKG_VERSION"));
-        for (name, url) in &self.vaults {
-            let _ = writeln!(text, "  vault {name:<12} {url}");
-        }
-        let _ = writeln!(text, "  managed identity   http://{}", self.identity);
-        if let Some(admin) = &self.admin {
-            let _ = writeln!(text, "  admin              http://{admin}");
-        }
-        if let Some(proxy) = &self.proxy {
-            let _ = writeln!(text, "  takeover proxy     http://{proxy}");
-        }
-        let _ = writeln!(text, "  tenant             {}", self.tenant);
-        let _ = writeln!(text, "  CA certificate     {}", self.ca.display());
-        text
     }
 }

@@ -1,6 +1,6 @@
 //! A running server: what the command line, embedders and tests can ask of it, and its orderly stop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,16 +8,17 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::client_files::{self, Sources};
 use super::credentials::PlaceholderCredentials;
 use super::error::StartError;
 use super::ready::ReadyFile;
 use super::storage::OpenStorage;
 use super::variables::Variables;
-use super::{trust, wget};
 use crate::clock::{Period, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::events::Events;
+use crate::files;
 use crate::http::server::ShutdownTrigger;
 use crate::proxy::TrafficCounter;
 use crate::tasks::{ClockError, ClockReport, Timekeeper, VaultClock};
@@ -30,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Running {
     /// The content of the ready file.
     pub ready: ReadyFile,
-    /// The takeover's CA as PEM, when there is a proxy; it is never written to disk.
+    /// The takeover's CA as PEM, when there is a proxy.
     pub takeover_ca: Option<String>,
     /// What went through the proxy, when there is one.
     pub traffic: Option<Arc<TrafficCounter>>,
@@ -85,25 +86,18 @@ impl Running {
         self.storage.private_dir()
     }
 
-    /// Writes CA bundles for clients (the system's CAs, those that the variables `own` name, and this server's) into the private directory,
-    /// and names them in the environment of [`ReadyFile`].
+    /// Writes CA bundles for clients (the system's CAs, those that the variables `own` name, and this server's) with the data,
+    /// or, where their paths are not kept, into the private directory, and names them in the environment of [`ReadyFile`].
     ///
     /// # Errors
     /// When a file cannot be written.
     pub(crate) async fn add_trust(&mut self, own: &Variables) -> Result<(), StartError> {
-        let ca_certificates =
-            [std::fs::read_to_string(&self.ready.ca).map(Some).map_err(StartError::new)?, self.takeover_ca.clone()];
-        let (dir, own, existing) = (self.private_dir().to_owned(), own.clone(), trust::ca_files_in(own));
-        let written = tokio::task::spawn_blocking(move || {
-            let ca_certificates: Vec<&str> = ca_certificates.iter().flatten().map(String::as_str).collect();
-            let mut named = Variables::new();
-            let published = trust::write(&dir, &existing, &ca_certificates)?;
-            wget::write(&dir, published.bundle(), &own, &mut named)?;
-            Ok::<_, StartError>((published, named))
-        });
-        let (published, named) = written.await.map_err(StartError::new)??;
-        trust::set_variables(&published, &mut self.ready.env);
-        self.ready.env.extend(named);
+        let local = std::fs::read_to_string(&self.ready.ca).map_err(StartError::new)?;
+        let cas: Vec<String> = [local].into_iter().chain(self.takeover_ca.clone()).collect();
+        let (kept, private, own) = (self.storage.client_files(), self.private_dir().to_owned(), own.clone());
+        let writing = tokio::task::spawn_blocking(move || write_client_files(kept, private, &own, cas));
+        let dir = writing.await.map_err(StartError::new)?.map_err(StartError::new)?;
+        client_files::set_variables(&dir, &mut self.ready.env);
         Ok(())
     }
 
@@ -122,4 +116,22 @@ impl Running {
         self.pool.stop();
         drop(self.storage);
     }
+}
+
+/// Writes the files of clients into `kept`, or into `private` where there is no such directory or no room; returns which it was.
+fn write_client_files(
+    kept: Option<PathBuf>,
+    private: PathBuf,
+    own: &Variables,
+    cas: Vec<String>,
+) -> std::io::Result<PathBuf> {
+    if let Some(kept) = kept {
+        let written = files::create_dir(&kept)
+            .and_then(|()| client_files::ensure(&kept, &Sources::read(&kept, own, cas.clone())));
+        match written {
+            Err(error) if files::is_full(&error) => {}
+            written => return written.map(|()| kept),
+        }
+    }
+    client_files::ensure(&private, &Sources::read(&private, own, cas)).map(|()| private)
 }

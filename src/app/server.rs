@@ -18,6 +18,7 @@ use super::running::Running;
 use super::services::Services;
 use super::settings::Settings;
 use super::storage::OpenStorage;
+use super::takeover_proxy::takeover_leaves;
 use super::tenant;
 use crate::clock::Clock;
 use crate::directory::UnknownIdentities;
@@ -44,13 +45,14 @@ impl BuiltServer {
         let events = Arc::new(new_events(&foundations, &backend, &settings)?);
         update_data(&backend, &settings, &events).await?;
         foundations.names.aliases().refresh(&backend.vaults).await?;
-        let Foundations { sockets, storage, names, ca, .. } = foundations;
+        let Foundations { sockets, storage, names, ca, takeover_ca, .. } = foundations;
         let ca_path = storage.publish_ca(settings.certs.as_deref(), ca.pem())?;
         let leaves = new_leaves(ca, &names, &settings, &backend)?;
         let aliases = names.aliases().clone();
         let services = Services {
             control: Control::new(&backend, &settings, aliases, &leaves, &events),
             leaves,
+            takeover_leaves: takeover_ca.map(|ca| takeover_leaves(ca, &settings, &backend)).transpose()?,
             credentials: placeholder_credentials(&backend, &settings, &storage)?,
             faults: Arc::default(),
             admin_key: storage.admin_key.clone(),

@@ -32,6 +32,8 @@ pub(super) struct Services {
     pub(super) names: HostNames,
     /// Leaf certificates under the local CA.
     pub(super) leaves: Arc<CertificateResolver>,
+    /// Leaf certificates for taken-over names, when there is a proxy.
+    pub(super) takeover_leaves: Option<Arc<CertificateResolver>>,
     pub(super) faults: Arc<Faults>,
     pub(super) credentials: PlaceholderCredentials,
     pub(super) events: Arc<Events>,

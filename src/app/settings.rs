@@ -7,10 +7,9 @@ use zeroize::Zeroizing;
 
 use super::error::StartError;
 use super::foundations::Foundations;
+use super::identity_header;
 use super::key_files::read_backup_key;
 use super::options::Options;
-use super::random_hex::random_hex;
-
 use super::takeover::Takeover;
 use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
@@ -71,7 +70,10 @@ impl Settings {
             certs: foundations.certs.clone(),
             backup_key: foundations.storage.backup_key(backup_key)?,
             unknown_identities,
-            identity_header: options.identity_header.unwrap_or_else(random_hex::<16>),
+            identity_header: match options.identity_header {
+                Some(given) => given,
+                None => identity_header::read_or_create(foundations.storage.environment())?,
+            },
             arc_keys: options.arc_keys,
             issuer_key: options.issuer_key,
             tls: options.tls,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::admin_key::AdminKey;
 use super::data_error::DataError;
 use super::key_files::{read_or_create_backup_key, read_or_create_key};
+use super::takeover_ca;
 use crate::crypto::backup_key::BackupKey;
 use crate::files::{self, LockFile, PrivateDir};
 use crate::random;
@@ -30,6 +31,9 @@ pub enum Storage {
 /// The directory of placeholder credentials, below the data directory.
 const CREDENTIALS: &str = "credentials";
 
+/// The directory of files that clients trust the server by, below the data directory.
+const CLIENT_FILES: &str = "trust";
+
 /// The delay before private directories of killed servers are removed: with hundreds of them, reading the temporary
 /// directory during a start made it longer by 1 to 2 ms.
 const CLEANUP_DELAY: Duration = Duration::from_millis(250);
@@ -41,6 +45,7 @@ type OpenStore = fn(&Path, &MasterKey, DataKey) -> Result<Store, StoreError>;
 pub(super) struct LockedStorage {
     storage: Storage,
     dir: Option<PathBuf>,
+    keeps_environment: bool,
     lock: Option<LockFile>,
 }
 
@@ -50,14 +55,16 @@ pub(super) struct OpenStorage {
     pub(super) engine: &'static str,
     pub(super) admin_key: AdminKey,
     dir: Option<PathBuf>,
+    keeps_environment: bool,
     /// Files of this start alone; removed when the server stops.
     private_dir: PrivateDir,
     _lock: Option<LockFile>,
 }
 
 impl LockedStorage {
-    /// Locks the directory of `storage` for this process; creates it if need be.
-    pub(super) fn lock(storage: Storage) -> Result<Self, DataError> {
+    /// Locks the directory of `storage` for this process; creates it if need be. It also keeps what programs find in their
+    /// environment if `keeps_environment` says so.
+    pub(super) fn lock(storage: Storage, keeps_environment: bool) -> Result<Self, DataError> {
         let dir = match &storage {
             Storage::Memory => None,
             Storage::MemoryIn(dir) | Storage::Redb(dir) => Some(dir.clone()),
@@ -65,12 +72,17 @@ impl LockedStorage {
             Storage::Sled(dir) => Some(dir.clone()),
         };
         let lock = dir.as_deref().map(lock_directory).transpose()?;
-        Ok(Self { storage, dir, lock })
+        Ok(Self { storage, dir, keeps_environment, lock })
     }
 
     /// The default directory of certificates.
     pub(super) fn certs(&self) -> Option<PathBuf> {
         self.dir.as_ref().map(|dir| dir.join("certs"))
+    }
+
+    /// The data directory, if it keeps what programs find in their environment.
+    pub(super) fn environment(&self) -> Option<&Path> {
+        self.dir.as_deref().filter(|_| self.keeps_environment)
     }
 
     /// Opens the store; creates missing keys and files.
@@ -93,7 +105,8 @@ impl LockedStorage {
             (None, Some(dir)) => AdminKey::read_or_create(dir)?,
             (None, None) => AdminKey::generate(),
         };
-        Ok(OpenStorage { store, engine, admin_key, dir: self.dir, private_dir: new_private_dir()?, _lock: self.lock })
+        let (private_dir, Self { dir, keeps_environment, lock, .. }) = (new_private_dir()?, self);
+        Ok(OpenStorage { store, engine, admin_key, dir, keeps_environment, private_dir, _lock: lock })
     }
 }
 
@@ -156,6 +169,18 @@ impl OpenStorage {
         self.dir.as_deref()
     }
 
+    /// The data directory, if it keeps what programs find in their environment.
+    pub(super) fn environment(&self) -> Option<&Path> {
+        self.dir.as_deref().filter(|_| self.keeps_environment)
+    }
+
+    /// The absolute path of the kept directory of files that clients trust the server by. None where it would have blanks:
+    /// Java's options are divided at them.
+    pub(super) fn client_files(&self) -> Option<PathBuf> {
+        let dir = std::path::absolute(self.environment()?.join(CLIENT_FILES)).ok()?;
+        (!dir.to_string_lossy().contains(char::is_whitespace)).then_some(dir)
+    }
+
     /// The private directory of this start.
     pub(super) fn private_dir(&self) -> &Path {
         self.private_dir.path()
@@ -163,7 +188,7 @@ impl OpenStorage {
 }
 
 /// Locks the directory for this process; creates it (0700) if need be.
-fn lock_directory(dir: &Path) -> Result<LockFile, DataError> {
+pub(super) fn lock_directory(dir: &Path) -> Result<LockFile, DataError> {
     make_dir(dir)?;
     let path = dir.join("lock");
     let lock = LockFile::try_lock(&path).map_err(|error| DataError::File(path, error))?;
@@ -175,10 +200,11 @@ fn lock_directory(dir: &Path) -> Result<LockFile, DataError> {
     Ok(lock)
 }
 
-/// Removes half-written files of a killed server from `dir` and its credentials directory.
+/// Removes half-written files of a killed server from `dir` and the directories in it.
 fn remove_drafts(dir: &Path) -> Result<usize, DataError> {
     let mut left = 0;
-    for dir in [dir.to_owned(), dir.join(CREDENTIALS)].into_iter().filter(|dir| dir.is_dir()) {
+    let below = [CREDENTIALS, CLIENT_FILES, takeover_ca::DIR].map(|name| dir.join(name));
+    for dir in below.into_iter().chain([dir.to_owned()]).filter(|dir| dir.is_dir()) {
         left += files::remove_temp_files(&dir).map_err(|error| DataError::File(dir, error))?;
     }
     Ok(left)

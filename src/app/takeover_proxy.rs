@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::backend::Backend;
 use super::error::StartError;
 use super::services::Services;
 use super::takeover::{HTTPS, Takeover};
-use super::trust;
+use super::{settings, trust};
 use crate::http::RequestHandler;
 use crate::http::ca::Ca;
 use crate::http::server::{Listener, OnMalformed, Shutdown};
@@ -19,7 +20,7 @@ use crate::proxy::{ClassifyHost, HostClass, LoadRoots, Proxy, Settings, Streamed
 pub(super) struct ProxyListener {
     listener: Listener<Streamed>,
     on_malformed: OnMalformed,
-    /// The takeover's CA as PEM; it is never written to disk.
+    /// The takeover's CA as PEM.
     pub(super) ca_pem: String,
     /// What went through the proxy.
     pub(super) traffic: Arc<TrafficCounter>,
@@ -33,17 +34,18 @@ impl ProxyListener {
 }
 
 impl Services {
-    /// Builds the proxy on the socket `tcp`. It serves cloud hosts by the first of `doors` and the metadata address by the
+    /// Builds the proxy on the socket `tcp`, with certificates from `leaves`. It serves cloud hosts by the first of `doors` and the metadata address by the
     /// second; `own` are this server's listeners, which it does not connect to.
     pub(super) fn proxy(
         &self,
         tcp: TcpListener,
+        leaves: Arc<CertificateResolver>,
         doors: (RequestHandler, RequestHandler),
         own: Vec<SocketAddr>,
         stopping: Shutdown,
     ) -> Result<ProxyListener, StartError> {
         let ((data_plane, metadata), takeover) = (doors, &self.settings.takeover);
-        let (traffic, leaves) = (Arc::new(TrafficCounter::default()), self.takeover_leaves()?);
+        let traffic = Arc::new(TrafficCounter::default());
         let ca_pem = leaves.ca().pem().to_owned();
         let proxy = Proxy::new(Settings {
             metadata: takeover.has_entra().then_some(metadata),
@@ -68,18 +70,18 @@ impl Services {
         let listener = Listener { acknowledges_at_once: true, ..self.listener(tcp, None, answer) };
         Ok(ProxyListener { listener, on_malformed, ca_pem, traffic })
     }
+}
 
-    /// Leaf certificates for taken-over hosts, under a CA constrained to them.
-    fn takeover_leaves(&self) -> Result<Arc<CertificateResolver>, StartError> {
-        let (takeover, clock) = (&self.settings.takeover, self.backend.system.clone());
-        let domains: Vec<_> = takeover.domains().into_iter().map(str::to_owned).collect();
-        let ca = Ca::ephemeral("Keyhaven takeover CA for one start", &domains, false, clock.now())
-            .map_err(StartError::new)?;
-        let classify = classifier(takeover.clone());
-        let taken_over = Arc::new(move |name: &str| classify(name, HTTPS) == HostClass::TakenOver);
-        let leaves = CertificateResolver::new(ca, taken_over, vec![], self.settings.limits.minted_leaves, clock);
-        Ok(Arc::new(leaves.map_err(StartError::new)?))
-    }
+/// Leaf certificates for taken-over hosts, under the takeover's `ca`.
+pub(super) fn takeover_leaves(
+    ca: Ca,
+    settings: &settings::Settings,
+    backend: &Backend,
+) -> Result<Arc<CertificateResolver>, StartError> {
+    let classify = classifier(settings.takeover.clone());
+    let taken_over = Arc::new(move |name: &str| classify(name, HTTPS) == HostClass::TakenOver);
+    let (kept, clock) = (settings.limits.minted_leaves, backend.system.clone());
+    CertificateResolver::new(ca, taken_over, vec![], kept, clock).map(Arc::new).map_err(StartError::new)
 }
 
 /// Loads the system's CAs and those in `files`, at first use.

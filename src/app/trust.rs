@@ -1,4 +1,4 @@
-//! Loads the local CA, and writes CA bundles for clients: the system's CAs and the configured ones beside ours, so that a
+//! Loads the local CA, and makes CA bundles for clients: the system's CAs and the configured ones beside ours, so that a
 //! client of the bundle still trusts every other site.
 
 use std::collections::HashSet;
@@ -12,7 +12,6 @@ use super::error::StartError;
 use super::storage::make_dir;
 use super::variables::Variables;
 use crate::clock::Timestamp;
-use crate::files;
 use crate::http::ca::Ca;
 
 /// Variables that name a CA bundle, and their readers: requests and az; Go, .NET, Rust and aiohttp; curl; Node; pip.
@@ -25,14 +24,16 @@ const ITERATIONS: u32 = 1;
 
 /// The files with CAs for clients.
 pub(super) struct TrustFiles {
-    bundle: PathBuf,
-    store: PathBuf,
+    /// The PEM bundle.
+    pub(super) bundle: PathBuf,
+    /// Java's trust store.
+    pub(super) store: PathBuf,
 }
 
 impl TrustFiles {
-    /// The PEM bundle.
-    pub(super) fn bundle(&self) -> &Path {
-        &self.bundle
+    /// Their paths in `dir`.
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        Self { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") }
     }
 }
 
@@ -43,17 +44,6 @@ pub(crate) fn ca_files_in(variables: &Variables) -> Vec<String> {
     files.sort();
     files.dedup();
     files
-}
-
-/// Writes the PEM bundle and Java's trust store into `dir`.
-pub(super) fn write(dir: &Path, existing: &[String], own: &[&str]) -> Result<TrustFiles, StartError> {
-    let text = bundle(existing, own);
-    let store = trust_store(&text, TRUST_STORE_PASSWORD)?;
-    let files = TrustFiles { bundle: dir.join("bundle.pem"), store: dir.join("trust.p12") };
-    for (path, bytes) in [(&files.bundle, text.as_bytes()), (&files.store, &store)] {
-        files::write_unsynced(path, bytes).map_err(|error| StartError::new(format!("{}: {error}", path.display())))?;
-    }
-    Ok(files)
 }
 
 /// Sets the variables by which clients find the files.
@@ -102,42 +92,51 @@ pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: T
     }
 }
 
-/// A PEM bundle of the system's CAs, those in the files `existing`, and `own`; each certificate once.
-pub(crate) fn bundle(existing: &[String], own: &[&str]) -> String {
-    let mut blocks = system_certificates();
+/// A PEM bundle of the certificates in the PEM files `sources`, each once, and nothing else of these.
+pub(super) fn bundle(sources: &[Vec<u8>]) -> String {
+    let blocks: Vec<Pem> = sources.iter().flat_map(|text| certificates(text)).collect();
+    let mut seen = HashSet::new();
+    blocks.iter().filter(|block| seen.insert(block.contents())).map(encoded).collect()
+}
+
+/// PEM files: the system's CAs, then each of the files `existing` that can be read.
+pub(super) fn existing_certificates(existing: &[String]) -> Vec<Vec<u8>> {
+    let mut sources = vec![system_certificates()];
     for path in existing {
         match std::fs::read(path) {
-            Ok(text) => blocks.extend(certificates(&text)),
+            Ok(text) => sources.push(text),
             Err(error) => tracing::warn!(path, %error, "a bundle named in the environment cannot be read"),
         }
     }
-    blocks.extend(own.iter().flat_map(|pem| certificates(pem.as_bytes())));
-    let mut seen = HashSet::new();
-    let once = blocks.iter().filter(|block| seen.insert(block.contents()));
-    let line_feed = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    once.map(|block| pem::encode_config(block, line_feed)).collect()
+    sources
+}
+
+fn encoded(block: &Pem) -> String {
+    pem::encode_config(block, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF))
 }
 
 /// The system's CAs and those in the files `existing`, as rustls's roots. Certificates that cannot be parsed are skipped.
 pub(super) fn roots(existing: &[String]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let certificates = certificates(bundle(existing, &[]).as_bytes());
-    roots.add_parsable_certificates(certificates.into_iter().map(|block| block.into_contents().into()));
+    let sources = existing_certificates(existing);
+    let certificates = sources.iter().flat_map(|text| certificates(text));
+    roots.add_parsable_certificates(certificates.map(|block| block.into_contents().into()));
     roots
 }
 
-/// The system's CAs: its bundle file where there is one (reading a directory of certificates takes 100 ms), else the
+/// The system's CAs as PEM: its bundle file where there is one (reading a directory of certificates takes 100 ms), else the
 /// platform's store.
-fn system_certificates() -> Vec<Pem> {
+fn system_certificates() -> Vec<u8> {
     let bundle = openssl_probe::probe().cert_file.and_then(|file| std::fs::read(file).ok());
     if let Some(text) = bundle {
-        return certificates(&text);
+        return text;
     }
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::debug!(%error, "some of the system's roots cannot be read");
     }
-    found.certs.iter().map(|der| Pem::new("CERTIFICATE", der.to_vec())).collect()
+    let blocks = found.certs.iter().map(|der| Pem::new("CERTIFICATE", der.to_vec()));
+    blocks.map(|block| encoded(&block)).collect::<String>().into_bytes()
 }
 
 /// The certificates in a PEM file, without its other blocks (private keys).
@@ -171,8 +170,10 @@ mod tests {
         let existing = dir.path().join("existing.pem");
         std::fs::write(&existing, block("CERTIFICATE", 1) + "a comment\n" + &block("PRIVATE KEY", 2)).unwrap();
         let (one, own) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
-        let roots = certificates(bundle(&[], &[]).as_bytes()).len();
-        let text = bundle(&[existing.display().to_string()], &[&one, &own]);
+        let roots = certificates(bundle(&existing_certificates(&[])).as_bytes()).len();
+        let mut sources = existing_certificates(&[existing.display().to_string()]);
+        sources.extend([one.into_bytes(), own.into_bytes()]);
+        let text = bundle(&sources);
         assert_eq!(certificates(text.as_bytes()).len(), roots + 2);
         assert!(!text.contains("PRIVATE KEY"));
     }

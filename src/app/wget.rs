@@ -1,11 +1,9 @@
 //! A system-wide wgetrc that names our CA bundle. wget is linked with GnuTLS, which reads no CA variable; it reads the system's
 //! wgetrc before the user's, and a variable names the file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::error::StartError;
 use super::variables::Variables;
-use crate::files;
 
 /// A version of wget and its system-wide startup file.
 struct Wget {
@@ -22,20 +20,22 @@ const WGETS: [Wget; 2] = [
 /// Settings that would bypass the proxy or name other CAs, normalised as wget compares them.
 const REPLACED_SETTINGS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
 
-/// Writes the files into `dir` and sets their variables. `own` is the user's environment.
-///
-/// # Errors
-/// When a file cannot be written.
-pub(super) fn write(dir: &Path, bundle: &Path, own: &Variables, variables: &mut Variables) -> Result<(), StartError> {
-    for wget in &WGETS {
-        let before = own.get(wget.variable).map_or(wget.usual, String::as_str);
-        let text = std::fs::read(before).unwrap_or_default();
-        let path = dir.join(wget.name);
-        let written = files::write_unsynced(&path, startup_file(&String::from_utf8_lossy(&text), bundle).as_bytes());
-        written.map_err(|error| StartError::new(format!("{}: {error}", path.display())))?;
-        variables.insert(wget.variable.to_owned(), path.display().to_string());
-    }
-    Ok(())
+/// The text of each file that wget would read in the user's environment `own`, empty where there is none.
+pub(super) fn read_startup_files(own: &Variables) -> Vec<String> {
+    let path = |wget: &Wget| own.get(wget.variable).map_or(wget.usual, String::as_str).to_owned();
+    let read = |path: String| std::fs::read(path).unwrap_or_default();
+    WGETS.iter().map(|wget| String::from_utf8_lossy(&read(path(wget))).into_owned()).collect()
+}
+
+/// Our files in `dir`, made from the `systems`, with their contents.
+pub(super) fn startup_files(dir: &Path, bundle: &Path, systems: &[String]) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+    let files = WGETS.iter().zip(systems);
+    files.map(move |(wget, system)| (dir.join(wget.name), startup_file(system, bundle).into_bytes()))
+}
+
+/// Sets the variables that name our files in `dir`.
+pub(super) fn set_variables(dir: &Path, variables: &mut Variables) {
+    variables.extend(WGETS.map(|wget| (wget.variable.to_owned(), dir.join(wget.name).display().to_string())));
 }
 
 /// The system's other settings, then our bundle.
@@ -68,11 +68,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let own = dir.path().join("own");
         std::fs::write(&own, "tries = 1").unwrap();
-        let mut variables = Variables::new();
         let environment = Variables::from([("SYSTEM_WGETRC".to_owned(), own.display().to_string())]);
-        write(dir.path(), Path::new("/b.pem"), &environment, &mut variables).unwrap();
-        let text = std::fs::read_to_string(&variables["SYSTEM_WGETRC"]).unwrap();
-        assert_eq!(text, "tries = 1\nca_certificate = /b.pem\n");
-        assert!(std::fs::read_to_string(&variables["SYSTEM_WGET2RC"]).unwrap().ends_with("ca_certificate = /b.pem\n"));
+        let mut files = startup_files(dir.path(), Path::new("/b.pem"), &read_startup_files(&environment))
+            .map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap()))
+            .collect::<Vec<_>>();
+        assert_eq!(files.remove(0), (dir.path().join("wgetrc"), "tries = 1\nca_certificate = /b.pem\n".to_owned()));
+        assert!(files[0].1.ends_with("ca_certificate = /b.pem\n"));
     }
 }

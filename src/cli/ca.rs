@@ -1,5 +1,5 @@
-//! `keyhaven ca`: the local CA that clients must trust. It does not show the takeover's CA, which exists for one start and
-//! only in the bundles of that server's clients.
+//! `keyhaven ca`: the local CA that clients must trust. It does not show the takeover's CA, which is in the bundles of that
+//! server's clients alone.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
 use super::target::Target;
-use super::{Failure, variables};
-use crate::app::CaCertificate;
+use super::{Failure, ready_file, variables};
+use crate::app::{self, CaCertificate};
 
 /// The mode of an exported certificate, which is public.
 const READABLE: u32 = 0o644;
 
-/// Show the local CA, export it, or say how to trust it.
+/// Show the local CA, export it, replace it, or say how to trust it.
 ///
 /// It is that of a running server, of --certs, or of the data directory.
 #[derive(Debug, Args)]
@@ -48,6 +48,8 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// Remove it, and the takeover's with it: the next start makes new ones, for the names that it has then
+    Renew,
     /// Say how each platform and client is told to trust it
     InstallHelp,
 }
@@ -64,13 +66,16 @@ enum Format {
 
 impl CaCommand {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+        if matches!(self.action, Some(Action::Renew)) {
+            return self.renew();
+        }
         let ca = CaCertificate::read(&self.target.ca(self.certs.as_deref())?).map_err(|error| {
             Failure::failed(format!(
                 "{error}; start a server with `keyhaven serve`, or name its --certs, --data or --ready-file"
             ))
         })?;
         match self.action.unwrap_or(Action::Show) {
-            Action::Show => print(ca.describe().map_err(Failure::failed)?.as_bytes()),
+            Action::Show | Action::Renew => print(ca.describe().map_err(Failure::failed)?.as_bytes()),
             Action::InstallHelp => print(help(ca.path()).as_bytes()),
             Action::Export { format, out, password_file } => {
                 let bytes = encode(&ca, format, password_file.as_deref())?;
@@ -80,6 +85,28 @@ impl CaCommand {
                         .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?,
                 }
             }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Removes the CA of a server that does not run: a running one would go on with it, and give it to nobody any more.
+    fn renew(self) -> Result<ExitCode, Failure> {
+        let path = self.target.ca(self.certs.as_deref())?;
+        let server = self.target.ready().ok().filter(|ready| ready.ca == path && ready_file::is_live(ready));
+        if let Some(server) = server {
+            let why = format!("a server runs with the CA {} (process {}); stop it first", path.display(), server.pid);
+            return Err(Failure::failed(why));
+        }
+        let certs = path.parent().unwrap_or(Path::new("."));
+        let data = match &self.certs {
+            Some(_) => certs.parent().filter(|dir| dir.join("master.key").exists()).map(Path::to_owned),
+            None => Some(self.target.data()?),
+        };
+        let removed = app::remove_cas(certs, data.as_deref()).map_err(Failure::failed)?;
+        let next = "the next start makes a new one; then trust the new ca.pem";
+        match removed {
+            true => print(format!("removed the CA in {}; {next}\n", certs.display()).as_bytes()),
+            false => print(format!("there is no CA in {}; the next start makes one\n", certs.display()).as_bytes()),
         }
         Ok(ExitCode::SUCCESS)
     }

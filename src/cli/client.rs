@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::address::ADMIN_PORT;
 use super::target::Target;
-use super::{Failure, server_args, variables};
+use super::{Failure, server_args, stale, variables};
 use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::clock::Timestamp;
 use crate::directory::CredentialKind;
@@ -183,6 +183,7 @@ impl AdminClient {
     /// Finds the admin API: from the variables that `run` sets, else the ready file, else the default address and data directory.
     fn endpoint(&self) -> Result<Endpoint, Failure> {
         if !self.target.is_named()
+            && variables::path(stale::READY_FILE).is_none()
             && let (Some(url), Some(key)) =
                 (variables::non_empty("KEYHAVEN_ADMIN_URL"), variables::non_empty("KEYHAVEN_ADMIN_KEY"))
         {

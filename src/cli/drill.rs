@@ -204,7 +204,7 @@ impl DrillChoice {
 
 /// The variables that `keyhaven env` prints for the server of this ready file.
 fn env_variables(ready: &ReadyFile, file: &Path) -> Variables {
-    let mut set = environment::for_shell(&ready.env, &variables::all()).set;
+    let mut set = environment::for_shell(&ready.env, &variables::own()).set;
     set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
     set
 }

@@ -1,19 +1,20 @@
 //! `keyhaven env`: prints the environment variables of a running server for a shell, a file or a program.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::client::AdminClient;
 use super::credential::Credential;
+use super::environment::{Changes, Former};
 use super::target::Target;
 use super::{Failure, environment, ready_file, variables};
-use crate::app::Variables;
 
 /// Print the environment that programs need to use a running server.
 ///
 /// In a shell: eval "$(keyhaven env)", or: keyhaven env --format fish | source
+/// Back again: eval "$(keyhaven env --unset)"
 #[derive(Debug, Args)]
 pub(super) struct Env {
     /// How to print them
@@ -27,6 +28,10 @@ pub(super) struct Env {
     /// What programs find to sign in with, in their environment
     #[arg(long, value_name = "KIND", default_value = "managed-identity")]
     credential: Credential,
+
+    /// Put back what the shell had before `keyhaven env`; this needs no server
+    #[arg(long, conflicts_with_all = ["identity", "credential"])]
+    unset: bool,
 
     #[command(flatten)]
     target: Target,
@@ -48,13 +53,18 @@ enum Format {
 
 impl Env {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let all = variables::all();
+        let former = Former::of(&all);
+        if self.unset {
+            return Ok(self.put_back(&former));
+        }
         let (ready, file) = (self.target.ready()?, self.target.path()?);
         if !ready_file::is_live(&ready) {
             let why = "the server of this ready file is gone; start one with `keyhaven serve`";
             return Err(Failure::failed(format!("{}: {why}", file.display())));
         }
         let file = std::path::absolute(file).map_err(Failure::failed)?;
-        let own = variables::all();
+        let own = former.before(&all);
         let client = AdminClient::new(self.target);
         let mut changes = match self.credential.kind() {
             None => environment::for_shell(&ready.env, &own),
@@ -70,22 +80,57 @@ impl Env {
         if let (Some(name), None) = (&self.identity, self.credential.kind()) {
             changes.set.insert("AZURE_CLIENT_ID".to_owned(), client.client_id(name).await?);
         }
+        if self.format.is_of_a_shell() {
+            former.keep(&mut changes, &own);
+        }
         for note in &changes.notes {
             eprintln!("keyhaven: {note}");
         }
-        print!("{}", self.format.print(&changes.set));
+        print!("{}", self.format.print(&changes));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints what puts back the shell's former variables.
+    fn put_back(&self, former: &Former) -> ExitCode {
+        if former.is_empty() {
+            eprintln!("keyhaven: there is nothing to put back: `keyhaven env` has set nothing in this shell");
+        }
+        print!("{}", self.format.print(&former.restoring()));
+        ExitCode::SUCCESS
     }
 }
 
 impl Format {
-    fn print(self, variables: &Variables) -> String {
-        match self {
-            Self::Json => serde_json::to_string_pretty(variables).unwrap_or_default() + "\n",
-            Self::Sh => lines(variables, |name, value| format!("export {name}='{}'", value.replace('\'', r"'\''"))),
-            Self::Fish => lines(variables, |name, value| format!("set -gx {name} '{}'", escaped(value, &['\\', '\'']))),
-            Self::Powershell => lines(variables, |name, value| format!("$env:{name} = '{}'", doubled(value))),
-            Self::Dotenv => lines(variables, |name, value| format!("{name}={}", dotenv(value))),
+    /// Whether it is evaluated by a shell, which then keeps what it had before. A file for programs does not: what a shell had is
+    /// none of theirs, and may be a credential.
+    const fn is_of_a_shell(self) -> bool {
+        matches!(self, Self::Sh | Self::Fish | Self::Powershell)
+    }
+
+    fn print(self, changes: &Changes) -> String {
+        let all: BTreeMap<&str, Option<&str>> = changes
+            .remove
+            .iter()
+            .map(|name| (name.as_str(), None))
+            .chain(changes.set.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))))
+            .collect();
+        if matches!(self, Self::Json) {
+            return serde_json::to_string_pretty(&all).unwrap_or_default() + "\n";
+        }
+        all.into_iter().map(|(name, value)| self.line(name, value) + "\n").collect()
+    }
+
+    /// The line that sets the variable, or unsets it; a .env file cannot unset one, and says so.
+    fn line(self, name: &str, value: Option<&str>) -> String {
+        match (self, value) {
+            (Self::Sh, Some(value)) => format!("export {name}='{}'", value.replace('\'', r"'\''")),
+            (Self::Sh, None) => format!("unset {name}"),
+            (Self::Fish, Some(value)) => format!("set -gx {name} '{}'", escaped(value, &['\\', '\''])),
+            (Self::Fish, None) => format!("set -e {name}"),
+            (Self::Powershell, Some(value)) => format!("$env:{name} = '{}'", doubled(value)),
+            (Self::Powershell, None) => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue"),
+            (Self::Dotenv | Self::Json, Some(value)) => format!("{name}={}", dotenv(value)),
+            (Self::Dotenv | Self::Json, None) => format!("# unset {name}"),
         }
     }
 }
@@ -120,21 +165,16 @@ fn doubled(value: &str) -> String {
     })
 }
 
-fn lines(variables: &Variables, line: impl Fn(&str, &str) -> String) -> String {
-    variables.iter().fold(String::new(), |mut text, (name, value)| {
-        let _ = writeln!(text, "{}", line(name, value));
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Variables;
 
     #[test]
     fn values_are_quoted_for_their_reader() {
-        let printed =
-            |format: Format, value: &str| format.print(&Variables::from([("A".to_owned(), value.to_owned())]));
+        let printed = |format: Format, value: &str| {
+            format.print(&Changes { set: Variables::from([("A".to_owned(), value.to_owned())]), ..Changes::default() })
+        };
         assert_eq!(printed(Format::Sh, "it's \"x\""), "export A='it'\\''s \"x\"'\n");
         assert_eq!(printed(Format::Fish, r"it's \a $b"), "set -gx A 'it\\'s \\\\a $b'\n");
         assert_eq!(printed(Format::Powershell, "it's \u{2019}$x`"), "$env:A = 'it''s \u{2019}\u{2019}$x`'\n");
@@ -142,5 +182,19 @@ mod tests {
         assert_eq!(printed(Format::Dotenv, "a $b"), "A='a $b'\n");
         assert_eq!(printed(Format::Dotenv, "it's $b"), "A=\"it's \\$b\"\n");
         assert_eq!(printed(Format::Json, "it's \"x\""), "{\n  \"A\": \"it's \\\"x\\\"\"\n}\n");
+    }
+
+    #[test]
+    fn every_format_can_unset() {
+        let changes = Changes { remove: vec!["A".to_owned()], ..Changes::default() };
+        for (format, expected) in [
+            (Format::Sh, "unset A\n"),
+            (Format::Fish, "set -e A\n"),
+            (Format::Powershell, "Remove-Item Env:A -ErrorAction SilentlyContinue\n"),
+            (Format::Dotenv, "# unset A\n"),
+            (Format::Json, "{\n  \"A\": null\n}\n"),
+        ] {
+            assert_eq!(format.print(&changes), expected);
+        }
     }
 }

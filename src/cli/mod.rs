@@ -2,6 +2,7 @@
 
 mod address;
 mod apply;
+mod banner;
 mod ca;
 mod check;
 mod client;
@@ -29,6 +30,7 @@ mod server_args;
 mod show_log;
 mod signals;
 mod snapshot;
+mod stale;
 mod status;
 mod takeover;
 mod target;
@@ -75,7 +77,7 @@ enum Command {
     Apply(apply::Apply),
     #[command(about = "Write an example of a configuration, and the schema that editors complete it by")]
     Init(init::Init),
-    #[command(about = "Show the local CA, export it, or say how to trust it")]
+    #[command(about = "Show the local CA, export it, replace it, or say how to trust it")]
     Ca(ca::CaCommand),
     #[command(about = "Show or move the clock that vaults live by")]
     Clock(clock::Clock),
@@ -93,6 +95,14 @@ enum Command {
     Reset(reset::Reset),
     #[command(about = "Save everything a server keeps as one file, or load it again")]
     Snapshot(snapshot::Snapshot),
+}
+
+impl Command {
+    /// Whether it looks for a running server. `serve` and `run` start one, `env` and `doctor` say themselves what is
+    /// wrong, and `init` and `check` need none.
+    const fn finds_a_server(&self) -> bool {
+        !matches!(self, Self::Serve(_) | Self::Run(_) | Self::Env(_) | Self::Init(_) | Self::Check(_) | Self::Doctor(_))
+    }
 }
 
 /// A failed command: the line for stderr and the exit status.
@@ -134,6 +144,9 @@ impl Cli {
     pub fn execute(self) -> Result<ExitCode, Failure> {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(workers()).enable_all().build().map_err(Failure::failed)?;
+        if self.command.finds_a_server() {
+            stale::warn(None);
+        }
         let outcome = runtime.block_on(async {
             match self.command {
                 Command::Serve(serve) => serve.execute().await,

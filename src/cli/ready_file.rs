@@ -1,13 +1,15 @@
 //! The ready file on disk: `serve` and `run` write it when the server is ready and remove it when it stops; other commands
 //! read it to find the server.
 
+use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, geteuid, test_kill_process};
 
-use super::Failure;
+use super::{Failure, variables};
 use crate::app::ReadyFile;
 
 /// The time limit of a connection to a server that may have died.
@@ -51,10 +53,46 @@ pub(super) fn remove(path: &Path) {
     }
 }
 
+/// The ready file of a server that keeps nothing. Its directory must be the user's alone: what others write there would lead
+/// commands to their server.
+pub(super) fn of_ephemeral_server() -> Option<PathBuf> {
+    let dir = runtime_dir();
+    let about = dir.symlink_metadata().ok()?;
+    let is_private = about.is_dir() && about.uid() == geteuid().as_raw() && about.mode() & 0o077 == 0;
+    is_private.then(|| dir.join(READY_FILE))
+}
+
+/// Writes the ready file of a server that keeps nothing, unless that of another such server is there. Returns its path.
+pub(super) fn write_of_ephemeral_server(ready: &ReadyFile) -> Option<PathBuf> {
+    // It may be there; of_ephemeral_server looks at what it is.
+    let _ = DirBuilder::new().mode(0o700).create(runtime_dir());
+    let file = of_ephemeral_server()?;
+    match write(ready, &file) {
+        Ok(()) => Some(file),
+        Err(failure) => {
+            tracing::info!(why = failure.message, "other commands find this server by a --ready-file of its own alone");
+            None
+        }
+    }
+}
+
+/// `$XDG_RUNTIME_DIR/keyhaven`, else a directory of the user's in the temporary directory.
+fn runtime_dir() -> PathBuf {
+    match variables::path("XDG_RUNTIME_DIR").filter(|dir| dir.is_dir()) {
+        Some(dir) => dir.join("keyhaven"),
+        None => std::env::temp_dir().join(format!("keyhaven-{}", geteuid().as_raw())),
+    }
+}
+
 /// Reads a ready file; none if it is not one. A pipe or device is not read: that could block for ever.
 fn read(path: &Path) -> Option<ReadyFile> {
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Whether `path` is the ready file of a server that runs.
+pub(super) fn is_live_at(path: &Path) -> bool {
+    read(path).is_some_and(|ready| is_live(&ready))
 }
 
 /// Whether the server of a ready file runs: its process exists and its address accepts connections. A killed server leaves

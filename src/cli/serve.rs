@@ -2,16 +2,18 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::address::{ADMIN_PORT, IDENTITY_PORT, PROXY_PORT, VAULTS_PORT};
+use super::banner::Banner;
 use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
-use super::{Failure, file_limit, variables};
+use super::{Failure, file_limit, server_args, stale, variables};
 use crate::app::{self, Listen, Options, Running};
 
 /// Start a server and keep it running until it is told to stop.
@@ -27,6 +29,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
         let defaults = ServerDefaults {
             ephemeral: false,
             listen: default_addresses(),
@@ -36,15 +39,17 @@ impl Serve {
             tenant: None,
         };
         self.server.log(defaults.log_level)?;
+        stale::warn_of_shell(self.kept_ready_file().as_deref());
         file_limit::raise_limit();
         let mut signals = StopSignals::listen()?;
-        let options = Options { watch: self.watch, ..self.server.options(&defaults)? };
+        let options = Options { watch: self.watch, keeps_environment: true, ..self.server.options(&defaults)? };
         if options.watch && options.config_file.is_none() {
             return Err(Failure::usage("--watch follows the configuration's file: give --config FILE too"));
         }
         let mut running = app::start(options).await.map_err(Failure::failed)?;
-        running.add_trust(&variables::all()).await.map_err(Failure::failed)?;
-        let files = self.announce(&running)?;
+        running.add_trust(&variables::own()).await.map_err(Failure::failed)?;
+        let files = self.write_ready_files(&running)?;
+        self.print_banner(&running, begun.elapsed()).await?;
         let signal = signals.received().await;
         tracing::info!(signal, "stopping");
         running.stop().await;
@@ -54,18 +59,48 @@ impl Serve {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Writes the ready files and prints the summary.
-    fn announce(&self, running: &Running) -> Result<Vec<PathBuf>, Failure> {
-        let kept = self.server.data().map(|data| data.join(READY_FILE));
-        // The user's own file comes last: a program that waits for it then finds both.
-        let files: Vec<_> = kept.into_iter().chain(self.server.ready_file.clone()).collect();
-        for file in &files {
+    /// The ready file in the data directory.
+    fn kept_ready_file(&self) -> Option<PathBuf> {
+        self.server.data().and_then(|data| std::path::absolute(data.join(READY_FILE)).ok())
+    }
+
+    /// Writes the ready files: where other commands look for it, and the one that the user named. That comes last: a program that
+    /// waits for it then finds both.
+    fn write_ready_files(&self, running: &Running) -> Result<Vec<PathBuf>, Failure> {
+        let found = match self.kept_ready_file() {
+            Some(kept) => ready_file::write(&running.ready, &kept).map(|()| Some(kept))?,
+            None => ready_file::write_of_ephemeral_server(&running.ready),
+        };
+        let named = self.server.ready_file();
+        if let Some(file) = &named {
             ready_file::write(&running.ready, file)?;
         }
+        Ok(found.into_iter().chain(named).collect())
+    }
+
+    async fn print_banner(&self, running: &Running, took: Duration) -> Result<(), Failure> {
+        let data = self.server.data().and_then(|data| std::path::absolute(data).ok());
+        let banner = Banner {
+            ready: &running.ready,
+            target: self.target(data.as_deref()),
+            data: data.map(|data| data.display().to_string()),
+            counts: running.count_objects().await.map_err(Failure::failed)?,
+            took,
+        };
         let mut stdout = std::io::stdout().lock();
         // A closed stdout is no failure: the server is up.
-        let _ = stdout.write_all(running.ready.summary().as_bytes()).and_then(|()| stdout.flush());
-        Ok(files)
+        let _ = stdout.write_all(banner.text().as_bytes()).and_then(|()| stdout.flush());
+        Ok(())
+    }
+
+    /// The option by which other commands find this server, unless they look for it there by themselves.
+    fn target(&self, data: Option<&Path>) -> String {
+        let usual = server_args::data_dir(None).ok();
+        match (data, self.server.ready_file()) {
+            (Some(data), _) if usual.as_deref() != Some(data) => format!(" --data {}", data.display()),
+            (None, Some(file)) => format!(" --ready-file {}", file.display()),
+            _ => String::new(),
+        }
     }
 }
 

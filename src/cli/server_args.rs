@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
-use super::{Failure, address, variables};
+use super::{Failure, address, stale, variables};
 use crate::app::{AdminKey, Listen, Options, Storage, Takeover, TlsVersion};
 use crate::clock::Timestamp;
 use crate::config::{Config, ConfigFile};
@@ -64,7 +65,7 @@ pub(super) struct ServerArgs {
 
     /// File to write once every listener answers: addresses, admin key, environment (JSON)
     #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
-    pub(super) ready_file: Option<PathBuf>,
+    ready_file: Option<PathBuf>,
 
     /// Make a vault that is asked for by a well-formed name and is not there, like the default one; the first request
     /// that would be allowed in it makes it [default: false; true in `run`]
@@ -160,6 +161,15 @@ impl ServerArgs {
     pub(super) fn log(&self, default_level: &str) -> Result<(), Failure> {
         let level = self.log_level.as_deref().unwrap_or(default_level);
         log::install(level, self.log)
+    }
+
+    /// The ready file that the user named. One that `keyhaven env` named in this shell is another server's.
+    pub(super) fn ready_file(&self) -> Option<PathBuf> {
+        let is_of_shell = self.ready_file == variables::path(stale::READY_FILE);
+        match is_of_shell {
+            true => variables::own().remove(stale::READY_FILE).map(PathBuf::from),
+            false => self.ready_file.clone(),
+        }
     }
 
     /// The data directory, unless data is kept in memory only.
@@ -274,7 +284,8 @@ fn parse_tenant(text: &str) -> Result<Uuid, String> {
 
 /// Reads the admin key from the environment.
 fn admin_key() -> Result<Option<AdminKey>, Failure> {
-    let parsed = variables::non_empty("KEYHAVEN_ADMIN_KEY").map(|text| AdminKey::parse(&text)).transpose();
+    let given = variables::own().remove("KEYHAVEN_ADMIN_KEY").map(Zeroizing::new).filter(|text| !text.is_empty());
+    let parsed = given.map(|text| AdminKey::parse(&text)).transpose();
     parsed.map_err(|why| Failure::usage(format!("KEYHAVEN_ADMIN_KEY cannot be used: {why}")))
 }
 

@@ -55,7 +55,7 @@ impl TakeoverArgs {
                 Err(Failure::usage(format!("{flag} is of the takeover's proxy, which is off: give --proxy-listen too")))
             });
         }
-        let own = variables::all();
+        let own = variables::own();
         let parent_proxy = if self.offline && self.pass.is_empty() {
             ParentProxy::default()
         } else {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::ready_file::READY_FILE;
-use super::{Failure, server_args, variables};
+use super::{Failure, ready_file, server_args, stale, variables};
 use crate::app::ReadyFile;
 
 /// The running server that a command works on.
 #[derive(Debug, Args)]
 pub(super) struct Target {
-    /// The running server's ready file [default: DATA/ready.json]
+    /// The running server's ready file [default: DATA/ready.json, else that of a server that keeps nothing]
     #[arg(long, global = true, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     ready_file: Option<PathBuf>,
 
@@ -30,7 +30,7 @@ impl Target {
 
     /// Whether the command line or the environment selects a server.
     pub(super) fn is_named(&self) -> bool {
-        self.ready_file.is_some() || self.data.is_some()
+        self.named_ready_file().is_some() || self.data.is_some()
     }
 
     /// Whether a server was selected, or the default ready file exists.
@@ -40,7 +40,7 @@ impl Target {
 
     /// Whether a ready file was named, or exists in the data directory.
     pub(super) fn has_ready_file(&self) -> bool {
-        self.ready_file.is_some() || self.path().is_ok_and(|path| path.exists())
+        self.named_ready_file().is_some() || self.path().is_ok_and(|path| path.exists())
     }
 
     /// The data directory.
@@ -63,12 +63,26 @@ impl Target {
         Ok(dir.join("ca.pem"))
     }
 
-    /// The path of the ready file.
+    /// The path of the ready file: the named one, else that of the data directory, else that of a running server that keeps
+    /// nothing.
     pub(super) fn path(&self) -> Result<PathBuf, Failure> {
-        match &self.ready_file {
-            Some(path) => Ok(path.clone()),
-            None => Ok(self.data()?.join(READY_FILE)),
+        if let Some(named) = self.named_ready_file() {
+            return Ok(named.to_owned());
         }
+        let kept = self.data().map(|data| data.join(READY_FILE));
+        if self.data.is_some() || kept.as_ref().is_ok_and(|kept| ready_file::is_live_at(kept)) {
+            return kept;
+        }
+        let ephemeral = ready_file::of_ephemeral_server().filter(|file| ready_file::is_live_at(file));
+        ephemeral.map_or(kept, Ok)
+    }
+
+    /// The ready file that was named. One that the environment names counts only while its server runs: it may be left from a
+    /// server that is gone.
+    fn named_ready_file(&self) -> Option<&Path> {
+        let file = self.ready_file.as_deref()?;
+        let is_of_environment = variables::path(stale::READY_FILE).as_deref() == Some(file);
+        (!is_of_environment || ready_file::is_live_at(file)).then_some(file)
     }
 }
 

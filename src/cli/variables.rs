@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::environment::Former;
 use crate::app::Variables;
 
 /// All variables. Values that are not UTF-8 are converted lossily: their names matter for removal.
@@ -12,6 +13,12 @@ pub(super) fn all() -> Variables {
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()));
     std::env::vars_os().filter_map(text).collect()
+}
+
+/// The user's own variables: all, as they were before `keyhaven env` changed them in this shell.
+pub(super) fn own() -> Variables {
+    let all = all();
+    Former::of(&all).before(&all)
 }
 
 /// The value of `name`.

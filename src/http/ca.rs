@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
+use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
 use crate::files::{self, LockFile};
@@ -109,7 +110,7 @@ impl std::error::Error for CaError {}
 
 /// How a kept CA is renewed. It never happens by itself: a clock that is wrong must not replace what clients trust.
 fn renewal(dir: &Path) -> String {
-    format!("renew it with: rm {0}/ca.pem {0}/ca.key (then start again, and trust the new ca.pem)", dir.display())
+    format!("renew it with: keyhaven ca renew --certs {} (then start again, and trust the new ca.pem)", dir.display())
 }
 
 impl From<rcgen::Error> for CaError {
@@ -150,6 +151,46 @@ impl Ca {
         }
         ca.check_permits(domains, Some(dir))?;
         Ok(ca)
+    }
+
+    /// The CA kept in `dir`, which certifies no loopback address. It is made anew where it is missing or damaged, its validity
+    /// has not begun or ends soon, or it certifies other names than `domains`: for a CA that clients are given by files that this
+    /// server writes. The caller is the only one that works in `dir`.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn load_or_replace(dir: &Path, name: &str, domains: &[String], now: Timestamp) -> Result<Self, CaError> {
+        let (pem_file, key_file) = (dir.join(CERTIFICATE_FILE), dir.join(KEY_FILE));
+        let is_good = |ca: &Self| ca.validity_warning(now).is_none() && ca.domains == domains;
+        if let Some(ca) = Self::load(&pem_file, &key_file).ok().filter(is_good) {
+            return Ok(ca);
+        }
+        let ca = Self::ephemeral(name, domains, false, now)?;
+        // A torn write is a damaged CA at the next start.
+        let write = |path: PathBuf, text: &str| {
+            files::write_unsynced(&path, text.as_bytes()).map_err(|error| CaError::File(path, error))
+        };
+        write(key_file, &Zeroizing::new(ca.issuer.key().serialize_pem()))?;
+        write(pem_file, &ca.pem)?;
+        Ok(ca)
+    }
+
+    /// Removes the CA kept in `dir`, if there is one: the next start makes another. Returns whether there was one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(dir: &Path) -> Result<bool, CaError> {
+        if !dir.is_dir() {
+            return Ok(false);
+        }
+        let _lock = lock_dir(dir)?;
+        let remove = |name: &str| match std::fs::remove_file(dir.join(name)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(CaError::File(dir.join(name), error)),
+        };
+        let (certificate, key) = (remove(CERTIFICATE_FILE)?, remove(KEY_FILE)?);
+        Ok(certificate || key)
     }
 
     /// What is or soon will be wrong with its validity, and what to do: it has not begun, it has ended, or it ends before a
@@ -337,7 +378,7 @@ mod tests {
             ended.to_string(),
             format!(
                 "the CA in {path} was valid until 2036-09-18T14:13:21Z, and this machine's clock shows \
-                 2036-09-18T14:13:22Z; renew it with: rm {path}/ca.pem {path}/ca.key (then start again, and trust the new \
+                 2036-09-18T14:13:22Z; renew it with: keyhaven ca renew --certs {path} (then start again, and trust the new \
                  ca.pem)"
             )
         );
@@ -354,12 +395,31 @@ mod tests {
             assert_eq!(kept.validity_warning(NOW.plus_seconds(years * YEAR)), None, "{years}");
         }
         let near = kept.validity_warning(NOW.plus_seconds(9 * YEAR)).unwrap();
-        assert!(near.contains("valid until 2036-09-18") && near.contains("/ca.key (then start again"), "{near}");
+        assert!(near.contains("valid until 2036-09-18") && near.contains(" (then start again"), "{near}");
         let early = kept.validity_warning(NOW.plus_seconds(-11 * YEAR)).unwrap();
         assert!(early.contains("until this machine's clock is right"), "{early}");
         let for_one_start = Ca::ephemeral("A CA", &domains(), true, NOW).unwrap();
         let near = for_one_start.validity_warning(NOW.plus_seconds(9 * YEAR)).unwrap();
         assert!(near.ends_with("restart the server to have a new one made"), "{near}");
+    }
+
+    #[test]
+    fn a_replaceable_ca_stays_until_its_names_its_files_or_its_validity_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let load =
+            |domains: &[String], now| Ca::load_or_replace(dir.path(), "A CA", domains, now).unwrap().pem().to_owned();
+        let first = load(&domains(), NOW);
+        assert_eq!(load(&domains(), NOW.plus_seconds(YEAR)), first);
+        let mode = std::fs::metadata(dir.path().join("ca.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let other = load(&["b.example".to_owned()], NOW);
+        assert_ne!(other, first);
+        assert_ne!(load(&["b.example".to_owned()], NOW.plus_seconds(10 * YEAR)), other, "it has ended");
+        std::fs::write(dir.path().join("ca.key"), "").unwrap();
+        let mended = load(&domains(), NOW);
+        assert_eq!(load(&domains(), NOW), mended);
+        assert!(Ca::remove(dir.path()).unwrap() && !Ca::remove(dir.path()).unwrap());
+        assert_ne!(load(&domains(), NOW), mended);
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl Killed {
     }
 
     fn started(mut command: Command, temporary: &Path) -> Self {
-        let mut child = command.env("TMPDIR", temporary).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.env("TMPDIR", temporary).env("XDG_RUNTIME_DIR", temporary).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();

@@ -1,12 +1,15 @@
 //! Merges the server's variables into a program's environment, for `run` and `env`. Pure: reads no
 //! variable itself.
 
+mod former;
 mod java;
 mod no_proxy;
 
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
+
+pub(crate) use former::Former;
 
 use crate::app::{Takeover, Variables, variable_of};
 use crate::directory::CredentialKind;

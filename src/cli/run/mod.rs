@@ -23,7 +23,7 @@ use super::credential::Credential;
 use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
-use super::{Failure, file_limit, ready_file, variables};
+use super::{Failure, file_limit, ready_file, stale, variables};
 use crate::app::{self, Listen, Running, Variables};
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -62,7 +62,8 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         self.check_options()?;
-        let own = variables::all();
+        let own = variables::own();
+        stale::warn_of_shell(None);
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
         let tenant = own.get("AZURE_TENANT_ID").and_then(|id| Uuid::parse_str(id).ok());
@@ -140,10 +141,13 @@ impl Run {
         }
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]);
-        for name in &changes.remove {
-            command.env_remove(name);
+        // What `keyhaven env` set in this shell is put back first.
+        for changes in [environment::Former::of(&variables::all()).restoring(), changes] {
+            for name in &changes.remove {
+                command.env_remove(name);
+            }
+            command.envs(&changes.set);
         }
-        command.envs(&changes.set);
         let name = self.command[0].to_string_lossy();
         command.spawn().map_err(|error| Failure {
             // The shell's convention: 127 for a command that is not found, 126 for one that cannot be executed.
@@ -156,7 +160,7 @@ impl Run {
     /// this command alone. A path that the shell got from another server's `env` belongs to that server and is not used.
     fn ready_file_path(&self, running: &Running, own: &Variables) -> Result<PathBuf, Failure> {
         let from_shell = |file: &PathBuf| own.get("KEYHAVEN_READY_FILE").is_some_and(|named| Path::new(named) == file);
-        let named = self.server.ready_file.clone();
+        let named = self.server.ready_file();
         let named =
             named.filter(|file| !(from_shell(file) && ready_file::belongs_to_other_server(file, &running.ready)));
         let dir = || self.server.named_data().unwrap_or_else(|| running.private_dir());

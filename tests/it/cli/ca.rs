@@ -104,3 +104,31 @@ fn the_takeovers_ca_is_not_exported() {
     assert!(shown.starts_with("subject      CN=Keyhaven CA for one start\n"), "{shown}");
     assert!(!shown.contains("vault.azure.net"), "{shown}");
 }
+
+#[test]
+fn renew_replaces_both_cas_of_a_server_that_was_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let of_data = ["--data", data.to_str().unwrap()];
+    let cas = || ["certs/ca.pem", "takeover/ca.pem"].map(|name| std::fs::read_to_string(data.join(name)).ok());
+    let more = ["--proxy-listen", ":0"];
+    let served = Served::start(&data, &more);
+    let first = cas();
+    let told = refused(&["ca", "renew", "--data", data.to_str().unwrap()], 1);
+    assert!(told.contains("a server runs with the CA ") && told.contains("stop it first"), "{told}");
+    drop(served);
+    let told = text(&[&["renew"][..], &of_data].concat());
+    let certs = data.join("certs").display().to_string();
+    assert_eq!(told, format!("removed the CA in {certs}; the next start makes a new one; then trust the new ca.pem\n"));
+    assert_eq!(cas(), [None, None]);
+    let told = text(&["renew", "--certs", &certs]);
+    assert_eq!(told, format!("there is no CA in {certs}; the next start makes one\n"));
+    let _served = Served::start(&data, &more);
+    for (first, second) in first.iter().zip(&cas()) {
+        assert!(second.is_some() && first != second);
+    }
+    let bundle = std::fs::read_to_string(data.join("trust/bundle.pem")).unwrap();
+    for (kept, is_trusted) in first.iter().zip([false; 2]).chain(cas().iter().zip([true; 2])) {
+        assert_eq!(bundle.contains(kept.as_deref().unwrap()), is_trusted);
+    }
+}

@@ -1,7 +1,8 @@
 //! `keyhaven env`: a running server's variables, for every shell.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -107,21 +108,144 @@ fn an_identity_is_named_by_its_client_id() {
     assert!(told.contains("--identity me: no identity is called so; there are default, nobody"), "{told}");
 }
 
-#[test]
-fn what_clients_trust_lies_in_a_private_directory_that_goes_with_the_server() {
-    use std::os::unix::fs::PermissionsExt;
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data");
-    let mut served = Served::start(&data, &[]);
-    let (env, _) = variables(&data, &[], &[]);
-    let bundle = Path::new(env["REQUESTS_CA_BUNDLE"].as_str().unwrap()).to_owned();
-    for name in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"] {
-        assert_eq!(env[name], bundle.to_str().unwrap(), "{name}");
-    }
-    let private = bundle.parent().unwrap();
-    assert_eq!(std::fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(!private.starts_with(&data) && private.join("trust.p12").exists());
+/// Every variable that names the bundle.
+const BUNDLES: [&str; 5] = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn stopped(mut served: Served) {
     served.signal(rustix::process::Signal::TERM);
     assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_it_printed_stays_good_over_restarts_of_the_same_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let more = ["--proxy-listen", ":0"];
+    let served = Served::start(&data, &more);
+    let (env, _) = variables(&data, &[], &[]);
+    stopped(served);
+    let bundle = Path::new(env["SSL_CERT_FILE"].as_str().unwrap()).to_owned();
+    assert_eq!(bundle, data.join("trust/bundle.pem"));
+    for name in BUNDLES {
+        assert_eq!(env[name], bundle.to_str().unwrap(), "{name}");
+    }
+    let ca = std::fs::read_to_string(data.join("takeover/ca.pem")).unwrap();
+    let (trusted, inode) = (std::fs::read_to_string(&bundle).unwrap(), std::fs::metadata(&bundle).unwrap().ino());
+    assert!(trusted.ends_with(&ca), "the bundle holds the takeover's CA");
+    for (file, expected) in
+        [("takeover", 0o700), ("takeover/ca.key", 0o600), ("trust", 0o700), ("identity.header", 0o600)]
+    {
+        assert_eq!(mode(&data.join(file)), expected, "{file}");
+    }
+    let _served = Served::start(&data, &more);
+    let (again, _) = variables(&data, &[], &[]);
+    for name in BUNDLES.into_iter().chain(["IDENTITY_HEADER", "SYSTEM_WGETRC", "KEYHAVEN_ADMIN_KEY"]) {
+        assert_eq!(again[name], env[name], "{name}");
+    }
+    let store = |env: &Value| env["JAVA_TOOL_OPTIONS"].as_str().unwrap().split(" -Djavax").nth(1).unwrap().to_owned();
+    assert_eq!(store(&again), store(&env));
+    assert_eq!(std::fs::read_to_string(data.join("takeover/ca.pem")).unwrap(), ca);
+    assert_eq!(std::fs::metadata(&bundle).unwrap().ino(), inode, "what has not changed is not written again");
+}
+
+#[test]
+fn of_a_server_that_keeps_nothing_it_goes_with_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let served = Served::start(&data, &["--ephemeral", "--proxy-listen", ":0"]);
+    let bundle = Path::new(served.ready["env"]["SSL_CERT_FILE"].as_str().unwrap()).to_owned();
+    let private = bundle.parent().unwrap();
+    assert_eq!(mode(private), 0o700);
+    assert!(private.join("trust.p12").exists() && !data.exists());
+    stopped(served);
     assert!(!private.exists());
+}
+
+/// Runs `script` in a shell whose `keyhaven` is the program, with the variables `own`; `$1` is `argument`.
+fn in_shell(script: &str, argument: &Path, own: &[(&str, &str)]) -> Output {
+    let clean = keyhaven(&[]);
+    let mut shell = Command::new("sh");
+    for (name, _) in clean.get_envs() {
+        shell.env_remove(name);
+    }
+    let script = format!("keyhaven() {{ \"$0\" \"$@\"; }}\nset -e\n{script}");
+    let script = script.replace("\"$0\"", env!("CARGO_BIN_EXE_keyhaven"));
+    shell.args(["-c", &script, "sh"]).arg(argument).envs(own.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn unset_puts_back_what_the_shell_had_before_the_first_env() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let served = Served::start(&data, &["--proxy-listen", ":0"]);
+    let script = r#"env | sort >"$1/before"
+        eval "$(keyhaven env --data "$1/data")"
+        echo "$HTTPS_PROXY $KEYHAVEN_FORMER_HTTPS_PROXY"
+        eval "$(keyhaven env --credential client-secret)"
+        test -z "$IDENTITY_HEADER"; test "$AZURE_CLIENT_SECRET" != theirs
+        eval "$(keyhaven env --unset)"
+        env | sort >"$1/after"
+        keyhaven env --unset
+    "#;
+    let own = [
+        ("HTTPS_PROXY", "http://corp.example:1"),
+        ("NO_PROXY", "corp.example"),
+        ("AZURE_CLIENT_SECRET", "their's"),
+        ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+    ];
+    let ended = in_shell(script, dir.path(), &own);
+    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.success(), "{stderr}");
+    let proxy = format!("http://{} http://corp.example:1\n", served.ready["proxy"].as_str().unwrap());
+    assert_eq!(String::from_utf8(ended.stdout).unwrap(), proxy);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(read("after"), read("before"));
+    assert!(
+        stderr.ends_with("there is nothing to put back: `keyhaven env` has set nothing in this shell\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_file_for_programs_does_not_hold_what_the_shell_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let _served = Served::start(&data, &[]);
+    for format in ["dotenv", "json"] {
+        let args = ["env", "--format", format, "--credential", "client-secret", "--data", data.to_str().unwrap()];
+        let printed = keyhaven(&args).env("AZURE_CLIENT_SECRET", "theirs").output().unwrap().stdout;
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(printed.contains("AZURE_CLIENT_SECRET") && !printed.contains("theirs"), "{printed}");
+        assert!(!printed.contains("KEYHAVEN_FORMER"), "{printed}");
+    }
+}
+
+#[test]
+fn what_a_shell_has_of_a_server_that_is_gone_is_named_and_never_fatal() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = Served::start(&dir.path().join("gone"), &["--proxy-listen", ":0"]);
+    let printed = keyhaven(&["env", "--data"]).arg(dir.path().join("gone")).output().unwrap().stdout;
+    drop(gone);
+    std::fs::write(dir.path().join("env"), printed).unwrap();
+    let _other = Served::start(&dir.path().join("home/keyhaven"), &[]);
+    let script = r#"eval "$(cat "$1/env")"
+        export XDG_DATA_HOME="$1/home"
+        keyhaven --version
+        keyhaven health
+        keyhaven run -- sh -c 'test -z "$KEYHAVEN_FORMER_UNSET" && echo "$HTTPS_PROXY"'
+        eval "$(keyhaven env --unset)"
+        keyhaven health
+    "#;
+    let ended = in_shell(script, dir.path(), &[]);
+    let (stdout, stderr) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert!(ended.status.success(), "{stdout}{stderr}");
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(lines[1].starts_with("ok (127.0.0.1:") && lines[2].starts_with("http://127.0.0.1:"), "{stdout}");
+    let named = "keyhaven: KEYHAVEN_READY_FILE, HTTPS_PROXY: of a server that is gone, and left aside; put back what was before \
+                 with: eval \"$(keyhaven env --unset)\"\n";
+    assert_eq!(stderr.matches(named).count(), 2, "of health and of run, not of the others: {stderr}");
 }

@@ -5,8 +5,8 @@ mod ca;
 mod credential;
 mod doctor;
 mod env;
-mod init;
 mod ground;
+mod init;
 mod look;
 mod objects;
 mod run;
@@ -61,6 +61,8 @@ pub struct Served {
 impl Served {
     pub fn start(data: &Path, more: &[&str]) -> Self {
         let file = data.with_extension("ready");
+        // That of a server that was killed.
+        let _ = std::fs::remove_file(&file);
         // The default port of the proxy could be another test's.
         let proxy: &[&str] = if more.contains(&"--proxy-listen") { &[] } else { &["--proxy-listen", "off"] };
         let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file"];
@@ -271,7 +273,7 @@ fn the_ready_file_says_what_the_contract_says() {
     served.signal(rustix::process::Signal::TERM);
     assert_eq!(served.child.wait().unwrap().code(), Some(0));
     let lines: Vec<_> = BufReader::new(served.child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
-    assert!(lines[0].starts_with("keyhaven ") && lines[0].ends_with(" is ready"));
+    assert!(lines[0].starts_with("keyhaven ") && lines[0].contains(" is ready (") && lines[0].ends_with(" ms)"));
     assert!(!lines.iter().any(|line| line.contains(&key)), "no secret is printed");
     assert!(!data.with_extension("ready").exists(), "the ready file goes with the server");
 }

@@ -402,7 +402,9 @@ fn a_wrong_option_of_the_takeover_is_one_line_that_says_what_to_do() {
         let said = refused(&args, 2);
         assert!(said.contains(printed), "{said}");
     }
-    assert!(refused(&["serve", "--ephemeral", "--listen", "0.0.0.0:0", "--offline"], 2).contains("give --proxy-listen too"));
+    assert!(
+        refused(&["serve", "--ephemeral", "--listen", "0.0.0.0:0", "--offline"], 2).contains("give --proxy-listen too")
+    );
     let mut socks = keyhaven(&["run", "--", "true"]);
     let output = socks.env("ALL_PROXY", "socks5://me:hush@127.0.0.1:1").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -1,6 +1,6 @@
 //! `keyhaven serve`: the proxy that it has by default, and whom it makes known on the spot.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -112,5 +112,103 @@ fn identities_are_made_on_the_spot_unless_the_configuration_names_some() {
         let served = Served::start(&dir.path().join("data"), &more);
         let status = token_status(served.ready["identity"].as_str().unwrap(), unknown);
         assert_eq!(status, format!("HTTP/1.1 {expected}"), "{text}");
+    }
+}
+
+/// A server that was started with `args` and `variables`; killed when dropped. And the lines of its banner.
+struct Announced {
+    child: std::process::Child,
+    lines: Vec<String>,
+}
+
+impl Announced {
+    fn start(args: &[&str], variables: &[(&str, &Path)]) -> Self {
+        let free = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0"];
+        let mut command = keyhaven(&[&["serve", "--log-level", "warn"][..], &free, args].concat());
+        command.envs(variables.iter().copied()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = Vec::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        while !lines.last().is_some_and(|line: &String| line.starts_with("  CA certificate")) {
+            let mut line = String::new();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "{lines:?}");
+            lines.push(line.trim_end().to_owned());
+        }
+        Self { child, lines }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_banner_says_what_to_do_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = |number: u8| {
+        let secrets = r#"[{"name": "a", "value": "hush"}, {"name": "b", "value": "hush"}]"#;
+        format!(r#"{{"name": "vault-{number}", "sku": "premium", "keys": [{{"name": "k"}}], "secrets": {secrets}}}"#)
+    };
+    let vaults: Vec<_> = (1..=7).map(vault).collect();
+    let file = config(dir.path(), &format!(r#"{{"vaults": [{}]}}"#, vaults.join(",")));
+    let data = dir.path().join("data");
+    let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let served = Announced::start(&["--proxy-listen", ":0", "--data", data, "--config", file], &[]);
+    let lines = &served.lines;
+    assert!(lines[0].starts_with("keyhaven ") && lines[0].contains(" is ready (") && lines[0].ends_with(" ms)"));
+    assert_eq!(lines[1], "  programs use      https://vault-1.vault.azure.net");
+    assert_eq!(lines[2], format!("  in their shell    eval \"$(keyhaven env --data {data})\""));
+    assert_eq!(lines[3], format!("  look inside       keyhaven secret list --data {data}"));
+    assert_eq!(lines[4], format!("  data              {data} (7 keys, 14 secrets in 7 vaults)"));
+    assert!(lines[5].starts_with("  vault vault-1     https://vault-1.vault.localhost:"), "{}", lines[5]);
+    assert_eq!(lines[10], format!("  other vaults      2, see keyhaven vault list --data {data}"));
+    assert!(lines[13].starts_with("  takeover proxy    http://127.0.0.1:"), "{}", lines[13]);
+    assert_eq!(lines.len(), 16);
+    assert!(!lines.iter().any(|line| line.contains("hush")));
+    let shown = keyhaven(&["secret", "list", "--data", data]).output().unwrap();
+    let names = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.status.success() && names.contains("\na ") && names.contains("\nb "), "{names}");
+}
+
+#[test]
+fn a_server_that_keeps_nothing_is_found_by_other_commands() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let found = |variables: &[(&str, &Path)]| {
+        let output = keyhaven(&["env", "--format", "json"]).envs(variables.iter().copied()).output().unwrap();
+        let env: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        env["KEYHAVEN_READY_FILE"].as_str().map(str::to_owned)
+    };
+    for (variable, directory) in [
+        ("XDG_RUNTIME_DIR", "keyhaven".to_owned()),
+        ("TMPDIR", format!("keyhaven-{}", rustix::process::geteuid().as_raw())),
+    ] {
+        let place = dir.path().join(variable);
+        std::fs::create_dir(&place).unwrap();
+        let none = Path::new("");
+        let variables = [("XDG_RUNTIME_DIR", none), (variable, place.as_path()), ("XDG_DATA_HOME", &home)];
+        let served = Announced::start(&["--ephemeral", "--proxy-listen", "off"], &variables);
+        assert_eq!(served.lines[2], "  in their shell    eval \"$(keyhaven env)\"");
+        assert!(
+            served.lines[4].starts_with("  data              in memory, gone when the server stops ("),
+            "{:?}",
+            served.lines
+        );
+        let file = place.join(&directory).join("ready.json");
+        assert_eq!(found(&variables), Some(file.to_str().unwrap().to_owned()));
+        let mode = std::fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        std::fs::set_permissions(file.parent().unwrap(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(found(&variables), None, "others could have written it");
+        std::fs::set_permissions(file.parent().unwrap(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let kept = Served::start(&home.join("keyhaven"), &[]);
+        let expected = home.join("keyhaven/ready.json");
+        assert_eq!(found(&variables), Some(expected.to_str().unwrap().to_owned()), "the data directory comes first");
+        drop(kept);
+        assert_eq!(found(&variables), Some(file.to_str().unwrap().to_owned()), "a killed server does not hide it");
     }
 }

@@ -1,0 +1,141 @@
+//! The files by which programs trust a server: a PEM bundle, Java's trust store, wget's startup files. In a data directory they
+//! stay from one start to the next, and are written again when what they are made from has changed.
+
+use std::fmt::Write;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use super::trust::{TRUST_STORE_PASSWORD, TrustFiles, bundle, existing_certificates, trust_store};
+use super::variables::Variables;
+use super::wget;
+use crate::files;
+
+/// Says what the files beside it were made from, and how long each of them is.
+const STAMP: &str = "made-from";
+
+/// What the files are made from.
+pub(super) struct Sources {
+    /// PEM files: the system's CAs, the user's own, this server's.
+    certificates: Vec<Vec<u8>>,
+    /// wget's startup files as they would be read without ours.
+    wget: Vec<String>,
+}
+
+impl Sources {
+    /// Reads the system's CAs and the files that the user's environment `own` names, for files in `dir`; `cas` are this server's.
+    /// May take milliseconds: not for the runtime's threads.
+    pub(super) fn read(dir: &Path, own: &Variables, cas: Vec<String>) -> Self {
+        let bundle = TrustFiles::in_dir(dir).bundle.display().to_string();
+        // An environment that was taken from a file names our own bundle.
+        let theirs: Vec<String> = super::ca_files_in(own).into_iter().filter(|file| *file != bundle).collect();
+        let mut certificates = existing_certificates(&theirs);
+        certificates.extend(cas.into_iter().map(String::into_bytes));
+        Self { certificates, wget: wget::read_startup_files(own) }
+    }
+
+    /// The digest of everything, in hexadecimal.
+    fn digest(&self, dir: &Path) -> String {
+        let mut context = Context::new(&SHA256);
+        let texts = [env!("CARGO_PKG_VERSION").as_bytes(), dir.as_os_str().as_encoded_bytes()];
+        let pieces = self.certificates.iter().map(Vec::as_slice).chain(self.wget.iter().map(String::as_bytes));
+        for piece in texts.into_iter().chain(pieces) {
+            context.update(&piece.len().to_le_bytes());
+            context.update(piece);
+        }
+        context.finish().as_ref().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    fn files(&self, dir: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
+        let (text, paths) = (bundle(&self.certificates), TrustFiles::in_dir(dir));
+        let store = trust_store(&text, TRUST_STORE_PASSWORD).map_err(io::Error::other)?;
+        let startup: Vec<_> = wget::startup_files(dir, &paths.bundle, &self.wget).collect();
+        Ok([(paths.bundle, text.into_bytes()), (paths.store, store)].into_iter().chain(startup).collect())
+    }
+}
+
+/// Writes the files into `dir`, unless they are there and made from the same.
+///
+/// # Errors
+/// When one cannot be written; the text names it, and the kind is the cause's.
+pub(super) fn ensure(dir: &Path, sources: &Sources) -> io::Result<()> {
+    let digest = sources.digest(dir);
+    if is_current(dir, &digest) {
+        return Ok(());
+    }
+    let mut stamp = format!("{digest}\n");
+    for (path, bytes) in sources.files(dir)? {
+        write(&path, &bytes)?;
+        let _ = writeln!(stamp, "{} {}", bytes.len(), path.file_name().unwrap_or_default().display());
+    }
+    write(&dir.join(STAMP), stamp.as_bytes())
+}
+
+/// Sets the variables that name the files in `dir`.
+pub(super) fn set_variables(dir: &Path, variables: &mut Variables) {
+    super::trust::set_variables(&TrustFiles::in_dir(dir), variables);
+    wget::set_variables(dir, variables);
+}
+
+/// Whether the files in `dir` were made from sources with this digest and have their lengths still: a power cut can leave them
+/// empty.
+fn is_current(dir: &Path, digest: &str) -> bool {
+    let text = std::fs::read_to_string(dir.join(STAMP)).unwrap_or_default();
+    let mut lines = text.lines();
+    let has_length = |line: &str| {
+        let (length, name) = line.split_once(' ')?;
+        let there = std::fs::metadata(dir.join(name)).ok()?;
+        (there.is_file() && length.parse() == Ok(there.len())).then_some(())
+    };
+    lines.next() == Some(digest) && lines.all(|line| has_length(line).is_some())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    files::write_unsynced(path, bytes).map_err(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn sources(certificate: &str) -> Sources {
+        Sources {
+            certificates: vec![certificate.as_bytes().to_vec()],
+            wget: vec!["tries = 1\n".to_owned(), String::new()],
+        }
+    }
+
+    /// What tells a file that was written again from one that was not.
+    fn inode(dir: &Path) -> u64 {
+        std::fs::metadata(dir.join("bundle.pem")).unwrap().ino()
+    }
+
+    #[test]
+    fn files_are_written_again_only_when_what_they_are_made_from_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificate = |byte| pem::encode(&pem::Pem::new("CERTIFICATE", vec![byte; 40]));
+        ensure(dir.path(), &sources(&certificate(1))).unwrap();
+        let first = inode(dir.path());
+        ensure(dir.path(), &sources(&certificate(1))).unwrap();
+        assert_eq!(inode(dir.path()), first);
+        ensure(dir.path(), &sources(&certificate(2))).unwrap();
+        let second = inode(dir.path());
+        assert_ne!(second, first);
+        for name in ["trust.p12", "wgetrc", "bundle.pem", STAMP] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+            ensure(dir.path(), &sources(&certificate(2))).unwrap();
+            assert_ne!(std::fs::metadata(dir.path().join(name)).unwrap().len(), 0, "{name} is mended");
+        }
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("bundle.pem")).unwrap(),
+            bundle(&sources(&certificate(2)).certificates)
+        );
+    }
+}
