@@ -3,8 +3,11 @@
 use super::error::StartError;
 use super::running::Running;
 use crate::clock::Clock;
-use crate::config::entry;
+use crate::config::{Identities, entry};
 use crate::vault::VaultName;
+
+/// A copy names none: its policies are those of the source.
+const NO_IDENTITIES: Identities<'static> = Identities { all: &[], default: None };
 
 impl Running {
     /// Copies the vault `source`, with its content and policies, to the new vault `copy`; returns the URL. The cost does not
@@ -19,7 +22,8 @@ impl Running {
         let (source, copy) = (name(source)?, name(copy)?);
         let absent = || StartError::new(format!("no vault is called '{source}'"));
         let source = self.vaults.find(&source).await?.ok_or_else(absent)?;
-        let wanted = entry::copy(&copy, &source, b"", self.directory.tenant_id(), &[]).map_err(StartError::new)?;
+        let wanted =
+            entry::copy(&copy, &source, b"", self.directory.tenant_id(), NO_IDENTITIES).map_err(StartError::new)?;
         let (made, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await?;
         let port = self.ready.listen.rsplit(':').next().unwrap_or_default();
         Ok(format!("https://{}.vault.localhost:{port}", made.name))

@@ -1,12 +1,12 @@
 //! Follows the configuration's file: applies it when it has changed. A file that cannot be read or applied changes nothing,
 //! and the log says why, once for each content.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use super::control::Control;
-use crate::config::ConfigFile;
+use crate::config::{ConfigFile, FileStamp};
 use crate::doors::admin::{ApplyMode, ControlError};
 use crate::reconcile::{Action, Plan};
 
@@ -14,16 +14,9 @@ use crate::reconcile::{Action, Plan};
 /// and below links, such as Kubernetes' volumes.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What tells one content of a file from another without reading it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-}
-
 /// Applies `file` whenever it has changed and then stayed the same between two looks: a file that is being written is not read.
 pub(super) async fn follow(control: Control, file: ConfigFile) {
-    let (mut applied, mut seen) = (stamp(&file).await, None);
+    let (mut applied, mut seen) = (file.first_stamp(), None);
     loop {
         tokio::time::sleep(PAUSE).await;
         let now = stamp(&file).await;
@@ -35,11 +28,10 @@ pub(super) async fn follow(control: Control, file: ConfigFile) {
     }
 }
 
-/// The file's stamp; none while there is no file.
-async fn stamp(file: &ConfigFile) -> Option<Stamp> {
-    let path = file.path().to_owned();
-    let found = spawn_blocking(move || std::fs::metadata(path)).await.ok()?.ok()?;
-    Some(Stamp { modified: found.modified().ok(), length: found.len() })
+/// The file's stamp, read on a thread that may block.
+async fn stamp(file: &ConfigFile) -> Option<FileStamp> {
+    let file = file.clone();
+    spawn_blocking(move || file.stamp()).await.ok()?
 }
 
 /// Logs what the configuration asks for or no longer names, and what was left as it is.

@@ -135,11 +135,12 @@ impl ServerArgs {
             return Err(Failure::usage(why));
         }
         let (listen, takeover) = self.takeover_options(listen)?;
-        let config = self.configuration(defaults.tenant)?;
+        let config_file = self.config_file(defaults.tenant);
+        let config = self.configuration(config_file.as_ref(), defaults.tenant)?;
         let strict = self.strict || !(defaults.create_identities || config.has_default_identities);
         Ok(Options {
             config,
-            config_file: self.config_file(defaults.tenant),
+            config_file,
             storage: self.storage(defaults.ephemeral)?,
             certs: self.certs.clone(),
             listen,
@@ -233,9 +234,9 @@ impl ServerArgs {
     }
 
     /// Reads the configuration. Its tenant wins: `--tenant` must be the same, the environment's may differ.
-    fn configuration(&self, from_environment: Option<Uuid>) -> Result<Config, Failure> {
+    fn configuration(&self, file: Option<&ConfigFile>, from_environment: Option<Uuid>) -> Result<Config, Failure> {
         let wanted = self.tenant.or(from_environment);
-        let Some(file) = self.config_file(from_environment) else {
+        let Some(file) = file else {
             return Ok(wanted.map_or_else(Config::default, Config::of_tenant));
         };
         let config = file.read().map_err(Failure::usage)?;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::Identities;
 use super::error::{ConfigError, invalid};
 use super::identity::{CertificateFiles, FileIdentity};
 use super::json::read;
@@ -20,7 +21,7 @@ pub(crate) fn vault(
     existing: Option<&Vault>,
     given: &[u8],
     tenant: Uuid,
-    identities: &[IdentityRecord],
+    identities: Identities<'_>,
 ) -> Result<InitialVault, ConfigError> {
     let given: Map<String, Value> = if given.trim_ascii().is_empty() { Map::new() } else { read(given)? };
     let named = given.get("name").and_then(Value::as_str);
@@ -48,7 +49,7 @@ pub(crate) fn copy(
     source: &Vault,
     given: &[u8],
     tenant: Uuid,
-    identities: &[IdentityRecord],
+    identities: Identities<'_>,
 ) -> Result<InitialVault, ConfigError> {
     let mut template = source.clone();
     template.aliases.clear();

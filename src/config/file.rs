@@ -9,7 +9,7 @@ use super::hosts::hosts;
 use super::identity::{CertificateFiles, FileIdentity, identities};
 use super::json::read_file;
 use super::vault::{FileVault, vaults};
-use super::{Config, default_identities, default_vault};
+use super::{Config, Identities, default_identities, default_vault};
 use crate::directory::Tenant;
 use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
@@ -83,7 +83,7 @@ impl File {
             None => default_identities(),
         };
         let vaults = match self.vaults {
-            Some(given) => vaults(given, tenant, &identities)?,
+            Some(given) => vaults(given, tenant, Identities::of(&identities))?,
             None => vec![default_vault(tenant, &identities)],
         };
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;

@@ -32,6 +32,7 @@ pub use error::ConfigError;
 pub(crate) use identity::identity_member;
 pub(crate) use json::read;
 pub use source::ConfigFile;
+pub(crate) use source::FileStamp;
 pub(crate) use vault::{fixed_setting, setting_member};
 
 /// The default tenant.
@@ -138,16 +139,25 @@ fn default_identities() -> Vec<IdentityRecord> {
 /// The vault `local`; the default identity has every permission on it.
 fn default_vault(tenant: Uuid, identities: &[IdentityRecord]) -> InitialVault {
     InitialVault {
-        access_policies: vault::everything(tenant, default_identity(identities)),
+        access_policies: vault::everything(tenant, Identities::of(identities).default),
         ..InitialVault::named(VaultName::local(), Sku::Premium)
     }
 }
 
-/// The identity that vaults without access policies let in: the system-assigned one, else the first. Those that a token
-/// request made do not count.
-fn default_identity(identities: &[IdentityRecord]) -> Option<&IdentityRecord> {
-    let mut known = identities.iter().filter(|identity| !identity.auto_created);
-    known.clone().find(|identity| identity.system_assigned).or_else(|| known.next())
+/// The identities that vaults are read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Identities<'a> {
+    /// Those that access policies may name.
+    pub all: &'a [IdentityRecord],
+    /// The one that a vault without access policies lets in.
+    pub default: Option<&'a IdentityRecord>,
+}
+
+impl<'a> Identities<'a> {
+    /// Those of a configuration. The default one is the system-assigned one, else the first.
+    fn of(all: &'a [IdentityRecord]) -> Self {
+        Self { all, default: all.iter().find(|identity| identity.system_assigned).or(all.first()) }
+    }
 }
 
 /// The default client id of an identity called `name`.

@@ -2,6 +2,7 @@
 
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -16,12 +17,31 @@ use super::{Config, ConfigError};
 pub struct ConfigFile {
     path: PathBuf,
     tenant: Option<Uuid>,
+    /// The file's stamp before it was read first.
+    first: Option<FileStamp>,
+}
+
+/// What tells one content of a file from another without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    modified: Option<SystemTime>,
+    length: u64,
 }
 
 impl ConfigFile {
-    /// The file at `path`; `tenant` is that of a file which names none.
+    /// The file at `path`, to be read after this; `tenant` is that of a file which names none.
     pub fn new(path: &Path, tenant: Option<Uuid>) -> Self {
-        Self { path: path.to_owned(), tenant }
+        Self { path: path.to_owned(), tenant, first: stamp(path) }
+    }
+
+    /// The file's stamp before it was read first; none without a file.
+    pub(crate) fn first_stamp(&self) -> Option<FileStamp> {
+        self.first.clone()
+    }
+
+    /// The file's stamp; none while there is no file.
+    pub(crate) fn stamp(&self) -> Option<FileStamp> {
+        stamp(&self.path)
     }
 
     /// The file's path.
@@ -77,6 +97,11 @@ impl ConfigFile {
             _ => format!("{path}: {error}"),
         }
     }
+}
+
+fn stamp(path: &Path) -> Option<FileStamp> {
+    let found = std::fs::metadata(path).ok()?;
+    Some(FileStamp { modified: found.modified().ok(), length: found.len() })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::default_identity;
+use super::Identities;
 use super::error::{ConfigError, invalid};
 use super::hosts::hosts;
 use super::object_names::{object_name, twin};
@@ -85,7 +85,7 @@ struct FileKey {
 pub(super) fn vaults(
     given: Vec<FileVault>,
     tenant: Uuid,
-    identities: &[IdentityRecord],
+    identities: Identities<'_>,
 ) -> Result<Vec<InitialVault>, ConfigError> {
     if given.is_empty() {
         return Err(invalid("vaults", "at least one vault is needed"));
@@ -133,7 +133,7 @@ impl FileVault {
         self,
         path: &str,
         tenant: Uuid,
-        identities: &[IdentityRecord],
+        identities: Identities<'_>,
     ) -> Result<InitialVault, ConfigError> {
         let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
         let name = VaultName::parse(&self.name).ok_or_else(|| invalid(format!("{path}.name"), rule))?;
@@ -192,11 +192,11 @@ fn policies(
     path: &str,
     given: Option<Vec<FilePolicy>>,
     tenant: Uuid,
-    identities: &[IdentityRecord],
+    identities: Identities<'_>,
 ) -> Result<Vec<AccessPolicy>, ConfigError> {
     match given {
         Some(given) => each(path, "accessPolicies", given, |path, policy| policy.policy(path, tenant, identities)),
-        None => Ok(everything(tenant, default_identity(identities))),
+        None => Ok(everything(tenant, identities.default)),
     }
 }
 
@@ -220,11 +220,11 @@ fn keys(path: &str, given: Vec<FileKey>, sku: Sku) -> Result<Vec<InitialKey>, Co
 }
 
 impl FilePolicy {
-    fn policy(self, path: &str, tenant: Uuid, identities: &[IdentityRecord]) -> Result<AccessPolicy, ConfigError> {
+    fn policy(self, path: &str, tenant: Uuid, identities: Identities<'_>) -> Result<AccessPolicy, ConfigError> {
         let object_id = match (&self.identity, self.object_id) {
             (Some(name), None) => {
-                let known = identities.iter().find(|identity| identity.name == *name);
-                known.ok_or_else(|| invalid(format!("{path}.identity"), no_identity(name, identities)))?.object_id
+                let known = identities.all.iter().find(|identity| identity.name == *name);
+                known.ok_or_else(|| invalid(format!("{path}.identity"), no_identity(name, identities.all)))?.object_id
             }
             (None, Some(object_id)) => object_id,
             _ => return Err(invalid(path, "give either 'identity' or 'objectId'")),

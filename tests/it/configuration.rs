@@ -29,3 +29,14 @@ async fn a_vault_without_policies_lets_the_default_identity_in_and_no_other() {
     assert_eq!(world.admin("PUT /admin/vaults/shut", r#"{"accessPolicies":[]}"#).await.status, 201);
     assert_eq!(world.ask_as("owner", "shut", "GET /secrets", "").await.status, 403);
 }
+
+#[tokio::test]
+async fn a_new_vault_without_policies_lets_the_system_assigned_identity_in() {
+    let config = r#"{"identities": [{"name": "owner"}, {"name": "nobody", "systemAssigned": true}], "vaults": [{"name": "acme"}]}"#;
+    let world = World::of(config, Storage::Memory).await;
+    assert_eq!(world.admin("PUT /admin/vaults/fresh", "").await.status, 201);
+    for vault in ["acme", "fresh"] {
+        assert_eq!(world.ask_as("nobody", vault, "GET /secrets", "").await.status, 200, "{vault}");
+        assert_eq!(world.ask_as("owner", vault, "GET /secrets", "").await.status, 403, "{vault}");
+    }
+}

@@ -32,7 +32,7 @@ enum Action {
         /// The name [default: the server's default vault]
         name: Option<String>,
     },
-    /// Make a vault; without --from a premium one where the first identity may do everything
+    /// Make a vault; without --from a premium one where the default identity may do everything
     Create {
         /// The name: 3 to 24 letters, digits and single hyphens
         name: String,
@@ -90,23 +90,11 @@ impl Vault {
         }
         let entry = match from {
             Some(file) => read_json(file)?,
-            None => self.default_entry().await?,
+            None => json!({"sku": "premium"}),
         };
         let answer = self.client.json_request(Method::PUT, &format!("/admin/vaults/{name}"), Some(&entry)).await?;
         self.client.print(&answer, &line(&answer));
         Ok(())
-    }
-
-    async fn default_entry(&self) -> Result<Value, Failure> {
-        let all = self.client.json_request(Method::GET, "/admin/identities", None).await?;
-        let everything = ["all", "purge"];
-        let permissions = json!({"keys": everything, "secrets": everything, "certificates": everything});
-        let policies: Vec<_> = all["identities"].as_array().into_iter().flatten().take(1).collect();
-        let policies: Vec<_> = policies
-            .into_iter()
-            .map(|identity| json!({"identity": identity["name"], "permissions": permissions}))
-            .collect();
-        Ok(json!({"sku": "premium", "accessPolicies": policies}))
     }
 }
 

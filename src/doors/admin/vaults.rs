@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, with_admin_key};
-use crate::config::{self, ConfigError, entry};
-use crate::directory::IdentityRecord;
+use crate::config::{self, ConfigError, Identities, entry};
+use crate::directory::{IdentitySelector, UnknownIdentities};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
@@ -118,12 +118,15 @@ impl State {
     async fn parse(
         &self,
         entry: &Map<String, Value>,
-        read: impl FnOnce(&[u8], &[IdentityRecord]) -> Result<InitialVault, ConfigError>,
+        read: impl FnOnce(&[u8], Identities<'_>) -> Result<InitialVault, ConfigError>,
     ) -> Result<InitialVault, ApiError> {
         let all = self.directory.identities().await.map_err(|error| internal_error(&error))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
+        let default = self.directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await;
+        let default = default.map_err(|error| internal_error(&error))?;
+        let identities = Identities { all: &identities, default: default.as_deref() };
         let text = Zeroizing::new(serde_json::to_vec(entry).map_err(|error| internal_error(&error))?);
-        let wanted = read(&text, &identities).map_err(|error| bad_request(error.to_string()))?;
+        let wanted = read(&text, identities).map_err(|error| bad_request(error.to_string()))?;
         match wanted.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
             Some(why) => Err(conflict(why)),
             None => Ok(wanted),
