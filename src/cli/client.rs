@@ -52,9 +52,9 @@ impl AdminClient {
         self.target.is_found().then(|| self.target.ready()).transpose()
     }
 
-    /// The path of the local CA's certificate.
+    /// The path of the local CA's certificate; that of the data directory when the server that was named is gone.
     pub(super) fn ca_path(&self) -> Result<PathBuf, Failure> {
-        self.target.ca(None)
+        self.target.ca(None).or_else(|_| Ok(self.target.data()?.join("certs/ca.pem")))
     }
 
     /// The CA of the server on this machine as PEM, if it is found. A server elsewhere is trusted as the environment says.

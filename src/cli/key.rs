@@ -17,10 +17,16 @@ const CURVES: [&str; 4] = ["P-256", "P-384", "P-521", "P-256K"];
 /// The operations that a key may be for.
 const OPERATIONS: [&str; 8] = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"];
 
+const EXAMPLES: &str = "\
+Make one, and its next version:   keyhaven key create app --kty EC --curve P-256 --ops sign,verify
+                                  keyhaven key rotate app
+Type, rotation policy, versions:  keyhaven key show app";
+
 /// Show, make, rotate, delete or recover keys of a running server's vault.
 ///
 /// The vault is asked as any program asks it, so an identity sees and does what its access policies allow.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct KeyCommand {
     #[command(subcommand)]
     action: Action,
@@ -224,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rotation_policy_is_told_in_words() {
+    fn a_rotation_policy_is_put_in_words() {
         let policy = json!({"lifetimeActions": [
             {"trigger": {"timeAfterCreate": "P18M"}, "action": {"type": "Rotate"}},
             {"trigger": {"timeBeforeExpiry": "P30D"}, "action": {"type": "Notify"}}

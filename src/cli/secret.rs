@@ -14,10 +14,17 @@ use super::objects::{Hidden, Kind, VaultArgs, latest_first, name_of, version_of,
 use crate::clock::Timestamp;
 use crate::remote::Secret;
 
+const EXAMPLES: &str = "\
+Set one, and read it:             keyhaven secret set db-password hunter2
+                                  keyhaven secret show db-password --value
+From a file, byte for byte:       keyhaven secret set tls-key --file key.pem
+What another identity may see:    keyhaven secret list --vault shop --identity worker";
+
 /// Show, set, delete or recover secrets of a running server's vault.
 ///
 /// The vault is asked as any program asks it, so an identity sees and does what its access policies allow.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct SecretCommand {
     #[command(subcommand)]
     action: Action,

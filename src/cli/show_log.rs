@@ -16,12 +16,18 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// The most lines in one answer.
 const MOST: usize = 1000;
 
+const EXAMPLES: &str = "\
+Beside a program that runs:         keyhaven log -f
+What an identity was refused:       keyhaven log -n 1000 | grep missing
+For a program, an object a line:    keyhaven log -n 100 --json";
+
 /// Show the last requests of a running server, a line each; with -f those that follow too.
 ///
 /// A line has the time, the identity, the operation, vault and object, the status, what is missing or the error code, how long it
-/// took, and the request's id; - stands for what is not known. No value and no token is in it. The server holds the last 1,000
+/// took, and the request's id; - where something is not known. No value and no token is in it. The server holds the last 1,000
 /// lines, whatever its --log-level.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct LogCommand {
     /// Follow the log until the server stops
     #[arg(short, long)]
@@ -62,7 +68,7 @@ impl LogCommand {
         self.client.json_request(Method::GET, &format!("/admin/log?{query}"), None).await
     }
 
-    /// Prints the lines; answers whether somebody still reads them.
+    /// Prints the lines; answers whether stdout still takes them.
     fn print(&self, answer: &Value) -> bool {
         let mut stdout = std::io::stdout().lock();
         let mut written = Ok(());

@@ -135,7 +135,7 @@ fn duration(seconds: i64) -> String {
     }
 }
 
-/// The resident memory of a process of this machine, where the system tells (Linux).
+/// The resident memory of a process of this machine, where the system says (Linux).
 fn memory_of(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_told_in_words() {
+    fn the_clock_is_put_in_words() {
         let clock = |frozen: bool| {
             clock_in_words(&json!({"clock": "virtual", "frozen": frozen, "now": "2030-01-01T00:00:00Z"}))
         };

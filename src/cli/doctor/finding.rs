@@ -8,7 +8,7 @@ use serde::Serialize;
 pub(super) enum Verdict {
     /// As it should be.
     Ok,
-    /// Good to know; programs work, or there is nothing to judge yet.
+    /// Good to know; programs work, or nothing can be said yet.
     Note,
     /// Keeps programs from working.
     Wrong,

@@ -42,7 +42,7 @@ fn is_taken(port: u16) -> bool {
     bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// The process that listens at a port, where the system tells (Linux, of processes of the same user).
+/// The process that listens at a port, where the system says (Linux, of processes of the same user).
 fn owner_of(port: u16) -> Option<(u32, String)> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| std::fs::read_to_string(file).unwrap_or_default());
     let inode = tables.iter().find_map(|table| listening_inode(table, port))?;

@@ -17,7 +17,7 @@ const SOON: i64 = 30 * 86_400;
 
 pub(super) async fn check(surroundings: &Surroundings, client: &AdminClient) -> Result<Vec<Finding>, Failure> {
     let Ok(ca) = client.ca_path().and_then(|path| CaCertificate::read(&path).map_err(Failure::failed)) else {
-        let none = Finding::note(AREA, "no local CA yet", "the first keyhaven serve makes it");
+        let none = Finding::note(AREA, "no local CA found", "the first keyhaven serve makes one");
         return Ok(std::iter::once(none).chain(bundles(surroundings, None)).collect());
     };
     let mut findings = vec![validity(&ca)];

@@ -116,7 +116,7 @@ fn variables_of_a_server_that_is_gone_are_named() {
     assert!(text.ends_with(" things are wrong\n"), "{text}");
 }
 
-/// In a network of its own, so that a doctor that asked it would ask nobody.
+/// In a network of its own, so that a doctor that asked it would not reach it.
 #[test]
 fn a_link_local_proxy_is_not_asked() {
     let programs = tempfile::tempdir().unwrap();

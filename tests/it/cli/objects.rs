@@ -71,7 +71,7 @@ fn a_value_is_kept_byte_for_byte() {
 }
 
 #[test]
-fn an_identity_sees_what_it_may_and_is_told_what_it_lacks() {
+fn a_refusal_names_what_the_identity_lacks() {
     let ground = Ground::with_config(
         r#"{"identities": [{"name": "owner", "systemAssigned": true}, {"name": "reader"}],
             "vaults": [{"name": "shop", "accessPolicies": [
@@ -81,10 +81,10 @@ fn an_identity_sees_what_it_may_and_is_told_what_it_lacks() {
               "secrets": [{"name": "s", "value": "hush"}]}]}"#,
     );
     assert_eq!(cells(&ground.ok("secret list --identity reader"), "s")[1], "yes");
-    let told = ground.no("secret show s --identity reader", 1);
-    assert!(told.contains("does not have secrets get permission on key vault 'shop;"), "the service's text: {told}");
+    let said = ground.no("secret show s --identity reader", 1);
+    assert!(said.contains("does not have secrets get permission on key vault 'shop;"), "the service's text: {said}");
     let grant = "missing: secrets/get: add \"get\" to \"secrets\" of identity 'reader' in the vault's accessPolicies";
-    assert!(told.contains(grant), "{told}");
+    assert!(said.contains(grant), "{said}");
     let shown = ground.ok("key show k --identity reader");
     assert!(shown.contains("not shown: 403 Forbidden") && shown.contains("versions are not shown: 403"), "{shown}");
     assert_eq!(ground.ok("secret show s --value"), "hush", "the default identity");
@@ -107,8 +107,8 @@ fn what_has_no_default_must_be_named() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(elsewhere(&[]), (Some(2), "keyhaven: which vault? Give its name (shop, till)\n".to_owned()));
-    let told = "keyhaven: no identity is the default one: give --identity NAME (one, two)\n";
-    assert_eq!(elsewhere(&["--vault", "shop"]), (Some(2), told.to_owned()));
+    let said = "keyhaven: no identity is the default one: give --identity NAME (one, two)\n";
+    assert_eq!(elsewhere(&["--vault", "shop"]), (Some(2), said.to_owned()));
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn without_a_server_it_is_said_how_to_start_one() {
     let dir = tempfile::tempdir().unwrap();
     for line in ["secret list", "key list", "secret list --vault https://contoso.vault.azure.net"] {
         let words: Vec<_> = line.split(' ').chain(["--data", dir.path().to_str().unwrap()]).collect();
-        let told = refused(&words, 1);
-        assert!(told.contains("no running server found") && told.contains("start one with `keyhaven serve`"), "{told}");
+        let said = refused(&words, 1);
+        assert!(said.contains("no running server found") && said.contains("start one with `keyhaven serve`"), "{said}");
     }
 }
 
