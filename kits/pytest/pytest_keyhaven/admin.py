@@ -67,7 +67,7 @@ class Clock:
     @property
     def now(self) -> str:
         """The present moment (RFC 3339)."""
-        return self._keyhaven.admin("GET", "/admin/clock")["now"]
+        return str(self._keyhaven.admin("GET", "/admin/clock")["now"])
 
     def advance(self, period: str) -> str:
         """Moves on by an ISO 8601 period such as P90D; what falls due is done when this returns. Answers the new moment."""
@@ -86,7 +86,7 @@ class Clock:
         return self._move(run=True)
 
     def _move(self, **how: Any) -> str:
-        return self._keyhaven.admin("POST", "/admin/clock", how)["now"]
+        return str(self._keyhaven.admin("POST", "/admin/clock", how)["now"])
 
 
 def url_of(vault: str) -> str:
@@ -97,6 +97,6 @@ def url_of(vault: str) -> str:
 def text_of(error: urllib.error.HTTPError) -> str:
     """The text of a refusal; the status, where another program answered."""
     try:
-        return json.loads(error.read())["error"]["message"]
+        return str(json.loads(error.read())["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return str(error)

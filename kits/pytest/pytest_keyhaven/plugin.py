@@ -122,7 +122,8 @@ def credential(keyhaven: Keyhaven) -> Iterator[DefaultAzureCredential]:
     """The default identity, as production code signs in."""
     from azure.identity import DefaultAzureCredential
 
-    with DefaultAzureCredential() as credential:
+    credential = DefaultAzureCredential()
+    with credential:
         yield credential
 
 
