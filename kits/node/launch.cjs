@@ -59,7 +59,10 @@ async function runningServer(which) {
 /** What `keyhaven env` prints for a running server: that of a ready file, or the one that it finds. */
 function variablesOf(readyFile) {
   const file = readyFile ? ["--ready-file", readyFile] : [];
-  const done = spawnSync(binary, ["env", "--format", "json", ...file], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env };
+  // A file that the environment names too would give way to another server's, were its own gone.
+  if (readyFile) delete env.KEYHAVEN_READY_FILE;
+  const done = spawnSync(binary, ["env", "--format", "json", ...file], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   if (done.error) throw noBinary(done.error);
   if (done.status !== 0) throw new Failure(done.stderr.trim().replace(/^keyhaven: /, ""));
   process.stderr.write(done.stderr);

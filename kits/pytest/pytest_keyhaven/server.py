@@ -53,8 +53,10 @@ def variables_of(ready_file: str | None) -> Variables:
     """What `keyhaven env` prints for a running server: that of a ready file, or the one that it finds."""
     command = [binary(), "env", "--format", "json"]
     command += ["--ready-file", ready_file] if ready_file else []
+    # A file that the environment names too would give way to another server's, were its own gone.
+    environ = {name: value for name, value in os.environ.items() if not (ready_file and name == "KEYHAVEN_READY_FILE")}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=START_TIMEOUT)
     except FileNotFoundError:
         raise no_binary() from None
     if done.returncode != 0:
