@@ -34,7 +34,7 @@ impl Control {
         self.refresh_vaults().await;
         executed.map_err(refused)?;
         for step in plan.changes() {
-            tracing::info!(action = ?step.action, what = %step, "applied from the configuration");
+            tracing::info!(what = %step, "{}", step.action.done());
         }
         Ok(plan)
     }

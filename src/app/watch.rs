@@ -37,7 +37,7 @@ async fn stamp(file: &ConfigFile) -> Option<FileStamp> {
 /// Logs what the configuration asks for or no longer names, and what was left as it is.
 fn log_leftovers(plan: &Plan) {
     for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Restart | Action::Unnamed)) {
-        tracing::warn!(action = ?step.action, what = %step, "left as it is");
+        tracing::warn!(what = step.subject(), "{}", step.action.done());
     }
 }
 

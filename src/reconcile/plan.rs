@@ -114,7 +114,7 @@ fn identity_step(wanted: &IdentityRecord, all: &[Arc<IdentityRecord>]) -> Option
     match IdentityChange::of(wanted, all)? {
         IdentityChange::Create => step(Action::Create, String::new()),
         IdentityChange::Change(members) => step(Action::Change, member_names(&members)),
-        IdentityChange::FixedIds(ids) => step(Action::Refuse, format!("its {} never changes", member_names(&ids))),
+        IdentityChange::FixedIds(ids) => step(Action::Refuse, format!("its ids never change ({})", member_names(&ids))),
         IdentityChange::Taken { by } => step(Action::Refuse, format!("the identity '{by}' has an id of it")),
     }
 }

@@ -26,6 +26,21 @@ pub(crate) enum Action {
     Refuse,
 }
 
+impl Action {
+    /// What was done, for the log.
+    pub(crate) const fn done(self) -> &'static str {
+        match self {
+            Self::Create => "created from the configuration",
+            Self::Change => "changed as the configuration says",
+            Self::Recover => "recovered, because the configuration names it",
+            Self::Delete => "deleted, because the configuration no longer names it",
+            Self::Unnamed => "left as it is, although the configuration no longer names it (keyhaven apply --prune)",
+            Self::Restart => "left as it is: only a start reads it",
+            Self::Refuse => "left as it is: it cannot be changed",
+        }
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Step {
@@ -43,6 +58,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// What it is done to: `secret shop/db`.
+    pub(crate) fn subject(&self) -> String {
+        match &self.vault {
+            Some(vault) => format!("{} {vault}/{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        }
+    }
+
     /// A step for the identity called `name`.
     pub(super) fn of_identity(action: Action, name: &str, detail: impl Into<String>) -> Self {
         Self { action, kind: "identity", vault: None, name: name.to_owned(), detail: detail.into() }
@@ -68,11 +91,7 @@ impl Step {
 impl fmt::Display for Step {
     /// `secret shop/db: value (a new version)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.kind)?;
-        if let Some(vault) = &self.vault {
-            write!(f, "{vault}/")?;
-        }
-        f.write_str(&self.name)?;
+        f.write_str(&self.subject())?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
     }
 }

@@ -147,7 +147,7 @@ async fn when_one_thing_cannot_change_nothing_is_changed_and_all_of_these_are_na
     let refused = world.admin("POST /admin/configuration", second).await;
     let expected = "409 Conflict nothing was changed, because some of it cannot be: \
         member tenantId: this server's is 6b9e7c1a-0000-4000-8000-000000000001; \
-        identity owner: its clientId, objectId never changes; \
+        identity owner: its ids never change (clientId, objectId); \
         vault acme: softDeleteRetentionInDays is said when the vault is made, and stays; \
         key acme/cmk: a key's type and size never change: name another key";
     assert_eq!(refused.error(), expected);

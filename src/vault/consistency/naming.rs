@@ -92,3 +92,16 @@ fn of_other_rooms(key: &str) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_configuration_made_has_words() {
+        let check = ConsistencyCheck::default();
+        let note = "the note that a configuration made";
+        assert_eq!(check.describe("configured/acme"), format!("{note} vault 'acme'"));
+        assert_eq!(check.describe("configured/acme/secrets/DB"), format!("{note} secret 'DB' in vault 'acme'"));
+    }
+}
