@@ -11,6 +11,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
+use super::data_error::DataError;
 use super::error::StartError;
 use super::storage::lock_directory;
 use super::takeover_ca;
@@ -25,7 +26,7 @@ use crate::http::ca::Ca;
 /// When a server uses the data, or a file cannot be removed.
 pub(crate) fn remove_cas(certs: &Path, data: Option<&Path>) -> Result<bool, StartError> {
     let data = data.filter(|dir| dir.is_dir());
-    let _lock = data.map(lock_directory).transpose()?;
+    let _lock = data.map(lock_directory).transpose().map_err(DataError::into_must_stop)?;
     let takeover = data.map(takeover_ca::directory);
     let mut removed = false;
     for dir in [certs].into_iter().chain(takeover.as_deref()) {

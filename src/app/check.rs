@@ -137,7 +137,7 @@ fn shared_lock(dir: &Path) -> Result<Option<File>, DataError> {
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(DataError::InUse(dir.to_owned())),
+        Err(TryLockError::WouldBlock) => Err(DataError::MustStop(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(DataError::File(path, error)),
     }
 }

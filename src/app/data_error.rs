@@ -12,6 +12,8 @@ pub enum DataError {
     File(PathBuf, std::io::Error),
     /// Another server holds its lock.
     InUse(PathBuf),
+    /// A server holds its lock, and must be stopped for what is wanted.
+    MustStop(PathBuf),
     /// The master key file is not 32 bytes in hexadecimal or base64.
     MasterKey(PathBuf),
     /// The admin key file is not 32 bytes in hexadecimal.
@@ -33,6 +35,9 @@ impl std::fmt::Display for DataError {
                 "the data directory {} is in use by another keyhaven; stop it, or give another --data",
                 path.display()
             ),
+            Self::MustStop(path) => {
+                write!(f, "the data directory {} is in use by another keyhaven; stop it first", path.display())
+            }
             Self::MasterKey(path) => write!(
                 f,
                 "{}: not a master key (64 hexadecimal digits); restore the file that this data was made with",
@@ -62,6 +67,14 @@ impl std::fmt::Display for DataError {
 }
 
 impl DataError {
+    /// The error of a command that no other server can be started beside.
+    pub(super) fn into_must_stop(self) -> Self {
+        match self {
+            Self::InUse(path) => Self::MustStop(path),
+            other => other,
+        }
+    }
+
     /// Converts to a store error; a full disk stays recognisable.
     pub(super) fn into_store_error(self) -> StoreError {
         match self {

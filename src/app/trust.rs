@@ -17,6 +17,20 @@ use crate::http::ca::Ca;
 /// Variables that name a CA bundle, and their readers: requests and az; Go, .NET, Rust and aiohttp; curl; Node; pip.
 pub(crate) const CA_VARIABLES: [&str; 5] =
     ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"];
+/// Where Linux distributions and BSDs keep the bundle (openssl-probe 0.2). macOS has its own store.
+const SYSTEM_BUNDLES: &[&str] = if cfg!(target_os = "macos") {
+    &[]
+} else {
+    &[
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+        "/usr/local/etc/ssl/cert.pem",
+        "/etc/openssl/certs/ca-certificates.crt",
+    ]
+};
 /// The password of Java's own trust stores. It protects nothing: they hold certificates alone.
 pub(crate) const TRUST_STORE_PASSWORD: &str = "changeit";
 /// Iterations of the key derivation: one, because the password is public.
@@ -125,10 +139,10 @@ pub(super) fn roots(existing: &[String]) -> RootCertStore {
 }
 
 /// The system's CAs as PEM: its bundle file where there is one (reading a directory of certificates takes 100 ms), else the
-/// platform's store.
+/// platform's store. The libraries that look for such files take the one in `SSL_CERT_FILE` for the system's; in a shell that
+/// evaluated `keyhaven env` that is our own.
 fn system_certificates() -> Vec<u8> {
-    let bundle = openssl_probe::probe().cert_file.and_then(|file| std::fs::read(file).ok());
-    if let Some(text) = bundle {
+    if let Some(text) = SYSTEM_BUNDLES.iter().find_map(|file| std::fs::read(file).ok()) {
         return text;
     }
     let found = rustls_native_certs::load_native_certs();

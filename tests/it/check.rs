@@ -121,7 +121,7 @@ fn what_cannot_be_checked_is_refused_in_one_line() {
     assert_eq!(keyhaven(&["check"]).output().unwrap().status.code(), Some(2));
     let served = Served::start(&data, &[]);
     let printed = refused(&["check", path], 1);
-    assert!(printed.contains("is in use by another keyhaven; stop it"), "{printed}");
+    assert!(printed.contains("is in use by another keyhaven; stop it first\n"), "{printed}");
     drop(served);
     let printed = refused(&["check", database(&data).to_str().unwrap()], 1);
     assert!(

@@ -60,6 +60,11 @@ pub struct Served {
 
 impl Served {
     pub fn start(data: &Path, more: &[&str]) -> Self {
+        Self::start_with(data, more, &[])
+    }
+
+    /// The same, in an environment with `own`.
+    pub fn start_with(data: &Path, more: &[&str], own: &[(&str, &str)]) -> Self {
         let file = data.with_extension("ready");
         // That of a server that was killed.
         let _ = std::fs::remove_file(&file);
@@ -67,7 +72,7 @@ impl Served {
         let proxy: &[&str] = if more.contains(&"--proxy-listen") { &[] } else { &["--proxy-listen", "off"] };
         let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file"];
         let mut command = keyhaven(&args);
-        command.arg(&file).arg("--data").arg(data).args(proxy).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.envs(own.iter().copied()).arg(&file).arg("--data").arg(data).args(proxy).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         let ready = loop {
