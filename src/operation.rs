@@ -8,7 +8,7 @@ use hyper::Method;
 /// One operation of an API.
 #[derive(Debug)]
 pub struct Operation {
-    /// The name the service writes to its audit log, for example `KeyWrap`.
+    /// The name in the request log; for the data plane, the one in the service's audit log: `KeyWrap`.
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,

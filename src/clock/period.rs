@@ -35,30 +35,30 @@ impl FromStr for Period {
 }
 
 impl Period {
-    /// So many days.
+    /// A period of `days` days.
     pub fn of_days(days: u16) -> Self {
         Self(Span::new().days(days))
     }
 
-    /// The milliseconds that this is from `start` on; none beyond the calendar.
+    /// The length in milliseconds when it begins at `start`; `None` beyond the calendar.
     pub fn milliseconds_from(&self, start: Timestamp) -> Option<i64> {
         let moment = start.calendar()?;
         let end = moment.to_zoned_datetime(TimeZone::UTC).checked_add(self.0).ok()?;
         Some(end.timestamp().as_millisecond() - moment.as_millisecond())
     }
 
-    /// The moment that lies so far behind `start`, in whole seconds; none beyond the calendar.
+    /// The moment this period after `start`, in whole seconds; `None` beyond the calendar.
     pub fn after(&self, start: Timestamp) -> Option<Timestamp> {
         Some(start.plus_seconds(self.milliseconds_from(start)?.div_euclid(1000)))
     }
 
-    /// The moment that lies so far before `end`, in whole seconds; none beyond the calendar.
+    /// The moment this period before `end`, in whole seconds; `None` beyond the calendar.
     pub fn before(&self, end: Timestamp) -> Option<Timestamp> {
         let start = end.calendar()?.to_zoned_datetime(TimeZone::UTC).checked_sub(self.0).ok()?;
         Some(Timestamp::from_unix(start.timestamp().as_second()))
     }
 
-    /// The whole seconds that this is whenever it begins; none when it has months or years, or parts of seconds.
+    /// The length in whole seconds, if it is the same from every start; else `None`.
     pub fn seconds(&self) -> Option<u64> {
         let whole = self.0.get_years() == 0 && self.0.get_months() == 0;
         let length = self.milliseconds_from(Timestamp::from_unix(0)).filter(|_| whole)?;

@@ -15,7 +15,7 @@ const TAG_BYTES: usize = 16;
 /// 32 bytes that two servers share so that one takes what the other gave out.
 pub struct BackupKey(Zeroizing<[u8; KEY_BYTES]>);
 
-/// What came in is not what was sealed under this key and for this use.
+/// Sealing failed, or the bytes were not sealed under this key, purpose and context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealError;
 

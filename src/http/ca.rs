@@ -30,7 +30,7 @@ const CA_LIFETIME: Duration = Duration::days(3650);
 const CA_BACKDATE: Duration = Duration::days(3650);
 /// How long a leaf is good for: below the 398 days that some verifiers allow.
 const LEAF_LIFETIME: Duration = Duration::days(397);
-/// CertificateResolver are good from a day ago, for machines whose clocks differ.
+/// Leaves are valid from a day ago, for machines whose clocks differ.
 const LEAF_BACKDATE: Duration = Duration::days(1);
 
 /// A certificate authority.

@@ -75,8 +75,8 @@ struct CachedLeaf {
 }
 
 impl CertificateResolver {
-    /// Leaves under `ca` for the names that `is_served` accepts. A client that sends no name gets one for `unnamed`; at most
-    /// `kept` leaves are remembered, each to half of its life by `clock`, the system's.
+    /// A resolver that mints leaves under `ca` for the names that `is_served` accepts. A client that sends no name gets one
+    /// for `unnamed`; at most `kept` leaves are remembered, each to half of its life by `clock`, the system's.
     ///
     /// # Errors
     /// When no key can be made.

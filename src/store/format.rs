@@ -1,11 +1,11 @@
-//! The format of the data on the disk: one number for both engines, checked before anything is written.
+//! The format of the data on the disk: one number for every engine on disk, checked before anything is written.
 //!
 //! Each engine stores the number in its own way (`open.rs` of each). It covers everything that an older or newer build
 //! could not read: the engine's records, the sealed values, and what the rooms above put into them.
 //!
 //! Every format from [`FORMAT`] on has to stay readable once it is released. To change the format:
 //! 1. raise [`FORMAT`], and let [`check`] accept the released formats before it;
-//! 2. migrate in `open.rs` of both engines, in one transaction that also stores the new number, so that a kill in between
+//! 2. migrate in `open.rs` of every engine on disk, in one transaction that also stores the new number, so that a kill in between
 //!    leaves the old format whole;
 //! 3. add a data directory of the last release to `tests/it/formats/`, with the test that it opens.
 

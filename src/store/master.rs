@@ -45,13 +45,13 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// The text is no master key.
+/// The text is not a key of 32 bytes in hexadecimal or base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedKey;
 
 impl fmt::Display for MalformedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a master key is 32 bytes, written as 64 hexadecimal digits or as base64")
+        f.write_str("a key is 32 bytes, written as 64 hexadecimal digits or as base64")
     }
 }
 

@@ -134,7 +134,7 @@ pub enum Refusal {
         /// The operation in the service's spelling.
         operation: &'static str,
     },
-    /// HSM kinds need a premium vault.
+    /// HSM key types need a premium vault.
     NeedsPremium {
         /// The key type asked for.
         kty: &'static str,
@@ -150,7 +150,7 @@ pub enum Refusal {
     },
     /// The key cannot be rotated, or not by this policy.
     Rotation(RotationPolicyError),
-    /// The release policy, or that there is none, does not do.
+    /// The release policy, or its absence, is refused.
     Release(ReleasePolicyError),
     /// The algorithm could not be applied to the value given.
     Crypto {

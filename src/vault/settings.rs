@@ -59,7 +59,7 @@ pub enum Setting {
 pub(crate) enum Sku {
     /// Software keys only.
     Standard,
-    /// HSM kinds too.
+    /// HSM key types too.
     #[default]
     Premium,
 }

@@ -56,7 +56,8 @@ impl ApiVersion {
     pub(super) const HSM_PLATFORM: Self = Self::seven(5);
     /// PKCS #11's mechanisms and HMAC are known from here on.
     pub(super) const MECHANISMS: Self = Self::seven(6);
-    /// Secrets of certificates can be asked for in another form from here on (the preview of 2025-07-01 has it).
+    /// Secrets of certificates can be asked for in another form from here on (2025-06-01-preview, the preview of
+    /// 2025-07-01, has it).
     pub(super) const OUT_CONTENT_TYPE: Self = Self::dated(2025, 6, 1);
     /// Bundles of secrets name the version before theirs from here on.
     pub(super) const PREVIOUS_VERSION: Self = Self::dated(2025, 6, 1);

@@ -62,7 +62,7 @@ pub(crate) struct State {
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
-    /// Bounds.
+    /// Limits on requests.
     pub limits: Arc<Limits>,
 }
 

@@ -9,7 +9,7 @@ use crate::http::{ConnectionInfo, Response};
 
 /// Echoed when sent.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-/// The region: there is none but here.
+/// The region of every vault here, in `x-ms-keyvault-region` and in refusals.
 pub(super) const LOCATION: &str = "local";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");

@@ -21,7 +21,7 @@ pub struct ReleasePolicy {
     pub document: String,
 }
 
-/// Why a policy, or that there is none, does not do.
+/// Why a release policy, or its absence, is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleasePolicyError {
     /// A key that may be released needs a policy.

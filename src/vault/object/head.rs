@@ -96,13 +96,13 @@ impl Tombstone {
         self.visible_from <= now && now < self.gone_at()
     }
 
-    pub(super) fn state(head: &Arc<Self>, now: Timestamp) -> State {
-        if head.gone_at() <= now {
+    pub(super) fn state(tombstone: &Arc<Self>, now: Timestamp) -> State {
+        if tombstone.gone_at() <= now {
             State::Gone
-        } else if head.purge_ends.is_some() || now < head.visible_from {
+        } else if tombstone.purge_ends.is_some() || now < tombstone.visible_from {
             State::Deleting
         } else {
-            State::Deleted(head.clone())
+            State::Deleted(tombstone.clone())
         }
     }
 }

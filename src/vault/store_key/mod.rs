@@ -198,7 +198,7 @@ pub(super) fn hiding_key(key: &Key, layer: Uuid) -> Key {
     Key::from([hidden, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), b"/", table, rest].concat())
 }
 
-/// The prefix of the whiteouts of `layer` for what begins with `prefix` in the layers below.
+/// The prefix of the whiteouts in `layer` that hide records of `kind` in `table`.
 pub(super) fn hiding_prefix(table: Table, layer: Uuid, kind: Kind) -> Key {
     hiding_key(&table.prefix_of_kind(layer, kind), layer)
 }

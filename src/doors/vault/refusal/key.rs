@@ -114,7 +114,7 @@ fn incompatible(algorithm: &str, kid: &str, is: &str, wanted: &str) -> ApiError 
     ))
 }
 
-/// The texts with numbers are recorded (golden 067 and public issue threads); for the last none was found.
+/// The texts with numbers are recorded (golden 067 and public issue threads); for `Exportability` none was found.
 pub(super) fn release(fault: ReleasePolicyError) -> ApiError {
     bad(match fault {
         ReleasePolicyError::NoPolicy => "AKV.SKR.1004: Exportable keys must have release policy.",
@@ -131,8 +131,8 @@ pub(crate) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", text).inner("KeySizeNotSupported")
 }
 
-/// The refusal of operations that a key's type does not have. The text of the first is public (Azure/AzureKeyVault issue 22);
-/// for the second none was found.
+/// The refusal of operations that a key's type does not have. The text for `Unsupported` is public (Azure/AzureKeyVault issue
+/// 22); for `ImportWithOthers` none was found.
 pub(super) fn unsupported_operations(fault: &KeyOperationsError) -> ApiError {
     let listed = |operations: &[KeyOperation]| {
         operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")

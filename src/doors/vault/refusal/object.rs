@@ -104,8 +104,8 @@ pub(super) fn being_deleted(kind: Kind, name: &ObjectName, attempt: Attempt) -> 
     .inner("ObjectIsBeingDeleted")
 }
 
-/// The text of the first is public (hashicorp/terraform-provider-azurerm issue 12285); no other was found, and those that
-/// stand here follow the state before.
+/// The text for `Attempt::Create` is public (hashicorp/terraform-provider-azurerm issue 12285); no other was found, and the
+/// rest follow the texts of [`being_deleted`].
 pub(super) fn being_recovered(kind: Kind, name: &ObjectName, attempt: Attempt) -> ApiError {
     let capital = Terms::of(kind).capital;
     conflict(match attempt {

@@ -64,8 +64,8 @@ fn check_type(kind: Option<&str>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// `outContentType`, from 2025-07-01 on, asks for a certificate's secret in another form; any other secret is answered
-/// as it is. A form that the service does not have is refused (the OpenAPI's description; no text was found).
+/// `outContentType`, from 2025-06-01-preview on, asks for a certificate's secret in another form; any other secret is
+/// answered as it is. A form that the service does not have is refused (the OpenAPI's description; no text was found).
 pub(super) fn check_out_content_type(exchange: &Exchange) -> Result<(), ApiError> {
     let known = ["application/x-pkcs12", "application/x-pem-file"];
     match exchange.target.query.get("outContentType").filter(|_| exchange.api_version >= ApiVersion::OUT_CONTENT_TYPE) {

@@ -58,7 +58,7 @@ pub struct IsoPeriod {
     period: Period,
 }
 
-/// Why a policy does not do.
+/// Why a rotation policy is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotationPolicyError {
     /// Versions would live for less than 28 days.
@@ -76,14 +76,14 @@ pub enum RotationPolicyError {
 }
 
 impl IsoPeriod {
-    /// The length that `text` writes as ISO 8601 says, if it does and is longer than nothing.
+    /// Parses an ISO 8601 period longer than zero.
     pub fn parse(text: &str) -> Option<Self> {
         let period: Period = text.starts_with('P').then(|| text.parse().ok()).flatten()?;
         let some = period.milliseconds_from(Timestamp::from_unix(0)).is_none_or(|length| length > 0);
         some.then(|| Self { text: text.to_owned(), period })
     }
 
-    /// The length as it was written.
+    /// The period as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
