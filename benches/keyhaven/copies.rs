@@ -54,7 +54,7 @@ async fn fill(target: &Target, token: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// Makes the copies over one connection to the admin API; answers how long each took.
+/// Makes the copies over one connection to the admin API; returns how long each took.
 fn copy(ready: &ReadyFile) -> Outcome<Vec<Duration>> {
     let address = ready.admin.as_deref().ok_or("the admin API is off")?;
     let mut stream = TcpStream::connect(address)?;

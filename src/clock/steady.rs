@@ -40,7 +40,7 @@ impl SteadyClock {
         self.now();
     }
 
-    /// Follows the machine's clock from its present time, earlier or not: no earlier write is left. Answers the
+    /// Follows the machine's clock from its present time, earlier or not: no earlier write is left. Returns the
     /// latest moment until then.
     pub fn restart_from_machine(&self) -> Timestamp {
         let latest = self.shared.latest.swap(self.machine.now().unix(), Ordering::Relaxed);

@@ -75,7 +75,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
 }
 
-/// Removes the private directories of this user whose process is dead; answers how many that were. Safe beside processes
+/// Removes the private directories of this user whose process is dead; returns how many that were. Safe beside processes
 /// that make one at the same time. May read a long directory: not for the runtime's threads.
 pub(crate) fn remove_stale_private_dirs() -> usize {
     parents().iter().map(|parent| remove_stale_in(parent)).sum()
@@ -87,7 +87,7 @@ fn remove_stale_in(parent: &Path) -> usize {
     named.filter(|entry| remove_if_stale(&entry.path())).take(MAX_REMOVED).count()
 }
 
-/// Removes `dir` if it is a private directory of this user, and no process holds its lock; answers whether it did.
+/// Removes `dir` if it is a private directory of this user, and no process holds its lock; returns whether it did.
 fn remove_if_stale(dir: &Path) -> bool {
     let is_private = |about: fs::Metadata| about.is_dir() && is_own(&about) && about.mode() & 0o777 == 0o700;
     if !dir.symlink_metadata().is_ok_and(is_private) {

@@ -15,7 +15,7 @@ const RANDOM_CHARACTERS: usize = 6;
 /// Longer names, in bytes, are left out of the names of drafts: file systems take 255.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Removes what processes that were killed have left half-written in `dir`; answers how much that was. To be called by the
+/// Removes what processes that were killed have left half-written in `dir`; returns how much that was. To be called by the
 /// holder of the lock that all writers in `dir` take. What cannot be removed stays: the next start tries again.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ impl Health {
         *self.state() == Some(Degraded::DiskFull)
     }
 
-    /// The disk is full; answers whether that is new. Damage, which is worse, stays what it is.
+    /// The disk is full; returns whether that is new. Damage, which is worse, stays what it is.
     pub(super) fn set_full(&self) -> bool {
         let mut state = self.state();
         let is_new = state.is_none();
@@ -55,7 +55,7 @@ impl Health {
         is_new
     }
 
-    /// Something was written; answers whether the disk was full before.
+    /// Something was written; returns whether the disk was full before.
     pub(super) fn set_written(&self) -> bool {
         let mut state = self.state();
         let was_full = *state == Some(Degraded::DiskFull);

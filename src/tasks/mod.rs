@@ -86,7 +86,7 @@ impl Tasks {
         }
     }
 
-    /// Moves the clock by `step` and runs everything that is due then, in order; answers how many actions that were. No
+    /// Moves the clock by `step` and runs everything that is due then, in order; returns how many actions that were. No
     /// other run comes between. Failures are logged and left for later.
     ///
     /// # Errors

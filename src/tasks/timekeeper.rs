@@ -99,7 +99,7 @@ impl ClockHold<'_> {
     }
 
     /// Sets a virtual clock back to the position in `records`, if that is earlier, so that no request sees them at a later
-    /// time. Answers its time before.
+    /// time. Returns its time before.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -186,7 +186,7 @@ impl Timekeeper {
     }
 
     /// Lets the machine's clock count, though the vaults' was ahead of it: everything is about to be replaced by what is written
-    /// now. A virtual clock stays where it is. Answers the latest moment until then.
+    /// now. A virtual clock stays where it is. Returns the latest moment until then.
     pub(crate) fn rewind_to_machine(&self) -> Timestamp {
         match &self.clock {
             VaultClock::Real(clock) => clock.restart_from_machine(),

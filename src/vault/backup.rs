@@ -56,7 +56,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         self.vaults.with_backup_key(move |key| seal(&key, &dump)).await?
     }
 
-    /// Restores an object from its backup, with the same versions and dates; answers the latest version.
+    /// Restores an object from its backup, with the same versions and dates; returns the latest version.
     ///
     /// # Errors
     /// [`Refusal::BadBackup`]; [`Refusal::RestoreConflict`] and its kin when the name is taken; what the kind refuses;

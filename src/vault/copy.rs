@@ -147,7 +147,7 @@ impl Vaults {
     }
 
     /// Copies a batch of the records below `prefix`, behind `after`, into the layer that `flattened` writes into, with their
-    /// entries of what falls due; answers where the next batch begins.
+    /// entries of what falls due; returns where the next batch begins.
     async fn flattening(
         &self,
         view: &View,

@@ -120,7 +120,7 @@ impl Vaults {
         Ok(Some(DueEntry { due: due.map(|due| due.as_deref().cloned()), key }))
     }
 
-    /// Runs what is due, in every vault that it affects; answers in how many there was still something to do. What was
+    /// Runs what is due, in every vault that it affects; returns in how many there was still something to do. What was
     /// due in a vault that is deleted is dropped.
     ///
     /// # Errors

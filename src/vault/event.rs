@@ -173,7 +173,7 @@ fn id(vault: &VaultName, path: &str, occurrence: Occurrence, at: Timestamp) -> U
 }
 
 impl Vaults {
-    /// `batch`, appending `event`; answers its number too, for [`Vaults::event_committed`] after the commit.
+    /// `batch`, appending `event`; returns its number too, for [`Vaults::event_committed`] after the commit.
     pub(super) async fn append_event(&self, view: &View, batch: Batch, event: &Event) -> Result<(Batch, u64), Refusal> {
         let number = self.inner.outbox.next_number(view).await?;
         Ok((batch.expect(store_key(number), 0).put(store_key(number), encode(event)?), number))

@@ -133,7 +133,7 @@ impl Vaults {
         Ok(batch)
     }
 
-    /// Deletes a vault with its content; answers whether there was one. A sweep deletes the content later.
+    /// Deletes a vault with its content; returns whether there was one. A sweep deletes the content later.
     ///
     /// # Errors
     /// What the store reports.
@@ -141,7 +141,7 @@ impl Vaults {
         self.records().update(|view: View| async move { self.deleting_vault(&view, name, |_| true).await }).await
     }
 
-    /// Deletes the vault of this name if it has this `id`; answers whether it had.
+    /// Deletes the vault of this name if it has this `id`; returns whether it had.
     pub(super) async fn purge_vault(&self, name: &VaultName, id: Uuid) -> Result<bool, Refusal> {
         let is_it = move |vault: &Vault| vault.id == id;
         self.records().update(|view: View| async move { self.deleting_vault(&view, name, is_it).await }).await

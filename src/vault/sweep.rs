@@ -17,7 +17,7 @@ const LAYERS_PER_BATCH: usize = 50;
 const VAULTS_PER_SCAN: usize = 100;
 
 impl Vaults {
-    /// Deletes the records that nothing refers to; answers how many that were.
+    /// Deletes the records that nothing refers to; returns how many that were.
     ///
     /// # Errors
     /// What the store reports.
@@ -49,7 +49,7 @@ impl Vaults {
         Ok(())
     }
 
-    /// Retires some layers; answers whether there are more.
+    /// Retires some layers; returns whether there are more.
     async fn retiring(&self, view: &View) -> Result<Change<bool>, Refusal> {
         let marker = StoreKey::UnsweptLayers.to_key();
         let Some(revision) = view.revision_of(&marker).await? else {

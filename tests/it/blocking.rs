@@ -35,7 +35,7 @@ impl Ground {
         self.server.environment().get(name).cloned()
     }
 
-    /// A request to the admin API; `line` is `METHOD PATH`. Answers the status and the body.
+    /// A request to the admin API; `line` is `METHOD PATH`. Returns the status and the body.
     pub fn admin(&self, line: &str, body: &Value) -> (u16, Value) {
         let (method, path) = line.split_once(' ').unwrap();
         let url = format!("{}{path}", self.variable("KEYHAVEN_ADMIN_URL").unwrap());

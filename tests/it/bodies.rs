@@ -30,7 +30,7 @@ async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
     sender
 }
 
-/// Sends a head, and the body only when the server has had the time to refuse; answers the status, or how it was lost.
+/// Sends a head, and the body only when the server has had the time to refuse; returns the status, or how it was lost.
 async fn sent(sender: SendRequest<Bytes>, request: Request<()>, body: Bytes) -> Result<StatusCode, String> {
     let lost = |error: h2::Error| format!("the stream was reset: {error}");
     let mut sender = sender.ready().await.map_err(lost)?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::{Served, keyhaven, refused};
 
-/// Runs `line` (words apart by blanks) against the server with its data in `data`; answers what it prints.
+/// Runs `line` (words apart by blanks) against the server with its data in `data`; returns what it prints.
 fn ok(data: &Path, line: &str) -> String {
     let mut command = keyhaven(&line.split(' ').collect::<Vec<_>>());
     let output = command.arg("--data").arg(data).output().unwrap();

@@ -21,7 +21,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x0
 /// The frame head of 16 bytes of header fields on the first stream, and two of them.
 const HALF_HEADERS: &[u8] = b"\x00\x00\x10\x01\x05\x00\x00\x00\x01\x82\x87";
 
-/// Says `words`, and then nothing; answers how long the server bears it.
+/// Says `words`, and then nothing; returns how long the server bears it.
 async fn borne(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: Vec<u8>) -> (Duration, String) {
     let started = Instant::now();
     stream.write_all(&words).await.unwrap();

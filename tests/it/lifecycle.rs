@@ -121,7 +121,7 @@ impl Model {
         Self { now: START, objects: BTreeMap::new(), vaults: [(0, false), (1, true)].into() }
     }
 
-    /// The objects whose retention has ended go; answers how many.
+    /// The objects whose retention has ended go; returns how many.
     fn expire(&mut self) -> usize {
         let (before, now) = (self.objects.len(), self.now);
         self.objects.retain(|_, object| object.deleted.is_none_or(|deleted| now < deleted + RETENTION));

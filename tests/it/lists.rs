@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::world::{Answer, START, World};
 
-/// Follows `nextLink` from `line` to the end; answers every page's ids, the host and the collection cut off.
+/// Follows `nextLink` from `line` to the end; returns every page's ids, the host and the collection cut off.
 async fn pages(world: &World, line: &str) -> Vec<Vec<String>> {
     let prefix = format!("https://{}", world.host("acme"));
     let (mut line, mut pages) = (line.to_owned(), Vec::new());

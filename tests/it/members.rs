@@ -9,7 +9,7 @@ use crate::world::{Answer, START, World};
 
 const NEW: &str = "?api-version=2025-07-01";
 
-/// Creates a key, and answers what it is: its curve, or the bits of its modulus.
+/// Creates a key, and returns what it is: its curve, or the bits of its modulus.
 async fn made(world: &World, body: &Value) -> String {
     let answer = world.ask(&format!("POST /keys/k/create{NEW}"), &body.to_string()).await;
     assert_eq!(answer.status, 200, "{body}: {}", answer.text);

@@ -236,7 +236,7 @@ impl World {
         request.body(Full::from(body.to_owned())).unwrap()
     }
 
-    /// A key called `name`, made by `owner` in `acme`; answers its version.
+    /// A key called `name`, made by `owner` in `acme`; returns its version.
     pub async fn key(&self, name: &str, body: &str) -> String {
         let made = self.ask(&format!("POST /keys/{name}/create"), body).await;
         assert_eq!(made.status, 200, "{}", made.text);

@@ -16,7 +16,7 @@ use super::overlay::Overlay;
 use crate::store::error::StoreError;
 use crate::store::panics::catch_panic;
 
-/// Refuses the file at `path` when any page that counts is damaged, or when its contents are not `admitted`. Answers whether
+/// Refuses the file at `path` when any page that counts is damaged, or when its contents are not `admitted`. Returns whether
 /// its pages were checked: those of a file of more than `limit` bytes are not.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 ///
 /// It is made under another name and appears under its own when it is complete. So a file without our records in it is
 /// never a start that was cut short, and is never taken for one: that would throw away what a damaged file still holds.
-/// Answers whether it made it.
+/// Returns whether it made it.
 pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey) -> Result<bool, StoreError> {
     let failed = |error| StoreError::io(format!("creating {}", path.display()), error);
     if path.try_exists().map_err(failed)? {

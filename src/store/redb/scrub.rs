@@ -134,7 +134,7 @@ impl Walk {
         Ok((found.len(), last))
     }
 
-    /// Waits; answers whether the walk is to go on.
+    /// Waits; returns whether the walk is to go on.
     fn pause(&self, pause: Duration) -> bool {
         matches!(self.stopped.recv_timeout(pause), Err(RecvTimeoutError::Timeout))
     }

@@ -44,7 +44,7 @@ impl<'a> Contents<'a> {
         })
     }
 
-    /// Collects what is missing, and what must fall due; answers how many objects there are.
+    /// Collects what is missing, and what must fall due; returns how many objects there are.
     pub(super) fn check(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) -> usize {
         for (name, layer) in &self.heads {
             let read = self.check.read::<Head>(&self.key(Table::Object, *layer, name));

@@ -22,7 +22,7 @@ pub(crate) struct Added<T> {
 }
 
 impl<K: ObjectKind> Objects<'_, K> {
-    /// Adds a version, the object too if it is new; answers the version.
+    /// Adds a version, the object too if it is new; returns the version.
     pub(crate) async fn add(
         &self,
         name: &ObjectName,

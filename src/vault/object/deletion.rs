@@ -115,7 +115,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         }
     }
 
-    /// Brings a deleted object back with all its versions; answers the latest.
+    /// Brings a deleted object back with all its versions; returns the latest.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],

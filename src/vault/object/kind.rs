@@ -38,7 +38,7 @@ pub(crate) trait ObjectKind: Sized + Send + Sync + 'static {
     /// Why it may not.
     fn check_restored(vault: &Vault, record: &Self::Record, material: &[u8]) -> Result<(), Refusal>;
 
-    /// Adds the version that the policy has due at the moment `at`, if it still is; answers whether it was.
+    /// Adds the version that the policy has due at the moment `at`, if it still is; returns whether it was.
     fn renew_when_due(
         objects: &Objects<'_, Self>,
         name: &ObjectName,

@@ -16,7 +16,7 @@ use crate::store::Batch;
 pub(super) const VERSIONS_PER_COMMIT: usize = 25;
 
 impl<K: ObjectKind> Objects<'_, K> {
-    /// Deletes what is left of an object whose time is over at the moment of this call; answers whether anything was.
+    /// Deletes what is left of an object whose time is over at the moment of this call; returns whether anything was.
     pub(crate) async fn reclaim(&self, name: &ObjectName) -> Result<bool, Refusal> {
         let mut reclaimed = false;
         loop {

@@ -16,7 +16,7 @@ use crate::store::Batch;
 const RESTORE_TIMEOUT: i64 = 600;
 
 impl<K: ObjectKind> Objects<'_, K> {
-    /// Restores an object as it was dumped, with the same versions and dates, when its name is free; answers the latest
+    /// Restores an object as it was dumped, with the same versions and dates, when its name is free; returns the latest
     /// version.
     pub(crate) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
         self.undo_restore(&dump.name).await?;

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::records::View;
 
 impl<K: ObjectKind> Objects<'_, K> {
-    /// Runs `action`, due at the moment `at`, if it still is; answers whether it was. The name must not be locked.
+    /// Runs `action`, due at the moment `at`, if it still is; returns whether it was. The name must not be locked.
     pub(crate) async fn run_action(
         &self,
         name: &ObjectName,
@@ -25,7 +25,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         }
     }
 
-    /// Appends the event of an `occurrence` to the latest version, once; answers whether it was still to be appended.
+    /// Appends the event of an `occurrence` to the latest version, once; returns whether it was still to be appended.
     async fn announce(
         &self,
         name: &ObjectName,

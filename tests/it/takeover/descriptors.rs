@@ -12,7 +12,7 @@ fn open(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// Connects and asks; answers the stream once the proxy has begun to answer.
+/// Connects and asks; returns the stream once the proxy has begun to answer.
 fn ask(proxy: &str, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(proxy).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

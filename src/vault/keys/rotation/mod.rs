@@ -69,7 +69,7 @@ impl Objects<'_, Keys> {
         self.vaults.write(self.call, objects, decide).await
     }
 
-    /// Adds the version that is due at the moment `at`, if it still is; answers whether it was.
+    /// Adds the version that is due at the moment `at`, if it still is; returns whether it was.
     pub(super) async fn rotate_when_due(&self, name: &ObjectName, at: Timestamp) -> Result<bool, Refusal> {
         match self.rotate_due(name, at).await {
             Err(Refusal::NotFound { .. } | Refusal::Rotation(_)) => Ok(false),
