@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::records::{NewGeneration, RecordError, Records, View};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// The first bytes of a file.
 const MAGIC: &[u8] = b"KEYHAVEN-SNAPSHOT 1\n";
@@ -164,7 +164,7 @@ fn parse(mut all: &[u8]) -> Result<Batch, SnapshotError> {
         let (key, value);
         (key, all) = read(all).ok_or(SnapshotError::Damaged)?;
         (value, all) = read(all).ok_or(SnapshotError::Damaged)?;
-        let key = Key::from(key);
+        let key = EntryKey::from(key);
         if contents.put.last().is_some_and(|(before, _)| *before >= key) {
             return Err(SnapshotError::Damaged);
         }
@@ -204,7 +204,7 @@ mod tests {
 
     async fn filled(count: usize) -> Records {
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
-        let put = (0..count).map(|n| (Key::from(format!("a/{n}")), vec![7; n % 100].into())).collect();
+        let put = (0..count).map(|n| (EntryKey::from(format!("a/{n}")), vec![7; n % 100].into())).collect();
         store.commit_pieces(Batch { put, ..Batch::default() }).await.unwrap();
         Records::new(store)
     }
@@ -216,9 +216,9 @@ mod tests {
         seal(&all, &header, &key(1)).unwrap()
     }
 
-    async fn content(records: &Records) -> Vec<(Key, Vec<u8>)> {
+    async fn content(records: &Records) -> Vec<(EntryKey, Vec<u8>)> {
         let view = records.view().await.unwrap();
-        let found = view.entries(&Key::from("a/"), None, usize::MAX).await.unwrap();
+        let found = view.entries(&EntryKey::from("a/"), None, usize::MAX).await.unwrap();
         found.into_iter().map(|entry| (entry.key, entry.value.to_vec())).collect()
     }
 

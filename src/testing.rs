@@ -6,7 +6,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::store::{Batch, DataKey, Key, MasterKey, RedbOptions, Store};
+use crate::store::{Batch, DataKey, EntryKey, MasterKey, RedbOptions, Store};
 use crate::{doors, events};
 
 // A whole server on the caller's own runtime, with its internals in reach.
@@ -70,7 +70,7 @@ pub async fn delete_record(dir: &Path, key: &str) {
     let master_key = MasterKey::parse(master_key.trim()).expect("a master key");
     let (path, unused) = (dir.join("keyhaven.redb"), DataKey::from_bytes([0; 32]));
     let store = Store::redb(&path, &master_key, unused, RedbOptions::default()).expect("a database");
-    let key = Key::from(key);
+    let key = EntryKey::from(key);
     assert!(store.view().await.expect("a view").get(&key).await.expect("a record").is_some());
     store.commit(Batch::default().delete(key)).await.expect("a commit");
     store.close().await;

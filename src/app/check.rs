@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::data_error::DataError;
 use crate::records::GenerationKey;
-use crate::store::{Damage, Entry, Inspection, Key, MasterKey, Store, Value};
+use crate::store::{Damage, Entry, EntryKey, Inspection, MasterKey, Store, Value};
 use crate::vault::{ConsistencyCheck, Finding};
 
 /// The result of a check.
@@ -88,7 +88,7 @@ impl CheckReport {
 #[derive(Default)]
 struct FoundRecords {
     current: String,
-    records: Vec<(String, Key, Option<Value>)>,
+    records: Vec<(String, EntryKey, Option<Value>)>,
 }
 
 impl FoundRecords {

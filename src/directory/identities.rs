@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Directory, IdentityRecord};
 use crate::records::{Change, RecordError, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// The most identities that are created automatically.
 pub(super) const MAX_AUTO_CREATED: usize = 1000;
@@ -44,7 +44,8 @@ impl Directory {
     /// When the store cannot be read.
     pub(crate) async fn identities(&self) -> Result<Vec<Arc<IdentityRecord>>, RecordError> {
         let view = self.records().view().await?;
-        let mut all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
+        let mut all =
+            self.records().scan::<IdentityRecord>(&view, &EntryKey::from("identity/"), None, usize::MAX).await?;
         all.sort_by_key(|identity| identity.order);
         Ok(all)
     }
@@ -92,7 +93,7 @@ impl Directory {
     }
 
     async fn adding(&self, view: &View, identity: &IdentityRecord) -> Result<Change<()>, AddRefusal> {
-        let all = self.records().scan::<IdentityRecord>(view, &Key::from("identity/"), None, usize::MAX).await?;
+        let all = self.records().scan::<IdentityRecord>(view, &EntryKey::from("identity/"), None, usize::MAX).await?;
         if let Some(twin) = all.iter().find(|other| other.shares_with(identity)) {
             return Err(AddRefusal::Taken { by: twin.name.clone() });
         }
@@ -151,7 +152,7 @@ impl Directory {
     /// When the store fails.
     pub(crate) async fn remove_auto_created(&self) -> Result<(), RecordError> {
         let view = self.records().view().await?;
-        let all = self.records().scan::<IdentityRecord>(&view, &Key::from("identity/"), None, usize::MAX).await?;
+        let all = self.records().scan::<IdentityRecord>(&view, &EntryKey::from("identity/"), None, usize::MAX).await?;
         let auto_created = all.iter().filter(|identity| identity.auto_created);
         let batch = auto_created.fold(Batch::default(), |batch, identity| batch.delete(key_of(identity.object_id)));
         self.records().commit_pieces(batch).await
@@ -159,7 +160,11 @@ impl Directory {
 }
 
 /// Whether an identity with these tombstone keys may be created automatically.
-async fn check_auto_create(view: &View, tombstones: &[Key], all: &[Arc<IdentityRecord>]) -> Result<(), AddRefusal> {
+async fn check_auto_create(
+    view: &View,
+    tombstones: &[EntryKey],
+    all: &[Arc<IdentityRecord>],
+) -> Result<(), AddRefusal> {
     for tombstone in tombstones {
         if view.revision_of(tombstone).await.map_err(RecordError::from)?.is_some() {
             return Err(AddRefusal::Removed);
@@ -170,10 +175,10 @@ async fn check_auto_create(view: &View, tombstones: &[Key], all: &[Arc<IdentityR
 }
 
 /// The keys of the tombstones that a removed identity leaves, one for each of its ids.
-pub(super) fn tombstones(identity: &IdentityRecord) -> [Key; 2] {
-    [identity.client_id, identity.object_id].map(|id| Key::from(format!("removed/{id}")))
+pub(super) fn tombstones(identity: &IdentityRecord) -> [EntryKey; 2] {
+    [identity.client_id, identity.object_id].map(|id| EntryKey::from(format!("removed/{id}")))
 }
 
-pub(super) fn key_of(object_id: Uuid) -> Key {
-    Key::from(format!("identity/{object_id}"))
+pub(super) fn key_of(object_id: Uuid) -> EntryKey {
+    EntryKey::from(format!("identity/{object_id}"))
 }

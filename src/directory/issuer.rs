@@ -16,7 +16,7 @@ use super::{Claims, Directory};
 use crate::crypto::pool::Pool;
 use crate::crypto::rsa::{RsaKey, RsaSize};
 use crate::records::{Change, RecordError, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// The pause after a rotation that failed, in seconds.
 const RETRY: i64 = 60;
@@ -232,6 +232,6 @@ fn token_digest(token: &str) -> [u8; 32] {
 }
 
 /// The store key of the issuer's keys.
-pub(super) fn store_key() -> Key {
-    Key::from("issuer/current")
+pub(super) fn store_key() -> EntryKey {
+    EntryKey::from("issuer/current")
 }

@@ -110,7 +110,7 @@ impl Directory {
     }
 
     /// The store key of the issuer's keys. A reset carries them over, so that tokens stay valid.
-    pub(crate) fn issuer_store_key() -> crate::store::Key {
+    pub(crate) fn issuer_store_key() -> crate::store::EntryKey {
         issuer::store_key()
     }
 

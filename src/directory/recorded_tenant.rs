@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Directory;
 use crate::records::{RecordError, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// The record of the tenant.
 #[derive(Serialize, Deserialize)]
@@ -33,6 +33,6 @@ impl Directory {
     }
 }
 
-fn store_key() -> Key {
-    Key::from("tenant")
+fn store_key() -> EntryKey {
+    EntryKey::from("tenant")
 }

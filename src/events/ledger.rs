@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::webhook::{EventType, Webhook};
 use crate::records::{Change, Records, View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 use crate::vault::{Refusal, Vaults};
 
 /// Keys that one commit deletes, and marks that are read at once.
@@ -146,7 +146,7 @@ impl Ledger {
 
     /// Deletes the records of every webhook but `hooks`: one that is configured again later begins a new subscription.
     pub(super) async fn remove_other_webhooks(&self, hooks: &[Uuid]) -> Result<(), Refusal> {
-        let prefix = Key::from("hook/");
+        let prefix = EntryKey::from("hook/");
         let known =
             self.view().await?.keys(&prefix, None, usize::MAX).await.map_err(crate::records::RecordError::from)?;
         for (key, _) in known {
@@ -172,23 +172,23 @@ impl Ledger {
         }
     }
 
-    async fn delete(&self, keys: Vec<Key>) -> Result<(), Refusal> {
+    async fn delete(&self, keys: Vec<EntryKey>) -> Result<(), Refusal> {
         Ok(self.records.commit_pieces(Batch { delete: keys, ..Batch::default() }).await?)
     }
 }
 
-fn subscription(hook: Uuid) -> Key {
-    Key::from(format!("hook/{}", hook.simple()))
+fn subscription(hook: Uuid) -> EntryKey {
+    EntryKey::from(format!("hook/{}", hook.simple()))
 }
 
-fn marks(hook: Uuid) -> Key {
-    Key::from(format!("handled/{}/", hook.simple()))
+fn marks(hook: Uuid) -> EntryKey {
+    EntryKey::from(format!("handled/{}/", hook.simple()))
 }
 
-fn mark(hook: Uuid, number: u64) -> Key {
-    Key::from(format!("handled/{}/{number:020}", hook.simple()))
+fn mark(hook: Uuid, number: u64) -> EntryKey {
+    EntryKey::from(format!("handled/{}/{number:020}", hook.simple()))
 }
 
-fn number_of(mark: &Key, prefix: &Key) -> Option<u64> {
+fn number_of(mark: &EntryKey, prefix: &EntryKey) -> Option<u64> {
     std::str::from_utf8(mark.as_bytes().get(prefix.as_bytes().len()..)?).ok()?.parse().ok()
 }

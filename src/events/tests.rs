@@ -95,7 +95,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 async fn marks(store: &Store) -> usize {
-    store.view().await.unwrap().keys(&crate::store::Key::from("handled/"), None, usize::MAX).await.unwrap().len()
+    store.view().await.unwrap().keys(&crate::store::EntryKey::from("handled/"), None, usize::MAX).await.unwrap().len()
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::store::{self, Batch, Key, Revision, StoreError};
+use crate::store::{self, Batch, EntryKey, Revision, StoreError};
 
 /// What the prefixes of all generations but the first begin with; no key of a record does.
 const GENERATIONS: &str = "generation/";
@@ -26,18 +26,18 @@ pub(super) struct Generation {
 
 impl Generation {
     /// The key of the store for the record key `key`. The first generation's prefix is empty, and costs nothing.
-    pub(super) fn to_store_key<'k>(&self, key: &'k Key) -> Cow<'k, Key> {
+    pub(super) fn to_store_key<'k>(&self, key: &'k EntryKey) -> Cow<'k, EntryKey> {
         if self.prefix.is_empty() {
             return Cow::Borrowed(key);
         }
         let mut store_key = Vec::with_capacity(self.prefix.len() + key.as_bytes().len());
         store_key.extend_from_slice(self.prefix.as_bytes());
         store_key.extend_from_slice(key.as_bytes());
-        Cow::Owned(Key::from(store_key))
+        Cow::Owned(EntryKey::from(store_key))
     }
 
     /// The keys of the store for the record keys `keys`.
-    pub(super) fn to_store_keys<'k>(&self, keys: &'k [Key]) -> Cow<'k, [Key]> {
+    pub(super) fn to_store_keys<'k>(&self, keys: &'k [EntryKey]) -> Cow<'k, [EntryKey]> {
         if self.prefix.is_empty() {
             return Cow::Borrowed(keys);
         }
@@ -45,13 +45,13 @@ impl Generation {
     }
 
     /// The record key of `store_key`, which lies in this generation.
-    pub(super) fn to_record_key(&self, store_key: &Key) -> Key {
-        Key::from(&store_key.as_bytes()[self.prefix.len()..])
+    pub(super) fn to_record_key(&self, store_key: &EntryKey) -> EntryKey {
+        EntryKey::from(&store_key.as_bytes()[self.prefix.len()..])
     }
 
     /// `batch` with the keys of the store, if this generation is still the current one.
     pub(super) fn scope(&self, batch: Batch) -> Batch {
-        let to_store_key = |key: Key| self.to_store_key(&key).into_owned();
+        let to_store_key = |key: EntryKey| self.to_store_key(&key).into_owned();
         let mut expect: Vec<_> =
             batch.expect.into_iter().map(|(key, revision)| (to_store_key(key), revision)).collect();
         expect.extend(self.pointer_revision.map(|revision| (pointer(), revision)));
@@ -63,7 +63,7 @@ impl Generation {
     }
 
     /// Whether `store_key` belongs to a generation other than this one.
-    pub(super) fn excludes(&self, store_key: &Key) -> bool {
+    pub(super) fn excludes(&self, store_key: &EntryKey) -> bool {
         let is_in_it = store_key.as_bytes().starts_with(self.prefix.as_bytes())
             && (!self.prefix.is_empty() || !is_reserved(store_key));
         !is_in_it && ![POINTER.as_bytes(), SWEEP_MARKER.as_bytes()].contains(&store_key.as_bytes())
@@ -102,12 +102,12 @@ pub(crate) enum GenerationKey {
     /// The marker that says that something may be left to sweep.
     SweepMarker,
     /// A record: the prefix of its generation, and its own key.
-    Record(String, Key),
+    Record(String, EntryKey),
 }
 
 impl GenerationKey {
     /// Splits a key of the store.
-    pub(crate) fn parse(key: &Key) -> Self {
+    pub(crate) fn parse(key: &EntryKey) -> Self {
         let bytes = key.as_bytes();
         if bytes == POINTER.as_bytes() {
             return Self::Pointer;
@@ -118,7 +118,7 @@ impl GenerationKey {
         let id = bytes.strip_prefix(GENERATIONS.as_bytes());
         let end = id.and_then(|id| id.iter().position(|byte| *byte == b'/'));
         let (prefix, rest) = bytes.split_at(end.map_or(0, |end| GENERATIONS.len() + end + 1));
-        Self::Record(String::from_utf8_lossy(prefix).into_owned(), Key::from(rest))
+        Self::Record(String::from_utf8_lossy(prefix).into_owned(), EntryKey::from(rest))
     }
 
     /// The prefix of the current generation, from the value of the pointer.
@@ -127,12 +127,12 @@ impl GenerationKey {
     }
 }
 
-pub(super) fn pointer() -> Key {
-    Key::from(POINTER)
+pub(super) fn pointer() -> EntryKey {
+    EntryKey::from(POINTER)
 }
 
-pub(super) fn sweep_marker() -> Key {
-    Key::from(SWEEP_MARKER)
+pub(super) fn sweep_marker() -> EntryKey {
+    EntryKey::from(SWEEP_MARKER)
 }
 
 /// The prefix of the new generation with this `id`.
@@ -141,7 +141,7 @@ pub(super) fn prefix_of(id: Uuid) -> Arc<str> {
 }
 
 /// Whether a key of the store is no record of the first generation, whose keys have no prefix.
-pub(super) fn is_reserved(key: &Key) -> bool {
+pub(super) fn is_reserved(key: &EntryKey) -> bool {
     let key = key.as_bytes();
     key == POINTER.as_bytes() || key == SWEEP_MARKER.as_bytes() || key.starts_with(GENERATIONS.as_bytes())
 }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_store_key_is_split_into_generation_and_record_key() {
-        let record = |prefix: &str, key: &str| GenerationKey::Record(prefix.to_owned(), Key::from(key));
+        let record = |prefix: &str, key: &str| GenerationKey::Record(prefix.to_owned(), EntryKey::from(key));
         assert_eq!(GenerationKey::parse(&"vault/acme".into()), record("", "vault/acme"));
         assert_eq!(GenerationKey::parse(&"generation/7f/vault/acme".into()), record("generation/7f/", "vault/acme"));
         assert_eq!(GenerationKey::parse(&"generation/7f".into()), record("", "generation/7f"));

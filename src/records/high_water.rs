@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::RecordError;
-use crate::store::{Batch, Key, Value};
+use crate::store::{Batch, EntryKey, Value};
 
 /// A high-water mark: the record at `key` holds the highest number at the time of any commit.
 pub struct HighWaterMark {
     /// Where it is kept.
-    pub key: Key,
+    pub key: EntryKey,
     /// The number now. It must not fall.
     pub now: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// The record that holds a number.

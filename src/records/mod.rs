@@ -19,7 +19,7 @@ mod high_water;
 mod new_generation;
 mod view;
 
-use crate::store::{Batch, Entry, Key, Revision, Store, StoreError};
+use crate::store::{Batch, Entry, EntryKey, Revision, Store, StoreError};
 
 pub(crate) use crate::store::Degraded;
 
@@ -66,7 +66,7 @@ pub struct Records {
 
 struct Inner {
     store: Store,
-    decoded: Cache<Key, Decoded>,
+    decoded: Cache<EntryKey, Decoded>,
     current: CurrentGeneration,
     generation_lock: Arc<Mutex<()>>,
     high_water: HighWaterState,
@@ -112,7 +112,7 @@ impl Records {
     ///
     /// # Errors
     /// When the store cannot be read or the record is damaged.
-    pub async fn get<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, RecordError> {
+    pub async fn get<T: Record>(&self, view: &View, key: &EntryKey) -> Result<Option<Arc<T>>, RecordError> {
         Ok(self.entry(view, key).await?.map(|(record, _)| record))
     }
 
@@ -120,7 +120,11 @@ impl Records {
     ///
     /// # Errors
     /// When the store cannot be read or a record is damaged.
-    pub async fn get_many<T: Record>(&self, view: &View, keys: &[Key]) -> Result<Vec<Option<Arc<T>>>, RecordError> {
+    pub async fn get_many<T: Record>(
+        &self,
+        view: &View,
+        keys: &[EntryKey],
+    ) -> Result<Vec<Option<Arc<T>>>, RecordError> {
         let revisions = view.revisions_of(keys).await?;
         self.load(view, keys.iter().zip(revisions)).await
     }
@@ -129,7 +133,11 @@ impl Records {
     ///
     /// # Errors
     /// When the store cannot be read or the record is damaged.
-    pub async fn entry<T: Record>(&self, view: &View, key: &Key) -> Result<Option<(Arc<T>, Revision)>, RecordError> {
+    pub async fn entry<T: Record>(
+        &self,
+        view: &View,
+        key: &EntryKey,
+    ) -> Result<Option<(Arc<T>, Revision)>, RecordError> {
         let Some(revision) = view.revision_of(key).await? else { return Ok(None) };
         if let Some(known) = self.cached(key, revision) {
             return Ok(Some((known, revision)));
@@ -142,7 +150,7 @@ impl Records {
     ///
     /// # Errors
     /// When the store cannot be read or there is no such record.
-    pub async fn bytes(&self, view: &View, key: &Key) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+    pub async fn bytes(&self, view: &View, key: &EntryKey) -> Result<Zeroizing<Vec<u8>>, RecordError> {
         view.get(key).await?.map(|entry| entry.value).ok_or_else(|| missing(key))
     }
 
@@ -153,8 +161,8 @@ impl Records {
     pub async fn scan<T: Record>(
         &self,
         view: &View,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
     ) -> Result<Vec<Arc<T>>, RecordError> {
         let keys = view.keys(prefix, after, limit).await?;
@@ -170,7 +178,7 @@ impl Records {
     async fn load<'k, T: Record>(
         &self,
         view: &View,
-        keys: impl Iterator<Item = (&'k Key, Option<Revision>)>,
+        keys: impl Iterator<Item = (&'k EntryKey, Option<Revision>)>,
     ) -> Result<Vec<Option<Arc<T>>>, RecordError> {
         let (mut records, mut positions, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for (key, revision) in keys {
@@ -236,7 +244,7 @@ impl Records {
         Ok(record)
     }
 
-    fn cached<T: Record>(&self, key: &Key, revision: Revision) -> Option<Arc<T>> {
+    fn cached<T: Record>(&self, key: &EntryKey, revision: Revision) -> Option<Arc<T>> {
         let (known, record) = self.inner.decoded.get(key)?;
         (known == revision).then(|| record.downcast().ok()).flatten()
     }
@@ -252,17 +260,17 @@ pub(crate) fn encode<T: Record>(record: &T) -> Result<Zeroizing<Vec<u8>>, Record
     Ok(Zeroizing::new(bytes))
 }
 
-fn decode<T: Record>(key: &Key, bytes: &[u8]) -> Result<T, RecordError> {
+fn decode<T: Record>(key: &EntryKey, bytes: &[u8]) -> Result<T, RecordError> {
     serde_json::from_slice(bytes)
         .map_err(|error| RecordError::Damaged { record: printable(key), why: error.to_string() })
 }
 
 /// A record that others say must be there is not.
-pub(crate) fn missing(key: &Key) -> RecordError {
+pub(crate) fn missing(key: &EntryKey) -> RecordError {
     RecordError::Damaged { record: printable(key), why: "the record is missing".into() }
 }
 
-fn printable(key: &Key) -> String {
+fn printable(key: &EntryKey) -> String {
     String::from_utf8_lossy(key.as_bytes()).into_owned()
 }
 
@@ -280,7 +288,7 @@ mod tests {
 
     async fn value(records: &Records, key: &str) -> Option<String> {
         let view = records.view().await.unwrap();
-        records.get::<String>(&view, &Key::from(key)).await.unwrap().map(|text| text.as_ref().clone())
+        records.get::<String>(&view, &EntryKey::from(key)).await.unwrap().map(|text| text.as_ref().clone())
     }
 
     #[tokio::test]
@@ -293,7 +301,7 @@ mod tests {
                 generation.commit(Batch::default().put("there", encode(&"new".to_owned())?)).await?;
                 generation.publish().await?;
             }
-            let seen = records.get::<String>(&view, &Key::from("there")).await?;
+            let seen = records.get::<String>(&view, &EntryKey::from("there")).await?;
             let copy = seen.map_or_else(|| "nothing".to_owned(), |text| text.as_ref().clone());
             Ok::<_, RecordError>(Change { batch: Batch::default().put("copy", encode(&copy)?), answer: copy })
         };

@@ -9,7 +9,7 @@ use super::Records;
 use super::error::RecordError;
 use super::generation::{Generation, pointer, prefix_of, sweep_marker};
 use crate::random;
-use crate::store::{Batch, Key, Revision, Store, StoreError};
+use crate::store::{Batch, EntryKey, Revision, Store, StoreError};
 
 /// Keys that a sweep reads at once.
 const SWEEP_PAGE: usize = 1000;
@@ -92,11 +92,11 @@ impl Records {
         loop {
             let view = self.inner.store.view().await?;
             let generation = self.inner.current.in_view(&view).await?;
-            let found = view.keys(&Key::from(""), after.as_ref(), SWEEP_PAGE).await?;
+            let found = view.keys(&EntryKey::from(""), after.as_ref(), SWEEP_PAGE).await?;
             let Some((last, _)) = found.last() else { return Ok(swept) };
             after = Some(last.clone());
             let keys = found.into_iter().map(|(key, _)| key);
-            let stale: Vec<Key> = keys.filter(|key| generation.excludes(key)).collect();
+            let stale: Vec<EntryKey> = keys.filter(|key| generation.excludes(key)).collect();
             swept += stale.len();
             self.inner.store.commit_pieces(Batch { delete: stale, ..Batch::default() }).await?;
             tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::generation::{Generation, is_reserved};
-use crate::store::{self, Entry, Key, Revision, StoreError};
+use crate::store::{self, Entry, EntryKey, Revision, StoreError};
 
 /// A consistent read view: the records as they were at one commit. Keys are those of records, without the prefix of the
 /// generation.
@@ -21,7 +21,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or the value is damaged.
-    pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+    pub async fn get(&self, key: &EntryKey) -> Result<Option<Entry>, StoreError> {
         let entry = self.store_view.get(&self.generation.to_store_key(key)).await?;
         Ok(entry.map(|entry| Entry { key: key.clone(), ..entry }))
     }
@@ -30,9 +30,10 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a value is damaged.
-    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    pub async fn get_many(&self, keys: &[EntryKey]) -> Result<Vec<Option<Entry>>, StoreError> {
         let found = self.store_view.get_many(&self.generation.to_store_keys(keys)).await?;
-        let with_key = |(entry, key): (Option<Entry>, &Key)| entry.map(|entry| Entry { key: key.clone(), ..entry });
+        let with_key =
+            |(entry, key): (Option<Entry>, &EntryKey)| entry.map(|entry| Entry { key: key.clone(), ..entry });
         Ok(found.into_iter().zip(keys).map(with_key).collect())
     }
 
@@ -40,7 +41,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn revisions_of(&self, keys: &[Key]) -> Result<Vec<Option<Revision>>, StoreError> {
+    pub async fn revisions_of(&self, keys: &[EntryKey]) -> Result<Vec<Option<Revision>>, StoreError> {
         self.store_view.revisions_of(&self.generation.to_store_keys(keys)).await
     }
 
@@ -48,7 +49,7 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn revision_of(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
+    pub async fn revision_of(&self, key: &EntryKey) -> Result<Option<Revision>, StoreError> {
         self.store_view.revision_of(&self.generation.to_store_key(key)).await
     }
 
@@ -58,10 +59,10 @@ impl View {
     /// When the store cannot be read.
     pub async fn keys(
         &self,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
-    ) -> Result<Vec<(Key, Revision)>, StoreError> {
+    ) -> Result<Vec<(EntryKey, Revision)>, StoreError> {
         let after = after.map(|key| self.generation.to_store_key(key));
         let found = self.store_view.keys(&self.generation.to_store_key(prefix), after.as_deref(), limit).await?;
         Ok(found.into_iter().map(|(key, revision)| (self.generation.to_record_key(&key), revision)).collect())
@@ -71,7 +72,12 @@ impl View {
     ///
     /// # Errors
     /// When the store cannot be read or a value is damaged.
-    pub async fn entries(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    pub async fn entries(
+        &self,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         let after = after.map(|key| self.generation.to_store_key(key));
         let found = self.store_view.scan(&self.generation.to_store_key(prefix), after.as_deref(), limit).await?;
         Ok(found.into_iter().map(|entry| Entry { key: self.generation.to_record_key(&entry.key), ..entry }).collect())
@@ -84,10 +90,10 @@ impl View {
     /// When the store cannot be read or a value is damaged.
     pub async fn all_entries(
         &self,
-        after: Option<&Key>,
+        after: Option<&EntryKey>,
         limit: usize,
-    ) -> Result<(Vec<Entry>, Option<Key>), StoreError> {
-        let mut found = self.entries(&Key::from(""), after, limit).await?;
+    ) -> Result<(Vec<Entry>, Option<EntryKey>), StoreError> {
+        let mut found = self.entries(&EntryKey::from(""), after, limit).await?;
         let next = (found.len() == limit).then(|| found.last().map(|entry| entry.key.clone())).flatten();
         if self.generation.prefix.is_empty() {
             found.retain(|entry| !is_reserved(&entry.key));

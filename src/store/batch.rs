@@ -6,7 +6,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
-use super::key::Key;
+use super::key::EntryKey;
 use super::limits::{MAX_BATCH_BYTES, MAX_OPERATIONS, PIECE_BYTES, PIECE_OPERATIONS};
 
 /// The number of a commit, carried by every key that it put. It only grows, no two commits share it, and 0 means
@@ -20,7 +20,7 @@ pub(crate) type Value = Zeroizing<Vec<u8>>;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
-    pub key: Key,
+    pub key: EntryKey,
     /// The value, unsealed.
     pub value: Value,
     /// The commit that put it: what a [`Batch`] built upon this entry expects.
@@ -46,11 +46,11 @@ impl fmt::Debug for Entry {
 #[derive(Clone, Default)]
 pub struct Batch {
     /// The revisions that these keys must still have; 0 means that there must be no such key.
-    pub expect: Vec<(Key, Revision)>,
+    pub expect: Vec<(EntryKey, Revision)>,
     /// The keys that get a new value.
-    pub put: Vec<(Key, Value)>,
+    pub put: Vec<(EntryKey, Value)>,
     /// The keys that are deleted; one that does not exist is no error.
-    pub delete: Vec<Key>,
+    pub delete: Vec<EntryKey>,
 }
 
 impl Batch {
@@ -127,21 +127,21 @@ impl Batch {
 
     /// This batch, if `key` still has `revision` (0: if there is no such key).
     #[must_use]
-    pub fn expect(mut self, key: impl Into<Key>, revision: Revision) -> Self {
+    pub fn expect(mut self, key: impl Into<EntryKey>, revision: Revision) -> Self {
         self.expect.push((key.into(), revision));
         self
     }
 
     /// This batch, putting `value` at `key`.
     #[must_use]
-    pub fn put(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
+    pub fn put(mut self, key: impl Into<EntryKey>, value: impl Into<Value>) -> Self {
         self.put.push((key.into(), value.into()));
         self
     }
 
     /// This batch, deleting `key`.
     #[must_use]
-    pub fn delete(mut self, key: impl Into<Key>) -> Self {
+    pub fn delete(mut self, key: impl Into<EntryKey>) -> Self {
         self.delete.push(key.into());
         self
     }
@@ -150,7 +150,7 @@ impl Batch {
 impl fmt::Debug for Batch {
     /// Never the values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let put: Vec<&Key> = self.put.iter().map(|(key, _)| key).collect();
+        let put: Vec<&EntryKey> = self.put.iter().map(|(key, _)| key).collect();
         f.debug_struct("Batch").field("expect", &self.expect).field("put", &put).field("delete", &self.delete).finish()
     }
 }
@@ -189,7 +189,7 @@ mod tests {
     fn no_value_is_ever_printed() {
         let batch = Batch::default().expect("a", 1).put("a", b"hunter2".to_vec()).delete("b");
         assert_eq!(format!("{batch:?}"), r#"Batch { expect: [("a", 1)], put: ["a"], delete: ["b"] }"#);
-        let entry = Entry { key: Key::from("a"), value: b"hunter2".to_vec().into(), revision: 2 };
+        let entry = Entry { key: EntryKey::from("a"), value: b"hunter2".to_vec().into(), revision: 2 };
         assert_eq!(format!("{entry:?}"), r#"Entry { key: "a", revision: 2, bytes: 7 }"#);
     }
 }

@@ -3,8 +3,8 @@
 use tempfile::TempDir;
 
 use super::{
-    Batch, DataKey, Entry, Key, MAX_BATCH_BYTES, MAX_OPERATIONS, MasterKey, RedbOptions, Revision, Store, StoreError,
-    Value, View,
+    Batch, DataKey, Entry, EntryKey, MAX_BATCH_BYTES, MAX_OPERATIONS, MasterKey, RedbOptions, Revision, Store,
+    StoreError, Value, View,
 };
 
 /// An empty store, and the directory it lives in if it has one.
@@ -85,7 +85,7 @@ pub(super) async fn put(store: &Store, key: &str, value: &str) -> Revision {
 }
 
 async fn scan(view: &View, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<Vec<u8>> {
-    let (prefix, after) = (Key::from(prefix), after.map(Key::from));
+    let (prefix, after) = (EntryKey::from(prefix), after.map(EntryKey::from));
     let entries = view.scan(&prefix, after.as_ref(), limit).await.unwrap();
     let keys = view.keys(&prefix, after.as_ref(), limit).await.unwrap();
     assert_eq!(entries.iter().map(|entry| (entry.key.clone(), entry.revision)).collect::<Vec<_>>(), keys);
@@ -132,12 +132,12 @@ async fn a_conflict_leaves_nothing_applied(store: &Store) {
 
 async fn a_key_is_changed_once_in_a_batch(store: &Store) {
     let twice = Batch::default().put("a", b"one".to_vec()).delete("a");
-    assert!(matches!(store.commit(twice).await, Err(StoreError::DuplicateKey { key }) if key == Key::from("a")));
+    assert!(matches!(store.commit(twice).await, Err(StoreError::DuplicateKey { key }) if key == EntryKey::from("a")));
     assert_eq!(get(store, "a").await, None);
 }
 
 async fn a_batch_has_a_largest_size(store: &Store) {
-    let keys = |count: usize| (0..count).map(|at| Key::from(format!("{at:03}")));
+    let keys = |count: usize| (0..count).map(|at| EntryKey::from(format!("{at:03}")));
     let puts = |count| keys(count).fold(Batch::default(), |batch, key| batch.put(key, vec![]));
     let deletes = |batch, count| keys(count).fold(batch, |batch: Batch, key| batch.delete(key));
     let expects = |batch, count| keys(count).fold(batch, |batch: Batch, key| batch.expect(key, 0));
@@ -205,11 +205,11 @@ async fn many_keys_are_read_in_their_order_from_one_view(store: &Store) {
     let view = store.view().await.unwrap();
     put(store, "a", "later").await;
     put(store, "absent", "later").await;
-    let keys = ["b", "absent", "a", "b"].map(Key::from);
+    let keys = ["b", "absent", "a", "b"].map(EntryKey::from);
     let found = view.get_many(&keys).await.unwrap();
     let values = found.iter().map(|entry| entry.as_ref().map(|entry| entry.value.as_slice()));
     assert_eq!(values.collect::<Vec<_>>(), [Some(&b"two"[..]), None, Some(b"one"), Some(b"two")]);
-    assert_eq!(found[2].as_ref().map(|entry| (&entry.key, entry.revision)), Some((&Key::from("a"), a)));
+    assert_eq!(found[2].as_ref().map(|entry| (&entry.key, entry.revision)), Some((&EntryKey::from("a"), a)));
     assert_eq!(view.revisions_of(&keys).await.unwrap(), [Some(b), None, Some(a), Some(b)]);
     assert_eq!((view.get_many(&[]).await.unwrap(), view.revisions_of(&[]).await.unwrap()), (vec![], vec![]));
 }

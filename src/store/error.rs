@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{error, fmt, io};
 
-use super::key::Key;
+use super::key::EntryKey;
 use super::limits::{MAX_BATCH_BYTES, MAX_OPERATIONS};
 use crate::files;
 
@@ -16,7 +16,7 @@ pub enum StoreError {
     /// The batch changes one key twice: a mistake of the caller.
     DuplicateKey {
         /// The key that occurs more than once among the changes.
-        key: Key,
+        key: EntryKey,
     },
     /// The batch is larger than a batch may be ([`super::MAX_OPERATIONS`], [`super::MAX_BATCH_BYTES`]): a mistake of the
     /// caller. Nothing was applied.

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::batch::{Entry, Revision, Value};
 use super::error::StoreError;
-use super::key::Key;
+use super::key::EntryKey;
 
 /// What is wrong with a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The record that is damaged; none for what concerns the file.
-    pub key: Option<Key>,
+    pub key: Option<EntryKey>,
     /// What is wrong with it, for a person.
     pub why: String,
 }
@@ -44,7 +44,7 @@ impl Inspection {
     /// Passes a record to `visit` if its value opens, and adds the damage if not.
     pub(super) fn add_record(
         &mut self,
-        key: &Key,
+        key: &EntryKey,
         opened: Result<(Revision, Value), StoreError>,
         visit: &mut dyn FnMut(Entry),
     ) {

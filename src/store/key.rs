@@ -5,9 +5,9 @@ use std::ops::Bound;
 
 /// A key: any bytes, ordered as bytes are. Also the prefix of a scan.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Vec<u8>);
+pub struct EntryKey(Vec<u8>);
 
-impl Key {
+impl EntryKey {
     /// The bytes themselves.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -27,44 +27,44 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for EntryKey {
     /// The text that most keys are; other bytes are escaped as in a byte string literal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.escape_ascii())
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for EntryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
     }
 }
 
-impl AsRef<[u8]> for Key {
+impl AsRef<[u8]> for EntryKey {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }
 
-impl From<Vec<u8>> for Key {
+impl From<Vec<u8>> for EntryKey {
     fn from(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 }
 
-impl From<&[u8]> for Key {
+impl From<&[u8]> for EntryKey {
     fn from(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
 }
 
-impl From<String> for Key {
+impl From<String> for EntryKey {
     fn from(text: String) -> Self {
         Self(text.into_bytes())
     }
 }
 
-impl From<&str> for Key {
+impl From<&str> for EntryKey {
     fn from(text: &str) -> Self {
         Self(text.as_bytes().to_vec())
     }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_key_prints_readably_whatever_its_bytes() {
-        assert_eq!(format!("{:?}", Key::from("3/keys/APP")), r#""3/keys/APP""#);
-        assert_eq!(Key::from(&b"due/\x00\xff"[..]).to_string(), r"due/\x00\xff");
+        assert_eq!(format!("{:?}", EntryKey::from("3/keys/APP")), r#""3/keys/APP""#);
+        assert_eq!(EntryKey::from(&b"due/\x00\xff"[..]).to_string(), r"due/\x00\xff");
     }
 }

@@ -10,7 +10,7 @@ use rpds::RedBlackTreeMapSync;
 
 use super::batch::Revision;
 use super::error::StoreError;
-use super::key::Key;
+use super::key::EntryKey;
 use super::sealed::{SealedBatch, Sealer};
 
 pub(super) struct Memory {
@@ -25,7 +25,7 @@ struct State {
 }
 
 /// Sealed records by their keys; a clone costs nothing.
-pub(super) type Records = RedBlackTreeMapSync<Key, Record>;
+pub(super) type Records = RedBlackTreeMapSync<EntryKey, Record>;
 
 /// A value as it is stored, sealed and stamped, with the commit that put it.
 pub(super) struct Record {
@@ -73,8 +73,9 @@ impl Memory {
 }
 
 /// Whether each key still has the revision that is expected.
-pub(super) fn check(records: &Records, expect: &[(Key, Revision)]) -> Result<(), StoreError> {
-    let holds = |(key, expected): &(Key, Revision)| records.get(key).map_or(0, |found| found.revision) == *expected;
+pub(super) fn check(records: &Records, expect: &[(EntryKey, Revision)]) -> Result<(), StoreError> {
+    let holds =
+        |(key, expected): &(EntryKey, Revision)| records.get(key).map_or(0, |found| found.revision) == *expected;
     if expect.iter().all(holds) { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
@@ -86,7 +87,7 @@ pub(super) struct TreeView {
 impl TreeView {
     pub(super) fn read<T>(
         &self,
-        key: &Key,
+        key: &EntryKey,
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         self.records.get(key).map(|found| visit(found.revision, &found.stored)).transpose()
@@ -94,21 +95,21 @@ impl TreeView {
 
     pub(super) fn read_many<T>(
         &self,
-        keys: &[Key],
-        mut visit: impl FnMut(&Key, Revision, &[u8]) -> Result<T, StoreError>,
+        keys: &[EntryKey],
+        mut visit: impl FnMut(&EntryKey, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<Option<T>>, StoreError> {
         keys.iter().map(|key| self.read(key, |revision, stored| visit(key, revision, stored))).collect()
     }
 
     pub(super) fn scan<T>(
         &self,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
-        mut visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
+        mut visit: impl FnMut(EntryKey, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         self.records
-            .range::<Key, _>((Key::start_of_scan(prefix, after), Bound::Unbounded))
+            .range::<EntryKey, _>((EntryKey::start_of_scan(prefix, after), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit)
             .map(|(key, found)| visit(key.clone(), found.revision, &found.stored))

@@ -38,7 +38,7 @@ pub(crate) use self::batch::{Batch, Entry, Revision, Value};
 pub(crate) use self::degraded::Degraded;
 pub(crate) use self::error::StoreError;
 pub(crate) use self::inspection::{Damage, Inspection};
-pub(crate) use self::key::Key;
+pub(crate) use self::key::EntryKey;
 pub(crate) use self::limits::PIECE_OPERATIONS;
 #[cfg(test)]
 pub(crate) use self::limits::{MAX_BATCH_BYTES, MAX_OPERATIONS};

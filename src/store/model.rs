@@ -6,19 +6,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::conformance::ENGINES;
-use super::{Batch, Entry, Key, Revision, Store, StoreError};
+use super::{Batch, Entry, EntryKey, Revision, Store, StoreError};
 
 /// What a batch does to one key. Expectations are drawn as "does it hold?", since revisions are not known yet.
 #[derive(Clone, Debug)]
 struct Step {
-    key: Key,
+    key: EntryKey,
     change: Option<Vec<u8>>,
     expect: Option<bool>,
 }
 
 /// Few keys, so that batches meet; the bytes at the edges among them.
-fn keys() -> impl Strategy<Value = Key> {
-    vec(prop::sample::select(vec![0x00, b'a', 0xff]), 0..3).prop_map(Key::from)
+fn keys() -> impl Strategy<Value = EntryKey> {
+    vec(prop::sample::select(vec![0x00, b'a', 0xff]), 0..3).prop_map(EntryKey::from)
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -30,11 +30,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 #[derive(Default)]
 struct Model {
-    records: BTreeMap<Key, (Revision, Vec<u8>)>,
+    records: BTreeMap<EntryKey, (Revision, Vec<u8>)>,
 }
 
 impl Model {
-    fn revision_of(&self, key: &Key) -> Revision {
+    fn revision_of(&self, key: &EntryKey) -> Revision {
         self.records.get(key).map_or(0, |(revision, _)| *revision)
     }
 
@@ -69,8 +69,9 @@ impl Model {
         }
     }
 
-    fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Vec<Entry> {
-        let wanted = |key: &Key| key.as_bytes().starts_with(prefix.as_bytes()) && after.is_none_or(|after| key > after);
+    fn scan(&self, prefix: &EntryKey, after: Option<&EntryKey>, limit: usize) -> Vec<Entry> {
+        let wanted =
+            |key: &EntryKey| key.as_bytes().starts_with(prefix.as_bytes()) && after.is_none_or(|after| key > after);
         let found = self.records.iter().filter(|(key, _)| wanted(key)).take(limit);
         found
             .map(|(key, (revision, value))| Entry {
@@ -82,7 +83,7 @@ impl Model {
     }
 }
 
-async fn agree(store: &Store, batches: &[Vec<Step>], scans: &[(Key, Option<Key>, usize)]) {
+async fn agree(store: &Store, batches: &[Vec<Step>], scans: &[(EntryKey, Option<EntryKey>, usize)]) {
     let mut model = Model::default();
     let mut last = 0;
     for steps in batches {
@@ -115,7 +116,7 @@ proptest! {
         batches in vec(steps(), 0..12),
         mut scans in vec((keys(), prop::option::of(keys()), 0_usize..8), 4),
     ) {
-        scans.push((Key::from(""), None, usize::MAX));
+        scans.push((EntryKey::from(""), None, usize::MAX));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for make in ENGINES {
             let (store, _directory) = make();

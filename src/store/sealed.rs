@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 use super::batch::{Batch, Revision, Value};
 use super::error::StoreError;
-use super::key::Key;
+use super::key::EntryKey;
 use super::master::{KEY_BYTES, MasterKey};
 
 /// The authentication tag of GCM, in bytes.
@@ -91,11 +91,11 @@ impl fmt::Debug for DataKey {
 #[derive(Clone, Default)]
 pub(super) struct SealedBatch {
     /// As in [`Batch`].
-    pub(super) expect: Vec<(Key, Revision)>,
+    pub(super) expect: Vec<(EntryKey, Revision)>,
     /// The keys that are put, with sealed values that have no stamp yet.
-    pub(super) put: Vec<(Key, Vec<u8>)>,
+    pub(super) put: Vec<(EntryKey, Vec<u8>)>,
     /// As in [`Batch`].
-    pub(super) delete: Vec<Key>,
+    pub(super) delete: Vec<EntryKey>,
 }
 
 /// Seals and opens values. The ciphers are set up once: that costs as much as sealing a small value.
@@ -135,7 +135,7 @@ impl Sealer {
     ///
     /// # Errors
     /// When the library refuses it.
-    pub(super) fn seal(&self, key: &Key, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn seal(&self, key: &EntryKey, value: &[u8]) -> Result<Vec<u8>, StoreError> {
         // Room for all of it at once: growing would leave a copy of the value behind.
         let mut sealed = Vec::with_capacity(value.len() + OVERHEAD);
         sealed.extend_from_slice(value);
@@ -171,7 +171,7 @@ impl Sealer {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is not what was stored there.
-    pub(super) fn open(&self, key: &Key, revision: Revision, stored: &[u8]) -> Result<Value, StoreError> {
+    pub(super) fn open(&self, key: &EntryKey, revision: Revision, stored: &[u8]) -> Result<Value, StoreError> {
         let damaged = |why: &str| StoreError::Damaged { record: key.to_string(), why: why.into() };
         let cut_short = || damaged("the value is cut short");
         let (sealed, stamp) = stored.split_last_chunk::<STAMP_BYTES>().ok_or_else(cut_short)?;
@@ -195,24 +195,24 @@ mod tests {
         Sealer::new(&DataKey::from_bytes([7; KEY_BYTES])).unwrap()
     }
 
-    fn stored(sealer: &Sealer, key: &Key, revision: Revision, value: &[u8]) -> Vec<u8> {
+    fn stored(sealer: &Sealer, key: &EntryKey, revision: Revision, value: &[u8]) -> Vec<u8> {
         sealer.stamped(revision, sealer.seal(key, value).unwrap())
     }
 
     #[test]
     fn a_sealed_value_opens_at_its_key_and_revision_alone() {
         let sealer = sealer();
-        let key = Key::from("1/keys/APP");
+        let key = EntryKey::from("1/keys/APP");
         let sealed = stored(&sealer, &key, 5, b"secret");
         assert_eq!(sealed.len(), 6 + OVERHEAD);
         assert_eq!(sealer.open(&key, 5, &sealed).unwrap().as_slice(), b"secret");
         assert!(matches!(sealer.open(&key, 6, &sealed), Err(StoreError::Damaged { .. })));
-        assert!(matches!(sealer.open(&Key::from("1/keys/APQ"), 5, &sealed), Err(StoreError::Damaged { .. })));
+        assert!(matches!(sealer.open(&EntryKey::from("1/keys/APQ"), 5, &sealed), Err(StoreError::Damaged { .. })));
     }
 
     #[test]
     fn an_old_value_does_not_open_with_the_stamp_of_the_new_one() {
-        let (sealer, key) = (sealer(), Key::from("a"));
+        let (sealer, key) = (sealer(), EntryKey::from("a"));
         let (old, new) = (stored(&sealer, &key, 1, b"old"), stored(&sealer, &key, 2, b"new"));
         let mixed = [&old[..old.len() - STAMP_BYTES], &new[new.len() - STAMP_BYTES..]].concat();
         for revision in [1, 2] {
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_value_is_sealed_before_its_revision_is_known() {
-        let (sealer, key) = (sealer(), Key::from("a"));
+        let (sealer, key) = (sealer(), EntryKey::from("a"));
         let sealed = sealer.seal(&key, b"secret").unwrap();
         for revision in [1, 2, Revision::MAX] {
             let stored = sealer.stamped(revision, sealed.clone());
@@ -232,14 +232,14 @@ mod tests {
 
     #[test]
     fn the_same_value_is_sealed_differently_each_time() {
-        let (sealer, key) = (sealer(), Key::from("a"));
+        let (sealer, key) = (sealer(), EntryKey::from("a"));
         assert_ne!(sealer.seal(&key, b"secret").unwrap(), sealer.seal(&key, b"secret").unwrap());
     }
 
     #[test]
     fn no_flipped_bit_and_no_missing_byte_goes_unseen() {
         let sealer = sealer();
-        let key = Key::from("a");
+        let key = EntryKey::from("a");
         let sealed = stored(&sealer, &key, 1, b"secret");
         for at in 0..sealed.len() {
             let mut flipped = sealed.clone();

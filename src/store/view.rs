@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::batch::{Entry, Revision};
 use super::error::StoreError;
-use super::key::Key;
+use super::key::EntryKey;
 use super::sealed::Sealer;
 use super::{memory, redb};
 
@@ -22,41 +22,46 @@ impl View {
     }
 
     /// The entry of `key`, if there is one.
-    pub async fn get(&self, key: &Key) -> Result<Option<Entry>, StoreError> {
+    pub async fn get(&self, key: &EntryKey) -> Result<Option<Entry>, StoreError> {
         self.engine_view.read(key, |revision, stored| self.entry(key.clone(), revision, stored))
     }
 
     /// The entries of `keys`, in the order of `keys`, in one call of the engine.
-    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StoreError> {
+    pub async fn get_many(&self, keys: &[EntryKey]) -> Result<Vec<Option<Entry>>, StoreError> {
         self.engine_view.read_many(keys, |key, revision, stored| self.entry(key.clone(), revision, stored))
     }
 
     /// The revision of `key`, without unsealing its value: what a cache of decoded records is checked by.
-    pub async fn revision_of(&self, key: &Key) -> Result<Option<Revision>, StoreError> {
+    pub async fn revision_of(&self, key: &EntryKey) -> Result<Option<Revision>, StoreError> {
         self.engine_view.read(key, |revision, _| Ok(revision))
     }
 
     /// The revisions of `keys`, in the order of `keys`, in one call of the engine.
-    pub async fn revisions_of(&self, keys: &[Key]) -> Result<Vec<Option<Revision>>, StoreError> {
+    pub async fn revisions_of(&self, keys: &[EntryKey]) -> Result<Vec<Option<Revision>>, StoreError> {
         self.engine_view.read_many(keys, |_, revision, _| Ok(revision))
     }
 
     /// The first `limit` entries whose keys begin with `prefix`, in ascending order, strictly behind `after`.
-    pub async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Entry>, StoreError> {
+    pub async fn scan(
+        &self,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         self.engine_view.scan(prefix, after, limit, |key, revision, stored| self.entry(key, revision, stored))
     }
 
     /// What [`View::scan`] gives, as keys and revisions alone: no value is unsealed.
     pub async fn keys(
         &self,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
-    ) -> Result<Vec<(Key, Revision)>, StoreError> {
+    ) -> Result<Vec<(EntryKey, Revision)>, StoreError> {
         self.engine_view.scan(prefix, after, limit, |key, revision, _| Ok((key, revision)))
     }
 
-    fn entry(&self, key: Key, revision: Revision, stored: &[u8]) -> Result<Entry, StoreError> {
+    fn entry(&self, key: EntryKey, revision: Revision, stored: &[u8]) -> Result<Entry, StoreError> {
         let value = self.sealer.open(&key, revision, stored)?;
         Ok(Entry { key, value, revision })
     }
@@ -78,7 +83,7 @@ impl EngineView {
     /// Passes the revision and the stored value of `key` to `visit`, if there is such a key.
     fn read<T>(
         &self,
-        key: &Key,
+        key: &EntryKey,
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         match self {
@@ -90,8 +95,8 @@ impl EngineView {
     /// Passes the key, the revision and the stored value of each of `keys` that exists to `visit`, in their order.
     fn read_many<T>(
         &self,
-        keys: &[Key],
-        visit: impl FnMut(&Key, Revision, &[u8]) -> Result<T, StoreError>,
+        keys: &[EntryKey],
+        visit: impl FnMut(&EntryKey, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<Option<T>>, StoreError> {
         match self {
             Self::Memory(view) => view.read_many(keys, visit),
@@ -102,10 +107,10 @@ impl EngineView {
     /// Passes the records that [`View::scan`] returns to `visit`, in their order.
     fn scan<T>(
         &self,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
-        visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
+        visit: impl FnMut(EntryKey, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         match self {
             Self::Memory(view) => view.scan(prefix, after, limit, visit),

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SteadyClock, Timestamp};
 use crate::records::{HighWaterMark, RecordError, Records, encode};
-use crate::store::Key;
+use crate::store::EntryKey;
 
 /// The store key of the moment.
-fn latest_key() -> Key {
-    Key::from("clock/latest")
+fn latest_key() -> EntryKey {
+    EntryKey::from("clock/latest")
 }
 
 /// The latest moment that `records` were written at by the machine's clock, if one is kept.

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::clock::Clock;
 use crate::records::RecordError;
-use crate::store::Key;
+use crate::store::EntryKey;
 use crate::vault::{DueEntry, Refusal, Vaults};
 
 pub(crate) use position::{position_key, saved_position};
@@ -43,7 +43,7 @@ struct RunSummary {
 
 impl RunSummary {
     /// Counts the actions that the entry at `key` ran, and logs the progress of long work.
-    fn add(&mut self, done: usize, key: &Key) {
+    fn add(&mut self, done: usize, key: &EntryKey) {
         let before = self.ran / LOG_EVERY;
         self.ran += done;
         if self.ran / LOG_EVERY > before {
@@ -198,7 +198,7 @@ mod tests {
 
     async fn left(store: &Store) -> Vec<String> {
         let view = store.view().await.unwrap();
-        let found = view.keys(&Key::from(""), None, usize::MAX).await.unwrap();
+        let found = view.keys(&EntryKey::from(""), None, usize::MAX).await.unwrap();
         found
             .into_iter()
             .map(|(key, _)| key.to_string())
@@ -243,7 +243,7 @@ mod tests {
         let store = Store::memory(DataKey::from_bytes(random::secret())).unwrap();
         deleted(&vaults(&store), &["a", "b"]).await;
         let view = store.view().await.unwrap();
-        let entry = view.scan(&Key::from("due/"), None, 1).await.unwrap().remove(0);
+        let entry = view.scan(&EntryKey::from("due/"), None, 1).await.unwrap().remove(0);
         drop(view);
         let batch = Batch::default().put("due/0/misplaced", entry.value).put("due/0/damaged", b"{}".to_vec());
         store.commit(batch).await.unwrap();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::records::{RecordError, Records};
-use crate::store::Key;
+use crate::store::EntryKey;
 
 /// The saved position of a virtual clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ pub(crate) async fn saved_position(records: &Records) -> Result<Option<ClockPosi
 }
 
 /// The store key of the clock's position.
-pub(crate) fn position_key() -> Key {
-    Key::from("clock/position")
+pub(crate) fn position_key() -> EntryKey {
+    EntryKey::from("clock/position")
 }
 
 #[cfg(test)]

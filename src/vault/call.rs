@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::{Refusal, Vault};
 use crate::clock::Timestamp;
 use crate::records::View;
-use crate::store::{Batch, Key, Revision};
+use crate::store::{Batch, EntryKey, Revision};
 
 /// A record as it was read, with the guard that it has not changed since.
 #[derive(Debug)]
 pub(crate) struct Guarded<T> {
     pub(super) record: Arc<T>,
-    pub(super) guard: (Key, Revision),
+    pub(super) guard: (EntryKey, Revision),
 }
 
 impl<T> Deref for Guarded<T> {
@@ -32,7 +32,7 @@ pub(crate) struct Call {
     pub vault: Arc<Vault>,
     /// The records that access was decided by. Every batch of a write expects these revisions: a policy that is
     /// withdrawn, or a vault that is deleted, takes effect before any write that comes after.
-    guards: Vec<(Key, Revision)>,
+    guards: Vec<(EntryKey, Revision)>,
 }
 
 impl Call {

@@ -13,7 +13,7 @@ use super::store_key::{StoreKey, Table, in_layer};
 use super::{Applied, Call, InitialSecret, InitialVault, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
-use crate::store::{Batch, Key, PIECE_OPERATIONS};
+use crate::store::{Batch, EntryKey, PIECE_OPERATIONS};
 
 /// The most frozen layers below a vault. Before a copy that would need one more, they are flattened into one, so that
 /// reading never becomes slower than this.
@@ -124,7 +124,7 @@ impl Vaults {
         self.records().update(begin).await?;
         for table in Table::of_objects() {
             let prefix = &table.prefix_in(frozen.own());
-            let mut after: Option<Key> = None;
+            let mut after: Option<EntryKey> = None;
             loop {
                 let behind = after.as_ref();
                 let piece = |view: View| async move { self.flattening(&view, frozen, prefix, behind, flattened).await };
@@ -152,10 +152,10 @@ impl Vaults {
         &self,
         view: &View,
         frozen: Layers<'_>,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         flattened: &Vault,
-    ) -> Result<Change<Option<Key>>, Refusal> {
+    ) -> Result<Change<Option<EntryKey>>, Refusal> {
         let found = frozen.keys(view, prefix, after, PIECE_OPERATIONS).await?;
         let mut batch = layer_guard(view, flattened.layer()).await?;
         let (mut last, mut has_more) = (None, found.len() == PIECE_OPERATIONS);
@@ -172,7 +172,7 @@ impl Vaults {
     }
 
     /// The record at `key`, put into the layer that `flattened` writes into, with what falls due because of it.
-    async fn flattened_record(&self, view: &View, key: &Key, flattened: &Vault) -> Result<Batch, Refusal> {
+    async fn flattened_record(&self, view: &View, key: &EntryKey, flattened: &Vault) -> Result<Batch, Refusal> {
         let entry = view.get(key).await?.ok_or(Refusal::Busy)?;
         let mut batch = Batch::default().put(in_layer(key, flattened.layer()), entry.value);
         for due in self.due_of(view, key, flattened).await? {
@@ -182,7 +182,7 @@ impl Vaults {
     }
 
     /// What falls due because of the record at `key`, in the layer that `flattened` writes into.
-    async fn due_of(&self, view: &View, key: &Key, flattened: &Vault) -> Result<Vec<Due>, Refusal> {
+    async fn due_of(&self, view: &View, key: &EntryKey, flattened: &Vault) -> Result<Vec<Due>, Refusal> {
         let text = key.to_string();
         let Some(StoreKey::Object(object)) = StoreKey::parse(&text) else { return Ok(vec![]) };
         match object.table {

@@ -14,7 +14,7 @@ use super::store_key::{StoreKey, Table};
 use super::{Call, Guarded, Kind, ObjectId, Refusal, Vault, VaultName, Vaults};
 use crate::clock::Timestamp;
 use crate::records::{Change, View};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// How often an action is tried because its vault was changed meanwhile.
 const ATTEMPTS: usize = 16;
@@ -51,7 +51,7 @@ enum VaultAction {
 #[derive(Debug)]
 pub(crate) struct DueEntry {
     /// Its store key.
-    pub key: Key,
+    pub key: EntryKey,
     /// Its content; none when it was deleted meanwhile.
     pub due: Result<Option<Due>, Refusal>,
 }
@@ -94,7 +94,7 @@ impl Due {
     }
 
     /// The entry's store key. A moment before 1970 is due at once whatever its number.
-    pub(super) fn key(&self) -> Key {
+    pub(super) fn key(&self) -> EntryKey {
         let (at, layer) = (u64::try_from(self.at.unix()).unwrap_or(0), self.layer);
         let (object, action) = match &self.subject {
             DueSubject::Object(object, action) => (Some((object.kind, object.name.as_str())), action.name()),
@@ -113,7 +113,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub(crate) async fn next_due(&self, after: Option<&Key>) -> Result<Option<DueEntry>, Refusal> {
+    pub(crate) async fn next_due(&self, after: Option<&EntryKey>) -> Result<Option<DueEntry>, Refusal> {
         let view = self.records().view().await?;
         let Some((key, _)) = view.keys(&Table::Due.prefix(), after, 1).await?.pop() else { return Ok(None) };
         let due = self.records().get::<Due>(&view, &key).await.map_err(Refusal::from);
@@ -125,7 +125,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports; the entry stays then, where the action was not run yet.
-    pub(crate) async fn run_due(&self, due: &Due, key: &Key) -> Result<usize, Refusal> {
+    pub(crate) async fn run_due(&self, due: &Due, key: &EntryKey) -> Result<usize, Refusal> {
         let ran = match &due.subject {
             DueSubject::Object(object, action) => self.run_in_all(due, object, *action).await?,
             DueSubject::Vault(VaultAction::Purge) => usize::from(self.purge_vault(&due.vault, due.layer).await?),
@@ -193,7 +193,7 @@ impl Vaults {
     }
 
     /// Deletes the entry if it is still there: an action with nothing to do must not be due for ever.
-    async fn delete_entry(&self, key: &Key) -> Result<(), Refusal> {
+    async fn delete_entry(&self, key: &EntryKey) -> Result<(), Refusal> {
         self.records()
             .update(|view: View| async move {
                 let revision = view.revision_of(key).await?;

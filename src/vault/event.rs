@@ -13,7 +13,7 @@ use super::store_key::{StoreKey, Table};
 use super::{Kind, ObjectName, Refusal, Vault, VaultName, Vaults, Version};
 use crate::clock::Timestamp;
 use crate::records::{View, encode};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// The namespace of event ids.
 const IDS: Uuid = Uuid::from_u128(0x6b9e_7c1a_0000_4000_8000_0000_0000_e7e7);
@@ -243,11 +243,11 @@ impl Vaults {
 }
 
 /// The store key of the event of this number.
-fn store_key(number: u64) -> Key {
+fn store_key(number: u64) -> EntryKey {
     StoreKey::Event(number).to_key()
 }
 
-fn number_of(key: &Key) -> Option<u64> {
+fn number_of(key: &EntryKey) -> Option<u64> {
     match StoreKey::parse(&key.to_string())? {
         StoreKey::Event(number) => Some(number),
         _ => None,

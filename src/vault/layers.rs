@@ -12,7 +12,7 @@ use super::Vault;
 use super::store_key::{hiding_key, in_layer};
 use crate::random;
 use crate::records::View;
-use crate::store::{Batch, Key, Revision, StoreError};
+use crate::store::{Batch, EntryKey, Revision, StoreError};
 
 /// The least number of keys that are looked through at a time in each layer.
 const PIECE: usize = 32;
@@ -32,7 +32,7 @@ pub(crate) struct Layers<'a> {
 }
 
 /// The merged keys of some layers: by what follows the prefix, the topmost of each with the number of layers above it.
-type Merged = BTreeMap<Vec<u8>, (usize, Key, Revision)>;
+type Merged = BTreeMap<Vec<u8>, (usize, EntryKey, Revision)>;
 
 impl<'a> Layers<'a> {
     /// Those of `vault`.
@@ -52,7 +52,7 @@ impl<'a> Layers<'a> {
     }
 
     /// The record for `key` and its revision; none when no layer has it, or a whiteout hides it.
-    pub(super) async fn locate(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, StoreError> {
+    pub(super) async fn locate(&self, view: &View, key: &EntryKey) -> Result<Option<(EntryKey, Revision)>, StoreError> {
         match view.revision_of(key).await? {
             Some(revision) => Ok(Some((key.clone(), revision))),
             None => self.find_below(view, key).await,
@@ -60,7 +60,11 @@ impl<'a> Layers<'a> {
     }
 
     /// As [`Layers::locate`], in the layers below the own one, which does not have the record.
-    pub(super) async fn find_below(&self, view: &View, key: &Key) -> Result<Option<(Key, Revision)>, StoreError> {
+    pub(super) async fn find_below(
+        &self,
+        view: &View,
+        key: &EntryKey,
+    ) -> Result<Option<(EntryKey, Revision)>, StoreError> {
         let mut above = self.own;
         for layer in self.below {
             if view.revision_of(&hiding_key(key, above)).await?.is_some() {
@@ -79,10 +83,10 @@ impl<'a> Layers<'a> {
     pub(super) async fn keys(
         &self,
         view: &View,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
-    ) -> Result<Vec<(Key, Revision)>, StoreError> {
+    ) -> Result<Vec<(EntryKey, Revision)>, StoreError> {
         if self.below.is_empty() {
             return view.keys(prefix, after, limit).await;
         }
@@ -108,11 +112,11 @@ impl<'a> Layers<'a> {
     async fn merged(
         &self,
         view: &View,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         piece: usize,
-    ) -> Result<(Merged, Option<Key>), StoreError> {
-        let rest = |key: &Key| key.as_bytes()[prefix.as_bytes().len()..].to_vec();
+    ) -> Result<(Merged, Option<EntryKey>), StoreError> {
+        let rest = |key: &EntryKey| key.as_bytes()[prefix.as_bytes().len()..].to_vec();
         let (mut merged, mut end) = (Merged::new(), None::<Vec<u8>>);
         for (above, layer) in self.all().enumerate() {
             let after = after.map(|after| in_layer(after, layer));
@@ -127,11 +131,11 @@ impl<'a> Layers<'a> {
         if let Some(end) = &end {
             merged.retain(|rest, _| rest <= end);
         }
-        Ok((merged, end.map(|end| Key::from([prefix.as_bytes(), &end].concat()))))
+        Ok((merged, end.map(|end| EntryKey::from([prefix.as_bytes(), &end].concat()))))
     }
 
     /// Whether a whiteout hides the record at `key`, which has so many layers `above` it.
-    async fn is_hidden(&self, view: &View, key: &Key, above: usize) -> Result<bool, StoreError> {
+    async fn is_hidden(&self, view: &View, key: &EntryKey, above: usize) -> Result<bool, StoreError> {
         for layer in self.all().take(above) {
             if view.revision_of(&hiding_key(key, layer)).await?.is_some() {
                 return Ok(true);
@@ -141,7 +145,7 @@ impl<'a> Layers<'a> {
     }
 
     /// `batch`, committing only while what is visible at `key` has not changed.
-    pub(super) async fn guarding(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
+    pub(super) async fn guarding(&self, view: &View, batch: Batch, key: &EntryKey) -> Result<Batch, StoreError> {
         let batch = batch.expect(key.clone(), view.revision_of(key).await?.unwrap_or(0));
         if self.below.is_empty() {
             return Ok(batch);
@@ -153,7 +157,7 @@ impl<'a> Layers<'a> {
     }
 
     /// `batch`, deleting what is visible at `key`.
-    pub(super) async fn deleting(&self, view: &View, batch: Batch, key: &Key) -> Result<Batch, StoreError> {
+    pub(super) async fn deleting(&self, view: &View, batch: Batch, key: &EntryKey) -> Result<Batch, StoreError> {
         let batch = batch.delete(key.clone());
         Ok(match self.find_below(view, key).await? {
             Some(_) => batch.put(hiding_key(key, self.own), vec![]),
@@ -176,8 +180,8 @@ mod tests {
 
     const LAYERS: [Uuid; 4] = [Uuid::from_u128(9), Uuid::from_u128(3), Uuid::from_u128(7), Uuid::from_u128(1)];
 
-    fn key(name: u8) -> Key {
-        Key::from(format!("object/{}/keys/{name:03}", LAYERS[0].simple()))
+    fn key(name: u8) -> EntryKey {
+        EntryKey::from(format!("object/{}/keys/{name:03}", LAYERS[0].simple()))
     }
 
     /// What each layer does with each name: nothing, has it, hides it.
@@ -200,7 +204,7 @@ mod tests {
     }
 
     /// Where a name is seen, by the rule alone.
-    fn seen(layout: &Layout, name: u8) -> Option<Key> {
+    fn seen(layout: &Layout, name: u8) -> Option<EntryKey> {
         let topmost = layout.iter().zip(LAYERS).find(|(layout, _)| layout[usize::from(name)] != 0)?;
         (topmost.0[usize::from(name)] == 1).then(|| in_layer(&key(name), topmost.1))
     }
@@ -218,7 +222,7 @@ mod tests {
             runtime.block_on(async {
                 let view = laid_out(&layout).await;
                 let layers = Layers { own: LAYERS[0], below: &LAYERS[1..] };
-                let prefix = Key::from(format!("object/{}/keys/", LAYERS[0].simple()));
+                let prefix = EntryKey::from(format!("object/{}/keys/", LAYERS[0].simple()));
                 let found = layers.keys(&view, &prefix, after.map(key).as_ref(), limit).await.unwrap();
                 let found: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
                 let first = after.map_or(0, |after| after + 1);

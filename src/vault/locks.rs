@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::store::Key;
+use crate::store::EntryKey;
 
 /// The number of stripes.
 const STRIPES: usize = 64;
@@ -22,7 +22,7 @@ impl NameLocks {
 
     /// Locks all of `keys` until the answer is dropped. Each stripe is locked once and in ascending order, so a call
     /// waits neither for itself nor in a circle with others.
-    pub(super) async fn lock(&self, keys: impl IntoIterator<Item = Key>) -> Vec<MutexGuard<'_, ()>> {
+    pub(super) async fn lock(&self, keys: impl IntoIterator<Item = EntryKey>) -> Vec<MutexGuard<'_, ()>> {
         let mut stripes: Vec<usize> = keys.into_iter().map(|key| stripe_of(&key)).collect();
         stripes.sort_unstable();
         stripes.dedup();
@@ -34,7 +34,7 @@ impl NameLocks {
     }
 }
 
-fn stripe_of(key: &Key) -> usize {
+fn stripe_of(key: &EntryKey) -> usize {
     let mut hasher = DefaultHasher::new();
     key.as_bytes().hash(&mut hasher);
     hasher.finish() as usize % STRIPES
@@ -51,8 +51,8 @@ mod tests {
     /// Long enough for any machine: what is waited for here is ready at once, or never.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    fn keys(names: &[u16]) -> Vec<Key> {
-        names.iter().map(|name| Key::from(format!("object/{name}"))).collect()
+    fn keys(names: &[u16]) -> Vec<EntryKey> {
+        names.iter().map(|name| EntryKey::from(format!("object/{name}"))).collect()
     }
 
     proptest! {

@@ -54,7 +54,7 @@ use crate::crypto;
 use crate::crypto::pool::Pool;
 use crate::random::Random;
 use crate::records::{Degraded, Records};
-use crate::store::{Key, Revision};
+use crate::store::{EntryKey, Revision};
 use keys::Keys;
 use locks::NameLocks;
 use object::Objects;
@@ -92,7 +92,7 @@ struct Inner {
     random: Arc<dyn Random>,
     /// By the key of their material and the commit that put it there: a version id can come back with other material,
     /// in a backup or a snapshot of a server with the same seed.
-    parsed_keys: Cache<(Key, Revision), Arc<crypto::Key>>,
+    parsed_keys: Cache<(EntryKey, Revision), Arc<crypto::Key>>,
     name_locks: NameLocks,
     backup_key: BackupKeySource,
     /// Notified when something may fall due sooner than before.
@@ -194,7 +194,7 @@ impl Vaults {
     pub(crate) async fn aliases(&self) -> Result<Vec<String>, Refusal> {
         let view = self.records().view().await?;
         let found = view.keys(&Table::Alias.prefix(), None, usize::MAX).await?;
-        let host = |key: &Key| match StoreKey::parse(&key.to_string()) {
+        let host = |key: &EntryKey| match StoreKey::parse(&key.to_string()) {
             Some(StoreKey::Alias(host)) => Some(host.to_owned()),
             _ => None,
         };
@@ -226,7 +226,7 @@ impl Vaults {
     }
 
     /// Locks `key` against other writers of this process.
-    async fn lock(&self, key: Key) -> Vec<MutexGuard<'_, ()>> {
+    async fn lock(&self, key: EntryKey) -> Vec<MutexGuard<'_, ()>> {
         self.inner.name_locks.lock([key]).await
     }
 

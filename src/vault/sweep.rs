@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::store_key::{StoreKey, Table};
 use super::{Refusal, Vault, Vaults};
 use crate::records::{Change, View, encode};
-use crate::store::{Batch, Key, PIECE_OPERATIONS};
+use crate::store::{Batch, EntryKey, PIECE_OPERATIONS};
 
 /// Frozen layers that one commit retires, with two changes each.
 const LAYERS_PER_BATCH: usize = 50;
@@ -70,7 +70,8 @@ impl Vaults {
     /// The frozen layers that no vault reads. Where many vaults share a few, the first vaults decide.
     async fn unused(&self, view: &View) -> Result<HashSet<Uuid>, Refusal> {
         let all = self.records().scan::<Uuid>(view, &Table::FrozenLayer.prefix(), None, usize::MAX).await?;
-        let (mut unused, mut after): (HashSet<Uuid>, Option<Key>) = (all.iter().map(|layer| **layer).collect(), None);
+        let (mut unused, mut after): (HashSet<Uuid>, Option<EntryKey>) =
+            (all.iter().map(|layer| **layer).collect(), None);
         while !unused.is_empty() {
             let vaults =
                 self.records().scan::<Vault>(view, &Table::Vault.prefix(), after.as_ref(), VAULTS_PER_SCAN).await?;
@@ -106,7 +107,7 @@ async fn sweeping(view: &View, id: Uuid) -> Result<Change<usize>, Refusal> {
     for table in Table::of_layers() {
         let found = view.keys(&table.prefix_in(id), None, PIECE_OPERATIONS).await?;
         if !found.is_empty() {
-            let delete: Vec<Key> = found.into_iter().map(|(key, _)| key).collect();
+            let delete: Vec<EntryKey> = found.into_iter().map(|(key, _)| key).collect();
             let answer = delete.len();
             return Ok(Change { batch: Batch { delete, ..due }, answer });
         }

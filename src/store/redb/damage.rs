@@ -10,7 +10,7 @@ use super::open::META;
 use super::tests::{open_store, open_with, temp_path};
 use super::view::{RECORDS, join, split};
 use crate::store::conformance::put;
-use crate::store::{Batch, DataKey, Degraded, Key, MasterKey, RedbOptions, Revision, Store, StoreError};
+use crate::store::{Batch, DataKey, Degraded, EntryKey, MasterKey, RedbOptions, Revision, Store, StoreError};
 
 /// Changes the raw record of `key`, behind the back of the store.
 fn tamper(path: &Path, key: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
@@ -36,7 +36,7 @@ fn raw(path: &Path, key: &str) -> Vec<u8> {
 async fn assert_damaged(path: &Path, key: &str) {
     let store = open_store(path);
     let view = store.view().await.unwrap();
-    for outcome in [view.get(&key.into()).await.map(drop), view.scan(&Key::from(""), None, 99).await.map(drop)] {
+    for outcome in [view.get(&key.into()).await.map(drop), view.scan(&EntryKey::from(""), None, 99).await.map(drop)] {
         let Err(StoreError::Damaged { record, .. }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(record, key);
     }
@@ -114,7 +114,7 @@ async fn an_old_value_put_back_under_the_new_revision_is_noticed() {
 
 const RECORDS_THERE: usize = 200;
 
-fn key(at: usize) -> Key {
+fn key(at: usize) -> EntryKey {
     format!("object/{at:03}").into()
 }
 
@@ -275,7 +275,7 @@ async fn keys_out_of_order_are_an_error_and_never_a_short_list() {
         put_back(&path, &damaged);
         let store = open_large(&path).unwrap();
         let view = store.view().await.unwrap();
-        let listed = view.keys(&Key::from("p/"), None, 99).await;
+        let listed = view.keys(&EntryKey::from("p/"), None, 99).await;
         let Err(StoreError::Damaged { why, .. }) = &listed else { panic!("{moved}: {listed:?}") };
         assert_eq!(why, "its key is out of order, so a page is damaged");
     }

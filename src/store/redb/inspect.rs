@@ -12,7 +12,7 @@ use super::view::{FileView, split};
 use crate::store::batch::{Entry, Revision};
 use crate::store::error::StoreError;
 use crate::store::inspection::Inspection;
-use crate::store::key::Key;
+use crate::store::key::EntryKey;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 use crate::store::sealed::Sealer;
@@ -77,9 +77,9 @@ fn records(
     visit: &mut dyn FnMut(Entry),
 ) -> Result<(), StoreError> {
     let count = view.count()?;
-    let (mut walked, mut former) = (0, None::<Key>);
+    let (mut walked, mut former) = (0, None::<EntryKey>);
     let forwards = view.each(false, |at, record| {
-        let key = Key::from(at);
+        let key = EntryKey::from(at);
         if former.as_ref().is_some_and(|former| *former >= key) {
             inspection.add_file_damage(format!("the key {key} is out of order"));
         }
@@ -89,7 +89,7 @@ fn records(
         walked < count.saturating_add(TOO_MANY)
     });
     if let Err(error) = forwards {
-        let last = former.unwrap_or_else(|| Key::from(""));
+        let last = former.unwrap_or_else(|| EntryKey::from(""));
         inspection.add_file_damage(format!("records behind '{last}' cannot be read: {}", why(error)));
         return backwards(view, sealer, &last, inspection, visit);
     }
@@ -103,13 +103,13 @@ fn records(
 fn backwards(
     view: &FileView,
     sealer: &Sealer,
-    last: &Key,
+    last: &EntryKey,
     inspection: &mut Inspection,
     visit: &mut dyn FnMut(Entry),
 ) -> Result<(), StoreError> {
-    let mut found = Vec::<(Key, _)>::new();
+    let mut found = Vec::<(EntryKey, _)>::new();
     let outcome = view.each(true, |at, record| {
-        let key = Key::from(at);
+        let key = EntryKey::from(at);
         let goes_on = key > *last && found.last().is_none_or(|(behind, _)| *behind > key);
         if goes_on {
             found.push((key.clone(), value(sealer, &key, record)));
@@ -122,7 +122,7 @@ fn backwards(
     outcome
 }
 
-fn value(sealer: &Sealer, key: &Key, record: &[u8]) -> Result<(Revision, crate::store::Value), StoreError> {
+fn value(sealer: &Sealer, key: &EntryKey, record: &[u8]) -> Result<(Revision, crate::store::Value), StoreError> {
     let (revision, sealed) = split(key, record)?;
     Ok((revision, sealer.open(key, revision, sealed)?))
 }

@@ -12,7 +12,7 @@ use super::owner::SharedDatabase;
 use super::view::FileView;
 use crate::store::degraded::Health;
 use crate::store::error::StoreError;
-use crate::store::key::Key;
+use crate::store::key::EntryKey;
 use crate::store::sealed::Sealer;
 
 /// Records that are looked at in one go.
@@ -124,9 +124,9 @@ impl Walk {
     }
 
     /// Looks at the records behind `after`: how many there were, and the last.
-    fn piece(&self, view: &FileView, after: Option<&Key>) -> Result<(usize, Option<Key>), StoreError> {
+    fn piece(&self, view: &FileView, after: Option<&EntryKey>) -> Result<(usize, Option<EntryKey>), StoreError> {
         let mut last = None;
-        let found = view.scan(&Key::from(""), after, PIECE, |key, revision, sealed| {
+        let found = view.scan(&EntryKey::from(""), after, PIECE, |key, revision, sealed| {
             self.sealer.open(&key, revision, sealed)?;
             last = Some(key);
             Ok(())

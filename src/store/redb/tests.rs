@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::store::conformance::{get, put};
 use crate::store::sealed::{SealedBatch, Sealer};
-use crate::store::{Batch, DataKey, Key, MasterKey, RedbOptions, Store, StoreError};
+use crate::store::{Batch, DataKey, EntryKey, MasterKey, RedbOptions, Store, StoreError};
 
 /// Tells the test binary, started again as a child, which file to write to until it is killed.
 const CHILD: &str = "KEYHAVEN_TEST_STORE";
@@ -216,7 +216,7 @@ async fn a_killed_process_keeps_every_commit_it_answered() {
     child.kill().unwrap();
     child.wait().unwrap();
     let last = answered.max().max(before).unwrap();
-    let found = open_store(&path).view().await.unwrap().keys(&Key::from("by "), None, usize::MAX).await.unwrap();
+    let found = open_store(&path).view().await.unwrap().keys(&EntryKey::from("by "), None, usize::MAX).await.unwrap();
     assert!(found.len() > last, "{} of {last} are there", found.len());
 }
 

@@ -11,7 +11,7 @@ use redb::{
 use super::error::FILE;
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
-use crate::store::key::Key;
+use crate::store::key::EntryKey;
 use crate::store::panics::catch_panic;
 
 /// Key to revision (8 bytes, big endian) and stored value.
@@ -29,7 +29,7 @@ impl FileView {
 
     pub(crate) fn read<T>(
         &self,
-        key: &Key,
+        key: &EntryKey,
         visit: impl FnOnce(Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         catch_panic(key, || {
@@ -42,21 +42,21 @@ impl FileView {
 
     pub(crate) fn read_many<T>(
         &self,
-        keys: &[Key],
-        mut visit: impl FnMut(&Key, Revision, &[u8]) -> Result<T, StoreError>,
+        keys: &[EntryKey],
+        mut visit: impl FnMut(&EntryKey, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<Option<T>>, StoreError> {
         keys.iter().map(|key| self.read(key, |revision, stored| visit(key, revision, stored))).collect()
     }
 
     pub(crate) fn scan<T>(
         &self,
-        prefix: &Key,
-        after: Option<&Key>,
+        prefix: &EntryKey,
+        after: Option<&EntryKey>,
         limit: usize,
-        mut visit: impl FnMut(Key, Revision, &[u8]) -> Result<T, StoreError>,
+        mut visit: impl FnMut(EntryKey, Revision, &[u8]) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         catch_panic(format_args!("the keys from {prefix}"), || {
-            let start = Key::start_of_scan(prefix, after).map(Key::as_bytes);
+            let start = EntryKey::start_of_scan(prefix, after).map(EntryKey::as_bytes);
             let mut found = Vec::new();
             let mut records = self.table.range::<&[u8]>((start, Bound::Unbounded))?;
             let mut former: Option<AccessGuard<'_, &[u8]>> = None;
@@ -76,7 +76,7 @@ impl FileView {
                     let moved = next.is_some_and(|(next, _)| next.value() <= at.value());
                     return if moved { Err(out_of_order(at.value())) } else { Ok(found) };
                 }
-                let key = Key::from(at.value());
+                let key = EntryKey::from(at.value());
                 let (revision, sealed) = split(&key, record.value())?;
                 found.push(visit(key, revision, sealed)?);
                 former = Some(at);
@@ -118,7 +118,7 @@ fn is_behind(key: &[u8], start: Bound<&[u8]>) -> bool {
 
 fn out_of_order(key: &[u8]) -> StoreError {
     let why = "its key is out of order, so a page is damaged";
-    StoreError::Damaged { record: Key::from(key).to_string(), why: why.into() }
+    StoreError::Damaged { record: EntryKey::from(key).to_string(), why: why.into() }
 }
 
 /// The error of a view whose file was closed under it, because a write had failed: the read may be repeated.
@@ -169,7 +169,7 @@ pub(super) fn join(revision: Revision, sealed: &[u8], stamp: &[u8]) -> Vec<u8> {
 }
 
 /// The revision and the stored value of a record.
-pub(super) fn split<'a>(key: &Key, record: &'a [u8]) -> Result<(Revision, &'a [u8]), StoreError> {
+pub(super) fn split<'a>(key: &EntryKey, record: &'a [u8]) -> Result<(Revision, &'a [u8]), StoreError> {
     let (revision, sealed) = record.split_first_chunk().ok_or_else(|| StoreError::Damaged {
         record: key.to_string(),
         why: "the record is too short to hold a revision".into(),

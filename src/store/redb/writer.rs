@@ -15,7 +15,7 @@ use super::owner::Owner;
 use super::view::{RECORDS, join, split};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
-use crate::store::key::Key;
+use crate::store::key::EntryKey;
 use crate::store::last_seen::LastSeen;
 use crate::store::panics::catch_panic;
 use crate::store::queue::{Job, Outcome, Request, collect_group};
@@ -178,7 +178,7 @@ fn size(batch: &SealedBatch) -> u64 {
     batch.put.iter().map(|(key, value)| (key.as_bytes().len() + value.len()) as u64).sum()
 }
 
-fn revision_of(records: &Records<'_>, key: &Key) -> Result<Revision, StoreError> {
+fn revision_of(records: &Records<'_>, key: &EntryKey) -> Result<Revision, StoreError> {
     match records.get(key.as_bytes())? {
         Some(record) => Ok(split(key, record.value())?.0),
         None => Ok(0),

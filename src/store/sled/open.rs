@@ -15,7 +15,7 @@ use crate::files::{self, TEMP_PREFIX};
 use crate::store::batch::Revision;
 use crate::store::error::StoreError;
 use crate::store::format::{self, FORMAT};
-use crate::store::key::Key;
+use crate::store::key::EntryKey;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
 use crate::store::memory::{Record, Records};
@@ -127,7 +127,7 @@ pub(super) fn put_state(
 }
 
 /// The key of a record in sled.
-pub(super) fn record_key(key: &Key) -> Vec<u8> {
+pub(super) fn record_key(key: &EntryKey) -> Vec<u8> {
     [&[RECORD], key.as_bytes()].concat()
 }
 
@@ -199,7 +199,7 @@ fn load(db: &Db, count: u64) -> Result<Records, StoreError> {
         let (revision, stored) =
             value.split_first_chunk::<REVISION_BYTES>().ok_or_else(|| damaged("a record is cut short"))?;
         let record = Record { revision: Revision::from_be_bytes(*revision), stored: stored.to_vec() };
-        records.insert_mut(Key::from(&key[1..]), record);
+        records.insert_mut(EntryKey::from(&key[1..]), record);
     }
     if records.size() as u64 != count {
         return Err(damaged(&format!("{count} records were written, {} are there", records.size())));

@@ -9,7 +9,7 @@ use super::super::object::{Head, Schedule, Tombstone};
 use super::super::store_key::{Table, hiding_prefix};
 use super::super::{Kind, Vault};
 use super::{ConsistencyCheck, Finding};
-use crate::store::Key;
+use crate::store::EntryKey;
 
 /// What is visible in a table: the rest of each key behind the collection, and the layer of the record.
 type Visible<'a> = BTreeMap<&'a str, Uuid>;
@@ -131,7 +131,7 @@ fn visible<'a>(check: &'a ConsistencyCheck, vault: &Vault, table: Table, kind: K
 
 impl ConsistencyCheck {
     /// What follows `prefix` in the keys that begin with it.
-    fn rests(&self, prefix: &Key) -> Vec<&str> {
+    fn rests(&self, prefix: &EntryKey) -> Vec<&str> {
         self.below(prefix).map(|(key, _)| &key[prefix.as_bytes().len()..]).collect()
     }
 }

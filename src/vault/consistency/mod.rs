@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Vault;
 use super::due::Due;
 use super::store_key::{StoreKey, Table};
-use crate::store::{Key, Value};
+use crate::store::{EntryKey, Value};
 
 #[cfg(test)]
 pub(crate) use tests::check_report;
@@ -62,13 +62,13 @@ pub(crate) struct CheckReport {
 
 impl ConsistencyCheck {
     /// Whether the value of the record at `key` is looked at.
-    pub(crate) fn reads(key: &Key) -> bool {
+    pub(crate) fn reads(key: &EntryKey) -> bool {
         let table = Table::ALL.iter().find(|table| key.starts_with(&table.prefix()));
         table.is_some_and(|table| is_value_read(*table))
     }
 
     /// Adds the record at `key`, with its value if [`ConsistencyCheck::reads`] asks for it.
-    pub(crate) fn add(&mut self, key: &Key, value: Option<Value>) {
+    pub(crate) fn add(&mut self, key: &EntryKey, value: Option<Value>) {
         self.records.insert(key.to_string(), value);
     }
 
@@ -145,7 +145,7 @@ impl ConsistencyCheck {
     }
 
     /// The records whose keys begin with `prefix`.
-    fn below(&self, prefix: &Key) -> impl Iterator<Item = (&str, &Option<Value>)> + use<'_> {
+    fn below(&self, prefix: &EntryKey) -> impl Iterator<Item = (&str, &Option<Value>)> + use<'_> {
         let prefix = prefix.to_string();
         let behind = self.records.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
         let behind = behind.map(|(key, value)| (key.as_str(), value));

@@ -18,7 +18,7 @@ pub(crate) async fn check_report(view: &View) -> CheckReport {
 
 async fn check(view: &View) -> ConsistencyCheck {
     let mut check = ConsistencyCheck::default();
-    for entry in view.entries(&Key::from(""), None, usize::MAX).await.unwrap() {
+    for entry in view.entries(&EntryKey::from(""), None, usize::MAX).await.unwrap() {
         let value = ConsistencyCheck::reads(&entry.key).then_some(entry.value);
         check.add(&entry.key, value);
     }
@@ -60,7 +60,7 @@ async fn whatever_is_taken_away_is_missed_and_nothing_else_is() {
     let vaults = lived_in(&store, &pool).await;
     let view = vaults.records().view().await.unwrap();
     assert_eq!(check_report(&view).await, CheckReport { vaults: 2, objects: 7, findings: vec![] });
-    let all = view.entries(&Key::from(""), None, usize::MAX).await.unwrap();
+    let all = view.entries(&EntryKey::from(""), None, usize::MAX).await.unwrap();
     let mut missed = Vec::new();
     for taken in &all {
         let (text, mut parts) = (taken.key.to_string(), Vec::new());
@@ -92,7 +92,7 @@ async fn findings_name_the_vault_the_object_and_the_version() {
     let found = async |place: &str, part: &str| {
         let view = vaults.records().view().await.unwrap();
         let (key, _) = view
-            .keys(&Key::from(place), None, 99)
+            .keys(&EntryKey::from(place), None, 99)
             .await
             .unwrap()
             .into_iter()

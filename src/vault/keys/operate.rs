@@ -168,6 +168,6 @@ impl KeyUse {
     }
 }
 
-fn damaged(key: &crate::store::Key, error: &CryptoError) -> Refusal {
+fn damaged(key: &crate::store::EntryKey, error: &CryptoError) -> Refusal {
     Refusal::Damaged { record: String::from_utf8_lossy(key.as_bytes()).into_owned(), why: error.to_string() }
 }

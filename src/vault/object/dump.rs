@@ -13,7 +13,7 @@ use super::list::version_in;
 use super::{Found, Head, Objects};
 use crate::crypto::base64url;
 use crate::records::View;
-use crate::store::Key;
+use crate::store::EntryKey;
 
 /// The most versions that are backed up (the service's backup page).
 const MAX_VERSIONS: usize = 500;
@@ -117,7 +117,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         &self,
         view: &View,
         name: &ObjectName,
-        key: &Key,
+        key: &EntryKey,
         record: &[u8],
     ) -> Result<VersionDump, Refusal> {
         let damaged = |why: &str| Refusal::Damaged { record: key.to_string(), why: why.to_owned() };

@@ -5,7 +5,7 @@ use super::super::{ObjectName, Refusal, Version};
 use super::kind::ObjectKind;
 use super::{DeletedObject, DeletedUse, Found, Head, Objects, Page, PageRequest, Tombstone};
 use crate::records::{View, missing};
-use crate::store::Key;
+use crate::store::EntryKey;
 
 impl<K: ObjectKind> Objects<'_, K> {
     /// A page of the objects, each with its latest version, ordered by upper-cased name. What is being recovered is left
@@ -87,7 +87,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(Page { items, next })
     }
 
-    async fn version_at(&self, view: &View, key: &Key, head: &Head) -> Result<Found<K::Record>, Refusal> {
+    async fn version_at(&self, view: &View, key: &EntryKey, head: &Head) -> Result<Found<K::Record>, Refusal> {
         let record = self.vaults.records().get(view, key).await?;
         match (version_in(key), record) {
             (Some(version), Some(record)) => Ok(Found { name: head.name.clone(), version, record }),
@@ -96,25 +96,30 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// The keys of a page below `prefix`, and where the next one begins.
-    async fn page(&self, view: &View, prefix: &Key, page: &PageRequest) -> Result<(Vec<Key>, Option<String>), Refusal> {
-        let after = page.after.as_ref().map(|last| Key::from([prefix.as_bytes(), last.as_bytes()].concat()));
+    async fn page(
+        &self,
+        view: &View,
+        prefix: &EntryKey,
+        page: &PageRequest,
+    ) -> Result<(Vec<EntryKey>, Option<String>), Refusal> {
+        let after = page.after.as_ref().map(|last| EntryKey::from([prefix.as_bytes(), last.as_bytes()].concat()));
         let found = self.layers().keys(view, prefix, after.as_ref(), page.limit + 1).await?;
         let more = found.len() > page.limit;
-        let keys: Vec<Key> = found.into_iter().take(page.limit).map(|(key, _)| key).collect();
+        let keys: Vec<EntryKey> = found.into_iter().take(page.limit).map(|(key, _)| key).collect();
         let next = keys.last().filter(|_| more).and_then(last_segment);
         Ok((keys, next))
     }
 }
 
 /// The version in the key of a version's record.
-pub(super) fn version_in(key: &Key) -> Option<Version> {
+pub(super) fn version_in(key: &EntryKey) -> Option<Version> {
     match StoreKey::parse(&key.to_string())? {
         StoreKey::Object(key) => key.version.and_then(Version::parse),
         _ => None,
     }
 }
 
-fn last_segment(key: &Key) -> Option<String> {
+fn last_segment(key: &EntryKey) -> Option<String> {
     let segment = key.as_bytes().rsplit(|byte| *byte == b'/').next()?;
     std::str::from_utf8(segment).ok().map(str::to_owned)
 }

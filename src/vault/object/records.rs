@@ -8,7 +8,7 @@ use super::super::{ObjectId, ObjectName, Refusal, Vault, Version};
 use super::Objects;
 use super::kind::ObjectKind;
 use crate::records::{Record, View};
-use crate::store::{Batch, Key};
+use crate::store::{Batch, EntryKey};
 
 /// What is visible through the vault's layers.
 impl<K: ObjectKind> Objects<'_, K> {
@@ -17,7 +17,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// The record that is visible at `key`.
-    pub(crate) async fn record<T: Record>(&self, view: &View, key: &Key) -> Result<Option<Arc<T>>, Refusal> {
+    pub(crate) async fn record<T: Record>(&self, view: &View, key: &EntryKey) -> Result<Option<Arc<T>>, Refusal> {
         let records = self.vaults.records();
         if let Some(record) = records.get(view, key).await? {
             return Ok(Some(record));
@@ -42,7 +42,11 @@ impl<K: ObjectKind> Objects<'_, K> {
     }
 
     /// An empty batch that commits only while the call's guards hold and these `keys` have not changed.
-    pub(crate) async fn guarded_batch<const N: usize>(&self, view: &View, keys: [&Key; N]) -> Result<Batch, Refusal> {
+    pub(crate) async fn guarded_batch<const N: usize>(
+        &self,
+        view: &View,
+        keys: [&EntryKey; N],
+    ) -> Result<Batch, Refusal> {
         self.guarding(view, self.call.guarded_batch(), keys).await
     }
 
@@ -51,7 +55,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         &self,
         view: &View,
         mut batch: Batch,
-        keys: [&Key; N],
+        keys: [&EntryKey; N],
     ) -> Result<Batch, Refusal> {
         for key in keys {
             batch = self.layers().guarding(view, batch, key).await?;
@@ -70,40 +74,40 @@ impl<K: ObjectKind> Objects<'_, K> {
         ObjectKey::new(table, self.call.vault.layer(), K::KIND, name)
     }
 
-    pub(crate) fn head_key(&self, name: &ObjectName) -> Key {
+    pub(crate) fn head_key(&self, name: &ObjectName) -> EntryKey {
         self.key(Table::Object, name).to_key()
     }
 
-    pub(super) fn deleted_key(&self, name: &ObjectName) -> Key {
+    pub(super) fn deleted_key(&self, name: &ObjectName) -> EntryKey {
         self.key(Table::Deleted, name).to_key()
     }
 
-    pub(crate) fn version_key(&self, name: &ObjectName, version: &Version) -> Key {
+    pub(crate) fn version_key(&self, name: &ObjectName, version: &Version) -> EntryKey {
         self.key(Table::Version, name).of_version(Table::Version, version).to_key()
     }
 
-    pub(crate) fn material_key(&self, name: &ObjectName, version: &Version) -> Key {
+    pub(crate) fn material_key(&self, name: &ObjectName, version: &Version) -> EntryKey {
         self.key(Table::Material, name).of_version(Table::Material, version).to_key()
     }
 
-    pub(super) fn schedule_key(&self, name: &ObjectName) -> Key {
+    pub(super) fn schedule_key(&self, name: &ObjectName) -> EntryKey {
         self.key(Table::Schedule, name).to_key()
     }
 
-    pub(crate) fn policy_key(&self, name: &ObjectName) -> Key {
+    pub(crate) fn policy_key(&self, name: &ObjectName) -> EntryKey {
         self.key(Table::Policy, name).to_key()
     }
 
     /// What the keys of all objects begin with in `table`.
-    pub(super) fn prefix(&self, table: Table) -> Key {
+    pub(super) fn prefix(&self, table: Table) -> EntryKey {
         table.prefix_of_kind(self.call.vault.layer(), K::KIND)
     }
 
-    pub(super) fn versions_of(&self, name: &ObjectName) -> Key {
+    pub(super) fn versions_of(&self, name: &ObjectName) -> EntryKey {
         self.key(Table::Version, name).prefix_of_versions(Table::Version)
     }
 
-    pub(super) fn materials_of(&self, name: &ObjectName) -> Key {
+    pub(super) fn materials_of(&self, name: &ObjectName) -> EntryKey {
         self.key(Table::Material, name).prefix_of_versions(Table::Material)
     }
 }

@@ -9,7 +9,7 @@ mod table;
 use uuid::Uuid;
 
 use super::{Kind, ObjectName, VaultName, Version};
-use crate::store::Key;
+use crate::store::EntryKey;
 
 pub(super) use table::Table;
 use table::{hexadecimal, joined};
@@ -95,20 +95,20 @@ impl<'k> StoreKey<'k> {
     }
 
     /// The key of the record.
-    pub(super) fn to_key(self) -> Key {
+    pub(super) fn to_key(self) -> EntryKey {
         let buffer = &mut Uuid::encode_buffer();
         match self {
             Self::Vault(name) => joined(&[Table::Vault.name(), name]),
             Self::Alias(host) => joined(&[Table::Alias.name(), host]),
             Self::FrozenLayer(id) => joined(&[Table::FrozenLayer.name(), hexadecimal(id, buffer)]),
-            Self::UnsweptLayers => Key::from(Table::UnsweptLayers.name()),
+            Self::UnsweptLayers => EntryKey::from(Table::UnsweptLayers.name()),
             Self::Sweep(id) => joined(&[Table::Sweep.name(), hexadecimal(id, buffer)]),
             Self::Due { at, layer, object, action } => {
                 let object = object.map(|(kind, name)| format!("{}/{}/", kind.collection(), upper(name)));
                 let (layer, object) = (hexadecimal(layer, buffer), object.unwrap_or_default());
-                Key::from(format!("{}/{at:0DIGITS$}/{layer}/{object}{action}", Table::Due.name()))
+                EntryKey::from(format!("{}/{at:0DIGITS$}/{layer}/{object}{action}", Table::Due.name()))
             }
-            Self::Event(number) => Key::from(format!("{}/{number:0DIGITS$}", Table::Event.name())),
+            Self::Event(number) => EntryKey::from(format!("{}/{number:0DIGITS$}", Table::Event.name())),
             Self::Configured { vault, object: None } => joined(&[Table::Configured.name(), vault]),
             Self::Configured { vault, object: Some((kind, name)) } => {
                 joined(&[Table::Configured.name(), vault, kind.collection(), &upper(name)])
@@ -128,7 +128,7 @@ impl<'k> StoreKey<'k> {
     }
 
     /// The key of the settings of the vault called `name`.
-    pub(super) fn of_vault(name: &VaultName) -> Key {
+    pub(super) fn of_vault(name: &VaultName) -> EntryKey {
         StoreKey::Vault(name.as_str()).to_key()
     }
 }
@@ -162,7 +162,7 @@ impl<'k> ObjectKey<'k> {
     }
 
     /// The key of the record, in one allocation: every request makes some.
-    pub(super) fn to_key(self) -> Key {
+    pub(super) fn to_key(self) -> EntryKey {
         let version = self.version.map_or(0, |version| version.len() + 1);
         let mut bytes = Vec::with_capacity(self.table.name().len() + LAYER_LENGTH + 16 + self.name.len() + version);
         bytes.extend_from_slice(self.table.name().as_bytes());
@@ -176,41 +176,43 @@ impl<'k> ObjectKey<'k> {
             bytes.push(b'/');
             bytes.extend_from_slice(version.as_bytes());
         }
-        Key::from(bytes)
+        EntryKey::from(bytes)
     }
 
     /// What the keys of the object's versions begin with in a table that has a record for each.
-    pub(super) fn prefix_of_versions(self, table: Table) -> Key {
+    pub(super) fn prefix_of_versions(self, table: Table) -> EntryKey {
         Self { table, version: Some(""), ..self }.to_key()
     }
 }
 
 /// The record of an object at `key`, as it lies in `layer`.
-pub(super) fn in_layer(key: &Key, layer: Uuid) -> Key {
+pub(super) fn in_layer(key: &EntryKey, layer: Uuid) -> EntryKey {
     let (table, rest) = around_layer(key);
-    Key::from([table, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), rest].concat())
+    EntryKey::from([table, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), rest].concat())
 }
 
 /// The whiteout of `layer` for the record of an object at `key`.
-pub(super) fn hiding_key(key: &Key, layer: Uuid) -> Key {
+pub(super) fn hiding_key(key: &EntryKey, layer: Uuid) -> EntryKey {
     let (table, rest) = around_layer(key);
     let hidden = Table::Hidden.name().as_bytes();
-    Key::from([hidden, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), b"/", table, rest].concat())
+    EntryKey::from(
+        [hidden, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), b"/", table, rest].concat(),
+    )
 }
 
 /// The prefix of the whiteouts in `layer` that hide records of `kind` in `table`.
-pub(super) fn hiding_prefix(table: Table, layer: Uuid, kind: Kind) -> Key {
+pub(super) fn hiding_prefix(table: Table, layer: Uuid, kind: Kind) -> EntryKey {
     hiding_key(&table.prefix_of_kind(layer, kind), layer)
 }
 
 /// A key behind all those that begin with `prefix`.
-pub(super) fn behind_all_below(prefix: &Key) -> Key {
+pub(super) fn behind_all_below(prefix: &EntryKey) -> EntryKey {
     // No key has this byte.
-    Key::from([prefix.as_bytes(), b"\xff"].concat())
+    EntryKey::from([prefix.as_bytes(), b"\xff"].concat())
 }
 
 /// The table in `key`, and what comes behind the layer, beginning with a slash.
-fn around_layer(key: &Key) -> (&[u8], &[u8]) {
+fn around_layer(key: &EntryKey) -> (&[u8], &[u8]) {
     let bytes = key.as_bytes();
     let end = bytes.iter().position(|byte| *byte == b'/').unwrap_or(bytes.len());
     let rest = bytes.get(end + 1 + LAYER_LENGTH..).unwrap_or_default();

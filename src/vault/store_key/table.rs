@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::super::{Kind, VaultName};
-use crate::store::Key;
+use crate::store::EntryKey;
 
 listed_enum! {
     /// A table: the first segment of a key.
@@ -93,7 +93,7 @@ impl Table {
     }
 
     /// What all keys of the table begin with.
-    pub(crate) fn prefix(self) -> Key {
+    pub(crate) fn prefix(self) -> EntryKey {
         joined(&[self.name(), ""])
     }
 
@@ -103,12 +103,12 @@ impl Table {
     }
 
     /// What the table's keys of `layer` begin with.
-    pub(crate) fn prefix_in(self, layer: Uuid) -> Key {
+    pub(crate) fn prefix_in(self, layer: Uuid) -> EntryKey {
         joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), ""])
     }
 
     /// What the table's keys of objects of `kind` in `layer` begin with.
-    pub(crate) fn prefix_of_kind(self, layer: Uuid, kind: Kind) -> Key {
+    pub(crate) fn prefix_of_kind(self, layer: Uuid, kind: Kind) -> EntryKey {
         joined(&[self.name(), hexadecimal(layer, &mut Uuid::encode_buffer()), kind.collection(), ""])
     }
 }
@@ -118,6 +118,6 @@ pub(super) fn hexadecimal(id: Uuid, buffer: &mut [u8; uuid::fmt::Urn::LENGTH]) -
     id.simple().encode_lower(buffer)
 }
 
-pub(super) fn joined(parts: &[&str]) -> Key {
-    Key::from(parts.join("/"))
+pub(super) fn joined(parts: &[&str]) -> EntryKey {
+    EntryKey::from(parts.join("/"))
 }

@@ -46,8 +46,8 @@ fn object(name: &str) -> ObjectName {
 }
 
 /// Every record but the events, which tell of vaults that are gone too.
-async fn everything(store: &Store) -> Vec<(Key, Revision)> {
-    let found = store.view().await.unwrap().keys(&Key::from(""), None, usize::MAX).await.unwrap();
+async fn everything(store: &Store) -> Vec<(EntryKey, Revision)> {
+    let found = store.view().await.unwrap().keys(&EntryKey::from(""), None, usize::MAX).await.unwrap();
     found.into_iter().filter(|(key, _)| !key.to_string().starts_with("event/")).collect()
 }
 
@@ -86,7 +86,7 @@ async fn a_copy_reads_and_writes_no_object_whatever_there_is() {
     let once = everything(&store).await;
     copy(&vaults, "source", "second").await;
     let twice = everything(&store).await;
-    let new = |before: &[(Key, Revision)], after: &[(Key, Revision)]| -> Vec<String> {
+    let new = |before: &[(EntryKey, Revision)], after: &[(EntryKey, Revision)]| -> Vec<String> {
         let new = after.iter().filter(|found| !before.contains(found));
         let names = new.map(|(key, _)| key.to_string().split_once('/').unwrap().0.to_owned());
         names.collect()
@@ -265,7 +265,7 @@ async fn nothing_is_scheduled_in_a_copy_until_something_is_done_with_it() {
     }
     copy(&vaults, "source", "copy").await;
     let source = call(&vaults, "source").await;
-    let due = async || records(&store, "due/").await.iter().map(Key::to_string).collect::<Vec<_>>();
+    let due = async || records(&store, "due/").await.iter().map(EntryKey::to_string).collect::<Vec<_>>();
     let of_source = due().await;
     assert_eq!(of_source.len(), 2);
     assert!(of_source.iter().all(|key| key.contains(&source.vault.id.simple().to_string())));

@@ -54,9 +54,9 @@ fn name() -> ObjectName {
 }
 
 /// The keys of the records below `prefix`.
-pub(super) async fn records(store: &Store, prefix: &str) -> Vec<Key> {
+pub(super) async fn records(store: &Store, prefix: &str) -> Vec<EntryKey> {
     let view = store.view().await.unwrap();
-    let found = view.keys(&Key::from(prefix), None, usize::MAX).await.unwrap();
+    let found = view.keys(&EntryKey::from(prefix), None, usize::MAX).await.unwrap();
     found.into_iter().map(|(key, _)| key).collect()
 }
 
@@ -106,7 +106,7 @@ async fn a_version_list_that_lacks_a_version_is_damage() {
         create(&vaults, &call).await.unwrap();
     }
     let latest = vaults.keys(&call).get(&name(), None).await.unwrap().version;
-    let older = |key: &Key| !key.to_string().ends_with(latest.as_str());
+    let older = |key: &EntryKey| !key.to_string().ends_with(latest.as_str());
     let lost = records(&store, "version/").await.into_iter().find(older).unwrap();
     store.commit(Batch::default().delete(lost.clone())).await.unwrap();
 
