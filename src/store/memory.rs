@@ -19,13 +19,13 @@ pub(super) struct Memory {
 }
 
 struct State {
-    records: Records,
+    records: RecordTree,
     revision: Revision,
     closed: bool,
 }
 
 /// Sealed records by their keys; a clone costs nothing.
-pub(super) type Records = RedBlackTreeMapSync<EntryKey, Record>;
+pub(super) type RecordTree = RedBlackTreeMapSync<EntryKey, Record>;
 
 /// A value as it is stored, sealed and stamped, with the commit that put it.
 pub(super) struct Record {
@@ -73,7 +73,7 @@ impl Memory {
 }
 
 /// Whether each key still has the revision that is expected.
-pub(super) fn check(records: &Records, expect: &[(EntryKey, Revision)]) -> Result<(), StoreError> {
+pub(super) fn check(records: &RecordTree, expect: &[(EntryKey, Revision)]) -> Result<(), StoreError> {
     let holds =
         |(key, expected): &(EntryKey, Revision)| records.get(key).map_or(0, |found| found.revision) == *expected;
     if expect.iter().all(holds) { Ok(()) } else { Err(StoreError::Conflict) }
@@ -81,7 +81,7 @@ pub(super) fn check(records: &Records, expect: &[(EntryKey, Revision)]) -> Resul
 
 /// A read view: the tree as it was at one commit.
 pub(super) struct TreeView {
-    pub(super) records: Records,
+    pub(super) records: RecordTree,
 }
 
 impl TreeView {

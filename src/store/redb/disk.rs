@@ -12,7 +12,7 @@ use redb::{Database, StorageBackend};
 use tokio::sync::oneshot::{Receiver, channel};
 
 use super::Redb;
-use super::access::{self, Access, Opener};
+use super::file_opener::{self, FileOpener, Opener};
 use super::owner::{Opened, Owner};
 use super::scrub::Scrubber;
 use super::tests::{open_store, sealed, temp_path};
@@ -94,11 +94,11 @@ fn engine_with(path: &Path, disk: &Arc<Disk>, health: &Health) -> Redb {
         catch_panic("the file", || Ok(Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?))
     });
     let file = path.to_owned();
-    let open_read_only: Opener = Box::new(move || access::read_only(&file, 1 << 20));
+    let open_read_only: Opener = Box::new(move || file_opener::read_only(&file, 1 << 20));
     let has_room = Box::new(move |_| measured.is_known_to_be_full.load(Ordering::SeqCst).not());
-    let access = Access { open, open_read_only, has_room };
+    let opener = FileOpener { open, open_read_only, has_room };
     let sealer = Arc::new(Sealer::new(&DataKey::from_bytes([7; 32])).unwrap());
-    let owner = Owner::new(Opened::by(&access, health).unwrap(), access, health.clone());
+    let owner = Owner::new(Opened::by(&opener, health).unwrap(), opener, health.clone());
     let last_seen = LastSeen::beside(path).unwrap();
     Redb::start(owner, sealer, (0, last_seen), RedbOptions::default().idle).unwrap()
 }

@@ -6,12 +6,12 @@
 //! redb panics on some damaged pages. Everything that reads or writes pages therefore runs in
 //! [`super::panics::catch_panic`], which turns a panic into an error.
 
-mod access;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod disk;
 mod error;
+mod file_opener;
 mod inspect;
 mod integrity;
 mod open;
@@ -36,7 +36,7 @@ use redb::Database;
 pub(super) use self::inspect::inspect;
 pub(super) use self::view::FileView;
 
-use self::access::Access;
+use self::file_opener::FileOpener;
 use self::owner::{Opened, Owner, SharedDatabase};
 use self::scrub::Scrubber;
 use self::writer::Writer;
@@ -102,11 +102,11 @@ impl Redb {
         };
         let (limit, cache) = (options.max_checked_bytes, options.cache_bytes);
         let whole = made || integrity::check(path, limit, cache, |database| read_meta(database).map(drop))?;
-        let access = Access::to_file(path, cache);
-        let opened = Opened::by(&access, health)?;
+        let opener = FileOpener::to_file(path, cache);
+        let opened = Opened::by(&opener, health)?;
         let (sealer, revision) = read_meta(&opened.database)?;
         let sealer = Arc::new(sealer);
-        let owner = Owner::new(opened, access, health.clone());
+        let owner = Owner::new(opened, opener, health.clone());
         let mut engine = Self::start(owner, Arc::clone(&sealer), (revision, last_seen), options.idle)?;
         if !whole {
             let (database, sealer) = (engine.database.clone(), Arc::clone(&sealer));

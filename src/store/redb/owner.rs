@@ -5,8 +5,8 @@ use std::thread;
 
 use redb::Database;
 
-use super::access::Access;
 use super::error::FILE;
+use super::file_opener::FileOpener;
 use super::view::{CachedView, FileView};
 use crate::store::degraded::Health;
 use crate::store::error::StoreError;
@@ -40,11 +40,11 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens the file; for reading alone when its disk is full and refuses even what redb writes as it opens a file.
-    pub(super) fn by(access: &Access, health: &Health) -> Result<Self, StoreError> {
-        match (access.open)() {
+    pub(super) fn by(opener: &FileOpener, health: &Health) -> Result<Self, StoreError> {
+        match (opener.open)() {
             Err(error) if error.is_full() => {
                 log_full(health, &error);
-                Ok(Self { database: (access.open_read_only)()?, read_only: true })
+                Ok(Self { database: (opener.open_read_only)()?, read_only: true })
             }
             opened => opened.map(|database| Self { database, read_only: false }),
         }
@@ -57,14 +57,14 @@ pub(super) struct Owner {
     /// Whether the database is open for reading alone.
     read_only: bool,
     current: SharedDatabase,
-    access: Access,
+    opener: FileOpener,
     health: Health,
 }
 
 impl Owner {
-    pub(super) fn new(opened: Opened, access: Access, health: Health) -> Self {
+    pub(super) fn new(opened: Opened, opener: FileOpener, health: Health) -> Self {
         let current = SharedDatabase(Arc::new(RwLock::new(Err(StoreError::Closed))), Arc::default());
-        let mut owner = Self { database: None, read_only: false, current, access, health };
+        let mut owner = Self { database: None, read_only: false, current, opener, health };
         owner.install(opened);
         owner
     }
@@ -79,7 +79,7 @@ impl Owner {
             return Ok(Arc::clone(database));
         }
         // One that is open for reading goes on being read until the other is there.
-        let database = (self.access.open)()?;
+        let database = (self.opener.open)()?;
         self.release(StoreError::Busy);
         Ok(self.install(Opened { database, read_only: false }))
     }
@@ -88,7 +88,7 @@ impl Owner {
     /// database for some milliseconds.
     pub(super) fn check_room(&self, bytes: impl FnOnce() -> u64) -> Result<(), StoreError> {
         let refused =
-            self.health.is_full() && !(self.access.has_room)(bytes().saturating_mul(2).saturating_add(MARGIN));
+            self.health.is_full() && !(self.opener.has_room)(bytes().saturating_mul(2).saturating_add(MARGIN));
         if refused { Err(StoreError::still_full()) } else { Ok(()) }
     }
 
@@ -116,7 +116,7 @@ impl Owner {
             log_full(&self.health, after);
         }
         self.release(StoreError::Busy);
-        match Opened::by(&self.access, &self.health) {
+        match Opened::by(&self.opener, &self.health) {
             Ok(opened) => {
                 self.install(opened);
             }

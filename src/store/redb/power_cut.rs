@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use redb::{Database, StorageBackend};
 
 use super::Redb;
-use super::access::{Access, Opener};
+use super::file_opener::{FileOpener, Opener};
 use super::owner::{Opened, Owner};
 use super::tests::{open_with, sealed, temp_path};
 use crate::store::conformance::get;
@@ -112,12 +112,12 @@ async fn what_a_power_cut_leaves_is_repaired_and_holds_every_acknowledged_commit
     let backend = Arc::clone(&disk);
     let open: Opener = Box::new(move || Ok(Database::builder().create_with_backend(OnDisk(Arc::clone(&backend)))?));
     let open_read_only: Opener = Box::new(|| Err(StoreError::Closed));
-    let access = Access { open, open_read_only, has_room: Box::new(|_| true) };
+    let opener = FileOpener { open, open_read_only, has_room: Box::new(|_| true) };
     let sealer = Arc::new(Sealer::new(&DataKey::from_bytes([7; 32])).unwrap());
     let last_seen = LastSeen::beside(&path.with_extension("cut")).unwrap();
     let options = RedbOptions::default();
     let health = Health::default();
-    let owner = Owner::new(Opened::by(&access, &health).unwrap(), access, health);
+    let owner = Owner::new(Opened::by(&opener, &health).unwrap(), opener, health);
     let engine = Redb::start(owner, sealer, (0, last_seen), options.idle).unwrap();
     for commit in 0..25 {
         let batch = Batch::default().put(format!("{commit:03}"), vec![1; 3000]).put("same", vec![2; commit]);

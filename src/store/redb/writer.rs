@@ -25,7 +25,7 @@ use crate::store::sealed::{SealedBatch, Sealer};
 /// writes, its health would never be seen to come back.
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);
 
-type Records<'t> = Table<'t, &'static [u8], &'static [u8]>;
+type RecordTable<'t> = Table<'t, &'static [u8], &'static [u8]>;
 
 pub(super) struct Writer {
     owner: Owner,
@@ -129,7 +129,7 @@ impl Writer {
     }
 
     /// Applies one batch, or nothing of it when an expectation fails. An error of redb fails the whole transaction.
-    fn apply(&mut self, records: &mut Records<'_>, batch: &SealedBatch) -> Result<Outcome, StoreError> {
+    fn apply(&mut self, records: &mut RecordTable<'_>, batch: &SealedBatch) -> Result<Outcome, StoreError> {
         for (key, expected) in &batch.expect {
             if revision_of(records, key)? != *expected {
                 return Ok(Err(StoreError::Conflict));
@@ -178,7 +178,7 @@ fn size(batch: &SealedBatch) -> u64 {
     batch.put.iter().map(|(key, value)| (key.as_bytes().len() + value.len()) as u64).sum()
 }
 
-fn revision_of(records: &Records<'_>, key: &EntryKey) -> Result<Revision, StoreError> {
+fn revision_of(records: &RecordTable<'_>, key: &EntryKey) -> Result<Revision, StoreError> {
     match records.get(key.as_bytes())? {
         Some(record) => Ok(split(key, record.value())?.0),
         None => Ok(0),

@@ -23,7 +23,7 @@ use super::degraded::Health;
 use super::error::StoreError;
 use super::last_seen::LastSeen;
 use super::master::MasterKey;
-use super::memory::{Records, TreeView};
+use super::memory::{RecordTree, TreeView};
 use super::queue::Queue;
 use super::sealed::{DataKey, SealedBatch, Sealer};
 
@@ -37,7 +37,7 @@ pub(super) struct Sled {
 
 /// The records that readers see: those that are on the disk; none once the store is closed.
 #[derive(Clone)]
-struct Published(Arc<RwLock<Option<Records>>>);
+struct Published(Arc<RwLock<Option<RecordTree>>>);
 
 impl Sled {
     pub(super) fn open(
@@ -73,7 +73,7 @@ impl Sled {
 }
 
 impl Published {
-    fn set(&self, records: Option<Records>) {
+    fn set(&self, records: Option<RecordTree>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = records;
     }
 }

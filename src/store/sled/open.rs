@@ -18,7 +18,7 @@ use crate::store::format::{self, FORMAT};
 use crate::store::key::EntryKey;
 use crate::store::last_seen::LastSeen;
 use crate::store::master::MasterKey;
-use crate::store::memory::{Record, Records};
+use crate::store::memory::{Record, RecordTree};
 use crate::store::panics::catch_panic;
 use crate::store::sealed::{DataKey, Sealer};
 
@@ -49,7 +49,7 @@ pub(super) struct Opened {
     pub(super) db: Db,
     pub(super) disk: Disk,
     pub(super) sealer: Arc<Sealer>,
-    pub(super) records: Records,
+    pub(super) records: RecordTree,
     pub(super) revision: Revision,
 }
 
@@ -192,8 +192,8 @@ fn last_state(db: &Db, sealer: &Sealer) -> Result<(Revision, u64), StoreError> {
     Ok((Revision::from_be_bytes(revision), u64::from_be_bytes(count)))
 }
 
-fn load(db: &Db, count: u64) -> Result<Records, StoreError> {
-    let mut records = Records::new_sync();
+fn load(db: &Db, count: u64) -> Result<RecordTree, StoreError> {
+    let mut records = RecordTree::new_sync();
     for entry in db.scan_prefix([RECORD]) {
         let (key, value) = entry.map_err(store_error)?;
         let (revision, stored) =

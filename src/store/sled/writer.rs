@@ -13,7 +13,7 @@ use crate::store::batch::Revision;
 use crate::store::degraded::Health;
 use crate::store::error::StoreError;
 use crate::store::last_seen::LastSeen;
-use crate::store::memory::{Record, Records, check};
+use crate::store::memory::{Record, RecordTree, check};
 use crate::store::panics::catch_panic;
 use crate::store::queue::{Job, Outcome, Request, collect_group};
 use crate::store::sealed::{SealedBatch, Sealer};
@@ -24,7 +24,7 @@ pub(super) struct Writer {
     disk: Disk,
     sealer: Arc<Sealer>,
     /// What is on the disk.
-    records: Records,
+    records: RecordTree,
     /// The last revision that was given.
     revision: Revision,
     last_seen: LastSeen,
@@ -115,7 +115,7 @@ impl Writer {
     /// Applies one batch, or nothing of it when an expectation fails.
     fn apply(
         &mut self,
-        records: &mut Records,
+        records: &mut RecordTree,
         written: &mut sled::Batch,
         batch: &SealedBatch,
     ) -> Result<Outcome, StoreError> {

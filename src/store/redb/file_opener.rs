@@ -1,4 +1,4 @@
-//! Access to a database file: opening it, opening it read-only, and the free room of its disk.
+//! FileOpener to a database file: opening it, opening it read-only, and the free room of its disk.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,8 +15,8 @@ use crate::store::panics::catch_panic;
 /// Opens the file.
 pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
 
-/// The ways to one file.
-pub(super) struct Access {
+/// How one file is opened.
+pub(super) struct FileOpener {
     /// Opens it for reading and writing, the first time and again after a failure.
     pub(super) open: Opener,
     /// Opens it without writing to it, for as long as its disk refuses every write.
@@ -25,8 +25,8 @@ pub(super) struct Access {
     pub(super) has_room: Box<dyn Fn(u64) -> bool + Send>,
 }
 
-impl Access {
-    /// The ways to the file at `path`, with a cache of so many bytes.
+impl FileOpener {
+    /// Opens the file at `path`, with a cache of `cache_bytes`.
     pub(super) fn to_file(path: &Path, cache_bytes: usize) -> Self {
         let (written, read, measured) = (path.to_owned(), path.to_owned(), path.to_owned());
         Self {
