@@ -13,7 +13,7 @@ use crate::issuers::Issuers;
 use crate::trail::Answered;
 
 /// The identity door for its plain-HTTP listener and the takeover's metadata address.
-pub(super) fn identity_handler(door: Arc<identity::Service>, log: RequestLog) -> RequestHandler {
+pub(super) fn identity_handler(door: Arc<identity::Door>, log: RequestLog) -> RequestHandler {
     Arc::new(move |request, connection| {
         let (door, log) = (door.clone(), log.clone());
         Box::pin(async move {
@@ -25,10 +25,10 @@ pub(super) fn identity_handler(door: Arc<identity::Service>, log: RequestLog) ->
 
 /// The doors of the TLS listener; the request's host selects one.
 struct Doors {
-    vault: Arc<vault::Service>,
-    entra: entra::Service,
-    arm: arm::Service,
-    identity: Arc<identity::Service>,
+    vault: Arc<vault::Door>,
+    entra: entra::Door,
+    arm: arm::Door,
+    identity: Arc<identity::Door>,
     log: RequestLog,
 }
 
@@ -53,7 +53,7 @@ impl Doors {
 
 impl Services {
     /// Vaults, Entra and the management plane by host, and Service Fabric's form of managed identity by path.
-    pub(super) fn data_plane(&self, identity: Arc<identity::Service>) -> RequestHandler {
+    pub(super) fn data_plane(&self, identity: Arc<identity::Door>) -> RequestHandler {
         let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
         let log = self.request_log();
         let doors = Arc::new(Doors { vault, entra, arm, identity, log });
@@ -71,11 +71,11 @@ impl Services {
         RequestLog::new(self.backend.system.clone(), self.recent.clone())
     }
 
-    fn vault_door(&self) -> Arc<vault::Service> {
+    fn vault_door(&self) -> Arc<vault::Door> {
         let backend = &self.backend;
         let default_hosts = self.names.default_vault_hosts();
         let on_demand = self.settings.on_demand.clone();
-        Arc::new(vault::Service::new(vault::State {
+        Arc::new(vault::Door::new(vault::State {
             vaults: backend.vaults.clone(),
             directory: backend.directory.clone(),
             hosts: vault::host::Hosts::new(self.settings.default_vault.clone(), default_hosts, on_demand),
@@ -86,9 +86,9 @@ impl Services {
         }))
     }
 
-    fn entra_door(&self) -> entra::Service {
+    fn entra_door(&self) -> entra::Door {
         let backend = &self.backend;
-        entra::Service::new(entra::State {
+        entra::Door::new(entra::State {
             directory: backend.directory.clone(),
             issuers: Arc::new(Issuers::new(backend.system.clone())),
             resources: TokenResources::new(self.names.is_challenged_resource()),
@@ -99,14 +99,14 @@ impl Services {
         })
     }
 
-    fn arm_door(&self) -> arm::Service {
+    fn arm_door(&self) -> arm::Door {
         let (directory, random) = (self.backend.directory.clone(), self.backend.random.clone());
-        arm::Service::new(arm::State { directory, random })
+        arm::Door::new(arm::State { directory, random })
     }
 
     /// Managed-identity tokens.
-    pub(super) fn identity_door(&self) -> Arc<identity::Service> {
-        Arc::new(identity::Service::new(identity::State {
+    pub(super) fn identity_door(&self) -> Arc<identity::Door> {
+        Arc::new(identity::Door::new(identity::State {
             directory: self.backend.directory.clone(),
             resources: TokenResources::new(self.names.is_challenged_resource()),
             unknown_identities: self.settings.unknown_identities,
@@ -120,7 +120,7 @@ impl Services {
 
     /// The admin API.
     pub(super) fn admin_door(&self) -> RequestHandler {
-        let door = Arc::new(admin::Service::new(admin::State {
+        let door = Arc::new(admin::Door::new(admin::State {
             names: self.names.local_names(),
             vaults: self.backend.vaults.clone(),
             admin_key: self.admin_key.text().to_owned().into(),

@@ -121,7 +121,7 @@ pub(crate) enum ControlError {
 type Handler = fn(Arc<State>, Params, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The door: routes requests to handlers.
-pub(crate) struct Service {
+pub(crate) struct Door {
     state: Arc<State>,
     routes: Routes<Handler>,
 }
@@ -154,8 +154,8 @@ fn routes() -> Routes<Handler> {
     ])
 }
 
-impl Service {
-    /// A service over `state`.
+impl Door {
+    /// A door over `state`.
     pub(crate) fn new(state: State) -> Self {
         Self { state: Arc::new(state), routes: routes() }
     }

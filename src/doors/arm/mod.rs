@@ -47,13 +47,13 @@ pub(crate) struct State {
 type Handler = fn(Arc<State>, Params, Identity, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The door: routes requests to handlers.
-pub(crate) struct Service {
+pub(crate) struct Door {
     state: Arc<State>,
     routes: Routes<Handler>,
 }
 
-impl Service {
-    /// A service over `state`.
+impl Door {
+    /// A door over `state`.
     pub(crate) fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&subscriptions::LIST, |state, _, _, _| Box::pin(async move { Ok(subscriptions::list(&state)) })),

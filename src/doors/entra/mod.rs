@@ -93,13 +93,13 @@ struct RequestContext {
 type Handler = fn(Arc<State>, RequestContext, Request) -> BoxFuture<Result<Response, Refusal>>;
 
 /// The door: routes requests to handlers.
-pub(crate) struct Service {
+pub(crate) struct Door {
     state: Arc<State>,
     routes: Routes<Handler>,
 }
 
-impl Service {
-    /// A service over `state`.
+impl Door {
+    /// A door over `state`.
     pub(crate) fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&TOKEN, |state, context, request| Box::pin(token::v2(state, context, request))),

@@ -75,14 +75,14 @@ struct Shared {
 type Handler = fn(Arc<Shared>, TokenRequest) -> BoxFuture<Response>;
 
 /// The door: routes requests to handlers.
-pub(crate) struct Service {
+pub(crate) struct Door {
     shared: Arc<Shared>,
     routes: Routes<Handler>,
     over_tls: Routes<Handler>,
 }
 
-impl Service {
-    /// A service over `state`.
+impl Door {
+    /// A door over `state`.
     pub(crate) fn new(state: State) -> Self {
         let routes: Routes<Handler> = Routes::new(vec![
             (&IMDS, |shared, request| Box::pin(imds::token(shared, request))),

@@ -1,11 +1,11 @@
 //! Requests that go wrong on purpose: a fault rule has picked one, and it fails or waits as the rule says.
 
-use super::{Routed, Service, challenge, refusal};
+use super::{Door, Routed, challenge, refusal};
 use crate::faults::Fault;
 use crate::http::error::ApiError;
 use crate::http::{CutConnection, Response};
 
-impl Service {
+impl Door {
     /// The fault that a rule has for a request. Rules are about operations of vaults, so they pick no request that was not
     /// routed to one.
     pub(super) fn fault(&self, routed: &Routed) -> Option<Fault> {

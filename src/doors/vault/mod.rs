@@ -72,8 +72,8 @@ const MOST_VAULTS_LISTED: usize = 20;
 /// A handler of this door: the request is authorized, and its body is not read yet.
 type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
-/// The service behind this door: routes requests and runs their handlers.
-pub(crate) struct Service {
+/// The door: routes requests to handlers.
+pub(crate) struct Door {
     state: Arc<State>,
     routes: Routes<Handler>,
     later_versions: LaterVersions,
@@ -95,8 +95,8 @@ struct Route {
     params: Params,
 }
 
-impl Service {
-    /// A service over `state`.
+impl Door {
+    /// A door over `state`.
     pub(crate) fn new(state: State) -> Self {
         Self { state: Arc::new(state), routes: routes::table(), later_versions: LaterVersions::default() }
     }
