@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::exchange::Exchange;
+use super::authorized_request::AuthorizedRequest;
 use crate::clock::Timestamp;
 use crate::vault::Kind;
 use crate::vault::object::DeletedObject;
@@ -18,10 +18,10 @@ pub(super) struct DeletionOut {
 
 impl DeletionOut {
     /// Nothing in a vault without soft delete, by which clients tell that there is nothing to wait for.
-    pub(super) fn of<T>(exchange: &Exchange, kind: Kind, removed: &DeletedObject<T>) -> Option<Self> {
+    pub(super) fn of<T>(request: &AuthorizedRequest, kind: Kind, removed: &DeletedObject<T>) -> Option<Self> {
         let deletion = removed.deletion?;
         Some(Self {
-            recovery_id: exchange.target.recovery_id(kind, &removed.found.name),
+            recovery_id: request.target.recovery_id(kind, &removed.found.name),
             deleted_date: deletion.deleted,
             scheduled_purge_date: deletion.scheduled_purge,
         })

@@ -3,12 +3,12 @@
 
 mod api_version;
 mod attributes;
+mod authorized_request;
 mod backup;
 mod certificates;
 mod challenge;
 mod collection;
 mod deletion;
-mod exchange;
 mod fault;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -41,7 +41,7 @@ use crate::trail::{Answered, Caller, Trail};
 use crate::vault::{Call, Guarded, Vault, Vaults};
 
 use api_version::ApiVersion;
-use exchange::Exchange;
+use authorized_request::AuthorizedRequest;
 use host::{Hosts, Resolved};
 use later_versions::LaterVersions;
 use target::RequestTarget;
@@ -70,7 +70,7 @@ pub(crate) struct State {
 const MOST_VAULTS_LISTED: usize = 20;
 
 /// A handler of this door: the request is authorized, and its body is not read yet.
-type Handler = fn(Arc<State>, Exchange, Incoming) -> BoxFuture<Result<Response, ApiError>>;
+type Handler = fn(Arc<State>, AuthorizedRequest, Incoming) -> BoxFuture<Result<Response, ApiError>>;
 
 /// The door: routes requests to handlers.
 pub(crate) struct Door {
@@ -85,11 +85,11 @@ struct Routed {
     connection: ConnectionInfo,
     target: RequestTarget,
     resolved: Resolved,
-    route: Result<Route, ApiError>,
+    route: Result<MatchedRoute, ApiError>,
 }
 
 /// The operation that a request is routed to.
-struct Route {
+struct MatchedRoute {
     operation: &'static Operation,
     handler: Handler,
     params: Params,
@@ -137,18 +137,18 @@ impl Door {
         }
         let (api_version, who) = self.authorize(&routed, trail).await?;
         let Routed { request, target, resolved, route, .. } = routed;
-        let Route { operation, handler, params } = route?;
+        let MatchedRoute { operation, handler, params } = route?;
         let vault = self.state.create_if_absent(resolved, operation, &who, trail).await?;
         let call = Call::new(self.state.clock.now(), vault);
-        let exchange = Exchange { operation, params, target, api_version, call };
-        handler(self.state.clone(), exchange, request.into_body()).await
+        let authorized = AuthorizedRequest { operation, params, target, api_version, call };
+        handler(self.state.clone(), authorized, request.into_body()).await
     }
 
     /// Finds the operation of a request. The caller learns that there is none only once it is authenticated.
-    fn route(&self, request: &Request) -> Result<Route, ApiError> {
+    fn route(&self, request: &Request) -> Result<MatchedRoute, ApiError> {
         let method = method_override::effective(request.method(), request.headers())?;
         match self.routes.find(&method, request.uri()) {
-            Lookup::Found(operation, handler, params) => Ok(Route { operation, handler: *handler, params }),
+            Lookup::Found(operation, handler, params) => Ok(MatchedRoute { operation, handler: *handler, params }),
             Lookup::NoSuchMethod | Lookup::NoSuchPath => Err(refusal::no_such_operation(&method, request)),
         }
     }

@@ -1,6 +1,6 @@
 //! The routes of this door: each operation with its handler.
 
-use super::collection::{self, Route};
+use super::collection::{self, RouteEntry};
 use super::keys::{self, operate, rotation};
 use super::{Handler, certificates, secrets};
 use crate::http::routes::Routes;
@@ -22,33 +22,33 @@ pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> {
 }
 
 /// The operations that keys alone have.
-fn key_routes() -> Vec<Route> {
+fn key_routes() -> Vec<RouteEntry> {
     vec![
-        (&rotation::GET_POLICY, |state, exchange, _| Box::pin(rotation::get_policy(state, exchange))),
-        (&rotation::SET_POLICY, |state, exchange, body| Box::pin(rotation::set_policy(state, exchange, body))),
-        (&rotation::ROTATE, |state, exchange, _| Box::pin(rotation::rotate(state, exchange))),
-        (&keys::CREATE, |state, exchange, body| Box::pin(keys::create(state, exchange, body))),
-        (&keys::IMPORT, |state, exchange, body| Box::pin(keys::import(state, exchange, body))),
-        (&keys::GET, |state, exchange, _| Box::pin(keys::get(state, exchange))),
-        (&operate::ENCRYPT, |state, exchange, body| Box::pin(operate::encrypt(state, exchange, body))),
-        (&operate::DECRYPT, |state, exchange, body| Box::pin(operate::decrypt(state, exchange, body))),
-        (&operate::WRAP, |state, exchange, body| Box::pin(operate::wrap(state, exchange, body))),
-        (&operate::UNWRAP, |state, exchange, body| Box::pin(operate::unwrap(state, exchange, body))),
-        (&operate::SIGN, |state, exchange, body| Box::pin(operate::sign(state, exchange, body))),
-        (&operate::VERIFY, |state, exchange, body| Box::pin(operate::verify(state, exchange, body))),
-        (&keys::RELEASE, |state, exchange, _| Box::pin(keys::release(state, exchange))),
+        (&rotation::GET_POLICY, |state, request, _| Box::pin(rotation::get_policy(state, request))),
+        (&rotation::SET_POLICY, |state, request, body| Box::pin(rotation::set_policy(state, request, body))),
+        (&rotation::ROTATE, |state, request, _| Box::pin(rotation::rotate(state, request))),
+        (&keys::CREATE, |state, request, body| Box::pin(keys::create(state, request, body))),
+        (&keys::IMPORT, |state, request, body| Box::pin(keys::import(state, request, body))),
+        (&keys::GET, |state, request, _| Box::pin(keys::get(state, request))),
+        (&operate::ENCRYPT, |state, request, body| Box::pin(operate::encrypt(state, request, body))),
+        (&operate::DECRYPT, |state, request, body| Box::pin(operate::decrypt(state, request, body))),
+        (&operate::WRAP, |state, request, body| Box::pin(operate::wrap(state, request, body))),
+        (&operate::UNWRAP, |state, request, body| Box::pin(operate::unwrap(state, request, body))),
+        (&operate::SIGN, |state, request, body| Box::pin(operate::sign(state, request, body))),
+        (&operate::VERIFY, |state, request, body| Box::pin(operate::verify(state, request, body))),
+        (&keys::RELEASE, |state, request, _| Box::pin(keys::release(state, request))),
     ]
 }
 
 /// The operations that secrets alone have.
-fn secret_routes() -> Vec<Route> {
+fn secret_routes() -> Vec<RouteEntry> {
     vec![
-        (&secrets::SET, |state, exchange, body| Box::pin(secrets::set(state, exchange, body))),
-        (&secrets::GET, |state, exchange, _| Box::pin(secrets::get(state, exchange))),
+        (&secrets::SET, |state, request, body| Box::pin(secrets::set(state, request, body))),
+        (&secrets::GET, |state, request, _| Box::pin(secrets::get(state, request))),
     ]
 }
 
-fn certificate_routes() -> Vec<Route> {
+fn certificate_routes() -> Vec<RouteEntry> {
     vec![(&certificates::GET_CONTACTS, |_, _, _| Box::pin(async { certificates::get_contacts() }))]
 }
 

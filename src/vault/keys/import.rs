@@ -15,7 +15,7 @@ pub(crate) enum ImportSource {
         /// The blob.
         blob: TransferBlob,
         /// The key of this vault that the blob names.
-        kek: ExchangeKey,
+        kek: KeyExchangeKey,
         /// The key that the blob must hold.
         wanted: ExpectedKey,
     },
@@ -23,7 +23,7 @@ pub(crate) enum ImportSource {
 
 /// The key-exchange key that a transfer blob is wrapped for.
 #[derive(Clone, Debug)]
-pub(crate) struct ExchangeKey {
+pub(crate) struct KeyExchangeKey {
     /// Its name.
     pub name: ObjectName,
     /// Its version; the latest when none is named.
@@ -56,7 +56,7 @@ impl Objects<'_, Keys> {
     async fn unpack(
         &self,
         blob: TransferBlob,
-        kek: &ExchangeKey,
+        kek: &KeyExchangeKey,
         wanted: ExpectedKey,
     ) -> Result<Result<(Key, Material), CryptoError>, Refusal> {
         let view = self.vaults.records().view().await?;

@@ -13,7 +13,7 @@ mod update;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use create::NewKey;
-pub(crate) use import::{ExchangeKey, ImportSource};
+pub(crate) use import::{ImportSource, KeyExchangeKey};
 pub(crate) use key_ops::KeyOperationsError;
 pub(crate) use operate::{KeyInput, KeyUse, KeyUseOutput};
 pub(crate) use spec::{KeySpec, KeySpecError};

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::super::api_version::ApiVersion;
 use super::super::attributes::AttributesOut;
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::deletion::DeletionOut;
-use super::super::exchange::Exchange;
 use crate::crypto::base64url;
 use crate::http::{Response, body};
 use crate::vault::Kind;
@@ -52,27 +52,27 @@ struct Policy<'a> {
 }
 
 /// A key.
-pub(super) fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response {
-    let policy = found.record.release_policy.as_ref().filter(|_| exchange.api_version >= ApiVersion::RELEASE);
-    render(exchange, found, policy, None)
+pub(super) fn bundle(request: &AuthorizedRequest, found: &Found<KeyRecord>) -> Response {
+    let policy = found.record.release_policy.as_ref().filter(|_| request.api_version >= ApiVersion::RELEASE);
+    render(request, found, policy, None)
 }
 
 /// A deleted key. Its release policy is not shown (nine recorded answers of DELETE and of GET of a deleted key).
-pub(super) fn deleted_bundle(exchange: &Exchange, deleted: &DeletedObject<KeyRecord>) -> Response {
-    render(exchange, &deleted.found, None, DeletionOut::of(exchange, Kind::Key, deleted))
+pub(super) fn deleted_bundle(request: &AuthorizedRequest, deleted: &DeletedObject<KeyRecord>) -> Response {
+    render(request, &deleted.found, None, DeletionOut::of(request, Kind::Key, deleted))
 }
 
 fn render(
-    exchange: &Exchange,
+    request: &AuthorizedRequest,
     found: &Found<KeyRecord>,
     policy: Option<&ReleasePolicy>,
     deletion: Option<DeletionOut>,
 ) -> Response {
     let record = &*found.record;
-    let version = exchange.api_version;
-    let attributes = AttributesOut::new(&record.attributes, exchange.call.vault.recovery(), version);
+    let version = request.api_version;
+    let attributes = AttributesOut::new(&record.attributes, request.call.vault.recovery(), version);
     let key = Jwk {
-        kid: exchange.id(Kind::Key, &found.name, Some(&found.version)),
+        kid: request.id(Kind::Key, &found.name, Some(&found.version)),
         kty: record.kty.name(),
         key_ops: &record.key_ops,
         numbers: numbers(record),
@@ -115,21 +115,26 @@ pub(crate) struct KeyItem {
 }
 
 /// A key in a list; with its version in a list of versions.
-pub(super) fn item(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
-    listed(exchange, found, versioned, None)
+pub(super) fn item(request: &AuthorizedRequest, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
+    listed(request, found, versioned, None)
 }
 
 /// A deleted key in a list.
-pub(super) fn deleted_item(exchange: &Exchange, deleted: &DeletedObject<KeyRecord>) -> KeyItem {
-    listed(exchange, &deleted.found, false, DeletionOut::of(exchange, Kind::Key, deleted))
+pub(super) fn deleted_item(request: &AuthorizedRequest, deleted: &DeletedObject<KeyRecord>) -> KeyItem {
+    listed(request, &deleted.found, false, DeletionOut::of(request, Kind::Key, deleted))
 }
 
-fn listed(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool, deletion: Option<DeletionOut>) -> KeyItem {
-    let recovery = exchange.call.vault.recovery();
+fn listed(
+    request: &AuthorizedRequest,
+    found: &Found<KeyRecord>,
+    versioned: bool,
+    deletion: Option<DeletionOut>,
+) -> KeyItem {
+    let recovery = request.call.vault.recovery();
     KeyItem {
         deletion,
-        kid: exchange.id(Kind::Key, &found.name, versioned.then_some(&found.version)),
-        attributes: AttributesOut::new(&found.record.attributes, recovery, exchange.api_version),
+        kid: request.id(Kind::Key, &found.name, versioned.then_some(&found.version)),
+        attributes: AttributesOut::new(&found.record.attributes, recovery, request.api_version),
         tags: found.record.tags.clone(),
     }
 }

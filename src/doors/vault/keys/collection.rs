@@ -2,8 +2,8 @@
 
 use hyper::Method;
 
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::collection::{Collection, CommonOperations};
-use super::super::exchange::Exchange;
 use super::bundle::{self, KeyItem};
 use super::request::UpdateKey;
 use crate::http::Response;
@@ -32,20 +32,20 @@ impl Collection for Keys {
         body.parse()
     }
 
-    fn bundle(exchange: &Exchange, found: &Found<KeyRecord>) -> Response {
-        bundle::bundle(exchange, found)
+    fn bundle(request: &AuthorizedRequest, found: &Found<KeyRecord>) -> Response {
+        bundle::bundle(request, found)
     }
 
-    fn deleted_bundle(exchange: &Exchange, deleted: &DeletedObject<KeyRecord>) -> Response {
-        bundle::deleted_bundle(exchange, deleted)
+    fn deleted_bundle(request: &AuthorizedRequest, deleted: &DeletedObject<KeyRecord>) -> Response {
+        bundle::deleted_bundle(request, deleted)
     }
 
-    fn item(exchange: &Exchange, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
-        bundle::item(exchange, found, versioned)
+    fn item(request: &AuthorizedRequest, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
+        bundle::item(request, found, versioned)
     }
 
-    fn deleted_item(exchange: &Exchange, deleted: &DeletedObject<KeyRecord>) -> KeyItem {
-        bundle::deleted_item(exchange, deleted)
+    fn deleted_item(request: &AuthorizedRequest, deleted: &DeletedObject<KeyRecord>) -> KeyItem {
+        bundle::deleted_item(request, deleted)
     }
 }
 

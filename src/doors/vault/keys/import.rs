@@ -4,7 +4,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::super::attributes::AttributesIn;
-use super::super::exchange::Exchange;
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::{State, input, refusal};
 use super::request::{CommonMembers, PolicyIn, key_type};
 use crate::crypto::algorithm::Curve;
@@ -15,7 +15,7 @@ use crate::crypto::{Material, base64url};
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
-use crate::vault::keys::{ExchangeKey, ImportSource, KeyType, NewKey};
+use crate::vault::keys::{ImportSource, KeyExchangeKey, KeyType, NewKey};
 use crate::vault::object::Tags;
 
 /// The body of an import.
@@ -53,17 +53,21 @@ type Point = (Vec<u8>, Vec<u8>);
 
 impl ImportKey {
     /// What the key shall be, and where it comes from.
-    pub(super) async fn parse(self, state: &State, exchange: &Exchange) -> Result<(NewKey, ImportSource), ApiError> {
+    pub(super) async fn parse(
+        self,
+        state: &State,
+        request: &AuthorizedRequest,
+    ) -> Result<(NewKey, ImportSource), ApiError> {
         let mut required = input::Required::default();
         required.check("key", self.key.as_ref());
         required.finish()?;
         let jwk = self.key.ok_or_else(|| refusal::invalid_key("key is missing"))?;
-        let kty = jwk.key_type(self.hsm.unwrap_or_default(), exchange)?;
+        let kty = jwk.key_type(self.hsm.unwrap_or_default(), request)?;
         let described =
             CommonMembers { attributes: self.attributes, tags: self.tags, release_policy: self.release_policy };
         let new = described.new_key(kty, jwk.key_ops.as_deref())?;
         let from = match &jwk.key_hsm {
-            Some(blob) => jwk.transfer(kty, blob, state, exchange).await?,
+            Some(blob) => jwk.transfer(kty, blob, state, request).await?,
             None => ImportSource::Jwk(jwk.private(kty)?),
         };
         Ok((new, from))
@@ -72,10 +76,10 @@ impl ImportKey {
 
 impl Jwk {
     /// The type that the key will present as: `Hsm` or the key itself may ask for an HSM type.
-    fn key_type(&self, hsm: bool, exchange: &Exchange) -> Result<KeyType, ApiError> {
+    fn key_type(&self, hsm: bool, request: &AuthorizedRequest) -> Result<KeyType, ApiError> {
         let name = self.kty.as_deref().ok_or_else(|| refusal::invalid_key("key.kty is missing"))?;
         let name = if hsm && name == "oct" { KeyType::OctHsm.name() } else { name };
-        let kty = key_type(name, exchange.api_version)?;
+        let kty = key_type(name, request.api_version)?;
         Ok(if hsm { kty.in_hsm() } else { kty })
     }
 
@@ -130,7 +134,7 @@ impl Jwk {
         kty: KeyType,
         blob: &str,
         state: &State,
-        exchange: &Exchange,
+        request: &AuthorizedRequest,
     ) -> Result<ImportSource, ApiError> {
         if !kty.is_hsm() {
             return Err(refusal::invalid_key("key.key_hsm: only HSM keys can be transferred so"));
@@ -138,7 +142,7 @@ impl Jwk {
         let blob = base64url::decode(blob).ok_or_else(|| refusal::invalid_key("key.key_hsm is not base64url"))?;
         let blob =
             TransferBlob::parse(&blob).map_err(|cause| refusal::invalid_key(&format!("key.key_hsm: {cause}")))?;
-        let kek = exchange_key(blob.kid(), state, exchange).await?;
+        let kek = key_exchange_key(blob.kid(), state, request).await?;
         let wanted = match kty {
             KeyType::Rsa | KeyType::RsaHsm => ExpectedKey::Rsa,
             KeyType::Ec | KeyType::EcHsm => ExpectedKey::Ec(self.curve()?),
@@ -148,14 +152,14 @@ impl Jwk {
     }
 }
 
-async fn exchange_key(kid: &str, state: &State, exchange: &Exchange) -> Result<ExchangeKey, ApiError> {
+async fn key_exchange_key(kid: &str, state: &State, request: &AuthorizedRequest) -> Result<KeyExchangeKey, ApiError> {
     let foreign = || refusal::invalid_key("key.key_hsm: header.kid is not the id of a key of this vault");
     let (host, path) = kid.strip_prefix("https://").and_then(|rest| rest.split_once('/')).ok_or_else(foreign)?;
     let host = Authority::parse(host).ok_or_else(foreign)?;
     let vault = state.hosts.find(&state.vaults, &host).await.map_err(refusal::error)?;
     let (name, version) = Kind::Key.parse_path(&format!("/{path}")).ok_or_else(foreign)?;
     match vault {
-        Some(vault) if vault.id == exchange.call.vault.id => Ok(ExchangeKey { name, version }),
+        Some(vault) if vault.id == request.call.vault.id => Ok(KeyExchangeKey { name, version }),
         _ => Err(foreign()),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 
-use super::exchange::Exchange;
+use super::authorized_request::AuthorizedRequest;
 use super::{State, input, refusal};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response};
@@ -29,11 +29,15 @@ pub(super) static CREATE: Operation = Operation {
 };
 
 /// Makes a key, or a new version of one.
-pub(super) async fn create(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
-    let (new, spec) = input::object::<CreateKey>(body, &state.limits).await?.parse(exchange.api_version)?;
-    let created = state.vaults.keys(&exchange.call).create(&name, new, spec).await;
-    Ok(bundle(&exchange, &created.map_err(refusal::error)?))
+pub(super) async fn create(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    let name = request.name()?;
+    let (new, spec) = input::object::<CreateKey>(body, &state.limits).await?.parse(request.api_version)?;
+    let created = state.vaults.keys(&request.call).create(&name, new, spec).await;
+    Ok(bundle(&request, &created.map_err(refusal::error)?))
 }
 
 pub(super) static IMPORT: Operation = Operation {
@@ -44,12 +48,16 @@ pub(super) static IMPORT: Operation = Operation {
 };
 
 /// Takes in a key that was made elsewhere.
-pub(super) async fn import(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
-    let request = input::object::<ImportKey>(body, &state.limits).await?;
-    let (new, from) = request.parse(&state, &exchange).await?;
-    let created = state.vaults.keys(&exchange.call).import(&name, new, from).await;
-    Ok(bundle(&exchange, &created.map_err(refusal::error)?))
+pub(super) async fn import(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    let name = request.name()?;
+    let import = input::object::<ImportKey>(body, &state.limits).await?;
+    let (new, from) = import.parse(&state, &request).await?;
+    let created = state.vaults.keys(&request.call).import(&name, new, from).await;
+    Ok(bundle(&request, &created.map_err(refusal::error)?))
 }
 
 pub(super) static GET: Operation = Operation {
@@ -60,10 +68,10 @@ pub(super) static GET: Operation = Operation {
 };
 
 /// A version of a key; its public part.
-pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let (name, version) = (exchange.name()?, exchange.version()?);
-    let found = state.vaults.keys(&exchange.call).get(&name, version.as_ref()).await;
-    Ok(bundle(&exchange, &found.map_err(refusal::error)?))
+pub(super) async fn get(state: Arc<State>, request: AuthorizedRequest) -> Result<Response, ApiError> {
+    let (name, version) = (request.name()?, request.version()?);
+    let found = state.vaults.keys(&request.call).get(&name, version.as_ref()).await;
+    Ok(bundle(&request, &found.map_err(refusal::error)?))
 }
 
 pub(super) static RELEASE: Operation = Operation {
@@ -74,9 +82,9 @@ pub(super) static RELEASE: Operation = Operation {
 };
 
 /// Handing a key out, which this server cannot do: it can check no attestation.
-pub(super) async fn release(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let (name, version) = (exchange.name()?, exchange.version()?);
-    state.vaults.keys(&exchange.call).get(&name, version.as_ref()).await.map_err(refusal::error)?;
+pub(super) async fn release(state: Arc<State>, request: AuthorizedRequest) -> Result<Response, ApiError> {
+    let (name, version) = (request.name()?, request.version()?);
+    state.vaults.keys(&request.call).get(&name, version.as_ref()).await.map_err(refusal::error)?;
     let text = "This server keeps release policies but does not release keys.";
     Err(ApiError::new(StatusCode::BAD_REQUEST, "NotSupported", text))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::api_version::ApiVersion;
-use super::super::exchange::Exchange;
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::{State, input};
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{CipherParams, Encrypted, base64url};
@@ -24,8 +24,12 @@ pub(crate) static ENCRYPT: Operation = Operation {
     permission: Permission::keys("encrypt", "keys/encrypt/action"),
 };
 
-pub(crate) async fn encrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(state, exchange, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
+pub(crate) async fn encrypt(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    cipher(state, request, body, |alg, value, extras| KeyUse::Encrypt { alg, value, extras }).await
 }
 
 pub(crate) static DECRYPT: Operation = Operation {
@@ -35,8 +39,12 @@ pub(crate) static DECRYPT: Operation = Operation {
     permission: Permission::keys("decrypt", "keys/decrypt/action"),
 };
 
-pub(crate) async fn decrypt(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(state, exchange, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
+pub(crate) async fn decrypt(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    cipher(state, request, body, |alg, value, extras| KeyUse::Decrypt { alg, value, extras }).await
 }
 
 pub(crate) static WRAP: Operation = Operation {
@@ -46,8 +54,8 @@ pub(crate) static WRAP: Operation = Operation {
     permission: Permission::keys("wrapKey", "keys/wrap/action"),
 };
 
-pub(crate) async fn wrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(state, exchange, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
+pub(crate) async fn wrap(state: Arc<State>, request: AuthorizedRequest, body: Incoming) -> Result<Response, ApiError> {
+    cipher(state, request, body, |alg, value, extras| KeyUse::WrapKey { alg, value, extras }).await
 }
 
 pub(crate) static UNWRAP: Operation = Operation {
@@ -57,8 +65,12 @@ pub(crate) static UNWRAP: Operation = Operation {
     permission: Permission::keys("unwrapKey", "keys/unwrap/action"),
 };
 
-pub(crate) async fn unwrap(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    cipher(state, exchange, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
+pub(crate) async fn unwrap(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    cipher(state, request, body, |alg, value, extras| KeyUse::UnwrapKey { alg, value, extras }).await
 }
 
 pub(crate) static SIGN: Operation = Operation {
@@ -68,14 +80,14 @@ pub(crate) static SIGN: Operation = Operation {
     permission: Permission::keys("sign", "keys/sign/action"),
 };
 
-pub(crate) async fn sign(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(crate) async fn sign(state: Arc<State>, request: AuthorizedRequest, body: Incoming) -> Result<Response, ApiError> {
     let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());
     let digest = required.bytes("value", parameters.value.as_deref().map(String::as_str));
     required.finish()?;
-    let alg = signature_algorithm(parameters.alg.as_deref(), &exchange)?;
-    operate(state, exchange, KeyUse::Sign { alg, digest }, None).await
+    let alg = signature_algorithm(parameters.alg.as_deref(), &request)?;
+    operate(state, request, KeyUse::Sign { alg, digest }, None).await
 }
 
 pub(crate) static VERIFY: Operation = Operation {
@@ -85,15 +97,19 @@ pub(crate) static VERIFY: Operation = Operation {
     permission: Permission::keys("verify", "keys/verify/action"),
 };
 
-pub(crate) async fn verify(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
+pub(crate) async fn verify(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
     let parameters: KeyOperationParameters = input::object(body, &state.limits).await?;
     let mut required = input::Required::default();
     required.check("alg", parameters.alg.as_ref());
     let digest = required.bytes("digest", parameters.digest.as_deref());
     let signature = required.bytes("value", parameters.value.as_deref().map(String::as_str));
     required.finish()?;
-    let alg = signature_algorithm(parameters.alg.as_deref(), &exchange)?;
-    operate(state, exchange, KeyUse::Verify { alg, digest, signature }, None).await
+    let alg = signature_algorithm(parameters.alg.as_deref(), &request)?;
+    operate(state, request, KeyUse::Verify { alg, digest, signature }, None).await
 }
 
 #[derive(Deserialize)]
@@ -110,7 +126,7 @@ type Cipher = fn(EncryptionAlgorithm, Zeroizing<Vec<u8>>, CipherParams) -> KeyUs
 
 async fn cipher(
     state: Arc<State>,
-    exchange: Exchange,
+    request: AuthorizedRequest,
     body: Incoming,
     operation: Cipher,
 ) -> Result<Response, ApiError> {
@@ -124,12 +140,12 @@ async fn cipher(
         tag: required.optional("tag", parameters.tag.as_deref()),
     };
     required.finish()?;
-    let alg = encryption_algorithm(parameters.alg.as_deref(), &exchange)?;
-    operate(state, exchange, operation(alg, value, extras), parameters.aad).await
+    let alg = encryption_algorithm(parameters.alg.as_deref(), &request)?;
+    operate(state, request, operation(alg, value, extras), parameters.aad).await
 }
 
 /// The algorithm, if there is one that the request's api-version knows.
-fn encryption_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<EncryptionAlgorithm, ApiError> {
+fn encryption_algorithm(name: Option<&str>, request: &AuthorizedRequest) -> Result<EncryptionAlgorithm, ApiError> {
     let known = EncryptionAlgorithm::parse(name.unwrap_or_default());
     let since = |algorithm: &EncryptionAlgorithm| match algorithm {
         EncryptionAlgorithm::Rsa(_) => ApiVersion::FIRST,
@@ -137,32 +153,32 @@ fn encryption_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<Encry
         EncryptionAlgorithm::Aes(algorithm) if algorithm.size.is_some() => ApiVersion::SYMMETRIC,
         EncryptionAlgorithm::Aes(_) => ApiVersion::MECHANISMS,
     };
-    let known = known.filter(|algorithm| since(algorithm) <= exchange.api_version);
+    let known = known.filter(|algorithm| since(algorithm) <= request.api_version);
     known.ok_or_else(|| input::invalid("alg: no encryption algorithm that this api-version knows"))
 }
 
 /// The algorithm, if there is one that the request's api-version knows.
-fn signature_algorithm(name: Option<&str>, exchange: &Exchange) -> Result<SignatureAlgorithm, ApiError> {
+fn signature_algorithm(name: Option<&str>, request: &AuthorizedRequest) -> Result<SignatureAlgorithm, ApiError> {
     let known = SignatureAlgorithm::parse(name.unwrap_or_default());
     let since = |algorithm: &SignatureAlgorithm| match algorithm {
         SignatureAlgorithm::Rsa(_) | SignatureAlgorithm::Ec(_) => ApiVersion::FIRST,
         SignatureAlgorithm::Hmac(_) => ApiVersion::MECHANISMS,
     };
-    let known = known.filter(|algorithm| since(algorithm) <= exchange.api_version);
+    let known = known.filter(|algorithm| since(algorithm) <= request.api_version);
     known.ok_or_else(|| input::invalid("alg: no signature algorithm that this api-version knows"))
 }
 
 /// Runs the operation and answers its result. Associated data (`aad`) is echoed as it was sent.
 async fn operate(
     state: Arc<State>,
-    exchange: Exchange,
+    request: AuthorizedRequest,
     operation: KeyUse,
     aad: Option<String>,
 ) -> Result<Response, ApiError> {
-    let (name, version) = (exchange.name()?, exchange.version()?);
-    let done = state.vaults.keys(&exchange.call).operate(&name, version.as_ref(), operation).await;
-    let (found, operated) = done.map_err(|refusal| exchange.error(refusal))?;
-    let kid = exchange.id(Kind::Key, &found.name, Some(&found.version));
+    let (name, version) = (request.name()?, request.version()?);
+    let done = state.vaults.keys(&request.call).operate(&name, version.as_ref(), operation).await;
+    let (found, operated) = done.map_err(|refusal| request.error(refusal))?;
+    let kid = request.id(Kind::Key, &found.name, Some(&found.version));
     let result = match operated {
         KeyUseOutput::Verified(value) => return Ok(body::json(StatusCode::OK, &KeyVerifyResult { value })),
         KeyUseOutput::Decrypted(bytes) => KeyOperationResult::new(kid, &bytes),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::super::exchange::Exchange;
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::{State, input, refusal};
 use super::bundle::bundle;
 use crate::clock::Timestamp;
@@ -23,10 +23,10 @@ pub(crate) static ROTATE: Operation = Operation {
 };
 
 /// Makes another version of a key, of the same kind.
-pub(crate) async fn rotate(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
-    let rotated = state.vaults.keys(&exchange.call).rotate(&name).await;
-    Ok(bundle(&exchange, &rotated.map_err(refusal::error)?))
+pub(crate) async fn rotate(state: Arc<State>, request: AuthorizedRequest) -> Result<Response, ApiError> {
+    let name = request.name()?;
+    let rotated = state.vaults.keys(&request.call).rotate(&name).await;
+    Ok(bundle(&request, &rotated.map_err(refusal::error)?))
 }
 
 pub(crate) static GET_POLICY: Operation = Operation {
@@ -37,10 +37,10 @@ pub(crate) static GET_POLICY: Operation = Operation {
 };
 
 /// How a key rotates.
-pub(crate) async fn get_policy(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
-    let policy = state.vaults.keys(&exchange.call).rotation_policy(&name).await;
-    Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
+pub(crate) async fn get_policy(state: Arc<State>, request: AuthorizedRequest) -> Result<Response, ApiError> {
+    let name = request.name()?;
+    let policy = state.vaults.keys(&request.call).rotation_policy(&name).await;
+    Ok(PolicyOut::answer(&request, &policy.map_err(refusal::error)?))
 }
 
 pub(crate) static SET_POLICY: Operation = Operation {
@@ -51,11 +51,15 @@ pub(crate) static SET_POLICY: Operation = Operation {
 };
 
 /// Says how a key rotates from now on.
-pub(crate) async fn set_policy(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
+pub(crate) async fn set_policy(
+    state: Arc<State>,
+    request: AuthorizedRequest,
+    body: Incoming,
+) -> Result<Response, ApiError> {
+    let name = request.name()?;
     let wanted = input::object::<PolicyIn>(body, &state.limits).await?.parse()?;
-    let policy = state.vaults.keys(&exchange.call).set_rotation_policy(&name, &wanted).await;
-    Ok(PolicyOut::answer(&exchange, &policy.map_err(refusal::error)?))
+    let policy = state.vaults.keys(&request.call).set_rotation_policy(&name, &wanted).await;
+    Ok(PolicyOut::answer(&request, &policy.map_err(refusal::error)?))
 }
 
 /// A policy as a caller gives it. `id` and the dates are the server's.
@@ -189,7 +193,7 @@ struct TypeOut {
 }
 
 impl<'a> PolicyOut<'a> {
-    fn answer(exchange: &Exchange, policy: &'a RotationPolicy) -> Response {
+    fn answer(request: &AuthorizedRequest, policy: &'a RotationPolicy) -> Response {
         let notify = RotationTrigger::BeforeExpiry(policy.notify.clone());
         let attributes = policy.created.map(|created| PolicyAttributesOut {
             expiry_time: policy.expiry_time.as_ref().map(IsoPeriod::as_str),
@@ -198,13 +202,13 @@ impl<'a> PolicyOut<'a> {
         });
         let actions = policy.rotate.iter().map(|trigger| ActionOut::new(trigger, "Rotate"));
         let lifetime_actions = actions.chain([ActionOut::new(&notify, "Notify")]).collect();
-        body::json(StatusCode::OK, &PolicyOut { id: Self::id(exchange, policy), lifetime_actions, attributes })
+        body::json(StatusCode::OK, &PolicyOut { id: Self::id(request, policy), lifetime_actions, attributes })
     }
 
-    fn id(exchange: &Exchange, policy: &RotationPolicy) -> Option<String> {
+    fn id(request: &AuthorizedRequest, policy: &RotationPolicy) -> Option<String> {
         policy.created?;
-        let name = exchange.name().ok()?;
-        Some(format!("{}/rotationpolicy", exchange.id(Kind::Key, &name, None)))
+        let name = request.name().ok()?;
+        Some(format!("{}/rotationpolicy", request.id(Kind::Key, &name, None)))
     }
 }
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::super::api_version::ApiVersion;
 use super::super::attributes::AttributesOut;
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::deletion::DeletionOut;
-use super::super::exchange::Exchange;
 use crate::http::{Response, body};
 use crate::vault::object::{DeletedObject, Found, Tags};
 use crate::vault::secrets::SecretRecord;
@@ -30,35 +30,35 @@ struct SecretBundle<'a> {
 }
 
 /// A secret with its value.
-pub(super) fn bundle_with_value(exchange: &Exchange, found: &Found<SecretRecord>, value: &str) -> Response {
-    render(exchange, found, Some(value), None)
+pub(super) fn bundle_with_value(request: &AuthorizedRequest, found: &Found<SecretRecord>, value: &str) -> Response {
+    render(request, found, Some(value), None)
 }
 
 /// A secret without its value.
-pub(super) fn bundle(exchange: &Exchange, found: &Found<SecretRecord>) -> Response {
-    render(exchange, found, None, None)
+pub(super) fn bundle(request: &AuthorizedRequest, found: &Found<SecretRecord>) -> Response {
+    render(request, found, None, None)
 }
 
 /// A deleted secret; it never shows its value.
-pub(super) fn deleted_bundle(exchange: &Exchange, deleted: &DeletedObject<SecretRecord>) -> Response {
-    render(exchange, &deleted.found, None, DeletionOut::of(exchange, Kind::Secret, deleted))
+pub(super) fn deleted_bundle(request: &AuthorizedRequest, deleted: &DeletedObject<SecretRecord>) -> Response {
+    render(request, &deleted.found, None, DeletionOut::of(request, Kind::Secret, deleted))
 }
 
 fn render(
-    exchange: &Exchange,
+    request: &AuthorizedRequest,
     found: &Found<SecretRecord>,
     value: Option<&str>,
     deletion: Option<DeletionOut>,
 ) -> Response {
     let record = &*found.record;
-    let recovery = exchange.call.vault.recovery();
-    let previous = record.previous.as_ref().filter(|_| exchange.api_version >= ApiVersion::PREVIOUS_VERSION);
+    let recovery = request.call.vault.recovery();
+    let previous = record.previous.as_ref().filter(|_| request.api_version >= ApiVersion::PREVIOUS_VERSION);
     let bundle = SecretBundle {
         deletion,
         value,
         content_type: record.content_type.as_deref(),
-        id: exchange.id(Kind::Secret, &found.name, Some(&found.version)),
-        attributes: AttributesOut::new(&record.attributes, recovery, exchange.api_version),
+        id: request.id(Kind::Secret, &found.name, Some(&found.version)),
+        attributes: AttributesOut::new(&record.attributes, recovery, request.api_version),
         tags: record.tags.as_ref(),
         previous_version: previous.map(Version::as_str),
     };
@@ -79,27 +79,27 @@ pub(crate) struct SecretItem {
 }
 
 /// A secret in a list; with its version in a list of versions.
-pub(super) fn item(exchange: &Exchange, found: &Found<SecretRecord>, versioned: bool) -> SecretItem {
-    listed(exchange, found, versioned, None)
+pub(super) fn item(request: &AuthorizedRequest, found: &Found<SecretRecord>, versioned: bool) -> SecretItem {
+    listed(request, found, versioned, None)
 }
 
 /// A deleted secret in a list.
-pub(super) fn deleted_item(exchange: &Exchange, deleted: &DeletedObject<SecretRecord>) -> SecretItem {
-    listed(exchange, &deleted.found, false, DeletionOut::of(exchange, Kind::Secret, deleted))
+pub(super) fn deleted_item(request: &AuthorizedRequest, deleted: &DeletedObject<SecretRecord>) -> SecretItem {
+    listed(request, &deleted.found, false, DeletionOut::of(request, Kind::Secret, deleted))
 }
 
 fn listed(
-    exchange: &Exchange,
+    request: &AuthorizedRequest,
     found: &Found<SecretRecord>,
     versioned: bool,
     deletion: Option<DeletionOut>,
 ) -> SecretItem {
-    let recovery = exchange.call.vault.recovery();
+    let recovery = request.call.vault.recovery();
     SecretItem {
         deletion,
         content_type: found.record.content_type.clone(),
-        id: exchange.id(Kind::Secret, &found.name, versioned.then_some(&found.version)),
-        attributes: AttributesOut::new(&found.record.attributes, recovery, exchange.api_version),
+        id: request.id(Kind::Secret, &found.name, versioned.then_some(&found.version)),
+        attributes: AttributesOut::new(&found.record.attributes, recovery, request.api_version),
         tags: found.record.tags.clone(),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 
-use super::exchange::Exchange;
+use super::authorized_request::AuthorizedRequest;
 use super::{State, input, refusal};
 use crate::http::error::ApiError;
 use crate::http::{Incoming, Response};
@@ -25,11 +25,11 @@ pub(super) static SET: Operation = Operation {
 };
 
 /// Makes a secret, or a new version of one; answers it with its value.
-pub(super) async fn set(state: Arc<State>, exchange: Exchange, body: Incoming) -> Result<Response, ApiError> {
-    let name = exchange.name()?;
+pub(super) async fn set(state: Arc<State>, request: AuthorizedRequest, body: Incoming) -> Result<Response, ApiError> {
+    let name = request.name()?;
     let new = input::object::<SetSecret>(body, &state.limits).await?.parse()?;
-    let created = state.vaults.secrets(&exchange.call).set(&name, &new).await;
-    Ok(bundle_with_value(&exchange, &created.map_err(refusal::error)?, new.value.reveal()))
+    let created = state.vaults.secrets(&request.call).set(&name, &new).await;
+    Ok(bundle_with_value(&request, &created.map_err(refusal::error)?, new.value.reveal()))
 }
 
 pub(super) static GET: Operation = Operation {
@@ -40,12 +40,12 @@ pub(super) static GET: Operation = Operation {
 };
 
 /// A version of a secret, with its value.
-pub(super) async fn get(state: Arc<State>, exchange: Exchange) -> Result<Response, ApiError> {
-    let (name, version) = (exchange.name()?, exchange.version()?);
-    request::check_out_content_type(&exchange)?;
-    let found = state.vaults.secrets(&exchange.call).get_value(&name, version.as_ref()).await;
+pub(super) async fn get(state: Arc<State>, request: AuthorizedRequest) -> Result<Response, ApiError> {
+    let (name, version) = (request.name()?, request.version()?);
+    request::check_out_content_type(&request)?;
+    let found = state.vaults.secrets(&request.call).get_value(&name, version.as_ref()).await;
     let (found, value) = found.map_err(refusal::error)?;
-    Ok(bundle_with_value(&exchange, &found, value.reveal()))
+    Ok(bundle_with_value(&request, &found, value.reveal()))
 }
 
 #[cfg(any(test, fuzzing))]

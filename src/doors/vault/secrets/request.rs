@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::api_version::ApiVersion;
 use super::super::attributes::{self, AttributesIn};
-use super::super::exchange::Exchange;
+use super::super::authorized_request::AuthorizedRequest;
 use super::super::input;
 use crate::http::error::ApiError;
 use crate::vault::Kind;
@@ -66,9 +66,9 @@ fn check_type(kind: Option<&str>) -> Result<(), ApiError> {
 
 /// `outContentType`, from 2025-06-01-preview on, asks for a certificate's secret in another form; any other secret is
 /// answered as it is. A form that the service does not have is refused (the OpenAPI's description; no text was found).
-pub(super) fn check_out_content_type(exchange: &Exchange) -> Result<(), ApiError> {
+pub(super) fn check_out_content_type(request: &AuthorizedRequest) -> Result<(), ApiError> {
     let known = ["application/x-pkcs12", "application/x-pem-file"];
-    match exchange.target.query.get("outContentType").filter(|_| exchange.api_version >= ApiVersion::OUT_CONTENT_TYPE) {
+    match request.target.query.get("outContentType").filter(|_| request.api_version >= ApiVersion::OUT_CONTENT_TYPE) {
         Some(wanted) if !known.iter().any(|kind| kind.eq_ignore_ascii_case(wanted)) => {
             Err(input::invalid("outContentType: use application/x-pkcs12 or application/x-pem-file"))
         }

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::vault::{Call, Kind, ObjectName, Refusal, Version};
 
 /// An authorized request without its body.
-pub(super) struct Exchange {
+pub(super) struct AuthorizedRequest {
     pub(super) operation: &'static Operation,
     pub(super) params: Params,
     pub(super) target: RequestTarget,
@@ -17,7 +17,7 @@ pub(super) struct Exchange {
     pub(super) call: Call,
 }
 
-impl Exchange {
+impl AuthorizedRequest {
     /// The object's name in the path.
     pub(super) fn name(&self) -> Result<ObjectName, ApiError> {
         let text = self.params.get("name");
