@@ -165,7 +165,7 @@ const PROCESS_STATE: &[&str] = &[
     "doors/vault/later_versions.rs",
     "events/courier.rs",
     "events/dead_letters.rs",
-    "events/desk.rs",
+    "events/webhook_state.rs",
     "faults/mod.rs",
     "http/incoming.rs",
     "http/keep_alive.rs",

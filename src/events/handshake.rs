@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::courier::{Answer, HookRequest, Reply};
-use super::desk::{Hook, ValidationCode};
 use super::ledger::Accepted;
 use super::retry_policy::{RetryPolicy, nth_delay};
 use super::webhook::Schema;
+use super::webhook_state::{ValidationCode, WebhookState};
 use super::wire::{ORIGIN, WireFormat};
 use crate::clock::Timestamp;
 use crate::random::{self, OsRandom};
@@ -83,7 +83,7 @@ impl ValidationRequest {
     /// The request to the webhook; its owner can accept at `accept_url`, to which webhook and code are added.
     pub(super) fn http_request(
         self,
-        hook: &Hook,
+        hook: &WebhookState,
         format: WireFormat,
         accept_url: Option<&str>,
         now: Timestamp,

@@ -4,12 +4,12 @@
 
 mod courier;
 mod dead_letters;
-mod desk;
 mod handshake;
 mod ledger;
 mod queue;
 mod retry_policy;
 mod webhook;
+mod webhook_state;
 mod wire;
 mod worker;
 
@@ -26,15 +26,15 @@ use crate::crypto::credential;
 use crate::records::Records;
 use crate::vault::{NewEvents, Refusal, Vaults};
 
-pub(crate) use desk::WebhookStatus;
 pub use retry_policy::RetryPolicy;
 pub(crate) use webhook::{EventType, Schema, Webhook};
+pub(crate) use webhook_state::WebhookStatus;
 pub(crate) use wire::{GridEvent, WireFormat};
 
 use courier::{Courier, Network};
 use dead_letters::DeadLetters;
-use desk::Hook;
 use ledger::{Accepted, Ledger};
+use webhook_state::WebhookState;
 use worker::{Worker, WorkerDeps};
 
 /// Events that are kept at the least, whether they were delivered or not.
@@ -44,7 +44,7 @@ const PRUNE_BATCH: usize = 1_000;
 
 /// Delivers events to the configured webhooks.
 pub(crate) struct Events {
-    hooks: Vec<Arc<Hook>>,
+    hooks: Vec<Arc<WebhookState>>,
     deps: Arc<WorkerDeps>,
     stop: watch::Sender<bool>,
 }
@@ -86,7 +86,7 @@ impl Events {
             clock: deps.clock,
             accept_url: deps.accept_url,
         };
-        let hooks = deps.webhooks.into_iter().map(|webhook| Arc::new(Hook::new(webhook))).collect();
+        let hooks = deps.webhooks.into_iter().map(|webhook| Arc::new(WebhookState::new(webhook))).collect();
         Self { hooks, deps: Arc::new(worker_deps), stop: watch::Sender::new(false) }
     }
 

@@ -63,7 +63,7 @@ impl Worker {
     }
 
     /// Compares all kept events with the marks: at the start, after the data was replaced, and when more events were new
-    /// than [`State`](crate::events::desk::State) lists.
+    /// than [`State`](crate::events::webhook_state::State) lists.
     async fn enqueue_all(&mut self) -> Result<(), Refusal> {
         let (hook, deps) = (self.hook.clone(), self.deps.clone());
         let accepted = hook.with(|state| state.accepted);

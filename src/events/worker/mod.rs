@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use super::courier::{Courier, Reply};
 use super::dead_letters::{DeadLetters, LastAttempt};
-use super::desk::{DeliveryFailure, Hook, State};
 use super::handshake::{Handshake, Outcome, ValidationRequest};
 use super::ledger::{Accepted, Ledger, Subscription};
 use super::queue::Delivery;
 use super::retry_policy::RetryPolicy;
+use super::webhook_state::{DeliveryFailure, State, WebhookState};
 use super::wire::WireFormat;
 use crate::clock::Clock;
 use crate::vault::{Event, Refusal, Vaults};
@@ -54,7 +54,7 @@ pub(super) struct WorkerDeps {
 
 /// A worker's state that no other task sees.
 pub(super) struct Worker {
-    pub(super) hook: Arc<Hook>,
+    pub(super) hook: Arc<WebhookState>,
     pub(super) deps: Arc<WorkerDeps>,
     pub(super) subscription: Subscription,
     in_flight: JoinSet<Finished>,
@@ -92,7 +92,7 @@ enum Finished {
 }
 
 impl Worker {
-    pub(super) fn new(hook: Arc<Hook>, deps: Arc<WorkerDeps>) -> Self {
+    pub(super) fn new(hook: Arc<WebhookState>, deps: Arc<WorkerDeps>) -> Self {
         let now = Instant::now();
         Self {
             hook,
@@ -252,7 +252,7 @@ impl Worker {
 
 impl WorkerDeps {
     /// Stores that a webhook has accepted, and lets its worker send.
-    pub(super) async fn accept(&self, hook: &Hook, accepted: Accepted) -> Result<(), Refusal> {
+    pub(super) async fn accept(&self, hook: &WebhookState, accepted: Accepted) -> Result<(), Refusal> {
         self.ledger.accept(hook.id, accepted).await?;
         tracing::info!(webhook = hook.webhook.url.without_query(), "a webhook has accepted; events are delivered");
         hook.with(|state| {
@@ -280,7 +280,7 @@ fn delivery_interval(accepted: Accepted) -> Option<Duration> {
     accepted.rate.map(|rate| Duration::from_secs(60) / rate.max(1))
 }
 
-async fn deliver(deps: Arc<WorkerDeps>, hook: Arc<Hook>, delivery: Delivery) -> Finished {
+async fn deliver(deps: Arc<WorkerDeps>, hook: Arc<WebhookState>, delivery: Delivery) -> Finished {
     let event = match deps.vaults.event(delivery.number).await {
         Ok(Some(event)) if event.id == delivery.id => event,
         Ok(_) => return Finished::Gone(delivery),

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::{PROBE_AFTER, Worker};
 use crate::events::courier::{Answer, Reply, SendFailure};
 use crate::events::dead_letters::{self, DeadLetterCause, LastAttempt};
-use crate::events::desk::{DeliveryFailure, State};
 use crate::events::queue::Delivery;
 use crate::events::retry_policy::{DeliveryResult, classify, nth_delay, outcome_name};
+use crate::events::webhook_state::{DeliveryFailure, State};
 use crate::vault::Event;
 
 impl Worker {

@@ -1,4 +1,4 @@
-//! The desk: the in-memory state of one webhook, behind a mutex. The distributor of new events, the webhook's worker,
+//! The in-memory state of one webhook, behind a mutex. The distributor of new events, the webhook's worker,
 //! pruning and the admin API share it; each holds the lock only for a moment.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::vault::NewEvents;
 const MAX_NEW: usize = 10_000;
 
 /// A webhook and its state.
-pub(super) struct Hook {
+pub(super) struct WebhookState {
     pub(super) webhook: Webhook,
     pub(super) id: Uuid,
     state: Mutex<State>,
@@ -78,7 +78,7 @@ pub(crate) struct WebhookStatus {
     pub last_failure: Option<DeliveryFailure>,
 }
 
-impl Hook {
+impl WebhookState {
     pub(super) fn new(webhook: Webhook) -> Self {
         let state = State {
             inbox: NewEvents::All,
@@ -99,7 +99,7 @@ impl Hook {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Resolves after [`Hook::notify`].
+    /// Resolves after [`WebhookState::notify`].
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
