@@ -12,7 +12,7 @@ use super::polling::poll_until_visible;
 use super::readers::{Read, while_reading};
 use super::step::{Outcome, StepError, StepPlan, summary};
 use crate::factory::Refusal;
-use crate::remote::Vault;
+use crate::remote::VaultClient;
 
 /// The number of versions that are stored while readers run.
 const VERSIONS: usize = 10;
@@ -22,7 +22,7 @@ const PINNED: &str = "pinned";
 const LATEST: &str = "latest";
 
 pub(super) struct State {
-    operator: Arc<Vault>,
+    operator: Arc<VaultClient>,
     environment: Arc<Environment>,
     name: String,
     factory: Option<DrilledFactory>,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::environment::Environment;
 use super::step::StepError;
 use crate::random;
-use crate::remote::{Key, RequestError, Vault, VaultUrl};
+use crate::remote::{Key, RequestError, VaultClient, VaultUrl};
 
 /// The algorithm that drills wrap with.
 const ALGORITHM: &str = "RSA-OAEP-256";
@@ -17,7 +17,7 @@ const ALGORITHM: &str = "RSA-OAEP-256";
 /// The key of a drill.
 pub(super) struct DrilledKey {
     environment: Arc<Environment>,
-    vault: Arc<Vault>,
+    vault: Arc<VaultClient>,
     name: String,
 }
 
@@ -38,7 +38,7 @@ impl DrilledKey {
     }
 
     /// Its vault, with the operator's credential.
-    pub(super) fn vault(&self) -> &Vault {
+    pub(super) fn vault(&self) -> &VaultClient {
         &self.vault
     }
 
@@ -99,7 +99,7 @@ impl DrilledKey {
 
 /// Random bytes that one version of a key has wrapped.
 pub(super) struct Probe {
-    vault: Arc<Vault>,
+    vault: Arc<VaultClient>,
     name: String,
     version: String,
     plain: Zeroizing<[u8; 32]>,
@@ -127,7 +127,7 @@ impl Probe {
         self.check(self.unwrap_in(&environment.as_factory(vault)))
     }
 
-    fn unwrap_in(&self, vault: &Vault) -> Result<bool, RequestError> {
+    fn unwrap_in(&self, vault: &VaultClient) -> Result<bool, RequestError> {
         let plain = vault.unwrap(&self.name, &self.version, ALGORITHM, &self.wrapped)?;
         Ok(plain.as_slice() == self.plain.as_slice())
     }

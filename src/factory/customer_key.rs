@@ -9,7 +9,7 @@ use super::seal::{KEY_BYTES, LayerKey};
 use super::state::{Encryption, State, Wrapping};
 use crate::crypto::base64url;
 use crate::random::{self, OsRandom};
-use crate::remote::{Key, RequestError, Vault, VaultUrl};
+use crate::remote::{Key, RequestError, VaultClient, VaultUrl};
 
 /// The algorithm that the customer's key wraps the data key with.
 const ALGORITHM: &str = "RSA-OAEP-256";
@@ -121,7 +121,7 @@ impl Wrapping {
     }
 }
 
-fn check_tenant(vault: &Vault, ours: &str) -> Result<(), Refusal> {
+fn check_tenant(vault: &VaultClient, ours: &str) -> Result<(), Refusal> {
     let url = || vault.url().clone();
     let theirs =
         vault.tenant().map_err(|failure| Refusal::TenantUnknown { vault: url(), failure: Box::new(failure) })?;

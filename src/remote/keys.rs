@@ -7,14 +7,14 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::RequestError;
 use super::key::{Key, Wrapped};
 use super::path::{operation_path, path};
-use super::vault::Vault;
+use super::vault_client::VaultClient;
 use crate::crypto::base64url;
 
 /// The first api-version by which vaults make symmetric keys.
 const SYMMETRIC_API_VERSION: &str = "?api-version=2025-07-01";
 
-/// Operations on keys. Each fails as [`Vault::call`] does, or when the answer lacks a required member.
-impl Vault {
+/// Operations on keys. Each fails as [`VaultClient::call`] does, or when the answer lacks a required member.
+impl VaultClient {
     /// The key `name`. Needs `get`.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ mod secret;
 mod secrets;
 mod sign_in;
 mod url;
-mod vault;
+mod vault_client;
 
 pub use credential::{Credential, ManagedIdentity};
 pub use error::RequestError;
@@ -25,4 +25,4 @@ pub use secret::Secret;
 pub use ureq::Agent;
 pub use ureq::http::Method;
 pub use url::{NotAVault, VaultUrl};
-pub use vault::Vault;
+pub use vault_client::VaultClient;

@@ -7,10 +7,10 @@ use zeroize::Zeroize;
 use super::error::RequestError;
 use super::path::{operation_path, path};
 use super::secret::Secret;
-use super::vault::Vault;
+use super::vault_client::VaultClient;
 
-/// Operations on secrets. Each fails as [`Vault::call`] does, or when the answer lacks a required member.
-impl Vault {
+/// Operations on secrets. Each fails as [`VaultClient::call`] does, or when the answer lacks a required member.
+impl VaultClient {
     /// The secret `name` with its value. Needs `get`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A server in this process, and clients that block: for what speaks to a vault as its clients do.
 
 use keyhaven::clock::Timestamp;
-use keyhaven::remote::{Agent, Credential, TrustStore, Vault};
+use keyhaven::remote::{Agent, Credential, TrustStore, VaultClient};
 use keyhaven::{ClockChoice, Config, Listen, Options, Server, Storage};
 use serde_json::{Value, json};
 
@@ -26,8 +26,8 @@ impl Ground {
     }
 
     /// The vault `name`, as `credential`.
-    pub fn vault(&self, name: &str, credential: Credential) -> Vault {
-        Vault::new(self.agent.clone(), self.server.vault_url(name).unwrap(), credential).unwrap()
+    pub fn vault(&self, name: &str, credential: Credential) -> VaultClient {
+        VaultClient::new(self.agent.clone(), self.server.vault_url(name).unwrap(), credential).unwrap()
     }
 
     /// A variable that programs find the server by.

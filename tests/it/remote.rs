@@ -1,6 +1,6 @@
 //! A vault as `keyhaven::remote` sees it, against a real server.
 
-use keyhaven::remote::{Credential, Method, RequestError, TrustStore, Vault};
+use keyhaven::remote::{Credential, Method, RequestError, TrustStore, VaultClient};
 use serde_json::{Value, json};
 
 use crate::blocking::Ground;
@@ -177,10 +177,10 @@ fn a_refusal_says_what_is_missing_and_which_field_is_wrong() {
 fn who_is_not_trusted_is_not_spoken_to() {
     let ground = ground();
     let stranger = TrustStore::default().agent();
-    let vault = Vault::new(stranger, ground.server.vault_url("acme").unwrap(), app()).unwrap();
+    let vault = VaultClient::new(stranger, ground.server.vault_url("acme").unwrap(), app()).unwrap();
     let failure = vault.tenant().unwrap_err();
     assert!(matches!(&failure, RequestError::NoAnswer(why) if why.contains("eval \"$(keyhaven env)\"")), "{failure}");
-    let elsewhere = Vault::new(ground.agent, "https://nobody.vault.localhost:1", app()).unwrap();
+    let elsewhere = VaultClient::new(ground.agent, "https://nobody.vault.localhost:1", app()).unwrap();
     assert!(elsewhere.tenant().unwrap_err().to_string().starts_with("no answer: nobody.vault.localhost:1: "));
 }
 
@@ -188,7 +188,7 @@ fn who_is_not_trusted_is_not_spoken_to() {
 fn a_host_whose_resource_would_be_good_elsewhere_gets_no_token() {
     let ground = ground();
     let bare = format!("https://localhost:{}", ground.server.port());
-    let vault = Vault::new(ground.agent, &bare, app()).unwrap();
+    let vault = VaultClient::new(ground.agent, &bare, app()).unwrap();
     let told = vault.key("k", None).unwrap_err().to_string();
     assert!(told.contains("asks for a token for https://vault.azure.net, which would be good elsewhere"), "{told}");
 }

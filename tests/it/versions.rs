@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use keyhaven::remote::{Credential, Method, TrustStore, Vault};
+use keyhaven::remote::{Credential, Method, TrustStore, VaultClient};
 use serde_json::Value;
 
 use crate::cli::Served;
@@ -33,7 +33,7 @@ fn the_log_names_each_later_api_version_once() {
     let (_, port) = ready("listen").rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
     let agent = TrustStore::default().with_pem(&ca).unwrap().agent();
     let credential = Credential::bearer(token(&ready("identity")));
-    let vault = Vault::new(agent, &format!("https://local.vault.localhost:{port}/"), credential).unwrap();
+    let vault = VaultClient::new(agent, &format!("https://local.vault.localhost:{port}/"), credential).unwrap();
     for version in ["2031-01-01", "2031-01-01", "2031-01-01-preview", "7.4", "2026-07-01-preview", "2031-01-01"] {
         vault.call(Method::GET, &format!("/secrets?api-version={version}"), None).unwrap();
     }

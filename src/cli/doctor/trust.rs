@@ -9,7 +9,7 @@ use crate::app::{CA_VARIABLES, CaCertificate, ReadyFile};
 use crate::cli::Failure;
 use crate::cli::client::AdminClient;
 use crate::clock::{Clock, SystemClock};
-use crate::remote::{Credential, RequestError, TrustStore, Vault};
+use crate::remote::{Credential, RequestError, TrustStore, VaultClient};
 
 const AREA: &str = "trust";
 /// How long before its end the CA is worth a note, in seconds.
@@ -62,7 +62,7 @@ async fn chain(ready: &ReadyFile, ca: &CaCertificate) -> Result<Finding, Failure
     let (url, pem, name) = (url.clone(), ca.pem(), name.clone());
     let asked = tokio::task::spawn_blocking(move || {
         let agent = TrustStore::default().with_pem(&pem)?.agent();
-        let vault = Vault::new(agent, &url, Credential::bearer(""));
+        let vault = VaultClient::new(agent, &url, Credential::bearer(""));
         vault.map_err(|why| RequestError::NoAnswer(why.to_string()))?.tenant()
     });
     Ok(match asked.await.map_err(Failure::failed)? {

@@ -6,11 +6,11 @@ use super::VaultArgs;
 use crate::app::{ReadyFile, vault_of_host};
 use crate::cli::Failure;
 use crate::cli::address::VAULTS_PORT;
-use crate::remote::{Credential, RequestError, TrustStore, Vault, VaultUrl};
+use crate::remote::{Credential, RequestError, TrustStore, VaultClient, VaultUrl};
 
 /// A vault, and the identity that asks it.
 pub(crate) struct Connection {
-    vault: Arc<Vault>,
+    vault: Arc<VaultClient>,
     identity: String,
 }
 
@@ -27,7 +27,7 @@ impl Connection {
         let credential = Credential::Bearer(token);
         let ca = args.client.ca();
         let agent = tokio::task::spawn_blocking(move || trusting(ca.as_deref())).await.map_err(Failure::failed)??;
-        Ok(Self { vault: Arc::new(Vault::at(agent, url, credential)), identity })
+        Ok(Self { vault: Arc::new(VaultClient::at(agent, url, credential)), identity })
     }
 
     /// The vault's name, or its host when it is asked by another name.
@@ -42,7 +42,7 @@ impl Connection {
     /// The vault's refusal, with what would grant the permission that is missing.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Vault) -> Result<T, RequestError> + Send + 'static,
+        question: impl FnOnce(&VaultClient) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, Failure> {
         self.try_ask(question).await?.map_err(|error| self.failure(&error))
     }
@@ -50,7 +50,7 @@ impl Connection {
     /// The same for an answer that the command can do without: why it is not there is a value.
     pub(crate) async fn try_ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Vault) -> Result<T, RequestError> + Send + 'static,
+        question: impl FnOnce(&VaultClient) -> Result<T, RequestError> + Send + 'static,
     ) -> Result<Result<T, RequestError>, Failure> {
         let vault = self.vault.clone();
         tokio::task::spawn_blocking(move || question(&vault)).await.map_err(Failure::failed)

@@ -1,6 +1,6 @@
 //! A key or a secret that a drill created, and its removal.
 
-use crate::remote::{RequestError, Vault, VaultUrl};
+use crate::remote::{RequestError, VaultClient, VaultUrl};
 
 /// A key or a secret that a drill created.
 pub(super) struct CreatedObject {
@@ -30,7 +30,7 @@ impl CreatedObject {
     }
 
     /// Deletes it, and purges it if the vault allows that; returns a note for the report if it remains.
-    pub(super) fn remove(&self, vault: &Vault) -> Option<String> {
+    pub(super) fn remove(&self, vault: &VaultClient) -> Option<String> {
         let what = match self.kind {
             Kind::Key => "key",
             Kind::Secret => "secret",
@@ -53,14 +53,14 @@ impl CreatedObject {
         }
     }
 
-    fn delete(&self, vault: &Vault) -> Result<(), RequestError> {
+    fn delete(&self, vault: &VaultClient) -> Result<(), RequestError> {
         match self.kind {
             Kind::Key => vault.delete_key(&self.name).map(drop),
             Kind::Secret => vault.delete_secret(&self.name).map(drop),
         }
     }
 
-    fn purge(&self, vault: &Vault) -> Result<(), RequestError> {
+    fn purge(&self, vault: &VaultClient) -> Result<(), RequestError> {
         match self.kind {
             Kind::Key => vault.purge_key(&self.name),
             Kind::Secret => vault.purge_secret(&self.name),

@@ -17,7 +17,7 @@ use super::step::StepError;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::factory::VaultClients;
 use crate::random;
-use crate::remote::{Agent, Credential, TrustStore, Vault, VaultUrl};
+use crate::remote::{Agent, Credential, TrustStore, VaultClient, VaultUrl};
 
 pub(super) use controls::Controls;
 use created_object::CreatedObject;
@@ -43,7 +43,7 @@ pub struct Environment {
     controls: Option<Controls>,
     server: Option<Mutex<PrivateServer>>,
     /// Cached with their tokens.
-    clients: Mutex<BTreeMap<(Caller, VaultUrl), Arc<Vault>>>,
+    clients: Mutex<BTreeMap<(Caller, VaultUrl), Arc<VaultClient>>>,
     created: Mutex<Vec<CreatedObject>>,
 }
 
@@ -131,23 +131,23 @@ impl Environment {
     }
 
     /// The vault with the operator's credential, which has every permission if there is an admin API.
-    pub(super) fn operator(&self) -> Arc<Vault> {
+    pub(super) fn operator(&self) -> Arc<VaultClient> {
         self.client(Caller::Operator, &self.vault)
     }
 
     /// Another vault with the operator's credential.
-    pub(super) fn operator_at(&self, vault: &VaultUrl) -> Arc<Vault> {
+    pub(super) fn operator_at(&self, vault: &VaultUrl) -> Arc<VaultClient> {
         self.client(Caller::Operator, vault)
     }
 
     /// A vault with the factory's credential.
-    pub(super) fn as_factory(&self, vault: &VaultUrl) -> Arc<Vault> {
+    pub(super) fn as_factory(&self, vault: &VaultUrl) -> Arc<VaultClient> {
         self.client(Caller::Factory, vault)
     }
 
-    fn client(&self, caller: Caller, vault: &VaultUrl) -> Arc<Vault> {
+    fn client(&self, caller: Caller, vault: &VaultUrl) -> Arc<VaultClient> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Vault::at(self.agent.clone(), vault.clone(), self.credential(caller)));
+        let new = || Arc::new(VaultClient::at(self.agent.clone(), vault.clone(), self.credential(caller)));
         clients.entry((caller, vault.clone())).or_insert_with(new).clone()
     }
 

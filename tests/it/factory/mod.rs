@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use keyhaven::clock::Timestamp;
 use keyhaven::factory::{Factory, NewFactory, Refusal, VaultClients};
-use keyhaven::remote::{Credential, Vault};
+use keyhaven::remote::{Credential, VaultClient};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -97,8 +97,8 @@ impl Yard {
     }
 
     /// A vault as somebody who may do everything.
-    fn owner(&self, vault: &str) -> Vault {
-        Vault::new(self.ground.agent.clone(), &self.url(vault), credential("owner")).unwrap()
+    fn owner(&self, vault: &str) -> VaultClient {
+        VaultClient::new(self.ground.agent.clone(), &self.url(vault), credential("owner")).unwrap()
     }
 
     /// What the state file says.

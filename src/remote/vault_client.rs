@@ -24,8 +24,8 @@ const MISSING_HEADER: &str = "x-keyhaven-missing";
 /// The header in which it says which field of a request is wrong; the service names none.
 const DETAIL_HEADER: &str = "x-keyhaven-detail";
 
-/// A vault and the credential to use it with. Calls from several threads run concurrently.
-pub struct Vault {
+/// A client of one vault, with the credential it uses. Calls from several threads run concurrently.
+pub struct VaultClient {
     agent: Agent,
     url: VaultUrl,
     credential: Credential,
@@ -33,7 +33,7 @@ pub struct Vault {
     token: Mutex<Option<Arc<Token>>>,
 }
 
-impl Vault {
+impl VaultClient {
     /// A client of the vault at `url`; sends no request.
     ///
     /// # Errors
@@ -196,9 +196,9 @@ impl Vault {
     }
 }
 
-impl fmt::Debug for Vault {
+impl fmt::Debug for VaultClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Vault({}, {:?})", self.url, self.credential)
+        write!(f, "VaultClient({}, {:?})", self.url, self.credential)
     }
 }
 
@@ -208,8 +208,8 @@ mod tests {
 
     #[test]
     fn a_link_to_another_host_is_not_followed() {
-        let vault =
-            Vault::new(Agent::new_with_defaults(), "https://a.vault.azure.net/", Credential::bearer("t")).unwrap();
+        let vault = VaultClient::new(Agent::new_with_defaults(), "https://a.vault.azure.net/", Credential::bearer("t"))
+            .unwrap();
         assert_eq!(vault.path_in_vault("https://A.vault.azure.net:443/keys?x=1").unwrap(), "/keys?x=1");
         assert!(vault.path_in_vault("https://b.vault.azure.net/keys").is_err());
         assert!(vault.path_in_vault("/keys").is_err());
