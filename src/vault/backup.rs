@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::object::{Found, ObjectDump, ObjectKind, Objects};
+use super::object::{FoundVersion, ObjectDump, ObjectKind, Objects};
 use super::{ObjectName, Refusal, Vaults};
 use crate::crypto::backup_key::{BackupKey, Sealed};
 use crate::crypto::base64url;
@@ -61,7 +61,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::BadBackup`]; [`Refusal::RestoreConflict`] and its kin when the name is taken; what the kind refuses;
     /// what the store reports.
-    pub(crate) async fn restore(&self, blob: Vec<u8>) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn restore(&self, blob: Vec<u8>) -> Result<FoundVersion<K::Record>, Refusal> {
         let vault = self.call.vault.clone();
         let checked = move |key: Arc<BackupKey>| -> Result<ObjectDump<K>, Refusal> {
             let dump: ObjectDump<K> = open(&key, &blob)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::keys::release::ReleasePolicyError;
 use super::keys::rotation::RotationPolicyError;
 use super::keys::{KeyInput, KeyOperationsError, KeyRecord, KeyType};
-use super::object::{DeletedUse, Found};
+use super::object::{DeletedUse, FoundVersion};
 use super::{BackupError, Kind, ObjectName, Setting, VaultName, Version};
 use crate::crypto::CryptoError;
 use crate::crypto::pool::PoolError;
@@ -155,7 +155,7 @@ pub enum Refusal {
     /// The algorithm could not be applied to the value given.
     Crypto {
         /// The key it was tried with.
-        key: Box<Found<KeyRecord>>,
+        key: Box<FoundVersion<KeyRecord>>,
         /// The input at fault.
         input: KeyInput,
         /// The algorithm's name.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::backup::BackupError;
-use super::object::{Attributes, AttributesPatch, Found, NoPolicy, ObjectKind, Objects, Tags, VersionRecord};
+use super::object::{Attributes, AttributesPatch, FoundVersion, NoPolicy, ObjectKind, Objects, Tags, VersionRecord};
 use super::{Kind, ObjectName, Refusal, Vault, Version};
 use crate::clock::Timestamp;
 use crate::records::View;
@@ -123,7 +123,7 @@ impl Objects<'_, Secrets> {
     ///
     /// # Errors
     /// What the store reports.
-    pub(crate) async fn set(&self, name: &ObjectName, new: &NewSecret) -> Result<Found<SecretRecord>, Refusal> {
+    pub(crate) async fn set(&self, name: &ObjectName, new: &NewSecret) -> Result<FoundVersion<SecretRecord>, Refusal> {
         let record = SecretRecord {
             content_type: new.content_type.clone(),
             attributes: Attributes::new(new.attributes, self.call.now),
@@ -143,7 +143,7 @@ impl Objects<'_, Secrets> {
         &self,
         name: &ObjectName,
         version: Option<&Version>,
-    ) -> Result<(Found<SecretRecord>, SecretValue), Refusal> {
+    ) -> Result<(FoundVersion<SecretRecord>, SecretValue), Refusal> {
         let view = self.vaults.records().view().await?;
         let found = self.find(&view, name, version).await?;
         if !found.record.attributes.enabled {

@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
 use crate::vault::ObjectKind;
-use crate::vault::object::{DeletedObject, Found, Objects};
+use crate::vault::object::{DeletedObject, FoundVersion, Objects};
 
 /// An operation and its handler.
 pub(super) type RouteEntry = (&'static Operation, Handler);
@@ -34,13 +34,13 @@ pub(super) trait Collection: ObjectKind<Update: Send> {
     fn parse_update(body: Self::UpdateBody) -> Result<Self::Update, ApiError>;
 
     /// A version of an object, without a secret value.
-    fn bundle(request: &AuthorizedRequest, found: &Found<Self::Record>) -> Response;
+    fn bundle(request: &AuthorizedRequest, found: &FoundVersion<Self::Record>) -> Response;
 
     /// A deleted object.
     fn deleted_bundle(request: &AuthorizedRequest, deleted: &DeletedObject<Self::Record>) -> Response;
 
     /// An object in a list; with its version in a list of versions.
-    fn item(request: &AuthorizedRequest, found: &Found<Self::Record>, versioned: bool) -> Self::Item;
+    fn item(request: &AuthorizedRequest, found: &FoundVersion<Self::Record>, versioned: bool) -> Self::Item;
 
     /// A deleted object in a list.
     fn deleted_item(request: &AuthorizedRequest, deleted: &DeletedObject<Self::Record>) -> Self::Item;

@@ -14,9 +14,9 @@ use crate::vault::{Event, NewEvents, Refusal};
 /// Events that are read before the task yields.
 const PAGE: usize = 500;
 
-/// All kept events, as one webhook sees them.
+/// The kept events that one webhook has still to handle, and the ids of all.
 #[derive(Default)]
-struct Found {
+struct UnhandledEvents {
     /// Those that the webhook is subscribed to and has not handled.
     pending: Vec<Pending>,
     /// The id of each event, by number.
@@ -85,8 +85,8 @@ impl Worker {
         Ok(())
     }
 
-    async fn find_unhandled(&self, marks: &HashMap<u64, Uuid>) -> Result<Found, Refusal> {
-        let (mut found, mut after) = (Found::default(), self.subscription.start());
+    async fn find_unhandled(&self, marks: &HashMap<u64, Uuid>) -> Result<UnhandledEvents, Refusal> {
+        let (mut found, mut after) = (UnhandledEvents::default(), self.subscription.start());
         loop {
             let events = self.deps.vaults.events(after, PAGE).await?;
             for (number, event) in &events {

@@ -2,7 +2,8 @@
 
 use super::release::{self, ReleasePolicy};
 use super::{
-    Attributes, AttributesPatch, Found, KeyOperation, KeyRecord, KeySpec, KeyType, Keys, Objects, PublicPart, Tags,
+    Attributes, AttributesPatch, FoundVersion, KeyOperation, KeyRecord, KeySpec, KeyType, Keys, Objects, PublicPart,
+    Tags,
 };
 use crate::crypto::{Key, Material};
 use crate::vault::{Call, ObjectName, Refusal, Sku};
@@ -37,7 +38,7 @@ impl Objects<'_, Keys> {
         name: &ObjectName,
         new: NewKey,
         spec: KeySpec,
-    ) -> Result<Found<KeyRecord>, Refusal> {
+    ) -> Result<FoundVersion<KeyRecord>, Refusal> {
         new.check(self.call)?;
         let (key, material) = self.generate(spec).await?;
         self.add_key(name, new, key, material).await
@@ -59,7 +60,7 @@ impl Objects<'_, Keys> {
         new: NewKey,
         key: Key,
         material: Material,
-    ) -> Result<Found<KeyRecord>, Refusal> {
+    ) -> Result<FoundVersion<KeyRecord>, Refusal> {
         let record = new.record(&key, self.call);
         self.add(name, &record, &material).await
     }

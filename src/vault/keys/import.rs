@@ -1,6 +1,6 @@
 //! Importing a key: in the clear, or wrapped for a key-exchange key of the vault.
 
-use super::{Found, KeyOperation, KeyRecord, KeyType, Keys, NewKey, Objects};
+use super::{FoundVersion, KeyOperation, KeyRecord, KeyType, Keys, NewKey, Objects};
 use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
 use crate::crypto::transfer_blob::TransferBlob;
 use crate::crypto::{CryptoError, Key, Material};
@@ -41,7 +41,7 @@ impl Objects<'_, Keys> {
         name: &ObjectName,
         new: NewKey,
         from: ImportSource,
-    ) -> Result<Found<KeyRecord>, Refusal> {
+    ) -> Result<FoundVersion<KeyRecord>, Refusal> {
         new.check(self.call)?;
         let kty = new.kty;
         let (key, material) = match from {

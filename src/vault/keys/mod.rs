@@ -21,7 +21,7 @@ pub(crate) use types::{KeyOperation, KeyType};
 pub(crate) use update::KeyUpdate;
 
 use super::backup::BackupError;
-use super::object::{Attributes, AttributesPatch, Found, ObjectKind, Objects, Tags, VersionRecord};
+use super::object::{Attributes, AttributesPatch, FoundVersion, ObjectKind, Objects, Tags, VersionRecord};
 use super::{Kind, ObjectName, Refusal, Sku, Vault, Version};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::Curve;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Found, KeyOperation, KeyRecord, Keys, Objects};
+use super::{FoundVersion, KeyOperation, KeyRecord, Keys, Objects};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
 use crate::crypto::{CipherParams, CryptoError, Encrypted, Key};
@@ -43,7 +43,7 @@ impl Objects<'_, Keys> {
         name: &ObjectName,
         version: Option<&Version>,
         key_use: KeyUse,
-    ) -> Result<(Found<KeyRecord>, KeyUseOutput), Refusal> {
+    ) -> Result<(FoundVersion<KeyRecord>, KeyUseOutput), Refusal> {
         let view = self.vaults.records().view().await?;
         let found = self.find(&view, name, version).await?;
         found.record.permits(key_use.key_operation(), self.call.now)?;
@@ -62,7 +62,7 @@ impl Objects<'_, Keys> {
     }
 
     /// The key's parsed form: from memory, else read and parsed on the pool (0.2 to 1.3 ms).
-    pub(super) async fn parsed(&self, view: &View, found: &Found<KeyRecord>) -> Result<Arc<Key>, Refusal> {
+    pub(super) async fn parsed(&self, view: &View, found: &FoundVersion<KeyRecord>) -> Result<Arc<Key>, Refusal> {
         let key = self.material_key(&found.name, &found.version);
         let location = self.layers().locate(view, &key).await?.unwrap_or((key, 0));
         if let Some(key) = self.vaults.inner.parsed_keys.get(&location) {

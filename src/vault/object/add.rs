@@ -9,14 +9,14 @@ use super::super::write::Write;
 use super::super::{Attempt, ObjectName, Refusal, Version};
 use super::head::State;
 use super::kind::{ObjectKind, VersionRecord};
-use super::{Found, Head, Objects};
+use super::{FoundVersion, Head, Objects};
 use crate::records::{View, encode};
 use crate::store::Batch;
 
 /// A version that is added.
 pub(crate) struct Added<T> {
     /// The version.
-    pub(crate) found: Found<T>,
+    pub(crate) found: FoundVersion<T>,
     /// The number of its event.
     pub(crate) event: u64,
 }
@@ -28,7 +28,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         name: &ObjectName,
         record: &K::Record,
         material: &Zeroizing<Vec<u8>>,
-    ) -> Result<Found<K::Record>, Refusal> {
+    ) -> Result<FoundVersion<K::Record>, Refusal> {
         let objects = &[self.id(name)];
         let add = |view: View| async move {
             let version = &self.vaults.unused_version(&view, &self.call.vault, objects).await?;
@@ -64,7 +64,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         let subject = EventSubject::new(K::KIND, &head.name, version, record.attributes());
         let event = Event::of_version(&self.call.vault, Occurrence::NewVersionCreated, subject, self.call.now);
         let (batch, event) = self.vaults.append_event(view, batch, &event).await?;
-        let found = Found { name: head.name, version: version.clone(), record: Arc::new(record) };
+        let found = FoundVersion { name: head.name, version: version.clone(), record: Arc::new(record) };
         Ok((batch, Added { found, event }))
     }
 

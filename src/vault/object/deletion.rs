@@ -5,7 +5,7 @@ use super::super::write::Write;
 use super::super::{Attempt, ObjectName, Refusal};
 use super::head::State;
 use super::kind::ObjectKind;
-use super::{Found, Head, Objects, Tombstone};
+use super::{FoundVersion, Head, Objects, Tombstone};
 use crate::clock::Timestamp;
 use crate::records::{View, encode};
 use crate::store::Batch;
@@ -35,7 +35,7 @@ pub enum DeletedUse {
 #[derive(Clone, Debug)]
 pub(crate) struct DeletedObject<T> {
     /// The latest version.
-    pub found: Found<T>,
+    pub found: FoundVersion<T>,
     /// The dates; none in a vault without soft delete, where it is gone.
     pub deletion: Option<Deletion>,
 }
@@ -120,13 +120,13 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::NotDeleted`], [`Refusal::BeingDeleted`], [`Refusal::BeingRecovered`],
     /// [`Refusal::NoSoftDelete`]; what the store reports.
-    pub(crate) async fn recover(&self, name: &ObjectName) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn recover(&self, name: &ObjectName) -> Result<FoundVersion<K::Record>, Refusal> {
         self.require_soft_delete(DeletedUse::Recover)?;
         let decide = |view: View| async move { self.recovering(&view, name).await };
         self.vaults.write(self.call, &[self.id(name)], decide).await
     }
 
-    async fn recovering(&self, view: &View, name: &ObjectName) -> Result<Write<Found<K::Record>>, Refusal> {
+    async fn recovering(&self, view: &View, name: &ObjectName) -> Result<Write<FoundVersion<K::Record>>, Refusal> {
         let deleted = match self.state(view, name).await? {
             State::Deleted(deleted) => deleted,
             State::Live(..) => return Err(Refusal::NotDeleted { kind: K::KIND, name: name.clone() }),

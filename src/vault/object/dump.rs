@@ -10,7 +10,7 @@ use super::super::backup::BackupError;
 use super::super::{Kind, ObjectName, Refusal, Vault, Version};
 use super::kind::ObjectKind;
 use super::list::version_in;
-use super::{Found, Head, Objects};
+use super::{FoundVersion, Head, Objects};
 use crate::crypto::base64url;
 use crate::records::View;
 use crate::store::EntryKey;
@@ -58,10 +58,10 @@ impl<K: ObjectKind> ObjectDump<K> {
     }
 
     /// The latest version, as it is found once it is restored.
-    pub(super) fn latest(&self) -> Result<Found<K::Record>, Refusal> {
+    pub(super) fn latest(&self) -> Result<FoundVersion<K::Record>, Refusal> {
         let latest = self.versions.iter().find(|one| one.version == self.latest);
         let record = latest.ok_or(Refusal::BadBackup(BackupError::Damaged))?.record::<K>()?;
-        Ok(Found { name: self.name.clone(), version: self.latest.clone(), record: Arc::new(record) })
+        Ok(FoundVersion { name: self.name.clone(), version: self.latest.clone(), record: Arc::new(record) })
     }
 
     pub(super) fn head(&self) -> Head {

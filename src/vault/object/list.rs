@@ -3,7 +3,7 @@
 use super::super::store_key::{StoreKey, Table};
 use super::super::{ObjectName, Refusal, Version};
 use super::kind::ObjectKind;
-use super::{DeletedObject, DeletedUse, Found, Head, Objects, Page, PageRequest, Tombstone};
+use super::{DeletedObject, DeletedUse, FoundVersion, Head, Objects, Page, PageRequest, Tombstone};
 use crate::records::{View, missing};
 use crate::store::EntryKey;
 
@@ -13,7 +13,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     ///
     /// # Errors
     /// What the store reports.
-    pub(crate) async fn list(&self, page: &PageRequest) -> Result<Page<Found<K::Record>>, Refusal> {
+    pub(crate) async fn list(&self, page: &PageRequest) -> Result<Page<FoundVersion<K::Record>>, Refusal> {
         let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
         let (keys, next) = self.page(view, &self.prefix(Table::Object), page).await?;
@@ -65,7 +65,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         &self,
         name: &ObjectName,
         page: &PageRequest,
-    ) -> Result<Page<Found<K::Record>>, Refusal> {
+    ) -> Result<Page<FoundVersion<K::Record>>, Refusal> {
         let view = &self.vaults.records().view().await?;
         self.check_unchanged(view).await?;
         let Some(head) = self.record::<Head>(view, &self.head_key(name)).await? else {
@@ -87,10 +87,10 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(Page { items, next })
     }
 
-    async fn version_at(&self, view: &View, key: &EntryKey, head: &Head) -> Result<Found<K::Record>, Refusal> {
+    async fn version_at(&self, view: &View, key: &EntryKey, head: &Head) -> Result<FoundVersion<K::Record>, Refusal> {
         let record = self.vaults.records().get(view, key).await?;
         match (version_in(key), record) {
-            (Some(version), Some(record)) => Ok(Found { name: head.name.clone(), version, record }),
+            (Some(version), Some(record)) => Ok(FoundVersion { name: head.name.clone(), version, record }),
             _ => Err(missing(key).into()),
         }
     }

@@ -85,7 +85,7 @@ impl Attributes {
 
 /// One version of an object as it was found.
 #[derive(Clone, Debug)]
-pub struct Found<T> {
+pub struct FoundVersion<T> {
     /// The object's name as it was first written.
     pub name: ObjectName,
     /// The version.

@@ -9,7 +9,7 @@ use super::super::write::Write;
 use super::super::{Call, ObjectName, Refusal, Vaults, Version};
 use super::head::State;
 use super::kind::ObjectKind;
-use super::{Found, Head, Tombstone};
+use super::{FoundVersion, Head, Tombstone};
 use crate::records::{View, encode, missing};
 
 /// The objects of the kind `K` in one vault, as one call sees them.
@@ -40,7 +40,11 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; what the store reports.
-    pub(crate) async fn get(&self, name: &ObjectName, version: Option<&Version>) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn get(
+        &self,
+        name: &ObjectName,
+        version: Option<&Version>,
+    ) -> Result<FoundVersion<K::Record>, Refusal> {
         let view = self.vaults.records().view().await?;
         self.find(&view, name, version).await
     }
@@ -54,7 +58,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         name: &ObjectName,
         version: Option<&Version>,
         update: &K::Update,
-    ) -> Result<Found<K::Record>, Refusal> {
+    ) -> Result<FoundVersion<K::Record>, Refusal> {
         let decide = |view: View| async move { self.updating(&view, name, version, update).await };
         self.vaults.write(self.call, &[self.id(name)], decide).await
     }
@@ -65,7 +69,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         view: &View,
         name: &ObjectName,
         version: Option<&Version>,
-    ) -> Result<Found<K::Record>, Refusal> {
+    ) -> Result<FoundVersion<K::Record>, Refusal> {
         self.check_unchanged(view).await?;
         match self.record::<Head>(view, &self.head_key(name)).await? {
             Some(head) if head.is_visible(self.call.now) => self.version_of(view, &head, version).await,
@@ -83,10 +87,10 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         view: &View,
         head: &Head,
         version: Option<&Version>,
-    ) -> Result<Found<K::Record>, Refusal> {
+    ) -> Result<FoundVersion<K::Record>, Refusal> {
         let wanted = version.unwrap_or(&head.latest);
         match self.record(view, &self.version_key(&head.name, wanted)).await? {
-            Some(record) => Ok(Found { name: head.name.clone(), version: wanted.clone(), record }),
+            Some(record) => Ok(FoundVersion { name: head.name.clone(), version: wanted.clone(), record }),
             None => Err(self.version_absent(view, head, version).await?),
         }
     }
@@ -97,7 +101,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
         name: &ObjectName,
         version: Option<&Version>,
         update: &K::Update,
-    ) -> Result<Write<Found<K::Record>>, Refusal> {
+    ) -> Result<Write<FoundVersion<K::Record>>, Refusal> {
         let found = self.find(view, name, version).await?;
         let key = self.version_key(name, &found.version);
         let next = K::updated(&found.record, update, self.call.now)?;
@@ -107,7 +111,7 @@ impl<'a, K: ObjectKind> Objects<'a, K> {
             Some(head) => self.rescheduling(view, batch, (&head.name, &head.latest, &next)).await?,
             None => batch,
         };
-        Ok(Write::new(batch, Found { record: Arc::new(next), ..found }))
+        Ok(Write::new(batch, FoundVersion { record: Arc::new(next), ..found }))
     }
 
     /// What `name` belongs to at the moment of the call.

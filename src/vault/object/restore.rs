@@ -8,7 +8,7 @@ use super::dump::{ObjectDump, VersionDump};
 use super::head::State;
 use super::kind::ObjectKind;
 use super::reclaim::VERSIONS_PER_COMMIT;
-use super::{Found, Head, Objects, Tombstone};
+use super::{FoundVersion, Head, Objects, Tombstone};
 use crate::records::{View, encode};
 use crate::store::Batch;
 
@@ -18,7 +18,7 @@ const RESTORE_TIMEOUT: i64 = 600;
 impl<K: ObjectKind> Objects<'_, K> {
     /// Restores an object as it was dumped, with the same versions and dates, when its name is free; returns the latest
     /// version.
-    pub(crate) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
+    pub(crate) async fn restore_dump(&self, dump: &ObjectDump<K>) -> Result<FoundVersion<K::Record>, Refusal> {
         self.undo_restore(&dump.name).await?;
         if dump.versions.len() > VERSIONS_PER_COMMIT {
             return self.restore_in_pieces(dump).await;
@@ -27,13 +27,13 @@ impl<K: ObjectKind> Objects<'_, K> {
         self.vaults.write(self.call, &[self.id(&dump.name)], decide).await
     }
 
-    async fn restoring(&self, view: &View, dump: &ObjectDump<K>) -> Result<Write<Found<K::Record>>, Refusal> {
+    async fn restoring(&self, view: &View, dump: &ObjectDump<K>) -> Result<Write<FoundVersion<K::Record>>, Refusal> {
         let batch = self.restorable_batch(view, dump).await?;
         let batch = self.putting_versions(batch, &dump.name, dump.versions.iter())?;
         self.putting_head(view, batch, dump).await
     }
 
-    async fn restore_in_pieces(&self, dump: &ObjectDump<K>) -> Result<Found<K::Record>, Refusal> {
+    async fn restore_in_pieces(&self, dump: &ObjectDump<K>) -> Result<FoundVersion<K::Record>, Refusal> {
         let ids = &[self.id(&dump.name)];
         let mut versions: Vec<&VersionDump> = dump.versions.iter().collect();
         // Whatever is there of an object, its latest version is.
@@ -115,7 +115,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         view: &View,
         current: &Tombstone,
         dump: &ObjectDump<K>,
-    ) -> Result<Write<Found<K::Record>>, Refusal> {
+    ) -> Result<Write<FoundVersion<K::Record>>, Refusal> {
         let batch = self.restoring_batch(view, current).await?;
         let batch = self.layers().deleting(view, batch, &self.deleted_key(&dump.name)).await?;
         self.putting_head(view, batch, dump).await
@@ -163,7 +163,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         view: &View,
         batch: Batch,
         dump: &ObjectDump<K>,
-    ) -> Result<Write<Found<K::Record>>, Refusal> {
+    ) -> Result<Write<FoundVersion<K::Record>>, Refusal> {
         let name = &dump.name;
         let mut batch = batch.put(self.head_key(name), encode(&dump.head())?);
         if let Some(policy) = &dump.policy {

@@ -12,7 +12,7 @@ use rsa::traits::PrivateKeyParts;
 use uuid::Uuid;
 
 use super::keys::{KeyRecord, KeySpec, KeyType, NewKey};
-use super::object::{Found, PageRequest};
+use super::object::{FoundVersion, PageRequest};
 use super::*;
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
@@ -44,7 +44,7 @@ fn rsa() -> (NewKey, KeySpec) {
     (NewKey::of(KeyType::Rsa), KeySpec::Rsa { size: RsaSize::Bits2048, exponent: 65537 })
 }
 
-async fn create(vaults: &Vaults, call: &Call) -> Result<Found<KeyRecord>, Refusal> {
+async fn create(vaults: &Vaults, call: &Call) -> Result<FoundVersion<KeyRecord>, Refusal> {
     let (new, spec) = rsa();
     vaults.keys(call).create(&name(), new, spec).await
 }

@@ -7,10 +7,10 @@ use super::{create, memory, name, records, secret, world};
 use crate::records::View;
 use crate::store::Store;
 use keys::KeyRecord;
-use object::Found;
+use object::FoundVersion;
 use secrets::SecretRecord;
 
-type Both = (Found<KeyRecord>, Found<SecretRecord>);
+type Both = (FoundVersion<KeyRecord>, FoundVersion<SecretRecord>);
 
 /// Adds a version of the key and of the secret called `both`, with one version id.
 async fn write_both(vaults: &Vaults, call: &Call, both: &ObjectName) -> Result<Both, Refusal> {

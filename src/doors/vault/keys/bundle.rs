@@ -12,7 +12,7 @@ use crate::http::{Response, body};
 use crate::vault::Kind;
 use crate::vault::keys::release::ReleasePolicy;
 use crate::vault::keys::{KeyOperation, KeyRecord, PublicPart};
-use crate::vault::object::{DeletedObject, Found, Tags};
+use crate::vault::object::{DeletedObject, FoundVersion, Tags};
 
 #[derive(Serialize)]
 struct KeyBundle<'a> {
@@ -52,7 +52,7 @@ struct Policy<'a> {
 }
 
 /// A key.
-pub(super) fn bundle(request: &AuthorizedRequest, found: &Found<KeyRecord>) -> Response {
+pub(super) fn bundle(request: &AuthorizedRequest, found: &FoundVersion<KeyRecord>) -> Response {
     let policy = found.record.release_policy.as_ref().filter(|_| request.api_version >= ApiVersion::RELEASE);
     render(request, found, policy, None)
 }
@@ -64,7 +64,7 @@ pub(super) fn deleted_bundle(request: &AuthorizedRequest, deleted: &DeletedObjec
 
 fn render(
     request: &AuthorizedRequest,
-    found: &Found<KeyRecord>,
+    found: &FoundVersion<KeyRecord>,
     policy: Option<&ReleasePolicy>,
     deletion: Option<DeletionOut>,
 ) -> Response {
@@ -115,7 +115,7 @@ pub(crate) struct KeyItem {
 }
 
 /// A key in a list; with its version in a list of versions.
-pub(super) fn item(request: &AuthorizedRequest, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
+pub(super) fn item(request: &AuthorizedRequest, found: &FoundVersion<KeyRecord>, versioned: bool) -> KeyItem {
     listed(request, found, versioned, None)
 }
 
@@ -126,7 +126,7 @@ pub(super) fn deleted_item(request: &AuthorizedRequest, deleted: &DeletedObject<
 
 fn listed(
     request: &AuthorizedRequest,
-    found: &Found<KeyRecord>,
+    found: &FoundVersion<KeyRecord>,
     versioned: bool,
     deletion: Option<DeletionOut>,
 ) -> KeyItem {

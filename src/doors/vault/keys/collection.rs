@@ -10,7 +10,7 @@ use crate::http::Response;
 use crate::http::error::ApiError;
 use crate::operation::{Operation, Permission};
 use crate::vault::keys::{KeyRecord, KeyUpdate, Keys};
-use crate::vault::object::{DeletedObject, Found};
+use crate::vault::object::{DeletedObject, FoundVersion};
 
 impl Collection for Keys {
     const OPERATIONS: CommonOperations = CommonOperations {
@@ -32,7 +32,7 @@ impl Collection for Keys {
         body.parse()
     }
 
-    fn bundle(request: &AuthorizedRequest, found: &Found<KeyRecord>) -> Response {
+    fn bundle(request: &AuthorizedRequest, found: &FoundVersion<KeyRecord>) -> Response {
         bundle::bundle(request, found)
     }
 
@@ -40,7 +40,7 @@ impl Collection for Keys {
         bundle::deleted_bundle(request, deleted)
     }
 
-    fn item(request: &AuthorizedRequest, found: &Found<KeyRecord>, versioned: bool) -> KeyItem {
+    fn item(request: &AuthorizedRequest, found: &FoundVersion<KeyRecord>, versioned: bool) -> KeyItem {
         bundle::item(request, found, versioned)
     }
 

@@ -9,7 +9,7 @@ use crate::http::error::ApiError;
 use crate::vault::keys::release::ReleasePolicyError;
 use crate::vault::keys::rotation::RotationPolicyError;
 use crate::vault::keys::{KeyInput, KeyOperation, KeyOperationsError, KeyRecord, KeyType};
-use crate::vault::object::Found;
+use crate::vault::object::FoundVersion;
 
 /// No public text was found for this one and [`expired`]; the inner codes follow KeyDisabled.
 pub(super) fn not_yet_valid(operation: &str) -> ApiError {
@@ -58,7 +58,7 @@ const fn rotation_policy_error(fault: RotationPolicyError) -> &'static str {
 /// pull request 5703), and a value that cannot be decrypted are recorded; the others follow them.
 pub(crate) fn crypto(
     kid: &str,
-    key: &Found<KeyRecord>,
+    key: &FoundVersion<KeyRecord>,
     input: KeyInput,
     algorithm: &str,
     cause: &CryptoError,

@@ -8,7 +8,7 @@ use super::super::attributes::AttributesOut;
 use super::super::authorized_request::AuthorizedRequest;
 use super::super::deletion::DeletionOut;
 use crate::http::{Response, body};
-use crate::vault::object::{DeletedObject, Found, Tags};
+use crate::vault::object::{DeletedObject, FoundVersion, Tags};
 use crate::vault::secrets::SecretRecord;
 use crate::vault::{Kind, Version};
 
@@ -30,12 +30,16 @@ struct SecretBundle<'a> {
 }
 
 /// A secret with its value.
-pub(super) fn bundle_with_value(request: &AuthorizedRequest, found: &Found<SecretRecord>, value: &str) -> Response {
+pub(super) fn bundle_with_value(
+    request: &AuthorizedRequest,
+    found: &FoundVersion<SecretRecord>,
+    value: &str,
+) -> Response {
     render(request, found, Some(value), None)
 }
 
 /// A secret without its value.
-pub(super) fn bundle(request: &AuthorizedRequest, found: &Found<SecretRecord>) -> Response {
+pub(super) fn bundle(request: &AuthorizedRequest, found: &FoundVersion<SecretRecord>) -> Response {
     render(request, found, None, None)
 }
 
@@ -46,7 +50,7 @@ pub(super) fn deleted_bundle(request: &AuthorizedRequest, deleted: &DeletedObjec
 
 fn render(
     request: &AuthorizedRequest,
-    found: &Found<SecretRecord>,
+    found: &FoundVersion<SecretRecord>,
     value: Option<&str>,
     deletion: Option<DeletionOut>,
 ) -> Response {
@@ -79,7 +83,7 @@ pub(crate) struct SecretItem {
 }
 
 /// A secret in a list; with its version in a list of versions.
-pub(super) fn item(request: &AuthorizedRequest, found: &Found<SecretRecord>, versioned: bool) -> SecretItem {
+pub(super) fn item(request: &AuthorizedRequest, found: &FoundVersion<SecretRecord>, versioned: bool) -> SecretItem {
     listed(request, found, versioned, None)
 }
 
@@ -90,7 +94,7 @@ pub(super) fn deleted_item(request: &AuthorizedRequest, deleted: &DeletedObject<
 
 fn listed(
     request: &AuthorizedRequest,
-    found: &Found<SecretRecord>,
+    found: &FoundVersion<SecretRecord>,
     versioned: bool,
     deletion: Option<DeletionOut>,
 ) -> SecretItem {

@@ -9,7 +9,7 @@ use super::request::UpdateSecret;
 use crate::http::Response;
 use crate::http::error::ApiError;
 use crate::operation::{Operation, Permission};
-use crate::vault::object::{DeletedObject, Found};
+use crate::vault::object::{DeletedObject, FoundVersion};
 use crate::vault::secrets::{SecretRecord, SecretUpdate, Secrets};
 
 impl Collection for Secrets {
@@ -32,7 +32,7 @@ impl Collection for Secrets {
         body.parse()
     }
 
-    fn bundle(request: &AuthorizedRequest, found: &Found<SecretRecord>) -> Response {
+    fn bundle(request: &AuthorizedRequest, found: &FoundVersion<SecretRecord>) -> Response {
         bundle::bundle(request, found)
     }
 
@@ -40,7 +40,7 @@ impl Collection for Secrets {
         bundle::deleted_bundle(request, deleted)
     }
 
-    fn item(request: &AuthorizedRequest, found: &Found<SecretRecord>, versioned: bool) -> SecretItem {
+    fn item(request: &AuthorizedRequest, found: &FoundVersion<SecretRecord>, versioned: bool) -> SecretItem {
         bundle::item(request, found, versioned)
     }
 

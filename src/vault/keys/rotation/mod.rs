@@ -2,7 +2,7 @@
 
 mod policy;
 
-use super::{Attributes, AttributesPatch, Found, KeyRecord, KeySpec, Keys, Objects, PublicPart};
+use super::{Attributes, AttributesPatch, FoundVersion, KeyRecord, KeySpec, Keys, Objects, PublicPart};
 use crate::clock::Timestamp;
 use crate::crypto::{Key, Material};
 use crate::records::{View, encode};
@@ -61,7 +61,7 @@ impl Objects<'_, Keys> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; [`Refusal::Rotation`] when the key was imported; when too much waits, or the store fails.
-    pub(crate) async fn rotate(&self, name: &ObjectName) -> Result<Found<KeyRecord>, Refusal> {
+    pub(crate) async fn rotate(&self, name: &ObjectName) -> Result<FoundVersion<KeyRecord>, Refusal> {
         self.run_overdue(name).await?;
         let (spec, made) = &self.generate_next(name).await?;
         let objects = &[self.id(name)];
@@ -110,7 +110,7 @@ impl Objects<'_, Keys> {
         name: &ObjectName,
         spec: KeySpec,
         (key, material): &(Key, Material),
-    ) -> Result<Write<Found<KeyRecord>>, Refusal> {
+    ) -> Result<Write<FoundVersion<KeyRecord>>, Refusal> {
         let latest = self.find(view, name, None).await?;
         if latest.record.next_spec()? != spec {
             return Err(Refusal::Busy);
