@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::clock::Clock;
 use crate::records::RecordError;
 use crate::store::EntryKey;
-use crate::vault::{DueEntry, Refusal, Vaults};
+use crate::vault::{NextDue, Refusal, Vaults};
 
 pub(crate) use position::{position_key, saved_position};
 pub(crate) use timekeeper::Timekeeper;
@@ -106,7 +106,7 @@ impl Tasks {
 
     async fn run_due_locked(&self) -> Result<RunSummary, Refusal> {
         let (mut summary, mut passed) = (RunSummary::default(), None);
-        while let Some(DueEntry { key, due }) = self.vaults.next_due(passed.as_ref()).await? {
+        while let Some(NextDue { key, due }) = self.vaults.next_due(passed.as_ref()).await? {
             let done = match due {
                 Ok(Some(due)) if due.at > self.clock.now() => break,
                 Ok(Some(due)) => self.vaults.run_due(&due, &key).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::due::Due;
+use super::due::DueEntry;
 use super::layers::{self, Layers};
 use super::object::{Schedule, Tombstone};
 use super::store_key::{StoreKey, Table, in_layer};
@@ -182,13 +182,13 @@ impl Vaults {
     }
 
     /// What falls due because of the record at `key`, in the layer that `flattened` writes into.
-    async fn due_of(&self, view: &View, key: &EntryKey, flattened: &Vault) -> Result<Vec<Due>, Refusal> {
+    async fn due_of(&self, view: &View, key: &EntryKey, flattened: &Vault) -> Result<Vec<DueEntry>, Refusal> {
         let text = key.to_string();
         let Some(StoreKey::Object(object)) = StoreKey::parse(&text) else { return Ok(vec![]) };
         match object.table {
             Table::Schedule => {
                 let schedule = self.records().get::<Schedule>(view, key).await?;
-                Ok(schedule.iter().flat_map(|schedule| schedule.dues(flattened)).collect())
+                Ok(schedule.iter().flat_map(|schedule| schedule.due_entries(flattened)).collect())
             }
             Table::Deleted => {
                 let deleted = self.records().get::<Tombstone>(view, key).await?;

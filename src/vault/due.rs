@@ -19,9 +19,9 @@ use crate::store::{Batch, EntryKey};
 /// How often an action is tried because its vault was changed meanwhile.
 const ATTEMPTS: usize = 16;
 
-/// One action that falls due.
+/// An entry of the index: one action that falls due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Due {
+pub(crate) struct DueEntry {
     /// When, on the vault clock.
     pub at: Timestamp,
     /// The vault that it was written in; it may be due in copies of it too.
@@ -47,13 +47,13 @@ enum VaultAction {
     Purge,
 }
 
-/// An entry of the index.
+/// The first entry of the index, as it was read.
 #[derive(Debug)]
-pub(crate) struct DueEntry {
+pub(crate) struct NextDue {
     /// Its store key.
     pub key: EntryKey,
-    /// Its content; none when it was deleted meanwhile.
-    pub due: Result<Option<Due>, Refusal>,
+    /// The entry; none when it was deleted meanwhile.
+    pub due: Result<Option<DueEntry>, Refusal>,
 }
 
 /// What is to be done with an object.
@@ -86,7 +86,7 @@ impl DueAction {
     }
 }
 
-impl Due {
+impl DueEntry {
     /// An action on an object in the layer that `vault` writes into.
     pub(super) fn new(vault: &Vault, object: ObjectId, action: DueAction, at: Timestamp) -> Self {
         let subject = DueSubject::Object(object, action);
@@ -113,11 +113,11 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports.
-    pub(crate) async fn next_due(&self, after: Option<&EntryKey>) -> Result<Option<DueEntry>, Refusal> {
+    pub(crate) async fn next_due(&self, after: Option<&EntryKey>) -> Result<Option<NextDue>, Refusal> {
         let view = self.records().view().await?;
         let Some((key, _)) = view.keys(&Table::Due.prefix(), after, 1).await?.pop() else { return Ok(None) };
-        let due = self.records().get::<Due>(&view, &key).await.map_err(Refusal::from);
-        Ok(Some(DueEntry { due: due.map(|due| due.as_deref().cloned()), key }))
+        let due = self.records().get::<DueEntry>(&view, &key).await.map_err(Refusal::from);
+        Ok(Some(NextDue { due: due.map(|due| due.as_deref().cloned()), key }))
     }
 
     /// Runs what is due, in every vault that it affects; returns in how many there was still something to do. What was
@@ -125,7 +125,7 @@ impl Vaults {
     ///
     /// # Errors
     /// What the store reports; the entry stays then, where the action was not run yet.
-    pub(crate) async fn run_due(&self, due: &Due, key: &EntryKey) -> Result<usize, Refusal> {
+    pub(crate) async fn run_due(&self, due: &DueEntry, key: &EntryKey) -> Result<usize, Refusal> {
         let ran = match &due.subject {
             DueSubject::Object(object, action) => self.run_in_all(due, object, *action).await?,
             DueSubject::Vault(VaultAction::Purge) => usize::from(self.purge_vault(&due.vault, due.layer).await?),
@@ -134,7 +134,7 @@ impl Vaults {
         Ok(ran)
     }
 
-    async fn run_in_all(&self, due: &Due, object: &ObjectId, action: DueAction) -> Result<usize, Refusal> {
+    async fn run_in_all(&self, due: &DueEntry, object: &ObjectId, action: DueAction) -> Result<usize, Refusal> {
         let (mut ran, mut seen) = (0, HashSet::new());
         loop {
             let mut vaults = self.affected_vaults(due).await?;
@@ -149,7 +149,7 @@ impl Vaults {
     }
 
     /// The vaults that read the entry's layer: one at the most, where it is not shared.
-    async fn affected_vaults(&self, due: &Due) -> Result<Vec<Arc<Vault>>, Refusal> {
+    async fn affected_vaults(&self, due: &DueEntry) -> Result<Vec<Arc<Vault>>, Refusal> {
         let view = self.records().view().await?;
         let is_shared = view.revision_of(&StoreKey::FrozenLayer(due.layer).to_key()).await?.is_some();
         let mut vaults: Vec<Arc<Vault>> = if is_shared {
@@ -218,9 +218,9 @@ mod tests {
         vaults.apply(InitialVault::named(name.clone(), Sku::Premium), at).await.unwrap();
         let vault = vaults.find(&name).await.unwrap().unwrap();
         for (layer, ran) in [(Uuid::nil(), 0), (vault.id, 1)] {
-            let due = Due { at, vault: name.clone(), layer, subject: DueSubject::Vault(VaultAction::Purge) };
+            let due = DueEntry { at, vault: name.clone(), layer, subject: DueSubject::Vault(VaultAction::Purge) };
             store.commit(Batch::default().put(due.key(), encode(&due).unwrap())).await.unwrap();
-            let DueEntry { key, due: read } = vaults.next_due(None).await.unwrap().unwrap();
+            let NextDue { key, due: read } = vaults.next_due(None).await.unwrap().unwrap();
             assert_eq!(read.unwrap().as_ref(), Some(&due));
             assert_eq!(vaults.run_due(&due, &key).await.unwrap(), ran);
             assert_eq!(vaults.find(&name).await.unwrap().is_none(), ran == 1);

@@ -68,7 +68,7 @@ pub(crate) use changes::{ObjectChange, VaultChange};
 pub(crate) use configured::Configured;
 pub(crate) use consistency::{ConsistencyCheck, Finding};
 pub(crate) use count::ObjectCount;
-pub(crate) use due::DueEntry;
+pub(crate) use due::NextDue;
 #[cfg(test)]
 pub(crate) use event::EventSubject;
 pub(crate) use event::{Event, NewEvents, Occurrence};

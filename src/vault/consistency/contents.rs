@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::super::due::Due;
+use super::super::due::DueEntry;
 use super::super::object::{Head, Schedule, Tombstone};
 use super::super::store_key::{Table, hiding_prefix};
 use super::super::{Kind, Vault};
@@ -45,7 +45,7 @@ impl<'a> Contents<'a> {
     }
 
     /// Collects what is missing, and what must fall due; returns how many objects there are.
-    pub(super) fn check(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) -> usize {
+    pub(super) fn check(&self, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, DueEntry>) -> usize {
         for (name, layer) in &self.heads {
             let read = self.check.read::<Head>(&self.key(Table::Object, *layer, name));
             let Some(head) = or_push(read, findings) else { continue };
@@ -95,12 +95,14 @@ impl<'a> Contents<'a> {
     }
 
     /// Notes what must fall due by the schedule of a live object.
-    fn schedule(&self, name: &str, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, Due>) {
+    fn schedule(&self, name: &str, findings: &mut Vec<Finding>, due: &mut BTreeMap<String, DueEntry>) {
         let Some(layer) = self.schedules.get(name) else { return };
         let read = self.check.read::<Schedule>(&self.key(Table::Schedule, *layer, name));
         if let Some(schedule) = or_push(read, findings) {
-            let all =
-                schedule.dues(&self.writing_into(*layer)).map(|one| (one.key().to_string(), one)).collect::<Vec<_>>();
+            let all = schedule
+                .due_entries(&self.writing_into(*layer))
+                .map(|one| (one.key().to_string(), one))
+                .collect::<Vec<_>>();
             due.extend(all);
         }
     }

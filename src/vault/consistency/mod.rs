@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::Vault;
-use super::due::Due;
+use super::due::DueEntry;
 use super::store_key::{StoreKey, Table};
 use crate::store::{EntryKey, Value};
 
@@ -103,7 +103,7 @@ impl ConsistencyCheck {
 
     /// A scheduled action must be in the index, and an entry in a layer that one vault alone writes must be scheduled. In a
     /// frozen layer more may fall due: it concerns the vaults that share it, and each may have changed it since.
-    fn check_due(&self, vaults: &[Vault], due: &BTreeMap<String, Due>, findings: &mut Vec<Finding>) {
+    fn check_due(&self, vaults: &[Vault], due: &BTreeMap<String, DueEntry>, findings: &mut Vec<Finding>) {
         for key in due.keys().filter(|key| !self.has(key)) {
             findings.push(self.finding(key, "it is scheduled, and the entry that has it done is missing"));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::due::{Due, DueAction};
+use super::super::due::{DueAction, DueEntry};
 use super::super::{Kind, ObjectId, ObjectName, Vault, Version};
 use crate::clock::Timestamp;
 
@@ -81,9 +81,9 @@ impl Head {
 
 impl Tombstone {
     /// The entry that purges the object, of this kind, in the layer that `vault` writes into.
-    pub(crate) fn purge_entry(&self, vault: &Vault, kind: Kind) -> Due {
+    pub(crate) fn purge_entry(&self, vault: &Vault, kind: Kind) -> DueEntry {
         let object = ObjectId { kind, name: self.head.name.clone() };
-        Due::new(vault, object, DueAction::Purge, self.gone_at())
+        DueEntry::new(vault, object, DueAction::Purge, self.gone_at())
     }
 
     /// When its time is over.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::due::{Due, DueAction};
+use super::super::due::{DueAction, DueEntry};
 use super::super::{ObjectId, ObjectName, Refusal, Vault, Version};
 use super::kind::{LifetimePolicy, ObjectKind, VersionRecord, notify_at};
 use super::{Head, Objects, Tombstone};
@@ -58,8 +58,8 @@ impl Schedule {
     }
 
     /// The entries of the index of what falls due, for the layer of `vault`.
-    pub(crate) fn dues<'a>(&'a self, vault: &'a Vault) -> impl Iterator<Item = Due> + 'a {
-        let due = |item: &Item| Some(Due::new(vault, self.object.clone(), item.action, item.at?));
+    pub(crate) fn due_entries<'a>(&'a self, vault: &'a Vault) -> impl Iterator<Item = DueEntry> + 'a {
+        let due = |item: &Item| Some(DueEntry::new(vault, self.object.clone(), item.action, item.at?));
         self.items.iter().filter_map(due)
     }
 
@@ -173,8 +173,9 @@ impl<K: ObjectKind> Objects<'_, K> {
         }
         let (vault, key) = (&self.call.vault, self.schedule_key(name));
         let mut batch = self.layers().guarding(view, batch, &key).await?;
-        let due: Vec<Due> = next.iter().flat_map(|next| next.dues(vault)).collect();
-        for former in before.iter().flat_map(|before| before.dues(vault)).filter(|former| !due.contains(former)) {
+        let due: Vec<DueEntry> = next.iter().flat_map(|next| next.due_entries(vault)).collect();
+        for former in before.iter().flat_map(|before| before.due_entries(vault)).filter(|former| !due.contains(former))
+        {
             batch = batch.delete(former.key());
         }
         for due in &due {
@@ -194,7 +195,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         name: &ObjectName,
     ) -> Result<Batch, Refusal> {
         if let Some(schedule) = self.record::<Schedule>(view, &self.schedule_key(name)).await? {
-            for due in schedule.dues(&self.call.vault) {
+            for due in schedule.due_entries(&self.call.vault) {
                 batch = batch.delete(due.key());
             }
         }
@@ -212,7 +213,7 @@ impl<K: ObjectKind> Objects<'_, K> {
         let key = self.schedule_key(name);
         let Some(schedule) = self.record::<Schedule>(view, &key).await? else { return Ok(batch) };
         let next = schedule.not_before(moment);
-        for due in next.dues(&self.call.vault) {
+        for due in next.due_entries(&self.call.vault) {
             batch = batch.put(due.key(), encode(&due)?);
         }
         Ok(batch.put(key, encode(&next)?))

@@ -294,7 +294,7 @@ async fn what_falls_due_in_a_source_that_was_copied_changes_no_frozen_layer() {
     let there = frozen().await;
     let refused = vaults.secrets(&before).reclaim(&object("s")).await;
     assert!(matches!(refused, Err(Refusal::Busy)), "decided on the vault of before: {refused:?}");
-    let DueEntry { key, due } = vaults.next_due(None).await.unwrap().unwrap();
+    let NextDue { key, due } = vaults.next_due(None).await.unwrap().unwrap();
     assert_eq!(vaults.run_due(&due.unwrap().unwrap(), &key).await.unwrap(), 2, "in the copy too, once in each");
     assert!(vaults.next_due(None).await.unwrap().is_none());
     assert_eq!(frozen().await, there, "whoever was copied from it may still stand on it");

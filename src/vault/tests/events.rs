@@ -48,7 +48,7 @@ impl World {
 
     /// Does what is due until `day`.
     async fn pass(&self, day: i64) {
-        while let Some(DueEntry { key, due }) = self.vaults.next_due(None).await.unwrap() {
+        while let Some(NextDue { key, due }) = self.vaults.next_due(None).await.unwrap() {
             let due = due.unwrap().unwrap();
             if due.at > at(day) {
                 break;
