@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::Vault;
-use super::store_key::{hiding_key, in_layer};
+use super::store_key::{in_layer, whiteout_key};
 use crate::random;
 use crate::records::View;
 use crate::store::{Batch, EntryKey, Revision, StoreError};
@@ -67,7 +67,7 @@ impl<'a> Layers<'a> {
     ) -> Result<Option<(EntryKey, Revision)>, StoreError> {
         let mut above = self.own;
         for layer in self.below {
-            if view.revision_of(&hiding_key(key, above)).await?.is_some() {
+            if view.revision_of(&whiteout_key(key, above)).await?.is_some() {
                 return Ok(None);
             }
             let located = in_layer(key, *layer);
@@ -94,7 +94,7 @@ impl<'a> Layers<'a> {
         loop {
             let (merged, end) = self.merged(view, prefix, after.as_ref(), limit.max(PIECE)).await?;
             for (above, key, revision) in merged.into_values() {
-                if !self.is_hidden(view, &key, above).await? {
+                if !self.has_whiteout(view, &key, above).await? {
                     found.push((key, revision));
                 }
                 if found.len() == limit {
@@ -135,9 +135,9 @@ impl<'a> Layers<'a> {
     }
 
     /// Whether a whiteout hides the record at `key`, which has so many layers `above` it.
-    async fn is_hidden(&self, view: &View, key: &EntryKey, above: usize) -> Result<bool, StoreError> {
+    async fn has_whiteout(&self, view: &View, key: &EntryKey, above: usize) -> Result<bool, StoreError> {
         for layer in self.all().take(above) {
-            if view.revision_of(&hiding_key(key, layer)).await?.is_some() {
+            if view.revision_of(&whiteout_key(key, layer)).await?.is_some() {
                 return Ok(true);
             }
         }
@@ -151,7 +151,7 @@ impl<'a> Layers<'a> {
             return Ok(batch);
         }
         // Frozen layers stay as they are.
-        let whiteout = hiding_key(key, self.own);
+        let whiteout = whiteout_key(key, self.own);
         let revision = view.revision_of(&whiteout).await?.unwrap_or(0);
         Ok(batch.expect(whiteout, revision))
     }
@@ -160,7 +160,7 @@ impl<'a> Layers<'a> {
     pub(super) async fn deleting(&self, view: &View, batch: Batch, key: &EntryKey) -> Result<Batch, StoreError> {
         let batch = batch.delete(key.clone());
         Ok(match self.find_below(view, key).await? {
-            Some(_) => batch.put(hiding_key(key, self.own), vec![]),
+            Some(_) => batch.put(whiteout_key(key, self.own), vec![]),
             None => batch,
         })
     }
@@ -194,7 +194,7 @@ mod tests {
             for (name, state) in (0..).zip(layout) {
                 batch = match state {
                     1 => batch.put(in_layer(&key(name), layer), vec![]),
-                    2 => batch.put(hiding_key(&key(name), layer), vec![]),
+                    2 => batch.put(whiteout_key(&key(name), layer), vec![]),
                     _ => batch,
                 };
             }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::due::DueEntry;
 use super::super::object::{Head, Schedule, Tombstone};
-use super::super::store_key::{Table, hiding_prefix};
+use super::super::store_key::{Table, whiteout_prefix};
 use super::super::{Kind, Vault};
 use super::{ConsistencyCheck, Finding};
 use crate::store::EntryKey;
@@ -126,7 +126,7 @@ fn visible<'a>(check: &'a ConsistencyCheck, vault: &Vault, table: Table, kind: K
                 visible.insert(rest, layer);
             }
         }
-        decided.extend(check.rests(&hiding_prefix(table, layer, kind)));
+        decided.extend(check.rests(&whiteout_prefix(table, layer, kind)));
     }
     visible
 }

@@ -180,7 +180,7 @@ const fn is_value_read(table: Table) -> bool {
         | Table::Version
         | Table::Material
         | Table::Policy
-        | Table::Hidden => false,
+        | Table::Whiteout => false,
     }
 }
 

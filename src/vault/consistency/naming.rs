@@ -42,7 +42,7 @@ impl ConsistencyCheck {
             StoreKey::Due { layer, object: None, action, .. } => {
                 self.vault_of(*layer).map(|name| format!("'{action}' of vault '{name}'"))
             }
-            StoreKey::FrozenLayer(_) | StoreKey::UnsweptLayers | StoreKey::Sweep(_) | StoreKey::Hidden(_) => None,
+            StoreKey::FrozenLayer(_) | StoreKey::UnsweptLayers | StoreKey::Sweep(_) | StoreKey::Whiteout(_) => None,
         }
     }
 

@@ -27,7 +27,7 @@ impl ConsistencyCheck {
     fn layers(&self) -> BTreeMap<Uuid, BTreeSet<String>> {
         let mut all = BTreeMap::<_, BTreeSet<_>>::new();
         for (key, _) in Table::of_layers().flat_map(|table| self.table(table)) {
-            if let Some(StoreKey::Object(object) | StoreKey::Hidden(object)) = StoreKey::parse(key) {
+            if let Some(StoreKey::Object(object) | StoreKey::Whiteout(object)) = StoreKey::parse(key) {
                 let objects = all.entry(object.layer).or_default();
                 objects.insert(object_in_words(&object));
             }

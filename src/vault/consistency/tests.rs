@@ -66,7 +66,7 @@ async fn whatever_is_taken_away_is_missed_and_nothing_else_is() {
         let (text, mut parts) = (taken.key.to_string(), Vec::new());
         parts.extend(text.split('/'));
         let place = parts[0].to_owned();
-        // Nothing else says that there must be an event, or a schedule in a layer that is shared; and what a mark hides is
+        // Nothing else says that there must be an event, or a schedule in a layer that is shared; and what a whiteout hides is
         // seen again without it.
         let is_shared = all.iter().any(|entry| entry.key.to_string() == format!("layer/{}", parts[1]));
         if ["event", "hidden", "layer"].contains(&place.as_str()) || place == "schedule" && is_shared {

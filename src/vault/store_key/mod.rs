@@ -54,8 +54,8 @@ pub(super) enum StoreKey<'k> {
     },
     /// Of one of the tables of a vault's objects.
     Object(ObjectKey<'k>),
-    /// Of [`Table::Hidden`]: the record that is hidden, in the layer that hides it.
-    Hidden(ObjectKey<'k>),
+    /// Of [`Table::Whiteout`]: the record that is hidden, in the layer of the whiteout.
+    Whiteout(ObjectKey<'k>),
 }
 
 /// The key of a record that belongs to an object.
@@ -90,7 +90,7 @@ impl<'k> StoreKey<'k> {
             Table::Object | Table::Deleted | Table::Version | Table::Material | Table::Policy | Table::Schedule => {
                 ObjectKey::parse(table, rest).map(Self::Object)
             }
-            Table::Hidden => parse_hidden(rest),
+            Table::Whiteout => parse_whiteout(rest),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'k> StoreKey<'k> {
                 joined(&[Table::Configured.name(), vault, kind.collection(), &upper(name)])
             }
             Self::Object(key) => key.to_key(),
-            Self::Hidden(key) => hiding_key(&key.to_key(), key.layer),
+            Self::Whiteout(key) => whiteout_key(&key.to_key(), key.layer),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'k> StoreKey<'k> {
     pub(super) const fn layer(&self) -> Option<Uuid> {
         match self {
             Self::FrozenLayer(layer) | Self::Sweep(layer) | Self::Due { layer, .. } => Some(*layer),
-            Self::Object(key) | Self::Hidden(key) => Some(key.layer),
+            Self::Object(key) | Self::Whiteout(key) => Some(key.layer),
             Self::Vault(_) | Self::Alias(_) | Self::UnsweptLayers | Self::Event(_) | Self::Configured { .. } => None,
         }
     }
@@ -192,17 +192,17 @@ pub(super) fn in_layer(key: &EntryKey, layer: Uuid) -> EntryKey {
 }
 
 /// The whiteout of `layer` for the record of an object at `key`.
-pub(super) fn hiding_key(key: &EntryKey, layer: Uuid) -> EntryKey {
+pub(super) fn whiteout_key(key: &EntryKey, layer: Uuid) -> EntryKey {
     let (table, rest) = around_layer(key);
-    let hidden = Table::Hidden.name().as_bytes();
+    let whiteout = Table::Whiteout.name().as_bytes();
     EntryKey::from(
-        [hidden, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), b"/", table, rest].concat(),
+        [whiteout, b"/", hexadecimal(layer, &mut Uuid::encode_buffer()).as_bytes(), b"/", table, rest].concat(),
     )
 }
 
 /// The prefix of the whiteouts in `layer` that hide records of `kind` in `table`.
-pub(super) fn hiding_prefix(table: Table, layer: Uuid, kind: Kind) -> EntryKey {
-    hiding_key(&table.prefix_of_kind(layer, kind), layer)
+pub(super) fn whiteout_prefix(table: Table, layer: Uuid, kind: Kind) -> EntryKey {
+    whiteout_key(&table.prefix_of_kind(layer, kind), layer)
 }
 
 /// A key behind all those that begin with `prefix`.
@@ -240,11 +240,11 @@ fn parse_configured(rest: &str) -> Option<StoreKey<'_>> {
     }
 }
 
-fn parse_hidden(rest: &str) -> Option<StoreKey<'_>> {
+fn parse_whiteout(rest: &str) -> Option<StoreKey<'_>> {
     let (id, rest) = rest.split_once('/')?;
     let (table, rest) = rest.split_once('/')?;
     let table = Table::of_objects().find(|one| one.name() == table)?;
-    ObjectKey::parse_in_layer(table, layer(id)?, rest).map(StoreKey::Hidden)
+    ObjectKey::parse_in_layer(table, layer(id)?, rest).map(StoreKey::Whiteout)
 }
 
 fn layer(text: &str) -> Option<Uuid> {
@@ -290,7 +290,7 @@ mod tests {
             Table::Configured => StoreKey::Configured { vault: "acme", object: (name != "0").then_some((kind, name)) },
             Table::Object | Table::Deleted | Table::Policy | Table::Schedule => StoreKey::Object(object(None)),
             Table::Version | Table::Material => StoreKey::Object(object(Some(version))),
-            Table::Hidden => StoreKey::Hidden(ObjectKey { table: Table::Version, ..object(Some(version)) }),
+            Table::Whiteout => StoreKey::Whiteout(ObjectKey { table: Table::Version, ..object(Some(version)) }),
         }
     }
 

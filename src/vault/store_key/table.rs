@@ -39,7 +39,7 @@ listed_enum! {
         /// What is to happen to an object's latest version.
         Schedule,
         /// A whiteout: hides a record of the layers below. `hidden/LAYER/` and the rest of that record's key.
-        Hidden,
+        Whiteout,
     }
 }
 
@@ -61,7 +61,7 @@ impl Table {
             Self::Material => "material",
             Self::Policy => "policy",
             Self::Schedule => "schedule",
-            Self::Hidden => "hidden",
+            Self::Whiteout => "hidden",
         }
     }
 
@@ -77,7 +77,7 @@ impl Table {
             | Self::Due
             | Self::Event
             | Self::Configured
-            | Self::Hidden => false,
+            | Self::Whiteout => false,
         }
     }
 
@@ -89,7 +89,7 @@ impl Table {
     /// The tables whose records lie in a layer, the whiteouts last: a sweep that deletes in this order makes nothing
     /// visible again.
     pub(crate) fn of_layers() -> impl Iterator<Item = Self> {
-        Self::of_objects().chain([Self::Hidden])
+        Self::of_objects().chain([Self::Whiteout])
     }
 
     /// What all keys of the table begin with.
