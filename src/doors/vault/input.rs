@@ -72,7 +72,7 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// Where and what kind of fault; never the value, which may be a secret.
+/// Where and what kind of error; never the value, which may be a secret.
 fn shown(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let path = error.path().to_string();
     let text = error.inner().to_string();

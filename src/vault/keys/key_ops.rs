@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn those_that_a_type_lacks_are_named_in_their_order() {
         use KeyOperation::{Encrypt, Import, Sign, Verify, WrapKey};
-        let fault = KeyOperationsError::Unsupported { given: vec![WrapKey, Encrypt], supported: &[Sign, Verify] };
-        assert_eq!(KeyType::Ec.check(&[WrapKey, Sign, Encrypt]), Err(fault));
+        let error = KeyOperationsError::Unsupported { given: vec![WrapKey, Encrypt], supported: &[Sign, Verify] };
+        assert_eq!(KeyType::Ec.check(&[WrapKey, Sign, Encrypt]), Err(error));
         assert_eq!(KeyType::RsaHsm.check(&[Sign, Import]), Err(KeyOperationsError::ImportWithOthers));
         assert!(matches!(KeyType::Rsa.check(&[Import]), Err(KeyOperationsError::Unsupported { .. })));
     }

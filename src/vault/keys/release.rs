@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn a_key_has_a_policy_exactly_when_it_may_be_released() {
         let (open, fixed) = (some(false), some(true));
-        let fault = |outcome: Result<Option<ReleasePolicy>, Refusal>| match outcome {
-            Err(Refusal::Release(fault)) => Err(fault),
+        let error = |outcome: Result<Option<ReleasePolicy>, Refusal>| match outcome {
+            Err(Refusal::Release(error)) => Err(error),
             Ok(policy) => Ok(policy),
             Err(other) => panic!("{other:?}"),
         };
@@ -230,7 +230,7 @@ mod tests {
             ((true, Some(&fixed)), None, None, Ok(Some(fixed.clone()))),
             ((true, Some(&fixed)), Some(true), Some(&fixed), Err(Immutable)),
         ] {
-            assert_eq!(fault(changed(current, exportable, given)), expected);
+            assert_eq!(error(changed(current, exportable, given)), expected);
         }
         assert!(matches!(check(true, None), Err(Refusal::Release(ReleasePolicyError::NoPolicy))));
     }

@@ -23,7 +23,7 @@ struct KeyBundle<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a Tags>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    release_policy: Option<Policy<'a>>,
+    release_policy: Option<ReleasePolicyOut<'a>>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ enum Numbers<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Policy<'a> {
+struct ReleasePolicyOut<'a> {
     content_type: &'a str,
     data: String,
     immutable: bool,
@@ -80,7 +80,13 @@ fn render(
     let attributes = attributes.of_key(record, version);
     body::json(
         StatusCode::OK,
-        &KeyBundle { deletion, key, attributes, tags: record.tags.as_ref(), release_policy: policy.map(Policy::new) },
+        &KeyBundle {
+            deletion,
+            key,
+            attributes,
+            tags: record.tags.as_ref(),
+            release_policy: policy.map(ReleasePolicyOut::new),
+        },
     )
 }
 
@@ -94,7 +100,7 @@ fn numbers(record: &KeyRecord) -> Numbers<'_> {
     }
 }
 
-impl<'a> Policy<'a> {
+impl<'a> ReleasePolicyOut<'a> {
     fn new(policy: &'a ReleasePolicy) -> Self {
         Self {
             content_type: &policy.content_type,

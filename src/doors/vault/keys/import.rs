@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::super::attributes::AttributesIn;
 use super::super::authorized_request::AuthorizedRequest;
 use super::super::{State, input, refusal};
-use super::request::{CommonMembers, PolicyIn, key_type};
+use super::request::{CommonMembers, ReleasePolicyIn, key_type};
 use crate::crypto::algorithm::Curve;
 use crate::crypto::jwk::{ExpectedKey, PrivateJwk};
 use crate::crypto::rsa::RsaComponents;
@@ -26,7 +26,7 @@ pub(super) struct ImportKey {
     key: Option<Jwk>,
     attributes: Option<AttributesIn>,
     tags: Option<Tags>,
-    release_policy: Option<PolicyIn>,
+    release_policy: Option<ReleasePolicyIn>,
 }
 
 #[derive(Deserialize)]

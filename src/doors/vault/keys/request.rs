@@ -23,7 +23,7 @@ pub(super) struct CreateKey {
     key_ops: Option<Vec<String>>,
     attributes: Option<AttributesIn>,
     tags: Option<Tags>,
-    release_policy: Option<PolicyIn>,
+    release_policy: Option<ReleasePolicyIn>,
 }
 
 impl CreateKey {
@@ -45,7 +45,7 @@ pub(crate) struct UpdateKey {
     key_ops: Option<Vec<String>>,
     attributes: Option<AttributesIn>,
     tags: Option<Tags>,
-    release_policy: Option<PolicyIn>,
+    release_policy: Option<ReleasePolicyIn>,
 }
 
 impl UpdateKey {
@@ -56,7 +56,7 @@ impl UpdateKey {
             attributes: attributes.requested(),
             tags: attributes::tags(self.tags, Kind::Key)?,
             exportable: attributes.exportable,
-            release_policy: self.release_policy.map(PolicyIn::parse).transpose()?,
+            release_policy: self.release_policy.map(ReleasePolicyIn::parse).transpose()?,
         })
     }
 }
@@ -65,7 +65,7 @@ impl UpdateKey {
 pub(super) struct CommonMembers {
     pub(super) attributes: Option<AttributesIn>,
     pub(super) tags: Option<Tags>,
-    pub(super) release_policy: Option<PolicyIn>,
+    pub(super) release_policy: Option<ReleasePolicyIn>,
 }
 
 impl CommonMembers {
@@ -78,7 +78,7 @@ impl CommonMembers {
             attributes: attributes.requested(),
             tags: attributes::tags(self.tags, Kind::Key)?,
             exportable: attributes.exportable.unwrap_or_default(),
-            release_policy: self.release_policy.map(PolicyIn::parse).transpose()?,
+            release_policy: self.release_policy.map(ReleasePolicyIn::parse).transpose()?,
             imported: false,
         })
     }
@@ -87,13 +87,13 @@ impl CommonMembers {
 /// A release policy as a caller gives it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PolicyIn {
+pub(super) struct ReleasePolicyIn {
     content_type: Option<String>,
     immutable: Option<bool>,
     data: Option<String>,
 }
 
-impl PolicyIn {
+impl ReleasePolicyIn {
     fn parse(self) -> Result<ReleasePolicy, ApiError> {
         let document = self.data.as_deref().and_then(base64url::decode);
         let document = document.ok_or_else(|| input::invalid("release_policy.data: must be base64url"))?;
@@ -131,8 +131,8 @@ pub(super) fn key_type(name: &str, version: ApiVersion) -> Result<KeyType, ApiEr
     }
 }
 
-fn spec_error(fault: KeySpecError) -> ApiError {
-    match fault {
+fn spec_error(error: KeySpecError) -> ApiError {
+    match error {
         KeySpecError::Size { bits, known } => refusal::size_not_supported(bits as usize, known),
         KeySpecError::Curve => input::invalid("crv: use P-256, P-384, P-521, P-256K or SECP256K1"),
         KeySpecError::Exponent => input::invalid("public_exponent: must be odd and from 3 to 2147483647"),

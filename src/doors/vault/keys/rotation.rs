@@ -40,7 +40,7 @@ pub(crate) static GET_POLICY: Operation = Operation {
 pub(crate) async fn get_policy(state: Arc<State>, request: AuthorizedRequest) -> Result<Response, ApiError> {
     let name = request.name()?;
     let policy = state.vaults.keys(&request.call).rotation_policy(&name).await;
-    Ok(PolicyOut::answer(&request, &policy.map_err(refusal::error)?))
+    Ok(RotationPolicyOut::answer(&request, &policy.map_err(refusal::error)?))
 }
 
 pub(crate) static SET_POLICY: Operation = Operation {
@@ -57,15 +57,15 @@ pub(crate) async fn set_policy(
     body: Incoming,
 ) -> Result<Response, ApiError> {
     let name = request.name()?;
-    let wanted = input::object::<PolicyIn>(body, &state.limits).await?.parse()?;
+    let wanted = input::object::<RotationPolicyIn>(body, &state.limits).await?.parse()?;
     let policy = state.vaults.keys(&request.call).set_rotation_policy(&name, &wanted).await;
-    Ok(PolicyOut::answer(&request, &policy.map_err(refusal::error)?))
+    Ok(RotationPolicyOut::answer(&request, &policy.map_err(refusal::error)?))
 }
 
 /// A policy as a caller gives it. `id` and the dates are the server's.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PolicyIn {
+struct RotationPolicyIn {
     lifetime_actions: Option<Vec<ActionIn>>,
     attributes: Option<PolicyAttributesIn>,
 }
@@ -100,10 +100,10 @@ enum Action {
     Notify(IsoPeriod),
 }
 
-impl PolicyIn {
+impl RotationPolicyIn {
     fn parse(self) -> Result<NewRotationPolicy, ApiError> {
         let expiry = self.attributes.and_then(|attributes| attributes.expiry_time);
-        let expiry_time = expiry.map(|text| lasting("attributes.expiryTime", &text)).transpose()?;
+        let expiry_time = expiry.map(|text| parse_period("attributes.expiryTime", &text)).transpose()?;
         let mut policy = NewRotationPolicy { expiry_time, ..NewRotationPolicy::default() };
         for action in self.lifetime_actions.unwrap_or_default() {
             let twice = match action.parse()? {
@@ -137,17 +137,17 @@ impl TriggerIn {
     fn parse(self) -> Result<RotationTrigger, ApiError> {
         match (self.time_after_create, self.time_before_expiry) {
             (Some(text), None) => {
-                lasting("lifetimeActions.trigger.timeAfterCreate", &text).map(RotationTrigger::AfterCreate)
+                parse_period("lifetimeActions.trigger.timeAfterCreate", &text).map(RotationTrigger::AfterCreate)
             }
             (None, Some(text)) => {
-                lasting("lifetimeActions.trigger.timeBeforeExpiry", &text).map(RotationTrigger::BeforeExpiry)
+                parse_period("lifetimeActions.trigger.timeBeforeExpiry", &text).map(RotationTrigger::BeforeExpiry)
             }
             _ => Err(input::invalid("lifetimeActions.trigger: give either timeAfterCreate or timeBeforeExpiry")),
         }
     }
 }
 
-fn lasting(member: &str, text: &str) -> Result<IsoPeriod, ApiError> {
+fn parse_period(member: &str, text: &str) -> Result<IsoPeriod, ApiError> {
     let wrong = || input::invalid(&format!("{member}: not a length of time in ISO 8601, such as P90D or P1Y"));
     IsoPeriod::parse(text).ok_or_else(wrong)
 }
@@ -156,7 +156,7 @@ fn lasting(member: &str, text: &str) -> Result<IsoPeriod, ApiError> {
 /// null for attributes (golden 027).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PolicyOut<'a> {
+struct RotationPolicyOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     lifetime_actions: Vec<ActionOut<'a>>,
@@ -192,7 +192,7 @@ struct TypeOut {
     r#type: &'static str,
 }
 
-impl<'a> PolicyOut<'a> {
+impl<'a> RotationPolicyOut<'a> {
     fn answer(request: &AuthorizedRequest, policy: &'a RotationPolicy) -> Response {
         let notify = RotationTrigger::BeforeExpiry(policy.notify.clone());
         let attributes = policy.created.map(|created| PolicyAttributesOut {
@@ -202,7 +202,7 @@ impl<'a> PolicyOut<'a> {
         });
         let actions = policy.rotate.iter().map(|trigger| ActionOut::new(trigger, "Rotate"));
         let lifetime_actions = actions.chain([ActionOut::new(&notify, "Notify")]).collect();
-        body::json(StatusCode::OK, &PolicyOut { id: Self::id(request, policy), lifetime_actions, attributes })
+        body::json(StatusCode::OK, &RotationPolicyOut { id: Self::id(request, policy), lifetime_actions, attributes })
     }
 
     fn id(request: &AuthorizedRequest, policy: &RotationPolicy) -> Option<String> {
@@ -215,11 +215,11 @@ impl<'a> PolicyOut<'a> {
 impl<'a> ActionOut<'a> {
     fn new(trigger: &'a RotationTrigger, kind: &'static str) -> Self {
         let trigger = match trigger {
-            RotationTrigger::AfterCreate(lasting) => {
-                TriggerOut { time_after_create: Some(lasting.as_str()), ..TriggerOut::default() }
+            RotationTrigger::AfterCreate(period) => {
+                TriggerOut { time_after_create: Some(period.as_str()), ..TriggerOut::default() }
             }
-            RotationTrigger::BeforeExpiry(lasting) => {
-                TriggerOut { time_before_expiry: Some(lasting.as_str()), ..TriggerOut::default() }
+            RotationTrigger::BeforeExpiry(period) => {
+                TriggerOut { time_before_expiry: Some(period.as_str()), ..TriggerOut::default() }
             }
         };
         Self { trigger, action: TypeOut { r#type: kind } }
@@ -228,5 +228,5 @@ impl<'a> ActionOut<'a> {
 
 #[cfg(any(test, fuzzing))]
 pub(super) fn fuzz_policy(bytes: &[u8]) {
-    let _ = input::parse::<PolicyIn>(bytes).and_then(PolicyIn::parse).is_ok();
+    let _ = input::parse::<RotationPolicyIn>(bytes).and_then(RotationPolicyIn::parse).is_ok();
 }

@@ -31,15 +31,15 @@ pub(super) fn needs_premium(kty: &str) -> ApiError {
 }
 
 /// No public text was found; these name the member.
-pub(super) fn rotation(fault: RotationPolicyError) -> ApiError {
-    bad(match fault {
+pub(super) fn rotation(error: RotationPolicyError) -> ApiError {
+    bad(match error {
         RotationPolicyError::Imported => "A key that was imported cannot be rotated.".to_owned(),
-        fault => format!("Invalid key rotation policy: {}.", rotation_policy_error(fault)),
+        error => format!("Invalid key rotation policy: {}.", rotation_policy_error(error)),
     })
 }
 
-const fn rotation_policy_error(fault: RotationPolicyError) -> &'static str {
-    match fault {
+const fn rotation_policy_error(error: RotationPolicyError) -> &'static str {
+    match error {
         RotationPolicyError::ShortLife => "attributes.expiryTime must be at least 28 days",
         RotationPolicyError::ShortTrigger => "lifetimeActions.trigger must be at least 7 days",
         RotationPolicyError::OutsideLife => {
@@ -115,8 +115,8 @@ fn incompatible(algorithm: &str, kid: &str, is: &str, wanted: &str) -> ApiError 
 }
 
 /// The texts with numbers are recorded (golden 067 and public issue threads); for `Exportability` none was found.
-pub(super) fn release(fault: ReleasePolicyError) -> ApiError {
-    bad(match fault {
+pub(super) fn release(error: ReleasePolicyError) -> ApiError {
+    bad(match error {
         ReleasePolicyError::NoPolicy => "AKV.SKR.1004: Exportable keys must have release policy.",
         ReleasePolicyError::NotExportable => "AKV.SKR.1005: Non-exportable keys must not have release policy.",
         ReleasePolicyError::Immutable => "AKV.SKR.1020: Immutable Key Release Policy cannot be modified.",
@@ -133,11 +133,11 @@ pub(crate) fn size_not_supported(bits: usize, known: &[u32]) -> ApiError {
 
 /// The refusal of operations that a key's type does not have. The text for `Unsupported` is public (Azure/AzureKeyVault issue
 /// 22); for `ImportWithOthers` none was found.
-pub(super) fn unsupported_operations(fault: &KeyOperationsError) -> ApiError {
+pub(super) fn unsupported_operations(error: &KeyOperationsError) -> ApiError {
     let listed = |operations: &[KeyOperation]| {
         operations.iter().map(|operation| format!("\"{}\"", operation.name())).collect::<Vec<_>>().join(", ")
     };
-    let text = match fault {
+    let text = match error {
         KeyOperationsError::Unsupported { given, supported } => {
             format!("Unsupported key operation(s): {}. Supported values are {}.", listed(given), listed(supported))
         }

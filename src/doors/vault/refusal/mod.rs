@@ -45,10 +45,10 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::Expired { operation } => key::expired(operation),
         Refusal::OperationNotPermitted { operation } => key::operation_not_permitted(operation),
         Refusal::NeedsPremium { kty } => key::needs_premium(kty),
-        Refusal::Operations(fault) => key::unsupported_operations(&fault),
+        Refusal::Operations(error) => key::unsupported_operations(&error),
         Refusal::Import { kty, cause } => key::invalid_material(kty, &cause),
-        Refusal::Rotation(fault) => key::rotation(fault),
-        Refusal::Release(fault) => key::release(fault),
+        Refusal::Rotation(error) => key::rotation(error),
+        Refusal::Release(error) => key::release(error),
         Refusal::Crypto { key, input, algorithm, cause } => {
             key::crypto(key.name.as_str(), &key, input, algorithm, &cause)
         }
