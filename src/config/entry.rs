@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::Identities;
 use super::error::{ConfigError, invalid};
-use super::identity::{CertificateFiles, FileIdentity};
+use super::identity::{CertificateFiles, IdentityEntry};
 use super::json::read;
-use super::vault::FileVault;
+use super::vault::VaultEntry;
 use crate::directory::{IdentityRecord, Tenant};
 use crate::vault::{InitialVault, Vault, VaultName};
 
@@ -35,7 +35,7 @@ pub(crate) fn vault(
     members.insert("name".to_owned(), name.as_str().into());
     members.extend(given);
     let bytes = zeroize::Zeroizing::new(Value::Object(members).to_string());
-    let entry: FileVault = read(bytes.as_bytes())?;
+    let entry: VaultEntry = read(bytes.as_bytes())?;
     entry.initial("", tenant, identities)
 }
 
@@ -79,6 +79,6 @@ pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
 /// # Errors
 /// The first invalid member, with its path.
 pub(crate) fn identity(given: &[u8], tenant: Tenant, order: usize) -> Result<IdentityRecord, ConfigError> {
-    let entry: FileIdentity = read(given)?;
+    let entry: IdentityEntry = read(given)?;
     entry.record("", tenant, order, CertificateFiles::Reject)
 }

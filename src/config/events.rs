@@ -9,22 +9,22 @@ use crate::events::{EventType, Schema, Webhook};
 const MAX_WEBHOOKS: usize = 16;
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileEvents {
+#[serde(expecting = "struct FileEvents", deny_unknown_fields)]
+pub(super) struct EventsEntry {
     #[serde(default)]
-    webhooks: Vec<FileWebhook>,
+    webhooks: Vec<WebhookEntry>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileWebhook {
+#[serde(expecting = "struct FileWebhook", deny_unknown_fields)]
+struct WebhookEntry {
     url: String,
     schema: Option<String>,
     #[serde(default)]
     types: Vec<String>,
 }
 
-impl FileEvents {
+impl EventsEntry {
     pub(super) fn webhooks(&self) -> Result<Vec<Webhook>, ConfigError> {
         let mut known: Vec<Webhook> = Vec::new();
         for (index, webhook) in self.webhooks.iter().enumerate() {
@@ -42,7 +42,7 @@ impl FileEvents {
     }
 }
 
-impl FileWebhook {
+impl WebhookEntry {
     fn webhook(&self, path: &str) -> Result<Webhook, ConfigError> {
         let schema = self.schema.as_deref().unwrap_or(Schema::default().as_str());
         let schema = Schema::parse(schema);

@@ -1,14 +1,15 @@
 //! Parser of the configuration file: JSON with comments; unknown members and invalid values are refused with their path.
+//! The `expecting` text of each type is what the errors of serde say of it.
 
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::error::{ConfigError, invalid};
-use super::events::FileEvents;
+use super::events::EventsEntry;
 use super::hosts::hosts;
-use super::identity::{CertificateFiles, FileIdentity, identities};
+use super::identity::{CertificateFiles, IdentityEntry, identities};
 use super::json::read_file;
-use super::vault::{FileVault, vaults};
+use super::vault::{VaultEntry, vaults};
 use super::{Config, Identities, default_identities, default_vault};
 use crate::directory::Tenant;
 use crate::http::limits::Limits;
@@ -34,24 +35,24 @@ struct File {
     subscription_id: Option<Uuid>,
     #[serde(default)]
     default_hosts: Vec<String>,
-    identities: Option<Vec<FileIdentity>>,
-    vaults: Option<Vec<FileVault>>,
-    backup_key: Option<FileKeyFile>,
+    identities: Option<Vec<IdentityEntry>>,
+    vaults: Option<Vec<VaultEntry>>,
+    backup_key: Option<BackupKeyEntry>,
     #[serde(default)]
-    events: FileEvents,
+    events: EventsEntry,
     #[serde(default)]
-    limits: FileLimits,
+    limits: LimitsEntry,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileKeyFile {
+#[serde(expecting = "struct FileKeyFile", deny_unknown_fields)]
+struct BackupKeyEntry {
     file: std::path::PathBuf,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileLimits {
+#[serde(expecting = "struct FileLimits", rename_all = "camelCase", deny_unknown_fields)]
+struct LimitsEntry {
     body_bytes: Option<usize>,
     restore_bytes: Option<usize>,
     snapshot_bytes: Option<usize>,
@@ -104,7 +105,7 @@ impl File {
     }
 }
 
-impl FileLimits {
+impl LimitsEntry {
     fn limits(self) -> Result<Limits, ConfigError> {
         let known = Limits::default();
         let seconds = std::time::Duration::from_secs;

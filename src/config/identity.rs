@@ -20,8 +20,8 @@ const MAX_ENTRIES: usize = 20;
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct FileIdentity {
+#[serde(expecting = "struct FileIdentity", rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct IdentityEntry {
     name: String,
     client_id: Option<Uuid>,
     object_id: Option<Uuid>,
@@ -34,12 +34,12 @@ pub(super) struct FileIdentity {
     #[serde(default)]
     certificates: Vec<String>,
     #[serde(default)]
-    federated: Vec<FileFederation>,
+    federated: Vec<FederationEntry>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileFederation {
+#[serde(expecting = "struct FileFederation", deny_unknown_fields)]
+struct FederationEntry {
     issuer: String,
     subject: String,
     audience: Option<String>,
@@ -56,7 +56,7 @@ pub(super) enum CertificateFiles {
 
 /// Parses the `identities` of a configuration.
 pub(super) fn identities(
-    given: Vec<FileIdentity>,
+    given: Vec<IdentityEntry>,
     tenant: Tenant,
     certificates: CertificateFiles,
 ) -> Result<Vec<IdentityRecord>, ConfigError> {
@@ -91,7 +91,7 @@ pub(crate) const fn identity_member(member: IdentityMember) -> &'static str {
     }
 }
 
-impl FileIdentity {
+impl IdentityEntry {
     pub(super) fn record(
         self,
         path: &str,
@@ -112,7 +112,7 @@ impl FileIdentity {
             client_secret: self.client_secret.map(ClientSecret::new),
             groups: self.groups,
             certificates: self.certificates.iter().enumerate().map(certificate).collect::<Result<_, _>>()?,
-            federated: self.federated.into_iter().map(FileFederation::federation).collect(),
+            federated: self.federated.into_iter().map(FederationEntry::federation).collect(),
             auto_created: false,
             configured: false,
             name,
@@ -142,7 +142,7 @@ impl FileIdentity {
     }
 }
 
-impl FileFederation {
+impl FederationEntry {
     fn federation(self) -> FederatedCredential {
         let audience = self.audience.unwrap_or_else(|| EXCHANGE_AUDIENCE.to_owned());
         FederatedCredential { issuer: self.issuer, subject: self.subject, audience }

@@ -13,7 +13,7 @@ use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue}
 
 /// The member `secrets` of a vault, in the order of the file.
 #[derive(Default)]
-pub(super) struct FileSecrets(Vec<(Place, FileSecret)>);
+pub(super) struct SecretEntries(Vec<(Place, SecretEntry)>);
 
 /// Where an entry lies, for errors.
 enum Place {
@@ -24,18 +24,18 @@ enum Place {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileSecret {
+#[serde(expecting = "struct FileSecret", rename_all = "camelCase", deny_unknown_fields)]
+struct SecretEntry {
     name: String,
     value: SecretValue,
     content_type: Option<String>,
 }
 
-impl FileSecrets {
+impl SecretEntries {
     /// The secrets to set.
     pub(super) fn initial(self, path: &str) -> Result<Vec<InitialSecret>, ConfigError> {
         let paths: Vec<_> = self.0.iter().map(|(place, secret)| place.path(path, secret)).collect();
-        let initial = |((place, secret), own): ((Place, FileSecret), &String)| secret.initial(&place, own);
+        let initial = |((place, secret), own): ((Place, SecretEntry), &String)| secret.initial(&place, own);
         let secrets = self.0.into_iter().zip(&paths).map(initial).collect::<Result<Vec<_>, _>>()?;
         match twin(secrets.iter().map(|secret| &secret.name)) {
             Some(index) => Err(invalid(&paths[index], "there is a secret of this name before it")),
@@ -46,7 +46,7 @@ impl FileSecrets {
 
 impl Place {
     /// The path of `secret`, an entry of the member at `path`.
-    fn path(&self, path: &str, secret: &FileSecret) -> String {
+    fn path(&self, path: &str, secret: &SecretEntry) -> String {
         match self {
             Self::Index(index) => format!("{path}[{index}]"),
             Self::Name => format!("{path}.{}", secret.name),
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-impl FileSecret {
+impl SecretEntry {
     /// The secret to set; `own` is its path.
     fn initial(self, place: &Place, own: &str) -> Result<InitialSecret, ConfigError> {
         if self.value.reveal().len() > MAX_VALUE {
@@ -79,7 +79,7 @@ impl FileSecret {
     }
 }
 
-impl<'de> Deserialize<'de> for FileSecrets {
+impl<'de> Deserialize<'de> for SecretEntries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(EitherForm)
     }
@@ -89,26 +89,26 @@ impl<'de> Deserialize<'de> for FileSecrets {
 struct EitherForm;
 
 impl<'de> Visitor<'de> for EitherForm {
-    type Value = FileSecrets;
+    type Value = SecretEntries;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of secrets, or an object of names and values")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FileSecrets, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<SecretEntries, A::Error> {
         let mut secrets = Vec::new();
         while let Some(secret) = list.next_element()? {
             secrets.push((Place::Index(secrets.len()), secret));
         }
-        Ok(FileSecrets(secrets))
+        Ok(SecretEntries(secrets))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<FileSecrets, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<SecretEntries, A::Error> {
         let mut secrets = Vec::new();
         while let Some((name, value)) = object.next_entry()? {
-            secrets.push((Place::Name, FileSecret { name, value, content_type: None }));
+            secrets.push((Place::Name, SecretEntry { name, value, content_type: None }));
         }
-        Ok(FileSecrets(secrets))
+        Ok(SecretEntries(secrets))
     }
 }
 

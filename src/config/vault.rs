@@ -7,7 +7,7 @@ use super::Identities;
 use super::error::{ConfigError, invalid};
 use super::hosts::hosts;
 use super::object_names::{object_name, twin};
-use super::secrets::FileSecrets;
+use super::secrets::SecretEntries;
 use super::suggestion::{did_you_mean, listed};
 use crate::access::{AccessPolicy, Permissions, UnknownPermission};
 use crate::clock::Period;
@@ -21,8 +21,8 @@ const MAX_ALIASES: usize = 50;
 const MAX_ACCESS_POLICIES: usize = 1024;
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct FileVault {
+#[serde(expecting = "struct FileVault", rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct VaultEntry {
     name: String,
     #[serde(default)]
     aliases: Vec<String>,
@@ -35,11 +35,11 @@ pub(super) struct FileVault {
     enable_purge_protection: bool,
     deletion_delay: Option<String>,
     /// Left out, the default identity may do everything; an empty list lets no identity in.
-    access_policies: Option<Vec<FilePolicy>>,
+    access_policies: Option<Vec<PolicyEntry>>,
     #[serde(default)]
-    keys: Vec<FileKey>,
+    keys: Vec<KeyEntry>,
     #[serde(default)]
-    secrets: FileSecrets,
+    secrets: SecretEntries,
 }
 
 const fn yes() -> bool {
@@ -52,19 +52,19 @@ const fn standard() -> Sku {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FilePolicy {
+#[serde(expecting = "struct FilePolicy", rename_all = "camelCase", deny_unknown_fields)]
+struct PolicyEntry {
     identity: Option<String>,
     object_id: Option<Uuid>,
     tenant_id: Option<Uuid>,
     application_id: Option<Uuid>,
     #[serde(default)]
-    permissions: FilePermissions,
+    permissions: PermissionsEntry,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FilePermissions {
+#[serde(expecting = "struct FilePermissions", deny_unknown_fields)]
+struct PermissionsEntry {
     #[serde(default)]
     keys: Vec<String>,
     #[serde(default)]
@@ -74,8 +74,8 @@ struct FilePermissions {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileKey {
+#[serde(expecting = "struct FileKey", deny_unknown_fields)]
+struct KeyEntry {
     name: String,
     kty: Option<String>,
     key_size: Option<u32>,
@@ -83,7 +83,7 @@ struct FileKey {
 }
 
 pub(super) fn vaults(
-    given: Vec<FileVault>,
+    given: Vec<VaultEntry>,
     tenant: Uuid,
     identities: Identities<'_>,
 ) -> Result<Vec<InitialVault>, ConfigError> {
@@ -128,7 +128,7 @@ pub(crate) fn fixed_setting(setting: Setting) -> String {
     format!("{} {why}", setting_member(setting))
 }
 
-impl FileVault {
+impl VaultEntry {
     pub(super) fn initial(
         self,
         path: &str,
@@ -190,7 +190,7 @@ fn each<G, T>(
 /// The access policies of a vault; without any the default identity may do everything.
 fn policies(
     path: &str,
-    given: Option<Vec<FilePolicy>>,
+    given: Option<Vec<PolicyEntry>>,
     tenant: Uuid,
     identities: Identities<'_>,
 ) -> Result<Vec<AccessPolicy>, ConfigError> {
@@ -211,7 +211,7 @@ pub(super) fn everything(tenant: Uuid, identity: Option<&IdentityRecord>) -> Vec
     identity.map(policy).into_iter().collect()
 }
 
-fn keys(path: &str, given: Vec<FileKey>, sku: Sku) -> Result<Vec<InitialKey>, ConfigError> {
+fn keys(path: &str, given: Vec<KeyEntry>, sku: Sku) -> Result<Vec<InitialKey>, ConfigError> {
     let keys = each(path, "keys", given, |path, key| key.initial(path, sku))?;
     match twin(keys.iter().map(|key| &key.name)) {
         Some(index) => Err(invalid(format!("{path}.keys[{index}].name"), "there is a key of this name before it")),
@@ -219,7 +219,7 @@ fn keys(path: &str, given: Vec<FileKey>, sku: Sku) -> Result<Vec<InitialKey>, Co
     }
 }
 
-impl FilePolicy {
+impl PolicyEntry {
     fn policy(self, path: &str, tenant: Uuid, identities: Identities<'_>) -> Result<AccessPolicy, ConfigError> {
         let object_id = match (&self.identity, self.object_id) {
             (Some(name), None) => {
@@ -229,7 +229,7 @@ impl FilePolicy {
             (None, Some(object_id)) => object_id,
             _ => return Err(invalid(path, "give either 'identity' or 'objectId'")),
         };
-        let FilePermissions { keys, secrets, certificates } = self.permissions;
+        let PermissionsEntry { keys, secrets, certificates } = self.permissions;
         let permissions = Permissions::parse(&keys, &secrets, &certificates);
         Ok(AccessPolicy {
             tenant_id: self.tenant_id.unwrap_or(tenant),
@@ -255,7 +255,7 @@ fn unknown_permission(error: &UnknownPermission) -> String {
     )
 }
 
-impl FileKey {
+impl KeyEntry {
     fn initial(self, path: &str, sku: Sku) -> Result<InitialKey, ConfigError> {
         let kty = self.kty.as_deref().unwrap_or("RSA");
         let known = "must be RSA, RSA-HSM, EC, EC-HSM or oct-HSM";
