@@ -24,7 +24,8 @@ pub(crate) fn decide(policies: &[AccessPolicy], who: &Identity, permission: Perm
         // No vault grants it.
         Permission::Admin => Decision::Missing(permission),
         Permission::Vault { collection, policy, .. } => {
-            let granted = policies.iter().any(|entry| entry.is_of(who) && entry.permissions.grant(collection, policy));
+            let granted =
+                policies.iter().any(|entry| entry.applies_to(who) && entry.permissions.grants(collection, policy));
             if granted { Decision::Allowed } else { Decision::Missing(permission) }
         }
     }

@@ -23,8 +23,8 @@ pub(crate) struct AccessPolicy {
 }
 
 impl AccessPolicy {
-    /// Does this entry speak of `who`?
-    pub(crate) fn is_of(&self, who: &Identity) -> bool {
+    /// Whether this entry applies to `who`.
+    pub(crate) fn applies_to(&self, who: &Identity) -> bool {
         self.tenant_id == who.tenant
             && (self.object_id == who.object_id || who.groups.contains(&self.object_id))
             && self.application_id.is_none_or(|application| application == who.app_id)
@@ -62,9 +62,9 @@ impl Permissions {
         Self { keys: every(), secrets: every(), certificates: every() }
     }
 
-    /// Is `name` granted on `collection`? `all` stands for every name but `purge`, which must be granted by name
+    /// Whether `name` is granted on `collection`. `all` stands for every name but `purge`, which must be granted by name
     /// (as the service's own clients document it).
-    pub(crate) fn grant(&self, collection: &str, name: &str) -> bool {
+    pub(crate) fn grants(&self, collection: &str, name: &str) -> bool {
         let granted = match collection {
             "keys" => &self.keys,
             "secrets" => &self.secrets,

@@ -75,7 +75,7 @@ async fn issue_token(
     resource: fn(&Form) -> Result<String, Refusal>,
 ) -> Result<(IssuedToken, TokenGrant), Refusal> {
     tenant::resolve(state, context)?;
-    form.is_client_credentials()?;
+    form.check_grant_type()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
     if !state.resources.contains(&resource) {
@@ -138,7 +138,7 @@ impl Form {
         self.parameter(name).ok_or(Refusal::MissingParameter(name))
     }
 
-    fn is_client_credentials(&self) -> Result<(), Refusal> {
+    fn check_grant_type(&self) -> Result<(), Refusal> {
         match self.required("grant_type")? {
             "client_credentials" => Ok(()),
             other => Err(Refusal::UnsupportedGrant(other.to_owned())),

@@ -20,8 +20,8 @@ pub(super) fn get_contacts() -> Result<Response, ApiError> {
     Err(ApiError::new(StatusCode::NOT_FOUND, "ContactsNotFound", "Contacts not found"))
 }
 
-/// Whether a path's first segment is one of certificates.
-pub(super) fn has(collection: &str) -> bool {
+/// Whether `collection`, a path's first segment, is one of certificates.
+pub(super) fn is_collection(collection: &str) -> bool {
     ["certificates", "deletedcertificates"].iter().any(|known| known.eq_ignore_ascii_case(collection))
 }
 

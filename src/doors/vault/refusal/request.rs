@@ -57,7 +57,7 @@ pub(crate) fn no_such_operation(method: &Method, request: &Request) -> ApiError 
     let path = request.uri().path();
     let segments: Vec<_> = routes::segments(path).collect();
     match segments.as_slice() {
-        [collection, ..] if certificates::has(collection) => certificates::absent(method, path),
+        [collection, ..] if certificates::is_collection(collection) => certificates::absent(method, path),
         [_, _, .., last] if NOT_IMPLEMENTED.iter().any(|known| known.eq_ignore_ascii_case(last)) => {
             not_implemented(method, path)
         }
