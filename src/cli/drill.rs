@@ -160,7 +160,7 @@ impl DrillCommand {
         let admin =
             self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminEndpoint { url, key }));
         let target = DrillTarget { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates() };
-        let variables = match (&ready, self.target.path()) {
+        let variables = match (&ready, self.target.ready_file_path()) {
             (Some(ready), Ok(file)) => env_variables(ready, &file),
             _ => Variables::new(),
         };

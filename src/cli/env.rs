@@ -58,7 +58,7 @@ impl Env {
         if self.unset {
             return Ok(self.put_back(&former));
         }
-        let (ready, file) = (self.target.ready()?, self.target.path()?);
+        let (ready, file) = (self.target.ready()?, self.target.ready_file_path()?);
         if !ready_file::is_live(&ready) {
             let why = "the server of this ready file is gone; start one with `keyhaven serve`";
             return Err(Failure::failed(format!("{}: {why}", file.display())));

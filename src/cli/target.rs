@@ -23,7 +23,7 @@ pub(super) struct Target {
 impl Target {
     /// Reads the ready file.
     pub(super) fn ready(&self) -> Result<ReadyFile, Failure> {
-        let path = self.path()?;
+        let path = self.ready_file_path()?;
         let text = std::fs::read_to_string(&path).map_err(|error| no_server(&path, &error))?;
         serde_json::from_str(&text).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
     }
@@ -40,7 +40,7 @@ impl Target {
 
     /// Whether a ready file was named, or exists in the data directory.
     pub(super) fn has_ready_file(&self) -> bool {
-        self.named_ready_file().is_some() || self.path().is_ok_and(|path| path.exists())
+        self.named_ready_file().is_some() || self.ready_file_path().is_ok_and(|path| path.exists())
     }
 
     /// The data directory.
@@ -65,7 +65,7 @@ impl Target {
 
     /// The path of the ready file: the named one, else that of the data directory, else that of a running server that keeps
     /// nothing.
-    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn ready_file_path(&self) -> Result<PathBuf, Failure> {
         if let Some(named) = self.named_ready_file() {
             return Ok(named.to_owned());
         }
