@@ -193,15 +193,15 @@ pub(super) fn lock_directory(dir: &Path) -> Result<LockFile, DataError> {
     let path = dir.join("lock");
     let lock = LockFile::try_lock(&path).map_err(|error| DataError::File(path, error))?;
     let lock = lock.ok_or_else(|| DataError::InUse(dir.to_owned()))?;
-    let left = remove_drafts(dir)?;
+    let left = remove_temp_files(dir)?;
     if left > 0 {
         tracing::info!(left, "removed what a server that was killed had left half-written");
     }
     Ok(lock)
 }
 
-/// Removes half-written files of a killed server from `dir` and the directories in it.
-fn remove_drafts(dir: &Path) -> Result<usize, DataError> {
+/// Removes temporary files of a killed server from `dir` and the directories in it.
+fn remove_temp_files(dir: &Path) -> Result<usize, DataError> {
     let mut left = 0;
     let below = [CREDENTIALS, CLIENT_FILES, takeover_ca::DIR].map(|name| dir.join(name));
     for dir in below.into_iter().chain([dir.to_owned()]).filter(|dir| dir.is_dir()) {

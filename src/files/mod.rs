@@ -107,7 +107,7 @@ mod tests {
         write(&path, b"short", PRIVATE).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temp is left");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::TEMP_PREFIX;
 
 /// Characters behind the prefix, as `tempfile` draws them: letters and digits.
 const RANDOM_CHARACTERS: usize = 6;
-/// Longer names, in bytes, are left out of the names of drafts: file systems take 255.
+/// Longer names, in bytes, are left out of the names of temporary files: file systems take 255.
 const MAX_NAME_BYTES: usize = 200;
 
 /// Removes what processes that were killed have left half-written in `dir`; returns how much that was. To be called by the
@@ -24,7 +24,7 @@ pub(crate) fn remove_temp_files(dir: &Path) -> io::Result<usize> {
     remove_all(dir, |_| true)
 }
 
-/// The same for the drafts of the files called `names` alone: for the holder of a lock that the writers of those files take,
+/// The same for temporary files of the files called `names` alone: for the holder of a lock that the writers of those files take,
 /// in a directory that others write other files in.
 ///
 /// # Errors
@@ -33,7 +33,7 @@ pub(crate) fn remove_temp_files_of(dir: &Path, names: &[&str]) -> io::Result<usi
     remove_all(dir, |of| names.iter().any(|name| of.strip_prefix('.') == Some(name)))
 }
 
-/// How the name of a temp of `path` ends: it says which file it was to become.
+/// How the name of a temporary file of `path` ends: it says which file it was to become.
 pub(super) fn suffix_of(path: &Path) -> OsString {
     let mut suffix = OsString::new();
     if let Some(name) = path.file_name().filter(|name| name.len() <= MAX_NAME_BYTES) {
@@ -49,8 +49,8 @@ fn remove_all(dir: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<usize>
     Ok(entries.filter(|entry| is_one(entry) && removed(entry)).count())
 }
 
-/// What follows the random characters in the name of a temp: nothing, or the name of a file behind a dot. None for names that
-/// no temp has, though they begin with the same characters: nothing else is removed.
+/// What follows the random characters in a temporary file's name: nothing, or the name of a file behind a dot. None for names
+/// that no temporary file has, though they begin with the same characters: nothing else is removed.
 fn suffix_in(name: &str) -> Option<&str> {
     let (random, suffix) = name.strip_prefix(TEMP_PREFIX)?.split_at_checked(RANDOM_CHARACTERS)?;
     let is_random = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -62,7 +62,7 @@ fn removed(entry: &DirEntry) -> bool {
     match entry.metadata() {
         Ok(about) if !is_own(&about) => false,
         Ok(about) if about.is_file() => fs::remove_file(path).is_ok(),
-        // The temp of a database that is a directory.
+        // A temporary database that is a directory.
         Ok(about) if about.is_dir() => fs::remove_dir_all(path).is_ok(),
         _ => false,
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drafts_alone_are_removed() {
+    fn temporary_files_alone_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at(".new-DIRect")).unwrap();
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(left, expected);
     }
     #[test]
-    fn drafts_of_other_files_are_left_to_their_own_writers() {
+    fn temporary_files_of_other_files_are_left_to_their_own_writers() {
         let dir = tempfile::tempdir().unwrap();
         let others = [".new-a1B2c3", ".new-a1B2c3.admin.key", ".new-a1B2c3.my.ca.pem"];
         for name in others.iter().chain(&[".new-a1B2c3.ca.pem"]) {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_is_named_after_its_file_unless_that_name_is_too_long() {
+    fn a_temporary_file_is_named_after_its_file_unless_that_name_is_too_long() {
         let name = suffix_of(Path::new("some/ca.pem"));
         assert_eq!(suffix_in(&format!("{TEMP_PREFIX}a1B2c3{}", name.to_string_lossy())), Some(".ca.pem"));
         let dir = tempfile::tempdir().unwrap();

@@ -87,19 +87,19 @@ fn the_private_directory_of_a_killed_server_goes_with_the_next_start() {
 }
 
 #[tokio::test]
-async fn drafts_of_a_killed_server_go_with_the_next_start() {
+async fn temporary_files_of_a_killed_server_go_with_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let start = async || World::of(crate::world::CONFIG, Storage::Redb(dir.path().to_owned())).await;
     start().await.server.stop().await;
     fs::create_dir_all(dir.path().join("credentials")).unwrap();
-    let drafts =
+    let temp_files =
         [".new-abc123", "certs/.new-ABCdef.ca.key", "credentials/.new-abcdef"].map(|name| dir.path().join(name));
-    for draft in &drafts {
-        fs::write(draft, "half a key").unwrap();
+    for file in &temp_files {
+        fs::write(file, "half a key").unwrap();
     }
     fs::write(dir.path().join("notes.new"), "the user's").unwrap();
     start().await.server.stop().await;
-    assert!(drafts.iter().all(|draft| !draft.exists()));
+    assert!(temp_files.iter().all(|file| !file.exists()));
     assert!(dir.path().join("notes.new").exists());
 }
 
@@ -119,10 +119,10 @@ async fn what_a_server_holds_in_use_is_not_swept_by_another_that_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let options = || Options { storage: Storage::Redb(dir.path().to_owned()), ..Options::default() };
     let world = World::with(options()).await;
-    let draft = dir.path().join(".new-abc123");
-    fs::write(&draft, "being written").unwrap();
+    let file = dir.path().join(".new-abc123");
+    fs::write(&file, "being written").unwrap();
     assert!(keyhaven::testing::start(options()).await.is_err());
-    assert!(draft.exists(), "it is the running server's");
+    assert!(file.exists(), "it is the running server's");
     world.server.stop().await;
 }
 

@@ -47,25 +47,26 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     LastSeen::remove(path)?;
     let directory = files::parent_of(path);
     // Files of this crate are readable by their owner alone from the first moment on.
-    let draft = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(directory).map_err(failed)?;
-    let file = draft.as_file().try_clone().map_err(failed)?;
+    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(directory).map_err(failed)?;
+    let file = temp.as_file().try_clone().map_err(failed)?;
     catch_panic(FILE, || {
-        let backend = Draft(FileBackend::new(file)?);
+        let backend = TempBackend(FileBackend::new(file)?);
         lay_out(Database::builder().create_with_backend(backend)?, master, fresh)
     })?;
-    draft.as_file().sync_all().map_err(failed)?;
-    match draft.into_temp_path().persist_noclobber(path) {
+    temp.as_file().sync_all().map_err(failed)?;
+    match temp.into_temp_path().persist_noclobber(path) {
         Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => Ok(false), // Another process was faster.
         Err(lost) => Err(failed(lost.error)),
         Ok(()) => sync_directory(directory).map(|()| true).map_err(failed),
     }
 }
 
-/// A temporary file that no process opens before it is complete: it is synced once, at the end, instead of at each step.
+/// The backend of a temporary file, which no process opens before it is complete: it is synced once, at the end, instead of
+/// at each step.
 #[derive(Debug)]
-struct Draft(FileBackend);
+struct TempBackend(FileBackend);
 
-impl StorageBackend for Draft {
+impl StorageBackend for TempBackend {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }

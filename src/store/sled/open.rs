@@ -63,21 +63,21 @@ pub(super) fn create_if_absent(path: &Path, master: &MasterKey, fresh: &DataKey)
     LastSeen::remove(path)?;
     let directory = files::parent_of(path);
     let private = Permissions::from_mode(0o700);
-    let draft =
+    let temp =
         tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(directory).map_err(failed)?;
     catch_panic(DIRECTORY, || {
-        let db = config(draft.path()).open().map_err(|error| refusal(path, error))?;
+        let db = config(temp.path()).open().map_err(|error| refusal(path, error))?;
         let mut batch = sled::Batch::default();
         batch.insert(DATA_KEY, fresh.wrap(master));
         batch.insert(STATE, state(&Sealer::new(fresh)?, 0, 0)?);
         db.apply_batch(batch).and_then(|()| db.flush()).map_err(store_error)?;
-        files::write(&draft.path().join(FORMAT_FILE), format!("{FORMAT}\n").as_bytes(), files::PRIVATE)
+        files::write(&temp.path().join(FORMAT_FILE), format!("{FORMAT}\n").as_bytes(), files::PRIVATE)
             .map_err(failed)?;
-        Disk::open(draft.path()).and_then(|mut disk| disk.sync()).map_err(failed)
+        Disk::open(temp.path()).and_then(|mut disk| disk.sync()).map_err(failed)
     })?;
-    match std::fs::rename(draft.path(), path) {
+    match std::fs::rename(temp.path(), path) {
         Ok(()) => {
-            let _ = draft.keep();
+            let _ = temp.keep();
             disk::sync_directory(directory).map_err(failed)
         }
         // Another process was faster.

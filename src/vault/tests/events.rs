@@ -235,10 +235,10 @@ async fn events_are_numbered_on_behind_those_that_are_there_and_have_ids_of_thei
     assert_eq!(ids.len(), 3);
     assert_eq!(again.vaults.event_numbers().await.unwrap(), [1, 2, 3, 4]);
     // In what is to replace everything too: who asks for later events than the fourth misses none.
-    let draft = Records::new(memory());
-    let draft = World { store: memory(), vaults: again.vaults.with_records(draft) };
-    draft.vaults.apply(InitialVault::named(VaultName::local(), Sku::Premium), START).await.unwrap();
-    draft.secret("a", 0, None).await;
-    assert_eq!(draft.vaults.event_numbers().await.unwrap(), [5]);
+    let replacement = Records::new(memory());
+    let replacement = World { store: memory(), vaults: again.vaults.with_records(replacement) };
+    replacement.vaults.apply(InitialVault::named(VaultName::local(), Sku::Premium), START).await.unwrap();
+    replacement.secret("a", 0, None).await;
+    assert_eq!(replacement.vaults.event_numbers().await.unwrap(), [5]);
     assert_eq!(again.vaults.event(3).await.unwrap().unwrap().subject.unwrap().name, named("b"));
 }
