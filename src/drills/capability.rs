@@ -1,4 +1,4 @@
-//! Capabilities of an environment that steps use besides the vault itself. Reports call them levers.
+//! Capabilities of an environment that steps use besides the vault itself.
 
 /// Something besides the vault that a step uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,6 @@ impl Capability {
 
     /// Says that this capability is missing; `how` says how to provide it.
     pub(super) fn missing(self, how: &str) -> String {
-        format!("the lever '{}' is missing: {how}", self.name())
+        format!("the capability '{}' is missing: {how}", self.name())
     }
 }

@@ -143,7 +143,7 @@ mod tests {
             "one passed: 1",
             "bad failed: other",
             "hindered not run: it depends on the step 'bad', which was not done",
-            "timed not run: the lever 'clock' is missing: give one",
+            "timed not run: the capability 'clock' is missing: give one",
             "free passed: 2",
         ];
         assert_eq!(run(None, &AtomicBool::new(false)), expected);

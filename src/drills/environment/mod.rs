@@ -79,7 +79,7 @@ impl Environment {
         let run = format!("drill-{:08x}", u32::from_be_bytes(bytes));
         let (clients, created) = (Mutex::default(), Mutex::default());
         let Some(endpoint) = target.admin else {
-            let description = "a vault without its admin API: only steps that need no lever are run".to_owned();
+            let description = "a vault without its admin API: only steps that need no capability are run".to_owned();
             return Ok(Self { run, agent, vault: asked, description, controls: None, server: None, clients, created });
         };
         let controls = Controls::take(AdminClient::new(endpoint), &asked, &run).map_err(|error| error.to_string())?;

@@ -58,7 +58,7 @@ mod tests {
         assert_eq!((&read["verdict"], &read["drills"][0]["verdict"]), (&"failed".into(), &"failed".into()));
         let expected = json!({
             "step": "by-policy", "done": "the key is rotated", "expected": "a new version, \"latest\" <b> & all",
-            "seen": "the lever 'clock' is missing: start the server with --clock virtual",
+            "seen": "the capability 'clock' is missing: start the server with --clock virtual",
             "seconds": 1.234, "verdict": "not run",
         });
         assert_eq!(read["drills"][0]["steps"][2], expected);

@@ -91,7 +91,7 @@ mod tests {
         );
         assert!(xml.contains(r#"<testcase classname="keyhaven.drill.rotation" name="enable" time="1.234">"#), "{xml}");
         assert!(xml.contains("<failure message=\"403 &lt;Forbidden&gt;"), "{xml}");
-        assert!(xml.contains("<skipped message=\"the lever 'clock' is missing"), "{xml}");
+        assert!(xml.contains("<skipped message=\"the capability 'clock' is missing"), "{xml}");
     }
 
     /// Python's parser is a second opinion on well-formedness.
@@ -112,7 +112,7 @@ mod tests {
             "{read}"
         );
         assert!(read.ends_with(
-            "by-policy [('skipped', \"the lever 'clock' is missing: start the server with --clock virtual\")]\n"
+            "by-policy [('skipped', \"the capability 'clock' is missing: start the server with --clock virtual\")]\n"
         ));
     }
 }

@@ -96,7 +96,11 @@ pub(super) mod sample {
         let steps = vec![
             step("enable", Verdict::Passed, "version 0a"),
             step("rotate", Verdict::Failed, "403 <Forbidden> & \"no\" ]]> \u{1b}[0m\nmore"),
-            step("by-policy", Verdict::NotRun, "the lever 'clock' is missing: start the server with --clock virtual"),
+            step(
+                "by-policy",
+                Verdict::NotRun,
+                "the capability 'clock' is missing: start the server with --clock virtual",
+            ),
         ];
         let took = Duration::from_millis(4000);
         Report {

@@ -164,7 +164,7 @@ rotation
   by-policy                   not run   1.23 s
     done      the key is rotated
     expected  a new version, \"latest\" <b> & all
-    seen      the lever 'clock' is missing: start the server with --clock virtual
+    seen      the capability 'clock' is missing: start the server with --clock virtual
 
     note      key k-1 is left behind
 

@@ -32,7 +32,7 @@ fn everything_passes_but_what_needs_the_process_and_all_is_as_it_was() {
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let (report, status) = drilled(&server, &["all", "--vault", &vault, "--admin", &admin]);
     assert_eq!(status, Some(0), "{report:#}");
-    let process = "the lever 'process' is missing: only a private server is killed; leave out --vault";
+    let process = "the capability 'process' is missing: only a private server is killed; leave out --vault";
     let expected = ["recovery/kill-in-rotation", "recovery/kill-in-re-wrap"];
     assert_eq!(not_run(&report), expected.map(|step| (step.to_owned(), process.to_owned())));
     assert_eq!(first_failed(&report), None, "{report:#}");
@@ -63,7 +63,7 @@ fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin]);
     assert_eq!(status, Some(0), "{report:#}");
-    let clock = "the lever 'clock' is missing: start the server with --clock virtual".to_owned();
+    let clock = "the capability 'clock' is missing: start the server with --clock virtual".to_owned();
     assert_eq!(not_run(&report)[0], ("revocation/expire-key".to_owned(), clock));
     assert_eq!(not_run(&report).len(), 2, "{report:#}");
 }
