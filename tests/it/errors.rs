@@ -61,9 +61,25 @@ async fn names_and_versions_are_checked() {
 }
 
 #[tokio::test]
+async fn a_method_that_an_operation_does_not_have_is_named() {
+    let world = World::new().await;
+    for (method, path, operation) in [
+        ("DELETE", "/keys/k/rotationpolicy", "rotationpolicy"),
+        ("POST", "/keys/k/RotationPolicy", "RotationPolicy"),
+        ("DELETE", "/keys/k/rotate", "rotate"),
+        ("GET", "/keys/k/rotate", "rotate"),
+    ] {
+        assert_eq!(
+            world.ask(&format!("{method} {path}"), "").await.error(),
+            format!("400 BadParameter Method {method} does not allow operation '{operation}'")
+        );
+    }
+}
+
+#[tokio::test]
 async fn operations_that_are_not_there_are_named() {
     let world = World::new().await;
-    for line in ["DELETE /keys", "GET /", "POST /keys", "DELETE /keys/k/rotationpolicy"] {
+    for line in ["DELETE /keys", "GET /", "POST /keys", "GET /keys/k/0123456789abcdef0123456789abcdef/attestation"] {
         let path = line.split_once(' ').unwrap();
         assert_eq!(
             world.ask(line, "").await.error(),

@@ -52,22 +52,21 @@ pub(super) fn too_many_vaults(most: usize) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "VaultNotFound", text)
 }
 
-/// The 400 for a request line without an operation. An unknown last segment has the service's text, all else ours.
+/// The 400 for a request line without an operation. An unknown last segment has the service's text, and so has a known one
+/// with another method (`DELETE /deletedsecrets/x/purge` is recorded); all else has ours.
 pub(crate) fn no_such_operation(method: &Method, request: &Request) -> ApiError {
     let path = request.uri().path();
     let segments: Vec<_> = routes::segments(path).collect();
     match segments.as_slice() {
         [collection, ..] if certificates::is_collection(collection) => certificates::absent(method, path),
-        [_, _, .., last] if NOT_IMPLEMENTED.iter().any(|known| known.eq_ignore_ascii_case(last)) => {
-            not_implemented(method, path)
-        }
+        [_, _, .., last] if last.eq_ignore_ascii_case(NOT_IMPLEMENTED) => not_implemented(method, path),
         [collection, _, .., last] if has_collection(collection) => no_such_segment(method, last),
         _ => not_implemented(method, path),
     }
 }
 
-/// Operations of the service that this server does not have; its text for an unknown segment would mislead.
-const NOT_IMPLEMENTED: [&str; 3] = ["rotate", "rotationpolicy", "attestation"];
+/// The operation of the service that this server does not have; the text for an unknown segment would mislead.
+const NOT_IMPLEMENTED: &str = "attestation";
 
 /// Whether a path's first segment is a collection of this server, or that of its deleted objects.
 fn has_collection(segment: &str) -> bool {
