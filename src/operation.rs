@@ -23,6 +23,11 @@ impl Operation {
     pub const fn open(name: &'static str, method: Method, path: &'static str) -> Self {
         Self { name, method, path, permission: Permission::Open }
     }
+
+    /// An operation for any identity that has signed in.
+    pub const fn signed_in(name: &'static str, method: Method, path: &'static str) -> Self {
+        Self { name, method, path, permission: Permission::SignedIn }
+    }
 }
 
 /// What an operation asks of its caller.
@@ -30,6 +35,8 @@ impl Operation {
 pub enum Permission {
     /// Anybody may ask: discovery documents, health, tokens (which check the caller by other means).
     Open,
+    /// Any identity that has signed in.
+    SignedIn,
     /// The admin key.
     Admin,
     /// A grant on a vault, in both of Azure's vocabularies.
@@ -65,6 +72,7 @@ impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("open"),
+            Self::SignedIn => f.write_str("signed in"),
             Self::Admin => f.write_str("admin key"),
             Self::Vault { collection, policy, .. } => write!(f, "{collection}/{policy}"),
         }

@@ -20,7 +20,7 @@ pub(crate) enum Decision {
 /// Decides by access policies: any entry that is the caller's and grants the permission allows.
 pub(crate) fn decide(policies: &[AccessPolicy], who: &Identity, permission: Permission) -> Decision {
     match permission {
-        Permission::Open => Decision::Allowed,
+        Permission::Open | Permission::SignedIn => Decision::Allowed,
         // No vault grants it.
         Permission::Admin => Decision::Missing(permission),
         Permission::Vault { collection, policy, .. } => {

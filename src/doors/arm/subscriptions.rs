@@ -11,8 +11,9 @@ use crate::http::routes::Params;
 use crate::http::{Response, body};
 use crate::operation::Operation;
 
-pub(super) static LIST: Operation = Operation::open("SubscriptionList", Method::GET, "/subscriptions");
-pub(super) static GET: Operation = Operation::open("SubscriptionGet", Method::GET, "/subscriptions/{subscriptionId}");
+pub(super) static LIST: Operation = Operation::signed_in("SubscriptionList", Method::GET, "/subscriptions");
+pub(super) static GET: Operation =
+    Operation::signed_in("SubscriptionGet", Method::GET, "/subscriptions/{subscriptionId}");
 
 #[derive(Serialize)]
 struct Listed {
