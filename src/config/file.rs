@@ -129,28 +129,36 @@ impl LimitsEntry {
             connect_timeout: self.connect_timeout_seconds.map_or(known.connect_timeout, seconds),
             tunnel_idle: self.tunnel_idle_seconds.map_or(known.tunnel_idle, seconds),
         };
-        for (name, value, least, most) in [
-            ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
-            ("restoreBytes", limits.restore_bytes as u64, 1, 1 << 30),
-            ("snapshotBytes", limits.snapshot_bytes as u64, 1, 64 << 30),
-            ("bodiesInFlightBytes", limits.bodies_in_flight_bytes as u64, largest as u64, 64 << 30),
-            ("headerBytes", limits.header_bytes as u64, 8192, 1 << 20),
-            ("headers", limits.headers as u64, 1, 10_000),
-            ("connections", limits.connections as u64, 1, 1_000_000),
-            ("streams", u64::from(limits.streams), 1, 65_536),
-            ("headerTimeoutSeconds", limits.header_timeout.as_secs(), 1, 86_400),
-            ("idleTimeoutSeconds", limits.idle_timeout.as_secs(), 1, 86_400),
-            ("mintedLeaves", limits.minted_leaves as u64, 1, 100_000),
-            ("tunnels", limits.tunnels as u64, 1, 1_000_000),
-            ("connectTimeoutSeconds", limits.connect_timeout.as_secs(), 1, 86_400),
-            ("tunnelIdleSeconds", limits.tunnel_idle.as_secs(), 1, 86_400),
-        ] {
-            if !(least..=most).contains(&value) {
-                return Err(invalid(format!("limits.{name}"), format!("must be {least} to {most}")));
-            }
-        }
+        check_bounds(&limits)?;
         Ok(limits)
     }
+}
+
+/// Checks each limit against the least and the most that it may be.
+fn check_bounds(limits: &Limits) -> Result<(), ConfigError> {
+    // The largest allowed body must fit.
+    let largest = limits.body_bytes.max(limits.restore_bytes);
+    for (name, value, least, most) in [
+        ("bodyBytes", limits.body_bytes as u64, 1, 64 << 20),
+        ("restoreBytes", limits.restore_bytes as u64, 1, 1 << 30),
+        ("snapshotBytes", limits.snapshot_bytes as u64, 1, 64 << 30),
+        ("bodiesInFlightBytes", limits.bodies_in_flight_bytes as u64, largest as u64, 64 << 30),
+        ("headerBytes", limits.header_bytes as u64, 8192, 1 << 20),
+        ("headers", limits.headers as u64, 1, 10_000),
+        ("connections", limits.connections as u64, 1, 1_000_000),
+        ("streams", u64::from(limits.streams), 1, 65_536),
+        ("headerTimeoutSeconds", limits.header_timeout.as_secs(), 1, 86_400),
+        ("idleTimeoutSeconds", limits.idle_timeout.as_secs(), 1, 86_400),
+        ("mintedLeaves", limits.minted_leaves as u64, 1, 100_000),
+        ("tunnels", limits.tunnels as u64, 1, 1_000_000),
+        ("connectTimeoutSeconds", limits.connect_timeout.as_secs(), 1, 86_400),
+        ("tunnelIdleSeconds", limits.tunnel_idle.as_secs(), 1, 86_400),
+    ] {
+        if !(least..=most).contains(&value) {
+            return Err(invalid(format!("limits.{name}"), format!("must be {least} to {most}")));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
