@@ -10,7 +10,7 @@ use super::store_key::StoreKey;
 use super::{Applied, InitialVault, Refusal, Setting, Vault, VaultName, Vaults, layers};
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
-use crate::store::Batch;
+use crate::store::{Batch, Revision};
 
 impl Vaults {
     /// Creates the vault that `wanted` describes, or changes the one of its name, and creates the keys and secrets that it
@@ -45,38 +45,41 @@ impl Vaults {
         seen: Option<&Vault>,
         now: Timestamp,
     ) -> Result<Change<Option<u64>>, Refusal> {
-        let key = StoreKey::of_vault(&wanted.name);
-        let there = self.records().entry::<Vault>(view, &key).await?;
+        let there = self.records().entry::<Vault>(view, &StoreKey::of_vault(&wanted.name)).await?;
         if there.as_ref().map(|(vault, _)| vault.as_ref()) != seen {
             return Err(Refusal::Busy);
         }
-        let (revision, former) = match &there {
+        let next = match &there {
             None => {
                 self.refuse_orphaned_layers(view).await?;
-                (0, vec![])
+                wanted.clone()
             }
-            Some((vault, revision)) => {
+            Some((vault, _)) => {
                 vault.check_change(wanted)?;
-                (*revision, vault.aliases.clone())
+                vault.with_settings(wanted)
             }
         };
-        let next = match &there {
-            None => wanted.clone(),
-            Some((vault, _)) => vault.with_settings(wanted),
-        };
-        // The same settings again leave the record as it is, and calls under way valid.
-        let is_unchanged = there.as_ref().is_some_and(|(vault, _)| **vault == next);
-        let batch = if is_unchanged {
-            Batch::default()
-        } else {
-            Batch::default().expect(key.clone(), revision).put(key, encode(&next)?)
-        };
+        let former = there.as_ref().map_or(&[][..], |(vault, _)| &vault.aliases);
+        let batch = record_batch(there.as_ref(), &next)?;
         let batch = if configured && there.is_none() { recording_vault(batch, &next)? } else { batch };
-        let batch = self.with_aliases(view, &next, &former, batch).await?;
-        if there.is_none_or(|(vault, _)| vault.access_policies == next.access_policies) {
-            return Ok(Change { batch, answer: None });
+        let batch = self.with_aliases(view, &next, former, batch).await?;
+        match there {
+            Some((vault, _)) if vault.access_policies != next.access_policies => {
+                self.with_policy_event(view, batch, &next, now).await
+            }
+            _ => Ok(Change { batch, answer: None }),
         }
-        let event = Event::of_policies(&next, layers::new_id(), now);
+    }
+
+    /// `batch`, appending the event of the access policies of `vault`, and the event's number.
+    async fn with_policy_event(
+        &self,
+        view: &View,
+        batch: Batch,
+        vault: &Vault,
+        now: Timestamp,
+    ) -> Result<Change<Option<u64>>, Refusal> {
+        let event = Event::of_policies(vault, layers::new_id(), now);
         let (batch, number) = self.append_event(view, batch, &event).await?;
         Ok(Change { batch, answer: Some(number) })
     }
@@ -165,6 +168,18 @@ impl Vaults {
         let batch = if vault.below.is_empty() { batch } else { batch.put(StoreKey::UnsweptLayers.to_key(), vec![]) };
         Ok(Change { batch, answer: true })
     }
+}
+
+/// Puts `next` in the place of the record that is `there`. The same settings again leave the record as it is, and calls under
+/// way valid.
+fn record_batch(there: Option<&(Arc<Vault>, Revision)>, next: &Vault) -> Result<Batch, Refusal> {
+    let revision = match there {
+        Some((vault, _)) if **vault == *next => return Ok(Batch::default()),
+        Some((_, revision)) => *revision,
+        None => 0,
+    };
+    let key = StoreKey::of_vault(&next.name);
+    Ok(Batch::default().expect(key.clone(), revision).put(key, encode(next)?))
 }
 
 impl Vault {
