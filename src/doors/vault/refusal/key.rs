@@ -67,21 +67,12 @@ pub(crate) fn crypto(
         KeyInput::Value => "value",
         KeyInput::Digest => "digest",
     };
-    let length = |member: &str, given: usize, rule: String| {
-        bad(format!("Invalid length of '{member}': {given} bytes. {algorithm} {rule}, encoded with base64url."))
-    };
     match *cause {
-        CryptoError::DigestLength { given, required } => length(member, given, format!("requires {required} bytes")),
-        CryptoError::MemberLength { member, given, required } => {
-            length(member, given, format!("requires {required} bytes"))
-        }
-        CryptoError::PlaintextTooLong { given, max } => {
-            length(member, given, format!("takes at most {max} bytes with this key"))
-        }
-        CryptoError::BlockLength { given, of } => length(member, given, format!("requires a multiple of {of} bytes")),
-        CryptoError::WrapLength { given } => {
-            length(member, given, "takes 16 bytes and more in multiples of 8, with padding any number".to_owned())
-        }
+        CryptoError::DigestLength { .. }
+        | CryptoError::MemberLength { .. }
+        | CryptoError::PlaintextTooLong { .. }
+        | CryptoError::BlockLength { .. }
+        | CryptoError::WrapLength { .. } => length_error(member, algorithm, cause),
         CryptoError::MissingMember(member) => bad(format!("Property '{member}' is required.\r\n")),
         CryptoError::UnexpectedMember(member) => bad(format!("Property '{member}' cannot be used with {algorithm}.")),
         CryptoError::WrongCurve { key, wanted } => {
@@ -104,6 +95,24 @@ pub(crate) fn crypto(
             server::internal(&cause.to_string())
         }
     }
+}
+
+/// The refusal of `input`, or of the member that `cause` names, for its length.
+fn length_error(input: &str, algorithm: &str, cause: &CryptoError) -> ApiError {
+    let (member, given, rule) = match *cause {
+        CryptoError::DigestLength { given, required } => (input, given, format!("requires {required} bytes")),
+        CryptoError::MemberLength { member, given, required } => (member, given, format!("requires {required} bytes")),
+        CryptoError::PlaintextTooLong { given, max } => {
+            (input, given, format!("takes at most {max} bytes with this key"))
+        }
+        CryptoError::BlockLength { given, of } => (input, given, format!("requires a multiple of {of} bytes")),
+        CryptoError::WrapLength { given } => {
+            let rule = "takes 16 bytes and more in multiples of 8, with padding any number";
+            (input, given, rule.to_owned())
+        }
+        _ => return server::internal(&cause.to_string()),
+    };
+    bad(format!("Invalid length of '{member}': {given} bytes. {algorithm} {rule}, encoded with base64url."))
 }
 
 fn incompatible(algorithm: &str, kid: &str, is: &str, wanted: &str) -> ApiError {
