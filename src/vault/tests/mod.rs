@@ -1,6 +1,7 @@
 //! What cannot be seen from outside: damaged records, a full pool, what lies on the disk.
 
 mod copies;
+mod copies_model;
 mod events;
 mod several;
 
