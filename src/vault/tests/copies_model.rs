@@ -22,7 +22,7 @@ enum Step {
     Purge(usize, usize),
     Copy(usize, usize),
     Drop(usize),
-    /// Written to and copied again and again, until its layers were folded.
+    /// Written to and copied again and again, until its layers are flattened.
     Deepen(usize),
     Sweep,
 }
@@ -50,103 +50,114 @@ struct Object {
     deleted: bool,
 }
 
-type Model = BTreeMap<usize, BTreeMap<usize, Object>>;
+type Objects = BTreeMap<usize, Object>;
+type Model = BTreeMap<usize, Objects>;
 
 fn tags(number: u32) -> object::Tags {
     [("n".to_owned(), number.to_string())].into()
 }
 
+async fn find(vaults: &Vaults, vault: usize) -> Option<Guarded<Vault>> {
+    vaults.find(&named(VAULTS[vault]).name).await.unwrap()
+}
+
+/// Takes `step` with the vaults and with the model; `number` is the tag that it sets.
 async fn take(vaults: &Vaults, model: &mut Model, step: &Step, number: u32) {
-    let there = async |vault: usize| vaults.find(&named(VAULTS[vault]).name).await.unwrap();
-    match step {
-        Step::Copy(from, to) => {
-            let Some(source) = there(*from).await else { return };
-            let copied = vaults.copy_vault(&source, named(VAULTS[*to]), NOW).await;
-            assert_eq!(copied.is_err(), model.contains_key(to));
-            if !model.contains_key(to) {
-                model.insert(*to, model[from].clone());
-            }
-        }
-        Step::Drop(vault) => {
-            // There is always one to copy.
-            if *vault != 0 {
-                let dropped = vaults.delete_vault(&named(VAULTS[*vault]).name).await.unwrap();
-                assert_eq!(dropped, model.remove(vault).is_some());
-            }
-        }
-        Step::Deepen(vault) => {
-            let Some(there) = there(*vault).await else { return };
-            for round in 0..6 {
-                let call = call(vaults, VAULTS[*vault]).await;
-                let objects = model.get_mut(vault).unwrap();
-                take_in(vaults, &call, objects, round % 4, &Step::Set(0, 0), number).await;
-                vaults.copy_vault(&there, named("scratch"), NOW).await.unwrap();
-                vaults.delete_vault(&named("scratch").name).await.unwrap();
-            }
-        }
+    match *step {
+        Step::Copy(from, to) => copy(vaults, model, from, to).await,
+        Step::Drop(vault) => delete(vaults, model, vault).await,
+        Step::Deepen(vault) => deepen(vaults, model, vault, number).await,
         Step::Sweep => drop(vaults.sweep().await.unwrap()),
         Step::Set(vault, name)
         | Step::Tag(vault, name)
         | Step::Delete(vault, name)
         | Step::Recover(vault, name)
         | Step::Purge(vault, name) => {
-            let Some(vault_there) = there(*vault).await else { return };
-            let call = Call::by_server(vault_there, NOW);
-            let objects = model.get_mut(vault).unwrap();
-            take_in(vaults, &call, objects, *name, step, number).await;
+            let Some(there) = find(vaults, vault).await else { return };
+            let call = Call::by_server(there, NOW);
+            take_in(vaults, &call, model.get_mut(&vault).unwrap(), name, step, number).await;
         }
     }
 }
 
-async fn take_in(
-    vaults: &Vaults,
-    call: &Call,
-    objects: &mut BTreeMap<usize, Object>,
-    place: usize,
-    step: &Step,
-    number: u32,
-) {
-    let name = &object(&format!("n{place}"));
-    let state = objects.get(&place).map(|object| object.deleted);
+async fn copy(vaults: &Vaults, model: &mut Model, from: usize, to: usize) {
+    let Some(source) = find(vaults, from).await else { return };
+    let copied = vaults.copy_vault(&source, named(VAULTS[to]), NOW).await;
+    assert_eq!(copied.is_err(), model.contains_key(&to));
+    if !model.contains_key(&to) {
+        model.insert(to, model[&from].clone());
+    }
+}
+
+async fn delete(vaults: &Vaults, model: &mut Model, vault: usize) {
+    // There is always one to copy.
+    if vault != 0 {
+        let deleted = vaults.delete_vault(&named(VAULTS[vault]).name).await.unwrap();
+        assert_eq!(deleted, model.remove(&vault).is_some());
+    }
+}
+
+async fn deepen(vaults: &Vaults, model: &mut Model, vault: usize, number: u32) {
+    let Some(there) = find(vaults, vault).await else { return };
+    for round in 0..6 {
+        let call = call(vaults, VAULTS[vault]).await;
+        set(vaults, &call, model.get_mut(&vault).unwrap(), round % 4, number).await;
+        vaults.copy_vault(&there, named("scratch"), NOW).await.unwrap();
+        vaults.delete_vault(&named("scratch").name).await.unwrap();
+    }
+}
+
+/// Takes a step that concerns the object at `place` in the vault of `call`.
+async fn take_in(vaults: &Vaults, call: &Call, objects: &mut Objects, place: usize, step: &Step, number: u32) {
+    let name = &numbered(place);
+    let deleted = objects.get(&place).map(|object| object.deleted);
     match step {
-        Step::Set(..) => {
-            let new = secrets::NewSecret { tags: Some(tags(number)), ..secret() };
-            let set = vaults.secrets(call).set(name, &new).await;
-            assert_eq!(set.is_ok(), state != Some(true));
-            if let Ok(set) = set {
-                let object = objects.entry(place).or_default();
-                object.latest = set.version.to_string();
-                assert!(object.versions.insert(object.latest.clone(), number).is_none());
-            }
-        }
-        Step::Tag(..) => {
-            let change = secrets::SecretUpdate { tags: Some(tags(number)), ..Default::default() };
-            // The oldest, which may lie furthest down.
-            let oldest = objects.get(&place).and_then(|object| object.versions.keys().next()).cloned();
-            let version = oldest.as_deref().and_then(Version::parse);
-            let tagged = vaults.secrets(call).update(name, version.as_ref(), &change).await;
-            assert_eq!(tagged.is_ok(), state == Some(false));
-            if let (Ok(tagged), Some(object)) = (tagged, objects.get_mut(&place)) {
-                object.versions.insert(tagged.version.to_string(), number);
-            }
-        }
+        Step::Set(..) => set(vaults, call, objects, place, number).await,
+        Step::Tag(..) => tag(vaults, call, objects, place, number).await,
         Step::Delete(..) => {
-            assert_eq!(vaults.secrets(call).delete(name).await.is_ok(), state == Some(false));
+            assert_eq!(vaults.secrets(call).delete(name).await.is_ok(), deleted == Some(false));
             objects.entry(place).and_modify(|object| object.deleted = true);
         }
         Step::Recover(..) => {
-            assert_eq!(vaults.secrets(call).recover(name).await.is_ok(), state == Some(true));
+            assert_eq!(vaults.secrets(call).recover(name).await.is_ok(), deleted == Some(true));
             objects.entry(place).and_modify(|object| object.deleted = false);
         }
         _ => {
-            assert_eq!(vaults.secrets(call).purge(name).await.is_ok(), state == Some(true));
-            objects.retain(|name, object| *name != place || !object.deleted);
+            assert_eq!(vaults.secrets(call).purge(name).await.is_ok(), deleted == Some(true));
+            objects.retain(|other, object| *other != place || !object.deleted);
         }
+    }
+}
+
+fn numbered(place: usize) -> ObjectName {
+    object(&format!("n{place}"))
+}
+
+async fn set(vaults: &Vaults, call: &Call, objects: &mut Objects, place: usize, number: u32) {
+    let new = secrets::NewSecret { tags: Some(tags(number)), ..secret() };
+    let set = vaults.secrets(call).set(&numbered(place), &new).await;
+    assert_eq!(set.is_ok(), objects.get(&place).is_none_or(|object| !object.deleted));
+    if let Ok(set) = set {
+        let object = objects.entry(place).or_default();
+        object.latest = set.version.to_string();
+        assert!(object.versions.insert(object.latest.clone(), number).is_none());
+    }
+}
+
+/// Tags the oldest version, which may lie furthest down.
+async fn tag(vaults: &Vaults, call: &Call, objects: &mut Objects, place: usize, number: u32) {
+    let change = secrets::SecretUpdate { tags: Some(tags(number)), ..Default::default() };
+    let oldest = objects.get(&place).and_then(|object| object.versions.keys().next()).cloned();
+    let version = oldest.as_deref().and_then(Version::parse);
+    let tagged = vaults.secrets(call).update(&numbered(place), version.as_ref(), &change).await;
+    assert_eq!(tagged.is_ok(), objects.get(&place).is_some_and(|object| !object.deleted));
+    if let (Ok(tagged), Some(object)) = (tagged, objects.get_mut(&place)) {
+        object.versions.insert(tagged.version.to_string(), number);
     }
 }
 
 /// What a vault shows of itself, as the model has it.
-async fn shown(vaults: &Vaults, call: &Call) -> BTreeMap<usize, Object> {
+async fn shown(vaults: &Vaults, call: &Call) -> Objects {
     let mut objects = BTreeMap::new();
     let page = PageRequest { after: None, limit: 25 };
     let place = |name: &ObjectName| name.as_str()[1..].parse().unwrap();
