@@ -12,7 +12,7 @@ pub struct Operation {
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,
-    /// The path; `{name}` stands for one segment, `{version?}` for one that may be empty or absent.
+    /// The path; `{name}` matches one segment, `{version?}` for one that may be empty or absent.
     pub path: &'static str,
     /// What the caller must have been granted.
     pub permission: Permission,

@@ -193,7 +193,7 @@ const PROCESS_STATE: &[&str] = &[
 ];
 
 #[test]
-fn rooms_import_only_what_stands_below_them() {
+fn rooms_import_only_what_lies_below_them() {
     let allowed: BTreeMap<_, BTreeSet<_>> =
         ARROWS.iter().map(|(room, below)| (*room, below.iter().copied().collect())).collect();
     let mut wrong = Vec::new();

@@ -71,7 +71,7 @@ fn programs_in_rust_are_run() {
 }
 
 #[test]
-fn recordings_that_are_cited_stand_in_the_index() {
+fn recordings_that_are_cited_are_in_the_index() {
     let index = text_of(&root().join("tests/RECORDINGS.md"));
     let mut cited = 0;
     for file in sources() {

@@ -62,7 +62,7 @@ impl Permissions {
         Self { keys: every(), secrets: every(), certificates: every() }
     }
 
-    /// Whether `name` is granted on `collection`. `all` stands for every name but `purge`, which must be granted by name
+    /// Whether `name` is granted on `collection`. `all` grants every name but `purge`, which must be granted by name
     /// (as the service's own clients document it).
     pub(crate) fn grants(&self, collection: &str, name: &str) -> bool {
         let granted = match collection {

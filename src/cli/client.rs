@@ -24,7 +24,7 @@ use crate::directory::CredentialKind;
 /// The time limit of a connection; the request itself has none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Which running server is meant, and how answers are printed.
+/// Which running server the command is for, and how answers are printed.
 #[derive(Debug, Args)]
 pub(super) struct AdminClient {
     #[command(flatten)]

@@ -41,7 +41,7 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// The moment that `text` writes as RFC 3339 says, in whole seconds.
+    /// The moment that `text` gives in the form of RFC 3339, in whole seconds.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_second()))
     }
@@ -66,7 +66,7 @@ pub trait Clock: Send + Sync {
     /// The present moment of this clock.
     fn now(&self) -> Timestamp;
 
-    /// How long it takes until this clock shows `moment`, nothing if it does already; none while it stands still.
+    /// How long it takes until this clock shows `moment`, zero if it does already; `None` while it is frozen.
     fn until(&self, moment: Timestamp) -> Option<Duration>;
 
     /// A reading that never goes back, for measuring durations: the difference of two readings is the time between them.

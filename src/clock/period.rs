@@ -12,7 +12,7 @@ use super::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub struct Period(Span);
 
-/// The text is no length of time.
+/// The text is not a length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidPeriod;
 

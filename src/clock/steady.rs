@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Clock, Timestamp};
 
 /// By how many seconds the machine's clock may fall behind before it is logged: NTP corrects by less, which is no
-/// fault.
+/// error.
 const LOGGED_LAG: i64 = 2;
 
 /// Shows what the machine's clock shows, or, while that is behind, the latest moment that was shown or written. Cheap to

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::{Clock, Timestamp};
 
-/// A clock that runs as the machine's does, or stands still, and can be moved forward.
+/// A clock that runs as the machine's does, or is frozen, and can be moved forward.
 #[derive(Debug)]
 pub struct VirtualClock(Mutex<Position>);
 
-/// Where the clock stood at a moment of the machine, and whether it has run since.
+/// The clock's time at a moment of the machine's, and whether it has run since.
 #[derive(Clone, Copy, Debug)]
 struct Position {
     milliseconds: i64,
@@ -17,7 +17,7 @@ struct Position {
 }
 
 impl VirtualClock {
-    /// A clock that stands at `start`.
+    /// A clock that is frozen at `start`.
     pub fn frozen_at(start: Timestamp) -> Self {
         Self(Mutex::new(Position { milliseconds: start.unix().saturating_mul(1000), running_since: None }))
     }
@@ -40,19 +40,19 @@ impl VirtualClock {
         position.milliseconds = position.milliseconds.saturating_add(milliseconds.max(0));
     }
 
-    /// Where the clock stands, in milliseconds since the Unix epoch.
+    /// The clock's time, in milliseconds since the Unix epoch.
     pub fn milliseconds(&self) -> i64 {
         self.position().now()
     }
 
-    /// Puts the clock to `moment`, wherever it stood.
+    /// Sets the clock to `moment`, earlier or later.
     pub fn set(&self, moment: Timestamp) {
         let mut position = self.position();
         position.milliseconds = moment.unix().saturating_mul(1000);
         position.running_since = position.running_since.map(|_| Instant::now());
     }
 
-    /// Lets the clock stand still.
+    /// Freezes the clock.
     pub fn freeze(&self) {
         let mut position = self.position();
         position.milliseconds = position.now();
@@ -65,7 +65,7 @@ impl VirtualClock {
         position.running_since.get_or_insert_with(Instant::now);
     }
 
-    /// Whether the clock stands still.
+    /// Whether the clock is frozen.
     pub fn is_frozen(&self) -> bool {
         self.position().running_since.is_none()
     }
@@ -107,7 +107,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_unix(1_700_000_000);
 
     #[test]
-    fn it_stands_until_it_is_moved() {
+    fn it_is_frozen_until_it_is_moved() {
         let clock = VirtualClock::frozen_at(START);
         assert_eq!(clock.now(), START);
         clock.advance(86_400);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn it_runs_from_where_it_stands() {
+    fn it_runs_on_from_where_it_was_frozen() {
         let clock = VirtualClock::running_from(START);
         std::thread::sleep(Duration::from_millis(5));
         let ahead = clock.until(START.plus_seconds(1)).unwrap();

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_path_and_without_the_url() {
+    fn what_is_wrong_is_reported_with_its_path_and_without_the_url() {
         for (text, expected) in [
             (r#"[{"url":"ftp://a/?code=hush"}]"#, "events.webhooks[0].url: must be an http or https URL"),
             (r#"[{"url":7}]"#, "events.webhooks[0].url: invalid type"),

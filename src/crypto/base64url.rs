@@ -8,7 +8,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The bytes that `text` stands for, or `None` when [`encode`] would never have written it: padding, a character
+/// The bytes that `text` encodes, or `None` when [`encode`] would never have written it: padding, a character
 /// outside the alphabet, an impossible length, or stray bits in the last character.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()

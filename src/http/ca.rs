@@ -229,7 +229,7 @@ impl Ca {
     /// A leaf for `names` (host names and addresses), with the public half of `key`.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// When a name cannot be in a certificate.
     pub fn leaf(&self, names: &[String], key: &KeyPair, now: Timestamp) -> Result<Leaf, CaError> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = common_name(&names[0]);

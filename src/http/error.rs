@@ -86,7 +86,7 @@ impl ApiError {
 
 /// After how many seconds a write may be tried again that the full disk refused.
 const DISK_FULL_RETRY: u32 = 10;
-/// The most characters of a header: what callers wrote may stand in it, and clients refuse long heads.
+/// The most characters of a header: it may contain what callers wrote, and clients refuse long heads.
 const LONGEST: usize = 512;
 
 fn visible(text: &str) -> HeaderValue {

@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::operation::Operation;
 
-/// Operations, each with what handles it. Earlier entries win, so fixed segments stand before free ones.
+/// Operations, each with what handles it. Earlier entries win, so fixed segments come before free ones.
 pub(crate) struct Routes<H> {
     table: Vec<Route<H>>,
 }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_table_is_told_apart() {
+    fn an_unknown_method_is_no_unknown_path() {
         assert_eq!(find(Method::PUT, "/keys/n"), "no such method");
         assert_eq!(find(Method::GET, "/keys/n/v/x"), "no such path");
         for path in ["/", "//", "*"] {

@@ -1,5 +1,5 @@
 //! Opens connections to hosts: directly, or through the parent proxy of the environment. It checks every address that a
-//! name resolves to before it connects, so that a name cannot stand for an address that is refused.
+//! name resolves to before it connects, so that a name cannot hide an address that is refused.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -63,7 +63,7 @@ suite! {
     a_key_is_changed_once_in_a_batch
     a_batch_has_a_largest_size
     revisions_grow_and_come_with_every_commit
-    a_view_stands_still_while_writers_write
+    a_view_does_not_change_while_writers_write
     many_keys_are_read_in_their_order_from_one_view
     a_scan_is_ordered_bounded_and_goes_on_behind_a_key
     a_scan_keeps_to_its_prefix_at_the_edges_of_a_byte
@@ -175,7 +175,7 @@ async fn revisions_grow_and_come_with_every_commit(store: &Store) {
     }
 }
 
-async fn a_view_stands_still_while_writers_write(store: &Store) {
+async fn a_view_does_not_change_while_writers_write(store: &Store) {
     put(store, "left", "0").await;
     put(store, "right", "0").await;
     let early = store.view().await.unwrap();

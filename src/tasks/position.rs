@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_clock_has_run_on_only_if_nobody_stopped_it() {
+    fn a_kept_clock_has_run_on_only_if_it_was_not_stopped() {
         let stood = Timestamp::from_unix(5_000);
         let position =
             |frozen, stopped| ClockPosition { at: stood, frozen, real: Timestamp::from_unix(1_000), stopped };

@@ -159,7 +159,7 @@ impl Server {
         }
     }
 
-    /// Everything that can be told apart but by chance: versions by their dates, and what was told.
+    /// Everything that does not depend on chance: versions by their dates, and the events.
     async fn seen(&self) -> Vec<String> {
         let (call, page) = (self.call().await, PageRequest { after: None, limit: usize::MAX - 1 });
         let mut seen = Vec::new();
@@ -173,15 +173,15 @@ impl Server {
             seen.extend(lines);
         }
         let events = self.vaults.events(0, usize::MAX).await.unwrap();
-        let mut told: Vec<_> = events
+        let mut events: Vec<_> = events
             .iter()
             .map(|(_, event)| {
                 let subject = event.subject.as_ref().unwrap();
                 format!("{} {:?} {} {:?}", event.at, event.occurrence, subject.name, subject.exp)
             })
             .collect();
-        told.sort();
-        seen.extend(told);
+        events.sort();
+        seen.extend(events);
         seen
     }
 }

@@ -260,7 +260,7 @@ async fn an_alias_belongs_to_one_vault_and_is_reached_when_it_comes() {
 }
 
 #[tokio::test]
-async fn a_write_that_was_judged_by_another_policy_is_judged_again() {
+async fn a_write_that_was_decided_under_another_policy_is_decided_again() {
     // A policy is withdrawn while many writes are under way: none that comes after is done.
     let world = std::sync::Arc::new(World::of(CONFIG, Storage::Memory).await);
     let token = world.token("owner").await;

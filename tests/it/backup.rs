@@ -64,7 +64,7 @@ async fn secrets_come_back_with_their_values() {
 }
 
 #[tokio::test]
-async fn what_is_damaged_or_foreign_is_refused_and_told() {
+async fn what_is_damaged_or_foreign_is_refused_with_the_reason() {
     let world = with_key(1).await;
     world.ask("PUT /secrets/s", r#"{"value":"hush"}"#).await;
     world.key("k", r#"{"kty":"EC"}"#).await;
@@ -151,7 +151,7 @@ async fn without_a_configured_key_the_datas_own_is_made_and_kept() {
 }
 
 #[tokio::test]
-async fn more_versions_than_a_backup_holds_are_told() {
+async fn more_versions_than_a_backup_holds_are_refused() {
     let world = with_key(1).await;
     let token = world.token("owner").await;
     let set = async || {

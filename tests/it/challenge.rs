@@ -126,7 +126,7 @@ async fn tokens_of_another_server_are_refused() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_no_vault_is_told_before_the_challenge() {
+async fn a_host_that_is_no_vault_is_refused_before_the_challenge() {
     let world = World::new().await;
     let mut request = world.request("localhost", "GET /keys", "", None);
     request.headers_mut().insert("host", "other.vault.azure.net".parse().unwrap());

@@ -109,7 +109,7 @@ async fn windows_follow_it_and_tokens_do_not() {
 }
 
 #[tokio::test]
-async fn it_stands_where_it_stood_after_a_restart() {
+async fn it_shows_the_same_time_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let world = in_dir(dir.path(), frozen_at(START)).await;
     world.ask("PUT /secrets/s", r#"{"value":"v"}"#).await;

@@ -50,8 +50,8 @@ fn a_server_with_the_machines_clock_says_how_to_get_another() {
     let data = dir.path().join("data");
     let _served = Served::start(&data, &[]);
     assert!(ok(&data, "clock show").ends_with("(real)\n"));
-    let told = no(&data, "clock advance P1D");
-    assert!(told.contains("start it with --clock virtual"), "{told}");
+    let printed = no(&data, "clock advance P1D");
+    assert!(printed.contains("start it with --clock virtual"), "{printed}");
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn vaults_and_identities_come_and_go() {
     let data = dir.path().join("data");
     let _served = Served::start(&data, &[]);
     assert_eq!(ok(&data, "vault create fresh"), format!("{:<24} premium  90 days\n", "fresh"));
-    let told = no(&data, "vault create FRESH");
-    assert!(told.contains("there is a vault 'FRESH' already"), "{told}");
+    let printed = no(&data, "vault create FRESH");
+    assert!(printed.contains("there is a vault 'FRESH' already"), "{printed}");
     let entry = dir.path().join("entry.json");
     std::fs::write(&entry, r#"{"softDeleteRetentionInDays": 7, "enablePurgeProtection": true}"#).unwrap();
     let made = ok(&data, &format!("vault create guarded --from {}", entry.display()));
@@ -122,8 +122,8 @@ fn a_snapshot_is_saved_and_loaded_here_and_elsewhere() {
     assert_eq!(json(&there, "vault list")["vaults"].as_array().unwrap().len(), 2);
 
     let _foreign = Served::start(&dir.path().join("foreign"), &[]);
-    let told = no(&dir.path().join("foreign"), &format!("snapshot load {}", file.display()));
-    assert!(told.contains("give this server the backupKey of the one that made it"), "{told}");
+    let printed = no(&dir.path().join("foreign"), &format!("snapshot load {}", file.display()));
+    assert!(printed.contains("give this server the backupKey of the one that made it"), "{printed}");
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn a_backup_key_that_others_can_read_is_refused() {
     std::fs::write(&config, format!(r#"{{"backupKey": {{"file": "{}"}}}}"#, key.display())).unwrap();
     let free = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
     let args = [&["serve", "--ephemeral", "--config", config.to_str().unwrap()][..], &free].concat();
-    let told = refused(&args, 1);
-    assert!(told.contains("others may read this key (mode 644); chmod 600 it"), "{told}");
+    let printed = refused(&args, 1);
+    assert!(printed.contains("others may read this key (mode 644); chmod 600 it"), "{printed}");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(&key, "hush").unwrap();
-    let told = refused(&args, 1);
-    assert!(told.contains("not a key: it takes 32 bytes") && !told.contains("hush"), "{told}");
+    let printed = refused(&args, 1);
+    assert!(printed.contains("not a key: it takes 32 bytes") && !printed.contains("hush"), "{printed}");
     let output = keyhaven(&["serve", "--ephemeral"]).env("KEYHAVEN_BACKUP_KEY", "hush").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
@@ -159,15 +159,15 @@ fn inside_run_the_commands_find_its_server() {
 #[test]
 fn without_a_server_it_says_where_it_looked() {
     let dir = tempfile::tempdir().unwrap();
-    let told = no(dir.path(), "clock show");
-    assert!(told.starts_with("keyhaven: no running server found ("), "{told}");
+    let printed = no(dir.path(), "clock show");
+    assert!(printed.starts_with("keyhaven: no running server found ("), "{printed}");
     let data = dir.path().join("data");
     let served = Served::start(&data, &[]);
     let ready = std::fs::read(data.join("ready.json")).unwrap();
     drop(served);
     std::fs::write(data.join("ready.json"), ready).unwrap();
-    let told = no(&data, "vault list");
-    assert!(told.starts_with("keyhaven: no server answers at 127.0.0.1:"), "{told}");
+    let printed = no(&data, "vault list");
+    assert!(printed.starts_with("keyhaven: no server answers at 127.0.0.1:"), "{printed}");
 }
 
 #[test]
@@ -177,8 +177,8 @@ fn run_leaves_the_ready_file_of_a_server_alone() {
     let served = Served::start(&data, &[]);
     let file = data.join("ready.json");
     let before = std::fs::read(&file).unwrap();
-    let told = refused(&["run", "--ready-file", file.to_str().unwrap(), "--", "true"], 1);
-    assert!(told.contains("it is the ready file of a server that runs (process "), "{told}");
+    let printed = refused(&["run", "--ready-file", file.to_str().unwrap(), "--", "true"], 1);
+    assert!(printed.contains("it is the ready file of a server that runs (process "), "{printed}");
     // A shell that has the variable from that server's `env` can run commands all the same.
     let script = "test \"$KEYHAVEN_READY_FILE\" != \"$0\" && cat \"$KEYHAVEN_READY_FILE\"";
     let mut command = keyhaven(&["run", "--", "sh", "-c", script]);
@@ -199,10 +199,10 @@ fn a_ca_that_is_kept_nowhere_is_not_to_be_removed() {
     let bin = env!("CARGO_BIN_EXE_keyhaven");
     let script = format!("echo '{{\"aliases\":[\"kv.test\"]}}' | {bin} vault create other --from -");
     let output = keyhaven(&["run", "--", "sh", "-c", &script]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(
-        told.contains("may not certify 'kv.test'; name it in the configuration") && !told.contains("rm "),
-        "{told}"
+        printed.contains("may not certify 'kv.test'; name it in the configuration") && !printed.contains("rm "),
+        "{printed}"
     );
 }

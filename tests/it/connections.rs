@@ -121,7 +121,7 @@ async fn said(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> St
 }
 
 #[tokio::test]
-async fn plain_http_on_the_tls_port_is_told_the_https_url() {
+async fn plain_http_on_the_tls_port_is_answered_with_the_https_url() {
     let world = World::new().await;
     let (host, port) = (world.host("acme"), world.port());
     let expected = |url: String| {

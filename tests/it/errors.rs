@@ -140,7 +140,7 @@ async fn the_api_version_is_required_and_must_be_known_or_later() {
 }
 
 #[tokio::test]
-async fn bodies_that_do_not_fit_are_told_by_the_services_text_and_our_detail() {
+async fn bodies_that_do_not_fit_are_refused_with_the_services_text_and_our_detail() {
     let world = World::new().await;
     let sixteen: serde_json::Map<_, _> = (0..16).map(|n| (n.to_string(), "v".into())).collect();
     let tags = serde_json::json!({"kty": "RSA", "tags": sixteen}).to_string();

@@ -134,7 +134,7 @@ async fn a_fault_meets_the_request_that_would_make_the_vault() {
 }
 
 #[tokio::test]
-async fn without_being_told_to_no_vault_is_made() {
+async fn no_vault_is_made_without_the_option() {
     let world = World::new().await;
     let gone = world.ask_as("owner", "fresh", "GET /secrets", "").await.error();
     assert!(gone.starts_with("404 VaultNotFound No vault answers on 'fresh.vault.localhost'"), "{gone}");
@@ -177,7 +177,7 @@ async fn asked(ready: &Path) -> u16 {
 }
 
 #[tokio::test]
-async fn serve_makes_vaults_when_it_is_told_to() {
+async fn serve_makes_vaults_with_the_option() {
     let dir = tempfile::tempdir().unwrap();
     for (more, expected) in [(&[][..], 404), (&["--create-vaults"], 401), (&["--create-vaults=false"], 404)] {
         let data = dir.path().join(format!("data{}", more.concat()));
@@ -187,7 +187,7 @@ async fn serve_makes_vaults_when_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn run_makes_vaults_unless_it_is_told_not_to() {
+async fn run_makes_vaults_unless_an_option_forbids_it() {
     let dir = tempfile::tempdir().unwrap();
     for (variable, expected) in [(None, 401), (Some("false"), 404)] {
         let file = dir.path().join(format!("ready{expected}"));

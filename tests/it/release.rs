@@ -80,7 +80,7 @@ async fn a_deleted_key_shows_no_policy_and_has_it_again_when_recovered() {
 }
 
 #[tokio::test]
-async fn releasing_is_told_to_be_missing() {
+async fn releasing_is_said_to_be_missing() {
     let world = World::new().await;
     world.key("k", &create(true, &policy("a", true))).await;
     for line in ["POST /keys/k/release", "POST /keys/k//release"] {

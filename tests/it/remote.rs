@@ -112,12 +112,12 @@ fn a_managed_identity_is_found_in_the_environment_and_can_be_chosen() {
 }
 
 #[test]
-fn who_cannot_sign_in_is_told_by_whom() {
+fn a_failed_sign_in_names_who_refused_it() {
     let ground = ground();
     let failure = ground.vault("acme", Credential::client_secret(APP, "guess")).key("k", None).unwrap_err();
-    let told = failure.to_string();
-    assert!(told.starts_with("401 invalid_client: no token from https://login.localhost:"), "{told}");
-    assert!(told.contains("AADSTS7000215") && !told.contains("guess"), "{told}");
+    let message = failure.to_string();
+    assert!(message.starts_with("401 invalid_client: no token from https://login.localhost:"), "{message}");
+    assert!(message.contains("AADSTS7000215") && !message.contains("guess"), "{message}");
     let failure = ground.vault("acme", Credential::bearer("nonsense")).key("k", None).unwrap_err();
     assert_eq!(failure.status(), Some(401));
 }
@@ -189,8 +189,11 @@ fn a_host_whose_resource_would_be_good_elsewhere_gets_no_token() {
     let ground = ground();
     let bare = format!("https://localhost:{}", ground.server.port());
     let vault = VaultClient::new(ground.agent, &bare, app()).unwrap();
-    let told = vault.key("k", None).unwrap_err().to_string();
-    assert!(told.contains("asks for a token for https://vault.azure.net, which would be good elsewhere"), "{told}");
+    let message = vault.key("k", None).unwrap_err().to_string();
+    assert!(
+        message.contains("asks for a token for https://vault.azure.net, which would be good elsewhere"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn the_json_log_has_the_members_apart_and_libraries_are_silent() {
 }
 
 #[test]
-fn a_stderr_that_nobody_reads_does_not_stop_the_server() {
+fn a_stderr_that_is_not_read_does_not_stop_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let mut served = Served::start(&dir.path().join("data"), &["--log-level", "debug"]);
     let identity = served.ready["identity"].as_str().unwrap().to_owned();

@@ -288,7 +288,7 @@ async fn imported_keys_do_not_rotate() {
 }
 
 #[tokio::test]
-async fn a_deleted_key_rotates_when_it_is_back_and_a_purged_one_leaves_its_policy_to_nobody() {
+async fn a_deleted_key_rotates_when_it_is_back_and_a_purged_one_leaves_no_policy() {
     let world = World::new().await;
     world.key("k", r#"{"kty":"EC"}"#).await;
     set(&world, "k", &policy(&["Rotate timeAfterCreate P30D"], None)).await;

@@ -18,7 +18,7 @@ async fn load(world: &World, file: &[u8]) -> crate::world::Answer {
 }
 
 #[tokio::test]
-async fn a_reset_is_the_configuration_again_for_whoever_is_signed_in() {
+async fn a_reset_is_the_configuration_again_for_all_that_are_signed_in() {
     let config = CONFIG.replacen(
         r#""sku": "premium","#,
         r#""sku": "premium", "secrets": [{"name": "given", "value": "v"}],"#,

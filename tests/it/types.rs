@@ -197,7 +197,7 @@ async fn a_symmetric_key_authenticates_when_it_was_made_for_it() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_a_symmetric_algorithm_is_told() {
+async fn what_does_not_fit_a_symmetric_algorithm_is_refused() {
     let world = World::new().await;
     let version = world.ask(&format!("POST /keys/k/create{NEW}"), r#"{"kty":"oct-HSM"}"#).await.version();
     let kid = format!("https://{}/keys/k/{version}", world.host("acme"));

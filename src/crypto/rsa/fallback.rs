@@ -1,7 +1,7 @@
 //! The `rsa` crate, for what aws-lc-rs lacks: keys of other exponents, and keys that come without their primes.
 //!
-//! That crate's arithmetic can be timed (RUSTSEC-2023-0071), so nothing here is an operation with a key that somebody
-//! can ask for again and again: a key is made or taken in once.
+//! That crate's arithmetic can be timed (RUSTSEC-2023-0071), so nothing here is an operation that callers can repeat
+//! with one key: a key is generated or imported once.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! The challenge: what a request without a good token is told, byte for byte as the clients' parsers need it (one
+//! The challenge: the answer to a request without a good token, byte for byte as the clients' parsers need it (one
 //! header, quoted values, `, ` between them, one path segment after the login host).
 
 use hyper::StatusCode;
@@ -18,13 +18,13 @@ pub(super) const VAULT: &str = "https://vault.azure.net";
 pub(super) const MANAGED_HSM: &str = "https://managedhsm.azure.net";
 /// The application id of the service, the audience of version 2 tokens.
 pub(super) const APP_ID: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
-/// What a request without a token is told (recorded, golden 061).
+/// The message for a request without a token (recorded, golden 061).
 pub(super) const MISSING: &str = "AKV10000: Request is missing a Bearer or PoP token.";
 
 /// The text for a token that cannot be read (public: traces of clients of the service).
 const UNREADABLE: &str = "[BearerReadAccessTokenFailed] Error validating token: 'S2S12005'.";
 
-/// What a request with a token that has expired is told (public).
+/// The message for a request with a token that has expired (public).
 pub(super) const EXPIRED: &str = "[TokenExpired] Error validating token: 'S2S12086'.";
 
 /// The resource that clients ask a token for: the host without its first label, with its port, because Python and Go

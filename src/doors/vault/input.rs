@@ -60,7 +60,7 @@ async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
-    // The parser would let members that nobody reads be anything.
+    // The parser would let members that no field reads be anything.
     let text = std::str::from_utf8(text).map_err(|_| invalid("the body is not valid JSON"))?;
     let text = if text.is_empty() { "{}" } else { text };
     if !text.starts_with('{') {
@@ -91,7 +91,7 @@ pub(super) fn invalid(detail: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", INVALID).header("x-keyhaven-detail", detail)
 }
 
-/// Members that must be there; all that are missing are told at once, a line each.
+/// Members that must be there; all that are missing are named at once, a line each.
 #[derive(Default)]
 pub(super) struct Required(String);
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn all_missing_members_are_told_at_once() {
+    fn all_missing_members_are_named_at_once() {
         let mut required = Required::default();
         required.check("alg", None::<&String>);
         required.bytes("value", Some("not base64url!"));

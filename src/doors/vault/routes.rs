@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::vault::keys::Keys;
 use crate::vault::secrets::Secrets;
 
-/// All routes. Fixed segments stand before free ones.
+/// All routes. Fixed segments come before free ones.
 pub(super) fn table() -> Routes<Handler> {
     let keys = collection::routes::<Keys>().into_iter().chain(key_routes());
     let secrets = collection::routes::<Secrets>().into_iter().chain(secret_routes());

@@ -142,7 +142,7 @@ fn a_cut_off_file_is_refused() {
     }
 }
 
-/// The file as a crash would leave it: what it holds when nobody is writing to it.
+/// The file as a crash would leave it: what it holds when no writer is writing to it.
 async fn crashed(path: &Path) -> PathBuf {
     let copy = path.with_extension("crashed");
     loop {
@@ -187,7 +187,7 @@ async fn after_a_quiet_moment_a_crash_costs_no_repair() {
     store.commit_pieces(many()).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     while needs_repair(&crashed(&path).await) {
-        assert!(Instant::now() < deadline, "the store never settled");
+        assert!(Instant::now() < deadline, "the store never came to rest");
     }
     let mut fastest = Duration::MAX;
     // The best of several, so that a busy machine does not fail the test.

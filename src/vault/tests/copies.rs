@@ -134,7 +134,7 @@ async fn a_seed_that_is_used_again_brings_no_vault_or_layer_back() {
 }
 
 #[tokio::test]
-async fn a_frozen_layer_stays_as_long_as_a_vault_stands_on_it() {
+async fn a_frozen_layer_stays_as_long_as_a_vault_reads_it() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
     vaults.apply(named("source"), NOW).await.unwrap();
@@ -169,7 +169,7 @@ async fn what_was_only_taken_away_in_a_copy_is_not_in_its_copies_either() {
 }
 
 #[tokio::test]
-async fn layers_are_folded_before_there_are_too_many() {
+async fn layers_are_flattened_before_there_are_too_many() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
     vaults.apply(named("source"), NOW).await.unwrap();
@@ -189,7 +189,7 @@ async fn layers_are_folded_before_there_are_too_many() {
     }
     vaults.sweep().await.unwrap();
     assert_eq!(listed(&vaults, "source").await.len(), 1_110);
-    assert_eq!(records(&store, "layer/").await.len(), 4, "what was folded is gone");
+    assert_eq!(records(&store, "layer/").await.len(), 4, "the flattened layers are gone");
     assert_eq!(records(&store, "material/").await.len(), 1_110, "and nothing is kept twice");
     set(&vaults, "source", "more").await;
     let mut copies = tokio::task::JoinSet::new();
@@ -200,11 +200,11 @@ async fn layers_are_folded_before_there_are_too_many() {
     while let Some(done) = copies.join_next().await {
         done.unwrap();
     }
-    assert_eq!(call(&vaults, "source").await.vault.below.len(), 2, "one of them has folded, for all");
+    assert_eq!(call(&vaults, "source").await.vault.below.len(), 2, "one of them has flattened the layers, for all");
 }
 
 #[tokio::test]
-async fn who_still_stands_on_layers_that_were_folded_is_to_ask_again() {
+async fn a_call_that_reads_layers_that_were_flattened_is_refused() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
     vaults.apply(named("source"), NOW).await.unwrap();
@@ -232,12 +232,12 @@ async fn who_still_stands_on_layers_that_were_folded_is_to_ask_again() {
     }
     let first = vaults.secrets(&calls[0]).get_value(&name, None).await.err();
     assert!(matches!(first, Some(Refusal::Busy)), "a call of before the first copy: {first:?}");
-    assert!(vaults.secrets(&calls[5]).get_value(&name, None).await.is_ok(), "nothing was folded since");
+    assert!(vaults.secrets(&calls[5]).get_value(&name, None).await.is_ok(), "nothing was flattened since");
     assert!(vaults.secrets(&call(&vaults, "source").await).get_value(&name, None).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_fold_that_was_given_up_is_swept_away() {
+async fn a_layer_of_a_flattening_that_was_given_up_is_swept() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let vaults = open(&store, &pool, 1);
     let layer = Uuid::from_u128(5);
@@ -293,7 +293,7 @@ async fn what_falls_due_in_a_source_that_was_copied_changes_no_frozen_layer() {
     let NextDue { key, due } = vaults.next_due(None).await.unwrap().unwrap();
     assert_eq!(vaults.run_due(&due.unwrap().unwrap(), &key).await.unwrap(), 2, "in the copy too, once in each");
     assert!(vaults.next_due(None).await.unwrap().is_none());
-    assert_eq!(frozen().await, there, "whoever was copied from it may still stand on it");
+    assert_eq!(frozen().await, there, "copies may still read it");
     for vault in ["source", "copy"] {
         let refused = vaults.secrets(&call(&vaults, vault).await).recover(&object("s")).await;
         assert!(matches!(refused, Err(Refusal::NotFound { .. })), "{vault}: {refused:?}");

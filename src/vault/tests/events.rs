@@ -1,4 +1,4 @@
-//! What is told of what happens: in the same commit, once, in order, for each vault that it happens in.
+//! Events of what happens: in the same commit, once, in order, for each vault that it happens in.
 
 use uuid::Uuid;
 
@@ -57,8 +57,8 @@ impl World {
         }
     }
 
-    /// What was told, as `DAY VAULT WHAT NAME`, since the last time.
-    async fn told(&self) -> Vec<String> {
+    /// The events since the last call, as `DAY VAULT WHAT NAME`.
+    async fn new_events(&self) -> Vec<String> {
         let events = self.vaults.events(0, usize::MAX - 1).await.unwrap();
         let numbers: Vec<u64> = events.iter().map(|(number, _)| *number).collect();
         self.vaults.delete_events(&numbers).await.unwrap();
@@ -84,14 +84,14 @@ fn lasting(text: &str) -> IsoPeriod {
 }
 
 #[tokio::test]
-async fn a_version_is_told_of_when_it_is_made_nears_its_end_and_expires() {
+async fn a_version_has_events_when_it_is_made_nears_its_end_and_expires() {
     let world = World::new().await;
     world.secret("s", 0, Some(40)).await;
     world.pass(100).await;
     let expected = ["0 local NewVersionCreated s", "10 local NearExpiry s", "40 local Expired s"];
-    assert_eq!(world.told().await, expected);
+    assert_eq!(world.new_events().await, expected);
     world.pass(1000).await;
-    assert_eq!(world.told().await, [""; 0], "once");
+    assert_eq!(world.new_events().await, [""; 0], "once");
 }
 
 #[tokio::test]
@@ -99,33 +99,33 @@ async fn only_the_latest_version_is_spoken_of() {
     let world = World::new().await;
     world.secret("s", 0, Some(40)).await;
     world.secret("s", 5, Some(90)).await;
-    world.told().await;
+    world.new_events().await;
     world.pass(80).await;
-    assert_eq!(world.told().await, ["60 local NearExpiry s"]);
+    assert_eq!(world.new_events().await, ["60 local NearExpiry s"]);
     world.secret("s", 81, None).await;
     world.pass(200).await;
-    assert_eq!(world.told().await, ["81 local NewVersionCreated s"]);
+    assert_eq!(world.new_events().await, ["81 local NewVersionCreated s"]);
 }
 
 #[tokio::test]
-async fn what_is_past_already_is_told_at_once_and_never_again() {
+async fn what_is_past_already_has_its_event_at_once_and_never_again() {
     let world = World::new().await;
     world.secret("soon", 0, Some(10)).await;
     world.secret("over", 1, Some(0)).await;
-    world.told().await;
+    world.new_events().await;
     world.pass(2).await;
-    assert_eq!(world.told().await, ["0 local NearExpiry soon", "1 local Expired over"]);
+    assert_eq!(world.new_events().await, ["0 local NearExpiry soon", "1 local Expired over"]);
     // A change of something else tells nothing anew; another end does.
     let (call, name) = (world.call("local", 3).await, named("soon"));
     let tagged = SecretUpdate { tags: Some([("a".to_owned(), "b".to_owned())].into()), ..SecretUpdate::default() };
     world.vaults.secrets(&call).update(&name, None, &tagged).await.unwrap();
     world.pass(9).await;
-    assert_eq!(world.told().await, [""; 0]);
+    assert_eq!(world.new_events().await, [""; 0]);
     let attributes = AttributesPatch { exp: Some(at(60)), ..AttributesPatch::default() };
     let later = SecretUpdate { attributes, ..SecretUpdate::default() };
     world.vaults.secrets(&world.call("local", 9).await).update(&name, None, &later).await.unwrap();
     world.pass(70).await;
-    assert_eq!(world.told().await, ["30 local NearExpiry soon", "60 local Expired soon"]);
+    assert_eq!(world.new_events().await, ["30 local NearExpiry soon", "60 local Expired soon"]);
     // Even at one moment, and then as another event.
     for days in [5, 6] {
         let attributes = AttributesPatch { exp: Some(at(70 + days)), ..AttributesPatch::default() };
@@ -148,28 +148,28 @@ async fn a_keys_policy_says_when_it_is_near_its_end_and_the_notice_comes_before_
     world.pass(35).await;
     let made = "0 local NewVersionCreated k";
     let expected = [made, made, "30 local NearExpiry k", "30 local NewVersionCreated k"];
-    assert_eq!(world.told().await, expected);
+    assert_eq!(world.new_events().await, expected);
 }
 
 #[tokio::test]
-async fn of_what_is_deleted_nothing_is_told_until_it_is_back() {
+async fn a_deleted_object_has_no_events_until_it_is_recovered() {
     let world = World::new().await;
     world.secret("s", 0, Some(40)).await;
     world.vaults.secrets(&world.call("local", 1).await).delete(&named("s")).await.unwrap();
     world.pass(50).await;
-    assert_eq!(world.told().await, ["0 local NewVersionCreated s"]);
+    assert_eq!(world.new_events().await, ["0 local NewVersionCreated s"]);
     world.vaults.secrets(&world.call("local", 50).await).recover(&named("s")).await.unwrap();
     world.pass(60).await;
-    assert_eq!(world.told().await, ["50 local Expired s", "50 local NearExpiry s"]);
+    assert_eq!(world.new_events().await, ["50 local Expired s", "50 local NearExpiry s"]);
 }
 
 #[tokio::test]
-async fn a_change_of_policies_is_told_and_other_changes_are_not() {
+async fn a_change_of_policies_has_an_event_and_other_changes_have_none() {
     let world = World::new().await;
     let vault = async || world.vaults.find(&VaultName::local()).await.unwrap().unwrap();
     let put = async |wanted: InitialVault| {
         world.vaults.put_vault(wanted, Some(&*vault().await), at(1)).await.unwrap();
-        world.told().await
+        world.new_events().await
     };
     let plain = InitialVault::named(VaultName::local(), Sku::Premium);
     let everything = AccessPolicy {
@@ -204,16 +204,16 @@ async fn a_copy_tells_of_its_own_objects_however_deep_they_lie() {
         world.vaults.delete_vault(&VaultName::parse(&format!("copy-{number}")).unwrap()).await.unwrap();
     }
     world.vaults.sweep().await.unwrap();
-    world.told().await;
+    world.new_events().await;
     world.pass(10).await;
-    let mut told = world.told().await;
-    told.sort();
+    let mut new = world.new_events().await;
+    new.sort();
     let near = |vault: &str, name: &str| format!("10 {vault} NearExpiry {name}");
     let mut expected: Vec<_> = (0..7).map(|number| near("local", &format!("s{number}"))).collect();
     expected.extend((0..6).map(|number| near("copy-6", &format!("s{number}"))));
     expected.extend([near("local", "s"), near("copy-6", "s")]);
     expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(new, expected);
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ async fn a_version_list_that_lacks_a_version_is_damage() {
 }
 
 #[tokio::test]
-async fn a_full_pool_is_told_and_nothing_is_made() {
+async fn a_full_pool_is_refused_and_nothing_is_made() {
     let (store, pool) = (memory(), Pool::start(1, 1));
     let (vaults, call) = world(&store, &pool).await;
     let (release, held) = std::sync::mpsc::channel::<()>();
@@ -187,7 +187,7 @@ fn local(access_policies: Vec<crate::access::AccessPolicy>) -> InitialVault {
 }
 
 #[tokio::test]
-async fn no_write_is_done_that_was_judged_by_a_vault_of_before() {
+async fn no_write_is_committed_that_was_decided_on_an_older_vault() {
     let (store, pool) = (memory(), Pool::start(1, 10));
     let (vaults, call) = world(&store, &pool).await;
     vaults.secrets(&call).set(&name(), &secret()).await.unwrap();
@@ -243,7 +243,7 @@ async fn what_a_deleted_vault_held_is_swept_away_in_pieces() {
     }
     vaults.delete_vault(&call.vault.name).await.unwrap();
     assert_eq!(vaults.sweep().await.unwrap(), 3300);
-    let (all, told) = (records(&store, "").await, records(&store, "event/").await);
-    assert_eq!((all.len(), told.len()), (1100, 1100), "what was told stays");
+    let (all, events) = (records(&store, "").await, records(&store, "event/").await);
+    assert_eq!((all.len(), events.len()), (1100, 1100), "events stay");
     assert_eq!(vaults.sweep().await.unwrap(), 0);
 }

@@ -88,11 +88,11 @@ fn help_names_the_file_for_every_client() {
 fn where_there_is_none_it_says_where_it_looked() {
     let dir = tempfile::tempdir().unwrap();
     let nowhere = dir.path().join("nowhere");
-    let told = refused(&["ca", "--certs", nowhere.to_str().unwrap()], 1);
-    assert!(told.contains("nowhere/ca.pem: No such file") && told.contains("keyhaven serve"), "{told}");
+    let printed = refused(&["ca", "--certs", nowhere.to_str().unwrap()], 1);
+    assert!(printed.contains("nowhere/ca.pem: No such file") && printed.contains("keyhaven serve"), "{printed}");
     std::fs::write(dir.path().join("ca.pem"), "no certificate").unwrap();
-    let told = refused(&["ca", "--certs", dir.path().to_str().unwrap()], 1);
-    assert!(told.contains("ca.pem: it holds no certificate"), "{told}");
+    let printed = refused(&["ca", "--certs", dir.path().to_str().unwrap()], 1);
+    assert!(printed.contains("ca.pem: it holds no certificate"), "{printed}");
 }
 
 #[test]

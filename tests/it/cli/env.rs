@@ -39,12 +39,12 @@ fn env_and_health_find_the_server_by_its_data_or_its_ready_file() {
     let left = std::fs::read(data.join("ready.json")).unwrap();
     drop(served);
     std::fs::write(data.join("ready.json"), left).unwrap();
-    let told = refused(&["env", "--data", data.to_str().unwrap()], 1);
-    assert!(told.contains("the server of this ready file is gone"), "as after a kill: {told}");
-    let told = refused(&["health", "--data", data.to_str().unwrap()], 1);
-    assert!(told.contains("no server answers at"), "{told}");
-    let told = refused(&["env", "--data", dir.path().join("other").to_str().unwrap()], 1);
-    assert!(told.contains("no running server found"), "{told}");
+    let printed = refused(&["env", "--data", data.to_str().unwrap()], 1);
+    assert!(printed.contains("the server of this ready file is gone"), "as after a kill: {printed}");
+    let printed = refused(&["health", "--data", data.to_str().unwrap()], 1);
+    assert!(printed.contains("no server answers at"), "{printed}");
+    let printed = refused(&["env", "--data", dir.path().join("other").to_str().unwrap()], 1);
+    assert!(printed.contains("no running server found"), "{printed}");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn with_a_proxy_what_the_shell_had_is_kept_where_it_does_no_harm() {
         ("JAVA_TOOL_OPTIONS", "-Xmx1g -Dhttps.proxyHost=corp"),
         ("AZURE_TOKEN_CREDENTIALS", "dev"),
     ];
-    let (mut env, told) = variables(&data, &[], &own);
+    let (mut env, printed) = variables(&data, &[], &own);
     let proxy = format!("http://{}", served.ready["proxy"].as_str().unwrap());
     for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
         assert_eq!(env[name], proxy, "{name}");
@@ -84,7 +84,7 @@ fn with_a_proxy_what_the_shell_had_is_kept_where_it_does_no_harm() {
         assert_eq!(env[name], "localhost,127.0.0.1,::1,corp.example", "{name}");
     }
     let dropped = "left out of NO_PROXY, because it could name what is taken over: .azure.net, 169.254.0.0/16";
-    assert_eq!(told, format!("keyhaven: {dropped}\n"));
+    assert_eq!(printed, format!("keyhaven: {dropped}\n"));
     let java = env["JAVA_TOOL_OPTIONS"].as_str().unwrap();
     assert!(java.starts_with("-Xmx1g -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort="), "{java}");
     assert!(java.contains(" -Dhttp.nonProxyHosts=localhost|127.* ") && !java.contains("corp"), "{java}");
@@ -104,8 +104,8 @@ fn an_identity_is_named_by_its_client_id() {
     let _served = Served::start(&data, &[]);
     let (env, _) = variables(&data, &["--identity", "nobody"], &[]);
     assert_eq!(env["AZURE_CLIENT_ID"], "6b9e7c1a-0000-4000-8000-00000000c11f");
-    let told = refused(&["env", "--data", data.to_str().unwrap(), "--identity", "me"], 2);
-    assert!(told.contains("--identity me: no identity is called so; there are default, nobody"), "{told}");
+    let printed = refused(&["env", "--data", data.to_str().unwrap(), "--identity", "me"], 2);
+    assert!(printed.contains("--identity me: no identity is called so; there are default, nobody"), "{printed}");
 }
 
 /// Every variable that names the bundle.

@@ -140,18 +140,18 @@ fn alone_it_prints_help_and_a_wrong_line_is_2() {
 fn a_bad_configuration_is_one_line_with_its_path_and_status_2() {
     let dir = tempfile::tempdir().unwrap();
     let path = config(dir.path(), r#"{"vaults":[{"name":"acme","enableRbacAuthorization":true}]}"#);
-    let told = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
-    assert!(told.contains("config.json: vaults[0].enableRbacAuthorization: unknown field"), "{told}");
-    let told = refused(&["serve", "--ephemeral", "--config", "/nowhere/at/all"], 2);
+    let printed = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
+    assert!(printed.contains("config.json: vaults[0].enableRbacAuthorization: unknown field"), "{printed}");
+    let printed = refused(&["serve", "--ephemeral", "--config", "/nowhere/at/all"], 2);
     assert!(
-        told.contains("/nowhere/at/all: No such file; give another one, or write an example: keyhaven init"),
-        "{told}"
+        printed.contains("/nowhere/at/all: No such file; give another one, or write an example: keyhaven init"),
+        "{printed}"
     );
-    let told = refused(&["run", "--config", dir.path().to_str().unwrap(), "--", "true"], 2);
-    assert!(told.contains("is a directory; give a file in it, such as "), "{told}");
+    let printed = refused(&["run", "--config", dir.path().to_str().unwrap(), "--", "true"], 2);
+    assert!(printed.contains("is a directory; give a file in it, such as "), "{printed}");
     config(dir.path(), "vaults:\n  - name: acme\n");
-    let told = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
-    assert!(told.contains("config.json: this is YAML; the configuration is JSON with comments"), "{told}");
+    let printed = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
+    assert!(printed.contains("config.json: this is YAML; the configuration is JSON with comments"), "{printed}");
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn a_port_in_use_is_named() {
         for other in flags {
             args.extend([other, if other == flag { &address } else { ":0" }]);
         }
-        let told = refused(&args, 1);
-        assert!(told.contains(&format!("{address} is in use ({flag})")), "{told}");
+        let printed = refused(&args, 1);
+        assert!(printed.contains(&format!("{address} is in use ({flag})")), "{printed}");
     }
 }
 
@@ -193,8 +193,11 @@ fn a_data_directory_in_use_is_refused() {
     let data = dir.path().join("data");
     let _served = Served::start(&data, &[]);
     let args = serve_in(&data);
-    let told = refused(&args, 1);
-    assert!(told.contains(&format!("the data directory {} is in use by another keyhaven", data.display())), "{told}");
+    let printed = refused(&args, 1);
+    assert!(
+        printed.contains(&format!("the data directory {} is in use by another keyhaven", data.display())),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -209,9 +212,9 @@ fn of_two_that_start_at_once_one_serves_and_one_is_refused() {
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    let mut told = String::new();
-    std::io::Read::read_to_string(both[loser].stderr.as_mut().unwrap(), &mut told).unwrap();
-    assert!(told.contains("in use by another keyhaven"), "{told}");
+    let mut printed = String::new();
+    std::io::Read::read_to_string(both[loser].stderr.as_mut().unwrap(), &mut printed).unwrap();
+    assert!(printed.contains("in use by another keyhaven"), "{printed}");
     let winner = &mut both[1 - loser];
     let mut first = String::new();
     BufReader::new(winner.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
@@ -235,24 +238,24 @@ fn two_servers_that_share_their_certificates_make_one_ca() {
     assert_eq!(served[0].ready["ca"], served[1].ready["ca"]);
     let kept = std::fs::read_to_string(certs.join("ca.pem")).unwrap();
     for one in &served {
-        let told = http_get(one.ready["identity"].as_str().unwrap(), "/ca.pem");
-        assert!(told.ends_with(&kept), "{told}");
+        let printed = http_get(one.ready["identity"].as_str().unwrap(), "/ca.pem");
+        assert!(printed.ends_with(&kept), "{printed}");
     }
 }
 
 #[test]
-fn a_wrong_or_lost_master_key_is_told() {
+fn a_wrong_or_lost_master_key_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     drop(Served::start(&data, &[]));
     let args = serve_in(&data);
     let key = data.join("master.key");
     std::fs::write(&key, "ab".repeat(32)).unwrap();
-    let told = refused(&args, 1);
-    assert!(told.contains("master key"), "{told}");
+    let printed = refused(&args, 1);
+    assert!(printed.contains("master key"), "{printed}");
     std::fs::remove_file(&key).unwrap();
-    let told = refused(&args, 1);
-    assert!(told.contains("master.key") && told.contains("missing"), "{told}");
+    let printed = refused(&args, 1);
+    assert!(printed.contains("master.key") && printed.contains("missing"), "{printed}");
 }
 
 #[test]
@@ -384,7 +387,7 @@ fn a_ready_file_replaces_files_alone() {
 }
 
 #[test]
-fn a_level_that_is_none_and_a_command_that_is_not_there_are_told() {
+fn an_unknown_log_level_and_a_missing_command_are_reported() {
     let said = |refused: &Output| String::from_utf8(refused.stderr.clone()).unwrap();
     let level = output(&["serve", "--ephemeral", "--log-level", "loud"]);
     assert_eq!(level.status.code(), Some(2), "{}", said(&level));
@@ -402,8 +405,8 @@ fn a_ready_file_that_is_none_is_refused_and_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let told = refused(&["run", "--ready-file", pipe.to_str().unwrap(), "--", "true"], 1);
-    assert!(told.contains("there is something else than a file"), "{told}");
+    let printed = refused(&["run", "--ready-file", pipe.to_str().unwrap(), "--", "true"], 1);
+    assert!(printed.contains("there is something else than a file"), "{printed}");
 }
 
 #[test]
@@ -428,8 +431,8 @@ fn the_command_of_run_may_open_as_many_files_as_before() {
 
 #[test]
 fn hosts_to_pass_are_whole_names() {
-    let told = refused(&["run", "--pass", "*.blob.core.windows.net", "--", "true"], 2);
-    assert!(told.contains("--pass *.blob.core.windows.net: not a host; write HOST or HOST:PORT"), "{told}");
+    let printed = refused(&["run", "--pass", "*.blob.core.windows.net", "--", "true"], 2);
+    assert!(printed.contains("--pass *.blob.core.windows.net: not a host; write HOST or HOST:PORT"), "{printed}");
 }
 
 #[test]
@@ -453,9 +456,9 @@ fn a_ready_file_that_a_kill_left_behind_is_not_taken_for_another_server() {
 #[test]
 fn a_tenant_is_a_guid() {
     let output = keyhaven(&["run", "--tenant", "contoso.com", "--", "true"]).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(told.contains("not a GUID; the tenant answers to every domain name"), "{told}");
+    assert!(printed.contains("not a GUID; the tenant answers to every domain name"), "{printed}");
 }
 
 #[test]

@@ -340,7 +340,7 @@ fn who_asks_the_proxy_for_what_it_cannot_do_has_used_it() {
 }
 
 #[test]
-fn an_absolute_https_url_is_taken_over_and_told_of() {
+fn an_absolute_https_url_is_taken_over_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let run = Waiting::start(dir.path(), &["--offline"]);
     assert_eq!(run.ask("GET https://acme.vault.azure.net/secrets?api-version=7.4"), "HTTP/1.1 401 Unauthorized");

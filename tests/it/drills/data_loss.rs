@@ -34,7 +34,7 @@ fn recovery_notices_a_server_that_forgets() {
 }
 
 #[test]
-fn a_program_that_is_no_server_is_told() {
+fn a_program_that_is_no_server_is_reported() {
     let error = PrivateServer::start(std::path::Path::new("/bin/false")).err().unwrap();
     assert!(error.starts_with("the drill's own server did not become ready: "), "{error}");
 }

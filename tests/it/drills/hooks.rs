@@ -31,7 +31,7 @@ fn it_runs_before_and_after_each_step_and_finds_the_server() {
 }
 
 #[test]
-fn when_it_fails_so_does_the_step_and_its_last_line_is_told() {
+fn when_it_fails_so_does_the_step_and_its_last_line_is_reported() {
     let command =
         "echo before it; test \"$KEYHAVEN_DRILL_STEP\" != delete-secret || { echo my data is gone >&2; exit 9; }";
     let output = keyhaven(&["drill", "credentials", "--report", "json", "--exec", command]).output().unwrap();

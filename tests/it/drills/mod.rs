@@ -45,7 +45,7 @@ impl Server {
         format!("http://{}", self.ready()["admin"].as_str().unwrap())
     }
 
-    /// `drill` with the words of `args`, told where the server's data lies.
+    /// `drill` with the words of `args`, and where the server's data lies.
     fn drill(&self, args: &[&str]) -> Command {
         let mut command = keyhaven(&["drill"]);
         command.args(args).arg("--data").arg(self.dir.path().join("data"));

@@ -24,16 +24,16 @@ fn everything_passes_and_nothing_is_left_out() {
 #[test]
 fn a_person_reads_every_step_and_the_numbers() {
     let output = keyhaven(&["drill", "credentials"]).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.starts_with("vault https://drill.vault.localhost:"), "{told}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.starts_with("vault https://drill.vault.localhost:"), "{printed}");
     let step = "\ncredentials\n  store-secret                passed ";
-    assert!(told.contains(step), "{told}");
+    assert!(printed.contains(step), "{printed}");
     for label in ["    done      ", "    expected  ", "    seen      pinned: number 0; latest: number 10\n"] {
-        assert!(told.contains(label), "{told}");
+        assert!(printed.contains(label), "{printed}");
     }
-    assert!(told.trim_end().ends_with(": 6 passed, 0 failed, 0 not run"), "{told}");
-    assert!(told.lines().all(|line| line.chars().count() <= 110), "{told}");
+    assert!(printed.trim_end().ends_with(": 6 passed, 0 failed, 0 not run"), "{printed}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 110), "{printed}");
 }
 
 /// Read by another parser than the one that wrote it.
@@ -56,9 +56,9 @@ fn a_report_that_cannot_be_written_is_a_failure() {
     for form in ["text", "junit"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = keyhaven(&["drill", "credentials", "--report", form]).stdout(full).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.starts_with("keyhaven: the report could not be written: No space left on device"), "{told}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert!(printed.starts_with("keyhaven: the report could not be written: No space left on device"), "{printed}");
     }
 }
 
@@ -68,18 +68,18 @@ fn no_secret_and_no_process_is_left_behind() {
     let output = keyhaven(&["drill", "credentials"]).env("TMPDIR", place.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "data, factories and outputs of commands are gone");
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(!told.contains("credential number"), "{told}");
-    let port = told.lines().next().unwrap().rsplit(':').next().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(!printed.contains("credential number"), "{printed}");
+    let port = printed.lines().next().unwrap().rsplit(':').next().unwrap();
     assert!(std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err(), "the server is gone");
 }
 
 #[test]
 fn the_help_says_what_it_does_and_what_it_leaves() {
     let output = keyhaven(&["drill", "--help"]).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     for part in ["rotation", "system-key", "--vault <URL>", "--admin <URL>", "junit", "--exec <CMD>", "stays there"] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
 }
 

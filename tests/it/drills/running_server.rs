@@ -135,26 +135,26 @@ fn an_interruption_puts_everything_back() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{told}");
-    assert!(told.contains("the drill was interrupted"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{printed}");
+    assert!(printed.contains("the drill was interrupted"), "{printed}");
     assert_eq!(found(&server), before);
 }
 
 #[test]
-fn what_cannot_be_drilled_at_is_told_in_one_line() {
+fn what_cannot_be_drilled_at_is_reported_in_one_line() {
     let server = Server::start();
     let (vault, admin) = (server.vault().to_owned(), server.admin());
-    let told = |args: &[&str]| {
+    let printed = |args: &[&str]| {
         let output = server.drill(args).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
-        told
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), printed.lines().count()), (Some(1), 1), "{printed}");
+        printed
     };
     let absent = vault.replace("local.", "absent.");
-    assert!(told(&["--vault", &absent, "--admin", &admin]).contains("it has local: name one as https://NAME."));
-    assert!(told(&["--vault", "local", "--admin", &admin]).contains("--vault local: not the URL of a vault"));
-    let nobody = told(&["--vault", &vault, "--admin", "http://127.0.0.1:9"]);
+    assert!(printed(&["--vault", &absent, "--admin", &admin]).contains("it has local: name one as https://NAME."));
+    assert!(printed(&["--vault", "local", "--admin", &admin]).contains("--vault local: not the URL of a vault"));
+    let nobody = printed(&["--vault", &vault, "--admin", "http://127.0.0.1:9"]);
     assert!(nobody.contains("the admin API at http://127.0.0.1:9: "), "{nobody}");
     let output = server.drill(&["--vault", &vault, "--admin", &admin]).env("KEYHAVEN_ADMIN_KEY", "wrong").output();
     let other = String::from_utf8(output.unwrap().stderr).unwrap();

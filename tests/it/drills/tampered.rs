@@ -23,7 +23,7 @@ const ROTATION: &[Case] = &[
     ("the latest version is a stale one", after(stale_key), "rotation", "rotate-by-hand"),
     ("a policy is swallowed", before(swallow_policy), "rotation", "set-policy"),
     ("a policy is kept and does nothing", before(keep_policy), "rotation", "rotate-by-policy"),
-    ("the clock only seems to be moved", before(stand_still), "rotation", "rotate-by-policy"),
+    ("the clock only seems to be moved", before(keep_clock_still), "rotation", "rotate-by-policy"),
     ("a new version unwraps to other bytes", after(other_bytes_under_new), "rotation", "rotate-by-hand"),
     ("old versions do not unwrap once there is a new one", after(forget_old), "rotation", "read-before-re-wrap"),
     ("the factory is shown a stale version", after(stale_for_factory), "rotation", "re-wrap"),
@@ -64,7 +64,7 @@ const CREDENTIALS: &[Case] = &[
 ];
 
 const SYSTEM_KEY: &[Case] = &[
-    ("the clock only seems to be moved", before(stand_still), "system-key", "expired"),
+    ("the clock only seems to be moved", before(keep_clock_still), "system-key", "expired"),
     ("a credential cannot be had for a moment", after(gap), "system-key", "renew"),
 ];
 
@@ -197,7 +197,7 @@ fn keep_policy(asked: &Asked, memory: &Memory) -> Way {
     memory.find(&asked.path).map_or(Way::On, |policy| Way::Answer(200, policy))
 }
 
-fn stand_still(asked: &Asked, _: &Memory) -> Way {
+fn keep_clock_still(asked: &Asked, _: &Memory) -> Way {
     match asked.method == Method::POST && asked.path == "/admin/clock" {
         true => Way::Instead(Method::GET, asked.path.clone()),
         false => Way::On,

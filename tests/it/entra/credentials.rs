@@ -11,7 +11,7 @@ use super::{
 use crate::world::World;
 
 #[tokio::test]
-async fn stand_ins_sign_in_like_the_credentials_that_they_replace() {
+async fn placeholders_sign_in_like_the_credentials_that_they_replace() {
     let world = welcoming(&config(r#", "clientSecret": "hush""#), true).await;
     let credentials = world.server.credentials();
     let app = credentials.identity(APP).await.unwrap().unwrap();

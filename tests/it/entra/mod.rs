@@ -184,9 +184,9 @@ async fn what_is_wrong_with_a_request_is_said_in_entras_words() {
     assert_eq!(refusal(&quoted), "400 invalid_scope AADSTS1002012", "with no escape in its text");
     let id = "0a0a0a0a-0000-4000-8000-000000000000";
     let path = format!("/{TENANT}/oauth2/v2.0/token");
-    let told = post(&world, &path, &[], &[("client-request-id", id)]).await.json();
-    assert_eq!(told["correlation_id"], id);
-    assert_eq!(told["error_uri"], "https://login.microsoftonline.com/error?code=900144");
+    let answer = post(&world, &path, &[], &[("client-request-id", id)]).await.json();
+    assert_eq!(answer["correlation_id"], id);
+    assert_eq!(answer["error_uri"], "https://login.microsoftonline.com/error?code=900144");
 }
 
 #[tokio::test]

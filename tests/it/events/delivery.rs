@@ -1,4 +1,4 @@
-//! What is told, to whom, in which order, and what becomes of what nobody takes.
+//! Which events are delivered, to whom, in which order, and what becomes of those that no webhook takes.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -28,8 +28,8 @@ async fn every_event_can_be_read_by_the_admin_api() {
     world.admin("PUT /admin/vaults/plain", &entry.to_string()).await;
     world.admin("POST /admin/clock", r#"{"advance":"P41D"}"#).await;
     receiver.hears(5).await;
-    let mut told = receiver.told();
-    told.sort();
+    let mut summaries = receiver.summaries();
+    summaries.sort();
     let expected = [
         "k KeyNewVersionCreated",
         "plain VaultAccessPolicyChanged",
@@ -37,16 +37,16 @@ async fn every_event_can_be_read_by_the_admin_api() {
         "s SecretNearExpiry",
         "s SecretNewVersionCreated",
     ];
-    assert_eq!(told, expected);
-    let secrets: Vec<_> = receiver.told().into_iter().filter(|told| told.starts_with("s ")).collect();
+    assert_eq!(summaries, expected);
+    let secrets: Vec<_> = receiver.summaries().into_iter().filter(|summary| summary.starts_with("s ")).collect();
     assert_eq!(secrets, ["s SecretNewVersionCreated", "s SecretNearExpiry", "s SecretExpired"]);
 
     let listed = world.admin("GET /admin/events?limit=2", "").await.json();
     let (events, numbers) = (listed["events"].as_array().unwrap(), [1, 2].map(Value::from));
     assert_eq!(events.iter().map(|event| event["number"].clone()).collect::<Vec<_>>(), numbers);
-    let mut told = receiver.events()[0].event();
-    told["number"] = 1.into();
-    assert_eq!(events[0], told);
+    let mut first = receiver.events()[0].event();
+    first["number"] = 1.into();
+    assert_eq!(events[0], first);
     let rest = world.admin("GET /admin/events?after=2", "").await.json();
     assert_eq!(rest["events"].as_array().unwrap().len(), 3);
     assert_eq!(rest["events"][0]["number"], 3);
@@ -89,9 +89,9 @@ async fn a_webhook_of_some_types_gets_no_others() {
     world.admin("PUT /admin/vaults/plain", r#"{"accessPolicies":[]}"#).await;
     receiver.hears(2).await;
     standing(&world, "nothing waits", |webhook| webhook["waiting"] == 0).await;
-    let mut told = receiver.told();
-    told.sort();
-    assert_eq!(told, ["k KeyNewVersionCreated", "plain VaultAccessPolicyChanged"]);
+    let mut summaries = receiver.summaries();
+    summaries.sort();
+    assert_eq!(summaries, ["k KeyNewVersionCreated", "plain VaultAccessPolicyChanged"]);
 }
 
 #[tokio::test]
@@ -127,10 +127,10 @@ async fn the_events_of_an_object_come_in_order_whatever_fails_and_others_do_not_
     let heard = receiver.events();
     let of = |name: &str| heard.iter().map(Heard::event).filter(|event| event["subject"] == name).collect::<Vec<_>>();
     for (name, versions) in &versions {
-        let mut told: Vec<_> =
+        let mut delivered: Vec<_> =
             of(name).iter().map(|event| event["data"]["Version"].as_str().unwrap().to_owned()).collect();
-        told.dedup();
-        assert_eq!(&told, versions, "{name}: one after the other");
+        delivered.dedup();
+        assert_eq!(&delivered, versions, "{name}: one after the other");
     }
     assert_eq!((of("slow").len(), of("a").len(), of("b").len()), (9, 4, 2));
     let position = |name: &str, last: bool| {
@@ -140,7 +140,7 @@ async fn the_events_of_an_object_come_in_order_whatever_fails_and_others_do_not_
     assert!(position("c", false) < position("slow", true), "c does not wait for slow");
     let counts: Vec<_> = heard
         .iter()
-        .filter(|heard| heard.told().starts_with("slow"))
+        .filter(|heard| heard.summary().starts_with("slow"))
         .map(|heard| heard.header("aeg-delivery-count").to_owned())
         .collect();
     assert_eq!(counts, ["0", "1", "2", "0", "1", "2", "0", "1", "2"]);
@@ -239,9 +239,9 @@ async fn a_receiver_that_hangs_or_is_dead_slows_no_request_and_no_other_webhook(
     let loudly = slowest(&with, CREATES).await;
     assert!(loudly < quietly * 4 + Duration::from_millis(100), "{quietly:?} without, {loudly:?} with dead receivers");
     receiver.hears(CREATES).await;
-    let told: std::collections::HashSet<_> =
+    let ids: std::collections::HashSet<_> =
         receiver.events().iter().map(|heard| heard.event()["id"].to_string()).collect();
-    assert_eq!(told.len(), CREATES);
+    assert_eq!(ids.len(), CREATES);
     assert!(hanging.events().len() <= 8, "no more are under way at once");
     hanging.dies().await;
     with.server.stop().await;

@@ -1,4 +1,4 @@
-//! What was committed is told, whatever becomes of the server and of the receiver.
+//! The event of what was committed is delivered, whatever becomes of the server and of the receiver.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -51,7 +51,7 @@ async fn only_undelivered_events_are_delivered_after_a_restart() {
     let third = world(hooks, storage()).await;
     set(&third, "after").await;
     standing(&third, "told", |webhook| webhook["told"] == 1 && webhook["waiting"] == 0).await;
-    assert_eq!(receiver.told().last().unwrap(), "after SecretNewVersionCreated");
+    assert_eq!(receiver.summaries().last().unwrap(), "after SecretNewVersionCreated");
     assert_eq!(receiver.events().len(), before + 3);
 }
 
@@ -81,7 +81,7 @@ async fn a_webhook_gets_no_history_and_begins_anew_when_it_was_gone() {
     set(&fourth, "anew").await;
     receiver.hears(3).await;
     let expected = ["k KeyNewVersionCreated", "asked SecretNewVersionCreated", "anew SecretNewVersionCreated"];
-    assert_eq!(receiver.told(), expected);
+    assert_eq!(receiver.summaries(), expected);
     assert_eq!(receiver.questions().len(), 2, "once it was gone, it is asked again");
 }
 
@@ -121,7 +121,7 @@ async fn a_server_that_is_killed_loses_no_event() {
                 changes += 1;
             }
         }
-        // SIGKILL: what was committed is under way, or told and not yet marked, or not even looked at.
+        // SIGKILL: an event is under way, or delivered and not yet marked, or not even read.
         served.child.kill().unwrap();
         served.child.wait().unwrap();
         std::fs::remove_file(data.with_extension("ready")).unwrap();
@@ -143,5 +143,5 @@ async fn a_server_inside_a_test_tells_webhooks_too() {
         ask_at(admin, &variables["KEYHAVEN_ADMIN_KEY"], "PUT /admin/vaults/local", r#"{"accessPolicies":[]}"#);
     assert_eq!(changed, 200);
     receiver.hears(1).await;
-    assert_eq!(receiver.told(), ["local VaultAccessPolicyChanged"]);
+    assert_eq!(receiver.summaries(), ["local VaultAccessPolicyChanged"]);
 }

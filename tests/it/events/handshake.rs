@@ -125,13 +125,13 @@ async fn a_webhook_is_accepted_by_the_url_that_went_along_and_by_no_other() {
                 "404 NotFound This is no webhook's code, or not any more: it is good for 10 minutes, and for one time."
             );
         }
-        let told =
+        let delivered =
             |receiver: &Receiver| receiver.events().iter().filter(|heard| heard.path == format!("/{schema}")).count();
-        assert_eq!(told(&receiver), 0);
+        assert_eq!(delivered(&receiver), 0);
         let method = if schema == "eventgrid" { "GET" } else { "POST" };
         let taken = world.admin_with(&format!("{method} {path}"), b"", &[]).await;
         assert_eq!(taken.exactly(), "200 The webhook has accepted and is told of events.\n");
-        until("the event", || (told(&receiver) == 1).then_some(())).await;
+        until("the event", || (delivered(&receiver) == 1).then_some(())).await;
         assert_eq!(world.admin_with(&format!("{method} {path}"), b"", &[]).await.status, 404, "once");
     }
 }
@@ -149,7 +149,7 @@ async fn a_webhook_that_refuses_is_asked_again_with_another_code_and_gets_what_w
     assert_eq!(receiver.events().len(), 0);
     receiver.behaves(agreeable);
     receiver.hears(1).await;
-    assert_eq!(receiver.told(), ["a SecretNewVersionCreated"]);
+    assert_eq!(receiver.summaries(), ["a SecretNewVersionCreated"]);
 }
 
 #[tokio::test]

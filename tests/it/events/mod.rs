@@ -1,4 +1,4 @@
-//! Events, told to webhooks.
+//! Events, delivered to webhooks.
 
 mod delivery;
 mod durability;
@@ -64,7 +64,7 @@ async fn accepted(world: &World) {
     standing(world, "accepted", |webhook| webhook["validated"] == true).await;
 }
 
-/// Waits until every webhook stands so.
+/// Waits until `is_so` of the status of every webhook.
 async fn standing(world: &World, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..4000 {
         let webhooks = world.admin("GET /admin/events", "").await.json()["webhooks"].clone();

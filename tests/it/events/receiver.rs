@@ -65,7 +65,7 @@ impl Heard {
     }
 
     /// `SUBJECT TYPE`, without the beginning that all types share.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let event = self.event();
         let kind = event["eventType"].as_str().or(event["type"].as_str()).unwrap().to_owned();
         format!("{} {}", event["subject"].as_str().unwrap(), kind.replace("Microsoft.KeyVault.", ""))
@@ -75,8 +75,8 @@ impl Heard {
     pub(super) fn exactly(&self) -> String {
         let usual = ["host", "content-length", "accept", "user-agent", "accept-encoding"];
         let mut lines = vec![format!("{} {}", self.method, self.path)];
-        let told = self.headers.iter().filter(|(name, _)| !usual.contains(&name.as_str()));
-        lines.extend(told.map(|(name, value)| format!("{name}: {value}")));
+        let others = self.headers.iter().filter(|(name, _)| !usual.contains(&name.as_str()));
+        lines.extend(others.map(|(name, value)| format!("{name}: {value}")));
         lines.push(self.body.clone());
         lines.join("\n")
     }
@@ -198,9 +198,9 @@ impl Receiver {
         self.all().into_iter().filter(|heard| !heard.is_question()).collect()
     }
 
-    /// What the events tell, in the order they came in.
-    pub(super) fn told(&self) -> Vec<String> {
-        self.events().iter().map(Heard::told).collect()
+    /// The summaries of the events, in the order they came in.
+    pub(super) fn summaries(&self) -> Vec<String> {
+        self.events().iter().map(Heard::summary).collect()
     }
 
     /// The events, once there are `count`.

@@ -26,7 +26,7 @@ async fn after_a_reset_only_later_events_are_delivered() {
     let again = receiver.events().len();
     set(&world, "fresh").await;
     receiver.hears(again + 1).await;
-    assert_eq!(receiver.told().last().unwrap(), "fresh SecretNewVersionCreated");
+    assert_eq!(receiver.summaries().last().unwrap(), "fresh SecretNewVersionCreated");
     let listed = world.admin("GET /admin/events", "").await.json();
     let subjects: Vec<_> = listed["events"].as_array().unwrap().iter().map(|event| event["subject"].clone()).collect();
     assert_eq!(json!(subjects), json!(["fresh", "fresh"]));
@@ -38,7 +38,7 @@ async fn a_snapshot_restores_which_events_were_delivered() {
     let world = listening(&receiver, Storage::Memory).await;
     set(&world, "told").await;
     standing(&world, "told", |webhook| webhook["told"] == 1).await;
-    // What was told is marked within a moment.
+    // A delivered event is marked within a moment.
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     let snapshot = world.admin_bytes("GET /admin/snapshot").await;
     set(&world, "later").await;
@@ -48,7 +48,7 @@ async fn a_snapshot_restores_which_events_were_delivered() {
     assert_eq!(loaded.status, 204, "{}", loaded.text);
     let version = set(&world, "again").await;
     let heard = receiver.hears(3).await;
-    assert_eq!(receiver.told()[..2], ["told SecretNewVersionCreated", "later SecretNewVersionCreated"]);
+    assert_eq!(receiver.summaries()[..2], ["told SecretNewVersionCreated", "later SecretNewVersionCreated"]);
     assert_eq!(heard[2].event()["data"]["Version"], version);
     standing(&world, "nothing waits", |webhook| webhook["waiting"] == 0).await;
     assert_eq!(receiver.events().len(), 3);

@@ -43,8 +43,8 @@ fn without_the_customers_key_access_is_denied_from_the_next_request_on() {
         yard.owner("safe").update_key("cmk", None, &json!({"attributes": {"enabled": enabled}})).unwrap();
     };
     off(false);
-    let told = factory.show("a").unwrap_err().to_string();
-    assert!(told.contains("KeyDisabled"), "{told}");
+    let message = factory.show("a").unwrap_err().to_string();
+    assert!(message.contains("KeyDisabled"), "{message}");
     off(true);
     assert_eq!(factory.show("a").unwrap().reveal(), b"datum");
 }

@@ -148,15 +148,15 @@ fn the_identity_needs_get_wrap_key_and_unwrap_key() {
 }
 
 #[test]
-fn a_key_that_is_off_or_absent_is_told_as_what_it_is() {
+fn a_key_that_is_off_or_absent_is_reported_as_such() {
     let yard = Yard::new();
     let factory = yard.factory();
     let off = json!({"attributes": {"enabled": false}});
     yard.owner("safe").update_key("cmk", None, &off).unwrap();
-    let told = factory.enable_key(&yard.key("safe", "cmk"), None).unwrap_err().to_string();
-    assert!(told.contains("was refused: 403 Forbidden/KeyDisabled"), "{told}");
-    let told = factory.enable_key(&yard.key("safe", "absent"), None).unwrap_err().to_string();
-    assert!(told.contains("was refused: 404 KeyNotFound"), "{told}");
+    let message = factory.enable_key(&yard.key("safe", "cmk"), None).unwrap_err().to_string();
+    assert!(message.contains("was refused: 403 Forbidden/KeyDisabled"), "{message}");
+    let message = factory.enable_key(&yard.key("safe", "absent"), None).unwrap_err().to_string();
+    assert!(message.contains("was refused: 404 KeyNotFound"), "{message}");
 }
 
 #[test]

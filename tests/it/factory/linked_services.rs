@@ -59,8 +59,8 @@ fn references_are_resolved_at_run_time_to_the_latest_or_a_fixed_version() {
         assert_eq!(password(&factory, name).unwrap(), expected, "{name}");
     }
     yard.owner("safe").delete_secret("sql").unwrap();
-    let told = password(&factory, "pinned").unwrap_err().to_string();
-    assert!(told.contains("404 SecretNotFound"), "{told}");
+    let message = password(&factory, "pinned").unwrap_err().to_string();
+    assert!(message.contains("404 SecretNotFound"), "{message}");
     yard.owner("safe").recover_secret("sql").unwrap();
     assert_eq!(password(&factory, "pinned").unwrap(), "first");
     assert!(!yard.state().to_string().contains("first"), "no value is stored");

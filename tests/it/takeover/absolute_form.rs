@@ -94,7 +94,7 @@ async fn bodies_stream_both_ways() {
     timeout(SOON, exchange).await.unwrap();
     drop(client);
     let mut rest = Vec::new();
-    let _ = timeout(SOON, server.read_to_end(&mut rest)).await.expect("the server is told that the client has gone");
+    let _ = timeout(SOON, server.read_to_end(&mut rest)).await.expect("the server learns that the client has gone");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn what_is_taken_over_is_asked_over_tls() {
 }
 
 #[tokio::test]
-async fn who_takes_the_proxy_for_a_server_is_told_what_it_is() {
+async fn a_request_for_the_proxy_itself_is_answered_with_what_it_is() {
     let world = world().await;
     let address = world.server.ready.proxy.clone().unwrap();
     let answer = world.plain(&address, "/", &[]).await;

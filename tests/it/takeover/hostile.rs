@@ -80,7 +80,7 @@ async fn other_ports_of_what_is_taken_over_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_or_too_large_is_told_and_changes_nothing() {
+async fn what_is_malformed_or_too_large_is_refused_and_changes_nothing() {
     let world = world().await;
     let long = "a.".repeat(200);
     for target in ["", "acme", "acme:0", "acme:99999", "a@b:443", "a/b:443", &format!("{long}:443")] {

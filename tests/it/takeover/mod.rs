@@ -154,7 +154,7 @@ async fn a_vaults_cloud_name_is_this_server() {
 }
 
 #[tokio::test]
-async fn the_two_cas_do_not_stand_in_for_each_other() {
+async fn neither_ca_signs_for_the_hosts_of_the_other() {
     let world = world().await;
     let takeover_ca = world.server.takeover_ca.clone().unwrap();
     let kept_ca = std::fs::read_to_string(&world.server.ready.ca).unwrap();

@@ -3,7 +3,7 @@
 use super::{connect, said, status_and_body, world};
 
 #[tokio::test]
-async fn plain_http_inside_of_a_connection_is_told_the_https_url() {
+async fn plain_http_inside_of_a_connection_is_answered_with_the_https_url() {
     let world = world().await;
     for (host, request, expected) in [
         (

@@ -133,7 +133,7 @@ async fn an_end_that_breaks_off_takes_the_other_with_it() {
         broken.set_zero_linger().unwrap();
         drop(broken);
         let mut rest = Vec::new();
-        let ended = timeout(SOON, left.read_to_end(&mut rest)).await.expect("the other end is told");
+        let ended = timeout(SOON, left.read_to_end(&mut rest)).await.expect("the other end learns of it");
         assert!(ended.is_err() || rest.is_empty());
     }
 }

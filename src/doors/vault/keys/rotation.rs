@@ -152,7 +152,7 @@ fn parse_period(member: &str, text: &str) -> Result<IsoPeriod, ApiError> {
     IsoPeriod::parse(text).ok_or_else(wrong)
 }
 
-/// A policy as it is answered: the rotation first, then the notice (golden 028); one that nobody has set has no id, and
+/// A policy as it is answered: the rotation first, then the notice (golden 028); one that was never set has no id, and
 /// null for attributes (golden 027).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
