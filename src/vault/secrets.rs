@@ -157,14 +157,14 @@ impl Objects<'_, Secrets> {
     ///
     /// # Errors
     /// [`Refusal::NotFound`]; what the store reports.
-    pub(super) async fn latest(&self, name: &ObjectName) -> Result<(Found<SecretRecord>, SecretValue), Refusal> {
+    pub(super) async fn latest(&self, name: &ObjectName) -> Result<(FoundVersion<SecretRecord>, SecretValue), Refusal> {
         let view = self.vaults.records().view().await?;
         let found = self.find(&view, name, None).await?;
         let value = self.value_of(&view, &found).await?;
         Ok((found, value))
     }
 
-    async fn value_of(&self, view: &View, found: &Found<SecretRecord>) -> Result<SecretValue, Refusal> {
+    async fn value_of(&self, view: &View, found: &FoundVersion<SecretRecord>) -> Result<SecretValue, Refusal> {
         let material = self.material(view, &found.name, &found.version).await?;
         let value = std::str::from_utf8(&material).map_err(|error| Refusal::Damaged {
             record: format!("the value of secret {}/{}", found.name, found.version),

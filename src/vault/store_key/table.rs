@@ -98,7 +98,7 @@ impl Table {
     }
 
     /// What the keys of [`Table::Configured`] begin with for objects in the vault called `name`.
-    pub(crate) fn configured_in(name: &VaultName) -> Key {
+    pub(crate) fn configured_in(name: &VaultName) -> EntryKey {
         joined(&[Self::Configured.name(), name.as_str(), ""])
     }
 
