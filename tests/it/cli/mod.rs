@@ -72,7 +72,15 @@ impl Served {
         let proxy: &[&str] = if more.contains(&"--proxy-listen") { &[] } else { &["--proxy-listen", "off"] };
         let args = ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--ready-file"];
         let mut command = keyhaven(&args);
-        command.envs(own.iter().copied()).arg(&file).arg("--data").arg(data).args(proxy).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .envs(own.iter().copied())
+            .arg(&file)
+            .arg("--data")
+            .arg(data)
+            .args(proxy)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         let ready = loop {
