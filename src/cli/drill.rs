@@ -1,7 +1,7 @@
 //! `keyhaven drill`: rehearsals of key handling, against a private server or any vault.
 
 use std::io::{Stdout, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +44,14 @@ pub(super) struct DrillCommand {
     /// ready file or the data directory. The drills then make identities of their own
     #[arg(long, value_name = "URL", requires = "vault")]
     admin: Option<String>,
+
+    /// A PEM file with the CA of that vault, when this machine does not trust it
+    #[arg(long, value_name = "FILE", requires = "vault")]
+    ca: Option<PathBuf>,
+
+    /// Fail each step that is not run, for a CI job that must not leave one out
+    #[arg(long)]
+    require_all: bool,
 
     /// The form of the report on stdout
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -130,7 +138,7 @@ impl DrillCommand {
         let hooks = self.exec.clone().map(|command| Hooks::new(command, variables));
         let mut text = TextReport::new((self.report == ReportFormat::Text).then(std::io::stdout));
         text.begin(&environment.vault(), environment.description());
-        let report = drills::run(environment, self.drill.drills(), hooks, stop, &mut text);
+        let report = drills::run(environment, self.drill.drills(), self.require_all, hooks, stop, &mut text);
         self.end(&mut text, &report)?;
         Ok(report)
     }
@@ -159,7 +167,7 @@ impl DrillCommand {
         let ready = ready.filter(|ready| has_vault(ready, vault));
         let admin =
             self.admin.clone().map(|url| self.admin_key(&url, ready.as_ref()).map(|key| AdminEndpoint { url, key }));
-        let target = DrillTarget { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates() };
+        let target = DrillTarget { vault: vault.clone(), admin: admin.transpose()?, trusted: self.ca_certificates()? };
         let variables = match (&ready, self.target.ready_file_path()) {
             (Some(ready), Ok(file)) => env_variables(ready, &file),
             _ => Variables::new(),
@@ -182,10 +190,11 @@ impl DrillCommand {
             .map_err(|error| Failure::usage(format!("no key for --admin ({error}); {hint}")))
     }
 
-    /// The CA of the server on this machine, if one is found. A vault elsewhere needs none.
-    fn ca_certificates(&self) -> Vec<String> {
+    /// The CA that was named, and that of the server on this machine, if one is found.
+    fn ca_certificates(&self) -> Result<Vec<String>, Failure> {
         let found = self.target.ca(None).ok().and_then(|path| std::fs::read_to_string(path).ok());
-        found.into_iter().collect()
+        let named = self.ca.as_deref().map(read_certificates).transpose()?;
+        Ok(found.into_iter().chain(named).collect())
     }
 }
 
@@ -207,6 +216,18 @@ fn env_variables(ready: &ReadyFile, file: &Path) -> Variables {
     let mut set = environment::for_shell(&ready.env, &variables::own()).set;
     set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
     set
+}
+
+/// The certificates in a PEM file.
+fn read_certificates(file: &Path) -> Result<String, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("--ca {}: {why}; name a PEM file with the CA of the vault", file.display()))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    match text.contains("-----BEGIN CERTIFICATE-----") {
+        true => Ok(text),
+        false => Err(wrong(&"it holds no certificate")),
+    }
 }
 
 /// Whether the vault at `url` is one of this server's: by its URL or its port.

@@ -18,20 +18,20 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    /// The name in reports.
-    pub(crate) const fn name(self) -> &'static str {
+    /// What a step needs, in reports.
+    const fn words(self) -> &'static str {
         match self {
-            Self::Policy => "policy",
-            Self::Identity => "identity",
-            Self::Clock => "clock",
-            Self::Faults => "faults",
-            Self::SecondVault => "second vault",
-            Self::Process => "process",
+            Self::Policy => "changes of access policies",
+            Self::Identity => "identities of its own",
+            Self::Clock => "a clock that can be moved",
+            Self::Faults => "faults on demand",
+            Self::SecondVault => "a second vault",
+            Self::Process => "a server that may be killed",
         }
     }
 
     /// Says that this capability is missing; `how` says how to provide it.
     pub(super) fn missing(self, how: &str) -> String {
-        format!("the capability '{}' is missing: {how}", self.name())
+        format!("it needs {}: {how}", self.words())
     }
 }

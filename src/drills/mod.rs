@@ -41,11 +41,12 @@ pub use step::{Step, Verdict};
 use runner::Runner;
 use step::StepPlan;
 
-/// Runs `drills` in `environment` and restores everything afterwards. `hooks` run around each step; setting `stop` ends the
-/// run before the next step; `observer` follows the progress.
+/// Runs `drills` in `environment` and restores everything afterwards. With `require_all` a step that cannot run has failed;
+/// `hooks` run around each step; setting `stop` ends the run before the next step; `observer` follows the progress.
 pub fn run(
     environment: Environment,
     drills: &[Drill],
+    require_all: bool,
     mut hooks: Option<Hooks>,
     stop: &AtomicBool,
     observer: &mut dyn Observer,
@@ -58,7 +59,8 @@ pub fn run(
             hooks.set_drill_variables(drill.variables(&environment));
         }
         let missing = |capability| environment.missing(capability);
-        let mut runner = Runner { drill: drill.name(), missing: &missing, hooks: hooks.as_ref(), stop, observer };
+        let (drill_name, hooks) = (drill.name(), hooks.as_ref());
+        let mut runner = Runner { drill: drill_name, missing: &missing, require_all, hooks, stop, observer };
         let steps = drill.run(&environment, &mut runner);
         notes.extend(environment.delete_created());
         results.push(DrillResult { drill: *drill, steps, took: began.elapsed() });

@@ -1,11 +1,11 @@
-//! Runs a drill step by step. A failed step stops only those that depend on it.
+//! Runs a drill step by step. A failed step stops only those that depend on it; these are reported with it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::capability::Capability;
 use super::hooks::{Hooks, Moment};
-use super::step::{Outcome, Step, StepError, StepPlan, Verdict};
+use super::step::{BlockedStep, Outcome, Step, StepError, StepPlan, Verdict};
 
 /// Observes the progress of drills.
 pub trait Observer {
@@ -23,6 +23,8 @@ pub(super) struct Runner<'s> {
     pub(super) drill: &'static str,
     /// Returns how to get a capability that the environment lacks.
     pub(super) missing: &'s dyn Fn(Capability) -> Option<String>,
+    /// Whether a step that cannot run has failed.
+    pub(super) require_all: bool,
     /// The commands to run around each step.
     pub(super) hooks: Option<&'s Hooks>,
     /// Set to stop before the next step.
@@ -36,27 +38,47 @@ impl Runner<'_> {
     pub(super) fn run<S>(&mut self, state: &mut S, plans: &[StepPlan<S>]) -> Vec<Step> {
         self.observer.drill_started(self.drill);
         let (mut steps, mut done) = (Vec::with_capacity(plans.len()), Vec::new());
-        for plan in plans {
+        let mut blocked: Vec<&str> = Vec::new();
+        for (at, plan) in plans.iter().enumerate() {
+            if blocked.contains(&plan.name) {
+                continue;
+            }
             self.observer.step_started(plan.name);
-            let step = match self.unmet_need(plan, &done) {
-                Some(why) => plan.finish(Err(StepError::NotRunnable(why)), Duration::ZERO),
+            let mut step = match self.unmet_need(plan) {
+                Some(why) => self.finish(plan, Err(StepError::NotRunnable(why)), Duration::ZERO),
                 None => self.step(state, plan, &mut done),
             };
+            if !done.contains(&plan.name) {
+                step.blocked = self.blocked_by(plan.name, &plans[at + 1..], &blocked);
+                blocked.extend(step.blocked.iter().map(|step| step.name));
+            }
             self.observer.step_finished(&step);
             steps.push(step);
         }
         steps
     }
 
-    /// Why a step cannot run.
-    fn unmet_need<S>(&self, plan: &StepPlan<S>, done: &[&str]) -> Option<String> {
+    /// Why a step cannot run, whatever the steps before it did.
+    fn unmet_need<S>(&self, plan: &StepPlan<S>) -> Option<String> {
         if self.stop.load(Ordering::Relaxed) {
             return Some("the drill was interrupted".to_owned());
         }
-        let controls =
-            plan.needs.iter().find_map(|capability| (self.missing)(*capability).map(|how| capability.missing(&how)));
-        let undone = || plan.depends_on.iter().find(|before| !done.contains(*before));
-        controls.or_else(|| undone().map(|before| format!("it depends on the step '{before}', which was not done")))
+        plan.needs.iter().find_map(|capability| (self.missing)(*capability).map(|how| capability.missing(&how)))
+    }
+
+    /// The steps of `later` that depend on `cause`, directly or through one another, and are in `known` not yet. One with an
+    /// unmet need of its own is left out: its report says what to give.
+    fn blocked_by<S>(&self, cause: &'static str, later: &[StepPlan<S>], known: &[&str]) -> Vec<BlockedStep> {
+        let (mut undone, mut blocked) = (vec![cause], Vec::new());
+        for plan in later.iter().filter(|plan| !known.contains(&plan.name)) {
+            if plan.depends_on.iter().any(|before| undone.contains(before)) {
+                undone.push(plan.name);
+                if self.unmet_need(plan).is_none() || self.stop.load(Ordering::Relaxed) {
+                    blocked.push(BlockedStep { name: plan.name, done: plan.done, expected: plan.expected });
+                }
+            }
+        }
+        blocked
     }
 
     /// Runs one step with its hooks. When only a hook fails the step fails too, but later steps may depend on it: its work is
@@ -70,22 +92,23 @@ impl Runner<'_> {
             done.push(plan.name);
         }
         let after = self.hook(plan.name, Moment::After);
-        plan.finish(outcome.and_then(|seen| before.and(after).map(|()| seen).map_err(StepError::Unexpected)), took)
+        let outcome = outcome.and_then(|seen| before.and(after).map(|()| seen).map_err(StepError::Unexpected));
+        self.finish(plan, outcome, took)
     }
 
     fn hook(&self, step: &str, moment: Moment) -> Result<(), String> {
         self.hooks.map_or(Ok(()), |hooks| hooks.run(self.drill, step, moment))
     }
-}
 
-impl<S> StepPlan<S> {
-    fn finish(&self, outcome: Outcome, took: Duration) -> Step {
+    fn finish<S>(&self, plan: &StepPlan<S>, outcome: Outcome, took: Duration) -> Step {
         let (verdict, seen) = match outcome {
             Ok(seen) => (Verdict::Passed, seen),
             Err(StepError::Unexpected(seen)) => (Verdict::Failed, seen),
+            Err(StepError::NotRunnable(why)) if self.require_all => (Verdict::Failed, format!("not run: {why}")),
             Err(StepError::NotRunnable(why)) => (Verdict::NotRun, why),
         };
-        Step { name: self.name, done: self.done, expected: self.expected, seen, took, verdict }
+        let StepPlan { name, done, expected, .. } = *plan;
+        Step { name, done, expected, seen, took, verdict, blocked: Vec::new() }
     }
 }
 
@@ -103,6 +126,7 @@ mod tests {
         fn step_started(&mut self, _: &'static str) {}
         fn step_finished(&mut self, step: &Step) {
             self.0.push(format!("{} {}: {}", step.name, step.verdict.words(), step.seen));
+            self.0.extend(step.blocked.iter().map(|blocked| format!("  {}", blocked.name)));
         }
     }
 
@@ -124,35 +148,52 @@ mod tests {
         plan("one", &[], &[], counts),
         plan("bad", &["one"], &[], |_| Err(StepError::unexpected("other"))),
         plan("hindered", &["one", "bad"], &[], counts),
-        plan("timed", &[], &[Capability::Clock], counts),
+        plan("further", &["hindered"], &[], counts),
+        plan("timed", &["further"], &[Capability::Clock], counts),
+        plan("after-timed", &["timed"], &[], counts),
         plan("free", &["one"], &[Capability::Policy], counts),
     ];
 
     fn run(hooks: Option<&Hooks>, stop: &AtomicBool) -> Vec<String> {
+        run_with(hooks, stop, false)
+    }
+
+    fn run_with(hooks: Option<&Hooks>, stop: &AtomicBool, require_all: bool) -> Vec<String> {
         let mut recorded = Recorded::default();
         let missing = |capability| (capability == Capability::Clock).then(|| "give one".to_owned());
-        let mut runner = Runner { drill: "drill", missing: &missing, hooks, stop, observer: &mut recorded };
+        let observer = &mut recorded;
+        let mut runner = Runner { drill: "drill", missing: &missing, require_all, hooks, stop, observer };
         runner.run(&mut 0, STEPS);
         recorded.0
     }
 
     #[test]
-    fn a_failed_step_stops_only_what_depends_on_it() {
+    fn a_failed_step_stops_only_what_depends_on_it_and_is_reported_with_it() {
         let expected = [
             "drill",
             "one passed: 1",
             "bad failed: other",
-            "hindered not run: it depends on the step 'bad', which was not done",
-            "timed not run: the capability 'clock' is missing: give one",
+            "  hindered",
+            "  further",
+            "  after-timed",
+            "timed not run: it needs a clock that can be moved: give one",
             "free passed: 2",
         ];
         assert_eq!(run(None, &AtomicBool::new(false)), expected);
     }
 
     #[test]
+    fn a_step_that_is_not_run_fails_when_all_are_required() {
+        let lines = run_with(None, &AtomicBool::new(false), true);
+        let timed = "timed failed: not run: it needs a clock that can be moved: give one";
+        assert_eq!(lines[6..], [timed, "free passed: 2"]);
+    }
+
+    #[test]
     fn an_interruption_leaves_the_rest_not_run() {
         let lines = run(None, &AtomicBool::new(true));
-        assert!(lines[1..].iter().all(|line| line.ends_with("not run: the drill was interrupted")), "{lines:?}");
+        assert_eq!(lines[1], "one not run: the drill was interrupted");
+        assert_eq!(lines[2..], ["  bad", "  hindered", "  further", "  timed", "  after-timed", "  free"]);
     }
 
     #[test]
@@ -161,6 +202,6 @@ mod tests {
         let hooks = Hooks::new(command.to_owned(), Default::default());
         let lines = run(Some(&hooks), &AtomicBool::new(false));
         assert!(lines[1].starts_with("one failed: after the step, the command ended with status 3: no"), "{lines:?}");
-        assert_eq!(lines[5], "free passed: 2");
+        assert_eq!(lines.last().unwrap(), "free passed: 2");
     }
 }

@@ -12,7 +12,7 @@ pub enum Verdict {
     Passed,
     /// The step saw something else.
     Failed,
-    /// The step could not run; [`Step::seen`] says why.
+    /// The step could not run, as [`Step::seen`] says.
     NotRun,
 }
 
@@ -42,6 +42,26 @@ pub struct Step {
     pub took: Duration,
     /// The verdict.
     pub verdict: Verdict,
+    /// Later steps that could not run because this one has not passed, directly or through one another.
+    pub blocked: Vec<BlockedStep>,
+}
+
+impl Step {
+    /// The names of the blocked steps.
+    pub(super) fn blocked_names(&self) -> String {
+        self.blocked.iter().map(|step| step.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A step that could not run because an earlier one has not passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockedStep {
+    /// Its name.
+    pub name: &'static str,
+    /// What would have been done.
+    pub done: &'static str,
+    /// What should have been seen.
+    pub expected: &'static str,
 }
 
 /// What a step saw, if it is what the step expected.

@@ -90,7 +90,9 @@ pub(super) fn send(agent: &Agent, request: Request<&[u8]>) -> Result<Answer, Req
 fn describe(error: &ureq::Error) -> String {
     let text = error.to_string();
     if text.contains("UnknownIssuer") {
-        format!("{text}; trust its CA by SSL_CERT_FILE (of a Keyhaven: eval \"$(keyhaven env)\")")
+        "its certificate is of a CA that is not trusted here; name the file with that CA in SSL_CERT_FILE, in a drill by --ca \
+         (a Keyhaven's: keyhaven ca export)"
+            .to_owned()
     } else {
         text
     }

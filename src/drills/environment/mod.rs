@@ -79,7 +79,7 @@ impl Environment {
         let run = format!("drill-{:08x}", u32::from_be_bytes(bytes));
         let (clients, created) = (Mutex::default(), Mutex::default());
         let Some(endpoint) = target.admin else {
-            let description = "a vault without its admin API: only steps that need no capability are run".to_owned();
+            let description = "a vault without its admin API: steps that need more than a vault are not run".to_owned();
             return Ok(Self { run, agent, vault: asked, description, controls: None, server: None, clients, created });
         };
         let controls = Controls::take(AdminClient::new(endpoint), &asked, &run).map_err(|error| error.to_string())?;
@@ -113,7 +113,7 @@ impl Environment {
         let has_second = self.controls.as_ref().is_some_and(|controls| controls.second().is_some());
         let how = match capability {
             Capability::Process if self.server.is_some() => return None,
-            Capability::Process => "only a private server is killed; leave out --vault",
+            Capability::Process => "only a private server is; leave out --vault",
             _ if is_virtual.is_none() => "give --admin URL",
             Capability::Clock if is_virtual == Some(false) => "start the server with --clock virtual",
             Capability::SecondVault if !has_second => "give the vault's own URL, https://NAME.vault.localhost:PORT",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Counts, DrillResult, Report};
-use crate::drills::step::Step;
+use crate::drills::step::{BlockedStep, Step};
 
 pub(super) fn document(report: &Report) -> String {
     let counts = report.counts();
@@ -13,7 +13,7 @@ pub(super) fn document(report: &Report) -> String {
         "verdict": verdict(counts),
         "passed": counts.passed,
         "failed": counts.failed,
-        "notRun": counts.not_run,
+        "notRun": counts.not_run + counts.blocked,
         "seconds": report.took.as_secs_f64(),
         "drills": report.drills.iter().map(drill).collect::<Vec<_>>(),
         "notes": report.notes,
@@ -42,7 +42,12 @@ fn step(step: &Step) -> Value {
         "seen": step.seen,
         "seconds": step.took.as_secs_f64(),
         "verdict": step.verdict.words(),
+        "blocked": step.blocked.iter().map(blocked).collect::<Vec<_>>(),
     })
+}
+
+fn blocked(step: &BlockedStep) -> Value {
+    json!({ "step": step.name, "done": step.done, "expected": step.expected })
 }
 
 #[cfg(test)]
@@ -54,14 +59,17 @@ mod tests {
     fn it_has_every_step_with_all_fields() {
         let report = sample::report();
         let read: Value = serde_json::from_str(&report.json()).unwrap();
-        assert_eq!((&read["passed"], &read["failed"], &read["notRun"]), (&1.into(), &1.into(), &1.into()));
+        assert_eq!((&read["passed"], &read["failed"], &read["notRun"]), (&1.into(), &1.into(), &3.into()));
         assert_eq!((&read["verdict"], &read["drills"][0]["verdict"]), (&"failed".into(), &"failed".into()));
         let expected = json!({
             "step": "by-policy", "done": "the key is rotated", "expected": "a new version, \"latest\" <b> & all",
-            "seen": "the capability 'clock' is missing: start the server with --clock virtual",
-            "seconds": 1.234, "verdict": "not run",
+            "seen": "it needs a clock that can be moved: start the server with --clock virtual",
+            "seconds": 1.234, "verdict": "not run", "blocked": [],
         });
         assert_eq!(read["drills"][0]["steps"][2], expected);
+        let blocked = &read["drills"][0]["steps"][1]["blocked"];
+        assert_eq!(blocked[0], json!({"step": "read", "done": "all is read", "expected": "each reads back"}));
+        assert_eq!(blocked[1]["step"], "read-again");
         assert_eq!(read["notes"], json!(["key k-1 is left behind"]));
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn document(report: &Report) -> String {
 }
 
 fn attributes(counts: Counts, took: Duration) -> String {
-    let (all, failed, skipped) = (counts.all(), counts.failed, counts.not_run);
+    let (all, failed, skipped) = (counts.reported(), counts.failed, counts.not_run);
     let seconds = took.as_secs_f64();
     format!("tests=\"{all}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"")
 }
@@ -44,13 +44,17 @@ fn case(xml: &mut String, drill: &str, step: &Step) {
     let _ = match step.verdict {
         Verdict::Passed => writeln!(xml, "      <system-out>{text}</system-out>"),
         Verdict::Failed => writeln!(xml, "      <failure message=\"{seen}\">{text}</failure>"),
-        Verdict::NotRun => writeln!(xml, "      <skipped message=\"{seen}\"/>"),
+        Verdict::NotRun => writeln!(xml, "      <skipped message=\"{seen}\">{text}</skipped>"),
     };
     xml.push_str("    </testcase>\n");
 }
 
 fn details(step: &Step) -> String {
-    format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen)
+    let text = format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen);
+    match step.blocked.as_slice() {
+        [] => text,
+        _ => format!("{text}\nnot run for that reason: {}", step.blocked_names()),
+    }
 }
 
 /// Escapes text for an element or an attribute. XML 1.0 cannot represent most control characters: they are replaced.
@@ -91,7 +95,8 @@ mod tests {
         );
         assert!(xml.contains(r#"<testcase classname="keyhaven.drill.rotation" name="enable" time="1.234">"#), "{xml}");
         assert!(xml.contains("<failure message=\"403 &lt;Forbidden&gt;"), "{xml}");
-        assert!(xml.contains("<skipped message=\"the capability 'clock' is missing"), "{xml}");
+        assert!(xml.contains("&#10;not run for that reason: read, read-again</failure>"), "{xml}");
+        assert!(xml.contains("<skipped message=\"it needs a clock that can be moved"), "{xml}");
     }
 
     /// Python's parser is a second opinion on well-formedness.
@@ -112,7 +117,7 @@ mod tests {
             "{read}"
         );
         assert!(read.ends_with(
-            "by-policy [('skipped', \"the capability 'clock' is missing: start the server with --clock virtual\")]\n"
+            "by-policy [('skipped', 'it needs a clock that can be moved: start the server with --clock virtual')]\n"
         ));
     }
 }

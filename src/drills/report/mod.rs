@@ -44,8 +44,10 @@ pub struct Counts {
     pub passed: usize,
     /// Failed.
     pub failed: usize,
-    /// Not run.
+    /// Not run for a reason of their own.
     pub not_run: usize,
+    /// Not run because a step before them had not passed.
+    pub blocked: usize,
 }
 
 impl Report {
@@ -59,7 +61,8 @@ impl Report {
         json::document(self)
     }
 
-    /// The report as JUnit XML: a suite for each drill, a case for each step; a step that was not run is skipped.
+    /// The report as JUnit XML: a suite for each drill, a case for each step; a step that was not run is skipped, one that an earlier
+    /// step blocked is named in that step's case.
     pub fn junit(&self) -> String {
         junit::document(self)
     }
@@ -73,35 +76,52 @@ impl Counts {
                 Verdict::Failed => counts.failed += 1,
                 Verdict::NotRun => counts.not_run += 1,
             }
+            counts.blocked += step.blocked.len();
             counts
         })
     }
 
-    const fn all(self) -> usize {
+    /// The steps that are reported by themselves.
+    const fn reported(self) -> usize {
         self.passed + self.failed + self.not_run
+    }
+
+    const fn all(self) -> usize {
+        self.reported() + self.blocked
     }
 }
 
 #[cfg(test)]
 pub(super) mod sample {
     use super::*;
+    use crate::drills::step::BlockedStep;
 
     fn step(name: &'static str, verdict: Verdict, seen: &str) -> Step {
         let (done, expected) = ("the key is rotated", "a new version, \"latest\" <b> & all");
-        Step { name, done, expected, seen: seen.to_owned(), took: Duration::from_millis(1234), verdict }
+        Step {
+            name,
+            done,
+            expected,
+            seen: seen.to_owned(),
+            took: Duration::from_millis(1234),
+            verdict,
+            blocked: vec![],
+        }
     }
 
     /// A report with a step of each verdict.
     pub(crate) fn report() -> Report {
-        let steps = vec![
+        let mut steps = vec![
             step("enable", Verdict::Passed, "version 0a"),
             step("rotate", Verdict::Failed, "403 <Forbidden> & \"no\" ]]> \u{1b}[0m\nmore"),
             step(
                 "by-policy",
                 Verdict::NotRun,
-                "the capability 'clock' is missing: start the server with --clock virtual",
+                "it needs a clock that can be moved: start the server with --clock virtual",
             ),
         ];
+        let (done, expected) = ("all is read", "each reads back");
+        steps[1].blocked = ["read", "read-again"].map(|name| BlockedStep { name, done, expected }).to_vec();
         let took = Duration::from_millis(4000);
         Report {
             vault: "https://drill.vault.localhost:8443".to_owned(),

@@ -93,7 +93,11 @@ impl Progress {
 fn lines(step: &Step) -> String {
     let head = format!("  {:<28}{:<8}{:>8}\n", step.name, step.verdict.words(), seconds(step.took));
     let parts = [("done", step.done), ("expected", step.expected), ("seen", step.seen.as_str())];
-    parts.into_iter().fold(head, |text, (label, said)| text + &labelled(label, said))
+    let text = parts.into_iter().fold(head, |text, (label, said)| text + &labelled(label, said));
+    match step.blocked.as_slice() {
+        [] => text,
+        _ => text + &labelled("not run", &format!("for that reason: {}", step.blocked_names())),
+    }
 }
 
 fn labelled(label: &str, text: &str) -> String {
@@ -132,7 +136,8 @@ fn seconds(took: Duration) -> String {
 fn summary(report: &Report) -> String {
     let counts = report.counts();
     let noun = if counts.all() == 1 { "step" } else { "steps" };
-    let parts = format!("{} passed, {} failed, {} not run", counts.passed, counts.failed, counts.not_run);
+    let not_run = counts.not_run + counts.blocked;
+    let parts = format!("{} passed, {} failed, {not_run} not run", counts.passed, counts.failed);
     format!("{} {noun} in {}: {parts}", counts.all(), seconds(report.took))
 }
 
@@ -150,6 +155,7 @@ mod tests {
         text.begin(&report.vault, &report.description);
         text.drill_started("rotation");
         text.step_finished(&report.drills[0].steps[0]);
+        text.step_finished(&report.drills[0].steps[1]);
         text.step_finished(&report.drills[0].steps[2]);
         text.end(&report).unwrap();
         let expected = "\
@@ -161,14 +167,19 @@ rotation
     done      the key is rotated
     expected  a new version, \"latest\" <b> & all
     seen      version 0a
+  rotate                      failed    1.23 s
+    done      the key is rotated
+    expected  a new version, \"latest\" <b> & all
+    seen      403 <Forbidden> & \"no\" ]]> [0m more
+    not run   for that reason: read, read-again
   by-policy                   not run   1.23 s
     done      the key is rotated
     expected  a new version, \"latest\" <b> & all
-    seen      the capability 'clock' is missing: start the server with --clock virtual
+    seen      it needs a clock that can be moved: start the server with --clock virtual
 
     note      key k-1 is left behind
 
-3 steps in 4.00 s: 1 passed, 1 failed, 1 not run
+5 steps in 4.00 s: 1 passed, 1 failed, 3 not run
 ";
         assert_eq!(String::from_utf8(written).unwrap(), expected);
     }

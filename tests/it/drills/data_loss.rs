@@ -28,7 +28,7 @@ fn forgetful(dir: &std::path::Path) -> PathBuf {
 fn recovery_notices_a_server_that_forgets() {
     let dir = tempfile::tempdir().unwrap();
     let environment = Environment::private(PrivateServer::start(&forgetful(dir.path())).unwrap()).unwrap();
-    let report = drills::run(environment, &[Drill::Recovery], None, &AtomicBool::new(false), &mut Quiet);
+    let report = drills::run(environment, &[Drill::Recovery], false, None, &AtomicBool::new(false), &mut Quiet);
     let failed: Vec<_> = report.drills[0].steps.iter().filter(|step| step.verdict == Verdict::Failed).collect();
     assert_eq!(failed.first().map(|step| step.name), Some("kill-in-rotation"), "{failed:#?}");
 }

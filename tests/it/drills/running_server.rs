@@ -32,7 +32,7 @@ fn everything_passes_but_what_needs_the_process_and_all_is_as_it_was() {
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let (report, status) = drilled(&server, &["all", "--vault", &vault, "--admin", &admin]);
     assert_eq!(status, Some(0), "{report:#}");
-    let process = "the capability 'process' is missing: only a private server is killed; leave out --vault";
+    let process = "it needs a server that may be killed: only a private server is; leave out --vault";
     let expected = ["recovery/kill-in-rotation", "recovery/kill-in-re-wrap"];
     assert_eq!(not_run(&report), expected.map(|step| (step.to_owned(), process.to_owned())));
     assert_eq!(first_failed(&report), None, "{report:#}");
@@ -63,9 +63,45 @@ fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
     let (vault, admin) = (server.vault().to_owned(), server.admin());
     let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin]);
     assert_eq!(status, Some(0), "{report:#}");
-    let clock = "the capability 'clock' is missing: start the server with --clock virtual".to_owned();
-    assert_eq!(not_run(&report)[0], ("revocation/expire-key".to_owned(), clock));
-    assert_eq!(not_run(&report).len(), 2, "{report:#}");
+    let clock = "it needs a clock that can be moved: start the server with --clock virtual".to_owned();
+    let expected = ["revocation/expire-key", "revocation/prolong-key"].map(|step| (step.to_owned(), clock.clone()));
+    assert_eq!(not_run(&report), expected);
+    assert_eq!((&report["notRun"], &report["passed"]), (&json!(2), &json!(7)));
+
+    let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin, "--require-all"]);
+    assert_eq!((status, first_failed(&report).as_deref()), (Some(1), Some("expire-key")), "{report:#}");
+    assert_eq!(report["verdict"], "failed");
+    assert!(steps(&report).iter().any(|(_, _, seen)| *seen == format!("not run: {clock}")), "{report:#}");
+}
+
+/// The data directory of the drill is another one, as where the vault is on another machine.
+#[test]
+fn a_vault_of_a_foreign_ca_is_drilled_at_with_that_ca() {
+    let server = Server::start();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let env = server.ready()["env"].as_object().unwrap().iter().filter(|(name, _)| *name != "SSL_CERT_FILE");
+    let env: Vec<_> = env.map(|(name, value)| (name, value.as_str().unwrap())).collect();
+    let drilled = |more: &[&str]| {
+        let mut command = keyhaven(&["drill", "credentials", "--vault", server.vault(), "--report", "json", "--data"]);
+        let command = command.arg(elsewhere.path()).args(more).env_remove("SSL_CERT_FILE");
+        let output = command.envs(env.iter().copied()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, report, _) = drilled(&[]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let all = steps(&report);
+    assert_eq!((status, all.len()), (Some(1), 1), "what depends on the first step is reported with it: {report:#}");
+    assert!(all[0].2.contains("its certificate is of a CA that is not trusted here"), "{report:#}");
+    assert!(all[0].2.contains("SSL_CERT_FILE, in a drill by --ca"), "{report:#}");
+    assert_eq!(report["drills"][0]["steps"][0]["blocked"].as_array().unwrap().len(), 5, "{report:#}");
+    let ca = server.ready()["ca"].as_str().unwrap();
+    let (status, report, _) = drilled(&["--ca", ca]);
+    assert_eq!(status, Some(0), "{report}");
+    let (status, _, told) = drilled(&["--ca", &format!("{ca}.not")]);
+    assert_eq!((status, told.lines().count()), (Some(2), 1), "{told}");
+    assert!(told.contains("ca.pem.not: No such file") && told.contains("name a PEM file with the CA"), "{told}");
+    let (status, _, told) = drilled(&["--ca", "/dev/null"]);
+    assert!(status == Some(2) && told.contains("it holds no certificate; name a PEM file"), "{told}");
 }
 
 #[test]
@@ -78,8 +114,7 @@ fn without_the_admin_api_it_signs_in_as_programs_do() {
     let output = command.envs(env.map(|(name, value)| (name, value.as_str().unwrap()))).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{report:#}");
-    let lacks_admin = |why: &str| why.ends_with("give --admin URL") || why.contains("it depends on the step");
-    let lacks = |why: &str| lacks_admin(why) || why.contains("'process'");
+    let lacks = |why: &str| why.ends_with("give --admin URL") || why.contains("a server that may be killed");
     assert!(not_run(&report).iter().all(|(_, why)| lacks(why)), "{report:#}");
     let steps = steps(&report);
     let passed = |name: &str| steps.iter().any(|(step, verdict, _)| step == name && verdict == "passed");

@@ -62,6 +62,6 @@ class Production:
 
 
 def hosts(told: str) -> dict[str, set[str]]:
-    """The hosts of `run`'s closing lines, by what became of them: `keyhaven: refused: a.example (2), b.example (1)`."""
-    lines = re.findall(r"^keyhaven: ([a-z ]+): (.* \(\d+\))$", told, re.MULTILINE)
-    return {fate: {host.rsplit(" (", 1)[0] for host in named.split(", ")} for fate, named in lines}
+    """The hosts of `run`'s closing lines, by what became of them: `keyhaven: refused: a.example:443 (2 attempts)`."""
+    lines = re.findall(r"^keyhaven: ([a-z ]+): (.* \((?:no|\d+) [a-z]+\))$", told, re.MULTILINE)
+    return {fate: {host.rsplit(" (", 1)[0].rsplit(":", 1)[0] for host in named.split(", ")} for fate, named in lines}
