@@ -19,6 +19,7 @@ const READABLE: u32 = 0o644;
 ///
 /// It is that of a running server, of --certs, or of the data directory.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct CaCommand {
     #[command(subcommand)]
     action: Option<Action>,
@@ -30,6 +31,13 @@ pub(super) struct CaCommand {
     #[command(flatten)]
     target: Target,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven ca                                        which CA it is, and what it may certify
+  keyhaven ca export --out ca.pem
+  keyhaven ca export --format pkcs12 --out trust.p12
+  keyhaven ca install-help";
 
 #[derive(Debug, Subcommand)]
 enum Action {

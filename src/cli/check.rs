@@ -16,6 +16,7 @@ use crate::app::CheckReport;
 /// KEYHAVEN_SEAL_KEY), and vaults, objects, versions and what falls due must agree with each other. DIR is not changed, and no
 /// server may be using it. Exits 0 when everything is whole, 1 when not.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Check {
     /// The data directory, as --data names it
     #[arg(value_name = "DIR")]
@@ -25,6 +26,11 @@ pub(super) struct Check {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven check ~/.local/share/keyhaven
+  keyhaven check --json ./vault-data";
 
 impl Check {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {

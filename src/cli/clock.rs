@@ -14,6 +14,7 @@ use super::client::AdminClient;
 /// Only a virtual clock can be moved (`serve --clock virtual`). What falls due is done before the command ends: deleted
 /// objects go, keys expire and rotate, events are told. Tokens, TLS and time-outs stay on the machine's clock.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Clock {
     #[command(subcommand)]
     action: Option<Action>,
@@ -21,6 +22,12 @@ pub(super) struct Clock {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven clock
+  keyhaven clock advance 90d
+  keyhaven clock set 2030-01-31T00:00:00Z";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -21,15 +21,16 @@ const INTERRUPTED: u8 = 130;
 
 /// Rehearse key handling, step by step: done, expected, seen, time, verdict.
 ///
-/// A reference factory, whose data is encrypted under a key of the vault, lives through what keys live through. Without --vault
-/// that happens on a server of the drill's own, which is gone afterwards. A step that something is missing for is told as
-/// "not run", with what to give. The exit status is 1 when a step failed.
+/// The program that is watched is the factory: a small one of Keyhaven's own that keeps data encrypted under a key of the vault,
+/// as Azure Data Factory and other services do with a customer's key. Without --vault it runs against a server of the drill's
+/// own, which is gone afterwards. A step that something is missing for is reported as "not run", with what to give. The exit
+/// status is 1 when a step failed.
 ///
 /// Drills use names of their own in each run. They put policies, identities and faults back as they were and delete what they
 /// made; in a vault with purge protection, deleted keys stay until their time is over. A virtual clock is moved forward, by
 /// two years and more in `system-key`, and stays there: what else lives in that server grows older too.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct DrillCommand {
     /// Which drill
     #[arg(value_name = "DRILL", default_value = "all", hide_default_value = true)]
@@ -69,17 +70,11 @@ pub(super) struct DrillCommand {
 }
 
 const EXAMPLES: &str = "\
-Everything, on a private server:
-  keyhaven drill
-
-At a server started with `keyhaven serve --clock virtual`:
+Examples:
+  keyhaven drill                                     everything, on a private server
   keyhaven drill all --vault https://local.vault.localhost:8443 --admin http://127.0.0.1:8081
-
-Your own program reads its data before and after every step:
-  keyhaven drill rotation --exec './read-my-data'
-
-For the table of a CI server:
-  keyhaven drill --report junit > drills.xml";
+  keyhaven drill rotation --exec './read-my-data'    your own program reads its data before and after every step
+  keyhaven drill --require-all --report junit > drills.xml";
 
 /// The drills by name, and all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

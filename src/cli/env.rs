@@ -16,6 +16,7 @@ use super::{Failure, environment, ready_file, variables};
 /// In a shell: eval "$(keyhaven env)", or: keyhaven env --format fish | source
 /// Back again: eval "$(keyhaven env --unset)"
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Env {
     /// How to print them
     #[arg(long, value_name = "FORMAT", default_value = "sh")]
@@ -36,6 +37,12 @@ pub(super) struct Env {
     #[command(flatten)]
     target: Target,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  eval \"$(keyhaven env)\"                             this shell uses the running server
+  keyhaven env --format dotenv > .env
+  keyhaven env --identity reader --credential client-secret";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {

@@ -20,10 +20,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// The server is found by its ready file, else at the default address.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Health {
     #[command(flatten)]
     target: Target,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven health
+  keyhaven health --ready-file ready.json";
 
 impl Health {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

@@ -11,6 +11,7 @@ use super::client::{AdminClient, path_segment};
 
 /// Show, add or remove identities of a running server, or get a token of one.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Identity {
     #[command(subcommand)]
     action: Action,
@@ -18,6 +19,13 @@ pub(super) struct Identity {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven identity list
+  keyhaven identity add reader
+  curl -H \"Authorization: Bearer $(keyhaven identity token default)\" …
+  keyhaven identity token reader --federated";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -17,11 +17,6 @@ const CURVES: [&str; 4] = ["P-256", "P-384", "P-521", "P-256K"];
 /// The operations that a key may be for.
 const OPERATIONS: [&str; 8] = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"];
 
-const EXAMPLES: &str = "\
-Make one, and its next version:   keyhaven key create app --kty EC --curve P-256 --ops sign,verify
-                                  keyhaven key rotate app
-Type, rotation policy, versions:  keyhaven key show app";
-
 /// Show, make, rotate, delete or recover keys of a running server's vault.
 ///
 /// The vault is asked as any program asks it, so an identity sees and does what its access policies allow.
@@ -34,6 +29,13 @@ pub(super) struct KeyCommand {
     #[command(flatten)]
     vault: VaultArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven key list
+  keyhaven key create app --kty EC --curve P-256 --ops sign,verify
+  keyhaven key rotate app
+  keyhaven key show app --vault shop --json";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -8,18 +8,21 @@ mod check;
 mod client;
 mod clock;
 mod columns;
+mod completions;
 mod credential;
 mod doctor;
 mod drill;
 mod env;
 mod environment;
 mod file_limit;
+mod headings;
 mod health;
 mod identity;
 mod init;
 mod key;
 mod log;
 mod log_output;
+mod man;
 mod objects;
 mod ready_file;
 mod reset;
@@ -46,18 +49,24 @@ use clap::{Parser, Subcommand};
 /// For tests and drills, not for production: HSM keys are software keys here.
 #[derive(Debug, Parser)]
 #[command(name = "keyhaven", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "A first try:                      keyhaven serve\n\
-                        A shell that uses it:             eval \"$(keyhaven env)\"\n\
-                        A program against it, unchanged:  keyhaven run -- COMMAND")]
+#[command(after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven run python3 app.py          a program against a private server, unchanged
+  keyhaven serve                       a server that stays
+  eval \"$(keyhaven env)\"              a shell that uses it
+
+Each command has examples in its own --help.";
+
 // No doc comments: each would replace the long description of its command.
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[command(about = "Start a server and keep it running until it is told to stop")]
+    #[command(about = "Start a server and keep it running until it is stopped")]
     Serve(serve::Serve),
     #[command(about = "Start a private server, run COMMAND against it as if it were Azure, and stop")]
     Run(run::Run),
@@ -95,6 +104,10 @@ enum Command {
     Reset(reset::Reset),
     #[command(about = "Save everything a server keeps as one file, or load it again")]
     Snapshot(snapshot::Snapshot),
+    #[command(about = "Print what a shell needs to complete commands and options")]
+    Completions(completions::Completions),
+    #[command(about = "Print the manual page of keyhaven, or of one of its commands")]
+    Man(man::ManPage),
 }
 
 impl Command {
@@ -168,6 +181,8 @@ impl Cli {
                 Command::Drill(drill) => drill.execute().await,
                 Command::Reset(reset) => reset.execute().await,
                 Command::Snapshot(snapshot) => snapshot.execute().await,
+                Command::Completions(completions) => completions.execute(),
+                Command::Man(page) => page.execute(),
             }
         });
         runtime.shutdown_timeout(std::time::Duration::from_millis(100));

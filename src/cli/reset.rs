@@ -13,10 +13,16 @@ use super::client::AdminClient;
 ///
 /// All vaults, keys, secrets and identities are replaced at once. Tokens stay good, and a virtual clock goes on.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Reset {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven reset
+  keyhaven reset --data ./vault-data";
 
 impl Reset {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

@@ -14,12 +14,6 @@ use super::objects::{Hidden, Kind, VaultArgs, latest_first, name_of, version_of,
 use crate::clock::Timestamp;
 use crate::remote::Secret;
 
-const EXAMPLES: &str = "\
-Set one, and read it:             keyhaven secret set db-password hunter2
-                                  keyhaven secret show db-password --value
-From a file, byte for byte:       keyhaven secret set tls-key --file key.pem
-What another identity may see:    keyhaven secret list --vault shop --identity worker";
-
 /// Show, set, delete or recover secrets of a running server's vault.
 ///
 /// The vault is asked as any program asks it, so an identity sees and does what its access policies allow.
@@ -32,6 +26,14 @@ pub(super) struct SecretCommand {
     #[command(flatten)]
     vault: VaultArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven secret list
+  keyhaven secret set db-password hunter2
+  keyhaven secret show db-password --value
+  keyhaven secret set tls-key --file key.pem        from a file, byte for byte
+  keyhaven secret list --vault shop --identity worker      what another identity may see";
 
 #[derive(Debug, Subcommand)]
 enum Action {

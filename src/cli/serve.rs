@@ -16,8 +16,9 @@ use super::signals::StopSignals;
 use super::{Failure, file_limit, server_args, stale, variables};
 use crate::app::{self, Listen, Options, Running};
 
-/// Start a server and keep it running until it is told to stop.
+/// Start a server and keep it running until it is stopped.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Serve {
     #[command(flatten)]
     server: ServerArgs,
@@ -26,6 +27,13 @@ pub(super) struct Serve {
     #[arg(long, env = "KEYHAVEN_WATCH", value_parser = clap::builder::BoolishValueParser::new())]
     watch: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven serve                                     keeps its data; then, in a shell: eval \"$(keyhaven env)\"
+  keyhaven serve --config keyhaven.json              vaults, identities and policies of your own
+  keyhaven serve --ephemeral --clock virtual         keeps nothing, and time can be moved
+  keyhaven serve --listen 0.0.0.0:8443 --identity-listen 0.0.0.0:8080      in a container";
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

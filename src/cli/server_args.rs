@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
-use super::{Failure, address, stale, variables};
+use super::{Failure, address, headings, stale, variables};
 use crate::app::{AdminKey, Listen, Options, Storage, Takeover, TlsVersion};
 use crate::clock::Timestamp;
 use crate::config::{Config, ConfigFile};
@@ -21,79 +21,79 @@ use crate::tasks::ClockChoice;
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
     /// Configuration file (JSON with comments): identities, vaults, keys, secrets; `keyhaven init` writes an example
-    #[arg(long, value_name = "FILE", env = "KEYHAVEN_CONFIG")]
+    #[arg(long, help_heading = headings::VAULTS, value_name = "FILE", env = "KEYHAVEN_CONFIG")]
     config: Option<PathBuf>,
 
     /// Directory to keep everything in [default: $XDG_DATA_HOME/keyhaven]
-    #[arg(long, value_name = "DIR", env = "KEYHAVEN_DATA")]
+    #[arg(long, help_heading = headings::VAULTS, value_name = "DIR", env = "KEYHAVEN_DATA")]
     data: Option<PathBuf>,
 
     /// Keep nothing: all is gone when the server stops (wins over --data)
-    #[arg(long, env = "KEYHAVEN_EPHEMERAL", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, help_heading = headings::VAULTS, env = "KEYHAVEN_EPHEMERAL", value_parser = clap::builder::BoolishValueParser::new())]
     ephemeral: bool,
 
     /// How things are kept [default: redb; memory with --ephemeral]
-    #[arg(long, value_name = "ENGINE", env = "KEYHAVEN_STORE")]
+    #[arg(long, help_heading = headings::VAULTS, value_name = "ENGINE", env = "KEYHAVEN_STORE")]
     store: Option<StoreEngine>,
 
     /// Address of the vaults (HTTPS) [default: 127.0.0.1:8443; a free port in `run`]
-    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_LISTEN", value_parser = address::parse)]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "ADDR", env = "KEYHAVEN_LISTEN", value_parser = address::parse)]
     listen: Option<SocketAddr>,
 
     /// Address of managed-identity tokens (HTTP) [default: 127.0.0.1:8080; a free port in `run`]
-    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_IDENTITY_LISTEN", value_parser = address::parse)]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "ADDR", env = "KEYHAVEN_IDENTITY_LISTEN", value_parser = address::parse)]
     identity_listen: Option<SocketAddr>,
 
     /// Address of the admin API (HTTP); empty switches it off [default: 127.0.0.1:8081; a free port in `run`]
-    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_ADMIN_LISTEN")]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "ADDR", env = "KEYHAVEN_ADMIN_LISTEN")]
     admin_listen: Option<String>,
 
     #[command(flatten)]
     takeover: TakeoverArgs,
 
     /// The tenant's id, a GUID (domain names are answered anyway) [default: the configuration's; in `run` AZURE_TENANT_ID]
-    #[arg(long, value_name = "ID", env = "KEYHAVEN_TENANT", value_parser = parse_tenant)]
+    #[arg(long, help_heading = headings::VAULTS, value_name = "ID", env = "KEYHAVEN_TENANT", value_parser = parse_tenant)]
     tenant: Option<Uuid>,
 
     /// Directory of the local CA [default: DATA/certs; made for this start alone with --ephemeral]
-    #[arg(long, value_name = "DIR", env = "KEYHAVEN_CERTS")]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "DIR", env = "KEYHAVEN_CERTS")]
     certs: Option<PathBuf>,
 
     /// The one version of TLS to serve, by the takeover too: 1.2 or 1.3 [default: both]
-    #[arg(long, value_name = "VERSION", env = "KEYHAVEN_TLS")]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "VERSION", env = "KEYHAVEN_TLS")]
     tls: Option<TlsVersion>,
 
     /// File to write once every listener answers: addresses, admin key, environment (JSON)
-    #[arg(long, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     ready_file: Option<PathBuf>,
 
     /// Make a vault that is asked for by a well-formed name and is not there, like the default one; the first request
     /// that would be allowed in it makes it [default: false; true in `run`]
-    #[arg(long, value_name = "BOOL", env = "KEYHAVEN_CREATE_VAULTS", value_parser = clap::builder::BoolishValueParser::new(),
+    #[arg(long, help_heading = headings::VAULTS, value_name = "BOOL", env = "KEYHAVEN_CREATE_VAULTS", value_parser = clap::builder::BoolishValueParser::new(),
           num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     create_vaults: Option<bool>,
 
     /// Make version and request ids repeatable; key material stays random
-    #[arg(long, value_name = "N", env = "KEYHAVEN_SEED")]
+    #[arg(long, help_heading = headings::VAULTS, value_name = "N", env = "KEYHAVEN_SEED")]
     seed: Option<u64>,
 
     /// The clock that vaults live by: real, virtual (goes on from where it stood) or virtual=RFC3339; only a virtual one
     /// can be moved (`keyhaven clock`)
-    #[arg(long, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = parse_clock)]
+    #[arg(long, help_heading = headings::TIME, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = parse_clock)]
     clock: ClockChoice,
 
     /// Only identities exist that the configuration or the admin API names; without it, `run`, and `serve` where no
     /// configuration names identities, make those that programs on this machine sign in as through the takeover, with the
     /// grants of the default identity
-    #[arg(long, env = "KEYHAVEN_STRICT", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, help_heading = headings::VAULTS, env = "KEYHAVEN_STRICT", value_parser = clap::builder::BoolishValueParser::new())]
     strict: bool,
 
     /// Form of the log on stderr
-    #[arg(long, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
+    #[arg(long, help_heading = headings::LOG, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
     log: LogFormat,
 
     /// What to log: error, warn, info, debug, trace, or a filter such as keyhaven=debug [default: info; warn in `run`]
-    #[arg(long, value_name = "LEVEL", env = "KEYHAVEN_LOG_LEVEL")]
+    #[arg(long, help_heading = headings::LOG, value_name = "LEVEL", env = "KEYHAVEN_LOG_LEVEL")]
     log_level: Option<String>,
 }
 

@@ -16,11 +16,6 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// The most lines in one answer.
 const MOST: usize = 1000;
 
-const EXAMPLES: &str = "\
-Beside a program that runs:         keyhaven log -f
-What an identity was refused:       keyhaven log -n 1000 | grep missing
-For a program, an object a line:    keyhaven log -n 100 --json";
-
 /// Show the last requests of a running server, a line each; with -f those that follow too.
 ///
 /// A line has the time, the identity, the operation, vault and object, the status, what is missing or the error code, how long it
@@ -40,6 +35,12 @@ pub(super) struct LogCommand {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven log -f                                   beside a program that runs
+  keyhaven log -n 1000 | grep missing               what an identity was refused
+  keyhaven log -n 100 --json                        for a program, an object a line";
 
 impl LogCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

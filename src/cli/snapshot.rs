@@ -16,6 +16,7 @@ use crate::files;
 /// The file is sealed under the server's backup key: give servers that exchange snapshots the same one (`backupKey` in
 /// the configuration, or KEYHAVEN_BACKUP_KEY). Without one, the data has a key of its own, backup.key.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Snapshot {
     #[command(subcommand)]
     action: Action,
@@ -23,6 +24,11 @@ pub(super) struct Snapshot {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven snapshot save before.snapshot
+  keyhaven snapshot load before.snapshot";
 
 #[derive(Debug, Subcommand)]
 enum Action {

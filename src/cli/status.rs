@@ -17,10 +17,16 @@ const MOST_VAULTS: usize = 20;
 
 /// Show a running server: its addresses, clock, data, and what its vaults hold.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Status {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven status
+  keyhaven status --json";
 
 impl Status {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Failure, address, variables};
+use super::{Failure, address, headings, variables};
 use crate::app::{self, CloudService, Listen, ParentProxy, Takeover};
 
 /// What the proxy does.
@@ -10,19 +10,19 @@ use crate::app::{self, CloudService, Listen, ParentProxy, Takeover};
 pub(super) struct TakeoverArgs {
     /// Address of the takeover proxy, on loopback; `off` switches it off [default: 127.0.0.1:8082 when every listener is on
     /// loopback and the port is free; a free port in `run`]
-    #[arg(long, value_name = "ADDR", env = "KEYHAVEN_PROXY_LISTEN")]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "ADDR", env = "KEYHAVEN_PROXY_LISTEN")]
     proxy_listen: Option<String>,
 
     /// What the proxy takes over: vault, entra (sign-in, with the metadata address), arm [default: all of them]
-    #[arg(long, value_name = "PARTS", env = "KEYHAVEN_TAKEOVER", value_delimiter = ',')]
+    #[arg(long, help_heading = headings::TAKEOVER, value_name = "PARTS", env = "KEYHAVEN_TAKEOVER", value_delimiter = ',')]
     takeover: Vec<CloudService>,
 
     /// Let nothing out: the proxy refuses every name that is not taken over, but for those of --pass
-    #[arg(long, env = "KEYHAVEN_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, help_heading = headings::TAKEOVER, env = "KEYHAVEN_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
     offline: bool,
 
     /// Let a host through: one of Azure that is not emulated, with --offline any (repeatable)
-    #[arg(long, value_name = "HOST[:PORT]", env = "KEYHAVEN_PASS", value_delimiter = ',')]
+    #[arg(long, help_heading = headings::TAKEOVER, value_name = "HOST[:PORT]", env = "KEYHAVEN_PASS", value_delimiter = ',')]
     pass: Vec<String>,
 }
 

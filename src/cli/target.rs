@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::ready_file::READY_FILE;
-use super::{Failure, ready_file, server_args, stale, variables};
+use super::{Failure, headings, ready_file, server_args, stale, variables};
 use crate::app::ReadyFile;
 
 /// The running server that a command works on.
 #[derive(Debug, Args)]
 pub(super) struct Target {
     /// The running server's ready file [default: DATA/ready.json, else that of a server that keeps nothing]
-    #[arg(long, global = true, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
+    #[arg(long, help_heading = headings::TARGET, global = true, value_name = "FILE", env = "KEYHAVEN_READY_FILE")]
     ready_file: Option<PathBuf>,
 
     /// The running server's data directory [default: $XDG_DATA_HOME/keyhaven]
-    #[arg(long, global = true, value_name = "DIR", env = "KEYHAVEN_DATA")]
+    #[arg(long, help_heading = headings::TARGET, global = true, value_name = "DIR", env = "KEYHAVEN_DATA")]
     data: Option<PathBuf>,
 }
 

@@ -32,10 +32,17 @@ const ENV: &str = "eval \"$(keyhaven env)\"";
 /// Each finding is ok, a note, or wrong, with what to do. Nothing is changed. The exit status is 1 when something is wrong. Run it in
 /// the shell that the program runs in: it reads that shell's variables.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Doctor {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven doctor
+  keyhaven doctor --json
+  keyhaven doctor --data ./vault-data";
 
 /// What the checks look at.
 struct Surroundings {

@@ -23,7 +23,7 @@ use super::credential::Credential;
 use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
-use super::{Failure, file_limit, ready_file, stale, variables};
+use super::{Failure, file_limit, headings, ready_file, stale, variables};
 use crate::app::{self, Listen, Running, Variables};
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -33,6 +33,7 @@ use crate::app::{self, Listen, Running, Variables};
 /// Other vaults are made as they are asked for, like that one.
 /// When it has ended, stderr says which hosts were taken over, tunnelled and refused. The exit status is COMMAND's.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Run {
     #[command(flatten)]
     server: ServerArgs,
@@ -46,7 +47,7 @@ pub(super) struct Run {
     credential: Credential,
 
     /// Show the server's log on stderr, not its warnings alone
-    #[arg(long)]
+    #[arg(long, help_heading = headings::LOG)]
     show_log: bool,
 
     /// Leave the credentials of your real Azure in the command's environment; without it, placeholders that are good here
@@ -58,6 +59,13 @@ pub(super) struct Run {
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven run python3 app.py                        nothing changed, nothing to set up
+  keyhaven run --offline --pass pypi.org:443 -- pytest -x
+  keyhaven run --config keyhaven.json --clock virtual npm test
+  keyhaven run --show-log --data ./vault-data bash   a second terminal looks in with --data ./vault-data";
 
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

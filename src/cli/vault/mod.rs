@@ -15,6 +15,7 @@ use super::client::AdminClient;
 
 /// Show, make, copy or delete vaults of a running server.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Vault {
     #[command(subcommand)]
     action: Action,
@@ -22,6 +23,13 @@ pub(super) struct Vault {
     #[command(flatten)]
     client: AdminClient,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven vault list
+  keyhaven vault create orders
+  keyhaven vault copy orders orders-test
+  keyhaven vault delete orders-test";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -6,6 +6,7 @@ mod credential;
 mod doctor;
 mod env;
 mod ground;
+mod help;
 mod init;
 mod look;
 mod objects;

@@ -1,0 +1,88 @@
+//! `--help`, completions and manual pages: every command has examples that are right, and what is generated works.
+
+use std::process::Command;
+
+use clap::Parser;
+
+use super::{output, refused};
+
+fn printed(args: &[&str]) -> String {
+    let output = output(args);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands that `keyhaven --help` lists.
+fn commands() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<_> = names.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+    assert!(names.len() > 10, "{help}");
+    names.into_iter().filter(|name| name != "help").collect()
+}
+
+#[test]
+fn every_command_has_examples_that_it_accepts() {
+    for name in commands() {
+        let help = printed(&[&name, "--help"]);
+        let examples = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} --help has no examples")).1;
+        let calls: Vec<_> = examples.lines().filter_map(|line| line.trim().strip_prefix("keyhaven ")).collect();
+        assert!(!calls.is_empty() && calls.iter().all(|call| call.starts_with(&name)), "{name}: {examples}");
+        for call in calls {
+            accepts(call);
+        }
+    }
+}
+
+/// Fails when the command line is wrong. What follows three blanks, or a redirection, is not of it.
+fn accepts(call: &str) {
+    let call = call.split("   ").next().unwrap().split(['>', '|']).next().unwrap();
+    let words = call.split_whitespace().map(|word| word.trim_matches('\''));
+    if let Err(error) = keyhaven::Cli::try_parse_from(std::iter::once("keyhaven").chain(words)) {
+        panic!("keyhaven {call}: {error}");
+    }
+}
+
+#[test]
+fn options_are_in_groups_and_those_of_run_come_first() {
+    let help = printed(&["run", "--help"]);
+    let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+    let groups =
+        ["\nOptions:", "\nVaults and identities:", "\nAddresses and trust:", "\nTakeover:", "\nTime:", "\nLog:"];
+    let places = groups.map(at);
+    assert!(places.is_sorted(), "{help}");
+    for own in ["--identity <NAME>", "--credential <KIND>", "--keep-secrets"] {
+        assert!(places[0] < at(own) && at(own) < places[1], "{own}");
+    }
+    assert!(at("--show-log") > places[5] && at("--offline") > places[3] && at("--offline") < places[4]);
+}
+
+#[test]
+fn bash_completes_commands_by_the_script_that_is_printed() {
+    let script = r#"eval "$("$0" completions bash)"
+        COMP_WORDS=(keyhaven comp) COMP_CWORD=1 && _keyhaven keyhaven comp keyhaven && echo "${COMPREPLY[@]}"
+        COMP_WORDS=(keyhaven run --off) COMP_CWORD=2 && _keyhaven keyhaven --off run && echo "${COMPREPLY[@]}""#;
+    let completed = Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_keyhaven")]).output().unwrap();
+    let said = String::from_utf8(completed.stdout).unwrap();
+    assert_eq!(said, "completions\n--offline\n", "{}", String::from_utf8_lossy(&completed.stderr));
+    assert!(printed(&["completions", "zsh"]).starts_with("#compdef keyhaven\n"));
+    assert!(printed(&["completions", "fish"]).contains("complete -c keyhaven "));
+    assert_eq!(output(&["completions", "tcsh"]).status.code(), Some(2));
+}
+
+#[test]
+fn manual_pages_say_what_help_says() {
+    let page = printed(&["man"]);
+    assert!(page.contains(".TH keyhaven 1"), "{page}");
+    for name in commands() {
+        assert!(page.contains(&format!("keyhaven\\-{}(1)", name.replace('-', "\\-"))), "{name}: {page}");
+    }
+    let page = printed(&["man", "vault", "copy"]);
+    assert!(page.contains(".TH keyhaven-vault-copy 1") && page.contains("The vault to copy"), "{page}");
+    let page = printed(&["man", "run"]);
+    for part in ["\\-\\-offline", "KEYHAVEN_OFFLINE", "keyhaven run python3 app.py"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(refused(&["man", "nothing"], 2).contains("keyhaven has no command 'nothing': use serve, run, "));
+}
