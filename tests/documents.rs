@@ -85,21 +85,75 @@ fn recordings_that_are_cited_are_in_the_index() {
     assert!(cited > 100, "the citations were not found");
 }
 
-/// Texts to look up are the headings of the page; `…` replaces what differs.
+/// Texts to look up are the headings of the page; `…` replaces what differs. The program's sources have each text whole, and a test
+/// asserts a piece of it, so the page fails here when the text changes, and the test fails when it is not said any more.
 #[test]
 fn error_texts_to_look_up_are_those_of_the_program() {
-    let program: String = sources().iter().map(|file| on_one_line(&text_of(file))).collect();
-    let program = program.replace("\\\"", "\"");
+    let (program, tests) = (joined(&sources()), texts_of_tests());
     let page = text_of(&root().join("docs/troubleshooting.md"));
-    let texts = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'));
-    let mut found = 0;
+    let texts: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    assert!(texts.len() > 60, "the texts were not found");
     for text in texts {
-        found += 1;
-        for part in text.split('…').map(str::trim).filter(|part| part.len() > 3) {
+        let parts: Vec<_> = text.split('…').map(str::trim).filter(|part| part.len() > 3).collect();
+        for part in &parts {
             assert!(program.contains(part), "docs/troubleshooting.md: the program says nowhere '{part}'");
         }
+        let is_asserted = parts.iter().any(|part| pieces(part).any(|piece| tests.contains(piece)));
+        assert!(is_asserted, "docs/troubleshooting.md: no test asserts '{text}', or {PIECE} bytes of it");
     }
-    assert!(found > 20, "the texts were not found");
+}
+
+/// The texts of other programs are in the first column of a table. A test runs each program into its text and asserts it whole.
+#[test]
+fn error_texts_of_other_programs_are_asserted_by_a_test() {
+    let tests = texts_of_tests();
+    let page = text_of(&root().join("docs/troubleshooting.md"));
+    let table = page.split("## Texts of clients").nth(1).unwrap().split("\n## ").next().unwrap();
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let texts: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(texts.len() > 15, "the texts were not found");
+    for text in texts.into_iter().filter(|text| !text.starts_with("NAME.")) {
+        for part in text.split('…').map(str::trim).filter(|part| part.len() > 3) {
+            assert!(tests.contains(part), "docs/troubleshooting.md: no test asserts '{part}'");
+        }
+    }
+}
+
+/// How much of a text a test must assert, in bytes.
+const PIECE: usize = 24;
+
+/// The pieces of `part` that suffice; all of it when it is short.
+fn pieces(part: &str) -> impl Iterator<Item = &str> {
+    let last = part.len().saturating_sub(PIECE);
+    (0..=last).filter_map(move |start| part.get(start..(start + PIECE).min(part.len())))
+}
+
+/// The tests: exchanges, unit tests, the suites of the SDKs and of the kits.
+fn texts_of_tests() -> String {
+    let mut files = Vec::new();
+    for dir in ["tests", "kits/pytest/tests", "kits/node/tests"] {
+        for kind in ["rs", "py", "js", "go", "java"] {
+            collect(&root().join(dir), kind, &mut files);
+        }
+    }
+    files.retain(|file| !file.ends_with("documents.rs") && !file.components().any(|part| part.as_os_str() == ".venv"));
+    let mut text = joined(&files);
+    for file in sources().iter().filter(|file| file.starts_with(root().join("src"))) {
+        let source = text_of(file);
+        let unit_tests =
+            if file.ends_with("tests.rs") { Some(source.as_str()) } else { source.split("\nmod tests {").nth(1) };
+        text += &without_breaks(unit_tests.unwrap_or_default());
+    }
+    text
+}
+
+fn joined(files: &[PathBuf]) -> String {
+    files.iter().map(|file| without_breaks(&text_of(file))).collect()
+}
+
+/// A source on one line, its escaped quotes as they are printed.
+fn without_breaks(source: &str) -> String {
+    on_one_line(source).replace("\\\"", "\"")
 }
 
 fn root() -> &'static Path {

@@ -323,7 +323,10 @@ mod tests {
     fn a_build_without_sled_names_the_feature_that_gives_it() {
         let refused = check_engine(Some(StoreEngine::Sled), false).unwrap_err();
         assert_eq!(refused.status, 2);
-        assert!(refused.message.contains("this build has no sled") && refused.message.contains("--features sled"));
+        assert!(
+            refused.message.contains("--store sled: this build has no sled;")
+                && refused.message.contains("--features sled")
+        );
         for engine in [None, Some(StoreEngine::Redb), Some(StoreEngine::Memory)] {
             assert!(check_engine(engine, false).is_ok(), "{engine:?}");
         }

@@ -182,9 +182,9 @@ const FULL: &str = "the disk is full: nothing can be written until there is room
 fn assert_degraded(served: &Served, refused: &Answer) {
     assert_eq!((refused.0, refused.1.as_str()), (507, "10"), "{refused:?}");
     assert_eq!(refused.2["error"]["code"], "InsufficientStorage");
-    assert!(
-        refused.2["error"]["message"].as_str().unwrap().contains("Free some space on it and send the request again")
-    );
+    let why = "The disk that holds this server's data is full, so nothing can be written. Free some space on it and send the \
+               request again";
+    assert!(refused.2["error"]["message"].as_str().unwrap().contains(why), "{refused:?}");
     assert_eq!(served.ask("GET", "/secrets/small", "").2["value"], "kept", "reads go on");
     let health = served.plain("identity", "/health");
     assert_eq!((health.0, &health.2["degraded"]), (200, &Value::from(FULL)));

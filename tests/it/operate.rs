@@ -233,15 +233,17 @@ async fn outside_its_window_a_key_makes_nothing_new_but_old_data_stays_readable(
     let world = World::new().await;
     let window = json!({"kty": "RSA", "attributes": {"nbf": START + 100, "exp": START + 200}}).to_string();
     world.key("k", &window).await;
-    for (now, inner, why) in
-        [(0, "KeyNotYetValid", "a key that is not yet valid"), (150, "", ""), (200, "KeyExpired", "an expired key")]
-    {
+    for (now, inner, why) in [
+        (0, "KeyNotYetValid", "is not allowed on a key that is not yet valid."),
+        (150, "", ""),
+        (200, "KeyExpired", "is not allowed on an expired key."),
+    ] {
         let ahead = START + now - keyhaven::clock::Clock::now(&*world.clock).unix();
         world.clock.advance(ahead);
         for (path, operation, body) in USES {
             let error = world.ask(&format!("POST /keys/k/{path}"), body).await.error();
             let makes_new = ["encrypt", "wrapKey", "sign"].contains(&operation);
-            let refused = format!("403 Forbidden/{inner} Operation {operation} is not allowed on {why}.");
+            let refused = format!("403 Forbidden/{inner} Operation {operation} {why}");
             assert_eq!(error == refused, makes_new && !inner.is_empty(), "{now} {operation}: {error}");
             assert!(makes_new || !error.starts_with("403"), "{now} {operation}: {error}");
         }

@@ -152,7 +152,9 @@ async fn what_is_no_good_is_refused_and_changes_nothing() {
     let config = Config::parse(&config).unwrap();
     let tenant = World::with(Options { config, backup_key: Some(key), ..Options::default() }).await;
     let refused = load(&tenant, &file).await.error();
-    assert!(refused.contains("is of the tenant 6b9e7c1a-0000-4000-8000-000000000001"), "{refused}");
+    let why = "the snapshot is of the tenant 6b9e7c1a-0000-4000-8000-000000000001; load it into a server that was started \
+               with --tenant";
+    assert!(refused.contains(why), "{refused}");
 }
 
 #[tokio::test]

@@ -58,6 +58,11 @@ test("a server of another process is used, and noticed when it is gone", async (
   assert.match(another.stderr, /the server of this environment is not used, and another one is started: .*ready\.json: .* is gone/);
 });
 
+test("without a server the helper says how one is started", () => {
+  const alone = spawnSync(process.execPath, ["-e", "require('keyhaven-test')"], { env: shell, encoding: "utf8" });
+  assert.match(alone.stderr, /there is no Keyhaven here; start the tests with: npx keyhaven-test/);
+});
+
 test("what is wrong is said", () => {
   const wrong = launch({ config: "wrong.json" }, "true");
   assert.equal(wrong.status, 2);

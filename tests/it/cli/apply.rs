@@ -119,6 +119,10 @@ fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_ba
     std::fs::write(&next, SECOND.replace("more", "another")).unwrap();
     std::fs::rename(&next, server.dir.path().join("config.json")).unwrap();
     until(&|| server.vaults() == ["another", "more", "shop"]);
+    let Server { mut served, dir: _dir } = server;
+    served.child.kill().unwrap();
+    let log = std::io::read_to_string(served.child.stderr.take().unwrap()).unwrap();
+    assert!(log.contains("the configuration has changed and was not applied; the former one stays"), "{log}");
     assert!(
         refused(&["serve", "--ephemeral", "--watch"], 2)
             .contains("--watch follows the configuration's file: give --config FILE too")

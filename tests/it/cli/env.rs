@@ -251,3 +251,41 @@ fn what_a_shell_has_of_a_server_that_is_gone_is_named_and_never_fatal() {
                  with: eval \"$(keyhaven env --unset)\"\n";
     assert_eq!(stderr.matches(named).count(), 2, "of health and of run, not of the others: {stderr}");
 }
+
+#[test]
+fn a_key_of_another_server_is_called_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = Served::start(&dir.path().join("data"), &[]);
+    let url = format!("http://{}", served.ready["admin"].as_str().unwrap());
+    let mut command = keyhaven(&["vault", "list"]);
+    let output =
+        command.env("KEYHAVEN_ADMIN_URL", url).env("KEYHAVEN_ADMIN_KEY", "another-key-0123456789").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let why = "the server has another admin key: name its --ready-file or --data, or set KEYHAVEN_ADMIN_KEY";
+    assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+}
+
+/// `script` of util-linux gives the command a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_a_value_that_is_missing_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let _served = Served::start(&data, &[]);
+    let line = format!("{} secret set x --data {}", env!("CARGO_BIN_EXE_keyhaven"), data.display());
+    let output = Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let why = "the value is missing: give it after the name, on standard input, or with --file FILE";
+    assert!(output.status.code() == Some(2) && said.contains(why), "{said}");
+}
+
+#[test]
+fn a_secret_of_the_shell_that_would_win_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let _served = Served::start(&data, &[]);
+    let (_, printed) = variables(&data, &[], &[("AZURE_CLIENT_SECRET", "real")]);
+    let why =
+        "AZURE_CLIENT_SECRET is set: programs sign in with it, not as the identity that these variables name; unset it";
+    assert!(printed.contains(why), "{printed}");
+}

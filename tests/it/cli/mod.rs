@@ -2,6 +2,7 @@
 
 mod apply;
 mod ca;
+mod clients;
 mod credential;
 mod doctor;
 mod env;
@@ -357,6 +358,15 @@ fn handshake(ready: &Value, version: &'static rustls::SupportedProtocolVersion) 
         session.complete_io(&mut stream)?;
     }
     Ok(())
+}
+
+#[test]
+fn without_a_home_a_place_to_keep_things_must_be_given() {
+    let mut command = keyhaven(&["serve"]);
+    let output = command.env_remove("HOME").env_remove("XDG_DATA_HOME").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("no place to keep things: give --data DIR, or --ephemeral to keep nothing"), "{said}");
 }
 
 #[test]

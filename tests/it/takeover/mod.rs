@@ -160,9 +160,11 @@ async fn neither_ca_signs_for_the_hosts_of_the_other() {
     let kept_ca = std::fs::read_to_string(&world.server.ready.ca).unwrap();
     assert_ne!(takeover_ca, kept_ca);
     let (_, stream) = connect(&world, "acme.vault.azure.net:443").await;
-    assert!(get_keys(stream, "acme.vault.azure.net", &kept_ca, "").await.is_err());
+    let refused = get_keys(stream, "acme.vault.azure.net", &kept_ca, "").await.unwrap_err().to_string();
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
     let direct = TcpStream::connect(world.address).await.unwrap();
-    assert!(get_keys(direct, "acme.vault.localhost", &takeover_ca, "").await.is_err());
+    let refused = get_keys(direct, "acme.vault.localhost", &takeover_ca, "").await.unwrap_err().to_string();
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
 }
 
 #[tokio::test]

@@ -55,7 +55,11 @@ async fn what_is_over_the_bound_is_refused_not_unreachable() {
     let _held = connect(&world, &target.to_string()).await;
     assert_eq!(connect(&world, &target.to_string()).await.0, "HTTP/1.1 503 Service Unavailable");
     for scheme in ["http", "https"] {
-        assert_eq!(get(&world, &format!("{scheme}://{target}/"), "").await.0, 503, "{scheme}");
+        let (status, why) = get(&world, &format!("{scheme}://{target}/"), "").await;
+        assert_eq!(
+            (status, why.as_str()),
+            (503, "The proxy carries 1 connections, the most it may (limits.tunnels).\n")
+        );
     }
     assert_eq!(report(&world), format!("tunnelled: {target} (1 connection)\nrefused: {target} (3 attempts)\n"));
 }

@@ -1,6 +1,10 @@
 package sdk
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -65,4 +69,14 @@ func TestRefusals(t *testing.T) {
 	equal(t, "latest key", *kept.Key.KID, *key.KID)
 	equal(t, "enabled", *kept.Attributes.Enabled, true)
 	equal(t, "latest secret", *got(secrets.GetSecret(ctx, name, "", nil)).or(t).ID, *secret.ID)
+}
+
+// A client whose roots hold no authority of ours says what docs/troubleshooting.md looks up.
+func TestUnknownAuthority(t *testing.T) {
+	roots := &tls.Config{RootCAs: x509.NewCertPool()}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: roots}}
+	_, err := client.Get(vaultURL)
+	if err == nil || !strings.Contains(err.Error(), "certificate signed by unknown authority") {
+		t.Fatal(err)
+	}
 }

@@ -88,3 +88,16 @@ pub(crate) fn no_such_segment(method: &Method, segment: &str) -> ApiError {
 pub(crate) fn invalid_name(name: &str) -> ApiError {
     bad(format!("The request URI contains an invalid name: {name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vaults_that_are_too_many_to_make_another_are_counted() {
+        let error = too_many_vaults(10_000);
+        let text = "There is no such vault, and none is made on demand any more: there are 10000 vaults.";
+        assert!(error.message.starts_with(text), "{}", error.message);
+        assert_eq!(error.status, StatusCode::NOT_FOUND);
+    }
+}

@@ -1,6 +1,7 @@
 package sdk;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static sdk.Tenant.APPLICATION;
 import static sdk.Tenant.EVERYBODY;
@@ -10,17 +11,22 @@ import com.azure.identity.ClientSecretCredentialBuilder;
 import com.azure.identity.DefaultAzureCredentialBuilder;
 import com.azure.identity.WorkloadIdentityCredentialBuilder;
 import com.microsoft.aad.msal4j.MsalServiceException;
+import java.io.File;
 import java.io.IOException;
+import java.net.ProxySelector;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -104,5 +110,20 @@ class ApplicationTest {
         assertEquals(0, process.waitFor());
         assertEquals(3, Files.readString(file).split("\\.").length);
         return file.toString();
+    }
+
+    /** A client whose trust store holds no authority of ours says what docs/troubleshooting.md looks up. */
+    @Test
+    void anUnknownAuthority() throws Exception {
+        var roots = new File(System.getProperty("java.home"), "lib/security/cacerts");
+        var factory = TrustManagerFactory.getInstance("PKIX");
+        factory.init(KeyStore.getInstance(roots, "changeit".toCharArray()));
+        var context = SSLContext.getInstance("TLS");
+        context.init(null, factory.getTrustManagers(), null);
+        var client = HttpClient.newBuilder().sslContext(context).proxy(ProxySelector.getDefault()).build();
+        var request = HttpRequest.newBuilder(URI.create(Tenant.VAULT)).build();
+        var refused = assertThrows(
+            IOException.class, () -> client.send(request, HttpResponse.BodyHandlers.discarding()));
+        assertTrue(refused.getMessage().contains("PKIX path building failed"), refused::toString);
     }
 }
