@@ -13,7 +13,7 @@ use super::banner::Banner;
 use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
-use super::{Failure, file_limit, server_args, stale, variables};
+use super::{Failure, file_limit, headings, server_args, stale, variables};
 use crate::app::{self, Listen, Options, Running};
 
 /// Start a server and keep it running until it is stopped.
@@ -24,7 +24,7 @@ pub(super) struct Serve {
     server: ServerArgs,
 
     /// Apply the configuration's file each time it changes, as `keyhaven apply FILE` does
-    #[arg(long, env = "KEYHAVEN_WATCH", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, help_heading = headings::VAULTS, env = "KEYHAVEN_WATCH", value_parser = clap::builder::BoolishValueParser::new())]
     watch: bool,
 }
 
