@@ -24,15 +24,16 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Reads the system's CAs and the files that the user's environment `own` names, for files in `dir`; `cas` are this server's.
+    /// Reads the system's CAs and the files that the environment `user_variables` names, for files in `dir`; `cas` are this server's.
     /// May take milliseconds: not for the runtime's threads.
-    pub(super) fn read(dir: &Path, own: &Variables, cas: Vec<String>) -> Self {
+    pub(super) fn read(dir: &Path, user_variables: &Variables, cas: Vec<String>) -> Self {
         let bundle = TrustFiles::in_dir(dir).bundle.display().to_string();
         // An environment that was taken from a file names our own bundle.
-        let theirs: Vec<String> = super::ca_files_in(own).into_iter().filter(|file| *file != bundle).collect();
+        let theirs: Vec<String> =
+            super::ca_files_in(user_variables).into_iter().filter(|file| *file != bundle).collect();
         let mut certificates = existing_certificates(&theirs);
         certificates.extend(cas.into_iter().map(String::into_bytes));
-        Self { certificates, wget: wget::read_startup_files(own) }
+        Self { certificates, wget: wget::read_startup_files(user_variables) }
     }
 
     /// The digest of everything, in hexadecimal.

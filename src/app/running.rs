@@ -86,16 +86,17 @@ impl Running {
         self.storage.private_dir()
     }
 
-    /// Writes CA bundles for clients (the system's CAs, those that the variables `own` name, and this server's) with the data,
+    /// Writes CA bundles for clients (the system's CAs, those that `user_variables` name, and this server's) with the data,
     /// or, where their paths are not kept, into the private directory, and names them in the environment of [`ReadyFile`].
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) async fn add_trust(&mut self, own: &Variables) -> Result<(), StartError> {
+    pub(crate) async fn add_trust(&mut self, user_variables: &Variables) -> Result<(), StartError> {
         let local = std::fs::read_to_string(&self.ready.ca).map_err(StartError::new)?;
         let cas: Vec<String> = [local].into_iter().chain(self.takeover_ca.clone()).collect();
-        let (kept, private, own) = (self.storage.client_files(), self.private_dir().to_owned(), own.clone());
-        let writing = tokio::task::spawn_blocking(move || write_client_files(kept, private, &own, cas));
+        let (kept, private) = (self.storage.client_files(), self.private_dir().to_owned());
+        let user_variables = user_variables.clone();
+        let writing = tokio::task::spawn_blocking(move || write_client_files(kept, private, &user_variables, cas));
         let dir = writing.await.map_err(StartError::new)?.map_err(StartError::new)?;
         client_files::set_variables(&dir, &mut self.ready.env);
         Ok(())
@@ -122,16 +123,16 @@ impl Running {
 fn write_client_files(
     kept: Option<PathBuf>,
     private: PathBuf,
-    own: &Variables,
+    user_variables: &Variables,
     cas: Vec<String>,
 ) -> std::io::Result<PathBuf> {
     if let Some(kept) = kept {
         let written = files::create_dir(&kept)
-            .and_then(|()| client_files::ensure(&kept, &Sources::read(&kept, own, cas.clone())));
+            .and_then(|()| client_files::ensure(&kept, &Sources::read(&kept, user_variables, cas.clone())));
         match written {
             Err(error) if files::is_full(&error) => {}
             written => return written.map(|()| kept),
         }
     }
-    client_files::ensure(&private, &Sources::read(&private, own, cas)).map(|()| private)
+    client_files::ensure(&private, &Sources::read(&private, user_variables, cas)).map(|()| private)
 }

@@ -34,14 +34,14 @@ impl ProxyListener {
 }
 
 impl Services {
-    /// Builds the proxy on the socket `tcp`, with certificates from `leaves`. It serves cloud hosts by the first of `doors` and the metadata address by the
-    /// second; `own` are this server's listeners, which it does not connect to.
+    /// Builds the proxy on the socket `tcp`, with certificates from `leaves`. It serves cloud hosts by the first of `doors` and
+    /// the metadata address by the second; `own_listeners` are this server's, which it does not connect to.
     pub(super) fn proxy(
         &self,
         tcp: TcpListener,
         leaves: Arc<CertificateResolver>,
         doors: (RequestHandler, RequestHandler),
-        own: Vec<SocketAddr>,
+        own_listeners: Vec<SocketAddr>,
         stopping: Shutdown,
     ) -> Result<ProxyListener, StartError> {
         let ((data_plane, metadata), takeover) = (doors, &self.settings.takeover);
@@ -56,7 +56,7 @@ impl Services {
             answer: data_plane,
             leaves,
             tls: self.settings.tls,
-            own_listeners: own,
+            own_listeners,
             traffic: traffic.clone(),
             limits: self.settings.limits.clone(),
             bodies: self.settings.bodies.clone(),

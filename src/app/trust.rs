@@ -183,10 +183,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let existing = dir.path().join("existing.pem");
         std::fs::write(&existing, block("CERTIFICATE", 1) + "a comment\n" + &block("PRIVATE KEY", 2)).unwrap();
-        let (one, own) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
+        let (one, ours) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
         let roots = certificates(bundle(&existing_certificates(&[])).as_bytes()).len();
         let mut sources = existing_certificates(&[existing.display().to_string()]);
-        sources.extend([one.into_bytes(), own.into_bytes()]);
+        sources.extend([one.into_bytes(), ours.into_bytes()]);
         let text = bundle(&sources);
         assert_eq!(certificates(text.as_bytes()).len(), roots + 2);
         assert!(!text.contains("PRIVATE KEY"));

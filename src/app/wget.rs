@@ -20,9 +20,9 @@ const WGETS: [Wget; 2] = [
 /// Settings that would bypass the proxy or name other CAs, normalised as wget compares them.
 const REPLACED_SETTINGS: [&str; 5] = ["cacertificate", "httpproxy", "httpsproxy", "noproxy", "useproxy"];
 
-/// The text of each file that wget would read in the user's environment `own`, empty where there is none.
-pub(super) fn read_startup_files(own: &Variables) -> Vec<String> {
-    let path = |wget: &Wget| own.get(wget.variable).map_or(wget.usual, String::as_str).to_owned();
+/// The text of each file that wget would read in the environment `user_variables`, empty where there is none.
+pub(super) fn read_startup_files(user_variables: &Variables) -> Vec<String> {
+    let path = |wget: &Wget| user_variables.get(wget.variable).map_or(wget.usual, String::as_str).to_owned();
     let read = |path: String| std::fs::read(path).unwrap_or_default();
     WGETS.iter().map(|wget| String::from_utf8_lossy(&read(path(wget))).into_owned()).collect()
 }
@@ -66,9 +66,9 @@ mod tests {
     #[test]
     fn the_file_that_was_named_before_is_the_one_that_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let own = dir.path().join("own");
-        std::fs::write(&own, "tries = 1").unwrap();
-        let environment = Variables::from([("SYSTEM_WGETRC".to_owned(), own.display().to_string())]);
+        let user_file = dir.path().join("wgetrc");
+        std::fs::write(&user_file, "tries = 1").unwrap();
+        let environment = Variables::from([("SYSTEM_WGETRC".to_owned(), user_file.display().to_string())]);
         let mut files = startup_files(dir.path(), Path::new("/b.pem"), &read_startup_files(&environment))
             .map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap()))
             .collect::<Vec<_>>();
