@@ -39,7 +39,7 @@ fn program() -> Command {
     if !hang_ups_are_ignored() {
         return Command::new(program);
     }
-    let mut command = Command::new("env");
+    let mut command = Command::new("/usr/bin/env");
     command.args(["--default-signal=HUP", program]);
     command
 }
