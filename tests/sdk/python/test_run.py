@@ -45,7 +45,7 @@ def test_the_example_fails_when_nobody_is_not_refused(tmp_path):
     everything = {"keys": ["all"]}
     policies = [{"identity": name, "permissions": everything} for name in ("default", "nobody")]
     config = {
-        "identities": [{"name": "default"}, {"name": "nobody", "clientId": "6b9e7c1a-0000-4000-8000-00000000c11f"}],
+        "identities": [{"name": "default", "systemAssigned": True}, {"name": "nobody", "clientId": "6b9e7c1a-0000-4000-8000-00000000c11f"}],
         "vaults": [{"name": "local", "sku": "premium", "accessPolicies": policies}],
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
