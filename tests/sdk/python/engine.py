@@ -224,6 +224,8 @@ class Engine:
             lines += [f"touch {root}{file}; mount --bind {file} {root}{file}" for file in BINDS]
         else:
             lines += [f"mount --rbind /{entry.name} {root}/{entry.name}" for entry in root.iterdir() if is_of_machine(entry)]
+            # Where the checkout is below /tmp, which a container has of its own, the packages are named besides.
+            lines += [f"mkdir -p {root}{sys.prefix}; mount --bind {sys.prefix} {root}{sys.prefix}"]
         lines += [f"mount -t proc proc {root}/proc", f"touch {root}/etc/hosts", f"mount --bind {hosts} {root}/etc/hosts"]
         for source, target, is_writable in mounts:
             make = "mkdir -p" if source.is_dir() else "touch"
@@ -279,4 +281,7 @@ def engine(home: Path) -> Iterator[Engine]:
     finally:
         for container in running.containers:
             container.process.kill()
+        # The lines of a network end with it, but some time after: the next engine's have the same names.
+        for number in range(2, len(running.containers) + 2):
+            subprocess.run(["ip", "link", "delete", f"keyhaven{number}"], capture_output=True)
         subprocess.run(["ip", "link", "delete", "keyhaven"], check=True)
