@@ -60,6 +60,7 @@ mod stop;
 mod takeover;
 mod tenant;
 mod tls;
+mod transfer;
 mod types;
 mod update;
 mod versions;
