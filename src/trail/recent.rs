@@ -1,8 +1,8 @@
 //! The trails of the last requests, held in memory: what `keyhaven log` shows. Each takes up to about a kilobyte, and there
 //! are 1,000 of them at most.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Printable, Trail};
 use crate::clock::Timestamp;
@@ -15,16 +15,16 @@ const MOST: usize = 1000;
 #[derive(Debug, Default)]
 pub(crate) struct RecentTrails(Mutex<Trails>);
 
+/// A ring: the trail of number `n` is at `(n - 1) % MOST`.
 #[derive(Debug, Default)]
 struct Trails {
-    /// The oldest first.
-    entries: VecDeque<Arc<RecentTrail>>,
+    entries: Vec<RecentTrail>,
     /// The number of the newest one; 0 before the first.
     last: u64,
 }
 
 /// A trail, and when its request was answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RecentTrail {
     /// Its number, from 1.
     pub number: u64,
@@ -35,38 +35,46 @@ pub(crate) struct RecentTrail {
 }
 
 impl RecentTrails {
-    /// Adds the trail of a request that was answered `at`; the oldest one goes when there is no room.
-    pub(crate) fn add(&self, at: Timestamp, trail: Trail) {
-        let trail = trail.without_path();
+    /// Adds the trail of a request that was answered `at`, in the place of the oldest one when there is no room.
+    pub(crate) fn add(&self, at: Timestamp, mut trail: Trail) {
         let mut trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         trails.last += 1;
-        let number = trails.last;
-        let oldest = if trails.entries.len() == MOST { trails.entries.pop_front() } else { None };
-        trails.entries.push_back(Arc::new(RecentTrail { number, at, trail }));
-        drop(trails);
-        // Freed when other requests can go on.
-        drop(oldest);
+        let (number, index) = (trails.last, Trails::index(trails.last));
+        let oldest = trails.entries.get_mut(index);
+        trail.forget_path(oldest.and_then(|oldest| oldest.trail.resource.take()).unwrap_or_default());
+        let entry = RecentTrail { number, at, trail };
+        match trails.entries.get_mut(index) {
+            Some(oldest) => *oldest = entry,
+            None => trails.entries.push(entry),
+        }
     }
 
     /// The first `limit` trails with numbers above `after`; without it the last `limit` ones. The oldest comes first. Besides
     /// the number of the newest trail there is.
-    pub(crate) fn list(&self, after: Option<u64>, limit: usize) -> (Vec<Arc<RecentTrail>>, u64) {
+    pub(crate) fn list(&self, after: Option<u64>, limit: usize) -> (Vec<RecentTrail>, u64) {
         let trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = trails.entries.len();
-        let start = match after {
-            None => length.saturating_sub(limit),
-            Some(after) => trails.entries.partition_point(|entry| entry.number <= after),
-        };
-        (trails.entries.range(start..).take(limit).cloned().collect(), trails.last)
+        let before_first = trails.last - trails.entries.len() as u64;
+        let after = after.unwrap_or_else(|| trails.last.saturating_sub(limit as u64)).max(before_first);
+        let found =
+            (after + 1..=trails.last).take(limit).filter_map(|number| trails.entries.get(Trails::index(number)));
+        (found.cloned().collect(), trails.last)
+    }
+}
+
+impl Trails {
+    #[expect(clippy::cast_possible_truncation, reason = "below MOST")]
+    const fn index(number: u64) -> usize {
+        ((number - 1) % MOST as u64) as usize
     }
 }
 
 impl Trail {
-    /// This trail without the request's path, which can be long: what a line shows of the object stays.
-    fn without_path(mut self) -> Self {
-        self.resource = self.object().map(|object| Printable(&object).to_string());
+    /// Leaves out the request's path, which can be long: what a line shows of the object stays, in `buffer`.
+    fn forget_path(&mut self, mut buffer: String) {
+        buffer.clear();
+        let object = self.object().map(|object| write!(buffer, "{}", Printable(&object)));
+        self.resource = object.map(|_| buffer);
         self.params = Params::default();
-        self
     }
 }
 

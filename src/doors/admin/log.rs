@@ -1,7 +1,5 @@
 //! The request log: the lines of the last requests. Asking for it is no line of it.
 
-use std::sync::Arc;
-
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
@@ -65,8 +63,8 @@ pub(super) fn show(state: &State, params: &Params) -> Result<Response, ApiError>
 }
 
 impl RequestBody {
-    fn of(entry: &Arc<RecentTrail>) -> Self {
-        let RecentTrail { number, at, trail } = &**entry;
+    fn of(entry: &RecentTrail) -> Self {
+        let RecentTrail { number, at, trail } = entry;
         Self {
             number: *number,
             at: at.to_string(),
