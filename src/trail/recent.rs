@@ -55,8 +55,9 @@ impl RecentTrails {
         let trails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before_first = trails.last - trails.entries.len() as u64;
         let after = after.unwrap_or_else(|| trails.last.saturating_sub(limit as u64)).max(before_first);
-        let found =
-            (after + 1..=trails.last).take(limit).filter_map(|number| trails.entries.get(Trails::index(number)));
+        let found = (after.saturating_add(1)..=trails.last)
+            .take(limit)
+            .filter_map(|number| trails.entries.get(Trails::index(number)));
         (found.cloned().collect(), trails.last)
     }
 }
@@ -98,6 +99,7 @@ mod tests {
         assert_eq!(numbers(&trails, Some(0), 2), [6, 7], "the first five are gone");
         assert_eq!((numbers(&trails, Some(1005), 10), trails.list(None, 1).1), (vec![], 1005));
         assert_eq!(numbers(&trails, None, usize::MAX).len(), MOST);
+        assert_eq!(numbers(&trails, Some(u64::MAX), 10), [0; 0], "none is above the largest number");
     }
 
     #[test]
