@@ -95,7 +95,7 @@ impl Control {
     /// Replaces all data by that of the configuration. A vault clock that ran ahead of the machine's follows it again.
     async fn reset_to_configuration(self) -> Result<(), ControlError> {
         let _lock = self.applying.lock().await;
-        let config = self.current_config()?;
+        let config = self.current_config().await?;
         let latest = self.backend.timekeeper.rewind_to_machine();
         let replaced = self.publish_configuration(&config).await;
         if replaced.is_err() {
@@ -107,9 +107,10 @@ impl Control {
     }
 
     /// The configuration that a reset applies.
-    fn current_config(&self) -> Result<Arc<Config>, ControlError> {
+    async fn current_config(&self) -> Result<Arc<Config>, ControlError> {
         let unusable = |why| ControlError::Refused(format!("nothing was reset: {why}"));
-        let config = self.settings.current_config().map_err(unusable)?;
+        let settings = self.settings.clone();
+        let config = blocking(move || settings.current_config().map_err(unusable)).await?;
         let mut aliases = config.vaults.iter().flat_map(|vault| &vault.aliases);
         match aliases.find_map(|alias| self.why_uncertified(alias)) {
             Some(why) => Err(unusable(why)),

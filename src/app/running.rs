@@ -92,11 +92,13 @@ impl Running {
     /// # Errors
     /// When a file cannot be written.
     pub(crate) async fn add_trust(&mut self, user_variables: &Variables) -> Result<(), StartError> {
-        let local = std::fs::read_to_string(&self.ready.ca).map_err(StartError::new)?;
-        let cas: Vec<String> = [local].into_iter().chain(self.takeover_ca.clone()).collect();
         let (kept, private) = (self.storage.client_files(), self.private_dir().to_owned());
-        let user_variables = user_variables.clone();
-        let writing = tokio::task::spawn_blocking(move || write_client_files(kept, private, &user_variables, cas));
+        let (local, takeover, user_variables) =
+            (self.ready.ca.clone(), self.takeover_ca.clone(), user_variables.clone());
+        let writing = tokio::task::spawn_blocking(move || {
+            let cas = [std::fs::read_to_string(local)?].into_iter().chain(takeover).collect();
+            write_client_files(kept, private, &user_variables, cas)
+        });
         let dir = writing.await.map_err(StartError::new)?.map_err(StartError::new)?;
         client_files::set_variables(&dir, &mut self.ready.env);
         Ok(())
