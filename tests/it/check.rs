@@ -9,7 +9,7 @@ use keyhaven::Storage;
 use redb::{Database, ReadableTable, TableDefinition};
 use serde_json::Value;
 
-use crate::cli::{Served, keyhaven, refused};
+use crate::cli::{ON_FREE_PORTS, Served, keyhaven, refused};
 use crate::world::{CONFIG, World};
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -41,8 +41,10 @@ fn configured(dir: &Path) -> PathBuf {
 pub(crate) fn start_refused(data: &Path, more: &[&str]) -> String {
     let config = configured(data.parent().unwrap());
     let (data, config) = (data.to_str().unwrap(), config.to_str().unwrap());
-    let ports = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
-    refused(&[&["serve", "--log-level", "off", "--data", data, "--config", config], ports.as_slice(), more].concat(), 1)
+    refused(
+        &[&["serve", "--log-level", "off", "--data", data, "--config", config][..], &ON_FREE_PORTS, more].concat(),
+        1,
+    )
 }
 
 /// What `keyhaven check` exits with, and prints.

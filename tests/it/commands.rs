@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::{Served, keyhaven, refused};
+use crate::cli::{ON_FREE_PORTS, Served, keyhaven, refused};
 
 /// Runs `line` (words apart by blanks) against the server with its data in `data`; returns what it prints.
 fn ok(data: &Path, line: &str) -> String {
@@ -135,8 +135,7 @@ fn a_backup_key_that_others_can_read_is_refused() {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let config = dir.path().join("config.json");
     std::fs::write(&config, format!(r#"{{"backupKey": {{"file": "{}"}}}}"#, key.display())).unwrap();
-    let free = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
-    let args = [&["serve", "--ephemeral", "--config", config.to_str().unwrap()][..], &free].concat();
+    let args = [&["serve", "--ephemeral", "--config", config.to_str().unwrap()][..], &ON_FREE_PORTS].concat();
     let printed = refused(&args, 1);
     assert!(printed.contains("others may read this key (mode 644); chmod 600 it"), "{printed}");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();

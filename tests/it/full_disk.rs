@@ -105,9 +105,14 @@ impl Served {
         let data = disk.dir.path().join("data");
         let mut command = Command::new("nsenter");
         command.args(&disk.join).arg("--").arg(env!("CARGO_BIN_EXE_keyhaven"));
-        let free =
-            ["serve", "--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
-        command.args(free).arg("--ready-file").arg(&ready_file).arg("--data").arg(&data).args(more);
+        command
+            .arg("serve")
+            .args(crate::cli::ON_FREE_PORTS)
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .arg("--data")
+            .arg(&data)
+            .args(more);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYHAVEN_")) {
             command.env_remove(name);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use keyhaven::{AdminKey, Config, Options, Storage, testing};
 
-use crate::cli::{keyhaven, refused};
+use crate::cli::{ON_FREE_PORTS, keyhaven, refused};
 use crate::world::{CONFIG, World};
 
 fn options(dir: &Path) -> Options {
@@ -89,19 +89,6 @@ fn an_admin_key_that_is_too_short_is_a_wrong_command_line() {
     assert!(stderr.contains("KEYHAVEN_ADMIN_KEY cannot be used: an admin key has 16 to 512 printable"), "{stderr}");
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("admin.key"), "").unwrap();
-    let free = [":0"; 3];
-    let args = [
-        "serve",
-        "--listen",
-        free[0],
-        "--identity-listen",
-        free[1],
-        "--admin-listen",
-        free[2],
-        "--proxy-listen",
-        "off",
-        "--data",
-    ];
-    let args: Vec<&str> = args.into_iter().chain([dir.path().to_str().unwrap()]).collect();
+    let args = [&["serve", "--data", dir.path().to_str().unwrap()][..], &ON_FREE_PORTS].concat();
     assert!(refused(&args, 1).contains("admin.key: not an admin key (64 hexadecimal digits); remove the file"));
 }

@@ -8,29 +8,22 @@ use std::time::{Duration, Instant};
 use keyhaven::{Options, Storage};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::keyhaven;
+use crate::cli::{ON_FREE_PORTS, keyhaven};
 use crate::world::World;
 
-/// A server that keeps nothing, on free ports.
-const SERVE: [&str; 10] = [
-    "serve",
-    "--ephemeral",
-    "--listen",
-    ":0",
-    "--identity-listen",
-    ":0",
-    "--admin-listen",
-    ":0",
-    "--proxy-listen",
-    "off",
-];
+/// A server that keeps nothing.
+fn serve() -> Command {
+    let mut command = keyhaven(&["serve", "--ephemeral"]);
+    command.args(ON_FREE_PORTS);
+    command
+}
 
 /// A server whose temporary directory is `temporary`; killed when dropped.
 struct Killed(Child);
 
 impl Killed {
     fn start(temporary: &Path) -> Self {
-        Self::started(keyhaven(&SERVE), temporary)
+        Self::started(serve(), temporary)
     }
 
     fn started(mut command: Command, temporary: &Path) -> Self {
@@ -140,7 +133,8 @@ fn a_hang_up_stops_a_server_as_sigterm_does_and_nothing_is_left() {
 fn a_hang_up_that_nohup_ignores_stops_nothing() {
     let temporary = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
-    let line = format!("trap '' HUP; exec {} {}", env!("CARGO_BIN_EXE_keyhaven"), SERVE.join(" "));
+    let line =
+        format!("trap '' HUP; exec {} serve --ephemeral {}", env!("CARGO_BIN_EXE_keyhaven"), ON_FREE_PORTS.join(" "));
     command.args(["-c", &line]);
     let mut served = Killed::started(command, temporary.path());
     served.signal(Signal::HUP);

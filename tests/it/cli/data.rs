@@ -3,21 +3,8 @@
 use super::*;
 
 /// `serve` on free ports, with its data in `data`.
-fn serve_in(data: &Path) -> [&str; 11] {
-    let data = data.to_str().unwrap();
-    [
-        "serve",
-        "--listen",
-        ":0",
-        "--identity-listen",
-        ":0",
-        "--admin-listen",
-        ":0",
-        "--proxy-listen",
-        "off",
-        "--data",
-        data,
-    ]
+fn serve_in(data: &Path) -> Vec<&str> {
+    [&["serve", "--data", data.to_str().unwrap()][..], &ON_FREE_PORTS].concat()
 }
 
 #[test]

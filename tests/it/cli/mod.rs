@@ -33,6 +33,10 @@ pub fn keyhaven(args: &[&str]) -> Command {
     command
 }
 
+/// The options of a server whose listeners take free ports; it has no proxy.
+pub const ON_FREE_PORTS: [&str; 8] =
+    ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
+
 /// The program. Where these tests run below `nohup`, what they start would ignore hang-ups too: `env` of GNU coreutils has it
 /// listen to them again, and becomes the program.
 fn program() -> Command {
@@ -295,20 +299,13 @@ fn a_ready_file_replaces_files_alone() {
     std::fs::write(&part, "mine").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
     for place in [link.as_path(), dir.path()] {
-        let free = [
-            "serve",
-            "--ephemeral",
-            "--listen",
-            ":0",
-            "--identity-listen",
-            ":0",
-            "--admin-listen",
-            ":0",
-            "--proxy-listen",
-            "off",
-        ];
         // At info the removal of what a killed server has left could be a line besides.
-        let refused = keyhaven(&free).args(["--log-level", "warn", "--ready-file"]).arg(place).output().unwrap();
+        let refused = keyhaven(&["serve", "--ephemeral"])
+            .args(ON_FREE_PORTS)
+            .args(["--log-level", "warn", "--ready-file"])
+            .arg(place)
+            .output()
+            .unwrap();
         let said = String::from_utf8(refused.stderr).unwrap();
         assert_eq!((refused.status.code(), said.lines().count()), (Some(1), 1), "{said}");
         assert!(said.contains("there is something else than a file"), "{said}");

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::durability::ask_at;
 use super::receiver::{Receiver, Reply, agreeable, until};
 use super::{accepted, except, quick, set, standing, with_webhooks};
-use crate::cli::keyhaven;
+use crate::cli::{ON_FREE_PORTS, keyhaven};
 use crate::world::World;
 
 const HUSH: &str = "code-that-nobody-may-see";
@@ -68,20 +68,8 @@ async fn over_tls_and_with_everything_in_the_log_it_is_not_in_there() {
     let receiver = Receiver::over_tls(cert.der().clone(), key, behaves).await;
     let url = format!("https://localhost:{}/in?code={HUSH}", receiver.address.port());
     std::fs::write(path("config.json"), with_webhooks(&json!([{ "url": url }]))).unwrap();
-    let mut command = keyhaven(&[
-        "serve",
-        "--listen",
-        ":0",
-        "--identity-listen",
-        ":0",
-        "--admin-listen",
-        ":0",
-        "--proxy-listen",
-        "off",
-        "--log",
-        "json",
-    ]);
-    command.args(["--log-level", "trace", "--config"]).arg(path("config.json"));
+    let mut command = keyhaven(&["serve"]);
+    command.args(ON_FREE_PORTS).args(["--log", "json", "--log-level", "trace", "--config"]).arg(path("config.json"));
     command.arg("--ready-file").arg(path("ready")).arg("--data").arg(path("data"));
     command.env("SSL_CERT_FILE", path("root.pem")).stdout(Stdio::null());
     let mut child = command.stderr(std::fs::File::create(path("log")).unwrap()).spawn().unwrap();
