@@ -104,12 +104,12 @@ impl<'a> Assertion<'a> {
     fn names_certificate(&self, der: &[u8]) -> bool {
         let thumbprint = |algorithm| base64url::encode(digest::digest(algorithm, der).as_ref());
         if let Some(named) = &self.header.x5t_s256 {
-            return unpadded(named) == thumbprint(&digest::SHA256);
+            return canonical(named) == thumbprint(&digest::SHA256);
         }
         let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
         let hex: String = sha1.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let by_kid = self.header.kid.as_ref().is_some_and(|kid| kid.eq_ignore_ascii_case(&hex));
-        self.header.x5t.as_ref().map_or(by_kid, |named| unpadded(named) == base64url::encode(sha1.as_ref()))
+        self.header.x5t.as_ref().map_or(by_kid, |named| canonical(named) == base64url::encode(sha1.as_ref()))
     }
 
     /// The `kid` of its header.
@@ -128,9 +128,9 @@ impl<'a> Assertion<'a> {
     }
 }
 
-/// A thumbprint without padding (RFC 7515); MSAL for Python pads it.
-fn unpadded(thumbprint: &str) -> &str {
-    thumbprint.trim_end_matches('=')
+/// A thumbprint in base64url without padding (RFC 7515). MSAL for Python pads it; MSAL for Go writes plain base64.
+fn canonical(thumbprint: &str) -> String {
+    thumbprint.trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
 /// The public key of a certificate (DER).

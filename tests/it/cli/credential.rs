@@ -9,6 +9,8 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -115,12 +117,12 @@ fn sign_in(ready: &Value, env: &Environment, variable: &str) -> String {
     }
 }
 
-/// What a client signs with a certificate and its key.
+/// What a client signs with a certificate and its key; it names the certificate as MSAL for Go does.
 fn own_assertion(client: &str, pem: &[u8]) -> String {
     let blocks = pem::parse_many(pem).unwrap();
     let mut header = Header::new(Algorithm::PS256);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, blocks[0].contents());
-    header.x5t_s256 = Some(base64url::encode(digest.as_ref()));
+    header.x5t_s256 = Some(STANDARD.encode(digest.as_ref()));
     let aud = format!("https://login.localhost/{TENANT}/oauth2/v2.0/token");
     // Far in the future: a test knows no clock.
     let claims = json!({"iss": client, "sub": client, "aud": aud, "exp": 32_503_680_000_i64});
@@ -229,6 +231,29 @@ fn printed(data: &Path, args: &[&str], own: &[(&str, &str)]) -> (Environment, St
     let printed_text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{printed_text}");
     (serde_json::from_slice(&output.stdout).unwrap(), printed_text)
+}
+
+#[test]
+fn a_credential_is_good_at_a_server_that_keeps_nothing_at_one_that_does_and_at_its_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let [nothing, kept] = ["nothing", "kept"].map(|name| dir.path().join(name));
+    let ephemeral = ["--ephemeral", "--create-vaults", "--proxy-listen", ":0"];
+    for (data, args, starts) in [(&nothing, &ephemeral[..], 1), (&kept, &ephemeral[1..], 2)] {
+        let mut shell = Environment::new();
+        for start in 1..=starts {
+            let served = Served::start(data, args);
+            for (_, variable) in KINDS.into_iter().filter(|(_, variable)| shell.contains_key(*variable)) {
+                assert_eq!(sign_in(&served.ready, &shell, variable), DEFAULT, "{variable} of before the restart");
+            }
+            for (kind, variable) in KINDS {
+                let mut command = keyhaven(&["env", "--format", "json", "--credential", kind, "--ready-file"]);
+                let printed = command.arg(data.with_extension("ready")).output().unwrap().stdout;
+                let env: Environment = serde_json::from_slice(&printed).unwrap();
+                assert_eq!(sign_in(&served.ready, &env, variable), DEFAULT, "{kind} {args:?}, start {start}");
+                shell.extend(env);
+            }
+        }
+    }
 }
 
 #[test]

@@ -260,7 +260,13 @@ struct Certified {
 
 fn certified() -> Certified {
     let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
-    let certificate = CertificateParams::default().self_signed(&key).unwrap();
+    certified_with(&key, 1)
+}
+
+fn certified_with(key: &KeyPair, serial_number: u64) -> Certified {
+    let mut params = CertificateParams::default();
+    params.serial_number = Some(serial_number.into());
+    let certificate = params.self_signed(key).unwrap();
     let (pem, der) = (certificate.pem(), certificate.der().to_vec());
     Certified { pem, der, key: EncodingKey::from_rsa_pem(key.serialize_pem().as_bytes()).unwrap() }
 }
@@ -330,6 +336,39 @@ async fn a_certificate_of_the_applications_own_signs_it_in() {
     assert_eq!(refusal(&by_assertion(&world, APP, &unsigned).await), "401 invalid_client AADSTS50027");
     assert_eq!(refusal(&by_secret(&world, APP, "").await), "401 invalid_client AADSTS7000216");
     assert_eq!(refusal(&by_secret(&world, APP, "any").await), "401 invalid_client AADSTS7000215");
+}
+
+/// An assertion of `claims` that names its certificate in the spelling of `write`, by SHA-256 or by SHA-1.
+fn naming(by: &Certified, claims: &Value, write: &dyn Fn(&[u8]) -> String) -> [String; 2] {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+    let written = |algorithm| Some(write(digest(algorithm, &by.der).as_ref()));
+    let sha256 = Header { x5t_s256: written(&SHA256), ..Header::new(Algorithm::PS256) };
+    let sha1 = Header { x5t: written(&SHA1_FOR_LEGACY_USE_ONLY), ..Header::new(Algorithm::RS256) };
+    [sha256, sha1].map(|header| jsonwebtoken::encode(&header, claims, &by.key).unwrap())
+}
+
+/// MSAL writes the thumbprint as base64url for .NET and JavaScript, padded for Python, and as plain base64 for Go.
+#[tokio::test]
+async fn a_certificate_is_found_by_its_thumbprint_in_every_spelling() {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+    let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    let differs = |by: &Certified| {
+        [&SHA1_FOR_LEGACY_USE_ONLY, &SHA256].into_iter().all(|algorithm| {
+            let text = STANDARD.encode(digest(algorithm, &by.der));
+            text.contains('+') && text.contains('/')
+        })
+    };
+    let own = (1..).map(|serial| certified_with(&key, serial)).find(differs).unwrap();
+    let world = world(&format!(r#", "certificates": [{}]"#, json!(own.pem))).await;
+    let endpoint = format!("https://{}/{TENANT}/oauth2/v2.0/token", login(&world));
+    let said = json!({"iss": APP, "sub": APP, "aud": endpoint, "exp": now(&world).await + 600});
+    for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+        for assertion in naming(&own, &said, &|digest| engine.encode(digest)) {
+            let answer = by_assertion(&world, APP, &assertion).await;
+            assert_eq!(answer.status, 200, "{engine:?}: {}", answer.text);
+        }
+    }
 }
 
 #[tokio::test]
