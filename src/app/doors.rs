@@ -128,6 +128,8 @@ impl Services {
             store: self.engine,
             timekeeper: self.backend.timekeeper.clone(),
             faults: self.faults.clone(),
+            creates_vaults: self.settings.on_demand.is_some(),
+            configuration: self.settings.config_path(),
             events: self.events.clone(),
             credentials: Arc::new(self.credentials.clone()),
             control: Arc::new(self.control.clone()),

@@ -100,6 +100,12 @@ impl Settings {
         Ok(())
     }
 
+    /// The absolute path of the configuration's file, if there is one.
+    pub(super) fn config_path(&self) -> Option<PathBuf> {
+        let path = self.config_file.as_ref()?.path();
+        Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
     /// The configuration as its file has it now; without a file the one of the start.
     ///
     /// # Errors

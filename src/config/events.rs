@@ -9,14 +9,14 @@ use crate::events::{EventType, Schema, Webhook};
 const MAX_WEBHOOKS: usize = 16;
 
 #[derive(Default, Deserialize)]
-#[serde(expecting = "struct FileEvents", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EventsEntry {
     #[serde(default)]
     webhooks: Vec<WebhookEntry>,
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileWebhook", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct WebhookEntry {
     url: String,
     schema: Option<String>,

@@ -45,13 +45,13 @@ struct File {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileKeyFile", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct BackupKeyEntry {
     file: std::path::PathBuf,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(expecting = "struct FileLimits", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LimitsEntry {
     body_bytes: Option<usize>,
     restore_bytes: Option<usize>,

@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 20;
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileIdentity", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct IdentityEntry {
     name: String,
     client_id: Option<Uuid>,
@@ -38,7 +38,7 @@ pub(super) struct IdentityEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileFederation", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct FederationEntry {
     issuer: String,
     subject: String,

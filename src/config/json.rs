@@ -6,14 +6,26 @@ use zeroize::Zeroizing;
 use super::error::ConfigError;
 use super::suggestion::did_you_mean;
 
+/// What stands for a structure.
+pub(super) const OBJECT: &str = "an object";
+/// What the parser has before a line and a column.
+const POSITION: &str = " at line ";
 /// What the parser of GUIDs says, and what is said instead.
 const GUID: (&str, &str) = ("UUID parsing failed", "must be a GUID, such as 6b9e7c1a-0000-4000-8000-000000000001");
 
-/// Parses the JSON `text` as a `T`.
+/// Parses the JSON `text`, which a program has sent, as a `T`; it must be an object.
 ///
 /// # Errors
-/// The first invalid member, with its path and without its value.
+/// The first invalid member, with its path, without its value and its position, which only the program's author could find.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+    parse(text).map_err(|error| ConfigError { why: without_position(error.why), ..error })
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
+    // A list would be read as the members of an object, in their order.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(error_at(".", format!("invalid type: list, expected {OBJECT}")));
+    }
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| error_at(&error.path().to_string(), in_words(&error.inner().to_string())))?;
@@ -24,10 +36,10 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
 /// As [`read`], of a file: comments and trailing commas are allowed.
 ///
 /// # Errors
-/// The first invalid member, with its path; a text that is YAML.
+/// The first invalid member, with its path, its line and its column; a text that is YAML.
 pub(super) fn read_file<T: DeserializeOwned>(text: &str) -> Result<T, ConfigError> {
     let json = without_comments(text);
-    read(&json).map_err(|error| match is_yaml(&json) {
+    parse(&json).map_err(|error| match is_yaml(&json) {
         true => error_at(
             ".",
             "this is YAML; the configuration is JSON with comments (`keyhaven init` writes an example)".to_owned(),
@@ -70,13 +82,46 @@ fn in_words(why: &str) -> String {
     if let Some((given, expected)) = why.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
         let kind = given.split(['`', '"']).next().unwrap_or_default().trim_end();
-        return format!("invalid type: {kind}, expected {expected}");
+        return format!("invalid type: {}, expected {}", form(kind), expected_form(expected));
     }
     if why.starts_with(GUID.0) {
-        let position = why.rfind(" at line ").map_or("", |at| &why[at..]);
+        let position = why.rfind(POSITION).map_or("", |at| &why[at..]);
         return format!("{}{position}", GUID.1);
     }
     with_suggestion(&why).unwrap_or(why)
+}
+
+/// What serde calls a `kind` of value, in the words of JSON.
+fn form(kind: &str) -> &str {
+    match kind {
+        "map" => "object",
+        "sequence" => "list",
+        other => other,
+    }
+}
+
+/// What serde has `expected`, and after it the position, in the words of JSON: no type of this program is named.
+fn expected_form(expected: &str) -> String {
+    let (what, position) = expected.split_at(expected.find(POSITION).unwrap_or(expected.len()));
+    let what = match what {
+        "a map" => OBJECT,
+        "a sequence" => "a list",
+        "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
+        "f64" => "a number",
+        named if named.starts_with("struct ") => OBJECT,
+        other => other,
+    };
+    format!("{what}{position}")
+}
+
+/// A message without the position at its end; one on text that is no JSON keeps it.
+fn without_position(why: String) -> String {
+    let about_a_value =
+        ["invalid ", "unknown ", "missing ", "duplicate ", "must "].iter().any(|how| why.starts_with(how));
+    match why.rfind(POSITION).filter(|_| about_a_value) {
+        Some(at) => why[..at].to_owned(),
+        None => why,
+    }
 }
 
 /// The message on a name that does not exist, with the one that was probably wanted: all of them are in it, in backticks.
@@ -89,6 +134,8 @@ fn with_suggestion(why: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use crate::config::Config;
 
     fn refused(text: &str) -> String {
@@ -113,6 +160,30 @@ mod tests {
         let expected = "tenantId: must be a GUID, such as 6b9e7c1a-0000-4000-8000-000000000001 at line 1 column 15";
         assert_eq!(refused(r#"{"tenantId":"x"}"#), expected);
         assert!(refused(r#"{"tenantId":5}"#).starts_with("tenantId: invalid type: integer, expected a GUID"));
+    }
+
+    #[test]
+    fn no_type_of_this_program_is_named() {
+        for (text, expected) in [
+            ("[]", "invalid type: list, expected an object"),
+            ("7", "invalid type: integer, expected an object at line 1 column 1"),
+            (r#"{"vaults":{}}"#, "vaults: invalid type: object, expected a list at line 1 column 10"),
+            (r#"{"vaults":[7]}"#, "vaults[0]: invalid type: integer, expected an object at line 1 column 12"),
+            (
+                r#"{"limits":{"streams":"x"}}"#,
+                "limits.streams: invalid type: string, expected a whole number at line 1 column 24",
+            ),
+        ] {
+            assert_eq!(refused(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_program_has_sent_has_no_position_unless_it_is_no_json() {
+        let sent = |text: &str| super::read::<HashMap<String, u64>>(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(sent(r#"{"a":"b"}"#), "a: invalid type: string, expected a whole number");
+        assert_eq!(sent("[]"), "invalid type: list, expected an object");
+        assert!(sent(r#"{"a":"#).ends_with(" at line 1 column 5"), "{}", sent(r#"{"a":"#));
     }
 
     #[test]

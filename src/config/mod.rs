@@ -33,6 +33,7 @@ pub(crate) use identity::identity_member;
 pub(crate) use json::read;
 pub use source::ConfigFile;
 pub(crate) use source::FileStamp;
+pub(crate) use suggestion::{did_you_mean, listed};
 pub(crate) use vault::{fixed_setting, setting_member};
 
 /// The default tenant.

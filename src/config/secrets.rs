@@ -24,7 +24,7 @@ enum Place {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileSecret", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SecretEntry {
     name: String,
     value: SecretValue,
@@ -143,7 +143,7 @@ mod tests {
             ),
             (format!(r#"{{"a":"{long}"}}"#), "vaults[0].secrets.a: must be at most 25600 bytes"),
             (format!(r#"[{{"name":"a","value":"{long}"}}]"#), "vaults[0].secrets[0].value: must be at most"),
-            (r#"{"a":["hush"]}"#.to_owned(), "vaults[0].secrets.a: invalid type: sequence, expected a string"),
+            (r#"{"a":["hush"]}"#.to_owned(), "vaults[0].secrets.a: invalid type: list, expected a string"),
             (
                 r#""hush""#.to_owned(),
                 "vaults[0].secrets: invalid type: string, expected a list of secrets, or an object",

@@ -6,16 +6,35 @@ const ALIKE: f64 = 0.85;
 const MOST_LISTED: usize = 20;
 
 /// ` (did you mean 'NAME'?)` for the one of `known` that is most like `given`; empty when none is.
-pub(super) fn did_you_mean<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let given = given.to_lowercase();
-    let likeness = |name: &str| strsim::jaro_winkler(&given, &name.to_lowercase());
-    let scored = known.map(|name| (likeness(name), name)).filter(|(score, _)| *score >= ALIKE);
+pub(crate) fn did_you_mean<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let scored = known.map(|name| (likeness(given, name), name)).filter(|(score, _)| *score >= ALIKE);
     let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other));
     best.map(|(_, name)| format!(" (did you mean '{name}'?)")).unwrap_or_default()
 }
 
+/// How alike two names are, as they are written or with their words in another order: `get_secret` is `SecretGet`.
+fn likeness(one: &str, other: &str) -> f64 {
+    let written = strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase());
+    written.max(strsim::jaro_winkler(&sorted_words(one), &sorted_words(other)))
+}
+
+/// The words of a name in the order of the alphabet, in lower case: `SecretGet` is `getsecret`.
+fn sorted_words(name: &str) -> String {
+    let mut words = vec![String::new()];
+    for letter in name.chars() {
+        if letter.is_uppercase() || !letter.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| letter.is_alphanumeric()) {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.sort_unstable();
+    words.concat()
+}
+
 /// The names, apart by commas; of a long list the first alone.
-pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<_> = names.collect();
     match all.get(..MOST_LISTED) {
         _ if all.is_empty() => "none".to_owned(),
@@ -34,6 +53,11 @@ mod tests {
         assert_eq!(did_you_mean("wrapkeys", known()), " (did you mean 'wrapKey'?)");
         assert_eq!(did_you_mean("unwarpKey", known()), " (did you mean 'unwrapKey'?)");
         assert_eq!(did_you_mean("everything", known()), "");
+        let operations = || ["KeyGet", "SecretSet", "SecretGet", "KeyWrap"].into_iter();
+        for given in ["GetSecret", "get_secret", "secretget", "SecretGte"] {
+            assert_eq!(did_you_mean(given, operations()), " (did you mean 'SecretGet'?)", "{given}");
+        }
+        assert_eq!(did_you_mean("wrapKey", operations()), " (did you mean 'KeyWrap'?)");
     }
 
     #[test]

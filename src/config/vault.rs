@@ -21,7 +21,7 @@ const MAX_ALIASES: usize = 50;
 const MAX_ACCESS_POLICIES: usize = 1024;
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileVault", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct VaultEntry {
     name: String,
     #[serde(default)]
@@ -52,7 +52,7 @@ const fn standard() -> Sku {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FilePolicy", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PolicyEntry {
     identity: Option<String>,
     object_id: Option<Uuid>,
@@ -63,7 +63,7 @@ struct PolicyEntry {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(expecting = "struct FilePermissions", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct PermissionsEntry {
     #[serde(default)]
     keys: Vec<String>,
@@ -74,7 +74,7 @@ struct PermissionsEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "struct FileKey", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 struct KeyEntry {
     name: String,
     kty: Option<String>,

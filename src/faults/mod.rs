@@ -1,15 +1,16 @@
 //! Fault injection, for testing clients: rules by vault, operation and rate that pick requests, and the fault of each. Off by
 //! default; seeded and counted, so that a run can be repeated. Knows no HTTP: the door of the vaults applies the faults.
 
+mod rule_set;
 mod rules;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::random::{Random, SeededRandom};
+use rule_set::RuleSet;
 
-pub(crate) use rules::{FaultStatus, Rule, Rules};
+pub(crate) use rules::{FaultStatus, Rule, RuleSetStatus, Rules};
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +32,22 @@ pub(crate) enum Fault {
     TokenExpired,
 }
 
-/// The rules in force, and how often each has acted.
+/// The most sets with a name at once.
+const MAX_NAMED: usize = 1000;
+
+/// The rules in force, in sets: one without a name, and one for each client that keeps its rules apart from those of others.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     /// So that requests of a server without rules cost nothing.
     active: AtomicBool,
-    state: Mutex<Option<State>>,
+    sets: Mutex<Vec<RuleSet>>,
 }
 
-#[derive(Debug)]
-struct State {
-    rules: Rules,
-    hits: Vec<u64>,
-    random: SeededRandom,
+/// There are as many sets with a name as there may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooManySets {
+    /// The maximum.
+    pub most: usize,
 }
 
 impl Faults {
@@ -52,49 +56,66 @@ impl Faults {
         self.active.load(Ordering::Acquire)
     }
 
-    /// Replaces all rules.
+    /// Replaces all rules, those of every name too.
     pub(crate) fn replace(&self, rules: Rules) {
-        let active = !rules.rules.is_empty();
-        let (hits, random) = (vec![0; rules.rules.len()], SeededRandom::new(rules.seed));
-        *self.state() = Some(State { rules, hits, random });
-        self.active.store(active, Ordering::Release);
+        self.change(|sets| *sets = vec![RuleSet::new(None, rules)]);
+    }
+
+    /// Replaces the rules called `name`, and no others; new ones come last.
+    ///
+    /// # Errors
+    /// [`TooManySets`].
+    pub(crate) fn put(&self, name: &str, rules: Rules) -> Result<(), TooManySets> {
+        let set = RuleSet::new(Some(name.to_owned()), rules);
+        self.change(|sets| {
+            match sets.iter().position(|set| set.name.as_deref() == Some(name)) {
+                Some(at) => sets[at] = set,
+                None if sets.len() >= MAX_NAMED => return Err(TooManySets { most: MAX_NAMED }),
+                None => sets.push(set),
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes the rules called `name`; answers whether there were any.
+    pub(crate) fn remove(&self, name: &str) -> bool {
+        self.change(|sets| {
+            let before = sets.len();
+            sets.retain(|set| set.name.as_deref() != Some(name));
+            sets.len() < before
+        })
     }
 
     /// Removes all rules.
     pub(crate) fn clear(&self) {
-        self.active.store(false, Ordering::Release);
-        *self.state() = None;
+        self.change(Vec::clear);
     }
 
     /// The rules in force, and how often each has acted.
     pub(crate) fn status(&self) -> FaultStatus {
-        self.state().as_ref().map_or_else(FaultStatus::default, |state| FaultStatus::new(&state.rules, &state.hits))
+        FaultStatus::new(self.sets().iter().map(|set| (set.name.clone(), set.status())))
+    }
+
+    /// The rules called `name`, and how often each has acted.
+    pub(crate) fn status_of(&self, name: &str) -> Option<RuleSetStatus> {
+        self.sets().iter().find(|set| set.name.as_deref() == Some(name)).map(RuleSet::status)
     }
 
     /// Picks the fault of a request for `operation` in `vault`: the first rule that matches acts.
     pub(crate) fn pick(&self, vault: &str, operation: &str) -> Option<Fault> {
-        let mut state = self.state();
-        let State { rules, hits, random } = state.as_mut()?;
-        for (rule, hits) in rules.rules.iter().zip(hits) {
-            let applies = rule.matches(vault, operation) && rule.times.is_none_or(|times| *hits < times);
-            if applies && draw(random) < rule.rate {
-                *hits += 1;
-                return Some(rule.then.fault());
-            }
-        }
-        None
+        self.sets().iter_mut().find_map(|set| set.pick(vault, operation))
     }
 
-    fn state(&self) -> MutexGuard<'_, Option<State>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<RuleSet>) -> T) -> T {
+        let mut sets = self.sets();
+        let changed = change(&mut sets);
+        self.active.store(!sets.is_empty(), Ordering::Release);
+        changed
     }
-}
 
-/// A number from 0 to below 1.
-fn draw(random: &SeededRandom) -> f64 {
-    let mut bytes = [0; 4];
-    random.fill(&mut bytes);
-    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+    fn sets(&self) -> MutexGuard<'_, Vec<RuleSet>> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -119,8 +140,8 @@ mod tests {
             assert_eq!(faults.pick("acme", "KeyWrap"), Some(expected));
         }
         assert_eq!(faults.pick("acme", "KeyGet"), None);
-        let hits: Vec<u64> = faults.status().rules.iter().map(|rule| rule.hits).collect();
-        assert_eq!(hits, [2, 2]);
+        let shown = serde_json::to_value(faults.status()).unwrap();
+        assert_eq!((&shown["rules"][0]["hits"], &shown["rules"][1]["hits"]), (&2.into(), &2.into()));
         faults.clear();
         assert_eq!((faults.is_active(), faults.pick("acme", "KeyWrap")), (false, None));
     }
@@ -137,5 +158,32 @@ mod tests {
         assert_ne!(hits(1), hits(2));
         let never = faults(r#"{"rules":[{"rate":0,"then":{"status":500}}]}"#);
         assert!((0..1000).all(|_| never.pick("v", "KeyGet").is_none()));
+    }
+
+    #[test]
+    fn rules_with_a_name_are_changed_alone() {
+        let faults = Faults::default();
+        let rules = |status: u16| -> Rules {
+            serde_json::from_str(&format!(r#"{{"rules":[{{"then":{{"status":{status}}}}}]}}"#)).unwrap()
+        };
+        let answered = |status| Some(Fault::Status { status, retry_after: None });
+        let hits = |name: &str| serde_json::to_value(faults.status_of(name)).unwrap()["rules"][0]["hits"].clone();
+        faults.put("one", rules(500)).unwrap();
+        faults.put("two", rules(503)).unwrap();
+        assert_eq!(faults.pick("v", "KeyGet"), answered(500), "the oldest comes first");
+        faults.put("one", rules(429)).unwrap();
+        assert_eq!((faults.pick("v", "KeyGet"), hits("one"), hits("two")), (answered(429), 1.into(), 0.into()));
+        assert_eq!((faults.remove("one"), faults.remove("one")), (true, false));
+        assert_eq!(faults.pick("v", "KeyGet"), answered(503));
+        faults.replace(rules(500));
+        assert!(faults.status_of("two").is_none(), "all are replaced");
+        faults.clear();
+        for number in 0..MAX_NAMED {
+            faults.put(&number.to_string(), rules(500)).unwrap();
+        }
+        assert_eq!(faults.put("more", rules(500)), Err(TooManySets { most: MAX_NAMED }));
+        assert_eq!(faults.put("0", rules(503)), Ok(()));
+        faults.clear();
+        assert!(!faults.is_active());
     }
 }

@@ -1,5 +1,6 @@
 //! Fault rules as JSON: as they are set, and as they are reported.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -72,18 +73,28 @@ enum Token {
     Expired,
 }
 
-/// The rules in force, each with how often it has acted.
+/// All rules in force.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct FaultStatus {
+    /// Those without a name.
+    #[serde(flatten)]
+    unnamed: RuleSetStatus,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    named: BTreeMap<String, RuleSetStatus>,
+}
+
+/// The rules of a set, each with how often it has acted.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct RuleSetStatus {
     seed: u64,
-    pub(super) rules: Vec<RuleStatus>,
+    rules: Vec<RuleStatus>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct RuleStatus {
+struct RuleStatus {
     #[serde(flatten)]
     rule: Rule,
-    pub(super) hits: u64,
+    hits: u64,
 }
 
 const fn always() -> f64 {
@@ -160,6 +171,19 @@ impl Effect {
 }
 
 impl FaultStatus {
+    pub(super) fn new(sets: impl Iterator<Item = (Option<String>, RuleSetStatus)>) -> Self {
+        let mut all = Self::default();
+        for (name, set) in sets {
+            match name {
+                Some(name) => drop(all.named.insert(name, set)),
+                None => all.unnamed = set,
+            }
+        }
+        all
+    }
+}
+
+impl RuleSetStatus {
     pub(super) fn new(rules: &Rules, hits: &[u64]) -> Self {
         let shown = rules.rules.iter().zip(hits).map(|(rule, hits)| RuleStatus { rule: rule.clone(), hits: *hits });
         Self { seed: rules.seed, rules: shown.collect() }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
-const GUARDED: [&str; 17] = [
+const GUARDED: [&str; 20] = [
     "GET /admin/clock",
     "POST /admin/clock",
     "GET /admin/identities",
@@ -23,6 +23,9 @@ const GUARDED: [&str; 17] = [
     "PUT /admin/snapshot",
     "PUT /admin/faults",
     "DELETE /admin/faults",
+    "GET /admin/faults/mine",
+    "PUT /admin/faults/mine",
+    "DELETE /admin/faults/mine",
 ];
 
 #[tokio::test]
@@ -186,6 +189,8 @@ async fn what_may_change_of_a_vault_does_and_the_rest_is_a_conflict() {
     }
     assert_eq!(world.admin("PUT /admin/vaults/plain", r#"{"enablePurgeProtection":false}"#).await.status, 409);
     assert_eq!(level().await, "Recoverable", "nothing has changed, the policies least of all");
+    let typed = put(r#"{"secrets":[{"name":"s","value":5}]}"#).await.error();
+    assert_eq!(typed, "400 BadRequest secrets[0].value: invalid type: integer, expected a string");
     assert_eq!(put(r#"{"accessPolicies":[]}"#).await.status, 200);
     assert_eq!(world.ask("GET /secrets/s", "").await.status, 403);
     let short = world.admin("PUT /admin/vaults/no", "").await.error();

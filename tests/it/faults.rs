@@ -103,7 +103,20 @@ async fn a_rule_that_could_not_act_is_refused() {
     let put = async |body: &str| world.admin("PUT /admin/faults", body).await.error();
     assert_eq!(
         put(r#"{"rules":[{"operation":"KeyWarp","then":{"status":500}}]}"#).await,
-        "400 BadRequest rules[0].operation: there is no 'KeyWarp'; GET /admin/status lists them"
+        "400 BadRequest rules[0].operation: there is no 'KeyWarp' (did you mean 'KeyWrap'?); GET /admin/status lists them"
+    );
+    assert_eq!(
+        put(r#"{"rules":[{"operation":"GetSecret","then":{"status":500}}]}"#).await,
+        "400 BadRequest rules[0].operation: there is no 'GetSecret' (did you mean 'SecretGet'?); GET /admin/status lists them"
+    );
+    assert_eq!(
+        put(r#"{"rules":[{"vault":"acmee","then":{"status":500}}]}"#).await,
+        "400 BadRequest rules[0].vault: no vault is called 'acmee'; there are acme, plain (did you mean 'acme'?)"
+    );
+    assert_eq!(
+        put(r#"[{"vault":"acme","then":{"status":500}}]"#).await,
+        "400 BadRequest invalid type: list, expected an object such as \
+         {\"rules\": [{\"operation\": \"SecretGet\", \"then\": {\"status\": 503}}]}"
     );
     assert_eq!(
         put(r#"{"rules":[{"vault":"acme.vault.azure.net","then":{"status":500}}]}"#).await,
@@ -114,4 +127,29 @@ async fn a_rule_that_could_not_act_is_refused() {
         "400 BadRequest rules[0].then.status: must be 429, 500 or 503"
     );
     assert_eq!(hits(&world).await, [0; 0]);
+}
+
+#[tokio::test]
+async fn rules_with_a_name_leave_those_of_others_alone() {
+    let world = World::new().await;
+    rules(&world, r#"{"vault":"plain","then":{"status":503}}"#).await;
+    let mine = r#"{"rules":[{"vault":"acme","operation":"SecretList","then":{"status":500}}]}"#;
+    let put = world.admin("PUT /admin/faults/mine", mine).await;
+    let shown =
+        r#"{"seed":0,"rules":[{"vault":"acme","operation":"SecretList","rate":1.0,"then":{"status":500},"hits":0}]}"#;
+    assert_eq!(put.exactly(), format!("200 {shown}"));
+    assert_eq!(world.ask("GET /secrets", "").await.status, 500);
+    assert_eq!(world.ask_as("owner", "plain", "GET /keys", "").await.status, 503);
+    let counted = world.admin("GET /admin/faults/mine", "").await;
+    assert_eq!(counted.exactly(), format!("200 {}", shown.replace(r#""hits":0"#, r#""hits":1"#)));
+    let all = world.admin("GET /admin/faults", "").await.json();
+    assert_eq!((&all["rules"][0]["vault"], &all["named"]["mine"]), (&"plain".into(), &counted.json()));
+
+    assert_eq!(world.admin("DELETE /admin/faults/mine", "").await.status, 204);
+    let gone = "404 NotFound No fault rules are called 'mine'.";
+    assert_eq!(world.admin("DELETE /admin/faults/mine", "").await.error(), gone);
+    assert_eq!(world.admin("GET /admin/faults/mine", "").await.error(), gone);
+    assert_eq!((world.ask("GET /secrets", "").await.status.as_u16(), hits(&world).await), (200, vec![1]));
+    let wrong = world.admin("PUT /admin/faults/a_b", mine).await.error();
+    assert_eq!(wrong, "400 BadRequest name: must be 1 to 64 letters, digits and hyphens");
 }

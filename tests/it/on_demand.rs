@@ -53,6 +53,8 @@ async fn a_vault_that_is_asked_for_is_made_like_the_default_one() {
 #[tokio::test]
 async fn a_request_that_is_refused_makes_no_vault() {
     let world = world().await;
+    let rule = r#"{"rules":[{"vault":"fresh","operation":"KeyList","then":{"status":503}}]}"#;
+    assert_eq!(world.admin("PUT /admin/faults", rule).await.status, 200, "a rule may name it before");
     let host = world.host("fresh");
     let challenged = world.send(world.request(&host, "GET /secrets", "", None)).await;
     let challenge = format!(

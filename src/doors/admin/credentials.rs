@@ -42,7 +42,7 @@ struct CredentialBody {
 /// Answers a placeholder credential of an identity as environment variables. Files that they name are on the server's
 /// machine.
 pub(super) async fn credential(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let request: CredentialRequest = request_body::json(&state, body).await?;
+    let request: CredentialRequest = request_body::json(&state, body, r#"{"kind": "client-secret"}"#).await?;
     let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;

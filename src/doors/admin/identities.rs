@@ -82,7 +82,7 @@ struct TokenBody {
 
 /// Issues an access token of an identity, for `https://vault.azure.net` unless a resource is named; or a federated token.
 pub(super) async fn token(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let request: TokenRequest = request_body::json(&state, body).await?;
+    let request: TokenRequest = request_body::json(&state, body, r#"{"resource": "https://vault.azure.net"}"#).await?;
     if request.federated && request.resource.is_some() {
         return Err(bad_request("resource: a federated token is for the token endpoint alone; leave resource out"));
     }

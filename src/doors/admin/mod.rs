@@ -64,6 +64,10 @@ pub(crate) struct State {
     pub timekeeper: Arc<Timekeeper>,
     /// The fault rules.
     pub faults: Arc<Faults>,
+    /// Whether vaults are created when they are asked for.
+    pub creates_vaults: bool,
+    /// The configuration's file, if there is one.
+    pub configuration: Option<PathBuf>,
     /// The kept events and the webhooks.
     pub events: Arc<Events>,
     /// Placeholder credentials for programs.
@@ -151,6 +155,9 @@ fn routes() -> Routes<Handler> {
         (&faults::SHOW, |state, _, _| Box::pin(async move { Ok(faults::show(&state)) })),
         (&faults::REPLACE, |state, _, body| Box::pin(faults::replace(state, body))),
         (&faults::CLEAR, |state, _, _| Box::pin(async move { Ok(faults::clear(&state)) })),
+        (&faults::SHOW_NAMED, |state, params, _| Box::pin(async move { faults::show_named(&state, &params) })),
+        (&faults::PUT_NAMED, |state, params, body| Box::pin(faults::put_named(state, params, body))),
+        (&faults::REMOVE_NAMED, |state, params, _| Box::pin(async move { faults::remove_named(&state, &params) })),
     ])
 }
 

@@ -40,11 +40,19 @@ fn refusal(error: BodyError, limits: &Limits) -> ApiError {
     }
 }
 
-/// Reads the body as a `T`. An empty body counts as an object without members.
-pub(super) async fn json<T: DeserializeOwned>(state: &State, body: Incoming) -> Result<T, ApiError> {
+/// Reads the body as a `T`, an object that looks like `example`. An empty body counts as an object without members.
+pub(super) async fn json<T: DeserializeOwned>(state: &State, body: Incoming, example: &str) -> Result<T, ApiError> {
     let bytes = read(body, &state.limits).await?;
     let text = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
-    config::read(text).map_err(|error| bad_request(error.to_string()))
+    config::read(text).map_err(|error| bad_request(with_example(error.to_string(), example)))
+}
+
+/// The reason, with an example of what the body looks like where it is none at all.
+fn with_example(why: String, example: &str) -> String {
+    match why.strip_prefix("invalid type: ").is_some_and(|rest| rest.ends_with(", expected an object")) {
+        true => format!("{why} such as {example}"),
+        false => why,
+    }
 }
 
 /// The number that the parameter `name` of a query has.

@@ -24,6 +24,8 @@ struct StatusBody {
     store: &'static str,
     /// The data directory; null when all is in memory.
     data: Option<String>,
+    /// The configuration's file; null without one.
+    configuration: Option<String>,
     /// Why the store is read-only, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<String>,
@@ -49,6 +51,7 @@ pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
         tenant: state.tenant(),
         store: state.store,
         data: state.data.as_ref().map(|dir| dir.display().to_string()),
+        configuration: state.configuration.as_ref().map(|file| file.display().to_string()),
         degraded: state.vaults.degraded().map(|why| why.to_string()),
         vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
         operations: state.operations.iter().map(|operation| OperationBody::new(operation)).collect(),

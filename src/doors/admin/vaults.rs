@@ -60,7 +60,7 @@ struct VaultRequest {
 /// Creates a vault (201), or changes one (200); members that are left out stay. With `copyOf` it creates a copy (201), which
 /// takes members that are left out from the source.
 pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
-    let VaultRequest { copy_of, entry } = request_body::json(&state, body).await?;
+    let VaultRequest { copy_of, entry } = request_body::json(&state, body, r#"{"copyOf": "NAME"}"#).await?;
     let name = name(&params.get("name"), "name")?;
     let existing = state.vaults.find(&name).await.map_err(refused)?;
     let had_aliases = existing.as_ref().is_some_and(|vault| !vault.aliases.is_empty());

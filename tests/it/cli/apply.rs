@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Served, config, keyhaven, refused};
+use super::{Served, config, http_get, keyhaven, refused};
 
 const FIRST: &str = r#"{"vaults": [{"name": "shop", "secrets": {"db": "v1"}}]} // the first"#;
 const SECOND: &str = r#"{"vaults": [{"name": "shop", "secrets": {"db": "v2", "new": "n"}}, {"name": "more"}]}"#;
@@ -50,6 +50,8 @@ fn it_shows_what_changes_and_changes_it() {
     let server = Server::start(&[]);
     let file = server.write(SECOND);
     let file = file.to_str().unwrap();
+    let status = http_get(server.served.ready["admin"].as_str().unwrap(), "/admin/status");
+    assert!(status.contains(&format!(r#""configuration":"{file}""#)), "{status}");
     let columns = "change   secret   shop/db   value (a new version)\n\
                    create   secret   shop/new\n\
                    create   vault    more\n";
