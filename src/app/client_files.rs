@@ -16,7 +16,7 @@ use crate::files;
 const STAMP: &str = "made-from";
 
 /// What the files are made from.
-pub(super) struct Sources {
+struct Sources {
     /// PEM files: the system's CAs, the user's own, this server's.
     certificates: Vec<Vec<u8>>,
     /// wget's startup files as they would be read without ours.
@@ -26,7 +26,7 @@ pub(super) struct Sources {
 impl Sources {
     /// Reads the system's CAs and the files that the environment `user_variables` names, for files in `dir`; `cas` are this server's.
     /// May take milliseconds: not for the runtime's threads.
-    pub(super) fn read(dir: &Path, user_variables: &Variables, cas: Vec<String>) -> Self {
+    fn read(dir: &Path, user_variables: &Variables, cas: Vec<String>) -> Self {
         let bundle = TrustFiles::in_dir(dir).bundle.display().to_string();
         // An environment that was taken from a file names our own bundle.
         let theirs: Vec<String> =
@@ -59,11 +59,33 @@ impl Sources {
     }
 }
 
+/// Writes the files into `kept`, or into `private` where there is no such directory or no room; returns which it was. They are
+/// made from the system's CAs, what `user_variables` name, and the server's own `cas` (PEM).
+///
+/// # Errors
+/// When a file cannot be written.
+pub(super) fn ensure_kept(
+    kept: Option<PathBuf>,
+    private: PathBuf,
+    user_variables: &Variables,
+    cas: Vec<String>,
+) -> io::Result<PathBuf> {
+    if let Some(kept) = kept {
+        let written =
+            files::create_dir(&kept).and_then(|()| ensure(&kept, &Sources::read(&kept, user_variables, cas.clone())));
+        match written {
+            Err(error) if files::is_full(&error) => {}
+            written => return written.map(|()| kept),
+        }
+    }
+    ensure(&private, &Sources::read(&private, user_variables, cas)).map(|()| private)
+}
+
 /// Writes the files into `dir`, unless they are there and made from the same.
 ///
 /// # Errors
 /// When one cannot be written; the text names it, and the kind is the cause's.
-pub(super) fn ensure(dir: &Path, sources: &Sources) -> io::Result<()> {
+fn ensure(dir: &Path, sources: &Sources) -> io::Result<()> {
     let digest = sources.digest(dir);
     if is_current(dir, &digest) {
         return Ok(());

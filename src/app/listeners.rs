@@ -28,8 +28,6 @@ pub(super) struct Served {
     pub(super) tasks: Vec<JoinHandle<()>>,
     /// Whether a request reached the data plane without the proxy.
     pub(super) direct_request_seen: Arc<AtomicBool>,
-    /// The takeover's CA as PEM, when there is a proxy.
-    pub(super) takeover_ca: Option<String>,
     /// What went through the proxy, when there is one.
     pub(super) traffic: Option<Arc<TrafficCounter>>,
 }
@@ -54,15 +52,19 @@ impl Listeners {
         Ok(Self { doors, proxy: proxy.transpose()?, direct_request_seen, stopping })
     }
 
+    /// The takeover's CA as PEM, when there is a proxy.
+    pub(super) fn takeover_ca(&self) -> Option<&str> {
+        self.proxy.as_ref().map(|proxy| proxy.ca_pem.as_str())
+    }
+
     /// Accepts connections from now on.
     pub(super) fn serve(self) -> Served {
         let Self { doors, proxy, direct_request_seen, stopping } = self;
-        let takeover_ca = proxy.as_ref().map(|proxy| proxy.ca_pem.clone());
         let traffic = proxy.as_ref().map(|proxy| proxy.traffic.clone());
         let mut tasks: Vec<_> =
             doors.into_iter().map(|listener| tokio::spawn(listener.serve(stopping.clone()))).collect();
         tasks.extend(proxy.map(|proxy| tokio::spawn(proxy.serve(stopping))));
-        Served { tasks, direct_request_seen, takeover_ca, traffic }
+        Served { tasks, direct_request_seen, traffic }
     }
 }
 

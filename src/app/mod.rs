@@ -71,7 +71,14 @@ use server::BuiltServer;
 /// # Errors
 /// Why the server cannot start, in one line.
 pub async fn start(options: Options) -> Result<Running, StartError> {
+    Ok(build(options).await?.listen())
+}
+
+/// Builds a server that does not listen yet.
+///
+/// # Errors
+/// Why the server cannot start, in one line.
+pub(crate) async fn build(options: Options) -> Result<BuiltServer, StartError> {
     let foundations = Foundations::open(&options).await?;
-    let server = BuiltServer::build(foundations, options).await?;
-    Ok(server.listen())
+    BuiltServer::build(foundations, options).await
 }

@@ -1,6 +1,6 @@
 //! A running server: what the command line, embedders and tests can ask of it, and its orderly stop.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,17 +8,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::client_files::{self, Sources};
 use super::credentials::PlaceholderCredentials;
-use super::error::StartError;
 use super::ready::ReadyFile;
 use super::storage::OpenStorage;
-use super::variables::Variables;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::events::Events;
-use crate::files;
 use crate::http::server::ShutdownTrigger;
 use crate::proxy::TrafficCounter;
 use crate::tasks::{ClockError, ClockReport, Timekeeper, VaultClock};
@@ -86,24 +82,6 @@ impl Running {
         self.storage.private_dir()
     }
 
-    /// Writes CA bundles for clients (the system's CAs, those that `user_variables` name, and this server's) with the data,
-    /// or, where their paths are not kept, into the private directory, and names them in the environment of [`ReadyFile`].
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub(crate) async fn add_trust(&mut self, user_variables: &Variables) -> Result<(), StartError> {
-        let (kept, private) = (self.storage.client_files(), self.private_dir().to_owned());
-        let (local, takeover, user_variables) =
-            (self.ready.ca.clone(), self.takeover_ca.clone(), user_variables.clone());
-        let writing = tokio::task::spawn_blocking(move || {
-            let cas = [std::fs::read_to_string(local)?].into_iter().chain(takeover).collect();
-            write_client_files(kept, private, &user_variables, cas)
-        });
-        let dir = writing.await.map_err(StartError::new)?.map_err(StartError::new)?;
-        client_files::set_variables(&dir, &mut self.ready.env);
-        Ok(())
-    }
-
     /// Stops accepting, closes idle connections, lets requests in flight finish (5 s at the most), and flushes.
     pub async fn stop(self) {
         self.stopper.stop(GRACE).await;
@@ -119,22 +97,4 @@ impl Running {
         self.pool.stop();
         drop(self.storage);
     }
-}
-
-/// Writes the files of clients into `kept`, or into `private` where there is no such directory or no room; returns which it was.
-fn write_client_files(
-    kept: Option<PathBuf>,
-    private: PathBuf,
-    user_variables: &Variables,
-    cas: Vec<String>,
-) -> std::io::Result<PathBuf> {
-    if let Some(kept) = kept {
-        let written = files::create_dir(&kept)
-            .and_then(|()| client_files::ensure(&kept, &Sources::read(&kept, user_variables, cas.clone())));
-        match written {
-            Err(error) if files::is_full(&error) => {}
-            written => return written.map(|()| kept),
-        }
-    }
-    client_files::ensure(&private, &Sources::read(&private, user_variables, cas)).map(|()| private)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::backend::Backend;
+use super::client_files;
 use super::control::Control;
 use super::credentials::PlaceholderCredentials;
 use super::error::StartError;
@@ -20,6 +21,7 @@ use super::settings::Settings;
 use super::storage::OpenStorage;
 use super::takeover_proxy::takeover_leaves;
 use super::tenant;
+use super::variables::Variables;
 use crate::clock::Clock;
 use crate::directory::UnknownIdentities;
 use crate::events::{self, Events};
@@ -28,8 +30,9 @@ use crate::http::server::{ShutdownTrigger, shutdown_channel};
 use crate::http::tls::CertificateResolver;
 use crate::reconcile::Data;
 
-/// A server that is complete but accepts no connection.
-pub(super) struct BuiltServer {
+/// A server that is complete but accepts no connection. What connects waits until it [listens](BuiltServer::listen), so that
+/// programs which wait for an answer find everything that is written before.
+pub(crate) struct BuiltServer {
     services: Services,
     storage: OpenStorage,
     listeners: Listeners,
@@ -70,10 +73,34 @@ impl BuiltServer {
         Ok(Self { services, storage, listeners, stopper, ready })
     }
 
+    /// The content of the ready file.
+    pub(crate) const fn ready(&self) -> &ReadyFile {
+        &self.ready
+    }
+
+    /// Writes CA bundles for clients (the system's CAs, those that `user_variables` name, and this server's) with the data,
+    /// or, where their paths are not kept, into the private directory, and names them in the environment of [`ReadyFile`].
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) async fn add_trust(&mut self, user_variables: &Variables) -> Result<(), StartError> {
+        let (kept, private) = (self.storage.client_files(), self.storage.private_dir().to_owned());
+        let (local, takeover) = (self.ready.ca.clone(), self.listeners.takeover_ca().map(str::to_owned));
+        let user_variables = user_variables.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let cas = [std::fs::read_to_string(local)?].into_iter().chain(takeover).collect();
+            client_files::ensure_kept(kept, private, &user_variables, cas)
+        });
+        let dir = writing.await.map_err(StartError::new)?.map_err(StartError::new)?;
+        client_files::set_variables(&dir, &mut self.ready.env);
+        Ok(())
+    }
+
     /// Serves every listener, and starts the background tasks.
-    pub(super) fn listen(self) -> Running {
+    pub(crate) fn listen(self) -> Running {
         let Self { services, storage, listeners, stopper, ready } = self;
-        let Served { mut tasks, direct_request_seen, takeover_ca, traffic } = listeners.serve();
+        let takeover_ca = listeners.takeover_ca().map(str::to_owned);
+        let Served { mut tasks, direct_request_seen, traffic } = listeners.serve();
         let watching = services.spawn_watch();
         let Services { backend, credentials, events, .. } = services;
         tasks.extend(watching);

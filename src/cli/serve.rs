@@ -14,7 +14,7 @@ use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
 use super::{Failure, file_limit, headings, server_args, stale, variables};
-use crate::app::{self, Listen, Options, Running};
+use crate::app::{self, Listen, Options, ReadyFile, Running};
 
 /// Start a server and keep it running until it is stopped.
 #[derive(Debug, Args)]
@@ -54,9 +54,10 @@ impl Serve {
         if options.watch && options.config_file.is_none() {
             return Err(Failure::usage("--watch follows the configuration's file: give --config FILE too"));
         }
-        let mut running = app::start(options).await.map_err(Failure::failed)?;
-        running.add_trust(&variables::own()).await.map_err(Failure::failed)?;
-        let files = self.write_ready_files(&running)?;
+        let mut server = app::build(options).await.map_err(Failure::failed)?;
+        server.add_trust(&variables::own()).await.map_err(Failure::failed)?;
+        let files = self.write_ready_files(server.ready())?;
+        let running = server.listen();
         self.print_banner(&running, begun.elapsed()).await?;
         let signal = signals.received().await;
         tracing::info!(signal, "stopping");
@@ -73,15 +74,15 @@ impl Serve {
     }
 
     /// Writes the ready files: where other commands look for it, and the one that the user named. That comes last: a program that
-    /// waits for it then finds both.
-    fn write_ready_files(&self, running: &Running) -> Result<Vec<PathBuf>, Failure> {
+    /// waits for it then finds both. The server answers when both are there: a program that waits for an answer finds them too.
+    fn write_ready_files(&self, ready: &ReadyFile) -> Result<Vec<PathBuf>, Failure> {
         let found = match self.kept_ready_file() {
-            Some(kept) => ready_file::write(&running.ready, &kept).map(|()| Some(kept))?,
-            None => ready_file::write_of_ephemeral_server(&running.ready),
+            Some(kept) => ready_file::write(ready, &kept).map(|()| Some(kept))?,
+            None => ready_file::write_of_ephemeral_server(ready),
         };
         let named = self.server.ready_file();
         if let Some(file) = &named {
-            ready_file::write(&running.ready, file)?;
+            ready_file::write(ready, file)?;
         }
         Ok(found.into_iter().chain(named).collect())
     }

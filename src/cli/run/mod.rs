@@ -81,7 +81,9 @@ impl Run {
         self.server.log(defaults.log_level)?;
         let file_limit_before = file_limit::raise_limit();
         let mut signals = ForwardedSignals::new()?;
-        let mut running = app::start(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
+        let mut server = app::build(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
+        server.add_trust(&own).await.map_err(Failure::failed)?;
+        let mut running = server.listen();
         let file = self.ready_file_path(&running, &own)?;
         let ended = self.run_command(&mut running, &file, &own, &mut signals, file_limit_before).await;
         let (traffic, direct_request_seen) = (running.traffic.clone(), running.direct_request_seen.clone());
@@ -112,7 +114,6 @@ impl Run {
         signals: &mut ForwardedSignals,
         file_limit_before: Rlimit,
     ) -> Result<ExitStatus, Failure> {
-        running.add_trust(own).await.map_err(Failure::failed)?;
         let client = match &self.identity {
             Some(name) => Some(client_id_of(running, name).await?),
             None => placeholders::configured_client_id(running, own).await?,

@@ -212,3 +212,15 @@ fn a_server_that_keeps_nothing_is_found_by_other_commands() {
         assert_eq!(found(&variables), Some(file.to_str().unwrap().to_owned()), "a killed server does not hide it");
     }
 }
+
+#[test]
+fn who_waits_for_the_health_of_a_first_start_finds_its_variables() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"export XDG_DATA_HOME="$1"
+        "$0" serve --ready-file "$1/named.json" >/dev/null 2>&1 & server=$!
+        until "$0" health 2>/dev/null; do :; done
+        test -e "$1/named.json" && "$0" env | grep "^export SSL_CERT_FILE=" && kill $server && wait $server"#;
+    let ended = alone(script, dir.path());
+    let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success() && stdout.contains("/trust/bundle.pem"), "{stdout}{stderr}");
+}
