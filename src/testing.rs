@@ -31,7 +31,7 @@ pub use crate::crypto::ec::EcKey;
 
 /// The drills, which tests run against servers that misbehave.
 pub mod drills {
-    pub use crate::drills::{Drill, Environment, Observer, PrivateServer, Step, Verdict, run};
+    pub use crate::drills::{Drill, Environment, Observer, PrivateServer, Selection, Step, Verdict, run};
 }
 
 /// The ids of one identity of a configuration.

@@ -1,5 +1,6 @@
 //! Builds each door with what it needs, and sends each request of the TLS listener to the door of its host.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::request_log::RequestLog;
@@ -118,8 +119,8 @@ impl Services {
         }))
     }
 
-    /// The admin API.
-    pub(super) fn admin_door(&self) -> RequestHandler {
+    /// The admin API; `listen` is the address of the vaults' listener.
+    pub(super) fn admin_door(&self, listen: SocketAddr) -> RequestHandler {
         let door = Arc::new(admin::Door::new(admin::State {
             names: self.names.local_names(),
             vaults: self.backend.vaults.clone(),
@@ -140,6 +141,7 @@ impl Services {
             started: self.backend.system.now(),
             recent: self.recent.clone(),
             data: self.data.clone(),
+            listen,
         }));
         let log = self.request_log();
         Arc::new(move |request, connection| {

@@ -35,7 +35,8 @@ pub(super) struct Served {
 impl Listeners {
     /// Joins `sockets` and the doors of `services`.
     pub(super) fn new(services: &Services, sockets: Sockets, stopping: Shutdown) -> Result<Self, StartError> {
-        let own = sockets.addresses()?.all();
+        let addresses = sockets.addresses()?;
+        let (vaults, own) = (addresses.vaults, addresses.all());
         let tls = tls::config(services.leaves.clone(), services.settings.tls).map_err(StartError::new)?;
         let identity = services.identity_door();
         let data_plane = services.data_plane(identity.clone());
@@ -45,7 +46,7 @@ impl Listeners {
             services.listener(sockets.vaults, Some(tls), direct),
             services.listener(sockets.identity, None, identity.clone()),
         ];
-        doors.extend(sockets.admin.map(|tcp| services.listener(tcp, None, services.admin_door())));
+        doors.extend(sockets.admin.map(|tcp| services.listener(tcp, None, services.admin_door(vaults))));
         let proxy = sockets.proxy.zip(services.takeover_leaves.clone());
         let proxy =
             proxy.map(|(tcp, leaves)| services.proxy(tcp, leaves, (data_plane, identity), own, stopping.clone()));

@@ -16,13 +16,19 @@ use zeroize::Zeroizing;
 
 use super::address::ADMIN_PORT;
 use super::target::Target;
-use super::{Failure, server_args, stale, variables};
+use super::{Failure, admin_url, server_args, stale, variables};
 use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::clock::Timestamp;
 use crate::directory::CredentialKind;
 
 /// The time limit of a connection; the request itself has none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to do where no server answers.
+pub(super) const START_OR_NAME: &str = "start a server with `keyhaven serve`, or name its --ready-file or --data";
+/// The text where the admin key is not known.
+pub(super) const UNKNOWN_KEY: &str =
+    "the admin key is not known here: set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data";
 
 /// Which running server the command is for, and how answers are printed.
 #[derive(Debug, Args)]
@@ -143,8 +149,7 @@ impl AdminClient {
     pub(super) async fn request(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
         let endpoint = self.endpoint()?;
         let unreachable = |error: &dyn std::fmt::Display| {
-            let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
-            Failure::failed(format!("no server answers at {}: {error}; {hint}", endpoint.address))
+            Failure::failed(format!("no server answers at {}: {error}; {START_OR_NAME}", endpoint.address))
         };
         let request = Request::builder()
             .method(method)
@@ -187,6 +192,8 @@ impl AdminClient {
             && let (Some(url), Some(key)) =
                 (variables::non_empty("KEYHAVEN_ADMIN_URL"), variables::non_empty("KEYHAVEN_ADMIN_KEY"))
         {
+            let url =
+                admin_url::parse(&url).map_err(|why| Failure::usage(format!("KEYHAVEN_ADMIN_URL {}: {why}", *url)))?;
             return Ok(Endpoint { address: url.trim_start_matches("http://").to_owned(), key });
         }
         if self.target.is_found() {
@@ -228,9 +235,9 @@ pub(super) async fn send(
 
 /// Reads the admin key of the default data directory.
 fn kept_admin_key() -> Result<Zeroizing<String>, Failure> {
-    let key = AdminKey::read(&server_args::data_dir(None)?);
-    let hint = "start a server with `keyhaven serve`, or name its --ready-file or --data";
-    let absent = |error| Failure::failed(format!("no running server found ({error}); {hint}"));
+    let data = server_args::data_dir(None).map_err(|_| Failure::usage(UNKNOWN_KEY))?;
+    let key = AdminKey::read(&data);
+    let absent = |error| Failure::failed(format!("no running server found ({error}); {START_OR_NAME}"));
     key.map(|key| Zeroizing::new(key.text().to_owned())).map_err(absent)
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::address::IDENTITY_PORT;
+use super::client::START_OR_NAME;
 use super::target::Target;
 use super::{Failure, client};
 
@@ -45,7 +46,7 @@ impl Health {
                 Ok(ExitCode::SUCCESS)
             }
             Ok(Ok((status, _))) => Err(Failure::failed(format!("{address} answers {status}"))),
-            Ok(Err(error)) => Err(Failure::failed(format!("no server answers at {address}: {error}"))),
+            Ok(Err(error)) => Err(Failure::failed(format!("no server answers at {address}: {error}; {START_OR_NAME}"))),
             Err(_) => Err(Failure::failed(format!("{address} did not answer within {ANSWER_TIMEOUT:?}"))),
         }
     }

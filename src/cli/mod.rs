@@ -1,6 +1,7 @@
 //! The command line: one file for each sub-command. Nothing here exits the process; `main` does.
 
 mod address;
+mod admin_url;
 mod apply;
 mod banner;
 mod ca;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::{Method, Request, StatusCode};
+use ureq::http::{Method, Request, StatusCode, Uri};
 use zeroize::Zeroizing;
 
 use super::step::StepError;
@@ -33,31 +33,54 @@ pub(super) struct AdminClient {
 }
 
 impl AdminClient {
-    /// A client of `endpoint`. It uses no proxy, because the API usually listens on this machine.
+    /// A client of `endpoint`. It uses no proxy, because the API usually listens on this machine, and follows no redirects: the
+    /// key is for one host, and the API speaks no HTTPS.
     pub(super) fn new(endpoint: AdminEndpoint) -> Self {
-        let config = Agent::config_builder().proxy(None).http_status_as_error(false);
+        let config = Agent::config_builder().proxy(None).http_status_as_error(false).max_redirects(0);
         Self { endpoint, agent: config.timeout_global(Some(TIMEOUT)).build().into() }
+    }
+
+    /// Makes sure that an admin API answers; returns the port of its server's vaults, if it says that.
+    pub(super) fn find_port(&self) -> Result<Option<u16>, AdminError> {
+        let url = &self.endpoint.url;
+        let absent = |error: &dyn std::fmt::Display| {
+            let hint = "start a server with `keyhaven serve`, or give the address of its --admin-listen";
+            AdminError(format!("the admin API at {url}: {error}; {hint}"))
+        };
+        let (_, text) = self.exchange(Method::GET, "/admin/status", None).map_err(|error| absent(&error))?;
+        let status: Value = serde_json::from_str(&text).unwrap_or_default();
+        if status["vaults"].is_null() {
+            let hint = "give the address of the server's --admin-listen, http://127.0.0.1:8081 by default";
+            return Err(AdminError(format!("--admin {url}: that is no admin API; {hint}")));
+        }
+        let listen = status["listen"].as_str().and_then(|listen| listen.rsplit_once(':'));
+        Ok(listen.and_then(|(_, port)| port.parse().ok()))
+    }
+
+    /// The host that the API is at.
+    pub(super) fn host(&self) -> Option<String> {
+        let uri: Uri = self.endpoint.url.parse().ok()?;
+        uri.host().map(str::to_owned)
     }
 
     /// Sends a request and returns the answer; null when it has no body.
     pub(super) fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
         let unreachable =
             |error: &dyn std::fmt::Display| AdminError(format!("the admin API at {}: {error}", self.endpoint.url));
+        let (status, text) = self.exchange(method, path, body).map_err(|error| unreachable(&error))?;
+        parse_answer(status, &text).map_err(|why| unreachable(&why))
+    }
+
+    fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, String), ureq::Error> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.endpoint.url.trim_end_matches('/')))
             .header("authorization", format!("Bearer {}", self.endpoint.key.as_str()))
-            .body(body)
-            .map_err(|error| unreachable(&error))?;
-        let mut answer = self.agent.run(request).map_err(|error| unreachable(&error))?;
-        let text = answer
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER_BYTES)
-            .read_to_string()
-            .map_err(|error| unreachable(&error))?;
-        parse_answer(answer.status(), &text).map_err(|why| unreachable(&why))
+            .body(body)?;
+        let mut answer = self.agent.run(request)?;
+        let text = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_string()?;
+        Ok((answer.status(), text))
     }
 }
 

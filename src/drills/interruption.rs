@@ -70,7 +70,7 @@ fn repeat_until_error<T>(count: &AtomicUsize, work: impl Fn() -> Result<T, Inter
 impl From<RequestError> for Interrupted {
     fn from(failure: RequestError) -> Self {
         match failure {
-            RequestError::NoAnswer(_) => Self::NoAnswer,
+            RequestError::NoAnswer(_) | RequestError::UnknownCa { .. } => Self::NoAnswer,
             RequestError::Refused { .. } => Self::Refused(failure.to_string()),
         }
     }

@@ -21,6 +21,7 @@ mod report;
 mod revocation;
 mod rotation;
 mod runner;
+mod skip;
 mod step;
 mod system_key;
 
@@ -34,24 +35,52 @@ pub(crate) use environment::DrillTarget;
 pub use environment::Environment;
 pub(crate) use hooks::Hooks;
 pub use private_server::PrivateServer;
-pub(crate) use report::{DrillResult, Report, TextReport};
+pub(crate) use report::{DrillResult, FailedStart, Report, TextReport};
 pub use runner::Observer;
+pub(crate) use skip::Skip;
 pub use step::{Step, Verdict};
 
+use capability::Capability;
 use runner::Runner;
 use step::StepPlan;
 
-/// Runs `drills` in `environment` and restores everything afterwards. With `require_all` a step that cannot run has failed;
-/// `hooks` run around each step; setting `stop` ends the run before the next step; `observer` follows the progress.
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The drills, in this order.
+    pub drills: Vec<Drill>,
+    /// What is left out of them.
+    pub skip: Skip,
+    /// Whether a step that cannot run has failed; one that is left out has not.
+    pub require_all: bool,
+}
+
+impl Selection {
+    /// The steps that can never run in `environment`, as `DRILL/STEP`, each with how it can.
+    pub fn impossible(&self, environment: &Environment) -> Vec<(String, String)> {
+        let of_drill = |drill: Drill| {
+            let steps = drill.steps().filter(move |step| !self.skip.has(drill.name(), step.name));
+            steps.filter_map(move |step| {
+                let missing = |need: &Capability| environment.missing(*need).map(|how| need.missing(&how));
+                let why = step.needs.iter().find_map(missing)?;
+                Some((format!("{}/{}", drill.name(), step.name), why))
+            })
+        };
+        self.drills.iter().copied().flat_map(of_drill).collect()
+    }
+}
+
+/// Runs what is selected in `environment` and restores everything afterwards. `hooks` run around each step; setting `stop` ends
+/// the run before the next step; `observer` follows the progress.
 pub fn run(
     environment: Environment,
-    drills: &[Drill],
-    require_all: bool,
+    selection: &Selection,
     mut hooks: Option<Hooks>,
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Report {
     let (started, environment) = (Instant::now(), Arc::new(environment));
+    let Selection { drills, skip, require_all } = selection;
     let (mut results, mut notes) = (Vec::with_capacity(drills.len()), Vec::new());
     for drill in drills {
         let began = Instant::now();
@@ -60,7 +89,8 @@ pub fn run(
         }
         let missing = |capability| environment.missing(capability);
         let (drill_name, hooks) = (drill.name(), hooks.as_ref());
-        let mut runner = Runner { drill: drill_name, missing: &missing, require_all, hooks, stop, observer };
+        let require_all = *require_all;
+        let mut runner = Runner { drill: drill_name, skip, missing: &missing, require_all, hooks, stop, observer };
         let steps = drill.run(&environment, &mut runner);
         notes.extend(environment.delete_created());
         results.push(DrillResult { drill: *drill, steps, took: began.elapsed() });
@@ -73,6 +103,12 @@ pub fn run(
         notes,
         took: started.elapsed(),
     }
+}
+
+/// What can be said of a step before its drill runs.
+struct PlannedStep {
+    name: &'static str,
+    needs: &'static [Capability],
 }
 
 impl Drill {
@@ -88,6 +124,20 @@ impl Drill {
         };
         let client = environment.client_id().map(|id| ("KEYHAVEN_DRILL_CLIENT_ID", id.to_owned()));
         [Some(("KEYHAVEN_VAULT_URL", vault)), object, client].into_iter().flatten().collect()
+    }
+
+    /// Its steps, as planned.
+    fn steps(self) -> Box<dyn Iterator<Item = PlannedStep>> {
+        fn all<S>(plans: &'static [StepPlan<S>]) -> Box<dyn Iterator<Item = PlannedStep>> {
+            Box::new(plans.iter().map(|plan| PlannedStep { name: plan.name, needs: plan.needs }))
+        }
+        match self {
+            Self::Rotation => all(rotation::STEPS),
+            Self::Revocation => all(revocation::STEPS),
+            Self::Recovery => all(recovery::STEPS),
+            Self::Credentials => all(credentials::STEPS),
+            Self::SystemKey => all(system_key::STEPS),
+        }
     }
 
     fn run(self, environment: &Arc<Environment>, runner: &mut Runner<'_>) -> Vec<Step> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::capability::Capability;
 use super::hooks::{Hooks, Moment};
+use super::skip::Skip;
 use super::step::{BlockedStep, Outcome, Step, StepError, StepPlan, Verdict};
 
 /// Observes the progress of drills.
@@ -21,6 +22,8 @@ pub trait Observer {
 pub(super) struct Runner<'s> {
     /// The drill's name.
     pub(super) drill: &'static str,
+    /// What is left out.
+    pub(super) skip: &'s Skip,
     /// Returns how to get a capability that the environment lacks.
     pub(super) missing: &'s dyn Fn(Capability) -> Option<String>,
     /// Whether a step that cannot run has failed.
@@ -45,6 +48,7 @@ impl Runner<'_> {
             }
             self.observer.step_started(plan.name);
             let mut step = match self.unmet_need(plan) {
+                _ if self.is_skipped(plan) => self.finish(plan, Err(StepError::Skipped), Duration::ZERO),
                 Some(why) => self.finish(plan, Err(StepError::NotRunnable(why)), Duration::ZERO),
                 None => self.step(state, plan, &mut done),
             };
@@ -58,6 +62,10 @@ impl Runner<'_> {
         steps
     }
 
+    fn is_skipped<S>(&self, plan: &StepPlan<S>) -> bool {
+        self.skip.has(self.drill, plan.name)
+    }
+
     /// Why a step cannot run, whatever the steps before it did.
     fn unmet_need<S>(&self, plan: &StepPlan<S>) -> Option<String> {
         if self.stop.load(Ordering::Relaxed) {
@@ -66,14 +74,15 @@ impl Runner<'_> {
         plan.needs.iter().find_map(|capability| (self.missing)(*capability).map(|how| capability.missing(&how)))
     }
 
-    /// The steps of `later` that depend on `cause`, directly or through one another, and are in `known` not yet. One with an
-    /// unmet need of its own is left out: its report says what to give.
+    /// The steps of `later` that depend on `cause`, directly or through one another, and are in `known` not yet. Not
+    /// among them are those with a reason of their own, which their own report gives.
     fn blocked_by<S>(&self, cause: &'static str, later: &[StepPlan<S>], known: &[&str]) -> Vec<BlockedStep> {
         let (mut undone, mut blocked) = (vec![cause], Vec::new());
         for plan in later.iter().filter(|plan| !known.contains(&plan.name)) {
             if plan.depends_on.iter().any(|before| undone.contains(before)) {
                 undone.push(plan.name);
-                if self.unmet_need(plan).is_none() || self.stop.load(Ordering::Relaxed) {
+                let has_need = self.unmet_need(plan).is_some() && !self.stop.load(Ordering::Relaxed);
+                if !has_need && !self.is_skipped(plan) {
                     blocked.push(BlockedStep { name: plan.name, done: plan.done, expected: plan.expected });
                 }
             }
@@ -104,6 +113,7 @@ impl Runner<'_> {
         let (verdict, seen) = match outcome {
             Ok(seen) => (Verdict::Passed, seen),
             Err(StepError::Unexpected(seen)) => (Verdict::Failed, seen),
+            Err(StepError::Skipped) => (Verdict::Skipped, "left out by --skip".to_owned()),
             Err(StepError::NotRunnable(why)) if self.require_all => (Verdict::Failed, format!("not run: {why}")),
             Err(StepError::NotRunnable(why)) => (Verdict::NotRun, why),
         };
@@ -159,10 +169,14 @@ mod tests {
     }
 
     fn run_with(hooks: Option<&Hooks>, stop: &AtomicBool, require_all: bool) -> Vec<String> {
+        run_without(&Skip::default(), hooks, stop, require_all)
+    }
+
+    fn run_without(skip: &Skip, hooks: Option<&Hooks>, stop: &AtomicBool, require_all: bool) -> Vec<String> {
         let mut recorded = Recorded::default();
         let missing = |capability| (capability == Capability::Clock).then(|| "give one".to_owned());
         let observer = &mut recorded;
-        let mut runner = Runner { drill: "drill", missing: &missing, require_all, hooks, stop, observer };
+        let mut runner = Runner { drill: "rotation", skip, missing: &missing, require_all, hooks, stop, observer };
         runner.run(&mut 0, STEPS);
         recorded.0
     }
@@ -170,7 +184,7 @@ mod tests {
     #[test]
     fn a_failed_step_stops_only_what_depends_on_it_and_is_reported_with_it() {
         let expected = [
-            "drill",
+            "rotation",
             "one passed: 1",
             "bad failed: other",
             "  hindered",
@@ -187,6 +201,14 @@ mod tests {
         let lines = run_with(None, &AtomicBool::new(false), true);
         let timed = "timed failed: not run: it needs a clock that can be moved: give one";
         assert_eq!(lines[6..], [timed, "free passed: 2"]);
+    }
+
+    #[test]
+    fn a_skipped_step_is_reported_as_such_and_does_not_fail_when_all_are_required() {
+        let skip = Skip::parse(vec!["rotation".to_owned()]).unwrap();
+        let lines = run_without(&skip, None, &AtomicBool::new(false), true);
+        assert_eq!(lines.len(), 8);
+        assert!(lines[1..].iter().all(|line| line.ends_with(" skipped: left out by --skip")), "{lines:?}");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Verdict {
     Failed,
     /// The step could not run, as [`Step::seen`] says.
     NotRun,
+    /// The caller left it out.
+    Skipped,
 }
 
 impl Verdict {
@@ -23,6 +25,7 @@ impl Verdict {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::NotRun => "not run",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -74,6 +77,8 @@ pub(super) enum StepError {
     Unexpected(String),
     /// The step could not run: what is missing, and how to provide it.
     NotRunnable(String),
+    /// The caller left it out.
+    Skipped,
 }
 
 impl StepError {
@@ -86,13 +91,15 @@ impl StepError {
     pub(super) fn into_text(self) -> String {
         match self {
             Self::Unexpected(text) | Self::NotRunnable(text) => text,
+            Self::Skipped => String::new(),
         }
     }
 }
 
 impl From<RequestError> for StepError {
     fn from(failure: RequestError) -> Self {
-        Self::Unexpected(failure.to_string())
+        let grant = failure.grant("the identity that signs in here").map(|grant| format!("; {grant}"));
+        Self::Unexpected(format!("{failure}{}", grant.unwrap_or_default()))
     }
 }
 
@@ -101,7 +108,7 @@ pub(super) fn summary(failure: &RequestError) -> String {
     match failure {
         RequestError::Refused { status, code, inner: None, .. } => format!("{status} {code}"),
         RequestError::Refused { status, inner: Some(inner), .. } => format!("{status} {inner}"),
-        RequestError::NoAnswer(_) => failure.to_string(),
+        RequestError::NoAnswer(_) | RequestError::UnknownCa { .. } => failure.to_string(),
     }
 }
 

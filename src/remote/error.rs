@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
+/// What to do about a CA that is not trusted.
+const UNKNOWN_CA: &str = "its certificate is of a CA that is not trusted here; name the file with that CA in SSL_CERT_FILE, in a drill \
+     by --ca (a Keyhaven's: keyhaven ca export)";
+
 /// Why a request failed. No variant holds a token or a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
@@ -22,6 +26,11 @@ pub enum RequestError {
     },
     /// There was no answer, or none that can be parsed.
     NoAnswer(String),
+    /// There was no answer, because the host's certificate is of a CA that is not trusted.
+    UnknownCa {
+        /// The host, with its port if it is not the usual one.
+        host: String,
+    },
 }
 
 impl RequestError {
@@ -64,6 +73,7 @@ impl RequestError {
                 Self::Refused { status, code, inner, message, missing }
             }
             Self::NoAnswer(why) => Self::NoAnswer(format!("no token: {why}")),
+            Self::UnknownCa { host } => Self::NoAnswer(format!("no token: {host}: {UNKNOWN_CA}")),
         }
     }
 
@@ -71,7 +81,7 @@ impl RequestError {
     pub const fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
-            Self::NoAnswer(_) => None,
+            Self::NoAnswer(_) | Self::UnknownCa { .. } => None,
         }
     }
 
@@ -79,7 +89,7 @@ impl RequestError {
     pub fn inner(&self) -> Option<&str> {
         match self {
             Self::Refused { inner, .. } => inner.as_deref(),
-            Self::NoAnswer(_) => None,
+            Self::NoAnswer(_) | Self::UnknownCa { .. } => None,
         }
     }
 
@@ -87,8 +97,17 @@ impl RequestError {
     pub fn missing(&self) -> Option<&str> {
         match self {
             Self::Refused { missing, .. } => missing.as_deref(),
-            Self::NoAnswer(_) => None,
+            Self::NoAnswer(_) | Self::UnknownCa { .. } => None,
         }
+    }
+
+    /// How `identity`, the words for the caller, gets the permission that it lacks, if the answer names one.
+    pub fn grant(&self, identity: &str) -> Option<String> {
+        let (collection, permission) = self.missing()?.split_once('/')?;
+        Some(format!(
+            "missing: {collection}/{permission}: add \"{permission}\" to \"{collection}\" of {identity} in the vault's \
+             accessPolicies"
+        ))
     }
 
     /// Whether a policy, a role or a network rule denied the caller; not the state of a key.
@@ -103,7 +122,10 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { status, code, inner, message, .. } => {
-                write!(f, "{status} {code}")?;
+                write!(f, "{status}")?;
+                if !code.is_empty() {
+                    write!(f, " {code}")?;
+                }
                 if let Some(inner) = inner {
                     write!(f, "/{inner}")?;
                 }
@@ -111,6 +133,7 @@ impl fmt::Display for RequestError {
                 if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
             }
             Self::NoAnswer(why) => write!(f, "no answer: {why}"),
+            Self::UnknownCa { host } => write!(f, "no answer: {host}: {UNKNOWN_CA}"),
         }
     }
 }
@@ -131,6 +154,15 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_permission_is_named_with_what_grants_it() {
+        let refused = RequestError::refused(403, b"").with_hints(Some("keys/create"), None);
+        let expected =
+            "missing: keys/create: add \"create\" to \"keys\" of identity 'app' in the vault's accessPolicies";
+        assert_eq!(refused.grant("identity 'app'").as_deref(), Some(expected));
+        assert_eq!(RequestError::refused(403, b"").grant("identity 'app'"), None);
+    }
+
+    #[test]
     fn a_denied_permission_is_not_a_key_state() {
         let of = |inner: &str| {
             let body = format!(r#"{{"error":{{"code":"Forbidden","message":"","innererror":{{"code":"{inner}"}}}}}}"#);
@@ -147,7 +179,7 @@ mod tests {
             RequestError::refused(401, br#"{"error":"invalid_client","error_description":"AADSTS7000215: no"}"#);
         assert_eq!(entra.to_string(), "401 invalid_client: AADSTS7000215: no");
         let app_service = RequestError::refused(400, br#"{"statusCode":400,"message":"No User Assigned"}"#);
-        assert_eq!(app_service.to_string(), "400 : No User Assigned");
-        assert_eq!(RequestError::refused(502, b"<html>").to_string(), "502 ");
+        assert_eq!(app_service.to_string(), "400: No User Assigned");
+        assert_eq!(RequestError::refused(502, b"<html>").to_string(), "502");
     }
 }

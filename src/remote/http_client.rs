@@ -46,6 +46,16 @@ impl TrustStore {
     /// Builds a client that trusts these certificates. It uses the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), resolves
     /// names below `localhost` to loopback (RFC 6761; many resolvers do not), and follows no redirects: a token is for one host.
     pub fn agent(self) -> Agent {
+        self.agent_of(None)
+    }
+
+    /// The same for a server on another machine, which calls itself by names below `localhost` too: they lead to `host`. What
+    /// answers there must have a certificate for the name.
+    pub fn agent_at(self, host: &str) -> Agent {
+        self.agent_of(Some(host.to_owned()))
+    }
+
+    fn agent_of(self, server: Option<String>) -> Agent {
         let config = Agent::config_builder()
             .timeout_global(Some(REQUEST_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -54,7 +64,11 @@ impl TrustStore {
             .user_agent(concat!("keyhaven/", env!("CARGO_PKG_VERSION")))
             .tls_config(outgoing::tls(self.added))
             .build();
-        Agent::with_parts(config, DefaultConnector::default(), LocalhostResolver(DefaultResolver::default()))
+        Agent::with_parts(
+            config,
+            DefaultConnector::default(),
+            LocalhostResolver { system: DefaultResolver::default(), server },
+        )
     }
 }
 
@@ -76,7 +90,7 @@ impl Answer {
 /// Sends `request`, whose body the caller wipes. Requests to this machine use no proxy.
 pub(super) fn send(agent: &Agent, request: Request<&[u8]>) -> Result<Answer, RequestError> {
     let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-    let unreachable = |error: ureq::Error| RequestError::NoAnswer(format!("{host}: {}", describe(&error)));
+    let unreachable = |error: ureq::Error| no_answer(&host, &error);
     let request = match request.uri().host() {
         Some(host) if is_local(host) => agent.configure_request(request).proxy(None).build(),
         _ => request,
@@ -86,20 +100,17 @@ pub(super) fn send(agent: &Agent, request: Request<&[u8]>) -> Result<Answer, Req
     Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body: Zeroizing::new(body) })
 }
 
-/// Describes `error`; says how to trust the CA if that is unknown.
-fn describe(error: &ureq::Error) -> String {
+fn no_answer(host: &str, error: &ureq::Error) -> RequestError {
     let text = error.to_string();
-    if text.contains("UnknownIssuer") {
-        "its certificate is of a CA that is not trusted here; name the file with that CA in SSL_CERT_FILE, in a drill by --ca \
-         (a Keyhaven's: keyhaven ca export)"
-            .to_owned()
-    } else {
-        text
+    // "BadSignature": another CA of the same name, as each Keyhaven has one.
+    match text.contains("UnknownIssuer") || text.contains("BadSignature") {
+        true => RequestError::UnknownCa { host: host.to_owned() },
+        false => RequestError::NoAnswer(format!("{host}: {text}")),
     }
 }
 
 /// Whether `host` is `localhost`, a name below it, or a loopback address.
-pub(super) fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     is_localhost(host) || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -109,18 +120,26 @@ fn is_localhost(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
-/// Resolves names below `localhost` to loopback, and others with the resolver of the system.
+/// Resolves names below `localhost` to loopback, or to the server's host, and others with the resolver of the system.
 #[derive(Debug)]
-struct LocalhostResolver(DefaultResolver);
+struct LocalhostResolver {
+    system: DefaultResolver,
+    server: Option<String>,
+}
 
 impl Resolver for LocalhostResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         if !uri.host().is_some_and(is_localhost) {
-            return self.0.resolve(uri, config, timeout);
+            return self.system.resolve(uri, config, timeout);
         }
         let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+        let port = uri.port_u16().unwrap_or(usual);
+        if let Some(server) = &self.server {
+            let uri = format!("https://{server}:{port}").parse().map_err(|_| ureq::Error::HostNotFound)?;
+            return self.system.resolve(&uri, config, timeout);
+        }
         let mut addresses = self.empty();
-        addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, uri.port_u16().unwrap_or(usual))));
+        addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         Ok(addresses)
     }
 }

@@ -20,6 +20,7 @@ mod vault_client;
 pub use credential::{Credential, ManagedIdentity};
 pub use error::RequestError;
 pub use http_client::TrustStore;
+pub(crate) use http_client::is_local;
 pub use key::{Key, Wrapped};
 pub use secret::Secret;
 pub use ureq::Agent;

@@ -52,6 +52,14 @@ impl VaultClient {
         &self.url
     }
 
+    /// Signs in, so that later requests find a token.
+    ///
+    /// # Errors
+    /// When there is no token to be had.
+    pub fn sign_in(&self) -> Result<(), RequestError> {
+        self.current_token().map(drop)
+    }
+
     /// The tenant of the vault, from the challenge to a request without a token.
     ///
     /// # Errors

@@ -57,14 +57,10 @@ impl Connection {
     }
 
     fn failure(&self, error: &RequestError) -> Failure {
-        let Some((collection, permission)) = error.missing().and_then(|missing| missing.split_once('/')) else {
-            return Failure::failed(error);
-        };
-        let identity = &self.identity;
-        Failure::failed(format!(
-            "{error}; missing: {collection}/{permission}: add \"{permission}\" to \"{collection}\" of identity '{identity}' in \
-             the vault's accessPolicies, or ask as another with --identity NAME"
-        ))
+        match error.grant(&format!("identity '{}'", self.identity)) {
+            Some(grant) => Failure::failed(format!("{error}; {grant}, or ask as another with --identity NAME")),
+            None => Failure::failed(error),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod snapshot;
 mod status;
 mod vaults;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub(crate) struct State {
     pub recent: Arc<RecentTrails>,
     /// The data directory, if there is one.
     pub data: Option<PathBuf>,
+    /// The address of the vaults' listener.
+    pub listen: SocketAddr,
 }
 
 /// Operations on the whole server; the composition root implements them.
@@ -207,7 +210,9 @@ impl Door {
             }
             Lookup::NoSuchPath => {
                 self.check_admin_key(request)?;
-                Err(ApiError::new(StatusCode::NOT_FOUND, "NotFound", "The admin API has no such path."))
+                let text =
+                    "The admin API has no such path; all of it is below /admin/: GET /admin/vaults, for example.";
+                Err(ApiError::new(StatusCode::NOT_FOUND, "NotFound", text))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The status: version, store, vaults and operations. It needs no admin key.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
@@ -22,6 +23,8 @@ struct StatusBody {
     now: String,
     tenant: Uuid,
     store: &'static str,
+    /// The address of the vaults' listener.
+    listen: SocketAddr,
     /// The data directory; null when all is in memory.
     data: Option<String>,
     /// The configuration's file; null without one.
@@ -50,6 +53,7 @@ pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
         now: state.clock.now().to_string(),
         tenant: state.tenant(),
         store: state.store,
+        listen: state.listen,
         data: state.data.as_ref().map(|dir| dir.display().to_string()),
         configuration: state.configuration.as_ref().map(|file| file.display().to_string()),
         degraded: state.vaults.degraded().map(|why| why.to_string()),

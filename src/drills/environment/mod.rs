@@ -1,6 +1,7 @@
 //! The environment of drills: a vault, the identities that use it, and the controls of its server. It records everything that
 //! drills create or change, and restores it afterwards.
 
+mod begin;
 mod controls;
 mod created_object;
 mod fault_rules;
@@ -25,12 +26,16 @@ use identity::DrillIdentity;
 
 /// The vault to run drills on. Deliberately no `Debug`: it holds a credential.
 pub struct DrillTarget {
-    /// Its URL.
+    /// Its URL; or its name, where its server is known.
     pub vault: String,
+    /// The port of its server's vaults, if that is known.
+    pub port: Option<u16>,
     /// The admin API of its server, if drills may use it.
     pub admin: Option<AdminEndpoint>,
     /// Certificates, in PEM, to trust besides the system's.
     pub trusted: Vec<String>,
+    /// The file with certificates that was named, for texts.
+    pub ca_file: Option<String>,
 }
 
 /// A vault to run drills on, with all that they need there. Dropping it restores what they changed.
@@ -60,7 +65,8 @@ impl Environment {
     /// # Errors
     /// When it cannot be set up.
     pub fn private(server: PrivateServer) -> Result<Self, String> {
-        let target = DrillTarget { vault: server.vault(), admin: Some(server.admin()), trusted: vec![server.ca()?] };
+        let (admin, trusted) = (Some(server.admin()), vec![server.ca()?]);
+        let target = DrillTarget { vault: server.vault(), port: None, admin, trusted, ca_file: None };
         let mut environment = Self::at(target)?;
         "a private server, started for this run and gone after it".clone_into(&mut environment.description);
         environment.server = Some(Mutex::new(server));
@@ -72,17 +78,28 @@ impl Environment {
     /// # Errors
     /// When drills cannot run there; one line that says what to do.
     pub fn at(target: DrillTarget) -> Result<Self, String> {
-        let asked: VaultUrl = target.vault.parse().map_err(|error| format!("--vault {}: {error}", target.vault))?;
-        let trust = target.trusted.iter().try_fold(TrustStore::default(), |trust, pem| trust.with_pem(pem));
-        let agent = trust.map_err(|error| error.to_string())?.agent();
+        let DrillTarget { vault, port, admin, trusted, ca_file } = target;
+        let admin = admin.map(AdminClient::new);
+        let found = admin.as_ref().map(AdminClient::find_port).transpose().map_err(|error| error.to_string())?;
+        let port = found.flatten().or(port);
+        let asked = begin::vault_url(&vault, port)?;
+        let trust = trusted.iter().try_fold(TrustStore::default(), |trust, pem| trust.with_pem(pem));
+        let agent = begin::agent(trust.map_err(|error| error.to_string())?, admin.as_ref());
+        let environment = Self::new(agent, asked.clone(), admin)?;
+        begin::ask(&environment.operator(), &environment.credential(Caller::Operator))
+            .map_err(|error| error.explain(&begin::Known { asked, port, ca_file }))?;
+        Ok(environment)
+    }
+
+    fn new(agent: Agent, asked: VaultUrl, admin: Option<AdminClient>) -> Result<Self, String> {
         let bytes: [u8; 4] = random::secret();
         let run = format!("drill-{:08x}", u32::from_be_bytes(bytes));
         let (clients, created) = (Mutex::default(), Mutex::default());
-        let Some(endpoint) = target.admin else {
+        let Some(admin) = admin else {
             let description = "a vault without its admin API: steps that need more than a vault are not run".to_owned();
             return Ok(Self { run, agent, vault: asked, description, controls: None, server: None, clients, created });
         };
-        let controls = Controls::take(AdminClient::new(endpoint), &asked, &run).map_err(|error| error.to_string())?;
+        let controls = Controls::take(admin, &asked, &run).map_err(|error| error.to_string())?;
         let (vault, description) = (controls.vault().clone(), controls.description());
         Ok(Self { run, agent, vault, description, controls: Some(controls), server: None, clients, created })
     }
@@ -116,7 +133,7 @@ impl Environment {
             Capability::Process => "only a private server is; leave out --vault",
             _ if is_virtual.is_none() => "give --admin URL",
             Capability::Clock if is_virtual == Some(false) => "start the server with --clock virtual",
-            Capability::SecondVault if !has_second => "give the vault's own URL, https://NAME.vault.localhost:PORT",
+            Capability::SecondVault if !has_second => "give the vault by its name, --vault NAME",
             _ => return None,
         };
         Some(how.to_owned())

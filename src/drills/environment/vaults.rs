@@ -62,13 +62,13 @@ fn unknown(all: &Value, asked: &VaultUrl) -> AdminError {
     let names: Vec<&str> =
         all["vaults"].as_array().into_iter().flatten().filter_map(|vault| vault["name"].as_str()).collect();
     AdminError(format!(
-        "--admin knows no vault at {asked}; it has {}: name one as https://NAME.vault.localhost:PORT",
+        "--admin knows no vault at {asked}; it has {}: give one of these, --vault NAME",
         names.join(", ")
     ))
 }
 
 fn no_purge_protection(name: &str) -> AdminError {
-    let hint = "give its own URL, https://NAME.vault.localhost:PORT, so that one beside it can be made";
+    let hint = "give it by its name, --vault NAME, so that one beside it can be made";
     AdminError(format!("the vault '{name}' has no purge protection, which a factory's key needs: {hint}"))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Counts, DrillResult, Report};
+use super::{Counts, DrillResult, FailedStart, Report};
 use crate::drills::step::{BlockedStep, Step};
 
 pub(super) fn document(report: &Report) -> String {
@@ -13,10 +13,26 @@ pub(super) fn document(report: &Report) -> String {
         "verdict": verdict(counts),
         "passed": counts.passed,
         "failed": counts.failed,
-        "notRun": counts.not_run + counts.blocked,
+        "notRun": counts.without_result(),
+        "skipped": counts.skipped,
         "seconds": report.took.as_secs_f64(),
         "drills": report.drills.iter().map(drill).collect::<Vec<_>>(),
         "notes": report.notes,
+    });
+    format!("{document:#}\n")
+}
+
+pub(super) fn failed_start(start: &FailedStart) -> String {
+    let document = json!({
+        "vault": start.vault,
+        "verdict": "failed",
+        "error": start.error,
+        "passed": 0,
+        "failed": 0,
+        "notRun": 0,
+        "skipped": 0,
+        "drills": [],
+        "notes": [],
     });
     format!("{document:#}\n")
 }
@@ -71,5 +87,13 @@ mod tests {
         assert_eq!(blocked[0], json!({"step": "read", "done": "all is read", "expected": "each reads back"}));
         assert_eq!(blocked[1]["step"], "read-again");
         assert_eq!(read["notes"], json!(["key k-1 is left behind"]));
+    }
+
+    #[test]
+    fn a_run_that_could_not_begin_says_why() {
+        let start = FailedStart { vault: None, error: "no server answers".to_owned() };
+        let read: Value = serde_json::from_str(&start.json()).unwrap();
+        assert_eq!((&read["verdict"], &read["error"]), (&"failed".into(), &"no server answers".into()));
+        assert_eq!((&read["vault"], &read["drills"]), (&Value::Null, &json!([])));
     }
 }

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Counts, DrillResult, Report};
-use crate::drills::step::{Step, Verdict};
+use super::{Counts, DrillResult, FailedStart, Report};
+use crate::drills::step::{BlockedStep, Step, Verdict};
+
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 pub(super) fn document(report: &Report) -> String {
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let mut xml = String::from(DECLARATION);
     let head = attributes(report.counts(), report.took);
     let _ = writeln!(xml, "<testsuites name=\"keyhaven drill\" {head}>");
     for result in &report.drills {
@@ -17,8 +19,18 @@ pub(super) fn document(report: &Report) -> String {
     xml
 }
 
+/// One case that ended with an error, as CI servers show what kept a whole run from its start.
+pub(super) fn failed_start(start: &FailedStart) -> String {
+    let (head, why) = ("tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\"", escaped(&start.error));
+    format!(
+        "{DECLARATION}<testsuites name=\"keyhaven drill\" {head}>\n  <testsuite name=\"start\" {head}>\n    \
+         <testcase classname=\"keyhaven.drill\" name=\"start\" time=\"0.000\">\n      <error message=\"{why}\"/>\n    \
+         </testcase>\n  </testsuite>\n</testsuites>\n"
+    )
+}
+
 fn attributes(counts: Counts, took: Duration) -> String {
-    let (all, failed, skipped) = (counts.reported(), counts.failed, counts.not_run);
+    let (all, failed, skipped) = (counts.all(), counts.failed, counts.skipped + counts.without_result());
     let seconds = took.as_secs_f64();
     format!("tests=\"{all}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"")
 }
@@ -30,6 +42,7 @@ fn suite(xml: &mut String, report: &Report, result: &DrillResult) {
     let _ = writeln!(xml, "    <properties><property name=\"vault\" value=\"{vault}\"/></properties>");
     for step in &result.steps {
         case(xml, name, step);
+        step.blocked.iter().for_each(|blocked| blocked_case(xml, name, blocked, step));
     }
     if !report.notes.is_empty() {
         let _ = writeln!(xml, "    <system-out>{}</system-out>", escaped(&report.notes.join("\n")));
@@ -44,17 +57,20 @@ fn case(xml: &mut String, drill: &str, step: &Step) {
     let _ = match step.verdict {
         Verdict::Passed => writeln!(xml, "      <system-out>{text}</system-out>"),
         Verdict::Failed => writeln!(xml, "      <failure message=\"{seen}\">{text}</failure>"),
-        Verdict::NotRun => writeln!(xml, "      <skipped message=\"{seen}\">{text}</skipped>"),
+        Verdict::NotRun | Verdict::Skipped => writeln!(xml, "      <skipped message=\"{seen}\">{text}</skipped>"),
     };
     xml.push_str("    </testcase>\n");
 }
 
+fn blocked_case(xml: &mut String, drill: &str, step: &BlockedStep, cause: &Step) {
+    let text = escaped(&format!("done: {}\nexpected: {}", step.done, step.expected));
+    let (name, cause) = (step.name, cause.name);
+    let _ = writeln!(xml, "    <testcase classname=\"keyhaven.drill.{drill}\" name=\"{name}\" time=\"0.000\">");
+    let _ = writeln!(xml, "      <skipped message=\"depends on {cause}\">{text}</skipped>\n    </testcase>");
+}
+
 fn details(step: &Step) -> String {
-    let text = format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen);
-    match step.blocked.as_slice() {
-        [] => text,
-        _ => format!("{text}\nnot run for that reason: {}", step.blocked_names()),
-    }
+    format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen)
 }
 
 /// Escapes text for an element or an attribute. XML 1.0 cannot represent most control characters: they are replaced.
@@ -90,13 +106,26 @@ mod tests {
     fn each_verdict_has_its_element() {
         let xml = sample::report().junit();
         assert!(
-            xml.contains(r#"name="keyhaven drill" tests="3" failures="1" errors="0" skipped="1" time="4.000""#),
+            xml.contains(r#"name="keyhaven drill" tests="5" failures="1" errors="0" skipped="3" time="4.000""#),
             "{xml}"
         );
         assert!(xml.contains(r#"<testcase classname="keyhaven.drill.rotation" name="enable" time="1.234">"#), "{xml}");
         assert!(xml.contains("<failure message=\"403 &lt;Forbidden&gt;"), "{xml}");
-        assert!(xml.contains("&#10;not run for that reason: read, read-again</failure>"), "{xml}");
+        assert!(
+            xml.contains("name=\"read-again\" time=\"0.000\">\n      <skipped message=\"depends on rotate\">"),
+            "{xml}"
+        );
         assert!(xml.contains("<skipped message=\"it needs a clock that can be moved"), "{xml}");
+    }
+
+    #[test]
+    fn a_run_that_could_not_begin_is_one_case_with_an_error() {
+        let xml = FailedStart { vault: None, error: "no \"server\" <answers>".to_owned() }.junit();
+        assert!(
+            xml.contains(r#"<testsuites name="keyhaven drill" tests="1" failures="0" errors="1" skipped="0">"#),
+            "{xml}"
+        );
+        assert!(xml.contains("<error message=\"no &quot;server&quot; &lt;answers&gt;\"/>"), "{xml}");
     }
 
     /// Python's parser is a second opinion on well-formedness.

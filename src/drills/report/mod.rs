@@ -26,6 +26,27 @@ pub struct Report {
     pub took: Duration,
 }
 
+/// The report of a run that could not begin.
+#[derive(Clone, Debug)]
+pub(crate) struct FailedStart {
+    /// The vault that was named, if one was.
+    pub vault: Option<String>,
+    /// Why, and what to do.
+    pub error: String,
+}
+
+impl FailedStart {
+    /// The report as one JSON document: that of a run without drills, with the member `error`.
+    pub(crate) fn json(&self) -> String {
+        json::failed_start(self)
+    }
+
+    /// The report as JUnit XML: one case, with an error.
+    pub(crate) fn junit(&self) -> String {
+        junit::failed_start(self)
+    }
+}
+
 /// The result of one drill.
 #[derive(Clone, Debug)]
 pub struct DrillResult {
@@ -46,6 +67,8 @@ pub struct Counts {
     pub failed: usize,
     /// Not run for a reason of their own.
     pub not_run: usize,
+    /// Left out by the caller.
+    pub skipped: usize,
     /// Not run because a step before them had not passed.
     pub blocked: usize,
 }
@@ -61,8 +84,7 @@ impl Report {
         json::document(self)
     }
 
-    /// The report as JUnit XML: a suite for each drill, a case for each step; a step that was not run is skipped, one that an earlier
-    /// step blocked is named in that step's case.
+    /// The report as JUnit XML: a suite for each drill, a case for each step; one that was not run is skipped.
     pub fn junit(&self) -> String {
         junit::document(self)
     }
@@ -75,19 +97,20 @@ impl Counts {
                 Verdict::Passed => counts.passed += 1,
                 Verdict::Failed => counts.failed += 1,
                 Verdict::NotRun => counts.not_run += 1,
+                Verdict::Skipped => counts.skipped += 1,
             }
             counts.blocked += step.blocked.len();
             counts
         })
     }
 
-    /// The steps that are reported by themselves.
-    const fn reported(self) -> usize {
-        self.passed + self.failed + self.not_run
+    /// The steps without a verdict of their own, for whatever reason but the caller's.
+    const fn without_result(self) -> usize {
+        self.not_run + self.blocked
     }
 
     const fn all(self) -> usize {
-        self.reported() + self.blocked
+        self.passed + self.failed + self.skipped + self.without_result()
     }
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::Report;
 use crate::drills::runner::Observer;
-use crate::drills::step::Step;
+use crate::drills::step::{Step, Verdict};
 
 /// The width of lines, in columns.
 const WIDTH: usize = 110;
 /// The column at which the text of a step's lines begins.
 const INDENT: usize = 14;
 
-/// Writes each step to `out` as it ends, and the current step to stderr if that is a terminal.
+/// Writes each step to `out` as it ends, and the current step to stderr if that is a terminal. Without `out` failed steps are
+/// named on stderr: the log of a CI job shows them, and not the report's file.
 pub(crate) struct TextReport<W> {
     out: Option<W>,
     /// The first error of writing.
@@ -27,7 +28,7 @@ struct Progress {
 }
 
 impl<W: Write> TextReport<W> {
-    /// Writes to `out`; without one, only shows the current step.
+    /// Writes to `out`; without one, shows the current step and what failed.
     pub(crate) fn new(out: Option<W>) -> Self {
         Self { out, error: None, progress: Progress { drill: "", is_shown: std::io::stderr().is_terminal() } }
     }
@@ -44,6 +45,9 @@ impl<W: Write> TextReport<W> {
     pub(crate) fn end(&mut self, report: &Report) -> std::io::Result<()> {
         let notes: String = report.notes.iter().map(|note| labelled("note", note)).collect();
         let gap = if notes.is_empty() { "" } else { "\n" };
+        if self.out.is_none() && report.counts().failed > 0 {
+            eprintln!("keyhaven: {}", summary(report));
+        }
         self.write(&format!("{gap}{notes}\n{}\n", summary(report)));
         self.error.take().map_or(Ok(()), Err)
     }
@@ -71,6 +75,10 @@ impl<W: Write> Observer for TextReport<W> {
     fn step_finished(&mut self, step: &Step) {
         self.progress.clear();
         self.write(&lines(step));
+        if self.out.is_none() && step.verdict == Verdict::Failed {
+            let (drill, name, seen) = (self.progress.drill, step.name, wrapped(&step.seen, usize::MAX).concat());
+            eprintln!("keyhaven: {drill}/{name} failed: {seen}");
+        }
     }
 }
 
@@ -136,8 +144,9 @@ fn seconds(took: Duration) -> String {
 fn summary(report: &Report) -> String {
     let counts = report.counts();
     let noun = if counts.all() == 1 { "step" } else { "steps" };
-    let not_run = counts.not_run + counts.blocked;
-    let parts = format!("{} passed, {} failed, {not_run} not run", counts.passed, counts.failed);
+    let skipped = if counts.skipped == 0 { String::new() } else { format!(", {} skipped", counts.skipped) };
+    let parts =
+        format!("{} passed, {} failed, {} not run{skipped}", counts.passed, counts.failed, counts.without_result());
     format!("{} {noun} in {}: {parts}", counts.all(), seconds(report.took))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use keyhaven::testing::drills;
-use keyhaven::testing::drills::{Drill, Environment, Observer, PrivateServer, Step, Verdict};
+use keyhaven::testing::drills::{Drill, Environment, Observer, PrivateServer, Selection, Step, Verdict};
 
 struct Quiet;
 
@@ -28,7 +28,8 @@ fn forgetful(dir: &std::path::Path) -> PathBuf {
 fn recovery_notices_a_server_that_forgets() {
     let dir = tempfile::tempdir().unwrap();
     let environment = Environment::private(PrivateServer::start(&forgetful(dir.path())).unwrap()).unwrap();
-    let report = drills::run(environment, &[Drill::Recovery], false, None, &AtomicBool::new(false), &mut Quiet);
+    let selection = Selection { drills: vec![Drill::Recovery], ..Selection::default() };
+    let report = drills::run(environment, &selection, None, &AtomicBool::new(false), &mut Quiet);
     let failed: Vec<_> = report.drills[0].steps.iter().filter(|step| step.verdict == Verdict::Failed).collect();
     assert_eq!(failed.first().map(|step| step.name), Some("kill-in-rotation"), "{failed:#?}");
 }

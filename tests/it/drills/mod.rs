@@ -1,6 +1,8 @@
 //! The drills against the real binary: they pass, on a server of their own and on one that was started by hand, and each
 //! fails when what it guards is broken.
 
+mod begin;
+mod choice;
 mod data_loss;
 mod hooks;
 mod private_server;
@@ -8,7 +10,7 @@ mod proxy;
 mod running_server;
 mod tampered;
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -77,6 +79,11 @@ fn steps(report: &Value) -> Vec<(String, String, String)> {
             (format!("{}/{}", text(&drill["drill"]), text(&step["step"])), text(&step["verdict"]), text(&step["seen"]))
         })
         .collect()
+}
+
+/// What a program printed to stderr.
+fn told(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// The name of the first step that failed.

@@ -78,7 +78,16 @@ fn no_secret_and_no_process_is_left_behind() {
 fn the_help_says_what_it_does_and_what_it_leaves() {
     let output = keyhaven(&["drill", "--help"]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    for part in ["rotation", "system-key", "--vault <URL>", "--admin <URL>", "junit", "--exec <CMD>", "stays there"] {
+    for part in [
+        "rotation",
+        "system-key",
+        "--vault <NAME|URL>",
+        "--skip <DRILL|STEP>",
+        "--admin <URL>",
+        "junit",
+        "--exec <CMD>",
+        "stays there",
+    ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
 }

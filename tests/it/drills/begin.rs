@@ -1,0 +1,126 @@
+//! A drill that cannot begin says why, in one line and in its report.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Server, told};
+use crate::cli::{keyhaven, refused};
+
+/// The line for `args`, which end with `status`.
+fn line(server: &Server, args: &[&str], status: i32) -> String {
+    let output = server.drill(args).output().unwrap();
+    let told = told(&output);
+    assert_eq!((output.status.code(), told.lines().count()), (Some(status), 1), "{told}");
+    told
+}
+
+#[test]
+fn what_cannot_be_drilled_at_is_reported_in_one_line() {
+    let server = Server::start();
+    let admin = server.admin();
+    let port = server.vault().rsplit(':').next().unwrap();
+    let absent = line(&server, &["--vault", "absent", "--admin", &admin], 1);
+    assert!(
+        absent.contains(&format!("no vault at https://absent.vault.localhost:{port}; it has local: give one")),
+        "{absent}"
+    );
+    let no_name = line(&server, &["--vault", "a/b", "--admin", &admin], 1);
+    assert!(no_name.contains("--vault a/b: neither the name nor the URL of a vault; write https://NAME."), "{no_name}");
+    let nobody = line(&server, &["--vault", "local", "--admin", "http://127.0.0.1:9"], 1);
+    assert!(
+        nobody.contains("the admin API at http://127.0.0.1:9: ") && nobody.contains("`keyhaven serve`"),
+        "{nobody}"
+    );
+    let identity = format!("http://{}", server.ready()["identity"].as_str().unwrap());
+    let other = line(&server, &["--vault", "local", "--admin", &identity], 1);
+    assert!(
+        other.contains(&format!(
+            "--admin {identity}: that is no admin API; give the address of the server's --admin-listen"
+        )),
+        "{other}"
+    );
+    let own = format!("at the server that is known here it is https://local.vault.localhost:{port}");
+    for more in [&[][..], &["--admin", &admin]] {
+        let args = [&["--vault", "https://local.vault.localhost:9"], more].concat();
+        assert!(line(&server, &args, 1).contains(&own), "{more:?}");
+    }
+    let output = server.drill(&["--vault", "local", "--admin", &admin]).env("KEYHAVEN_ADMIN_KEY", "wrong").output();
+    let other = told(&output.unwrap());
+    assert!(other.contains("it has another key: set KEYHAVEN_ADMIN_KEY"), "{other}");
+}
+
+#[test]
+fn what_the_command_line_lacks_is_said() {
+    for option in ["--admin", "--ca"] {
+        let printed = refused(&["drill", option, "127.0.0.1:8081"], 2);
+        assert!(printed.contains(&format!("{option} is given, and --vault is missing: name the vault")), "{printed}");
+    }
+    let args = ["drill", "rotation", "--vault", "local", "--admin", "https://127.0.0.1:8081"];
+    let output = keyhaven(&args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("the admin API speaks http; write http://127.0.0.1:8081"), "{}", told(&output));
+    let home = tempfile::tempdir().unwrap();
+    let nowhere = home.path().join("none");
+    let unknown =
+        "the admin key is not known here: set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data";
+    let args = ["drill", "--vault", "local", "--admin", "127.0.0.1:8081", "--data", nowhere.to_str().unwrap()];
+    assert!(refused(&args, 2).contains(unknown));
+}
+
+/// As in the container of a CI job.
+#[test]
+fn without_a_home_the_admin_key_is_what_is_missing() {
+    let drill = &["drill", "--vault", "local", "--admin", "127.0.0.1:8081"][..];
+    for args in [drill, &["secret", "list"], &["clock", "advance", "90d"]] {
+        let mut command = keyhaven(args);
+        let output = command
+            .env_remove("HOME")
+            .env_remove("XDG_DATA_HOME")
+            .env("TMPDIR", "/nowhere")
+            .env_remove("XDG_RUNTIME_DIR");
+        let told = told(&output.output().unwrap());
+        assert!(
+            told.starts_with("keyhaven: the admin key is not known here: set KEYHAVEN_ADMIN_KEY"),
+            "{args:?}: {told}"
+        );
+    }
+}
+
+/// A CI server that finds an empty file shows nothing.
+#[test]
+fn the_report_of_a_drill_that_cannot_begin_says_so() {
+    let args = ["drill", "--vault", "https://x.vault.localhost:9", "--admin", "127.0.0.1:9", "--report"];
+    let drilled = |form| {
+        let output =
+            keyhaven(&args).arg(form).env("KEYHAVEN_ADMIN_KEY", "a-key-of-32-characters-or-more-00").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        (told(&output), String::from_utf8(output.stdout).unwrap())
+    };
+    let (told, report) = drilled("json");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["verdict"], "failed");
+    assert_eq!(told.trim_end(), format!("keyhaven: {}", report["error"].as_str().unwrap()));
+    let (_, report) = drilled("junit");
+    assert!(report.contains(r#"tests="1" failures="0" errors="1""#), "{report}");
+    assert!(report.contains("<error message=\"the admin API at http://127.0.0.1:9: "), "{report}");
+}
+
+/// In a network of its own, where the metadata address leads nowhere.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_sign_in_it_says_what_to_give() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"ip link set lo up
+        "$0" serve --data "$1/data" --ready-file "$1/ready" --log-level error > "$1/out" &
+        until [ -e "$1/ready" ]; do sleep 0.01; done
+        "$0" drill credentials --vault local --data "$1/data"; kill $!; wait"#;
+    let mut command = Command::new("unshare");
+    command.args(["-rn", "sh", "-c", script, env!("CARGO_BIN_EXE_keyhaven")]).arg(dir.path());
+    let told = told(&command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap());
+    assert!(told.contains("no token: 169.254.169.254: "), "{told}");
+    assert!(
+        told.contains("; give --admin, or sign in by IDENTITY_ENDPOINT and IDENTITY_HEADER, or AZURE_CLIENT_SECRET"),
+        "{told}"
+    );
+}
