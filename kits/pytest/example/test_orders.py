@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.keyvault.secrets import SecretClient
 
 
@@ -34,3 +34,14 @@ def test_a_test_begins_with_secrets_of_its_own(credential):
     secrets = SecretClient(os.environ["VAULT_URL"], credential)
     assert secrets.get_secret("database").value == "archive"
     assert secrets.get_secret("api-key").value == "k-1"
+
+
+def test_the_code_tries_again_when_the_vault_is_busy(vault_url, credential, faults):
+    throttled = faults("SecretGet", status=429, times=1)
+    assert SecretClient(vault_url, credential).get_secret("database").value == "orders"
+    assert throttled.hits == 1
+
+
+def test_another_identity_is_refused(vault_url, credential_of):
+    with pytest.raises(HttpResponseError, match="does not have secrets get permission"):
+        SecretClient(vault_url, credential_of("nobody")).get_secret("database")

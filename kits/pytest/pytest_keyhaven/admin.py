@@ -3,17 +3,14 @@
 import json
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .error import KeyhavenError
+from .vaults import Vaults, url_of
+
 TIMEOUT = 60.0  # seconds, of one request
-SUFFIX = ".vault.azure.net"
-
-
-class KeyhavenError(RuntimeError):
-    """What the server refused, or why there is none, in its own words."""
 
 
 class Keyhaven:
@@ -23,9 +20,14 @@ class Keyhaven:
         try:
             self._admin_url = environment["KEYHAVEN_ADMIN_URL"]
             self._admin_key = environment["KEYHAVEN_ADMIN_KEY"]
-            self.default_vault: str = environment["KEY_VAULT_NAME"]
+            self._vaults = Vaults(self.admin, environment["KEY_VAULT_NAME"])
         except KeyError as missing:
             raise KeyhavenError(f"the server has no admin API ({missing} is not set); start it without --admin-listen ''") from None
+
+    @property
+    def default_vault(self) -> str:
+        """The name of the vault that the others are copies of."""
+        return self._vaults.default
 
     @property
     def default_vault_url(self) -> str:
@@ -33,15 +35,32 @@ class Keyhaven:
         return url_of(self.default_vault)
 
     @contextmanager
-    def vault(self, secrets: Mapping[str, str] | None = None) -> Iterator[str]:
-        """The URL of a new vault, which is deleted at the end: a copy of the default one, with `secrets` besides."""
-        name = f"t-{uuid.uuid4().hex[:20]}"
-        seeds = [{"name": secret, "value": value} for secret, value in (secrets or {}).items()]
-        self.admin("PUT", f"/admin/vaults/{name}", {"copyOf": self.default_vault, "secrets": seeds})
-        try:
-            yield url_of(name)
-        finally:
-            self.admin("DELETE", f"/admin/vaults/{name}")
+    def vault(self, secrets: Mapping[str, str] | None = None, name: str | None = None) -> Iterator[str]:
+        """The URL of a vault with `secrets` besides what the default one holds; it is deleted at the end. Until then VAULT_URL,
+        AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and KEY_VAULT_NAME name the newest one.
+
+        With a `name` it is the vault of that name, made anew: as the vault was when there was one at the start of the session, which
+        is put back at the end, else a copy of the default one."""
+        with self._vaults.made(secrets or {}, name) as url:
+            yield url
+
+    def note_vaults(self) -> None:
+        """Remembers which vaults there are: one of them that a test names is put back after the test."""
+        self._vaults.given()
+
+    @contextmanager
+    def default_vault_named(self, name: str) -> Iterator[None]:
+        """The vault called `name` is the default one; it is a copy of the former one unless there is one of the name."""
+        with self._vaults.default_named(name):
+            yield
+
+    def client_id(self, identity: str) -> str:
+        """The client id of an identity."""
+        identities = self.admin("GET", "/admin/identities")["identities"]
+        ids = {known["name"]: str(known["clientId"]) for known in identities}
+        if identity not in ids:
+            raise KeyhavenError(f"no identity is called '{identity}'; there are {', '.join(ids)}")
+        return ids[identity]
 
     def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One request to the admin API. Answers the JSON of the answer; raises KeyhavenError with the server's text."""
@@ -53,45 +72,9 @@ class Keyhaven:
             with direct.open(request, timeout=TIMEOUT) as answer:
                 return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
-            raise KeyhavenError(f"{method} {path}: {text_of(error)}") from None
+            raise KeyhavenError(f"{method} {path}: {text_of(error)}", error.code) from None
         except OSError as error:
             raise KeyhavenError(f"{method} {path}: no server answers at {self._admin_url} ({error})") from None
-
-
-class Clock:
-    """The clock that vaults live by. Tokens follow the machine's clock, so a client stays signed in."""
-
-    def __init__(self, keyhaven: Keyhaven) -> None:
-        self._keyhaven = keyhaven
-
-    @property
-    def now(self) -> str:
-        """The present moment (RFC 3339)."""
-        return str(self._keyhaven.admin("GET", "/admin/clock")["now"])
-
-    def advance(self, period: str) -> str:
-        """Moves on by an ISO 8601 period such as P90D; what falls due is done when this returns. Answers the new moment."""
-        return self._move(advance=period)
-
-    def set(self, moment: str) -> str:
-        """Moves on to a moment (RFC 3339)."""
-        return self._move(set=moment)
-
-    def freeze(self) -> str:
-        """Stops the clock."""
-        return self._move(freeze=True)
-
-    def run(self) -> str:
-        """Lets the clock run again."""
-        return self._move(run=True)
-
-    def _move(self, **how: Any) -> str:
-        return str(self._keyhaven.admin("POST", "/admin/clock", how)["now"])
-
-
-def url_of(vault: str) -> str:
-    """The URL of a vault, as production has it."""
-    return f"https://{vault}{SUFFIX}"
 
 
 def text_of(error: urllib.error.HTTPError) -> str:

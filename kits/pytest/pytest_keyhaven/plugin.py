@@ -1,23 +1,25 @@
-"""What pytest gets: options, the marker, fixtures."""
+"""What pytest gets: options, markers, fixtures."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import server
-from .admin import Clock, Keyhaven, KeyhavenError
+from . import configuration, server
+from .admin import Keyhaven
+from .clock import Clock
+from .error import KeyhavenError
+from .faults import Faults
 
 if TYPE_CHECKING:
-    from azure.identity import DefaultAzureCredential
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-MARKER = "keyhaven_secrets"
-# The variables that programs find their vault by.
-VAULT_VARIABLES = ("KEYHAVEN_VAULT_URL", "AZURE_KEYVAULT_URL", "VAULT_URL")
+SECRETS, VAULT = "keyhaven_secrets", "keyhaven_vault"
 LOG = pytest.StashKey[str]()
 
 
@@ -28,11 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--keyhaven-server", metavar="WHICH", help=f"{which} [default: {default}]")
     parser.addini("keyhaven_server", f"{which}; default: {default}", default="")
     parser.addini("keyhaven_config", "configuration file of the server that is started, relative to this file", default="")
+    parser.addini(VAULT, "name of the vault that every test gets, when the code under test has it: shop-vault", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     about = "the test's vault holds these secrets besides (a dict of names and values); it has a vault of its own then"
-    config.addinivalue_line("markers", f"{MARKER}(secrets): {about}")
+    config.addinivalue_line("markers", f"{SECRETS}(secrets): {about}")
+    config.addinivalue_line("markers", f"{VAULT}(name): the test's vault has this name, and is made anew for the test")
 
 
 @pytest.fixture(scope="session")
@@ -47,30 +51,41 @@ def keyhaven_config(pytestconfig: pytest.Config) -> server.Config | None:
 def keyhaven(pytestconfig: pytest.Config, keyhaven_config: server.Config | None) -> Iterator[Keyhaven]:
     """The server of this session. It is there before the first test, so that none reaches the real Azure because it asks for
     no fixture."""
-    try:
+    with in_its_words(), ExitStack() as stack:
         found = server.running(which(pytestconfig))
-        if found is None:
-            yield from own(pytestconfig, keyhaven_config)
-            return
-        if keyhaven_config is not None:
-            server.warn("keyhaven_config is for a server that the plugin starts; the one that runs already has its own")
-        with pytest.MonkeyPatch.context() as patches:
-            yield entered(found, patches)
+        variables = stack.enter_context(own(pytestconfig, keyhaven_config)) if found is None else found
+        keyhaven = entered(variables, stack)
+        if found is not None:
+            configuration.compare(pytestconfig, keyhaven, keyhaven_config)
+        if name := pytestconfig.getini(VAULT):
+            refuse_shared_name(pytestconfig, is_shared=found is not None)
+            stack.enter_context(keyhaven.default_vault_named(name))
+        keyhaven.note_vaults()
+        yield keyhaven
+
+
+@contextmanager
+def in_its_words() -> Iterator[None]:
+    """What is wrong with the server fails the test, or all of them, with its text alone."""
+    try:
+        yield
     except server.NoBinary as error:
-        pytest.exit(str(error), returncode=2)
+        raise pytest.exit.Exception(str(error), returncode=2) from None
     except KeyhavenError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-def own(config: pytest.Config, keyhaven_config: server.Config | None) -> Iterator[Keyhaven]:
+@contextmanager
+def own(config: pytest.Config, keyhaven_config: server.Config | None) -> Iterator[server.Variables]:
     """A server that is started, and stopped at the end; what it logged is shown after the tests."""
-    with server.started(keyhaven_config) as (variables, log), pytest.MonkeyPatch.context() as patches:
-        yield entered(variables, patches)
+    with server.started(keyhaven_config) as (variables, log):
+        yield variables
         config.stash[LOG] = log.read_text()
 
 
-def entered(variables: Mapping[str, str], patches: pytest.MonkeyPatch) -> Keyhaven:
-    """The server of these variables, which this process and those it starts find from now on."""
+def entered(variables: Mapping[str, str], stack: ExitStack) -> Keyhaven:
+    """The server of these variables, which this process and those it starts find until the end."""
+    patches = stack.enter_context(pytest.MonkeyPatch.context())
     for name, value in variables.items():
         patches.setenv(name, value)
     return Keyhaven(os.environ)
@@ -79,9 +94,18 @@ def entered(variables: Mapping[str, str], patches: pytest.MonkeyPatch) -> Keyhav
 def which(config: pytest.Config) -> str:
     """The server that was chosen: by the command line, else by the ini file."""
     if option := config.getoption("--keyhaven-server"):
-        return str(option)
-    chosen = config.getini("keyhaven_server")
-    return chosen if chosen in ("", server.START, server.RUNNING) else str(beside_ini(config, chosen))
+        return chosen(str(option), Path(option), "--keyhaven-server")
+    given = str(config.getini("keyhaven_server"))
+    return chosen(given, beside_ini(config, given), "keyhaven_server") if given else ""
+
+
+def chosen(given: str, file: Path, option: str) -> str:
+    """The server that an option names: by a word, or by a ready file that there is."""
+    if given in (server.START, server.RUNNING):
+        return given
+    if not file.exists():
+        raise KeyhavenError(f"{option}: there is no file '{given}'; give start, running, or the ready file of a server that runs")
+    return str(file)
 
 
 def beside_ini(config: pytest.Config, file: str) -> Path:
@@ -89,30 +113,49 @@ def beside_ini(config: pytest.Config, file: str) -> Path:
     return (config.inipath.parent if config.inipath else config.rootpath) / file
 
 
+def refuse_shared_name(config: pytest.Config, is_shared: bool) -> None:
+    """Workers of pytest-xdist that share a server would make the vault of one name anew under each other's tests."""
+    if is_shared and hasattr(config, "workerinput"):
+        raise KeyhavenError(
+            f"{VAULT}: the workers of pytest-xdist share the server that runs already, and there a name is one vault; "
+            "let each worker start a server of its own: --keyhaven-server start"
+        )
+
+
 @pytest.fixture
 def vault_url(keyhaven: Keyhaven, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a vault for this test alone: a copy of the default one, with the secrets of the marker `keyhaven_secrets`.
-    During the test VAULT_URL and KEY_VAULT_NAME name it."""
-    with keyhaven.vault(seeds(request.node)) as url, pytest.MonkeyPatch.context() as patches:
-        for name in VAULT_VARIABLES:
-            patches.setenv(name, url)
-        patches.setenv("KEY_VAULT_NAME", url.removeprefix("https://").partition(".")[0])
+    """The URL of a vault for this test alone: a copy of the default one, with the secrets of the marker `keyhaven_secrets` and
+    the name of the marker or the ini option `keyhaven_vault`. During the test VAULT_URL, AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and
+    KEY_VAULT_NAME name it."""
+    name = marked_name(request.node) or request.config.getini(VAULT) or None
+    with in_its_words(), keyhaven.vault(seeds(request.node), name) as url:
         yield url
 
 
 @pytest.fixture(autouse=True)
-def _keyhaven_seeded(request: pytest.FixtureRequest) -> None:
-    """A test that is marked has a vault of its own, whether it asks for `vault_url` or reads VAULT_URL."""
-    if request.node.get_closest_marker(MARKER):
+def _keyhaven_own_vault(request: pytest.FixtureRequest) -> None:
+    """A test that is marked has a vault of its own, whether it asks for `vault_url` or reads VAULT_URL; and so has every test
+    where the ini file names the vault."""
+    if any(map(request.node.get_closest_marker, (SECRETS, VAULT))) or request.config.getini(VAULT):
         request.getfixturevalue("vault_url")
+
+
+def marked_name(node: pytest.Item) -> str | None:
+    """The name of the vault that a test is marked with."""
+    marker = node.get_closest_marker(VAULT)
+    if marker is None:
+        return None
+    if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str):
+        pytest.fail(f'{VAULT} takes one name: @pytest.mark.{VAULT}("shop-vault")', pytrace=False)
+    return marker.args[0]
 
 
 def seeds(node: pytest.Item) -> dict[str, Any]:
     """The secrets of all markers of a test; the closest one wins."""
     found: dict[str, Any] = {}
-    for marker in reversed(list(node.iter_markers(MARKER))):
+    for marker in reversed(list(node.iter_markers(SECRETS))):
         if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], Mapping):
-            pytest.fail(f'{MARKER} takes one dict: @pytest.mark.{MARKER}({{"name": "value"}})', pytrace=False)
+            pytest.fail(f'{SECRETS} takes one dict: @pytest.mark.{SECRETS}({{"name": "value"}})', pytrace=False)
         found |= marker.args[0]
     return found
 
@@ -127,10 +170,37 @@ def credential(keyhaven: Keyhaven) -> Iterator[DefaultAzureCredential]:
         yield credential
 
 
+@pytest.fixture(scope="session")
+def credential_of(keyhaven: Keyhaven) -> Iterator[Callable[[str], ManagedIdentityCredential]]:
+    """Answers the credential of an identity of the configuration, by its name: credential_of("reports"). Without a configuration
+    there is `nobody`, who may do nothing."""
+    from azure.identity import ManagedIdentityCredential
+
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(ManagedIdentityCredential(client_id=keyhaven.client_id(name)))
+
+
 @pytest.fixture
 def clock(keyhaven: Keyhaven) -> Clock:
-    """The clock that vaults live by."""
+    """The clock that vaults live by: clock.now is an aware datetime, clock.advance("P90D") moves on."""
     return Clock(keyhaven)
+
+
+@pytest.fixture
+def faults(keyhaven: Keyhaven, vault_url: str) -> Iterator[Faults]:
+    """Makes requests of the test's vault go wrong, until the test is over: faults("SecretGet", status=503, times=1).hits is how
+    often that happened."""
+    faults = Faults(keyhaven, vault_url.removeprefix("https://").partition(".")[0])
+    with in_its_words():
+        yield faults
+        faults.clear()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A test that fails at a server of another configuration says so."""
+    outcome: Any = yield
+    configuration.explain(item.config, outcome.get_result())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .admin import SUFFIX, Keyhaven, KeyhavenError
+from .admin import Keyhaven
+from .error import KeyhavenError
+from .vaults import SUFFIX
 
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 15.0  # seconds

@@ -90,6 +90,140 @@ def test_a_configuration_from_a_fixture(pytester):
     run(pytester).assert_outcomes(passed=1)
 
 
+URL_BUILT_IN = """
+    import os
+    import pytest
+    from azure.core.exceptions import ResourceNotFoundError
+    from azure.keyvault.secrets import SecretClient
+
+    @pytest.fixture(scope="session", autouse=True)
+    def filled(keyhaven, credential):
+        SecretClient(keyhaven.default_vault_url, credential).set_secret("filled", "once")
+
+    @pytest.fixture
+    def secrets(credential):
+        return SecretClient("https://shop-vault.vault.azure.net", credential)
+"""
+
+
+def test_every_test_gets_the_vault_that_the_code_names(pytester):
+    """It begins as the configuration and the session have filled it, with the marked secrets; it is the default vault."""
+    pytester.makefile(".json", shop='{"vaults": [{"name": "other"}, {"name": "shop-vault", "secrets": {"kept": "of the file"}}]}')
+    pytester.makeini("[pytest]\nkeyhaven_config = shop.json\nkeyhaven_vault = shop-vault\naddopts = --strict-markers -W error")
+    pytester.makepyfile(
+        URL_BUILT_IN
+        + """
+    @pytest.mark.parametrize("turn", [1, 2])
+    def test_alike(secrets, turn):
+        assert {one.name for one in secrets.list_properties_of_secrets()} == {"kept", "filled"}
+        secrets.set_secret("kept", "changed")
+        secrets.begin_delete_secret("filled").wait()
+
+    @pytest.mark.keyhaven_secrets({"kept": "of the test"})
+    def test_marked(secrets, vault_url, keyhaven):
+        assert vault_url == os.environ["VAULT_URL"] == keyhaven.default_vault_url == "https://shop-vault.vault.azure.net"
+        assert [secrets.get_secret(name).value for name in ("kept", "filled")] == ["of the test", "once"]
+
+    @pytest.mark.keyhaven_vault("new-vault")
+    def test_another(vault_url, credential):
+        assert SecretClient(vault_url, credential).get_secret("filled").value == "once"
+
+    @pytest.fixture(scope="session", autouse=True)
+    def put_back(filled, keyhaven):
+        yield
+        assert {vault["name"] for vault in keyhaven.admin("GET", "/admin/vaults")["vaults"]} == {"other", "shop-vault"}
+    """
+    )
+    run(pytester).assert_outcomes(passed=4)
+
+
+def test_a_vault_that_the_code_names_is_made_for_the_marked_tests_alone(pytester):
+    """It is a copy of the default one, whatever an unmarked test has left in a vault of the name."""
+    pytester.makepyfile(
+        URL_BUILT_IN
+        + """
+    def test_unmarked(secrets):
+        secrets.set_secret("left", "by a test")
+
+    @pytest.mark.keyhaven_vault("shop-vault")
+    def test_marked(secrets):
+        assert secrets.get_secret("filled").value == "once"
+        with pytest.raises(ResourceNotFoundError):
+            secrets.get_secret("left")
+
+    def test_again(secrets):
+        with pytest.raises(ResourceNotFoundError):
+            secrets.get_secret("filled")
+
+    @pytest.mark.keyhaven_vault("shop-vault")
+    def test_in_use(keyhaven, vault_url):
+        with pytest.raises(Exception, match="the vault 'shop-vault' is another test's now: on one server a name is one vault"):
+            with keyhaven.vault(name="shop-vault"):
+                pass
+        with keyhaven.vault({"a": "b"}) as url:
+            assert os.environ["VAULT_URL"] == os.environ["KEYHAVEN_VAULT_URL"] == url != vault_url
+        assert os.environ["VAULT_URL"] == vault_url
+
+    @pytest.mark.keyhaven_vault("shop-vault", "more")
+    def test_wrong(vault_url):
+        pass
+    """
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(['keyhaven_vault takes one name: @pytest.mark.keyhaven_vault("shop-vault")'])
+
+
+def test_what_fixtures_answer(pytester):
+    """Moments, faults with their hits, which end with the test, and other identities."""
+    pytester.makepyfile(
+        """
+        from datetime import datetime, timedelta, timezone
+        import pytest
+        from azure.core.exceptions import HttpResponseError
+        from azure.keyvault.secrets import SecretClient
+
+        def test_moments(clock):
+            clock.freeze()
+            now = clock.now
+            assert now.utcoffset() == timedelta(0)
+            for period in (timedelta(days=90), "P90D", "90 days", "90d"):
+                assert clock.advance(period) == now + timedelta(days=90)
+                now = clock.now
+            assert clock.set(now + timedelta(hours=1)) == now + timedelta(hours=1)
+            assert clock.set("2090-01-01T00:00:00Z") == datetime(2090, 1, 1, tzinfo=timezone.utc) <= clock.run()
+
+        def test_faults(vault_url, credential, keyhaven, faults):
+            secrets = SecretClient(vault_url, credential, retry_total=0)
+            keyhaven.admin("PUT", "/admin/faults", {"rules": [{"vault": "local", "then": {"status": 500}}]})
+            first = faults("SecretSet", status=429, retry_after=7, times=1)
+            faults("SecretSet", delay=timedelta(milliseconds=1))
+            with pytest.raises(HttpResponseError) as throttled:
+                secrets.set_secret("a", "b")
+            assert (throttled.value.status_code, throttled.value.response.headers["retry-after"]) == (429, "7")
+            secrets.set_secret("a", "b")
+            assert (first.hits, faults("SecretGet", cut="before", rate=0.5).hits) == (1, 0)
+            first.remove()
+
+        def test_no_faults_are_left(keyhaven):
+            left = keyhaven.admin("GET", "/admin/faults")
+            assert "named" not in left and len(left["rules"]) == 1, "those of another client stay"
+
+        def test_another_identity_is_refused(vault_url, credential_of):
+            with pytest.raises(HttpResponseError, match="does not have secrets get permission"):
+                SecretClient(vault_url, credential_of("nobody")).get_secret("a")
+            with pytest.raises(Exception, match="no identity is called 'reports'; there are default, nobody"):
+                credential_of("reports")
+
+        def test_a_fault_that_could_not_act(faults):
+            faults("GetSecret", status=503)
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines(["*there is no 'GetSecret' (did you mean 'SecretGet'?)*"])
+
+
 def test_what_the_server_says_when_it_does_not_start(pytester):
     pytester.makefile(".json", wrong='{"vaults": [{"name": "a"}]}')
     pytester.makeini("[pytest]\nkeyhaven_config = wrong.json")
@@ -97,6 +231,7 @@ def test_what_the_server_says_when_it_does_not_start(pytester):
     result = run(pytester)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["keyhaven did not start: *wrong.json: vaults*.name: must be 3 to 24 *"])
+    result.stdout.no_fnmatch_line("*During handling of the above exception*")
 
 
 def test_a_missing_program_is_named(pytester, monkeypatch):
@@ -107,18 +242,31 @@ def test_a_missing_program_is_named(pytester, monkeypatch):
     result.stdout.fnmatch_lines(["*there is no 'no-such-program'; put keyhaven on the PATH, or set KEYHAVEN_BIN*"])
 
 
-def test_a_marker_that_is_no_dict_is_refused(pytester):
+def test_markers_that_are_wrong_are_refused(pytester):
     pytester.makepyfile(
         """
         import pytest
 
         @pytest.mark.keyhaven_secrets("name", "value")
-        def test_it(): pass
+        def test_no_dict(): pass
+
+        @pytest.mark.keyhaven_secrets({"name": 7})
+        def test_no_text(): pass
         """
     )
     result = run(pytester)
-    result.assert_outcomes(errors=1)
+    result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(['keyhaven_secrets takes one dict: @pytest.mark.keyhaven_secrets({"name": "value"})'])
+    result.stdout.fnmatch_lines(["PUT /admin/vaults/t-*: secrets?0?.value: invalid type: integer, expected a string"])
+    result.stdout.no_fnmatch_line("*During handling of the above exception*")
+
+
+def test_a_server_that_was_misspelt(pytester):
+    pytester.makepyfile("def test_it(): pass")
+    for option, name in ((("--keyhaven-server", "runing"), "--keyhaven-server"), (("-o", "keyhaven_server=runing"), "keyhaven_server")):
+        result = run(pytester, *option)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines([f"{name}: there is no file 'runing'; give start, running, or the ready file of a server that runs"])
 
 
 PROCESS = "def test_it(keyhaven): assert keyhaven.admin('GET', '/admin/vaults')['vaults'][0]['name'] == '{}'"
@@ -151,9 +299,8 @@ def test_a_server_of_another_process(pytester, serve, monkeypatch):
     """By option, by ini file and by KEYHAVEN_READY_FILE; when it is gone, an option fails, and another is started for the variable."""
     server, ready_file = serve("--proxy-listen", "127.0.0.1:0")
     pytester.makepyfile(PROCESS.format("another"))
-    result = run(pytester, "--keyhaven-server", str(ready_file), "-o", "keyhaven_config=x.json")
-    result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*keyhaven_config is for a server that the plugin starts; the one that runs already has its own"])
+    result = run(pytester, "--keyhaven-server", str(ready_file))
+    result.assert_outcomes(passed=1, warnings=0)
     (pytester.path / "ready.json").write_bytes(ready_file.read_bytes())
     run(pytester, "-o", "keyhaven_server=ready.json").assert_outcomes(passed=1, warnings=0)
     monkeypatch.setenv("KEYHAVEN_READY_FILE", str(ready_file))
@@ -170,6 +317,31 @@ def test_a_server_of_another_process(pytester, serve, monkeypatch):
     result = run(pytester, "--keyhaven-server", str(ready_file))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ready-0.json: the server of this ready file is gone; *"])
+
+
+def test_a_server_of_another_configuration(pytester, serve):
+    """The same file is none; of another one a warning and every failure say what to do."""
+    _, ready_file = serve("--proxy-listen", "127.0.0.1:0")
+    pytester.makepyfile("def test_it(keyhaven): assert keyhaven.default_vault != 'another'")
+    result = run(pytester, "-W", "error", "--keyhaven-server", str(ready_file), "-o", f"keyhaven_config={ready_file.parent}/config.json")
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*the server that runs already*")
+    pytester.makefile(".json", mine="{}")
+    result = run(pytester, "--keyhaven-server", str(ready_file), "-o", f"keyhaven_config={pytester.path}/mine.json")
+    result.assert_outcomes(failed=1, warnings=1)
+    text = "the server that runs already has the configuration */config.json, the tests want mine.json; start it with: keyhaven serve --config mine.json, *"
+    result.stdout.fnmatch_lines(["*- keyhaven -*", text, f"*KeyhavenWarning: {text}"])
+
+
+def test_workers_do_not_share_a_vault_of_one_name(pytester, serve):
+    """Each has a server of its own, unless one runs already."""
+    pytester.makeconftest("def pytest_configure(config): config.workerinput = {}")
+    pytester.makepyfile("def test_it(vault_url): assert vault_url == 'https://shop-vault.vault.azure.net'")
+    _, ready_file = serve("--proxy-listen", "127.0.0.1:0")
+    result = run(pytester, "-o", "keyhaven_vault=shop-vault", "--keyhaven-server", str(ready_file))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["keyhaven_vault: the workers of pytest-xdist share the server that runs already, *: --keyhaven-server start"])
+    run(pytester, "-o", "keyhaven_vault=shop-vault").assert_outcomes(passed=1)
 
 
 def test_a_server_without_a_takeover_is_refused(pytester, serve):
