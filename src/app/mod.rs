@@ -60,7 +60,7 @@ pub use running::Running;
 pub use storage::Storage;
 pub(crate) use takeover::vault_of_host;
 pub use takeover::{CloudService, Takeover};
-pub(crate) use trust::{CA_VARIABLES, ca_files_in};
+pub(crate) use trust::{CA_VARIABLES, TRUST_STORE_PASSWORD, ca_files_in, read_trust_store};
 pub use variables::Variables;
 
 use foundations::Foundations;

@@ -2,6 +2,7 @@
 
 mod clock;
 mod finding;
+mod java;
 mod names;
 mod ports;
 mod proxy;
@@ -56,13 +57,14 @@ impl Doctor {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         let (server, mut findings) = self.server();
         let surroundings = Surroundings { server, own: environment::all() };
+        findings.extend(variables::quoted(&surroundings));
         findings.extend(variables::check(&surroundings).await);
         findings.extend(names::check(&surroundings).await);
         findings.extend(ports::check(&surroundings));
         findings.extend(trust::check(&surroundings, &self.client).await?);
         findings.extend(proxy::check(&surroundings).await);
         findings.extend(clock::check(&surroundings, &self.client).await);
-        findings.extend(runtimes::check().await);
+        findings.extend(runtimes::check(&surroundings, &self.client).await);
         self.print(&findings);
         let is_wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
         Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -1,4 +1,4 @@
-//! Which Java and Node are on the PATH, and what their clients can do with a proxy and a CA.
+//! Which Java, Node and Go are on the PATH, and what their clients can do with a proxy and a CA.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -6,17 +6,22 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::Finding;
+use super::{Finding, Surroundings, java};
+use crate::cli::client::AdminClient;
 
 /// How long a program may take to say its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first version of Node whose built-in `fetch` uses the proxy of its environment.
 const NODE_WITH_PROXY: u32 = 24;
 
-pub(super) async fn check() -> Vec<Finding> {
-    let (java, node) =
-        tokio::join!(output("java", "-version", VERSION_TIMEOUT), output("node", "--version", VERSION_TIMEOUT));
-    vec![of_java(java.as_deref()), of_node(node.as_deref())]
+pub(super) async fn check(surroundings: &Surroundings, client: &AdminClient) -> Vec<Finding> {
+    let (java, node, go) = tokio::join!(
+        output("java", "-version", VERSION_TIMEOUT),
+        output("node", "--version", VERSION_TIMEOUT),
+        output("go", "version", VERSION_TIMEOUT)
+    );
+    let java = java::check(surroundings, client, java.as_deref().and_then(java_version));
+    [java, of_node(node.as_deref())].into_iter().chain(of_go(go.as_deref(), cfg!(target_os = "macos"))).collect()
 }
 
 /// What the program prints; none when it is not there, fails, or takes too long.
@@ -26,16 +31,6 @@ async fn output(program: &str, argument: &str, limit: Duration) -> Option<String
     let output = timeout(limit, command.output()).await.ok()?.ok()?;
     let both = [output.stdout, output.stderr].concat();
     output.status.success().then(|| String::from_utf8_lossy(&both).into_owned())
-}
-
-fn of_java(printed: Option<&str>) -> Finding {
-    let area = "java";
-    match printed.and_then(java_version) {
-        Some(version) => {
-            Finding::ok(area, format!("Java {version} reads proxy and trust store from JAVA_TOOL_OPTIONS"))
-        }
-        None => Finding::ok(area, "not on the PATH"),
-    }
 }
 
 /// `openjdk version "17.0.2" 2022-01-18`, which lines about picked-up options may precede.
@@ -56,6 +51,14 @@ fn of_node(printed: Option<&str>) -> Finding {
     Finding::note(area, what, format!("Node {NODE_WITH_PROXY} or later, where a program uses fetch itself"))
 }
 
+/// On Linux Go reads `SSL_CERT_FILE`, which another check looks at; on macOS it asks the system alone (crypto/x509).
+fn of_go(printed: Option<&str>, is_macos: bool) -> Option<Finding> {
+    printed.filter(|text| is_macos && text.starts_with("go version"))?;
+    let what = "Go on macOS trusts the keychain alone, and reads no SSL_CERT_FILE";
+    let remedy = "trust the local CA (keyhaven ca install-help), and use the vault's URL below vault.localhost";
+    Some(Finding::note("go", what, remedy))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,7 +67,8 @@ mod tests {
     fn versions_are_read() {
         let java = "Picked up JAVA_TOOL_OPTIONS: -Dx=\"y\"\nopenjdk version \"17.0.2\" 2022-01-18\nOpenJDK Runtime\n";
         assert_eq!(java_version(java), Some("17.0.2"));
-        assert!(of_java(None).what.contains("not on the PATH"));
+        let go = Some("go version go1.25.1 darwin/arm64\n");
+        assert!(of_go(go, true).is_some() && of_go(go, false).is_none() && of_go(None, true).is_none());
         assert_eq!(of_node(Some("v24.1.0\n")).remedy, None);
         assert!(of_node(Some("v20.11.1\n")).what.contains("fetch does not"));
     }

@@ -7,10 +7,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{ENV, Finding, Surroundings, UNSET};
+use crate::app::CA_VARIABLES;
 
 const AREA: &str = "variables";
 /// How long connecting to this machine may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Variables that `keyhaven env` sets, besides those of a group.
+const OTHERS: [&str; 5] = ["VAULT_URL", "KEY_VAULT_NAME", "JAVA_TOOL_OPTIONS", "SYSTEM_WGETRC", "SYSTEM_WGET2RC"];
 /// Variables that name one of a server's plain listeners.
 const ENDPOINTS: [&str; 3] = ["KEYHAVEN_ADMIN_URL", "IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"];
 
@@ -38,6 +41,25 @@ pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
         return vec![Finding::wrong(AREA, what, UNSET)];
     }
     vec![of_this_start(surroundings)]
+}
+
+/// Names the variables whose quotes came from a .env file: `docker run --env-file`, for one, takes them for part of the value.
+pub(super) fn quoted(surroundings: &Surroundings) -> Option<Finding> {
+    let all = surroundings.own.iter().filter(|(name, value)| is_ours(name) && is_quoted(value));
+    let names: Vec<_> = all.map(|(name, _)| name.as_str()).collect();
+    let what = format!("{}: the quotes of a .env file are part of the value here", names.join(", "));
+    let remedy = "give the file to a reader that takes them off (set -a; . ./.env), or remove them from it";
+    (!names.is_empty()).then(|| Finding::wrong(AREA, what, remedy))
+}
+
+/// Whether `keyhaven env` sets a variable of this name.
+fn is_ours(name: &str) -> bool {
+    let begins = ["KEYHAVEN_", "AZURE_", "IDENTITY_"].iter().any(|prefix| name.starts_with(prefix));
+    begins || CA_VARIABLES.contains(&name) || OTHERS.contains(&name) || name.to_ascii_uppercase().ends_with("_PROXY")
+}
+
+fn is_quoted(value: &str) -> bool {
+    value.len() > 1 && ['"', '\''].iter().any(|quote| value.starts_with(*quote) && value.ends_with(*quote))
 }
 
 fn of_this_start(surroundings: &Surroundings) -> Finding {

@@ -13,6 +13,15 @@ pub(super) fn remove_options(own: &str, added: &str) -> String {
     merge_options(own, added).trim_end_matches(added).trim_end().to_owned()
 }
 
+/// The value of a system property (`-DNAME=VALUE`): the last one counts. Quotes are removed, as the JVM does.
+pub(crate) fn property(text: &str, name: &str) -> Option<String> {
+    let value = |option: &str| {
+        let plain = option.replace(['"', '\''], "");
+        plain.strip_prefix("-D")?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
+    };
+    options(text).into_iter().rev().find_map(value)
+}
+
 /// Splits options at blanks outside quotes, as the JVM does.
 fn options(text: &str) -> Vec<&str> {
     let mut quote = None;
@@ -37,6 +46,9 @@ mod tests {
         let added = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1";
         let expected = r#"-Xmx1g "-Dname=a b" -Dx='c d' -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1"#;
         assert_eq!(merge_options(own, added), expected);
+        assert_eq!(property(expected, "http.proxyHost").as_deref(), Some("127.0.0.1"));
+        assert_eq!(property(expected, "name").as_deref(), Some("a b"));
+        assert_eq!(property(expected, "http.proxy"), None);
         assert_eq!(merge_options(expected, added), expected, "twice is once");
         assert_eq!(merge_options("", added), added);
         assert_eq!(remove_options(own, added), r#"-Xmx1g "-Dname=a b" -Dx='c d'"#);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub(crate) use former::Former;
+pub(crate) use java::property as java_property;
 
 use crate::app::{Takeover, Variables, variable_of};
 use crate::directory::CredentialKind;

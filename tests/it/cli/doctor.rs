@@ -94,6 +94,48 @@ fn a_shell_with_the_variables_of_its_server_is_well() {
 }
 
 #[test]
+fn what_java_reads_is_looked_at() {
+    let ground = Ground::start(&["--proxy-listen", ":0"]);
+    let programs = tempfile::tempdir().unwrap();
+    program(programs.path(), "java", "openjdk version \"17.0.2\" 2022-01-18");
+    let mut environment = variables(&ground);
+    let (env, options) = (r#"eval "$(keyhaven env)""#, environment["JAVA_TOOL_OPTIONS"].clone());
+    let foreign = programs.path().join("foreign.p12");
+    std::fs::write(&foreign, "no store").unwrap();
+    let store = ground.data.join("trust/trust.p12");
+    let elsewhere = |file: &Path| options.replace(store.to_str().unwrap(), file.to_str().unwrap());
+    let other = Ground::start(&["--proxy-listen", ":0"]);
+    for (given, part, remedy) in [
+        (String::new(), "JAVA_TOOL_OPTIONS is not set", env),
+        ("-Xmx1g".to_owned(), "names no proxy", env),
+        (options.replace("-Dhttps.proxyPort=", "-Dhttps.proxyPort=9"), "the server's is 127.0.0.1:", env),
+        (options.replace("-Djavax.net.ssl.trustStore=", "-Dx="), "names no trust store", env),
+        (elsewhere(&other.data.join("trust/trust.p12")), "does not hold the server's CA", env),
+        (elsewhere(&foreign), "is no PKCS#12 file that opens", "stop the server and start it again"),
+        (elsewhere(Path::new("/nowhere/trust.p12")), "cannot be read: Java trusts nothing", "stop the server"),
+    ] {
+        environment.insert("JAVA_TOOL_OPTIONS".to_owned(), given);
+        let found = doctor(&ground.data, programs.path(), &environment);
+        let (verdict, said) = found.find("java", part);
+        assert!(found.status == Some(1) && verdict == "wrong" && said.starts_with(remedy), "{part}: {said}");
+    }
+    let found = doctor(&ground.data, programs.path(), &Environment::new());
+    assert_eq!(found.find("java", "JAVA_TOOL_OPTIONS is not set"), ("note", env), "as the other variables");
+}
+
+#[test]
+fn quotes_of_an_env_file_are_named_as_the_cause() {
+    let ground = Ground::start(&["--proxy-listen", ":0"]);
+    let (programs, mut environment) = (tempfile::tempdir().unwrap(), variables(&ground));
+    environment.values_mut().for_each(|value| *value = format!("\"{value}\""));
+    let found = doctor(&ground.data, programs.path(), &environment);
+    let part = "SSL_CERT_FILE, SYSTEM_WGET2RC, SYSTEM_WGETRC, VAULT_URL, http_proxy, https_proxy, no_proxy: the quotes of a \
+                .env file are part of the value here";
+    let (verdict, remedy) = found.find("variables", part);
+    assert!(verdict == "wrong" && remedy.contains("set -a; . ./.env"), "{remedy}");
+}
+
+#[test]
 fn variables_of_a_server_that_is_gone_are_named() {
     let mut ground = Ground::start(&["--proxy-listen", ":0", "--clock", "virtual=2040-01-01T00:00:00Z"]);
     let (programs, environment) = (tempfile::tempdir().unwrap(), variables(&ground));
