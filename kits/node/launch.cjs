@@ -4,11 +4,11 @@
 //
 // The server is that of `keyhaven run`, of `keyhaven env` or of KEYHAVEN_READY_FILE, else one is started with a clock that can be
 // moved. "keyhaven" in package.json may choose: { "config": FILE for the server that is started, "server": "start", "running" (the
-// one that keyhaven finds) or a ready FILE }.
+// one that keyhaven finds) or a ready FILE, "vault": the NAME of the vault that the code under test has }.
 "use strict";
 
 const { spawn, spawnSync } = require("node:child_process");
-const { existsSync, readFileSync } = require("node:fs");
+const { existsSync, readFileSync, realpathSync } = require("node:fs");
 const http = require("node:http");
 const { constants } = require("node:os");
 
@@ -21,21 +21,53 @@ class Failure extends Error {}
 async function main(command) {
   if (command.length === 0) throw new Failure('say what to run: keyhaven-test node --test (in package.json: "test": "keyhaven-test node --test")');
   const settings = fromPackage();
+  if (settings.vault && process.env.KEYHAVEN_TEST_VAULT === settings.vault) return withDefaultVault(settings.vault, command);
   const running = await runningServer(settings.server);
+  // The vault is made where the server is: by another launcher, inside.
+  const inside = settings.vault ? [process.execPath, __filename, ...command] : command;
+  const env = { ...process.env, ...running, ...(settings.vault && { KEYHAVEN_TEST_VAULT: settings.vault }) };
   if (running) {
-    if (settings.config) say("keyhaven.config is for a server that is started; the one that runs already has its own");
-    return started(command[0], command.slice(1), { ...process.env, ...running });
+    await compare(settings.config, env.KEYHAVEN_ADMIN_URL);
+    return started(inside[0], inside.slice(1), env);
   }
   const config = settings.config ? ["--config", settings.config] : [];
-  return started(binary, ["run", "--clock", "virtual", ...config, "--", ...command], process.env);
+  return started(binary, ["run", "--clock", "virtual", ...config, "--", ...inside], env);
+}
+
+/** Runs a command with the vault of this name as the default one: a copy of the former one, unless there is one of the name. */
+async function withDefaultVault(name, command) {
+  const { admin } = require("./admin.cjs");
+  const { DEFAULT_VAULT, variablesOf } = require("./vaults.cjs");
+  const refused = (error) => {
+    throw new Failure(error.message);
+  };
+  const isThere = (await admin("GET", "/admin/vaults").catch(refused)).vaults.some((vault) => vault.name === name.toLowerCase());
+  if (!isThere) await admin("PUT", `/admin/vaults/${name}`, { copyOf: DEFAULT_VAULT }).catch(refused);
+  const status = await started(command[0], command.slice(1), { ...process.env, ...variablesOf(name.toLowerCase()) });
+  if (!isThere) await admin("DELETE", `/admin/vaults/${name}`);
+  return status;
+}
+
+/** Says so when the server that runs already was not started with the configuration of the tests. */
+async function compare(config, adminUrl) {
+  if (!config) return;
+  const served = JSON.parse(await answers(adminUrl)).configuration;
+  const real = (file) => (existsSync(file) ? realpathSync(file) : file);
+  if (served && real(served) === real(config)) return;
+  const has = served ? `the configuration ${served}` : "no configuration's file";
+  say(`the server that runs already has ${has}, the tests want ${config}; start it with: keyhaven serve --config ${config}, or start one for the tests: "server": "start"`);
 }
 
 /** The settings of the package whose tests are run: npm runs scripts in its directory. */
 function fromPackage() {
   if (!existsSync("package.json")) return {};
   const { keyhaven: settings = {} } = JSON.parse(readFileSync("package.json", "utf8"));
-  const unknown = Object.keys(settings).find((name) => !["config", "server"].includes(name));
-  if (unknown) throw new Failure(`package.json: keyhaven.${unknown}: unknown; there are config and server`);
+  const unknown = Object.keys(settings).find((name) => !["config", "server", "vault"].includes(name));
+  if (unknown) throw new Failure(`package.json: keyhaven.${unknown}: unknown; there are config, server and vault`);
+  const { server } = settings;
+  if (server && !["start", "running"].includes(server) && !existsSync(server)) {
+    throw new Failure(`package.json: keyhaven.server: there is no file '${server}'; give start, running, or the ready file of a server that runs`);
+  }
   return settings;
 }
 
@@ -73,12 +105,19 @@ function variablesOf(readyFile) {
   return variables;
 }
 
-/** Fails unless the server of this admin API answers. */
+/** The status that the server of this admin API answers. */
 function answers(url) {
   const gone = (error) => new Failure(`no server answers at ${url} (${error.code ?? error.message})`);
   return new Promise((resolve, reject) => {
     if (!url) return reject(new Failure("KEYHAVEN_ADMIN_URL is not set"));
-    http.get(`${url}/admin/status`, (answer) => resolve(answer.resume())).on("error", (error) => reject(gone(error)));
+    const request = http.get(`${url}/admin/status`, async (answer) => {
+      try {
+        resolve(Buffer.concat(await answer.toArray()).toString());
+      } catch (error) {
+        reject(gone(error));
+      }
+    });
+    request.on("error", (error) => reject(gone(error)));
   });
 }
 

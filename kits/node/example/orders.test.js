@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 
-import { DefaultAzureCredential } from "@azure/identity";
+import { DefaultAzureCredential, ManagedIdentityCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
-import { clock, defaultVaultUrl, withVault } from "keyhaven-test";
+import { clientIdOf, clock, defaultVaultUrl, withVault } from "keyhaven-test";
 
 const credential = new DefaultAzureCredential();
 const secrets = (url) => new SecretClient(url, credential);
@@ -34,4 +34,17 @@ test("a test begins with secrets of its own", () =>
     const vault = secrets(process.env.VAULT_URL);
     assert.equal((await vault.getSecret("database")).value, "archive");
     assert.equal((await vault.getSecret("api-key")).value, "k-1");
+  }));
+
+test("the code tries again when the vault is busy", () =>
+  withVault(async (url, vault) => {
+    const busy = await vault.addFault({ operation: "SecretGet", times: 1, then: { status: 503, retryAfter: 0 } });
+    assert.equal((await secrets(url).getSecret("database")).value, "orders");
+    assert.equal(await busy.hits(), 1);
+  }));
+
+test("another identity is refused", () =>
+  withVault(async (url) => {
+    const nobody = new ManagedIdentityCredential({ clientId: await clientIdOf("nobody") });
+    await assert.rejects(new SecretClient(url, nobody).getSecret("database"), { statusCode: 403 });
   }));

@@ -37,6 +37,19 @@ test("a server is started with the package's configuration, and used by a launch
   assert.deepEqual([inner, status], [outer, 3]);
 });
 
+test("the vault that the code names is the default one", () => {
+  writeFileSync(join(home, "seeded.json"), JSON.stringify({ vaults: [{ name: "other" }, { name: "shop-vault", secrets: { kept: "of the file" } }] }));
+  const show = "echo $KEY_VAULT_NAME $VAULT_URL";
+  for (const config of ["seeded.json", "shop.json"]) {
+    const { status, stdout } = launch({ config, vault: "shop-vault" }, `${show}; "${process.execPath}" "${launcher}" sh -c '${show}; exit 3'`);
+    const line = "shop-vault https://shop-vault.vault.azure.net";
+    assert.deepEqual([status, stdout], [3, `${line}\n${line}`]);
+  }
+  const wrong = launch({ vault: "no_name" }, "true");
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /^keyhaven-test: PUT \/admin\/vaults\/no_name: name: must be 3 to 24 letters/);
+});
+
 test("a server of another process is used, and noticed when it is gone", async () => {
   const file = join(home, "ready.json");
   const listen = ["--listen", "--identity-listen", "--admin-listen", "--proxy-listen"].flatMap((name) => [name, "127.0.0.1:0"]);
@@ -46,7 +59,8 @@ test("a server of another process is used, and noticed when it is gone", async (
   const named = { status: 0, stdout: "shop", stderr: "" };
   assert.deepEqual(launch({ server: "ready.json" }, "echo $KEY_VAULT_NAME"), named);
   assert.deepEqual(launch({}, "echo $KEY_VAULT_NAME", { KEYHAVEN_READY_FILE: file }), named);
-  assert.match(launch({ server: "ready.json", config: "x.json" }, "true").stderr, /keyhaven\.config is for a server that is started/);
+  assert.deepEqual(launch({ server: "ready.json", config: "shop.json" }, "echo $KEY_VAULT_NAME"), named, "it has that very file");
+  assert.match(launch({ server: "ready.json", config: "wrong.json" }, "true").stderr, /the server that runs already has the configuration \S+shop\.json, the tests want wrong\.json; start it with: /);
 
   server.kill("SIGKILL");
   await once(server, "exit");
@@ -69,7 +83,8 @@ test("what is wrong is said", () => {
   assert.match(wrong.stderr, /wrong\.json: vaults\[0\]\.name: must be 3 to 24/);
   for (const [settings, script, env, text] of [
     [{}, undefined, {}, "say what to run: keyhaven-test node --test"],
-    [{ clock: "real" }, "true", {}, "package.json: keyhaven.clock: unknown; there are config and server"],
+    [{ clock: "real" }, "true", {}, "package.json: keyhaven.clock: unknown; there are config, server and vault"],
+    [{ server: "runing" }, "true", {}, "package.json: keyhaven.server: there is no file 'runing'; give start, running, or the ready file of a server that runs"],
     [{}, "true", { KEYHAVEN_BIN: "no-such-program" }, "there is no 'no-such-program'; put keyhaven on the PATH, or set KEYHAVEN_BIN"],
   ]) {
     const { status, stderr } = launch(settings, script, env);

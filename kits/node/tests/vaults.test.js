@@ -1,9 +1,17 @@
 // The helper inside `keyhaven run`: which vault the environment names, and what is said when the server refuses or is gone.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { before, test } from "node:test";
 
-import { admin, createVault, defaultVaultUrl, withVault } from "keyhaven-test";
+import { ManagedIdentityCredential } from "@azure/identity";
+import { SecretClient } from "@azure/keyvault-secrets";
+import { admin, clientIdOf, clock, createVault, defaultVaultUrl, withVault } from "keyhaven-test";
+
+/** A client of the default identity, which repeats nothing. */
+const secretsOf = (url, credential = new ManagedIdentityCredential()) => new SecretClient(url, credential, { retryOptions: { maxRetries: 0 } });
+
+// Other files' tests use this server at the same time.
+before(() => admin("PUT", "/admin/vaults/given-vault", { secrets: { kept: "before" } }));
 
 /** The vault that the environment names: the same in every variable. */
 function named() {
@@ -24,6 +32,68 @@ test("the environment names the newest vault there is", async () => {
   assert.equal(named(), defaultVaultUrl());
   await assert.rejects(withVault(() => Promise.reject(new Error("a test that fails"))), /a test that fails/);
   assert.equal(named(), defaultVaultUrl());
+});
+
+test("a vault of a name is made anew for each test", async () => {
+  const secrets = secretsOf("https://shop-vault.vault.azure.net");
+  for (const value of ["one", "two"]) {
+    await withVault({ name: "shop-vault", secrets: { mine: value } }, async (url) => {
+      assert.equal(named(), "https://shop-vault.vault.azure.net");
+      assert.equal(url, named());
+      assert.equal((await secrets.getSecret("mine")).value, value);
+      await assert.rejects(secrets.getSecret("left"), { statusCode: 404 });
+      await secrets.setSecret("left", "by a test");
+      const second = createVault({ name: "shop-vault" });
+      await assert.rejects(second, /the vault 'shop-vault' is another test's now: on one server a name is one vault/);
+    });
+  }
+  await assert.rejects(admin("GET", "/admin/vaults/shop-vault"), /No vault is called 'shop-vault'\./);
+});
+
+test("a vault of a name that was there is put back", async () => {
+  const url = "https://given-vault.vault.azure.net";
+  for (const _ of [1, 2]) {
+    await withVault({ name: "given-vault" }, async () => {
+      assert.equal((await secretsOf(url).getSecret("kept")).value, "before");
+      await secretsOf(url).setSecret("kept", "changed");
+    });
+  }
+  assert.equal((await secretsOf(url).getSecret("kept")).value, "before");
+});
+
+test("faults are of one vault, are counted, and end with it", () =>
+  withVault({ secrets: { mine: "value" } }, async (url, vault) => {
+    await admin("PUT", "/admin/faults/theirs", { rules: [{ operation: "KeyRelease", then: { status: 500 } }] });
+    const vaults = [vault.name];
+    await withVault(async (_, other) => {
+      vaults.push(other.name);
+      const fault = await vault.addFault({ operation: "SecretGet", times: 1, then: { status: 503 } });
+      await other.addFault({ then: { status: 500 } });
+      await assert.rejects(secretsOf(url).getSecret("mine"), { statusCode: 503 });
+      assert.equal((await secretsOf(url).getSecret("mine")).value, "value");
+      assert.equal(await fault.hits(), 1);
+      await fault.remove();
+    });
+    const { theirs, ...left } = (await admin("GET", "/admin/faults")).named;
+    assert.equal(theirs.rules.length, 1, "those of another client stay");
+    assert.ok(!Object.values(left).some(({ rules }) => vaults.includes(rules[0].vault)));
+    await admin("DELETE", "/admin/faults/theirs");
+    await assert.rejects(vault.addFault({ operation: "GetSecret", then: { status: 503 } }), /there is no 'GetSecret' \(did you mean 'SecretGet'\?\)/);
+  }));
+
+test("another identity is refused", () =>
+  withVault({ secrets: { mine: "value" } }, async (url) => {
+    const nobody = new ManagedIdentityCredential({ clientId: await clientIdOf("nobody") });
+    await assert.rejects(secretsOf(url, nobody).getSecret("mine"), /does not have secrets get permission/);
+    await assert.rejects(clientIdOf("reports"), /^Error: no identity is called 'reports'; there are default, nobody/);
+  }));
+
+test("moments are dates", async () => {
+  const now = await clock.freeze();
+  const later = new Date(now.getTime() + 86_400_000);
+  assert.deepEqual(await clock.advance("1 day"), later);
+  assert.deepEqual(await clock.set(new Date(later.getTime() + 1000)), await clock.now());
+  await clock.run();
 });
 
 test("a refusal has the server's text", async () => {

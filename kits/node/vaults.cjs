@@ -1,0 +1,102 @@
+// Vaults of tests: new ones, and those of a name that the code under test has. The environment names the newest.
+"use strict";
+
+const { createHash, randomUUID } = require("node:crypto");
+
+const { admin, found, unless } = require("./admin.cjs");
+
+const SUFFIX = ".vault.azure.net";
+const URL_VARIABLES = ["KEYHAVEN_VAULT_URL", "AZURE_KEYVAULT_URL", "VAULT_URL"];
+
+const urlOf = (vault) => `https://${vault}${SUFFIX}`;
+const pathOf = (vault) => `/admin/vaults/${vault}`;
+
+/** The variables that name a vault. */
+const variablesOf = (vault) => ({ ...Object.fromEntries(URL_VARIABLES.map((name) => [name, urlOf(vault)])), KEY_VAULT_NAME: vault });
+
+/** The vault that the others are copies of, read once: a test's own vault takes its place in the environment. */
+const DEFAULT_VAULT = found("KEY_VAULT_NAME");
+const BEFORE = Object.fromEntries([...URL_VARIABLES, "KEY_VAULT_NAME"].map((name) => [name, process.env[name]]));
+
+// The vaults that tests have now, the newest last.
+const current = [];
+
+/** The environment names the newest vault; without one, what it named before. */
+function showNewest() {
+  const variables = current.length > 0 ? variablesOf(current.at(-1)) : BEFORE;
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+}
+
+/** Makes a vault with these secrets; answers its name and what takes it away again. */
+async function make(name, secrets) {
+  const seeds = Object.entries(secrets).map(([secret, value]) => ({ name: secret, value }));
+  const made = name ? await makeNamed(name.toLowerCase(), seeds) : await makeNew(seeds);
+  current.push(made.name);
+  showNewest();
+  const end = async () => {
+    if (current.includes(made.name)) current.splice(current.lastIndexOf(made.name), 1);
+    showNewest();
+    await made.end();
+  };
+  return { name: made.name, end };
+}
+
+async function makeNew(seeds) {
+  const name = `t-${randomUUID().replaceAll("-", "").slice(0, 20)}`;
+  await admin("PUT", pathOf(name), { copyOf: DEFAULT_VAULT, secrets: seeds });
+  return { name, end: () => remove(name) };
+}
+
+/** The vault of a name: as it was when there was one before the first test, and it is put back; else a copy of the default one. */
+async function makeNamed(name, seeds) {
+  const isGiven = name === DEFAULT_VAULT || (await given()).has(name);
+  const kept = `t-${createHash("sha256").update(name).digest("hex").slice(0, 20)}`;
+  const asItWas = await keep(isGiven ? name : DEFAULT_VAULT, name, kept);
+  const end = async () => {
+    await (isGiven ? replace(name, asItWas) : remove(name));
+    await remove(kept);
+  };
+  try {
+    await replace(name, { ...asItWas, secrets: seeds });
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return { name, end };
+}
+
+/** Copies `source`; answers what the vault called `name` is made from. Only one at a time can hold the copy. */
+async function keep(source, name, kept) {
+  try {
+    await admin("PUT", pathOf(kept), { copyOf: source });
+  } catch (error) {
+    throw error.status === 409 ? new Error(inUse(name, kept)) : error;
+  }
+  const aliases = source === name ? (await admin("GET", pathOf(source))).aliases : [];
+  return { copyOf: kept, aliases };
+}
+
+async function replace(name, entry) {
+  await remove(name);
+  await admin("PUT", pathOf(name), entry);
+}
+
+/** Deletes a vault, unless the test has done so. */
+const remove = (name) => unless(404, admin("DELETE", pathOf(name)));
+
+let givenVaults;
+
+/** The names of the vaults that were there before the first test of this process. */
+function given() {
+  givenVaults ??= admin("GET", "/admin/vaults").then(({ vaults }) => new Set(vaults.map((vault) => vault.name)));
+  return givenVaults;
+}
+
+const inUse = (name, kept) =>
+  `the vault '${name}' is another test's now: on one server a name is one vault, so tests that name it run one after another, their files too ` +
+  `(node --test --test-concurrency=1, jest --runInBand); when no test runs, one that was killed has left its copy: keyhaven vault delete ${kept}`;
+
+module.exports = { DEFAULT_VAULT, SUFFIX, make, urlOf, variablesOf };
