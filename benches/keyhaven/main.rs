@@ -102,7 +102,7 @@ struct Effort {
 
 impl Effort {
     const FULL: Self =
-        Self { starts: 20, servers: 3, rounds: 7, requests: 20_000, many: 10_000, round: Duration::from_millis(2500) };
+        Self { starts: 20, servers: 9, rounds: 7, requests: 20_000, many: 10_000, round: Duration::from_millis(2500) };
     const QUICK: Self =
         Self { starts: 5, servers: 1, rounds: 3, requests: 4_000, many: 500, round: Duration::from_millis(500) };
 }

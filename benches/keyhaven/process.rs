@@ -34,8 +34,17 @@ impl Process {
 
     /// The memory it occupies (resident set), in bytes.
     pub(crate) fn resident(self) -> Outcome<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The part of it that is no file's: heap, stacks, what was written into pages of files; in bytes.
+    pub(crate) fn anonymous(self) -> Outcome<u64> {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(self, name: &str) -> Outcome<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line in /proc/PID/status")?;
         let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kibibytes * 1024)
     }
