@@ -76,7 +76,7 @@ impl CaCertificate {
     /// # Errors
     /// When the store cannot be encoded.
     pub(crate) fn pkcs12(&self, password: Option<&str>) -> Result<Vec<u8>, StartError> {
-        trust_store(&self.pem(), password.unwrap_or(TRUST_STORE_PASSWORD))
+        trust_store(vec![self.block.clone()], password.unwrap_or(TRUST_STORE_PASSWORD))
     }
 
     /// The moments between which it is valid, by its own dates.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::trust::{TRUST_STORE_PASSWORD, TrustFiles, bundle, existing_certificates, trust_store};
+use super::trust::{
+    TRUST_STORE_PASSWORD, TrustFiles, bundle, distinct_certificates, existing_certificates, trust_store,
+};
 use super::variables::Variables;
 use super::wget;
 use crate::files;
@@ -51,11 +53,23 @@ impl Sources {
         })
     }
 
-    fn files(&self, dir: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
-        let (text, paths) = (bundle(&self.certificates), TrustFiles::in_dir(dir));
-        let store = trust_store(&text, TRUST_STORE_PASSWORD).map_err(io::Error::other)?;
-        let startup: Vec<_> = wget::startup_files(dir, &paths.bundle, &self.wget).collect();
-        Ok([(paths.bundle, text.into_bytes()), (paths.store, store)].into_iter().chain(startup).collect())
+    /// Writes the files into `dir`, one after the other, so that only one of them is in memory; returns what each is called, and
+    /// its bytes.
+    fn write_files(self, dir: &Path) -> io::Result<Vec<(PathBuf, usize)>> {
+        let paths = TrustFiles::in_dir(dir);
+        let mut written = Vec::new();
+        let mut write = |path: &Path, bytes: &[u8]| {
+            written.push((path.to_owned(), bytes.len()));
+            write(path, bytes)
+        };
+        for (path, bytes) in wget::startup_files(dir, &paths.bundle, &self.wget) {
+            write(&path, &bytes)?;
+        }
+        let certificates = distinct_certificates(self.certificates);
+        write(&paths.bundle, bundle(&certificates).as_bytes())?;
+        let store = trust_store(certificates, TRUST_STORE_PASSWORD).map_err(io::Error::other)?;
+        write(&paths.store, &store)?;
+        Ok(written)
     }
 }
 
@@ -72,28 +86,27 @@ pub(super) fn ensure_kept(
 ) -> io::Result<PathBuf> {
     if let Some(kept) = kept {
         let written =
-            files::create_dir(&kept).and_then(|()| ensure(&kept, &Sources::read(&kept, user_variables, cas.clone())));
+            files::create_dir(&kept).and_then(|()| ensure(&kept, Sources::read(&kept, user_variables, cas.clone())));
         match written {
             Err(error) if files::is_full(&error) => {}
             written => return written.map(|()| kept),
         }
     }
-    ensure(&private, &Sources::read(&private, user_variables, cas)).map(|()| private)
+    ensure(&private, Sources::read(&private, user_variables, cas)).map(|()| private)
 }
 
 /// Writes the files into `dir`, unless they are there and made from the same.
 ///
 /// # Errors
 /// When one cannot be written; the text names it, and the kind is the cause's.
-fn ensure(dir: &Path, sources: &Sources) -> io::Result<()> {
+fn ensure(dir: &Path, sources: Sources) -> io::Result<()> {
     let digest = sources.digest(dir);
     if is_current(dir, &digest) {
         return Ok(());
     }
     let mut stamp = format!("{digest}\n");
-    for (path, bytes) in sources.files(dir)? {
-        write(&path, &bytes)?;
-        let _ = writeln!(stamp, "{} {}", bytes.len(), path.file_name().unwrap_or_default().display());
+    for (path, bytes) in sources.write_files(dir)? {
+        let _ = writeln!(stamp, "{bytes} {}", path.file_name().unwrap_or_default().display());
     }
     write(&dir.join(STAMP), stamp.as_bytes())
 }
@@ -144,21 +157,21 @@ mod tests {
     fn files_are_written_again_only_when_what_they_are_made_from_has_changed() {
         let dir = tempfile::tempdir().unwrap();
         let certificate = |byte| pem::encode(&pem::Pem::new("CERTIFICATE", vec![byte; 40]));
-        ensure(dir.path(), &sources(&certificate(1))).unwrap();
+        ensure(dir.path(), sources(&certificate(1))).unwrap();
         let first = inode(dir.path());
-        ensure(dir.path(), &sources(&certificate(1))).unwrap();
+        ensure(dir.path(), sources(&certificate(1))).unwrap();
         assert_eq!(inode(dir.path()), first);
-        ensure(dir.path(), &sources(&certificate(2))).unwrap();
+        ensure(dir.path(), sources(&certificate(2))).unwrap();
         let second = inode(dir.path());
         assert_ne!(second, first);
         for name in ["trust.p12", "wgetrc", "bundle.pem", STAMP] {
             std::fs::write(dir.path().join(name), "").unwrap();
-            ensure(dir.path(), &sources(&certificate(2))).unwrap();
+            ensure(dir.path(), sources(&certificate(2))).unwrap();
             assert_ne!(std::fs::metadata(dir.path().join(name)).unwrap().len(), 0, "{name} is mended");
         }
         assert_eq!(
             std::fs::read_to_string(dir.path().join("bundle.pem")).unwrap(),
-            bundle(&sources(&certificate(2)).certificates)
+            bundle(&distinct_certificates(sources(&certificate(2)).certificates))
         );
     }
 }

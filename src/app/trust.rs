@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
 use pem::Pem;
 use rustls::RootCertStore;
@@ -73,14 +74,14 @@ pub(super) fn set_variables(files: &TrustFiles, variables: &mut Variables) {
     *options = format!("{options} {java}").trim_start().to_owned();
 }
 
-/// Converts a PEM bundle to a PKCS#12 trust store with the attribute that Java requires of a trusted certificate.
+/// Converts certificates to a PKCS#12 trust store with the attribute that Java requires of a trusted certificate.
 /// Certificates that cannot be parsed are skipped.
 ///
 /// # Errors
 /// When the store cannot be encoded.
-pub(crate) fn trust_store(bundle: &str, password: &str) -> Result<Vec<u8>, StartError> {
+pub(super) fn trust_store(certificates: Vec<Pem>, password: &str) -> Result<Vec<u8>, StartError> {
     let mut store = KeyStore::new();
-    for (number, block) in certificates(bundle.as_bytes()).iter().enumerate() {
+    for (number, block) in certificates.into_iter().enumerate() {
         match Certificate::from_der(block.contents()) {
             Ok(certificate) => store.add_entry(&format!("ca-{number}"), KeyStoreEntry::Certificate(certificate)),
             Err(error) => tracing::debug!(%error, "a certificate is not fit for Java's trust store"),
@@ -121,11 +122,19 @@ pub(super) fn load_or_create_ca(certs: Option<&Path>, domains: &[String], now: T
     }
 }
 
-/// A PEM bundle of the certificates in the PEM files `sources`, each once, and nothing else of these.
-pub(super) fn bundle(sources: &[Vec<u8>]) -> String {
-    let blocks: Vec<Pem> = sources.iter().flat_map(|text| certificates(text)).collect();
+/// The certificates in the PEM files `sources`, each once. Takes the files, so that they are freed before more is made of them.
+pub(super) fn distinct_certificates(sources: Vec<Vec<u8>>) -> Vec<Pem> {
     let mut seen = HashSet::new();
-    blocks.iter().filter(|block| seen.insert(block.contents())).map(encoded).collect()
+    let mut blocks: Vec<Pem> = sources.into_iter().flat_map(|text| certificates(&text)).collect();
+    blocks.retain(|block| seen.insert(digest(&SHA256, block.contents()).as_ref().to_vec()));
+    blocks
+}
+
+/// A PEM bundle of `certificates`.
+pub(super) fn bundle(certificates: &[Pem]) -> String {
+    let mut text = String::with_capacity(certificates.iter().map(encoded_length).sum());
+    certificates.iter().for_each(|block| text.push_str(&encoded(block)));
+    text
 }
 
 /// PEM files: the system's CAs, then each of the files `existing` that can be read.
@@ -138,6 +147,11 @@ pub(super) fn existing_certificates(existing: &[String]) -> Vec<Vec<u8>> {
         }
     }
     sources
+}
+
+/// At least the bytes of a certificate as PEM: four characters for each three bytes, a line break after each 64, its frame.
+fn encoded_length(block: &Pem) -> usize {
+    block.contents().len().div_ceil(3) * 4 * 65 / 64 + 64
 }
 
 fn encoded(block: &Pem) -> String {
@@ -183,7 +197,8 @@ mod tests {
     fn a_trust_store_marks_its_certificates_as_trusted() {
         let now = Timestamp::from_unix(1_700_000_000);
         let ca = Ca::ephemeral("A CA", &["a.example".to_owned()], true, now).unwrap();
-        let bytes = trust_store(&(ca.pem().to_owned() + "a comment\n"), TRUST_STORE_PASSWORD).unwrap();
+        let blocks = certificates((ca.pem().to_owned() + "a comment\n").as_bytes());
+        let bytes = trust_store(blocks, TRUST_STORE_PASSWORD).unwrap();
         assert_eq!(read_trust_store(&bytes, TRUST_STORE_PASSWORD).unwrap(), [ca.der().to_vec()]);
         assert!(read_trust_store(&bytes, "other").is_err());
     }
@@ -195,11 +210,13 @@ mod tests {
         let existing = dir.path().join("existing.pem");
         std::fs::write(&existing, block("CERTIFICATE", 1) + "a comment\n" + &block("PRIVATE KEY", 2)).unwrap();
         let (one, ours) = (block("CERTIFICATE", 1), block("CERTIFICATE", 3));
-        let roots = certificates(bundle(&existing_certificates(&[])).as_bytes()).len();
+        let roots = distinct_certificates(existing_certificates(&[])).len();
         let mut sources = existing_certificates(&[existing.display().to_string()]);
         sources.extend([one.into_bytes(), ours.into_bytes()]);
-        let text = bundle(&sources);
+        let blocks = distinct_certificates(sources);
+        let text = bundle(&blocks);
         assert_eq!(certificates(text.as_bytes()).len(), roots + 2);
+        assert!(text.len() <= blocks.iter().map(encoded_length).sum(), "a bundle is allocated once");
         assert!(!text.contains("PRIVATE KEY"));
     }
 }
