@@ -64,8 +64,10 @@ Examples:
 
 Each command has examples in its own --help.";
 
-// No doc comments: each would replace the long description of its command.
+// No doc comments: each would replace the long description of its command. `defer`: the options of one command are described,
+// not those of all, each time that the program starts.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     #[command(about = "Start a server and keep it running until it is stopped")]
     Serve(serve::Serve),
