@@ -183,6 +183,11 @@ impl ServerArgs {
         self.data.as_deref().filter(|_| !self.ephemeral)
     }
 
+    /// Whether the proxy lets nothing out.
+    pub(super) const fn is_offline(&self) -> bool {
+        self.takeover.is_offline()
+    }
+
     fn storage(&self, ephemeral: bool) -> Result<Storage, Failure> {
         let in_memory = self.ephemeral || (ephemeral && self.data.is_none());
         check_engine(self.store, cfg!(feature = "sled"))?;

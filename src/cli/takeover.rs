@@ -67,6 +67,11 @@ impl TakeoverArgs {
         Takeover { services, ..takeover }.allowing(&self.pass).map_err(|why| Failure::usage(format!("--pass {why}")))
     }
 
+    /// Whether the proxy lets nothing out, but for what `--pass` names.
+    pub(super) const fn is_offline(&self) -> bool {
+        self.offline
+    }
+
     /// The first option of the proxy that was given.
     fn given_flag(&self) -> Option<&'static str> {
         let given =

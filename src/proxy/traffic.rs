@@ -155,6 +155,12 @@ impl TrafficReport {
     pub fn has_taken_over(&self) -> bool {
         self.lines.iter().any(|line| line.outcome == Outcome::TakenOver)
     }
+
+    /// Whether all connections to a taken-over name carried no request.
+    pub fn has_silent_connections(&self) -> bool {
+        let taken_over = self.lines.iter().filter(|line| line.outcome == Outcome::TakenOver);
+        taken_over.flat_map(|line| &line.hosts).any(|(_, requests)| *requests == 0)
+    }
 }
 
 impl Line {
@@ -208,9 +214,10 @@ mod tests {
         let traffic = TrafficCounter::default();
         let counter = traffic.counter(Outcome::TakenOver, "acme.vault.azure.net:443");
         assert_eq!(traffic.report().to_string(), "taken over: acme.vault.azure.net:443 (no request)\n");
-        assert!(traffic.report().has_taken_over());
+        assert!(traffic.report().has_taken_over() && traffic.report().has_silent_connections());
         counter.add();
         assert_eq!(traffic.report().to_string(), "taken over: acme.vault.azure.net:443 (1 request)\n");
+        assert!(!traffic.report().has_silent_connections());
     }
 
     #[test]

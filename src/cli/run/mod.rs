@@ -26,6 +26,8 @@ use super::signals::HangUp;
 use super::{Failure, file_limit, headings, ready_file, stale, variables};
 use crate::app::{self, Listen, Running, Variables};
 
+use summary::Ending;
+
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
 ///
 /// The server keeps nothing (unless --data is given) and listens on free ports. COMMAND finds the vault at
@@ -89,10 +91,17 @@ impl Run {
         let (traffic, direct_request_seen) = (running.traffic.clone(), running.direct_request_seen.clone());
         running.stop().await;
         ready_file::remove(&file);
-        if let (Ok(_), Some(traffic)) = (&ended, traffic) {
-            summary::print(&traffic.report(), direct_request_seen.load(Ordering::Relaxed));
+        let status = ended.map(exit_status)?;
+        if let Some(traffic) = traffic {
+            let ending = Ending {
+                command: self.command[0].to_string_lossy().into_owned(),
+                status,
+                was_offline: self.server.is_offline(),
+                direct_request_seen: direct_request_seen.load(Ordering::Relaxed),
+            };
+            summary::print(&traffic.report(), &ending);
         }
-        ended.map(exit_code)
+        Ok(ExitCode::from(status))
     }
 
     fn check_options(&self) -> Result<(), Failure> {
@@ -195,9 +204,9 @@ fn pid_of(child: &Child) -> Option<Pid> {
 }
 
 /// The command's exit status; 128 and the signal's number when a signal ended it, as in shells.
-fn exit_code(status: ExitStatus) -> ExitCode {
+fn exit_status(status: ExitStatus) -> u8 {
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    u8::try_from(code).unwrap_or(1)
 }
 
 /// The signals that are forwarded to the command.

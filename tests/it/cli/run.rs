@@ -295,7 +295,9 @@ fn the_end_tells_what_was_taken_over_tunnelled_and_refused() {
     let summary = format!(
         "keyhaven: taken over: 169.254.169.254:80 (1 request), acme.vault.azure.net:443 (no request)\n\
          keyhaven: tunnelled: {} (1 connection)\n\
-         keyhaven: refused: acme.blob.core.windows.net:443 (1 attempt)\n",
+         keyhaven: refused: acme.blob.core.windows.net:443 (1 attempt)\n\
+         keyhaven: (no request): connected and asked nothing; mostly the program does not trust this server's certificates: \
+         keyhaven run -- keyhaven doctor (Java: did it set -Djavax.net.ssl.trustStore?)\n",
         elsewhere.local_addr().unwrap()
     );
     assert!(printed.ends_with(&summary), "{printed}");
@@ -309,6 +311,11 @@ fn the_end_tells_what_was_taken_over_tunnelled_and_refused() {
 fn who_asks_for_no_vault_hears_what_that_may_mean() {
     let printed = |output: Output| String::from_utf8(output.stderr).unwrap();
     assert_eq!(printed(ended(&[], &[], &["true"])), NO_VAULT);
+    let offline = "keyhaven: no vault was asked for; with --offline the proxy let nothing out to Azure\n";
+    assert_eq!(printed(ended(&["--offline"], &[], &["true"])), offline);
+    let failed = keyhaven(&["run", "--", "sh", "-c", "exit 3"]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(3));
+    assert_eq!(printed(failed), "keyhaven: sh failed (3) before it asked a vault here\n");
     assert_eq!(printed(ended(&["--log-level", "error"], &[], &["true"])), "", "who wants errors alone gets them alone");
     assert_eq!(printed(ended(&["--proxy-listen", ""], &[], &["true"])), "", "without a proxy there is nothing to tell");
 
