@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
+from xml.etree import ElementTree
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_two_applications_beside_a_server(running, server):
             assert json.load(answer)["clock"] == "virtual"
     advanced = sidecar.containers["keyhaven"].exec(["keyhaven", "clock", "advance", "90d"])
     assert "virtual" in advanced.stdout, advanced.stderr
-    assert '<testsuites name="keyhaven drill"' in sidecar.start("drill").await_end()
+    assert_drilled(sidecar.start("drill").await_end(), 41)
 
 
 def test_two_applications_that_share_the_loopback_of_a_server(running, server):
@@ -109,6 +110,7 @@ def test_two_applications_that_share_the_loopback_of_a_server(running, server):
     assert pod.containers["reports"].await_end() == READ
     assert {file.name for file in running.volume("trust", server, "/trust").iterdir()} == {"bundle.pem", "trust.p12"}, "and no key"
     assert_as_env_prints(pod.file["x-takeover"], pod.containers["keyhaven"])
+    assert_drilled(pod.start("drill").await_end(), 41)
 
 
 def test_two_applications_in_a_pod_of_kubernetes(running, server):
@@ -120,6 +122,13 @@ def test_two_applications_in_a_pod_of_kubernetes(running, server):
     assert pod.containers["orders"].await_end() == PRINTED
     assert pod.containers["reports"].await_end() == READ
     assert_as_env_prints(pod.maps["keyhaven-takeover"], pod.containers["keyhaven"])
+    assert_drilled(pod.containers["drill"].await_end(), 22)
+
+
+def assert_drilled(report: str, steps: int) -> None:
+    suites = ElementTree.fromstring(report)
+    counts = {name: int(suites.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts["tests"] - counts["skipped"] == steps and counts["failures"] == counts["errors"] == 0, report
 
 
 def assert_as_env_prints(given: dict[str, str], server: Container) -> None:
