@@ -67,6 +67,7 @@ fn write(trail: &Trail) {
                 status = trail.status.as_u16(),
                 missing = trail.missing.map(field::display),
                 error = trail.error.as_ref().map(field::display),
+                asked = trail.asked.as_ref().map(field::display),
                 duration_ms = trail.duration.as_secs_f64() * 1000.0,
                 request_id = trail.request_id.map(field::display),
                 "{trail}"

@@ -1,5 +1,6 @@
 //! The bound sockets of the listeners.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -7,6 +8,9 @@ use tokio::net::TcpListener;
 use super::error::StartError;
 use super::options::Listen;
 use super::server_details::Addresses;
+
+/// Systems keep the ports below it for the administrator.
+const FIRST_FREE_PORT: u16 = 1024;
 
 /// All sockets. They are bound before anything else, so that a port in use is reported at once.
 pub(super) struct Sockets {
@@ -57,10 +61,36 @@ async fn bind_proxy(listen: Listen) -> Result<Option<TcpListener>, StartError> {
 }
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            StartError::new(format!("{address} is in use ({flag}); stop the other program or give another address"))
+    TcpListener::bind(address).await.map_err(|error| StartError::new(refused(flag, address, &error)))
+}
+
+/// Why nothing can listen on `address`, and what to do.
+fn refused(flag: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    let text = format!("cannot listen on {address} ({flag}): {error}");
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("{address} is in use ({flag}); stop the other program or give another address")
         }
-        _ => StartError::new(format!("cannot listen on {address} ({flag}): {error}")),
-    })
+        ErrorKind::PermissionDenied if address.port() < FIRST_FREE_PORT => format!(
+            "{text}; for a port below {FIRST_FREE_PORT} allow it by the sysctl net.ipv4.ip_unprivileged_port_start=0 or \
+             CAP_NET_BIND_SERVICE, or give another port"
+        ),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_takes_a_right_is_said_to_take_it() {
+        let why = |address: &str| refused("--listen", address.parse().unwrap(), &ErrorKind::PermissionDenied.into());
+        let text = why("0.0.0.0:443");
+        assert!(
+            text.starts_with("cannot listen on 0.0.0.0:443 (--listen): permission denied; for a port below 1024"),
+            "{text}"
+        );
+        assert_eq!(why("0.0.0.0:8443"), "cannot listen on 0.0.0.0:8443 (--listen): permission denied");
+    }
 }

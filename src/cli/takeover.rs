@@ -45,6 +45,10 @@ impl TakeoverArgs {
         let others = [Some(listen.vaults), Some(listen.identity), listen.admin];
         let on_loopback = others.into_iter().flatten().all(|address| address.ip().is_loopback());
         let proxy = listen.proxy.filter(|_| on_loopback || !listen.proxy_is_optional);
+        if proxy.is_none() && listen.proxy.is_some() {
+            let why = "another listener is beyond loopback; --proxy-listen switches it on";
+            tracing::info!(why, "the takeover's proxy is off");
+        }
         Listen { proxy, proxy_is_optional: listen.proxy_is_optional && self.given_flag().is_none(), ..listen }
     }
 

@@ -18,7 +18,7 @@ pub struct InvalidPeriod;
 
 impl fmt::Display for InvalidPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a length of time; write it as P90D, P1Y6M or PT30M")
+        f.write_str("not a length of time; write it as 90d, P90D, P1Y6M or PT30M")
     }
 }
 

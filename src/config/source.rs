@@ -93,6 +93,12 @@ impl ConfigFile {
                 format!("{path}: No such file; give another one, or write an example: keyhaven init {path}")
             }
             ErrorKind::IsADirectory => format!("{path} is a directory; give a file in it, such as {path}/config.json"),
+            ErrorKind::PermissionDenied => {
+                let user = rustix::process::geteuid();
+                format!(
+                    "{path} may not be read by user {user}, who runs this; chmod or chown it, in a container on the host"
+                )
+            }
             ErrorKind::InvalidData => format!("{path} is not UTF-8 text; the configuration is JSON with comments"),
             _ => format!("{path}: {error}"),
         }
@@ -125,6 +131,12 @@ mod tests {
         assert_eq!(
             refused(dir.path()),
             format!("{here} is a directory; give a file in it, such as {here}/config.json")
+        );
+        let denied = ConfigFile::new(&file, None).unreadable(&ErrorKind::PermissionDenied.into());
+        let user = rustix::process::geteuid();
+        assert!(
+            denied.starts_with(&format!("{path} may not be read by user {user}, who runs this; chmod or")),
+            "{denied}"
         );
         std::fs::write(&file, b"{\"tenantId\":\"\xff\"}").unwrap();
         assert!(refused(&file).contains("is not UTF-8 text"));

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
@@ -16,6 +17,8 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use super::ca::{Ca, CaError, Leaf};
 use crate::clock::{Clock, Timestamp};
 
+/// How many refused names are logged as warnings, later ones at debug.
+const MOST_WARNINGS: usize = 10;
 /// The name whose leaf is never forgotten.
 const LOCALHOST: &str = "localhost";
 
@@ -64,6 +67,8 @@ pub struct CertificateResolver {
     minted: Cache<String, CachedLeaf>,
     /// The leaf for `localhost`, which stays the same to half of its life: some clients know a server by its leaf's thumbprint.
     localhost: Mutex<Option<CachedLeaf>>,
+    /// The number of handshakes for names that are not served.
+    refused: AtomicUsize,
     clock: Arc<dyn Clock>,
 }
 
@@ -90,7 +95,8 @@ impl CertificateResolver {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
         let signing = aws_lc_rs::sign::any_ecdsa_type(&der).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        Ok(Self { ca, key, signing, is_served, unnamed, minted: Cache::new(kept), localhost: Mutex::new(None), clock })
+        let (minted, localhost, refused) = (Cache::new(kept), Mutex::default(), AtomicUsize::default());
+        Ok(Self { ca, key, signing, is_served, unnamed, minted, localhost, refused, clock })
     }
 
     /// The CA above the leaves.
@@ -110,7 +116,7 @@ impl CertificateResolver {
         }
         let names = match name {
             Some(name) if !(self.is_served)(&name) => {
-                tracing::debug!(name, "a TLS client asked for a name that is not ours");
+                self.log_refusal(&name);
                 return None;
             }
             Some(name) => vec![name],
@@ -120,6 +126,17 @@ impl CertificateResolver {
         let minted = self.mint(&names, now)?;
         self.minted.insert(remembered, minted.clone());
         Some(minted.leaf)
+    }
+
+    /// The first refused names are warnings; a scanner does not fill the log.
+    fn log_refusal(&self, name: &str) {
+        let what = "a TLS client asked for a name that is not served here";
+        match self.refused.fetch_add(1, Ordering::Relaxed) {
+            before if before < MOST_WARNINGS => {
+                tracing::warn!(name, "{what}; add it to the aliases of a vault, if it is one's")
+            }
+            _ => tracing::debug!(name, "{what}"),
+        }
     }
 
     /// The lock is held while a leaf is minted, so that all clients get the same one.

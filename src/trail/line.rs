@@ -1,4 +1,4 @@
-//! The trail as one line of text: `IDENTITY OPERATION VAULT/OBJECT STATUS [missing PERMISSION | CODE] DURATION ID`, with `-`
+//! The trail as one line of text: `IDENTITY OPERATION VAULT/OBJECT STATUS [missing PERMISSION | CODE [asked NAME]] DURATION ID`, with `-`
 //! for what is not known.
 
 use std::fmt::{self, Write};
@@ -23,6 +23,9 @@ impl fmt::Display for Trail {
             (Some(permission), _) => write!(f, " missing {permission}")?,
             (None, Some(code)) => write!(f, " {code}")?,
             (None, None) => {}
+        }
+        if let Some(name) = &self.asked {
+            write!(f, " asked {name}")?;
         }
         write!(f, " {:.1} ms ", self.duration.as_secs_f64() * 1000.0)?;
         match self.request_id {
@@ -56,6 +59,7 @@ mod tests {
     use crate::http::error::ApiError;
     use crate::http::routes::{Lookup, Routes};
     use crate::operation::{Operation, Permission};
+    use crate::trail::AskedFor;
     use crate::vault::VaultName;
 
     const GET: Permission = Permission::secrets("get", "secrets/getSecret/action");
@@ -90,6 +94,17 @@ mod tests {
     fn an_error_is_named_by_its_code_and_the_unknown_by_hyphens() {
         let answer = ApiError::new(StatusCode::BAD_REQUEST, "BadParameter", "No.").into_response();
         assert_eq!(Trail::new("admin").finish(answer).trail.to_string(), "- - - 400 BadParameter 0.0 ms -");
+    }
+
+    #[test]
+    fn what_was_asked_for_and_is_not_here_is_named_and_cannot_forge_a_line() {
+        let refused = |name: &str| {
+            let answer = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", "No.").into_response();
+            Trail::new("admin").finish(AskedFor::new(name).attach(answer)).trail.to_string()
+        };
+        assert_eq!(refused("evil.example"), "- - - 403 Forbidden asked evil.example 0.0 ms -");
+        assert_eq!(refused("a\n200 b"), "- - - 403 Forbidden asked a?200?b 0.0 ms -");
+        assert!(refused(&"x".repeat(5000)).len() < 200);
     }
 
     #[test]

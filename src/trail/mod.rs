@@ -2,6 +2,7 @@
 //! part becomes known, also when it refuses. What reports on requests (the request log) reads it. It holds no secret value
 //! and no token.
 
+mod asked;
 mod line;
 mod recent;
 
@@ -19,6 +20,7 @@ use crate::http::routes::Params;
 use crate::operation::{Operation, Permission};
 use crate::vault::VaultName;
 
+pub(crate) use asked::AskedFor;
 pub(crate) use line::Printable;
 pub(crate) use recent::{RecentTrail, RecentTrails};
 
@@ -41,6 +43,8 @@ pub(crate) struct Trail {
     pub status: StatusCode,
     /// The error code of a refusal.
     pub error: Option<ErrorCode>,
+    /// The host or identity that a refused request asked for, if that was the reason.
+    pub asked: Option<AskedFor>,
     /// The time from the request's head to its answer, measured by the layer that reads the trail.
     pub duration: Duration,
     /// Whether the request only looks at the server: at its health, at this log.
@@ -112,6 +116,7 @@ impl Trail {
             missing: None,
             status: StatusCode::OK,
             error: None,
+            asked: None,
             duration: Duration::ZERO,
             is_probe: false,
             params: Params::default(),
@@ -126,11 +131,12 @@ impl Trail {
     }
 
     /// Completes the trail with the outcome: the status, and what handlers left among the extensions of the answer (an
-    /// [`ErrorCode`], a [`TokenGrant`]).
+    /// [`ErrorCode`], an [`AskedFor`], a [`TokenGrant`]).
     pub(crate) fn finish(mut self, mut response: Response) -> Answered {
         self.status = response.status();
         let extensions = response.extensions_mut();
         self.error = extensions.remove::<ErrorCode>();
+        self.asked = extensions.remove::<AskedFor>().or(self.asked);
         if let Some(TokenGrant { identity, resource }) = extensions.remove() {
             self.caller = Caller::Identity(identity);
             self.resource = Some(resource);

@@ -47,7 +47,10 @@ async fn it_goes_forward_alone_and_takes_nothing_else() {
             "409 Conflict the clock stands at 2023-11-14T22:13:20Z already and only goes forward",
         ),
         (r#"{"set":"tomorrow"}"#, "400 BadRequest set: not a time; write it as 2030-01-31T00:00:00Z"),
-        (r#"{"advance":"-P1D"}"#, "400 BadRequest advance: not a length of time; write it as P90D, P1Y6M or PT30M"),
+        (
+            r#"{"advance":"-P1D"}"#,
+            "400 BadRequest advance: not a length of time; write it as 90d, P90D, P1Y6M or PT30M",
+        ),
         (r#"{"advance":"P9999Y"}"#, "400 BadRequest no calendar goes so far"),
         ("{}", one_of),
         (r#"{"freeze":false}"#, one_of),

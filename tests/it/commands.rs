@@ -41,7 +41,7 @@ fn the_clock_is_shown_and_moved() {
     let back = no(&data, "clock set 2020-01-01T00:00:00Z");
     assert!(back.contains("already and only goes forward"), "{back}");
     let wrong = no(&data, "clock advance soon");
-    assert_eq!(wrong, "keyhaven: advance: not a length of time; write it as P90D, P1Y6M or PT30M\n");
+    assert_eq!(wrong, "keyhaven: advance: not a length of time; write it as 90d, P90D, P1Y6M or PT30M\n");
 }
 
 #[test]

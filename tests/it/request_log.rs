@@ -127,7 +127,7 @@ async fn a_line_says_who_did_what_to_which_object_and_how_it_ended() {
         assert_eq!(log.line(), line(expected, &answer), "{request}");
     }
     let elsewhere = world.send(world.request(&world.host("absent"), "GET /secrets/api-key", "", Some(&owner))).await;
-    assert_eq!(log.line(), line("- - - 404 VaultNotFound", &elsewhere));
+    assert_eq!(log.line(), line("- - - 404 VaultNotFound asked absent.vault.localhost", &elsewhere));
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn token_requests_and_the_admin_api_have_lines_and_health_probes_have_none
     world.token("owner").await;
     assert_eq!(log.line(), format!("owner ManagedIdentityToken {resource} 200 0.0 ms -"));
     let refused = sign_in(&world, &resource, "wrong").await;
-    assert_eq!(log.line(), line("- TokenV2 - 401 AADSTS7000215", &refused));
+    assert_eq!(log.line(), line(&format!("- TokenV2 - 401 AADSTS7000215 asked {APP}"), &refused));
     let granted = sign_in(&world, &resource, "correct-hush").await;
     assert_eq!(log.line(), line(&format!("app TokenV2 {resource} 200"), &granted));
     assert_eq!(world.admin("DELETE /admin/vaults/gone", "").await.status, 404);
@@ -157,6 +157,29 @@ async fn token_requests_and_the_admin_api_have_lines_and_health_probes_have_none
     for wrong in ["limit=0", "limit=1001", "after=x", "since=1"] {
         assert_eq!(world.admin(&format!("GET /admin/log?{wrong}"), "").await.status, 400, "{wrong}");
     }
+}
+
+/// Who looks for the reason of a refusal needs the name that was asked for.
+#[tokio::test]
+async fn a_host_and_an_identity_that_are_not_here_are_named() {
+    let world = world().await;
+    let log = Log::start();
+    let ready = &world.server.ready;
+    let (identity, admin) = (ready.identity.clone(), ready.admin.clone().unwrap());
+    for (address, path) in [(&identity, "/health"), (&admin, "/admin/status")] {
+        assert_eq!(world.plain(address, path, &[("host", "evil.example")]).await.status, 403);
+        assert_eq!(
+            log.line(),
+            "- - - 403 ERROR asked evil.example 0.0 ms -"
+                .replace("ERROR", if address == &admin { "Forbidden" } else { "invalid_request" })
+        );
+    }
+    let path =
+        "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net&client_id=nobody%0A";
+    assert_eq!(world.plain(&identity, path, &[("metadata", "true")]).await.status, 400);
+    assert_eq!(log.line(), "- ManagedIdentityToken - 400 invalid_request asked nobody? 0.0 ms -");
+    let shown = world.admin("GET /admin/log?limit=1", "").await.json();
+    assert_eq!(shown["requests"][0]["asked"], "nobody?");
 }
 
 /// Asks Entra for a token for [`APP`].
@@ -254,4 +277,27 @@ fn a_stderr_that_is_not_read_does_not_stop_the_server() {
     pipe.read_to_string(&mut rest).unwrap();
     assert!(rest.contains(" lines of the log were dropped here: nothing read stderr\n"), "{rest}");
     assert!(rest.lines().last().unwrap().contains(" DEBUG - Health - 200 "), "{rest}");
+}
+
+/// A vault's name that is missing in the configuration ends as a TLS alert, of which a client says little.
+#[test]
+fn names_that_are_not_served_over_tls_are_warnings_until_there_are_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut served = Served::start(&dir.path().join("data"), &["--log-level", "warn"]);
+    let port = served.ready["listen"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
+    for number in 0..12 {
+        let name = format!("evil-{number}.example:{port}");
+        let (resolve, url) = (format!("{name}:127.0.0.1"), format!("https://{name}/"));
+        std::process::Command::new("curl")
+            .args(["--silent", "--noproxy", "*", "--resolve", &resolve, &url])
+            .output()
+            .unwrap();
+    }
+    served.child.kill().unwrap();
+    let mut log = String::new();
+    served.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let said = "a TLS client asked for a name that is not served here; add it to the aliases of a vault";
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(said)).collect();
+    assert_eq!(lines.len(), 10, "{log}");
+    assert!(lines[0].contains(" WARN ") && lines[0].contains("evil-0.example"), "{log}");
 }

@@ -38,6 +38,8 @@ struct RequestBody {
     status: u16,
     missing: Option<String>,
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
     duration_ms: f64,
     request_id: Option<Uuid>,
     /// All of that as the text log has it.
@@ -76,6 +78,7 @@ impl RequestBody {
             status: trail.status.as_u16(),
             missing: trail.missing.map(|permission| permission.to_string()),
             error: trail.error.as_ref().map(ToString::to_string),
+            asked: trail.asked.as_ref().map(ToString::to_string),
             duration_ms: trail.duration.as_secs_f64() * 1000.0,
             request_id: trail.request_id,
             line: trail.to_string(),

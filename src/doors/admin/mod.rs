@@ -30,6 +30,7 @@ use crate::directory::Directory;
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::http::allowed_hosts::AllowedHosts;
+use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
@@ -38,7 +39,7 @@ use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::{Operation, Permission};
 use crate::reconcile::Plan;
 use crate::tasks::Timekeeper;
-use crate::trail::{Answered, Caller, RecentTrails, Trail};
+use crate::trail::{Answered, AskedFor, Caller, RecentTrails, Trail};
 use crate::vault::Vaults;
 
 pub(crate) use credentials::Credentials;
@@ -191,6 +192,7 @@ impl Door {
         trail: &mut Trail,
     ) -> Result<(Handler, Params), ApiError> {
         if let Some(why) = self.state.names.rejection(request, connection.local.ip()) {
+            trail.asked = Authority::of(request).map(|authority| AskedFor::new(authority.host()));
             return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", why));
         }
         match self.routes.find(request.method(), request.uri()) {

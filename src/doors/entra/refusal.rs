@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::directory::{SignInRefusal, no_such_resource};
 use crate::http::error::ErrorCode;
 use crate::http::{Response, body};
+use crate::trail::AskedFor;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -73,6 +74,7 @@ impl Refusal {
 
     /// The response.
     pub(super) fn answer(self, trace_id: Uuid, correlation_id: Uuid, now: Timestamp) -> Response {
+        let asked = self.asked_for();
         let ErrorText(status, error, code, text) = self.text();
         let timestamp = now.to_string().replace('T', " ");
         let text = text.replace(['\r', '\n', '"', '\\'], " ");
@@ -87,7 +89,18 @@ impl Refusal {
         if status == StatusCode::TOO_MANY_REQUESTS {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        answer
+        match asked {
+            Some(asked) => asked.attach(answer),
+            None => answer,
+        }
+    }
+
+    /// The application that could not sign in.
+    fn asked_for(&self) -> Option<AskedFor> {
+        match self {
+            Self::SignIn { client_id, .. } => Some(AskedFor::new(client_id)),
+            _ => None,
+        }
     }
 
     fn text(self) -> ErrorText {

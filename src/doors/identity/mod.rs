@@ -18,12 +18,13 @@ use zeroize::Zeroizing;
 use crate::crypto::credential;
 use crate::directory::{Directory, TokenResources, UnknownIdentities};
 use crate::http::allowed_hosts::AllowedHosts;
+use crate::http::authority::Authority;
 use crate::http::error::ErrorCode;
 use crate::http::routes::{self, Lookup, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Request, Response, body};
 use crate::operation::Operation;
 use crate::random::Random;
-use crate::trail::{Answered, Trail};
+use crate::trail::{Answered, AskedFor, Trail};
 
 use arc::ArcKey;
 use token_request::TokenRequest;
@@ -119,13 +120,18 @@ impl Door {
     async fn answer_with(&self, routes: &Routes<Handler>, request: &Request, connection: ConnectionInfo) -> Answered {
         let mut trail = Trail::new("identity");
         if let Some(why) = self.shared.state.names.rejection(request, connection.local.ip()) {
+            trail.asked = Authority::of(request).map(|authority| AskedFor::new(authority.host()));
             return trail.finish(refused(StatusCode::FORBIDDEN, "invalid_request", &why));
         }
         let answer = match routes.find(request.method(), request.uri()) {
             Lookup::Found(operation, handler, params) => {
                 trail.route(operation, &params);
                 trail.is_probe = std::ptr::eq(operation, &raw const HEALTH);
-                handler(self.shared.clone(), TokenRequest::new(request, connection)).await
+                let request = TokenRequest::new(request, connection);
+                let asked = request.named_identity().map(AskedFor::new);
+                let answer = handler(self.shared.clone(), request).await;
+                trail.asked = asked.filter(|_| answer.status() == StatusCode::BAD_REQUEST);
+                answer
             }
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),

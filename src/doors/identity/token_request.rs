@@ -36,6 +36,12 @@ impl TokenRequest {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// The id of the identity that it selects, whatever kind of id it is.
+    pub(super) fn named_identity(&self) -> Option<&str> {
+        let names = ["client_id", "object_id", "principal_id", "msi_res_id", "mi_res_id"];
+        names.into_iter().find_map(|name| self.parameter(name))
+    }
+
     /// The identity that it selects. The names of the parameters differ between clients.
     pub(super) fn selector(&self) -> Result<IdentitySelector, &'static str> {
         let client = self.parameter("client_id").map(|id| IdentitySelector::ClientId(id.to_owned()));

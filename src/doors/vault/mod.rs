@@ -37,7 +37,7 @@ use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
 use crate::operation::Operation;
 use crate::random::{self, Random};
-use crate::trail::{Answered, Caller, Trail};
+use crate::trail::{Answered, AskedFor, Caller, Trail};
 use crate::vault::{Call, Guarded, Vault, Vaults};
 
 use api_version::ApiVersion;
@@ -123,7 +123,8 @@ impl Door {
         fault: &mut Option<Fault>,
     ) -> Result<Response, ApiError> {
         let target = RequestTarget::of(&request)?;
-        let resolved = self.state.resolve(&target.authority).await?;
+        let resolved = self.state.resolve(&target.authority).await;
+        let resolved = resolved.inspect_err(|_| trail.asked = Some(AskedFor::new(target.authority.host())))?;
         trail.vault = Some(resolved.vault().name.clone());
         let route = self.route(&request);
         if let Ok(route) = &route {
