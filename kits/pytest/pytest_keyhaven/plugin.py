@@ -135,8 +135,9 @@ def vault_url(keyhaven: Keyhaven, request: pytest.FixtureRequest) -> Iterator[st
 @pytest.fixture(autouse=True)
 def _keyhaven_own_vault(request: pytest.FixtureRequest) -> None:
     """A test that is marked has a vault of its own, whether it asks for `vault_url` or reads VAULT_URL; and so has every test
-    where the ini file names the vault."""
-    if any(map(request.node.get_closest_marker, (SECRETS, VAULT))) or request.config.getini(VAULT):
+    where the ini file names the vault. It comes before the other fixtures, which put the environment back as they found it."""
+    is_named = any(map(request.node.get_closest_marker, (SECRETS, VAULT))) or request.config.getini(VAULT)
+    if is_named or "vault_url" in request.fixturenames:
         request.getfixturevalue("vault_url")
 
 

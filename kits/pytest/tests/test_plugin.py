@@ -66,13 +66,17 @@ def test_a_configuration_and_secrets_of_single_tests(pytester):
                 assert vault_url == f"https://{os.environ['KEY_VAULT_NAME']}.vault.azure.net" != SHOP
 
 
+        def test_patched(monkeypatch, vault_url):
+            monkeypatch.setenv("VAULT_URL", "https://another.vault.azure.net")
+
+
         def test_put_back(keyhaven):
             assert {os.environ[name] for name in NAMES} == {SHOP, keyhaven.default_vault_url}
             assert [vault["name"] for vault in keyhaven.admin("GET", "/admin/vaults")["vaults"]] == ["shop"]
         """
     )
     before = files(pytester)
-    run(pytester).assert_outcomes(passed=3)
+    run(pytester).assert_outcomes(passed=4)
     assert files(pytester) == before, "nothing is left"
 
 
