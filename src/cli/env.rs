@@ -10,11 +10,12 @@ use super::credential::Credential;
 use super::environment::{Changes, Former};
 use super::target::Target;
 use super::{Failure, environment, ready_file, variables};
+use crate::app::vault_of_host;
 
 /// Print the environment that programs need to use a running server.
 ///
-/// In a shell: eval "$(keyhaven env)", or: keyhaven env --format fish | source
-/// Back again: eval "$(keyhaven env --unset)"
+/// A shell keeps what it had before, and --unset puts that back. A .env file holds the server's admin key: keep it to yourself. It
+/// works with `node --env-file` and with readers of other languages; Node's package dotenv comes too late for the trust.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Env {
@@ -30,8 +31,13 @@ pub(super) struct Env {
     #[arg(long, value_name = "KIND", default_value = "managed-identity")]
     credential: Credential,
 
+    /// The vault that VAULT_URL, AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and KEY_VAULT_NAME name [default: this shell's own where it
+    /// is taken over, else the server's default vault]
+    #[arg(long, value_name = "NAME", value_parser = parse_vault)]
+    vault: Option<String>,
+
     /// Put back what the shell had before `keyhaven env`; this needs no server
-    #[arg(long, conflicts_with_all = ["identity", "credential"])]
+    #[arg(long, conflicts_with_all = ["identity", "credential", "vault"])]
     unset: bool,
 
     #[command(flatten)]
@@ -41,9 +47,13 @@ pub(super) struct Env {
 const EXAMPLES: &str = "\
 Examples:
   eval \"$(keyhaven env)\"                             this shell uses the running server
-  keyhaven env --format dotenv > .env
+  eval \"$(keyhaven env --unset)\"                     the shell as it was before
+  keyhaven env --format fish | source
+  (umask 077; keyhaven env --format dotenv > .env)     a file for yourself alone
+  keyhaven env --vault orders                        another vault than the default one
   keyhaven env --identity reader --credential client-secret";
 
+/// A shell keeps what it had before. A file for programs does not hold it: that is none of theirs, and may be a credential.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// export NAME='VALUE' for POSIX shells
@@ -71,24 +81,27 @@ impl Env {
             return Err(Failure::failed(format!("{}: {why}", file.display())));
         }
         let file = std::path::absolute(file).map_err(Failure::failed)?;
-        let own = former.before(&all);
+        let (server, own) = environment::with_vault(ready.env, former.before(&all), self.vault.as_deref());
         let client = AdminClient::new(self.target);
         let mut changes = match self.credential.kind() {
-            None => environment::for_shell(&ready.env, &own),
+            None => environment::for_shell(&server, &own),
             Some(kind) => {
                 let name = match self.identity.clone() {
                     Some(name) => name,
-                    None => client.identity_with(ready.env.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
+                    None => client.identity_with(server.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
                 };
-                environment::for_shell_with(&ready.env, &own, client.credential(&name, kind).await?)
+                environment::for_shell_with(&server, &own, client.credential(&name, kind).await?)
             }
         };
+        changes.keep_vault_with_a_note(&own);
         changes.set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
         if let (Some(name), None) = (&self.identity, self.credential.kind()) {
             changes.set.insert("AZURE_CLIENT_ID".to_owned(), client.client_id(name).await?);
         }
-        if self.format.is_of_a_shell() {
-            former.keep(&mut changes, &own);
+        match self.format {
+            Format::Dotenv => changes.trust_in_node(&own),
+            Format::Json => {}
+            Format::Sh | Format::Fish | Format::Powershell => former.keep(&mut changes, &own),
         }
         for note in &changes.notes {
             eprintln!("keyhaven: {note}");
@@ -107,13 +120,13 @@ impl Env {
     }
 }
 
-impl Format {
-    /// Whether it is evaluated by a shell, which then keeps what it had before. A file for programs does not: what a shell had is
-    /// none of theirs, and may be a credential.
-    const fn is_of_a_shell(self) -> bool {
-        matches!(self, Self::Sh | Self::Fish | Self::Powershell)
-    }
+/// Parses the name of a vault.
+pub(super) fn parse_vault(text: &str) -> Result<String, String> {
+    let wrong = || "not a vault's name: 3 to 24 letters, digits and single hyphens".to_owned();
+    vault_of_host(&format!("{text}.vault.azure.net")).ok_or_else(wrong)
+}
 
+impl Format {
     fn print(self, changes: &Changes) -> String {
         let all: BTreeMap<&str, Option<&str>> = changes
             .remove

@@ -4,6 +4,8 @@
 mod former;
 mod java;
 mod no_proxy;
+mod node;
+mod vault;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use former::Former;
 pub(crate) use java::property as java_property;
+pub(super) use vault::with_vault;
 
 use crate::app::{Takeover, Variables, variable_of};
 use crate::directory::CredentialKind;
@@ -26,8 +29,6 @@ const CGI_MARKERS: [&str; 2] = ["REQUEST_METHOD", "GATEWAY_INTERFACE"];
 /// Endpoints of other identity sources; also every variable that begins with `MSI_`.
 const OTHER_IDENTITY_SOURCES: [&str; 2] = ["IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT"];
 
-/// Variables by which programs find their vault, and users set it.
-const VAULT_URLS: [&str; 2] = ["VAULT_URL", "AZURE_KEYVAULT_URL"];
 /// The variables of a managed identity.
 const MANAGED_IDENTITY: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
 
@@ -142,7 +143,7 @@ pub(super) fn for_command(
     chosen: Option<CredentialKind>,
 ) -> Changes {
     let mut changes = merge(server, own);
-    changes.keep_vault_urls(own);
+    changes.keep_vault(own);
     changes.set("KEYHAVEN_READY_FILE", private.ready_file.display());
     // `az` must not touch the user's real sign-in.
     changes.set("AZURE_CONFIG_DIR", private.azure().display());
@@ -219,20 +220,6 @@ impl Changes {
         }
     }
 
-    /// Keeps the vault that the user's own variables name when the takeover leads to it anyway. A URL that an earlier `env` has
-    /// set is not the user's.
-    fn keep_vault_urls(&mut self, own: &Variables) {
-        if !self.set.contains_key("HTTPS_PROXY") {
-            return;
-        }
-        for name in VAULT_URLS {
-            let theirs = own.get(name).filter(|url| own.get("KEYHAVEN_VAULT_URL") != Some(*url));
-            if let Some(url) = theirs.filter(|url| is_taken_over(url)) {
-                self.set(name, url);
-            }
-        }
-    }
-
     /// Merges `NO_PROXY`: ours, and the user's entries that match no taken-over host.
     fn merge_no_proxy(&mut self, own: &Variables) {
         let Some(ours) = self.set.get("NO_PROXY") else { return };
@@ -303,28 +290,6 @@ mod tests {
     #[test]
     fn without_a_proxy_its_exceptions_are_left_alone() {
         assert_eq!(for_shell(&Variables::new(), &variables(&[("NO_PROXY", "*")])), Changes::default());
-    }
-
-    #[test]
-    fn a_command_keeps_the_vault_that_it_names_where_that_is_taken_over() {
-        let kept = |server: &[(&str, &str)], own: &[(&str, &str)]| {
-            let set = for_command_with(server, own, false).set;
-            VAULT_URLS.map(|name| set.get(name).cloned().unwrap_or_default())
-        };
-        let [ours, theirs] = ["https://local.vault.azure.net", "https://Contoso.vault.azure.net/"];
-        let server = [("VAULT_URL", ours), ("AZURE_KEYVAULT_URL", ours), ("HTTPS_PROXY", "http://127.0.0.1:1")];
-        assert_eq!(kept(&server, &[("VAULT_URL", theirs)]), [theirs, ours]);
-        assert_eq!(kept(&server, &[("AZURE_KEYVAULT_URL", theirs)]), [ours, theirs]);
-        for other in ["https://contoso.vault.localhost:8443", "https://vault.example", ""] {
-            assert_eq!(kept(&server, &[("VAULT_URL", other)]), [ours, ours], "{other}");
-        }
-        assert_eq!(
-            kept(&server[..2], &[("VAULT_URL", theirs)]),
-            [ours, ours],
-            "without a proxy it would be the real one"
-        );
-        let of_a_server = [("VAULT_URL", theirs), ("KEYHAVEN_VAULT_URL", theirs)];
-        assert_eq!(kept(&server, &of_a_server), [ours, ours], "an earlier env set it");
     }
 
     #[test]

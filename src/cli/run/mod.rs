@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::credential::Credential;
+use super::env::parse_vault;
 use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
@@ -48,6 +49,11 @@ pub(super) struct Run {
     #[arg(long, value_name = "KIND", default_value = "managed-identity")]
     credential: Credential,
 
+    /// The vault that VAULT_URL, AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and KEY_VAULT_NAME name [default: your own where it is taken
+    /// over, else the server's default vault]
+    #[arg(long, value_name = "NAME", value_parser = parse_vault)]
+    vault: Option<String>,
+
     /// Show the server's log on stderr, not its warnings alone
     #[arg(long, help_heading = headings::LOG)]
     show_log: bool,
@@ -72,7 +78,7 @@ Examples:
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         self.check_options()?;
-        let own = variables::own();
+        let mut own = variables::own();
         stale::warn_of_shell(None);
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = Listen { proxy: Some(free), ..Listen::on_free_ports() };
@@ -86,6 +92,7 @@ impl Run {
         let mut server = app::build(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
         server.add_trust(&own).await.map_err(Failure::failed)?;
         let mut running = server.listen();
+        (running.ready.env, own) = environment::with_vault(running.ready.env, own, self.vault.as_deref());
         let file = self.ready_file_path(&running, &own)?;
         let ended = self.run_command(&mut running, &file, &own, &mut signals, file_limit_before).await;
         let (traffic, direct_request_seen) = (running.traffic.clone(), running.direct_request_seen.clone());

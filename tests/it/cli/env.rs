@@ -289,3 +289,60 @@ fn a_secret_of_the_shell_that_would_win_is_named() {
         "AZURE_CLIENT_SECRET is set: programs sign in with it, not as the identity that these variables name; unset it";
     assert!(printed.contains(why), "{printed}");
 }
+
+/// The variables that name a vault, as a program finds them.
+const VAULT: [&str; 4] = ["VAULT_URL", "AZURE_KEYVAULT_URL", "KEYHAVEN_VAULT_URL", "KEY_VAULT_NAME"];
+
+#[test]
+fn the_vault_is_the_users_own_where_that_is_taken_over_or_the_one_that_is_chosen() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let _served = Served::start(&data, &["--proxy-listen", ":0"]);
+    let (local, orders) = ("https://local.vault.azure.net", "https://orders.vault.azure.net");
+    let own = [("VAULT_URL", orders), ("KEY_VAULT_NAME", "orders")];
+    let named = |env: &Value| VAULT.map(|name| env[name].as_str().unwrap().to_owned());
+    let (env, said) = variables(&data, &[], &own);
+    assert_eq!(named(&env), [orders, local, local, "orders"]);
+    let stays =
+        format!("keyhaven: VAULT_URL stays {orders}, which leads to this server now; --vault NAME names another\n");
+    assert!(said.starts_with(&stays) && said.lines().count() == 2, "{said}");
+    let chosen = ["https://shop.vault.azure.net"; 3].into_iter().chain(["shop"]);
+    let (env, said) = variables(&data, &["--vault", "shop"], &own);
+    assert_eq!((named(&env).to_vec(), said.as_str()), (chosen.map(str::to_owned).collect(), ""));
+    let wrong = output(&["env", "--vault", "a/b"]);
+    assert!(wrong.status.code() == Some(2) && String::from_utf8_lossy(&wrong.stderr).contains("not a vault's name"));
+
+    let script = "echo $VAULT_URL $KEY_VAULT_NAME $KEYHAVEN_VAULT_URL";
+    let output = keyhaven(&["run", "--vault", "shop", "sh", "-c", script]).envs(own).output().unwrap();
+    let shop = "https://shop.vault.azure.net";
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{shop} shop {shop}\n"));
+}
+
+/// `node --env-file` and a shell that reads the file both have a Node that trusts the server.
+#[test]
+fn a_file_for_programs_has_node_trust_the_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let served = Served::start(&data, &[]);
+    let said = |own: &str| {
+        let mut command = keyhaven(&["env", "--format", "dotenv", "--data", data.to_str().unwrap()]);
+        let output = command.env("NODE_OPTIONS", own).env_remove("SSL_CERT_FILE").output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (file, _) = said("--enable-source-maps");
+    assert!(file.contains("\nNODE_OPTIONS=\"--enable-source-maps --use-openssl-ca\"\n"), "{file}");
+    let (file, note) = said("--use-bundled-ca");
+    assert!(!file.contains("NODE_OPTIONS"), "{file}");
+    assert!(note.contains("NODE_OPTIONS has --use-bundled-ca, with which node --env-file does not trust"), "{note}");
+    std::fs::write(dir.path().join(".env"), said("").0).unwrap();
+    let port = served.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
+    let script = format!(
+        "fetch('https://localhost:{port}/secrets?api-version=7.4').then(r => console.log(r.status), e => console.log(e.cause.code))"
+    );
+    for shell in [r#"node --env-file="$1/.env" -e "$SCRIPT""#, r#"set -a; . "$1/.env"; set +a; node -e "$SCRIPT""#] {
+        let shell = format!("unset SSL_CERT_FILE NODE_EXTRA_CA_CERTS NODE_OPTIONS\n{shell}");
+        let ended = in_shell(&shell, dir.path(), &[("SCRIPT", &script)]);
+        let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert_eq!((&*stdout, &*stderr), ("401\n", ""), "{shell}");
+    }
+}
