@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use keyhaven::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().execute().unwrap_or_else(|failure| failure.report())
+    Cli::from_command_line().execute().unwrap_or_else(|failure| failure.report())
 }

@@ -30,6 +30,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show every identity
+    #[command(alias = "ls")]
     List,
     /// Add an identity; ids that are left out are derived from its name
     Add {

@@ -40,12 +40,14 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show every key of the vault
+    #[command(alias = "ls")]
     List {
         /// Show the deleted ones that can be recovered, and for how long
         #[arg(long)]
         deleted: bool,
     },
     /// Show a key: type, size, operations, attributes, rotation policy and versions
+    #[command(alias = "get")]
     Show {
         /// The name
         name: String,
@@ -114,7 +116,7 @@ impl KeyCommand {
 }
 
 async fn create(args: &VaultArgs, new: NewKey) -> Result<(), Failure> {
-    let (vault, parameters) = (args.connect().await?, new.parameters());
+    let (vault, parameters) = (args.connect_to_write().await?, new.parameters());
     let made = vault.ask(move |vault| vault.create_key(&new.name, &parameters)).await?;
     args.client.print(made.json(), &line("created", made.json()));
     Ok(())
@@ -122,7 +124,7 @@ async fn create(args: &VaultArgs, new: NewKey) -> Result<(), Failure> {
 
 async fn rotate(args: &VaultArgs, name: String) -> Result<(), Failure> {
     let vault = args.connect().await?;
-    let made = vault.ask(move |vault| vault.rotate_key(&name)).await?;
+    let made = vault.ask_for((Kind::Key, &name), move |vault, name| vault.rotate_key(name)).await?;
     args.client.print(made.json(), &line("rotated", made.json()));
     Ok(())
 }
@@ -132,8 +134,8 @@ fn line(what: &str, key: &Value) -> String {
 }
 
 async fn show(args: &VaultArgs, name: String, version: Option<String>) -> Result<(), Failure> {
-    let (vault, named, again) = (args.connect().await?, name.clone(), name.clone());
-    let key = vault.ask(move |vault| vault.key(&named, version.as_deref())).await?;
+    let (vault, again) = (args.connect().await?, name.clone());
+    let key = vault.ask_for((Kind::Key, &name), move |vault, name| vault.key(name, version.as_deref())).await?;
     let policy = vault.try_ask(move |vault| vault.rotation_policy(&again)).await?;
     let versions = vault.try_ask(move |vault| vault.key_versions(&name)).await?.map(latest_first);
     if args.client.json {

@@ -21,6 +21,7 @@ mod health;
 mod identity;
 mod init;
 mod key;
+mod known_vaults;
 mod log;
 mod log_output;
 mod man;
@@ -38,6 +39,7 @@ mod stale;
 mod status;
 mod takeover;
 mod target;
+mod usage;
 mod variables;
 mod vault;
 
@@ -93,13 +95,16 @@ enum Command {
     Ca(ca::CaCommand),
     #[command(about = "Show or move the clock that vaults live by")]
     Clock(clock::Clock),
-    #[command(about = "Show, set, delete or recover secrets of a running server's vault")]
+    #[command(alias = "secrets", about = "Show, set, delete or recover secrets of a running server's vault")]
     Secret(secret::SecretCommand),
-    #[command(about = "Show, make, rotate, delete or recover keys of a running server's vault")]
+    #[command(alias = "keys", about = "Show, make, rotate, delete or recover keys of a running server's vault")]
     Key(key::KeyCommand),
-    #[command(about = "Show, make, copy or delete vaults of a running server")]
+    #[command(alias = "vaults", about = "Show, make, copy or delete vaults of a running server")]
     Vault(vault::Vault),
-    #[command(about = "Show, add or remove identities of a running server, or get a token of one")]
+    #[command(
+        alias = "identities",
+        about = "Show, add or remove identities of a running server, or get a token of one"
+    )]
     Identity(identity::Identity),
     #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]
     Drill(drill::DrillCommand),

@@ -38,12 +38,14 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show every secret of the vault, without values
+    #[command(alias = "ls")]
     List {
         /// Show the deleted ones that can be recovered, and for how long
         #[arg(long)]
         deleted: bool,
     },
     /// Show a secret's attributes and versions, or its value alone
+    #[command(alias = "get")]
     Show {
         /// The name
         name: String,
@@ -110,7 +112,7 @@ impl SecretCommand {
 }
 
 async fn set(args: &VaultArgs, name: String, value: Zeroizing<String>, properties: Value) -> Result<(), Failure> {
-    let vault = args.connect().await?;
+    let vault = args.connect_to_write().await?;
     let set = vault.ask(move |vault| vault.set_secret_with(&name, &value, &properties)).await?;
     let answer = &set.properties;
     args.client.print(answer, &format!("set {} (version {})", name_of(answer), version_of(answer)));
@@ -118,8 +120,9 @@ async fn set(args: &VaultArgs, name: String, value: Zeroizing<String>, propertie
 }
 
 async fn show(args: &VaultArgs, name: String, version: Option<String>, value: bool) -> Result<(), Failure> {
-    let (vault, named) = (args.connect().await?, name.clone());
-    let secret = vault.ask(move |vault| vault.secret(&named, version.as_deref())).await?;
+    let vault = args.connect().await?;
+    let secret =
+        vault.ask_for((Kind::Secret, &name), move |vault, name| vault.secret(name, version.as_deref())).await?;
     if value && !args.client.json {
         return print_value(&secret.value);
     }

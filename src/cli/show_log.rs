@@ -15,8 +15,12 @@ use super::client::AdminClient;
 const INTERVAL: Duration = Duration::from_millis(200);
 /// The most lines in one answer.
 const MOST: usize = 1000;
+/// What the log calls a holder of the admin key.
+const ADMIN: &str = "admin-key";
 
 /// Show the last requests of a running server, a line each; with -f those that follow too.
+///
+/// What holders of the admin key do, such as these commands, is left out without --all.
 ///
 /// A line has the time, the identity, the operation, vault and object, the status, what is missing or the error code, how long it
 /// took, and the request's id; - where something is not known. No value and no token is in it. The server holds the last 1,000
@@ -32,6 +36,10 @@ pub(super) struct LogCommand {
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
     lines: u16,
 
+    /// Show requests with the admin key too
+    #[arg(long)]
+    all: bool,
+
     #[command(flatten)]
     client: AdminClient,
 }
@@ -39,16 +47,14 @@ pub(super) struct LogCommand {
 const EXAMPLES: &str = "\
 Examples:
   keyhaven log -f                                   beside a program that runs
+  keyhaven log --all                                these commands' own requests too
   keyhaven log -n 1000 | grep missing               what an identity was refused
   keyhaven log -n 100 --json                        for a program, an object a line";
 
 impl LogCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let mut shown = self.ask(&format!("limit={}", self.lines.max(1))).await?;
-        if self.lines == 0 {
-            shown["requests"] = Value::Array(vec![]);
-        }
-        if !self.print(&shown) || !self.follow {
+        let shown = self.ask(&format!("limit={MOST}")).await?;
+        if !self.print(&shown, self.lines.into()) || !self.follow {
             return Ok(ExitCode::SUCCESS);
         }
         let mut last = last_of(&shown);
@@ -58,7 +64,7 @@ impl LogCommand {
                 eprintln!("keyhaven: the server has stopped");
                 return Ok(ExitCode::SUCCESS);
             };
-            if !self.print(&next) {
+            if !self.print(&next, MOST) {
                 return Ok(ExitCode::SUCCESS);
             }
             last = next_after(last, &next);
@@ -69,11 +75,13 @@ impl LogCommand {
         self.client.json_request(Method::GET, &format!("/admin/log?{query}"), None).await
     }
 
-    /// Prints the lines; answers whether stdout still takes them.
-    fn print(&self, answer: &Value) -> bool {
+    /// Prints the last `most` lines; answers whether stdout still takes them.
+    fn print(&self, answer: &Value, most: usize) -> bool {
+        let all = answer["requests"].as_array().into_iter().flatten();
+        let shown: Vec<_> = all.filter(|request| self.all || request["identity"] != ADMIN).collect();
         let mut stdout = std::io::stdout().lock();
         let mut written = Ok(());
-        for request in answer["requests"].as_array().into_iter().flatten() {
+        for request in &shown[shown.len().saturating_sub(most)..] {
             written = written.and_then(|()| writeln!(stdout, "{}", self.line(request)));
         }
         written.and_then(|()| stdout.flush()).is_ok()

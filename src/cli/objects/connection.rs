@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use super::VaultArgs;
+use super::{Kind, VaultArgs, name_of};
 use crate::app::{ReadyFile, vault_of_host};
 use crate::cli::Failure;
 use crate::cli::address::VAULTS_PORT;
+use crate::cli::known_vaults::KnownVaults;
+use crate::config::did_you_mean;
 use crate::remote::{Credential, RequestError, TrustStore, VaultClient, VaultUrl};
 
 /// A vault, and the identity that asks it.
 pub(crate) struct Connection {
     vault: Arc<VaultClient>,
     identity: String,
+    known: KnownVaults,
 }
 
 impl Connection {
@@ -19,6 +22,7 @@ impl Connection {
     pub(super) async fn open(args: &VaultArgs) -> Result<Self, Failure> {
         let ready = args.client.ready()?;
         let url = url(args, ready.as_ref()).await?;
+        let known = KnownVaults::of(&args.client).await?;
         let identity = match &args.identity {
             Some(name) => args.client.client_id(name).await.map(|_| name.clone())?,
             None => args.client.default_identity(ready.as_ref()).await?,
@@ -27,7 +31,17 @@ impl Connection {
         let credential = Credential::Bearer(token);
         let ca = args.client.ca();
         let agent = tokio::task::spawn_blocking(move || trusting(ca.as_deref())).await.map_err(Failure::failed)??;
-        Ok(Self { vault: Arc::new(VaultClient::at(agent, url, credential)), identity })
+        Ok(Self { vault: Arc::new(VaultClient::at(agent, url, credential)), identity, known })
+    }
+
+    /// Fails when the server has no such vault. Of another name, such as an alias, the vault itself says so.
+    pub(super) fn expect_it_is_there(&self) -> Result<(), Failure> {
+        vault_of_host(host_of(self.vault.url())).map_or(Ok(()), |name| self.known.expect(&name))
+    }
+
+    /// The server's other vaults, in words after a semicolon.
+    pub(super) fn other_vaults(&self) -> String {
+        self.known.besides(&self.name())
     }
 
     /// The vault's name, or its host when it is asked by another name.
@@ -47,7 +61,28 @@ impl Connection {
         self.try_ask(question).await?.map_err(|error| self.failure(&error))
     }
 
-    /// The same for an answer that the command can do without: why it is not there is a value.
+    /// Asks for the object called `object`.
+    ///
+    /// # Errors
+    /// As [`Connection::ask`]; of an object that is not there, which vault was asked, names like it, and the other vaults.
+    pub(crate) async fn ask_for<T: Send + 'static>(
+        &self,
+        (kind, object): (Kind, &str),
+        question: impl FnOnce(&VaultClient, &str) -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let name = object.to_owned();
+        match self.try_ask(move |vault| question(vault, &name)).await? {
+            Err(error) if kind.is_not_found(&error) => {
+                let listed = self.try_ask(move |vault| kind.list(vault)).await?.unwrap_or_default();
+                let names: Vec<_> = listed.iter().map(name_of).collect();
+                let like = did_you_mean(object, names.iter().map(String::as_str));
+                Err(Failure::failed(format!("{error}; asked: vault {}{like}{}", self.name(), self.other_vaults())))
+            }
+            answered => answered.map_err(|error| self.failure(&error)),
+        }
+    }
+
+    /// As [`Connection::ask`], for an answer that the command can do without: why it is not there is a value.
     pub(crate) async fn try_ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&VaultClient) -> Result<T, RequestError> + Send + 'static,

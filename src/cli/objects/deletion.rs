@@ -9,11 +9,11 @@ use crate::cli::columns::moment;
 impl VaultArgs {
     /// Deletes an object, and says how it is recovered.
     pub(crate) async fn delete(&self, kind: Kind, name: &str) -> Result<(), Failure> {
-        let (vault, object) = (self.connect().await?, name.to_owned());
+        let vault = self.connect().await?;
         let answer = vault
-            .ask(move |vault| match kind {
-                Kind::Secret => vault.delete_secret(&object),
-                Kind::Key => vault.delete_key(&object),
+            .ask_for((kind, name), move |vault, object| match kind {
+                Kind::Secret => vault.delete_secret(object),
+                Kind::Key => vault.delete_key(object),
             })
             .await?;
         self.client.print(&answer, &format!("deleted {name}; {}", self.what_now(kind, name, &answer)));

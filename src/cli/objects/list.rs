@@ -46,18 +46,11 @@ impl VaultArgs {
     /// Prints the vault's objects of this kind.
     pub(crate) async fn list(&self, kind: Kind) -> Result<(), Failure> {
         let vault = self.connect().await?;
-        let items = vault
-            .ask(move |vault| match kind {
-                Kind::Secret => vault.secrets(),
-                Kind::Key => vault.keys(),
-            })
-            .await?;
+        let items = vault.ask(move |vault| kind.list(vault)).await?;
         if items.is_empty() && !self.client.json {
-            let word = kind.word();
-            eprintln!(
-                "keyhaven: no {word} in vault {}; {word}s that were deleted: keyhaven {word} list --deleted",
-                vault.name()
-            );
+            let (word, name, others) = (kind.word(), vault.name(), vault.other_vaults());
+            let deleted = format!("keyhaven {word} list --deleted{}", self.as_written());
+            eprintln!("keyhaven: no {word} in vault {name}; {word}s that were deleted: {deleted}{others}");
         }
         self.print_list(items, |items| table(kind, items));
         Ok(())

@@ -6,9 +6,11 @@ mod hidden;
 mod list;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::Failure;
 use super::client::AdminClient;
+use crate::remote::{RequestError, VaultClient};
 
 pub(super) use connection::Connection;
 pub(super) use hidden::Hidden;
@@ -44,14 +46,41 @@ impl Kind {
             Self::Key => "key",
         }
     }
+
+    /// Every object of the kind.
+    fn list(self, vault: &VaultClient) -> Result<Vec<Value>, RequestError> {
+        match self {
+            Self::Secret => vault.secrets(),
+            Self::Key => vault.keys(),
+        }
+    }
+
+    /// Whether the vault says that it has no such object.
+    fn is_not_found(self, error: &RequestError) -> bool {
+        let code = match self {
+            Self::Secret => "SecretNotFound",
+            Self::Key => "KeyNotFound",
+        };
+        matches!(error, RequestError::Refused { code: given, .. } if given == code)
+    }
 }
 
 impl VaultArgs {
-    /// Connects to the vault.
+    /// Connects to the vault, which is there.
+    ///
+    /// # Errors
+    /// When no server is found, or none that has the vault and the identity.
+    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+        let vault = Connection::open(self).await?;
+        vault.expect_it_is_there()?;
+        Ok(vault)
+    }
+
+    /// Connects to the vault for a request that the server may make it for.
     ///
     /// # Errors
     /// When no server is found, or none that has the identity.
-    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+    pub(super) async fn connect_to_write(&self) -> Result<Connection, Failure> {
         Connection::open(self).await
     }
 

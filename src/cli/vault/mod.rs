@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::client::AdminClient;
+use super::known_vaults::KnownVaults;
 
 /// Show, make, copy or delete vaults of a running server.
 #[derive(Debug, Args)]
@@ -34,8 +35,10 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show every vault
+    #[command(alias = "ls")]
     List,
     /// Show a vault: its settings, its access policies, how many secrets and keys it holds
+    #[command(alias = "get")]
     Show {
         /// The name [default: the server's default vault]
         name: Option<String>,
@@ -69,12 +72,14 @@ impl Vault {
             Action::Show { name } => self.show(name.as_deref()).await?,
             Action::Create { name, from } => self.create(name, from.as_deref()).await?,
             Action::Copy { source, target } => {
+                KnownVaults::of(&self.client).await?.expect(source)?;
                 let entry = json!({"copyOf": source});
                 let answer =
                     self.client.json_request(Method::PUT, &format!("/admin/vaults/{target}"), Some(&entry)).await?;
                 self.client.print(&answer, &line(&answer));
             }
             Action::Delete { name } => {
+                KnownVaults::of(&self.client).await?.expect(name)?;
                 self.client.json_request(Method::DELETE, &format!("/admin/vaults/{name}"), None).await?;
                 self.client.print(&json!({"deleted": name}), &format!("deleted {name}"));
             }

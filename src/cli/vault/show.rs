@@ -7,6 +7,7 @@ use super::Vault;
 use crate::cli::Failure;
 use crate::cli::client::path_segment;
 use crate::cli::columns::{Columns, NONE, list, text};
+use crate::cli::known_vaults::KnownVaults;
 
 /// The collections that a policy grants permissions on.
 const COLLECTIONS: [&str; 3] = ["keys", "secrets", "certificates"];
@@ -17,6 +18,7 @@ impl Vault {
             Some(name) => name.to_owned(),
             None => self.client.default_vault().await?,
         };
+        KnownVaults::of(&self.client).await?.expect(&name)?;
         let path = format!("/admin/vaults/{}", path_segment(&name));
         let vault = self.client.json_request(Method::GET, &path, None).await?;
         let identities = self.client.json_request(Method::GET, "/admin/identities", None).await?;

@@ -199,9 +199,10 @@ impl Door {
             Lookup::Found(operation, handler, params) => {
                 trail.route(operation, &params);
                 trail.is_probe = std::ptr::eq(operation, &raw const log::SHOW);
-                if operation.permission != Permission::Open {
-                    self.check_admin_key(request)?;
-                    trail.caller = Caller::Admin;
+                match (operation.permission, self.check_admin_key(request)) {
+                    (_, Ok(())) => trail.caller = Caller::Admin,
+                    (Permission::Open, Err(_)) => {}
+                    (_, Err(refusal)) => return Err(refusal),
                 }
                 Ok((*handler, params))
             }

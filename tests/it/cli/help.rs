@@ -4,7 +4,7 @@ use std::process::Command;
 
 use clap::Parser;
 
-use super::{output, refused};
+use super::{keyhaven, output, refused};
 
 fn printed(args: &[&str]) -> String {
     let output = output(args);
@@ -85,4 +85,16 @@ fn manual_pages_say_what_help_says() {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(refused(&["man", "nothing"], 2).contains("keyhaven has no command 'nothing': use serve, run, "));
+}
+
+#[test]
+fn an_option_that_the_environment_gives_is_not_one_that_must_be_given() {
+    for (line, usage) in
+        [("apply", "Usage: keyhaven apply <FILE>\n"), ("snapshot load", "Usage: keyhaven snapshot load <FILE>\n")]
+    {
+        let mut command = keyhaven(&line.split(' ').collect::<Vec<_>>());
+        command.env("KEYHAVEN_READY_FILE", "/nowhere/ready.json").env("KEYHAVEN_DATA", "/nowhere");
+        let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        assert!(said.contains("not provided") && said.contains(usage), "{said}");
+    }
 }

@@ -48,6 +48,34 @@ fn a_secret_is_set_shown_deleted_recovered_and_purged() {
     assert_eq!(ground.json("secret list --deleted")["value"], Value::Array(vec![]));
     let absent = ground.no("secret show db", 1);
     assert!(absent.starts_with("keyhaven: 404 SecretNotFound: A secret with (name/id) db was not found"), "{absent}");
+    assert!(absent.ends_with("; asked: vault local\n"), "{absent}");
+}
+
+#[test]
+fn looking_makes_no_vault_and_says_what_was_probably_wanted() {
+    let ground = Ground::start(&["--create-vaults"]);
+    ground.ok("secret set db-password 1 --vault orders");
+    let no_vault = "keyhaven: no vault 'ordres' (did you mean 'orders'?); there are local, orders\n";
+    for line in [
+        "secret list",
+        "secret show db-password",
+        "secret delete db-password",
+        "secret list --deleted",
+        "key list",
+        "key rotate k",
+    ] {
+        assert_eq!(ground.no(&format!("{line} --vault ordres"), 1), no_vault, "{line}");
+    }
+    for line in ["vault show ordres", "vault delete ordres", "vault copy ordres test-1"] {
+        assert_eq!(ground.no(line, 1), no_vault, "{line}");
+    }
+    assert_eq!(ground.ok("vault list").lines().count(), 2, "none was made");
+    let absent = ground.no("secret get db-pasword --vault orders", 1);
+    let hint = "; asked: vault orders (did you mean 'db-password'?); other vaults, with --vault: local\n";
+    assert!(absent.starts_with("keyhaven: 404 SecretNotFound: ") && absent.ends_with(hint), "{absent}");
+    let empty = ground.run("secrets ls", b"");
+    let said = String::from_utf8(empty.stderr).unwrap();
+    assert!(said.ends_with("keyhaven secret list --deleted; other vaults, with --vault: orders\n"), "{said}");
 }
 
 #[test]
@@ -137,7 +165,7 @@ fn a_vault_is_named_as_programs_name_it_and_nothing_leaves_for_azure() {
     let empty = ground.run("secret list --vault other", b"");
     assert_eq!((empty.status.code(), empty.stdout.len()), (Some(0), 0));
     assert!(String::from_utf8(empty.stderr).unwrap().starts_with("keyhaven: no secret in vault other; "));
-    let absent = ground.no("secret list --vault absent", 1);
+    let absent = ground.no("secret set a b --vault absent", 1);
     assert!(
         absent.contains("404 VaultNotFound: No vault answers on 'absent.vault.localhost'. Vaults here: local, other"),
         "{absent}"
