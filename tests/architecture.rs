@@ -152,8 +152,10 @@ const CLIENT_ROOMS: &[&str] = &["cli", "drills", "factory", "remote"];
 const PROCESS_STATE: &[&str] = &[
     "app/control.rs",
     "app/credentials/mod.rs",
+    "app/followed.rs",
     "app/host_names.rs",
     "app/listeners.rs",
+    "app/ready_files.rs",
     "app/running.rs",
     "clock/steady.rs",
     "clock/virtual_clock.rs",

@@ -23,6 +23,12 @@ pub(crate) struct AccessPolicy {
 }
 
 impl AccessPolicy {
+    /// Whether it grants anything to the identity with this principal id, or to one of its groups.
+    pub(crate) fn lets_in(&self, object_id: Uuid, groups: &[Uuid]) -> bool {
+        let is_theirs = self.object_id == object_id || groups.contains(&self.object_id);
+        is_theirs && !self.permissions.is_empty()
+    }
+
     /// Whether this entry applies to `who`.
     pub(crate) fn applies_to(&self, who: &Identity) -> bool {
         self.tenant_id == who.tenant
@@ -60,6 +66,10 @@ impl Permissions {
     pub(crate) fn everything() -> Self {
         let every = || vec!["all".to_owned(), "purge".to_owned()];
         Self { keys: every(), secrets: every(), certificates: every() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.secrets.is_empty() && self.certificates.is_empty()
     }
 
     /// Whether `name` is granted on `collection`. `all` grants every name but `purge`, which must be granted by name

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::backend::Backend;
+use super::followed::Followed;
 use super::host_names::Aliases;
+use super::ready_files::ReadyFiles;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::directory::Directory;
-use crate::doors::admin::{ApplyMode, ControlError, ServerControl};
+use crate::directory::{Directory, IdentitySelector, UnknownIdentities};
+use crate::doors::admin::{ApplyMode, ControlError, FollowedFile, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::CertificateResolver;
@@ -30,6 +32,8 @@ pub(super) struct Control {
     events: Arc<Events>,
     /// Held while a configuration is applied: two at once would each make what is missing.
     pub(super) applying: Arc<Mutex<()>>,
+    pub(super) ready_files: ReadyFiles,
+    pub(super) followed: Followed,
 }
 
 impl ServerControl for Control {
@@ -56,6 +60,11 @@ impl ServerControl for Control {
         self.why_uncertified(alias)
     }
 
+    fn followed_file(&self) -> Option<FollowedFile> {
+        let file = self.settings.config_file.as_ref().filter(|_| self.settings.watch)?;
+        Some(FollowedFile { path: file.path().to_owned(), refused: self.followed.refusal() })
+    }
+
     fn vaults_changed(&self) -> BoxFuture<()> {
         let control = self.clone();
         Box::pin(async move { control.refresh_vaults().await })
@@ -77,6 +86,8 @@ impl Control {
             leaves: leaves.clone(),
             events: events.clone(),
             applying: Arc::default(),
+            ready_files: ReadyFiles::default(),
+            followed: Followed::default(),
         }
     }
 
@@ -90,6 +101,19 @@ impl Control {
     pub(super) async fn refresh_vaults(&self) {
         self.refresh_aliases().await;
         self.spawn_sweep();
+    }
+
+    /// Writes the ready files again, for the vaults and the default identity that there are now.
+    pub(super) async fn update_ready_files(&self) {
+        let Backend { vaults, directory, .. } = &self.backend;
+        let default = directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await;
+        let (Ok(vaults), Ok(default), files) = (vaults.all().await, default, self.ready_files.clone()) else { return };
+        let (names, client) = (vaults.iter().map(|vault| vault.name.clone()).collect::<Vec<_>>(), default);
+        let client = client.map(|identity| identity.client_id);
+        let written = tokio::task::spawn_blocking(move || files.update(&names, client)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(%error, "the ready file is still that of the former configuration");
+        }
     }
 
     /// Replaces all data by that of the configuration. A vault clock that ran ahead of the machine's follows it again.
@@ -214,6 +238,7 @@ impl Control {
         let Backend { vaults, directory, pool, .. } = &self.backend;
         vaults.events_replaced();
         directory.reload_issuer(pool).await.map_err(failed)?;
+        self.update_ready_files().await;
         self.refresh_aliases().await;
         self.spawn_sweep();
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::request_log::RequestLog;
 use super::services::Services;
-use crate::directory::TokenResources;
+use crate::directory::{TokenResources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
@@ -142,6 +142,11 @@ impl Services {
             recent: self.recent.clone(),
             data: self.data.clone(),
             listen,
+            on_demand: admin::OnDemand {
+                vaults: self.settings.on_demand.is_some(),
+                identities: self.settings.unknown_identities == UnknownIdentities::AutoCreate,
+            },
+            proxy_off: self.proxy_off.clone(),
         }));
         let log = self.request_log();
         Arc::new(move |request, connection| {

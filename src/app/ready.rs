@@ -39,8 +39,7 @@ pub struct ReadyFile {
 
 impl ReadyFile {
     pub(super) fn new(details: ServerDetails) -> Self {
-        let port = details.addresses.vaults.port();
-        let local = |name: &VaultName| format!("https://{name}.vault.localhost:{port}");
+        let local = |name: &VaultName| local_url(name, &details.addresses.vaults.to_string());
         let vaults = details.vaults.iter().map(|name| (name.to_string(), local(name))).collect();
         Self {
             pid: std::process::id(),
@@ -56,6 +55,15 @@ impl ReadyFile {
         }
     }
 
+    /// Makes it that of a server with these vaults, whose default identity has this client id.
+    pub(super) fn update(&mut self, vaults: &[VaultName], client: Option<Uuid>) {
+        self.vaults = vaults.iter().map(|name| (name.to_string(), local_url(name, &self.listen))).collect();
+        match client {
+            Some(client) => drop(self.env.insert("AZURE_CLIENT_ID".to_owned(), client.to_string())),
+            None => drop(self.env.remove("AZURE_CLIENT_ID")),
+        }
+    }
+
     /// Writes the file atomically, with mode 0600.
     ///
     /// # Errors
@@ -63,4 +71,10 @@ impl ReadyFile {
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         files::write_unsynced(path, &serde_json::to_vec_pretty(self)?)
     }
+}
+
+/// The URL of a vault at the data plane `listen` (`HOST:PORT`).
+fn local_url(name: &VaultName, listen: &str) -> String {
+    let port = listen.rsplit_once(':').map_or("", |(_, port)| port);
+    format!("https://{name}.vault.localhost:{port}")
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::credentials::PlaceholderCredentials;
 use super::ready::ReadyFile;
+use super::ready_files::ReadyFiles;
 use super::storage::OpenStorage;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::pool::Pool;
@@ -27,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Running {
     /// The content of the ready file.
     pub ready: ReadyFile,
+    /// Where that was written: another configuration writes it again.
+    pub ready_files: ReadyFiles,
     /// The takeover's CA as PEM, when there is a proxy.
     pub takeover_ca: Option<String>,
     /// What went through the proxy, when there is one.

@@ -62,6 +62,7 @@ impl BuiltServer {
             engine: storage.engine,
             data: storage.data_dir().map(Path::to_owned),
             recent: Arc::default(),
+            proxy_off: sockets.proxy_off.clone(),
             names,
             events,
             settings,
@@ -102,7 +103,7 @@ impl BuiltServer {
         let takeover_ca = listeners.takeover_ca().map(str::to_owned);
         let Served { mut tasks, direct_request_seen, traffic } = listeners.serve();
         let watching = services.spawn_watch();
-        let Services { backend, credentials, events, .. } = services;
+        let Services { backend, credentials, events, control, .. } = services;
         tasks.extend(watching);
         tasks.push(backend.spawn_issuer_renewal());
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
@@ -111,6 +112,7 @@ impl BuiltServer {
         let Backend { pool, clock, timekeeper, vaults, directory, .. } = backend;
         Running {
             ready,
+            ready_files: control.ready_files,
             takeover_ca,
             traffic,
             direct_request_seen,

@@ -44,6 +44,8 @@ pub(super) struct Services {
     pub(super) engine: &'static str,
     /// The data directory, if there is one.
     pub(super) data: Option<PathBuf>,
+    /// Why there is no takeover proxy although there is one by default.
+    pub(super) proxy_off: Option<String>,
     /// The trails of the last requests.
     pub(super) recent: Arc<RecentTrails>,
 }

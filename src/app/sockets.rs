@@ -18,6 +18,8 @@ pub(super) struct Sockets {
     pub(super) identity: TcpListener,
     pub(super) admin: Option<TcpListener>,
     pub(super) proxy: Option<TcpListener>,
+    /// Why the optional proxy has none.
+    pub(super) proxy_off: Option<String>,
 }
 
 impl Sockets {
@@ -26,12 +28,11 @@ impl Sockets {
             Some(address) => bind(flag, address).await.map(Some),
             None => Ok(None),
         };
-        Ok(Self {
-            vaults: bind("--listen", listen.vaults).await?,
-            identity: bind("--identity-listen", listen.identity).await?,
-            admin: bind_if("--admin-listen", listen.admin).await?,
-            proxy: bind_proxy(listen).await?,
-        })
+        let vaults = bind("--listen", listen.vaults).await?;
+        let identity = bind("--identity-listen", listen.identity).await?;
+        let admin = bind_if("--admin-listen", listen.admin).await?;
+        let (proxy, proxy_off) = bind_proxy(listen).await?;
+        Ok(Self { vaults, identity, admin, proxy, proxy_off })
     }
 
     pub(super) fn addresses(&self) -> Result<Addresses, StartError> {
@@ -48,15 +49,15 @@ impl Sockets {
     }
 }
 
-/// Binds the proxy's socket; a proxy that is optional is left out when that fails.
-async fn bind_proxy(listen: Listen) -> Result<Option<TcpListener>, StartError> {
-    let Some(address) = listen.proxy else { return Ok(None) };
+/// Binds the proxy's socket; a proxy that is optional is left out when that fails, for the reason answered besides.
+async fn bind_proxy(listen: Listen) -> Result<(Option<TcpListener>, Option<String>), StartError> {
+    let Some(address) = listen.proxy else { return Ok((None, None)) };
     match bind("--proxy-listen", address).await {
         Err(error) if listen.proxy_is_optional => {
             tracing::warn!(why = %error, "the takeover's proxy is off");
-            Ok(None)
+            Ok((None, Some(error.to_string())))
         }
-        bound => bound.map(Some),
+        bound => Ok((Some(bound?), None)),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Follows the configuration's file: applies it when it has changed. A file that cannot be read or applied changes nothing,
-//! and the log says why, once for each content.
+//! and the log says why, once for each content, and when it is good again.
 
 use std::time::Duration;
 
@@ -34,26 +34,44 @@ async fn stamp(file: &ConfigFile) -> Option<FileStamp> {
     spawn_blocking(move || file.stamp()).await.ok()?
 }
 
-/// Logs what the configuration asks for or no longer names, and what was left as it is.
-fn log_leftovers(plan: &Plan) {
-    for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Restart | Action::Unnamed)) {
-        tracing::warn!(what = step.subject(), "{}", step.action.done());
+/// Applies the file, and logs what became of it.
+async fn apply(control: &Control, file: &ConfigFile) {
+    match plan_of(control, file).await {
+        Ok(plan) => {
+            log_leftovers(&plan);
+            if control.followed.set(None) {
+                let change = if plan.changes().next().is_some() { "applied" } else { "nothing to change" };
+                tracing::info!(change, "the configuration is good again");
+            }
+        }
+        Err(why) => {
+            tracing::warn!(why, "the configuration has changed and was not applied; the former one stays");
+            control.followed.set(Some(why));
+        }
     }
 }
 
-async fn apply(control: &Control, file: &ConfigFile) {
+/// What was done for the file, or why nothing was.
+async fn plan_of(control: &Control, file: &ConfigFile) -> Result<Plan, String> {
     let file = file.clone();
-    let why = match spawn_blocking(move || file.read()).await {
-        Err(error) => error.to_string(),
-        Ok(Err(why)) => why,
-        Ok(Ok(config)) => match control.apply_config(&config, ApplyMode::default()).await {
-            Ok(plan) => match plan.refused().map(ToString::to_string).collect::<Vec<_>>() {
-                refused if refused.is_empty() => return log_leftovers(&plan),
-                refused => refused.join("; "),
-            },
-            Err(ControlError::Refused(why) | ControlError::Invalid(why)) => why,
-            Err(ControlError::Failed(error)) => error.to_string(),
-        },
-    };
-    tracing::warn!(why, "the configuration has changed and was not applied; the former one stays");
+    let config = spawn_blocking(move || file.read()).await.map_err(|error| error.to_string())??;
+    let plan = control.apply_config(&config, ApplyMode::default()).await.map_err(|error| match error {
+        ControlError::Refused(why) | ControlError::Invalid(why) => why,
+        ControlError::Failed(error) => error.to_string(),
+    })?;
+    match plan.refused().map(ToString::to_string).collect::<Vec<_>>() {
+        refused if refused.is_empty() => Ok(plan),
+        refused => Err(refused.join("; ")),
+    }
+}
+
+/// Logs what the configuration asks for or no longer names, and what was left as it is.
+fn log_leftovers(plan: &Plan) {
+    let is_left = |action| matches!(action, Action::Restart | Action::Unnamed | Action::Note);
+    for step in plan.steps.iter().filter(|step| is_left(step.action)) {
+        match step.action {
+            Action::Note => tracing::warn!(what = %step, "{}", step.action.done()),
+            _ => tracing::warn!(what = step.subject(), "{}", step.action.done()),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `keyhaven apply`: brings a running server up to a configuration's file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -20,6 +20,7 @@ use crate::config::ConfigFile;
 #[command(after_help = "Examples:\n  keyhaven apply keyhaven.jsonc --dry-run\n  keyhaven apply keyhaven.jsonc --prune")]
 pub(super) struct Apply {
     /// The configuration (JSON with comments; `keyhaven init` writes an example)
+    #[arg(value_name = "FILE")]
     file: PathBuf,
 
     /// Show what would change, and change nothing
@@ -36,8 +37,10 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let body = body(&self.file)?;
-        let plan = self.send(&body, true).await?;
+        let config = ConfigFile::new(&self.file, None).self_contained().map_err(Failure::usage)?;
+        let body = serde_json::to_vec(&config).map(Zeroizing::new).map_err(Failure::failed)?;
+        let mut plan = self.send(&body, true).await?;
+        name_what_is_left_out(&mut plan, &config);
         let refused: Vec<_> = steps(&plan).filter(|step| step["action"] == "refuse").map(in_words).collect();
         if !refused.is_empty() {
             self.client.print(&plan, columns(&plan).trim_end());
@@ -63,17 +66,31 @@ impl Apply {
     }
 
     fn verdict(&self, plan: &Value) -> &'static str {
-        match steps(plan).any(changes) {
-            true => "nothing was changed (--dry-run)",
-            false => "everything is as the file says",
+        let has = |action: &str| steps(plan).any(|step| step["action"] == action);
+        match (steps(plan).any(changes), has("unnamed")) {
+            (true, _) => "nothing was changed (--dry-run)",
+            (false, true) => "what the file names is as it says; what it does not name stays without --prune",
+            (false, false) => "everything is as the file says",
         }
     }
 }
 
-/// The request's body: the file, which is checked here, where its certificates' files are.
-fn body(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let value = ConfigFile::new(file, None).self_contained().map_err(Failure::usage)?;
-    serde_json::to_vec(&value).map(Zeroizing::new).map_err(Failure::failed)
+/// Says of each setting of a vault that changes, and that the file does not have, that the file leaves it out.
+fn name_what_is_left_out(plan: &mut Value, config: &Value) {
+    let vaults: Vec<&Value> = config["vaults"].as_array().into_iter().flatten().collect();
+    for step in plan["steps"].as_array_mut().into_iter().flatten() {
+        let name = step["name"].as_str().unwrap_or_default().to_lowercase();
+        let is_it = |vault: &&&Value| vault["name"].as_str().is_some_and(|one| one.to_lowercase() == name);
+        let Some(vault) = vaults.iter().find(is_it).filter(|_| step["kind"] == "vault" && step["action"] == "change")
+        else {
+            continue;
+        };
+        let is_named = |setting: &str| vault.get(setting.split(' ').next().unwrap_or_default()).is_some();
+        let words = |setting: &str| {
+            if is_named(setting) { setting.to_owned() } else { format!("{setting}: the file leaves it out") }
+        };
+        step["detail"] = text(step, "detail").split(", ").map(words).collect::<Vec<_>>().join(", ").into();
+    }
 }
 
 fn steps(plan: &Value) -> impl Iterator<Item = &Value> {

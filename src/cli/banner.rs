@@ -17,6 +17,8 @@ pub(super) struct Banner<'a> {
     pub(super) counts: ObjectCounts,
     /// The options by which other commands find this server, after a blank; empty when they need none.
     pub(super) target: String,
+    /// Whether a configuration says which identity may do what.
+    pub(super) has_policies: bool,
     /// How long the start took.
     pub(super) took: Duration,
 }
@@ -36,10 +38,11 @@ impl Banner<'_> {
         let (ready, target) = (self.ready, &self.target);
         let url = |address: &String| format!("http://{address}");
         let data = self.data.as_deref().unwrap_or("in memory, gone when the server stops");
+        let as_another = if self.has_policies { " [--identity NAME]" } else { "" };
         let first = [
             ("programs use", ready.env.get("VAULT_URL").cloned().unwrap_or_default()),
             ("in their shell", format!("eval \"$(keyhaven env{target})\"")),
-            ("look inside", format!("keyhaven secret list{target}")),
+            ("look inside", format!("keyhaven secret list{target}{as_another}")),
             ("data", format!("{data} ({})", self.counts)),
         ];
         let last = [

@@ -149,7 +149,8 @@ impl AdminClient {
     pub(super) async fn request(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, Failure> {
         let endpoint = self.endpoint()?;
         let unreachable = |error: &dyn std::fmt::Display| {
-            Failure::failed(format!("no server answers at {}: {error}; {START_OR_NAME}", endpoint.address))
+            let remedy = stale::remedy(START_OR_NAME);
+            Failure::failed(format!("no server answers at {}: {error}; {remedy}", endpoint.address))
         };
         let request = Request::builder()
             .method(method)
@@ -237,7 +238,8 @@ pub(super) async fn send(
 fn kept_admin_key() -> Result<Zeroizing<String>, Failure> {
     let data = server_args::data_dir(None).map_err(|_| Failure::usage(UNKNOWN_KEY))?;
     let key = AdminKey::read(&data);
-    let absent = |error| Failure::failed(format!("no running server found ({error}); {START_OR_NAME}"));
+    let remedy = stale::remedy(START_OR_NAME);
+    let absent = |error| Failure::failed(format!("no running server found ({error}); {remedy}"));
     key.map(|key| Zeroizing::new(key.text().to_owned())).map_err(absent)
 }
 

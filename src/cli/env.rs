@@ -9,7 +9,7 @@ use super::client::AdminClient;
 use super::credential::Credential;
 use super::environment::{Changes, Former};
 use super::target::Target;
-use super::{Failure, environment, ready_file, variables};
+use super::{Failure, environment, ready_file, stale, variables};
 use crate::app::vault_of_host;
 
 /// Print the environment that programs need to use a running server.
@@ -77,8 +77,9 @@ impl Env {
         }
         let (ready, file) = (self.target.ready()?, self.target.ready_file_path()?);
         if !ready_file::is_live(&ready) {
-            let why = "the server of this ready file is gone; start one with `keyhaven serve`";
-            return Err(Failure::failed(format!("{}: {why}", file.display())));
+            let remedy = stale::remedy("start one with `keyhaven serve`");
+            let why = format!("{}: the server of this ready file is gone; {remedy}", file.display());
+            return Err(Failure::failed(why));
         }
         let file = std::path::absolute(file).map_err(Failure::failed)?;
         let (server, own) = environment::with_vault(ready.env, former.before(&all), self.vault.as_deref());

@@ -71,7 +71,10 @@ impl Identity {
         match self.action {
             Action::List => {
                 let answer = client.json_request(Method::GET, "/admin/identities", None).await?;
-                let lines: Vec<_> = answer["identities"].as_array().into_iter().flatten().map(line).collect();
+                let all = answer["identities"].as_array().into_iter().flatten();
+                let is_default = |identity: &Value| identity["name"] == answer["default"];
+                let mark = |identity: &Value| if is_default(identity) { "  default: what programs are" } else { "" };
+                let lines: Vec<_> = all.map(|identity| line(identity) + mark(identity)).collect();
                 client.print(&answer, &lines.join("\n"));
             }
             Action::Add { name, client_id, object_id, system_assigned } => {

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::Failure;
+use super::target::Target;
 use crate::config::schema::{EXAMPLE, SCHEMA, SCHEMA_FILE};
 use crate::files;
 
 /// Write an example of a configuration, with the schema beside it that editors complete it by.
 ///
-/// Nothing is overwritten. Change the example, then: keyhaven serve --config FILE
+/// Nothing is overwritten. Change the example, then: keyhaven serve --config FILE; where a server runs: keyhaven apply FILE
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  keyhaven init\n  keyhaven init conf/keyhaven.json\n  keyhaven init --schema > keyhaven.schema.json"
@@ -45,7 +46,11 @@ impl Init {
             true => format!("wrote {}", schema.display()),
             false => left(&schema),
         };
-        print(&format!("wrote {file}\n{beside}\nnext: keyhaven serve --config {file}\n"));
+        let next = match Target::of_environment().is_live() {
+            true => format!("keyhaven apply {file} --dry-run"),
+            false => format!("keyhaven serve --config {file}"),
+        };
+        print(&format!("wrote {file}\n{beside}\nnext: {next}\n"));
         Ok(ExitCode::SUCCESS)
     }
 }

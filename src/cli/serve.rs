@@ -14,7 +14,7 @@ use super::ready_file::{self, READY_FILE};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::StopSignals;
 use super::{Failure, file_limit, headings, server_args, stale, variables};
-use crate::app::{self, Listen, Options, ReadyFile, Running};
+use crate::app::{self, Listen, Options, ReadyFile, Running, StartError};
 
 /// Start a server and keep it running until it is stopped.
 #[derive(Debug, Args)]
@@ -54,11 +54,13 @@ impl Serve {
         if options.watch && options.config_file.is_none() {
             return Err(Failure::usage("--watch follows the configuration's file: give --config FILE too"));
         }
-        let mut server = app::build(options).await.map_err(Failure::failed)?;
+        let has_policies = options.config_file.is_some();
+        let mut server = app::build(options).await.map_err(|why| self.not_started(&why))?;
         server.add_trust(&variables::own()).await.map_err(Failure::failed)?;
         let files = self.write_ready_files(server.ready())?;
         let running = server.listen();
-        self.print_banner(&running, begun.elapsed()).await?;
+        running.ready_files.keep(running.ready.clone(), files.clone());
+        self.print_banner(&running, has_policies, begun.elapsed()).await?;
         let signal = signals.received().await;
         tracing::info!(signal, "stopping");
         running.stop().await;
@@ -66,6 +68,17 @@ impl Serve {
             ready_file::remove(&file);
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Why it does not start; a server of the same data that runs already is the likely reason.
+    fn not_started(&self, why: &StartError) -> Failure {
+        match self.kept_ready_file().filter(|file| ready_file::is_live_at(file)) {
+            Some(file) => {
+                let status = format!("keyhaven status{}", self.target(file.parent()));
+                Failure::failed(format!("{why}; a server of this data directory runs already: {status}"))
+            }
+            None => Failure::failed(why),
+        }
     }
 
     /// The ready file in the data directory.
@@ -87,11 +100,12 @@ impl Serve {
         Ok(found.into_iter().chain(named).collect())
     }
 
-    async fn print_banner(&self, running: &Running, took: Duration) -> Result<(), Failure> {
+    async fn print_banner(&self, running: &Running, has_policies: bool, took: Duration) -> Result<(), Failure> {
         let data = self.server.data().and_then(|data| std::path::absolute(data).ok());
         let banner = Banner {
             ready: &running.ready,
             target: self.target(data.as_deref()),
+            has_policies,
             data: data.map(|data| data.display().to_string()),
             counts: running.count_objects().await.map_err(Failure::failed)?,
             took,

@@ -17,6 +17,10 @@ pub(super) const READY_FILE: &str = "KEYHAVEN_READY_FILE";
 const PROXY: &str = "HTTPS_PROXY";
 const BUNDLE: &str = "SSL_CERT_FILE";
 
+/// What to do about a server that is gone, in a shell that has its variables.
+pub(super) const START_OR_UNSET: &str =
+    "start the server again (keyhaven serve ...), or leave it: eval \"$(keyhaven env --unset)\"";
+
 /// What is stale in an environment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stale {
@@ -40,7 +44,7 @@ pub(super) fn find(all: &Variables, own: Option<&Path>) -> Option<Stale> {
     let names: Vec<_> = stale.into_iter().filter(|(stale, _)| *stale).map(|(_, name)| name).collect();
     let remedy = match (former.is_empty(), ready_gone) {
         (true, _) => "unset them, or take them anew from `keyhaven env`",
-        (false, true) => "put back what was before with: eval \"$(keyhaven env --unset)\"",
+        (false, true) => START_OR_UNSET,
         (false, false) => "take them anew with: eval \"$(keyhaven env)\"",
     };
     (!names.is_empty()).then_some(Stale { names, remedy })
@@ -52,6 +56,11 @@ pub(super) fn warn(own: Option<&Path>) {
         let (names, remedy) = (stale.names.join(", "), stale.remedy);
         eprintln!("keyhaven: {names}: of a server that is gone, and left aside; {remedy}");
     }
+}
+
+/// What to do where no server answers: `otherwise`, unless this shell has the variables of one.
+pub(super) fn remedy(otherwise: &'static str) -> &'static str {
+    if Former::of(&variables::all()).is_empty() { otherwise } else { START_OR_UNSET }
 }
 
 /// As [`warn`], for a command that starts a server: a ready file is an option of it, and no server to find, unless

@@ -64,6 +64,11 @@ fn to_json(status: &Value, clock: &Value, vaults: &[Value], ready: Option<&Ready
     if let Some(why) = status["degraded"].as_str() {
         shown["degraded"] = why.into();
     }
+    for member in ["proxyOff", "following"] {
+        if let Some(value) = status.get(member) {
+            shown[member] = value.clone();
+        }
+    }
     if let Some(ready) = ready {
         shown["listen"] = ready.listen.as_str().into();
         shown["identity"] = ready.identity.as_str().into();
@@ -106,14 +111,28 @@ fn facts(shown: &Value) -> Vec<(&'static str, String)> {
         facts.push(("vaults", text(&shown["listen"])));
         facts.push(("tokens", text(&shown["identity"])));
         facts.push(("admin", text(&shown["admin"])));
-        facts.push(("proxy", shown["proxy"].as_str().unwrap_or("off").to_owned()));
+        facts.push(("proxy", proxy_in_words(shown)));
         facts.push(("CA", text(&shown["ca"])));
     }
     let data = shown["data"].as_str().map_or_else(|| "in memory alone".to_owned(), str::to_owned);
     facts.push(("data", format!("{data} ({})", text(&shown["store"]))));
     facts.push(("clock", clock_in_words(&shown["clock"])));
     facts.push(("tenant", text(&shown["tenant"])));
+    if let Some(following) = shown.get("following") {
+        let file = text(&following["file"]);
+        let refused = following["refused"].as_str();
+        let state = refused.map_or_else(|| file.clone(), |why| format!("{file}, REFUSED as it is now: {why}"));
+        facts.push(("follows", state));
+    }
     facts
+}
+
+fn proxy_in_words(shown: &Value) -> String {
+    match (shown["proxy"].as_str(), shown["proxyOff"].as_str()) {
+        (Some(address), _) => address.to_owned(),
+        (None, Some(why)) => format!("off: {why}"),
+        (None, None) => "off".to_owned(),
+    }
 }
 
 /// `virtual, frozen at 2030-01-01T00:00:00Z`.
@@ -125,13 +144,14 @@ fn clock_in_words(clock: &Value) -> String {
     }
 }
 
-/// The time since the start, in its two largest units.
+/// The time since the start.
 fn running_for(started: &Value) -> String {
     let started = started.as_str().and_then(Timestamp::parse);
     started.map_or_else(|| NONE.to_owned(), |started| duration(SystemClock.now().unix() - started.unix()))
 }
 
-fn duration(seconds: i64) -> String {
+/// A time in its two largest units.
+pub(super) fn duration(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{} s", seconds.max(0)),

@@ -21,6 +21,16 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// The server that a command without these options finds.
+    pub(super) fn of_environment() -> Self {
+        Self { ready_file: variables::path(stale::READY_FILE), data: variables::path("KEYHAVEN_DATA") }
+    }
+
+    /// Whether it is found, and runs.
+    pub(super) fn is_live(&self) -> bool {
+        self.ready_file_path().is_ok_and(|file| ready_file::is_live_at(&file))
+    }
+
     /// Reads the ready file.
     pub(super) fn ready(&self) -> Result<ReadyFile, Failure> {
         let path = self.ready_file_path()?;
@@ -87,6 +97,6 @@ impl Target {
 }
 
 fn no_server(path: &Path, error: &std::io::Error) -> Failure {
-    let hint = "start one with `keyhaven serve`, or name its --ready-file or --data";
+    let hint = stale::remedy("start one with `keyhaven serve`, or name its --ready-file or --data");
     Failure::failed(format!("no running server found ({}: {error}); {hint}", path.display()))
 }

@@ -113,6 +113,11 @@ impl Config {
         file::parse(text, tenant.id, tenant.subscription, CertificateFiles::Reject)
     }
 
+    /// The identity that programs are which name none: the system-assigned one, else the first.
+    pub(crate) fn default_identity(&self) -> Option<&IdentityRecord> {
+        Identities::of(&self.identities).default
+    }
+
     /// The ids of tenant and subscription.
     pub const fn tenant_ids(&self) -> Tenant {
         Tenant { id: self.tenant, subscription: self.subscription }

@@ -86,12 +86,19 @@ impl ConfigFile {
         format!("{}: {error}", self.path.display())
     }
 
+    /// A file of the same name with another ending of JSON.
+    fn sibling(&self) -> Option<PathBuf> {
+        let others = ["jsonc", "json"].map(|ending| self.path.with_extension(ending));
+        others.into_iter().find(|other| *other != self.path && other.is_file())
+    }
+
     fn unreadable(&self, error: &Error) -> String {
         let path = self.path.display();
         match error.kind() {
-            ErrorKind::NotFound => {
-                format!("{path}: No such file; give another one, or write an example: keyhaven init {path}")
-            }
+            ErrorKind::NotFound => match self.sibling() {
+                Some(other) => format!("{path}: No such file; give {}, which is beside it", other.display()),
+                None => format!("{path}: No such file; give another one, or write an example: keyhaven init {path}"),
+            },
             ErrorKind::IsADirectory => format!("{path} is a directory; give a file in it, such as {path}/config.json"),
             ErrorKind::PermissionDenied => {
                 let user = rustix::process::geteuid();
@@ -127,6 +134,9 @@ mod tests {
             refused(&file),
             format!("{path}: No such file; give another one, or write an example: keyhaven init {path}")
         );
+        std::fs::write(&file, "{}").unwrap();
+        let json = dir.path().join("keyhaven.json");
+        assert_eq!(refused(&json), format!("{}: No such file; give {path}, which is beside it", json.display()));
         let here = dir.path().display();
         assert_eq!(
             refused(dir.path()),

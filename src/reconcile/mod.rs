@@ -3,6 +3,7 @@
 //! Knows no HTTP and no files.
 
 mod execute;
+mod noticed;
 mod plan;
 mod step;
 

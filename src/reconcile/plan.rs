@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Action, Data, Step};
 use crate::config::{self, Config};
 use crate::directory::{IdentityChange, IdentityMember, IdentityRecord};
-use crate::vault::{Configured, InitialVault, ObjectChange, Refusal, VaultChange};
+use crate::vault::{Configured, InitialVault, ObjectChange, Refusal, Setting, Vault, VaultChange};
 
 /// The steps, in the order in which they are made.
 #[derive(Debug, Default, Serialize)]
@@ -58,17 +58,21 @@ impl Data<'_> {
         prune: bool,
         certificate_refusal: impl Fn(&str) -> Option<String>,
     ) -> Result<Plan, Refusal> {
-        let mut plan = Plan { steps: member_steps(config, running), ..Plan::default() };
+        let mut plan = Plan { steps: fixed_members(config, running), ..Plan::default() };
         let identities = self.directory.identities().await?;
         plan.steps.extend(config.identities.iter().filter_map(|wanted| identity_step(wanted, &identities)));
         for vault in &config.vaults {
             let uncertified = vault.aliases.iter().filter_map(|alias| certificate_refusal(alias));
             plan.steps.extend(uncertified.map(|why| Step::of_vault(Action::Refuse, &vault.name, why)));
             let changes = self.vaults.changes(vault, self.now).await?;
-            plan.steps.extend(changes.iter().filter_map(|change| vault_step(vault, change, config)));
+            let existing = self.vaults.find(&vault.name).await?;
+            let step = |change| vault_step(vault, existing.as_deref(), change, config);
+            plan.steps.extend(changes.iter().filter_map(step));
         }
         plan.unnamed = self.unnamed(config, &identities).await?;
         plan.steps.extend(plan.unnamed.iter().map(|unnamed| unnamed.step(prune)));
+        plan.steps.extend(self.noticed_by_programs(config).await?);
+        plan.steps.extend(members_of_the_next_start(config, running));
         Ok(plan)
     }
 
@@ -96,17 +100,21 @@ fn names(config: &Config, made: &Configured) -> bool {
     }
 }
 
-/// The members at the top that differ from those that the server runs with.
-fn member_steps(config: &Config, running: &Config) -> Vec<Step> {
+/// The members at the top that can never differ from those that the server runs with, and do.
+fn fixed_members(config: &Config, running: &Config) -> Vec<Step> {
     let fixed = [
         ("tenantId", config.tenant == running.tenant, running.tenant),
         ("subscriptionId", config.subscription == running.subscription, running.subscription.0),
     ];
     let fixed = fixed.into_iter().filter(|(_, is_same, _)| !is_same);
-    let fixed = fixed.map(|(name, _, id)| Step::of_member(Action::Refuse, name, format!("this server's is {id}")));
-    let restart = config.start_only_differences(running).into_iter();
-    let why = "it is read at the start alone, from the file that the server was started with";
-    fixed.chain(restart.map(|name| Step::of_member(Action::Restart, name, why))).collect()
+    fixed.map(|(name, _, id)| Step::of_member(Action::Refuse, name, format!("this server's is {id}"))).collect()
+}
+
+/// The members at the top that differ and that only a start reads.
+fn members_of_the_next_start(config: &Config, running: &Config) -> impl Iterator<Item = Step> {
+    let why = "takes effect at the next start with this file";
+    let differing = config.start_only_differences(running).into_iter();
+    differing.map(move |name| Step::of_member(Action::Restart, name, why))
 }
 
 fn identity_step(wanted: &IdentityRecord, all: &[Arc<IdentityRecord>]) -> Option<Step> {
@@ -123,12 +131,12 @@ fn member_names(members: &[IdentityMember]) -> String {
     members.iter().map(|member| config::identity_member(*member)).collect::<Vec<_>>().join(", ")
 }
 
-fn vault_step(vault: &InitialVault, change: &VaultChange, config: &Config) -> Option<Step> {
+fn vault_step(vault: &InitialVault, existing: Option<&Vault>, change: &VaultChange, config: &Config) -> Option<Step> {
     let name = &vault.name;
     Some(match change {
         VaultChange::Create => Step::of_vault(Action::Create, name, ""),
         VaultChange::Settings(settings) => {
-            let members: Vec<_> = settings.iter().map(|setting| config::setting_member(*setting)).collect();
+            let members: Vec<_> = settings.iter().map(|setting| setting_words(vault, existing, *setting)).collect();
             Step::of_vault(Action::Change, name, members.join(", "))
         }
         VaultChange::FixedSetting(setting) => Step::of_vault(Action::Refuse, name, config::fixed_setting(*setting)),
@@ -142,6 +150,20 @@ fn vault_step(vault: &InitialVault, change: &VaultChange, config: &Config) -> Op
             Step::of_object(action, name, object, detail)
         }
     })
+}
+
+/// `sku (premium -> standard)`; the name alone where the values are long.
+fn setting_words(wanted: &InitialVault, existing: Option<&Vault>, setting: Setting) -> String {
+    let member = config::setting_member(setting);
+    let switch = |on: bool| if on { "true" } else { "false" }.to_owned();
+    let values = existing.and_then(|now| match setting {
+        Setting::Sku => Some((now.sku.name().to_owned(), wanted.sku.name().to_owned())),
+        Setting::SoftDelete => Some((switch(now.soft_delete), switch(wanted.soft_delete))),
+        Setting::PurgeProtection => Some((switch(now.purge_protection), switch(wanted.purge_protection))),
+        Setting::DeletionDelay => Some((format!("PT{}S", now.deletion_delay), format!("PT{}S", wanted.deletion_delay))),
+        Setting::Aliases | Setting::RetentionDays | Setting::AccessPolicies => None,
+    });
+    values.map_or_else(|| member.to_owned(), |(from, to)| format!("{member} ({from} -> {to})"))
 }
 
 const fn object_words(change: ObjectChange) -> (Action, &'static str) {

@@ -20,6 +20,8 @@ pub(crate) enum Action {
     Delete,
     /// As `Delete`, but it stays: deletion was not asked for.
     Unnamed,
+    /// Nothing is done to it, but programs notice the change.
+    Note,
     /// It is read at the start alone, so it counts from the next one on.
     Restart,
     /// It cannot be as the configuration wants it: nothing is done at all.
@@ -35,6 +37,7 @@ impl Action {
             Self::Recover => "recovered, because the configuration names it",
             Self::Delete => "deleted, because the configuration no longer names it",
             Self::Unnamed => "left as it is, although the configuration no longer names it (keyhaven apply --prune)",
+            Self::Note => "what programs have from `keyhaven env` is of the former configuration",
             Self::Restart => "left as it is: only a start reads it",
             Self::Refuse => "left as it is: it cannot be changed",
         }

@@ -64,6 +64,16 @@ pub(crate) enum Sku {
     Premium,
 }
 
+impl Sku {
+    /// Its name in the service.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Premium => "premium",
+        }
+    }
+}
+
 /// The recovery level, as every object's attributes show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recovery {

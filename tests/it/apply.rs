@@ -164,7 +164,7 @@ async fn when_one_thing_cannot_change_nothing_is_changed_and_all_of_these_are_na
 async fn what_only_a_start_reads_is_listed() {
     let world = World::of(FIRST, Storage::Memory).await;
     let second = FIRST.replace(r#""vaults": ["#, r#""limits": {"tunnels": 5}, "defaultHosts": ["kv"], "vaults": ["#);
-    let why = "it is read at the start alone, from the file that the server was started with";
+    let why = "takes effect at the next start with this file";
     let expected = [format!("restart member defaultHosts {why}"), format!("restart member limits {why}")];
     assert_eq!(steps(&apply(&world, "", &second).await), expected);
 }

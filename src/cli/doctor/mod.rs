@@ -2,6 +2,7 @@
 
 mod clock;
 mod finding;
+mod identity;
 mod java;
 mod names;
 mod ports;
@@ -14,21 +15,25 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use http_body_util::Full;
+use hyper::{Method, Request, StatusCode};
+use serde_json::{Value, json};
 
-use super::client::AdminClient;
+use super::address::IDENTITY_PORT;
+use super::client::{self, AdminClient};
 use super::columns::Columns;
+use super::stale::START_OR_UNSET;
 use super::{Failure, ready_file, variables as environment};
 use crate::app::{ReadyFile, Variables};
 
 use finding::{Finding, Verdict};
 
-/// What makes the variables of a server that is gone harmless again.
+/// What makes variables harmless that lead nowhere.
 const UNSET: &str = "eval \"$(keyhaven env --unset)\"";
 /// What gives a shell the variables of the server that runs.
 const ENV: &str = "eval \"$(keyhaven env)\"";
 
-/// Look for what keeps programs from the server: names, ports, trust, proxy, clock, stale variables, Java, Node.
+/// Look for what keeps programs from the server: variables, identity, names, ports, trust, proxy, clock, Java, Node.
 ///
 /// Each finding is ok, a note, or wrong, with what to do. Nothing is changed. The exit status is 1 when something is wrong. Run it in
 /// the shell that the program runs in: it reads that shell's variables.
@@ -45,20 +50,34 @@ Examples:
   keyhaven doctor --json
   keyhaven doctor --data ./vault-data";
 
+/// How long a server at the default address may take to answer.
+const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What the checks look at.
 struct Surroundings {
     /// The ready file of a server that runs.
     server: Option<ReadyFile>,
+    /// What its admin API says of it, if it answers.
+    status: Value,
+    /// Whether a server answers at the default address that was not found by its data.
+    is_elsewhere: bool,
     /// The variables of this shell.
     own: Variables,
 }
 
 impl Doctor {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
-        let (server, mut findings) = self.server();
-        let surroundings = Surroundings { server, own: environment::all() };
+        let (server, finding) = self.server();
+        let elsewhere = if server.is_none() { answers_elsewhere().await } else { None };
+        let status = match &server {
+            Some(_) => self.client.json_request(Method::GET, "/admin/status", None).await.unwrap_or_default(),
+            None => Value::Null,
+        };
+        let surroundings = Surroundings { server, status, is_elsewhere: elsewhere.is_some(), own: environment::all() };
+        let mut findings = vec![elsewhere.unwrap_or(finding)];
         findings.extend(variables::quoted(&surroundings));
         findings.extend(variables::check(&surroundings).await);
+        findings.extend(identity::check(&surroundings, &self.client).await);
         findings.extend(names::check(&surroundings).await);
         findings.extend(ports::check(&surroundings));
         findings.extend(trust::check(&surroundings, &self.client).await?);
@@ -71,19 +90,19 @@ impl Doctor {
     }
 
     /// The server that is selected or found, if it runs.
-    fn server(&self) -> (Option<ReadyFile>, Vec<Finding>) {
+    fn server(&self) -> (Option<ReadyFile>, Finding) {
         let area = "server";
         match self.client.ready() {
             Ok(Some(ready)) if ready_file::is_live(&ready) => {
                 let what = format!("process {} answers at {}", ready.pid, ready.listen);
-                (Some(ready), vec![Finding::ok(area, what)])
+                (Some(ready), Finding::ok(area, what))
             }
             Ok(Some(ready)) => {
                 let what = format!("process {} has left its ready file, and does not answer", ready.pid);
-                (None, vec![Finding::wrong(area, what, "start it again: keyhaven serve")])
+                (None, Finding::wrong(area, what, START_OR_UNSET))
             }
-            Ok(None) => (None, vec![Finding::note(area, "none runs", "keyhaven serve, or keyhaven run -- COMMAND")]),
-            Err(error) => (None, vec![Finding::wrong(area, error.message, "keyhaven serve, or name --data")]),
+            Ok(None) => (None, Finding::note(area, "none runs", "keyhaven serve, or keyhaven run -- COMMAND")),
+            Err(error) => (None, Finding::wrong(area, error.message, "keyhaven serve, or name --data")),
         }
     }
 
@@ -111,10 +130,27 @@ impl Surroundings {
         self.own.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether the server makes these (`vaults`, `identities`) when they are asked for.
+    fn makes(&self, what: &str) -> bool {
+        self.status["onDemand"][what] == true
+    }
+
     /// Whether this shell was given the variables of a server.
     fn has_variables(&self) -> bool {
         self.variable("KEYHAVEN_READY_FILE").is_some()
     }
+}
+
+/// A server at the default address whose data this user cannot read, such as another container's of the same pod.
+async fn answers_elsewhere() -> Option<Finding> {
+    let address = format!("127.0.0.1:{IDENTITY_PORT}");
+    let request = Request::get("/health").body(Full::default()).ok()?;
+    let answer = tokio::time::timeout(HEALTH_TIMEOUT, client::send(&address, request)).await.ok()?.ok()?;
+    let is_health =
+        answer.1.starts_with(b"ok") || serde_json::from_slice::<Value>(&answer.1).is_ok_and(|one| one.is_object());
+    let is_ours = answer.0 == StatusCode::OK && is_health;
+    let what = format!("a server answers at {address}; its data cannot be read from here");
+    is_ours.then(|| Finding::note("server", what, "name it by --data or --ready-file, where that can be read"))
 }
 
 /// Whether nothing may be sent to `address`: link-local addresses belong to the machine's surroundings, the metadata service among

@@ -47,6 +47,9 @@ fn not_resolved(surroundings: &Surroundings, names: &str) -> Finding {
     let what = format!("{names}: not resolved here");
     let remedy = format!("a line in /etc/hosts: 127.0.0.1 {names}");
     match &surroundings.server {
+        Some(ready) if ready.proxy.is_none() && surroundings.status["proxyOff"].is_string() => {
+            Finding::note(AREA, what, "a server with its proxy needs none of them: see ports")
+        }
         Some(ready) if ready.proxy.is_none() => Finding::wrong(AREA, what, remedy),
         _ => Finding::note(
             AREA,

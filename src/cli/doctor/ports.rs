@@ -12,7 +12,11 @@ pub(super) fn check(surroundings: &Surroundings) -> Vec<Finding> {
     if let Some(ready) = &surroundings.server {
         let all = [Some(&ready.listen), Some(&ready.identity), ready.admin.as_ref(), ready.proxy.as_ref()];
         let all: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
-        return vec![Finding::ok(AREA, format!("{} are the server's", all.join(", ")))];
+        let own = Finding::ok(AREA, format!("{} are the server's", all.join(", ")));
+        return std::iter::once(own).chain(proxy_off(surroundings)).collect();
+    }
+    if surroundings.is_elsewhere {
+        return vec![Finding::ok(AREA, "the default ones are the server's that answers")];
     }
     let ports = [
         (VAULTS_PORT, "--listen"),
@@ -28,11 +32,24 @@ pub(super) fn check(surroundings: &Surroundings) -> Vec<Finding> {
     taken.into_iter().map(|(port, option)| finding(*port, option)).collect()
 }
 
+/// The server has no proxy, because its port was taken at the start.
+fn proxy_off(surroundings: &Surroundings) -> Option<Finding> {
+    surroundings.status["proxyOff"].as_str()?;
+    let (what, remedy) = match is_taken(PROXY_PORT) {
+        true => (format!("{PROXY_PORT} is taken by {}", owner_in_words(PROXY_PORT)), "stop it, start the server again"),
+        false => (format!("{PROXY_PORT} was taken at the start"), "start the server again"),
+    };
+    let what = format!("{what}: the server has no proxy, and Azure's names lead to Azure");
+    Some(Finding::wrong(AREA, what, format!("{remedy}; or: keyhaven serve --proxy-listen :0")))
+}
+
+fn owner_in_words(port: u16) -> String {
+    owner_of(port).map_or_else(|| "another program".to_owned(), |(pid, name)| format!("{name} (process {pid})"))
+}
+
 /// `serve` goes on without the proxy when its port is taken, and not without another.
 fn finding(port: u16, option: &str) -> Finding {
-    let owner =
-        owner_of(port).map_or_else(|| "another program".to_owned(), |(pid, name)| format!("{name} (process {pid})"));
-    let what = format!("{port} is taken by {owner}");
+    let what = format!("{port} is taken by {}", owner_in_words(port));
     let remedy = format!("stop it, or: keyhaven serve {option} :0");
     if port == PROXY_PORT { Finding::note(AREA, what, remedy) } else { Finding::wrong(AREA, what, remedy) }
 }

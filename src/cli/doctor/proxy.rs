@@ -60,7 +60,9 @@ async fn proxy(name: &str, url: &str, ours: Option<&str>) -> Finding {
         Reached::NotAsked => Finding::note(AREA, format!("{name} is {address}, which is link-local: not asked"), ENV),
         Reached::No => {
             let what = format!("{name} is {address}, where nothing answers; programs that use it fail");
-            Finding::wrong(AREA, what, UNSET)
+            let remedy =
+                if ours.is_some() { format!("take it anew: {ENV}") } else { format!("{UNSET}, or start it again") };
+            Finding::wrong(AREA, what, remedy)
         }
     }
 }

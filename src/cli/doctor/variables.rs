@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{ENV, Finding, Surroundings, UNSET};
+use super::{ENV, Finding, START_OR_UNSET, Surroundings};
 use crate::app::CA_VARIABLES;
 
 const AREA: &str = "variables";
@@ -37,8 +37,14 @@ pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
         }
     }
     if !stale.is_empty() {
-        let what = format!("{} lead to a server that is gone", stale.join(", "));
-        return vec![Finding::wrong(AREA, what, UNSET)];
+        let stale = stale.join(", ");
+        return vec![match &surroundings.server {
+            Some(ready) => {
+                let what = format!("{stale} lead nowhere: the server has other ports now ({})", ready.listen);
+                Finding::wrong(AREA, what, format!("take them anew: {ENV}"))
+            }
+            None => Finding::wrong(AREA, format!("{stale} lead to a server that is gone"), START_OR_UNSET),
+        }];
     }
     vec![of_this_start(surroundings)]
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, with_admin_key};
 use crate::config::entry;
-use crate::directory::{AddRefusal, ClientAuthentication, IdentityRecord};
+use crate::directory::{AddRefusal, ClientAuthentication, IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
@@ -23,6 +23,8 @@ pub(super) static TOKEN: Operation = with_admin_key("IdentityToken", Method::POS
 #[derive(Serialize)]
 struct IdentityListBody {
     identities: Vec<IdentityBody>,
+    /// The name of the one that programs are which name none.
+    default: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -33,13 +35,17 @@ struct IdentityBody {
     object_id: Uuid,
     resource_id: String,
     system_assigned: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<Uuid>,
 }
 
 /// Answers every identity, in order.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let all = state.directory.identities().await.map_err(|error| internal_error(&error))?;
     let identities = all.iter().map(|identity| IdentityBody::of(identity)).collect();
-    Ok(body::json(StatusCode::OK, &IdentityListBody { identities }))
+    let default = state.directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await;
+    let default = default.map_err(|error| internal_error(&error))?.map(|identity| identity.name.clone());
+    Ok(body::json(StatusCode::OK, &IdentityListBody { identities, default }))
 }
 
 /// Adds an identity. The body is an entry of the configuration file's `identities`.
@@ -107,6 +113,7 @@ impl IdentityBody {
             object_id: identity.object_id,
             resource_id: identity.resource_id.clone(),
             system_assigned: identity.system_assigned,
+            groups: identity.groups.clone(),
         }
     }
 }

@@ -88,6 +88,19 @@ pub(crate) struct State {
     pub data: Option<PathBuf>,
     /// The address of the vaults' listener.
     pub listen: SocketAddr,
+    /// What is made when it is asked for.
+    pub on_demand: OnDemand,
+    /// Why there is no takeover proxy although the server has one by default.
+    pub proxy_off: Option<String>,
+}
+
+/// What a server makes when it is asked for.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub(crate) struct OnDemand {
+    /// Vaults.
+    pub vaults: bool,
+    /// Identities.
+    pub identities: bool,
 }
 
 /// Operations on the whole server; the composition root implements them.
@@ -100,10 +113,21 @@ pub(crate) trait ServerControl: Send + Sync {
     fn save(&self) -> BoxFuture<Result<Vec<u8>, ControlError>>;
     /// Replaces all data by the content of a snapshot file.
     fn load(&self, file: Vec<u8>) -> BoxFuture<Result<(), ControlError>>;
+    /// The configuration's file that is followed, if one is.
+    fn followed_file(&self) -> Option<FollowedFile>;
     /// Why the server's certificates cannot name `alias`, if that is so.
     fn certificate_refusal(&self, alias: &str) -> Option<String>;
     /// Updates what depends on the list of vaults after one was created, deleted or given other aliases.
     fn vaults_changed(&self) -> BoxFuture<()>;
+}
+
+/// A configuration's file that is applied when it changes.
+#[derive(Debug)]
+pub(crate) struct FollowedFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Why its present content was not applied, if it was not.
+    pub refused: Option<String>,
 }
 
 /// How a configuration is applied.

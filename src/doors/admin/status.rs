@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{State, internal_error};
+use super::{OnDemand, State, internal_error};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::operation::{Operation, Permission};
@@ -33,7 +33,23 @@ struct StatusBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<String>,
     vaults: Vec<String>,
+    #[serde(rename = "onDemand")]
+    on_demand: OnDemand,
+    /// Why there is no takeover proxy although the server has one by default.
+    #[serde(rename = "proxyOff", skip_serializing_if = "Option::is_none")]
+    proxy_off: Option<String>,
+    /// The configuration's file that is followed (`--watch`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    following: Option<FollowingBody>,
     operations: Vec<OperationBody>,
+}
+
+/// A file that is followed.
+#[derive(Serialize)]
+struct FollowingBody {
+    file: String,
+    /// Why its present content was not applied; null when it was.
+    refused: Option<String>,
 }
 
 /// An operation of the data plane.
@@ -58,6 +74,12 @@ pub(super) async fn status(state: Arc<State>) -> Result<Response, ApiError> {
         configuration: state.configuration.as_ref().map(|file| file.display().to_string()),
         degraded: state.vaults.degraded().map(|why| why.to_string()),
         vaults: vaults.iter().map(|vault| vault.name.to_string()).collect(),
+        on_demand: state.on_demand,
+        proxy_off: state.proxy_off.clone(),
+        following: state
+            .control
+            .followed_file()
+            .map(|followed| FollowingBody { file: followed.path.display().to_string(), refused: followed.refused }),
         operations: state.operations.iter().map(|operation| OperationBody::new(operation)).collect(),
     };
     Ok(body::json(StatusCode::OK, &status))

@@ -98,7 +98,7 @@ fn certificates_that_are_files_are_sent_along() {
         r#"{{"identities": [{{"name": "build", "certificates": ["{ca}"]}}], "vaults": [{{"name": "shop", "secrets": {{"db": "v1"}}}}]}}"#
     );
     let shown = server.said(&["apply", server.write(&text).to_str().unwrap()]);
-    assert!(shown.contains("\ncreate   identity build\n") && shown.ends_with("applied\n"), "{shown}");
+    assert!(shown.starts_with("create   identity build\n") && shown.ends_with("applied\n"), "{shown}");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_ba
         }
     };
     server.write(r#"{"vaults": [{"name": "shop"}, {"name": "half"#);
-    std::thread::sleep(Duration::from_millis(1200));
+    until(&|| server.said(&["status"]).contains("config.json, REFUSED as it is now: "));
     assert_eq!(server.vaults(), ["shop"]);
     server.write(SECOND);
     until(&|| server.vaults() == ["more", "shop"]);
@@ -125,6 +125,7 @@ fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_ba
     served.child.kill().unwrap();
     let log = std::io::read_to_string(served.child.stderr.take().unwrap()).unwrap();
     assert!(log.contains("the configuration has changed and was not applied; the former one stays"), "{log}");
+    assert!(log.contains("the configuration is good again change=\"applied\""), "{log}");
     assert!(
         refused(&["serve", "--ephemeral", "--watch"], 2)
             .contains("--watch follows the configuration's file: give --config FILE too")
@@ -135,7 +136,8 @@ fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_ba
 fn a_reset_reads_the_file_again() {
     let server = Server::start(&[]);
     server.write(SECOND);
-    assert_eq!(server.said(&["reset"]), "everything is as the configuration says\n");
+    let said = "1 vault (1 secret, 0 keys) replaced by 2 vaults (2 secrets, 0 keys): everything is as the configuration says\n";
+    assert_eq!(server.said(&["reset"]), said);
     assert_eq!(server.vaults(), ["more", "shop"]);
     server.write("{ vaults");
     let output = server.run(&["reset"]);
@@ -159,4 +161,63 @@ fn a_difference_at_the_start_names_what_changes_it() {
     let hint = "differs from the configuration and was left as it is; `keyhaven apply FILE` changes it, and \
                 `serve --watch` when the file changes";
     assert!(log.contains(hint) && log.contains("secret db"), "{log}");
+}
+
+#[test]
+fn programs_that_lose_access_are_named_and_what_env_gives_follows() {
+    let server = Server::start(&[]);
+    let file = server.write(
+        r#"{"identities": [{"name": "orders-app", "systemAssigned": true}],
+            "vaults": [{"name": "shop", "sku": "premium"}, {"name": "orders"}]}"#,
+    );
+    let file = file.to_str().unwrap();
+    let note = "note     identity default                      programs that sign in as it lose access to shop: take env and .env anew \
+                with --identity orders-app\n";
+    let planned = server.said(&["apply", file, "--dry-run"]);
+    assert!(planned.contains(note), "{planned}");
+    assert!(
+        planned.contains(
+            "change   vault    shop                         sku (standard -> premium), accessPolicies: the file leaves it out\n"
+        ),
+        "{planned}"
+    );
+    assert!(
+        planned.contains(
+            "\nrestart  member   identities made on the spot  takes effect at the next start with this file\nnothing"
+        ),
+        "{planned}"
+    );
+    assert!(server.said(&["apply", file]).contains(note));
+    let listed = server.said(&["identity", "list"]);
+    let app = listed.lines().find(|line| line.starts_with("orders-app ")).unwrap();
+    assert!(app.ends_with("system-assigned  default: what programs are") && listed.matches("default:").count() == 1);
+    let env: Value = serde_json::from_str(&server.said(&["env", "--format", "json"])).unwrap();
+    assert!(app.contains(env["AZURE_CLIENT_ID"].as_str().unwrap()), "{app}");
+    let ready = std::fs::read_to_string(server.dir.path().join("data/ready.json")).unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    assert!(ready["vaults"]["orders"].is_string(), "{ready}");
+    server.write(FIRST);
+    let reset = server.said(&["reset"]);
+    assert!(reset.ends_with("\nprograms are default from now on: take env and .env anew\n"), "{reset}");
+    server.write(r#"{"vaults": [{"name": "shop"}]}"#);
+    let said = server.said(&["apply", file]);
+    assert!(
+        said.ends_with("what the file names is as it says; what it does not name stays without --prune\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_second_server_of_the_same_data_and_the_other_ending_of_a_file_are_named() {
+    let server = Server::start(&[]);
+    let args = ["serve", "--data", &server.dir.path().join("data").display().to_string(), "--ready-file", "/nowhere"];
+    let more = ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"];
+    let said = refused(&[&args[..], &more].concat(), 1);
+    assert!(
+        said.contains("is in use by another keyhaven") && said.contains("runs already: keyhaven status --data "),
+        "{said}"
+    );
+    std::fs::write(server.dir.path().join("other.jsonc"), "{}").unwrap();
+    let other = server.dir.path().join("other.json");
+    assert!(refused(&["apply", other.to_str().unwrap()], 2).contains("other.jsonc, which is beside it"));
 }

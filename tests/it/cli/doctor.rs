@@ -148,13 +148,14 @@ fn variables_of_a_server_that_is_gone_are_named() {
     ground.served.child.wait().unwrap();
     let found = doctor(&ground.data, programs.path(), &environment);
     assert_eq!(found.status, Some(1));
-    let unset = r#"eval "$(keyhaven env --unset)""#;
+    let unset = r#"start the server again (keyhaven serve ...), or leave it: eval "$(keyhaven env --unset)""#;
     assert_eq!(found.find("variables", "lead to a server that is gone"), ("wrong", unset));
-    assert_eq!(found.find("proxy", "where nothing answers; programs that use it fail"), ("wrong", unset));
+    let proxy = found.find("proxy", "where nothing answers; programs that use it fail");
+    assert_eq!(proxy, ("wrong", r#"eval "$(keyhaven env --unset)", or start it again"#));
     let mut command = keyhaven(&["doctor"]);
     let output = command.envs(&environment).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("  WRONG  ") && text.contains("  -> eval \"$(keyhaven env --unset)\"\n"), "{text}");
+    assert!(text.contains("  WRONG  ") && text.contains("or leave it: eval \"$(keyhaven env --unset)\"\n"), "{text}");
     assert!(text.ends_with(" things are wrong\n"), "{text}");
 }
 
@@ -173,4 +174,68 @@ fn a_link_local_proxy_is_not_asked() {
     let proxy = found.find("proxy", "HTTPS_PROXY is 169.254.169.254:80, which is link-local: not asked");
     assert_eq!(proxy.0, "note");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("hush"), "a proxy's password is not shown");
+}
+
+#[test]
+fn variables_of_a_former_configuration_are_wrong() {
+    let ground = Ground::start(&[]);
+    ground.ok("vault create orders");
+    let mut environment: Environment = serde_json::from_str(&ground.ok("env --format json --vault orders")).unwrap();
+    let programs = tempfile::tempdir().unwrap();
+    let found = doctor(&ground.data, programs.path(), &environment);
+    assert_eq!(found.find("identity", "programs sign in as 'default', which vault 'orders' lets in").0, "ok");
+    let file = ground.dir.path().join("another.json");
+    let text = r#"{"identities": [{"name": "orders-app", "systemAssigned": true}], "vaults": [{"name": "orders", "sku": "premium"}]}"#;
+    std::fs::write(&file, text).unwrap();
+    ground.ok(&format!("apply {}", file.display()));
+    let found = doctor(&ground.data, programs.path(), &environment);
+    let refused = found.find("identity", "programs sign in as 'default', which may do nothing in vault 'orders'");
+    assert_eq!(refused, ("wrong", r#"eval "$(keyhaven env)", and write .env files anew"#));
+    environment.insert("AZURE_CLIENT_ID".to_owned(), "11111111-2222-4333-8444-555555555555".to_owned());
+    assert_eq!(doctor(&ground.data, programs.path(), &environment).find("identity", "is no identity here").0, "wrong");
+    environment.insert("VAULT_URL".to_owned(), "https://ordres.vault.azure.net".to_owned());
+    let found = doctor(&ground.data, programs.path(), &environment);
+    let hint = "VAULT_URL names a vault that is not here: no vault 'ordres' (did you mean 'orders'?)";
+    assert!(found.find("identity", hint).1.starts_with("keyhaven vault create ordres, or "));
+    assert_eq!(found.status, Some(1));
+    environment.insert("KEYHAVEN_ADMIN_URL".to_owned(), "http://127.0.0.1:1".to_owned());
+    let found = doctor(&ground.data, programs.path(), &environment);
+    let ports = found.find("variables", "KEYHAVEN_ADMIN_URL lead nowhere: the server has other ports now");
+    assert_eq!(ports, ("wrong", r#"take them anew: eval "$(keyhaven env)""#));
+}
+
+/// In a network of its own, where the default ports are free.
+#[test]
+fn a_port_of_the_proxy_that_another_has_and_a_server_whose_data_cannot_be_read_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"ip link set lo up
+        exec 3<>"$1/stop"
+        "$2" run --proxy-listen 127.0.0.1:8082 sh -c 'read line' <"$1/stop" & other=$!
+        until grep -q ':1F92 ' /proc/net/tcp; do sleep 0.05; done
+        "$2" serve --data "$1/data" >/dev/null 2>&1 & server=$!
+        until [ -e "$1/data/ready.json" ]; do sleep 0.05; done
+        "$2" doctor --json --data "$1/data" >"$1/taken"
+        HOME="$1/nobody" "$2" doctor --json >"$1/elsewhere"
+        kill $server $other"#;
+    let made = Command::new("mkfifo").arg(dir.path().join("stop")).status().unwrap();
+    assert!(made.success());
+    let allowed = |flags: &str| Command::new("unshare").args([flags, "true"]).status().is_ok_and(|s| s.success());
+    let flags = if allowed("-n") { "-n" } else { "-rn" };
+    let mut command = Command::new("unshare");
+    command.args([flags, "sh", "-c", script, "sh"]).arg(dir.path()).arg(env!("CARGO_BIN_EXE_keyhaven"));
+    let ended = command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap();
+    let read = |name: &str| {
+        let text = std::fs::read(dir.path().join(name)).unwrap();
+        Findings::of(&Output { stdout: text, ..ended.clone() })
+    };
+    let taken = read("taken");
+    let remedy = taken.find("ports", "8082 is taken by keyhaven (process ");
+    assert_eq!(remedy, ("wrong", "stop it, start the server again; or: keyhaven serve --proxy-listen :0"));
+    assert!(!taken.wrong().iter().any(|finding| finding["area"] == "names"), "{:#?}", taken.wrong());
+    let elsewhere = read("elsewhere");
+    assert_eq!(
+        elsewhere.find("server", "a server answers at 127.0.0.1:8080; its data cannot be read from here").0,
+        "note"
+    );
+    assert_eq!(elsewhere.find("ports", "the default ones are the server's that answers").0, "ok");
 }

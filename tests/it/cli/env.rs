@@ -247,8 +247,8 @@ fn what_a_shell_has_of_a_server_that_is_gone_is_named_and_never_fatal() {
     assert!(ended.status.success(), "{stdout}{stderr}");
     let lines: Vec<_> = stdout.lines().collect();
     assert!(lines[1].starts_with("ok (127.0.0.1:") && lines[2].starts_with("http://127.0.0.1:"), "{stdout}");
-    let named = "keyhaven: KEYHAVEN_READY_FILE, HTTPS_PROXY: of a server that is gone, and left aside; put back what was before \
-                 with: eval \"$(keyhaven env --unset)\"\n";
+    let named = "keyhaven: KEYHAVEN_READY_FILE, HTTPS_PROXY: of a server that is gone, and left aside; start the server again \
+                 (keyhaven serve ...), or leave it: eval \"$(keyhaven env --unset)\"\n";
     assert_eq!(stderr.matches(named).count(), 2, "of health and of run, not of the others: {stderr}");
 }
 

@@ -29,6 +29,9 @@ fn it_writes_an_example_that_serves_and_overwrites_nothing() {
     assert!(serde_json::from_str::<Value>(&schema).unwrap()["properties"]["vaults"].is_object());
     let served = Served::start(&dir.path().join("data"), &["--config", file.to_str().unwrap()]);
     assert!(served.ready["vaults"]["shop-vault"].is_string());
+    let mut beside = keyhaven(&["init", "live.jsonc"]);
+    beside.current_dir(dir.path()).env("KEYHAVEN_DATA", dir.path().join("data"));
+    assert!(said(beside.output().unwrap()).ends_with("\nnext: keyhaven apply live.jsonc --dry-run\n"));
     drop(served);
 
     std::fs::write(&file, "{}").unwrap();

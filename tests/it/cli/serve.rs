@@ -164,7 +164,7 @@ fn the_banner_says_what_to_do_next() {
     assert!(lines[0].starts_with("keyhaven ") && lines[0].contains(" is ready (") && lines[0].ends_with(" ms)"));
     assert_eq!(lines[1], "  programs use      https://vault-1.vault.azure.net");
     assert_eq!(lines[2], format!("  in their shell    eval \"$(keyhaven env --data {data})\""));
-    assert_eq!(lines[3], format!("  look inside       keyhaven secret list --data {data}"));
+    assert_eq!(lines[3], format!("  look inside       keyhaven secret list --data {data} [--identity NAME]"));
     assert_eq!(lines[4], format!("  data              {data} (7 keys, 14 secrets in 7 vaults)"));
     assert!(lines[5].starts_with("  vault vault-1     https://vault-1.vault.localhost:"), "{}", lines[5]);
     assert_eq!(lines[10], format!("  other vaults      2, see keyhaven vault list --data {data}"));
