@@ -50,6 +50,18 @@ test("the vault that the code names is the default one", () => {
   assert.match(wrong.stderr, /^keyhaven-test: PUT \/admin\/vaults\/no_name: name: must be 3 to 24 letters/);
 });
 
+test("moments are dates", () => {
+  const script = `const { clock } = require(process.argv[1]);
+    (async () => {
+      const [now, later] = [await clock.freeze(), await clock.advance("1 day")];
+      const set = await clock.set(new Date(later.getTime() + 1000));
+      await clock.run();
+      console.log(now instanceof Date, later - now, set - later, (await clock.now()) >= set);
+    })();`;
+  const { stdout, stderr } = launch({}, `"${process.execPath}" -e '${script}' "${join(launcher, "../index.cjs")}"`);
+  assert.equal(stdout, "true 86400000 1000 true", stderr);
+});
+
 test("a server of another process is used, and noticed when it is gone", async () => {
   const file = join(home, "ready.json");
   const listen = ["--listen", "--identity-listen", "--admin-listen", "--proxy-listen"].flatMap((name) => [name, "127.0.0.1:0"]);

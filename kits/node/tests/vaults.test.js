@@ -5,7 +5,7 @@ import { before, test } from "node:test";
 
 import { ManagedIdentityCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
-import { admin, clientIdOf, clock, createVault, defaultVaultUrl, withVault } from "keyhaven-test";
+import { admin, clientIdOf, createVault, defaultVaultUrl, withVault } from "keyhaven-test";
 
 /** A client of the default identity, which repeats nothing. */
 const secretsOf = (url, credential = new ManagedIdentityCredential()) => new SecretClient(url, credential, { retryOptions: { maxRetries: 0 } });
@@ -87,14 +87,6 @@ test("another identity is refused", () =>
     await assert.rejects(secretsOf(url, nobody).getSecret("mine"), /does not have secrets get permission/);
     await assert.rejects(clientIdOf("reports"), /^Error: no identity is called 'reports'; there are default, nobody/);
   }));
-
-test("moments are dates", async () => {
-  const now = await clock.freeze();
-  const later = new Date(now.getTime() + 86_400_000);
-  assert.deepEqual(await clock.advance("1 day"), later);
-  assert.deepEqual(await clock.set(new Date(later.getTime() + 1000)), await clock.now());
-  await clock.run();
-});
 
 test("a refusal has the server's text", async () => {
   const wrong = createVault({ secrets: { a_b: "value" } });
