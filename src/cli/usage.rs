@@ -1,8 +1,10 @@
 //! Parsing of the command line, with a usage line that has no option of the environment: clap shows an option that has a value as
 //! one that must be given.
 
-use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, Error, Parser};
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Error, Parser};
 
 use super::Cli;
 
@@ -15,18 +17,14 @@ impl Cli {
     }
 }
 
-/// The error about an argument that is missing, as it is without variables.
-fn without_environment(error: Error, line: impl Iterator<Item = std::ffi::OsString>) -> Error {
+/// The error about an argument that is missing, with the usage line of its command as it is without variables.
+fn without_environment(mut error: Error, line: impl Iterator<Item = OsString>) -> Error {
     if error.kind() != ErrorKind::MissingRequiredArgument {
         return error;
     }
-    match bare(Cli::command()).try_get_matches_from(line) {
-        Err(plain) if plain.kind() == error.kind() => plain,
-        _ => error,
-    }
-}
-
-/// `command` and those below it without variables.
-fn bare(command: Command) -> Command {
-    command.mut_args(|argument| argument.env(None::<&str>)).mut_subcommands(bare)
+    let mut all = Cli::command();
+    all.build();
+    let named = line.fold(&all, |command, word| command.find_subcommand(word).unwrap_or(command));
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(named.clone().render_usage()));
+    error
 }

@@ -89,9 +89,10 @@ fn manual_pages_say_what_help_says() {
 
 #[test]
 fn an_option_that_the_environment_gives_is_not_one_that_must_be_given() {
-    for (line, usage) in
-        [("apply", "Usage: keyhaven apply <FILE>\n"), ("snapshot load", "Usage: keyhaven snapshot load <FILE>\n")]
-    {
+    for (line, usage) in [
+        ("apply", "Usage: keyhaven apply [OPTIONS] <FILE>\n"),
+        ("snapshot load", "Usage: keyhaven snapshot load [OPTIONS] <FILE>\n"),
+    ] {
         let mut command = keyhaven(&line.split(' ').collect::<Vec<_>>());
         command.env("KEYHAVEN_READY_FILE", "/nowhere/ready.json").env("KEYHAVEN_DATA", "/nowhere");
         let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
