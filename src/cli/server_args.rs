@@ -134,11 +134,12 @@ impl ServerArgs {
             let why = "--admin-listen beyond loopback needs a key of your own: set KEYHAVEN_ADMIN_KEY";
             return Err(Failure::usage(why));
         }
+        let is_left_out = self.takeover.is_left_out(defaults.listen, listen);
         let (listen, takeover) = self.takeover_options(listen)?;
         let config_file = self.config_file(defaults.tenant);
         let config = self.configuration(config_file.as_ref(), defaults.tenant)?;
         let strict = self.strict || !(defaults.create_identities || config.has_default_identities);
-        Ok(Options {
+        let options = Options {
             config,
             config_file,
             storage: self.storage(defaults.ephemeral)?,
@@ -155,7 +156,13 @@ impl ServerArgs {
             strict,
             identity_header: variables::non_empty("KEYHAVEN_IDENTITY_HEADER"),
             ..Options::default()
-        })
+        };
+        // After every refusal, which is one line.
+        if is_left_out {
+            let why = "another listener is beyond loopback; --proxy-listen switches it on";
+            tracing::info!(why, "the takeover's proxy is off");
+        }
+        Ok(options)
     }
 
     /// Installs the log on stderr.

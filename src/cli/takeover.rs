@@ -45,11 +45,12 @@ impl TakeoverArgs {
         let others = [Some(listen.vaults), Some(listen.identity), listen.admin];
         let on_loopback = others.into_iter().flatten().all(|address| address.ip().is_loopback());
         let proxy = listen.proxy.filter(|_| on_loopback || !listen.proxy_is_optional);
-        if proxy.is_none() && listen.proxy.is_some() {
-            let why = "another listener is beyond loopback; --proxy-listen switches it on";
-            tracing::info!(why, "the takeover's proxy is off");
-        }
         Listen { proxy, proxy_is_optional: listen.proxy_is_optional && self.given_flag().is_none(), ..listen }
+    }
+
+    /// Whether `listen`, made from `defaults`, has no proxy because another listener is beyond loopback.
+    pub(super) fn is_left_out(&self, defaults: Listen, listen: Listen) -> bool {
+        self.proxy_listen.is_none() && defaults.proxy.is_some() && listen.proxy.is_none()
     }
 
     /// Converts the arguments to the proxy's options; refuses arguments for a proxy that is off.
