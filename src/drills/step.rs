@@ -98,7 +98,7 @@ impl StepError {
 
 impl From<RequestError> for StepError {
     fn from(failure: RequestError) -> Self {
-        let grant = failure.grant("the identity that signs in here").map(|grant| format!("; {grant}"));
+        let grant = failure.grant("your identity").map(|grant| format!("; {grant}"));
         Self::Unexpected(format!("{failure}{}", grant.unwrap_or_default()))
     }
 }

@@ -69,7 +69,8 @@ impl RequestError {
     pub(super) fn of_sign_in(self, endpoint: &str) -> Self {
         match self {
             Self::Refused { status, code, inner, message, missing } => {
-                let message = format!("no token from {endpoint}: {message}");
+                let colon = if message.is_empty() { "" } else { ": " };
+                let message = format!("no token from {endpoint}{colon}{message}");
                 Self::Refused { status, code, inner, message, missing }
             }
             Self::NoAnswer(why) => Self::NoAnswer(format!("no token: {why}")),
@@ -151,6 +152,13 @@ mod tests {
         assert_eq!(failure.to_string(), "403 Forbidden/KeyDisabled: Operation wrap is not allowed.");
         assert_eq!((failure.status(), failure.inner()), (Some(403), Some("KeyDisabled")));
         assert!(!failure.is_permission_denied());
+    }
+
+    #[test]
+    fn a_refused_sign_in_names_its_endpoint_and_has_no_blanks_to_spare() {
+        let of = |body: &[u8]| RequestError::refused(401, body).of_sign_in("http://here/token").to_string();
+        assert_eq!(of(b""), "401: no token from http://here/token");
+        assert_eq!(of(br#"{"message":"no"}"#), "401: no token from http://here/token: no");
     }
 
     #[test]

@@ -113,11 +113,10 @@ impl DrillCommand {
         if !selection.require_all || impossible.is_empty() {
             return;
         }
-        let steps: Vec<_> = impossible.iter().map(|(step, why)| format!("{step} ({why})")).collect();
         let names: Vec<_> = impossible.iter().map(|(step, _)| step.as_str()).collect();
         eprintln!(
             "keyhaven: --require-all cannot pass here: {}; give what they need, or leave them out: --skip {}",
-            steps.join(", "),
+            by_reason(&impossible),
             names.join(",")
         );
     }
@@ -145,4 +144,16 @@ impl DrillCommand {
         };
         written.map_err(|error| Failure::failed(format!("the report could not be written: {error}")))
     }
+}
+
+/// The steps, those of one reason together.
+fn by_reason(impossible: &[(String, String)]) -> String {
+    let mut reasons: Vec<&str> = impossible.iter().map(|(_, why)| why.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let steps_of = |reason: &str| {
+        let steps: Vec<_> = impossible.iter().filter(|(_, why)| why == reason).map(|(step, _)| step.as_str()).collect();
+        format!("{} ({reason})", steps.join(", "))
+    };
+    reasons.into_iter().map(steps_of).collect::<Vec<_>>().join("; ")
 }

@@ -1,5 +1,6 @@
 //! A drill that cannot begin says why, in one line and in its report.
 
+use std::io::{Read, Write};
 use std::process::Command;
 
 use serde_json::Value;
@@ -66,6 +67,41 @@ fn what_the_command_line_lacks_is_said() {
         "the admin key is not known here: set KEYHAVEN_ADMIN_KEY, or name the server's --ready-file or --data";
     let args = ["drill", "--vault", "local", "--admin", "127.0.0.1:8081", "--data", nowhere.to_str().unwrap()];
     assert!(refused(&args, 2).contains(unknown));
+}
+
+/// HTTPS is nothing that the client of the admin API has.
+#[test]
+fn a_redirect_of_what_is_no_admin_api_is_not_followed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        let head =
+            "HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1:9/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+    });
+    let args = ["drill", "--vault", "local", "--admin", &address];
+    let output = keyhaven(&args).env("KEYHAVEN_ADMIN_KEY", "a-key-of-32-characters-or-more-00").output().unwrap();
+    answer.join().unwrap();
+    assert_eq!((output.status.code(), told(&output).lines().count()), (Some(1), 1), "{}", told(&output));
+    assert!(told(&output).contains("that is no admin API"), "{}", told(&output));
+}
+
+#[test]
+fn health_says_which_address_was_asked_and_how_a_server_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let ready = dir.path().join("ready.json");
+    let server = Server::start();
+    let mut gone = server.ready().clone();
+    gone["identity"] = "127.0.0.1:9".into();
+    std::fs::write(&ready, gone.to_string()).unwrap();
+    let printed = refused(&["health", "--ready-file", ready.to_str().unwrap()], 1);
+    assert!(printed.starts_with("keyhaven: no server answers at 127.0.0.1:9: "), "{printed}");
+    assert!(
+        printed.contains("; start a server with `keyhaven serve`, or name its --ready-file or --data"),
+        "{printed}"
+    );
 }
 
 /// As in the container of a CI job.

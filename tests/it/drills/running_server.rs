@@ -127,6 +127,27 @@ fn without_the_admin_api_it_signs_in_as_programs_do() {
     }
 }
 
+#[test]
+fn a_right_that_is_missing_is_named_with_what_grants_it() {
+    let server = Server::start();
+    let mut entry = guarded(&server);
+    entry["accessPolicies"][0]["permissions"] = json!({"keys": ["get"], "secrets": ["get"]});
+    server.ask("PUT", "/admin/vaults/narrow", &entry.to_string());
+    let env = server.ready()["env"].as_object().unwrap().iter();
+    let mut command = server.drill(&["rotation", "--vault", "narrow", "--report", "json"]);
+    let output = command.envs(env.map(|(name, value)| (name, value.as_str().unwrap()))).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (step, verdict, seen) = steps(&report).swap_remove(0);
+    assert_eq!((step.as_str(), verdict.as_str()), ("rotation/make-key", "failed"), "{report:#}");
+    let grant = "; missing: keys/create: add \"create\" to \"keys\" of your identity in the vault's accessPolicies";
+    assert!(seen.starts_with("403 Forbidden") && seen.ends_with(grant), "{seen}");
+    assert!(
+        super::told(&output).contains("keyhaven: rotation/make-key failed: 403 Forbidden"),
+        "{}",
+        super::told(&output)
+    );
+}
+
 /// As at the service, where a deletion and a recovery take their time.
 #[test]
 fn a_vault_that_deletes_slowly_is_waited_for() {
