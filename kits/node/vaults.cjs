@@ -14,8 +14,11 @@ const pathOf = (vault) => `/admin/vaults/${vault}`;
 /** The variables that name a vault. */
 const variablesOf = (vault) => ({ ...Object.fromEntries(URL_VARIABLES.map((name) => [name, urlOf(vault)])), KEY_VAULT_NAME: vault });
 
-/** The vault that the others are copies of, read once: a test's own vault takes its place in the environment. */
-const DEFAULT_VAULT = found("KEY_VAULT_NAME");
+/**
+ * The vault that the others are copies of, read once: a test's own vault takes its place in the environment. The other variables may
+ * be the user's own.
+ */
+const DEFAULT_VAULT = found("KEYHAVEN_VAULT_URL").replace("https://", "").split(".")[0].toLowerCase();
 const BEFORE = Object.fromEntries([...URL_VARIABLES, "KEY_VAULT_NAME"].map((name) => [name, process.env[name]]));
 
 // The vaults that tests have now, the newest last.
@@ -45,6 +48,7 @@ async function make(name, secrets) {
 }
 
 async function makeNew(seeds) {
+  await given();
   const name = `t-${randomUUID().replaceAll("-", "").slice(0, 20)}`;
   await admin("PUT", pathOf(name), { copyOf: DEFAULT_VAULT, secrets: seeds });
   return { name, end: () => remove(name) };
@@ -52,7 +56,7 @@ async function makeNew(seeds) {
 
 /** The vault of a name: as it was when there was one before the first test, and it is put back; else a copy of the default one. */
 async function makeNamed(name, seeds) {
-  const isGiven = name === DEFAULT_VAULT || (await given()).has(name);
+  const isGiven = (await given()).has(name);
   const kept = `t-${createHash("sha256").update(name).digest("hex").slice(0, 20)}`;
   const asItWas = await keep(isGiven ? name : DEFAULT_VAULT, name, kept);
   const end = async () => {
@@ -91,8 +95,15 @@ let givenVaults;
 
 /** The names of the vaults that were there before the first test of this process. */
 function given() {
-  givenVaults ??= admin("GET", "/admin/vaults").then(({ vaults }) => new Set(vaults.map((vault) => vault.name)));
+  givenVaults ??= listed();
   return givenVaults;
+}
+
+async function listed() {
+  const names = new Set((await admin("GET", "/admin/vaults")).vaults.map((vault) => vault.name));
+  // It would be made on demand, and can only be copied when it is there. Another file's tests may do so at the same time.
+  if (!names.has(DEFAULT_VAULT)) await unless(409, admin("PUT", pathOf(DEFAULT_VAULT), {}));
+  return names.add(DEFAULT_VAULT);
 }
 
 const inUse = (name, kept) =>

@@ -62,6 +62,14 @@ test("moments are dates", () => {
   assert.equal(stdout, "true 86400000 1000 true", stderr);
 });
 
+test("a vault of the user's own is not the one that others are copies of", () => {
+  const script = `const { createVault, defaultVaultUrl } = require(process.argv[1]);
+    createVault().then(() => console.log(defaultVaultUrl()));`;
+  const own = { KEY_VAULT_NAME: "contoso", VAULT_URL: "https://contoso.vault.azure.net" };
+  const { stdout, stderr } = launch({ config: "shop.json" }, `"${process.execPath}" -e '${script}' "${join(launcher, "../index.cjs")}"`, own);
+  assert.equal(stdout, "https://shop.vault.azure.net", stderr);
+});
+
 test("a server of another process is used, and noticed when it is gone", async () => {
   const file = join(home, "ready.json");
   const listen = ["--listen", "--identity-listen", "--admin-listen", "--proxy-listen"].flatMap((name) => [name, "127.0.0.1:0"]);
@@ -69,7 +77,8 @@ test("a server of another process is used, and noticed when it is gone", async (
   const server = spawn(KEYHAVEN_BIN, options, { cwd: home, env: shell, stdio: "ignore" });
   while (!existsSync(file)) await setTimeout(10);
   const named = { status: 0, stdout: "shop", stderr: "" };
-  assert.deepEqual(launch({ server: "ready.json" }, "echo $KEY_VAULT_NAME"), named);
+  const own = { KEY_VAULT_NAME: "contoso", VAULT_URL: "https://contoso.vault.azure.net" };
+  assert.deepEqual(launch({ server: "ready.json" }, "echo $KEY_VAULT_NAME", own), named);
   assert.deepEqual(launch({}, "echo $KEY_VAULT_NAME", { KEYHAVEN_READY_FILE: file }), named);
   assert.deepEqual(launch({ server: "ready.json", config: "shop.json" }, "echo $KEY_VAULT_NAME"), named, "it has that very file");
   assert.match(launch({ server: "ready.json", config: "wrong.json" }, "true").stderr, /the server that runs already has the configuration \S+shop\.json, the tests want wrong\.json; start it with: /);

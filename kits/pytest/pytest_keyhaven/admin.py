@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .error import KeyhavenError
-from .vaults import Vaults, url_of
+from .vaults import Vaults, name_of, url_of
 
 TIMEOUT = 60.0  # seconds, of one request
 
@@ -20,7 +20,8 @@ class Keyhaven:
         try:
             self._admin_url = environment["KEYHAVEN_ADMIN_URL"]
             self._admin_key = environment["KEYHAVEN_ADMIN_KEY"]
-            self._vaults = Vaults(self.admin, environment["KEY_VAULT_NAME"])
+            # The others may be the user's own: KEYHAVEN_VAULT_URL is the server's.
+            self._vaults = Vaults(self.admin, name_of(environment["KEYHAVEN_VAULT_URL"]))
         except KeyError as missing:
             raise KeyhavenError(f"the server has no admin API ({missing} is not set); start it without --admin-listen ''") from None
 

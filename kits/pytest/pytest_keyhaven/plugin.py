@@ -15,6 +15,7 @@ from .admin import Keyhaven
 from .clock import Clock
 from .error import KeyhavenError
 from .faults import Faults
+from .vaults import name_of
 
 if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
@@ -191,7 +192,7 @@ def clock(keyhaven: Keyhaven) -> Clock:
 def faults(keyhaven: Keyhaven, vault_url: str) -> Iterator[Faults]:
     """Makes requests of the test's vault go wrong, until the test is over: faults("SecretGet", status=503, times=1).hits is how
     often that happened."""
-    faults = Faults(keyhaven, vault_url.removeprefix("https://").partition(".")[0])
+    faults = Faults(keyhaven, name_of(vault_url))
     with in_its_words():
         yield faults
         faults.clear()

@@ -13,7 +13,7 @@ from typing import Any
 
 from .admin import Keyhaven
 from .error import KeyhavenError
-from .vaults import SUFFIX
+from .vaults import NAME_VARIABLE, SUFFIX
 
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 15.0  # seconds
@@ -55,8 +55,10 @@ def variables_of(ready_file: str | None) -> Variables:
     """What `keyhaven env` prints for a running server: that of a ready file, or the one that it finds."""
     command = [binary(), "env", "--format", "json"]
     command += ["--ready-file", ready_file] if ready_file else []
-    # A file that the environment names too would give way to another server's, were its own gone.
-    environ = {name: value for name, value in os.environ.items() if not (ready_file and name == "KEYHAVEN_READY_FILE")}
+    # A file that the environment names too would give way to another server's, were its own gone. A vault of the user's own
+    # would stay in the variables, and tests would share it.
+    left_out = {"VAULT_URL", "AZURE_KEYVAULT_URL", NAME_VARIABLE} | ({"KEYHAVEN_READY_FILE"} if ready_file else set())
+    environ = {name: value for name, value in os.environ.items() if name not in left_out}
     try:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=START_TIMEOUT)
     except FileNotFoundError:

@@ -59,6 +59,9 @@ class Vaults:
         """The names of the vaults that were there before any test."""
         if self._given is None:
             self._given = {vault["name"] for vault in self._admin("GET", "/admin/vaults")["vaults"]}
+            if self.default not in self._given:  # It would be made on demand, and can only be copied when it is there.
+                self._admin("PUT", f"/admin/vaults/{self.default}", {})
+                self._given.add(self.default)
         return self._given
 
     @contextmanager
@@ -136,6 +139,11 @@ def variables_of(name: str) -> dict[str, str | None]:
 def url_of(vault: str) -> str:
     """The URL of a vault, as production has it."""
     return f"https://{vault}{SUFFIX}"
+
+
+def name_of(url: str) -> str:
+    """The name of the vault at a URL."""
+    return url.removeprefix("https://").partition(".")[0].lower()
 
 
 def in_use(name: str, kept: str) -> str:

@@ -323,10 +323,12 @@ def test_a_server_of_another_process(pytester, serve, monkeypatch):
     result.stdout.fnmatch_lines(["*ready-0.json: the server of this ready file is gone; *"])
 
 
-def test_a_server_of_another_configuration(pytester, serve):
-    """The same file is none; of another one a warning and every failure say what to do."""
+def test_a_server_of_another_configuration(pytester, serve, monkeypatch):
+    """The same file is none; of another one a warning and every failure say what to do. A vault of the user's shell is none of it."""
+    monkeypatch.setenv("KEY_VAULT_NAME", "contoso")
+    monkeypatch.setenv("VAULT_URL", "https://contoso.vault.azure.net")
     _, ready_file = serve("--proxy-listen", "127.0.0.1:0")
-    pytester.makepyfile("def test_it(keyhaven): assert keyhaven.default_vault != 'another'")
+    pytester.makepyfile("import os\ndef test_it(keyhaven): assert [keyhaven.default_vault, os.environ['KEY_VAULT_NAME']] != ['another'] * 2")
     result = run(pytester, "-W", "error", "--keyhaven-server", str(ready_file), "-o", f"keyhaven_config={ready_file.parent}/config.json")
     result.assert_outcomes(failed=1)
     result.stdout.no_fnmatch_line("*the server that runs already*")
