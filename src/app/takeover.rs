@@ -119,7 +119,10 @@ impl Takeover {
     /// The first entry that is neither, or is taken over.
     pub fn allowing(self, hosts: &[String]) -> Result<Self, String> {
         let host = |text: &String| {
-            let host = Authority::parse(text).filter(|_| !text.contains('*'));
+            if text.contains('*') {
+                return Err(format!("{text}: wildcards are not taken; name each HOST or HOST:PORT"));
+            }
+            let host = Authority::parse(text);
             let host = host.ok_or_else(|| format!("{text}: not a host; write HOST or HOST:PORT, without https://"))?;
             if self.takes_over(host.host()) {
                 return Err(format!("{text}: this server takes it over; narrow --takeover instead"));

@@ -34,7 +34,7 @@ pub(super) struct CaCommand {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyhaven ca                                        which CA it is, and what it may certify
+  keyhaven ca                      which CA it is, and what it may certify
   keyhaven ca export --out ca.pem
   keyhaven ca export --format pkcs12 --out trust.p12
   keyhaven ca install-help";

@@ -46,11 +46,11 @@ pub(super) struct Env {
 
 const EXAMPLES: &str = "\
 Examples:
-  eval \"$(keyhaven env)\"                             this shell uses the running server
-  eval \"$(keyhaven env --unset)\"                     the shell as it was before
-  keyhaven env --format fish | source
-  (umask 077; keyhaven env --format dotenv > .env)     a file for yourself alone
-  keyhaven env --vault orders                        another vault than the default one
+  eval \"$(keyhaven env)\"                 this shell uses the running server
+  eval \"$(keyhaven env --unset)\"         the shell as it was before
+  keyhaven env --format fish | source    the same in fish
+  (umask 077; keyhaven env --format dotenv > .env)   a file for yourself alone
+  keyhaven env --vault orders            another vault than the default one
   keyhaven env --identity reader --credential client-secret";
 
 /// A shell keeps what it had before. A file for programs does not hold it: that is none of theirs, and may be a credential.

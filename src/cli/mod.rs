@@ -8,6 +8,7 @@ mod ca;
 mod check;
 mod client;
 mod clock;
+mod clock_choice;
 mod columns;
 mod completions;
 mod credential;
@@ -39,6 +40,7 @@ mod stale;
 mod status;
 mod takeover;
 mod target;
+mod tip;
 mod usage;
 mod variables;
 mod vault;
@@ -60,9 +62,9 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyhaven run python3 app.py          a program against a private server, unchanged
-  keyhaven serve                       a server that stays
-  eval \"$(keyhaven env)\"              a shell that uses it
+  keyhaven run python3 app.py      a program against a private server, unchanged
+  keyhaven serve                   a server that stays
+  eval \"$(keyhaven env)\"          a shell that uses it
 
 Each command has examples in its own --help.";
 

@@ -33,7 +33,7 @@ Examples:
   keyhaven secret set db-password hunter2
   keyhaven secret show db-password --value
   keyhaven secret set tls-key --file key.pem        from a file, byte for byte
-  keyhaven secret list --vault shop --identity worker      what another identity may see";
+  keyhaven secret list --vault shop --identity worker   what that one may see";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -30,10 +30,12 @@ pub(super) struct Serve {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyhaven serve                                     keeps its data; then, in a shell: eval \"$(keyhaven env)\"
-  keyhaven serve --config keyhaven.json              vaults, identities and policies of your own
-  keyhaven serve --ephemeral --clock virtual         keeps nothing, and time can be moved
-  keyhaven serve --listen 0.0.0.0:8443 --identity-listen 0.0.0.0:8080      in a container";
+  keyhaven serve                     then, in a shell: eval \"$(keyhaven env)\"
+  keyhaven serve --create-vaults     any vault that a program asks for is made
+  keyhaven serve --config keyhaven.json      vaults and identities of your own
+  keyhaven serve --ephemeral --clock virtual   keeps nothing; time can be moved
+In a container:
+  keyhaven serve --listen 0.0.0.0:8443 --identity-listen 0.0.0.0:8080";
 
 impl Serve {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

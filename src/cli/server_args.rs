@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::clock_choice::ClockParser;
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
 use super::{Failure, address, headings, stale, variables};
 use crate::app::{AdminKey, Listen, Options, Storage, Takeover, TlsVersion};
-use crate::clock::Timestamp;
 use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
 use crate::store::{MasterKey, parse_key};
@@ -24,7 +24,7 @@ pub(super) struct ServerArgs {
     #[arg(long, help_heading = headings::VAULTS, value_name = "FILE", env = "KEYHAVEN_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Directory to keep everything in [default: $XDG_DATA_HOME/keyhaven]
+    /// Directory to keep everything in [default: $XDG_DATA_HOME/keyhaven; `run` keeps nothing without it]
     #[arg(long, help_heading = headings::VAULTS, value_name = "DIR", env = "KEYHAVEN_DATA")]
     data: Option<PathBuf>,
 
@@ -55,7 +55,7 @@ pub(super) struct ServerArgs {
     #[arg(long, help_heading = headings::VAULTS, value_name = "ID", env = "KEYHAVEN_TENANT", value_parser = parse_tenant)]
     tenant: Option<Uuid>,
 
-    /// Directory of the local CA [default: DATA/certs; made for this start alone with --ephemeral]
+    /// Directory of the local CA [default: DATA/certs; made for this start alone where nothing is kept]
     #[arg(long, help_heading = headings::ADDRESSES, value_name = "DIR", env = "KEYHAVEN_CERTS")]
     certs: Option<PathBuf>,
 
@@ -68,7 +68,7 @@ pub(super) struct ServerArgs {
     ready_file: Option<PathBuf>,
 
     /// Make a vault that is asked for by a well-formed name and is not there, like the default one; the first request
-    /// that would be allowed in it makes it [default: false; true in `run`]
+    /// that would be allowed in it makes it. It takes no names: any is made [default: false; true in `run`]
     #[arg(long, help_heading = headings::VAULTS, value_name = "BOOL", env = "KEYHAVEN_CREATE_VAULTS", value_parser = clap::builder::BoolishValueParser::new(),
           num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     create_vaults: Option<bool>,
@@ -77,9 +77,8 @@ pub(super) struct ServerArgs {
     #[arg(long, help_heading = headings::VAULTS, value_name = "N", env = "KEYHAVEN_SEED")]
     seed: Option<u64>,
 
-    /// The clock that vaults live by: real, virtual (goes on from where it stood) or virtual=RFC3339; only a virtual one
-    /// can be moved (`keyhaven clock`)
-    #[arg(long, help_heading = headings::TIME, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = parse_clock)]
+    /// The clock that vaults live by; only a virtual one can be moved (`keyhaven clock`)
+    #[arg(long, help_heading = headings::TIME, value_name = "CLOCK", env = "KEYHAVEN_CLOCK", default_value = "real", value_parser = ClockParser)]
     clock: ClockChoice,
 
     /// Only identities exist that the configuration or the admin API names; without it, `run`, and `serve` where no
@@ -314,17 +313,6 @@ fn backup_key() -> Result<Option<BackupKey>, Failure> {
     let Some(text) = variables::text("KEYHAVEN_BACKUP_KEY") else { return Ok(None) };
     let wrong = "KEYHAVEN_BACKUP_KEY is not a key: it takes 32 bytes as 64 hexadecimal digits or base64";
     parse_key(&text).map(|bytes| Some(BackupKey::from_bytes(bytes))).map_err(|_| Failure::usage(wrong))
-}
-
-/// Parses `real`, `virtual` or `virtual=RFC3339`.
-fn parse_clock(text: &str) -> Result<ClockChoice, String> {
-    let start = match text.split_once('=') {
-        None if text == "real" => return Ok(ClockChoice::Real),
-        None if text == "virtual" => None,
-        Some(("virtual", moment)) => Some(Timestamp::parse(moment).ok_or("not a time; write 2030-01-31T00:00:00Z")?),
-        _ => return Err("use real, virtual or virtual=2030-01-31T00:00:00Z".to_owned()),
-    };
-    Ok(ClockChoice::Virtual { start, frozen: None })
 }
 
 #[cfg(test)]

@@ -46,10 +46,10 @@ pub(super) struct LogCommand {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyhaven log -f                                   beside a program that runs
-  keyhaven log --all                                these commands' own requests too
-  keyhaven log -n 1000 | grep missing               what an identity was refused
-  keyhaven log -n 100 --json                        for a program, an object a line";
+  keyhaven log -f                           beside a program that runs
+  keyhaven log --all                        these commands' own requests too
+  keyhaven log -n 1000 | grep missing       what an identity was refused
+  keyhaven log -n 100 --json                for a program, an object a line";
 
 impl LogCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {

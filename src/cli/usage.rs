@@ -6,13 +6,14 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error, Parser};
 
-use super::Cli;
+use super::{Cli, tip};
 
 impl Cli {
     /// Parses this process's command line and environment; what is wrong ends the process.
     pub fn from_command_line() -> Self {
         Self::try_parse()
             .map_err(|error| without_environment(error, std::env::args_os()))
+            .map_err(|error| tip::added(error, std::env::args_os()))
             .unwrap_or_else(|error| error.exit())
     }
 }

@@ -52,11 +52,11 @@ pub(super) struct DrillCommand {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyhaven drill                                     everything, on a private server
+  keyhaven drill                               everything, on a private server
   keyhaven drill --require-all --report junit > drills.xml
-  keyhaven drill rotation --exec './read-my-data'    your own program reads its data around every step
+  keyhaven drill rotation --exec './read-my-data'   a program reads at each step
   keyhaven drill rotation revocation --vault local --admin 127.0.0.1:8081
-  keyhaven drill --vault local --admin 127.0.0.1:8081 --skip kill-in-rotation,kill-in-re-wrap";
+  keyhaven drill --vault local --skip kill-in-rotation,kill-in-re-wrap";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ReportFormat {

@@ -1,5 +1,6 @@
 //! `keyhaven run`: starts a private server, runs one command against it as if it were Azure, and stops.
 
+mod own_options;
 mod placeholders;
 mod summary;
 
@@ -27,6 +28,7 @@ use super::signals::HangUp;
 use super::{Failure, file_limit, headings, ready_file, stale, variables};
 use crate::app::{self, Listen, Running, Variables};
 
+use own_options::CommandLine;
 use summary::Ending;
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -70,10 +72,11 @@ pub(super) struct Run {
 
 const EXAMPLES: &str = "\
 Examples:
-  keyhaven run python3 app.py                        nothing changed, nothing to set up
+  keyhaven run python3 app.py          nothing changed, nothing to set up
   keyhaven run --offline --pass pypi.org:443 -- pytest -x
   keyhaven run --config keyhaven.json --clock virtual npm test
-  keyhaven run --show-log --data ./vault-data bash   a second terminal looks in with --data ./vault-data";
+  keyhaven run --show-log --data ./vault-data bash
+  keyhaven secret list --data ./vault-data     look in, from a second terminal";
 
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
@@ -87,6 +90,7 @@ impl Run {
         let defaults =
             ServerDefaults { ephemeral: true, listen, create_vaults: true, create_identities: true, log_level, tenant };
         self.server.log(defaults.log_level)?;
+        CommandLine::of(&self.command).warn();
         let file_limit_before = file_limit::raise_limit();
         let mut signals = ForwardedSignals::new()?;
         let mut server = app::build(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
@@ -177,7 +181,7 @@ impl Run {
         command.spawn().map_err(|error| Failure {
             // The shell's convention: 127 for a command that is not found, 126 for one that cannot be executed.
             status: if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 },
-            message: format!("{name} cannot be started: {error}"),
+            message: format!("{name} cannot be started: {error}{}", CommandLine::of(&self.command).hint()),
         })
     }
 

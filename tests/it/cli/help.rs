@@ -27,8 +27,9 @@ fn every_command_has_examples_that_it_accepts() {
     for name in commands() {
         let help = printed(&[&name, "--help"]);
         let examples = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} --help has no examples")).1;
+        assert!(examples.lines().all(|line| line.len() <= 80), "{name}: a line would be broken: {examples}");
         let calls: Vec<_> = examples.lines().filter_map(|line| line.trim().strip_prefix("keyhaven ")).collect();
-        assert!(!calls.is_empty() && calls.iter().all(|call| call.starts_with(&name)), "{name}: {examples}");
+        assert!(calls.iter().any(|call| call.starts_with(&name)), "{name}: {examples}");
         for call in calls {
             accepts(call);
         }
@@ -68,7 +69,47 @@ fn bash_completes_commands_by_the_script_that_is_printed() {
     assert_eq!(said, "completions\n--offline\n", "{}", String::from_utf8_lossy(&completed.stderr));
     assert!(printed(&["completions", "zsh"]).starts_with("#compdef keyhaven\n"));
     assert!(printed(&["completions", "fish"]).contains("complete -c keyhaven "));
+    assert!(
+        printed(&["completions", "zsh"]).contains("--data=[") && !printed(&["env", "--help"]).contains("source Back")
+    );
     assert_eq!(output(&["completions", "tcsh"]).status.code(), Some(2));
+}
+
+/// In a terminal, where readline asks the script.
+#[test]
+fn bash_completes_directories_files_and_the_values_of_options() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("data-directory")).unwrap();
+    std::fs::write(dir.path().join("file.json"), "").unwrap();
+    let typed = r#"
+import os, pty, sys
+program, typed = sys.argv[1:]
+child, terminal = pty.fork()
+if child == 0:
+    os.environ.update(PS1="", TERM="dumb", PATH=os.path.dirname(program) + ":" + os.environ["PATH"])
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+os.write(terminal, ("source <(keyhaven completions bash)\n" + typed + "exit\n").encode())
+seen = b""
+while True:
+    try:
+        seen += os.read(terminal, 4096)
+    except OSError:
+        break
+print(seen.decode())
+"#;
+    let lines = [
+        r#"keyhaven() { echo "[$*]"; }"#,
+        "keyhaven serve --data data-d\tx",
+        "keyhaven serve --config fi\t",
+        "keyhaven serve --clock vir\t",
+        "",
+    ];
+    let mut python = Command::new("python3");
+    python.args(["-c", typed, env!("CARGO_BIN_EXE_keyhaven"), &lines.join("\n")]).current_dir(dir.path());
+    let said = String::from_utf8(python.output().unwrap().stdout).unwrap();
+    for part in ["[serve --data data-directory/x]", "[serve --config file.json]", "[serve --clock virtual]"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }
 
 #[test]
@@ -81,6 +122,20 @@ fn manual_pages_say_what_help_says() {
     let page = printed(&["man", "vault", "copy"]);
     assert!(page.contains(".TH keyhaven-vault-copy 1") && page.contains("The vault to copy"), "{page}");
     let page = printed(&["man", "run"]);
+    let title = concat!(".TH keyhaven-run 1  \"keyhaven ", env!("CARGO_PKG_VERSION"), "\" Keyhaven\n");
+    assert!(page.contains(title), "{page}");
+    let synopsis = page.split_once(".SH SYNOPSIS\n").unwrap().1.lines().next().unwrap();
+    for part in [
+        r"\fBkeyhaven run\fR [",
+        r"[\fB\-\-config\fR \fIFILE\fR]",
+        r"[\fB\-\-create\-vaults\fR[=\fIBOOL\fR]]",
+        r"[\fB\-\-offline\fR]",
+        r"] \fICOMMAND\fR ...",
+    ] {
+        assert!(synopsis.contains(part), "{part}: {synopsis}");
+    }
+    let examples = page.split_once(".SH EXAMPLES\n.nf\n").unwrap().1;
+    assert!(examples.starts_with("  keyhaven run python3 app.py") && examples.ends_with("\n.fi\n"), "{examples}");
     for part in ["\\-\\-offline", "KEYHAVEN_OFFLINE", "keyhaven run python3 app.py"] {
         assert!(page.contains(part), "{part}: {page}");
     }

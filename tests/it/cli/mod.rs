@@ -360,7 +360,10 @@ fn the_command_of_run_may_open_as_many_files_as_before() {
 #[test]
 fn hosts_to_pass_are_whole_names() {
     let printed = refused(&["run", "--pass", "*.blob.core.windows.net", "--", "true"], 2);
-    assert!(printed.contains("--pass *.blob.core.windows.net: not a host; write HOST or HOST:PORT"), "{printed}");
+    let why = "--pass *.blob.core.windows.net: wildcards are not taken; name each HOST or HOST:PORT";
+    assert!(printed.contains(why), "{printed}");
+    let printed = refused(&["run", "--pass", "https://dev.azure.com", "--", "true"], 2);
+    assert!(printed.contains("https://dev.azure.com: not a host; write HOST or HOST:PORT"), "{printed}");
 }
 
 #[test]

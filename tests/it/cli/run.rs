@@ -100,6 +100,29 @@ fn the_command_needs_no_dashes_before_it_and_keeps_its_own_options() {
 }
 
 #[test]
+fn an_option_of_run_after_the_command_is_named_unless_dashes_are_before_it() {
+    let said = |args: &[&str]| String::from_utf8(keyhaven(args).output().unwrap().stderr).unwrap();
+    let line = "keyhaven: --offline is after echo, so it is echo's; options of run are before it\n";
+    assert!(said(&["run", "echo", "x", "--offline"]).starts_with(line));
+    assert!(said(&["run", "echo", "--offline=true"]).starts_with(line));
+    for args in
+        [&["run", "--", "echo", "--offline"][..], &["run", "echo", "--", "--offline"], &["run", "echo", "--help"]]
+    {
+        assert!(!said(args).contains("is after echo"), "{args:?}");
+    }
+}
+
+#[test]
+fn create_vaults_takes_no_names() {
+    let said = |args: &[&str]| String::from_utf8(keyhaven(args).output().unwrap().stderr).unwrap();
+    let why = "--create-vaults takes no names";
+    for args in [&["serve", "--create-vaults", "billing"][..], &["run", "--create-vaults", "no-such-billing", "true"]] {
+        assert!(said(args).contains(why), "{args:?}: {}", said(args));
+    }
+    assert!(!said(&["serve", "billing"]).contains(why));
+}
+
+#[test]
 fn a_command_keeps_the_vault_of_its_own_environment() {
     let own = [("VAULT_URL", "https://contoso.vault.azure.net"), ("AZURE_KEYVAULT_URL", "https://vault.example")];
     let (env, _) = given(&[], &own);
