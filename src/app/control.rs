@@ -103,14 +103,15 @@ impl Control {
         self.spawn_sweep();
     }
 
-    /// Writes the ready files again, for the vaults and the default identity that there are now.
-    pub(super) async fn update_ready_files(&self) {
+    /// Writes the ready files again, for the vaults and the default identity that there are now, and the first vault of `config`.
+    pub(super) async fn update_ready_files(&self, config: Option<&Config>) {
         let Backend { vaults, directory, .. } = &self.backend;
         let default = directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await;
         let (Ok(vaults), Ok(default), files) = (vaults.all().await, default, self.ready_files.clone()) else { return };
         let (names, client) = (vaults.iter().map(|vault| vault.name.clone()).collect::<Vec<_>>(), default);
         let client = client.map(|identity| identity.client_id);
-        let written = tokio::task::spawn_blocking(move || files.update(&names, client)).await;
+        let first = config.and_then(|config| config.vaults.first()).map(|vault| vault.name.clone());
+        let written = tokio::task::spawn_blocking(move || files.update(&names, client, first.as_ref())).await;
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "the ready file is still that of the former configuration");
         }
@@ -127,7 +128,9 @@ impl Control {
         }
         replaced?;
         self.backend.directory.set_configured(&config.identities);
-        self.reload_caches().await
+        self.reload_caches().await?;
+        self.update_ready_files(Some(&config)).await;
+        Ok(())
     }
 
     /// The configuration that a reset applies.
@@ -220,7 +223,9 @@ impl Control {
         }
         held.reload().await.map_err(failed)?;
         drop(held);
-        self.reload_caches().await
+        self.reload_caches().await?;
+        self.update_ready_files(None).await;
+        Ok(())
     }
 
     /// Whether this server could live on what a generation holds: who and what there is, the issuer's key, the clock.
@@ -238,7 +243,6 @@ impl Control {
         let Backend { vaults, directory, pool, .. } = &self.backend;
         vaults.events_replaced();
         directory.reload_issuer(pool).await.map_err(failed)?;
-        self.update_ready_files().await;
         self.refresh_aliases().await;
         self.spawn_sweep();
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::server_details::ServerDetails;
-use super::variables::{Variables, variables};
+use super::variables::{Variables, cloud_url, of_vault, variables};
 use crate::files;
 use crate::vault::VaultName;
 
@@ -55,8 +55,13 @@ impl ReadyFile {
         }
     }
 
-    /// Makes it that of a server with these vaults, whose default identity has this client id.
-    pub(super) fn update(&mut self, vaults: &[VaultName], client: Option<Uuid>) {
+    /// Makes it that of a server with these vaults, whose default identity has this client id; programs use the vault `first`.
+    pub(super) fn update(&mut self, vaults: &[VaultName], client: Option<Uuid>, first: Option<&VaultName>) {
+        if let Some(first) = first {
+            let name = first.to_string();
+            let url = if self.proxy.is_some() { cloud_url(&name) } else { local_url(first, &self.listen) };
+            self.env.extend(of_vault(&name, &url));
+        }
         self.vaults = vaults.iter().map(|name| (name.to_string(), local_url(name, &self.listen))).collect();
         match client {
             Some(client) => drop(self.env.insert("AZURE_CLIENT_ID".to_owned(), client.to_string())),

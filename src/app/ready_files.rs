@@ -24,14 +24,20 @@ impl ReadyFiles {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Written { ready, files });
     }
 
-    /// Writes the files again for these vaults and the client id of the default identity. May block.
+    /// Writes the files again for these vaults, the client id of the default identity, and the first vault of another
+    /// configuration. May block.
     ///
     /// # Errors
     /// When one cannot be written.
-    pub(super) fn update(&self, vaults: &[VaultName], client: Option<Uuid>) -> std::io::Result<()> {
+    pub(super) fn update(
+        &self,
+        vaults: &[VaultName],
+        client: Option<Uuid>,
+        first: Option<&VaultName>,
+    ) -> std::io::Result<()> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Written { ready, files }) = kept.as_mut() else { return Ok(()) };
-        ready.update(vaults, client);
+        ready.update(vaults, client, first);
         files.iter().try_for_each(|file| ready.write(file))
     }
 }

@@ -32,7 +32,7 @@ impl Control {
         let executed = data.execute(config, &mut plan).await;
         // Some steps may have been made before one failed.
         self.refresh_vaults().await;
-        self.update_ready_files().await;
+        self.update_ready_files(Some(config)).await;
         executed.map_err(refused)?;
         for step in plan.changes() {
             tracing::info!(what = %step, "{}", step.action.done());

@@ -17,22 +17,24 @@ const NO_PROXY: &str = "localhost,127.0.0.1,::1";
 /// The variables for the server `details`; without a proxy its default vault is at `local_url`.
 pub(super) fn variables(details: &ServerDetails, local_url: &str) -> Variables {
     let vault = details.default_vault.to_string();
-    let url = match details.addresses.proxy {
-        Some(_) => format!("https://{vault}.vault.azure.net"),
-        None => local_url.to_owned(),
-    };
+    let url = if details.addresses.proxy.is_some() { cloud_url(&vault) } else { local_url.to_owned() };
     let all = [
-        from_pairs([
-            ("KEYHAVEN_VAULT_URL", &url),
-            ("AZURE_KEYVAULT_URL", &url),
-            ("VAULT_URL", &url),
-            ("KEY_VAULT_NAME", &vault),
-        ]),
+        of_vault(&vault, &url),
         identity(details),
         admin(details),
         details.addresses.proxy.map(proxy).unwrap_or_default(),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// The variables that name a vault.
+pub(super) fn of_vault(name: &str, url: &str) -> Variables {
+    from_pairs([("KEYHAVEN_VAULT_URL", url), ("AZURE_KEYVAULT_URL", url), ("VAULT_URL", url), ("KEY_VAULT_NAME", name)])
+}
+
+/// The URL of a vault by the takeover.
+pub(super) fn cloud_url(vault: &str) -> String {
+    format!("https://{vault}.vault.azure.net")
 }
 
 /// Identity and token endpoints.

@@ -66,7 +66,11 @@ async fn identity(surroundings: &Surroundings, client: &AdminClient, vault: Opti
         return Some(Finding::ok(AREA, format!("programs sign in as '{name}', which vault '{vault}' lets in")));
     }
     let what = format!("programs sign in as '{name}', which may do nothing in vault '{vault}'");
-    Some(Finding::wrong(AREA, what, anew))
+    let servers = |variable: &str| surroundings.server.as_ref().and_then(|ready| ready.env.get(variable));
+    let is_servers = servers("AZURE_CLIENT_ID").is_some_and(|known| known.eq_ignore_ascii_case(id))
+        && servers("KEY_VAULT_NAME").is_some_and(|known| known.eq_ignore_ascii_case(vault));
+    let choose = "eval \"$(keyhaven env --identity NAME)\", or give it permissions there: keyhaven vault show";
+    Some(Finding::wrong(AREA, what, if is_servers { choose.to_owned() } else { anew }))
 }
 
 /// Whether some policy is the identity's, or of a group of it, and grants something.
