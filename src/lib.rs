@@ -12,6 +12,7 @@
 
 mod access;
 mod app;
+mod authorization;
 mod cli;
 pub mod clock;
 mod config;

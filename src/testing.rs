@@ -15,6 +15,7 @@ pub use crate::tasks::VaultClock;
 
 // What an operation is.
 pub use crate::operation::Operation;
+use crate::operation::Permission;
 
 // The HTTP kit: how listeners treat slow, broken and stopping connections; TLS as the server does it.
 pub use crate::http::RequestHandler;
@@ -54,6 +55,14 @@ pub fn identity_ids(config: &Config, name: &str) -> Option<IdentityIds> {
 /// The operations of the data plane.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     doors::vault::operations()
+}
+
+/// The data action that roles need for an operation, below `Microsoft.KeyVault/vaults/`.
+pub const fn data_action(operation: &Operation) -> Option<&'static str> {
+    match operation.permission {
+        Permission::Vault { data_action, .. } => Some(data_action),
+        _ => None,
+    }
 }
 
 /// The names of all event types.

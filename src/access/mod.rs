@@ -2,6 +2,7 @@
 
 mod identity;
 mod policy;
+pub(crate) mod roles;
 
 pub(crate) use identity::Identity;
 pub(crate) use policy::{AccessPolicy, Permissions, UnknownPermission};

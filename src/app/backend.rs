@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::foundations::Foundations;
 use super::settings::Settings;
+use crate::authorization::Authorization;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
@@ -30,6 +31,7 @@ pub(super) struct Backend {
     pub(super) records: Records,
     pub(super) vaults: Vaults,
     pub(super) directory: Directory,
+    pub(super) authorization: Authorization,
     pub(super) random: Arc<dyn Random>,
     /// The system clock: tokens and certificates.
     pub(super) system: Arc<dyn Clock>,
@@ -58,6 +60,7 @@ impl Backend {
             records: records.clone(),
             vaults,
             directory,
+            authorization: Authorization::new(records.clone()),
             random: random.clone(),
             system: system.clone(),
             clock: clock.clone(),

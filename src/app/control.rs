@@ -154,7 +154,8 @@ impl Control {
         let generation = records.begin_generation().await.map_err(failed)?;
         let (vaults, directory) =
             (vaults.with_records(generation.records().clone()), directory.with_records(generation.records().clone()));
-        let data = Data { vaults: &vaults, directory: &directory, now: self.backend.clock.now() };
+        let authorization = &self.backend.authorization.with_records(generation.records().clone());
+        let data = Data { vaults: &vaults, directory: &directory, authorization, now: self.backend.clock.now() };
         Settings::apply(config, &data).await.map_err(|error| ControlError::Failed(error.into_cause()))?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;

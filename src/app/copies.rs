@@ -3,7 +3,8 @@
 use super::error::StartError;
 use super::running::Running;
 use crate::clock::Clock;
-use crate::config::{Identities, entry};
+use crate::config::Identities;
+use crate::config::entry::{self, Surroundings};
 use crate::vault::VaultName;
 
 /// A copy names none: its policies are those of the source.
@@ -22,9 +23,12 @@ impl Running {
         let (source, copy) = (name(source)?, name(copy)?);
         let absent = || StartError::new(format!("no vault is called '{source}'"));
         let source = self.vaults.find(&source).await?.ok_or_else(absent)?;
-        let wanted =
-            entry::copy(&copy, &source, b"", self.directory.tenant_id(), NO_IDENTITIES).map_err(StartError::new)?;
-        let (made, _) = self.vaults.copy_vault(&source, wanted, self.clock.now()).await?;
+        let tenant = self.directory.tenant();
+        let surroundings = Surroundings { tenant, identities: NO_IDENTITIES, roles: &[] };
+        let wanted = entry::copy(&copy, &source, b"", surroundings).map_err(StartError::new)?;
+        let (made, _) = self.vaults.copy_vault(&source, wanted.vault, self.clock.now()).await?;
+        let (from, to) = (source.scope(tenant.subscription), made.scope(tenant.subscription));
+        self.authorization.copy_scope(&from, &to).await.map_err(StartError::new)?;
         let port = self.ready.listen.rsplit(':').next().unwrap_or_default();
         Ok(format!("https://{}.vault.localhost:{port}", made.name))
     }

@@ -79,6 +79,7 @@ impl Services {
         Arc::new(vault::Door::new(vault::State {
             vaults: backend.vaults.clone(),
             directory: backend.directory.clone(),
+            authorization: backend.authorization.clone(),
             hosts: vault::host::Hosts::new(self.settings.default_vault.clone(), default_hosts, on_demand),
             faults: self.faults.clone(),
             clock: Arc::new(backend.clock.clone()),
@@ -126,6 +127,8 @@ impl Services {
             vaults: self.backend.vaults.clone(),
             admin_key: self.admin_key.text().to_owned().into(),
             directory: self.backend.directory.clone(),
+            authorization: self.backend.authorization.clone(),
+            role_assignment_delay: self.settings.config.role_assignment_delay,
             store: self.engine,
             timekeeper: self.backend.timekeeper.clone(),
             faults: self.faults.clone(),

@@ -23,7 +23,12 @@ impl Control {
     pub(super) async fn apply_config(&self, config: &Config, mode: ApplyMode) -> Result<Plan, ControlError> {
         let _lock = self.applying.lock().await;
         let backend = &self.backend;
-        let data = Data { vaults: &backend.vaults, directory: &backend.directory, now: backend.clock.now() };
+        let data = Data {
+            vaults: &backend.vaults,
+            directory: &backend.directory,
+            authorization: &backend.authorization,
+            now: backend.clock.now(),
+        };
         let plan = data.plan(config, &self.settings.config, mode.prune, |alias| self.why_uncertified(alias)).await;
         let mut plan = plan.map_err(refused)?;
         if mode.dry_run || plan.refused().next().is_some() {

@@ -12,6 +12,7 @@ use super::credentials::PlaceholderCredentials;
 use super::ready::ReadyFile;
 use super::ready_files::ReadyFiles;
 use super::storage::OpenStorage;
+use crate::authorization::Authorization;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
@@ -42,6 +43,7 @@ pub struct Running {
     pub(crate) timekeeper: Arc<Timekeeper>,
     pub(super) vaults: Vaults,
     pub(super) directory: Directory,
+    pub(super) authorization: Authorization,
     pub(super) credentials: PlaceholderCredentials,
     pub(super) stopper: ShutdownTrigger,
     pub(super) events: Arc<Events>,

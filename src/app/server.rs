@@ -109,7 +109,7 @@ impl BuiltServer {
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
         tasks.push(tokio::spawn(backend.tasks.clone().keep_running()));
         let delivering = tokio::spawn(events.clone().keep_running());
-        let Backend { pool, clock, timekeeper, vaults, directory, .. } = backend;
+        let Backend { pool, clock, timekeeper, vaults, directory, authorization, .. } = backend;
         Running {
             ready,
             ready_files: control.ready_files,
@@ -120,6 +120,7 @@ impl BuiltServer {
             timekeeper,
             vaults,
             directory,
+            authorization,
             credentials,
             stopper,
             events,
@@ -154,7 +155,7 @@ async fn update_data(backend: &Backend, settings: &Settings, events: &Events) ->
         directory.import_issuer_key(key).await.map_err(StartError::new)?;
     }
     skip_if_disk_full(records, backend.timekeeper.save_running().await)?;
-    let data = Data { vaults, directory, now: backend.clock.now() };
+    let data = Data { vaults, directory, authorization: &backend.authorization, now: backend.clock.now() };
     skip_if_disk_full(records, Settings::apply(&settings.config, &data).await)?;
     skip_if_disk_full(records, events.subscribe().await)?;
     skip_if_disk_full(records, backend.tasks.catch_up().await)?;

@@ -87,7 +87,7 @@ impl Settings {
 
     /// Creates what `config` names and is missing; logs differences of what exists and leaves it alone.
     pub(super) async fn apply(config: &Config, data: &Data<'_>) -> Result<(), StartError> {
-        for vault in config.vaults.iter().filter(|vault| vault.access_policies.is_empty()) {
+        for vault in config.vaults.iter().filter(|vault| vault.access_policies.is_empty() && !vault.role_based) {
             let why = "the configuration's accessPolicies of this vault are empty: it lets no identity in";
             tracing::warn!(vault = %vault.name, "{why}");
         }

@@ -4,10 +4,12 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Identities;
+use super::authorization::{self, AssignmentEntry, Principals};
 use super::error::{ConfigError, invalid};
 use super::identity::{CertificateFiles, IdentityEntry};
 use super::json::read;
 use super::vault::VaultEntry;
+use crate::access::roles::{RoleAssignment, RoleDefinition};
 use crate::directory::{IdentityRecord, Tenant};
 use crate::vault::{InitialVault, Vault, VaultName};
 
@@ -20,9 +22,8 @@ pub(crate) fn vault(
     name: &VaultName,
     existing: Option<&Vault>,
     given: &[u8],
-    tenant: Uuid,
-    identities: Identities<'_>,
-) -> Result<InitialVault, ConfigError> {
+    surroundings: Surroundings<'_>,
+) -> Result<WantedVault, ConfigError> {
     let given: Map<String, Value> = if given.trim_ascii().is_empty() { Map::new() } else { read(given)? };
     let named = given.get("name").and_then(Value::as_str);
     if named.is_some_and(|named| !named.eq_ignore_ascii_case(name.as_str())) {
@@ -35,8 +36,54 @@ pub(crate) fn vault(
     members.insert("name".to_owned(), name.as_str().into());
     members.extend(given);
     let bytes = zeroize::Zeroizing::new(Value::Object(members).to_string());
-    let entry: VaultEntry = read(bytes.as_bytes())?;
-    entry.initial("", tenant, identities)
+    let mut entry: VaultEntry = read(bytes.as_bytes())?;
+    let Surroundings { tenant, identities, roles } = surroundings;
+    let assignments = std::mem::take(&mut entry.role_assignments);
+    let vault = entry.initial("", tenant.id, identities)?;
+    let principals = Principals { tenant, identities: identities.all };
+    let assignments = authorization::of_vault(assignments, &vault, principals, roles)?;
+    let assignments = assignments.into_iter().map(|one| RoleAssignment { configured: false, ..one }).collect();
+    Ok(WantedVault { vault, assignments })
+}
+
+/// A vault as it is wanted, and who is to have which role in it.
+#[derive(Debug)]
+pub(crate) struct WantedVault {
+    /// The vault.
+    pub vault: InitialVault,
+    /// The role assignments at it and below.
+    pub assignments: Vec<RoleAssignment>,
+}
+
+/// What the entries of a vault are read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The identities.
+    pub identities: Identities<'a>,
+    /// The custom roles.
+    pub roles: &'a [RoleDefinition],
+}
+
+/// Parses `given`, an entry of the file's `roleAssignments`, as the one called `name`.
+///
+/// # Errors
+/// The first invalid member, with its path.
+pub(crate) fn role_assignment(
+    name: Uuid,
+    mut given: Map<String, Value>,
+    tenant: Tenant,
+    identities: &[IdentityRecord],
+    roles: &[RoleDefinition],
+) -> Result<RoleAssignment, ConfigError> {
+    given.entry("name").or_insert_with(|| name.to_string().into());
+    let entry: AssignmentEntry = read(Value::Object(given).to_string().as_bytes())?;
+    let assignment = authorization::of_top(entry, Principals { tenant, identities }, roles)?;
+    match assignment.id == name {
+        true => Ok(RoleAssignment { configured: false, ..assignment }),
+        false => Err(invalid("name", format!("must be '{name}', as in the path"))),
+    }
 }
 
 /// Parses `given` as the vault `name` that copies `source`. Members that are left out are as in the source, except aliases:
@@ -48,17 +95,16 @@ pub(crate) fn copy(
     name: &VaultName,
     source: &Vault,
     given: &[u8],
-    tenant: Uuid,
-    identities: Identities<'_>,
-) -> Result<InitialVault, ConfigError> {
+    surroundings: Surroundings<'_>,
+) -> Result<WantedVault, ConfigError> {
     let mut template = source.clone();
     template.aliases.clear();
-    vault(name, Some(&template), given, tenant, identities)
+    vault(name, Some(&template), given, surroundings)
 }
 
 /// The vault's settings as an entry of the file's `vaults`, without its keys and secrets.
 pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
-    let entry = json!({
+    let mut entry = json!({
         "name": vault.name,
         "aliases": vault.aliases,
         "sku": vault.sku,
@@ -67,7 +113,12 @@ pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
         "enablePurgeProtection": vault.purge_protection,
         "deletionDelay": format!("PT{}S", vault.deletion_delay),
         "accessPolicies": vault.access_policies,
+        "enableRbacAuthorization": vault.role_based,
+        "resourceGroup": vault.resource.resource_group,
     });
+    if let (Some(subscription), Value::Object(members)) = (vault.resource.subscription, &mut entry) {
+        members.insert("subscriptionId".to_owned(), subscription.to_string().into());
+    }
     match entry {
         Value::Object(members) => members,
         _ => Map::new(),

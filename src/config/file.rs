@@ -4,12 +4,16 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::authorization::{
+    AssignmentEntry, AuthorizationEntries, DefinitionEntry, DenialEntry, ManagementGroupEntry, Principals,
+};
 use super::error::{ConfigError, invalid};
 use super::events::EventsEntry;
+use super::groups::{self, GroupEntry};
 use super::hosts::hosts;
 use super::identity::{CertificateFiles, IdentityEntry, identities};
 use super::json::read_file;
-use super::vault::{VaultEntry, vaults};
+use super::vault::{VaultEntry, delay, resource_group, vaults};
 use super::{Config, Identities, default_identities, default_vault};
 use crate::directory::Tenant;
 use crate::http::limits::Limits;
@@ -37,6 +41,20 @@ struct File {
     default_hosts: Vec<String>,
     identities: Option<Vec<IdentityEntry>>,
     vaults: Option<Vec<VaultEntry>>,
+    resource_group: Option<String>,
+    #[serde(default)]
+    groups: Vec<GroupEntry>,
+    #[serde(default)]
+    owners: Vec<String>,
+    #[serde(default)]
+    role_assignments: Vec<AssignmentEntry>,
+    #[serde(default)]
+    role_definitions: Vec<DefinitionEntry>,
+    #[serde(default)]
+    deny_assignments: Vec<DenialEntry>,
+    #[serde(default)]
+    management_groups: Vec<ManagementGroupEntry>,
+    role_assignment_delay: Option<String>,
     backup_key: Option<BackupKeyEntry>,
     #[serde(default)]
     events: EventsEntry,
@@ -71,7 +89,7 @@ struct LimitsEntry {
 
 impl File {
     fn config(
-        self,
+        mut self,
         default_tenant: Uuid,
         default_subscription: SubscriptionId,
         certificates: CertificateFiles,
@@ -79,14 +97,23 @@ impl File {
         let tenant = self.tenant_id.unwrap_or(default_tenant);
         let subscription = self.subscription_id.map_or(default_subscription, SubscriptionId);
         let has_default_identities = self.identities.as_ref().is_none_or(Vec::is_empty);
-        let identities = match self.identities {
+        let authorization = self.take_authorization();
+        let mut identities = match self.identities {
             Some(given) => identities(given, Tenant { id: tenant, subscription }, certificates)?,
             None => default_identities(),
         };
-        let vaults = match self.vaults {
+        groups::join(&mut identities, self.groups, tenant)?;
+        let mut vaults = match self.vaults {
             Some(given) => vaults(given, tenant, Identities::of(&identities))?,
             None => vec![default_vault(tenant, &identities)],
         };
+        let group = resource_group("", self.resource_group)?;
+        vaults
+            .iter_mut()
+            .for_each(|vault| vault.resource_group = vault.resource_group.take().or_else(|| group.clone()));
+        let principals = Principals { tenant: Tenant { id: tenant, subscription }, identities: &identities };
+        let access = authorization.content(principals, &vaults)?;
+        let role_assignment_delay = delay("roleAssignmentDelay", self.role_assignment_delay.as_deref())?;
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
         let webhooks = self.events.webhooks()?;
@@ -97,11 +124,29 @@ impl File {
             default_hosts,
             identities,
             has_default_identities,
+            access,
+            role_assignment_delay,
             vaults,
             backup_key_file,
             webhooks,
             limits,
         })
+    }
+}
+
+impl File {
+    /// Takes out what says who may do what.
+    fn take_authorization(&mut self) -> AuthorizationEntries {
+        let take = std::mem::take::<Vec<AssignmentEntry>>;
+        AuthorizationEntries {
+            assignments: take(&mut self.role_assignments),
+            of_identities: self.identities.iter_mut().flatten().map(|one| take(&mut one.role_assignments)).collect(),
+            of_vaults: self.vaults.iter_mut().flatten().map(|one| take(&mut one.role_assignments)).collect(),
+            definitions: std::mem::take(&mut self.role_definitions),
+            denials: std::mem::take(&mut self.deny_assignments),
+            management_groups: std::mem::take(&mut self.management_groups),
+            owners: std::mem::take(&mut self.owners),
+        }
     }
 }
 
@@ -213,8 +258,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_with_its_path() {
-        let text = r#"{"vaults":[{"name":"acme"},{"name":"other","enableRbacAuthorization":true}]}"#;
-        assert!(refused(text).starts_with("vaults[1].enableRbacAuthorization: unknown field"), "{}", refused(text));
+        let text = r#"{"vaults":[{"name":"acme"},{"name":"other","networkAcls":{}}]}"#;
+        assert!(refused(text).starts_with("vaults[1].networkAcls: unknown field"), "{}", refused(text));
         assert!(refused(r#"{"location":"local"}"#).starts_with("location: unknown field"));
     }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::authorization::AssignmentEntry;
 use super::error::{ConfigError, invalid};
 use super::{derived, derived_client_id};
 use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, IdentityMember, IdentityRecord, Tenant};
@@ -35,6 +36,8 @@ pub(super) struct IdentityEntry {
     certificates: Vec<String>,
     #[serde(default)]
     federated: Vec<FederationEntry>,
+    #[serde(default)]
+    pub(super) role_assignments: Vec<AssignmentEntry>,
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,12 @@
 //! The configuration: tenant, identities, vaults, webhooks and limits. Parsed once at the start, then immutable. This room
 //! parses and validates; it applies nothing.
 
+mod authorization;
 pub(crate) mod entry;
 mod error;
 mod events;
 mod file;
+mod groups;
 mod hosts;
 mod identity;
 mod json;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use crate::access::roles::Content;
 use crate::directory::{ClientSecret, IdentityRecord, Tenant};
 use crate::events::Webhook;
 use crate::http::limits::Limits;
@@ -54,6 +57,10 @@ pub struct Config {
     pub(crate) identities: Vec<IdentityRecord>,
     /// Whether these are the default ones, because no file names any.
     pub(crate) has_default_identities: bool,
+    /// Who has which role, as far as the configuration says.
+    pub(crate) access: Content,
+    /// Seconds until a new role assignment counts.
+    pub(crate) role_assignment_delay: u32,
     /// The vaults, in order; the first is the default vault.
     pub(crate) vaults: Vec<InitialVault>,
     /// The file with the key that backups and snapshots are sealed under.
@@ -83,6 +90,8 @@ impl Config {
             vaults: vec![default_vault(tenant, &identities)],
             identities,
             has_default_identities: true,
+            access: Content::default(),
+            role_assignment_delay: 0,
             backup_key_file: None,
             webhooks: vec![],
             limits: Limits::default(),
@@ -160,6 +169,11 @@ pub(crate) struct Identities<'a> {
 }
 
 impl<'a> Identities<'a> {
+    /// None lets itself in without a policy where roles decide.
+    fn unless(self, role_based: bool) -> Self {
+        Self { default: self.default.filter(|_| !role_based), ..self }
+    }
+
     /// Those of a configuration. The default one is the system-assigned one, else the first.
     fn of(all: &'a [IdentityRecord]) -> Self {
         Self { all, default: all.iter().find(|identity| identity.system_assigned).or(all.first()) }

@@ -1,5 +1,7 @@
 //! Words for a name that does not exist: which there are, and which of them was probably wanted.
 
+use crate::directory::IdentityRecord;
+
 /// How alike two names must be, from 0 to 1, for one to be suggested for the other.
 const ALIKE: f64 = 0.85;
 /// The most names of a list that can have any length.
@@ -41,6 +43,12 @@ pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
         Some(first) if all.len() > MOST_LISTED => format!("{} and {} more", first.join(", "), all.len() - MOST_LISTED),
         _ => all.join(", "),
     }
+}
+
+/// Why `name` is no identity, with the names that there are.
+pub(super) fn no_identity(name: &str, identities: &[IdentityRecord]) -> String {
+    let names = || identities.iter().filter(|identity| !identity.auto_created).map(|identity| identity.name.as_str());
+    format!("no identity is called '{name}'; there are {}{}", listed(names()), did_you_mean(name, names()))
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Identities;
+use super::authorization::AssignmentEntry;
 use super::error::{ConfigError, invalid};
 use super::hosts::hosts;
 use super::object_names::{object_name, twin};
 use super::secrets::SecretEntries;
-use super::suggestion::{did_you_mean, listed};
+use super::suggestion::{did_you_mean, no_identity};
 use crate::access::{AccessPolicy, Permissions, UnknownPermission};
 use crate::clock::Period;
 use crate::directory::IdentityRecord;
@@ -36,6 +37,12 @@ pub(super) struct VaultEntry {
     deletion_delay: Option<String>,
     /// Left out, the default identity may do everything; an empty list lets no identity in.
     access_policies: Option<Vec<PolicyEntry>>,
+    #[serde(default)]
+    enable_rbac_authorization: bool,
+    #[serde(default)]
+    pub(super) role_assignments: Vec<AssignmentEntry>,
+    subscription_id: Option<Uuid>,
+    resource_group: Option<String>,
     #[serde(default)]
     keys: Vec<KeyEntry>,
     #[serde(default)]
@@ -116,6 +123,7 @@ pub(crate) const fn setting_member(setting: Setting) -> &'static str {
         Setting::DeletionDelay => "deletionDelay",
         Setting::PurgeProtection => "enablePurgeProtection",
         Setting::AccessPolicies => "accessPolicies",
+        Setting::RoleBased => "enableRbacAuthorization",
     }
 }
 
@@ -153,12 +161,35 @@ impl VaultEntry {
             retention_days,
             soft_delete: self.enable_soft_delete,
             purge_protection: self.enable_purge_protection,
-            deletion_delay: deletion_delay(path, self.deletion_delay.as_deref())?,
-            access_policies: policies(path, self.access_policies, tenant, identities)?,
+            deletion_delay: delay(&format!("{path}.deletionDelay"), self.deletion_delay.as_deref())?,
+            access_policies: policies(
+                path,
+                self.access_policies,
+                tenant,
+                identities.unless(self.enable_rbac_authorization),
+            )?,
+            role_based: self.enable_rbac_authorization,
+            subscription: self.subscription_id,
+            resource_group: resource_group(path, self.resource_group)?,
             configured: false,
             keys: keys(path, self.keys, self.sku)?,
             secrets: self.secrets.initial(&format!("{path}.secrets"))?,
         })
+    }
+}
+
+/// Parses the name of a resource group: as Resource Manager allows it.
+pub(super) fn resource_group(path: &str, given: Option<String>) -> Result<Option<String>, ConfigError> {
+    let is_good = |name: &String| {
+        let fits = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
+        (1..=90).contains(&name.chars().count()) && name.chars().all(fits) && !name.ends_with('.')
+    };
+    match given {
+        Some(name) if !is_good(&name) => {
+            let path = if path.is_empty() { "resourceGroup".to_owned() } else { format!("{path}.resourceGroup") };
+            Err(invalid(path, "must be 1 to 90 letters, digits and -_.(), without a dot at its end"))
+        }
+        given => Ok(given),
     }
 }
 
@@ -170,12 +201,12 @@ fn at_most<T>(limit: usize, field: &str, path: &str, given: &[T]) -> Result<(), 
     }
 }
 
-/// Parses how long a deletion takes: whole seconds, at most a day.
-fn deletion_delay(path: &str, text: Option<&str>) -> Result<u32, ConfigError> {
+/// Parses a period on the vault clock: whole seconds, at most a day.
+pub(super) fn delay(path: &str, text: Option<&str>) -> Result<u32, ConfigError> {
     let Some(text) = text else { return Ok(0) };
     let seconds = text.parse::<Period>().ok().and_then(|period| period.seconds()).filter(|seconds| *seconds <= 86_400);
     let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
-    seconds.ok_or_else(|| invalid(format!("{path}.deletionDelay"), "must be whole seconds up to a day, such as PT5S"))
+    seconds.ok_or_else(|| invalid(path, "must be whole seconds up to a day, such as PT5S"))
 }
 
 fn each<G, T>(
@@ -238,11 +269,6 @@ impl PolicyEntry {
             permissions: permissions.map_err(|error| invalid(path, unknown_permission(&error)))?,
         })
     }
-}
-
-fn no_identity(name: &str, identities: &[IdentityRecord]) -> String {
-    let names = || identities.iter().filter(|identity| !identity.auto_created).map(|identity| identity.name.as_str());
-    format!("no identity is called '{name}'; there are {}{}", listed(names()), did_you_mean(name, names()))
 }
 
 fn unknown_permission(error: &UnknownPermission) -> String {

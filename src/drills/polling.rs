@@ -28,7 +28,14 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16) -> RequestError {
-        RequestError::Refused { status, code: String::new(), inner: None, message: String::new(), missing: None }
+        RequestError::Refused {
+            status,
+            code: String::new(),
+            inner: None,
+            message: String::new(),
+            missing: None,
+            role: None,
+        }
     }
 
     #[test]

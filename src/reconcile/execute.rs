@@ -4,7 +4,7 @@ use super::plan::{Plan, Unnamed};
 use super::{Action, Data};
 use crate::config::Config;
 use crate::directory::IdentityChange;
-use crate::vault::Refusal;
+use crate::vault::{Configured, Refusal};
 
 impl Data<'_> {
     /// Makes the steps of `plan`, which was made for `config` and has no refusal: identities, then vaults with what they hold,
@@ -14,6 +14,10 @@ impl Data<'_> {
     /// What creating refuses; what the store reports. What was done before stays, and applying again does the rest.
     pub(crate) async fn execute(&self, config: &Config, plan: &mut Plan) -> Result<(), Refusal> {
         self.change_identities(config).await?;
+        if plan.concerns_roles() {
+            let prune = plan.steps.iter().any(|step| step.action == Action::Delete && step.kind == "role");
+            self.change_roles(config, prune).await?;
+        }
         self.release_moved_aliases(config).await?;
         for vault in config.vaults.iter().filter(|vault| plan.concerns(vault.name.as_str())) {
             self.vaults.bring_up_to(vault, self.now).await?;
@@ -50,16 +54,33 @@ impl Data<'_> {
         for one in unnamed {
             match one {
                 Unnamed::Identity(name) => drop(self.directory.remove(name).await?),
-                Unnamed::Vault(configured) => self.vaults.delete_configured(configured, self.now).await?,
+                Unnamed::Vault(configured) => self.delete_configured(configured).await?,
             }
         }
         Ok(())
     }
 }
 
+impl Data<'_> {
+    /// Deletes what a configuration made; with a vault its role assignments.
+    async fn delete_configured(&self, configured: &Configured) -> Result<(), Refusal> {
+        let vault = self.vaults.find(&configured.vault).await?;
+        self.vaults.delete_configured(configured, self.now).await?;
+        match (vault, &configured.object) {
+            (Some(vault), None) => {
+                let scope = vault.scope(self.directory.tenant().subscription);
+                Ok(self.authorization.remove_below(&scope).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Plan {
     /// Whether a step creates or changes the vault called `name`, or an object in it.
     fn concerns(&self, name: &str) -> bool {
-        self.changes().any(|step| step.vault.as_deref().unwrap_or(&step.name) == name && step.kind != "identity")
+        self.changes().any(|step| {
+            step.vault.as_deref().unwrap_or(&step.name) == name && !matches!(step.kind, "identity" | "role")
+        })
     }
 }

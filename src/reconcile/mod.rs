@@ -5,8 +5,10 @@
 mod execute;
 mod noticed;
 mod plan;
+mod roles;
 mod step;
 
+use crate::authorization::Authorization;
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
 use crate::directory::Directory;
@@ -21,6 +23,8 @@ pub(crate) struct Data<'a> {
     pub vaults: &'a Vaults,
     /// The identities.
     pub directory: &'a Directory,
+    /// Their roles.
+    pub authorization: &'a Authorization,
     /// The present time of the vault clock.
     pub now: Timestamp,
 }
@@ -33,6 +37,7 @@ impl Data<'_> {
     pub(crate) async fn create_missing(&self, config: &Config) -> Result<Vec<String>, Refusal> {
         let names = self.directory.ensure(&config.identities).await?;
         let mut differing: Vec<_> = names.into_iter().map(|name| format!("identity {name}")).collect();
+        differing.extend(self.add_missing_roles(config).await?);
         for vault in &config.vaults {
             let applied = self.vaults.apply(vault.clone(), self.now).await?;
             for made in applied.created {

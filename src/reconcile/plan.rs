@@ -61,6 +61,7 @@ impl Data<'_> {
         let mut plan = Plan { steps: fixed_members(config, running), ..Plan::default() };
         let identities = self.directory.identities().await?;
         plan.steps.extend(config.identities.iter().filter_map(|wanted| identity_step(wanted, &identities)));
+        plan.steps.extend(self.role_steps(config, prune).await?);
         for vault in &config.vaults {
             let uncertified = vault.aliases.iter().filter_map(|alias| certificate_refusal(alias));
             plan.steps.extend(uncertified.map(|why| Step::of_vault(Action::Refuse, &vault.name, why)));
@@ -160,6 +161,7 @@ fn setting_words(wanted: &InitialVault, existing: Option<&Vault>, setting: Setti
         Setting::Sku => Some((now.sku.name().to_owned(), wanted.sku.name().to_owned())),
         Setting::SoftDelete => Some((switch(now.soft_delete), switch(wanted.soft_delete))),
         Setting::PurgeProtection => Some((switch(now.purge_protection), switch(wanted.purge_protection))),
+        Setting::RoleBased => Some((switch(now.role_based), switch(wanted.role_based))),
         Setting::DeletionDelay => Some((format!("PT{}S", now.deletion_delay), format!("PT{}S", wanted.deletion_delay))),
         Setting::Aliases | Setting::RetentionDays | Setting::AccessPolicies => None,
     });

@@ -49,7 +49,7 @@ impl Action {
 pub(crate) struct Step {
     /// What is done.
     pub action: Action,
-    /// What it is done to: `identity`, `vault`, `key`, `secret`, or a `member` at the top of the configuration.
+    /// What it is done to: `identity`, `role`, `vault`, `key`, `secret`, or a `member` at the top of the configuration.
     pub kind: &'static str,
     /// The vault that a key or secret is in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +83,11 @@ impl Step {
     pub(super) fn of_object(action: Action, vault: &VaultName, object: &ObjectId, detail: impl Into<String>) -> Self {
         let (kind, name) = (object.kind.singular(), object.name.to_string());
         Self { action, kind, vault: Some(vault.to_string()), name, detail: detail.into() }
+    }
+
+    /// A step for a role assignment.
+    pub(super) fn of_role(action: Action, subject: &str, detail: impl Into<String>) -> Self {
+        Self { action, kind: "role", vault: None, name: subject.to_owned(), detail: detail.into() }
     }
 
     /// A step for a member at the top of the configuration.

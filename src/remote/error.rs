@@ -22,7 +22,9 @@ pub enum RequestError {
         /// The message of the answer.
         message: String,
         /// The permission that the caller lacks, such as `secrets/get`; this server alone says so, in `x-keyhaven-missing`.
-        missing: Option<String>,
+        missing: Option<Box<str>>,
+        /// A role that has that action, in a vault in which roles decide; in `x-keyhaven-role`.
+        role: Option<Box<str>>,
     },
     /// There was no answer, or none that can be parsed.
     NoAnswer(String),
@@ -41,7 +43,7 @@ impl RequestError {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         if let Some(code) = text(&body["error"]) {
             let message = text(&body["error_description"]).unwrap_or_default();
-            return Self::Refused { status, code, inner: None, message, missing: None };
+            return Self::Refused { status, code, inner: None, message, missing: None, role: None };
         }
         let error = &body["error"];
         Self::Refused {
@@ -51,13 +53,16 @@ impl RequestError {
             // App Service's errors have their text at the top.
             message: text(&error["message"]).or_else(|| text(&body["message"])).unwrap_or_default(),
             missing: None,
+            role: None,
         }
     }
 
-    /// Adds what this server says in headers of its own: the permission that is missing, and which field is wrong.
-    pub(super) fn with_hints(mut self, permission: Option<&str>, detail: Option<&str>) -> Self {
-        if let Self::Refused { missing, message, .. } = &mut self {
-            *missing = permission.map(str::to_owned);
+    /// Adds what this server says in headers of its own: the permission that is missing, a role that has it, and which field is
+    /// wrong.
+    pub(super) fn with_hints(mut self, [permission, has_it, detail]: [Option<&str>; 3]) -> Self {
+        if let Self::Refused { missing, role, message, .. } = &mut self {
+            *missing = permission.map(Box::from);
+            *role = has_it.map(Box::from);
             if let Some(detail) = detail {
                 *message = format!("{message} ({detail})");
             }
@@ -68,10 +73,10 @@ impl RequestError {
     /// Marks an error of the token endpoint as such, so that it is not mistaken for one of the vault.
     pub(super) fn of_sign_in(self, endpoint: &str) -> Self {
         match self {
-            Self::Refused { status, code, inner, message, missing } => {
+            Self::Refused { status, code, inner, message, missing, role } => {
                 let colon = if message.is_empty() { "" } else { ": " };
                 let message = format!("no token from {endpoint}{colon}{message}");
-                Self::Refused { status, code, inner, message, missing }
+                Self::Refused { status, code, inner, message, missing, role }
             }
             Self::NoAnswer(why) => Self::NoAnswer(format!("no token: {why}")),
             Self::UnknownCa { host } => Self::NoAnswer(format!("no token: {host}: {UNKNOWN_CA}")),
@@ -104,6 +109,9 @@ impl RequestError {
 
     /// How `identity`, the words for the caller, gets the permission that it lacks, if the answer names one.
     pub fn grant(&self, identity: &str) -> Option<String> {
+        if let Self::Refused { missing: Some(action), role: Some(role), .. } = self {
+            return Some(format!("missing: {action}: give {identity} a role that has it, such as '{role}'"));
+        }
         let (collection, permission) = self.missing()?.split_once('/')?;
         Some(format!(
             "missing: {collection}/{permission}: add \"{permission}\" to \"{collection}\" of {identity} in the vault's \
@@ -163,11 +171,15 @@ mod tests {
 
     #[test]
     fn a_missing_permission_is_named_with_what_grants_it() {
-        let refused = RequestError::refused(403, b"").with_hints(Some("keys/create"), None);
+        let refused = RequestError::refused(403, b"").with_hints([Some("keys/create"), None, None]);
         let expected =
             "missing: keys/create: add \"create\" to \"keys\" of identity 'app' in the vault's accessPolicies";
         assert_eq!(refused.grant("identity 'app'").as_deref(), Some(expected));
         assert_eq!(RequestError::refused(403, b"").grant("identity 'app'"), None);
+        let action = Some("Microsoft.KeyVault/vaults/keys/read");
+        let refused = RequestError::refused(403, b"").with_hints([action, Some("Key Vault Reader"), None]);
+        let expected = "missing: Microsoft.KeyVault/vaults/keys/read: give identity 'app' a role that has it, such as 'Key Vault Reader'";
+        assert_eq!(refused.grant("identity 'app'").as_deref(), Some(expected));
     }
 
     #[test]

@@ -21,6 +21,8 @@ use super::url::{NotAVault, VaultUrl};
 
 /// The header in which this server names the permission that a caller lacks.
 const MISSING_HEADER: &str = "x-keyhaven-missing";
+/// The header in which it names a role that has that permission, where roles decide.
+const ROLE_HEADER: &str = "x-keyhaven-role";
 /// The header in which it says which field of a request is wrong; the service names none.
 const DETAIL_HEADER: &str = "x-keyhaven-detail";
 
@@ -80,7 +82,9 @@ impl VaultClient {
         let answer = self.answer(&method, path, body)?;
         if !(200..300).contains(&answer.status) {
             let refused = RequestError::refused(answer.status, &answer.body);
-            return Err(refused.with_hints(answer.header(MISSING_HEADER), answer.header(DETAIL_HEADER)));
+            return Err(
+                refused.with_hints([MISSING_HEADER, ROLE_HEADER, DETAIL_HEADER].map(|name| answer.header(name)))
+            );
         }
         if answer.body.is_empty() {
             return Ok(Value::Null);

@@ -50,6 +50,7 @@ impl fmt::Display for Printable<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Missing;
     use std::time::Duration;
 
     use hyper::{Method, StatusCode};
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn a_refused_request_names_the_missing_permission() {
         let mut refused = trail("/secrets/api-key?api-version=7.4");
-        refused.missing = Some(GET);
+        refused.missing = Some(Missing::Permission(GET));
         let answer = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", "No.").into_response();
         let line = refused.finish(answer).trail.to_string();
         assert_eq!(

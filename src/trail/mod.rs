@@ -7,6 +7,7 @@ mod line;
 mod recent;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +38,10 @@ pub(crate) struct Trail {
     pub caller: Caller,
     /// The vault that the host resolved to.
     pub vault: Option<VaultName>,
-    /// The permission that the caller would have needed.
-    pub missing: Option<Permission>,
+    /// What the caller would have needed.
+    pub missing: Option<Missing>,
+    /// The role assignment that allowed the request, in a vault that roles decide in.
+    pub assignment: Option<Uuid>,
     /// The status of the answer.
     pub status: StatusCode,
     /// The error code of a refusal.
@@ -53,6 +56,24 @@ pub(crate) struct Trail {
     pub params: Params,
     /// The resource that a token was issued for.
     pub resource: Option<String>,
+}
+
+/// What a caller would have needed to be allowed a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// A permission of the vault's access policies.
+    Permission(Permission),
+    /// A data action of a role, below `Microsoft.KeyVault/vaults/`.
+    DataAction(&'static str),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permission(permission) => permission.fmt(f),
+            Self::DataAction(action) => f.write_str(action),
+        }
+    }
 }
 
 /// Who sent a request.
@@ -114,6 +135,7 @@ impl Trail {
             caller: Caller::Unknown,
             vault: None,
             missing: None,
+            assignment: None,
             status: StatusCode::OK,
             error: None,
             asked: None,

@@ -14,6 +14,7 @@ use super::{
 use crate::access::AccessPolicy;
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
+use crate::resource_id::{ResourceId, SubscriptionId};
 use crate::store::Batch;
 
 /// A vault as a configuration wants it.
@@ -35,6 +36,12 @@ pub(crate) struct InitialVault {
     pub deletion_delay: u32,
     /// The access policies.
     pub access_policies: Vec<AccessPolicy>,
+    /// Whether role assignments decide instead of the access policies.
+    pub role_based: bool,
+    /// Its subscription; none means the tenant's.
+    pub subscription: Option<Uuid>,
+    /// Its resource group; none means the default.
+    pub resource_group: Option<String>,
     /// Whether a configuration's file names it: what is made is recorded so.
     pub configured: bool,
     /// Keys to create.
@@ -248,10 +255,24 @@ impl InitialVault {
             purge_protection: false,
             deletion_delay: 0,
             access_policies: vec![],
+            role_based: false,
+            subscription: None,
+            resource_group: None,
             configured: false,
             keys: vec![],
             secrets: vec![],
         }
+    }
+
+    /// Its id as a resource; in the subscription `tenant` unless it has one of its own.
+    pub(crate) fn resource_id(&self, tenant: SubscriptionId) -> ResourceId {
+        self.vault(Uuid::nil(), Timestamp::from_unix(0)).resource_id(tenant)
+    }
+
+    fn resource(&self, created: Timestamp) -> VaultResource {
+        let new = VaultResource::new(created);
+        let resource_group = self.resource_group.clone().unwrap_or_else(|| new.resource_group.clone());
+        VaultResource { subscription: self.subscription, resource_group, ..new }
     }
 
     /// The vault with this internal id, as it is `created`.
@@ -259,7 +280,7 @@ impl InitialVault {
         Vault {
             id,
             name: self.name.clone(),
-            resource: VaultResource::new(created),
+            resource: self.resource(created),
             aliases: self.aliases.clone(),
             sku: self.sku,
             retention_days: self.retention_days,
@@ -267,6 +288,7 @@ impl InitialVault {
             purge_protection: self.purge_protection,
             deletion_delay: self.deletion_delay,
             access_policies: self.access_policies.clone(),
+            role_based: self.role_based,
             upper: None,
             below: vec![],
         }

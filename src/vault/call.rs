@@ -8,11 +8,14 @@ use crate::clock::Timestamp;
 use crate::records::View;
 use crate::store::{Batch, EntryKey, Revision};
 
+/// What was read for a decision, and must still be so when its write commits: a key and its revision, 0 where there was nothing.
+pub(crate) type Guard = (EntryKey, Revision);
+
 /// A record as it was read, with the guard that it has not changed since.
 #[derive(Debug)]
 pub(crate) struct Guarded<T> {
     pub(super) record: Arc<T>,
-    pub(super) guard: (EntryKey, Revision),
+    pub(super) guard: Guard,
 }
 
 impl<T> Deref for Guarded<T> {
@@ -32,13 +35,21 @@ pub(crate) struct Call {
     pub vault: Arc<Vault>,
     /// The records that access was decided by. Every batch of a write expects these revisions: a policy that is
     /// withdrawn, or a vault that is deleted, takes effect before any write that comes after.
-    guards: Vec<(EntryKey, Revision)>,
+    guards: Vec<Guard>,
+    /// Whether the caller may use public keys alone.
+    pub(super) public_keys_only: bool,
 }
 
 impl Call {
     /// A call in `vault`, whose policies allowed it.
     pub(crate) fn new(now: Timestamp, vault: Guarded<Vault>) -> Self {
-        Self { now, vault: vault.record, guards: vec![vault.guard] }
+        Self { now, vault: vault.record, guards: vec![vault.guard], public_keys_only: false }
+    }
+
+    /// This call, which access was decided by another record too; `public_keys_only` if it may use no secret key.
+    pub(crate) fn guarded_by(mut self, guard: Option<Guard>, public_keys_only: bool) -> Self {
+        self.guards.extend(guard);
+        Self { public_keys_only, ..self }
     }
 
     /// A call of the server itself, `now`: because of its configuration, or of the time.

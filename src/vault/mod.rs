@@ -63,7 +63,7 @@ use store_key::{StoreKey, Table};
 
 pub(crate) use apply::{Applied, Difference, InitialKey, InitialSecret, InitialVault};
 pub(crate) use backup::{BackupError, BackupKeySource};
-pub(crate) use call::{Call, Guarded};
+pub(crate) use call::{Call, Guard, Guarded};
 pub(crate) use changes::{ObjectChange, VaultChange};
 pub(crate) use configured::Configured;
 pub(crate) use consistency::{ConsistencyCheck, Finding};

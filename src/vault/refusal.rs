@@ -65,6 +65,8 @@ pub enum Refusal {
     },
     /// The vault lets nothing be purged before its time.
     PurgeProtected,
+    /// The key is symmetric, and the caller may use public keys alone.
+    PublicKeysOnly,
     /// The vault has no soft delete, so nothing of the kind can be done in it.
     NoSoftDelete(DeletedUse),
     /// An object of the backup's name is there.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::resource_id::DEFAULT_RESOURCE_GROUP;
@@ -14,6 +15,9 @@ const DEFAULT_LOCATION: &str = "local";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VaultResource {
+    /// Its subscription; none means the tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<Uuid>,
     /// The name of its resource group.
     pub resource_group: String,
     /// Its location, for example `westeurope`.
@@ -28,6 +32,7 @@ impl VaultResource {
     /// The resource of a vault that is `created` in the default group and location.
     pub(super) fn new(created: Timestamp) -> Self {
         Self {
+            subscription: None,
             resource_group: DEFAULT_RESOURCE_GROUP.to_owned(),
             location: DEFAULT_LOCATION.to_owned(),
             tags: BTreeMap::new(),

@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use super::{VaultName, VaultResource};
 use crate::access::AccessPolicy;
+use crate::access::roles::Scope;
+use crate::resource_id::{ResourceId, ResourceType, SubscriptionId};
 
 /// A vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +33,11 @@ pub(crate) struct Vault {
     /// Seconds that the service's states in between last: being deleted, being recovered, being purged.
     #[serde(default)]
     pub deletion_delay: u32,
-    /// The access policies.
+    /// The access policies. They count only where roles do not decide.
     pub access_policies: Vec<AccessPolicy>,
+    /// Whether role assignments decide who may do what, instead of the access policies.
+    #[serde(default)]
+    pub role_based: bool,
     /// The layer that the vault's objects are written into, since it was copied; before that, its id is the layer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) upper: Option<Uuid>,
@@ -51,6 +56,7 @@ pub enum Setting {
     DeletionDelay,
     PurgeProtection,
     AccessPolicies,
+    RoleBased,
 }
 
 /// The tiers of the service.
@@ -99,6 +105,17 @@ impl Vault {
         own && self.id == before.id && self.below.ends_with(&before.below)
     }
 
+    /// Its id as a resource; in the subscription `tenant` unless it has one of its own.
+    pub(crate) fn resource_id(&self, tenant: SubscriptionId) -> ResourceId {
+        let subscription = self.resource.subscription.map_or(tenant, SubscriptionId);
+        subscription.resource(&self.resource.resource_group, ResourceType::VAULT, self.name.as_str())
+    }
+
+    /// The same id, as the place at which roles are assigned.
+    pub(crate) fn scope(&self, tenant: SubscriptionId) -> Scope {
+        Scope::from(&self.resource_id(tenant))
+    }
+
     /// The settings in which two vaults differ.
     pub(super) fn differences(&self, other: &Self) -> Vec<Setting> {
         let settings = [
@@ -109,6 +126,7 @@ impl Vault {
             (Setting::DeletionDelay, self.deletion_delay != other.deletion_delay),
             (Setting::PurgeProtection, self.purge_protection != other.purge_protection),
             (Setting::AccessPolicies, self.access_policies != other.access_policies),
+            (Setting::RoleBased, self.role_based != other.role_based),
         ];
         settings.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
@@ -153,6 +171,7 @@ mod tests {
                 purge_protection,
                 deletion_delay,
                 access_policies,
+                role_based: false,
                 upper: None,
                 below: vec![],
             };

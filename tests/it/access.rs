@@ -104,7 +104,7 @@ fn config(permissions: &[String], kty: &str) -> String {
 }
 
 /// Whether the request `line` is one of `operation`: `{name}` stands for one segment, `{version?}` for one that may be absent.
-fn is_of(line: &str, operation: &Operation) -> bool {
+pub(crate) fn is_of(line: &str, operation: &Operation) -> bool {
     let (method, path) = line.split_once(' ').unwrap();
     let (mut asked, mut template) = (path.split('/').peekable(), operation.path.split('/').peekable());
     while let Some(expected) = template.next() {

@@ -52,6 +52,7 @@ mod release;
 mod remote;
 mod request_log;
 mod requests;
+mod roles;
 mod rotation;
 mod secrets;
 mod set_back;

@@ -114,7 +114,8 @@ impl World {
 
     /// A token of the identity called `name` for `resource`.
     pub async fn token_for(&self, name: &str, resource: &str) -> String {
-        let client = Config::parse(CONFIG).unwrap();
+        // Its ids follow from its name.
+        let client = Config::parse(&serde_json::json!({"identities": [{"name": name}]}).to_string()).unwrap();
         let client = identity_ids(&client, name).unwrap().client_id;
         let path =
             format!("/metadata/identity/oauth2/token?api-version=2018-02-01&client_id={client}&resource={resource}");

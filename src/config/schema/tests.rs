@@ -138,6 +138,18 @@ fn each_list_of_values_is_the_parsers() {
         texts("/definitions/vault/properties/sku/enum"),
         words(why.split_once(", expected ").unwrap().1).collect::<Vec<_>>()
     );
+    let kind = ["roleAssignments", FIRST, "principalType"].map(str::to_owned);
+    let why = refusal(&kind, "no-such-type".into());
+    assert_eq!(
+        texts("/definitions/roleAssignment/properties/principalType/enum"),
+        words(why.split_once(", expected ").unwrap().1).collect::<Vec<_>>()
+    );
+    let versions = texts("/definitions/roleAssignment/properties/conditionVersion/enum");
+    let with_version = |version: &str| {
+        let entry = json!({"identity": "default", "role": "Owner", "scope": "/", "conditionVersion": version});
+        Config::parse(&json!({"roleAssignments": [entry]}).to_string())
+    };
+    assert!(versions.iter().all(|version| with_version(version).is_ok()) && with_version("1.0").is_err());
     let curves = texts("/definitions/key/properties/crv/enum");
     assert!(curves.iter().all(|curve| KeySpec::new(KeyType::Ec, None, Some(curve), None).is_ok()));
     assert_eq!(curves.len(), 5);
@@ -149,7 +161,7 @@ fn each_list_of_values_is_the_parsers() {
     let sizes: BTreeSet<_> =
         values("/definitions/key/properties/key_size/enum").iter().map(|value| value.as_u64().unwrap()).collect();
     assert_eq!(sizes, (0..=8192).filter(|bits| is_size(*bits)).map(u64::from).collect());
-    assert_eq!(SCHEMA.matches("\"enum\"").count(), 9, "each list of values is looked at here");
+    assert_eq!(SCHEMA.matches("\"enum\"").count(), 11, "each list of values is looked at here");
 }
 
 #[test]

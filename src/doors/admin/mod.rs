@@ -11,6 +11,7 @@ mod identities;
 mod log;
 mod request_body;
 mod reset;
+mod role_assignments;
 mod snapshot;
 mod status;
 mod vaults;
@@ -24,6 +25,7 @@ use hyper::header::AUTHORIZATION;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::authorization::Authorization;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::credential;
 use crate::directory::Directory;
@@ -56,6 +58,10 @@ pub(crate) struct State {
     pub vaults: Vaults,
     /// The tenant and its identities.
     pub directory: Directory,
+    /// Who has which role.
+    pub authorization: Authorization,
+    /// Seconds on the vault clock until a new role assignment counts.
+    pub role_assignment_delay: u32,
     /// The name of the storage engine, for example `redb`.
     pub store: &'static str,
     /// Every operation of the data plane.
@@ -172,6 +178,9 @@ fn routes() -> Routes<Handler> {
         (&vaults::SHOW, |state, params, _| Box::pin(vaults::show(state, params))),
         (&vaults::PUT, |state, params, body| Box::pin(vaults::put(state, params, body))),
         (&vaults::DELETE, |state, params, _| Box::pin(vaults::delete(state, params))),
+        (&role_assignments::LIST, |state, _, _| Box::pin(role_assignments::list(state))),
+        (&role_assignments::PUT, |state, params, body| Box::pin(role_assignments::put(state, params, body))),
+        (&role_assignments::DELETE, |state, params, _| Box::pin(role_assignments::delete(state, params))),
         (&configuration::APPLY, |state, params, body| Box::pin(configuration::apply(state, params, body))),
         (&reset::RESET, |state, _, _| Box::pin(reset::reset(state))),
         (&snapshot::SAVE, |state, _, _| Box::pin(snapshot::save(state))),

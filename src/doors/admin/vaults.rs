@@ -8,14 +8,17 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::request_body::{self, bad_request};
-use super::{State, conflict, internal_error, with_admin_key};
-use crate::config::{self, ConfigError, Identities, entry};
+use super::{State, conflict, internal_error, role_assignments, with_admin_key};
+use crate::access::roles::{RoleAssignment, Scope};
+use crate::authorization::AssignmentRefusal;
+use crate::config::entry::{self, Surroundings, WantedVault};
+use crate::config::{self, ConfigError, Identities};
 use crate::directory::{IdentitySelector, UnknownIdentities};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
 use crate::operation::Operation;
-use crate::vault::{InitialVault, ObjectCount, Refusal, Vault, VaultName};
+use crate::vault::{ObjectCount, Refusal, Vault, VaultName};
 
 pub(super) static LIST: Operation = with_admin_key("VaultList", Method::GET, "/admin/vaults");
 pub(super) static SHOW: Operation = with_admin_key("VaultShow", Method::GET, "/admin/vaults/{name}");
@@ -82,10 +85,10 @@ impl State {
         name: &VaultName,
         entry: &Map<String, Value>,
     ) -> Result<Arc<Vault>, ApiError> {
-        let wanted =
-            self.parse(entry, |entry, identities| entry::vault(name, existing, entry, self.tenant(), identities));
-        let wanted = wanted.await?;
-        let (vault, _) = self.vaults.put_vault(wanted, existing, self.clock.now()).await.map_err(refused)?;
+        let wanted = self.parse(entry, |entry, surroundings| entry::vault(name, existing, entry, surroundings));
+        let WantedVault { vault, assignments } = wanted.await?;
+        let (vault, _) = self.vaults.put_vault(vault, existing, self.clock.now()).await.map_err(refused)?;
+        self.assign(assignments).await?;
         Ok(vault)
     }
 
@@ -108,26 +111,55 @@ impl State {
     ) -> Result<Result<Arc<Vault>, Refusal>, ApiError> {
         let existing = self.vaults.find(source).await.map_err(refused)?;
         let source = existing.ok_or_else(|| no_such_vault(source))?;
-        let wanted =
-            self.parse(entry, |entry, identities| entry::copy(name, &source, entry, self.tenant(), identities));
-        let wanted = wanted.await?;
-        Ok(self.vaults.copy_vault(&source, wanted, self.clock.now()).await.map(|(vault, _)| vault))
+        let wanted = self.parse(entry, |entry, surroundings| entry::copy(name, &source, entry, surroundings));
+        let WantedVault { vault, assignments } = wanted.await?;
+        let copied = self.vaults.copy_vault(&source, vault, self.clock.now()).await.map(|(vault, _)| vault);
+        if let Ok(copy) = &copied {
+            self.copy_roles(&source, copy).await?;
+            self.assign(assignments).await?;
+        }
+        Ok(copied)
     }
 
-    /// Parses `entry` by `read`, which gets the identities, and checks that certificates can name the aliases.
+    /// Makes the role assignments that are not there.
+    async fn assign(&self, assignments: Vec<RoleAssignment>) -> Result<(), ApiError> {
+        for assignment in assignments {
+            match self.authorization.put(&self.effective_after_delay(assignment)).await {
+                Ok(_) | Err(AssignmentRefusal::Exists { .. }) => {}
+                Err(refusal) => return Err(role_assignments::refused(refusal)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy_roles(&self, source: &Vault, copy: &Vault) -> Result<(), ApiError> {
+        let copied = self.authorization.copy_scope(&self.scope(source), &self.scope(copy)).await;
+        copied.map_err(|error| internal_error(&error))
+    }
+
+    fn scope(&self, vault: &Vault) -> Scope {
+        vault.scope(self.directory.tenant().subscription)
+    }
+
+    /// Parses `entry` by `read`, which gets the identities and roles, and checks that certificates can name the aliases.
     async fn parse(
         &self,
         entry: &Map<String, Value>,
-        read: impl FnOnce(&[u8], Identities<'_>) -> Result<InitialVault, ConfigError>,
-    ) -> Result<InitialVault, ApiError> {
+        read: impl FnOnce(&[u8], Surroundings<'_>) -> Result<WantedVault, ConfigError>,
+    ) -> Result<WantedVault, ApiError> {
         let all = self.directory.identities().await.map_err(|error| internal_error(&error))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
         let default = self.directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await;
         let default = default.map_err(|error| internal_error(&error))?;
-        let identities = Identities { all: &identities, default: default.as_deref() };
+        let current = self.authorization.current().await.map_err(|error| internal_error(&error))?;
+        let surroundings = Surroundings {
+            tenant: self.directory.tenant(),
+            identities: Identities { all: &identities, default: default.as_deref() },
+            roles: &current.access.content().definitions,
+        };
         let text = Zeroizing::new(serde_json::to_vec(entry).map_err(|error| internal_error(&error))?);
-        let wanted = read(&text, identities).map_err(|error| bad_request(error.to_string()))?;
-        match wanted.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
+        let wanted = read(&text, surroundings).map_err(|error| bad_request(error.to_string()))?;
+        match wanted.vault.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
             Some(why) => Err(conflict(why)),
             None => Ok(wanted),
         }
@@ -137,9 +169,12 @@ impl State {
 /// Deletes a vault with all that it holds.
 pub(super) async fn delete(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = name(&params.get("name"), "name")?;
+    let vault = state.vaults.find(&name).await.map_err(refused)?.ok_or_else(|| no_such_vault(&name))?;
     if !state.vaults.delete_vault(&name).await.map_err(refused)? {
         return Err(no_such_vault(&name));
     }
+    // As the service's do, they end with the vault: one of the same name later begins without.
+    state.authorization.remove_below(&state.scope(&vault)).await.map_err(|error| internal_error(&error))?;
     state.control.vaults_changed().await;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }

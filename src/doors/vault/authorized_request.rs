@@ -15,6 +15,8 @@ pub(super) struct AuthorizedRequest {
     pub(super) target: RequestTarget,
     pub(super) api_version: ApiVersion,
     pub(super) call: Call,
+    /// The refusal of a symmetric key: the caller may read the key, and so use the public part of an asymmetric one.
+    pub(super) if_symmetric: Option<Box<ApiError>>,
 }
 
 impl AuthorizedRequest {
@@ -43,6 +45,10 @@ impl AuthorizedRequest {
     /// Maps a refusal of the domain to the error on the wire. Some texts name the vault, or an object by its id.
     pub(super) fn error(&self, refusal: Refusal) -> ApiError {
         match refusal {
+            Refusal::PublicKeysOnly => {
+                let refused = self.if_symmetric.as_deref().cloned();
+                refused.unwrap_or_else(|| refusal::error(Refusal::PublicKeysOnly))
+            }
             Refusal::PurgeProtected => refusal::purge_protected(Some(&self.call.vault.name)),
             Refusal::RestoreConflict { kind, name, version } => {
                 refusal::restore_conflict(kind, &self.id(kind, &name, Some(&version)))

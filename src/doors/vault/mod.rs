@@ -18,6 +18,7 @@ mod keys;
 mod later_versions;
 mod method_override;
 mod paging;
+mod permit;
 mod refusal;
 mod response;
 mod routes;
@@ -26,7 +27,8 @@ mod target;
 
 use std::sync::Arc;
 
-use crate::access::{self, Decision, Identity};
+use crate::access::Identity;
+use crate::authorization::Authorization;
 use crate::clock::Clock;
 use crate::directory::{AuthenticatedCaller, Directory};
 use crate::faults::{Fault, Faults};
@@ -44,6 +46,7 @@ use api_version::ApiVersion;
 use authorized_request::AuthorizedRequest;
 use host::{Hosts, Resolved};
 use later_versions::LaterVersions;
+use permit::{Asked, Permit};
 use target::RequestTarget;
 
 pub(crate) use routes::operations;
@@ -54,6 +57,8 @@ pub(crate) struct State {
     pub vaults: Vaults,
     /// Who may hold a token.
     pub directory: Directory,
+    /// Who has which role.
+    pub authorization: Authorization,
     /// Resolves host names to vaults.
     pub hosts: Hosts,
     /// The rules that make requests go wrong on purpose.
@@ -110,6 +115,9 @@ impl Door {
         let answered = self.dispatch(request, connection, &mut trail, &mut fault).await;
         let mut answer = answered.unwrap_or_else(ApiError::into_response);
         response::finish(&mut answer, id, client_id, connection);
+        if let Some(assignment) = trail.assignment {
+            response::assigned(&mut answer, assignment);
+        }
         fault::cut(fault, &mut answer);
         trail.finish(answer)
     }
@@ -136,12 +144,14 @@ impl Door {
             // Boxed because it is rare: the future of every request is smaller for it.
             Box::pin(self.inject(fault, &mut routed)).await?;
         }
-        let (api_version, who) = self.authorize(&routed, trail).await?;
+        let (api_version, who, permit) = self.authorize(&routed, trail).await?;
         let Routed { request, target, resolved, route, .. } = routed;
         let MatchedRoute { operation, handler, params } = route?;
-        let vault = self.state.create_if_absent(resolved, operation, &who, trail).await?;
-        let call = Call::new(self.state.clock.now(), vault);
-        let authorized = AuthorizedRequest { operation, params, target, api_version, call };
+        let asked = Asked { operation, params: &params, who: &who };
+        let (vault, permit) = self.state.create_if_absent(resolved, permit, asked, trail).await?;
+        let Permit { guard, if_symmetric } = permit;
+        let call = Call::new(self.state.clock.now(), vault).guarded_by(guard, if_symmetric.is_some());
+        let authorized = AuthorizedRequest { operation, params, target, api_version, call, if_symmetric };
         handler(self.state.clone(), authorized, request.into_body()).await
     }
 
@@ -155,17 +165,17 @@ impl Door {
     }
 
     /// Authenticates and authorizes a request, before a byte of its body is read.
-    async fn authorize(&self, routed: &Routed, trail: &mut Trail) -> Result<(ApiVersion, Identity), ApiError> {
+    async fn authorize(&self, routed: &Routed, trail: &mut Trail) -> Result<(ApiVersion, Identity, Permit), ApiError> {
         let Routed { request, connection, target, resolved, route } = routed;
         let AuthenticatedCaller { identity: who, record } =
             self.state.authenticate(request, &target.authority, *connection).await?;
         trail.caller = Caller::Identity(record);
-        let operation = route.as_ref().map_err(ApiError::clone)?.operation;
-        self.state.permit(operation, resolved.vault(), &who, trail)?;
+        let MatchedRoute { operation, params, .. } = route.as_ref().map_err(ApiError::clone)?;
+        let permit = self.state.permit(Asked { operation, params, who: &who }, resolved.vault(), trail).await?;
         input::check_type(request)?;
         let api_version = ApiVersion::of(&target.query)?;
         self.later_versions.note(api_version, &target.query);
-        Ok((api_version, who))
+        Ok((api_version, who, permit))
     }
 }
 
@@ -184,17 +194,15 @@ impl State {
     async fn create_if_absent(
         &self,
         resolved: Resolved,
-        operation: &Operation,
-        who: &Identity,
+        permit: Permit,
+        asked: Asked<'_>,
         trail: &mut Trail,
-    ) -> Result<Guarded<Vault>, ApiError> {
+    ) -> Result<(Guarded<Vault>, Permit), ApiError> {
         let on_demand = matches!(resolved, Resolved::OnDemand(_));
         let vault =
             self.hosts.create_if_absent(&self.vaults, resolved, self.clock.now()).await.map_err(refusal::error)?;
-        if on_demand {
-            self.permit(operation, &vault, who, trail)?;
-        }
-        Ok(vault)
+        let permit = if on_demand { self.permit(asked, &vault, trail).await? } else { permit };
+        Ok((vault, permit))
     }
 
     async fn no_such_vault(&self, authority: &Authority) -> ApiError {
@@ -222,16 +230,6 @@ impl State {
                 Ok(message) => Err(refused(message)),
                 Err(record) => Err(refusal::error(record.into())),
             },
-        }
-    }
-
-    fn permit(&self, operation: &Operation, vault: &Vault, who: &Identity, trail: &mut Trail) -> Result<(), ApiError> {
-        match access::decide(&vault.access_policies, who, operation.permission) {
-            Decision::Allowed => Ok(()),
-            Decision::Missing(permission) => {
-                trail.missing = Some(permission);
-                Err(refusal::forbidden_by_policy(permission, vault, who, self.directory.issuer()))
-            }
         }
     }
 }

@@ -17,6 +17,11 @@ const REGION: HeaderName = HeaderName::from_static("x-ms-keyvault-region");
 const SERVICE_VERSION: HeaderName = HeaderName::from_static("x-ms-keyvault-service-version");
 const NETWORK_INFO: HeaderName = HeaderName::from_static("x-ms-keyvault-network-info");
 
+const ASSIGNMENT_ID: HeaderName = HeaderName::from_static("x-ms-keyvault-rbac-assignment-id");
+const ASSIGNMENT_CACHE: HeaderName = HeaderName::from_static("x-ms-keyvault-rbac-cache");
+/// Ages in seconds, in the service's form: `ra_age=75;da_age=6519;rd_age=6519;brd_age=23007;ra_notif_age=365;dec_lev=1;`.
+const FRESH: &str = "ra_age=0;da_age=0;rd_age=0;brd_age=0;ra_notif_age=0;dec_lev=1;";
+
 /// Completes an answer.
 pub(super) fn finish(response: &mut Response, id: Uuid, client_id: Option<HeaderValue>, connection: ConnectionInfo) {
     if response.status() == StatusCode::NO_CONTENT {
@@ -29,6 +34,14 @@ pub(super) fn finish(response: &mut Response, id: Uuid, client_id: Option<Header
     if let Some(client_id) = client_id {
         headers.insert(CLIENT_REQUEST_ID, client_id);
     }
+}
+
+/// Names the role assignment that allowed a request, as vaults with roles do on authorized answers (recording G001), and what
+/// that service remembers of assignments: here nothing is ever out of date.
+pub(super) fn assigned(response: &mut Response, assignment: Uuid) {
+    let headers = response.headers_mut();
+    insert(headers, ASSIGNMENT_ID, assignment.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    headers.insert(ASSIGNMENT_CACHE, HeaderValue::from_static(FRESH));
 }
 
 fn constant(headers: &mut HeaderMap) {

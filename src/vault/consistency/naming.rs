@@ -85,6 +85,7 @@ fn of_other_rooms(key: &str) -> Option<String> {
     match parts[..] {
         ["identity", id] => Some(format!("identity {id}")),
         ["removed", id] => Some(format!("the mark of an identity that was removed, {id}")),
+        ["authorization"] => Some("the role assignments".to_owned()),
         ["tenant"] => Some("the tenant of the data".to_owned()),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
         ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{FoundVersion, KeyOperation, KeyRecord, Keys, Objects};
 use crate::clock::Timestamp;
 use crate::crypto::algorithm::{EncryptionAlgorithm, SignatureAlgorithm};
-use crate::crypto::{CipherParams, CryptoError, Encrypted, Key};
+use crate::crypto::{CipherParams, CryptoError, Encrypted, Family, Key};
 use crate::records::View;
 use crate::vault::{Kind, ObjectName, Refusal, Version};
 
@@ -46,6 +46,9 @@ impl Objects<'_, Keys> {
     ) -> Result<(FoundVersion<KeyRecord>, KeyUseOutput), Refusal> {
         let view = self.vaults.records().view().await?;
         let found = self.find(&view, name, version).await?;
+        if self.call.public_keys_only && found.record.public.family() == Family::Aes {
+            return Err(Refusal::PublicKeysOnly);
+        }
         found.record.permits(key_use.key_operation(), self.call.now)?;
         let key = self.parsed(&view, &found).await?;
         drop(view);

@@ -154,9 +154,9 @@ fn alone_it_prints_help_and_a_wrong_line_is_2() {
 #[test]
 fn a_bad_configuration_is_one_line_with_its_path_and_status_2() {
     let dir = tempfile::tempdir().unwrap();
-    let path = config(dir.path(), r#"{"vaults":[{"name":"acme","enableRbacAuthorization":true}]}"#);
+    let path = config(dir.path(), r#"{"vaults":[{"name":"acme","networkAcls":{}}]}"#);
     let printed = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
-    assert!(printed.contains("config.json: vaults[0].enableRbacAuthorization: unknown field"), "{printed}");
+    assert!(printed.contains("config.json: vaults[0].networkAcls: unknown field"), "{printed}");
     let printed = refused(&["serve", "--ephemeral", "--config", "/nowhere/at/all"], 2);
     assert!(
         printed.contains("/nowhere/at/all: No such file; give another one, or write an example: keyhaven init"),

@@ -24,6 +24,11 @@ pub(super) fn operation_not_permitted(operation: &str) -> ApiError {
     forbidden(format!("Operation {operation} is not permitted on this key.")).inner("KeyOperationForbidden")
 }
 
+/// A request without the refusal of its roles never comes so far: the words are ours.
+pub(super) fn public_keys_only() -> ApiError {
+    forbidden("The caller may use public keys alone, and this key is symmetric.".to_owned()).inner("ForbiddenByRbac")
+}
+
 /// No public text was found; the form is that of other key types that a vault does not have.
 pub(super) fn needs_premium(kty: &str) -> ApiError {
     bad(format!("Invalid kty value: {kty}. HSM-protected keys need a vault of sku premium."))

@@ -16,7 +16,9 @@ use crate::vault::Refusal;
 
 pub(super) use key::{crypto, invalid_key, size_not_supported};
 pub(super) use object::{purge_protected, restore_conflict};
-pub(super) use request::{forbidden_by_policy, invalid_name, no_such_operation, no_such_segment, no_such_vault};
+pub(super) use request::{
+    ByRoles, forbidden_by_policy, forbidden_by_roles, invalid_name, no_such_operation, no_such_segment, no_such_vault,
+};
 pub(super) use server::failure;
 
 /// Maps a refusal of the domain to the error on the wire.
@@ -29,6 +31,7 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
         Refusal::BeingRecovered { kind, name, attempt } => object::being_recovered(kind, &name, attempt),
         Refusal::NotDeleted { kind, name } => object::not_deleted(kind, &name),
         Refusal::PurgeProtected => object::purge_protected(None),
+        Refusal::PublicKeysOnly => key::public_keys_only(),
         Refusal::NoSoftDelete(wanted) => object::no_soft_delete(wanted),
         Refusal::RestoreConflict { kind, name, .. } => object::restore_conflict(kind, name.as_str()),
         Refusal::BadBackup(why) => object::bad_backup(object::backup_error(why)),

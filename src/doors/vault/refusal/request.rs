@@ -6,6 +6,7 @@ use super::super::response::LOCATION;
 use super::super::{certificates, host};
 use super::{bad, forbidden};
 use crate::access::Identity;
+use crate::access::roles::{RoleDecision, Scope, VAULTS, smallest_role};
 use crate::http::Request;
 use crate::http::authority::Authority;
 use crate::http::error::ApiError;
@@ -27,6 +28,43 @@ pub(crate) fn forbidden_by_policy(permission: Permission, vault: &Vault, who: &I
         vault.name
     );
     forbidden(text).inner("ForbiddenByPolicy").header(MISSING, permission.to_string())
+}
+
+/// What roles did not allow.
+#[derive(Clone, Copy)]
+pub(crate) struct ByRoles<'a> {
+    /// The data action, below `Microsoft.KeyVault/vaults/`.
+    pub action: &'static str,
+    /// The vault or the object in it.
+    pub resource: &'a Scope,
+    /// Why not.
+    pub decision: RoleDecision,
+}
+
+/// The 403 of a vault in which roles decide. The text and its lines are the service's, as published; for a denial none was found:
+/// its reason is ours.
+pub(crate) fn forbidden_by_roles(refused: ByRoles<'_>, vault: &Vault, who: &Identity, issuer: &str) -> ApiError {
+    let (denial, reason) = match refused.decision {
+        RoleDecision::Denied { by } => (format!("'{by}'"), "DeniedByDenyAssignment"),
+        _ => ("null".to_owned(), "DeniedWithNoValidRBAC"),
+    };
+    let Identity { app_id, object_id, .. } = who;
+    let action = format!("{VAULTS}{}", refused.action);
+    let text = format!(
+        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role \
+         definitions were changed recently, please observe propagation time.\r\nCaller: \
+         appid={app_id};oid={object_id};iss={issuer}\r\nAction: '{action}'\r\nResource: '{}'\r\nAssignment: (not \
+         found)\r\nDenyAssignmentId: {denial}\r\nDecisionReason: '{reason}' \r\nVault: {};location={LOCATION}\r\n",
+        refused.resource.lower_case(),
+        vault.name
+    );
+    let error = forbidden(text).inner("ForbiddenByRbac").header(MISSING, action);
+    match smallest_role(refused.action) {
+        Some(role) if !matches!(refused.decision, RoleDecision::Denied { .. }) => {
+            error.header("x-keyhaven-role", &*role.name)
+        }
+        _ => error,
+    }
 }
 
 /// The 404 for a host that resolves to no vault; it comes before the challenge.

@@ -1,0 +1,240 @@
+//! The role assignments, custom roles, deny assignments and management groups of the tenant, kept in the store as one record, so
+//! that one revision guards every decision that was made by them.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::access::roles::{Content, RoleAssignment, RoleBasedAccess, Scope};
+use crate::records::{Change, RecordError, Records, View, encode};
+use crate::store::{Batch, EntryKey, Revision};
+
+/// The most role assignments. The service has 4,000 for a subscription; these have to fit into one record.
+pub(crate) const MAX_ASSIGNMENTS: usize = 2000;
+/// The most custom roles, deny assignments and management groups, of each.
+pub(crate) const MAX_OTHERS: usize = 200;
+/// The key of the record.
+const KEY: &str = "authorization";
+
+/// The role assignments of the tenant. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Authorization {
+    records: Records,
+}
+
+/// What decisions are made by, with the guard that it has not changed since.
+#[derive(Clone, Debug)]
+pub(crate) struct GuardedAccess {
+    /// The assignments.
+    pub access: Arc<RoleBasedAccess>,
+    /// The record's key and revision; 0 where there is no record.
+    pub guard: (EntryKey, Revision),
+}
+
+/// Why an assignment was not made.
+#[derive(Debug)]
+pub(crate) enum AssignmentRefusal {
+    /// The principal has this role at this scope already.
+    Exists {
+        /// The id of that assignment.
+        id: Uuid,
+    },
+    /// The id is that of another assignment, whose principal, role and scope cannot change.
+    IdTaken,
+    /// The limit is reached.
+    TooMany,
+    /// The store failed.
+    Record(RecordError),
+}
+
+impl From<RecordError> for AssignmentRefusal {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl Authorization {
+    /// The assignments in `records`.
+    pub(crate) fn new(records: Records) -> Self {
+        Self { records }
+    }
+
+    /// Those of another generation.
+    pub(crate) fn with_records(&self, records: Records) -> Self {
+        Self { records }
+    }
+
+    /// The present assignments.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn current(&self) -> Result<GuardedAccess, RecordError> {
+        let view = self.records.view().await?;
+        self.in_view(&view).await
+    }
+
+    /// Makes a role assignment, or makes the one of its id anew. Returns whether there was none of this id.
+    ///
+    /// # Errors
+    /// See [`AssignmentRefusal`].
+    pub(crate) async fn put(&self, assignment: &RoleAssignment) -> Result<bool, AssignmentRefusal> {
+        let putting = |view: View| async move {
+            let GuardedAccess { access, guard } = self.in_view(&view).await?;
+            let mut content = access.content().clone();
+            let is_new = add(&mut content, assignment)?;
+            Ok::<_, AssignmentRefusal>(Change { batch: replacing(guard, content)?, answer: is_new })
+        };
+        self.records.update(putting).await
+    }
+
+    /// Removes the role assignment with this id, and returns it, if there was one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn remove(&self, id: Uuid) -> Result<Option<RoleAssignment>, RecordError> {
+        let removing = |view: View| async move {
+            let GuardedAccess { access, guard } = self.in_view(&view).await?;
+            let mut content = access.content().clone();
+            let found = content.assignments.iter().position(|assignment| assignment.id == id);
+            let Some(position) = found else { return Ok(Change { batch: Batch::default(), answer: None }) };
+            let removed = content.assignments.remove(position);
+            Ok::<_, RecordError>(Change { batch: replacing(guard, content)?, answer: Some(removed) })
+        };
+        self.records.update(removing).await
+    }
+
+    /// Replaces everything by what `decide` makes of it; writes nothing when that is the same.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn replace(&self, decide: impl Fn(&Content) -> Content + Sync) -> Result<(), RecordError> {
+        let decide = &decide;
+        let replacing_all = |view: View| async move {
+            let GuardedAccess { access, guard } = self.in_view(&view).await?;
+            let content = decide(access.content());
+            let batch = if &content == access.content() { Batch::default() } else { replacing(guard, content)? };
+            Ok::<_, RecordError>(Change { batch, answer: () })
+        };
+        self.records.update(replacing_all).await
+    }
+
+    /// Gives every role at `from` or below it at `to` too: a copy of a vault is used by the same programs. What does not fit within
+    /// [`MAX_ASSIGNMENTS`] is left out, and said in the log.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn copy_scope(&self, from: &Scope, to: &Scope) -> Result<(), RecordError> {
+        let copied = |one: &RoleAssignment| Some(one.at(to.below(one.scope.relative_to(from)?).ok()?));
+        let copying = |content: &Content| {
+            let mut next = content.clone();
+            let left_out = content.assignments.iter().filter_map(copied);
+            let left_out =
+                left_out.filter(|one| matches!(add(&mut next, one), Err(AssignmentRefusal::TooMany))).count();
+            if left_out > 0 {
+                tracing::warn!(left_out, most = MAX_ASSIGNMENTS, "a copy lacks role assignments of its source");
+            }
+            next
+        };
+        self.replace(copying).await
+    }
+
+    /// Removes every role assignment at `scope` or below: of a vault that is deleted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn remove_below(&self, scope: &Scope) -> Result<(), RecordError> {
+        let removing = |content: &Content| {
+            let mut next = content.clone();
+            next.assignments.retain(|one| !scope.contains(&one.scope));
+            next
+        };
+        self.replace(removing).await
+    }
+
+    async fn in_view(&self, view: &View) -> Result<GuardedAccess, RecordError> {
+        let key = EntryKey::from(KEY);
+        let found = self.records.entry::<RoleBasedAccess>(view, &key).await?;
+        let (access, revision) = found.unwrap_or_default();
+        Ok(GuardedAccess { access, guard: (key, revision) })
+    }
+}
+
+/// Adds `assignment`, or puts it in the place of the one with its id; answers whether there was none.
+fn add(content: &mut Content, assignment: &RoleAssignment) -> Result<bool, AssignmentRefusal> {
+    let same = |one: &&RoleAssignment| {
+        (one.principal, one.role, &one.scope) == (assignment.principal, assignment.role, &assignment.scope)
+    };
+    match content.assignments.iter().find(same) {
+        Some(other) if other.id != assignment.id => return Err(AssignmentRefusal::Exists { id: other.id }),
+        _ => {}
+    }
+    let count = content.assignments.len();
+    match content.assignments.iter_mut().find(|one| one.id == assignment.id) {
+        Some(existing) if same(&&*existing) => {
+            let kept = RoleAssignment { effective_from: existing.effective_from, ..assignment.clone() };
+            *existing = kept;
+            return Ok(false);
+        }
+        Some(_) => return Err(AssignmentRefusal::IdTaken),
+        None if count >= MAX_ASSIGNMENTS => return Err(AssignmentRefusal::TooMany),
+        None => content.assignments.push(assignment.clone()),
+    }
+    Ok(true)
+}
+
+fn replacing((key, revision): (EntryKey, Revision), content: Content) -> Result<Batch, RecordError> {
+    let value = encode(&RoleBasedAccess::from(content))?;
+    Ok(Batch::default().expect(key.clone(), revision).put(key, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::roles::PrincipalType;
+    use crate::random;
+    use crate::store::{DataKey, Store};
+
+    fn assignment(id: u128, principal: u128) -> RoleAssignment {
+        RoleAssignment {
+            id: Uuid::from_u128(id),
+            principal: Uuid::from_u128(principal),
+            principal_type: PrincipalType::ServicePrincipal,
+            role: Uuid::from_u128(9),
+            scope: Scope::parse("/subscriptions/5").unwrap(),
+            condition: None,
+            effective_from: 0,
+            configured: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_assignment_is_made_once_and_removed() {
+        let authorization =
+            Authorization::new(Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap()));
+        let before = authorization.current().await.unwrap();
+        assert_eq!(before.guard.1, 0, "there is no record yet");
+        assert!(authorization.put(&assignment(1, 2)).await.unwrap());
+        let after = authorization.current().await.unwrap();
+        assert_ne!(after.guard.1, 0);
+        assert!(!authorization.put(&assignment(1, 2)).await.unwrap());
+        let twin = authorization.put(&assignment(3, 2)).await.unwrap_err();
+        assert!(matches!(twin, AssignmentRefusal::Exists { id } if id == Uuid::from_u128(1)));
+        let other = authorization.put(&assignment(1, 4)).await.unwrap_err();
+        assert!(matches!(other, AssignmentRefusal::IdTaken));
+        assert_eq!(authorization.remove(Uuid::from_u128(1)).await.unwrap(), Some(assignment(1, 2)));
+        assert_eq!(authorization.remove(Uuid::from_u128(1)).await.unwrap(), None);
+    }
+
+    #[test]
+    fn no_more_than_the_limit_are_made_and_they_fit_into_a_record() {
+        let mut content = Content::default();
+        for id in 0..MAX_ASSIGNMENTS as u128 {
+            let mut one = assignment(id, id);
+            one.scope = Scope::parse(&format!("/subscriptions/5/{}", "a".repeat(250))).unwrap();
+            add(&mut content, &one).unwrap();
+        }
+        assert!(matches!(add(&mut content, &assignment(9999, 9999)), Err(AssignmentRefusal::TooMany)));
+        let batch = replacing((EntryKey::from(KEY), 0), content).unwrap();
+        assert!(batch.bytes() <= crate::store::MAX_BATCH_BYTES);
+    }
+}

@@ -1,0 +1,99 @@
+//! May this caller do this operation in this vault? By the vault's access policies, or by role assignments where it has roles.
+
+use super::State;
+use super::refusal;
+use crate::access::roles::{self, RoleDecision, Scope, VAULTS};
+use crate::access::{self, Decision, Identity};
+use crate::authorization::GuardedAccess;
+use crate::http::error::ApiError;
+use crate::http::routes::Params;
+use crate::operation::{Operation, Permission};
+use crate::trail::{Missing, Trail};
+use crate::vault::{Guard, Vault};
+
+/// What suffices for encrypting, wrapping and verifying with the public part of an asymmetric key (Azure permissions for
+/// security: "if the key is asymmetric, this operation can be performed by principals with read access").
+const READ_KEY: &str = "keys/read";
+/// The operations that need no private key.
+const PUBLIC_KEY_ACTIONS: [&str; 3] = ["keys/encrypt/action", "keys/wrap/action", "keys/verify/action"];
+
+/// What a permitted request is bound to.
+#[derive(Debug, Default)]
+pub(super) struct Permit {
+    /// What was read besides the vault for the decision, and must still be so when a write commits.
+    pub(super) guard: Option<Guard>,
+    /// The refusal of a symmetric key, where reading the key was all that allowed the use of it.
+    pub(super) if_symmetric: Option<Box<ApiError>>,
+}
+
+/// A request to be decided.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) operation: &'static Operation,
+    pub(super) params: &'a Params,
+    pub(super) who: &'a Identity,
+}
+
+impl State {
+    /// Decides by the vault's mode.
+    pub(super) async fn permit(&self, asked: Asked<'_>, vault: &Vault, trail: &mut Trail) -> Result<Permit, ApiError> {
+        match vault.role_based {
+            false => self.permit_by_policies(asked, vault, trail),
+            // Boxed because such vaults are fewer: the future of every request is smaller for it.
+            true => Box::pin(self.permit_by_roles(asked, vault, trail)).await,
+        }
+    }
+
+    fn permit_by_policies(&self, asked: Asked<'_>, vault: &Vault, trail: &mut Trail) -> Result<Permit, ApiError> {
+        match access::decide(&vault.access_policies, asked.who, asked.operation.permission) {
+            Decision::Allowed => Ok(Permit::default()),
+            Decision::Missing(permission) => {
+                trail.missing = Some(Missing::Permission(permission));
+                Err(refusal::forbidden_by_policy(permission, vault, asked.who, self.directory.issuer()))
+            }
+        }
+    }
+
+    async fn permit_by_roles(&self, asked: Asked<'_>, vault: &Vault, trail: &mut Trail) -> Result<Permit, ApiError> {
+        let Permission::Vault { collection, data_action: action, .. } = asked.operation.permission else {
+            return self.permit_by_policies(asked, vault, trail);
+        };
+        let current = self.authorization.current().await;
+        let GuardedAccess { access, guard } = current.map_err(|error| refusal::error(error.into()))?;
+        let resource = resource(vault.scope(self.directory.tenant().subscription), collection, asked.params);
+        let decide = |action: &str| {
+            let data_action = &format!("{VAULTS}{action}");
+            let now = self.clock.now().unix();
+            access.decide(roles::Attempt { who: asked.who, data_action, resource: &resource, now })
+        };
+        let mut permit = Permit { guard: Some(guard), if_symmetric: None };
+        let refused = |decision| {
+            let refused = refusal::ByRoles { action, resource: &resource, decision };
+            refusal::forbidden_by_roles(refused, vault, asked.who, self.directory.issuer())
+        };
+        let mut decision = decide(action);
+        if decision == RoleDecision::NoAssignment && PUBLIC_KEY_ACTIONS.contains(&action) {
+            permit.if_symmetric = Some(Box::new(refused(decision)));
+            decision = decide(READ_KEY);
+        }
+        match decision {
+            RoleDecision::Allowed { assignment } => {
+                trail.assignment = Some(assignment);
+                Ok(permit)
+            }
+            RoleDecision::NoAssignment | RoleDecision::Denied { .. } => {
+                trail.missing = Some(Missing::DataAction(action));
+                Err(refused(decision))
+            }
+        }
+    }
+}
+
+/// The scope that a request is of: the object that its path names, else the vault.
+fn resource(vault: Scope, collection: &str, params: &Params) -> Scope {
+    match &*params.get("name") {
+        "" => vault,
+        // What is no name lies in the vault: it is refused later.
+        name => vault.below(&format!("/{collection}/{name}")).unwrap_or(vault),
+    }
+}
