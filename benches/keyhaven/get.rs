@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::bare::Bare;
 use crate::client::{Amount, Crew, Target};
 use crate::process::Process;
@@ -17,6 +19,13 @@ const CONNECTIONS: usize = 8;
 const TIMES: Bound = Bound::AtMost(2.0);
 /// The most that a request may cost when it is logged, in costs of one that is not.
 const LOGGED_TIMES: Bound = Bound::AtMost(1.15);
+
+/// The most that a request may cost where roles decide, in costs of one where policies do.
+const ROLES_TIMES: Bound = Bound::AtMost(1.1);
+/// Role assignments of the caller.
+const ASSIGNMENTS: usize = 200;
+/// The secret that is read.
+const SECRET: &str = "secret";
 
 /// A server, its clients, and what each round of theirs has cost it.
 struct Side {
@@ -67,6 +76,37 @@ fn beside_silent(logged: &Side, silent: &Side) -> Row {
         .bound(LOGGED_TIMES)
         .besides("us each", median(&logged.costs))
         .besides("per second", median(&logged.rates))
+}
+
+/// The processor time of a request in a vault that has roles, in times of one in a vault that has policies.
+pub(crate) async fn by_roles(binary: &Path, effort: Effort) -> Outcome<Row> {
+    eprintln!("reading a secret by {ASSIGNMENTS} role assignments, beside policies");
+    let policies = Subject::start_with_vault(binary, json!({"name": "local", "sku": "premium"})).await?;
+    // The one that allows is the last: the others are looked at first.
+    let others = (1..ASSIGNMENTS).map(|number| {
+        let role = "Key Vault Secrets User";
+        json!({"identity": "default", "role": role, "scope": format!("/secrets/other-{number}")})
+    });
+    let last = json!({"identity": "default", "role": "Key Vault Administrator"});
+    let assignments: Vec<_> = others.chain([last]).collect();
+    let vault =
+        json!({"name": "local", "sku": "premium", "enableRbacAuthorization": true, "roleAssignments": assignments});
+    let roles = Subject::start_with_vault(binary, vault).await?;
+    let mut sides = Vec::new();
+    for subject in [&policies, &roles] {
+        subject.target.connect().await?.ask(&subject.set_secret(SECRET)).await?;
+        sides.push(Side::new(subject.process(), &subject.target, &subject.get_secret(SECRET)).await?);
+    }
+    for _ in 0..effort.rounds {
+        for side in &mut sides {
+            side.round(effort.requests).await?;
+        }
+    }
+    let [policies, roles] = &sides[..] else { return Err("two sides were measured".into()) };
+    Ok(Row::new("GET secret by 200 role assignments beside policies", roles.times(policies), "times")
+        .bound(ROLES_TIMES)
+        .besides("us each", median(&roles.costs))
+        .besides("per second", median(&roles.rates)))
 }
 
 impl Side {

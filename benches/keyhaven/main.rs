@@ -64,6 +64,7 @@ enum Part {
     Start,
     Memory,
     Get,
+    Roles,
     Unwrap,
     Rates,
     Latency,
@@ -150,12 +151,16 @@ impl Arguments {
         if self.wants(Part::Copies) {
             rows.extend(copies::rows(&self.server).await?);
         }
-        if ![Part::Get, Part::Unwrap, Part::Rates, Part::Latency].into_iter().any(|part| self.wants(part)) {
+        if ![Part::Get, Part::Roles, Part::Unwrap, Part::Rates, Part::Latency].into_iter().any(|part| self.wants(part))
+        {
             return Ok(rows);
         }
         let subject = Subject::start(&self.server).await?;
         if self.wants(Part::Get) {
             rows.extend(get::rows(&self.server, &subject, effort).await?);
+        }
+        if self.wants(Part::Roles) {
+            rows.push(get::by_roles(&self.server, effort).await?);
         }
         if self.wants(Part::Unwrap) {
             rows.push(unwrap::row(&subject, effort).await?);

@@ -43,10 +43,15 @@ impl Server {
 
     /// The same, with a log of this level.
     pub(crate) fn spawn_logging(binary: &Path, home: &Path, keeping: Keeping, level: &str) -> Outcome<Self> {
+        Self::spawn_with(binary, home, keeping, &["--log-level", level])
+    }
+
+    /// The same, with these options.
+    pub(crate) fn spawn_with(binary: &Path, home: &Path, keeping: Keeping, options: &[&str]) -> Outcome<Self> {
         let address = free_address()?;
         let mut command = Command::new(binary);
         command.env_clear().env("HOME", home).env("TMPDIR", home);
-        command.args(["serve", "--log-level", level, "--listen"]).arg(address.to_string());
+        command.arg("serve").args(options).arg("--listen").arg(address.to_string());
         command.args(["--identity-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         command.arg("--ready-file").arg(home.join("ready.json"));
         match keeping {

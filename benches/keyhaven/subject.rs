@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Target, request};
@@ -41,9 +42,22 @@ impl Subject {
 
     /// The same, with a log of this level.
     pub(crate) async fn start_logging(binary: &Path, level: &str) -> Outcome<Self> {
-        eprintln!("starting a server and making its keys");
+        Self::start_with(binary, tempfile::tempdir()?, &["--log-level", level]).await
+    }
+
+    /// Starts a server whose one vault is `vault`, an entry of a configuration's `vaults`.
+    pub(crate) async fn start_with_vault(binary: &Path, vault: Value) -> Outcome<Self> {
         let home = tempfile::tempdir()?;
-        let mut server = Server::spawn_logging(binary, home.path(), Keeping::Data, level)?;
+        let config = home.path().join("config.json");
+        let identity = json!({"name": "default", "systemAssigned": true});
+        std::fs::write(&config, json!({"identities": [identity], "vaults": [vault]}).to_string())?;
+        let config = config.display().to_string();
+        Self::start_with(binary, home, &["--log-level", "warn", "--config", &config]).await
+    }
+
+    async fn start_with(binary: &Path, home: TempDir, options: &[&str]) -> Outcome<Self> {
+        eprintln!("starting a server and making its keys");
+        let mut server = Server::spawn_with(binary, home.path(), Keeping::Data, options)?;
         let ready = server.ready()?;
         let target = Target { address: server.address, config: tls::trusting(&ready.ca)? };
         let subject = Self { token: token(&ready)?, server, target, home };
@@ -67,6 +81,11 @@ impl Subject {
     /// A request that reads the key `name`.
     pub(crate) fn get(&self, name: &str) -> String {
         self.request("GET", &format!("/keys/{name}"), "")
+    }
+
+    /// A request that reads the secret `name`.
+    pub(crate) fn get_secret(&self, name: &str) -> String {
+        self.request("GET", &format!("/secrets/{name}"), "")
     }
 
     /// A request that does `operation` with the key `name` on `value`.
