@@ -57,7 +57,8 @@ impl ServerControl for Control {
     }
 
     fn certificate_refusal(&self, alias: &str) -> Option<String> {
-        self.why_uncertified(alias)
+        let names = [alias.to_owned()];
+        self.leaves.ca().check_permits(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
     }
 
     fn followed_file(&self) -> Option<FollowedFile> {
@@ -89,12 +90,6 @@ impl Control {
             ready_files: ReadyFiles::default(),
             followed: Followed::default(),
         }
-    }
-
-    /// Why the server's certificates cannot name `alias`, if that is so.
-    pub(super) fn why_uncertified(&self, alias: &str) -> Option<String> {
-        let names = [alias.to_owned()];
-        self.leaves.ca().check_permits(&names, self.settings.certs.as_deref()).err().map(|error| error.to_string())
     }
 
     /// Brings up to date what depends on the list of vaults.
@@ -139,7 +134,7 @@ impl Control {
         let settings = self.settings.clone();
         let config = blocking(move || settings.current_config().map_err(unusable)).await?;
         let mut aliases = config.vaults.iter().flat_map(|vault| &vault.aliases);
-        match aliases.find_map(|alias| self.why_uncertified(alias)) {
+        match aliases.find_map(|alias| self.certificate_refusal(alias)) {
             Some(why) => Err(unusable(why)),
             None => Ok(config),
         }

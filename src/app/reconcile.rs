@@ -3,7 +3,7 @@
 use super::control::{Control, failed, run_detached};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::doors::admin::{ApplyMode, ControlError};
+use crate::doors::admin::{ApplyMode, ControlError, ServerControl};
 use crate::http::BoxFuture;
 use crate::reconcile::{Data, Plan};
 use crate::vault::Refusal;
@@ -29,7 +29,7 @@ impl Control {
             authorization: &backend.authorization,
             now: backend.clock.now(),
         };
-        let plan = data.plan(config, &self.settings.config, mode.prune, |alias| self.why_uncertified(alias)).await;
+        let plan = data.plan(config, &self.settings.config, mode.prune, |alias| self.certificate_refusal(alias)).await;
         let mut plan = plan.map_err(refused)?;
         if mode.dry_run || plan.refused().next().is_some() {
             return Ok(plan);
