@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::client::{AdminClient, path_segment};
 
-/// Show, add or remove identities of a running server, or get a token of one.
+/// Show, add, remove or revoke identities of a running server, or get a token of one.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Identity {
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   keyhaven identity list
   keyhaven identity add reader
+  keyhaven identity revoke reader
   curl -H \"Authorization: Bearer $(keyhaven identity token default)\" …
   keyhaven identity token reader --federated";
 
@@ -48,6 +49,11 @@ enum Action {
     },
     /// Remove an identity; its tokens are refused from then on
     Remove {
+        /// The name
+        name: String,
+    },
+    /// Revoke an identity's sessions: the tokens that it has are refused from then on, and it signs in again
+    Revoke {
         /// The name
         name: String,
     },
@@ -93,6 +99,11 @@ impl Identity {
                     .await?;
                 client.print(&json!({"removed": name}), &format!("removed {name}"));
             }
+            Action::Revoke { name } => {
+                let path = format!("/admin/identities/{}/revoke", path_segment(&name));
+                client.json_request(Method::POST, &path, None).await?;
+                client.print(&json!({"revoked": name}), &format!("revoked {name}: its tokens are refused from now on"));
+            }
             Action::Token { name, resource, federated } => {
                 let path = format!("/admin/identities/{}/token", path_segment(&name));
                 let mut asked = json!({"federated": federated});
@@ -110,5 +121,6 @@ impl Identity {
 fn line(identity: &Value) -> String {
     let text = |name: &str| identity[name].as_str().unwrap_or_default();
     let assigned = if identity["systemAssigned"] == true { "  system-assigned" } else { "" };
-    format!("{:<16} client {}  object {}{assigned}", text("name"), text("clientId"), text("objectId"))
+    let disabled = if identity["enabled"] == false { "  disabled" } else { "" };
+    format!("{:<16} client {}  object {}{assigned}{disabled}", text("name"), text("clientId"), text("objectId"))
 }

@@ -105,7 +105,7 @@ enum Command {
     Vault(vault::Vault),
     #[command(
         alias = "identities",
-        about = "Show, add or remove identities of a running server, or get a token of one"
+        about = "Show, add, remove or revoke identities of a running server, or get a token of one"
     )]
     Identity(identity::Identity),
     #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]

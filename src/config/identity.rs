@@ -36,6 +36,7 @@ pub(super) struct IdentityEntry {
     certificates: Vec<String>,
     #[serde(default)]
     federated: Vec<FederationEntry>,
+    enabled: Option<bool>,
     #[serde(default)]
     pub(super) role_assignments: Vec<AssignmentEntry>,
 }
@@ -91,6 +92,7 @@ pub(crate) const fn identity_member(member: IdentityMember) -> &'static str {
         IdentityMember::Groups => "groups",
         IdentityMember::Certificates => "certificates",
         IdentityMember::Federated => "federated",
+        IdentityMember::Enabled => "enabled",
     }
 }
 
@@ -118,6 +120,8 @@ impl IdentityEntry {
             federated: self.federated.into_iter().map(FederationEntry::federation).collect(),
             auto_created: false,
             configured: false,
+            disabled: self.enabled == Some(false),
+            session: 0,
             name,
             order,
         })

@@ -38,6 +38,9 @@ pub(crate) struct Claims {
     /// How the client authenticated: 1 by a secret, 2 by an assertion. Tokens of managed identities have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appidacr: Option<String>,
+    /// The number of its identity's session (ours: Entra compares times).
+    #[serde(default)]
+    pub session: i64,
     /// The resource id, in the token of a managed identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xms_mirid: Option<String>,

@@ -21,6 +21,7 @@ pub(crate) enum IdentityMember {
     Groups,
     Certificates,
     Federated,
+    Enabled,
 }
 
 /// What must happen for an identity to be as a configuration wants it.
@@ -59,7 +60,7 @@ impl IdentityChange {
 }
 
 impl IdentityRecord {
-    /// The members in which two identities of one name differ. Their position in the configuration is none.
+    /// The members in which two identities of one name differ. Their position in the configuration and their session are none.
     pub(crate) fn differences(&self, other: &Self) -> Vec<IdentityMember> {
         let members = [
             (IdentityMember::ClientId, self.client_id != other.client_id),
@@ -70,6 +71,7 @@ impl IdentityRecord {
             (IdentityMember::Groups, self.groups != other.groups),
             (IdentityMember::Certificates, self.certificates != other.certificates),
             (IdentityMember::Federated, self.federated != other.federated),
+            (IdentityMember::Enabled, self.disabled != other.disabled),
         ];
         members.into_iter().filter(|(_, differs)| *differs).map(|(member, _)| member).collect()
     }
@@ -87,7 +89,7 @@ impl Directory {
         self.inner.configured.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Creates the identity `wanted`, or changes the one of its ids; who made that stays known.
+    /// Creates the identity `wanted`, or changes the one of its ids; who made that stays known, and its session goes on.
     /// Identities of its ids that token requests have made go.
     ///
     /// # Errors
@@ -100,13 +102,17 @@ impl Directory {
         let putting = |view: View| async move {
             let existing = self.records().entry::<IdentityRecord>(&view, key).await?;
             let revision = existing.as_ref().map_or(0, |(_, revision)| *revision);
+            let session = match &existing {
+                Some((existing, _)) => existing.session,
+                None => self.first_session(&view, wanted).await?,
+            };
             let lasting = existing.filter(|(existing, _)| !existing.auto_created);
             let configured = lasting.map_or(wanted.configured, |(existing, _)| existing.configured);
             let batch = removed
                 .iter()
                 .chain(&tombstones(wanted))
                 .fold(Batch::default(), |batch, key| batch.delete(key.clone()));
-            let put = IdentityRecord { configured, ..wanted.clone() };
+            let put = IdentityRecord { configured, session, ..wanted.clone() };
             let batch = batch.expect(key.clone(), revision).put(key.clone(), encode(&put)?);
             Ok::<_, RecordError>(Change { batch, answer: () })
         };

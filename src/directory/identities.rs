@@ -107,7 +107,8 @@ impl Directory {
             true => batch.expect(tombstone, 0),
             false => batch.delete(tombstone),
         });
-        let added = IdentityRecord { order, ..identity.clone() };
+        let session = self.first_session(view, identity).await?;
+        let added = IdentityRecord { order, session, ..identity.clone() };
         Ok(Change { batch: batch.expect(key.clone(), 0).put(key, encode(&added)?), answer: () })
     }
 

@@ -39,6 +39,13 @@ pub struct IdentityRecord {
     /// Whether a configuration's file made it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub configured: bool,
+    /// Whether it gets no token, and those that it has do not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// The number of its session, which its tokens carry: those of an earlier one do not count. 0 until its sessions are
+    /// revoked, then the time of that, in Unix seconds.
+    #[serde(default)]
+    pub session: i64,
     /// Its position in the configuration.
     pub order: usize,
 }

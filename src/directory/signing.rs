@@ -13,9 +13,11 @@ use crate::crypto::base64url;
 use crate::crypto::rsa::RsaKey;
 use crate::records::RecordError;
 
-/// Why the issuer's key is not available.
+/// Why no token is issued.
 #[derive(Clone, Debug)]
 pub(crate) enum IssuerError {
+    /// The identity of this name is disabled.
+    Disabled(String),
     /// The store failed.
     Record(Arc<RecordError>),
     /// The key could not be generated or used.
@@ -31,6 +33,7 @@ impl From<RecordError> for IssuerError {
 impl std::fmt::Display for IssuerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Disabled(name) => write!(f, "the identity '{name}' is disabled"),
             Self::Record(error) => write!(f, "{error}"),
             Self::Key(why) => write!(f, "the token issuer's key cannot be used: {why}"),
         }
@@ -41,7 +44,7 @@ impl std::error::Error for IssuerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Record(error) => Some(error.as_ref()),
-            Self::Key(_) => None,
+            Self::Disabled(_) | Self::Key(_) => None,
         }
     }
 }

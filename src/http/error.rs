@@ -65,7 +65,7 @@ impl ApiError {
     }
 
     /// This error with a header; characters that a header cannot carry become `?`, and what is longer than
-    /// 512 is cut.
+    /// 640 is cut.
     #[must_use]
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((HeaderName::from_static(name), value.into()));
@@ -86,8 +86,8 @@ impl ApiError {
 
 /// After how many seconds a write may be tried again that the full disk refused.
 const DISK_FULL_RETRY: u32 = 10;
-/// The most characters of a header: it may contain what callers wrote, and clients refuse long heads.
-const LONGEST: usize = 512;
+/// The most characters of a header: it may contain what callers wrote, and clients refuse long heads. A challenge has 550 at most.
+const LONGEST: usize = 640;
 
 fn visible(text: &str) -> HeaderValue {
     let shown: String =

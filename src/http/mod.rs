@@ -8,6 +8,7 @@ pub(crate) mod body;
 pub(crate) mod budget;
 pub(crate) mod byte_stream;
 pub(crate) mod ca;
+pub(crate) mod claims_challenge;
 pub(crate) mod error;
 mod incoming;
 mod keep_alive;

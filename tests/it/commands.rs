@@ -91,6 +91,13 @@ fn vaults_and_identities_come_and_go() {
     assert!(no(&data, "identity add bob").contains("has the same name or an id of it"));
     assert_eq!(json(&data, "identity list")["identities"].as_array().unwrap().len(), 3);
     assert_eq!(ok(&data, "identity token bob").trim().split('.').count(), 3);
+    assert_eq!(ok(&data, "identity revoke bob"), "revoked bob: its tokens are refused from now on\n");
+    assert!(no(&data, "identity revoke alice").contains("No identity is called 'alice'"));
+    let file = dir.path().join("disabled.json");
+    std::fs::write(&file, r#"{"identities": [{"name": "bob", "systemAssigned": true, "enabled": false}]}"#).unwrap();
+    ok(&data, &format!("apply {}", file.display()));
+    assert!(ok(&data, "identity list").lines().any(|line| line.starts_with("bob ") && line.contains("  disabled")));
+    assert!(no(&data, "identity token bob").contains("the identity 'bob' is disabled, so it gets no token"));
     assert_eq!(ok(&data, "identity remove bob"), "removed bob\n");
     assert!(no(&data, "identity token bob").contains("No identity is called 'bob'"));
 }

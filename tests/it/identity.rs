@@ -33,7 +33,7 @@ async fn a_token_says_all_that_clients_read() {
             "aud": RESOURCE, "iss": format!("https://sts.windows.net/{tenant}/"), "iat": now, "nbf": now,
             "exp": now + 3599, "appid": owner.client_id, "azp": owner.client_id, "idtyp": "app",
             "oid": owner.object_id, "sub": owner.object_id, "tid": tenant, "ver": "1.0",
-            "xms_mirid": owner.resource_id,
+            "xms_mirid": owner.resource_id, "session": 0,
         })
     );
     assert_eq!(

@@ -55,6 +55,7 @@ mod requests;
 mod roles;
 mod rotation;
 mod secrets;
+mod sessions;
 mod set_back;
 mod snapshot;
 mod stop;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::claims::{Claims, FEDERATED_LIFETIME, FederatedClaims, LIFETIME};
 use super::issuer::VerifyError;
+use super::session::{ClaimsChallenge, EndedSession};
 use super::{Directory, IdentityRecord, IssuerError};
 use crate::access::Identity;
 use crate::records::RecordError;
@@ -66,6 +67,8 @@ pub(crate) enum TokenRefusal {
     NotYetValid,
     /// Its identity does not exist (any more).
     NoSuchIdentity(Uuid),
+    /// Its session is over.
+    SessionEnded(EndedSession),
     /// The store failed.
     Record(RecordError),
 }
@@ -74,13 +77,16 @@ impl Directory {
     /// Issues a token of `identity` for `resource`; waits for the issuer's key on a first start.
     ///
     /// # Errors
-    /// When the issuer's key is not available.
+    /// When the identity is disabled, or the issuer's key is not available.
     pub(crate) async fn issue(
         &self,
         identity: &IdentityRecord,
         resource: &str,
         by: ClientAuthentication,
     ) -> Result<IssuedToken, IssuerError> {
+        if identity.disabled {
+            return Err(IssuerError::Disabled(identity.name.clone()));
+        }
         let now = self.inner.clock.now().unix();
         let claims = self.claims(identity, resource, by, now);
         let access_token = self.sign(&claims).await?;
@@ -125,7 +131,8 @@ impl Directory {
     }
 
     /// Authenticates the holder of `token`: verifies signature, issuer and tenant, checks that it is valid now and has one of
-    /// `audiences` (compared without regard to case and trailing slashes), and that its identity exists.
+    /// `audiences` (compared without regard to case and trailing slashes), that its identity exists, and that its session goes
+    /// on.
     ///
     /// # Errors
     /// The first check that fails.
@@ -138,6 +145,7 @@ impl Directory {
         self.check(&claims, audiences)?;
         match self.identity(claims.oid).await {
             Ok(Some(identity)) if identity.client_id == claims.appid => {
+                self.check_session(&identity, &claims).map_err(TokenRefusal::SessionEnded)?;
                 let groups = identity.groups.clone();
                 let caller = Identity { tenant: claims.tid, object_id: claims.oid, app_id: claims.appid, groups };
                 Ok(AuthenticatedCaller { identity: caller, record: identity })
@@ -179,7 +187,18 @@ impl Directory {
             tid: self.tenant_id(),
             ver: "1.0".to_owned(),
             appidacr: by.appidacr(),
+            session: identity.session,
             xms_mirid: (by == ClientAuthentication::ManagedIdentity).then(|| identity.resource_id.clone()),
+        }
+    }
+}
+
+impl TokenRefusal {
+    /// The challenge to a caller whom a new token would help.
+    pub(crate) fn claims_challenge(&self) -> Option<ClaimsChallenge> {
+        match self {
+            Self::SessionEnded(ended) => Some(ended.claims_challenge()),
+            _ => None,
         }
     }
 }

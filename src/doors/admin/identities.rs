@@ -18,6 +18,8 @@ use crate::operation::Operation;
 pub(super) static LIST: Operation = with_admin_key("IdentityList", Method::GET, "/admin/identities");
 pub(super) static ADD: Operation = with_admin_key("IdentityAdd", Method::POST, "/admin/identities");
 pub(super) static REMOVE: Operation = with_admin_key("IdentityRemove", Method::DELETE, "/admin/identities/{name}");
+pub(super) static CHANGE: Operation = with_admin_key("IdentityChange", Method::PATCH, "/admin/identities/{name}");
+pub(super) static REVOKE: Operation = with_admin_key("IdentityRevoke", Method::POST, "/admin/identities/{name}/revoke");
 pub(super) static TOKEN: Operation = with_admin_key("IdentityToken", Method::POST, "/admin/identities/{name}/token");
 
 #[derive(Serialize)]
@@ -35,6 +37,7 @@ struct IdentityBody {
     object_id: Uuid,
     resource_id: String,
     system_assigned: bool,
+    enabled: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<Uuid>,
 }
@@ -73,6 +76,30 @@ pub(super) async fn remove(state: Arc<State>, params: Params) -> Result<Response
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ChangeRequest {
+    enabled: bool,
+}
+
+/// Disables an identity, or enables it again.
+pub(super) async fn change(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
+    let ChangeRequest { enabled } = request_body::json(&state, body, r#"{"enabled": false}"#).await?;
+    let name = &*params.get("name");
+    let changed = state.directory.set_disabled(name, !enabled).await.map_err(|error| internal_error(&error))?;
+    let changed = changed.ok_or_else(|| no_such_identity(name))?;
+    Ok(body::json(StatusCode::OK, &IdentityBody::of(&changed)))
+}
+
+/// Revokes an identity's sessions: the tokens that it has are refused from the next request on.
+pub(super) async fn revoke(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
+    let name = &*params.get("name");
+    match state.directory.revoke(name).await.map_err(|error| internal_error(&error))? {
+        Some(_) => Ok(body::empty(StatusCode::NO_CONTENT)),
+        None => Err(no_such_identity(name)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TokenRequest {
     resource: Option<String>,
     #[serde(default)]
@@ -96,6 +123,9 @@ pub(super) async fn token(state: Arc<State>, params: Params, body: Incoming) -> 
     let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
+    if identity.disabled {
+        return Err(conflict(format!("the identity '{name}' is disabled, so it gets no token")));
+    }
     let issued = match request.federated {
         true => state.directory.federated_token(&identity).await,
         false => state.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await,
@@ -113,6 +143,7 @@ impl IdentityBody {
             object_id: identity.object_id,
             resource_id: identity.resource_id.clone(),
             system_assigned: identity.system_assigned,
+            enabled: !identity.disabled,
             groups: identity.groups.clone(),
         }
     }

@@ -172,6 +172,8 @@ fn routes() -> Routes<Handler> {
         (&identities::LIST, |state, _, _| Box::pin(identities::list(state))),
         (&identities::ADD, |state, _, body| Box::pin(identities::add(state, body))),
         (&identities::REMOVE, |state, params, _| Box::pin(identities::remove(state, params))),
+        (&identities::CHANGE, |state, params, body| Box::pin(identities::change(state, params, body))),
+        (&identities::REVOKE, |state, params, _| Box::pin(identities::revoke(state, params))),
         (&identities::TOKEN, |state, params, body| Box::pin(identities::token(state, params, body))),
         (&credentials::CREDENTIAL, |state, params, body| Box::pin(credentials::credential(state, params, body))),
         (&vaults::LIST, |state, _, _| Box::pin(vaults::list(state))),

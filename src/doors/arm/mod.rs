@@ -10,8 +10,9 @@ use hyper::header::AUTHORIZATION;
 use uuid::Uuid;
 
 use crate::access::Identity;
-use crate::directory::{AuthenticatedCaller, Directory, TokenRefusal};
+use crate::directory::{AuthenticatedCaller, ClaimsChallenge, Directory, TokenRefusal};
 use crate::http::authority::Authority;
+use crate::http::claims_challenge::insufficient_claims;
 use crate::http::error::ApiError;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, Incoming, Request, Response};
@@ -124,14 +125,28 @@ impl State {
                 );
                 Err(unauthorized(tenant, text))
             }
-            Err(_) => Err(unauthorized(tenant, "The access token is invalid or has expired.")),
+            Err(why) => Err(invalid_token(tenant, &why)),
         }
     }
 }
 
+/// The 401 to a token that is refused; the challenge asks for new claims where they would help.
+fn invalid_token(tenant: Uuid, why: &TokenRefusal) -> ApiError {
+    let text = "The access token is invalid or has expired.";
+    match why.claims_challenge() {
+        Some(ClaimsChallenge { description, claims }) => {
+            challenged(tenant, text, &insufficient_claims(description, &claims))
+        }
+        None => unauthorized(tenant, text),
+    }
+}
+
 fn unauthorized(tenant: Uuid, text: impl Into<String>) -> ApiError {
-    let challenge =
-        format!(r#"Bearer authorization_uri="https://login.microsoftonline.com/{tenant}", error="invalid_token""#);
+    challenged(tenant, text, r#"error="invalid_token""#)
+}
+
+fn challenged(tenant: Uuid, text: impl Into<String>, why: &str) -> ApiError {
+    let challenge = format!(r#"Bearer authorization_uri="https://login.microsoftonline.com/{tenant}", {why}"#);
     ApiError::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", text).header("www-authenticate", challenge)
 }
 

@@ -47,6 +47,8 @@ pub(super) enum Refusal {
         /// The application id of the request.
         client_id: String,
     },
+    /// The application is disabled, in this sentence.
+    Disabled(String),
     /// The server failed; the cause is in the log.
     Failed,
 }
@@ -164,6 +166,7 @@ impl Refusal {
                     .to_owned(),
             ),
             Self::SignIn { why, client_id } => sign_in(why, &client_id),
+            Self::Disabled(text) => bad("unauthorized_client", 7_000_112, text),
             Self::Failed => transient(),
         }
     }

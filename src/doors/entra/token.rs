@@ -11,7 +11,10 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::{RequestContext, State, json, tenant};
-use crate::directory::{ClientAuthentication, ClientCredential, IssuedToken, SignInRequest, UnknownIdentities};
+use crate::directory::{
+    ClientAuthentication, ClientCredential, IssuedToken, IssuerError, SignInRequest, UnknownIdentities,
+    application_disabled,
+};
 use crate::http::body::{self, BodyError};
 use crate::http::{Request, Response};
 use crate::trail::TokenGrant;
@@ -76,6 +79,7 @@ async fn issue_token(
 ) -> Result<(IssuedToken, TokenGrant), Refusal> {
     tenant::resolve(state, context)?;
     form.check_grant_type()?;
+    form.check_claims()?;
     let client_id = form.required("client_id")?;
     let resource = resource(form)?;
     if !state.resources.contains(&resource) {
@@ -97,8 +101,11 @@ async fn issue_token(
         ClientCredential::Secret(_) => ClientAuthentication::Secret,
         ClientCredential::Assertion(_) => ClientAuthentication::Assertion,
     };
-    let issued = state.directory.issue(&identity, &resource, by).await;
-    Ok((issued.map_err(|error| Refusal::failed(&error))?, TokenGrant { identity, resource }))
+    let issued = state.directory.issue(&identity, &resource, by).await.map_err(|error| match error {
+        IssuerError::Disabled(_) => Refusal::Disabled(application_disabled(&identity)),
+        error => Refusal::failed(&error),
+    })?;
+    Ok((issued, TokenGrant { identity, resource }))
 }
 
 /// The audiences of a self-signed assertion: endpoints and issuers of the tenant on the requested host, by the tenant's
@@ -142,6 +149,15 @@ impl Form {
         match self.required("grant_type")? {
             "client_credentials" => Ok(()),
             other => Err(Refusal::UnsupportedGrant(other.to_owned())),
+        }
+    }
+
+    /// Checks that the claims of a challenge, with which clients ask for a new token, are a JSON object. Every token is new, so
+    /// it has them.
+    fn check_claims(&self) -> Result<(), Refusal> {
+        match self.parameter("claims").map(serde_json::from_str::<serde_json::Map<_, serde_json::Value>>) {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(_)) => Err(Refusal::Malformed("claims is no JSON object")),
         }
     }
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::token_request::TokenRequest;
 use super::{State, bad_request};
 use crate::directory::{
-    ClientAuthentication, IdentityRecord, IdentitySelector, IssuedToken, UnknownIdentities, no_such_resource,
+    ClientAuthentication, IdentityRecord, IdentitySelector, IssuedToken, IssuerError, UnknownIdentities,
+    application_disabled, no_such_resource,
 };
 use crate::http::{Response, body};
 use crate::trail::TokenGrant;
@@ -51,11 +52,14 @@ pub(super) async fn issue_token(state: &State, request: &TokenRequest) -> Result
     let unknown_identities = if request.is_local { state.unknown_identities } else { UnknownIdentities::Reject };
     let found = state.directory.select(&selector, unknown_identities).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or(TokenDenied::NoIdentity)?;
-    let issued = state
-        .directory
-        .issue(&identity, resource, ClientAuthentication::ManagedIdentity)
-        .await
-        .map_err(|error| internal_error(&error))?;
+    let issued = state.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await;
+    let issued = issued.map_err(|error| match error {
+        IssuerError::Disabled(_) => {
+            let text = format!("AADSTS7000112: {}", application_disabled(&identity));
+            TokenDenied::Invalid("unauthorized_client", text)
+        }
+        error => internal_error(&error),
+    })?;
     Ok(GrantedToken { issued, resource: resource.to_owned(), selector, identity })
 }
 

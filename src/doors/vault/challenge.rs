@@ -6,8 +6,9 @@ use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use uuid::Uuid;
 
 use super::host;
-use crate::directory::TokenRefusal;
+use crate::directory::{ClaimsChallenge, Directory, EndedSession, SessionEnd, TokenRefusal};
 use crate::http::authority::Authority;
+use crate::http::claims_challenge::insufficient_claims;
 use crate::http::error::ApiError;
 use crate::http::{ConnectionInfo, Request};
 use crate::records::RecordError;
@@ -44,6 +45,35 @@ pub(super) fn bearer(request: &Request) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// The 401 to a token that is refused; the challenge asks for new claims where they would help.
+///
+/// # Errors
+/// When the token could not be checked.
+pub(super) fn refused(
+    why: TokenRefusal,
+    token: &str,
+    directory: &Directory,
+    authority: &Authority,
+    connection: ConnectionInfo,
+) -> Result<ApiError, RecordError> {
+    let claims = why.claims_challenge();
+    let message = message(why, token, directory.issuer())?;
+    let error = unauthorized(message, authority, directory.tenant_id(), connection);
+    Ok(match claims {
+        Some(claims) => asking_for(&claims, error),
+        None => error,
+    })
+}
+
+/// `error`, whose challenge asks for a token with new claims too.
+fn asking_for(claims: &ClaimsChallenge, mut error: ApiError) -> ApiError {
+    if let Some((_, challenge)) = error.headers.last_mut() {
+        challenge.push_str(", ");
+        challenge.push_str(&insufficient_claims(claims.description, &claims.claims));
+    }
+    error
+}
+
 /// The 401 with its challenge.
 pub(super) fn unauthorized(
     message: String,
@@ -63,8 +93,8 @@ pub(super) fn unauthorized(
 }
 
 /// The service's text for a token that is not accepted; its texts are public knowledge except for those of a bad signature,
-/// of a token that is not valid yet and the last two, for which no recording was found.
-pub(super) fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<String, RecordError> {
+/// of a token that is not valid yet and the last four, for which no recording was found.
+fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<String, RecordError> {
     Ok(match why {
         TokenRefusal::Malformed => UNREADABLE.to_owned(),
         TokenRefusal::BadSignature => "Error validating token: its signature does not fit.".to_owned(),
@@ -82,6 +112,12 @@ pub(super) fn message(why: TokenRefusal, token: &str, issuer: &str) -> Result<St
         TokenRefusal::Expired => EXPIRED.to_owned(),
         TokenRefusal::NoSuchIdentity(oid) => {
             format!("Error validating token: the identity with the object id {oid} does not exist.")
+        }
+        TokenRefusal::SessionEnded(EndedSession { object_id: oid, why: SessionEnd::Revoked, .. }) => {
+            format!("Error validating token: the session of the identity with the object id {oid} was revoked.")
+        }
+        TokenRefusal::SessionEnded(EndedSession { object_id: oid, why: SessionEnd::Disabled, .. }) => {
+            format!("Error validating token: the identity with the object id {oid} is disabled.")
         }
         TokenRefusal::Record(error) => return Err(error),
     })
@@ -104,12 +140,25 @@ mod tests {
         assert_eq!(of("localhost:8443"), VAULT);
     }
 
+    fn connection() -> ConnectionInfo {
+        ConnectionInfo { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into(), taken_over: false }
+    }
+
+    #[test]
+    fn the_longest_host_leaves_the_claims_whole() {
+        let host = format!("a.{}.test:65535", ["x".repeat(61).as_str(); 4].join("."));
+        let error = unauthorized(String::new(), &Authority::parse(&host).unwrap(), Uuid::nil(), connection());
+        let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"9999999999"}}}"#.to_owned();
+        let claims = ClaimsChallenge { description: "User session has been revoked", claims };
+        let answer = asking_for(&claims, error).into_response();
+        let challenge = answer.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+        assert!(challenge.ends_with("5OTk5OTk5In19fQ==\""), "{challenge}");
+    }
+
     #[test]
     fn the_challenge_has_the_form_that_every_client_parses() {
-        let connection =
-            ConnectionInfo { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into(), taken_over: false };
         let authority = Authority::parse("acme.vault.localhost:8443").unwrap();
-        let error = unauthorized(MISSING.to_owned(), &authority, Uuid::nil(), connection);
+        let error = unauthorized(MISSING.to_owned(), &authority, Uuid::nil(), connection());
         assert_eq!(
             error.headers[0].1,
             "Bearer authorization=\"https://login.localhost:8443/00000000-0000-0000-0000-000000000000\", \

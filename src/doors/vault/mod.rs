@@ -221,15 +221,17 @@ impl State {
         connection: ConnectionInfo,
     ) -> Result<AuthenticatedCaller, ApiError> {
         let resource = challenge::resource(authority);
-        let refused = |message| challenge::unauthorized(message, authority, self.directory.tenant_id(), connection);
-        let Some(token) = challenge::bearer(request) else { return Err(refused(challenge::MISSING.to_owned())) };
+        let Some(token) = challenge::bearer(request) else {
+            let (message, tenant) = (challenge::MISSING.to_owned(), self.directory.tenant_id());
+            return Err(challenge::unauthorized(message, authority, tenant, connection));
+        };
         let audiences = [resource.as_str(), challenge::VAULT, challenge::MANAGED_HSM, challenge::APP_ID];
         match self.directory.authenticate(token, &audiences).await {
             Ok(caller) => Ok(caller),
-            Err(why) => match challenge::message(why, token, self.directory.issuer()) {
-                Ok(message) => Err(refused(message)),
-                Err(record) => Err(refusal::error(record.into())),
-            },
+            Err(why) => {
+                let refused = challenge::refused(why, token, &self.directory, authority, connection);
+                Err(refused.unwrap_or_else(|record| refusal::error(record.into())))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Entra: applications sign in, with a secret or an assertion, and get tokens that the vaults take.
 
 mod credentials;
+mod sessions;
 mod texts;
 
 use std::net::SocketAddr;
