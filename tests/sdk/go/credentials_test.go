@@ -4,12 +4,15 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 )
 
 // Where a managed identity gets its tokens: what must not stand in the environment, what the client says it uses, and what
@@ -114,11 +117,17 @@ func TestClientSecret(t *testing.T) {
 	}
 }
 
-func TestClientCertificate(t *testing.T) {
+// A certificate and its key, as an application's owner made them.
+func certificate(t *testing.T) ([]*x509.Certificate, *rsa.PrivateKey) {
+	t.Helper()
 	key := got(rsa.GenerateKey(rand.Reader, 2048)).or(t)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
 	bytes := got(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)).or(t)
-	chain := []*x509.Certificate{got(x509.ParseCertificate(bytes)).or(t)}
+	return []*x509.Certificate{got(x509.ParseCertificate(bytes)).or(t)}, key
+}
+
+func TestClientCertificate(t *testing.T) {
+	chain, key := certificate(t)
 	credential := got(azidentity.NewClientCertificateCredential(tenantID, application.clientID, chain, key, nil)).or(t)
 	isApplication(t, credential, application, "2")
 }
@@ -126,6 +135,49 @@ func TestClientCertificate(t *testing.T) {
 func TestWorkloadIdentity(t *testing.T) {
 	t.Setenv("AZURE_FEDERATED_TOKEN_FILE", federatedToken(t, "default"))
 	isApplication(t, got(azidentity.NewWorkloadIdentityCredential(nil)).or(t), everybody, "2")
+}
+
+// Whoever holds a token when it is revoked goes on by itself, a write with its body included.
+func TestRevokedSession(t *testing.T) {
+	ways := map[string]func(*testing.T, string) azcore.TokenCredential{
+		"client secret": func(t *testing.T, clientID string) azcore.TokenCredential {
+			return got(azidentity.NewClientSecretCredential(tenantID, clientID, "whatever production has", nil)).or(t)
+		},
+		"client certificate": func(t *testing.T, clientID string) azcore.TokenCredential {
+			chain, key := certificate(t)
+			return got(azidentity.NewClientCertificateCredential(tenantID, clientID, chain, key, nil)).or(t)
+		},
+		"workload identity": func(t *testing.T, clientID string) azcore.TokenCredential {
+			t.Setenv("AZURE_FEDERATED_TOKEN_FILE", federatedToken(t, "made-on-the-spot-"+clientID))
+			t.Setenv("AZURE_CLIENT_ID", clientID)
+			return got(azidentity.NewWorkloadIdentityCredential(nil)).or(t)
+		},
+		"managed identity": func(t *testing.T, clientID string) azcore.TokenCredential {
+			options := &azidentity.ManagedIdentityCredentialOptions{ID: azidentity.ClientID(clientID)}
+			return got(azidentity.NewManagedIdentityCredential(options)).or(t)
+		},
+	}
+	number := 0
+	for way, credentialOf := range ways {
+		number++
+		clientID := fmt.Sprintf("11111111-2222-4333-8444-6666666666%02d", number)
+		t.Run(way, func(t *testing.T) {
+			first := got(azidentity.NewClientSecretCredential(tenantID, clientID, "whatever production has", nil)).or(t)
+			got(first.GetToken(ctx, forVaults)).or(t)
+			_, client, err := clients(credentialOf(t, clientID))
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, value := fmt.Sprintf("revoked-%d", number), "open sesame"
+			parameters := azsecrets.SetSecretParameters{Value: &value}
+			got(client.SetSecret(ctx, name, parameters, nil)).or(t)
+			for range 2 {
+				revoke(t, "made-on-the-spot-"+clientID)
+				got(client.SetSecret(ctx, name, parameters, nil)).or(t)
+				equal(t, "value", *got(client.GetSecret(ctx, name, "", nil)).or(t).Value, value)
+			}
+		})
+	}
 }
 
 func TestWorkloadIdentityWithTheTokenOfSomebodyElse(t *testing.T) {

@@ -98,6 +98,14 @@ func federatedToken(t *testing.T, name string) string {
 	return file
 }
 
+// Revokes the sessions of the identity called so.
+func revoke(t *testing.T, name string) {
+	t.Helper()
+	if printed, err := exec.Command(os.Getenv("KEYHAVEN_BIN"), "identity", "revoke", name).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, printed)
+	}
+}
+
 // Takes variables out of the environment until the end of the test.
 func without(t *testing.T, names ...string) {
 	t.Helper()

@@ -65,6 +65,15 @@ const keyhaven = (...line) => execFileSync(given.KEYHAVEN_BIN, line, { env: give
 export const identity = (name) =>
   JSON.parse(keyhaven("identity", "list", "--json")).identities.find((identity) => identity.name === name);
 
+/** Revokes the sessions of the identity called `name`. */
+export const revoke = (name) => keyhaven("identity", "revoke", name);
+
+/** A certificate and its key, as PEM: a placeholder of this server's, which signs in like production's own. */
+export function certificate() {
+  const line = ["env", "--credential", "client-certificate", "--format", "json"];
+  return readFileSync(JSON.parse(keyhaven(...line)).AZURE_CLIENT_CERTIFICATE_PATH, "utf8");
+}
+
 /** An application that is configured with a secret, as the configuration file would have it: its client id. */
 export async function application(name, clientSecret) {
   const headers = { authorization: `Bearer ${given.KEYHAVEN_ADMIN_KEY}` };

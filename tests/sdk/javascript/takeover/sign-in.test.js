@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 import {
+  ClientCertificateCredential,
   ClientSecretCredential,
   DefaultAzureCredential,
   EnvironmentCredential,
@@ -18,7 +19,8 @@ import { KeyClient } from "@azure/keyvault-keys";
 import { SecretClient } from "@azure/keyvault-secrets";
 
 import {
-  application, environment, federatedToken, identity, nobody, ownClientId, sources, tenant, useTheVault, vaultUrl,
+  application, certificate, environment, federatedToken, identity, nobody, ownClientId, revoke, sources, tenant, useTheVault,
+  vaultUrl,
 } from "./production.js";
 
 const scope = "https://vault.azure.net/.default";
@@ -82,6 +84,42 @@ test("a wrong secret is refused", async () => {
 test("the identity of the environment takes any secret", async () => {
   environment({});
   await useTheVault(new ClientSecretCredential(tenant, ownClientId, "what production has"), name());
+});
+
+/** Each way in of an application, once it is known. */
+const ways = {
+  "a client secret": (clientId) => new ClientSecretCredential(tenant, clientId, "what production has"),
+  "a certificate": (clientId) => new ClientCertificateCredential(tenant, clientId, { certificate: certificate() }),
+  "workload identity": (clientId) => {
+    const tokenFilePath = join(home, clientId);
+    federatedToken(`made-on-the-spot-${clientId}`, tokenFilePath);
+    return new WorkloadIdentityCredential({ tenantId: tenant, clientId, tokenFilePath });
+  },
+};
+
+for (const [way, credentialOf] of Object.entries(ways)) {
+  test(`a client with ${way} goes on by itself after its session was revoked`, async () => {
+    environment({});
+    const clientId = randomUUID();
+    await ways["a client secret"](clientId).getToken(scope);
+    const [client, secret] = [new SecretClient(vaultUrl, credentialOf(clientId)), name()];
+    await client.setSecret(secret, "one");
+    for (const value of ["two", "three"]) {
+      revoke(`made-on-the-spot-${clientId}`);
+      assert.equal((await client.setSecret(secret, value)).value, value);
+      assert.equal((await client.getSecret(secret)).value, value);
+    }
+  });
+}
+
+test("a managed identity's client does not: its credential keeps the claims to itself", async () => {
+  environment(await sources["app service"]());
+  const clientId = randomUUID();
+  const client = new SecretClient(vaultUrl, new ManagedIdentityCredential({ clientId }));
+  const secret = name();
+  await client.setSecret(secret, "one");
+  revoke(`made-on-the-spot-${clientId}`);
+  await assert.rejects(client.getSecret(secret), { statusCode: 401, message: /was revoked/ });
 });
 
 test("workload identity", async () => {

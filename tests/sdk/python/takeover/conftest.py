@@ -93,11 +93,20 @@ def keyhaven(*arguments: str) -> str:
 
 def application(name: str, secret: str) -> str:
     """An application that is configured with a secret, as the configuration file would have it: its client id."""
-    entry = json.dumps({"name": name, "clientSecret": secret}).encode()
+    return admin("POST", "/admin/identities", {"name": name, "clientSecret": secret})["clientId"]
+
+
+def change(name: str, **members: object) -> None:
+    """Changes an identity while the server runs."""
+    admin("PATCH", f"/admin/identities/{name}", members)
+
+
+def admin(method: str, path: str, body: dict) -> dict:
     key = {"Authorization": f"Bearer {os.environ['KEYHAVEN_ADMIN_KEY']}"}
-    request = urllib.request.Request(f"{os.environ['KEYHAVEN_ADMIN_URL']}/admin/identities", entry, key)
+    url = os.environ["KEYHAVEN_ADMIN_URL"] + path
+    request = urllib.request.Request(url, json.dumps(body).encode(), key, method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)["clientId"]
+        return json.load(answer)
 
 
 def federated_token(directory: Path, name: str) -> Path:

@@ -1,9 +1,11 @@
 """The synchronous clients, by every way of signing in."""
 
+import time
 import uuid
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import (
     CertificateCredential,
@@ -18,7 +20,7 @@ from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, Sig
 from azure.keyvault.secrets import SecretClient
 
 import conftest
-from conftest import CLIENT_ID, NOBODY, TENANT, VAULT_URL, application, federated_token, identities
+from conftest import CLIENT_ID, NOBODY, TENANT, VAULT_URL, application, federated_token, identities, keyhaven
 
 DATA_KEY = bytes(range(32))
 DIGEST = bytes(32)
@@ -151,6 +153,72 @@ def test_workload_identity(nothing_managed, tmp_path, request):
     nothing_managed.setenv("AZURE_CLIENT_ID", client_id)
     nothing_managed.setenv("AZURE_FEDERATED_TOKEN_FILE", str(file))
     use_the_vault(DefaultAzureCredential(), conftest.name(request))
+
+
+@pytest.mark.parametrize("kind", ["secret", "certificate", "workload"])
+def test_a_client_goes_on_by_itself_after_its_session_was_revoked(kind, nothing_managed, certificate, tmp_path, request):
+    client_id = str(uuid.uuid4())
+    as_secret = ClientSecretCredential(TENANT, client_id, "what production has")
+    as_secret.get_token("https://vault.azure.net/.default")  # known from now on
+    who = f"made-on-the-spot-{client_id}"
+    credential = {
+        "secret": lambda: as_secret,
+        "certificate": lambda: CertificateCredential(TENANT, client_id, str(certificate)),
+        "workload": lambda: WorkloadIdentityCredential(
+            tenant_id=TENANT, client_id=client_id, token_file_path=str(federated_token(tmp_path, who))
+        ),
+    }[kind]()
+    goes_on_after_a_revocation(credential, who, conftest.name(request))
+
+
+@pytest.mark.parametrize("source", SOURCES[:3], indirect=True)
+def test_a_managed_identity_goes_on_by_itself_after_its_session_was_revoked(source, request):
+    client_id = str(uuid.uuid4())
+    credential = ManagedIdentityCredential(client_id=client_id)
+    credential.get_token("https://vault.azure.net/.default")
+    goes_on_after_a_revocation(credential, f"made-on-the-spot-{client_id}", conftest.name(request))
+
+
+def goes_on_after_a_revocation(credential, who: str, name: str) -> None:
+    """The client and its credential both hold a token when it is revoked; a write with a body is repeated whole."""
+    with SecretClient(VAULT_URL, credential) as client:
+        client.set_secret(name, "one")
+        former = credential.get_token("https://vault.azure.net/.default").token
+        for value in ["two", "three"]:
+            keyhaven("identity", "revoke", who)
+            assert client.set_secret(name, value).value == value
+            assert client.get_secret(name).value == value
+    assert refused_as_revoked(former)
+
+
+def refused_as_revoked(token: str) -> bool:
+    """Whether the vault asks the holder of a token for new claims."""
+    static = StaticToken(token)
+    with SecretClient(VAULT_URL, static) as client:
+        with pytest.raises(HttpResponseError, match="was revoked") as refused:
+            client.get_secret("any")
+    return 'error="insufficient_claims"' in refused.value.response.headers["WWW-Authenticate"]
+
+
+class StaticToken:
+    """A credential that has one token, whatever it is asked for."""
+
+    def __init__(self, token: str):
+        self.token = AccessToken(token, int(time.time()) + 3600)
+
+    def get_token(self, *scopes, **options) -> AccessToken:
+        return self.token
+
+
+def test_an_application_that_is_disabled_says_so(nothing_managed, request):
+    known = application("soon-disabled", "its own")
+    credential = ClientSecretCredential(TENANT, known, "its own")
+    assert credential.get_token("https://vault.azure.net/.default").token.count(".") == 2
+    conftest.change("soon-disabled", enabled=False)
+    with pytest.raises(ClientAuthenticationError, match="AADSTS7000112"):
+        ClientSecretCredential(TENANT, known, "its own").get_token("https://vault.azure.net/.default")
+    with pytest.raises(ClientAuthenticationError, match="AADSTS7000112"), SecretClient(VAULT_URL, credential) as client:
+        client.get_secret("any")  # the token that it has is refused, and it gets no other
 
 
 def test_a_federated_token_of_another_is_refused(nothing_managed, tmp_path):

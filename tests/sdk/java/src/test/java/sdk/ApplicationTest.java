@@ -6,10 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static sdk.Tenant.APPLICATION;
 import static sdk.Tenant.EVERYBODY;
 
+import com.azure.core.credential.TokenCredential;
+import com.azure.core.credential.TokenRequestContext;
+import com.azure.core.exception.ClientAuthenticationException;
+import com.azure.core.http.HttpHeaderName;
 import com.azure.core.util.Configuration;
+import com.azure.identity.ClientCertificateCredentialBuilder;
 import com.azure.identity.ClientSecretCredentialBuilder;
 import com.azure.identity.DefaultAzureCredentialBuilder;
 import com.azure.identity.WorkloadIdentityCredentialBuilder;
+import com.azure.security.keyvault.secrets.SecretClient;
 import com.microsoft.aad.msal4j.MsalServiceException;
 import java.io.File;
 import java.io.IOException;
@@ -21,7 +27,10 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -31,6 +40,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import sdk.Tenant.Identity;
 
 /** Signing in as an application: with a client secret, or with a federated token as a cluster's workloads do. */
@@ -79,6 +89,58 @@ class ApplicationTest {
         assertEquals(401, error.statusCode());
         assertEquals("invalid_client", error.errorCode());
         assertTrue(error.getMessage().startsWith("AADSTS700213: "), error.getMessage());
+    }
+
+    /**
+     * Whoever holds a token when it is revoked is refused, because msal4j 1.26 has it in its cache and answers requests with
+     * claims from there too; a new credential signs in again.
+     */
+    @ParameterizedTest
+    @ValueSource(strings = {"client secret", "client certificate", "workload identity"})
+    void revokedSession(String way) throws Exception {
+        String id = UUID.randomUUID().toString();
+        TokenCredential first =
+            new ClientSecretCredentialBuilder().tenantId(Tenant.ID).clientId(id).clientSecret("production's").build();
+        first.getTokenSync(new TokenRequestContext().addScopes("https://vault.azure.net/.default"));
+        String name = "made-on-the-spot-" + id;
+        SecretClient client = Tenant.secrets(application(way, id, name));
+        assertEquals("one", client.setSecret("revoked", "one").getValue());
+        keyhaven("identity", "revoke", name);
+        var refused = assertThrows(ClientAuthenticationException.class, () -> client.setSecret("revoked", "two"));
+        assertTrue(refused.getMessage().contains("was revoked"), refused.getMessage());
+        String challenge = refused.getResponse().getHeaderValue(HttpHeaderName.WWW_AUTHENTICATE);
+        assertTrue(challenge.contains("error=\"insufficient_claims\""), challenge);
+        assertEquals("one", Tenant.secrets(application(way, id, name)).getSecret("revoked").getValue());
+    }
+
+    /** A new credential of the application, which signs in one of three ways. */
+    private TokenCredential application(String way, String id, String name) throws IOException, InterruptedException {
+        return switch (way) {
+            case "client secret" -> new ClientSecretCredentialBuilder().tenantId(Tenant.ID).clientId(id)
+                .clientSecret("production's").build();
+            case "client certificate" -> new ClientCertificateCredentialBuilder().tenantId(Tenant.ID).clientId(id)
+                .pemCertificate(certificate()).build();
+            default -> new WorkloadIdentityCredentialBuilder().tenantId(Tenant.ID).clientId(id)
+                .tokenFilePath(federatedToken(name)).build();
+        };
+    }
+
+    /** A file with a certificate and its key: a placeholder of this server's, which signs in like production's own. */
+    private static String certificate() throws IOException, InterruptedException {
+        String variables = keyhaven("env", "--credential", "client-certificate", "--format", "json");
+        Matcher path = Pattern.compile("\"AZURE_CLIENT_CERTIFICATE_PATH\": \"([^\"]+)\"").matcher(variables);
+        assertTrue(path.find(), variables);
+        return path.group(1);
+    }
+
+    /** What a command of Keyhaven prints. */
+    private static String keyhaven(String... line) throws IOException, InterruptedException {
+        var command = new ArrayList<>(List.of(System.getenv("KEYHAVEN_BIN")));
+        command.addAll(List.of(line));
+        Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        String printed = new String(process.getInputStream().readAllBytes());
+        assertEquals(0, process.waitFor(), printed);
+        return printed;
     }
 
     /** The environment with more variables, for an application: a process cannot change its own. */
