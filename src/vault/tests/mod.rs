@@ -20,6 +20,7 @@ use crate::crypto::algorithm::{RsaSignature, SignatureAlgorithm};
 use crate::crypto::base64url;
 use crate::crypto::rsa::RsaSize;
 use crate::random::{self, SeededRandom};
+use crate::records::Change;
 use crate::store::{Batch, DataKey, MasterKey, RedbOptions, Store, StoreError};
 
 pub(super) fn memory() -> Store {
@@ -184,6 +185,33 @@ pub(super) fn secret() -> secrets::NewSecret {
 /// The vault `local` as a configuration entry, with a policy or without.
 fn local(access_policies: Vec<crate::access::AccessPolicy>) -> InitialVault {
     InitialVault { access_policies, ..InitialVault::named(VaultName::local(), Sku::Premium) }
+}
+
+#[tokio::test]
+async fn no_write_is_committed_whose_roles_have_changed() {
+    let (store, pool) = (memory(), Pool::start(1, 10));
+    let (vaults, call) = world(&store, &pool).await;
+    let roles = EntryKey::from("roles");
+    let call = call.guarded_by(Some((roles.clone(), 0)), false);
+    vaults.secrets(&call).set(&name(), &secret()).await.unwrap();
+    vaults
+        .records()
+        .update(|_| async {
+            let batch = Batch::default().put(roles.clone(), vec![]);
+            Ok::<_, Refusal>(Change { batch, answer: () })
+        })
+        .await
+        .unwrap();
+    let refused = [
+        vaults.secrets(&call).set(&name(), &secret()).await.err(),
+        vaults.secrets(&call).update(&name(), None, &secrets::SecretUpdate::default()).await.err(),
+        vaults.secrets(&call).delete(&name()).await.err(),
+        create(&vaults, &call).await.err(),
+    ];
+    for refusal in refused {
+        assert!(matches!(refusal, Some(Refusal::Busy)), "{refusal:?}");
+    }
+    assert!(vaults.secrets(&call).get(&name(), None).await.is_ok(), "what was read was allowed when it was asked for");
 }
 
 #[tokio::test]
