@@ -4,6 +4,7 @@
 const { createHash, randomUUID } = require("node:crypto");
 
 const { admin, found, unless } = require("./admin.cjs");
+const { endedBySignals } = require("./interruption.cjs");
 
 const SUFFIX = ".vault.azure.net";
 const URL_VARIABLES = ["KEYHAVEN_VAULT_URL", "AZURE_KEYVAULT_URL", "VAULT_URL"];
@@ -59,10 +60,10 @@ async function makeNamed(name, seeds) {
   const isGiven = (await given()).has(name);
   const kept = `t-${createHash("sha256").update(name).digest("hex").slice(0, 20)}`;
   const asItWas = await keep(isGiven ? name : DEFAULT_VAULT, name, kept);
-  const end = async () => {
+  const end = endedBySignals(async () => {
     await (isGiven ? replace(name, asItWas) : remove(name));
     await remove(kept);
-  };
+  });
   try {
     await replace(name, { ...asItWas, secrets: seeds });
   } catch (error) {
@@ -108,6 +109,7 @@ async function listed() {
 
 const inUse = (name, kept) =>
   `the vault '${name}' is another test's now: on one server a name is one vault, so tests that name it run one after another, their files too ` +
-  `(node --test --test-concurrency=1, jest --runInBand); when no test runs, one that was killed has left its copy: keyhaven vault delete ${kept}`;
+  `(node --test --test-concurrency=1, jest --runInBand); when no test runs, one was killed: ${kept} holds the vault as it was before that test; ` +
+  `put it back: keyhaven vault delete ${name} && keyhaven vault copy ${kept} ${name} && keyhaven vault delete ${kept}`;
 
 module.exports = { DEFAULT_VAULT, SUFFIX, make, urlOf, variablesOf };

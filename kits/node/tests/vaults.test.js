@@ -1,7 +1,11 @@
 // The helper inside `keyhaven run`: which vault the environment names, and what is said when the server refuses or is gone.
 
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { dirname } from "node:path";
 import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { ManagedIdentityCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
@@ -59,6 +63,42 @@ test("a vault of a name that was there is put back", async () => {
     });
   }
   assert.equal((await secretsOf(url).getSecret("kept")).value, "before");
+});
+
+/** A test of another process that has changed the vault of this name, and is ended by a signal then. */
+async function endedInTheMiddle(name, signal) {
+  const script = `const { admin, createVault } = require(process.argv[1]);
+    createVault({ name: "${name}" }).then(async () => {
+      await admin("PUT", "/admin/vaults/${name}", { secrets: { kept: "changed" } });
+      console.log("changed");
+      setInterval(() => {}, 1000);
+    });`;
+  const helper = dirname(fileURLToPath(import.meta.resolve("keyhaven-test")));
+  const child = spawn(process.execPath, ["-e", script, helper], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  child.kill(signal);
+  return (await once(child, "exit"))[1];
+}
+
+test("a test that a signal ends puts its vault back first", async () => {
+  await admin("PUT", "/admin/vaults/ended-vault", { secrets: { kept: "before" } });
+  const secrets = secretsOf("https://ended-vault.vault.azure.net");
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    assert.equal(await endedInTheMiddle("ended-vault", signal), signal);
+    assert.equal((await secrets.getSecret("kept")).value, "before");
+  }
+});
+
+test("what a killed test has left says how the vault is put back", async () => {
+  await admin("PUT", "/admin/vaults/killed-vault", { secrets: { kept: "before" } });
+  await endedInTheMiddle("killed-vault", "SIGKILL");
+  const { message } = await createVault({ name: "killed-vault" }).catch((error) => error);
+  const [, kept, commands] = /one was killed: (t-\w+) holds the vault as it was before that test; put it back: (.+)$/.exec(message);
+  assert.equal(commands.split(" && ")[1], `keyhaven vault copy ${kept} killed-vault`);
+  const done = spawnSync("sh", ["-ec", commands.replaceAll("keyhaven vault", '"$KEYHAVEN_BIN" vault')], { encoding: "utf8" });
+  assert.equal(done.status, 0, done.stderr);
+  assert.equal((await secretsOf("https://killed-vault.vault.azure.net").getSecret("kept")).value, "before");
+  await withVault({ name: "killed-vault" }, () => {});
 });
 
 test("faults are of one vault, are counted, and end with it", () =>

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import configuration, server
+from . import configuration, interruption, server
 from .admin import Keyhaven
 from .clock import Clock
 from .error import KeyhavenError
@@ -52,7 +52,7 @@ def keyhaven_config(pytestconfig: pytest.Config) -> server.Config | None:
 def keyhaven(pytestconfig: pytest.Config, keyhaven_config: server.Config | None) -> Iterator[Keyhaven]:
     """The server of this session. It is there before the first test, so that none reaches the real Azure because it asks for
     no fixture."""
-    with in_its_words(), ExitStack() as stack:
+    with in_its_words(), interruption.by_sigterm(), ExitStack() as stack:
         found = server.running(which(pytestconfig))
         variables = stack.enter_context(own(pytestconfig, keyhaven_config)) if found is None else found
         keyhaven = entered(variables, stack)

@@ -149,6 +149,7 @@ def name_of(url: str) -> str:
 def in_use(name: str, kept: str) -> str:
     return (
         f"the vault '{name}' is another test's now: on one server a name is one vault, so tests that name it run one after another; "
-        f"with pytest-xdist let each worker start a server (--keyhaven-server start); when no test runs, one that was killed has left "
-        f"its copy: keyhaven vault delete {kept}"
+        f"with pytest-xdist let each worker start a server (--keyhaven-server start); when no test runs, one was killed: {kept} holds "
+        f"the vault as it was before that test; put it back: keyhaven vault delete {name} && keyhaven vault copy {kept} {name} && "
+        f"keyhaven vault delete {kept}"
     )

@@ -1,8 +1,10 @@
 """The plugin in sessions of its own, as installed: what is configured, what is found, what is said when something is wrong."""
 
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -282,7 +284,7 @@ def serve(tmp_path):
     servers = []
 
     def start(*options: str) -> tuple[subprocess.Popen, Path]:
-        (tmp_path / "config.json").write_text('{"vaults": [{"name": "another"}]}')
+        (tmp_path / "config.json").write_text('{"vaults": [{"name": "another", "secrets": {"kept": "before"}}]}')
         ready_file = tmp_path / f"ready-{len(servers)}.json"
         command = [os.environ["KEYHAVEN_BIN"], "serve", "--ephemeral", "--config", tmp_path / "config.json", "--ready-file", ready_file]
         for listener in ("--listen", "--identity-listen", "--admin-listen"):
@@ -337,6 +339,60 @@ def test_a_server_of_another_configuration(pytester, serve, monkeypatch):
     result.assert_outcomes(failed=1, warnings=1)
     text = "the server that runs already has the configuration */config.json, the tests want mine.json; start it with: keyhaven serve --config mine.json, *"
     result.stdout.fnmatch_lines(["*- keyhaven -*", text, f"*KeyhavenWarning: {text}"])
+
+
+HELD = """
+    import time
+    import pytest
+    from azure.keyvault.secrets import SecretClient
+
+    @pytest.mark.keyhaven_vault("another")
+    def test_ended(keyhaven, vault_url):
+        keyhaven.admin("PUT", "/admin/vaults/another", {"secrets": {"kept": "changed"}})
+        open("changed", "w").close()
+        time.sleep(60)
+
+    @pytest.mark.keyhaven_vault("another")
+    def test_later(vault_url, credential):
+        assert SecretClient(vault_url, credential).get_secret("kept").value == "before"
+"""
+
+
+@pytest.fixture
+def ended(pytester, serve):
+    """Ends a session by a signal while its test has changed a vault; answers the ready file of the server that stays."""
+    _, ready_file = serve("--proxy-listen", "127.0.0.1:0")
+    pytester.makepyfile(HELD)
+
+    def end(by: signal.Signals) -> Path:
+        changed = pytester.path / "changed"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--keyhaven-server", str(ready_file), "-k", "ended"]
+        session = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL)
+        while not changed.exists():
+            assert session.poll() is None
+            time.sleep(0.01)
+        changed.unlink()
+        session.send_signal(by)
+        session.wait(timeout=20)
+        return ready_file
+
+    return end
+
+
+def test_a_session_that_a_signal_ends_puts_the_vault_back(pytester, ended):
+    ready_file = ended(signal.SIGTERM)
+    run(pytester, "--keyhaven-server", str(ready_file), "-k", "later").assert_outcomes(passed=1, deselected=1)
+
+
+def test_what_a_killed_session_has_left_says_how_it_is_put_back(pytester, ended, monkeypatch):
+    ready_file = ended(signal.SIGKILL)
+    result = run(pytester, "--keyhaven-server", str(ready_file), "-k", "later")
+    result.assert_outcomes(errors=1, deselected=1)
+    put_back = re.search(r"one was killed: (t-\w+) holds the vault as it was before that test; put it back: (.+)", result.stdout.str())
+    assert put_back[2].split(" && ")[1] == f"keyhaven vault copy {put_back[1]} another"
+    monkeypatch.setenv("KEYHAVEN_READY_FILE", str(ready_file))
+    subprocess.run(["sh", "-ec", put_back[2].replace("keyhaven vault", '"$KEYHAVEN_BIN" vault')], check=True)
+    run(pytester, "-k", "later").assert_outcomes(passed=1, deselected=1)
 
 
 def test_workers_do_not_share_a_vault_of_one_name(pytester, serve):
