@@ -55,7 +55,7 @@ async function compare(config, adminUrl) {
   const real = (file) => (existsSync(file) ? realpathSync(file) : file);
   if (served && real(served) === real(config)) return;
   const has = served ? `the configuration ${served}` : "no configuration's file";
-  say(`the server that runs already has ${has}, the tests want ${config}; start it with: keyhaven serve --config ${config}, or start one for the tests: "server": "start"`);
+  say(`the server that runs already has ${has}, the tests want ${config}; start it with: keyhaven serve --config ${config} --clock virtual --ephemeral --ready-file ready.json, or start one for the tests: "server": "start"`);
 }
 
 /** The settings of the package whose tests are run: npm runs scripts in its directory. */
@@ -64,7 +64,10 @@ function fromPackage() {
   const { keyhaven: settings = {} } = JSON.parse(readFileSync("package.json", "utf8"));
   const unknown = Object.keys(settings).find((name) => !["config", "server", "vault"].includes(name));
   if (unknown) throw new Failure(`package.json: keyhaven.${unknown}: unknown; there are config, server and vault`);
-  const { server } = settings;
+  const { server, vault } = settings;
+  if (vault?.includes("://")) {
+    throw new Failure(`package.json: keyhaven.vault: '${vault}' is a URL; give the name, ${vault.split("://")[1].split(".")[0]}`);
+  }
   if (server && !["start", "running"].includes(server) && !existsSync(server)) {
     throw new Failure(`package.json: keyhaven.server: there is no file '${server}'; give start, running, or the ready file of a server that runs`);
   }

@@ -81,7 +81,7 @@ test("a server of another process is used, and noticed when it is gone", async (
   assert.deepEqual(launch({ server: "ready.json" }, "echo $KEY_VAULT_NAME", own), named);
   assert.deepEqual(launch({}, "echo $KEY_VAULT_NAME", { KEYHAVEN_READY_FILE: file }), named);
   assert.deepEqual(launch({ server: "ready.json", config: "shop.json" }, "echo $KEY_VAULT_NAME"), named, "it has that very file");
-  assert.match(launch({ server: "ready.json", config: "wrong.json" }, "true").stderr, /the server that runs already has the configuration \S+shop\.json, the tests want wrong\.json; start it with: /);
+  assert.match(launch({ server: "ready.json", config: "wrong.json" }, "true").stderr, /the server that runs already has the configuration \S+shop\.json, the tests want wrong\.json; start it with: keyhaven serve --config wrong\.json --clock virtual --ephemeral --ready-file ready\.json, /);
 
   server.kill("SIGKILL");
   await once(server, "exit");
@@ -106,6 +106,7 @@ test("what is wrong is said", () => {
     [{}, undefined, {}, "say what to run: keyhaven-test node --test"],
     [{ clock: "real" }, "true", {}, "package.json: keyhaven.clock: unknown; there are config, server and vault"],
     [{ server: "runing" }, "true", {}, "package.json: keyhaven.server: there is no file 'runing'; give start, running, or the ready file of a server that runs"],
+    [{ vault: "https://shop-vault.vault.azure.net" }, "true", {}, "package.json: keyhaven.vault: 'https://shop-vault.vault.azure.net' is a URL; give the name, shop-vault"],
     [{}, "true", { KEYHAVEN_BIN: "no-such-program" }, "there is no 'no-such-program'; put keyhaven on the PATH, or set KEYHAVEN_BIN"],
   ]) {
     const { status, stderr } = launch(settings, script, env);

@@ -30,7 +30,7 @@ def difference(served: str | None, wanted: str | None) -> str | None:
     has = f"the configuration {served}" if served else "no configuration's file"
     return (
         f"the server that runs already has {has}, the tests want {wants}; "
-        f"start it with: keyhaven serve --config {file}, or start one for the tests: --keyhaven-server start"
+        f"start it with: keyhaven serve --config {file} --clock virtual --ephemeral --ready-file ready.json, or start one for the tests: --keyhaven-server start"
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import configuration, interruption, server
+from . import asked, configuration, interruption, server
 from .admin import Keyhaven
 from .clock import Clock
 from .error import KeyhavenError
@@ -58,7 +58,7 @@ def keyhaven(pytestconfig: pytest.Config, keyhaven_config: server.Config | None)
         keyhaven = entered(variables, stack)
         if found is not None:
             configuration.compare(pytestconfig, keyhaven, keyhaven_config)
-        if name := pytestconfig.getini(VAULT):
+        if name := ini_name(pytestconfig):
             refuse_shared_name(pytestconfig, is_shared=found is not None)
             stack.enter_context(keyhaven.default_vault_named(name))
         keyhaven.note_vaults()
@@ -128,9 +128,11 @@ def vault_url(keyhaven: Keyhaven, request: pytest.FixtureRequest) -> Iterator[st
     """The URL of a vault for this test alone: a copy of the default one, with the secrets of the marker `keyhaven_secrets` and
     the name of the marker or the ini option `keyhaven_vault`. During the test VAULT_URL, AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and
     KEY_VAULT_NAME name it."""
-    name = marked_name(request.node) or request.config.getini(VAULT) or None
-    with in_its_words(), keyhaven.vault(seeds(request.node), name) as url:
-        yield url
+    with in_its_words():
+        name = marked_name(request.node) or ini_name(request.config)
+        with keyhaven.vault(seeds(request.node), name) as url:
+            asked.watch(request.node, keyhaven, name_of(url))
+            yield url
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +151,19 @@ def marked_name(node: pytest.Item) -> str | None:
         return None
     if len(marker.args) != 1 or marker.kwargs or not isinstance(marker.args[0], str):
         pytest.fail(f'{VAULT} takes one name: @pytest.mark.{VAULT}("shop-vault")', pytrace=False)
-    return marker.args[0]
+    return a_name(marker.args[0])
+
+
+def ini_name(config: pytest.Config) -> str | None:
+    """The name of every test's vault, where the ini file has one."""
+    return a_name(str(config.getini(VAULT))) or None
+
+
+def a_name(given: str) -> str:
+    """The name of a vault, as it was given."""
+    if "://" in given:
+        raise KeyhavenError(f"{VAULT}: '{given}' is a URL; give the name, {name_of(given)}")
+    return given
 
 
 def seeds(node: pytest.Item) -> dict[str, Any]:
@@ -183,6 +197,18 @@ def credential_of(keyhaven: Keyhaven) -> Iterator[Callable[[str], ManagedIdentit
 
 
 @pytest.fixture
+def as_identity(keyhaven: Keyhaven, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """The code under test signs in as an identity of the configuration, by its name, until the test is over:
+    as_identity("reports"). It makes its credential afterwards."""
+
+    def sign_in_as(name: str) -> None:
+        with in_its_words():
+            monkeypatch.setenv("AZURE_CLIENT_ID", keyhaven.client_id(name))
+
+    return sign_in_as
+
+
+@pytest.fixture
 def clock(keyhaven: Keyhaven) -> Clock:
     """The clock that vaults live by: clock.now is an aware datetime, clock.advance("P90D") moves on."""
     return Clock(keyhaven)
@@ -200,9 +226,11 @@ def faults(keyhaven: Keyhaven, vault_url: str) -> Iterator[Faults]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """A test that fails at a server of another configuration says so."""
+    """A test that fails at a server of another configuration, or that asked another vault than its own, says so."""
     outcome: Any = yield
-    configuration.explain(item.config, outcome.get_result())
+    report = outcome.get_result()
+    configuration.explain(item.config, report)
+    asked.explain(item, report)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

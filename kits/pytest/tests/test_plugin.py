@@ -187,6 +187,7 @@ def test_what_fixtures_answer(pytester):
         from datetime import datetime, timedelta, timezone
         import pytest
         from azure.core.exceptions import HttpResponseError
+        from azure.identity import DefaultAzureCredential
         from azure.keyvault.secrets import SecretClient
 
         def test_moments(clock):
@@ -221,12 +222,20 @@ def test_what_fixtures_answer(pytester):
             with pytest.raises(Exception, match="no identity is called 'reports'; there are default, nobody"):
                 credential_of("reports")
 
+        def test_unchanged_code_is_refused(vault_url, as_identity):
+            as_identity("nobody")
+            with pytest.raises(HttpResponseError, match="does not have secrets get permission"):
+                SecretClient(vault_url, DefaultAzureCredential()).get_secret("a")
+
+        def test_the_identity_is_put_back(vault_url):
+            SecretClient(vault_url, DefaultAzureCredential()).set_secret("a", "b")
+
         def test_a_fault_that_could_not_act(faults):
             faults("GetSecret", status=503)
         """
     )
     result = run(pytester)
-    result.assert_outcomes(passed=4, failed=1)
+    result.assert_outcomes(passed=6, failed=1)
     result.stdout.fnmatch_lines(["*there is no 'GetSecret' (did you mean 'SecretGet'?)*"])
 
 
@@ -337,8 +346,30 @@ def test_a_server_of_another_configuration(pytester, serve, monkeypatch):
     pytester.makefile(".json", mine="{}")
     result = run(pytester, "--keyhaven-server", str(ready_file), "-o", f"keyhaven_config={pytester.path}/mine.json")
     result.assert_outcomes(failed=1, warnings=1)
-    text = "the server that runs already has the configuration */config.json, the tests want mine.json; start it with: keyhaven serve --config mine.json, *"
+    text = "the server that runs already has the configuration */config.json, the tests want mine.json; start it with: keyhaven serve --config mine.json --clock virtual --ephemeral --ready-file ready.json, *"
     result.stdout.fnmatch_lines(["*- keyhaven -*", text, f"*KeyhavenWarning: {text}"])
+
+
+def test_a_vault_that_was_asked_in_place_of_the_test_s_own_is_named(pytester):
+    """As by code that has its URL built in; not of a test that asked its own, nor of a fixture's requests."""
+    pytester.makepyfile(
+        URL_BUILT_IN
+        + """
+    def test_another(secrets, vault_url):
+        secrets.get_secret("filled")
+
+    def test_own(secrets, vault_url, credential):
+        SecretClient(vault_url, credential).get_secret("filled")
+        secrets.get_secret("filled")
+    """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["this test asked shop-vault, its vault is t-*; name it: keyhaven_vault = shop-vault"])
+    assert result.stdout.str().count("this test asked") == 1
+    result = run(pytester, "-o", "keyhaven_vault=https://shop-vault.vault.azure.net")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["keyhaven_vault: 'https://shop-vault.vault.azure.net' is a URL; give the name, shop-vault"])
 
 
 HELD = """
