@@ -1,6 +1,7 @@
 //! May this identity do this operation? Pure decisions over values; knows no store, no HTTP and no time.
 
 mod identity;
+pub(crate) mod network;
 mod policy;
 pub(crate) mod roles;
 

@@ -84,6 +84,7 @@ impl Services {
             faults: self.faults.clone(),
             clock: Arc::new(backend.clock.clone()),
             random: backend.random.clone(),
+            client_address: self.settings.client_address,
             limits: self.settings.limits.clone(),
         }))
     }

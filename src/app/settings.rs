@@ -1,5 +1,6 @@
 //! What a server was started with, as the doors need it: limits, defaults, and the data that the configuration describes.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub(super) struct Settings {
     pub(super) tenant: Tenant,
     pub(super) default_vault: VaultName,
     pub(super) limits: Arc<Limits>,
+    /// The address that every request counts as coming from, if not the connection's.
+    pub(super) client_address: Option<IpAddr>,
     /// Memory for request bodies, of all listeners together.
     pub(super) bodies: Arc<MemoryBudget>,
     /// The directory of certificates, if they outlive this start.
@@ -67,6 +70,7 @@ impl Settings {
             on_demand: options.create_vaults.then(|| OnDemand::like(default_vault)),
             bodies: Arc::new(MemoryBudget::new(config.limits.bodies_in_flight_bytes)),
             limits: Arc::new(config.limits),
+            client_address: options.client_address,
             certs: foundations.certs.clone(),
             backup_key: foundations.storage.backup_key(backup_key)?,
             unknown_identities,

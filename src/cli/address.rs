@@ -1,6 +1,6 @@
-//! Parser of listener addresses on the command line, and the default ports.
+//! Parser of addresses on the command line, and the default ports.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The port of the vaults unless another is given.
 pub(super) const VAULTS_PORT: u16 = 8443;
@@ -23,6 +23,12 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
 /// Like [`parse`]; `off`, or an empty text, switches the listener off.
 pub(super) fn parse_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     if text.is_empty() || text == "off" { Ok(None) } else { parse(text).map(Some) }
+}
+
+/// An address without a port.
+pub(super) fn parse_ip(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse::<IpAddr>().map_err(|_| "not an address; write one such as 203.0.113.7 or fd00::7")?;
+    Ok(address.to_canonical())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The options that `serve` and `run` share, and their conversion to `app::Options`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -73,6 +73,11 @@ pub(super) struct ServerArgs {
           num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     create_vaults: Option<bool>,
 
+    /// Address that every request counts as coming from in the network rules of vaults, unless its identity has `addresses` [default:
+    /// the connection's]
+    #[arg(long, help_heading = headings::ADDRESSES, value_name = "ADDR", env = "KEYHAVEN_CLIENT_ADDRESS", value_parser = address::parse_ip)]
+    client_address: Option<IpAddr>,
+
     /// Make version and request ids repeatable; key material stays random
     #[arg(long, help_heading = headings::VAULTS, value_name = "N", env = "KEYHAVEN_SEED")]
     seed: Option<u64>,
@@ -144,6 +149,7 @@ impl ServerArgs {
             storage: self.storage(defaults.ephemeral)?,
             certs: self.certs.clone(),
             listen,
+            client_address: self.client_address,
             seed: self.seed,
             create_vaults: self.create_vaults.unwrap_or(defaults.create_vaults),
             clock: self.clock,

@@ -114,6 +114,9 @@ pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
         "deletionDelay": format!("PT{}S", vault.deletion_delay),
         "accessPolicies": vault.access_policies,
         "enableRbacAuthorization": vault.role_based,
+        "publicNetworkAccess": vault.network.public_access,
+        "networkAcls": vault.network.acls,
+        "privateEndpoints": vault.network.private_endpoints,
         "resourceGroup": vault.resource.resource_group,
     });
     if let (Some(subscription), Value::Object(members)) = (vault.resource.subscription, &mut entry) {

@@ -1,6 +1,8 @@
 //! Parser of the configuration file: JSON with comments; unknown members and invalid values are refused with their path.
 //! The `expecting` text of each type is what the errors of serde say of it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -13,6 +15,7 @@ use super::groups::{self, GroupEntry};
 use super::hosts::hosts;
 use super::identity::{CertificateFiles, IdentityEntry, identities};
 use super::json::read_file;
+use super::network::{EndpointEntry, NetworkEntries, PerimeterEntry};
 use super::vault::{VaultEntry, delay, resource_group, vaults};
 use super::{Config, Identities, default_identities, default_vault};
 use crate::directory::Tenant;
@@ -55,6 +58,12 @@ struct File {
     #[serde(default)]
     management_groups: Vec<ManagementGroupEntry>,
     role_assignment_delay: Option<String>,
+    #[serde(default)]
+    virtual_networks: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    perimeters: Vec<PerimeterEntry>,
+    #[serde(default)]
+    private_endpoints: Vec<EndpointEntry>,
     backup_key: Option<BackupKeyEntry>,
     #[serde(default)]
     events: EventsEntry,
@@ -114,6 +123,12 @@ impl File {
         let principals = Principals { tenant: Tenant { id: tenant, subscription }, identities: &identities };
         let access = authorization.content(principals, &vaults)?;
         let role_assignment_delay = delay("roleAssignmentDelay", self.role_assignment_delay.as_deref())?;
+        let networks = NetworkEntries {
+            virtual_networks: self.virtual_networks,
+            perimeters: self.perimeters,
+            private_endpoints: self.private_endpoints,
+        };
+        let networks = networks.networks(&vaults)?;
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
         let webhooks = self.events.webhooks()?;
@@ -125,6 +140,7 @@ impl File {
             identities,
             has_default_identities,
             access,
+            networks,
             role_assignment_delay,
             vaults,
             backup_key_file,
@@ -258,8 +274,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_with_its_path() {
-        let text = r#"{"vaults":[{"name":"acme"},{"name":"other","networkAcls":{}}]}"#;
-        assert!(refused(text).starts_with("vaults[1].networkAcls: unknown field"), "{}", refused(text));
+        let text = r#"{"vaults":[{"name":"acme"},{"name":"other","tags":{}}]}"#;
+        assert!(refused(text).starts_with("vaults[1].tags: unknown field"), "{}", refused(text));
         assert!(refused(r#"{"location":"local"}"#).starts_with("location: unknown field"));
     }
 

@@ -1,5 +1,6 @@
 //! Identities in the configuration file and the admin API.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use base64::Engine;
@@ -15,7 +16,7 @@ use crate::directory::{ClientSecret, EXCHANGE_AUDIENCE, FederatedCredential, Ide
 
 /// The longest name of an identity, in bytes: the admin API's paths contain it percent-encoded, up to three times as long.
 const MAX_NAME_BYTES: usize = 128;
-/// The most entries of each list (groups, certificates, federated issuers) of one identity.
+/// The most entries of each list (groups, certificates, federated issuers, addresses) of one identity.
 const MAX_ENTRIES: usize = 20;
 /// The start of an inline certificate; any other value is a file's path.
 const PEM: &str = "-----BEGIN CERTIFICATE-----";
@@ -37,6 +38,10 @@ pub(super) struct IdentityEntry {
     #[serde(default)]
     federated: Vec<FederationEntry>,
     enabled: Option<bool>,
+    #[serde(default)]
+    trusted_service: bool,
+    #[serde(default)]
+    addresses: Vec<String>,
     #[serde(default)]
     pub(super) role_assignments: Vec<AssignmentEntry>,
 }
@@ -93,6 +98,8 @@ pub(crate) const fn identity_member(member: IdentityMember) -> &'static str {
         IdentityMember::Certificates => "certificates",
         IdentityMember::Federated => "federated",
         IdentityMember::Enabled => "enabled",
+        IdentityMember::TrustedService => "trustedService",
+        IdentityMember::Addresses => "addresses",
     }
 }
 
@@ -118,6 +125,8 @@ impl IdentityEntry {
             groups: self.groups,
             certificates: self.certificates.iter().enumerate().map(certificate).collect::<Result<_, _>>()?,
             federated: self.federated.into_iter().map(FederationEntry::federation).collect(),
+            trusted_service: self.trusted_service,
+            addresses: addresses(path, &self.addresses)?,
             auto_created: false,
             configured: false,
             disabled: self.enabled == Some(false),
@@ -137,8 +146,8 @@ impl IdentityEntry {
         if self.client_secret.as_ref().is_some_and(String::is_empty) {
             return Err(invalid(format!("{path}.clientSecret"), "must not be empty"));
         }
-        let counts = [self.groups.len(), self.certificates.len(), self.federated.len()];
-        for (member, count) in ["groups", "certificates", "federated"].into_iter().zip(counts) {
+        let counts = [self.groups.len(), self.certificates.len(), self.federated.len(), self.addresses.len()];
+        for (member, count) in ["groups", "certificates", "federated", "addresses"].into_iter().zip(counts) {
             if count > MAX_ENTRIES {
                 return Err(invalid(format!("{path}.{member}"), format!("must have at most {MAX_ENTRIES} entries")));
             }
@@ -154,6 +163,16 @@ impl FederationEntry {
         let audience = self.audience.unwrap_or_else(|| EXCHANGE_AUDIENCE.to_owned());
         FederatedCredential { issuer: self.issuer, subject: self.subject, audience }
     }
+}
+
+fn addresses(path: &str, given: &[String]) -> Result<Vec<IpAddr>, ConfigError> {
+    let parse = |(index, text): (usize, &String)| {
+        let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
+        address.map_err(|_| {
+            invalid(format!("{path}.addresses[{index}]"), "must be an address, such as 203.0.113.7 or fd00::7")
+        })
+    };
+    given.iter().enumerate().map(parse).collect()
 }
 
 /// The certificate (DER in base64) from `text`: PEM, or the path of a PEM file.

@@ -10,6 +10,7 @@ mod groups;
 mod hosts;
 mod identity;
 mod json;
+mod network;
 mod object_names;
 pub(crate) mod schema;
 mod secrets;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
+use crate::access::network::Networks;
 use crate::access::roles::Content;
 use crate::directory::{ClientSecret, IdentityRecord, Tenant};
 use crate::events::Webhook;
@@ -59,6 +61,8 @@ pub struct Config {
     pub(crate) has_default_identities: bool,
     /// Who has which role, as far as the configuration says.
     pub(crate) access: Content,
+    /// What the network rules of vaults refer to.
+    pub(crate) networks: Networks,
     /// Seconds until a new role assignment counts.
     pub(crate) role_assignment_delay: u32,
     /// The vaults, in order; the first is the default vault.
@@ -91,6 +95,7 @@ impl Config {
             identities,
             has_default_identities: true,
             access: Content::default(),
+            networks: Networks::default(),
             role_assignment_delay: 0,
             backup_key_file: None,
             webhooks: vec![],

@@ -7,9 +7,11 @@ use super::Identities;
 use super::authorization::AssignmentEntry;
 use super::error::{ConfigError, invalid};
 use super::hosts::hosts;
+use super::network::{AclsEntry, EndpointEntry, RulesEntry};
 use super::object_names::{object_name, twin};
 use super::secrets::SecretEntries;
 use super::suggestion::{did_you_mean, no_identity};
+use crate::access::network::PublicNetworkAccess;
 use crate::access::{AccessPolicy, Permissions, UnknownPermission};
 use crate::clock::Period;
 use crate::directory::IdentityRecord;
@@ -41,6 +43,12 @@ pub(super) struct VaultEntry {
     enable_rbac_authorization: bool,
     #[serde(default)]
     pub(super) role_assignments: Vec<AssignmentEntry>,
+    #[serde(default)]
+    public_network_access: PublicNetworkAccess,
+    #[serde(default)]
+    network_acls: AclsEntry,
+    #[serde(default)]
+    private_endpoints: Vec<EndpointEntry>,
     subscription_id: Option<Uuid>,
     resource_group: Option<String>,
     #[serde(default)]
@@ -124,6 +132,9 @@ pub(crate) const fn setting_member(setting: Setting) -> &'static str {
         Setting::PurgeProtection => "enablePurgeProtection",
         Setting::AccessPolicies => "accessPolicies",
         Setting::RoleBased => "enableRbacAuthorization",
+        Setting::PublicNetworkAccess => "publicNetworkAccess",
+        Setting::NetworkAcls => "networkAcls",
+        Setting::PrivateEndpoints => "privateEndpoints",
     }
 }
 
@@ -154,6 +165,11 @@ impl VaultEntry {
         if self.enable_purge_protection && !self.enable_soft_delete {
             return Err(invalid(format!("{path}.enablePurgeProtection"), "needs enableSoftDelete"));
         }
+        let network = RulesEntry {
+            public_access: self.public_network_access,
+            acls: self.network_acls,
+            private_endpoints: self.private_endpoints,
+        };
         Ok(InitialVault {
             name,
             aliases: aliases(&format!("{path}.aliases"), &self.aliases)?,
@@ -169,6 +185,7 @@ impl VaultEntry {
                 identities.unless(self.enable_rbac_authorization),
             )?,
             role_based: self.enable_rbac_authorization,
+            network: network.rules(path)?,
             subscription: self.subscription_id,
             resource_group: resource_group(path, self.resource_group)?,
             configured: false,

@@ -22,6 +22,8 @@ pub(crate) enum IdentityMember {
     Certificates,
     Federated,
     Enabled,
+    TrustedService,
+    Addresses,
 }
 
 /// What must happen for an identity to be as a configuration wants it.
@@ -72,6 +74,8 @@ impl IdentityRecord {
             (IdentityMember::Certificates, self.certificates != other.certificates),
             (IdentityMember::Federated, self.federated != other.federated),
             (IdentityMember::Enabled, self.disabled != other.disabled),
+            (IdentityMember::TrustedService, self.trusted_service != other.trusted_service),
+            (IdentityMember::Addresses, self.addresses != other.addresses),
         ];
         members.into_iter().filter(|(_, differs)| *differs).map(|(member, _)| member).collect()
     }

@@ -1,6 +1,7 @@
 //! The record of an identity, and the credentials it signs in with.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -33,6 +34,12 @@ pub struct IdentityRecord {
     /// The external tokens that it signs in with.
     #[serde(default)]
     pub federated: Vec<FederatedCredential>,
+    /// Whether it is one of the services that vaults' firewalls let pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted_service: bool,
+    /// The addresses that its requests count as coming from in vaults' network rules; the connection's when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
     /// Whether it was created by a token request instead of the configuration or the admin API.
     #[serde(default)]
     pub auto_created: bool,

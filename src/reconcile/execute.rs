@@ -18,6 +18,9 @@ impl Data<'_> {
             let prune = plan.steps.iter().any(|step| step.action == Action::Delete && step.kind == "role");
             self.change_roles(config, prune).await?;
         }
+        if plan.concerns_networks() {
+            self.change_networks(config).await?;
+        }
         self.release_moved_aliases(config).await?;
         for vault in config.vaults.iter().filter(|vault| plan.concerns(vault.name.as_str())) {
             self.vaults.bring_up_to(vault, self.now).await?;

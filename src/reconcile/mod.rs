@@ -3,6 +3,7 @@
 //! Knows no HTTP and no files.
 
 mod execute;
+mod networks;
 mod noticed;
 mod plan;
 mod roles;
@@ -38,6 +39,7 @@ impl Data<'_> {
         let names = self.directory.ensure(&config.identities).await?;
         let mut differing: Vec<_> = names.into_iter().map(|name| format!("identity {name}")).collect();
         differing.extend(self.add_missing_roles(config).await?);
+        differing.extend(self.add_missing_networks(config).await?);
         for vault in &config.vaults {
             let applied = self.vaults.apply(vault.clone(), self.now).await?;
             for made in applied.created {

@@ -62,6 +62,7 @@ impl Data<'_> {
         let identities = self.directory.identities().await?;
         plan.steps.extend(config.identities.iter().filter_map(|wanted| identity_step(wanted, &identities)));
         plan.steps.extend(self.role_steps(config, prune).await?);
+        plan.steps.extend(self.network_steps(config).await?);
         for vault in &config.vaults {
             let uncertified = vault.aliases.iter().filter_map(|alias| certificate_refusal(alias));
             plan.steps.extend(uncertified.map(|why| Step::of_vault(Action::Refuse, &vault.name, why)));
@@ -162,8 +163,15 @@ fn setting_words(wanted: &InitialVault, existing: Option<&Vault>, setting: Setti
         Setting::SoftDelete => Some((switch(now.soft_delete), switch(wanted.soft_delete))),
         Setting::PurgeProtection => Some((switch(now.purge_protection), switch(wanted.purge_protection))),
         Setting::RoleBased => Some((switch(now.role_based), switch(wanted.role_based))),
+        Setting::PublicNetworkAccess => {
+            Some((now.network.public_access.name().to_owned(), wanted.network.public_access.name().to_owned()))
+        }
         Setting::DeletionDelay => Some((format!("PT{}S", now.deletion_delay), format!("PT{}S", wanted.deletion_delay))),
-        Setting::Aliases | Setting::RetentionDays | Setting::AccessPolicies => None,
+        Setting::Aliases
+        | Setting::RetentionDays
+        | Setting::AccessPolicies
+        | Setting::NetworkAcls
+        | Setting::PrivateEndpoints => None,
     });
     values.map_or_else(|| member.to_owned(), |(from, to)| format!("{member} ({from} -> {to})"))
 }

@@ -65,6 +65,10 @@ pub(crate) enum Missing {
     Permission(Permission),
     /// A data action of a role, below `Microsoft.KeyVault/vaults/`.
     DataAction(&'static str),
+    /// A rule of the vault's firewall for the caller's address.
+    FirewallRule,
+    /// An address that is private to the vault, or within its perimeter.
+    PrivateConnection,
 }
 
 impl fmt::Display for Missing {
@@ -72,6 +76,8 @@ impl fmt::Display for Missing {
         match self {
             Self::Permission(permission) => permission.fmt(f),
             Self::DataAction(action) => f.write_str(action),
+            Self::FirewallRule => f.write_str("firewall rule"),
+            Self::PrivateConnection => f.write_str("private connection"),
         }
     }
 }

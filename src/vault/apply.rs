@@ -12,6 +12,7 @@ use super::{
     Call, Kind, ObjectId, ObjectName, Refusal, Setting, Sku, Vault, VaultName, VaultResource, Vaults, Version, layers,
 };
 use crate::access::AccessPolicy;
+use crate::access::network::NetworkRules;
 use crate::clock::Timestamp;
 use crate::records::{Change, View, encode};
 use crate::resource_id::{ResourceId, SubscriptionId};
@@ -38,6 +39,8 @@ pub(crate) struct InitialVault {
     pub access_policies: Vec<AccessPolicy>,
     /// Whether role assignments decide instead of the access policies.
     pub role_based: bool,
+    /// From which addresses it is reached.
+    pub network: NetworkRules,
     /// Its subscription; none means the tenant's.
     pub subscription: Option<Uuid>,
     /// Its resource group; none means the default.
@@ -256,6 +259,7 @@ impl InitialVault {
             deletion_delay: 0,
             access_policies: vec![],
             role_based: false,
+            network: NetworkRules::default(),
             subscription: None,
             resource_group: None,
             configured: false,
@@ -289,6 +293,7 @@ impl InitialVault {
             deletion_delay: self.deletion_delay,
             access_policies: self.access_policies.clone(),
             role_based: self.role_based,
+            network: self.network.clone(),
             upper: None,
             below: vec![],
         }

@@ -46,9 +46,9 @@ impl Call {
         Self { now, vault: vault.record, guards: vec![vault.guard], public_keys_only: false }
     }
 
-    /// This call, which access was decided by another record too; `public_keys_only` if it may use no secret key.
-    pub(crate) fn guarded_by(mut self, guard: Option<Guard>, public_keys_only: bool) -> Self {
-        self.guards.extend(guard);
+    /// This call, which access was decided by other records too; `public_keys_only` if it may use no secret key.
+    pub(crate) fn guarded_by(mut self, guards: impl IntoIterator<Item = Guard>, public_keys_only: bool) -> Self {
+        self.guards.extend(guards);
         Self { public_keys_only, ..self }
     }
 

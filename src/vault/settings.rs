@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{VaultName, VaultResource};
 use crate::access::AccessPolicy;
+use crate::access::network::NetworkRules;
 use crate::access::roles::Scope;
 use crate::resource_id::{ResourceId, ResourceType, SubscriptionId};
 
@@ -38,6 +39,9 @@ pub(crate) struct Vault {
     /// Whether role assignments decide who may do what, instead of the access policies.
     #[serde(default)]
     pub role_based: bool,
+    /// From which addresses the vault is reached.
+    #[serde(default, skip_serializing_if = "NetworkRules::is_default")]
+    pub network: NetworkRules,
     /// The layer that the vault's objects are written into, since it was copied; before that, its id is the layer's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) upper: Option<Uuid>,
@@ -57,6 +61,9 @@ pub enum Setting {
     PurgeProtection,
     AccessPolicies,
     RoleBased,
+    PublicNetworkAccess,
+    NetworkAcls,
+    PrivateEndpoints,
 }
 
 /// The tiers of the service.
@@ -127,6 +134,9 @@ impl Vault {
             (Setting::PurgeProtection, self.purge_protection != other.purge_protection),
             (Setting::AccessPolicies, self.access_policies != other.access_policies),
             (Setting::RoleBased, self.role_based != other.role_based),
+            (Setting::PublicNetworkAccess, self.network.public_access != other.network.public_access),
+            (Setting::NetworkAcls, self.network.acls != other.network.acls),
+            (Setting::PrivateEndpoints, self.network.private_endpoints != other.network.private_endpoints),
         ];
         settings.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
     }
@@ -172,6 +182,7 @@ mod tests {
                 deletion_delay,
                 access_policies,
                 role_based: false,
+                network: NetworkRules::default(),
                 upper: None,
                 below: vec![],
             };

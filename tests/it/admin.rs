@@ -108,8 +108,8 @@ async fn an_identity_must_be_its_own() {
     let add = async |body: &str| world.admin("POST /admin/identities", body).await.error();
     assert_eq!(add(r#"{"name":"owner"}"#).await, "409 Conflict the identity 'owner' has the same name or an id of it");
     assert_eq!(add(r#"{"name":""}"#).await, "400 BadRequest name: must not be empty or hold blanks");
-    let unknown = add(r#"{"name":"x","trustedService":true}"#).await;
-    assert!(unknown.starts_with("400 BadRequest trustedService: unknown field"), "{unknown}");
+    let unknown = add(r#"{"name":"x","tags":{}}"#).await;
+    assert!(unknown.starts_with("400 BadRequest tags: unknown field"), "{unknown}");
     assert_eq!(
         add(r#"{"name":"x","certificates":["/etc/passwd"]}"#).await,
         "400 BadRequest certificates[0]: must be a certificate as PEM text, not the name of a file"
@@ -173,7 +173,11 @@ async fn what_may_change_of_a_vault_does_and_the_rest_is_a_conflict() {
             "409 Conflict enablePurgeProtection can be switched on, and never off again",
         ),
         (r#"{"name":"other"}"#, "400 BadRequest name: must be 'acme', as in the path"),
-        (r#"{"networkAcls":{}}"#, "400 BadRequest networkAcls: unknown field"),
+        (r#"{"tags":{}}"#, "400 BadRequest tags: unknown field"),
+        (
+            r#"{"networkAcls":{"ipRules":["10.0.0.0/33"]},"accessPolicies":[]}"#,
+            "400 BadRequest networkAcls.ipRules[0]: must be an address or a range of addresses, such as ",
+        ),
         (
             r#"{"deletionDelay":"PT0.5S"}"#,
             "400 BadRequest deletionDelay: must be whole seconds up to a day, such as PT5S",

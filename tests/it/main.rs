@@ -43,6 +43,7 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod members;
+mod network;
 mod on_demand;
 mod operate;
 mod panics;

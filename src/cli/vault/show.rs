@@ -43,12 +43,30 @@ fn settings(vault: &Value) -> String {
         ("soft delete", retention),
         ("purge protection", protection.to_owned()),
         ("deletion delay", text(&vault["deletionDelay"])),
+        ("network", network(vault)),
         ("secrets", count(&vault["objects"]["secrets"])),
         ("keys", count(&vault["objects"]["keys"])),
     ] {
         columns.row([name.to_owned(), value]);
     }
     columns.text()
+}
+
+/// From where the vault is reached.
+fn network(vault: &Value) -> String {
+    let acls = &vault["networkAcls"];
+    let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let trusted = if acls["bypass"] == "None" { "" } else { ", and trusted services" };
+    let endpoints = count(&vault["privateEndpoints"]);
+    match (vault["publicNetworkAccess"].as_str(), acls["defaultAction"].as_str()) {
+        (Some("Disabled"), _) => format!("closed: {endpoints} private endpoints{trusted}"),
+        (Some("SecuredByPerimeter"), _) => format!("its perimeters, and {endpoints} private endpoints"),
+        (_, Some("Deny")) => {
+            let rules = count(&acls["ipRules"]) + count(&acls["virtualNetworkRules"]);
+            format!("firewall: {rules} rules, {endpoints} private endpoints{trusted}")
+        }
+        _ => "open".to_owned(),
+    }
 }
 
 /// `3, and 1 deleted`.

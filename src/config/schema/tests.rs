@@ -138,6 +138,18 @@ fn each_list_of_values_is_the_parsers() {
         texts("/definitions/vault/properties/sku/enum"),
         words(why.split_once(", expected ").unwrap().1).collect::<Vec<_>>()
     );
+    for (pointer, member) in [
+        ("publicNetworkAccess", &["publicNetworkAccess"][..]),
+        ("networkAcls/properties/defaultAction", &["networkAcls", "defaultAction"]),
+        ("networkAcls/properties/bypass", &["networkAcls", "bypass"]),
+    ] {
+        let path: Vec<_> = ["vaults", FIRST].iter().chain(member).map(|step| (*step).to_owned()).collect();
+        let why = refusal(&path, "no-such-value".into());
+        assert_eq!(
+            texts(&format!("/definitions/vault/properties/{pointer}/enum")),
+            words(why.split_once(", expected ").unwrap().1).collect::<Vec<_>>()
+        );
+    }
     let kind = ["roleAssignments", FIRST, "principalType"].map(str::to_owned);
     let why = refusal(&kind, "no-such-type".into());
     assert_eq!(
@@ -161,7 +173,7 @@ fn each_list_of_values_is_the_parsers() {
     let sizes: BTreeSet<_> =
         values("/definitions/key/properties/key_size/enum").iter().map(|value| value.as_u64().unwrap()).collect();
     assert_eq!(sizes, (0..=8192).filter(|bits| is_size(*bits)).map(u64::from).collect());
-    assert_eq!(SCHEMA.matches("\"enum\"").count(), 11, "each list of values is looked at here");
+    assert_eq!(SCHEMA.matches("\"enum\"").count(), 14, "each list of values is looked at here");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Identities: listed, added, removed, and tokens issued for them. No answer holds a client secret.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
@@ -40,6 +41,10 @@ struct IdentityBody {
     enabled: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<Uuid>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    trusted_service: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    addresses: Vec<IpAddr>,
 }
 
 /// Answers every identity, in order.
@@ -145,6 +150,8 @@ impl IdentityBody {
             system_assigned: identity.system_assigned,
             enabled: !identity.disabled,
             groups: identity.groups.clone(),
+            trusted_service: identity.trusted_service,
+            addresses: identity.addresses.clone(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) enum Resolved {
     /// One that exists.
     Existing(Guarded<Vault>),
     /// One that does not exist yet, as it would be created for the first request that is allowed in it.
-    OnDemand(Vault),
+    OnDemand(Box<Vault>),
 }
 
 impl Resolved {
@@ -66,7 +66,7 @@ impl Hosts {
         }
         let name = vault_name(authority.host());
         let preview = name.zip(self.on_demand.as_ref()).map(|(name, on_demand)| on_demand.preview(&name));
-        Ok(preview.map(Resolved::OnDemand))
+        Ok(preview.map(|vault| Resolved::OnDemand(Box::new(vault))))
     }
 
     /// The vault that was `resolved`, created if it does not exist.

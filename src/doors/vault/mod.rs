@@ -10,6 +10,7 @@ mod challenge;
 mod collection;
 mod deletion;
 mod fault;
+mod firewall;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub(crate) mod host;
@@ -25,6 +26,7 @@ mod routes;
 mod secrets;
 mod target;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::Identity;
@@ -67,6 +69,8 @@ pub(crate) struct State {
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
+    /// The address that every request counts as coming from, if not the connection's.
+    pub client_address: Option<IpAddr>,
     /// Limits on requests.
     pub limits: Arc<Limits>,
 }
@@ -106,8 +110,11 @@ impl Door {
         Self { state: Arc::new(state), routes: routes::table(), later_versions: LaterVersions::default() }
     }
 
-    /// Answers a request: the host, the token, the permission, and only then the rest.
-    pub(crate) async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
+    /// Answers a request: the host, the token, the address, the permission, and only then the rest.
+    pub(crate) async fn answer(&self, request: Request, mut connection: ConnectionInfo) -> Answered {
+        if let Some(address) = self.state.client_address {
+            connection.peer.set_ip(address);
+        }
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
         let mut trail = Trail { request_id: Some(id), ..Trail::new("vault") };
@@ -145,12 +152,13 @@ impl Door {
             Box::pin(self.inject(fault, &mut routed)).await?;
         }
         let (api_version, who, permit) = self.authorize(&routed, trail).await?;
-        let Routed { request, target, resolved, route, .. } = routed;
+        let Routed { request, connection, target, resolved, route } = routed;
         let MatchedRoute { operation, handler, params } = route?;
         let asked = Asked { operation, params: &params, who: &who };
-        let (vault, permit) = self.state.create_if_absent(resolved, permit, asked, trail).await?;
-        let Permit { guard, if_symmetric } = permit;
-        let call = Call::new(self.state.clock.now(), vault).guarded_by(guard, if_symmetric.is_some());
+        let (vault, permit) = self.state.create_if_absent(resolved, permit, asked, connection, trail).await?;
+        let Permit { guard, network_guard, if_symmetric } = permit;
+        let guards = guard.into_iter().chain(network_guard.map(|guard| *guard));
+        let call = Call::new(self.state.clock.now(), vault).guarded_by(guards, if_symmetric.is_some());
         let authorized = AuthorizedRequest { operation, params, target, api_version, call, if_symmetric };
         handler(self.state.clone(), authorized, request.into_body()).await
     }
@@ -170,8 +178,10 @@ impl Door {
         let AuthenticatedCaller { identity: who, record } =
             self.state.authenticate(request, &target.authority, *connection).await?;
         trail.caller = Caller::Identity(record);
+        let network_guard = self.state.admit(&who, *connection, resolved.vault(), trail).await?;
         let MatchedRoute { operation, params, .. } = route.as_ref().map_err(ApiError::clone)?;
         let permit = self.state.permit(Asked { operation, params, who: &who }, resolved.vault(), trail).await?;
+        let permit = Permit { network_guard, ..permit };
         input::check_type(request)?;
         let api_version = ApiVersion::of(&target.query)?;
         self.later_versions.note(api_version, &target.query);
@@ -190,18 +200,23 @@ impl State {
     }
 
     /// The vault that was resolved, created if it does not exist. The request is permitted by then, so that no client fills
-    /// the store with names. Another client may have created the vault meanwhile, so its policies decide again.
+    /// the store with names. Another client may have created the vault meanwhile, so its rules decide again.
     async fn create_if_absent(
         &self,
         resolved: Resolved,
         permit: Permit,
         asked: Asked<'_>,
+        connection: ConnectionInfo,
         trail: &mut Trail,
     ) -> Result<(Guarded<Vault>, Permit), ApiError> {
         let on_demand = matches!(resolved, Resolved::OnDemand(_));
         let vault =
             self.hosts.create_if_absent(&self.vaults, resolved, self.clock.now()).await.map_err(refusal::error)?;
-        let permit = if on_demand { self.permit(asked, &vault, trail).await? } else { permit };
+        if !on_demand {
+            return Ok((vault, permit));
+        }
+        let network_guard = self.admit(asked.who, connection, &vault, trail).await?;
+        let permit = Permit { network_guard, ..self.permit(asked, &vault, trail).await? };
         Ok((vault, permit))
     }
 

@@ -22,6 +22,8 @@ const PUBLIC_KEY_ACTIONS: [&str; 3] = ["keys/encrypt/action", "keys/wrap/action"
 pub(super) struct Permit {
     /// What was read besides the vault for the decision, and must still be so when a write commits.
     pub(super) guard: Option<Guard>,
+    /// The same, of the decision about the caller's address; boxed because few vaults ask for it.
+    pub(super) network_guard: Option<Box<Guard>>,
     /// The refusal of a symmetric key, where reading the key was all that allowed the use of it.
     pub(super) if_symmetric: Option<Box<ApiError>>,
 }
@@ -66,7 +68,7 @@ impl State {
             let now = self.clock.now().unix();
             access.decide(roles::Attempt { who: asked.who, data_action, resource: &resource, now })
         };
-        let mut permit = Permit { guard: Some(guard), if_symmetric: None };
+        let mut permit = Permit { guard: Some(guard), ..Permit::default() };
         let refused = |decision| {
             let refused = refusal::ByRoles { action, resource: &resource, decision };
             refusal::forbidden_by_roles(refused, vault, asked.who, self.directory.issuer())

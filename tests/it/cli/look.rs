@@ -21,6 +21,7 @@ fn a_vault_is_shown_with_its_policies_by_name_and_what_it_holds() {
     assert_eq!(cells(&shown, "name"), ["name", "shop"]);
     assert_eq!(cells(&shown, "aliases"), ["aliases", "kv.internal"]);
     assert!(shown.contains("\nsoft delete       7 days\npurge protection  off\n"), "{shown}");
+    assert!(shown.contains("\nnetwork           open\n"), "{shown}");
     assert_eq!((cells(&shown, "secrets")[1], cells(&shown, "keys")[1]), ("2", "1"));
     assert_eq!(cells(&shown, "reader"), ["reader", "-", "get,", "list", "-"]);
     assert_eq!(cells(&shown, "31313131-0000-4000-8000-000000000001")[1], "get");

@@ -149,14 +149,17 @@ fn alone_it_prints_help_and_a_wrong_line_is_2() {
     );
     assert_eq!(output(&["serve", "--no-such-flag"]).status.code(), Some(2));
     assert_eq!(output(&["serve", "--listen", "nowhere"]).status.code(), Some(2));
+    let range = output(&["serve", "--client-address", "10.0.0.0/8"]);
+    assert_eq!(range.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&range.stderr).contains("not an address; write one such as 203.0.113.7"));
 }
 
 #[test]
 fn a_bad_configuration_is_one_line_with_its_path_and_status_2() {
     let dir = tempfile::tempdir().unwrap();
-    let path = config(dir.path(), r#"{"vaults":[{"name":"acme","networkAcls":{}}]}"#);
+    let path = config(dir.path(), r#"{"vaults":[{"name":"acme","tags":{}}]}"#);
     let printed = refused(&["serve", "--ephemeral", "--config", path.to_str().unwrap()], 2);
-    assert!(printed.contains("config.json: vaults[0].networkAcls: unknown field"), "{printed}");
+    assert!(printed.contains("config.json: vaults[0].tags: unknown field"), "{printed}");
     let printed = refused(&["serve", "--ephemeral", "--config", "/nowhere/at/all"], 2);
     assert!(
         printed.contains("/nowhere/at/all: No such file; give another one, or write an example: keyhaven init"),

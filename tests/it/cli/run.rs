@@ -463,3 +463,22 @@ fn without_entra_its_authority_is_this_servers_own_host() {
     let authority = &env["AZURE_AUTHORITY_HOST"];
     assert!(authority.starts_with("https://login.localhost:"), "{authority}");
 }
+
+#[test]
+fn requests_count_as_coming_from_the_address_that_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = r#"{"defaultAction":"Deny","ipRules":["203.0.113.7"]}"#;
+    let file =
+        config(dir.path(), &format!(r#"{{"vaults":[{{"name":"acme","networkAcls":{rules},"secrets":{{"s":"v"}}}}]}}"#));
+    let ask = |args: &[&str], own: &[(&str, &str)]| {
+        let command = ["--", env!("CARGO_BIN_EXE_keyhaven"), "secret", "get", "s"];
+        let mut run = keyhaven(&["run", "--config", file.to_str().unwrap()]);
+        let output = run.args(args).args(command).envs(own.iter().copied()).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (shown, said) = ask(&["--client-address", "203.0.113.7"], &[]);
+    assert!(shown.starts_with("name "), "{said}");
+    let (_, said) = ask(&[], &[("KEYHAVEN_CLIENT_ADDRESS", "203.0.113.8")]);
+    assert!(said.contains("ForbiddenByFirewall: Client address is not authorized"), "{said}");
+    assert!(said.contains("add 203.0.113.8/32 to the ipRules in the networkAcls of the vault 'acme'"), "{said}");
+}

@@ -1,10 +1,11 @@
 //! From facts to the service's words: one exhaustive match here, and the refusals that this door makes itself. Texts are
 //! the service's where one was recorded or published; where none was found, the comment says so.
 //!
-//! [`object`] has what concerns any object, [`key`] what concerns keys and their use, [`request`] what a request is refused
+//! [`object`] has what concerns any object, [`key`] what concerns keys and their use, [`network`] addresses, [`request`] what a request is refused
 //! for before the domain sees it, [`server`] the failures of the server as a whole.
 
 mod key;
+mod network;
 mod object;
 mod request;
 mod server;
@@ -15,6 +16,7 @@ use crate::http::error::ApiError;
 use crate::vault::Refusal;
 
 pub(super) use key::{crypto, invalid_key, size_not_supported};
+pub(super) use network::{forbidden_by_connection, forbidden_by_firewall};
 pub(super) use object::{purge_protected, restore_conflict};
 pub(super) use request::{
     ByRoles, forbidden_by_policy, forbidden_by_roles, invalid_name, no_such_operation, no_such_segment, no_such_vault,

@@ -1,5 +1,7 @@
 //! The role assignments, custom roles, deny assignments and management groups of the tenant, kept in the store as one record, so
-//! that one revision guards every decision that was made by them.
+//! that one revision guards every decision that was made by them; and in another record the networks that vaults' rules refer to.
+
+mod networks;
 
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use uuid::Uuid;
 use crate::access::roles::{Content, RoleAssignment, RoleBasedAccess, Scope};
 use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
+
+pub(crate) use networks::{GuardedNetworks, MAX_NAME_BYTES, MAX_NAMED, MAX_RANGES};
 
 /// The most role assignments. The service has 4,000 for a subscription; these have to fit into one record.
 pub(crate) const MAX_ASSIGNMENTS: usize = 2000;
