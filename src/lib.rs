@@ -12,6 +12,7 @@
 
 mod access;
 mod app;
+mod audit;
 mod authorization;
 mod cli;
 pub mod clock;
@@ -48,7 +49,8 @@ mod trail;
 mod vault;
 
 pub use app::{
-    AdminKey, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, TlsVersion, Variables,
+    AdminKey, AuditTarget, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, TlsVersion,
+    Variables,
 };
 #[doc(hidden)]
 pub use cli::Cli;

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "app",
         &[
             "access",
+            "audit",
             "authorization",
             "clock",
             "config",
@@ -50,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "doors",
         &[
             "access",
+            "audit",
             "authorization",
             "clock",
             "config",
@@ -69,7 +71,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reconcile", &["access", "authorization", "clock", "config", "directory", "records", "vault"]),
-    ("trail", &["clock", "directory", "http", "operation", "vault"]),
+    ("trail", &["clock", "directory", "http", "operation", "resource_id", "vault"]),
+    ("audit", &["clock", "files", "operation", "resource_id", "trail", "vault"]),
     ("drills", &["clock", "factory", "files", "random", "remote"]),
     ("factory", &["clock", "crypto", "files", "random", "remote"]),
     ("faults", &["clock", "random"]),

@@ -18,7 +18,7 @@ pub(super) fn identity_handler(door: Arc<identity::Door>, log: RequestLog) -> Re
     Arc::new(move |request, connection| {
         let (door, log) = (door.clone(), log.clone());
         Box::pin(async move {
-            let measurement = log.start();
+            let measurement = log.start(&request, connection);
             measurement.finish(door.answer(request, connection).await)
         })
     })
@@ -61,7 +61,7 @@ impl Services {
         Arc::new(move |request, connection| {
             let doors = doors.clone();
             Box::pin(async move {
-                let measurement = doors.log.start();
+                let measurement = doors.log.start(&request, connection);
                 measurement.finish(doors.answer(request, connection).await)
             })
         })
@@ -156,7 +156,7 @@ impl Services {
         Arc::new(move |request, connection| {
             let (door, log) = (door.clone(), log.clone());
             Box::pin(async move {
-                let measurement = log.start();
+                let measurement = log.start(&request, connection);
                 measurement.finish(door.answer(request, connection).await)
             })
         })

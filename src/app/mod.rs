@@ -45,6 +45,7 @@ mod variables;
 mod watch;
 mod wget;
 
+pub use crate::audit::AuditTarget;
 pub use crate::http::tls::TlsVersion;
 pub use crate::proxy::ParentProxy;
 pub(crate) use crate::proxy::TrafficReport;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::admin_key::AdminKey;
 use super::storage::Storage;
 use super::takeover::Takeover;
+use crate::audit::AuditTarget;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
@@ -69,6 +70,8 @@ pub struct Options {
     pub tls: Option<TlsVersion>,
     /// The takeover proxy's options; unused without its address in [`Options::listen`].
     pub takeover: Takeover,
+    /// Where audit records are written, besides the ring of the latest; it takes precedence over the configuration's.
+    pub audit: Option<AuditTarget>,
     /// The retry schedule of webhooks.
     pub delivery: RetryPolicy,
 }
@@ -121,6 +124,7 @@ impl Default for Options {
             keeps_environment: false,
             identity_header: None,
             takeover: Takeover::default(),
+            audit: None,
             delivery: RetryPolicy::default(),
         }
     }

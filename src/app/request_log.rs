@@ -8,8 +8,8 @@ use tracing::Level;
 use tracing::field;
 
 use crate::clock::Clock;
-use crate::http::Response;
-use crate::trail::{Answered, Printable, RecentTrails, Trail};
+use crate::http::{ConnectionInfo, Request, Response};
+use crate::trail::{Answered, Printable, Received, RecentTrails, Trail};
 
 /// The target of the request log's events. Their message has what their fields have.
 pub const REQUEST_LOG: &str = "keyhaven::requests";
@@ -28,8 +28,8 @@ impl RequestLog {
     }
 
     /// Begins to measure a request.
-    pub(super) fn start(&self) -> Measurement<'_> {
-        Measurement { log: self, started: self.clock.monotonic() }
+    pub(super) fn start(&self, request: &Request, connection: ConnectionInfo) -> Measurement<'_> {
+        Measurement { log: self, started: self.clock.monotonic(), received: Received::of(request, connection) }
     }
 }
 
@@ -37,16 +37,17 @@ impl RequestLog {
 pub(super) struct Measurement<'a> {
     log: &'a RequestLog,
     started: Duration,
+    received: Received,
 }
 
 impl Measurement<'_> {
-    /// Writes the line of the request, keeps its trail for the admin API, and passes its answer on.
+    /// Writes the line of the request, keeps its trail for the admin API and the audit, and passes its answer on.
     pub(super) fn finish(self, answered: Answered) -> Response {
         let Answered { response, mut trail } = answered;
         trail.duration = self.log.clock.monotonic().saturating_sub(self.started);
         write(&trail);
         if !trail.is_probe {
-            self.log.recent.add(self.log.clock.now(), trail);
+            self.log.recent.add(self.log.clock.now(), trail, &self.received);
         }
         response
     }

@@ -12,6 +12,7 @@ use super::credentials::PlaceholderCredentials;
 use super::ready::ReadyFile;
 use super::ready_files::ReadyFiles;
 use super::storage::OpenStorage;
+use crate::audit::Follower;
 use crate::authorization::Authorization;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::pool::Pool;
@@ -51,6 +52,8 @@ pub struct Running {
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) pool: Pool,
     pub(super) storage: OpenStorage,
+    /// What follows the requests: the audit.
+    pub(super) followers: Vec<Follower>,
 }
 
 impl Running {
@@ -98,8 +101,18 @@ impl Running {
         if let Err(error) = self.timekeeper.save_stopped().await {
             tracing::warn!(%error, "the position of the clock could not be saved");
         }
+        finish(self.followers).await;
         self.storage.store.close().await;
         self.pool.stop();
         drop(self.storage);
+    }
+}
+
+/// Lets the audit write what there still is.
+async fn finish(followers: Vec<Follower>) {
+    for follower in followers {
+        if !follower.finish(GRACE).await {
+            tracing::warn!("the audit's last records could not be written");
+        }
     }
 }

@@ -22,6 +22,7 @@ use super::storage::OpenStorage;
 use super::takeover_proxy::takeover_leaves;
 use super::tenant;
 use super::variables::Variables;
+use crate::audit::{Follower, Sink};
 use crate::clock::Clock;
 use crate::directory::UnknownIdentities;
 use crate::events::{self, Events};
@@ -29,6 +30,7 @@ use crate::http::ca::Ca;
 use crate::http::server::{ShutdownTrigger, shutdown_channel};
 use crate::http::tls::CertificateResolver;
 use crate::reconcile::Data;
+use crate::trail::RecentTrails;
 
 /// A server that is complete but accepts no connection. What connects waits until it [listens](BuiltServer::listen), so that
 /// programs which wait for an answer find everything that is written before.
@@ -49,6 +51,7 @@ impl BuiltServer {
         update_data(&backend, &settings, &events).await?;
         foundations.names.aliases().refresh(&backend.vaults).await?;
         let Foundations { sockets, storage, names, ca, takeover_ca, .. } = foundations;
+        let audit = settings.open_audit(&backend.system)?;
         let ca_path = storage.publish_ca(settings.certs.as_deref(), ca.pem())?;
         let leaves = new_leaves(ca, &names, &settings, &backend)?;
         let aliases = names.aliases().clone();
@@ -61,7 +64,8 @@ impl BuiltServer {
             admin_key: storage.admin_key.clone(),
             engine: storage.engine,
             data: storage.data_dir().map(Path::to_owned),
-            recent: Arc::default(),
+            recent: if audit.is_some() { Arc::new(RecentTrails::followed()) } else { Arc::default() },
+            audit,
             proxy_off: sockets.proxy_off.clone(),
             names,
             events,
@@ -103,7 +107,8 @@ impl BuiltServer {
         let takeover_ca = listeners.takeover_ca().map(str::to_owned);
         let Served { mut tasks, direct_request_seen, traffic } = listeners.serve();
         let watching = services.spawn_watch();
-        let Services { backend, credentials, events, control, .. } = services;
+        let Services { backend, credentials, events, control, recent, audit, .. } = services;
+        let followers = audit.and_then(|audit| follow(&recent, audit)).into_iter().collect();
         tasks.extend(watching);
         tasks.push(backend.spawn_issuer_renewal());
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
@@ -128,8 +133,15 @@ impl BuiltServer {
             tasks,
             pool,
             storage,
+            followers,
         }
     }
+}
+
+/// Starts the thread that writes the audit file. Without one the server serves all the same, and says so.
+fn follow(recent: &Arc<RecentTrails>, sink: impl Sink) -> Option<Follower> {
+    let started = Follower::start(recent.clone(), sink);
+    started.inspect_err(|error| tracing::error!(%error, "the thread that writes the audit cannot be started")).ok()
 }
 
 /// The events of the vaults and their webhooks.

@@ -17,6 +17,7 @@ use super::ready::ReadyFile;
 use super::server_details::{Addresses, ServerDetails};
 use super::settings::Settings;
 use super::watch;
+use crate::audit::AuditFile;
 use crate::directory::{IdentitySelector, UnknownIdentities};
 use crate::events::Events;
 use crate::faults::Faults;
@@ -48,6 +49,8 @@ pub(super) struct Services {
     pub(super) proxy_off: Option<String>,
     /// The trails of the last requests.
     pub(super) recent: Arc<RecentTrails>,
+    /// What writes audit records, if they are written.
+    pub(super) audit: Option<AuditFile>,
 }
 
 impl Services {

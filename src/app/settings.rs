@@ -12,6 +12,8 @@ use super::identity_header;
 use super::key_files::read_backup_key;
 use super::options::Options;
 use super::takeover::Takeover;
+use crate::audit::{AuditFile, AuditTarget, Schema};
+use crate::clock::Clock;
 use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
 use crate::directory::{Tenant, UnknownIdentities};
@@ -47,6 +49,8 @@ pub(super) struct Settings {
     /// The one version of TLS that is served, if not all are.
     pub(super) tls: Option<TlsVersion>,
     pub(super) takeover: Takeover,
+    /// Where audit records are written, if they are.
+    pub(super) audit: Option<AuditTarget>,
     /// The retry schedule of webhooks.
     pub(super) delivery: RetryPolicy,
     /// The configuration of the start.
@@ -83,10 +87,23 @@ impl Settings {
             tls: options.tls,
             takeover: options.takeover,
             delivery: options.delivery,
+            audit: options.audit.or_else(|| config.audit.file.clone().map(AuditTarget::File)),
             config_file: options.config_file,
             watch: options.watch,
             config: Arc::new(config),
         })
+    }
+
+    /// Opens the audit file, if records are to be written into one; `clock` is the system's.
+    pub(super) fn open_audit(&self, clock: &Arc<dyn Clock>) -> Result<Option<AuditFile>, StartError> {
+        let (max_bytes, schema) = (self.config.audit.max_bytes, self.audit_schema());
+        let open = |target| AuditFile::open(target, max_bytes, schema, clock.clone());
+        self.audit.as_ref().map(open).transpose().map_err(StartError::new)
+    }
+
+    /// Where the resources of audit records are.
+    pub(super) const fn audit_schema(&self) -> Schema {
+        Schema { tenant: self.tenant.id, subscription: self.tenant.subscription }
     }
 
     /// Creates what `config` names and is missing; logs differences of what exists and leaves it alone.

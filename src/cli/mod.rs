@@ -3,6 +3,7 @@
 mod address;
 mod admin_url;
 mod apply;
+mod audit;
 mod banner;
 mod ca;
 mod check;
@@ -85,6 +86,8 @@ enum Command {
     Status(status::Status),
     #[command(about = "Show the last requests of a running server, or follow them")]
     Log(show_log::LogCommand),
+    #[command(about = "Show the audit of a running server: who did what, refused requests too")]
+    Audit(audit::AuditCommand),
     #[command(about = "Look for what keeps programs from the server, and say what to do")]
     Doctor(doctor::Doctor),
     #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
@@ -182,6 +185,7 @@ impl Cli {
                 Command::Health(health) => health.execute().await,
                 Command::Status(status) => status.execute().await,
                 Command::Log(log) => log.execute().await,
+                Command::Audit(audit) => audit.execute().await,
                 Command::Doctor(doctor) => doctor.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Secret(secret) => secret.execute().await,

@@ -11,7 +11,7 @@ use super::clock_choice::ClockParser;
 use super::log::{self, LogFormat};
 use super::takeover::TakeoverArgs;
 use super::{Failure, address, headings, stale, variables};
-use crate::app::{AdminKey, Listen, Options, Storage, Takeover, TlsVersion};
+use crate::app::{AdminKey, AuditTarget, Listen, Options, Storage, Takeover, TlsVersion};
 use crate::config::{Config, ConfigFile};
 use crate::crypto::backup_key::BackupKey;
 use crate::store::{MasterKey, parse_key};
@@ -92,6 +92,11 @@ pub(super) struct ServerArgs {
     #[arg(long, help_heading = headings::VAULTS, env = "KEYHAVEN_STRICT", value_parser = clap::builder::BoolishValueParser::new())]
     strict: bool,
 
+    /// File to write a record of each request, sign-in and change into, refused ones too: JSON lines in the schema of Azure
+    /// Monitor's AuditEvent; rotated at 100 MiB; - writes them to stdout
+    #[arg(long, help_heading = headings::LOG, value_name = "FILE", env = "KEYHAVEN_AUDIT")]
+    audit: Option<PathBuf>,
+
     /// Form of the log on stderr
     #[arg(long, help_heading = headings::LOG, value_name = "FORM", env = "KEYHAVEN_LOG", default_value = "text")]
     log: LogFormat,
@@ -158,6 +163,7 @@ impl ServerArgs {
             backup_key: backup_key()?,
             tls: self.tls,
             takeover,
+            audit: self.audit_target(),
             strict,
             identity_header: variables::non_empty("KEYHAVEN_IDENTITY_HEADER"),
             ..Options::default()
@@ -198,6 +204,11 @@ impl ServerArgs {
     /// Whether the proxy lets nothing out.
     pub(super) const fn is_offline(&self) -> bool {
         self.takeover.is_offline()
+    }
+
+    fn audit_target(&self) -> Option<AuditTarget> {
+        let given = self.audit.clone().filter(|path| !path.as_os_str().is_empty())?;
+        Some(if given == Path::new("-") { AuditTarget::Stdout } else { AuditTarget::File(given) })
     }
 
     fn storage(&self, ephemeral: bool) -> Result<Storage, Failure> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::audit::AuditEntry;
 use super::authorization::{
     AssignmentEntry, AuthorizationEntries, DefinitionEntry, DenialEntry, ManagementGroupEntry, Principals,
 };
@@ -67,6 +68,8 @@ struct File {
     backup_key: Option<BackupKeyEntry>,
     #[serde(default)]
     events: EventsEntry,
+    #[serde(default)]
+    audit: AuditEntry,
     #[serde(default)]
     limits: LimitsEntry,
 }
@@ -132,6 +135,7 @@ impl File {
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
         let webhooks = self.events.webhooks()?;
+        let audit = self.audit.settings()?;
         let limits = self.limits.limits()?;
         Ok(Config {
             tenant,
@@ -145,6 +149,7 @@ impl File {
             vaults,
             backup_key_file,
             webhooks,
+            audit,
             limits,
         })
     }
@@ -321,6 +326,7 @@ mod tests {
             (r#"{"vaults":[{"name":"a"}]}"#.to_owned(), "vaults[0].name: must be 3 to 24"),
             (r#"{"vaults":[]}"#.to_owned(), "vaults: at least one"),
             (r#"{"tenantId":"x"}"#.to_owned(), "tenantId: "),
+            (r#"{"audit":{"maxBytes":1}}"#.to_owned(), "audit.maxBytes: must be 4096 to 1099511627776"),
             (r#"{"limits":{"headerBytes":1}}"#.to_owned(), "limits.headerBytes: must be 8192 to 1048576"),
             (
                 r#"{"limits":{"connections":2305843009213693952}}"#.to_owned(),

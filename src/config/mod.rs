@@ -1,6 +1,7 @@
 //! The configuration: tenant, identities, vaults, webhooks and limits. Parsed once at the start, then immutable. This room
 //! parses and validates; it applies nothing.
 
+mod audit;
 mod authorization;
 pub(crate) mod entry;
 mod error;
@@ -31,6 +32,7 @@ use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
+use audit::AuditSettings;
 use identity::CertificateFiles;
 
 pub use error::ConfigError;
@@ -71,6 +73,8 @@ pub struct Config {
     pub(crate) backup_key_file: Option<PathBuf>,
     /// The receivers of events.
     pub(crate) webhooks: Vec<Webhook>,
+    /// Where audit records are written.
+    pub(crate) audit: AuditSettings,
     /// Limits on requests, connections and memory.
     pub(crate) limits: Limits,
 }
@@ -99,6 +103,7 @@ impl Config {
             role_assignment_delay: 0,
             backup_key_file: None,
             webhooks: vec![],
+            audit: AuditSettings::default(),
             limits: Limits::default(),
         }
     }

@@ -11,6 +11,7 @@ impl Config {
             ("defaultHosts", self.default_hosts == running.default_hosts),
             ("backupKey", self.backup_key_file == running.backup_key_file),
             ("events", webhooks(self) == webhooks(running)),
+            ("audit", self.audit == running.audit),
             ("limits", self.limits == running.limits),
             ("vaults[0], the default vault", self.default_vault() == running.default_vault()),
         ];

@@ -6,9 +6,9 @@ mod private_dir;
 mod private_file;
 mod temp_files;
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -53,6 +53,14 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result
 pub(crate) fn write_unsynced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     temp_file(path, bytes, PRIVATE)?.persist(path)?;
     Ok(())
+}
+
+/// Opens a file to add to its end; a new one is readable by its owner alone.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn open_to_append(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).mode(PRIVATE).open(path)
 }
 
 /// Makes `dir` and those above it that are missing, for their owner alone (0700). When this returns, their names are on the

@@ -3,7 +3,9 @@
 //! and no token.
 
 mod asked;
+mod audited;
 mod line;
+mod received;
 mod recent;
 
 use std::borrow::Cow;
@@ -19,16 +21,18 @@ use crate::http::Response;
 use crate::http::error::ErrorCode;
 use crate::http::routes::Params;
 use crate::operation::{Operation, Permission};
+use crate::resource_id::ResourceId;
 use crate::vault::VaultName;
 
 pub(crate) use asked::AskedFor;
 pub(crate) use line::Printable;
+pub(crate) use received::{KeptRequest, Received};
 pub(crate) use recent::{RecentTrail, RecentTrails};
 
 /// What a request was about and how it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail {
-    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`.
+    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`; `clock` where the vault clock did something.
     pub door: &'static str,
     /// The id in the answer's `x-ms-request-id`, if the door sends one.
     pub request_id: Option<Uuid>,
@@ -38,6 +42,8 @@ pub(crate) struct Trail {
     pub caller: Caller,
     /// The vault that the host resolved to.
     pub vault: Option<VaultName>,
+    /// The vault's id, where it is not in the default resource group of the tenant's subscription. Boxed because it is rare.
+    pub elsewhere: Option<Box<ResourceId>>,
     /// What the caller would have needed.
     pub missing: Option<Missing>,
     /// The role assignment that allowed the request, in a vault that roles decide in.
@@ -140,6 +146,7 @@ impl Trail {
             operation: None,
             caller: Caller::Unknown,
             vault: None,
+            elsewhere: None,
             missing: None,
             assignment: None,
             status: StatusCode::OK,

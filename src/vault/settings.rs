@@ -7,7 +7,7 @@ use super::{VaultName, VaultResource};
 use crate::access::AccessPolicy;
 use crate::access::network::NetworkRules;
 use crate::access::roles::Scope;
-use crate::resource_id::{ResourceId, ResourceType, SubscriptionId};
+use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, SubscriptionId};
 
 /// A vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,12 @@ impl Vault {
     pub(super) fn has_layers_of(&self, before: &Self) -> bool {
         let own = self.layer() == before.layer() || self.below.contains(&before.layer());
         own && self.id == before.id && self.below.ends_with(&before.below)
+    }
+
+    /// Its id as a resource, where it is not in the default resource group of the subscription `tenant`.
+    pub(crate) fn id_elsewhere(&self, tenant: SubscriptionId) -> Option<Box<ResourceId>> {
+        let is_usual = self.resource.subscription.is_none() && self.resource.resource_group == DEFAULT_RESOURCE_GROUP;
+        (!is_usual).then(|| Box::new(self.resource_id(tenant)))
     }
 
     /// Its id as a resource; in the subscription `tenant` unless it has one of its own.

@@ -7,7 +7,7 @@ use keyhaven::testing::Operation;
 use crate::world::World;
 
 /// Request line, body, the permission it needs, and the status when it is granted.
-const OPERATIONS: &[(&str, &str, &str, u16)] = &[
+pub const OPERATIONS: &[(&str, &str, &str, u16)] = &[
     ("POST /keys/k/create", r#"{"kty":"RSA"}"#, "keys/create", 200),
     ("PUT /keys/k", r#"{"key":{}}"#, "keys/import", 400),
     ("POST /keys/k/release", r#"{"target":"x"}"#, "keys/release", 400),

@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(unreachable_pub, reason = "the audit asks all of them too")]
 mod access;
 mod admin;
 mod apply;
 mod arm;
+mod audit;
 mod backup;
 #[expect(unreachable_pub, reason = "other files use it")]
 mod base64url;

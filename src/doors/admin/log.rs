@@ -60,13 +60,14 @@ pub(super) fn show(state: &State, params: &Params) -> Result<Response, ApiError>
         return Err(bad_request(format!("limit: must be 1 to {MAX_LIMIT}")));
     }
     let (found, last) = state.recent.list(after, limit);
-    let requests = found.iter().map(RequestBody::of).collect();
+    // What the vault clock did is no request.
+    let requests = found.iter().filter(|entry| entry.trail.door != "clock").map(RequestBody::of).collect();
     Ok(body::json(StatusCode::OK, &LogBody { requests, last }))
 }
 
 impl RequestBody {
     fn of(entry: &RecentTrail) -> Self {
-        let RecentTrail { number, at, trail } = entry;
+        let RecentTrail { number, at, trail, .. } = entry;
         Self {
             number: *number,
             at: at.to_string(),

@@ -141,6 +141,7 @@ impl Door {
         let resolved = self.state.resolve(&target.authority).await;
         let resolved = resolved.inspect_err(|_| trail.asked = Some(AskedFor::new(target.authority.host())))?;
         trail.vault = Some(resolved.vault().name.clone());
+        trail.elsewhere = resolved.vault().id_elsewhere(self.state.directory.tenant().subscription);
         let route = self.route(&request);
         if let Ok(route) = &route {
             trail.route(route.operation, &route.params);
