@@ -46,6 +46,7 @@ mod tasks;
 #[doc(hidden)]
 pub mod testing;
 mod trail;
+mod usage;
 mod vault;
 
 pub use app::{

@@ -41,6 +41,7 @@ mod takeover_ca;
 mod takeover_proxy;
 mod tenant;
 mod trust;
+mod usage;
 mod variables;
 mod watch;
 mod wget;
@@ -64,6 +65,7 @@ pub use storage::Storage;
 pub(crate) use takeover::vault_of_host;
 pub use takeover::{CloudService, Takeover};
 pub(crate) use trust::{CA_VARIABLES, TRUST_STORE_PASSWORD, ca_files_in, read_trust_store};
+pub(crate) use usage::{data_plane_operations, not_granted};
 pub use variables::Variables;
 
 use foundations::Foundations;

@@ -72,6 +72,8 @@ pub struct Options {
     pub takeover: Takeover,
     /// Where audit records are written, besides the ring of the latest; it takes precedence over the configuration's.
     pub audit: Option<AuditTarget>,
+    /// Whether what clients use is collected, for [`Running`](super::Running) to tell.
+    pub collects_usage: bool,
     /// The retry schedule of webhooks.
     pub delivery: RetryPolicy,
 }
@@ -125,6 +127,7 @@ impl Default for Options {
             identity_header: None,
             takeover: Takeover::default(),
             audit: None,
+            collects_usage: false,
             delivery: RetryPolicy::default(),
         }
     }

@@ -12,6 +12,7 @@ use super::credentials::PlaceholderCredentials;
 use super::ready::ReadyFile;
 use super::ready_files::ReadyFiles;
 use super::storage::OpenStorage;
+use super::usage::CollectedUsage;
 use crate::audit::Follower;
 use crate::authorization::Authorization;
 use crate::clock::{Period, Timestamp};
@@ -54,6 +55,8 @@ pub struct Running {
     pub(super) storage: OpenStorage,
     /// What follows the requests: the audit.
     pub(super) followers: Vec<Follower>,
+    /// What clients used, if it is collected; whole when the server has stopped.
+    pub(crate) usage: CollectedUsage,
 }
 
 impl Running {

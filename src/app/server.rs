@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::storage::OpenStorage;
 use super::takeover_proxy::takeover_leaves;
 use super::tenant;
+use super::usage::{CollectedUsage, UsageSink, data_plane_operations};
 use super::variables::Variables;
 use crate::audit::{Follower, Sink};
 use crate::clock::Clock;
@@ -64,7 +65,11 @@ impl BuiltServer {
             admin_key: storage.admin_key.clone(),
             engine: storage.engine,
             data: storage.data_dir().map(Path::to_owned),
-            recent: if audit.is_some() { Arc::new(RecentTrails::followed()) } else { Arc::default() },
+            recent: if audit.is_some() || settings.collects_usage {
+                Arc::new(RecentTrails::followed())
+            } else {
+                Arc::default()
+            },
             audit,
             proxy_off: sockets.proxy_off.clone(),
             names,
@@ -107,8 +112,13 @@ impl BuiltServer {
         let takeover_ca = listeners.takeover_ca().map(str::to_owned);
         let Served { mut tasks, direct_request_seen, traffic } = listeners.serve();
         let watching = services.spawn_watch();
-        let Services { backend, credentials, events, control, recent, audit, .. } = services;
-        let followers = audit.and_then(|audit| follow(&recent, audit)).into_iter().collect();
+        let Services { backend, credentials, events, control, recent, audit, settings, .. } = services;
+        let mut followers: Vec<_> = audit.and_then(|audit| follow(&recent, audit)).into_iter().collect();
+        let usage = CollectedUsage::default();
+        if settings.collects_usage {
+            let (schema, operations) = (settings.audit_schema(), data_plane_operations());
+            followers.extend(follow(&recent, UsageSink { usage: usage.clone(), schema, operations }));
+        }
         tasks.extend(watching);
         tasks.push(backend.spawn_issuer_renewal());
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
@@ -134,6 +144,7 @@ impl BuiltServer {
             pool,
             storage,
             followers,
+            usage,
         }
     }
 }

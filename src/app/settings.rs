@@ -51,6 +51,8 @@ pub(super) struct Settings {
     pub(super) takeover: Takeover,
     /// Where audit records are written, if they are.
     pub(super) audit: Option<AuditTarget>,
+    /// Whether what clients use is collected.
+    pub(super) collects_usage: bool,
     /// The retry schedule of webhooks.
     pub(super) delivery: RetryPolicy,
     /// The configuration of the start.
@@ -87,6 +89,7 @@ impl Settings {
             tls: options.tls,
             takeover: options.takeover,
             delivery: options.delivery,
+            collects_usage: options.collects_usage,
             audit: options.audit.or_else(|| config.audit.file.clone().map(AuditTarget::File)),
             config_file: options.config_file,
             watch: options.watch,

@@ -162,7 +162,7 @@ pub(super) fn vault_of(trail: &Trail) -> Option<Cow<'_, str>> {
 
 /// The object of a vault that a request was about.
 pub(super) fn object_of(trail: &Trail) -> Option<Cow<'_, str>> {
-    trail.object().filter(|_| matches!(trail.door, "vault" | "clock"))
+    trail.object().filter(|_| trail.door == "vault")
 }
 
 fn description(trail: &Trail) -> String {
@@ -188,7 +188,7 @@ fn properties(entry: &RecentTrail) -> Properties<'_> {
         client_info: request.user_agent(),
         request_uri: request_uri(base.as_deref(), request.path(), request.api_version()),
         id: base.and_then(|base| object_id(&base, entry)),
-        http_status_code: (trail.door != "clock").then_some(trail.status.as_u16()),
+        http_status_code: Some(trail.status.as_u16()),
         applied_assignment_id: trail.assignment,
         identity_name: trail.caller.name(),
         missing: trail.missing.map(|missing| missing.to_string()),

@@ -79,7 +79,8 @@ impl Identity {
                 let answer = client.json_request(Method::GET, "/admin/identities", None).await?;
                 let all = answer["identities"].as_array().into_iter().flatten();
                 let is_default = |identity: &Value| identity["name"] == answer["default"];
-                let mark = |identity: &Value| if is_default(identity) { "  default: what keyhaven env gives" } else { "" };
+                let mark =
+                    |identity: &Value| if is_default(identity) { "  default: what keyhaven env gives" } else { "" };
                 let lines: Vec<_> = all.map(|identity| line(identity) + mark(identity)).collect();
                 client.print(&answer, &lines.join("\n"));
             }

@@ -28,6 +28,7 @@ mod log;
 mod log_output;
 mod man;
 mod objects;
+mod policy;
 mod ready_file;
 mod reset;
 mod run;
@@ -88,6 +89,8 @@ enum Command {
     Log(show_log::LogCommand),
     #[command(about = "Show the audit of a running server: who did what, refused requests too")]
     Audit(audit::AuditCommand),
+    #[command(about = "Say what access identities really need")]
+    Policy(policy::PolicyCommand),
     #[command(about = "Look for what keeps programs from the server, and say what to do")]
     Doctor(doctor::Doctor),
     #[command(about = "Look whether the data in a directory is whole; name what is damaged or missing")]
@@ -186,6 +189,7 @@ impl Cli {
                 Command::Status(status) => status.execute().await,
                 Command::Log(log) => log.execute().await,
                 Command::Audit(audit) => audit.execute().await,
+                Command::Policy(policy) => policy.execute().await,
                 Command::Doctor(doctor) => doctor.execute().await,
                 Command::Clock(clock) => clock.execute().await,
                 Command::Secret(secret) => secret.execute().await,

@@ -8,7 +8,7 @@ impl Trail {
     /// Whether the audit has a record of it.
     pub(crate) fn is_audited(&self) -> bool {
         match self.door {
-            "vault" | "clock" => true,
+            "vault" => true,
             // Tokens, not the documents and certificates that clients fetch besides.
             "entra" | "identity" => self.operation.is_some_and(|operation| operation.path.ends_with("/token")),
             "admin" => self.operation.is_some_and(|operation| operation.method != Method::GET),

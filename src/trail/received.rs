@@ -75,7 +75,7 @@ impl KeptRequest {
         &self.text[self.version_end..]
     }
 
-    /// The address of the client; loopback where the server itself did something.
+    /// The address of the client.
     pub(crate) fn peer(&self) -> IpAddr {
         self.peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical()
     }

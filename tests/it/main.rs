@@ -40,6 +40,7 @@ mod golden;
 mod identity;
 mod import;
 mod key_files;
+mod least_access;
 mod leftovers;
 mod lifecycle;
 mod limits;

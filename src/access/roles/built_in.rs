@@ -255,7 +255,7 @@ pub(crate) static BUILT_IN: [RoleDefinition; 19] = [
 ];
 
 /// The data actions of keys, secrets and certificates below [`VAULTS`] (Azure permissions for security).
-const DATA_ACTIONS: &[&str] = &[
+pub(crate) const DATA_ACTIONS: &[&str] = &[
     "certificatecas/delete",
     "certificatecas/read",
     "certificatecas/write",

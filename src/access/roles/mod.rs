@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 pub(crate) use action::Actions;
 pub(crate) use assignment::{DenyAssignment, ManagementGroup, PrincipalType, RoleAssignment};
-pub(crate) use built_in::{BUILT_IN, VAULTS, smallest_role};
+pub(crate) use built_in::{BUILT_IN, DATA_ACTIONS, VAULTS, smallest_role};
 pub(crate) use condition::{AssignedRole, Condition};
 pub(crate) use definition::RoleDefinition;
 pub(crate) use scope::Scope;

@@ -3,6 +3,7 @@
 mod own_options;
 mod placeholders;
 mod summary;
+mod usage;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -26,10 +27,12 @@ use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
 use super::signals::HangUp;
 use super::{Failure, file_limit, headings, ready_file, stale, variables};
-use crate::app::{self, Listen, Running, Variables};
+use crate::app::{self, Listen, Options, Running, Variables};
+use crate::usage::Usage;
 
 use own_options::CommandLine;
 use summary::Ending;
+use usage::Required;
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
 ///
@@ -65,6 +68,15 @@ pub(super) struct Run {
     #[arg(long)]
     keep_secrets: bool,
 
+    /// Write the least access that grants what COMMAND used into FILE: a configuration with access policies, and with roles for
+    /// vaults in which roles decide
+    #[arg(long, value_name = "FILE")]
+    suggest_policy: Option<PathBuf>,
+
+    /// Fail when COMMAND used more than FILE grants: what --suggest-policy wrote, or any configuration
+    #[arg(long, value_name = "FILE")]
+    require_policy: Option<PathBuf>,
+
     /// The command to run, and its arguments; options before it are of `run`, what follows it is its own
     #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -81,6 +93,7 @@ Examples:
 impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         self.check_options()?;
+        let required = self.require_policy.as_deref().map(Required::read).transpose()?;
         let mut own = variables::own();
         stale::warn_of_shell(None);
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -93,13 +106,16 @@ impl Run {
         CommandLine::of(&self.command).warn();
         let file_limit_before = file_limit::raise_limit();
         let mut signals = ForwardedSignals::new()?;
-        let mut server = app::build(self.server.options(&defaults)?).await.map_err(Failure::failed)?;
+        let collects_usage = self.suggest_policy.is_some() || required.is_some();
+        let options = Options { collects_usage, ..self.server.options(&defaults)? };
+        let mut server = app::build(options).await.map_err(Failure::failed)?;
         server.add_trust(&own).await.map_err(Failure::failed)?;
         let mut running = server.listen();
         (running.ready.env, own) = environment::with_vault(running.ready.env, own, self.vault.as_deref());
         let file = self.ready_file_path(&running, &own)?;
         let ended = self.run_command(&mut running, &file, &own, &mut signals, file_limit_before).await;
         let (traffic, direct_request_seen) = (running.traffic.clone(), running.direct_request_seen.clone());
+        let usage = running.usage.clone();
         running.stop().await;
         ready_file::remove(&file);
         let status = ended.map(exit_status)?;
@@ -112,6 +128,7 @@ impl Run {
             };
             summary::print(&traffic.report(), &ending);
         }
+        self.report_usage(&usage.take(), required.as_ref(), status)?;
         Ok(ExitCode::from(status))
     }
 
@@ -123,6 +140,17 @@ impl Run {
                 Err(Failure::usage(why))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Writes what was used, and fails when that was too much; a command that failed keeps its own status.
+    fn report_usage(&self, usage: &Usage, required: Option<&Required>, status: u8) -> Result<(), Failure> {
+        if let Some(file) = &self.suggest_policy {
+            usage::suggest(file, usage)?;
+        }
+        match required.map(|required| required.check(usage)) {
+            Some(Err(_)) if status != 0 => Ok(()),
+            checked => checked.unwrap_or(Ok(())),
         }
     }
 

@@ -190,7 +190,9 @@ fn programs_that_lose_access_are_named_and_what_env_gives_follows() {
     assert!(server.said(&["apply", file]).contains(note));
     let listed = server.said(&["identity", "list"]);
     let app = listed.lines().find(|line| line.starts_with("orders-app ")).unwrap();
-    assert!(app.ends_with("system-assigned  default: what keyhaven env gives") && listed.matches("default:").count() == 1);
+    assert!(
+        app.ends_with("system-assigned  default: what keyhaven env gives") && listed.matches("default:").count() == 1
+    );
     let env: Value = serde_json::from_str(&server.said(&["env", "--format", "json"])).unwrap();
     assert!(app.contains(env["AZURE_CLIENT_ID"].as_str().unwrap()), "{app}");
     let ready = std::fs::read_to_string(server.dir.path().join("data/ready.json")).unwrap();

@@ -1,0 +1,97 @@
+//! What a server's clients used: collected while it runs, and held against what a configuration grants.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::StartError;
+use crate::access::roles::{Attempt, RoleBasedAccess, RoleDecision, Scope, VAULTS};
+use crate::access::{self, Decision, Identity};
+use crate::audit::{Schema, Sink};
+use crate::config::Config;
+use crate::doors::vault;
+use crate::operation::{Operation, Permission};
+use crate::trail::RecentTrail;
+use crate::usage::{Usage, Use};
+
+/// What was used so far; shared with the thread that adds to it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CollectedUsage(Arc<Mutex<Usage>>);
+
+impl CollectedUsage {
+    /// Takes what there is.
+    pub(crate) fn take(&self) -> Usage {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Adds the records of trails to what was used.
+pub(super) struct UsageSink {
+    pub(super) usage: CollectedUsage,
+    pub(super) schema: Schema,
+    pub(super) operations: Vec<&'static Operation>,
+}
+
+impl Sink for UsageSink {
+    fn take(&mut self, lost: u64, trails: &[RecentTrail]) -> std::io::Result<()> {
+        let mut usage = self.usage.0.lock().unwrap_or_else(PoisonError::into_inner);
+        usage.missed += lost;
+        for entry in trails {
+            usage.add_record(&serde_json::to_value(self.schema.record(entry))?, &self.operations);
+        }
+        Ok(())
+    }
+}
+
+/// Every operation of the data plane.
+pub(crate) fn data_plane_operations() -> Vec<&'static Operation> {
+    vault::operations().collect()
+}
+
+/// What was used and `config` does not grant. Access policies count where `names_vaults`, role assignments always.
+///
+/// # Errors
+/// When the id of a vault that was used cannot be read.
+pub(crate) fn not_granted<'u>(
+    config: &Config,
+    names_vaults: bool,
+    usage: &'u Usage,
+) -> Result<Vec<&'u Use>, StartError> {
+    let roles = RoleBasedAccess::from(config.access.clone());
+    let operations = data_plane_operations();
+    let mut missing = Vec::new();
+    for used in usage.permitted() {
+        let operation = operations.iter().find(|operation| operation.name == used.operation);
+        let Some(operation) = operation else { continue };
+        let by_policies = names_vaults && by_policies(config, used, operation.permission);
+        if !by_policies && !by_roles(config, &roles, used, operation.permission)? {
+            missing.push(used);
+        }
+    }
+    Ok(missing)
+}
+
+fn by_policies(config: &Config, used: &Use, permission: Permission) -> bool {
+    let vault = config.vaults.iter().find(|vault| vault.name.as_str().eq_ignore_ascii_case(used.vault_name()));
+    let policies = vault.map(|vault| &vault.access_policies[..]).unwrap_or_default();
+    access::decide(policies, &identity(config, used), permission) == Decision::Allowed
+}
+
+fn by_roles(config: &Config, roles: &RoleBasedAccess, used: &Use, permission: Permission) -> Result<bool, StartError> {
+    let Permission::Vault { collection, data_action, .. } = permission else { return Ok(false) };
+    let object = used.object.as_ref().map(|object| format!("/{collection}/{object}")).unwrap_or_default();
+    let resource =
+        Scope::parse(&format!("{}{object}", used.vault)).map_err(|error| StartError::new(error.to_string()))?;
+    let (who, data_action) = (&identity(config, used), &format!("{VAULTS}{data_action}"));
+    let decision = roles.decide(Attempt { who, data_action, resource: &resource, now: i64::MAX });
+    Ok(matches!(decision, RoleDecision::Allowed { .. }))
+}
+
+/// The identity that used it, with its groups as far as the configuration has them.
+fn identity(config: &Config, used: &Use) -> Identity {
+    let known = config.identities.iter().find(|identity| identity.object_id == used.principal);
+    Identity {
+        tenant: config.tenant,
+        object_id: used.principal,
+        app_id: known.map(|identity| identity.client_id).unwrap_or_default(),
+        groups: known.map(|identity| identity.groups.clone()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,381 @@
+//! Grants as text: of this program's configuration, az, Bicep and Terraform. Where a form has both, a vault in which a role assignment
+//! allowed something gets roles, any other one access policies.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::grants::{Assignment, Grants, VaultGrants};
+use super::needs::Needs;
+use crate::access::roles::VAULTS;
+
+/// The forms of grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A configuration with access policies.
+    Policy,
+    /// A configuration with assignments of built-in roles.
+    Roles,
+    /// A configuration with custom roles and their assignments.
+    CustomRole,
+    /// Commands of the Azure CLI.
+    Az,
+    /// Bicep.
+    Bicep,
+    /// Terraform with the provider `azurerm`.
+    Terraform,
+}
+
+impl Grants {
+    /// The grants in this form, with a line end.
+    pub(crate) fn text(&self, format: Format) -> String {
+        match format {
+            Format::Policy => pretty(&json!({"vaults": self.vaults.iter().map(policies).collect::<Vec<_>>()})),
+            Format::Roles => {
+                let all = self.vaults.iter().flat_map(|(vault, grants)| grants.assignments(vault));
+                pretty(&json!({"roleAssignments": all.map(|one| assignment(&one)).collect::<Vec<_>>()}))
+            }
+            Format::CustomRole => pretty(&self.custom_roles()),
+            Format::Az => self.each(az_policies, az_roles),
+            Format::Bicep => self.each(bicep_policies, bicep_roles),
+            Format::Terraform => self.each(terraform_policies, terraform_roles),
+        }
+    }
+
+    /// A configuration that grants it: access policies, and role assignments for the vaults in which roles decided.
+    pub(crate) fn configuration(&self) -> String {
+        let mut all = serde_json::Map::new();
+        let (by_roles, by_policies): (Vec<_>, Vec<_>) = self.vaults.iter().partition(|(_, grants)| grants.by_roles);
+        all.insert("vaults".to_owned(), by_policies.into_iter().map(policies).collect());
+        if !by_roles.is_empty() {
+            let roles = by_roles.iter().flat_map(|(vault, grants)| grants.assignments(vault));
+            all.insert("roleAssignments".to_owned(), roles.map(|one| assignment(&one)).collect());
+        }
+        all.retain(|_, entries| entries.as_array().is_some_and(|entries| !entries.is_empty()));
+        pretty(&Value::Object(all))
+    }
+
+    fn each(&self, policies: fn(&str, &VaultGrants) -> String, roles: fn(&str, &VaultGrants) -> String) -> String {
+        let text = |(vault, grants): (&String, &VaultGrants)| {
+            if grants.by_roles { roles(vault, grants) } else { policies(vault, grants) }
+        };
+        self.vaults.iter().map(text).collect::<Vec<_>>().join("\n")
+    }
+
+    fn custom_roles(&self) -> Value {
+        let all: Vec<_> = self.vaults.iter().flat_map(|(vault, grants)| grants.custom(vault)).collect();
+        let definition = |role: &super::grants::CustomRole| {
+            json!({"properties": {
+                "roleName": role.name, "description": "What was used, and no more.", "type": "CustomRole",
+                "assignableScopes": [role.assignable_scope],
+                "permissions": [{"actions": [], "notActions": [], "notDataActions": [],
+                                 "dataActions": full_names(&role.data_actions)}]
+            }})
+        };
+        json!({
+            "roleDefinitions": all.iter().map(|(role, _)| definition(role)).collect::<Vec<_>>(),
+            "roleAssignments": all.iter().map(|(_, one)| assignment(one)).collect::<Vec<_>>()
+        })
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn full_names(actions: &BTreeSet<&'static str>) -> Vec<String> {
+    actions.iter().map(|action| format!("{VAULTS}{action}")).collect()
+}
+
+fn assignment(one: &Assignment) -> Value {
+    json!({"objectId": one.principal, "role": one.role, "scope": one.scope})
+}
+
+fn policies((vault, grants): (&String, &VaultGrants)) -> Value {
+    let policy = |(principal, needs): (&Uuid, &Needs)| json!({"objectId": principal, "permissions": needs.permissions});
+    json!({"name": name(vault), "accessPolicies": grants.identities.iter().map(policy).collect::<Vec<_>>()})
+}
+
+/// The vault's name in its id.
+fn name(vault: &str) -> &str {
+    vault.rsplit('/').next().unwrap_or_default()
+}
+
+/// The resource group in a vault's id.
+fn resource_group(vault: &str) -> &str {
+    vault.split('/').nth(4).unwrap_or_default()
+}
+
+/// A name for something in a program: letters, digits and underscores.
+fn identifier(parts: &[&str]) -> String {
+    let text = parts.join("_").to_ascii_lowercase();
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// A name of an identity in a comment: it cannot end it.
+fn comment(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn az_policies(vault: &str, grants: &VaultGrants) -> String {
+    let mut text = String::new();
+    for (principal, needs) in &grants.identities {
+        let _ = writeln!(text, "# {}", comment(&needs.name));
+        let _ = write!(text, "az keyvault set-policy --name {} --object-id {principal}", name(vault));
+        for (collection, permissions) in &needs.permissions {
+            let singular = collection.trim_end_matches('s');
+            let all: Vec<_> = permissions.iter().copied().collect();
+            let _ = write!(text, " --{singular}-permissions {}", all.join(" "));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn az_roles(vault: &str, grants: &VaultGrants) -> String {
+    let mut text = String::new();
+    for Assignment { principal, name, role, scope, .. } in grants.assignments(vault) {
+        let _ = writeln!(text, "# {}", comment(&name));
+        let _ = writeln!(
+            text,
+            "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal \
+             --role '{role}' --scope '{scope}'"
+        );
+    }
+    text
+}
+
+fn bicep_vault(vault: &str) -> String {
+    let (symbol, name) = (identifier(&["vault", name(vault)]), name(vault));
+    format!("resource {symbol} 'Microsoft.KeyVault/vaults@2023-07-01' existing = {{\n  name: '{name}'\n}}\n")
+}
+
+fn bicep_policies(vault: &str, grants: &VaultGrants) -> String {
+    let (symbol, mut text) = (identifier(&["vault", name(vault)]), bicep_vault(vault));
+    let _ = write!(
+        text,
+        "\nresource {symbol}_policies 'Microsoft.KeyVault/vaults/accessPolicies@2023-07-01' = {{\n  parent: {symbol}\n  \
+         name: 'add'\n  properties: {{\n    accessPolicies: [\n"
+    );
+    for (principal, needs) in &grants.identities {
+        let _ = writeln!(
+            text,
+            "      // {}\n      {{\n        tenantId: subscription().tenantId\n        objectId: '{principal}'\n        \
+             permissions: {{",
+            comment(&needs.name)
+        );
+        for (collection, permissions) in &needs.permissions {
+            let all: Vec<_> = permissions.iter().map(|one| format!("'{one}'")).collect();
+            let _ = writeln!(text, "          {collection}: [ {} ]", all.join(", "));
+        }
+        text.push_str("        }\n      }\n");
+    }
+    text.push_str("    ]\n  }\n}\n");
+    text
+}
+
+fn bicep_roles(vault: &str, grants: &VaultGrants) -> String {
+    let (symbol, mut text) = (identifier(&["vault", name(vault)]), bicep_vault(vault));
+    let mut objects = BTreeSet::new();
+    for (number, one) in grants.assignments(vault).iter().enumerate() {
+        let object = one.scope.strip_prefix(vault).unwrap_or_default().trim_start_matches('/');
+        let scope = match object.split_once('/') {
+            Some((collection, object)) => {
+                let scope = identifier(&[&symbol, collection, object]);
+                if objects.insert(scope.clone()) {
+                    let _ = write!(
+                        text,
+                        "\nresource {scope} 'Microsoft.KeyVault/vaults/{collection}@2023-07-01' existing = {{\n  parent: \
+                         {symbol}\n  name: '{object}'\n}}\n"
+                    );
+                }
+                scope
+            }
+            None => symbol.clone(),
+        };
+        let (principal, role) = (one.principal, one.role_id.unwrap_or_default());
+        let _ = write!(
+            text,
+            "\n// {}: {}\nresource {symbol}_role_{number} 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{\n  \
+             scope: {scope}\n  name: guid({scope}.id, '{principal}', '{role}')\n  properties: {{\n    \
+             principalId: '{principal}'\n    principalType: 'ServicePrincipal'\n    roleDefinitionId: \
+             subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{role}')\n  }}\n}}\n",
+            comment(&one.name),
+            one.role
+        );
+    }
+    text
+}
+
+fn terraform_vault(vault: &str) -> String {
+    let (label, name, group) = (identifier(&[name(vault)]), name(vault), resource_group(vault));
+    format!(
+        "data \"azurerm_key_vault\" \"{label}\" {{\n  name                = \"{name}\"\n  resource_group_name = \
+         \"{group}\"\n}}\n"
+    )
+}
+
+fn terraform_policies(vault: &str, grants: &VaultGrants) -> String {
+    let (label, mut text) = (identifier(&[name(vault)]), terraform_vault(vault));
+    for (number, (principal, needs)) in grants.identities.iter().enumerate() {
+        let _ = write!(
+            text,
+            "\n# {}\nresource \"azurerm_key_vault_access_policy\" \"{label}_{number}\" {{\n  key_vault_id = \
+             data.azurerm_key_vault.{label}.id\n  tenant_id    = data.azurerm_key_vault.{label}.tenant_id\n  object_id    = \
+             \"{principal}\"\n",
+            comment(&needs.name)
+        );
+        for (collection, permissions) in &needs.permissions {
+            let all: Vec<_> = permissions.iter().map(|one| format!("\"{}\"", terraform_permission(one))).collect();
+            let _ = writeln!(text, "  {}_permissions = [{}]", collection.trim_end_matches('s'), all.join(", "));
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+/// Terraform's spelling of a permission: a capital first, and in `GetRotationPolicy`.
+fn terraform_permission(permission: &str) -> String {
+    match permission {
+        "getrotationpolicy" => "GetRotationPolicy".to_owned(),
+        "setrotationpolicy" => "SetRotationPolicy".to_owned(),
+        _ => permission[..1].to_ascii_uppercase() + &permission[1..],
+    }
+}
+
+fn terraform_roles(vault: &str, grants: &VaultGrants) -> String {
+    let label = identifier(&[name(vault)]);
+    let mut text = terraform_vault(vault);
+    for (number, Assignment { principal, name, role, scope, .. }) in grants.assignments(vault).into_iter().enumerate() {
+        let object = scope.strip_prefix(vault).unwrap_or_default();
+        let scope = match object {
+            "" => format!("data.azurerm_key_vault.{label}.id"),
+            object => format!("\"${{data.azurerm_key_vault.{label}.id}}{object}\""),
+        };
+        let _ = write!(
+            text,
+            "\n# {}\nresource \"azurerm_role_assignment\" \"{label}_{number}\" {{\n  scope                = {scope}\n  \
+             role_definition_name = \"{role}\"\n  principal_id         = \"{principal}\"\n  principal_type       = \
+             \"ServicePrincipal\"\n}}\n",
+            comment(&name)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{Operation, Permission};
+    use crate::usage::Usage;
+    use hyper::Method;
+
+    static GET: Operation = Operation {
+        name: "SecretGet",
+        method: Method::GET,
+        path: "/secrets/{name}",
+        permission: Permission::secrets("get", "secrets/getSecret/action"),
+    };
+    static LIST: Operation = Operation {
+        name: "KeyList",
+        method: Method::GET,
+        path: "/keys",
+        permission: Permission::keys("list", "keys/read"),
+    };
+    static ROTATION: Operation = Operation {
+        name: "KeyRotationPolicyGet",
+        method: Method::GET,
+        path: "/keys/{name}/rotationpolicy",
+        permission: Permission::keys("getrotationpolicy", "keyrotationpolicies/read"),
+    };
+    const WORKER: &str = "00000000-0000-0000-0000-000000000007";
+
+    fn grants(by_roles: bool) -> Grants {
+        let mut usage = Usage::default();
+        let mut add = |operation: &str, id: &str, status: u16| {
+            let mut record = json!({
+                "resourceId": "/SUBSCRIPTIONS/00000000-0000-0000-0000-000000000005/RESOURCEGROUPS/SHOP/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/ACME",
+                "operationName": operation,
+                "identity": {"claim": {"http://schemas.microsoft.com/identity/claims/objectidentifier": WORKER}},
+                "properties": {"id": format!("https://acme.vault.azure.net/{id}"), "httpStatusCode": status, "identityName": "worker"}
+            });
+            if by_roles {
+                record["properties"]["appliedAssignmentId"] = json!("x");
+            }
+            usage.add_record(&record, &[&GET, &LIST, &ROTATION]);
+        };
+        add("SecretGet", "secrets/A/0123", 200);
+        add("secretget", "secrets/a", 404);
+        add("KeyList", "keys", 200);
+        add("KeyRotationPolicyGet", "keys/k", 403);
+        add("Authentication", "secrets/a", 401);
+        let refused: Vec<_> = usage.refused().map(|(what, times)| (what.operation, times)).collect();
+        assert_eq!(refused, [("KeyRotationPolicyGet", 1)]);
+        Grants::of(&usage, &[&GET, &LIST, &ROTATION])
+    }
+
+    const VAULT: &str = "/subscriptions/00000000-0000-0000-0000-000000000005/resourceGroups/shop/providers/Microsoft.KeyVault/vaults/acme";
+
+    fn value(format: Format) -> Value {
+        serde_json::from_str(&grants(false).text(format)).unwrap()
+    }
+
+    #[test]
+    fn configurations_hold_what_was_permitted_at_the_narrowest_place() {
+        let permissions = json!({"keys": ["list"], "secrets": ["get"]});
+        let policies = [json!({"objectId": WORKER, "permissions": permissions})];
+        assert_eq!(value(Format::Policy), json!({"vaults": [{"name": "acme", "accessPolicies": policies}]}));
+        let at =
+            |role: &str, place: &str| json!({"objectId": WORKER, "role": role, "scope": format!("{VAULT}{place}")});
+        let expected = [at("Key Vault Crypto Service Encryption User", ""), at("Key Vault Secrets User", "/secrets/a")];
+        assert_eq!(value(Format::Roles), json!({"roleAssignments": expected}));
+        let custom = value(Format::CustomRole);
+        assert_eq!(custom["roleAssignments"], json!([at("worker in acme", "")]));
+        let actions = ["Microsoft.KeyVault/vaults/keys/read", "Microsoft.KeyVault/vaults/secrets/getSecret/action"];
+        assert_eq!(custom["roleDefinitions"][0]["properties"]["permissions"][0]["dataActions"], json!(actions));
+        crate::config::Config::parse(&custom.to_string()).unwrap();
+        let of = |by_roles| serde_json::from_str::<Value>(&grants(by_roles).configuration()).unwrap();
+        assert_eq!((of(false), of(true)), (value(Format::Policy), value(Format::Roles)));
+    }
+
+    #[test]
+    fn commands_and_templates_follow_the_mode_of_the_vault() {
+        let text = |by_roles, format| grants(by_roles).text(format);
+        assert_eq!(
+            text(false, Format::Az),
+            format!(
+                "# worker\naz keyvault set-policy --name acme --object-id {WORKER} --key-permissions list \
+                 --secret-permissions get\n"
+            )
+        );
+        let roles = text(true, Format::Az);
+        let last = format!(
+            "az role assignment create --assignee-object-id {WORKER} --assignee-principal-type ServicePrincipal \
+             --role 'Key Vault Secrets User' --scope '{VAULT}/secrets/a'"
+        );
+        assert_eq!(roles.lines().last(), Some(&*last));
+        for (format, by_roles, parts) in [
+            (Format::Bicep, false, ["parent: vault_acme", "keys: [ 'list' ]", "secrets: [ 'get' ]"]),
+            (Format::Bicep, true, ["scope: vault_acme_secrets_a", "name: 'a'", "4633458b-17de-408a-b874-0445c86b69e6"]),
+            (
+                Format::Terraform,
+                false,
+                ["resource_group_name = \"shop\"", "[\"List\"]", "secret_permissions = [\"Get\"]"],
+            ),
+            (
+                Format::Terraform,
+                true,
+                ["data.azurerm_key_vault.acme.id}/secrets/a\"", "\"Key Vault Secrets User\"", WORKER],
+            ),
+        ] {
+            let text = text(by_roles, format);
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        }
+        assert_eq!(
+            terraform_permission("getrotationpolicy") + &terraform_permission("wrapKey"),
+            "GetRotationPolicyWrapKey"
+        );
+    }
+}
