@@ -21,11 +21,51 @@ impl Vault {
         KnownVaults::of(&self.client).await?.expect(&name)?;
         let path = format!("/admin/vaults/{}", path_segment(&name));
         let vault = self.client.json_request(Method::GET, &path, None).await?;
-        let identities = self.client.json_request(Method::GET, "/admin/identities", None).await?;
-        let policies = policies(&vault["accessPolicies"], &identities["identities"]);
-        self.client.print(&vault, &format!("{}\n\n{policies}", settings(&vault)));
+        let access = match vault["enableRbacAuthorization"] == true {
+            true => {
+                let all = self.client.json_request(Method::GET, "/admin/role-assignments", None).await?;
+                roles(&all["roleAssignments"], &text(&vault["id"]))
+            }
+            false => {
+                let identities = self.client.json_request(Method::GET, "/admin/identities", None).await?;
+                policies(&vault["accessPolicies"], &identities["identities"])
+            }
+        };
+        self.client.print(&vault, &format!("{}\n\n{access}", settings(&vault)));
         Ok(())
     }
+}
+
+/// The role assignments at the vault called by `id`, above it and below it. Those of management groups are shown too: which
+/// subscriptions are in one is not known here.
+fn roles(assignments: &Value, id: &str) -> String {
+    let vault = id.to_lowercase();
+    let concerns = |scope: &str| {
+        let scope = scope.to_lowercase();
+        let scope = scope.trim_end_matches('/');
+        let lies_in = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        lies_in(scope, &vault) || lies_in(&vault, scope) || scope.starts_with("/providers/microsoft.management/")
+    };
+    let all: Vec<&Value> = assignments.as_array().into_iter().flatten().collect();
+    let all: Vec<_> = all.into_iter().filter(|one| concerns(&text(&one["scope"]))).collect();
+    if all.is_empty() {
+        return "roles decide, and there is no role assignment here: nothing is allowed to anyone".to_owned();
+    }
+    let mut columns = Columns::new(&["identity", "role", "scope"]);
+    for one in all {
+        let identity = if one["identity"].is_null() { text(&one["objectId"]) } else { text(&one["identity"]) };
+        let scope = text(&one["scope"]);
+        let below = scope.get(id.len()..).filter(|_| scope.to_lowercase().starts_with(&vault));
+        let scope = match below {
+            Some("") => "the vault".to_owned(),
+            Some(below) => below.to_owned(),
+            None => scope,
+        };
+        columns.row([identity, text(&one["role"]), scope]);
+    }
+    columns.text()
 }
 
 fn settings(vault: &Value) -> String {

@@ -47,6 +47,7 @@ pub(super) async fn show(state: Arc<State>, params: Params) -> Result<Response, 
     let count = |count: &ObjectCount| json!({"live": count.live, "deleted": count.deleted});
     let objects = counts.iter().map(|one| (one.kind.collection().to_owned(), count(one)));
     let mut entry = entry::of_vault(&vault);
+    entry.insert("id".to_owned(), vault.resource_id(state.directory.tenant().subscription).to_string().into());
     entry.insert("objects".to_owned(), objects.collect());
     Ok(body::json(StatusCode::OK, &entry))
 }

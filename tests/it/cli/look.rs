@@ -68,6 +68,28 @@ fn the_status_has_addresses_clock_data_and_vaults() {
 }
 
 #[test]
+fn a_vault_with_roles_is_shown_with_who_has_which_where() {
+    let ground = Ground::with_config(
+        r#"{"identities": [{"name": "owner", "systemAssigned": true}, {"name": "reader"}], "owners": ["owner"],
+            "vaults": [{"name": "shop", "enableRbacAuthorization": true, "roleAssignments": [
+                {"identity": "reader", "role": "Key Vault Reader"},
+                {"identity": "owner", "role": "Key Vault Secrets User", "scope": "/secrets/db"}]},
+              {"name": "other", "enableRbacAuthorization": true}]}"#,
+    );
+    let shown = ground.ok("vault show");
+    assert!(shown.contains("\nreader    Key Vault Reader        the vault\n"), "{shown}");
+    assert!(shown.contains("\nowner     Key Vault Secrets User  /secrets/db"), "{shown}");
+    assert!(
+        shown.contains("\nowner     Owner                   /subscriptions/"),
+        "what lies above counts too: {shown}"
+    );
+    let other = ground.ok("vault show other");
+    assert!(other.contains(" Owner ") && !other.contains(" Key Vault Reader "), "{other}");
+    let id = ground.json("vault show shop")["id"].as_str().unwrap().to_owned();
+    assert!(id.ends_with("/resourceGroups/keyhaven/providers/Microsoft.KeyVault/vaults/shop"), "{id}");
+}
+
+#[test]
 fn the_log_shows_the_last_requests_whatever_the_level() {
     let ground = Ground::start(&["--log-level", "error"]);
     ground.ok("secret set db hush");
