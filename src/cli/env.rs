@@ -1,15 +1,15 @@
 //! `keyhaven env`: prints the environment variables of a running server for a shell, a file or a program.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::client::AdminClient;
 use super::credential::Credential;
-use super::environment::{Changes, Former};
+use super::env_format::Format;
+use super::environment::Former;
 use super::target::Target;
-use super::{Failure, environment, ready_file, stale, variables};
+use super::{Failure, environment, failed_env, ready_file, stale, variables};
 use crate::app::vault_of_host;
 
 /// Print the environment that programs need to use a running server.
@@ -53,23 +53,13 @@ Examples:
   keyhaven env --vault orders            another vault than the default one
   keyhaven env --identity reader --credential client-secret";
 
-/// A shell keeps what it had before. A file for programs does not hold it: that is none of theirs, and may be a credential.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// export NAME='VALUE' for POSIX shells
-    Sh,
-    /// set -gx NAME 'VALUE' for fish
-    Fish,
-    /// $env:NAME = 'VALUE' for PowerShell
-    Powershell,
-    /// NAME="VALUE" for .env files
-    Dotenv,
-    /// One JSON object
-    Json,
-}
-
 impl Env {
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
+        let format = self.format;
+        self.print().await.inspect_err(|_| failed_env::print(format))
+    }
+
+    async fn print(self) -> Result<ExitCode, Failure> {
         let all = variables::all();
         let former = Former::of(&all);
         if self.unset {
@@ -125,97 +115,4 @@ impl Env {
 pub(super) fn parse_vault(text: &str) -> Result<String, String> {
     let wrong = || "not a vault's name: 3 to 24 letters, digits and single hyphens".to_owned();
     vault_of_host(&format!("{text}.vault.azure.net")).ok_or_else(wrong)
-}
-
-impl Format {
-    fn print(self, changes: &Changes) -> String {
-        let all: BTreeMap<&str, Option<&str>> = changes
-            .remove
-            .iter()
-            .map(|name| (name.as_str(), None))
-            .chain(changes.set.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))))
-            .collect();
-        if matches!(self, Self::Json) {
-            return serde_json::to_string_pretty(&all).unwrap_or_default() + "\n";
-        }
-        all.into_iter().map(|(name, value)| self.line(name, value) + "\n").collect()
-    }
-
-    /// The line that sets the variable, or unsets it; a .env file cannot unset one, and says so.
-    fn line(self, name: &str, value: Option<&str>) -> String {
-        match (self, value) {
-            (Self::Sh, Some(value)) => format!("export {name}='{}'", value.replace('\'', r"'\''")),
-            (Self::Sh, None) => format!("unset {name}"),
-            (Self::Fish, Some(value)) => format!("set -gx {name} '{}'", escaped(value, &['\\', '\''])),
-            (Self::Fish, None) => format!("set -e {name}"),
-            (Self::Powershell, Some(value)) => format!("$env:{name} = '{}'", doubled(value)),
-            (Self::Powershell, None) => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue"),
-            (Self::Dotenv | Self::Json, Some(value)) => format!("{name}={}", dotenv(value)),
-            (Self::Dotenv | Self::Json, None) => format!("# unset {name}"),
-        }
-    }
-}
-
-/// Quotes a value for .env files: readers expand variables in double quotes, and nothing in single quotes.
-fn dotenv(value: &str) -> String {
-    match value.contains(['$', '`']) && !value.contains(['\'', '\\']) {
-        true => format!("'{value}'"),
-        false => format!("\"{}\"", escaped(value, &['\\', '"', '$', '`'])),
-    }
-}
-
-/// `value` with a backslash before each of `special`.
-fn escaped(value: &str, special: &[char]) -> String {
-    value.chars().fold(String::new(), |mut text, c| {
-        if special.contains(&c) {
-            text.push('\\');
-        }
-        text.push(c);
-        text
-    })
-}
-
-/// Doubles single quotes for PowerShell, which treats typographic ones alike.
-fn doubled(value: &str) -> String {
-    value.chars().fold(String::new(), |mut text, c| {
-        text.push(c);
-        if matches!(c, '\'' | '\u{2018}'..='\u{201b}') {
-            text.push(c);
-        }
-        text
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::Variables;
-
-    #[test]
-    fn values_are_quoted_for_their_reader() {
-        let printed = |format: Format, value: &str| {
-            format.print(&Changes { set: Variables::from([("A".to_owned(), value.to_owned())]), ..Changes::default() })
-        };
-        assert_eq!(printed(Format::Sh, "it's \"x\""), "export A='it'\\''s \"x\"'\n");
-        assert_eq!(printed(Format::Fish, r"it's \a $b"), "set -gx A 'it\\'s \\\\a $b'\n");
-        assert_eq!(printed(Format::Powershell, "it's \u{2019}$x`"), "$env:A = 'it''s \u{2019}\u{2019}$x`'\n");
-        assert_eq!(printed(Format::Dotenv, "it's \"x\""), "A=\"it's \\\"x\\\"\"\n");
-        assert_eq!(printed(Format::Dotenv, "a $b"), "A='a $b'\n");
-        assert_eq!(printed(Format::Dotenv, "it's $b"), "A=\"it's \\$b\"\n");
-        assert_eq!(printed(Format::Json, "it's \"x\""), "{\n  \"A\": \"it's \\\"x\\\"\"\n}\n");
-    }
-
-    #[test]
-    fn every_format_can_unset() {
-        let changes = Changes { remove: vec!["A".to_owned()], ..Changes::default() };
-        for (format, expected) in [
-            (Format::Sh, "unset A\n"),
-            (Format::Fish, "set -e A\n"),
-            (Format::Powershell, "Remove-Item Env:A -ErrorAction SilentlyContinue\n"),
-            (Format::Dotenv, "# unset A\n"),
-            (Format::Json, "{\n  \"A\": null\n}\n"),
-        ] {
-            assert_eq!(format.print(&changes), expected);
-        }
-    }
 }

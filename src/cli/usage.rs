@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Error, Parser};
 
-use super::{Cli, tip};
+use super::{Cli, failed_env, tip};
 
 impl Cli {
     /// Parses this process's command line and environment; what is wrong ends the process.
@@ -14,8 +14,16 @@ impl Cli {
         Self::try_parse()
             .map_err(|error| without_environment(error, std::env::args_os()))
             .map_err(|error| tip::added(error, std::env::args_os()))
-            .unwrap_or_else(|error| error.exit())
+            .unwrap_or_else(|error| exit(&error))
     }
+}
+
+/// Prints what is wrong, or the help that was asked for, and ends the process.
+fn exit(error: &Error) -> ! {
+    if let Some(format) = failed_env::format_of(std::env::args_os()).filter(|_| error.use_stderr()) {
+        failed_env::print(format);
+    }
+    error.exit()
 }
 
 /// The error about an argument that is missing, with the usage line of its command as it is without variables.

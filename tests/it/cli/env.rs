@@ -346,3 +346,20 @@ fn a_file_for_programs_has_node_trust_the_bundle() {
         assert_eq!((&*stdout, &*stderr), ("401\n", ""), "{shell}");
     }
 }
+
+/// `eval` of nothing succeeds, and a script would go on with the real Azure.
+#[test]
+fn a_script_does_not_go_on_after_an_env_that_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in ["", "--vault", "--nonsense", "--vault a/b", "--format fish", "--unset --vault a"] {
+        let script = format!(r#"eval "$(keyhaven env {args} --data "$1/none")"; echo on"#);
+        let ended = in_shell(&script, dir.path(), &[]);
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), &*ended.stdout), (Some(1), &b""[..]), "{args}: {stderr}");
+        assert!(!stderr.is_empty(), "{args}");
+    }
+    for (format, printed) in [("powershell", "throw 'keyhaven env failed'\n"), ("dotenv", ""), ("json", "")] {
+        let failed = output(&["env", "--format", format, "--data", dir.path().join("none").to_str().unwrap()]);
+        assert_eq!((failed.status.code(), &*failed.stdout), (Some(1), printed.as_bytes()), "{format}");
+    }
+}
