@@ -164,6 +164,7 @@ const PROCESS_STATE: &[&str] = &[
     "app/followed.rs",
     "app/host_names.rs",
     "app/listeners.rs",
+    "app/client_files.rs",
     "app/ready_files.rs",
     "app/running.rs",
     "app/usage.rs",

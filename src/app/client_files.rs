@@ -4,11 +4,12 @@
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::trust::{
-    TRUST_STORE_PASSWORD, TrustFiles, bundle, distinct_certificates, existing_certificates, trust_store,
+    CA_VARIABLES, TRUST_STORE_PASSWORD, TrustFiles, bundle, distinct_certificates, existing_certificates, trust_store,
 };
 use super::variables::Variables;
 use super::wget;
@@ -16,6 +17,43 @@ use crate::files;
 
 /// Says what the files beside it were made from, and how long each of them is.
 const STAMP: &str = "made-from";
+
+/// The files of a running server, which writes them again when they are missing; none until [`ClientFiles::keep`].
+#[derive(Clone, Default)]
+pub(super) struct ClientFiles(Arc<OnceLock<Recipe>>);
+
+/// Where the files are, and how they are made.
+struct Recipe {
+    dir: PathBuf,
+    /// The variables that name files which ours are made from.
+    user_variables: Variables,
+    /// This server's CAs, as PEM.
+    cas: Vec<String>,
+}
+
+impl ClientFiles {
+    /// Keeps how the files in `dir` are made from the environment `user_variables` and this server's `cas`.
+    pub(super) fn keep(&self, dir: PathBuf, mut user_variables: Variables, cas: Vec<String>) {
+        user_variables.retain(|name, _| CA_VARIABLES.contains(&name.as_str()) || wget::is_variable(name));
+        let _ = self.0.set(Recipe { dir, user_variables, cas });
+    }
+
+    /// Writes what is missing of the files. May block.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(super) fn restore(&self) -> io::Result<()> {
+        let Some(Recipe { dir, user_variables, cas }) = self.0.get() else { return Ok(()) };
+        files::create_dir(dir)?;
+        ensure(dir, Sources::read(dir, user_variables, cas.clone()))
+    }
+}
+
+/// Whether the files that a server's `variables` name are there as they were written.
+pub(crate) fn are_there(variables: &Variables) -> bool {
+    let bundle = variables.get("SSL_CERT_FILE").map(Path::new);
+    bundle.and_then(Path::parent).is_none_or(|dir| is_whole(dir, |_| true))
+}
 
 /// What the files are made from.
 struct Sources {
@@ -117,9 +155,14 @@ pub(super) fn set_variables(dir: &Path, variables: &mut Variables) {
     wget::set_variables(dir, variables);
 }
 
-/// Whether the files in `dir` were made from sources with this digest and have their lengths still: a power cut can leave them
-/// empty.
+/// Whether the files in `dir` were made from sources with this digest, and are whole.
 fn is_current(dir: &Path, digest: &str) -> bool {
+    is_whole(dir, |made_from| made_from == digest)
+}
+
+/// Whether the files in `dir` were made from sources with a digest that `is_expected`, and have their lengths still: a power cut
+/// can leave them empty.
+fn is_whole(dir: &Path, is_expected: impl Fn(&str) -> bool) -> bool {
     let text = std::fs::read_to_string(dir.join(STAMP)).unwrap_or_default();
     let mut lines = text.lines();
     let has_length = |line: &str| {
@@ -127,7 +170,7 @@ fn is_current(dir: &Path, digest: &str) -> bool {
         let there = std::fs::metadata(dir.join(name)).ok()?;
         (there.is_file() && length.parse() == Ok(there.len())).then_some(())
     };
-    lines.next() == Some(digest) && lines.all(|line| has_length(line).is_some())
+    lines.next().is_some_and(is_expected) && lines.all(|line| has_length(line).is_some())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::backend::Backend;
+use super::client_files::ClientFiles;
 use super::followed::Followed;
 use super::host_names::Aliases;
 use super::ready_files::ReadyFiles;
@@ -33,6 +34,7 @@ pub(super) struct Control {
     /// Held while a configuration is applied: two at once would each make what is missing.
     pub(super) applying: Arc<Mutex<()>>,
     pub(super) ready_files: ReadyFiles,
+    pub(super) client_files: ClientFiles,
     pub(super) followed: Followed,
 }
 
@@ -66,6 +68,11 @@ impl ServerControl for Control {
         Some(FollowedFile { path: file.path().to_owned(), refused: self.followed.refusal() })
     }
 
+    fn restore_client_files(&self) -> BoxFuture<Result<(), ControlError>> {
+        let files = self.client_files.clone();
+        Box::pin(blocking(move || files.restore().map_err(failed)))
+    }
+
     fn vaults_changed(&self) -> BoxFuture<()> {
         let control = self.clone();
         Box::pin(async move { control.refresh_vaults().await })
@@ -88,6 +95,7 @@ impl Control {
             events: events.clone(),
             applying: Arc::default(),
             ready_files: ReadyFiles::default(),
+            client_files: ClientFiles::default(),
             followed: Followed::default(),
         }
     }

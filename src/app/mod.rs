@@ -54,6 +54,7 @@ pub use admin_key::AdminKey;
 pub(crate) use ca::{CaCertificate, remove_cas};
 pub(crate) use check::CheckReport;
 pub use check::check;
+pub(crate) use client_files::are_there as client_files_are_there;
 pub(crate) use credentials::variable_of;
 pub use error::StartError;
 pub(crate) use object_counts::ObjectCounts;

@@ -1,6 +1,7 @@
 //! The second step of a start: a server whose doors are built on its [`Foundations`] and whose data is up to date, but that
 //! does not listen yet.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -96,10 +97,12 @@ impl BuiltServer {
     pub(crate) async fn add_trust(&mut self, user_variables: &Variables) -> Result<(), StartError> {
         let (kept, private) = (self.storage.client_files(), self.storage.private_dir().to_owned());
         let (local, takeover) = (self.ready.ca.clone(), self.listeners.takeover_ca().map(str::to_owned));
-        let user_variables = user_variables.clone();
+        let (user_variables, files) = (user_variables.clone(), self.services.control.client_files.clone());
         let writing = tokio::task::spawn_blocking(move || {
-            let cas = [std::fs::read_to_string(local)?].into_iter().chain(takeover).collect();
-            client_files::ensure_kept(kept, private, &user_variables, cas)
+            let cas: Vec<_> = [std::fs::read_to_string(local)?].into_iter().chain(takeover).collect();
+            let dir = client_files::ensure_kept(kept, private, &user_variables, cas.clone())?;
+            files.keep(dir.clone(), user_variables, cas);
+            io::Result::Ok(dir)
         });
         let dir = writing.await.map_err(StartError::new)?.map_err(StartError::new)?;
         client_files::set_variables(&dir, &mut self.ready.env);

@@ -27,6 +27,11 @@ pub(super) fn read_startup_files(user_variables: &Variables) -> Vec<String> {
     WGETS.iter().map(|wget| String::from_utf8_lossy(&read(path(wget))).into_owned()).collect()
 }
 
+/// Whether `name` is a variable that names such a file.
+pub(super) fn is_variable(name: &str) -> bool {
+    WGETS.iter().any(|wget| wget.variable == name)
+}
+
 /// Our files in `dir`, made from the `systems`, with their contents.
 pub(super) fn startup_files(dir: &Path, bundle: &Path, systems: &[String]) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
     let files = WGETS.iter().zip(systems);

@@ -137,6 +137,15 @@ impl AdminClient {
         serde_json::from_value(answer["variables"].take()).map_err(Failure::failed)
     }
 
+    /// Has the server write the files again by which programs trust it.
+    pub(super) async fn restore_trust_files(&self) -> Result<(), Failure> {
+        let written = self.request(Method::POST, "/admin/trust-files", vec![]).await;
+        written.map(drop).map_err(|error| {
+            let why = "files by which programs trust the server are missing; start it again, which writes them";
+            Failure::failed(format!("{why} ({})", error.message))
+        })
+    }
+
     /// The name and client id of every identity.
     async fn identities(&self) -> Result<Vec<(String, String)>, Failure> {
         let answer = self.json_request(Method::GET, "/admin/identities", None).await?;

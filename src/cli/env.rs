@@ -10,7 +10,7 @@ use super::env_format::Format;
 use super::environment::Former;
 use super::target::Target;
 use super::{Failure, environment, failed_env, ready_file, stale, variables};
-use crate::app::vault_of_host;
+use crate::app::{client_files_are_there, vault_of_host};
 
 /// Print the environment that programs need to use a running server.
 ///
@@ -72,8 +72,11 @@ impl Env {
             return Err(Failure::failed(why));
         }
         let file = std::path::absolute(file).map_err(Failure::failed)?;
-        let (server, own) = environment::with_vault(ready.env, former.before(&all), self.vault.as_deref());
         let client = AdminClient::new(self.target);
+        if !client_files_are_there(&ready.env) {
+            client.restore_trust_files().await?;
+        }
+        let (server, own) = environment::with_vault(ready.env, former.before(&all), self.vault.as_deref());
         let mut changes = match self.credential.kind() {
             None => environment::for_shell(&server, &own),
             Some(kind) => {

@@ -17,7 +17,7 @@ pub(super) fn check(surroundings: &Surroundings, client: &AdminClient, version: 
         (None, Some(_)) if surroundings.has_variables() && version.is_some() => Some(unset()),
         (None, Some(_)) if version.is_some() => return Finding { verdict: super::Verdict::Note, ..unset() },
         (None, _) => None,
-        (Some(options), server) => proxy(options, server.as_ref()).or_else(|| store(options, server.as_ref(), client)),
+        (Some(options), server) => proxy(options, server.as_ref()).or_else(|| store(options, surroundings, client)),
     };
     match (wrong, version) {
         (Some(wrong), _) => wrong,
@@ -47,7 +47,8 @@ fn proxy(options: &str, server: Option<&ReadyFile>) -> Option<Finding> {
 }
 
 /// What is wrong with the trust store that `options` name.
-fn store(options: &str, server: Option<&ReadyFile>, client: &AdminClient) -> Option<Finding> {
+fn store(options: &str, surroundings: &Surroundings, client: &AdminClient) -> Option<Finding> {
+    let server = surroundings.server.as_ref();
     let Some(file) = java_property(options, "javax.net.ssl.trustStore") else {
         let what =
             format!("{OPTIONS} names no trust store (-Djavax.net.ssl.trustStore): Java does not trust the server");
@@ -56,7 +57,8 @@ fn store(options: &str, server: Option<&ReadyFile>, client: &AdminClient) -> Opt
     let password = java_property(options, "javax.net.ssl.trustStorePassword");
     let wrong = |why: &str, remedy| Some(Finding::wrong(AREA, format!("the trust store {file} {why}"), remedy));
     let Ok(bytes) = std::fs::read(&file) else {
-        return wrong("cannot be read: Java trusts nothing", RESTART);
+        let remedy = if surroundings.is_of_server(&file) { ENV } else { RESTART };
+        return wrong("cannot be read: Java trusts nothing", remedy);
     };
     let Ok(certificates) = read_trust_store(&bytes, password.as_deref().unwrap_or(TRUST_STORE_PASSWORD)) else {
         // A store of the user's own may be of another type.

@@ -12,6 +12,7 @@ mod trust;
 mod variables;
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -133,6 +134,13 @@ impl Surroundings {
     /// Whether the server makes these (`vaults`, `identities`) when they are asked for.
     fn makes(&self, what: &str) -> bool {
         self.status["onDemand"][what] == true
+    }
+
+    /// Whether the file is one of those by which programs trust the server that runs. `keyhaven env` has it written again.
+    fn is_of_server(&self, file: &str) -> bool {
+        let bundle = self.server.as_ref().and_then(|ready| ready.env.get("SSL_CERT_FILE"));
+        let dir = bundle.and_then(|bundle| Path::new(bundle).parent());
+        dir.is_some() && dir == Path::new(file).parent()
     }
 
     /// Whether this shell was given the variables of a server.

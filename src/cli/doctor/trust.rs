@@ -89,7 +89,10 @@ fn bundles(surroundings: &Surroundings, ca: Option<&CaCertificate>) -> Vec<Findi
 fn bundle(surroundings: &Surroundings, file: &str, names: &str, ca: Option<&CaCertificate>) -> Finding {
     let Ok(text) = std::fs::read_to_string(Path::new(file)) else {
         let what = format!("{names}: {file} cannot be read; programs that look for it fail");
-        return Finding::wrong(AREA, what, format!("{UNSET}, or set them to a file that is there"));
+        return match surroundings.is_of_server(file) {
+            true => Finding::wrong(AREA, what, ENV),
+            false => Finding::wrong(AREA, what, format!("{UNSET}, or set them to a file that is there")),
+        };
     };
     let has_ours = ca.is_some_and(|ca| text.contains(ca.pem().trim()));
     if surroundings.has_variables() && surroundings.server.is_some() && !has_ours {

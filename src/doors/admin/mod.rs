@@ -15,6 +15,7 @@ mod reset;
 mod role_assignments;
 mod snapshot;
 mod status;
+mod trust_files;
 mod vaults;
 
 use std::net::SocketAddr;
@@ -124,6 +125,8 @@ pub(crate) trait ServerControl: Send + Sync {
     fn followed_file(&self) -> Option<FollowedFile>;
     /// Why the server's certificates cannot name `alias`, if that is so.
     fn certificate_refusal(&self, alias: &str) -> Option<String>;
+    /// Writes what is missing of the files by which programs trust the server.
+    fn restore_client_files(&self) -> BoxFuture<Result<(), ControlError>>;
     /// Updates what depends on the list of vaults after one was created, deleted or given other aliases.
     fn vaults_changed(&self) -> BoxFuture<()>;
 }
@@ -185,6 +188,7 @@ fn routes() -> Routes<Handler> {
         (&role_assignments::PUT, |state, params, body| Box::pin(role_assignments::put(state, params, body))),
         (&role_assignments::DELETE, |state, params, _| Box::pin(role_assignments::delete(state, params))),
         (&configuration::APPLY, |state, params, body| Box::pin(configuration::apply(state, params, body))),
+        (&trust_files::RESTORE, |state, _, _| Box::pin(trust_files::restore(state))),
         (&reset::RESET, |state, _, _| Box::pin(reset::reset(state))),
         (&snapshot::SAVE, |state, _, _| Box::pin(snapshot::save(state))),
         (&snapshot::LOAD, |state, _, body| Box::pin(snapshot::load(state, body))),

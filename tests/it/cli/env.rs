@@ -363,3 +363,40 @@ fn a_script_does_not_go_on_after_an_env_that_failed() {
         assert_eq!((failed.status.code(), &*failed.stdout), (Some(1), printed.as_bytes()), "{format}");
     }
 }
+
+/// `rm -rf` of the files while the server runs.
+#[test]
+fn files_that_are_missing_are_written_again_when_env_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let _served = Served::start(&data, &["--proxy-listen", ":0"]);
+    let (env, _) = variables(&data, &[], &[]);
+    let bundle = Path::new(env["SSL_CERT_FILE"].as_str().unwrap());
+    let trusted = std::fs::read(bundle).unwrap();
+    std::fs::remove_dir_all(data.join("trust")).unwrap();
+    let own: Vec<_> = env.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap())).collect();
+    let doctor = keyhaven(&["doctor", "--data", data.to_str().unwrap()]).envs(own).output().unwrap();
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert!(said.contains("bundle.pem cannot be read") && said.contains("trust.p12 cannot be read"), "{said}");
+    let wrong = said.lines().skip_while(|line| !line.contains("bundle.pem cannot be read"));
+    assert_eq!(wrong.take(2).last().unwrap().trim(), r#"-> eval "$(keyhaven env)""#, "{said}");
+    assert!(!said.contains("--unset") && !said.contains("start it again"), "{said}");
+    assert_eq!(variables(&data, &[], &[]).0, env);
+    assert_eq!(std::fs::read(bundle).unwrap(), trusted);
+    std::fs::write(data.join("trust/trust.p12"), "").unwrap();
+    variables(&data, &[], &[]);
+    assert_ne!(std::fs::metadata(data.join("trust/trust.p12")).unwrap().len(), 0, "and what was cut short");
+}
+
+#[test]
+fn files_that_are_missing_are_named_where_the_server_cannot_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut served = Served::start(&data, &[]);
+    served.ready["admin"] = Value::Null;
+    std::fs::write(data.join("ready.json"), served.ready.to_string()).unwrap();
+    std::fs::remove_dir_all(data.join("trust")).unwrap();
+    let said = refused(&["env", "--data", data.to_str().unwrap()], 1);
+    let why = "files by which programs trust the server are missing; start it again, which writes them";
+    assert!(said.contains(why) && said.contains("the server's admin API is switched off"), "{said}");
+}
