@@ -23,6 +23,9 @@ const CLOUD: [&str; 8] = [
     "services.visualstudio.com",
 ];
 
+/// Why a text is no name of a vault.
+pub(crate) const NO_VAULT_NAME: &str = "not a vault's name: 3 to 24 letters, digits and single hyphens";
+
 /// A cloud service that can be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloudService {
@@ -150,6 +153,8 @@ impl Takeover {
             HostClass::TakenOver
         } else if self.is_allowed(host, port) {
             HostClass::Allowed
+        } else if self.services.contains(&CloudService::Vault) && vault::host::is_below_cloud_suffix(host) {
+            HostClass::Misnamed(NO_VAULT_NAME)
         } else if CloudService::of(host).is_none() && is_cloud(host) {
             HostClass::NotEmulated
         } else {
@@ -199,13 +204,16 @@ mod tests {
         }
         for host in [
             "vault.azure.net",
-            "a.b.vault.azure.net",
+            "acme.vaults.azure.net",
             "dev.azure.com",
             "dc.services.visualstudio.com",
             "other.blob.core.windows.net",
             "device.login.microsoftonline.com",
         ] {
             assert_eq!(all.classify(host, HTTPS), HostClass::NotEmulated, "{host}");
+        }
+        for host in ["a.b.vault.azure.net", "acme_x.vault.azure.net", "a.vault.azure.cn"] {
+            assert_eq!(all.classify(host, HTTPS), HostClass::Misnamed(NO_VAULT_NAME), "{host}");
         }
         for host in ["example.com", "acme.vault.azure.net.example", "myazure.com", "a.b.login.microsoft.com"] {
             assert_eq!(all.classify(host, HTTPS), HostClass::External, "{host}");

@@ -10,11 +10,14 @@ use super::error::StartError;
 use super::services::Services;
 use super::takeover::{HTTPS, Takeover};
 use super::{settings, trust};
+use crate::doors::vault;
 use crate::http::RequestHandler;
 use crate::http::ca::Ca;
+use crate::http::error::ErrorCode;
 use crate::http::server::{Listener, OnMalformed, Shutdown};
 use crate::http::tls::CertificateResolver;
-use crate::proxy::{ClassifyHost, HostClass, LoadRoots, Proxy, Settings, Streamed, TrafficCounter};
+use crate::proxy::{ClassifyHost, HostClass, LoadRoots, Proxy, ReportRefusal, Settings, Streamed, TrafficCounter};
+use crate::trail::{AskedFor, Received, Trail};
 
 /// The proxy's listener, not served yet.
 pub(super) struct ProxyListener {
@@ -53,6 +56,8 @@ impl Services {
             parent_proxy: takeover.parent_proxy.clone(),
             load_roots: roots(takeover.ca_files.clone()),
             classify: classifier(takeover.clone()),
+            suggest: vault::host::cloud_host_like,
+            report_refusal: self.report_refusal(),
             answer: data_plane,
             leaves,
             tls: self.settings.tls,
@@ -69,6 +74,16 @@ impl Services {
             Arc::new(move |request, connection| Box::pin(proxy.clone().answer(request, connection)));
         let listener = Listener { acknowledges_at_once: true, ..self.listener(tcp, None, answer) };
         Ok(ProxyListener { listener, on_malformed, ca_pem, traffic })
+    }
+
+    /// Adds each refused connection to the requests that `keyhaven log` shows.
+    fn report_refusal(&self) -> ReportRefusal {
+        let (recent, clock) = (self.recent.clone(), self.backend.system.clone());
+        Arc::new(move |status, host| {
+            let (error, asked) = (Some(ErrorCode("RefusedByProxy".into())), Some(AskedFor::new(host)));
+            let trail = Trail { status, error, asked, ..Trail::new("proxy") };
+            recent.add(clock.now(), trail, &Received::default());
+        })
     }
 }
 

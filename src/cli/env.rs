@@ -10,7 +10,7 @@ use super::env_format::Format;
 use super::environment::Former;
 use super::target::Target;
 use super::{Failure, environment, failed_env, ready_file, stale, variables};
-use crate::app::{client_files_are_there, vault_of_host};
+use crate::app::{NO_VAULT_NAME, client_files_are_there, vault_of_host};
 
 /// Print the environment that programs need to use a running server.
 ///
@@ -116,6 +116,5 @@ impl Env {
 
 /// Parses the name of a vault.
 pub(super) fn parse_vault(text: &str) -> Result<String, String> {
-    let wrong = || "not a vault's name: 3 to 24 letters, digits and single hyphens".to_owned();
-    vault_of_host(&format!("{text}.vault.azure.net")).ok_or_else(wrong)
+    vault_of_host(&format!("{text}.vault.azure.net")).ok_or_else(|| NO_VAULT_NAME.to_owned())
 }

@@ -55,6 +55,8 @@ pub(crate) enum HostClass {
     TakenOver,
     /// A name of the cloud that this server does not emulate: refused, so that nothing reaches the cloud by accident.
     NotEmulated,
+    /// A name below a domain of the cloud that this server answers for, which nothing there can have: refused. Why it cannot.
+    Misnamed(&'static str),
     /// A host that the options name: connections go to it, offline too.
     Allowed,
     /// Any other name: connections go to the real host.
@@ -64,10 +66,20 @@ pub(crate) enum HostClass {
 /// Classifies a host, in lower case, and a port.
 pub(crate) type ClassifyHost = Arc<dyn Fn(&str, u16) -> HostClass + Send + Sync>;
 
+/// The host that was probably wanted in the place of one that is not known, if there is one like it.
+pub(crate) type SuggestHost = fn(&str) -> Option<String>;
+
+/// Takes note of a refused connection: the status of the refusal, and the host.
+pub(crate) type ReportRefusal = Arc<dyn Fn(StatusCode, &str) + Send + Sync>;
+
 /// The proxy's configuration.
 pub(crate) struct Settings {
     /// Classifies host names.
     pub classify: ClassifyHost,
+    /// Finds the host that was probably wanted.
+    pub suggest: SuggestHost,
+    /// Takes note of refused connections.
+    pub report_refusal: ReportRefusal,
     /// Answers requests for taken-over names.
     pub answer: RequestHandler,
     /// Certificates for taken-over names, under the takeover's own CA.
@@ -175,6 +187,9 @@ impl Proxy {
     /// Counts a failed connection to `target`, and logs the first one of each host.
     fn record_failure(&self, error: &ProxyError, target: &Target) {
         let (outcome, why) = (error.outcome(), error.reason.as_str());
+        if outcome == Outcome::Refused {
+            (self.set.report_refusal)(error.status, target.host());
+        }
         match (outcome, self.count(outcome, target)) {
             (Outcome::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
             (Outcome::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not reach a host"),

@@ -28,15 +28,18 @@ impl Proxy {
         }
         let forbidden = |why: String| Err(ProxyError::new(StatusCode::FORBIDDEN, why));
         let host = target.host();
+        let likely = || (self.set.suggest)(host).map_or_else(String::new, |like| format!(" (did you mean {like}?)"));
         match (self.set.classify)(host, target.port()) {
             HostClass::TakenOver => Ok(Route::Local),
             HostClass::Allowed => Ok(Route::Upstream),
+            HostClass::Misnamed(why) => forbidden(format!("{host}: {why}.")),
             _ if self.set.offline && !target.is_localhost() => {
-                let why = "is not answered here, and --offline lets nothing out";
-                forbidden(format!("{host} {why}; add --pass {target} if it should be reached."))
+                let (like, why) = (likely(), "is not answered here, and --offline lets nothing out");
+                forbidden(format!("{host} {why}{like}; add --pass {target} if it should be reached."))
             }
             HostClass::NotEmulated => {
-                forbidden(format!("{host} is not emulated; start with --pass {host} to let it through to Azure."))
+                let like = likely();
+                forbidden(format!("{host} is not emulated{like}; start with --pass {host} to let it through to Azure."))
             }
             HostClass::External => Ok(Route::Upstream),
         }

@@ -32,7 +32,7 @@ pub(crate) use recent::{RecentTrail, RecentTrails};
 /// What a request was about and how it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail {
-    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`.
+    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`; `proxy` where that refused.
     pub door: &'static str,
     /// The id in the answer's `x-ms-request-id`, if the door sends one.
     pub request_id: Option<Uuid>,

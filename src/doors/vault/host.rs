@@ -25,6 +25,9 @@ const PRIVATE_LINKS: [(&str, &str); 4] = [
     ("privatelink.managedhsm.azure.net", "managedhsm.azure.net"),
 ];
 
+/// The most letters of a suffix that may be wrong for it to be one of a vault: `vault.azure.com` has three, `batch.azure.net` four.
+const MOST_WRONG: usize = 3;
+
 /// The resolver: which host names belong to which vault.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
@@ -117,6 +120,19 @@ pub(crate) fn cloud_suffixes() -> impl Iterator<Item = &'static str> {
     SUFFIXES.into_iter().filter(|suffix| *suffix != "vault.localhost")
 }
 
+/// Whether `host` (lower case) is below a cloud's suffix, also where its name can be no vault's.
+pub(crate) fn is_below_cloud_suffix(host: &str) -> bool {
+    cloud_suffixes().any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
+}
+
+/// The host of a vault in a cloud that `host` (lower case) is like: its suffix has a letter or a few that are wrong. The public cloud
+/// is the likeliest.
+pub(crate) fn cloud_host_like(host: &str) -> Option<String> {
+    let (name, given) = host.split_once('.').filter(|(name, _)| VaultName::parse(name).is_some())?;
+    let like = cloud_suffixes().find(|suffix| strsim::osa_distance(given, suffix) <= MOST_WRONG)?;
+    Some(format!("{name}.{like}"))
+}
+
 /// Whether `host` (lower case) is the parent domain of vaults, locally or in a cloud: what challenges name.
 pub(crate) fn is_parent(host: &str) -> bool {
     SUFFIXES.iter().any(|suffix| *suffix == host && !suffix.starts_with("privatelink."))
@@ -149,6 +165,21 @@ mod tests {
         for host in ["vault.azure.net", "a.b.vault.azure.net", "acme.vault.azure.net.evil.example", "acme.localhost"] {
             assert!(vault_name(host).is_none(), "{host}");
         }
+    }
+
+    #[test]
+    fn a_suffix_with_wrong_letters_is_like_the_right_one() {
+        for host in ["acme.vaults.azure.net", "acme.vault.azure.com", "acme.valut.azure.net", "acme.keyvault.azure.net"]
+        {
+            assert_eq!(cloud_host_like(host).as_deref(), Some("acme.vault.azure.net"), "{host}");
+        }
+        for host in
+            ["acme.batch.azure.net", "acme.blob.core.windows.net", "dev.azure.com", "a_b.vaults.azure.net", "acme"]
+        {
+            assert_eq!(cloud_host_like(host), None, "{host}");
+        }
+        assert!(is_below_cloud_suffix("a_b.vault.azure.net") && is_below_cloud_suffix("a.b.vault.azure.net"));
+        assert!(!is_below_cloud_suffix("vault.azure.net") && !is_below_cloud_suffix("myvault.azure.net"));
     }
 
     #[test]

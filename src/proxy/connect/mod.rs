@@ -166,6 +166,7 @@ impl Proxy {
             Phase::Tunnel => drop(self.count(Outcome::Tunnelled, target)),
             Phase::Refused(host) => {
                 self.count(Outcome::Refused, &target.with_host(host));
+                (self.set.report_refusal)(StatusCode::FORBIDDEN, host);
                 tracing::warn!(host, "a connection to an address was closed: its server name must not be reached");
             }
             Phase::Failed(error) => self.record_failure(error, target),

@@ -112,7 +112,7 @@ impl Phase {
         match event {
             Event::ClientSent => Self::ReadingClientHello { is_connected },
             Event::ClientIdentified(host, HostClass::TakenOver) => Self::Local(host),
-            Event::ClientIdentified(host, HostClass::NotEmulated) => Self::Refused(host),
+            Event::ClientIdentified(host, HostClass::NotEmulated | HostClass::Misnamed(_)) => Self::Refused(host),
             Event::ClientIdentified(_, HostClass::External | HostClass::Allowed) if is_connected => Self::Tunnel,
             Event::ClientIdentified(_, HostClass::External | HostClass::Allowed) => Self::DialingLate,
             _ => Self::Closed,
@@ -192,7 +192,9 @@ mod tests {
     fn the_server_name_decides_for_an_address() {
         let events = |class| [UPSTREAM, Event::ClientSent, Event::ClientSent, identified(class)];
         assert_eq!(after(ADDRESS, events(HostClass::TakenOver)), Phase::Local("host.example".to_owned()));
-        assert_eq!(after(ADDRESS, events(HostClass::NotEmulated)), Phase::Refused("host.example".to_owned()));
+        for refused in [HostClass::NotEmulated, HostClass::Misnamed("no name")] {
+            assert_eq!(after(ADDRESS, events(refused)), Phase::Refused("host.example".to_owned()));
+        }
         assert_eq!(after(ADDRESS, events(HostClass::External)), Phase::DialingLate);
         assert_eq!(after(ADDRESS, events(HostClass::Allowed)), Phase::DialingLate);
         let dialed = events(HostClass::External).into_iter().chain([Event::Dialed]);

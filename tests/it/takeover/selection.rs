@@ -8,16 +8,39 @@ use crate::world::CONFIG;
 #[tokio::test]
 async fn what_the_cloud_has_and_we_have_not_is_refused_with_the_option_that_lets_it_through() {
     let world = world().await;
-    for host in ["acme.blob.core.windows.net", "a.b.vault.azure.net", "dev.azure.com", "x.microsoftonline.de"] {
+    for host in ["acme.blob.core.windows.net", "a.database.windows.net", "dev.azure.com", "x.microsoftonline.de"] {
         let (status, why) = get(&world, &format!("http://{host}/"), "").await;
         let expected = format!("{host} is not emulated; start with --pass {host} to let it through to Azure.\n");
         assert_eq!((status, why), (403, expected));
         assert_eq!(connect(&world, &format!("{host}:443")).await.0, "HTTP/1.1 403 Forbidden", "{host}");
     }
     assert!(
-        report(&world)
-            .starts_with("refused: a.b.vault.azure.net:443 (1 attempt), a.b.vault.azure.net:80 (1 attempt), acme")
+        report(&world).starts_with(
+            "refused: a.database.windows.net:443 (1 attempt), a.database.windows.net:80 (1 attempt), acme"
+        )
     );
+}
+
+#[tokio::test]
+async fn a_mistyped_vault_is_refused_with_what_is_wrong_and_is_on_the_log() {
+    let world = world().await;
+    let why = "not a vault's name: 3 to 24 letters, digits and single hyphens";
+    for host in ["biling_x.vault.azure.net", "a.b.vault.azure.net", "x.vault.usgovcloudapi.net"] {
+        assert_eq!(get(&world, &format!("http://{host}/"), "").await, (403, format!("{host}: {why}.\n")));
+    }
+    let (host, like) =
+        ("acme.vaults.azure.net", "is not emulated (did you mean acme.vault.azure.net?); start with --pass");
+    let (status, said) = get(&world, &format!("http://{host}/"), "").await;
+    assert_eq!((status, said), (403, format!("{host} {like} {host} to let it through to Azure.\n")));
+    let log = world.admin("GET /admin/log", "").await.json();
+    let last = log["requests"].as_array().unwrap().iter().rev().find(|request| request["door"] == "proxy").unwrap();
+    assert_eq!((&last["asked"], &last["status"]), (&host.into(), &403.into()), "{last}");
+    assert!(last["line"].as_str().unwrap().starts_with("- - - 403 RefusedByProxy asked acme.vaults.azure.net "));
+
+    let world = world_of(CONFIG, Takeover { offline: true, ..Takeover::default() }).await;
+    assert_eq!(get(&world, "http://a_b.vault.azure.net/", "").await, (403, format!("a_b.vault.azure.net: {why}.\n")));
+    let said = get(&world, &format!("http://{host}/"), "").await.1;
+    assert!(said.contains("lets nothing out (did you mean acme.vault.azure.net?); add --pass"), "{said}");
 }
 
 #[tokio::test]
