@@ -55,8 +55,18 @@ impl Apply {
             self.client.print(&plan, columns(&plan).trim_end());
         }
         let made = self.send(&body, false).await?;
-        self.client.print(&made, "applied");
+        self.client.print(&made, &format!("applied{}", self.next_start().await));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// How the server is started with this file, unless it was.
+    async fn next_start(&self) -> String {
+        let status = self.client.json_request(Method::GET, "/admin/status", None).await.unwrap_or_default();
+        let its = status["configuration"].as_str().and_then(|file| std::fs::canonicalize(file).ok());
+        if its.is_some_and(|its| std::fs::canonicalize(&self.file).is_ok_and(|file| file == its)) {
+            return String::new();
+        }
+        format!("\nnext start: keyhaven serve --config {}", self.file.display())
     }
 
     async fn send(&self, body: &[u8], dry_run: bool) -> Result<Value, Failure> {

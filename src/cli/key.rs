@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::columns::{Columns, list, moment, pairs, text, yes_or_no};
-use super::objects::{Kind, VaultArgs, latest_first, name_of, version_of, version_table};
+use super::objects::{Kind, VaultArgs, expect_name, latest_first, name_of, version_of, version_table};
 use crate::crypto::base64url;
 
 /// Key types and curves, in the service's spelling.
@@ -116,21 +116,22 @@ impl KeyCommand {
 }
 
 async fn create(args: &VaultArgs, new: NewKey) -> Result<(), Failure> {
+    expect_name(&new.name)?;
     let (vault, parameters) = (args.connect_to_write().await?, new.parameters());
     let made = vault.ask(move |vault| vault.create_key(&new.name, &parameters)).await?;
-    args.client.print(made.json(), &line("created", made.json()));
+    args.client.print(made.json(), &line("created", made.json(), &vault.name()));
     Ok(())
 }
 
 async fn rotate(args: &VaultArgs, name: String) -> Result<(), Failure> {
     let vault = args.connect().await?;
     let made = vault.ask_for((Kind::Key, &name), move |vault, name| vault.rotate_key(name)).await?;
-    args.client.print(made.json(), &line("rotated", made.json()));
+    args.client.print(made.json(), &line("rotated", made.json(), &vault.name()));
     Ok(())
 }
 
-fn line(what: &str, key: &Value) -> String {
-    format!("{what} {} (version {}, {})", name_of(key), version_of(key), type_of(key))
+fn line(what: &str, key: &Value, vault: &str) -> String {
+    format!("{what} {} in vault {vault} (version {}, {})", name_of(key), version_of(key), type_of(key))
 }
 
 async fn show(args: &VaultArgs, name: String, version: Option<String>) -> Result<(), Failure> {

@@ -32,7 +32,10 @@ impl Reset {
         let (before, identity) = (self.contents().await?, self.default_identity().await?);
         self.client.json_request(Method::POST, "/admin/reset", None).await?;
         let (after, next) = (self.contents().await?, self.default_identity().await?);
-        let mut said = format!("{before} replaced by {after}: everything is as the configuration says");
+        let status = self.client.json_request(Method::GET, "/admin/status", None).await?;
+        let said_by =
+            if status["configuration"].is_null() { "without a configuration" } else { "the configuration says" };
+        let mut said = format!("{before} replaced by {after}: everything is as {said_by}");
         if identity != next {
             let next = next["name"].as_str().unwrap_or("no identity");
             said += &format!("\nprograms are {next} from now on: take env and .env anew");

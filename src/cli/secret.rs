@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Failure;
 use super::columns::{Columns, moment, pairs, text, yes_or_no};
-use super::objects::{Hidden, Kind, VaultArgs, latest_first, name_of, version_of, version_table};
+use super::objects::{Hidden, Kind, VaultArgs, expect_name, latest_first, name_of, version_of, version_table};
 use crate::clock::Timestamp;
 use crate::remote::Secret;
 
@@ -112,10 +112,12 @@ impl SecretCommand {
 }
 
 async fn set(args: &VaultArgs, name: String, value: Zeroizing<String>, properties: Value) -> Result<(), Failure> {
+    expect_name(&name)?;
     let vault = args.connect_to_write().await?;
     let set = vault.ask(move |vault| vault.set_secret_with(&name, &value, &properties)).await?;
     let answer = &set.properties;
-    args.client.print(answer, &format!("set {} (version {})", name_of(answer), version_of(answer)));
+    args.client
+        .print(answer, &format!("set {} in vault {} (version {})", name_of(answer), vault.name(), version_of(answer)));
     Ok(())
 }
 

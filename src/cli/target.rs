@@ -53,6 +53,12 @@ impl Target {
         self.named_ready_file().is_some() || self.ready_file_path().is_ok_and(|path| path.exists())
     }
 
+    /// Whether it is the server whose variables this shell has.
+    pub(super) fn is_of_environment(&self) -> bool {
+        let file = variables::path(stale::READY_FILE);
+        file.is_some_and(|file| self.ready_file_path().is_ok_and(|path| path == file))
+    }
+
     /// The data directory.
     pub(super) fn data(&self) -> Result<PathBuf, Failure> {
         server_args::data_dir(self.data.as_deref())

@@ -45,20 +45,31 @@ impl Directory {
         unknown: UnknownIdentities,
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let all = self.identities().await?;
-        let found = match selector {
-            IdentitySelector::Default => self.default_identity(&all),
-            IdentitySelector::ClientId(id) => all.iter().find(|identity| is_same_id(identity.client_id, id)),
-            IdentitySelector::ObjectId(id) => all.iter().find(|identity| is_same_id(identity.object_id, id)),
-            IdentitySelector::ResourceId(id) => {
-                all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id))
-            }
-        };
-        match (found, unknown) {
+        match (self.find(selector, &all), unknown) {
             // Auto-created identities exist only for requests that may create them.
             (Some(found), UnknownIdentities::Reject) if found.auto_created => Ok(None),
             (Some(found), _) => Ok(Some(found.clone())),
             (None, UnknownIdentities::AutoCreate) => self.auto_create(selector, &all).await,
             (None, UnknownIdentities::Reject) => Ok(None),
+        }
+    }
+
+    /// Whether there is the identity that `selector` names.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn has(&self, selector: &IdentitySelector) -> Result<bool, RecordError> {
+        Ok(self.find(selector, &self.identities().await?).is_some())
+    }
+
+    fn find<'a>(&self, selector: &IdentitySelector, all: &'a [Arc<IdentityRecord>]) -> Option<&'a Arc<IdentityRecord>> {
+        match selector {
+            IdentitySelector::Default => self.default_identity(all),
+            IdentitySelector::ClientId(id) => all.iter().find(|identity| is_same_id(identity.client_id, id)),
+            IdentitySelector::ObjectId(id) => all.iter().find(|identity| is_same_id(identity.object_id, id)),
+            IdentitySelector::ResourceId(id) => {
+                all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id))
+            }
         }
     }
 

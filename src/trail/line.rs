@@ -1,5 +1,5 @@
 //! The trail as one line of text: `IDENTITY OPERATION VAULT/OBJECT STATUS [missing PERMISSION | CODE [asked NAME]] DURATION ID`, with `-`
-//! for what is not known.
+//! for what is not known. Of a host that is not here the line has the door that was asked in place of the operation.
 
 use std::fmt::{self, Write};
 
@@ -11,7 +11,8 @@ const MAX_NAME: usize = 127;
 impl fmt::Display for Trail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let caller = self.caller.name();
-        let operation = self.operation.map_or("-", |operation| operation.name);
+        let door = if self.asked.is_some() { self.door } else { "-" };
+        let operation = self.operation.map_or(door, |operation| operation.name);
         write!(f, "{} {operation} ", Printable(caller.as_deref().unwrap_or("-")))?;
         match (&self.vault, self.object()) {
             (Some(vault), Some(object)) => write!(f, "{vault}/{}", Printable(&object))?,
@@ -103,8 +104,8 @@ mod tests {
             let answer = ApiError::new(StatusCode::FORBIDDEN, "Forbidden", "No.").into_response();
             Trail::new("admin").finish(AskedFor::new(name).attach(answer)).trail.to_string()
         };
-        assert_eq!(refused("evil.example"), "- - - 403 Forbidden asked evil.example 0.0 ms -");
-        assert_eq!(refused("a\n200 b"), "- - - 403 Forbidden asked a?200?b 0.0 ms -");
+        assert_eq!(refused("evil.example"), "- admin - 403 Forbidden asked evil.example 0.0 ms -");
+        assert_eq!(refused("a\n200 b"), "- admin - 403 Forbidden asked a?200?b 0.0 ms -");
         assert!(refused(&"x".repeat(5000)).len() < 200);
     }
 

@@ -127,7 +127,7 @@ async fn a_line_says_who_did_what_to_which_object_and_how_it_ended() {
         assert_eq!(log.line(), line(expected, &answer), "{request}");
     }
     let elsewhere = world.send(world.request(&world.host("absent"), "GET /secrets/api-key", "", Some(&owner))).await;
-    assert_eq!(log.line(), line("- - - 404 VaultNotFound asked absent.vault.localhost", &elsewhere));
+    assert_eq!(log.line(), line("- vault - 404 VaultNotFound asked absent.vault.localhost", &elsewhere));
 }
 
 #[tokio::test]
@@ -166,13 +166,11 @@ async fn a_host_and_an_identity_that_are_not_here_are_named() {
     let log = Log::start();
     let ready = &world.server.ready;
     let (identity, admin) = (ready.identity.clone(), ready.admin.clone().unwrap());
-    for (address, path) in [(&identity, "/health"), (&admin, "/admin/status")] {
+    for (address, path, refused) in
+        [(&identity, "/health", "identity - 403 invalid_request"), (&admin, "/admin/status", "admin - 403 Forbidden")]
+    {
         assert_eq!(world.plain(address, path, &[("host", "evil.example")]).await.status, 403);
-        assert_eq!(
-            log.line(),
-            "- - - 403 ERROR asked evil.example 0.0 ms -"
-                .replace("ERROR", if address == &admin { "Forbidden" } else { "invalid_request" })
-        );
+        assert_eq!(log.line(), format!("- {refused} asked evil.example 0.0 ms -"));
     }
     let path =
         "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net&client_id=nobody%0A";
@@ -180,6 +178,9 @@ async fn a_host_and_an_identity_that_are_not_here_are_named() {
     assert_eq!(log.line(), "- ManagedIdentityToken - 400 invalid_request asked nobody? 0.0 ms -");
     let shown = world.admin("GET /admin/log?limit=1", "").await.json();
     assert_eq!(shown["requests"][0]["asked"], "nobody?");
+    log.take();
+    assert_eq!(world.plain(&identity, &path.replace("nobody%0A", APP), &[]).await.status, 400);
+    assert_eq!(log.line(), "- ManagedIdentityToken - 400 bad_request_102 0.0 ms -", "an identity that is here");
 }
 
 /// Asks Entra for a token for [`APP`].

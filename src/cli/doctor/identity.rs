@@ -61,16 +61,27 @@ async fn identity(surroundings: &Surroundings, client: &AdminClient, vault: Opti
     let name = identity["name"].as_str().unwrap_or_default();
     let Some(vault) = vault else { return Some(Finding::ok(AREA, format!("programs sign in as '{name}'"))) };
     let path = format!("/admin/vaults/{}", path_segment(vault));
-    let policies = client.json_request(Method::GET, &path, None).await.ok()?["accessPolicies"].take();
-    if lets_in(&policies, identity) {
+    let entry = client.json_request(Method::GET, &path, None).await.ok()?;
+    if entry["enableRbacAuthorization"] == true {
+        return Some(Finding::ok(AREA, format!("programs sign in as '{name}'; roles decide in vault '{vault}'")));
+    }
+    let policies = &entry["accessPolicies"];
+    if lets_in(policies, identity) {
         return Some(Finding::ok(AREA, format!("programs sign in as '{name}', which vault '{vault}' lets in")));
     }
     let what = format!("programs sign in as '{name}', which may do nothing in vault '{vault}'");
     let servers = |variable: &str| surroundings.server.as_ref().and_then(|ready| ready.env.get(variable));
     let is_servers = servers("AZURE_CLIENT_ID").is_some_and(|known| known.eq_ignore_ascii_case(id))
         && servers("KEY_VAULT_NAME").is_some_and(|known| known.eq_ignore_ascii_case(vault));
-    let choose = "eval \"$(keyhaven env --identity NAME)\", or give it permissions there: keyhaven vault show";
-    Some(Finding::wrong(AREA, what, if is_servers { choose.to_owned() } else { anew }))
+    let other = all["identities"].as_array().into_iter().flatten().find(|one| lets_in(policies, one));
+    let remedy = match other.and_then(|one| one["name"].as_str()) {
+        Some(other) => {
+            format!("eval \"$(keyhaven env --identity {other} --vault {vault})\", and write .env files anew")
+        }
+        None if is_servers => format!("it lets no identity in: give one permissions (keyhaven vault show {vault})"),
+        None => anew,
+    };
+    Some(Finding::wrong(AREA, what, remedy))
 }
 
 /// Whether some policy is the identity's, or of a group of it, and grants something.

@@ -76,6 +76,7 @@ impl Doctor {
         };
         let surroundings = Surroundings { server, status, is_elsewhere: elsewhere.is_some(), own: environment::all() };
         let mut findings = vec![elsewhere.unwrap_or(finding)];
+        findings.extend(refused_configuration(&surroundings.status));
         findings.extend(variables::quoted(&surroundings));
         findings.extend(variables::check(&surroundings).await);
         findings.extend(identity::check(&surroundings, &self.client).await);
@@ -147,6 +148,13 @@ impl Surroundings {
     fn has_variables(&self) -> bool {
         self.variable("KEYHAVEN_READY_FILE").is_some()
     }
+}
+
+/// The file that the server follows, when it is refused as it is now.
+fn refused_configuration(status: &Value) -> Option<Finding> {
+    let (file, why) = (status["following"]["file"].as_str()?, status["following"]["refused"].as_str()?);
+    let what = format!("{file} is refused as it is now, and the former one stays: {why}");
+    Some(Finding::wrong("config", what, "mend the file; the server follows it"))
 }
 
 /// A server at the default address whose data this user cannot read, such as another container's of the same pod.

@@ -112,7 +112,10 @@ fn trusting(ca: Option<&str>) -> Result<crate::remote::Agent, Failure> {
 /// request ever leaves for Azure.
 async fn url(args: &VaultArgs, ready: Option<&ReadyFile>) -> Result<VaultUrl, Failure> {
     let Some(text) = &args.vault else {
-        return local(&args.client.default_vault().await?, ready);
+        return match args.client.vault_of_shell() {
+            Some(name) => local(&name, ready),
+            None => local(&args.client.default_vault().await?, ready),
+        };
     };
     if !text.contains("://") {
         return local(text, ready);

@@ -16,7 +16,10 @@ impl VaultArgs {
                 Kind::Key => vault.delete_key(object),
             })
             .await?;
-        self.client.print(&answer, &format!("deleted {name}; {}", self.what_now(kind, name, &answer)));
+        self.client.print(
+            &answer,
+            &format!("deleted {name} from vault {}; {}", vault.name(), self.what_now(kind, name, &answer)),
+        );
         Ok(())
     }
 
@@ -38,7 +41,7 @@ impl VaultArgs {
                 Kind::Key => vault.recover_key(&object).map(|key| key.json().clone()),
             })
             .await?;
-        self.client.print(&answer, &format!("recovered {name}"));
+        self.client.print(&answer, &format!("recovered {name} in vault {}", vault.name()));
         Ok(())
     }
 
@@ -51,7 +54,10 @@ impl VaultArgs {
                 Kind::Key => vault.purge_key(&object),
             })
             .await?;
-        self.client.print(&json!({"purged": name}), &format!("purged {name}: it is gone for good"));
+        self.client.print(
+            &json!({"purged": name}),
+            &format!("purged {name} from vault {}: it is gone for good", vault.name()),
+        );
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::Failure;
 use super::client::AdminClient;
 use crate::remote::{RequestError, VaultClient};
+use crate::vault::ObjectName;
 
 pub(super) use connection::Connection;
 pub(super) use hidden::Hidden;
@@ -19,7 +20,7 @@ pub(super) use list::{latest_first, name_of, version_of, version_table};
 /// Which vault is asked, and as which identity.
 #[derive(Debug, Args)]
 pub(super) struct VaultArgs {
-    /// The vault: its name, or its URL [default: the server's default vault]
+    /// The vault: its name, or its URL [default: this shell's, of `keyhaven env`, else the server's default vault]
     #[arg(long, global = true, value_name = "NAME|URL")]
     vault: Option<String>,
 
@@ -63,6 +64,12 @@ impl Kind {
         };
         matches!(error, RequestError::Refused { code: given, .. } if given == code)
     }
+}
+
+/// Fails for a name that no object can have: the service's own text does not say what would be good.
+pub(super) fn expect_name(name: &str) -> Result<(), Failure> {
+    let wrong = || Failure::usage(format!("'{name}' is no name here: give 1 to 127 letters, digits and hyphens"));
+    ObjectName::parse(name).map(|_| ()).ok_or_else(wrong)
 }
 
 impl VaultArgs {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::ground::Ground;
 use super::{Served, config, http_get, keyhaven, refused};
 
 const FIRST: &str = r#"{"vaults": [{"name": "shop", "secrets": {"db": "v1"}}]} // the first"#;
@@ -113,6 +114,9 @@ fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_ba
     };
     server.write(r#"{"vaults": [{"name": "shop"}, {"name": "half"#);
     until(&|| server.said(&["status"]).contains("config.json, REFUSED as it is now: "));
+    let found = String::from_utf8(server.run(&["doctor"]).stdout).unwrap();
+    let row = found.lines().find(|line| line.starts_with("config ")).unwrap();
+    assert!(row.contains("WRONG") && row.contains("config.json is refused as it is now, and the former one stays: "));
     assert_eq!(server.vaults(), ["shop"]);
     server.write(SECOND);
     until(&|| server.vaults() == ["more", "shop"]);
@@ -130,6 +134,16 @@ fn a_server_that_watches_its_file_follows_it_and_keeps_the_former_while_it_is_ba
         refused(&["serve", "--ephemeral", "--watch"], 2)
             .contains("--watch follows the configuration's file: give --config FILE too")
     );
+}
+
+#[test]
+fn it_says_how_the_next_server_starts_with_the_file_and_a_reset_that_there_is_none() {
+    let ground = Ground::start(&[]);
+    let file = ground.dir.path().join("applied.json");
+    std::fs::write(&file, FIRST).unwrap();
+    let applied = ground.ok(&format!("apply {}", file.display()));
+    assert!(applied.ends_with(&format!("\napplied\nnext start: keyhaven serve --config {}\n", file.display())));
+    assert!(ground.ok("reset").ends_with(": everything is as without a configuration\n"));
 }
 
 #[test]

@@ -190,7 +190,8 @@ fn variables_of_a_former_configuration_are_wrong() {
     ground.ok(&format!("apply {}", file.display()));
     let found = doctor(&ground.data, programs.path(), &environment);
     let refused = found.find("identity", "programs sign in as 'default', which may do nothing in vault 'orders'");
-    assert_eq!(refused, ("wrong", r#"eval "$(keyhaven env)", and write .env files anew"#));
+    let lets_in = r#"eval "$(keyhaven env --identity orders-app --vault orders)", and write .env files anew"#;
+    assert_eq!(refused, ("wrong", lets_in));
     let anew = variables(&ground);
     assert_eq!(anew["KEY_VAULT_NAME"], "orders", "the first of the configuration");
     let found = doctor(&ground.data, programs.path(), &anew);
@@ -199,7 +200,7 @@ fn variables_of_a_former_configuration_are_wrong() {
     ground.ok(&format!("apply {}", file.display()));
     let found = doctor(&ground.data, programs.path(), &anew);
     let remedy = found.find("identity", "programs sign in as 'orders-app', which may do nothing in vault 'orders'").1;
-    assert!(remedy.contains("keyhaven env --identity NAME"), "{remedy}");
+    assert_eq!(remedy, "it lets no identity in: give one permissions (keyhaven vault show orders)");
     environment.insert("AZURE_CLIENT_ID".to_owned(), "11111111-2222-4333-8444-555555555555".to_owned());
     assert_eq!(doctor(&ground.data, programs.path(), &environment).find("identity", "is no identity here").0, "wrong");
     environment.insert("VAULT_URL".to_owned(), "https://ordres.vault.azure.net".to_owned());

@@ -1,5 +1,6 @@
 //! `keyhaven secret` and `keyhaven key`: a look into the vaults of a running server, as any identity.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -10,8 +11,8 @@ use super::{keyhaven, refused};
 #[test]
 fn a_secret_is_set_shown_deleted_recovered_and_purged() {
     let ground = Ground::start(&[]);
-    assert!(ground.ok("secret set db hush-1 --content-type text/plain").starts_with("set db (version "));
-    assert!(ground.ok_with("secret set db", b"hush-2\n").starts_with("set db (version "));
+    assert!(ground.ok("secret set db hush-1 --content-type text/plain").starts_with("set db in vault local (version "));
+    assert!(ground.ok_with("secret set db", b"hush-2\n").starts_with("set db in vault local (version "));
     let listed = ground.ok("secret list");
     assert_eq!(listed.lines().next().unwrap(), "name  enabled  updated               expires  content type");
     let cell = cells(&listed, "db");
@@ -38,14 +39,18 @@ fn a_secret_is_set_shown_deleted_recovered_and_purged() {
     assert_eq!(ground.json("secret show db --value")["value"], "hush-2");
 
     let deleted = ground.ok("secret delete db");
-    assert!(deleted.starts_with("deleted db; it can be recovered until 2"), "{deleted}");
+    assert!(deleted.starts_with("deleted db from vault local; it can be recovered until 2"), "{deleted}");
     assert!(deleted.ends_with(": keyhaven secret recover db\n"), "{deleted}");
     assert_eq!(cells(&ground.ok("secret list --deleted"), "db")[3], "90", "days are left");
-    assert_eq!(ground.ok("secret recover db"), "recovered db\n");
+    assert_eq!(ground.ok("secret recover db"), "recovered db in vault local\n");
     assert_eq!(ground.ok("secret show db --value"), "hush-2");
     ground.ok("secret delete db --vault local --identity default");
-    assert_eq!(ground.ok("secret purge db"), "purged db: it is gone for good\n");
+    assert_eq!(ground.ok("secret purge db"), "purged db from vault local: it is gone for good\n");
     assert_eq!(ground.json("secret list --deleted")["value"], Value::Array(vec![]));
+    for line in ["secret set api_key 1", "key create api_key"] {
+        let why = "keyhaven: 'api_key' is no name here: give 1 to 127 letters, digits and hyphens\n";
+        assert_eq!(ground.no(line, 2), why);
+    }
     let absent = ground.no("secret show db", 1);
     assert!(absent.starts_with("keyhaven: 404 SecretNotFound: A secret with (name/id) db was not found"), "{absent}");
     assert!(absent.ends_with("; asked: vault local\n"), "{absent}");
@@ -194,7 +199,7 @@ fn without_a_server_it_is_said_how_to_start_one() {
 fn a_key_is_made_rotated_shown_deleted_recovered_and_purged() {
     let ground = Ground::start(&[]);
     assert!(ground.ok("key create app --kty ec --curve p-384 --ops sign,verify").ends_with(", EC P-384)\n"));
-    assert!(ground.ok("key rotate app").starts_with("rotated app (version "));
+    assert!(ground.ok("key rotate app").starts_with("rotated app in vault local (version "));
     let shown = ground.ok("key show app");
     assert_eq!(cells(&shown, "type"), ["type", "EC", "P-384"]);
     assert_eq!(cells(&shown, "operations"), ["operations", "sign,", "verify"]);
@@ -210,9 +215,25 @@ fn a_key_is_made_rotated_shown_deleted_recovered_and_purged() {
 
     assert!(ground.ok("key delete app").ends_with(": keyhaven key recover app\n"));
     assert_eq!(cells(&ground.ok("key list --deleted"), "app")[3], "90");
-    assert_eq!(ground.ok("key recover app"), "recovered app\n");
+    assert_eq!(ground.ok("key recover app"), "recovered app in vault local\n");
     ground.ok("key delete app");
-    assert_eq!(ground.ok("key purge app"), "purged app: it is gone for good\n");
+    assert_eq!(ground.ok("key purge app"), "purged app from vault local: it is gone for good\n");
+}
+
+#[test]
+fn a_shell_with_a_vault_of_this_server_is_followed() {
+    let ground = Ground::start(&["--create-vaults"]);
+    let shell: BTreeMap<String, String> = serde_json::from_str(&ground.ok("env --format json --vault orders")).unwrap();
+    let set = |name: &str, more: &[&str]| {
+        let mut command = keyhaven(&["secret", "set", name, "1"]);
+        let output = command.args(more).envs(&shell).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(set("one", &[]).starts_with("set one in vault orders (version "));
+    assert!(set("one", &["--vault", "local"]).starts_with("set one in vault local (version "));
+    let other = Ground::start(&[]);
+    let file = other.data.join("ready.json");
+    assert!(set("one", &["--ready-file", file.to_str().unwrap()]).starts_with("set one in vault local (version "));
 }
 
 #[test]
@@ -222,5 +243,5 @@ fn the_command_of_run_can_look_inside() {
         r#""$0" secret set s v --vault shop && "$0" secret show s --value --vault "https://shop.vault.azure.net""#;
     let output = keyhaven(&["run", "--", "sh", "-c", script]).arg(bin).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(stdout.starts_with("set s (version ") && stdout.ends_with(")\nv"), "{stdout}{stderr}");
+    assert!(stdout.starts_with("set s in vault shop (version ") && stdout.ends_with(")\nv"), "{stdout}{stderr}");
 }
