@@ -11,6 +11,7 @@ use super::environment::Former;
 use super::target::Target;
 use super::{Failure, environment, failed_env, ready_file, stale, variables};
 use crate::app::{NO_VAULT_NAME, client_files_are_there, vault_of_host};
+use crate::remote::{NotAVault, VaultUrl};
 
 /// Print the environment that programs need to use a running server.
 ///
@@ -33,7 +34,7 @@ pub(super) struct Env {
 
     /// The vault that VAULT_URL, AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and KEY_VAULT_NAME name [default: this shell's own where it
     /// is taken over, else the server's default vault]
-    #[arg(long, value_name = "NAME", value_parser = parse_vault)]
+    #[arg(long, value_name = "NAME|URL", value_parser = parse_vault)]
     vault: Option<String>,
 
     /// Put back what the shell had before `keyhaven env`; this needs no server
@@ -114,7 +115,12 @@ impl Env {
     }
 }
 
-/// Parses the name of a vault.
+/// Parses the name of a vault, or its URL; answers the name.
 pub(super) fn parse_vault(text: &str) -> Result<String, String> {
+    if text.contains("://") {
+        let url: VaultUrl = text.parse().map_err(|why: NotAVault| why.to_string())?;
+        let host = url.authority().split(':').next().unwrap_or_default();
+        return vault_of_host(host).ok_or_else(|| NotAVault.to_string());
+    }
     vault_of_host(&format!("{text}.vault.azure.net")).ok_or_else(|| NO_VAULT_NAME.to_owned())
 }

@@ -187,8 +187,12 @@ fn replace_credentials(own: &Variables, placeholders: &Placeholders, chosen: Opt
 
 /// Whether the host of a URL is taken over.
 fn is_taken_over(url: &str) -> bool {
-    let host = url.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default();
-    Takeover::default().takes_over(&host.to_ascii_lowercase())
+    Takeover::default().takes_over(&host_of(url))
+}
+
+/// The host of a URL, in lower case.
+fn host_of(url: &str) -> String {
+    url.trim_start_matches("https://").split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase()
 }
 
 impl Changes {

@@ -56,7 +56,7 @@ pub(super) struct Run {
 
     /// The vault that VAULT_URL, AZURE_KEYVAULT_URL, KEYHAVEN_VAULT_URL and KEY_VAULT_NAME name [default: your own where it is taken
     /// over, else the server's default vault]
-    #[arg(long, value_name = "NAME", value_parser = parse_vault)]
+    #[arg(long, value_name = "NAME|URL", value_parser = parse_vault)]
     vault: Option<String>,
 
     /// Show the server's log on stderr, not its warnings alone

@@ -302,7 +302,7 @@ fn the_vault_is_the_users_own_where_that_is_taken_over_or_the_one_that_is_chosen
     let own = [("VAULT_URL", orders), ("KEY_VAULT_NAME", "orders")];
     let named = |env: &Value| VAULT.map(|name| env[name].as_str().unwrap().to_owned());
     let (env, said) = variables(&data, &[], &own);
-    assert_eq!(named(&env), [orders, local, local, "orders"]);
+    assert_eq!(named(&env), [orders, orders, local, "orders"]);
     let stays =
         format!("keyhaven: VAULT_URL stays {orders}, which leads to this server now; --vault NAME names another\n");
     assert!(said.starts_with(&stays) && said.lines().count() == 2, "{said}");
@@ -312,9 +312,20 @@ fn the_vault_is_the_users_own_where_that_is_taken_over_or_the_one_that_is_chosen
     let wrong = output(&["env", "--vault", "a/b"]);
     assert!(wrong.status.code() == Some(2) && String::from_utf8_lossy(&wrong.stderr).contains("not a vault's name"));
 
+    let (env, _) = variables(&data, &["--vault", "https://shop.vault.azure.net/"], &[]);
+    assert_eq!(named(&env), ["https://shop.vault.azure.net"; 3].into_iter().chain(["shop"]).collect::<Vec<_>>()[..]);
+    for url in ["https://vault.example", "http://shop.vault.azure.net", "https://a_b.vault.azure.net"] {
+        let wrong = output(&["env", "--vault", url]);
+        let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+        assert!(
+            wrong.status.code() == Some(2) && said.contains("not the URL of a vault; write it as https://"),
+            "{said}"
+        );
+    }
+
     let script = "echo $VAULT_URL $KEY_VAULT_NAME $KEYHAVEN_VAULT_URL";
-    let output = keyhaven(&["run", "--vault", "shop", "sh", "-c", script]).envs(own).output().unwrap();
     let shop = "https://shop.vault.azure.net";
+    let output = keyhaven(&["run", "--vault", shop, "sh", "-c", script]).envs(own).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{shop} shop {shop}\n"));
 }
 

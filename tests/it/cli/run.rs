@@ -126,10 +126,11 @@ fn create_vaults_takes_no_names() {
 fn a_command_keeps_the_vault_of_its_own_environment() {
     let own = [("VAULT_URL", "https://contoso.vault.azure.net"), ("AZURE_KEYVAULT_URL", "https://vault.example")];
     let (env, _) = given(&[], &own);
-    assert_eq!(env["VAULT_URL"], "https://contoso.vault.azure.net");
-    for name in ["AZURE_KEYVAULT_URL", "KEYHAVEN_VAULT_URL"] {
-        assert_eq!(env[name], "https://local.vault.azure.net", "{name}");
+    for name in ["VAULT_URL", "AZURE_KEYVAULT_URL"] {
+        assert_eq!(env[name], "https://contoso.vault.azure.net", "{name}");
     }
+    assert_eq!(env["KEYHAVEN_VAULT_URL"], "https://local.vault.azure.net", "the server's own stays");
+    assert_eq!(env["KEY_VAULT_NAME"], "contoso");
 }
 
 #[test]
