@@ -7,6 +7,7 @@ mod challenge;
 mod credential;
 mod error;
 mod http_client;
+mod ids;
 mod key;
 mod keys;
 mod path;

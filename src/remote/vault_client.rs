@@ -14,6 +14,7 @@ use super::challenge::Challenge;
 use super::credential::Credential;
 use super::error::RequestError;
 use super::http_client::{Answer, send};
+use super::ids;
 use super::path::with_api_version;
 use super::retry::retry_delay;
 use super::sign_in::{self, Token};
@@ -30,6 +31,8 @@ const DETAIL_HEADER: &str = "x-keyhaven-detail";
 pub struct VaultClient {
     agent: Agent,
     url: VaultUrl,
+    /// The URL that ids are given instead of this one's.
+    ids_at: Option<VaultUrl>,
     credential: Credential,
     /// The cached token.
     token: Mutex<Option<Arc<Token>>>,
@@ -46,7 +49,12 @@ impl VaultClient {
 
     /// A client of the vault at `url`; sends no request.
     pub fn at(agent: Agent, url: VaultUrl, credential: Credential) -> Self {
-        Self { agent, url, credential, token: Mutex::default() }
+        Self { agent, url, ids_at: None, credential, token: Mutex::default() }
+    }
+
+    /// This client, whose answers have ids at `url`: the one by which other programs know the vault.
+    pub(crate) fn with_ids_at(self, url: VaultUrl) -> Self {
+        Self { ids_at: Some(url), ..self }
     }
 
     /// Its URL.
@@ -90,7 +98,11 @@ impl VaultClient {
             return Ok(Value::Null);
         }
         let unreadable = |error| RequestError::NoAnswer(format!("{} answers what is no JSON: {error}", self.url));
-        serde_json::from_slice(&answer.body).map_err(unreadable)
+        let mut body = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+        if let Some(url) = &self.ids_at {
+            ids::moved(&mut body, &self.url, url);
+        }
+        Ok(body)
     }
 
     /// Reads all pages of the list at `path`.

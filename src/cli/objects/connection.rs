@@ -31,7 +31,10 @@ impl Connection {
         let credential = Credential::Bearer(token);
         let ca = args.client.ca();
         let agent = tokio::task::spawn_blocking(move || trusting(ca.as_deref())).await.map_err(Failure::failed)??;
-        Ok(Self { vault: Arc::new(VaultClient::at(agent, url, credential)), identity, known })
+        let cloud_url = cloud_url(&url, ready.as_ref());
+        let vault = VaultClient::at(agent, url, credential);
+        let vault = cloud_url.into_iter().fold(vault, VaultClient::with_ids_at);
+        Ok(Self { vault: Arc::new(vault), identity, known })
     }
 
     /// Fails when the server has no such vault. Of another name, such as an alias, the vault itself says so.
@@ -131,6 +134,13 @@ async fn url(args: &VaultArgs, ready: Option<&ReadyFile>) -> Result<VaultUrl, Fa
         ))),
         None => Ok(url),
     }
+}
+
+/// The URL of the vault in the cloud, where a proxy leads to it: the one that programs in this shell use.
+fn cloud_url(url: &VaultUrl, ready: Option<&ReadyFile>) -> Option<VaultUrl> {
+    ready?.proxy.as_ref()?;
+    let name = vault_of_host(host_of(url))?;
+    format!("https://{name}.vault.azure.net").parse().ok()
 }
 
 /// Whether a name below `localhost` has another port than the server.

@@ -245,3 +245,19 @@ fn the_command_of_run_can_look_inside() {
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(stdout.starts_with("set s in vault shop (version ") && stdout.ends_with(")\nv"), "{stdout}{stderr}");
 }
+
+/// Where there is a takeover, programs in the shell know the vault by Azure's name, and the ids are theirs to use.
+#[test]
+fn ids_have_the_name_that_programs_use() {
+    let ground = Ground::start(&["--proxy-listen", ":0"]);
+    ground.ok("secret set db https://local.vault.localhost/x");
+    ground.ok("key create app --kty EC");
+    for (line, id) in [("secret show db", "secrets/db"), ("key show app", "keys/app")] {
+        let id = format!("https://local.vault.azure.net/{id}/");
+        let (shown, json) = (ground.ok(line), ground.json(line));
+        assert!(cells(&shown, "id")[1].starts_with(&id), "{shown}");
+        assert!(json.to_string().contains(&id) && !json.to_string().contains("vault.localhost"), "{json}");
+    }
+    assert_eq!(ground.json("secret list")["value"][0]["id"], "https://local.vault.azure.net/secrets/db");
+    assert_eq!(ground.ok("secret show db --value"), "https://local.vault.localhost/x");
+}
