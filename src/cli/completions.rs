@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
 
@@ -30,15 +31,45 @@ fish:
   mkdir -p ~/.config/fish/completions
   keyhaven completions fish > ~/.config/fish/completions/keyhaven.fish";
 
+/// What the takeover's option takes; its own parser says more about what it does not take.
+const CLOUD_SERVICES: [&str; 3] = ["vault", "entra", "arm"];
+/// Where clap's script for bash has read its arguments.
+const READ: &str = "    opts=\"\"\n";
+/// What it does not heed: readline divides `--option=value` into three words, and after `--` comes another program's line.
+const DIVIDED: &str = r#"
+    if [[ "${prev}" == "=" ]]; then
+        prev="${COMP_WORDS[COMP_CWORD-2]}"
+    elif [[ "${cur}" == "=" ]]; then
+        cur=""
+    fi
+    if [[ " ${COMP_WORDS[*]:1:COMP_CWORD-1} " == *" -- "* ]]; then
+        if [[ "${prev}" == "--" ]]; then
+            COMPREPLY=( $(compgen -c -- "${cur}") )
+        fi
+        return 0
+    fi
+"#;
+
 impl Completions {
     pub(super) fn execute(&self) -> Result<ExitCode, Failure> {
         let (mut all, mut script) = (Cli::command(), Vec::new());
         // The options of a sub-command are there once it is built.
         all.build();
-        clap_complete::generate(self.shell, &mut hinted(all), "keyhaven", &mut script);
+        clap_complete::generate(self.shell, &mut hinted(with_pages(all)), "keyhaven", &mut script);
+        if self.shell == Shell::Bash {
+            let text = String::from_utf8_lossy(&script).replacen(READ, &format!("{READ}{DIVIDED}"), 1);
+            script = text.into_bytes();
+        }
         std::io::stdout().write_all(&script).map_err(Failure::failed)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// `all`, whose manual pages are called like its commands. Clap wants their names for ever; the process ends here.
+fn with_pages(all: Command) -> Command {
+    let names: Vec<&'static str> =
+        all.get_subcommands().map(|command| &*command.get_name().to_owned().leak()).collect();
+    all.mut_subcommand("man", |man| man.mut_arg("command", |arg| arg.value_parser(PossibleValuesParser::new(names))))
 }
 
 /// `command`, whose options say by the name of their value what completes them.
@@ -52,7 +83,14 @@ fn with_hint(arg: Arg) -> Arg {
         Some("FILE") => ValueHint::FilePath,
         Some("DIR") => ValueHint::DirPath,
         _ if arg.is_trailing_var_arg_set() => ValueHint::CommandWithArguments,
-        _ => return arg,
+        _ if arg.get_id() == "takeover" => return arg.value_parser(PossibleValuesParser::new(CLOUD_SERVICES)),
+        _ if arg.is_positional() || !arg.get_action().takes_values() || has_values(&arg) => return arg,
+        _ => ValueHint::Other,
     };
     arg.value_hint(hint)
+}
+
+/// Whether the values of the argument are known.
+fn has_values(arg: &Arg) -> bool {
+    !arg.get_possible_values().is_empty()
 }

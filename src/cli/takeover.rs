@@ -21,7 +21,8 @@ pub(super) struct TakeoverArgs {
     #[arg(long, help_heading = headings::TAKEOVER, env = "KEYHAVEN_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
     offline: bool,
 
-    /// Let a host through: one of Azure that is not emulated, with --offline any (repeatable)
+    /// Let a host through: one of Azure that is not emulated, with --offline any; without :PORT, on any port (repeatable, or with
+    /// commas)
     #[arg(long, help_heading = headings::TAKEOVER, value_name = "HOST[:PORT]", env = "KEYHAVEN_PASS", value_delimiter = ',')]
     pass: Vec<String>,
 }

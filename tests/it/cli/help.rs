@@ -102,12 +102,28 @@ print(seen.decode())
         "keyhaven serve --data data-d\tx",
         "keyhaven serve --config fi\t",
         "keyhaven serve --clock vir\t",
+        "keyhaven run --credential=w\tx",
+        "keyhaven run -- --off\t",
+        "keyhaven run -- python3 fi\t",
+        "keyhaven man snap\t",
+        "keyhaven serve --takeover en\t",
+        "keyhaven serve --pass fi\t",
         "",
     ];
     let mut python = Command::new("python3");
     python.args(["-c", typed, env!("CARGO_BIN_EXE_keyhaven"), &lines.join("\n")]).current_dir(dir.path());
     let said = String::from_utf8(python.output().unwrap().stdout).unwrap();
-    for part in ["[serve --data data-directory/x]", "[serve --config file.json]", "[serve --clock virtual]"] {
+    for part in [
+        "[serve --data data-directory/x]",
+        "[serve --config file.json]",
+        "[serve --clock virtual]",
+        "[run --credential=workload-identity x]",
+        "[run -- --off]",
+        "[run -- python3 file.json]",
+        "[man snapshot]",
+        "[serve --takeover entra]",
+        "[serve --pass fi]",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
@@ -153,4 +169,15 @@ fn an_option_that_the_environment_gives_is_not_one_that_must_be_given() {
         let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
         assert!(said.contains("not provided") && said.contains(usage), "{said}");
     }
+}
+
+#[test]
+fn a_command_that_there_is_not_is_answered_with_those_that_there_are() {
+    let refused = output(&["rnu", "python3", "app.py"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        said.contains("unrecognized subcommand 'rnu'") && said.contains("the commands are serve, run, env, "),
+        "{said}"
+    );
 }
