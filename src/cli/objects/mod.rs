@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::Failure;
 use super::client::AdminClient;
+use crate::app::ObjectName;
 use crate::remote::{RequestError, VaultClient};
-use crate::vault::ObjectName;
 
 pub(super) use connection::Connection;
 pub(super) use hidden::Hidden;

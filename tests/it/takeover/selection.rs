@@ -35,7 +35,7 @@ async fn a_mistyped_vault_is_refused_with_what_is_wrong_and_is_on_the_log() {
     let log = world.admin("GET /admin/log", "").await.json();
     let last = log["requests"].as_array().unwrap().iter().rev().find(|request| request["door"] == "proxy").unwrap();
     assert_eq!((&last["asked"], &last["status"]), (&host.into(), &403.into()), "{last}");
-    assert!(last["line"].as_str().unwrap().starts_with("- - - 403 RefusedByProxy asked acme.vaults.azure.net "));
+    assert!(last["line"].as_str().unwrap().starts_with("- proxy - 403 RefusedByProxy asked acme.vaults.azure.net "));
 
     let world = world_of(CONFIG, Takeover { offline: true, ..Takeover::default() }).await;
     assert_eq!(get(&world, "http://a_b.vault.azure.net/", "").await, (403, format!("a_b.vault.azure.net: {why}.\n")));
