@@ -57,11 +57,14 @@ def run(checkout: Path, script: str, timeout: float = 60) -> str:
 RUN = {
     "README.md": {"sh": 2, "python": 1, "mermaid": 1},
     "docs/admin-api.md": {"json": 1},
+    "docs/audit.md": {"sh": 1},
     "docs/any-language.md": {"sh": 1},
     "docs/ci.md": {"yaml": 1},
     "docs/configuration.md": {"json": 3},
     "docs/container.md": {"console": 3},
     "docs/events.md": {"json": 2},
+    "docs/identities.md": {"json": 1},
+    "docs/network.md": {"json": 1},
     "docs/node.md": {"javascript": 1},
     "docs/pytest.md": {"python": 1},
     "docs/rust.md": {"rust": 1},
@@ -108,10 +111,25 @@ def test_in_a_ci_job(checkout):
     assert run(checkout, steps[-1]) == PRINTED
 
 
-@pytest.mark.parametrize(("page", "number"), [("configuration", 0), ("configuration", 1), ("configuration", 2), ("events", 0)])
+@pytest.mark.parametrize(("page", "number"), [*(("configuration", number) for number in range(3)), ("events", 0), ("identities", 0), ("network", 0)])
 def test_configurations_are_accepted(checkout, page, number):
     (checkout / "config.json").write_text(blocks(f"docs/{page}.md", "json")[number])
     run(checkout, "keyhaven run --config config.json -- true")
+
+
+def test_what_a_suite_needs_is_suggested_and_required(checkout):
+    """`pytest` is a program of the checkout's that asks for one secret, and then for more."""
+    suggest, require = blocks("docs/audit.md", "sh")[0].splitlines()
+    tests = checkout / "bin" / "pytest"
+    tests.parent.mkdir(exist_ok=True)
+    ask = 'curl --silent --output /dev/null --header "Authorization: Bearer $(keyhaven identity token default)"'
+    tests.write_text(f'#!/bin/sh -e\n{ask} "$VAULT_URL/secrets?api-version=7.4"\n')
+    tests.chmod(0o755)
+    run(checkout, suggest)
+    run(checkout, require)
+    tests.write_text(tests.read_text() + f'{ask} "$VAULT_URL/keys?api-version=7.4"\n')
+    with pytest.raises(AssertionError, match="not in the required policy: default KeyList local"):
+        run(checkout, require)
 
 
 def test_fault_rules_are_accepted(checkout):
