@@ -26,8 +26,16 @@ use super::Identity;
 #[serde(from = "Content", into = "Content")]
 pub(crate) struct RoleBasedAccess {
     content: Content,
-    /// The positions of each principal's assignments.
-    by_principal: HashMap<Uuid, Vec<usize>>,
+    by_principal: HashMap<Uuid, Grants>,
+}
+
+/// Where the assignments of a principal are in [`Content`], so that a decision looks at those alone that can reach its resource.
+#[derive(Clone, Debug, Default)]
+struct Grants {
+    /// Their positions, by their scopes in lower case.
+    at: HashMap<String, Vec<usize>>,
+    /// Those at management groups.
+    at_management_groups: Vec<usize>,
 }
 
 /// What is kept of it.
@@ -85,7 +93,8 @@ impl RoleBasedAccess {
         if let Some(denial) = self.content.denials.iter().find(|denial| self.denies(denial, attempt)) {
             return RoleDecision::Denied { by: denial.id };
         }
-        let allowing = self.assignments_of(attempt.who).find(|assignment| self.allows(assignment, attempt));
+        let allowing =
+            self.assignments_above(attempt.who, attempt.resource).find(|assignment| self.allows(assignment, attempt));
         allowing.map_or(RoleDecision::NoAssignment, |found| RoleDecision::Allowed { assignment: found.id })
     }
 
@@ -103,7 +112,7 @@ impl RoleBasedAccess {
             is_own(denial.principal) && self.reaches(&denial.scope, scope) && denial.denies.permit(assigned.action)
         });
         !denied
-            && self.assignments_of(who).any(|own| {
+            && self.assignments_above(who, scope).any(|own| {
                 own.effective_from <= now
                     && self.reaches(&own.scope, scope)
                     && self.role(own.role).is_some_and(|role| role.permits.permit(assigned.action))
@@ -111,9 +120,18 @@ impl RoleBasedAccess {
             })
     }
 
-    fn assignments_of(&self, who: &Identity) -> impl Iterator<Item = &RoleAssignment> {
+    /// The caller's assignments at `resource` and above it, and those at management groups.
+    fn assignments_above<'a>(
+        &'a self,
+        who: &'a Identity,
+        resource: &'a Scope,
+    ) -> impl Iterator<Item = &'a RoleAssignment> {
         let principals = std::iter::once(&who.object_id).chain(&who.groups);
-        let positions = principals.filter_map(|principal| self.by_principal.get(principal)).flatten();
+        let grants = principals.filter_map(|principal| self.by_principal.get(principal));
+        let positions = grants.flat_map(|grants| {
+            let at = resource.enclosing().filter_map(|scope| grants.at.get(scope)).flatten();
+            at.chain(&grants.at_management_groups)
+        });
         positions.map(|position| &self.content.assignments[*position])
     }
 
@@ -143,9 +161,13 @@ impl RoleBasedAccess {
 
 impl From<Content> for RoleBasedAccess {
     fn from(content: Content) -> Self {
-        let mut by_principal = HashMap::<Uuid, Vec<usize>>::new();
+        let mut by_principal = HashMap::<Uuid, Grants>::new();
         for (position, assignment) in content.assignments.iter().enumerate() {
-            by_principal.entry(assignment.principal).or_default().push(position);
+            let grants = by_principal.entry(assignment.principal).or_default();
+            match assignment.scope.management_group() {
+                Some(_) => grants.at_management_groups.push(position),
+                None => grants.at.entry(assignment.scope.lower_case().to_owned()).or_default().push(position),
+            }
         }
         Self { content, by_principal }
     }

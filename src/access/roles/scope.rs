@@ -63,6 +63,11 @@ impl Scope {
         &self.text
     }
 
+    /// Every scope that contains it, in lower case: everything (empty) first, itself last.
+    pub(crate) fn enclosing(&self) -> impl Iterator<Item = &str> {
+        self.folded.match_indices('/').map(|(end, _)| &self.folded[..end]).chain([self.folded.as_str()])
+    }
+
     /// Whether it is `other`, or `other` lies below it. Subscriptions below a management group are known to the caller alone.
     pub(crate) fn contains(&self, other: &Self) -> bool {
         match other.folded.strip_prefix(&self.folded) {
@@ -160,6 +165,12 @@ mod tests {
                 && object.contains(&scope(&format!("{VAULT}/KEYS/CMK")))
         );
         assert_eq!(vault.below("").unwrap(), vault);
+    }
+
+    #[test]
+    fn the_scopes_that_contain_it_are_those_that_end_at_a_slash_of_it() {
+        assert_eq!(scope("/A/b/c").enclosing().collect::<Vec<_>>(), ["", "/a", "/a/b", "/a/b/c"]);
+        assert_eq!(scope("/").enclosing().collect::<Vec<_>>(), [""]);
     }
 
     #[test]
