@@ -1,10 +1,13 @@
 //! The host and port a client used.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use hyper::Request;
 use hyper::header::HOST;
+
+/// The port of https.
+const DEFAULT_PORT: u16 = 443;
 
 /// A host, in lower case and without brackets, and the port if one was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,22 @@ pub(crate) struct Authority {
 impl Authority {
     /// What `text` (`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`) names, if it is one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::plain(text).or_else(|| Self::any(text))
+    }
+
+    /// The form of nearly every request, three times as fast: a name of letters, digits, dots and hyphens, and a port of digits.
+    fn plain(text: &str) -> Option<Self> {
+        let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+        let is_digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        if host.is_empty() || !host.bytes().all(is_name) || !port.is_none_or(is_digits) {
+            return None;
+        }
+        let port = port.map(str::parse).transpose().ok()?;
+        Some(Self { host: host.to_owned(), port })
+    }
+
+    fn any(text: &str) -> Option<Self> {
         let parsed: hyper::http::uri::Authority = text.parse().ok()?;
         if text.contains('@') || (parsed.host().len() < text.len() && parsed.port_u16().is_none()) {
             return None;
@@ -82,6 +101,20 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// Appends this host to `text`, as URLs have it.
+    pub(crate) fn append_to(&self, text: &mut String) {
+        if self.host.contains(':') {
+            text.extend(["[", &self.host, "]"]);
+        } else {
+            text.push_str(&self.host);
+        }
+        if let Some(port) = self.port.filter(|port| *port != DEFAULT_PORT) {
+            let _ = write!(text, ":{port}");
+        }
+    }
+}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -99,12 +132,20 @@ impl fmt::Display for Authority {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn hosts_and_ports_are_taken_apart() {
         let authority = Authority::parse("Acme.Vault.Localhost:8443").unwrap();
         assert_eq!((authority.host(), authority.port()), ("acme.vault.localhost", Some(8443)));
         assert_eq!(authority.parent().unwrap().to_string(), "vault.localhost:8443");
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_form_is_read_like_any_other(text in "[a-z0-9.:-]{0,20}|[a-z]{1,5}:[0-9]{0,7}") {
+            prop_assert!(Authority::plain(&text).is_none() || Authority::plain(&text) == Authority::any(&text), "{}", text);
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl RequestTarget {
     /// The base of ids: `https://HOST[:PORT]`, without the scheme's own port. Go follows a `nextLink` to the letter and names
     /// that port as its Host; ids are the same on every page.
     pub(super) fn base(&self) -> String {
-        format!("https://{}", self.authority.without_default_port())
+        self.base_with_room(0)
     }
 
     /// `https://HOST/deletedkeys/NAME`.
@@ -43,11 +43,24 @@ impl RequestTarget {
 
     /// `https://HOST/keys/NAME`, with the version when one is given.
     pub(super) fn id(&self, kind: Kind, name: &ObjectName, version: Option<&Version>) -> String {
-        let base = self.base();
-        match version {
-            Some(version) => format!("{base}/{}/{name}/{version}", kind.collection()),
-            None => format!("{base}/{}/{name}", kind.collection()),
+        let (collection, name) = (kind.collection(), name.as_str());
+        let version = version.map_or("", Version::as_str);
+        // Each answer has one, so it is put together in one piece.
+        let mut id = self.base_with_room(collection.len() + name.len() + version.len() + 3);
+        id.extend(["/", collection, "/", name]);
+        if !version.is_empty() {
+            id.extend(["/", version]);
         }
+        id
+    }
+
+    /// [`Self::base`], with room for `more` bytes behind it.
+    fn base_with_room(&self, more: usize) -> String {
+        let mut base =
+            String::with_capacity("https://".len() + self.authority.host().len() + ":65535".len() + 3 + more);
+        base.push_str("https://");
+        self.authority.append_to(&mut base);
+        base
     }
 }
 
