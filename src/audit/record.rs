@@ -129,7 +129,7 @@ impl Schema {
         }
     }
 
-    /// A vault, else the tenant where somebody signed in, else the subscription.
+    /// A vault, else the tenant of a sign-in, else the subscription.
     fn resource_id(&self, entry: &RecentTrail) -> String {
         let trail = &entry.trail;
         match (&trail.elsewhere, vault_of(trail), trail.door) {

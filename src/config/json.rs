@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::error::ConfigError;
 use super::suggestion::did_you_mean;
 
-/// What stands for a structure.
+/// How errors name a JSON object.
 pub(super) const OBJECT: &str = "an object";
 /// What the parser has before a line and a column.
 const POSITION: &str = " at line ";

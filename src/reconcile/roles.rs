@@ -97,7 +97,7 @@ fn other_steps(existing: &Content, wanted: &Content) -> Vec<Step> {
         .collect()
 }
 
-/// Whether two assignments give the same: whoever made them, and from when on.
+/// Whether two assignments give the same. Who made them and when they take effect does not count.
 fn is_same(one: &RoleAssignment, other: &RoleAssignment) -> bool {
     (one.principal, one.role, &one.scope, &one.condition)
         == (other.principal, other.role, &other.scope, &other.condition)

@@ -173,13 +173,13 @@ async fn a_host_and_an_identity_that_are_not_here_are_named() {
         assert_eq!(log.line(), format!("- {refused} asked evil.example 0.0 ms -"));
     }
     let path =
-        "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net&client_id=nobody%0A";
+        "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net&client_id=absent%0A";
     assert_eq!(world.plain(&identity, path, &[("metadata", "true")]).await.status, 400);
-    assert_eq!(log.line(), "- ManagedIdentityToken - 400 invalid_request asked nobody? 0.0 ms -");
+    assert_eq!(log.line(), "- ManagedIdentityToken - 400 invalid_request asked absent? 0.0 ms -");
     let shown = world.admin("GET /admin/log?limit=1", "").await.json();
-    assert_eq!(shown["requests"][0]["asked"], "nobody?");
+    assert_eq!(shown["requests"][0]["asked"], "absent?");
     log.take();
-    assert_eq!(world.plain(&identity, &path.replace("nobody%0A", APP), &[]).await.status, 400);
+    assert_eq!(world.plain(&identity, &path.replace("absent%0A", APP), &[]).await.status, 400);
     assert_eq!(log.line(), "- ManagedIdentityToken - 400 bad_request_102 0.0 ms -", "an identity that is here");
 }
 

@@ -187,6 +187,19 @@ fn local(access_policies: Vec<crate::access::AccessPolicy>) -> InitialVault {
     InitialVault { access_policies, ..InitialVault::named(VaultName::local(), Sku::Premium) }
 }
 
+/// Writes of every kind by a call whose guards are broken: each is [`Refusal::Busy`].
+async fn assert_no_write_is_committed(vaults: &Vaults, call: &Call) {
+    let refused = [
+        vaults.secrets(call).set(&name(), &secret()).await.err(),
+        vaults.secrets(call).update(&name(), None, &secrets::SecretUpdate::default()).await.err(),
+        vaults.secrets(call).delete(&name()).await.err(),
+        create(vaults, call).await.err(),
+    ];
+    for refusal in refused {
+        assert!(matches!(refusal, Some(Refusal::Busy)), "{refusal:?}");
+    }
+}
+
 #[tokio::test]
 async fn no_write_is_committed_whose_roles_have_changed() {
     let (store, pool) = (memory(), Pool::start(1, 10));
@@ -202,15 +215,7 @@ async fn no_write_is_committed_whose_roles_have_changed() {
         })
         .await
         .unwrap();
-    let refused = [
-        vaults.secrets(&call).set(&name(), &secret()).await.err(),
-        vaults.secrets(&call).update(&name(), None, &secrets::SecretUpdate::default()).await.err(),
-        vaults.secrets(&call).delete(&name()).await.err(),
-        create(&vaults, &call).await.err(),
-    ];
-    for refusal in refused {
-        assert!(matches!(refusal, Some(Refusal::Busy)), "{refusal:?}");
-    }
+    assert_no_write_is_committed(&vaults, &call).await;
     assert!(vaults.secrets(&call).get(&name(), None).await.is_ok(), "what was read was allowed when it was asked for");
 }
 
@@ -228,15 +233,7 @@ async fn no_write_is_committed_that_was_decided_on_an_older_vault() {
     vaults.put_vault(local(vec![policy]), Some(&call.vault), call.now).await.unwrap();
     let stale = vaults.put_vault(local(vec![]), Some(&call.vault), call.now).await.err();
     assert!(matches!(stale, Some(Refusal::Busy)), "what was decided on what is no more does not count: {stale:?}");
-    let refused = [
-        vaults.secrets(&call).set(&name(), &secret()).await.err(),
-        vaults.secrets(&call).update(&name(), None, &secrets::SecretUpdate::default()).await.err(),
-        vaults.secrets(&call).delete(&name()).await.err(),
-        create(&vaults, &call).await.err(),
-    ];
-    for refusal in refused {
-        assert!(matches!(refusal, Some(Refusal::Busy)), "{refusal:?}");
-    }
+    assert_no_write_is_committed(&vaults, &call).await;
     vaults.delete_vault(&call.vault.name).await.unwrap();
     assert!(matches!(vaults.secrets(&call).set(&name(), &secret()).await, Err(Refusal::Busy)));
     vaults.put_vault(local(vec![]), None, call.now).await.unwrap();

@@ -225,7 +225,7 @@ fn a_port_of_the_proxy_that_another_has_and_a_server_whose_data_cannot_be_read_a
         "$2" serve --data "$1/data" >/dev/null 2>&1 & server=$!
         until [ -e "$1/data/ready.json" ]; do sleep 0.05; done
         "$2" doctor --json --data "$1/data" >"$1/taken"
-        HOME="$1/nobody" "$2" doctor --json >"$1/elsewhere"
+        HOME="$1/other-home" "$2" doctor --json >"$1/elsewhere"
         kill $server $other"#;
     let made = Command::new("mkfifo").arg(dir.path().join("stop")).status().unwrap();
     assert!(made.success());

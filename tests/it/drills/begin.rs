@@ -5,15 +5,15 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{Server, told};
+use super::{Server, stderr};
 use crate::cli::{keyhaven, refused};
 
 /// The line for `args`, which end with `status`.
 fn line(server: &Server, args: &[&str], status: i32) -> String {
     let output = server.drill(args).output().unwrap();
-    let told = told(&output);
-    assert_eq!((output.status.code(), told.lines().count()), (Some(status), 1), "{told}");
-    told
+    let stderr = stderr(&output);
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(status), 1), "{stderr}");
+    stderr
 }
 
 #[test]
@@ -28,10 +28,10 @@ fn what_cannot_be_drilled_at_is_reported_in_one_line() {
     );
     let no_name = line(&server, &["--vault", "a/b", "--admin", &admin], 1);
     assert!(no_name.contains("--vault a/b: neither the name nor the URL of a vault; write https://NAME."), "{no_name}");
-    let nobody = line(&server, &["--vault", "local", "--admin", "http://127.0.0.1:9"], 1);
+    let unreachable = line(&server, &["--vault", "local", "--admin", "http://127.0.0.1:9"], 1);
     assert!(
-        nobody.contains("the admin API at http://127.0.0.1:9: ") && nobody.contains("`keyhaven serve`"),
-        "{nobody}"
+        unreachable.contains("the admin API at http://127.0.0.1:9: ") && unreachable.contains("`keyhaven serve`"),
+        "{unreachable}"
     );
     let identity = format!("http://{}", server.ready()["identity"].as_str().unwrap());
     let other = line(&server, &["--vault", "local", "--admin", &identity], 1);
@@ -47,7 +47,7 @@ fn what_cannot_be_drilled_at_is_reported_in_one_line() {
         assert!(line(&server, &args, 1).contains(&own), "{more:?}");
     }
     let output = server.drill(&["--vault", "local", "--admin", &admin]).env("KEYHAVEN_ADMIN_KEY", "wrong").output();
-    let other = told(&output.unwrap());
+    let other = stderr(&output.unwrap());
     assert!(other.contains("it has another key: set KEYHAVEN_ADMIN_KEY"), "{other}");
 }
 
@@ -60,7 +60,7 @@ fn what_the_command_line_lacks_is_said() {
     let args = ["drill", "rotation", "--vault", "local", "--admin", "https://127.0.0.1:8081"];
     let output = keyhaven(&args).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(told(&output).contains("the admin API speaks http; write http://127.0.0.1:8081"), "{}", told(&output));
+    assert!(stderr(&output).contains("the admin API speaks http; write http://127.0.0.1:8081"), "{}", stderr(&output));
     let home = tempfile::tempdir().unwrap();
     let nowhere = home.path().join("none");
     let unknown =
@@ -84,8 +84,8 @@ fn a_redirect_of_what_is_no_admin_api_is_not_followed() {
     let args = ["drill", "--vault", "local", "--admin", &address];
     let output = keyhaven(&args).env("KEYHAVEN_ADMIN_KEY", "a-key-of-32-characters-or-more-00").output().unwrap();
     answer.join().unwrap();
-    assert_eq!((output.status.code(), told(&output).lines().count()), (Some(1), 1), "{}", told(&output));
-    assert!(told(&output).contains("that is no admin API"), "{}", told(&output));
+    assert_eq!((output.status.code(), stderr(&output).lines().count()), (Some(1), 1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("that is no admin API"), "{}", stderr(&output));
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn without_a_home_the_admin_key_is_what_is_missing() {
             .env_remove("XDG_DATA_HOME")
             .env("TMPDIR", "/nowhere")
             .env_remove("XDG_RUNTIME_DIR");
-        let told = told(&output.output().unwrap());
+        let stderr = stderr(&output.output().unwrap());
         assert!(
-            told.starts_with("keyhaven: the admin key is not known here: set KEYHAVEN_ADMIN_KEY"),
-            "{args:?}: {told}"
+            stderr.starts_with("keyhaven: the admin key is not known here: set KEYHAVEN_ADMIN_KEY"),
+            "{args:?}: {stderr}"
         );
     }
 }
@@ -131,12 +131,12 @@ fn the_report_of_a_drill_that_cannot_begin_says_so() {
         let output =
             keyhaven(&args).arg(form).env("KEYHAVEN_ADMIN_KEY", "a-key-of-32-characters-or-more-00").output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        (told(&output), String::from_utf8(output.stdout).unwrap())
+        (stderr(&output), String::from_utf8(output.stdout).unwrap())
     };
-    let (told, report) = drilled("json");
+    let (stderr, report) = drilled("json");
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["verdict"], "failed");
-    assert_eq!(told.trim_end(), format!("keyhaven: {}", report["error"].as_str().unwrap()));
+    assert_eq!(stderr.trim_end(), format!("keyhaven: {}", report["error"].as_str().unwrap()));
     let (_, report) = drilled("junit");
     assert!(report.contains(r#"tests="1" failures="0" errors="1""#), "{report}");
     assert!(report.contains("<error message=\"the admin API at http://127.0.0.1:9: "), "{report}");
@@ -153,10 +153,10 @@ fn without_a_sign_in_it_says_what_to_give() {
         "$0" drill credentials --vault local --data "$1/data"; kill $!; wait"#;
     let mut command = Command::new("unshare");
     command.args(["-rn", "sh", "-c", script, env!("CARGO_BIN_EXE_keyhaven")]).arg(dir.path());
-    let told = told(&command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap());
-    assert!(told.contains("no token: 169.254.169.254: "), "{told}");
+    let stderr = stderr(&command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap());
+    assert!(stderr.contains("no token: 169.254.169.254: "), "{stderr}");
     assert!(
-        told.contains("; give --admin, or sign in by IDENTITY_ENDPOINT and IDENTITY_HEADER, or AZURE_CLIENT_SECRET"),
-        "{told}"
+        stderr.contains("; give --admin, or sign in by IDENTITY_ENDPOINT and IDENTITY_HEADER, or AZURE_CLIENT_SECRET"),
+        "{stderr}"
     );
 }

@@ -82,7 +82,7 @@ fn steps(report: &Value) -> Vec<(String, String, String)> {
 }
 
 /// What a program printed to stderr.
-fn told(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 

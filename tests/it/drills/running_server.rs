@@ -87,24 +87,24 @@ fn a_vault_of_a_foreign_ca_is_drilled_at_with_that_ca() {
         let output = command.envs(env.iter().copied()).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let (status, report, told) = drilled(&[]);
+    let (status, report, stderr) = drilled(&[]);
     let report: Value = serde_json::from_str(&report).unwrap();
     let why = report["error"].as_str().unwrap();
-    assert_eq!((status, told.trim_end()), (Some(1), format!("keyhaven: {why}").as_str()));
+    assert_eq!((status, stderr.trim_end()), (Some(1), format!("keyhaven: {why}").as_str()));
     assert!(why.contains("its certificate is of a CA that is not trusted here"), "{report:#}");
     assert!(why.contains("SSL_CERT_FILE, in a drill by --ca"), "{report:#}");
     let other = Server::start();
     let (file, expected) = (other.ready()["ca"].as_str().unwrap(), "its certificate is of another CA than --ca ");
-    let (status, _, told) = drilled(&["--ca", file]);
-    assert!(status == Some(1) && told.contains(&format!("{expected}{file} holds;")), "{told}");
+    let (status, _, stderr) = drilled(&["--ca", file]);
+    assert!(status == Some(1) && stderr.contains(&format!("{expected}{file} holds;")), "{stderr}");
     let ca = server.ready()["ca"].as_str().unwrap();
     let (status, report, _) = drilled(&["--ca", ca]);
     assert_eq!(status, Some(0), "{report}");
-    let (status, _, told) = drilled(&["--ca", &format!("{ca}.not")]);
-    assert_eq!((status, told.lines().count()), (Some(2), 1), "{told}");
-    assert!(told.contains("ca.pem.not: No such file") && told.contains("name a PEM file with the CA"), "{told}");
-    let (status, _, told) = drilled(&["--ca", "/dev/null"]);
-    assert!(status == Some(2) && told.contains("it holds no certificate; name a PEM file"), "{told}");
+    let (status, _, stderr) = drilled(&["--ca", &format!("{ca}.not")]);
+    assert_eq!((status, stderr.lines().count()), (Some(2), 1), "{stderr}");
+    assert!(stderr.contains("ca.pem.not: No such file") && stderr.contains("name a PEM file with the CA"), "{stderr}");
+    let (status, _, stderr) = drilled(&["--ca", "/dev/null"]);
+    assert!(status == Some(2) && stderr.contains("it holds no certificate; name a PEM file"), "{stderr}");
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn a_right_that_is_missing_is_named_with_what_grants_it() {
     let grant = "; missing: keys/create: add \"create\" to \"keys\" of your identity in the vault's accessPolicies";
     assert!(seen.starts_with("403 Forbidden") && seen.ends_with(grant), "{seen}");
     assert!(
-        super::told(&output).contains("keyhaven: rotation/make-key failed: 403 Forbidden"),
+        super::stderr(&output).contains("keyhaven: rotation/make-key failed: 403 Forbidden"),
         "{}",
-        super::told(&output)
+        super::stderr(&output)
     );
 }
 

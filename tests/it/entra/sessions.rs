@@ -39,7 +39,11 @@ async fn whoever_signs_in_again_with_the_claims_of_a_challenge_gets_a_token_that
         assert_eq!(lists(&world, &token(&answer)).await, 200, "credentials outlive sessions");
     }
     let as_assertion = by_assertion(&world, APP, &former).await;
-    assert_eq!(refusal(&as_assertion), "401 invalid_client AADSTS700213", "an access token signs nobody in");
+    assert_eq!(
+        refusal(&as_assertion),
+        "401 invalid_client AADSTS700213",
+        "an access token is no assertion to sign in with"
+    );
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ func TestWorkloadIdentity(t *testing.T) {
 	isApplication(t, got(azidentity.NewWorkloadIdentityCredential(nil)).or(t), everybody, "2")
 }
 
-// Whoever holds a token when it is revoked goes on by itself, a write with its body included.
+// A client that holds a token when it is revoked goes on by itself, a write with its body included.
 func TestRevokedSession(t *testing.T) {
 	ways := map[string]func(*testing.T, string) azcore.TokenCredential{
 		"client secret": func(t *testing.T, clientID string) azcore.TokenCredential {

@@ -92,7 +92,7 @@ class ApplicationTest {
     }
 
     /**
-     * Whoever holds a token when it is revoked is refused, because msal4j 1.26 has it in its cache and answers requests with
+     * A client that holds a token when it is revoked is refused, because msal4j 1.26 has it in its cache and answers requests with
      * claims from there too; a new credential signs in again.
      */
     @ParameterizedTest
