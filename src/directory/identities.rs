@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::session::session_bytes;
 use super::{Directory, IdentityRecord};
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, EntryKey};
@@ -120,12 +121,12 @@ impl Directory {
         let Some(identity) = self.find_by_name(name).await? else { return Ok(false) };
         let (key, tombstones) = (&key_of(identity.object_id), &tombstones(&identity));
         let removing = |view: View| async move {
-            let existing = view.revision_of(key).await?;
-            let batch = existing.map(|revision| {
-                let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
-                tombstones.iter().fold(batch, |batch, tombstone| batch.put(tombstone.clone(), vec![]))
-            });
-            Ok::<_, RecordError>(Change { batch: batch.unwrap_or_default(), answer: existing.is_some() })
+            let Some((existing, revision)) = self.records().entry::<IdentityRecord>(&view, key).await? else {
+                return Ok(Change { batch: Batch::default(), answer: false });
+            };
+            let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
+            let put = |batch: Batch, tombstone: &EntryKey| batch.put(tombstone.clone(), session_bytes(&existing));
+            Ok::<_, RecordError>(Change { batch: tombstones.iter().fold(batch, put), answer: true })
         };
         self.records().update(removing).await
     }

@@ -96,12 +96,13 @@ impl Directory {
 
     /// The first session of a new identity: that of an id that was removed before is a later one than any of it.
     pub(super) async fn first_session(&self, view: &View, identity: &IdentityRecord) -> Result<i64, RecordError> {
+        let mut last = None;
         for tombstone in tombstones(identity) {
-            if view.revision_of(&tombstone).await?.is_some() {
-                return Ok(self.inner.clock.now().unix());
+            if let Some(entry) = view.get(&tombstone).await? {
+                last = last.max(Some(session_in(&entry.value)));
             }
         }
-        Ok(0)
+        Ok(last.map_or(0, |last| self.inner.clock.now().unix().max(last.saturating_add(1))))
     }
 
     /// Checks that a token with these claims, of `identity`, counts still.
@@ -113,4 +114,14 @@ impl Directory {
             false => Ok(()),
         }
     }
+}
+
+/// What a tombstone of an identity holds: its last session.
+pub(super) fn session_bytes(identity: &IdentityRecord) -> Vec<u8> {
+    identity.session.to_be_bytes().to_vec()
+}
+
+/// The last session in a tombstone; earlier versions of this program left it empty.
+fn session_in(tombstone: &[u8]) -> i64 {
+    tombstone.try_into().map_or(0, i64::from_be_bytes)
 }
