@@ -76,7 +76,7 @@ impl Services {
         Ok(ProxyListener { listener, on_malformed, ca_pem, traffic })
     }
 
-    /// Adds each refused connection to the requests that `keyhaven log` shows.
+    /// Adds the first refused connection to each host to the requests that `keyhaven log` shows.
     fn report_refusal(&self) -> ReportRefusal {
         let (recent, clock) = (self.recent.clone(), self.backend.system.clone());
         Arc::new(move |status, host| {

@@ -69,7 +69,7 @@ pub(crate) type ClassifyHost = Arc<dyn Fn(&str, u16) -> HostClass + Send + Sync>
 /// The host that was probably wanted in the place of one that is not known, if there is one like it.
 pub(crate) type SuggestHost = fn(&str) -> Option<String>;
 
-/// Takes note of a refused connection: the status of the refusal, and the host.
+/// Takes note of the first refused connection to a host and port: the status of the refusal, and the host.
 pub(crate) type ReportRefusal = Arc<dyn Fn(StatusCode, &str) + Send + Sync>;
 
 /// The proxy's configuration.
@@ -78,7 +78,7 @@ pub(crate) struct Settings {
     pub classify: ClassifyHost,
     /// Finds the host that was probably wanted.
     pub suggest: SuggestHost,
-    /// Takes note of refused connections.
+    /// Takes note of the first refused connection to each host.
     pub report_refusal: ReportRefusal,
     /// Answers requests for taken-over names.
     pub answer: RequestHandler,
@@ -187,11 +187,11 @@ impl Proxy {
     /// Counts a failed connection to `target`, and logs the first one of each host.
     fn record_failure(&self, error: &ProxyError, target: &Target) {
         let (outcome, why) = (error.outcome(), error.reason.as_str());
-        if outcome == Outcome::Refused {
-            (self.set.report_refusal)(error.status, target.host());
-        }
         match (outcome, self.count(outcome, target)) {
-            (Outcome::Refused, Some(1)) => tracing::warn!(why, "the proxy refused a connection"),
+            (Outcome::Refused, Some(1)) => {
+                (self.set.report_refusal)(error.status, target.host());
+                tracing::warn!(why, "the proxy refused a connection");
+            }
             (Outcome::Unreachable, Some(1)) => tracing::info!(why, "the proxy could not reach a host"),
             _ => tracing::debug!(why, "a connection to the proxy failed"),
         }

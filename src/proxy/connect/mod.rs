@@ -165,8 +165,9 @@ impl Proxy {
             Phase::Metadata => drop(self.requests_to(target)),
             Phase::Tunnel => drop(self.count(Outcome::Tunnelled, target)),
             Phase::Refused(host) => {
-                self.count(Outcome::Refused, &target.with_host(host));
-                (self.set.report_refusal)(StatusCode::FORBIDDEN, host);
+                if self.count(Outcome::Refused, &target.with_host(host)) == Some(1) {
+                    (self.set.report_refusal)(StatusCode::FORBIDDEN, host);
+                }
                 tracing::warn!(host, "a connection to an address was closed: its server name must not be reached");
             }
             Phase::Failed(error) => self.record_failure(error, target),

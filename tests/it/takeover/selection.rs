@@ -44,6 +44,26 @@ async fn a_mistyped_vault_is_refused_with_what_is_wrong_and_is_on_the_log() {
 }
 
 #[tokio::test]
+async fn a_client_that_tries_again_is_on_the_log_once() {
+    let world = world().await;
+    let ca = world.server.takeover_ca.clone().unwrap();
+    for _ in 0..3 {
+        assert_eq!(get(&world, "http://one.blob.core.windows.net/", "").await.0, 403);
+        // An address of the documentation's, and a name that may not be reached there.
+        let (status, stream) = connect(&world, "192.0.2.1:443").await;
+        assert_eq!(status, "HTTP/1.1 200 OK");
+        assert!(tls(stream, "two.blob.core.windows.net", &ca, true).await.is_err());
+    }
+    let log = world.admin("GET /admin/log", "").await.json();
+    let of_proxy = log["requests"].as_array().unwrap().iter().filter(|request| request["door"] == "proxy");
+    let mut asked: Vec<_> = of_proxy.map(|request| request["asked"].as_str().unwrap()).collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ["one.blob.core.windows.net", "two.blob.core.windows.net"]);
+    let counted = "refused: one.blob.core.windows.net:80 (3 attempts), two.blob.core.windows.net:443 (3 attempts)\n";
+    assert_eq!(report(&world), counted);
+}
+
+#[tokio::test]
 async fn what_is_passed_is_reached() {
     // The parent proxy plays the world outside: no test asks for a name.
     let (outside, address) = listener().await;
