@@ -162,11 +162,14 @@ async fn answers_elsewhere() -> Option<Finding> {
     let address = format!("127.0.0.1:{IDENTITY_PORT}");
     let request = Request::get("/health").body(Full::default()).ok()?;
     let answer = tokio::time::timeout(HEALTH_TIMEOUT, client::send(&address, request)).await.ok()?.ok()?;
-    let is_health =
-        answer.1.starts_with(b"ok") || serde_json::from_slice::<Value>(&answer.1).is_ok_and(|one| one.is_object());
-    let is_ours = answer.0 == StatusCode::OK && is_health;
+    let is_ours = answer.0 == StatusCode::OK && is_health(&answer.1);
     let what = format!("a server answers at {address}; its data cannot be read from here");
     is_ours.then(|| Finding::note("server", what, "name it by --data or --ready-file, where that can be read"))
+}
+
+/// Whether a server of this program answers so at `/health`. Other programs answer there too, Spring with `{"status":"UP"}`.
+fn is_health(body: &[u8]) -> bool {
+    body == b"ok\n" || serde_json::from_slice::<Value>(body).is_ok_and(|one| one.get("degraded").is_some())
 }
 
 /// Whether nothing may be sent to `address`: link-local addresses belong to the machine's surroundings, the metadata service among
@@ -184,6 +187,12 @@ const fn is_link_local(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_health_of_another_program_is_not_taken_for_a_servers() {
+        assert!(["ok\n", r#"{"degraded":"the disk is full"}"#].iter().all(|body| is_health(body.as_bytes())));
+        assert!(![r#"{"status":"UP"}"#, "{}", "ok", "okay\n", "[]", ""].iter().any(|body| is_health(body.as_bytes())));
+    }
 
     #[test]
     fn link_local_addresses_are_known_in_every_form() {
