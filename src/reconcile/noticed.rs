@@ -1,28 +1,35 @@
 //! What programs notice of another configuration: `keyhaven env` has given them an identity, whose access can go.
 
 use super::{Action, Data, Step};
+use crate::access::AccessPolicy;
 use crate::config::Config;
 use crate::directory::{IdentitySelector, UnknownIdentities};
-use crate::vault::Refusal;
+use crate::vault::{Guarded, InitialVault, Refusal, Vault};
 
 impl Data<'_> {
-    /// A note when programs that sign in as the present default identity lose access to a vault of `config`.
+    /// A note when programs that sign in as the present default identity lose access to a vault of `config`; `existing` are
+    /// those vaults now, in the same order.
     ///
     /// # Errors
     /// What the store reports.
-    pub(super) async fn noticed_by_programs(&self, config: &Config) -> Result<Option<Step>, Refusal> {
+    pub(super) async fn noticed_by_programs(
+        &self,
+        config: &Config,
+        existing: &[Option<Guarded<Vault>>],
+    ) -> Result<Option<Step>, Refusal> {
         let present = self.directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await?;
         let Some(present) = present else { return Ok(None) };
-        let (id, groups) = (present.object_id, &present.groups);
-        let mut lost = Vec::new();
-        for wanted in &config.vaults {
-            let existing = self.vaults.find(&wanted.name).await?;
-            let had =
-                existing.is_some_and(|vault| vault.access_policies.iter().any(|policy| policy.lets_in(id, groups)));
-            if had && !wanted.access_policies.iter().any(|policy| policy.lets_in(id, groups)) {
-                lost.push(wanted.name.to_string());
-            }
-        }
+        let lets_in = |policy: &AccessPolicy| policy.lets_in(present.object_id, &present.groups);
+        let loses = |wanted: &InitialVault, vault: &Vault| {
+            // Where roles decide, policies say nothing, and the steps name each role that comes or goes.
+            !vault.role_based
+                && !wanted.role_based
+                && vault.access_policies.iter().any(lets_in)
+                && !wanted.access_policies.iter().any(lets_in)
+        };
+        let vaults = config.vaults.iter().zip(existing);
+        let lost = vaults.filter(|(wanted, vault)| vault.as_deref().is_some_and(|vault| loses(wanted, vault)));
+        let lost: Vec<_> = lost.map(|(wanted, _)| wanted.name.to_string()).collect();
         Ok((!lost.is_empty()).then(|| Step::of_identity(Action::Note, &present.name, words(&lost, config))))
     }
 }

@@ -63,6 +63,7 @@ impl Data<'_> {
         plan.steps.extend(config.identities.iter().filter_map(|wanted| identity_step(wanted, &identities)));
         plan.steps.extend(self.role_steps(config, prune).await?);
         plan.steps.extend(self.network_steps(config).await?);
+        let mut present = Vec::new();
         for vault in &config.vaults {
             let uncertified = vault.aliases.iter().filter_map(|alias| certificate_refusal(alias));
             plan.steps.extend(uncertified.map(|why| Step::of_vault(Action::Refuse, &vault.name, why)));
@@ -70,10 +71,11 @@ impl Data<'_> {
             let existing = self.vaults.find(&vault.name).await?;
             let step = |change| vault_step(vault, existing.as_deref(), change, config);
             plan.steps.extend(changes.iter().filter_map(step));
+            present.push(existing);
         }
         plan.unnamed = self.unnamed(config, &identities).await?;
         plan.steps.extend(plan.unnamed.iter().map(|unnamed| unnamed.step(prune)));
-        plan.steps.extend(self.noticed_by_programs(config).await?);
+        plan.steps.extend(self.noticed_by_programs(config, &present).await?);
         plan.steps.extend(members_of_the_next_start(config, running));
         Ok(plan)
     }

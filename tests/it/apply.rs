@@ -170,6 +170,19 @@ async fn what_only_a_start_reads_is_listed() {
 }
 
 #[tokio::test]
+async fn who_has_a_role_in_the_place_of_a_policy_loses_no_access() {
+    let world = World::of(FIRST, Storage::Memory).await;
+    let role = r#""enableRbacAuthorization": true, "roleAssignments": [{"identity": "owner", "role": "Key Vault Administrator"}]"#;
+    let second = FIRST.replace(r#""sku": "premium""#, &format!(r#""sku": "premium", {role}"#));
+    let planned = steps(&apply(&world, "?dryRun=true", &second).await);
+    assert!(planned.iter().any(|step| step.contains("enableRbacAuthorization (false -> true)")), "{planned:?}");
+    assert!(!planned.iter().any(|step| step.starts_with("note ")), "{planned:?}");
+    let shut = FIRST.replace(r#""sku": "premium""#, r#""sku": "premium", "accessPolicies": []"#);
+    let planned = steps(&apply(&world, "?dryRun=true", &shut).await);
+    assert!(planned.iter().any(|step| step.contains("as it lose access to acme: ")), "{planned:?}");
+}
+
+#[tokio::test]
 async fn an_object_between_two_states_is_refused() {
     let slow = FIRST.replace(r#""sku": "premium""#, r#""sku": "premium", "deletionDelay": "PT60S""#);
     let world = World::of(&slow, Storage::Memory).await;
