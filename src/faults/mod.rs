@@ -70,7 +70,9 @@ impl Faults {
         self.change(|sets| {
             match sets.iter().position(|set| set.name.as_deref() == Some(name)) {
                 Some(at) => sets[at] = set,
-                None if sets.len() >= MAX_NAMED => return Err(TooManySets { most: MAX_NAMED }),
+                None if sets.iter().filter(|set| set.name.is_some()).count() >= MAX_NAMED => {
+                    return Err(TooManySets { most: MAX_NAMED });
+                }
                 None => sets.push(set),
             }
             Ok(())
@@ -109,7 +111,7 @@ impl Faults {
     fn change<T>(&self, change: impl FnOnce(&mut Vec<RuleSet>) -> T) -> T {
         let mut sets = self.sets();
         let changed = change(&mut sets);
-        self.active.store(!sets.is_empty(), Ordering::Release);
+        self.active.store(sets.iter().any(RuleSet::has_rules), Ordering::Release);
         changed
     }
 
@@ -177,7 +179,6 @@ mod tests {
         assert_eq!(faults.pick("v", "KeyGet"), answered(503));
         faults.replace(rules(500));
         assert!(faults.status_of("two").is_none(), "all are replaced");
-        faults.clear();
         for number in 0..MAX_NAMED {
             faults.put(&number.to_string(), rules(500)).unwrap();
         }
@@ -185,5 +186,15 @@ mod tests {
         assert_eq!(faults.put("0", rules(503)), Ok(()));
         faults.clear();
         assert!(!faults.is_active());
+    }
+
+    #[test]
+    fn sets_without_rules_cost_a_request_nothing() {
+        let faults = faults(r#"{"rules":[]}"#);
+        assert!(!faults.is_active());
+        faults.put("one", serde_json::from_str(r#"{"rules":[]}"#).unwrap()).unwrap();
+        assert!(!faults.is_active());
+        faults.put("one", serde_json::from_str(r#"{"rules":[{"then":{"status":500}}]}"#).unwrap()).unwrap();
+        assert!(faults.is_active());
     }
 }

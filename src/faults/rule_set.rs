@@ -21,6 +21,11 @@ impl RuleSet {
         Self { name, rules, hits, random }
     }
 
+    /// Whether there is a rule that could act.
+    pub(super) const fn has_rules(&self) -> bool {
+        !self.hits.is_empty()
+    }
+
     /// Picks the fault of a request for `operation` in `vault`: the first rule that matches acts.
     pub(super) fn pick(&mut self, vault: &str, operation: &str) -> Option<Fault> {
         for (rule, hits) in self.rules.rules.iter().zip(&mut self.hits) {
