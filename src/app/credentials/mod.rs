@@ -103,7 +103,7 @@ impl PlaceholderCredentials {
     /// When no token can be issued or the file not be written.
     pub async fn federated_token(&self, identity: &IdentityRecord) -> Result<PathBuf, StartError> {
         let path = on_disk::token_path(&self.inner.dir, identity.client_id);
-        let issued = self.inner.directory.federated_token(identity).await.map_err(StartError::new)?;
+        let issued = self.inner.directory.federated_credential(identity).await.map_err(StartError::new)?;
         let token = Zeroizing::new(issued.access_token);
         blocking(move || Ok(on_disk::write_until_stop(&path, token.as_bytes()).map(|()| path)?)).await
     }

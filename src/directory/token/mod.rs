@@ -97,8 +97,20 @@ impl Directory {
     /// Issues a federated token of `identity`, to be exchanged for an access token (workload identity); valid for a day.
     ///
     /// # Errors
-    /// When the issuer's key is not available.
+    /// When the identity is disabled, or the issuer's key is not available.
     pub(crate) async fn federated_token(&self, identity: &IdentityRecord) -> Result<IssuedToken, IssuerError> {
+        if identity.disabled {
+            return Err(IssuerError::Disabled(identity.name.clone()));
+        }
+        self.federated_credential(identity).await
+    }
+
+    /// As [`Self::federated_token`], of a disabled identity too: programs have it in a file all the time, as a cluster's issuer
+    /// gives it, and the token endpoint refuses the exchange.
+    ///
+    /// # Errors
+    /// When the issuer's key is not available.
+    pub(crate) async fn federated_credential(&self, identity: &IdentityRecord) -> Result<IssuedToken, IssuerError> {
         let (now, client_id) = (self.inner.clock.now().unix(), identity.client_id);
         let claims = FederatedClaims {
             iss: self.federated_issuer(),

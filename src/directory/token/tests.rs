@@ -188,6 +188,17 @@ async fn a_key_that_was_made_by_a_clock_far_ahead_is_followed_by_another() {
 }
 
 #[tokio::test]
+async fn a_disabled_identity_gets_neither_token_and_keeps_its_credential() {
+    let (directory, _, _) = world().await;
+    let disabled = IdentityRecord { disabled: true, ..someone() };
+    let refused = |issued: Result<IssuedToken, IssuerError>| issued.err().unwrap().to_string();
+    let why = "the identity 'someone' is disabled";
+    assert_eq!(refused(directory.federated_token(&disabled).await), why);
+    assert_eq!(refused(directory.issue(&disabled, HERE, ClientAuthentication::ManagedIdentity).await), why);
+    assert!(directory.federated_credential(&disabled).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_federated_token_is_no_access_token() {
     let (directory, ..) = world().await;
     let token = directory.federated_token(&someone()).await.unwrap().access_token;

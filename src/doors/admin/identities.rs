@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, with_admin_key};
 use crate::config::entry;
-use crate::directory::{AddRefusal, ClientAuthentication, IdentityRecord, IdentitySelector, UnknownIdentities};
+use crate::directory::{
+    AddRefusal, ClientAuthentication, IdentityRecord, IdentitySelector, IssuerError, UnknownIdentities,
+};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
@@ -128,14 +130,14 @@ pub(super) async fn token(state: Arc<State>, params: Params, body: Incoming) -> 
     let name = &*params.get("name");
     let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error))?;
     let identity = found.ok_or_else(|| no_such_identity(name))?;
-    if identity.disabled {
-        return Err(conflict(format!("the identity '{name}' is disabled, so it gets no token")));
-    }
     let issued = match request.federated {
         true => state.directory.federated_token(&identity).await,
         false => state.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await,
     };
-    let issued = issued.map_err(|error| internal_error(&error))?;
+    let issued = issued.map_err(|error| match error {
+        IssuerError::Disabled(name) => conflict(format!("the identity '{name}' is disabled, so it gets no token")),
+        error => internal_error(&error),
+    })?;
     let token = TokenBody { access_token: issued.access_token, expires_on: issued.expires_on };
     Ok(body::json(StatusCode::OK, &token))
 }
