@@ -54,14 +54,6 @@ impl Directory {
         }
     }
 
-    /// Whether there is the identity that `selector` names.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) async fn has(&self, selector: &IdentitySelector) -> Result<bool, RecordError> {
-        Ok(self.find(selector, &self.identities().await?).is_some())
-    }
-
     fn find<'a>(&self, selector: &IdentitySelector, all: &'a [Arc<IdentityRecord>]) -> Option<&'a Arc<IdentityRecord>> {
         match selector {
             IdentitySelector::Default => self.default_identity(all),

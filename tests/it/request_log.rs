@@ -179,6 +179,12 @@ async fn a_host_and_an_identity_that_are_not_here_are_named() {
     let shown = world.admin("GET /admin/log?limit=1", "").await.json();
     assert_eq!(shown["requests"][0]["asked"], "absent?");
     log.take();
+    let app_service = path.replace("/metadata/identity/oauth2/token", "/msi/token");
+    let header = [("x-identity-header", ready.env["IDENTITY_HEADER"].as_str())];
+    assert_eq!(world.plain(&identity, &app_service, &header).await.status, 400);
+    assert_eq!(log.line(), "- AppServiceToken - 400 BadRequest asked absent? 0.0 ms -");
+    assert_eq!(world.plain(&identity, path, &[]).await.status, 400);
+    assert_eq!(log.line(), "- ManagedIdentityToken - 400 bad_request_102 0.0 ms -", "no identity was looked for");
     assert_eq!(world.plain(&identity, &path.replace("absent%0A", APP), &[]).await.status, 400);
     assert_eq!(log.line(), "- ManagedIdentityToken - 400 bad_request_102 0.0 ms -", "an identity that is here");
 }

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::token::{SEVERAL_IDENTITIES, TokenDenied, issue_token};
+use super::token::{SEVERAL_IDENTITIES, TokenDenied, issue_token, with_asked};
 use super::token_request::TokenRequest;
 use super::{Shared, State};
 use crate::http::error::ErrorCode;
@@ -32,10 +32,10 @@ pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Respons
     match issue_token(state, &request).await {
         Ok(token) => token.response(),
         Err(TokenDenied::Invalid(_, why)) => refused(state, StatusCode::BAD_REQUEST, why),
-        Err(TokenDenied::NoIdentity) => {
+        Err(TokenDenied::NoIdentity(asked)) => {
             let why =
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.";
-            refused(state, StatusCode::BAD_REQUEST, why)
+            with_asked(asked, refused(state, StatusCode::BAD_REQUEST, why))
         }
         Err(TokenDenied::SeveralIdentities) => refused(state, StatusCode::BAD_REQUEST, SEVERAL_IDENTITIES),
         Err(TokenDenied::Failed) => {

@@ -43,7 +43,7 @@ pub(super) async fn token(shared: Arc<Shared>, request: TokenRequest) -> Respons
     match issue_token(&shared.state, &request).await {
         Ok(token) => token.response(),
         Err(TokenDenied::Invalid(_, why)) => refused(StatusCode::BAD_REQUEST, "ArgumentNullOrEmpty", why),
-        Err(TokenDenied::NoIdentity) => {
+        Err(TokenDenied::NoIdentity(_)) => {
             refused(StatusCode::BAD_REQUEST, "ManagedIdentityNotFound", "Managed identity is not found.")
         }
         Err(TokenDenied::SeveralIdentities) => {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::crypto::credential;
-use crate::directory::{Directory, IdentitySelector, TokenResources, UnknownIdentities};
+use crate::directory::{Directory, TokenResources, UnknownIdentities};
 use crate::http::allowed_hosts::AllowedHosts;
 use crate::http::authority::Authority;
 use crate::http::error::ErrorCode;
@@ -128,12 +128,7 @@ impl Door {
                 trail.route(operation, &params);
                 trail.is_probe = std::ptr::eq(operation, &raw const HEALTH);
                 let request = TokenRequest::new(request, connection);
-                let asked = request.named_identity().map(|name| (AskedFor::new(name), request.selector()));
-                let answer = handler(self.shared.clone(), request).await;
-                if let Some((name, selector)) = asked.filter(|_| answer.status() == StatusCode::BAD_REQUEST) {
-                    trail.asked = self.shared.state.is_unknown(selector.ok()).await.then_some(name);
-                }
-                answer
+                handler(self.shared.clone(), request).await
             }
             Lookup::NoSuchMethod => refused(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET."),
             Lookup::NoSuchPath => refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."),
@@ -143,14 +138,6 @@ impl Door {
 }
 
 impl State {
-    /// Whether no identity is this one. What cannot be selected by, or be looked up, counts as unknown.
-    async fn is_unknown(&self, selector: Option<IdentitySelector>) -> bool {
-        match selector {
-            Some(selector) => !self.directory.has(&selector).await.unwrap_or_default(),
-            None => true,
-        }
-    }
-
     /// Whether `given` is the identity header.
     fn is_identity_header(&self, given: &str) -> bool {
         credential::matches(given.as_bytes(), self.identity_header.as_bytes())

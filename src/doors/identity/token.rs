@@ -10,7 +10,7 @@ use crate::directory::{
     application_disabled, no_such_resource,
 };
 use crate::http::{Response, body};
-use crate::trail::TokenGrant;
+use crate::trail::{AskedFor, TokenGrant};
 
 /// The metadata service's text (azure-sdk-for-rust issue 748).
 pub(super) const SEVERAL_IDENTITIES: &str = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token \
@@ -28,8 +28,8 @@ pub(super) struct GrantedToken {
 pub(super) enum TokenDenied {
     /// A parameter is missing or invalid: code and text of IMDS's error.
     Invalid(&'static str, String),
-    /// The identity does not exist.
-    NoIdentity,
+    /// The identity does not exist; the id that the request named it by, if it did.
+    NoIdentity(Option<AskedFor>),
     /// The request names none, and there are several.
     SeveralIdentities,
     /// The server failed; the cause is in the log.
@@ -51,7 +51,7 @@ pub(super) async fn issue_token(state: &State, request: &TokenRequest) -> Result
     }
     let unknown_identities = if request.is_local { state.unknown_identities } else { UnknownIdentities::Reject };
     let found = state.directory.select(&selector, unknown_identities).await.map_err(|error| internal_error(&error))?;
-    let identity = found.ok_or(TokenDenied::NoIdentity)?;
+    let identity = found.ok_or_else(|| TokenDenied::NoIdentity(request.named_identity().map(AskedFor::new)))?;
     let issued = state.directory.issue(&identity, resource, ClientAuthentication::ManagedIdentity).await;
     let issued = issued.map_err(|error| match error {
         IssuerError::Disabled(_) => {
@@ -65,6 +65,14 @@ pub(super) async fn issue_token(state: &State, request: &TokenRequest) -> Result
 
 async fn has_several(state: &State) -> Result<bool, TokenDenied> {
     state.directory.has_several_identities().await.map_err(|error| internal_error(&error))
+}
+
+/// An answer that no identity is the one that was `asked` for.
+pub(super) fn with_asked(asked: Option<AskedFor>, answer: Response) -> Response {
+    match asked {
+        Some(asked) => asked.attach(answer),
+        None => answer,
+    }
 }
 
 fn missing(name: &str) -> String {
@@ -135,7 +143,7 @@ impl TokenDenied {
     pub(super) fn response(self) -> Response {
         match self {
             Self::Invalid(error, text) => bad_request(error, &text),
-            Self::NoIdentity => bad_request("invalid_request", "Identity not found"),
+            Self::NoIdentity(asked) => with_asked(asked, bad_request("invalid_request", "Identity not found")),
             Self::SeveralIdentities => bad_request("invalid_request", SEVERAL_IDENTITIES),
             Self::Failed => {
                 let text = "The server's log says what went wrong";
