@@ -188,11 +188,15 @@ impl NetworkEntries {
 
 fn virtual_networks(given: BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, Vec<AddressRange>>, ConfigError> {
     at_most(MAX_NAMED, given.len(), "virtualNetworks")?;
-    let read = |(id, given): (String, Vec<String>)| {
+    let mut networks = BTreeMap::new();
+    for (id, given) in given {
         let path = format!("virtualNetworks.{id}");
-        Ok((name(&path, &id)?.to_lowercase(), ranges(&path, &given)?))
-    };
-    given.into_iter().map(read).collect()
+        let (name, ranges) = (name(&path, &id)?.to_lowercase(), ranges(&path, &given)?);
+        if networks.insert(name, ranges).is_some() {
+            return Err(invalid(path, "there is a virtual network of this id, whose case does not count"));
+        }
+    }
+    Ok(networks)
 }
 
 fn perimeters(given: Vec<PerimeterEntry>) -> Result<BTreeMap<String, Perimeter>, ConfigError> {
@@ -355,6 +359,10 @@ mod tests {
                     .to_owned(),
             ),
             (r#"{"virtualNetworks":{"/x":["10.0.0.0/-1"]}}"#.to_owned(), format!("virtualNetworks./x[0]: {range}")),
+            (
+                r#"{"virtualNetworks":{"/V":["10.0.0.0/8"],"/v":["10.1.0.0/16"]}}"#.to_owned(),
+                "virtualNetworks./v: there is a virtual network of this id, whose case does not count".to_owned(),
+            ),
             (
                 r#"{"perimeters":[{"name":"p","vaults":["a"]}]}"#.to_owned(),
                 "perimeters[0].vaults[0]: must be the name of a vault".to_owned(),

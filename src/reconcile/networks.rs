@@ -46,6 +46,6 @@ impl Plan {
     /// Whether a step changes what vaults' network rules refer to.
     pub(super) fn concerns_networks(&self) -> bool {
         let members = ["virtualNetworks", "perimeters", "privateEndpoints"];
-        self.changes().any(|step| members.contains(&step.name.as_str()))
+        self.changes().any(|step| step.kind == "member" && members.contains(&step.name.as_str()))
     }
 }

@@ -207,3 +207,22 @@ impl Unnamed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(step: Step) -> Plan {
+        Plan { steps: vec![step], ..Plan::default() }
+    }
+
+    #[test]
+    fn what_is_called_like_a_member_of_the_file_is_none() {
+        for (member, of_roles) in [("perimeters", false), ("denyAssignments", true)] {
+            let identity = plan(Step::of_identity(Action::Create, member, ""));
+            assert!(!identity.concerns_networks() && !identity.concerns_roles(), "{member}");
+            let change = plan(Step::of_member(Action::Change, member, ""));
+            assert_eq!((change.concerns_networks(), change.concerns_roles()), (!of_roles, of_roles));
+        }
+    }
+}

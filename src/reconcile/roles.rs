@@ -120,6 +120,7 @@ impl Plan {
     /// Whether a step changes who may do what.
     pub(super) fn concerns_roles(&self) -> bool {
         let members = ["roleDefinitions", "denyAssignments", "managementGroups"];
-        self.changes().any(|step| step.kind == "role" || members.contains(&step.name.as_str()))
+        let is_member = |step: &Step| step.kind == "member" && members.contains(&step.name.as_str());
+        self.changes().any(|step| step.kind == "role" || is_member(step))
     }
 }
