@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::StartError;
-use crate::access::roles::{Attempt, RoleBasedAccess, RoleDecision, Scope, VAULTS};
-use crate::access::{self, Decision, Identity};
+use crate::access::roles::{OperationAttempt, RoleBasedAccess, RoleDecision, Scope};
+use crate::access::{self, AccessPolicy, Decision, Identity};
 use crate::audit::{Schema, Sink};
 use crate::config::Config;
 use crate::doors::vault;
@@ -46,7 +46,8 @@ pub(crate) fn data_plane_operations() -> Vec<&'static Operation> {
     vault::operations().collect()
 }
 
-/// What was used and `config` does not grant. Access policies count where `names_vaults`, role assignments always.
+/// What was used and `config` does not grant. Each vault that the file names (`names_vaults`: it names some)
+/// is decided in its own mode, any other by role assignments.
 ///
 /// # Errors
 /// When the id of a vault that was used cannot be read.
@@ -61,17 +62,19 @@ pub(crate) fn not_granted<'u>(
     for used in usage.permitted() {
         let operation = operations.iter().find(|operation| operation.name == used.operation);
         let Some(operation) = operation else { continue };
-        let by_policies = names_vaults && by_policies(config, used, operation.permission);
-        if !by_policies && !by_roles(config, &roles, used, operation.permission)? {
+        let named = config.vaults.iter().find(|vault| vault.name.as_str().eq_ignore_ascii_case(used.vault_name()));
+        let granted = match named.filter(|vault| names_vaults && !vault.role_based) {
+            Some(vault) => by_policies(config, &vault.access_policies, used, operation.permission),
+            None => by_roles(config, &roles, used, operation.permission)?,
+        };
+        if !granted {
             missing.push(used);
         }
     }
     Ok(missing)
 }
 
-fn by_policies(config: &Config, used: &Use, permission: Permission) -> bool {
-    let vault = config.vaults.iter().find(|vault| vault.name.as_str().eq_ignore_ascii_case(used.vault_name()));
-    let policies = vault.map(|vault| &vault.access_policies[..]).unwrap_or_default();
+fn by_policies(config: &Config, policies: &[AccessPolicy], used: &Use, permission: Permission) -> bool {
     access::decide(policies, &identity(config, used), permission) == Decision::Allowed
 }
 
@@ -80,9 +83,9 @@ fn by_roles(config: &Config, roles: &RoleBasedAccess, used: &Use, permission: Pe
     let object = used.object.as_ref().map(|object| format!("/{collection}/{object}")).unwrap_or_default();
     let resource =
         Scope::parse(&format!("{}{object}", used.vault)).map_err(|error| StartError::new(error.to_string()))?;
-    let (who, data_action) = (&identity(config, used), &format!("{VAULTS}{data_action}"));
-    let decision = roles.decide(Attempt { who, data_action, resource: &resource, now: i64::MAX });
-    Ok(matches!(decision, RoleDecision::Allowed { .. }))
+    let who = &identity(config, used);
+    let attempt = OperationAttempt { who, action: data_action, resource: &resource, now: i64::MAX };
+    Ok(matches!(roles.decide_operation(attempt).decision, RoleDecision::Allowed { .. }))
 }
 
 /// The identity that used it, with its groups as far as the configuration has them.

@@ -120,6 +120,12 @@ fn a_run_writes_what_it_needed_and_fails_when_it_needs_more() {
     assert!(said.contains("used and not in the required policy: default SecretDelete local/a"), "{said}");
     assert!(status == 1 && said.contains("the command used more than --require-policy grants"), "{said}");
     assert_eq!(run("--require-policy", &format!("{set} && keyhaven secret delete a; exit 7")).0, 7);
+    // Policies of a vault in which roles decide count for nothing, as for the server that reads the file.
+    let mut by_roles = written;
+    by_roles["vaults"][0]["enableRbacAuthorization"] = true.into();
+    std::fs::write(&needed, by_roles.to_string()).unwrap();
+    let (status, said) = run("--require-policy", set);
+    assert!(status == 1 && said.contains("used and not in the required policy: default SecretSet local/a"), "{said}");
     std::fs::write(&needed, "nothing").unwrap();
     assert_eq!(run("--require-policy", set).0, 2);
 }

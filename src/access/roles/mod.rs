@@ -65,6 +65,34 @@ pub(crate) struct Attempt<'a> {
     pub now: i64,
 }
 
+/// What suffices for encrypting, wrapping and verifying with the public part of an asymmetric key (Azure permissions for
+/// security: "if the key is asymmetric, this operation can be performed by principals with read access").
+const READ_KEY: &str = "keys/read";
+/// The data actions that need no private key.
+const PUBLIC_KEY_ACTIONS: [&str; 3] = ["keys/encrypt/action", "keys/wrap/action", "keys/verify/action"];
+
+/// An operation of the data plane that is to be decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OperationAttempt<'a> {
+    /// Who attempts it.
+    pub who: &'a Identity,
+    /// Its data action below [`VAULTS`], for example `keys/wrap/action`.
+    pub action: &'a str,
+    /// The vault or the object in it.
+    pub resource: &'a Scope,
+    /// Seconds since 1970 on the vault clock.
+    pub now: i64,
+}
+
+/// The outcome for an operation of the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OperationDecision {
+    /// What the roles say.
+    pub decision: RoleDecision,
+    /// Whether reading the key is all that allows it, so that a symmetric key must be refused.
+    pub public_keys_only: bool,
+}
+
 /// The outcome of a decision by roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RoleDecision {
@@ -86,6 +114,17 @@ impl RoleBasedAccess {
     /// What is kept of it.
     pub(crate) fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// Decides an operation of the data plane by its own action, or, where that needs no private key, by the reading of the key.
+    pub(crate) fn decide_operation(&self, attempt: OperationAttempt<'_>) -> OperationDecision {
+        let OperationAttempt { who, action, resource, now } = attempt;
+        let decide =
+            |action: &str| self.decide(Attempt { who, data_action: &format!("{VAULTS}{action}"), resource, now });
+        let decision = decide(action);
+        let public_keys_only = decision == RoleDecision::NoAssignment && PUBLIC_KEY_ACTIONS.contains(&action);
+        let decision = if public_keys_only { decide(READ_KEY) } else { decision };
+        OperationDecision { decision, public_keys_only }
     }
 
     /// Decides an action of the data plane: a deny assignment forbids, whatever roles there are; else any assignment allows.
@@ -292,6 +331,23 @@ mod tests {
             let content =
                 Content { assignments: vec![assignment(2, "/")], denials: vec![denial], ..Content::default() };
             assert_eq!(decided(&access(content), WRAP, "VAULTS/acme/keys/cmk"), expected);
+        }
+    }
+
+    #[test]
+    fn reading_a_key_allows_what_needs_its_public_part_alone() {
+        const READER: Uuid = Uuid::from_u128(0x21090545_7ca7_4776_b22c_e363652d74d2);
+        let reader = RoleAssignment { role: READER, ..assignment(2, "/") };
+        let access = access(Content { assignments: vec![reader], ..Content::default() });
+        for (action, expected) in [
+            ("keys/wrap/action", (ALLOWED, true)),
+            ("keys/verify/action", (ALLOWED, true)),
+            ("keys/read", (ALLOWED, false)),
+            ("keys/unwrap/action", (RoleDecision::NoAssignment, false)),
+        ] {
+            let resource = &scope("VAULTS/acme/keys/k");
+            let decided = access.decide_operation(OperationAttempt { who: &caller(), action, resource, now: 100 });
+            assert_eq!((decided.decision, decided.public_keys_only), expected, "{action}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::State;
 use super::refusal;
-use crate::access::roles::{self, RoleDecision, Scope, VAULTS};
+use crate::access::roles::{OperationAttempt, RoleDecision, Scope};
 use crate::access::{self, Decision, Identity};
 use crate::authorization::GuardedAccess;
 use crate::http::error::ApiError;
@@ -10,12 +10,6 @@ use crate::http::routes::Params;
 use crate::operation::{Operation, Permission};
 use crate::trail::{Missing, Trail};
 use crate::vault::{Guard, Vault};
-
-/// What suffices for encrypting, wrapping and verifying with the public part of an asymmetric key (Azure permissions for
-/// security: "if the key is asymmetric, this operation can be performed by principals with read access").
-const READ_KEY: &str = "keys/read";
-/// The operations that need no private key.
-const PUBLIC_KEY_ACTIONS: [&str; 3] = ["keys/encrypt/action", "keys/wrap/action", "keys/verify/action"];
 
 /// What a permitted request is bound to.
 #[derive(Debug, Default)]
@@ -63,27 +57,19 @@ impl State {
         let current = self.authorization.current().await;
         let GuardedAccess { access, guard } = current.map_err(|error| refusal::error(error.into()))?;
         let resource = resource(vault.scope(self.directory.tenant().subscription), collection, asked.params);
-        let decide = |action: &str| {
-            let data_action = &format!("{VAULTS}{action}");
-            let now = self.clock.now().unix();
-            access.decide(roles::Attempt { who: asked.who, data_action, resource: &resource, now })
-        };
-        let mut permit = Permit { guard: Some(guard), ..Permit::default() };
+        let (who, now) = (asked.who, self.clock.now().unix());
+        let decided = access.decide_operation(OperationAttempt { who, action, resource: &resource, now });
         let refused = |decision| {
             let refused = refusal::ByRoles { action, resource: &resource, decision };
             refusal::forbidden_by_roles(refused, vault, asked.who, self.directory.issuer())
         };
-        let mut decision = decide(action);
-        if decision == RoleDecision::NoAssignment && PUBLIC_KEY_ACTIONS.contains(&action) {
-            permit.if_symmetric = Some(Box::new(refused(decision)));
-            decision = decide(READ_KEY);
-        }
-        match decision {
+        match decided.decision {
             RoleDecision::Allowed { assignment } => {
                 trail.assignment = Some(assignment);
-                Ok(permit)
+                let if_symmetric = decided.public_keys_only.then(|| Box::new(refused(RoleDecision::NoAssignment)));
+                Ok(Permit { guard: Some(guard), if_symmetric, ..Permit::default() })
             }
-            RoleDecision::NoAssignment | RoleDecision::Denied { .. } => {
+            decision @ (RoleDecision::NoAssignment | RoleDecision::Denied { .. }) => {
                 trail.missing = Some(Missing::DataAction(action));
                 Err(refused(decision))
             }
