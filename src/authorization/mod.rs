@@ -99,10 +99,11 @@ impl Authorization {
         let removing = |view: View| async move {
             let GuardedAccess { access, guard } = self.in_view(&view).await?;
             let mut content = access.content().clone();
-            let found = content.assignments.iter().position(|assignment| assignment.id == id);
-            let Some(position) = found else { return Ok(Change { batch: Batch::default(), answer: None }) };
-            let removed = content.assignments.remove(position);
-            Ok::<_, RecordError>(Change { batch: replacing(guard, content)?, answer: Some(removed) })
+            let removed = content.assignments.extract_if(.., |assignment| assignment.id == id).last();
+            if removed.is_none() {
+                return Ok(Change { batch: Batch::default(), answer: None });
+            }
+            Ok::<_, RecordError>(Change { batch: replacing(guard, content)?, answer: removed })
         };
         self.records.update(removing).await
     }
@@ -163,20 +164,18 @@ impl Authorization {
     }
 }
 
-/// Adds `assignment`, or puts it in the place of the one with its id; answers whether there was none.
-fn add(content: &mut Content, assignment: &RoleAssignment) -> Result<bool, AssignmentRefusal> {
-    let same = |one: &&RoleAssignment| {
-        (one.principal, one.role, &one.scope) == (assignment.principal, assignment.role, &assignment.scope)
-    };
-    match content.assignments.iter().find(same) {
+/// Adds `assignment`, or gives its condition to the one with its id; answers whether there was none.
+pub(crate) fn add(content: &mut Content, assignment: &RoleAssignment) -> Result<bool, AssignmentRefusal> {
+    match content.assignments.iter().find(|one| one.gives_like(assignment)) {
         Some(other) if other.id != assignment.id => return Err(AssignmentRefusal::Exists { id: other.id }),
         _ => {}
     }
     let count = content.assignments.len();
     match content.assignments.iter_mut().find(|one| one.id == assignment.id) {
-        Some(existing) if same(&&*existing) => {
-            let kept = RoleAssignment { effective_from: existing.effective_from, ..assignment.clone() };
-            *existing = kept;
+        Some(existing) if existing.gives_like(assignment) => {
+            // Who made it stays known, and since when it counts.
+            existing.condition.clone_from(&assignment.condition);
+            existing.principal_type = assignment.principal_type;
             return Ok(false);
         }
         Some(_) => return Err(AssignmentRefusal::IdTaken),

@@ -226,11 +226,8 @@ fn owners(given: Vec<String>, principals: Principals<'_>) -> Result<Vec<RoleAssi
 fn distinct(all: Vec<RoleAssignment>) -> Result<Vec<RoleAssignment>, ConfigError> {
     let mut distinct: Vec<RoleAssignment> = Vec::new();
     for assignment in all {
-        let same = |other: &RoleAssignment| {
-            (other.principal, other.role, &other.scope) == (assignment.principal, assignment.role, &assignment.scope)
-        };
-        match distinct.iter().find(|other| same(other) || other.id == assignment.id) {
-            Some(other) if !same(other) => {
+        match distinct.iter().find(|other| other.gives_like(&assignment) || other.id == assignment.id) {
+            Some(other) if !other.gives_like(&assignment) => {
                 return Err(invalid("roleAssignments", format!("two assignments have the name {}", other.id)));
             }
             Some(_) => {}

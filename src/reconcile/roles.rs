@@ -3,33 +3,34 @@
 use super::plan::Plan;
 use super::{Action, Data, Step};
 use crate::access::roles::{BUILT_IN, Content, RoleAssignment};
+use crate::authorization::{AssignmentRefusal, MAX_ASSIGNMENTS, MAX_OTHERS, add};
 use crate::config::Config;
 use crate::records::RecordError;
 
 impl Data<'_> {
     /// Adds what `config` names and is missing; the rest is left alone. Answers the members that differ.
     pub(super) async fn add_missing_roles(&self, config: &Config) -> Result<Vec<String>, RecordError> {
-        self.authorization.replace(|existing| self.wanted(existing, config, Replacing::Nothing)).await?;
+        self.authorization.replace(|existing| self.with_missing(existing, config)).await?;
         let current = self.authorization.current().await?;
-        Ok(other_steps(current.access.content(), &config.access).into_iter().map(|step| step.name).collect())
+        let existing = current.access.content();
+        let is_there = |wanted: &RoleAssignment| existing.assignments.iter().any(|one| is_same(one, wanted));
+        let differ = !config.access.assignments.iter().all(is_there);
+        let others = other_steps(existing, &config.access).into_iter().map(|step| step.name);
+        Ok(differ.then(|| "roleAssignments".to_owned()).into_iter().chain(others).collect())
     }
 
     /// Makes everything that `config` names as it says; with `prune` what an earlier configuration assigned and this one does not goes.
     pub(super) async fn change_roles(&self, config: &Config, prune: bool) -> Result<(), RecordError> {
-        let replacing = if prune { Replacing::Unnamed } else { Replacing::Differing };
-        self.authorization.replace(|existing| self.wanted(existing, config, replacing)).await
+        self.authorization.replace(|existing| self.as_wanted(existing, config, prune)).await
     }
 
     /// The steps that [`Self::change_roles`] makes.
     pub(super) async fn role_steps(&self, config: &Config, prune: bool) -> Result<Vec<Step>, RecordError> {
-        let existing = self.authorization.current().await?;
-        let existing = existing.access.content();
-        let mut steps = Vec::new();
-        for wanted in &config.access.assignments {
-            if !existing.assignments.iter().any(|one| is_same(one, wanted)) {
-                steps.push(Step::of_role(Action::Create, &subject(wanted, config), ""));
-            }
-        }
+        let current = self.authorization.current().await?;
+        let existing = current.access.content();
+        let mut next = without_unnamed(existing, config, prune);
+        let mut steps: Vec<_> =
+            config.access.assignments.iter().filter_map(|wanted| assignment_step(&mut next, wanted, config)).collect();
         let (action, why) = match prune {
             true => (Action::Delete, ""),
             false => (Action::Unnamed, "an earlier configuration made it; --prune deletes it"),
@@ -40,47 +41,82 @@ impl Data<'_> {
         Ok(steps)
     }
 
-    fn wanted(&self, existing: &Content, config: &Config, replacing: Replacing) -> Content {
-        let mut content = existing.clone();
-        let effective_from = self.now.unix() + i64::from(config.role_assignment_delay);
-        if replacing == Replacing::Unnamed {
-            content.assignments.retain(|one| !is_unnamed(one, config));
-        }
-        let missing = config
-            .access
-            .assignments
-            .iter()
-            .filter(|wanted| !existing.assignments.iter().any(|one| is_same(one, wanted)));
-        let delayed = |one: &RoleAssignment| match config.role_assignment_delay {
-            0 => one.clone(),
-            _ => RoleAssignment { effective_from, ..one.clone() },
-        };
-        content.assignments.extend(missing.map(delayed));
-        match replacing {
-            Replacing::Nothing if *existing != Content::default() => {
-                let known = |id| content.definitions.iter().any(|one| one.id == id);
-                let missing: Vec<_> = config.access.definitions.iter().filter(|one| !known(one.id)).cloned().collect();
-                content.definitions.extend(missing);
-            }
-            _ => {
-                content.definitions.clone_from(&config.access.definitions);
-                content.denials.clone_from(&config.access.denials);
-                content.management_groups.clone_from(&config.access.management_groups);
+    /// `existing` with what `config` names besides; what does not fit is left out.
+    fn with_missing(&self, existing: &Content, config: &Config) -> Content {
+        let (mut content, wanted) = (existing.clone(), &config.access);
+        for assignment in &wanted.assignments {
+            if !existing.assignments.iter().any(|one| one.gives_like(assignment)) {
+                let _ = add(&mut content, &self.delayed(assignment, config));
             }
         }
+        add_missing(&mut content.definitions, &wanted.definitions, |one, other| one.id == other.id);
+        // The id of a denial of a configuration holds its position there.
+        add_missing(&mut content.denials, &wanted.denials, |one, other| {
+            (one.principal, &one.scope, &one.denies) == (other.principal, &other.scope, &other.denies)
+        });
+        add_missing(&mut content.management_groups, &wanted.management_groups, |one, other| {
+            one.name.eq_ignore_ascii_case(&other.name)
+        });
         content
+    }
+
+    /// `existing` as `config` wants it.
+    fn as_wanted(&self, existing: &Content, config: &Config, prune: bool) -> Content {
+        let mut content = without_unnamed(existing, config, prune);
+        for wanted in &config.access.assignments {
+            let there = content.assignments.iter_mut().find(|one| one.gives_like(wanted));
+            match there {
+                Some(there) => there.condition.clone_from(&wanted.condition),
+                // The plan has refused what cannot be added.
+                None => drop(add(&mut content, &self.delayed(wanted, config))),
+            }
+        }
+        content.definitions.clone_from(&config.access.definitions);
+        content.denials.clone_from(&config.access.denials);
+        content.management_groups.clone_from(&config.access.management_groups);
+        content
+    }
+
+    /// `assignment` as it is made now.
+    fn delayed(&self, assignment: &RoleAssignment, config: &Config) -> RoleAssignment {
+        let effective_from = match config.role_assignment_delay {
+            0 => assignment.effective_from,
+            delay => self.now.unix() + i64::from(delay),
+        };
+        RoleAssignment { effective_from, ..assignment.clone() }
     }
 }
 
-/// What is replaced besides adding what is missing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Replacing {
-    /// Nothing.
-    Nothing,
-    /// What differs.
-    Differing,
-    /// What differs, and what an earlier configuration made and this one does not name.
-    Unnamed,
+/// What must happen for `wanted` to be among the assignments `next`, to which it is added.
+fn assignment_step(next: &mut Content, wanted: &RoleAssignment, config: &Config) -> Option<Step> {
+    let step = |action, why: &str| Some(Step::of_role(action, &subject(wanted, config), why));
+    match next.assignments.iter().find(|one| one.gives_like(wanted)) {
+        Some(one) if one.condition == wanted.condition => None,
+        Some(_) => step(Action::Change, "condition"),
+        None => match add(next, wanted) {
+            Ok(_) => step(Action::Create, ""),
+            Err(AssignmentRefusal::TooMany) => {
+                step(Action::Refuse, &format!("there would be more than {MAX_ASSIGNMENTS} role assignments"))
+            }
+            Err(_) => step(Action::Refuse, "another role assignment has its name"),
+        },
+    }
+}
+
+/// `existing`; with `prune` without what an earlier configuration made and this one does not name.
+fn without_unnamed(existing: &Content, config: &Config, prune: bool) -> Content {
+    let mut content = existing.clone();
+    content.assignments.retain(|one| !prune || !is_unnamed(one, config));
+    content
+}
+
+/// Adds to `existing` those of `wanted` that are not there, up to [`MAX_OTHERS`].
+fn add_missing<T: Clone>(existing: &mut Vec<T>, wanted: &[T], is_same: impl Fn(&T, &T) -> bool) {
+    for one in wanted {
+        if existing.len() < MAX_OTHERS && !existing.iter().any(|other| is_same(other, one)) {
+            existing.push(one.clone());
+        }
+    }
 }
 
 /// The custom roles, deny assignments and management groups are those of the last configuration.
@@ -99,12 +135,11 @@ fn other_steps(existing: &Content, wanted: &Content) -> Vec<Step> {
 
 /// Whether two assignments give the same. Who made them and when they take effect does not count.
 fn is_same(one: &RoleAssignment, other: &RoleAssignment) -> bool {
-    (one.principal, one.role, &one.scope, &one.condition)
-        == (other.principal, other.role, &other.scope, &other.condition)
+    one.gives_like(other) && one.condition == other.condition
 }
 
 fn is_unnamed(one: &RoleAssignment, config: &Config) -> bool {
-    one.configured && !config.access.assignments.iter().any(|wanted| is_same(one, wanted))
+    one.configured && !config.access.assignments.iter().any(|wanted| one.gives_like(wanted))
 }
 
 /// `Key Vault Secrets User of shop at /subscriptions/…`

@@ -373,3 +373,64 @@ async fn a_group_gives_its_roles_to_its_members_and_theirs() {
     assert_eq!(world.ask_as("shop", "acme", "GET /secrets/s", "").await.status, 200);
     assert!(is_refused(&world.ask_as("other", "acme", "GET /secrets/s", "").await));
 }
+
+const CONDITION: &str = "@Request[Microsoft.Authorization/roleAssignments:PrincipalType] StringEquals {'User'}";
+
+/// The assignments of `shop`, as the admin API lists them.
+async fn of_shop(world: &World) -> Vec<Value> {
+    let all = world.admin("GET /admin/role-assignments", "").await.json();
+    all["roleAssignments"].as_array().unwrap().iter().filter(|one| one["identity"] == "shop").cloned().collect()
+}
+
+#[tokio::test]
+async fn a_condition_that_a_file_adds_is_that_of_the_assignment_there_is() {
+    let file = |condition: Value| {
+        let mut entry = json!({"identity": "shop", "role": "Key Vault Secrets User", "scope": "/"});
+        entry.as_object_mut().unwrap().extend(condition.as_object().unwrap().clone());
+        json!({"identities": [{"name": "shop"}], "roleAssignments": [entry],
+               "vaults": [{"name": "acme", "enableRbacAuthorization": true, "secrets": {"s": "v"}}]})
+        .to_string()
+    };
+    let world = World::of(&file(json!({})), Storage::Memory).await;
+    let applied = world.admin("POST /admin/configuration", &file(json!({"condition": CONDITION}))).await.json();
+    let steps: Vec<_> = applied["steps"].as_array().unwrap().iter().filter(|step| step["kind"] == "role").collect();
+    assert_eq!((steps.len(), &steps[0]["action"], &steps[0]["detail"]), (1, &json!("change"), &json!("condition")));
+    let there = of_shop(&world).await;
+    assert_eq!((there.len(), &there[0]["condition"]), (1, &json!(CONDITION)));
+    let name = there[0]["name"].as_str().unwrap();
+    assert_eq!(world.admin(&format!("DELETE /admin/role-assignments/{name}"), "").await.status, 204);
+    assert!(is_refused(&world.ask_as("shop", "acme", "GET /secrets/s", "").await));
+}
+
+#[tokio::test]
+async fn what_a_file_assigned_goes_with_it_though_the_admin_api_has_put_it_again() {
+    let file = |assignments: Value| {
+        json!({"identities": [{"name": "shop"}], "roleAssignments": assignments, "vaults": [{"name": "acme"}]})
+            .to_string()
+    };
+    let entry = json!({"identity": "shop", "role": "Reader", "scope": "/"});
+    let world = World::of(&file(json!([entry])), Storage::Memory).await;
+    let name = of_shop(&world).await[0]["name"].as_str().unwrap().to_owned();
+    assert_eq!(world.admin(&format!("PUT /admin/role-assignments/{name}"), &entry.to_string()).await.status, 200);
+    assert_eq!(world.admin("POST /admin/configuration?prune=true", &file(json!([]))).await.status, 200);
+    assert_eq!(of_shop(&world).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_start_adds_denials_and_groups_that_are_missing() {
+    let file = |more: Value| {
+        let mut file = json!({"identities": [{"name": "shop"}], "vaults": [{"name": "acme", "enableRbacAuthorization": true,
+            "secrets": {"s": "v"}, "roleAssignments": [{"identity": "shop", "role": "Key Vault Administrator"}]}]});
+        file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        file.to_string()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let storage = || Storage::Redb(dir.path().join("data"));
+    let world = World::of(&file(json!({})), storage()).await;
+    assert_eq!(world.ask_as("shop", "acme", "GET /secrets/s", "").await.status, 200);
+    world.server.stop().await;
+    let denial = json!({"identity": "shop", "scope": "/", "dataActions": ["*/getSecret/action"]});
+    let world = World::of(&file(json!({"denyAssignments": [denial]})), storage()).await;
+    assert!(is_refused(&world.ask_as("shop", "acme", "GET /secrets/s", "").await));
+    assert_eq!(world.ask_as("shop", "acme", "GET /secrets", "").await.status, 200);
+}

@@ -34,6 +34,11 @@ pub(crate) struct RoleAssignment {
 }
 
 impl RoleAssignment {
+    /// Whether it gives the same role to the same principal at the same scope, be it under another condition.
+    pub(crate) fn gives_like(&self, other: &Self) -> bool {
+        (self.principal, self.role, &self.scope) == (other.principal, other.role, &other.scope)
+    }
+
     /// The same role of the same principal at another scope. Its id follows from this one's and the scope.
     pub(crate) fn at(&self, scope: Scope) -> Self {
         let id = Uuid::new_v5(&self.id, scope.lower_case().as_bytes());
