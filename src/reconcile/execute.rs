@@ -65,17 +65,15 @@ impl Data<'_> {
 }
 
 impl Data<'_> {
-    /// Deletes what a configuration made; with a vault its role assignments.
+    /// Deletes what a configuration made; before a vault its role assignments, so that none is left without it.
     async fn delete_configured(&self, configured: &Configured) -> Result<(), Refusal> {
-        let vault = self.vaults.find(&configured.vault).await?;
-        self.vaults.delete_configured(configured, self.now).await?;
-        match (vault, &configured.object) {
-            (Some(vault), None) => {
-                let scope = vault.scope(self.directory.tenant().subscription);
-                Ok(self.authorization.remove_below(&scope).await?)
-            }
-            _ => Ok(()),
+        if configured.object.is_none()
+            && let Some(vault) = self.vaults.find(&configured.vault).await?
+        {
+            let scope = vault.scope(self.directory.tenant().subscription);
+            self.authorization.remove_below(&scope).await?;
         }
+        self.vaults.delete_configured(configured, self.now).await
     }
 }
 

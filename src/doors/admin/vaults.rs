@@ -171,11 +171,12 @@ impl State {
 pub(super) async fn delete(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = name(&params.get("name"), "name")?;
     let vault = state.vaults.find(&name).await.map_err(refused)?.ok_or_else(|| no_such_vault(&name))?;
+    // As the service's do, role assignments end with the vault: one of the same name later begins without. They go first, so that
+    // a deletion that is broken off leaves a vault without them, and never them without the vault.
+    state.authorization.remove_below(&state.scope(&vault)).await.map_err(|error| internal_error(&error))?;
     if !state.vaults.delete_vault(&name).await.map_err(refused)? {
         return Err(no_such_vault(&name));
     }
-    // As the service's do, they end with the vault: one of the same name later begins without.
-    state.authorization.remove_below(&state.scope(&vault)).await.map_err(|error| internal_error(&error))?;
     state.control.vaults_changed().await;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
