@@ -1,5 +1,6 @@
 //! Role assignments: listed, made, removed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
@@ -47,11 +48,10 @@ struct RoleAssignmentBody {
 /// Answers every role assignment.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let current = state.authorization.current().await.map_err(|error| internal_error(&error))?;
-    let all = &current.access.content().assignments;
-    let mut role_assignments = Vec::with_capacity(all.len());
-    for one in all {
-        role_assignments.push(state.role_assignment(one, &current.access).await?);
-    }
+    let identities = state.directory.identities().await.map_err(|error| internal_error(&error))?;
+    let names: HashMap<_, _> = identities.iter().map(|identity| (identity.object_id, &*identity.name)).collect();
+    let all = current.access.content().assignments.iter();
+    let role_assignments = all.map(|one| RoleAssignmentBody::of(one, &current.access, &names)).collect();
     Ok(body::json(StatusCode::OK, &RoleAssignmentListBody { role_assignments }))
 }
 
@@ -63,13 +63,14 @@ pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Re
     let given: Map<String, Value> = request_body::json(&state, body, example).await?;
     let identities = state.directory.identities().await.map_err(|error| internal_error(&error))?;
     let identities: Vec<_> = identities.iter().map(|identity| identity.as_ref().clone()).collect();
+    let names: HashMap<_, _> = identities.iter().map(|identity| (identity.object_id, &*identity.name)).collect();
     let current = state.authorization.current().await.map_err(|error| internal_error(&error))?;
     let custom = &current.access.content().definitions;
     let assignment = entry::role_assignment(name, given, state.directory.tenant(), &identities, custom);
     let assignment = state.effective_after_delay(assignment.map_err(|error| bad_request(error.to_string()))?);
     let is_new = state.authorization.put(&assignment).await.map_err(refused)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(body::json(status, &state.role_assignment(&assignment, &current.access).await?))
+    Ok(body::json(status, &RoleAssignmentBody::of(&assignment, &current.access, &names)))
 }
 
 /// Removes a role assignment; what it allowed is refused from the next request on.
@@ -92,25 +93,23 @@ impl State {
             delay => RoleAssignment { effective_from: self.clock.now().unix() + i64::from(delay), ..assignment },
         }
     }
+}
 
-    async fn role_assignment(
-        &self,
-        assignment: &RoleAssignment,
-        access: &RoleBasedAccess,
-    ) -> Result<RoleAssignmentBody, ApiError> {
-        let identity = self.directory.identity(assignment.principal).await.map_err(|error| internal_error(&error))?;
+impl RoleAssignmentBody {
+    /// `names` are those of the identities, by their object ids.
+    fn of(assignment: &RoleAssignment, access: &RoleBasedAccess, names: &HashMap<Uuid, &str>) -> Self {
         let role =
             access.role(assignment.role).map_or_else(|| assignment.role.to_string(), |role| role.name.to_string());
-        Ok(RoleAssignmentBody {
+        Self {
             name: assignment.id,
             object_id: assignment.principal,
-            identity: identity.map(|identity| identity.name.clone()),
+            identity: names.get(&assignment.principal).map(ToString::to_string),
             principal_type: assignment.principal_type.as_str(),
             role,
             role_definition_id: assignment.role,
             scope: assignment.scope.as_str().to_owned(),
             condition: assignment.condition.clone().map(String::from),
-        })
+        }
     }
 }
 
