@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::session::session_bytes;
 use super::{Directory, IdentityRecord};
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, EntryKey};
@@ -179,6 +178,16 @@ async fn check_auto_create(
 /// The keys of the tombstones that a removed identity leaves, one for each of its ids.
 pub(super) fn tombstones(identity: &IdentityRecord) -> [EntryKey; 2] {
     [identity.client_id, identity.object_id].map(|id| EntryKey::from(format!("removed/{id}")))
+}
+
+/// What a tombstone of an identity holds: its last session.
+fn session_bytes(identity: &IdentityRecord) -> Vec<u8> {
+    identity.session.to_be_bytes().to_vec()
+}
+
+/// The last session in a tombstone; earlier versions of this program left it empty.
+pub(super) fn session_in(tombstone: &[u8]) -> i64 {
+    tombstone.try_into().map_or(0, i64::from_be_bytes)
 }
 
 pub(super) fn key_of(object_id: Uuid) -> EntryKey {

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::identities::{key_of, tombstones};
+use super::identities::{key_of, session_in, tombstones};
 use super::{Claims, Directory, IdentityRecord};
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::Batch;
@@ -114,14 +114,4 @@ impl Directory {
             false => Ok(()),
         }
     }
-}
-
-/// What a tombstone of an identity holds: its last session.
-pub(super) fn session_bytes(identity: &IdentityRecord) -> Vec<u8> {
-    identity.session.to_be_bytes().to_vec()
-}
-
-/// The last session in a tombstone; earlier versions of this program left it empty.
-fn session_in(tombstone: &[u8]) -> i64 {
-    tombstone.try_into().map_or(0, i64::from_be_bytes)
 }
