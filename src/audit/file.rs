@@ -163,18 +163,26 @@ impl RotatedFile {
         }
     }
 
-    /// `FILE.4` becomes `FILE.5`, and so on; the file itself becomes `FILE.1`.
+    /// Moves the file aside and opens a new one. An attempt that failed after the move, and another program that moved the
+    /// file, leave none: then the kept ones stay as they are.
     fn rotate(&mut self) -> std::io::Result<()> {
+        if self.path.try_exists()? {
+            self.shift()?;
+        }
+        self.file = files::open_to_append(&self.path)?;
+        self.length = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    /// `FILE.4` becomes `FILE.5`, and so on; the file itself becomes `FILE.1`.
+    fn shift(&self) -> std::io::Result<()> {
         for number in (1..KEPT).rev() {
             match std::fs::rename(self.numbered(number), self.numbered(number + 1)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        std::fs::rename(&self.path, self.numbered(1))?;
-        self.file = files::open_to_append(&self.path)?;
-        self.length = self.file.metadata()?.len();
-        Ok(())
+        std::fs::rename(&self.path, self.numbered(1))
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -223,6 +231,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6);
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_rotation_that_fails_midway_keeps_the_full_files_and_is_completed_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let mut file = opened(&path, 1);
+        (0..7).for_each(|_| file.take(0, &trails(1)).unwrap());
+        let kept = || (1..=KEPT).map(|number| lines(&dir.path().join(format!("audit.jsonl.{number}"))).len());
+        std::fs::rename(&path, dir.path().join("moved")).unwrap();
+        // No file can be made below a directory that is absent.
+        std::os::unix::fs::symlink(dir.path().join("absent/audit"), &path).unwrap();
+        for _ in 0..3 {
+            file.take(0, &trails(2)).unwrap_err();
+            assert_eq!(kept().collect::<Vec<_>>(), [1; 5]);
+        }
+        std::fs::remove_file(&path).unwrap();
+        file.take(0, &trails(2)).unwrap();
+        assert_eq!((lines(&path).len(), kept().collect::<Vec<_>>()), (2, vec![1; 5]));
     }
 
     #[test]
