@@ -29,7 +29,8 @@ pub(crate) trait Sink: Send + 'static {
 #[derive(Debug)]
 pub(crate) struct Follower {
     recent: Arc<RecentTrails>,
-    ended: oneshot::Receiver<()>,
+    /// Whether the sink took everything, when the thread has ended.
+    ended: oneshot::Receiver<bool>,
 }
 
 impl Follower {
@@ -41,17 +42,16 @@ impl Follower {
         let (ending, ended) = oneshot::channel();
         let followed = recent.clone();
         thread::Builder::new().name("audit".to_owned()).spawn(move || {
-            follow(&followed, sink);
             // None waits for the thread of a server that was dropped.
-            let _ = ending.send(());
+            let _ = ending.send(follow(&followed, sink));
         })?;
         Ok(Self { recent, ended })
     }
 
-    /// Lets the sink take what there still is, for so long at the most; answers whether it did.
+    /// Lets the sink take what there still is, for so long at the most; answers whether it took everything.
     pub(crate) async fn finish(mut self, most: Duration) -> bool {
         self.recent.close();
-        tokio::time::timeout(most, &mut self.ended).await.is_ok()
+        matches!(tokio::time::timeout(most, &mut self.ended).await, Ok(Ok(true)))
     }
 }
 
@@ -61,7 +61,8 @@ impl Drop for Follower {
     }
 }
 
-fn follow(recent: &RecentTrails, mut sink: impl Sink) {
+/// Follows until no more trails come; answers whether the sink took the last ones.
+fn follow(recent: &RecentTrails, mut sink: impl Sink) -> bool {
     let (mut number, mut audited) = (0, 0);
     loop {
         let goes_on = recent.wait_for_more(number);
@@ -70,14 +71,14 @@ fn follow(recent: &RecentTrails, mut sink: impl Sink) {
         }
         let (entries, _) = recent.list(Some(number), MOST_AT_ONCE);
         let Some(last) = entries.last().map(|last| (last.number, last.audited)) else {
-            if goes_on { continue } else { return }
+            if goes_on { continue } else { return true }
         };
         let lost = lost_before(&entries, audited);
         let entries: Vec<_> = entries.into_iter().filter(|entry| entry.trail.is_audited()).collect();
         let taken = if entries.is_empty() && lost == 0 { Ok(()) } else { sink.take(lost, &entries) };
         match taken {
             Ok(()) => (number, audited) = last,
-            Err(_) if !goes_on => return,
+            Err(_) if !goes_on => return false,
             Err(_) => thread::sleep(RETRY_AFTER),
         }
     }
@@ -127,5 +128,14 @@ mod tests {
         all.extend(reports.try_iter());
         assert_eq!(all[0].0, 90);
         assert_eq!(all.iter().map(|(lost, count)| lost + *count as u64).sum::<u64>(), 990);
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_fails_to_the_end_is_known_to_have_not_taken_everything() {
+        let recent = Arc::new(RecentTrails::default());
+        recent.add(Timestamp::from_unix(0), Trail::new("vault"), &Received::default());
+        let failing = Failing { times: u32::MAX, taken: channel().0 };
+        let follower = Follower::start(recent, failing).unwrap();
+        assert!(!follower.finish(Duration::from_secs(10)).await);
     }
 }
