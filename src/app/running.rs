@@ -53,9 +53,11 @@ pub struct Running {
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) pool: Pool,
     pub(super) storage: OpenStorage,
-    /// What follows the requests: the audit.
-    pub(super) followers: Vec<Follower>,
-    /// What clients used, if it is collected; whole when the server has stopped.
+    /// What writes the audit.
+    pub(super) audit: Option<Follower>,
+    /// What collects what clients used.
+    pub(super) collector: Option<Follower>,
+    /// What clients used, if it is collected; whole when the server has stopped, or known to be incomplete.
     pub(crate) usage: CollectedUsage,
 }
 
@@ -104,7 +106,10 @@ impl Running {
         if let Err(error) = self.timekeeper.save_stopped().await {
             tracing::warn!(%error, "the position of the clock could not be saved");
         }
-        finish(self.followers).await;
+        if let Some(audit) = self.audit {
+            finish(audit).await;
+        }
+        self.usage.complete(self.collector, GRACE).await;
         self.storage.store.close().await;
         self.pool.stop();
         drop(self.storage);
@@ -112,10 +117,8 @@ impl Running {
 }
 
 /// Lets the audit write what there still is.
-async fn finish(followers: Vec<Follower>) {
-    for follower in followers {
-        if !follower.finish(GRACE).await {
-            tracing::warn!("the audit's last records could not be written");
-        }
+async fn finish(audit: Follower) {
+    if !audit.finish(GRACE).await {
+        tracing::warn!("the audit's last records could not be written");
     }
 }

@@ -116,12 +116,13 @@ impl BuiltServer {
         let Served { mut tasks, direct_request_seen, traffic } = listeners.serve();
         let watching = services.spawn_watch();
         let Services { backend, credentials, events, control, recent, audit, settings, .. } = services;
-        let mut followers: Vec<_> = audit.and_then(|audit| follow(&recent, audit)).into_iter().collect();
+        let audit = audit.and_then(|audit| follow(&recent, audit, "the audit is not written"));
         let usage = CollectedUsage::default();
-        if settings.collects_usage {
+        let collector = settings.collects_usage.then(|| {
             let (schema, operations) = (settings.audit_schema(), data_plane_operations());
-            followers.extend(follow(&recent, UsageSink { usage: usage.clone(), schema, operations }));
-        }
+            UsageSink { usage: usage.clone(), schema, operations }
+        });
+        let collector = collector.and_then(|sink| follow(&recent, sink, "what is used is not collected"));
         tasks.extend(watching);
         tasks.push(backend.spawn_issuer_renewal());
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
@@ -146,16 +147,17 @@ impl BuiltServer {
             tasks,
             pool,
             storage,
-            followers,
+            audit,
+            collector,
             usage,
         }
     }
 }
 
-/// Starts the thread that writes the audit file. Without one the server serves all the same, and says so.
-fn follow(recent: &Arc<RecentTrails>, sink: impl Sink) -> Option<Follower> {
+/// Starts a thread that follows the requests. Without one the server serves all the same, and says what is `missing`.
+fn follow(recent: &Arc<RecentTrails>, sink: impl Sink, missing: &str) -> Option<Follower> {
     let started = Follower::start(recent.clone(), sink);
-    started.inspect_err(|error| tracing::error!(%error, "the thread that writes the audit cannot be started")).ok()
+    started.inspect_err(|error| tracing::error!(%error, "a thread cannot be started: {missing}")).ok()
 }
 
 /// The events of the vaults and their webhooks.

@@ -1,11 +1,12 @@
 //! What a server's clients used: collected while it runs, and held against what a configuration grants.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::error::StartError;
 use crate::access::roles::{OperationAttempt, RoleBasedAccess, RoleDecision, Scope};
 use crate::access::{self, AccessPolicy, Decision, Identity};
-use crate::audit::{Schema, Sink};
+use crate::audit::{Follower, Schema, Sink};
 use crate::config::Config;
 use crate::doors::vault;
 use crate::operation::{Operation, Permission};
@@ -19,7 +20,21 @@ pub(crate) struct CollectedUsage(Arc<Mutex<Usage>>);
 impl CollectedUsage {
     /// Takes what there is.
     pub(crate) fn take(&self) -> Usage {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Lets `collector` add what there still is, for so long at the most. What was used is incomplete when it does not, and when
+    /// there is none.
+    pub(super) async fn complete(&self, collector: Option<Follower>, most: Duration) {
+        let is_complete = match collector {
+            Some(collector) => collector.finish(most).await,
+            None => false,
+        };
+        self.lock().is_incomplete = !is_complete;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Usage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -32,7 +47,7 @@ pub(super) struct UsageSink {
 
 impl Sink for UsageSink {
     fn take(&mut self, lost: u64, trails: &[RecentTrail]) -> std::io::Result<()> {
-        let mut usage = self.usage.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut usage = self.usage.lock();
         usage.missed += lost;
         for entry in trails {
             usage.add_record(&serde_json::to_value(self.schema.record(entry))?, &self.operations);
@@ -96,5 +111,43 @@ fn identity(config: &Config, used: &Use) -> Identity {
         object_id: used.principal,
         app_id: known.map(|identity| identity.client_id).unwrap_or_default(),
         groups: known.map(|identity| identity.groups.clone()).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::trail::{Received, RecentTrails, Trail};
+
+    const MOST: Duration = Duration::from_secs(10);
+
+    /// Takes nothing.
+    struct Failing;
+
+    impl Sink for Failing {
+        fn take(&mut self, _: u64, _: &[RecentTrail]) -> std::io::Result<()> {
+            Err(std::io::Error::other("full"))
+        }
+    }
+
+    fn followed(sink: impl Sink) -> Follower {
+        let recent = Arc::new(RecentTrails::default());
+        recent.add(Timestamp::from_unix(0), Trail::new("vault"), &Received::default());
+        Follower::start(recent, sink).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_used_is_incomplete_unless_a_thread_has_looked_at_every_request() {
+        let usage = CollectedUsage::default();
+        usage.complete(None, MOST).await;
+        assert!(usage.take().is_incomplete, "no thread");
+        usage.complete(Some(followed(Failing)), MOST).await;
+        assert!(usage.take().is_incomplete, "the last ones are missing");
+        let schema =
+            Schema { tenant: uuid::Uuid::nil(), subscription: crate::resource_id::SubscriptionId(uuid::Uuid::nil()) };
+        let sink = UsageSink { usage: usage.clone(), schema, operations: data_plane_operations() };
+        usage.complete(Some(followed(sink)), MOST).await;
+        assert!(!usage.take().is_incomplete);
     }
 }

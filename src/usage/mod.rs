@@ -28,6 +28,8 @@ pub(crate) struct Usage {
     by_roles: std::collections::BTreeSet<String>,
     /// Requests that were not looked at.
     pub missed: u64,
+    /// Whether it ends before the last request: how many are missing is not known.
+    pub is_incomplete: bool,
 }
 
 /// An operation of an identity on an object or a vault.
