@@ -87,8 +87,7 @@ impl Filter {
             None => true,
             Some(wanted) => found.is_some_and(|found| found.eq_ignore_ascii_case(wanted)),
         };
-        trail.is_audited()
-            && self.since.is_none_or(|since| entry.at >= since)
+        self.since.is_none_or(|since| entry.at >= since)
             && self.identity.as_deref().is_none_or(|wanted| is_called(&trail.caller, wanted))
             && is(&self.vault, vault_of(trail).as_deref())
             && is(&self.operation, Some(operation_name(trail)))

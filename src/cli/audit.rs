@@ -81,6 +81,9 @@ impl AuditCommand {
                 eprintln!("keyhaven: the server has stopped");
                 return Ok(ExitCode::SUCCESS);
             };
+            if let Some(gap) = gap(&next) {
+                eprintln!("keyhaven: {gap}");
+            }
             if !self.print(&next, false) {
                 return Ok(ExitCode::SUCCESS);
             }
@@ -121,6 +124,16 @@ impl AuditCommand {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
     }
+}
+
+/// What is said before records that follow others which the server did not hold long enough.
+fn gap(answer: &Value) -> Option<String> {
+    let records = match answer["lost"].as_u64().unwrap_or_default() {
+        0 => return None,
+        1 => "1 record is".to_owned(),
+        lost => format!("{lost} records are"),
+    };
+    Some(format!("{records} missing here: more came than the server holds; with serve --audit FILE, the file has all"))
 }
 
 fn in_columns<'v>(records: impl Iterator<Item = &'v Value>, has_headings: bool) -> String {
@@ -173,6 +186,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn records_that_are_gone_are_counted() {
+        let text = "missing here: more came than the server holds; with serve --audit FILE, the file has all";
+        assert_eq!(gap(&json!({"lost": 0})), None);
+        assert_eq!(gap(&json!({"lost": 1})), Some(format!("1 record is {text}")));
+        assert_eq!(gap(&json!({"lost": 40})), Some(format!("40 records are {text}")));
+    }
 
     #[test]
     fn a_record_is_a_row() {

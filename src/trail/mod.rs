@@ -27,7 +27,7 @@ use crate::vault::VaultName;
 pub(crate) use asked::AskedFor;
 pub(crate) use line::Printable;
 pub(crate) use received::{KeptRequest, Received};
-pub(crate) use recent::{RecentTrail, RecentTrails};
+pub(crate) use recent::{RecentTrail, RecentTrails, Selection};
 
 /// What a request was about and how it ended.
 #[derive(Clone, Debug)]

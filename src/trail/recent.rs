@@ -50,6 +50,17 @@ pub(crate) struct RecentTrail {
     pub request: KeptRequest,
 }
 
+/// Trails that were asked for.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// The trails, the oldest first.
+    pub entries: Vec<RecentTrail>,
+    /// The audit number to go on after.
+    pub last: u64,
+    /// How many audited trails after the given number are not held any more, whether they were asked for or not.
+    pub lost: u64,
+}
+
 impl Default for RecentTrails {
     fn default() -> Self {
         Self::holding(MOST)
@@ -96,10 +107,25 @@ impl RecentTrails {
         let trails = self.lock();
         let before_first = trails.last - trails.entries.len() as u64;
         let after = after.unwrap_or_else(|| trails.last.saturating_sub(limit as u64)).max(before_first);
-        let found = (after.saturating_add(1)..=trails.last)
-            .take(limit)
-            .filter_map(|number| trails.entries.get(trails.index(number)));
+        let found = (after.saturating_add(1)..=trails.last).take(limit).filter_map(|number| trails.get(number));
         (found.cloned().collect(), trails.last)
+    }
+
+    /// Of the audited trails that `fits` has, the first `limit` ones with audit numbers above `after`; without it the last `limit`
+    /// ones. No more than those are copied while requests wait.
+    pub(crate) fn select(&self, after: Option<u64>, limit: usize, fits: impl Fn(&RecentTrail) -> bool) -> Selection {
+        let trails = self.lock();
+        let fit = |entry: &&RecentTrail| entry.trail.is_audited() && fits(entry);
+        let Some(after) = after else {
+            let mut entries: Vec<_> = trails.newest_first().filter(fit).take(limit).cloned().collect();
+            entries.reverse();
+            return Selection { entries, last: trails.audited, lost: 0 };
+        };
+        let above = trails.newest_first().take_while(|entry| entry.audited > after).count() as u64;
+        let mut found = (trails.last - above + 1..=trails.last).filter_map(|number| trails.get(number)).filter(fit);
+        let entries: Vec<_> = found.by_ref().take(limit).cloned().collect();
+        let last = if found.next().is_some() { entries.last().map(|entry| entry.audited) } else { None };
+        Selection { entries, last: last.unwrap_or(trails.audited), lost: trails.lost_above(after) }
     }
 
     /// Waits until there is a trail with a number above `after`; answers whether one may still come.
@@ -124,6 +150,22 @@ impl RecentTrails {
 }
 
 impl Trails {
+    fn get(&self, number: u64) -> Option<&RecentTrail> {
+        self.entries.get(self.index(number))
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = &RecentTrail> {
+        let before_first = self.last - self.entries.len() as u64;
+        (before_first + 1..=self.last).rev().filter_map(|number| self.get(number))
+    }
+
+    /// How many audited trails with audit numbers above `after` were held once and are no more.
+    fn lost_above(&self, after: u64) -> u64 {
+        let oldest = self.get(self.last - self.entries.len() as u64 + 1);
+        let gone = oldest.map_or(0, |oldest| oldest.audited - u64::from(oldest.trail.is_audited()));
+        gone.saturating_sub(after)
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "below `most`")]
     const fn index(&self, number: u64) -> usize {
         ((number - 1) % self.most as u64) as usize
@@ -161,6 +203,31 @@ mod tests {
         assert_eq!((numbers(&trails, Some(1005), 10), trails.list(None, 1).1), (vec![], 1005));
         assert_eq!(numbers(&trails, None, usize::MAX).len(), MOST);
         assert_eq!(numbers(&trails, Some(u64::MAX), 10), [0; 0], "none is above the largest number");
+    }
+
+    #[test]
+    fn audited_ones_are_selected_by_their_own_numbers_and_the_gone_are_counted() {
+        let trails = RecentTrails::default();
+        let of = |door| Trail { request_id: Some(uuid::Uuid::nil()), ..Trail::new(door) };
+        let selected = |after, limit, fits: fn(&RecentTrail) -> bool| {
+            let Selection { entries, last, lost } = trails.select(after, limit, fits);
+            (entries.iter().map(|entry| entry.audited).collect::<Vec<_>>(), last, lost)
+        };
+        assert_eq!(selected(Some(0), 9, |_| true), (vec![], 0, 0));
+        // Every second one is audited.
+        for number in 1..=MOST + 100 {
+            let door = if number % 2 == 0 { "vault" } else { "arm" };
+            trails.add(Timestamp::from_unix(0), of(door), &Received::default());
+        }
+        assert_eq!(selected(None, 2, |_| true), (vec![549, 550], 550, 0));
+        assert_eq!(selected(None, 2, |entry| entry.audited < 60), (vec![58, 59], 550, 0));
+        assert_eq!(selected(Some(540), 2, |_| true), (vec![541, 542], 542, 0), "there are more");
+        assert_eq!(selected(Some(548), 2, |_| true), (vec![549, 550], 550, 0));
+        assert_eq!(selected(Some(540), 9, |entry| entry.audited == 544), (vec![544], 550, 0));
+        assert_eq!(selected(Some(10), 1, |_| true), (vec![51], 51, 40));
+        assert_eq!(selected(Some(50), 1, |_| true), (vec![51], 51, 0));
+        assert_eq!(selected(Some(550), 9, |_| true), (vec![], 550, 0));
+        assert_eq!(selected(Some(u64::MAX), 9, |_| true), (vec![], 550, 0));
     }
 
     #[test]

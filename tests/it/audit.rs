@@ -167,6 +167,21 @@ async fn filters_narrow_and_numbers_follow() {
     }
 }
 
+/// One that follows and looks too seldom learns how much it missed.
+#[tokio::test]
+async fn records_that_are_no_longer_held_are_counted() {
+    let world = World::new().await;
+    world.token("owner").await;
+    for _ in 0..1003 {
+        world.plain(&world.server.ready.identity, "/metadata/identity/oauth2/token", &[]).await;
+    }
+    // The first token and 1,003 requests; the ring holds 1,000.
+    for (query, last, lost) in [("", 1004, 0), ("&after=0", 1004, 4), ("&after=3", 1004, 1), ("&after=4", 1004, 0)] {
+        let answer = world.admin(&format!("GET /admin/audit?vault=acme{query}"), "").await.json();
+        assert_eq!((&answer["last"], &answer["lost"]), (&json!(last), &json!(lost)), "{query}");
+    }
+}
+
 /// A disk that is always full.
 #[test]
 fn records_that_cannot_be_written_are_a_warning_and_no_failure() {

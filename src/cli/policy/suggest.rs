@@ -82,9 +82,10 @@ impl Suggest {
             None => {
                 let client = AdminClient::new(self.target);
                 let answer = client.json_request(Method::GET, "/admin/audit?limit=1000", None).await?;
-                let records = answer["records"].as_array().into_iter().flatten();
-                records.for_each(|record| usage.add_record(record, &operations));
-                usage.missed += answer["last"].as_u64().unwrap_or_default().saturating_sub(1000);
+                let records = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
+                records.iter().for_each(|record| usage.add_record(record, &operations));
+                let all = answer["last"].as_u64().unwrap_or_default();
+                usage.missed += all.saturating_sub(records.len() as u64);
             }
         }
         let grants = Grants::of(&usage, &operations);

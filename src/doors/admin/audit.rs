@@ -10,6 +10,7 @@ use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Response, body};
 use crate::operation::Operation;
+use crate::trail::Selection;
 
 pub(super) static SHOW: Operation = with_admin_key("AuditShow", Method::GET, "/admin/audit");
 
@@ -22,9 +23,12 @@ struct AuditBody<'a> {
     records: Vec<Record<'a>>,
     /// What to give as `after` for those that follow.
     last: u64,
+    /// How many records after `after` are not held any more, whatever the filters.
+    lost: u64,
 }
 
-/// Answers the first `limit` records after `after` that the filters fit, else the last `limit` ones; the oldest comes first.
+/// Answers the first `limit` records that fit the filters with numbers above `after`, else the last `limit` ones; the oldest comes
+/// first.
 pub(super) fn show(state: &State, params: &Params) -> Result<Response, ApiError> {
     let (mut after, mut limit, mut filter) = (None, DEFAULT_LIMIT, Filter::default());
     for (name, value) in params.query() {
@@ -40,17 +44,9 @@ pub(super) fn show(state: &State, params: &Params) -> Result<Response, ApiError>
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(bad_request(format!("limit: must be 1 to {MAX_LIMIT}")));
     }
-    let (entries, mut last) = state.recent.list(Some(after.unwrap_or_default()), usize::MAX);
-    let mut found: Vec<_> = entries.iter().filter(|entry| filter.fits(entry)).collect();
-    let beyond = found.len().saturating_sub(limit);
-    if after.is_none() {
-        found.drain(..beyond);
-    } else if beyond > 0 {
-        found.truncate(limit);
-        last = found.last().map_or(last, |entry| entry.number);
-    }
+    let Selection { entries, last, lost } = state.recent.select(after, limit, |entry| filter.fits(entry));
     let tenant = state.directory.tenant();
     let schema = Schema { tenant: tenant.id, subscription: tenant.subscription };
-    let records = found.into_iter().map(|entry| schema.record(entry)).collect();
-    Ok(body::json(StatusCode::OK, &AuditBody { records, last }))
+    let records = entries.iter().map(|entry| schema.record(entry)).collect();
+    Ok(body::json(StatusCode::OK, &AuditBody { records, last, lost }))
 }
