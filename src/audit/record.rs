@@ -103,7 +103,7 @@ impl Schema {
             result_signature: trail.status.canonical_reason().unwrap_or_default(),
             result_description: description(trail),
             duration_ms: format!("{:.1}", trail.duration.as_secs_f64() * 1000.0),
-            caller_ip_address: Some(request.peer()),
+            caller_ip_address: Some(request.address()),
             correlation_id: trail.request_id,
             identity: Identity { claim: claim(&trail.caller) },
             properties: properties(entry),

@@ -10,6 +10,7 @@ mod recent;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) struct Trail {
     pub operation: Option<&'static Operation>,
     /// Who sent the request.
     pub caller: Caller,
+    /// The address that the request counts as coming from, where it is not the connection's.
+    pub address: Option<IpAddr>,
     /// The vault that the host resolved to.
     pub vault: Option<VaultName>,
     /// The vault's id, where it is not in the default resource group of the tenant's subscription. Boxed because it is rare.
@@ -145,6 +148,7 @@ impl Trail {
             request_id: None,
             operation: None,
             caller: Caller::Unknown,
+            address: None,
             vault: None,
             elsewhere: None,
             missing: None,

@@ -34,19 +34,19 @@ impl Received {
     }
 }
 
-/// Path, api-version and user agent of a request, each of bounded length, one after the other in one text, and the client's
-/// address. Nothing else of a query is kept: it may hold what is secret.
+/// Path, api-version and user agent of a request, each of bounded length, one after the other in one text, and the address that
+/// it counts as coming from. Nothing else of a query is kept: it may hold what is secret.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeptRequest {
     text: String,
     path_end: usize,
     version_end: usize,
-    peer: Option<IpAddr>,
+    address: Option<IpAddr>,
 }
 
 impl KeptRequest {
-    /// This one, whose text is written over.
-    pub(super) fn filled_with(mut self, received: &Received) -> Self {
+    /// This one, whose text is written over. The request counts as coming from `address`, if not from the connection's.
+    pub(super) fn filled_with(mut self, received: &Received, address: Option<IpAddr>) -> Self {
         self.text.clear();
         let target = received.target.as_ref();
         self.text.push_str(shortened(target.map_or("", PathAndQuery::path), MAX_PATH));
@@ -56,7 +56,7 @@ impl KeptRequest {
         self.version_end = self.text.len();
         let agent = received.user_agent.as_ref().and_then(|agent| agent.to_str().ok());
         self.text.push_str(shortened(agent.unwrap_or_default(), MAX_AGENT));
-        self.peer = received.peer;
+        self.address = address.or(received.peer);
         self
     }
 
@@ -75,9 +75,9 @@ impl KeptRequest {
         &self.text[self.version_end..]
     }
 
-    /// The address of the client.
-    pub(crate) fn peer(&self) -> IpAddr {
-        self.peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical()
+    /// The address that the request counts as coming from.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical()
     }
 }
 
@@ -101,13 +101,14 @@ mod tests {
             user_agent: Some(HeaderValue::from_static("azsdk-python/4.8")),
             peer: Some("::ffff:10.0.0.1".parse().unwrap()),
         };
-        let kept =
-            KeptRequest::default().filled_with(&received("/secrets/a/?$skiptoken=hidden&Api-Version=7.4".into()));
+        let first = received("/secrets/a/?$skiptoken=hidden&Api-Version=7.4".into());
+        let kept = KeptRequest::default().filled_with(&first, None);
         assert_eq!((kept.path(), kept.api_version(), kept.user_agent()), ("/secrets/a/", "7.4", "azsdk-python/4.8"));
-        assert_eq!(kept.peer().to_string(), "10.0.0.1");
-        let kept = kept.filled_with(&received(format!("/{}", "x".repeat(9000))));
+        assert_eq!(kept.address().to_string(), "10.0.0.1");
+        let kept = kept.filled_with(&received(format!("/{}", "x".repeat(9000))), "203.0.113.7".parse().ok());
+        assert_eq!(kept.address().to_string(), "203.0.113.7", "it counts before the connection's");
         assert_eq!((kept.path().len(), kept.api_version()), (MAX_PATH, ""));
-        let kept = kept.filled_with(&Received::default());
-        assert_eq!((kept.path(), kept.user_agent(), kept.peer().is_loopback()), ("", "", true));
+        let kept = kept.filled_with(&Received::default(), None);
+        assert_eq!((kept.path(), kept.user_agent(), kept.address().is_loopback()), ("", "", true));
     }
 }

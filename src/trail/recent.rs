@@ -90,7 +90,8 @@ impl RecentTrails {
             None => (None, KeptRequest::default()),
         };
         trail.forget_path(object.unwrap_or_default());
-        let entry = RecentTrail { number, audited, at, trail, request: request.filled_with(received) };
+        let request = request.filled_with(received, trail.address);
+        let entry = RecentTrail { number, audited, at, trail, request };
         match trails.entries.get_mut(index) {
             Some(oldest) => *oldest = entry,
             None => trails.entries.push(entry),

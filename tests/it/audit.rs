@@ -182,6 +182,24 @@ async fn records_that_are_no_longer_held_are_counted() {
     }
 }
 
+#[tokio::test]
+async fn the_address_is_the_one_that_the_firewall_looks_at() {
+    let mut config: Value = serde_json::from_str(CONFIG).unwrap();
+    let traveller = json!({"name": "traveller", "addresses": ["203.0.113.7", "::ffff:10.1.0.7"]});
+    config["identities"].as_array_mut().unwrap().push(traveller);
+    let config = Config::parse(&config.to_string()).unwrap();
+    let client_address = Some("198.51.100.9".parse().unwrap());
+    let world = World::with(Options { config, client_address, ..Options::default() }).await;
+    world.ask_as("owner", "acme", "GET /secrets", "").await;
+    world.ask_as("traveller", "acme", "GET /secrets", "").await;
+    let rules = r#"{"networkAcls":{"defaultAction":"Deny","ipRules":["203.0.113.7"]}}"#;
+    assert_eq!(world.admin("PUT /admin/vaults/acme", rules).await.status, 200);
+    world.ask_as("traveller", "acme", "GET /secrets", "").await;
+    let records = records(&world, "&operation=SecretList").await;
+    let addresses: Vec<_> = records.iter().map(|record| record["callerIpAddress"].as_str().unwrap()).collect();
+    assert_eq!(addresses, ["198.51.100.9", "203.0.113.7", "10.1.0.7"], "the server's, the identity's, the refused one");
+}
+
 /// A disk that is always full.
 #[test]
 fn records_that_cannot_be_written_are_a_warning_and_no_failure() {

@@ -40,17 +40,20 @@ impl State {
             Caller::Identity(record) => Origin { seen, own: &record.addresses, is_trusted: record.trusted_service },
             _ => Origin { seen, own: &[], is_trusted: false },
         };
-        let (refused, missing) = match vault.network.decide(vault.name.as_str(), &networks, origin) {
+        let (refused, missing, address) = match vault.network.decide(vault.name.as_str(), &networks, origin) {
             NetworkDecision::Allowed => return Ok(Box::new(guard)),
-            NetworkDecision::Firewall(address) => {
-                (refusal::forbidden_by_firewall(address, vault, who, self.directory.issuer()), Missing::FirewallRule)
-            }
+            NetworkDecision::Firewall(address) => (
+                refusal::forbidden_by_firewall(address, vault, who, self.directory.issuer()),
+                Missing::FirewallRule,
+                address,
+            ),
             NetworkDecision::Connection(address) => (
                 refusal::forbidden_by_connection(address, vault, who, self.directory.issuer()),
                 Missing::PrivateConnection,
+                address,
             ),
         };
-        trail.missing = Some(missing);
+        (trail.missing, trail.address) = (Some(missing), Some(address));
         Err(refused)
     }
 }

@@ -117,7 +117,8 @@ impl Door {
         }
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        let mut trail = Trail { request_id: Some(id), ..Trail::new("vault") };
+        let address = self.state.client_address;
+        let mut trail = Trail { request_id: Some(id), address, ..Trail::new("vault") };
         let mut fault = None;
         let answered = self.dispatch(request, connection, &mut trail, &mut fault).await;
         let mut answer = answered.unwrap_or_else(ApiError::into_response);
@@ -178,6 +179,7 @@ impl Door {
         let Routed { request, connection, target, resolved, route } = routed;
         let AuthenticatedCaller { identity: who, record } =
             self.state.authenticate(request, &target.authority, *connection).await?;
+        trail.address = record.addresses.first().copied().or(trail.address);
         trail.caller = Caller::Identity(record);
         let network_guard = self.state.admit(&who, *connection, resolved.vault(), trail).await?;
         let MatchedRoute { operation, params, .. } = route.as_ref().map_err(ApiError::clone)?;
