@@ -32,6 +32,7 @@ mod files;
 pub mod fuzzing;
 mod http;
 mod issuers;
+mod junit;
 mod operation;
 mod outgoing;
 mod proxy;

@@ -1,106 +1,69 @@
 //! The report as JUnit XML, the form that CI servers read.
 
-use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Counts, DrillResult, FailedStart, Report};
+use super::{DrillResult, FailedStart, Report};
 use crate::drills::step::{BlockedStep, Step, Verdict};
+use crate::junit::{self, Case, Outcome, Suite};
 
-const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+const NAME: &str = "keyhaven drill";
 
 pub(super) fn document(report: &Report) -> String {
-    let mut xml = String::from(DECLARATION);
-    let head = attributes(report.counts(), report.took);
-    let _ = writeln!(xml, "<testsuites name=\"keyhaven drill\" {head}>");
-    for result in &report.drills {
-        suite(&mut xml, report, result);
-    }
-    xml.push_str("</testsuites>\n");
-    xml
+    let suites: Vec<_> = report.drills.iter().map(|result| suite(report, result)).collect();
+    junit::document(NAME, &suites, report.took)
 }
 
 /// One case that ended with an error, as CI servers show what kept a whole run from its start.
 pub(super) fn failed_start(start: &FailedStart) -> String {
-    let (head, why) = ("tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\"", escaped(&start.error));
-    format!(
-        "{DECLARATION}<testsuites name=\"keyhaven drill\" {head}>\n  <testsuite name=\"start\" {head}>\n    \
-         <testcase classname=\"keyhaven.drill\" name=\"start\" time=\"0.000\">\n      <error message=\"{why}\"/>\n    \
-         </testcase>\n  </testsuite>\n</testsuites>\n"
-    )
+    let case = case("keyhaven.drill", "start", Duration::ZERO, Outcome::Error(start.error.clone()));
+    let suite =
+        Suite { name: "start".to_owned(), properties: vec![], cases: vec![case], output: None, took: Duration::ZERO };
+    junit::document(NAME, &[suite], Duration::ZERO)
 }
 
-fn attributes(counts: Counts, took: Duration) -> String {
-    let (all, failed, skipped) = (counts.all(), counts.failed, counts.skipped + counts.without_result());
-    let seconds = took.as_secs_f64();
-    format!("tests=\"{all}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"")
-}
-
-fn suite(xml: &mut String, report: &Report, result: &DrillResult) {
-    let (name, head) = (result.drill.name(), attributes(Counts::of(&result.steps), result.took));
-    let _ = writeln!(xml, "  <testsuite name=\"{name}\" {head}>");
-    let vault = escaped(&report.vault);
-    let _ = writeln!(xml, "    <properties><property name=\"vault\" value=\"{vault}\"/></properties>");
-    for step in &result.steps {
-        case(xml, name, step);
-        step.blocked.iter().for_each(|blocked| blocked_case(xml, name, blocked, step));
+fn suite(report: &Report, result: &DrillResult) -> Suite {
+    let name = result.drill.name();
+    let class = format!("keyhaven.drill.{name}");
+    let cases = result.steps.iter().flat_map(|step| {
+        let own = case(&class, step.name, step.took, outcome(step));
+        let blocked = step.blocked.iter().map(|blocked| blocked_case(&class, blocked, step));
+        std::iter::once(own).chain(blocked).collect::<Vec<_>>()
+    });
+    Suite {
+        name: name.to_owned(),
+        properties: vec![("vault", report.vault.clone())],
+        cases: cases.collect(),
+        output: (!report.notes.is_empty()).then(|| report.notes.join("\n")),
+        took: result.took,
     }
-    if !report.notes.is_empty() {
-        let _ = writeln!(xml, "    <system-out>{}</system-out>", escaped(&report.notes.join("\n")));
+}
+
+fn case(class: &str, name: &str, took: Duration, outcome: Outcome) -> Case {
+    Case { class: class.to_owned(), name: name.to_owned(), took, outcome }
+}
+
+fn outcome(step: &Step) -> Outcome {
+    let (seen, text) = (step.seen.clone(), details(step));
+    match step.verdict {
+        Verdict::Passed => Outcome::Passed(text),
+        Verdict::Failed => Outcome::Failed(seen, text),
+        Verdict::NotRun | Verdict::Skipped => Outcome::Skipped(seen, text),
     }
-    xml.push_str("  </testsuite>\n");
 }
 
-fn case(xml: &mut String, drill: &str, step: &Step) {
-    let (name, seconds) = (step.name, step.took.as_secs_f64());
-    let _ = writeln!(xml, "    <testcase classname=\"keyhaven.drill.{drill}\" name=\"{name}\" time=\"{seconds:.3}\">");
-    let (seen, text) = (escaped(&step.seen), escaped(&details(step)));
-    let _ = match step.verdict {
-        Verdict::Passed => writeln!(xml, "      <system-out>{text}</system-out>"),
-        Verdict::Failed => writeln!(xml, "      <failure message=\"{seen}\">{text}</failure>"),
-        Verdict::NotRun | Verdict::Skipped => writeln!(xml, "      <skipped message=\"{seen}\">{text}</skipped>"),
-    };
-    xml.push_str("    </testcase>\n");
-}
-
-fn blocked_case(xml: &mut String, drill: &str, step: &BlockedStep, cause: &Step) {
-    let text = escaped(&format!("done: {}\nexpected: {}", step.done, step.expected));
-    let (name, cause) = (step.name, cause.name);
-    let _ = writeln!(xml, "    <testcase classname=\"keyhaven.drill.{drill}\" name=\"{name}\" time=\"0.000\">");
-    let _ = writeln!(xml, "      <skipped message=\"depends on {cause}\">{text}</skipped>\n    </testcase>");
+fn blocked_case(class: &str, step: &BlockedStep, cause: &Step) -> Case {
+    let text = format!("done: {}\nexpected: {}", step.done, step.expected);
+    case(class, step.name, Duration::ZERO, Outcome::Skipped(format!("depends on {}", cause.name), text))
 }
 
 fn details(step: &Step) -> String {
     format!("done: {}\nexpected: {}\nseen: {}", step.done, step.expected, step.seen)
 }
 
-/// Escapes text for an element or an attribute. XML 1.0 cannot represent most control characters: they are replaced.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\n' => safe.push_str("&#10;"),
-            '\t' => safe.push_str("&#9;"),
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            c if c.is_control() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sample;
     use super::*;
-
-    #[test]
-    fn text_is_escaped() {
-        assert_eq!(escaped("a<b>&\"c\" ]]>\n\u{1b}[0m"), "a&lt;b&gt;&amp;&quot;c&quot; ]]&gt;&#10;\u{fffd}[0m");
-    }
 
     #[test]
     fn each_verdict_has_its_element() {
@@ -122,7 +85,9 @@ mod tests {
     fn a_run_that_could_not_begin_is_one_case_with_an_error() {
         let xml = FailedStart { vault: None, error: "no \"server\" <answers>".to_owned() }.junit();
         assert!(
-            xml.contains(r#"<testsuites name="keyhaven drill" tests="1" failures="0" errors="1" skipped="0">"#),
+            xml.contains(
+                r#"<testsuites name="keyhaven drill" tests="1" failures="0" errors="1" skipped="0" time="0.000">"#
+            ),
             "{xml}"
         );
         assert!(xml.contains("<error message=\"no &quot;server&quot; &lt;answers&gt;\"/>"), "{xml}");
