@@ -1,11 +1,12 @@
 //! The admin API: who may ask, and what it changes.
 
 use keyhaven::Storage;
+use keyhaven::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
-const GUARDED: [&str; 20] = [
+const GUARDED: [&str; 22] = [
     "GET /admin/clock",
     "POST /admin/clock",
     "GET /admin/identities",
@@ -14,6 +15,8 @@ const GUARDED: [&str; 20] = [
     "POST /admin/identities/owner/token",
     "GET /admin/vaults",
     "GET /admin/vaults/acme",
+    "GET /admin/vaults/acme/keys",
+    "GET /admin/vaults/acme/secrets",
     "GET /admin/log",
     "PUT /admin/vaults/acme",
     "DELETE /admin/vaults/acme",
@@ -292,4 +295,45 @@ async fn a_write_that_was_decided_under_another_policy_is_decided_again() {
     }
     let refused = world.send(world.request(&world.host("acme"), "GET /secrets", "", Some(&token))).await;
     assert_eq!(refused.status, 403);
+}
+
+#[tokio::test]
+async fn the_objects_of_a_vault_are_listed_with_what_is_known_of_them_and_no_value() {
+    let world = World::new().await;
+    let now = world.clock.now().unix();
+    world.key("ec", r#"{"kty":"EC-HSM","crv":"P-384","attributes":{"nbf":1,"exp":4000000000}}"#).await;
+    world.key("mid", r#"{"kty":"RSA-HSM"}"#).await;
+    world.key("rsa", r#"{"kty":"RSA","key_size":3072}"#).await;
+    let policy = r#"{"lifetimeActions":[{"action":{"type":"Rotate"},"trigger":{"timeAfterCreate":"P30D"}}]}"#;
+    world.ask("PUT /keys/rsa/rotationpolicy", policy).await;
+    world.ask("PUT /secrets/s", r#"{"value":"hush","contentType":"text/plain","attributes":{"enabled":false}}"#).await;
+
+    let keys = world.admin("GET /admin/vaults/acme/keys", "").await.json();
+    let [ec, mid, rsa] = [0, 1, 2].map(|index| keys["value"][index].clone());
+    let times = json!({"enabled": true, "nbf": 1, "exp": 4_000_000_000_i64, "created": now, "updated": now});
+    let version = ec["version"].clone();
+    assert_eq!(ec, json!({"name": "ec", "version": version, "kty": "EC-HSM", "crv": "P-384", "attributes": times}));
+    assert_eq!((&mid["kty"], &mid["key_size"]), (&"RSA-HSM".into(), &2048.into()));
+    assert_eq!((&rsa["key_size"], &rsa["rotates"]), (&3072.into(), &(now + 30 * 86_400).into()));
+
+    let first = world.admin("GET /admin/vaults/acme/keys?limit=2", "").await.json();
+    assert_eq!((first["value"].as_array().unwrap().len(), &first["next"]), (2, &"MID".into()));
+    let rest = world.admin("GET /admin/vaults/acme/keys?limit=2&after=MID", "").await.json();
+    assert_eq!((&rest["value"][0]["name"], &rest["next"]), (&"rsa".into(), &Value::Null));
+
+    let secrets = world.admin("GET /admin/vaults/acme/secrets", "").await;
+    assert!(!secrets.text.contains("hush"), "{}", secrets.text);
+    let secret = secrets.json()["value"][0].clone();
+    assert_eq!((&secret["name"], &secret["contentType"]), (&"s".into(), &"text/plain".into()));
+    assert_eq!(secret["attributes"], json!({"enabled": false, "created": now, "updated": now}));
+
+    for (line, status) in [
+        ("GET /admin/vaults/absent/keys", 404),
+        ("GET /admin/vaults/acme/keys?limit=0", 400),
+        ("GET /admin/vaults/acme/secrets?version=1", 400),
+    ] {
+        assert_eq!(world.admin(line, "").await.status, status, "{line}");
+    }
+    let audit = world.admin("GET /admin/audit?operation=VaultSecretList", "").await.json();
+    assert_eq!(audit["records"][0]["properties"]["identityName"], "admin-key", "{audit}");
 }

@@ -10,6 +10,7 @@ mod failure;
 mod faults;
 mod identities;
 mod log;
+mod objects;
 mod request_body;
 mod reset;
 mod role_assignments;
@@ -184,6 +185,8 @@ fn routes() -> Routes<Handler> {
         (&vaults::SHOW, |state, params, _| Box::pin(vaults::show(state, params))),
         (&vaults::PUT, |state, params, body| Box::pin(vaults::put(state, params, body))),
         (&vaults::DELETE, |state, params, _| Box::pin(vaults::delete(state, params))),
+        (&objects::KEYS, |state, params, _| Box::pin(objects::keys(state, params))),
+        (&objects::SECRETS, |state, params, _| Box::pin(objects::secrets(state, params))),
         (&role_assignments::LIST, |state, _, _| Box::pin(role_assignments::list(state))),
         (&role_assignments::PUT, |state, params, body| Box::pin(role_assignments::put(state, params, body))),
         (&role_assignments::DELETE, |state, params, _| Box::pin(role_assignments::delete(state, params))),

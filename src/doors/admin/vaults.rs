@@ -181,16 +181,16 @@ pub(super) async fn delete(state: Arc<State>, params: Params) -> Result<Response
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 
-fn name(text: &str, member: &str) -> Result<VaultName, ApiError> {
+pub(super) fn name(text: &str, member: &str) -> Result<VaultName, ApiError> {
     let rule = "must be 3 to 24 letters, digits and single hyphens, a letter first, no hyphen last";
     VaultName::parse(text).ok_or_else(|| bad_request(format!("{member}: {rule}")))
 }
 
-fn no_such_vault(name: &VaultName) -> ApiError {
+pub(super) fn no_such_vault(name: &VaultName) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "NotFound", format!("No vault is called '{name}'."))
 }
 
-fn refused(refusal: Refusal) -> ApiError {
+pub(super) fn refused(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::FixedSetting(setting) => conflict(config::fixed_setting(setting)),
         Refusal::AliasTaken { .. } | Refusal::VaultTaken { .. } | Refusal::DeletedButRecoverable { .. } => {

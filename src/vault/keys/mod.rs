@@ -96,6 +96,16 @@ impl PublicPart {
         }
     }
 
+    /// The bits of an RSA or a symmetric key; an EC key's follow from its curve.
+    pub(crate) const fn size(&self) -> Option<u32> {
+        match self {
+            // A modulus has no leading zeros: 4 characters for 3 bytes.
+            Self::Rsa { n, .. } => Some((n.len() * 6 / 8 * 8) as u32),
+            Self::Ec { .. } => None,
+            Self::Oct { bits } => Some(*bits),
+        }
+    }
+
     /// How the key's material is to be read.
     const fn family(&self) -> Family {
         match self {

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::crypto::{Key, Material};
 use crate::records::{View, encode};
 use crate::vault::due::DueAction;
+use crate::vault::object::LifetimePolicy;
 use crate::vault::write::Write;
 use crate::vault::{ObjectName, Refusal};
 
@@ -22,6 +23,16 @@ impl Objects<'_, Keys> {
         let found = self.find(&view, name, None).await?;
         let policy = self.policy(&view, &found.name).await?;
         Ok(policy.map_or_else(RotationPolicy::service_default, |policy| policy.as_ref().clone()))
+    }
+
+    /// When the key's policy has the version after `latest`, if it has one.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(crate) async fn rotates_at(&self, latest: &FoundVersion<KeyRecord>) -> Result<Option<Timestamp>, Refusal> {
+        let view = self.vaults.records().view().await?;
+        let policy = self.policy(&view, &latest.name).await?;
+        Ok(policy.and_then(|policy| policy.renew_at(&latest.record)))
     }
 
     /// Sets how a key rotates from now on. Actions that are overdue under the policy run at once.
