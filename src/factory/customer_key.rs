@@ -151,16 +151,19 @@ fn check_purge_protection(vault: &VaultUrl, level: &str) -> Result<(), Refusal> 
     }
 }
 
-/// Converts an error of a key operation: a denied permission has a refusal of its own.
+/// Converts an error of a key operation: what the vault denies the identity or its address has a refusal of its own.
 fn key_refusal(operation: &'static str, uri: &KeyUri, failure: RequestError) -> Refusal {
     let permission = match operation {
         "wrap" => "wrapKey",
         "unwrap" => "unwrapKey",
         other => other,
     };
+    let vault = || uri.vault_base_url.clone();
     if failure.is_permission_denied() {
-        let vault = uri.vault_base_url.clone();
-        return Refusal::MissingPermission { collection: "keys", permission, vault };
+        return Refusal::MissingPermission { collection: "keys", permission, vault: vault() };
+    }
+    if failure.is_network_denied() {
+        return Refusal::ShutOut { vault: vault(), failure: Box::new(failure) };
     }
     Refusal::Key { operation, key: uri.to_string(), failure: Box::new(failure) }
 }

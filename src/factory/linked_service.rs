@@ -105,6 +105,9 @@ impl Factory {
             Err(failure) if failure.is_permission_denied() => {
                 Err(Refusal::MissingPermission { collection: "secrets", permission: "get", vault: url })
             }
+            Err(failure) if failure.is_network_denied() => {
+                Err(Refusal::ShutOut { vault: url, failure: Box::new(failure) })
+            }
             Err(failure) => {
                 let failure = Box::new(failure);
                 Err(Refusal::Secret { secret: reference.secret.clone(), vault: url, failure })

@@ -68,6 +68,13 @@ pub enum Refusal {
         /// The vault.
         vault: VaultUrl,
     },
+    /// The network rules of the vault do not let the factory in.
+    ShutOut {
+        /// The vault.
+        vault: VaultUrl,
+        /// The error of the request.
+        failure: Box<RequestError>,
+    },
     /// A key operation failed.
     Key {
         /// `get`, `wrap`, `unwrap`.
@@ -192,6 +199,14 @@ impl fmt::Display for Refusal {
                 "the factory's identity lacks {permission} on {collection} of {vault}; grant it get, wrapKey and unwrapKey \
                  (role {RECOMMENDED_ROLE})"
             ),
+            Self::ShutOut { vault, failure } => match failure.client_address() {
+                Some(address) => write!(
+                    f,
+                    "the firewall of {vault} does not let in {address}; add it to the ipRules, or let trusted services pass \
+                     (bypass AzureServices) and have the factory's identity be one"
+                ),
+                None => write!(f, "{vault} is closed to this network; reach it by a private endpoint: {failure}"),
+            },
             Self::Key { operation, key, failure } => write!(f, "{operation} with {key} was refused: {failure}"),
             Self::UnwrapMismatch { key } => write!(f, "{key} did not unwrap what it had wrapped; use another key"),
             Self::TenantUnknown { vault, failure } => write!(f, "{vault} does not say which tenant it is of: {failure}"),

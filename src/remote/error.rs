@@ -1,12 +1,16 @@
 //! The error of a request to a vault.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
 /// What to do about a CA that is not trusted.
 const UNKNOWN_CA: &str = "its certificate is of a CA that is not trusted here; name the file with that CA in SSL_CERT_FILE, in a drill \
      by --ca (a Keyhaven's: keyhaven ca export)";
+
+/// The inner codes of a vault's network rules.
+const NETWORK_DENIALS: [&str; 2] = ["ForbiddenByFirewall", "ForbiddenByConnection"];
 
 /// Why a request failed. No variant holds a token or a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,10 +123,22 @@ impl RequestError {
         ))
     }
 
-    /// Whether a policy, a role or a network rule denied the caller; not the state of a key.
+    /// Whether a policy or a role denied the caller; not a network rule, nor the state of a key.
     pub fn is_permission_denied(&self) -> bool {
         let is_denial = |inner: &str| inner.starts_with("ForbiddenBy") || inner == "AccessDenied";
-        self.status() == Some(403) && self.inner().is_none_or(is_denial)
+        self.status() == Some(403) && self.inner().is_none_or(is_denial) && !self.is_network_denied()
+    }
+
+    /// Whether a network rule of the vault denied the caller.
+    pub fn is_network_denied(&self) -> bool {
+        self.status() == Some(403) && self.inner().is_some_and(|inner| NETWORK_DENIALS.contains(&inner))
+    }
+
+    /// The address that the vault saw the request come from, if the refusal names it: that of a firewall does.
+    pub fn client_address(&self) -> Option<IpAddr> {
+        let Self::Refused { message, .. } = self else { return None };
+        let (_, after) = message.split_once("Client address: ")?;
+        after.split_whitespace().next()?.parse().ok()
     }
 }
 
@@ -151,6 +167,8 @@ impl std::error::Error for RequestError {}
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -188,9 +206,23 @@ mod tests {
             let body = format!(r#"{{"error":{{"code":"Forbidden","message":"","innererror":{{"code":"{inner}"}}}}}}"#);
             RequestError::refused(403, body.as_bytes()).is_permission_denied()
         };
-        assert!(["ForbiddenByPolicy", "ForbiddenByRbac", "ForbiddenByFirewall", "AccessDenied"].into_iter().all(of));
+        assert!(["ForbiddenByPolicy", "ForbiddenByRbac", "AccessDenied"].into_iter().all(of));
+        assert!(!["ForbiddenByFirewall", "ForbiddenByConnection"].into_iter().any(of));
         assert!(!["KeyDisabled", "KeyExpired", "KeyNotYetValid", "KeyOperationForbidden"].into_iter().any(of));
         assert!(!RequestError::refused(401, b"").is_permission_denied());
+    }
+
+    #[test]
+    fn a_firewall_names_the_address_that_it_shuts_out() {
+        let of = |message: &str, inner: &str| {
+            let body = json!({"error": {"code": "Forbidden", "message": message, "innererror": {"code": inner}}});
+            let failure = RequestError::refused(403, body.to_string().as_bytes());
+            (failure.is_network_denied(), failure.client_address().map(|address| address.to_string()))
+        };
+        let message = "Client address is not authorized and caller is not a trusted service.\r\nClient address: ::1\r\nCaller: appid=a";
+        assert_eq!(of(message, "ForbiddenByFirewall"), (true, Some("::1".to_owned())));
+        assert_eq!(of("Public network access is disabled", "ForbiddenByConnection"), (true, None));
+        assert_eq!(of("", "ForbiddenByRbac"), (false, None));
     }
 
     #[test]

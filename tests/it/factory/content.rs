@@ -22,6 +22,30 @@ fn data_is_read_back_by_another_process_as_it_was() {
 }
 
 #[test]
+fn a_vault_that_shuts_the_factory_out_is_named_with_what_lets_it_in() {
+    let yard = Yard::new();
+    let factory = yard.factory_with(&yard.key("safe", "cmk"));
+    factory.put("a", b"datum", yard.now()).unwrap();
+    let url = yard.url("safe");
+    let name = url.trim_start_matches("https://").split('.').next().unwrap().to_owned();
+    let rules = |entry: Value| yard.admin(&format!("PUT /admin/vaults/{name}"), &entry);
+    rules(json!({"networkAcls": {"defaultAction": "Deny", "bypass": "None"}}));
+    let expected = format!(
+        "the firewall of {url} does not let in 127.0.0.1; add it to the ipRules, or let trusted services pass (bypass \
+         AzureServices) and have the factory's identity be one"
+    );
+    assert_eq!(factory.show("a").unwrap_err().to_string(), expected);
+    rules(json!({"publicNetworkAccess": "Disabled"}));
+    let refused = factory.show("a").unwrap_err().to_string();
+    let expected = format!("{url} is closed to this network; reach it by a private endpoint: 403 Forbidden/");
+    assert!(refused.starts_with(&expected), "{refused}");
+    rules(
+        json!({"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Deny", "ipRules": ["127.0.0.1"]}}),
+    );
+    assert_eq!(factory.show("a").unwrap().reveal(), b"datum");
+}
+
+#[test]
 fn without_the_customers_key_access_is_denied_from_the_next_request_on() {
     let yard = Yard::new();
     let factory = yard.factory_with(&yard.key("safe", "cmk"));
