@@ -3,8 +3,10 @@
 /// Something besides the vault that a step uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capability {
-    /// Changes access policies of the vault.
+    /// Changes access policies of a vault.
     Policy,
+    /// Changes role assignments of a vault in which roles decide.
+    Roles,
     /// Creates and deletes identities.
     Identity,
     /// Moves the vault clock.
@@ -22,6 +24,7 @@ impl Capability {
     const fn words(self) -> &'static str {
         match self {
             Self::Policy => "changes of access policies",
+            Self::Roles => "changes of role assignments",
             Self::Identity => "identities of its own",
             Self::Clock => "a clock that can be moved",
             Self::Faults => "faults on demand",

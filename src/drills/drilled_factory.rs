@@ -32,6 +32,8 @@ pub(super) enum Denial {
     Key(u16, Option<&'static str>),
     /// The identity no longer gets a token.
     SignIn,
+    /// The vault's firewall does not let the address in.
+    Firewall,
 }
 
 impl DrilledFactory {
@@ -147,8 +149,9 @@ impl Denial {
     /// Describes `refusal` if it is a denial of this kind.
     fn describe_match(self, refusal: &Refusal) -> Option<String> {
         match (self, refusal) {
-            (Self::Permission, Refusal::MissingPermission { permission, .. }) => {
-                Some(format!("no permission to {permission}"))
+            (Self::Permission, Refusal::MissingPermission { .. }) => Some(refusal.to_string()),
+            (Self::Firewall, Refusal::ShutOut { failure, .. }) => {
+                (failure.inner() == Some("ForbiddenByFirewall")).then(|| refusal.to_string())
             }
             (Self::Key(status, inner), Refusal::Key { failure, .. }) => {
                 let fits = failure.status() == Some(status) && (inner.is_none() || failure.inner() == inner);

@@ -27,6 +27,12 @@ impl DrilledKey {
         Self { environment: environment.clone(), vault: environment.operator(), name }
     }
 
+    /// The key `name` of the second vault; sends no request.
+    pub(super) fn in_second(environment: &Arc<Environment>, name: String) -> Result<Self, StepError> {
+        let vault = environment.operator_at(environment.second()?);
+        Ok(Self { environment: environment.clone(), vault, name })
+    }
+
     /// Creates it: RSA, because factories accept no other type, of 2048 bits, because larger ones take long.
     pub(super) fn create(&self) -> Result<Key, StepError> {
         let key = self.vault.create_key(&self.name, &json!({"kty": "RSA", "key_size": 2048}))?;

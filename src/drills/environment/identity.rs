@@ -13,14 +13,15 @@ pub(crate) struct DrillIdentity {
     pub(crate) client_id: String,
     pub(super) object_id: String,
     secret: Zeroizing<String>,
+    is_trusted: bool,
 }
 
 impl DrillIdentity {
-    /// Creates the identity `name` with a random secret.
-    pub(super) fn create(admin: &AdminClient, name: String) -> Result<Self, AdminError> {
+    /// Creates the identity `name` with a random secret. A factory's is a trusted service, as Azure Data Factory is.
+    pub(super) fn create(admin: &AdminClient, name: String, is_trusted: bool) -> Result<Self, AdminError> {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(random::secret());
         let secret = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        let mut identity = Self { name, client_id: String::new(), object_id: String::new(), secret };
+        let mut identity = Self { name, client_id: String::new(), object_id: String::new(), secret, is_trusted };
         let shown = identity.add(admin)?;
         let text = |member: &str| shown[member].as_str().unwrap_or_default().to_owned();
         (identity.client_id, identity.object_id) = (text("clientId"), text("objectId"));
@@ -29,7 +30,7 @@ impl DrillIdentity {
 
     /// Adds it to the tenant. Its ids derive from its name, so they are the same each time.
     pub(super) fn add(&self, admin: &AdminClient) -> Result<Value, AdminError> {
-        let entry = json!({"name": self.name, "clientSecret": self.secret.as_str()});
+        let entry = json!({"name": self.name, "clientSecret": self.secret.as_str(), "trustedService": self.is_trusted});
         admin.send(Method::POST, "/admin/identities", Some(&entry))
     }
 
@@ -48,8 +49,8 @@ impl DrillIdentity {
         json!({"objectId": self.object_id, "permissions": {"keys": keys, "secrets": secrets}})
     }
 
-    /// Whether `policy` is an access policy of this identity.
-    pub(super) fn owns(&self, policy: &Value) -> bool {
-        policy["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&self.object_id))
+    /// Whether `grant`, an access policy or a role assignment, is this identity's.
+    pub(super) fn owns(&self, grant: &Value) -> bool {
+        grant["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&self.object_id))
     }
 }

@@ -20,9 +20,10 @@ use crate::factory::VaultClients;
 use crate::random;
 use crate::remote::{Agent, Credential, TrustStore, VaultClient, VaultUrl};
 
-pub(super) use controls::Controls;
+pub(super) use controls::{Controls, Firewall};
 use created_object::CreatedObject;
 use identity::DrillIdentity;
+pub(super) use vaults::Mode;
 
 /// The vault to run drills on. Deliberately no `Debug`: it holds a credential.
 pub struct DrillTarget {
@@ -51,6 +52,9 @@ pub struct Environment {
     clients: Mutex<BTreeMap<(Caller, VaultUrl), Arc<VaultClient>>>,
     created: Mutex<Vec<CreatedObject>>,
 }
+
+/// How to provide a second vault: it is made beside the first, at another name of the same server.
+const BY_NAME: &str = "give the vault by its name, --vault NAME";
 
 /// The identity that a vault is used with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,12 +132,15 @@ impl Environment {
     pub(super) fn missing(&self, capability: Capability) -> Option<String> {
         let is_virtual = self.controls.as_ref().map(Controls::is_virtual);
         let has_second = self.controls.as_ref().is_some_and(|controls| controls.second().is_some());
+        let has = |mode| self.controls.as_ref().is_some_and(|controls| controls.has_mode(mode));
         let how = match capability {
             Capability::Process if self.server.is_some() => return None,
             Capability::Process => "only a private server is; leave out --vault",
             _ if is_virtual.is_none() => "give --admin URL",
             Capability::Clock if is_virtual == Some(false) => "start the server with --clock virtual",
-            Capability::SecondVault if !has_second => "give the vault by its name, --vault NAME",
+            Capability::SecondVault if !has_second => BY_NAME,
+            Capability::Policy if !has(Mode::Policies) => BY_NAME,
+            Capability::Roles if !has(Mode::Roles) => BY_NAME,
             _ => return None,
         };
         Some(how.to_owned())

@@ -5,10 +5,21 @@ use serde_json::Value;
 use crate::drills::admin::{AdminClient, AdminError};
 use crate::remote::{Method, VaultUrl};
 
+/// What decides who may do what in a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Its access policies.
+    Policies,
+    /// Role assignments.
+    Roles,
+}
+
 /// The vaults that drills use.
 pub(super) struct DrillVaults {
     pub(super) vault: VaultUrl,
     pub(super) name: String,
+    /// The mode of the vault; the second one has the other.
+    pub(super) mode: Mode,
     /// Set if the vault was created for this run; says why, for the report.
     pub(super) created_because: Option<String>,
     /// The second vault, created for this run, and its name.
@@ -26,23 +37,42 @@ impl DrillVaults {
         let found = named(&all, label).or_else(|| all["vaults"].as_array()?.iter().find(is_alias));
         let Some(vault) = found else { return Err(unknown(&all, asked)) };
         let name = vault["name"].as_str().unwrap_or_default().to_owned();
+        let mode = if vault["enableRbacAuthorization"] == true { Mode::Roles } else { Mode::Policies };
         // Other vaults of the server cannot be addressed by an alias of this one.
         let sibling_url = |other: &str| sibling(asked, other).filter(|_| name.eq_ignore_ascii_case(label));
         let second = format!("{run}-second");
         let second = sibling_url(&second).map(|url| (url, second));
         if vault["enablePurgeProtection"] == true {
-            return Ok(Self { vault: asked.clone(), name, created_because: None, second });
+            return Ok(Self { vault: asked.clone(), name, mode, created_because: None, second });
         }
         let vault = sibling_url(run).ok_or_else(|| no_purge_protection(&name))?;
         let reason =
             format!("a vault of this run's own: '{name}' has no purge protection, which a factory's key needs");
-        Ok(Self { vault, name: run.to_owned(), created_because: Some(reason), second })
+        Ok(Self { vault, name: run.to_owned(), mode, created_because: Some(reason), second })
     }
 
-    /// The names of the vaults that are created for this run.
-    pub(super) fn created(&self) -> impl Iterator<Item = &String> {
-        let primary = self.created_because.as_ref().map(|_| &self.name);
-        primary.into_iter().chain(self.second.as_ref().map(|(_, name)| name))
+    /// The names of the vaults that are created for this run, with the mode of each.
+    pub(super) fn created(&self) -> impl Iterator<Item = (&String, Mode)> {
+        let primary = self.created_because.as_ref().map(|_| (&self.name, self.mode));
+        primary.into_iter().chain(self.second.as_ref().map(|(_, name)| (name, self.mode.other())))
+    }
+
+    /// The name of the vault of this mode, if there is one.
+    pub(super) fn of_mode(&self, mode: Mode) -> Option<&String> {
+        match mode == self.mode {
+            true => Some(&self.name),
+            false => self.second.as_ref().map(|(_, name)| name),
+        }
+    }
+}
+
+impl Mode {
+    /// The other one.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Policies => Self::Roles,
+            Self::Roles => Self::Policies,
+        }
     }
 }
 

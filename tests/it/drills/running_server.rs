@@ -6,8 +6,9 @@ use super::{Server, first_failed, steps};
 use crate::cli::keyhaven;
 
 /// What a drill must leave as it was.
-fn found(server: &Server) -> [Value; 3] {
-    ["/admin/vaults", "/admin/identities", "/admin/faults"].map(|path| server.ask("GET", path, ""))
+fn found(server: &Server) -> [Value; 4] {
+    ["/admin/vaults", "/admin/identities", "/admin/faults", "/admin/role-assignments"]
+        .map(|path| server.ask("GET", path, ""))
 }
 
 fn drilled(server: &Server, args: &[&str]) -> (Value, Option<i32>) {
@@ -57,6 +58,24 @@ fn in_a_vault_with_purge_protection_it_can_be_run_again_and_says_what_stays() {
     }
 }
 
+/// The factory and the operator have roles there, and policies in the second vault.
+#[test]
+fn in_a_vault_in_which_roles_decide_everything_passes_too() {
+    let server = Server::start();
+    let entry = r#"{"sku": "premium", "enablePurgeProtection": true, "enableRbacAuthorization": true}"#;
+    server.ask("PUT", "/admin/vaults/roles", entry);
+    let before = found(&server);
+    let args = ["all", "--vault", "roles", "--admin", &server.admin(), "--require-all", "--skip"];
+    let (report, status) = drilled(&server, &[&args[..], &["kill-in-rotation,kill-in-re-wrap,system-key"]].concat());
+    assert_eq!((status, first_failed(&report)), (Some(0), None), "{report:#}");
+    let steps = steps(&report);
+    let seen = |name: &str| &steps.iter().find(|(step, ..)| step == name).unwrap().2;
+    assert!(seen("revocation/make-second-factory").starts_with("3 entries read; policies decide in https://drill-"));
+    let lacks = format!("lacks unwrapKey on keys of {}; grant it", report["vault"].as_str().unwrap());
+    assert!(seen("revocation/withdraw-role").contains(&lacks), "{report:#}");
+    assert_eq!(found(&server), before);
+}
+
 #[test]
 fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
     let server = Server::with(&[]);
@@ -66,7 +85,7 @@ fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
     let clock = "it needs a clock that can be moved: start the server with --clock virtual".to_owned();
     let expected = ["revocation/expire-key", "revocation/prolong-key"].map(|step| (step.to_owned(), clock.clone()));
     assert_eq!(not_run(&report), expected);
-    assert_eq!((&report["notRun"], &report["passed"]), (&json!(2), &json!(7)));
+    assert_eq!((&report["notRun"], &report["passed"]), (&json!(2), &json!(14)));
 
     let (report, status) = drilled(&server, &["revocation", "--vault", &vault, "--admin", &admin, "--require-all"]);
     assert_eq!((status, first_failed(&report).as_deref()), (Some(1), Some("expire-key")), "{report:#}");
@@ -118,6 +137,8 @@ fn without_the_admin_api_it_signs_in_as_programs_do() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{report:#}");
     let lacks = |why: &str| why.ends_with("give --admin URL") || why.contains("a server that may be killed");
+    let roles = "it needs changes of role assignments: give --admin URL".to_owned();
+    assert!(not_run(&report).contains(&("revocation/withdraw-role".to_owned(), roles)), "{report:#}");
     assert!(not_run(&report).iter().all(|(_, why)| lacks(why)), "{report:#}");
     let steps = steps(&report);
     let passed = |name: &str| steps.iter().any(|(step, verdict, _)| step == name && verdict == "passed");

@@ -1,22 +1,20 @@
-//! The controls of a server, by its admin API: policies, identities, the clock, faults, a second vault.
+//! The controls of a server, by its admin API: access, network rules, identities, the clock, faults, a second vault.
+
+mod access;
+mod firewall;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+pub(crate) use firewall::Firewall;
+
 use super::fault_rules::remaining_rules;
 use super::identity::DrillIdentity;
-use super::vaults::{DrillVaults, named};
+use super::vaults::{DrillVaults, Mode};
 use crate::clock::Timestamp;
 use crate::drills::admin::{AdminClient, AdminError};
 use crate::remote::{Method, VaultUrl};
-
-/// The permissions that a factory needs on keys.
-const KEYS: [&str; 3] = ["get", "wrapKey", "unwrapKey"];
-/// The permissions that it needs on secrets, for credentials that are stored there.
-const SECRETS: [&str; 1] = ["get"];
-/// The permissions of the operator; `all` does not include `purge`.
-const EVERYTHING: [&str; 2] = ["all", "purge"];
 
 /// The controls of a server, and the state that has to be restored.
 pub(crate) struct Controls {
@@ -36,8 +34,8 @@ impl Controls {
     pub(super) fn take(admin: AdminClient, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
         let vaults = DrillVaults::find(&admin, asked, run)?;
         let clock = admin.send(Method::GET, "/admin/clock", None)?;
-        let operator = DrillIdentity::create(&admin, format!("{run}-operator"))?;
-        let factory = match DrillIdentity::create(&admin, format!("{run}-factory")) {
+        let operator = DrillIdentity::create(&admin, format!("{run}-operator"), false)?;
+        let factory = match DrillIdentity::create(&admin, format!("{run}-factory"), true) {
             Ok(factory) => factory,
             Err(error) => return operator.remove(&admin).and(Err(error)),
         };
@@ -57,11 +55,13 @@ impl Controls {
     }
 
     fn set_up(&self) -> Result<(), AdminError> {
-        let protected = json!({"sku": "premium", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true});
-        for name in self.vaults.created() {
+        for (name, mode) in self.vaults.created() {
+            let by_roles = mode == Mode::Roles;
+            let protected = json!({"sku": "premium", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true,
+                                   "enableRbacAuthorization": by_roles});
             self.put(name, &protected)?;
         }
-        self.grant()
+        self.give_access()
     }
 
     /// The URL of the vault that drills use.
@@ -77,6 +77,16 @@ impl Controls {
     /// The URL of the second vault.
     pub(super) fn second(&self) -> Option<&VaultUrl> {
         self.vaults.second.as_ref().map(|(url, _)| url)
+    }
+
+    /// What decides in the vault that drills use. In the second one the other does.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.vaults.mode
+    }
+
+    /// Whether there is a vault of this mode.
+    pub(super) fn has_mode(&self, mode: Mode) -> bool {
+        self.vaults.of_mode(mode).is_some()
     }
 
     /// The vaults that are deleted after the run, with all that they hold.
@@ -108,18 +118,6 @@ impl Controls {
     /// Advances the vault clock by `period`, such as `P90D`; returns the new time.
     pub(crate) fn advance(&self, period: &str) -> Result<Timestamp, AdminError> {
         clock_time(&self.admin.send(Method::POST, "/admin/clock", Some(&json!({"advance": period})))?)
-    }
-
-    /// Grants the factory the permissions that it needs, and the operator all.
-    pub(crate) fn grant(&self) -> Result<(), AdminError> {
-        let granted = [self.factory.policy(&KEYS, &SECRETS), self.operator.policy(&EVERYTHING, &EVERYTHING)];
-        self.put_policies(|policies| policies.extend(granted.clone()))
-    }
-
-    /// Withdraws the permissions of the factory.
-    pub(crate) fn withdraw(&self) -> Result<(), AdminError> {
-        let operator = self.operator.policy(&EVERYTHING, &EVERYTHING);
-        self.put_policies(|policies| policies.push(operator.clone()))
     }
 
     /// Deletes the factory's identity.
@@ -157,30 +155,14 @@ impl Controls {
         if std::mem::replace(&mut *self.is_restored.lock().unwrap_or_else(PoisonError::into_inner), true) {
             return Vec::new();
         }
-        let created = self.vaults.created_because.as_ref().map(|_| &self.vaults.name);
-        let created = created.into_iter().chain(self.vaults.second.as_ref().map(|(_, name)| name));
-        let vaults =
-            created.map(|name| self.admin.send(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop));
-        let policies = if self.vaults.created_because.is_none() { self.put_policies(|_| {}) } else { Ok(()) };
+        let vault = |(name, _)| self.admin.send(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop);
+        let vaults = self.vaults.created().map(vault);
+        let access = if self.vaults.created_because.is_none() { self.withdraw_access() } else { Ok(()) };
         let identities = [&self.factory, &self.operator].map(|identity| identity.remove(&self.admin));
-        let all = [self.lift_faults(), policies].into_iter().chain(vaults).chain(identities);
+        let all = [self.lift_faults(), access].into_iter().chain(vaults).chain(identities);
         // "nothing is called NAME": it is deleted already.
         let failed = all.filter_map(Result::err).filter(|error| !error.0.contains(" is called "));
         failed.map(|error| format!("not put back: {error}")).collect()
-    }
-
-    /// Replaces the policies of the vaults: removes those of our identities and lets `add` add new ones.
-    fn put_policies(&self, add: impl Fn(&mut Vec<Value>)) -> Result<(), AdminError> {
-        let all = self.admin.send(Method::GET, "/admin/vaults", None)?;
-        let names = std::iter::once(&self.vaults.name).chain(self.vaults.second.as_ref().map(|(_, name)| name));
-        for name in names {
-            let Some(vault) = named(&all, name) else { continue };
-            let mut policies = vault["accessPolicies"].as_array().cloned().unwrap_or_default();
-            policies.retain(|policy| !self.factory.owns(policy) && !self.operator.owns(policy));
-            add(&mut policies);
-            self.put(name, &json!({"accessPolicies": policies}))?;
-        }
-        Ok(())
     }
 
     fn put(&self, vault: &str, entry: &Value) -> Result<(), AdminError> {

@@ -1,4 +1,8 @@
-//! The drill *revocation*: access ends, by the policy, the state of the key, its expiry or the identity; and returns.
+//! The drill *revocation*: access ends, by the policy, the role, the firewall, the state of the key, its expiry or the identity;
+//! and returns.
+
+mod firewall;
+mod roles;
 
 use std::sync::Arc;
 
@@ -6,7 +10,7 @@ use serde_json::json;
 
 use super::capability::Capability;
 use super::drilled_factory::{Denial, DrilledFactory};
-use super::environment::Environment;
+use super::environment::{Environment, Mode};
 use super::key::{DrilledKey, Probe};
 use super::step::{Outcome, StepError, StepPlan, expect_refused};
 use crate::remote::RequestError;
@@ -15,6 +19,10 @@ pub(super) struct State {
     environment: Arc<Environment>,
     key: DrilledKey,
     factory: Option<DrilledFactory>,
+    /// Under a key of the second vault.
+    second: Option<DrilledFactory>,
+    /// Whether the second vault's firewall was changed.
+    is_firewall_set: bool,
 }
 
 pub(super) const STEPS: &[StepPlan<State>] = &[
@@ -25,6 +33,14 @@ pub(super) const STEPS: &[StepPlan<State>] = &[
         depends_on: &[],
         needs: &[],
         run: State::make_factory,
+    },
+    StepPlan {
+        name: "make-second-factory",
+        done: "a second factory is given a key of a second vault, in which roles decide if policies do in the first",
+        expected: "each of its three entries reads back as it was written",
+        depends_on: &["make-factory"],
+        needs: &[Capability::SecondVault],
+        run: State::make_second_factory,
     },
     StepPlan {
         name: "withdraw-policy",
@@ -41,6 +57,54 @@ pub(super) const STEPS: &[StepPlan<State>] = &[
         depends_on: &["make-factory"],
         needs: &[Capability::Policy],
         run: State::grant_policy,
+    },
+    StepPlan {
+        name: "withdraw-role",
+        done: "the role Key Vault Crypto Service Encryption User is withdrawn from the factory's identity, in the vault in which roles decide",
+        expected: "from the next request on every entry is refused for want of permission",
+        depends_on: &["make-factory"],
+        needs: &[Capability::Roles],
+        run: State::withdraw_role,
+    },
+    StepPlan {
+        name: "data-factory-contributor",
+        done: "the identity is made Data Factory Contributor at that vault",
+        expected: "every entry is refused as before: that role gives nothing in a vault",
+        depends_on: &["withdraw-role"],
+        needs: &[Capability::Roles],
+        run: State::make_contributor,
+    },
+    StepPlan {
+        name: "assign-role",
+        done: "the role that was withdrawn is assigned again",
+        expected: "with the next request all entries read",
+        depends_on: &["make-factory"],
+        needs: &[Capability::Roles],
+        run: State::assign_role,
+    },
+    StepPlan {
+        name: "trusted-service",
+        done: "the firewall of the second vault is closed, with a bypass for trusted services",
+        expected: "all entries read, because the factory's identity is one; another identity is refused as ForbiddenByFirewall",
+        depends_on: &["make-second-factory"],
+        needs: &[Capability::SecondVault],
+        run: State::pass_as_trusted_service,
+    },
+    StepPlan {
+        name: "shut-out",
+        done: "the bypass is taken away",
+        expected: "from the next request on every entry is refused as ForbiddenByFirewall",
+        depends_on: &["make-second-factory"],
+        needs: &[Capability::SecondVault],
+        run: State::shut_out,
+    },
+    StepPlan {
+        name: "let-in",
+        done: "the address that a refusal names is added to the IP rules",
+        expected: "with the next request all entries read",
+        depends_on: &["shut-out"],
+        needs: &[Capability::SecondVault],
+        run: State::let_in,
     },
     StepPlan {
         name: "disable-key",
@@ -95,7 +159,7 @@ pub(super) const STEPS: &[StepPlan<State>] = &[
 impl State {
     pub(super) fn new(environment: &Arc<Environment>) -> Self {
         let key = DrilledKey::new(environment, environment.name("revocation"));
-        Self { environment: environment.clone(), key, factory: None }
+        Self { environment: environment.clone(), key, factory: None, second: None, is_firewall_set: false }
     }
 
     fn make_factory(&mut self) -> Outcome {
@@ -105,14 +169,28 @@ impl State {
         seen
     }
 
+    fn make_second_factory(&mut self) -> Outcome {
+        let key = DrilledKey::in_second(&self.environment, self.key.name().to_owned())?;
+        let factory = DrilledFactory::with_entries(&self.environment, &key)?;
+        let decide = match self.environment.controls()?.mode().other() {
+            Mode::Policies => "policies decide",
+            Mode::Roles => "roles decide",
+        };
+        let seen = format!("{}; {decide} in {}", factory.read_all()?, self.environment.second()?);
+        self.second = Some(factory);
+        Ok(seen)
+    }
+
     fn withdraw_policy(&mut self) -> Outcome {
-        self.environment.controls()?.withdraw()?;
-        self.factory()?.expect_all_denied(Denial::Permission)
+        let factory = self.factory_of(Mode::Policies)?;
+        self.environment.controls()?.withdraw_policy()?;
+        factory.expect_all_denied(Denial::Permission)
     }
 
     fn grant_policy(&mut self) -> Outcome {
-        self.environment.controls()?.grant()?;
-        self.factory()?.read_all()
+        let factory = self.factory_of(Mode::Policies)?;
+        self.environment.controls()?.grant_policy()?;
+        factory.read_all()
     }
 
     fn disable_key(&mut self) -> Outcome {
@@ -152,6 +230,18 @@ impl State {
 
     fn factory(&self) -> Result<&DrilledFactory, StepError> {
         self.factory.as_ref().ok_or_else(|| StepError::unexpected("there is no factory"))
+    }
+
+    fn second_factory(&self) -> Result<&DrilledFactory, StepError> {
+        self.second.as_ref().ok_or_else(|| StepError::NotRunnable("it needs make-second-factory".to_owned()))
+    }
+
+    /// The factory whose vault is of this mode.
+    fn factory_of(&self, mode: Mode) -> Result<&DrilledFactory, StepError> {
+        match self.environment.controls()?.mode() == mode {
+            true => self.factory(),
+            false => self.second_factory(),
+        }
     }
 
     fn set_expiry_in(&self, seconds: i64) -> Result<(), StepError> {

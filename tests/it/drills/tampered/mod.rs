@@ -1,8 +1,15 @@
 //! Each drill fails, and in the step that watches it, when the behaviour it guards is broken.
 
+mod access;
+
 use hyper::Method;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
+
+use access::{
+    assign_once, cached_behind_firewall, cached_without_role, keep_addresses_out, keep_bypass, keep_open, keep_roles,
+    let_contributors_in, no_bypass,
+};
 
 use super::proxy::{Answer, Asked, FAITHFUL, Memory, Proxy, Tampering, Way};
 use super::{Server, first_failed};
@@ -35,6 +42,15 @@ const REVOCATION: &[Case] = &[
     ("unwraps are answered from a cache", after(cached_unwraps), "revocation", "withdraw-policy"),
     ("a policy is not withdrawn", before(keep_grants), "revocation", "withdraw-policy"),
     ("a policy is not granted again", before(grant_once), "revocation", "grant-policy"),
+    ("a role is not withdrawn", before(keep_roles), "revocation", "withdraw-role"),
+    ("who lost a role goes on by a cache", after(cached_without_role), "revocation", "withdraw-role"),
+    ("a factory's administrator is let in", after(let_contributors_in), "revocation", "data-factory-contributor"),
+    ("a role is not assigned again", before(assign_once), "revocation", "assign-role"),
+    ("a firewall stays open", before(keep_open), "revocation", "trusted-service"),
+    ("trusted services are shut out", after(no_bypass), "revocation", "trusted-service"),
+    ("trusted services keep their bypass", before(keep_bypass), "revocation", "shut-out"),
+    ("who is shut out goes on by a cache", after(cached_behind_firewall), "revocation", "shut-out"),
+    ("an address is not let in", before(keep_addresses_out), "revocation", "let-in"),
     ("a disabled key unwraps", after(cached_for_disabled), "revocation", "disable-key"),
     ("a key stays disabled", before(stay_disabled), "revocation", "enable-key"),
     ("an expired key wraps", after(cached_wraps), "revocation", "expire-key"),
