@@ -64,9 +64,7 @@ impl Vaults {
         let batch = if configured && there.is_none() { recording_vault(batch, &next)? } else { batch };
         let batch = self.with_aliases(view, &next, former, batch).await?;
         match there {
-            Some((vault, _)) if vault.access_policies != next.access_policies => {
-                self.with_policy_event(view, batch, &next, now).await
-            }
+            Some((vault, _)) if vault.decides_otherwise(&next) => self.with_policy_event(view, batch, &next, now).await,
             _ => Ok(Change { batch, answer: None }),
         }
     }
@@ -187,6 +185,12 @@ impl Vault {
     fn with_settings(&self, wanted: &Self) -> Self {
         let resource = self.resource.clone();
         Self { id: self.id, resource, upper: self.upper, below: self.below.clone(), ..wanted.clone() }
+    }
+
+    /// Whether its access policies are others than those of `next`, or one alone has roles instead: both are changes of access
+    /// policies ("Azure Key Vault as Event Grid source").
+    fn decides_otherwise(&self, next: &Self) -> bool {
+        self.access_policies != next.access_policies || self.role_based != next.role_based
     }
 
     /// Checks that fixed settings stay.

@@ -183,7 +183,13 @@ async fn a_change_of_policies_has_an_event_and_other_changes_have_none() {
     let open = InitialVault { purge_protection: true, ..open };
     assert_eq!(put(open.clone()).await, ["1 local AccessPolicyChanged -"]);
     assert_eq!(put(open).await, [""; 0]);
-    assert_eq!(put(InitialVault { purge_protection: true, ..plain }).await, ["1 local AccessPolicyChanged -"]);
+    let closed = InitialVault { purge_protection: true, ..plain };
+    assert_eq!(put(closed.clone()).await, ["1 local AccessPolicyChanged -"]);
+    assert_eq!(
+        put(InitialVault { role_based: true, ..closed }).await,
+        ["1 local AccessPolicyChanged -"],
+        "another mode"
+    );
 }
 
 #[tokio::test]
