@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::by_clock;
 use super::foundations::Foundations;
 use super::settings::Settings;
 use crate::authorization::Authorization;
@@ -14,6 +15,7 @@ use crate::directory::Directory;
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
+use crate::trail::RecentTrails;
 use crate::vault::{Deps, Vaults};
 
 /// The most parsed keys held in memory; a parsed RSA key is about 10 KB.
@@ -43,8 +45,8 @@ pub(super) struct Backend {
 }
 
 impl Backend {
-    /// Builds the backend over the store.
-    pub(super) fn new(foundations: &Foundations, settings: &Settings) -> Self {
+    /// Builds the backend over the store; what vaults do by their clock is added to `recent`.
+    pub(super) fn new(foundations: &Foundations, settings: &Settings, recent: &Arc<RecentTrails>) -> Self {
         let Foundations { records, pool, random, system, clock, .. } = foundations;
         let vaults = Vaults::new(Deps {
             records: records.clone(),
@@ -52,6 +54,7 @@ impl Backend {
             random: random.clone(),
             backup_key: settings.backup_key.clone(),
             parsed_keys: PARSED_KEYS,
+            observer: by_clock::observer(recent.clone(), system.clone(), settings.tenant),
         });
         let directory = Directory::new(settings.tenant, records.clone(), system.clone(), CHECKED_TOKENS);
         let tasks = Arc::new(Tasks::new(vaults.clone(), Arc::new(clock.clone())));

@@ -6,6 +6,7 @@
 
 mod admin_key;
 mod backend;
+mod by_clock;
 mod ca;
 mod check;
 mod client_files;

@@ -48,7 +48,8 @@ impl BuiltServer {
     /// Brings the data up to date with the configuration and the clock, and builds the doors over it.
     pub(super) async fn build(foundations: Foundations, options: Options) -> Result<Self, StartError> {
         let settings = Arc::new(Settings::new(options, &foundations)?);
-        let backend = Backend::new(&foundations, &settings);
+        let recent = Arc::new(settings.recent_trails());
+        let backend = Backend::new(&foundations, &settings, &recent);
         let events = Arc::new(new_events(&foundations, &backend, &settings)?);
         update_data(&backend, &settings, &events).await?;
         foundations.names.aliases().refresh(&backend.vaults).await?;
@@ -66,11 +67,7 @@ impl BuiltServer {
             admin_key: storage.admin_key.clone(),
             engine: storage.engine,
             data: storage.data_dir().map(Path::to_owned),
-            recent: if audit.is_some() || settings.collects_usage {
-                Arc::new(RecentTrails::followed())
-            } else {
-                Arc::default()
-            },
+            recent,
             audit,
             proxy_off: sockets.proxy_off.clone(),
             names,

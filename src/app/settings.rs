@@ -22,6 +22,7 @@ use crate::http::budget::MemoryBudget;
 use crate::http::limits::Limits;
 use crate::http::tls::TlsVersion;
 use crate::reconcile::Data;
+use crate::trail::RecentTrails;
 use crate::vault::{BackupKeySource, OnDemand, VaultName};
 
 /// The settings of one server; they do not change while it runs.
@@ -102,6 +103,14 @@ impl Settings {
         let (max_bytes, schema) = (self.config.audit.max_bytes, self.audit_schema());
         let open = |target| AuditFile::open(target, max_bytes, schema, clock.clone());
         self.audit.as_ref().map(open).transpose().map_err(StartError::new)
+    }
+
+    /// Room for the trails of the last requests; more where something follows them.
+    pub(super) fn recent_trails(&self) -> RecentTrails {
+        match self.audit.is_some() || self.collects_usage {
+            true => RecentTrails::followed(),
+            false => RecentTrails::default(),
+        }
     }
 
     /// Where the resources of audit records are.

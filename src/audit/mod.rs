@@ -1,4 +1,5 @@
-//! The audit: a record for each request of the data plane, each sign-in and each change by a holder of the admin key, in the schema of Azure Monitor's AuditEvent logs. It is made of trails, so it holds no value and no token.
+//! The audit: a record for each request of the data plane, each sign-in, each change by a holder of the admin key, and what vaults
+//! do by their clock, in the schema of Azure Monitor's AuditEvent logs. It is made of trails, so it holds no value and no token.
 
 mod file;
 mod filter;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::operation::{Operation, Permission};
 use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceType, SubscriptionId};
-use crate::trail::{Caller, Printable, RecentTrail, Trail};
+use crate::trail::{CLOCK, Caller, Printable, RecentTrail, Trail};
 
 /// What the service calls a request whose token was refused.
 const AUTHENTICATION: &str = "Authentication";
@@ -83,6 +83,9 @@ struct Properties<'a> {
     identity_name: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<String>,
+    /// Of what a vault did by itself, when that was due, on the vault clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
     /// The number of records that were not written.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<u64>,
@@ -103,7 +106,7 @@ impl Schema {
             result_signature: trail.status.canonical_reason().unwrap_or_default(),
             result_description: description(trail),
             duration_ms: format!("{:.1}", trail.duration.as_secs_f64() * 1000.0),
-            caller_ip_address: Some(request.address()),
+            caller_ip_address: trail.due.is_none().then(|| request.address()),
             correlation_id: trail.request_id,
             identity: Identity { claim: claim(&trail.caller) },
             properties: properties(entry),
@@ -162,7 +165,7 @@ pub(super) fn vault_of(trail: &Trail) -> Option<Cow<'_, str>> {
 
 /// The object of a vault that a request was about.
 pub(super) fn object_of(trail: &Trail) -> Option<Cow<'_, str>> {
-    trail.object().filter(|_| trail.door == "vault")
+    trail.object().filter(|_| matches!(trail.door, "vault" | CLOCK))
 }
 
 fn description(trail: &Trail) -> String {
@@ -188,10 +191,11 @@ fn properties(entry: &RecentTrail) -> Properties<'_> {
         client_info: request.user_agent(),
         request_uri: request_uri(base.as_deref(), request.path(), request.api_version()),
         id: base.and_then(|base| object_id(&base, entry)),
-        http_status_code: Some(trail.status.as_u16()),
+        http_status_code: trail.due.is_none().then(|| trail.status.as_u16()),
         applied_assignment_id: trail.assignment,
         identity_name: trail.caller.name(),
         missing: trail.missing.map(|missing| missing.to_string()),
+        due: trail.due.map(|due| due.to_string()),
         lost: None,
     }
 }

@@ -44,6 +44,7 @@ fn vaults(store: &Store) -> Vaults {
         random: Arc::new(SeededRandom::new(1)),
         backup_key: Arc::new(|| Err(crate::store::StoreError::Closed)),
         parsed_keys: 1,
+        observer: Arc::new(|_| ()),
     })
 }
 

@@ -178,6 +178,7 @@ mod tests {
             random: Arc::new(SeededRandom::new(1)),
             backup_key: Arc::new(|| Err(crate::store::StoreError::Closed)),
             parsed_keys: 1,
+            observer: Arc::new(|_| ()),
         })
     }
 

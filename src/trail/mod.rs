@@ -17,6 +17,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::directory::IdentityRecord;
 use crate::http::Response;
 use crate::http::error::ErrorCode;
@@ -30,10 +31,14 @@ pub(crate) use line::Printable;
 pub(crate) use received::{KeptRequest, Received};
 pub(crate) use recent::{RecentTrail, RecentTrails, Selection};
 
-/// What a request was about and how it ended.
+/// The door of what a vault did by itself.
+pub(crate) const CLOCK: &str = "clock";
+
+/// What a request was about and how it ended; or what a vault did by its clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail {
-    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`; `proxy` where that refused.
+    /// The door that answered: `vault`, `entra`, `arm`, `identity` or `admin`; `proxy` where that refused; [`CLOCK`] where there was
+    /// no request.
     pub door: &'static str,
     /// The id in the answer's `x-ms-request-id`, if the door sends one.
     pub request_id: Option<Uuid>,
@@ -57,6 +62,8 @@ pub(crate) struct Trail {
     pub error: Option<ErrorCode>,
     /// The host or identity that a refused request asked for, if that was the reason.
     pub asked: Option<AskedFor>,
+    /// Of what a vault did by itself, when that was due, on the vault clock.
+    pub due: Option<Timestamp>,
     /// The time from the request's head to its answer, measured by the layer that reads the trail.
     pub duration: Duration,
     /// Whether the request only looks at the server: at its health, at this log.
@@ -156,6 +163,7 @@ impl Trail {
             status: StatusCode::OK,
             error: None,
             asked: None,
+            due: None,
             duration: Duration::ZERO,
             is_probe: false,
             params: Params::default(),

@@ -112,6 +112,16 @@ impl RecentTrails {
         (found.cloned().collect(), trails.last)
     }
 
+    /// As [`RecentTrails::list`], of requests alone.
+    pub(crate) fn list_requests(&self, after: Option<u64>, limit: usize) -> (Vec<RecentTrail>, u64) {
+        let trails = self.lock();
+        let requests = trails.newest_first().filter(|entry| entry.trail.due.is_none());
+        let after_it: Vec<_> = requests.take_while(|entry| after.is_none_or(|after| entry.number > after)).collect();
+        let skipped = if after.is_none() { after_it.len().saturating_sub(limit) } else { 0 };
+        let found = after_it.into_iter().rev().skip(skipped).take(limit).cloned().collect();
+        (found, trails.last)
+    }
+
     /// Of the audited trails that `fits` has, the first `limit` ones with audit numbers above `after`; without it the last `limit`
     /// ones. No more than those are copied while requests wait.
     pub(crate) fn select(&self, after: Option<u64>, limit: usize, fits: impl Fn(&RecentTrail) -> bool) -> Selection {
@@ -254,5 +264,21 @@ mod tests {
         assert_eq!(audited, [1, 1, 2]);
         trails.close();
         assert!(!trails.wait_for_more(3));
+    }
+
+    #[test]
+    fn what_vaults_did_by_themselves_is_among_no_requests() {
+        let trails = RecentTrails::default();
+        for number in 1..=9 {
+            let due = (number % 3 == 0).then(|| Timestamp::from_unix(0));
+            trails.add(Timestamp::from_unix(0), Trail { due, ..Trail::new("vault") }, &Received::default());
+        }
+        let listed = |after, limit| {
+            let (entries, last) = trails.list_requests(after, limit);
+            (entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), last)
+        };
+        assert_eq!(listed(None, 3), (vec![5, 7, 8], 9));
+        assert_eq!(listed(Some(1), 3), (vec![2, 4, 5], 9));
+        assert_eq!(listed(Some(8), 3), (vec![], 9));
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::configured::recording_vault;
 use super::event::Event;
+use super::observer::{Report, Reported};
 use super::store_key::StoreKey;
 use super::{Applied, InitialVault, Refusal, Setting, Vault, VaultName, Vaults, layers};
 use crate::clock::Timestamp;
@@ -31,6 +32,11 @@ impl Vaults {
         let put = |view: View| async move { self.putting(&view, want, configured, seen, now).await };
         let event = self.records().update(put).await?;
         event.inspect(|event| self.event_committed(*event));
+        let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
+        if event.is_some() {
+            let what = Reported::AccessPolicyChanged;
+            self.report(&Report { what, vault: &vault, object: None, at: now });
+        }
         let applied = self.apply(wanted, now).await?;
         let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
         Ok((vault.record, applied))

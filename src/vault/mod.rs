@@ -32,6 +32,7 @@ mod locks;
 mod manage;
 mod name;
 pub(crate) mod object;
+mod observer;
 mod on_demand;
 mod orphans;
 mod refusal;
@@ -74,6 +75,7 @@ pub(crate) use event::EventSubject;
 pub(crate) use event::{Event, NewEvents, Occurrence};
 pub(crate) use name::{Kind, ObjectName, VaultName, Version};
 pub(crate) use object::{DeletedUse, ObjectKind};
+pub(crate) use observer::{Observer, Report, Reported};
 pub(crate) use on_demand::OnDemand;
 pub(crate) use refusal::{Attempt, Refusal};
 pub(crate) use resource::VaultResource;
@@ -98,6 +100,7 @@ struct Inner {
     /// Notified when something may fall due sooner than before.
     schedule: Arc<Notify>,
     outbox: event::Outbox,
+    observer: Observer,
     /// Whether orphaned layers were looked for, and none found.
     no_orphans_found: AtomicBool,
 }
@@ -114,6 +117,8 @@ pub(crate) struct Deps {
     pub backup_key: BackupKeySource,
     /// The most parsed keys held in memory.
     pub parsed_keys: usize,
+    /// Takes reports of what happens without a request.
+    pub observer: Observer,
 }
 
 impl Vaults {
@@ -129,6 +134,7 @@ impl Vaults {
                 backup_key: deps.backup_key,
                 schedule: Arc::new(Notify::new()),
                 outbox: event::Outbox::new(),
+                observer: deps.observer,
                 no_orphans_found: AtomicBool::new(false),
             }),
         }
@@ -146,6 +152,7 @@ impl Vaults {
                 backup_key: self.inner.backup_key.clone(),
                 schedule: self.inner.schedule.clone(),
                 outbox: self.inner.outbox.continuing(),
+                observer: self.inner.observer.clone(),
                 no_orphans_found: AtomicBool::new(false),
             }),
         }

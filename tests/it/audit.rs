@@ -4,12 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyhaven::{AuditTarget, Config, Options, testing};
+use keyhaven::{AuditTarget, ClockChoice, Config, Options, Storage, testing};
 use serde_json::{Value, json};
 
 use crate::access::OPERATIONS;
 use crate::cli::{Served, http_get};
-use crate::world::{Answer, CONFIG, World};
+use crate::world::{Answer, CONFIG, START, World};
 
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 const VAULT: &str = "/SUBSCRIPTIONS/6B9E7C1A-0000-4000-8000-000000000002/RESOURCEGROUPS/KEYHAVEN/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/ACME";
@@ -126,9 +126,10 @@ async fn sign_ins_and_changes_are_recorded_and_looks_are_not() {
     let found = records(&world, "").await;
     let of = |record: &Value| ["operationName", "resourceId"].map(|name| record[name].as_str().unwrap().to_owned());
     let tenant = "/TENANTS/6B9E7C1A-0000-4000-8000-000000000001/PROVIDERS/MICROSOFT.AADIAM";
-    let expected = [["ManagedIdentityToken", tenant], ["VaultPut", VAULT], ["VaultDelete", VAULT]];
+    let changed = ["VaultAccessPolicyChangedEventGridNotification", VAULT];
+    let expected = [["ManagedIdentityToken", tenant], changed, ["VaultPut", VAULT], ["VaultDelete", VAULT]];
     assert_eq!(found.iter().map(of).collect::<Vec<_>>(), expected);
-    assert_eq!(found[1]["properties"]["identityName"], "admin-key");
+    assert_eq!(found[2]["properties"]["identityName"], "admin-key");
 }
 
 #[tokio::test]
@@ -198,6 +199,91 @@ async fn the_address_is_the_one_that_the_firewall_looks_at() {
     let records = records(&world, "&operation=SecretList").await;
     let addresses: Vec<_> = records.iter().map(|record| record["callerIpAddress"].as_str().unwrap()).collect();
     assert_eq!(addresses, ["198.51.100.9", "203.0.113.7", "10.1.0.7"], "the server's, the identity's, the refused one");
+}
+
+const ROTATES: &str = r#"{"lifetimeActions":[{"action":{"type":"rotate"},"trigger":{"timeAfterCreate":"P30D"}}],
+    "attributes":{"expiryTime":"P40D"}}"#;
+
+/// What vaults did by themselves: the operation, the object, and on which day it was due.
+fn unasked(records: &[Value]) -> Vec<String> {
+    let days = |due: &str| (keyhaven::clock::Timestamp::parse(due).unwrap().unix() - START) / 86_400;
+    let of = |record: &Value| {
+        let due = days(record["properties"]["due"].as_str()?);
+        let object =
+            record["properties"]["id"].as_str().map(|id| id.trim_start_matches("https://acme.vault.azure.net"));
+        Some(format!("{} {} {due}", record["operationName"].as_str()?, object.unwrap_or("-")))
+    };
+    records.iter().filter_map(of).collect()
+}
+
+#[tokio::test]
+async fn what_vaults_do_by_their_clock_is_recorded_once_also_across_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("audit.jsonl");
+    let start = async |after: i64| {
+        let moment = keyhaven::clock::Timestamp::from_unix(START + after * 86_400);
+        let clock = ClockChoice::Virtual { start: Some(moment), frozen: Some(true) };
+        let (config, storage) = (Config::parse(CONFIG).unwrap(), Storage::Redb(dir.path().join("data")));
+        let audit = Some(AuditTarget::File(file.clone()));
+        World::with(Options { config, storage, clock, audit, ..Options::default() }).await
+    };
+    let world = start(0).await;
+    world.key("cmk", r#"{"kty":"EC"}"#).await;
+    assert_eq!(world.ask("PUT /keys/cmk/rotationpolicy", ROTATES).await.status, 200);
+    let ends = START + 35 * 86_400;
+    let secret = json!({"value": "v", "attributes": {"exp": ends}}).to_string();
+    assert_eq!(world.ask("PUT /secrets/Api-Key", &secret).await.status, 200);
+    assert_eq!(world.admin("POST /admin/clock", r#"{"advance":"P31D"}"#).await.status, 200);
+    // A rotation by hand is a request's, and finds nothing overdue.
+    assert_eq!(world.ask("POST /keys/cmk/rotate", "").await.status, 200);
+    let first = ["SecretNearExpiryEventGridNotification /secrets/Api-Key 5", "KeyRotateIfDue /keys/cmk 30"];
+    let shown = records(&world, "&vault=acme").await;
+    assert_eq!(unasked(&shown), first);
+    let rotated = shown.iter().find(|record| record["operationName"] == "KeyRotateIfDue").unwrap();
+    let mut rotated = rotated.clone();
+    assert!(rotated["time"].take().as_str().unwrap().ends_with('Z'));
+    assert_eq!(
+        rotated,
+        json!({
+            "time": null, "resourceId": VAULT, "operationName": "KeyRotateIfDue", "category": "AuditEvent",
+            "resultType": "Success", "resultSignature": "OK", "resultDescription": "", "durationMs": "0.0",
+            "callerIpAddress": null, "identity": {"claim": {}}, "properties": {
+                "id": "https://acme.vault.azure.net/keys/cmk", "due": "2023-12-14T22:13:20Z"}
+        })
+    );
+    world.server.stop().await;
+    // What falls due while no server runs is done at its start.
+    let world = start(72).await;
+    let later = [
+        "SecretExpiredEventGridNotification /secrets/Api-Key 35",
+        "KeyNearExpiryEventGridNotification /keys/cmk 41",
+        "KeyRotateIfDue /keys/cmk 61",
+        "KeyNearExpiryEventGridNotification /keys/cmk 71",
+    ];
+    assert_eq!(unasked(&records(&world, "").await), later);
+    world.server.stop().await;
+    assert_eq!(unasked(&written(&file, 0)), [&first[..], &later].concat());
+}
+
+#[tokio::test]
+async fn an_expired_key_and_changed_policies_are_recorded_beside_the_request() {
+    let world = World::new().await;
+    let key = json!({"kty": "EC", "attributes": {"exp": START + 2 * 86_400}}).to_string();
+    world.key("k", &key).await;
+    world.admin("POST /admin/clock", r#"{"advance":"P3D"}"#).await;
+    for body in [r#"{"accessPolicies":[]}"#, r#"{"accessPolicies":[]}"#, r#"{"enableRbacAuthorization":true}"#] {
+        assert_eq!(world.admin("PUT /admin/vaults/acme", body).await.status, 200);
+    }
+    let expected = [
+        "KeyNearExpiryEventGridNotification /keys/k 0",
+        "KeyExpiredEventGridNotification /keys/k 2",
+        "VaultAccessPolicyChangedEventGridNotification - 3",
+        "VaultAccessPolicyChangedEventGridNotification - 3",
+    ];
+    let found = records(&world, "&vault=acme").await;
+    assert_eq!(unasked(&found), expected, "the same policies again are no change, another mode is one");
+    let put = found.iter().filter(|record| record["operationName"] == "VaultPut").count();
+    assert_eq!(put, 3);
 }
 
 /// A disk that is always full.

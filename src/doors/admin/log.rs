@@ -59,7 +59,7 @@ pub(super) fn show(state: &State, params: &Params) -> Result<Response, ApiError>
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(bad_request(format!("limit: must be 1 to {MAX_LIMIT}")));
     }
-    let (found, last) = state.recent.list(after, limit);
+    let (found, last) = state.recent.list_requests(after, limit);
     let requests = found.iter().map(RequestBody::of).collect();
     Ok(body::json(StatusCode::OK, &LogBody { requests, last }))
 }

@@ -2,6 +2,7 @@
 
 use super::super::due::DueAction;
 use super::super::event::{Event, EventSubject, Occurrence};
+use super::super::observer::{Report, Reported};
 use super::super::write::Write;
 use super::super::{ObjectName, Refusal};
 use super::Objects;
@@ -17,12 +18,17 @@ impl<K: ObjectKind> Objects<'_, K> {
         action: DueAction,
         at: Timestamp,
     ) -> Result<bool, Refusal> {
-        match action {
+        let ran = match action {
             DueAction::Expired => self.announce(name, action, Occurrence::Expired, at).await,
             DueAction::NearExpiry => self.announce(name, action, Occurrence::NearExpiry, at).await,
             DueAction::Purge => self.reclaim(name).await,
             DueAction::Renew => K::renew_when_due(self, name, at).await,
+        }?;
+        if let Some(what) = Reported::of(action).filter(|_| ran) {
+            let (vault, object) = (&*self.call.vault, Some((K::KIND, name)));
+            self.vaults.report(&Report { what, vault, object, at });
         }
+        Ok(ran)
     }
 
     /// Appends the event of an `occurrence` to the latest version, once; returns whether it was still to be appended.

@@ -30,7 +30,7 @@ pub(super) fn memory() -> Store {
 pub(super) fn open(store: &Store, pool: &Pool, seed: u64) -> Vaults {
     let backup_key: BackupKeySource = Arc::new(|| Err(StoreError::Closed));
     let (records, random) = (Records::new(store.clone()), Arc::new(SeededRandom::new(seed)));
-    Vaults::new(Deps { records, pool: pool.clone(), random, backup_key, parsed_keys: 10 })
+    Vaults::new(Deps { records, pool: pool.clone(), random, backup_key, parsed_keys: 10, observer: Arc::new(|_| ()) })
 }
 
 async fn world(store: &Store, pool: &Pool) -> (Vaults, Call) {
