@@ -43,7 +43,22 @@ impl SubscriptionId {
             name: name.to_owned(),
         }
     }
+
+    /// The text of that id, put together at once: every request to a vault with roles needs it.
+    pub(crate) fn resource_text(self, resource_group: &str, kind: ResourceType, name: &str) -> ResourceText {
+        let mut buffer = Uuid::encode_buffer();
+        let subscription = &*self.0.hyphenated().encode_lower(&mut buffer);
+        let ResourceType { provider, name: kind } = kind;
+        let [groups, providers] = ["/resourceGroups/", "/providers/"];
+        let pieces =
+            ["/subscriptions/", subscription, groups, resource_group, providers, provider, "/", kind, "/", name];
+        ResourceText(pieces.concat())
+    }
 }
+
+/// The text of a resource's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResourceText(pub(crate) String);
 
 impl fmt::Display for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,8 +165,9 @@ mod tests {
 
     #[test]
     fn an_id_is_written_as_azure_writes_it() {
-        let id = SubscriptionId(Uuid::from_u128(2)).resource("G", ResourceType::VAULT, "acme");
-        assert_eq!(id.to_string(), VAULT);
+        let subscription = SubscriptionId(Uuid::from_u128(2));
+        assert_eq!(subscription.resource("G", ResourceType::VAULT, "acme").to_string(), VAULT);
+        assert_eq!(subscription.resource_text("G", ResourceType::VAULT, "acme").0, VAULT);
     }
 
     #[test]

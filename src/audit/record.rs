@@ -95,9 +95,11 @@ impl Schema {
     /// The record of a trail.
     pub(crate) fn record<'a>(&self, entry: &'a RecentTrail) -> Record<'a> {
         let RecentTrail { trail, request, at, .. } = entry;
+        let mut resource_id = self.resource_id(entry);
+        resource_id.make_ascii_uppercase();
         Record {
             time: at.to_string(),
-            resource_id: self.resource_id(entry).to_ascii_uppercase(),
+            resource_id,
             operation_name: operation_name(trail),
             operation_version: request.api_version(),
             category: "AuditEvent",
@@ -138,7 +140,7 @@ impl Schema {
         match (&trail.elsewhere, vault_of(trail), trail.door) {
             (Some(id), _, _) => id.to_string(),
             (None, Some(vault), _) => {
-                self.subscription.resource(DEFAULT_RESOURCE_GROUP, ResourceType::VAULT, &vault).to_string()
+                self.subscription.resource_text(DEFAULT_RESOURCE_GROUP, ResourceType::VAULT, &vault).0
             }
             (None, None, "entra" | "identity") => format!("/tenants/{}/providers/Microsoft.aadiam", self.tenant),
             (None, None, _) => self.subscription.to_string(),
@@ -186,7 +188,7 @@ fn claim(caller: &Caller) -> Claim {
 
 fn properties(entry: &RecentTrail) -> Properties<'_> {
     let RecentTrail { trail, request, .. } = entry;
-    let base = trail.vault.as_ref().map(|vault| format!("https://{vault}.vault.azure.net"));
+    let base = trail.vault.as_ref().map(|vault| ["https://", vault.as_str(), ".vault.azure.net"].concat());
     Properties {
         client_info: request.user_agent(),
         request_uri: request_uri(base.as_deref(), request.path(), request.api_version()),
@@ -204,8 +206,8 @@ fn request_uri<'a>(base: Option<&str>, path: &'a str, api_version: &str) -> Cow<
     match (base, api_version) {
         (_, _) if path.is_empty() => Cow::Borrowed(""),
         (None, _) => Cow::Borrowed(path),
-        (Some(base), "") => format!("{base}{path}").into(),
-        (Some(base), version) => format!("{base}{path}?api-version={version}").into(),
+        (Some(base), "") => [base, path].concat().into(),
+        (Some(base), version) => [base, path, "?api-version=", version].concat().into(),
     }
 }
 
@@ -214,14 +216,19 @@ fn object_id(base: &str, entry: &RecentTrail) -> Option<String> {
     let operation = entry.trail.operation?;
     let Permission::Vault { collection, .. } = operation.permission else { return None };
     let name = object_of(&entry.trail)?;
-    let version = version_of(operation, entry.request.path()).map(|version| format!("/{}", Printable(version)));
-    Some(format!("{base}/{collection}/{}{}", Printable(&name), version.unwrap_or_default()))
+    let name = Printable(&name).text();
+    let version = version_of(operation, entry.request.path()).map(|version| Printable(version).text());
+    let version = version.as_deref().map_or(["", ""], |version| ["/", version]);
+    Some([&[base, "/", collection, "/", &name][..], &version].concat().concat())
 }
 
 /// The version in the path: it may be left out, so it is there when the path has as many segments as the operation's.
 fn version_of<'a>(operation: &Operation, path: &'a str) -> Option<&'a str> {
-    let segments = |path: &'a str| path.split('/').filter(|segment| !segment.is_empty());
-    let place = operation.path.split('/').filter(|segment| !segment.is_empty()).position(|one| one == "{version?}")?;
-    let is_whole = segments(path).count() == operation.path.split('/').filter(|one| !one.is_empty()).count();
-    segments(path).nth(place).filter(|_| is_whole)
+    let place = segments(operation.path).position(|one| one == b"{version?}")?;
+    let is_whole = segments(path).count() == segments(operation.path).count();
+    segments(path).nth(place).filter(|_| is_whole).and_then(|version| str::from_utf8(version).ok())
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &[u8]> {
+    path.as_bytes().split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
 }

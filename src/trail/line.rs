@@ -1,7 +1,8 @@
 //! The trail as one line of text: `IDENTITY OPERATION VAULT/OBJECT STATUS [missing PERMISSION | CODE [asked NAME]] DURATION ID`, with `-`
 //! for what is not known. Of a host that is not here the line has the door that was asked in place of the operation.
 
-use std::fmt::{self, Write};
+use std::borrow::Cow;
+use std::fmt;
 
 use super::Trail;
 
@@ -39,13 +40,20 @@ impl fmt::Display for Trail {
 /// A name from outside on a line of the log: anything but visible ASCII becomes `?`, so that no client can forge a line.
 pub(crate) struct Printable<'a>(pub &'a str);
 
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<'a> Printable<'a> {
+    /// What is shown of it.
+    pub(crate) fn text(&self) -> Cow<'a, str> {
         if self.0.len() <= MAX_NAME && self.0.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return f.write_str(self.0);
+            return Cow::Borrowed(self.0);
         }
         let shown = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-        self.0.chars().take(MAX_NAME).try_for_each(|c| f.write_char(shown(c)))
+        self.0.chars().take(MAX_NAME).map(shown).collect()
+    }
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 

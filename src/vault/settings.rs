@@ -120,13 +120,17 @@ impl Vault {
 
     /// Its id as a resource; in the subscription `tenant` unless it has one of its own.
     pub(crate) fn resource_id(&self, tenant: SubscriptionId) -> ResourceId {
-        let subscription = self.resource.subscription.map_or(tenant, SubscriptionId);
-        subscription.resource(&self.resource.resource_group, ResourceType::VAULT, self.name.as_str())
+        self.subscription(tenant).resource(&self.resource.resource_group, ResourceType::VAULT, self.name.as_str())
     }
 
     /// The same id, as the place at which roles are assigned.
     pub(crate) fn scope(&self, tenant: SubscriptionId) -> Scope {
-        Scope::from(&self.resource_id(tenant))
+        let group = &self.resource.resource_group;
+        Scope::from(self.subscription(tenant).resource_text(group, ResourceType::VAULT, self.name.as_str()))
+    }
+
+    fn subscription(&self, tenant: SubscriptionId) -> SubscriptionId {
+        self.resource.subscription.map_or(tenant, SubscriptionId)
     }
 
     /// The settings in which two vaults differ.

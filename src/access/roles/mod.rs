@@ -7,7 +7,7 @@ mod condition;
 mod definition;
 mod scope;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -34,6 +34,8 @@ pub(crate) struct RoleBasedAccess {
 struct Grants {
     /// Their positions, by their scopes in lower case.
     at: HashMap<String, Vec<usize>>,
+    /// The lengths of those scopes in bytes: the others need not be looked up.
+    lengths: BTreeSet<usize>,
     /// Those at management groups.
     at_management_groups: Vec<usize>,
 }
@@ -120,7 +122,7 @@ impl RoleBasedAccess {
     pub(crate) fn decide_operation(&self, attempt: OperationAttempt<'_>) -> OperationDecision {
         let OperationAttempt { who, action, resource, now } = attempt;
         let decide =
-            |action: &str| self.decide(Attempt { who, data_action: &format!("{VAULTS}{action}"), resource, now });
+            |action: &str| self.decide(Attempt { who, data_action: &[VAULTS, action].concat(), resource, now });
         let decision = decide(action);
         let public_keys_only = decision == RoleDecision::NoAssignment && PUBLIC_KEY_ACTIONS.contains(&action);
         let decision = if public_keys_only { decide(READ_KEY) } else { decision };
@@ -168,8 +170,8 @@ impl RoleBasedAccess {
         let principals = std::iter::once(&who.object_id).chain(&who.groups);
         let grants = principals.filter_map(|principal| self.by_principal.get(principal));
         let positions = grants.flat_map(|grants| {
-            let at = resource.enclosing().filter_map(|scope| grants.at.get(scope)).flatten();
-            at.chain(&grants.at_management_groups)
+            let enclosing = grants.lengths.iter().filter_map(|length| resource.enclosing(*length));
+            enclosing.filter_map(|scope| grants.at.get(scope)).flatten().chain(&grants.at_management_groups)
         });
         positions.map(|position| &self.content.assignments[*position])
     }
@@ -198,6 +200,13 @@ impl RoleBasedAccess {
     }
 }
 
+impl Grants {
+    fn add(&mut self, scope: &str, position: usize) {
+        self.lengths.insert(scope.len());
+        self.at.entry(scope.to_owned()).or_default().push(position);
+    }
+}
+
 impl From<Content> for RoleBasedAccess {
     fn from(content: Content) -> Self {
         let mut by_principal = HashMap::<Uuid, Grants>::new();
@@ -205,7 +214,7 @@ impl From<Content> for RoleBasedAccess {
             let grants = by_principal.entry(assignment.principal).or_default();
             match assignment.scope.management_group() {
                 Some(_) => grants.at_management_groups.push(position),
-                None => grants.at.entry(assignment.scope.lower_case().to_owned()).or_default().push(position),
+                None => grants.add(assignment.scope.lower_case(), position),
             }
         }
         Self { content, by_principal }

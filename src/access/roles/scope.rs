@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::resource_id::ResourceId;
+use crate::resource_id::{ResourceId, ResourceText};
 
 /// The most bytes of a scope: an id of a resource with names of the greatest length, and an object's.
 const MAX_LENGTH: usize = 1024;
@@ -22,6 +22,16 @@ pub(crate) struct Scope {
     folded: String,
 }
 
+/// `text` without a slash at the end, if it is the path of a scope.
+fn path_of(text: &str) -> Result<&str, InvalidScope> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let mut segments = path.split('/');
+    let begins = segments.next() == Some("") && text.starts_with('/');
+    let is_path =
+        begins && text.len() <= MAX_LENGTH && segments.all(|segment| segment.trim() == segment && !segment.is_empty());
+    is_path.then_some(path).ok_or(InvalidScope)
+}
+
 /// A text is no scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidScope;
@@ -32,14 +42,7 @@ impl Scope {
     /// # Errors
     /// When it does not begin with a slash, has an empty segment, or is longer than 1,024 bytes.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidScope> {
-        let path = text.strip_suffix('/').unwrap_or(text);
-        let mut segments = path.split('/');
-        let begins = segments.next() == Some("") && text.starts_with('/');
-        if !begins || text.len() > MAX_LENGTH || segments.any(|segment| segment.trim() != segment || segment.is_empty())
-        {
-            return Err(InvalidScope);
-        }
-        Ok(Self { text: text.to_owned(), folded: path.to_ascii_lowercase() })
+        Ok(Self { text: text.to_owned(), folded: path_of(text)?.to_ascii_lowercase() })
     }
 
     /// The scope of what lies at `relative` below this one: `/keys/NAME`; nothing is this one itself.
@@ -47,9 +50,16 @@ impl Scope {
     /// # Errors
     /// As for [`Scope::parse`].
     pub(crate) fn below(&self, relative: &str) -> Result<Self, InvalidScope> {
-        match relative {
-            "" | "/" => Ok(self.clone()),
-            _ => Self::parse(&format!("{}{relative}", self.as_str().trim_end_matches('/'))),
+        if relative.is_empty() || relative == "/" {
+            return Ok(self.clone());
+        }
+        let path = path_of(relative)?;
+        let text = [self.text.trim_end_matches('/'), relative].concat();
+        let mut folded = [&self.folded, path].concat();
+        folded[self.folded.len()..].make_ascii_lowercase();
+        match text.len() {
+            ..=MAX_LENGTH => Ok(Self { text, folded }),
+            _ => Err(InvalidScope),
         }
     }
 
@@ -63,17 +73,15 @@ impl Scope {
         &self.text
     }
 
-    /// Every scope that contains it, in lower case: everything (empty) first, itself last.
-    pub(crate) fn enclosing(&self) -> impl Iterator<Item = &str> {
-        self.folded.match_indices('/').map(|(end, _)| &self.folded[..end]).chain([self.folded.as_str()])
+    /// The scope of `length` bytes that contains it, or is it, in lower case; of no bytes it is everything.
+    pub(crate) fn enclosing(&self, length: usize) -> Option<&str> {
+        let (scope, rest) = self.folded.split_at_checked(length)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(scope)
     }
 
     /// Whether it is `other`, or `other` lies below it. Subscriptions below a management group are known to the caller alone.
     pub(crate) fn contains(&self, other: &Self) -> bool {
-        match other.folded.strip_prefix(&self.folded) {
-            Some(rest) => rest.is_empty() || rest.starts_with('/'),
-            None => false,
-        }
+        other.enclosing(self.folded.len()) == Some(&self.folded)
     }
 
     /// Whether it is the subscription, or lies in it.
@@ -93,10 +101,15 @@ impl Scope {
     }
 }
 
+impl From<ResourceText> for Scope {
+    fn from(ResourceText(text): ResourceText) -> Self {
+        Self { folded: text.to_ascii_lowercase(), text }
+    }
+}
+
 impl From<&ResourceId> for Scope {
     fn from(id: &ResourceId) -> Self {
-        let text = id.to_string();
-        Self { folded: text.to_ascii_lowercase(), text }
+        ResourceText(id.to_string()).into()
     }
 }
 
@@ -169,8 +182,25 @@ mod tests {
 
     #[test]
     fn the_scopes_that_contain_it_are_those_that_end_at_a_slash_of_it() {
-        assert_eq!(scope("/A/b/c").enclosing().collect::<Vec<_>>(), ["", "/a", "/a/b", "/a/b/c"]);
-        assert_eq!(scope("/").enclosing().collect::<Vec<_>>(), [""]);
+        for (text, expected) in [("/A/b/c", &["", "/a", "/a/b", "/a/b/c"][..]), ("/", &[""])] {
+            let scope = scope(text);
+            let enclosing: Vec<_> = (0..9).filter_map(|length| scope.enclosing(length)).collect();
+            assert_eq!(enclosing, expected);
+        }
+    }
+
+    #[test]
+    fn what_lies_below_is_what_its_whole_text_is() {
+        for above in ["/", "/a", "/a/"] {
+            for below in ["/Keys/Cmk", "/keys/cmk/"] {
+                let whole = scope(&format!("{}{below}", above.trim_end_matches('/')));
+                let made = scope(above).below(below).unwrap();
+                assert_eq!((made.as_str(), made.lower_case()), (whole.as_str(), whole.lower_case()), "{above} {below}");
+            }
+        }
+        for no_path in ["keys", "/keys//k", "/keys/ k", &"/k".repeat(MAX_LENGTH / 2)] {
+            assert_eq!(scope("/a").below(no_path), Err(InvalidScope), "{no_path}");
+        }
     }
 
     #[test]

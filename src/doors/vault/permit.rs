@@ -82,6 +82,6 @@ fn resource(vault: Scope, collection: &str, params: &Params) -> Scope {
     match &*params.get("name") {
         "" => vault,
         // What is no name lies in the vault: it is refused later.
-        name => vault.below(&format!("/{collection}/{name}")).unwrap_or(vault),
+        name => vault.below(&["/", collection, "/", name].concat()).unwrap_or(vault),
     }
 }
