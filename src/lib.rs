@@ -8,7 +8,7 @@
 //! of them. `doors` are its APIs over the kit in `http`; `proxy` brings the cloud's host names to the same doors. `vault` is
 //! the domain, `tasks` runs what falls due in it, `events` notifies webhooks; `directory` has identities and tokens, `issuers`
 //! the keys of other issuers, `access` decides. `records` are typed values in the `store`. `trail` is what one request was
-//! about. `crypto`, `operation`, `resource_id`, `random`, `files` and `outgoing` import hardly anything.
+//! about. `crypto`, `operation`, `resource_id`, `random`, `files`, `junit` and `outgoing` import hardly anything.
 
 mod access;
 mod app;
@@ -16,6 +16,7 @@ mod audit;
 mod authorization;
 mod cli;
 pub mod clock;
+mod compliance;
 mod config;
 mod crypto;
 mod directory;

@@ -91,7 +91,7 @@ enum Command {
     Log(show_log::LogCommand),
     #[command(about = "Show the audit of a running server: who did what, refused requests too")]
     Audit(audit::AuditCommand),
-    #[command(about = "Say what access identities really need")]
+    #[command(about = "Say what access identities really need, and what Azure Policy finds")]
     Policy(policy::PolicyCommand),
     #[command(about = "Look for what keeps programs from the server, and say what to do")]
     Doctor(doctor::Doctor),
@@ -132,7 +132,11 @@ impl Command {
     /// Whether it looks for a running server. `serve` and `run` start one, `env` and `doctor` say themselves what is
     /// wrong, and `init` and `check` need none.
     const fn finds_a_server(&self) -> bool {
-        !matches!(self, Self::Serve(_) | Self::Run(_) | Self::Env(_) | Self::Init(_) | Self::Check(_) | Self::Doctor(_))
+        match self {
+            Self::Policy(policy) => policy.finds_a_server(),
+            Self::Serve(_) | Self::Run(_) | Self::Env(_) | Self::Init(_) | Self::Check(_) | Self::Doctor(_) => false,
+            _ => true,
+        }
     }
 }
 

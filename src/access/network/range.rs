@@ -36,6 +36,11 @@ impl AddressRange {
         address.is_ipv4() == self.first.is_ipv4() && first_of(address, self.prefix) == self.first
     }
 
+    /// Whether every address of `other` lies within.
+    pub(crate) fn covers(&self, other: Self) -> bool {
+        other.prefix >= self.prefix && self.contains(other.first)
+    }
+
     /// The range of all addresses that have the first `prefix` bits of `address`; what it has beyond them is left out.
     fn new(address: IpAddr, prefix: u8) -> Self {
         let mapped = match address {
@@ -145,6 +150,14 @@ mod tests {
         assert!(contains("::ffff:10.0.0.0/104", "10.255.255.255") && !contains("::ffff:10.0.0.0/104", "11.0.0.0"));
         assert!(contains("::ffff:0:0/96", "255.255.255.255"));
         assert_eq!("::ffff:10.0.0.7".parse::<AddressRange>().unwrap().to_string(), "10.0.0.7/32");
+    }
+
+    #[test]
+    fn a_range_covers_itself_and_smaller_ones_within() {
+        let covers = |one: &str, other: &str| one.parse::<AddressRange>().unwrap().covers(other.parse().unwrap());
+        assert!(covers("10.0.0.0/8", "10.0.0.0/8") && covers("10.0.0.0/8", "10.1.0.0/16"));
+        assert!(!covers("10.1.0.0/16", "10.0.0.0/8") && !covers("10.0.0.0/8", "11.0.0.0/16"));
+        assert!(!covers("0.0.0.0/0", "fd00::/8") && !covers("::/0", "10.0.0.0/8"));
     }
 
     #[test]

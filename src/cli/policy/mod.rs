@@ -1,5 +1,6 @@
 //! `keyhaven policy`: what identities need, and what policies ask for.
 
+mod check;
 mod suggest;
 
 use std::process::ExitCode;
@@ -10,24 +11,42 @@ use super::Failure;
 
 pub(crate) use suggest::explain;
 
-/// Say what access identities really need.
+/// Say what access identities really need, and what policies find.
 #[derive(Debug, Args)]
-#[command(after_help = suggest::EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct PolicyCommand {
     #[command(subcommand)]
     action: Action,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  keyhaven policy suggest             the least that the last requests needed
+  keyhaven policy suggest audit.jsonl --format az      for the real vault
+  keyhaven policy check main.json     a template, by Azure Policy's rules
+  keyhaven policy check               the vaults of a running server";
+
 #[derive(Debug, Subcommand)]
 enum Action {
     #[command(about = "Print the least access policies or roles that grant what was used")]
     Suggest(suggest::Suggest),
+    #[command(about = "Hold vaults, a template or a plan against Azure Policy's built-in rules for Key Vault")]
+    Check(check::Check),
 }
 
 impl PolicyCommand {
+    /// Whether it looks for a running server, and reads no file instead.
+    pub(super) const fn finds_a_server(&self) -> bool {
+        match &self.action {
+            Action::Suggest(suggest) => suggest.finds_a_server(),
+            Action::Check(check) => check.finds_a_server(),
+        }
+    }
+
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         match self.action {
             Action::Suggest(suggest) => suggest.execute().await,
+            Action::Check(check) => check.execute().await,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Suggest {
     target: Target,
 }
 
-pub(super) const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   keyhaven policy suggest          from a running server's last requests
   keyhaven policy suggest audit.jsonl --format az      for the real vault
@@ -74,6 +74,10 @@ impl From<FormatChoice> for Format {
 }
 
 impl Suggest {
+    pub(super) const fn finds_a_server(&self) -> bool {
+        self.file.is_none()
+    }
+
     pub(super) async fn execute(self) -> Result<ExitCode, Failure> {
         let (format, operations) = (self.format.into(), data_plane_operations());
         let mut usage = Usage::default();

@@ -12,6 +12,7 @@ mod help;
 mod init;
 mod look;
 mod objects;
+mod policy;
 mod run;
 mod serve;
 

@@ -58,6 +58,7 @@ RUN = {
     "README.md": {"sh": 2, "python": 1, "mermaid": 1},
     "docs/admin-api.md": {"json": 1},
     "docs/audit.md": {"sh": 1},
+    "docs/azure-policy.md": {"json": 1},
     "docs/any-language.md": {"sh": 1},
     "docs/ci.md": {"yaml": 1},
     "docs/configuration.md": {"json": 3},
@@ -130,6 +131,12 @@ def test_what_a_suite_needs_is_suggested_and_required(checkout):
     tests.write_text(tests.read_text() + f'{ask} "$VAULT_URL/keys?api-version=7.4"\n')
     with pytest.raises(AssertionError, match="not in the required policy: default KeyList local"):
         run(checkout, require)
+
+
+def test_policies_are_accepted(checkout):
+    (checkout / "policies.json").write_text(blocks("docs/azure-policy.md", "json")[0])
+    (checkout / "main.json").write_text('{"contentVersion": "1.0.0.0", "resources": []}')
+    run(checkout, "keyhaven policy check main.json --policies policies.json")
 
 
 def test_fault_rules_are_accepted(checkout):

@@ -1,0 +1,55 @@
+//! What is to be held against the built-in rules of Azure Policy for Key Vault: facts of vaults, keys and secrets, read from an ARM
+//! template, a Terraform plan or a running server's answers; the rules; the report. Pure: it reads and writes nothing, and it
+//! knows no value of a secret. What cannot be read is a finding: nothing passes that was not seen.
+
+mod arguments;
+mod arm;
+mod facts;
+mod file;
+mod lines;
+mod report;
+mod rules;
+mod selection;
+mod server;
+mod terraform;
+mod tree;
+
+use facts::Facts;
+use rules::{Check, Verdict};
+
+pub(crate) use arguments::Parameter;
+pub(crate) use facts::Resource;
+pub(crate) use file::{parse, resources};
+pub(crate) use report::{Checked, Report};
+pub(crate) use rules::Rule;
+pub(crate) use selection::{Selected, named, usual};
+pub(crate) use server::{key, secret, vault};
+
+/// Every rule.
+pub(crate) fn all_rules() -> &'static [Rule] {
+    rules::RULES
+}
+
+/// Holds every resource against the rules for its kind.
+pub(crate) fn check(resources: Vec<Resource>, selected: &[Selected]) -> Vec<Checked> {
+    let mut all = vec![];
+    for (index, resource) in resources.into_iter().enumerate() {
+        let resource = std::sync::Arc::new(resource);
+        let checked = |rule, verdict, remedy| Checked { rule, index, resource: resource.clone(), verdict, remedy };
+        if let Facts::Unread(why) = &resource.facts {
+            let unread = &rules::UNREAD;
+            all.push(checked(unread, Verdict::Unknown(why.clone()), unread.remedy.to_owned()));
+        }
+        for Selected { rule, arguments } in selected {
+            let verdict = match (rule.check, &resource.facts) {
+                (Check::Vault(check), Facts::Vault(vault)) => check(vault, arguments),
+                (Check::Key(check), Facts::Key(key)) => check(key, arguments),
+                (Check::Secret(check), Facts::Secret(secret)) => check(secret, arguments),
+                _ => continue,
+            };
+            let remedy = if resource.is_azurerm { rule.terraform } else { rule.remedy };
+            all.push(checked(rule, verdict, arguments.fill(remedy)));
+        }
+    }
+    all
+}

@@ -1,0 +1,82 @@
+//! The built-in rules of Azure Policy for vaults, keys and secrets, each a small function over facts. Ids, names, versions,
+//! parameters and conditions are those of `built-in-policies/policyDefinitions/Key Vault` in Azure/azure-policy (April 2026). Left
+//! out are deprecated rules, those that only deploy or modify, and those of certificates and of managed HSMs.
+
+mod object;
+mod table;
+mod vault;
+
+use super::arguments::{Arguments, Parameter};
+use super::facts::{KeyFacts, SecretFacts, VaultFacts};
+
+pub(super) use table::{RULES, UNREAD};
+
+/// A rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// A short name of ours.
+    pub id: &'static str,
+    /// The name of Azure's definition, a GUID; empty where Azure has none.
+    pub guid: &'static str,
+    /// The definition's version.
+    pub version: &'static str,
+    /// The definition's display name.
+    pub title: &'static str,
+    /// Its parameters besides the effect.
+    pub parameters: &'static [Parameter],
+    /// What to set, in Resource Manager's words.
+    pub remedy: &'static str,
+    /// The same in those of Terraform's azurerm.
+    pub terraform: &'static str,
+    /// What it looks at, and how.
+    pub check: Check,
+}
+
+/// How a rule is held against a resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Check {
+    /// A rule for vaults.
+    Vault(fn(&VaultFacts, &Arguments) -> Verdict),
+    /// A rule for keys.
+    Key(fn(&KeyFacts, &Arguments) -> Verdict),
+    /// A rule for secrets.
+    Secret(fn(&SecretFacts, &Arguments) -> Verdict),
+    /// No rule of Azure's: what cannot be read was not checked.
+    Unread,
+}
+
+/// What a rule finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing.
+    Kept,
+    /// What is wrong.
+    Broken(String),
+    /// It cannot be known; why.
+    Unknown(String),
+    /// There is nothing of the kind that it looks at here; why.
+    NotHere(&'static str),
+}
+
+impl Check {
+    /// The kind of resource.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Vault(_) => "vault",
+            Self::Key(_) => "key",
+            Self::Secret(_) => "secret",
+            Self::Unread => "file",
+        }
+    }
+}
+
+impl Rule {
+    /// The id of Azure's definition; none where Azure has none.
+    pub(crate) fn definition_id(&self) -> Option<String> {
+        let id = || format!("/providers/Microsoft.Authorization/policyDefinitions/{}", self.guid);
+        (!self.guid.is_empty()).then(id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

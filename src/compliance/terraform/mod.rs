@@ -1,0 +1,298 @@
+//! Terraform plans, as `terraform show -json` prints them: vaults, keys and secrets of azurerm and of azapi.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::arm;
+use super::facts::{Dates, Fact, Facts, KeyFacts, Log, Resource, SecretFacts, VaultFacts};
+use super::tree::{self, flag, list, mark, member, moment, number, text, texts};
+use crate::clock::Timestamp;
+
+/// Whether `file` is a plan.
+pub(super) fn is_plan(file: &Value) -> bool {
+    file["planned_values"]["root_module"].is_object()
+}
+
+/// The resources of a plan, as they are to be.
+pub(super) fn resources(plan: &Value, now: Timestamp) -> Vec<Resource> {
+    let mut planned = vec![];
+    module(&plan["planned_values"]["root_module"], "/planned_values/root_module", &mut planned);
+    let changes = plan["resource_changes"].as_array().into_iter().flatten();
+    let changes: BTreeMap<_, _> =
+        changes.filter_map(|change| Some((change["address"].as_str()?, &change["change"]))).collect();
+    let mut reader = Reader { now, root: &plan["configuration"]["root_module"], all: vec![] };
+    for (pointer, resource) in planned {
+        let change = resource["address"].as_str().and_then(|address| changes.get(address).copied());
+        let values = known(&resource["values"], change.map_or(&Value::Null, |change| &change["after_unknown"]));
+        let is_new = change.is_some_and(|change| {
+            change["actions"].as_array().is_some_and(|actions| actions.iter().any(|action| action == "create"))
+        });
+        reader.all.push(Planned { pointer, resource, values, is_new });
+    }
+    reader.all.iter().filter_map(|planned| reader.read(planned)).collect()
+}
+
+/// Lists the resources of a module and of those in it, each with its pointer.
+fn module<'a>(module: &'a Value, pointer: &str, all: &mut Vec<(String, &'a Value)>) {
+    for (index, resource) in module["resources"].as_array().into_iter().flatten().enumerate() {
+        if resource["mode"] != "data" {
+            all.push((format!("{pointer}/resources/{index}"), resource));
+        }
+    }
+    for (index, child) in module["child_modules"].as_array().into_iter().flatten().enumerate() {
+        self::module(child, &format!("{pointer}/child_modules/{index}"), all);
+    }
+}
+
+/// `values` with a mark wherever `unknown` says that a value is known after apply alone.
+fn known(values: &Value, unknown: &Value) -> Value {
+    match unknown {
+        Value::Bool(true) => mark("it is known after apply alone", "(known after apply)"),
+        Value::Object(members) if !members.is_empty() => {
+            let none = Map::new();
+            let mut merged = values.as_object().unwrap_or(&none).clone();
+            for (name, unknown) in members {
+                let value = known(&values[name.as_str()], unknown);
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        Value::Array(items) => {
+            let value = |(index, unknown): (usize, &Value)| known(&values[index], unknown);
+            let more = values.as_array().into_iter().flatten().skip(items.len()).cloned();
+            items.iter().enumerate().map(value).chain(more).collect()
+        }
+        _ => values.clone(),
+    }
+}
+
+/// A resource as it is to be.
+struct Planned<'a> {
+    pointer: String,
+    resource: &'a Value,
+    /// Its values, with marks.
+    values: Value,
+    /// Whether the plan makes it.
+    is_new: bool,
+}
+
+struct Reader<'a> {
+    now: Timestamp,
+    /// The root module of the configuration.
+    root: &'a Value,
+    all: Vec<Planned<'a>>,
+}
+
+impl Planned<'_> {
+    fn address(&self) -> &str {
+        self.resource["address"].as_str().unwrap_or_default()
+    }
+
+    fn kind(&self) -> &str {
+        self.resource["type"].as_str().unwrap_or_default()
+    }
+}
+
+impl Reader<'_> {
+    fn read(&self, planned: &Planned<'_>) -> Option<Resource> {
+        let values = &planned.values;
+        let facts = match planned.kind() {
+            "azurerm_key_vault" => Facts::Vault(Box::new(self.vault(planned))),
+            "azurerm_key_vault_key" => Facts::Key(Box::new(key(values, self.dates(planned)))),
+            "azurerm_key_vault_secret" => {
+                Facts::Secret(SecretFacts { content_type: text(values, &["content_type"]), dates: self.dates(planned) })
+            }
+            "azapi_resource" => self.azapi(planned)?,
+            _ => return None,
+        };
+        Some(Resource {
+            name: planned.address().to_owned(),
+            pointer: Some(planned.pointer.clone()),
+            is_azurerm: planned.kind() != "azapi_resource",
+            facts,
+        })
+    }
+
+    fn vault(&self, planned: &Planned<'_>) -> VaultFacts {
+        let values = &planned.values;
+        let public = flag(values, &["public_network_access_enabled"]).or(true);
+        let older = flag(values, &["enable_rbac_authorization"]);
+        let roles = match (flag(values, &["rbac_authorization_enabled"]), older) {
+            (Fact::Known(roles), _) | (_, Fact::Known(roles)) => Fact::Known(roles),
+            (Fact::Unset, other) | (other, _) => other,
+        };
+        VaultFacts {
+            api_version: None,
+            create_mode: Fact::Unset,
+            // azurerm asks for it always (resource_key_vault, from 2.42 on).
+            soft_delete: Fact::Known(true),
+            purge_protection: flag(values, &["purge_protection_enabled"]),
+            roles,
+            public_access: public.then(|on| Ok(if on { "Enabled" } else { "Disabled" }.to_owned())),
+            default_action: text(values, &["network_acls", "0", "default_action"]),
+            ip_rules: texts(values, &["network_acls", "0", "ip_rules"], |rule| text(rule, &[])),
+            private_endpoints: self.endpoints(planned),
+            logs: self.logs(planned),
+        }
+    }
+
+    fn azapi(&self, planned: &Planned<'_>) -> Option<Facts> {
+        let (kind, version) = arm::type_and_version(planned.resource["values"]["type"].as_str()?);
+        let body = match member(&planned.values, "body") {
+            // Versions before 2 have the body as a text of JSON.
+            Some(Value::String(text)) => {
+                serde_json::from_str(text).unwrap_or_else(|_| mark("its body is no JSON", "body"))
+            }
+            Some(body) => body.clone(),
+            None => Value::Null,
+        };
+        let properties = match tree::why(&body) {
+            Some(_) => body,
+            None => member(&body, "properties").cloned().unwrap_or_default(),
+        };
+        Some(match kind.as_str() {
+            "microsoft.keyvault/vaults" => {
+                let mut vault = arm::vault(version, &properties);
+                (vault.private_endpoints, vault.logs) = (self.endpoints(planned), self.logs(planned));
+                Facts::Vault(Box::new(vault))
+            }
+            "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(&properties, self.now))),
+            "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(&properties, self.now)),
+            _ => return None,
+        })
+    }
+
+    fn dates(&self, planned: &Planned<'_>) -> Dates {
+        let created = match planned.is_new {
+            true => Fact::Known(self.now),
+            false => Fact::Unknown("a plan does not say when it was made".to_owned()),
+        };
+        let date = |name| moment(&planned.values, &[name]);
+        Dates { created, not_before: date("not_before_date"), expires: date("expiration_date") }
+    }
+
+    fn endpoints(&self, vault: &Planned<'_>) -> Fact<usize> {
+        let leads = |expressions: &Value| {
+            let connections = expressions["private_service_connection"].as_array().into_iter().flatten();
+            let automatic = connections.filter(|one| one["is_manual_connection"]["constant_value"] != true);
+            automatic.map(|one| one["private_connection_resource_id"].clone()).collect()
+        };
+        self.leading_to(vault, "azurerm_private_endpoint", &leads).then(|found| Ok(found.len()))
+    }
+
+    fn logs(&self, vault: &Planned<'_>) -> Fact<Vec<Log>> {
+        let leads = |expressions: &Value| vec![expressions["target_resource_id"].clone()];
+        let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", &leads);
+        found.then(|addresses| Ok(addresses.iter().flat_map(|address| self.logs_at(address)).collect()))
+    }
+
+    /// The logs of the diagnostic settings at `address`, whatever their index.
+    fn logs_at(&self, address: &str) -> Vec<Log> {
+        let mut logs = vec![];
+        for setting in self.all.iter().filter(|planned| without_indexes(planned.address()) == *address) {
+            let in_storage = text(&setting.values, &["storage_account_id"]) != Fact::Unset;
+            for block in ["enabled_log", "log"] {
+                match list(&setting.values, &[block]) {
+                    Fact::Known(all) => logs.extend(all.iter().map(|one| log(one, block, in_storage))),
+                    Fact::Unset => {}
+                    Fact::Unknown(why) => {
+                        let enabled = Fact::Unknown(why);
+                        logs.push(Log { enabled, in_storage, retention_days: Fact::Unset });
+                    }
+                }
+            }
+        }
+        logs
+    }
+
+    /// The addresses of the configuration's resources of the type `kind` that refer to `vault`; unknown where there are none,
+    /// but some that refer to what this reader does not follow.
+    fn leading_to(
+        &self,
+        vault: &Planned<'_>,
+        kind: &str,
+        expressions: &dyn Fn(&Value) -> Vec<Value>,
+    ) -> Fact<Vec<String>> {
+        let address = without_indexes(vault.address());
+        let (mut found, mut unread) = (vec![], None);
+        let mut modules = vec![(String::new(), self.root)];
+        while let Some((prefix, module)) = modules.pop() {
+            for (name, call) in module["module_calls"].as_object().into_iter().flatten() {
+                modules.push((format!("{prefix}module.{name}."), &call["module"]));
+            }
+            let resources = module["resources"].as_array().into_iter().flatten();
+            for resource in resources.filter(|resource| resource["type"] == kind) {
+                let own = format!("{prefix}{}", resource["address"].as_str().unwrap_or_default());
+                for expression in expressions(&resource["expressions"]) {
+                    match refers(&expression, &prefix, &address) {
+                        Some(true) => found.push(own.clone()),
+                        Some(false) => {}
+                        None => unread = Some(own.clone()),
+                    }
+                }
+            }
+        }
+        match unread {
+            Some(unread) if found.is_empty() => Fact::Unknown(format!("{unread} refers to what is not followed here")),
+            _ => Fact::Known(found),
+        }
+    }
+}
+
+/// Whether an expression of the module `prefix` refers to the resource at `address`; none where it refers to a variable, a local
+/// value or another module.
+fn refers(expression: &Value, prefix: &str, address: &str) -> Option<bool> {
+    let references = expression["references"].as_array();
+    let references: Vec<_> = references.into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_it = |reference: &&str| {
+        let reference = without_indexes(&format!("{prefix}{reference}"));
+        reference == address || reference.strip_prefix(address).is_some_and(|rest| rest.starts_with('.'))
+    };
+    if references.iter().any(is_it) {
+        return Some(true);
+    }
+    let is_followed =
+        |reference: &&str| !["var.", "local.", "module.", "each."].iter().any(|kind| reference.starts_with(kind));
+    references.iter().all(is_followed).then_some(false)
+}
+
+/// An address without the indexes of `count` and `for_each`.
+fn without_indexes(address: &str) -> String {
+    let (mut kept, mut quoted, mut depth) = (String::new(), false, 0_u32);
+    for c in address.chars() {
+        match c {
+            '"' if depth > 0 => quoted = !quoted,
+            '[' if !quoted => depth += 1,
+            ']' if !quoted && depth > 0 => depth -= 1,
+            c if depth == 0 => kept.push(c),
+            _ => {}
+        }
+    }
+    kept
+}
+
+fn key(values: &Value, dates: Dates) -> KeyFacts {
+    let automatic = |name| text(values, &["rotation_policy", "0", "automatic", "0", name]);
+    KeyFacts {
+        kty: text(values, &["key_type"]),
+        size: number(values, &["key_size"]),
+        curve: text(values, &["curve"]),
+        rotates: arm::scheduled(&automatic("time_after_creation"), &automatic("time_before_expiry"), &dates),
+        dates,
+    }
+}
+
+/// A block of a diagnostic setting: `enabled_log`, or `log` of older versions.
+fn log(block: &Value, name: &str, in_storage: bool) -> Log {
+    let enabled = if name == "enabled_log" { Fact::Known(true) } else { flag(block, &["enabled"]).or(true) };
+    let retention_days = match flag(block, &["retention_policy", "0", "enabled"]) {
+        Fact::Known(true) => number(block, &["retention_policy", "0", "days"]).or(0),
+        Fact::Known(false) | Fact::Unset => Fact::Unset,
+        Fact::Unknown(why) => Fact::Unknown(why),
+    };
+    Log { enabled, in_storage, retention_days }
+}
+
+#[cfg(test)]
+mod tests;

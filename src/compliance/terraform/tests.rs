@@ -1,0 +1,130 @@
+//! A plan, typed by hand in the form of `terraform show -json`.
+
+use serde_json::{Value, json};
+
+use crate::clock::Timestamp;
+use crate::compliance::facts::{Fact, Facts, Resource};
+
+const NOW: i64 = 1_767_225_600;
+
+fn planned(kind: &str, address: &str, values: Value) -> Value {
+    json!({"address": address, "mode": "managed", "type": kind, "values": values})
+}
+
+fn change(address: &str, action: &str, after_unknown: Value) -> Value {
+    json!({"address": address, "change": {"actions": [action], "after_unknown": after_unknown}})
+}
+
+/// A plan with a vault in a module, its key and secret, and an endpoint and logs that lead to it.
+fn plan() -> Value {
+    let endpoint = json!({"address": "azurerm_private_endpoint.kv", "type": "azurerm_private_endpoint", "expressions": {
+    "private_service_connection": [{
+        "is_manual_connection": {"constant_value": false},
+        "private_connection_resource_id": {"references": ["azurerm_key_vault.main[0].id", "azurerm_key_vault.main[0]"]},
+    }]}});
+    let setting = json!({"address": "azurerm_monitor_diagnostic_setting.kv", "type": "azurerm_monitor_diagnostic_setting",
+        "expressions": {"target_resource_id": {"references": ["azurerm_key_vault.main", "each.key"]}}});
+    json!({
+        "format_version": "1.2",
+        "planned_values": {"root_module": {
+            "resources": [
+                planned("azurerm_key_vault_secret", "azurerm_key_vault_secret.s", json!({
+                    "content_type": null, "expiration_date": "2026-02-01T00:00:00Z", "not_before_date": null})),
+                planned("azapi_resource", "azapi_resource.kv", json!({
+                    "type": "Microsoft.KeyVault/vaults@2023-07-01",
+                    "body": "{\"properties\":{\"enablePurgeProtection\":true}}"})),
+                planned("azapi_resource", "azapi_resource.late", json!({
+                    "type": "Microsoft.KeyVault/vaults/keys@2023-07-01", "body": {"properties": {"kty": "RSA"}}})),
+                planned("azurerm_storage_account", "azurerm_storage_account.other", json!({})),
+            ],
+            "child_modules": [{"address": "module.kv[\"a]\"]", "resources": [
+                planned("azurerm_key_vault", "module.kv[\"a]\"].azurerm_key_vault.main[0]", json!({
+                    "name": "kv", "purge_protection_enabled": true, "public_network_access_enabled": true,
+                    "enable_rbac_authorization": true,
+                    "network_acls": [{"bypass": "None", "default_action": "Deny", "ip_rules": ["203.0.113.0/24"]}]})),
+                planned("azurerm_key_vault_key", "module.kv[\"a]\"].azurerm_key_vault_key.cmk", json!({
+                    "key_type": "RSA-HSM", "key_size": 3072,
+                    "rotation_policy": [{"automatic": [{"time_after_creation": "P30D"}]}]})),
+                planned("azurerm_monitor_diagnostic_setting",
+                    "module.kv[\"a]\"].azurerm_monitor_diagnostic_setting.kv[\"x\"]", json!({
+                    "storage_account_id": null, "enabled_log": [{"category_group": "audit"}]})),
+            ]}],
+        }},
+        "resource_changes": [
+            change("azurerm_key_vault_secret.s", "no-op", json!({})),
+            change("azapi_resource.late", "create", json!({"body": {"properties": {"keySize": true}}})),
+            change("module.kv[\"a]\"].azurerm_key_vault.main[0]", "create", json!({
+                "id": true, "rbac_authorization_enabled": true, "network_acls": [{}]})),
+            change("module.kv[\"a]\"].azurerm_key_vault_key.cmk", "create", json!({"curve": true})),
+        ],
+        "configuration": {"root_module": {"module_calls": {"kv": {"module": {"resources": [endpoint, setting]}}}}},
+    })
+}
+
+fn read(plan: &Value) -> Vec<Resource> {
+    assert!(super::is_plan(plan));
+    super::resources(plan, Timestamp::from_unix(NOW))
+}
+
+#[test]
+fn a_plan_has_the_facts_of_its_resources() {
+    let found = read(&plan());
+    let names: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.pointer.as_deref().unwrap())).collect();
+    let root = "/planned_values/root_module";
+    assert_eq!(
+        names,
+        [
+            ("azurerm_key_vault_secret.s", &*format!("{root}/resources/0")),
+            ("azapi_resource.kv", &format!("{root}/resources/1")),
+            ("azapi_resource.late", &format!("{root}/resources/2")),
+            ("module.kv[\"a]\"].azurerm_key_vault.main[0]", &format!("{root}/child_modules/0/resources/0")),
+            ("module.kv[\"a]\"].azurerm_key_vault_key.cmk", &format!("{root}/child_modules/0/resources/1")),
+        ]
+    );
+    let Facts::Secret(secret) = &found[0].facts else { panic!("a secret") };
+    assert_eq!(secret.content_type, Fact::Unset);
+    assert_eq!(secret.dates.expires, Fact::Known(Timestamp::parse("2026-02-01T00:00:00Z").unwrap()));
+    assert_eq!(secret.dates.created, Fact::Unknown("a plan does not say when it was made".to_owned()));
+    let Facts::Vault(azapi) = &found[1].facts else { panic!("a vault") };
+    assert_eq!((&azapi.purge_protection, &azapi.soft_delete), (&Fact::Known(true), &Fact::Unset));
+    assert_eq!((azapi.api_version.as_deref(), found[1].is_azurerm), (Some("2023-07-01"), false));
+    let Facts::Key(late) = &found[2].facts else { panic!("a key") };
+    assert_eq!(late.size, Fact::Unknown("it is known after apply alone".to_owned()));
+    let Facts::Vault(vault) = &found[3].facts else { panic!("a vault") };
+    assert_eq!((&vault.purge_protection, &vault.roles), (&Fact::Known(true), &Fact::Known(true)));
+    assert_eq!(vault.public_access, Fact::Known("Enabled".to_owned()));
+    assert_eq!(vault.default_action, Fact::Known("Deny".to_owned()));
+    assert_eq!(vault.ip_rules, Fact::Known(vec!["203.0.113.0/24".to_owned()]));
+    assert_eq!((&vault.private_endpoints, found[3].is_azurerm), (&Fact::Known(1), true));
+    assert_eq!(vault.logs.clone().then(|logs| Ok(logs.len())), Fact::Known(1));
+    let Facts::Key(key) = &found[4].facts else { panic!("a key") };
+    assert_eq!((&key.kty, &key.size), (&Fact::Known("RSA-HSM".to_owned()), &Fact::Known(3072)));
+    assert_eq!(key.rotates, Fact::Known(Timestamp::from_unix(NOW + 30 * 86_400)));
+    assert_eq!(key.dates.created, Fact::Known(Timestamp::from_unix(NOW)));
+}
+
+#[test]
+fn an_endpoint_counts_for_the_vault_that_it_refers_to_and_is_unknown_through_a_variable() {
+    let of = |references: Value| {
+        let mut plan = plan();
+        let module = &mut plan["configuration"]["root_module"]["module_calls"]["kv"]["module"];
+        module["resources"][0]["expressions"]["private_service_connection"][0]["private_connection_resource_id"] =
+            json!({"references": references});
+        let Facts::Vault(vault) = read(&plan).remove(3).facts else { panic!("a vault") };
+        vault.private_endpoints
+    };
+    assert_eq!(of(json!(["azurerm_key_vault.main2.id", "azurerm_key_vault.main2"])), Fact::Known(0));
+    let unknown = "module.kv.azurerm_private_endpoint.kv refers to what is not followed here";
+    assert_eq!(of(json!(["var.vault_id"])), Fact::Unknown(unknown.to_owned()));
+}
+
+#[test]
+fn what_is_known_after_apply_alone_is_marked_and_the_rest_is_kept() {
+    let values = json!({"a": 1, "b": null, "list": [{"x": 1}, {"x": 2}], "set": null});
+    let unknown = json!({"a": false, "c": true, "list": [{"y": true}], "set": {}});
+    let merged = super::known(&values, &unknown);
+    assert_eq!((&merged["a"], &merged["list"][1]["x"], &merged["set"]), (&json!(1), &json!(2), &Value::Null));
+    for marked in [&merged["c"], &merged["list"][0]["y"]] {
+        assert_eq!(crate::compliance::tree::why(marked), Some("it is known after apply alone"));
+    }
+}

@@ -1,0 +1,118 @@
+//! JSON of a file in which some values cannot be read: each is a mark that says why. Facts are taken from it by paths.
+
+use serde_json::{Value, json};
+
+use super::facts::Fact;
+use crate::clock::Timestamp;
+
+/// The member of a mark that says why. No file can name it so: it would not be read as text.
+const WHY: &str = "\u{0}why";
+/// The member with what the file has in its place.
+const SOURCE: &str = "\u{0}source";
+
+/// A mark in the place of a value that cannot be read: the file has `source` there.
+pub(super) fn mark(why: impl Into<String>, source: impl Into<String>) -> Value {
+    json!({WHY: why.into(), SOURCE: source.into()})
+}
+
+/// Why the value cannot be read, if it is a mark.
+pub(super) fn why(value: &Value) -> Option<&str> {
+    value.get(WHY)?.as_str()
+}
+
+/// A value as people know it: a text itself, a mark by what the file has. Two that are equal are the same value.
+pub(super) fn words(value: &Value) -> String {
+    match value.get(SOURCE).and_then(Value::as_str) {
+        Some(source) => source.to_owned(),
+        None => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+    }
+}
+
+/// What is at `path`. Names of members have no case, as in Resource Manager; a number is an index.
+pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Fact<&'a Value> {
+    if let Some(why) = why(value) {
+        return Fact::Unknown(why.to_owned());
+    }
+    match (path, value) {
+        (_, Value::Null) => Fact::Unset,
+        ([], value) => Fact::Known(value),
+        ([name, rest @ ..], value) => member(value, name).map_or(Fact::Unset, |value| at(value, rest)),
+    }
+}
+
+/// The member called `name`, whatever its case.
+pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value),
+    }
+}
+
+/// The text at `path`.
+pub(super) fn text(value: &Value, path: &[&str]) -> Fact<String> {
+    at(value, path).then(|found| found.as_str().map(str::to_owned).ok_or_else(|| wrong(path, "a text")))
+}
+
+/// The truth at `path`; `"true"` is one too.
+pub(super) fn flag(value: &Value, path: &[&str]) -> Fact<bool> {
+    at(value, path).then(|found| match found {
+        Value::Bool(flag) => Ok(*flag),
+        Value::String(text) => text.to_ascii_lowercase().parse().map_err(|_| wrong(path, "true or false")),
+        _ => Err(wrong(path, "true or false")),
+    })
+}
+
+/// The number at `path`; `"7"` is one too.
+pub(super) fn number(value: &Value, path: &[&str]) -> Fact<i64> {
+    at(value, path).then(|found| {
+        let number = found.as_i64().or_else(|| found.as_str()?.parse().ok());
+        number.ok_or_else(|| wrong(path, "a number"))
+    })
+}
+
+/// The items of the list at `path`.
+pub(super) fn list<'a>(value: &'a Value, path: &[&str]) -> Fact<&'a [Value]> {
+    at(value, path).then(|found| found.as_array().map(Vec::as_slice).ok_or_else(|| wrong(path, "a list")))
+}
+
+/// The texts of the list at `path`, each read by `read`.
+pub(super) fn texts(value: &Value, path: &[&str], read: impl Fn(&Value) -> Fact<String>) -> Fact<Vec<String>> {
+    list(value, path).then(|items| {
+        let text = |item| match read(item) {
+            Fact::Known(text) => Ok(text),
+            Fact::Unset => Err(wrong(path, "a list of texts")),
+            Fact::Unknown(why) => Err(why),
+        };
+        items.iter().map(text).collect()
+    })
+}
+
+/// The moment at `path`, as RFC 3339 or in seconds since 1970.
+pub(super) fn moment(value: &Value, path: &[&str]) -> Fact<Timestamp> {
+    at(value, path).then(|found| {
+        let moment = found.as_i64().map(Timestamp::from_unix);
+        moment.or_else(|| Timestamp::parse(found.as_str()?)).ok_or_else(|| wrong(path, "a moment"))
+    })
+}
+
+fn wrong(path: &[&str], expected: &str) -> String {
+    format!("{} is not {expected}", path.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_makes_all_below_it_unknown_and_what_is_null_is_not_set() {
+        let tree = json!({"a": mark("so", "[x()]"), "b": {"C": "d"}, "n": null, "list": [{"v": "1"}, {"v": 2}]});
+        assert_eq!(text(&tree, &["a", "deeper"]), Fact::Unknown("so".to_owned()));
+        assert_eq!(text(&tree, &["B", "c"]), Fact::Known("d".to_owned()));
+        assert_eq!((text(&tree, &["n"]), text(&tree, &["none", "c"])), (Fact::Unset, Fact::Unset));
+        assert_eq!(number(&tree, &["list", "0", "v"]), Fact::Known(1));
+        assert_eq!(flag(&tree, &["b", "c"]), Fact::Unknown("b.c is not true or false".to_owned()));
+        assert_eq!(words(&tree["a"]), "[x()]");
+        let all = texts(&tree, &["list"], |item| text(item, &["v"]));
+        assert_eq!(all, Fact::Unknown("v is not a text".to_owned()));
+    }
+}
