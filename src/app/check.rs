@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::data_error::DataError;
+use super::storage::DiskEngine;
 use crate::records::GenerationKey;
 use crate::store::{Damage, Entry, EntryKey, Inspection, MasterKey, Store, Value};
 use crate::vault::{ConsistencyCheck, Finding};
@@ -37,37 +38,30 @@ pub fn check(dir: &Path, seal_key: Option<MasterKey>) -> Result<CheckReport, Dat
         return Err(DataError::File(dir.to_owned(), std::io::Error::other(why)));
     }
     let _lock = shared_lock(dir)?;
-    let engines = [("keyhaven.redb", Engine::Redb), ("keyhaven.sled", Engine::Sled)];
-    let present: Vec<_> = engines.into_iter().filter(|(name, _)| dir.join(name).exists()).collect();
+    let present: Vec<_> = DiskEngine::ALL.into_iter().filter(|engine| dir.join(engine.file()).exists()).collect();
     if present.is_empty() {
         let why = "there is no database (keyhaven.redb) in this directory; name the one that --data names";
         return Err(DataError::File(dir.to_owned(), std::io::Error::new(std::io::ErrorKind::NotFound, why)));
     }
     let key = seal_key.map_or_else(|| read_master_key(&dir.join("master.key")), Ok)?;
     let mut report = CheckReport::default();
-    for (name, engine) in present {
-        report.add(dir.join(name), engine, &key)?;
+    for engine in present {
+        report.add(dir.join(engine.file()), engine, &key)?;
     }
     Ok(report)
 }
 
-#[derive(Clone, Copy)]
-enum Engine {
-    Redb,
-    Sled,
-}
-
 impl CheckReport {
     /// Checks one database.
-    fn add(&mut self, path: PathBuf, engine: Engine, key: &MasterKey) -> Result<(), DataError> {
+    fn add(&mut self, path: PathBuf, engine: DiskEngine, key: &MasterKey) -> Result<(), DataError> {
         let mut found = FoundRecords::default();
         let visit = |entry| found.add(entry);
         let Inspection { records, damage } = match engine {
-            Engine::Redb => Store::inspect_redb(&path, key, visit)?,
+            DiskEngine::Redb => Store::inspect_redb(&path, key, visit)?,
             #[cfg(feature = "sled")]
-            Engine::Sled => Store::inspect_sled(&path, key, visit)?,
+            DiskEngine::Sled => Store::inspect_sled(&path, key, visit)?,
             #[cfg(not(feature = "sled"))]
-            Engine::Sled => {
+            DiskEngine::Sled => {
                 let why = "this build of keyhaven has no sled; check it with one that has";
                 return Err(DataError::File(path, std::io::Error::other(why)));
             }

@@ -28,6 +28,26 @@ pub enum Storage {
     Sled(PathBuf),
 }
 
+/// An engine that keeps its data on the disk, be it in this build or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DiskEngine {
+    Redb,
+    Sled,
+}
+
+impl DiskEngine {
+    /// Each of them.
+    pub(super) const ALL: [Self; 2] = [Self::Redb, Self::Sled];
+
+    /// The name of its database in a data directory; what follows the dot is the value of `--store`.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::Redb => "keyhaven.redb",
+            Self::Sled => "keyhaven.sled",
+        }
+    }
+}
+
 /// The directory of placeholder credentials, below the data directory.
 const CREDENTIALS: &str = "credentials";
 
@@ -95,10 +115,10 @@ impl LockedStorage {
             Storage::Memory | Storage::MemoryIn(_) => (Store::memory(new_data_key())?, "memory"),
             Storage::Redb(dir) => {
                 let open: OpenStore = |path, key, fresh| Store::redb(path, key, fresh, RedbOptions::default());
-                (open_on_disk(dir, "keyhaven.redb", seal_key, open)?, "redb")
+                (open_on_disk(dir, DiskEngine::Redb, seal_key, open)?, "redb")
             }
             #[cfg(feature = "sled")]
-            Storage::Sled(dir) => (open_on_disk(dir, "keyhaven.sled", seal_key, Store::sled)?, "sled"),
+            Storage::Sled(dir) => (open_on_disk(dir, DiskEngine::Sled, seal_key, Store::sled)?, "sled"),
         };
         let admin_key = match (admin_key, self.dir.as_deref()) {
             (Some(key), _) => key,
@@ -215,13 +235,19 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), DataError> {
     files::create_dir(dir).map_err(|error| DataError::File(dir.to_owned(), error))
 }
 
-/// Opens or creates the store called `name` in `dir`. A directory with another engine's data is refused: that data would
+/// Opens or creates the store of `engine` in `dir`. A directory with another engine's data is refused: that data would
 /// seem to be lost.
-fn open_on_disk(dir: &Path, name: &str, seal_key: Option<&MasterKey>, open: OpenStore) -> Result<Store, DataError> {
-    let path = dir.join(name);
-    let other = ["keyhaven.redb", "keyhaven.sled"].into_iter().find(|other| *other != name && dir.join(other).exists());
+fn open_on_disk(
+    dir: &Path,
+    engine: DiskEngine,
+    seal_key: Option<&MasterKey>,
+    open: OpenStore,
+) -> Result<Store, DataError> {
+    let path = dir.join(engine.file());
+    let others = DiskEngine::ALL.into_iter().filter(|other| *other != engine);
+    let other = others.map(|other| dir.join(other.file())).find(|other| other.exists());
     if let Some(other) = other.filter(|_| !path.exists()) {
-        return Err(DataError::OtherEngine(dir.join(other)));
+        return Err(DataError::OtherEngine(other));
     }
     if let Some(key) = seal_key {
         return Ok(open(&path, key, new_data_key())?);

@@ -223,11 +223,13 @@ impl ServerArgs {
                 let why = "--store sled keeps things in a directory: give --data DIR and leave out --ephemeral";
                 Err(Failure::usage(why))
             }
+            (true, Some(StoreEngine::Memory) | None) => Ok(Storage::Memory),
+            (false, Some(StoreEngine::Memory)) => Ok(Storage::MemoryIn(data_dir(self.data.as_deref())?)),
+            (false, Some(StoreEngine::Redb) | None) => Ok(Storage::Redb(data_dir(self.data.as_deref())?)),
             #[cfg(feature = "sled")]
             (false, Some(StoreEngine::Sled)) => Ok(Storage::Sled(data_dir(self.data.as_deref())?)),
-            (true, _) => Ok(Storage::Memory),
-            (false, Some(StoreEngine::Memory)) => Ok(Storage::MemoryIn(data_dir(self.data.as_deref())?)),
-            (false, _) => Ok(Storage::Redb(data_dir(self.data.as_deref())?)),
+            #[cfg(not(feature = "sled"))]
+            (false, Some(StoreEngine::Sled)) => Err(Failure::usage(NO_SLED)),
         }
     }
 
@@ -285,12 +287,14 @@ impl ServerArgs {
     }
 }
 
+/// Why sled is refused by a build without it.
+const NO_SLED: &str =
+    "--store sled: this build has no sled; one with it is made by cargo install --locked --path . --features sled";
+
 /// Refuses an engine that this build lacks.
 fn check_engine(store: Option<StoreEngine>, has_sled: bool) -> Result<(), Failure> {
     match store {
-        Some(StoreEngine::Sled) if !has_sled => Err(Failure::usage(
-            "--store sled: this build has no sled; one with it is made by cargo install --locked --path . --features sled",
-        )),
+        Some(StoreEngine::Sled) if !has_sled => Err(Failure::usage(NO_SLED)),
         _ => Ok(()),
     }
 }
