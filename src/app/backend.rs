@@ -1,4 +1,4 @@
-//! What lies behind the doors: domain, tenant, tasks, clocks, randomness and threads.
+//! What all API endpoints share: vaults, tenant, tasks, clocks, randomness and threads.
 
 use std::sync::Arc;
 use std::time::Duration;

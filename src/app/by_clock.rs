@@ -1,5 +1,6 @@
-//! What vaults did by their clock, and changed policies, as trails beside those of requests: so the audit has them. The service
-//! audits them under these names, whether its events are listened to or not ("Azure Key Vault logging").
+//! Audit records of what vaults do without a request: what falls due by their clock, and changed access policies. They are trails
+//! beside those of requests. The service audits them under these names, whether its events are listened to or not ("Azure Key Vault
+//! logging").
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is to be held against the built-in rules of Azure Policy for Key Vault: facts of vaults, keys and secrets, read from an ARM
+//! Checks vaults, keys and secrets against the built-in rules of Azure Policy for Key Vault: facts of them, read from an ARM
 //! template, a Terraform plan or a running server's answers; the rules; the report. Pure: it reads and writes nothing, and it
 //! knows no value of a secret. What cannot be read is a finding: nothing passes that was not seen.
 

@@ -1,4 +1,4 @@
-//! JSON of a file in which some values cannot be read: each is a mark that says why. Facts are taken from it by paths.
+//! JSON of a file in which some values are not known: each of them is replaced by why. Facts are taken from it by paths.
 
 use serde_json::{Value, json};
 

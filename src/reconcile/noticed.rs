@@ -1,4 +1,4 @@
-//! What programs notice of another configuration: `keyhaven env` has given them an identity, whose access can go.
+//! Warns when a new configuration takes access from an identity that `keyhaven env` has given to programs.
 
 use super::{Action, Data, Step};
 use crate::access::AccessPolicy;

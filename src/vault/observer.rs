@@ -1,5 +1,5 @@
-//! What vaults report to whom the server names, once it is committed: what they did by their clock, and changed policies. What a
-//! server that is killed right after a commit has not reported, it never reports.
+//! Reports to the observer that the server installs, once it is committed, what vaults did by their clock, and changed policies.
+//! What a server that is killed right after a commit has not reported is never reported.
 
 use std::sync::Arc;
 

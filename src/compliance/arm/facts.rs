@@ -1,4 +1,4 @@
-//! Facts of the properties that Resource Manager takes, whose expressions are evaluated or marks.
+//! Facts from the properties that Resource Manager takes, after the expressions in them are evaluated.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
 //! Certificates, which this version does not have. What every client of a vault asks, whether it uses certificates or
-//! not, is answered as a vault without any answers it.
+//! not, gets the answer of a vault that has none.
 
 use hyper::{Method, StatusCode};
 

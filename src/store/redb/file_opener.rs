@@ -1,4 +1,4 @@
-//! FileOpener to a database file: opening it, opening it read-only, and the free room of its disk.
+//! Access to a database file: opening it, opening it read-only, and the free room of its disk.
 
 use std::fs::File;
 use std::path::Path;
