@@ -33,6 +33,7 @@ pub(crate) use admin::AdminEndpoint;
 pub use drill::Drill;
 pub(crate) use environment::DrillTarget;
 pub use environment::Environment;
+use environment::Remains;
 pub(crate) use hooks::Hooks;
 pub use private_server::PrivateServer;
 pub(crate) use report::{DrillResult, FailedStart, Report, TextReport};
@@ -92,15 +93,17 @@ pub fn run(
         let require_all = *require_all;
         let mut runner = Runner { drill: drill_name, skip, missing: &missing, require_all, hooks, stop, observer };
         let steps = drill.run(&environment, &mut runner);
-        notes.extend(environment.delete_created());
+        notes.extend(environment.delete_created().notes);
         results.push(DrillResult { drill: *drill, steps, took: began.elapsed() });
     }
-    notes.extend(environment.restore());
+    let Remains { notes: more, left_behind } = environment.restore();
+    notes.extend(more);
     Report {
         vault: environment.vault(),
         description: environment.description().to_owned(),
         drills: results,
         notes,
+        left_behind,
         took: started.elapsed(),
     }
 }

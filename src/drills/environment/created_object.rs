@@ -15,6 +15,15 @@ enum Kind {
     Secret,
 }
 
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Secret => "secret",
+        }
+    }
+}
+
 impl CreatedObject {
     pub(super) fn key(vault: VaultUrl, name: &str) -> Self {
         Self { kind: Kind::Key, vault, name: name.to_owned() }
@@ -29,20 +38,15 @@ impl CreatedObject {
         &self.vault
     }
 
-    /// Deletes it, and purges it if the vault allows that; returns a note for the report if it remains.
-    pub(super) fn remove(&self, vault: &VaultClient) -> Option<String> {
-        let what = match self.kind {
-            Kind::Key => "key",
-            Kind::Secret => "secret",
-        };
+    /// Deletes it, and purges it if the vault allows that; returns a note for the report if it stays as a deleted one.
+    ///
+    /// # Errors
+    /// When it could not be deleted.
+    pub(super) fn remove(&self, vault: &VaultClient) -> Result<Option<String>, RequestError> {
+        let what = self.kind.word();
         // 404: it is deleted already.
-        match self.delete(vault) {
-            Err(failure) if failure.status() != Some(404) => {
-                return Some(format!("the {what} {} is left behind: {failure}", self.name));
-            }
-            _ => {}
-        }
-        match self.purge(vault) {
+        self.delete(vault).or_else(|failure| if failure.status() == Some(404) { Ok(()) } else { Err(failure) })?;
+        Ok(match self.purge(vault) {
             Ok(()) => None,
             Err(failure) if failure.status() == Some(404) => None,
             Err(failure) if failure.status() == Some(403) => Some(format!(
@@ -50,6 +54,15 @@ impl CreatedObject {
                 self.name
             )),
             Err(failure) => Some(format!("the {what} {} is deleted and not purged: {failure}", self.name)),
+        })
+    }
+
+    /// What it is, and the command that deletes it; `ours` is the vault's name at a server of this program.
+    pub(super) fn how_to_remove(&self, ours: Option<&str>) -> String {
+        let (what, name, vault) = (self.kind.word(), &self.name, &self.vault);
+        match ours {
+            Some(vault) => format!("the {what} {name}: keyhaven {what} delete {name} --vault {vault}"),
+            None => format!("the {what} {name}: az keyvault {what} delete --id {vault}/{what}s/{name}"),
         }
     }
 

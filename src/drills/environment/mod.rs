@@ -6,6 +6,7 @@ mod controls;
 mod created_object;
 mod fault_rules;
 mod identity;
+mod left_behind;
 mod vaults;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::remote::{Agent, Credential, TrustStore, VaultClient, VaultUrl};
 pub(super) use controls::{Controls, Firewall};
 use created_object::CreatedObject;
 use identity::DrillIdentity;
+use left_behind::LeftBehind;
 pub(super) use vaults::Mode;
 
 /// The vault to run drills on. Deliberately no `Debug`: it holds a credential.
@@ -55,6 +57,15 @@ pub struct Environment {
 
 /// How to provide a second vault: it is made beside the first, at another name of the same server.
 const BY_NAME: &str = "give the vault by its name, --vault NAME";
+
+/// What remains where drills were run.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// What stays as it must, such as deleted keys that may not be purged.
+    pub(super) notes: Vec<String>,
+    /// What could not be put back, with what removes it.
+    pub(super) left_behind: Vec<String>,
+}
 
 /// The identity that a vault is used with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,27 +236,42 @@ impl Environment {
         self.created().push(CreatedObject::secret(self.vault.clone(), name));
     }
 
-    /// Deletes the objects of the drill that has ended, and purges them if the vault allows it; returns a note for each that
-    /// remains. Left alone, its keys would rotate when the next drill moves the clock.
-    pub(super) fn delete_created(&self) -> Vec<String> {
+    /// Deletes the objects of the drill that has ended, and purges them if the vault allows it. Left alone, its keys would rotate
+    /// when the next drill moves the clock. Those that could not be deleted are tried again at the end.
+    pub(super) fn delete_created(&self) -> Remains {
+        let (mut remains, mut left) = (Remains::default(), LeftBehind::default());
         let created = std::mem::take(&mut *self.created());
-        let notes: Vec<_> = created.into_iter().filter_map(|object| self.remove(&object)).collect();
-        // The data of a private server is removed with it.
-        if self.server.is_some() { Vec::new() } else { notes }
+        for object in created {
+            match object.remove(&self.operator_at(object.vault())) {
+                Ok(note) => remains.notes.extend(note.filter(|_| self.is_lasting(&object))),
+                Err(failure) if self.is_lasting(&object) => {
+                    left.add(
+                        failure.to_string(),
+                        object.how_to_remove(self.controls.as_ref().map(Controls::vault_name)),
+                    );
+                    self.created().push(object);
+                }
+                Err(_) => {}
+            }
+        }
+        remains.left_behind = left.into_notes();
+        remains
     }
 
-    /// Removes an object; returns a note if it remains, unless its vault is deleted at the end with all that it holds.
-    fn remove(&self, object: &CreatedObject) -> Option<String> {
-        let is_temporary =
-            self.controls.as_ref().is_some_and(|controls| controls.created_vaults().contains(object.vault()));
-        object.remove(&self.operator_at(object.vault())).filter(|_| !is_temporary)
+    /// Whether the vault of `object` is there after the run. A private server's is removed with its data, and others that were
+    /// made for the run are deleted with all that they hold.
+    fn is_lasting(&self, object: &CreatedObject) -> bool {
+        let is_temporary = |controls: &Controls| controls.created_vaults().contains(object.vault());
+        self.server.is_none() && !self.controls.as_ref().is_some_and(is_temporary)
     }
 
-    /// Restores everything to the state before; returns a note for each thing that remains.
-    pub(super) fn restore(&self) -> Vec<String> {
-        let notes = self.delete_created();
+    /// Restores everything to the state before.
+    pub(super) fn restore(&self) -> Remains {
+        let mut remains = self.delete_created();
+        self.created().clear();
         let controls = self.controls.iter().filter(|_| self.server.is_none());
-        notes.into_iter().chain(controls.flat_map(Controls::restore)).collect()
+        remains.left_behind.extend(controls.flat_map(Controls::restore));
+        remains
     }
 
     fn created(&self) -> MutexGuard<'_, Vec<CreatedObject>> {

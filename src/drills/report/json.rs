@@ -17,7 +17,7 @@ pub(super) fn document(report: &Report) -> String {
         "skipped": counts.skipped,
         "seconds": report.took.as_secs_f64(),
         "drills": report.drills.iter().map(drill).collect::<Vec<_>>(),
-        "notes": report.notes,
+        "notes": report.remains(),
     });
     format!("{document:#}\n")
 }
@@ -86,7 +86,7 @@ mod tests {
         let blocked = &read["drills"][0]["steps"][1]["blocked"];
         assert_eq!(blocked[0], json!({"step": "read", "done": "all is read", "expected": "each reads back"}));
         assert_eq!(blocked[1]["step"], "read-again");
-        assert_eq!(read["notes"], json!(["key k-1 is left behind"]));
+        assert_eq!(read["notes"], json!(["key k-1 is deleted", "the key k-2: remove it"]));
     }
 
     #[test]

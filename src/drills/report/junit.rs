@@ -33,7 +33,7 @@ fn suite(report: &Report, result: &DrillResult) -> Suite {
         name: name.to_owned(),
         properties: vec![("vault", report.vault.clone())],
         cases: cases.collect(),
-        output: (!report.notes.is_empty()).then(|| report.notes.join("\n")),
+        output: Some(report.remains().join("\n")).filter(|notes| !notes.is_empty()),
         took: result.took,
     }
 }

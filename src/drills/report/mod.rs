@@ -20,8 +20,10 @@ pub struct Report {
     pub description: String,
     /// The drills, in the order in which they ran.
     pub drills: Vec<DrillResult>,
-    /// Objects that remain, and what could not be restored.
+    /// Objects that remain as they must.
     pub notes: Vec<String>,
+    /// What could not be put back, with what removes it.
+    pub left_behind: Vec<String>,
     /// The duration of the run.
     pub took: Duration,
 }
@@ -77,6 +79,11 @@ impl Report {
     /// The steps of all drills, counted.
     pub fn counts(&self) -> Counts {
         Counts::of(self.drills.iter().flat_map(|drill| &drill.steps))
+    }
+
+    /// All that remains.
+    fn remains(&self) -> Vec<&str> {
+        self.notes.iter().chain(&self.left_behind).map(String::as_str).collect()
     }
 
     /// The report as one JSON document.
@@ -150,7 +157,8 @@ pub(super) mod sample {
             vault: "https://drill.vault.localhost:8443".to_owned(),
             description: "a server of the drill's own".to_owned(),
             drills: vec![DrillResult { drill: Drill::Rotation, steps, took }],
-            notes: vec!["key k-1 is left behind".to_owned()],
+            notes: vec!["key k-1 is deleted".to_owned()],
+            left_behind: vec!["the key k-2: remove it".to_owned()],
             took,
         }
     }

@@ -43,8 +43,11 @@ impl<W: Write> TextReport<W> {
     /// # Errors
     /// When something could not be written, now or before.
     pub(crate) fn end(&mut self, report: &Report) -> std::io::Result<()> {
-        let notes: String = report.notes.iter().map(|note| labelled("note", note)).collect();
+        let notes: String = report.remains().iter().map(|note| labelled("note", note)).collect();
         let gap = if notes.is_empty() { "" } else { "\n" };
+        if self.out.is_none() {
+            report.left_behind.iter().for_each(|note| eprintln!("keyhaven: {note}"));
+        }
         if self.out.is_none() && report.counts().failed > 0 {
             eprintln!("keyhaven: {}", summary(report));
         }
@@ -186,7 +189,8 @@ rotation
     expected  a new version, \"latest\" <b> & all
     seen      it needs a clock that can be moved: start the server with --clock virtual
 
-    note      key k-1 is left behind
+    note      key k-1 is deleted
+    note      the key k-2: remove it
 
 5 steps in 4.00 s: 1 passed, 1 failed, 3 not run
 ";

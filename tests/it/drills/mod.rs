@@ -8,6 +8,7 @@ mod hooks;
 mod private_server;
 mod proxy;
 mod running_server;
+mod stopped;
 mod tampered;
 
 use std::process::{Command, Output};

@@ -39,6 +39,21 @@ impl Controls {
         self.unassign(|assignment| self.factory.owns(assignment) || self.operator.owns(assignment))
     }
 
+    /// What of it is in a vault that was there before, and what removes it.
+    pub(super) fn how_to_withdraw_access(&self) -> String {
+        let (vault, ids) = (&self.vaults.name, format!("{}, {}", self.factory.object_id, self.operator.object_id));
+        match self.vaults.mode {
+            Mode::Policies => format!(
+                "access policies of the vault {vault} for the object ids {ids}: PUT /admin/vaults/{vault} of the admin API, \
+                 with the accessPolicies that shall stay"
+            ),
+            Mode::Roles => format!(
+                "role assignments at the vault {vault} for the object ids {ids}: DELETE /admin/role-assignments/GUID of the \
+                 admin API"
+            ),
+        }
+    }
+
     /// Grants the factory's policy.
     pub(crate) fn grant_policy(&self) -> Result<(), AdminError> {
         self.put_policies(&[self.factory.policy(&KEYS, &SECRETS), self.operator.policy(&EVERYTHING, &EVERYTHING)])

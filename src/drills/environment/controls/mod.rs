@@ -11,6 +11,7 @@ pub(crate) use firewall::Firewall;
 
 use super::fault_rules::remaining_rules;
 use super::identity::DrillIdentity;
+use super::left_behind::LeftBehind;
 use super::vaults::{DrillVaults, Mode};
 use crate::clock::Timestamp;
 use crate::drills::admin::{AdminClient, AdminError};
@@ -50,8 +51,10 @@ impl Controls {
             faults_before: Mutex::default(),
             is_restored: Mutex::default(),
         };
-        controls.set_up()?;
-        Ok(controls)
+        match controls.set_up() {
+            Ok(()) => Ok(controls),
+            Err(error) => Err(AdminError([vec![error.0], controls.restore()].concat().join("; "))),
+        }
     }
 
     fn set_up(&self) -> Result<(), AdminError> {
@@ -67,6 +70,11 @@ impl Controls {
     /// The URL of the vault that drills use.
     pub(super) const fn vault(&self) -> &VaultUrl {
         &self.vaults.vault
+    }
+
+    /// The name of that vault.
+    pub(super) fn vault_name(&self) -> &str {
+        &self.vaults.name
     }
 
     /// Describes where it is, for reports.
@@ -150,19 +158,29 @@ impl Controls {
         self.admin.send(method, "/admin/faults", body).map(drop)
     }
 
-    /// Restores everything, once; returns a note for each thing that could not be.
+    /// Restores everything, once; returns notes of what could not be, with what removes it.
     pub(super) fn restore(&self) -> Vec<String> {
         if std::mem::replace(&mut *self.is_restored.lock().unwrap_or_else(PoisonError::into_inner), true) {
             return Vec::new();
         }
-        let vault = |(name, _)| self.admin.send(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop);
-        let vaults = self.vaults.created().map(vault);
-        let access = if self.vaults.created_because.is_none() { self.withdraw_access() } else { Ok(()) };
-        let identities = [&self.factory, &self.operator].map(|identity| identity.remove(&self.admin));
-        let all = [self.lift_faults(), access].into_iter().chain(vaults).chain(identities);
-        // "nothing is called NAME": it is deleted already.
-        let failed = all.filter_map(Result::err).filter(|error| !error.0.contains(" is called "));
-        failed.map(|error| format!("not put back: {error}")).collect()
+        let mut left = LeftBehind::default();
+        left.unless(self.lift_faults(), || {
+            "fault rules: DELETE /admin/faults of the admin API; a server that was started again has none".to_owned()
+        });
+        if self.vaults.created_because.is_none() {
+            left.unless(self.withdraw_access(), || self.how_to_withdraw_access());
+        }
+        for (name, _) in self.vaults.created() {
+            let deleted = self.admin.send(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop);
+            left.unless(deleted, || format!("the vault {name}: keyhaven vault delete {name}"));
+        }
+        for identity in [&self.factory, &self.operator] {
+            let name = &identity.name;
+            left.unless(identity.remove(&self.admin), || {
+                format!("the identity {name}: keyhaven identity remove {name}")
+            });
+        }
+        left.into_notes()
     }
 
     fn put(&self, vault: &str, entry: &Value) -> Result<(), AdminError> {
