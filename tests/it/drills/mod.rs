@@ -7,6 +7,7 @@ mod data_loss;
 mod hooks;
 mod private_server;
 mod proxy;
+mod rights;
 mod running_server;
 mod stopped;
 mod tampered;
