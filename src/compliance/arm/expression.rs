@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_texts_and_numbers_are_told_apart_from_the_rest() {
+    fn calls_texts_and_numbers_are_parsed_and_the_rest_is_something_else() {
         let call = |name, arguments: &[&'static str], members: &[&'static str]| Expression::Call {
             name,
             arguments: arguments.to_vec(),

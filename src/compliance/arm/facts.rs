@@ -23,8 +23,8 @@ pub(crate) fn vault(api_version: Option<String>, properties: &Value) -> VaultFac
 }
 
 /// Facts of a key's properties. A key without a size or a curve gets the service's own.
-pub(crate) fn key(properties: &Value, now: Timestamp) -> KeyFacts {
-    let dates = dates(properties, now);
+pub(crate) fn key(properties: &Value, created: Fact<Timestamp>) -> KeyFacts {
+    let dates = dates(properties, created);
     KeyFacts {
         kty: text(properties, &["kty"]),
         size: number(properties, &["keySize"]).or(2048),
@@ -35,8 +35,8 @@ pub(crate) fn key(properties: &Value, now: Timestamp) -> KeyFacts {
 }
 
 /// Facts of a secret's properties.
-pub(crate) fn secret(properties: &Value, now: Timestamp) -> SecretFacts {
-    SecretFacts { content_type: text(properties, &["contentType"]), dates: dates(properties, now) }
+pub(crate) fn secret(properties: &Value, created: Fact<Timestamp>) -> SecretFacts {
+    SecretFacts { content_type: text(properties, &["contentType"]), dates: dates(properties, created) }
 }
 
 /// A log of a diagnostic setting.
@@ -49,9 +49,9 @@ pub(crate) fn log(log: &Value, in_storage: bool) -> Log {
     Log { enabled: flag(log, &["enabled"]), in_storage, retention_days }
 }
 
-fn dates(properties: &Value, now: Timestamp) -> Dates {
+fn dates(properties: &Value, created: Fact<Timestamp>) -> Dates {
     let date = |name| moment(properties, &["attributes", name]);
-    Dates { created: Fact::Known(now), not_before: date("nbf"), expires: date("exp") }
+    Dates { created, not_before: date("nbf"), expires: date("exp") }
 }
 
 /// When the rotation policy has the version after the first.

@@ -2,16 +2,20 @@
 
 mod expression;
 mod facts;
+mod links;
 mod scope;
 
 use serde_json::{Map, Value};
 
-use super::facts::{Fact, Facts, Log, Resource};
-use super::tree::{at, list, mark, member, why, words};
+use super::facts::{Fact, Facts, Resource};
+use super::tree::{mark, why, words};
 use crate::clock::Timestamp;
+use links::Links;
 use scope::Scope;
 
-pub(super) use facts::{key, log, scheduled, secret, vault};
+#[cfg(test)]
+pub(super) use facts::log;
+pub(super) use facts::{key, scheduled, secret, vault};
 
 const VAULT: &str = "microsoft.keyvault/vaults";
 
@@ -28,19 +32,16 @@ pub(super) fn is_template(file: &Value) -> bool {
 pub(super) fn resources(template: &Value, parameters: Option<&Value>, now: Timestamp) -> Result<Vec<Resource>, String> {
     let given = parameters.map(given).transpose()?.unwrap_or_default();
     let scope = Scope::of(template, given);
-    let mut found = Found { now, vaults: vec![], others: vec![], endpoints: vec![], logs: vec![] };
-    found.collect(&template["resources"], &Place { scope: &scope, parent: None, pointer: "/resources".to_owned() });
+    let mut found = Found { now, vaults: vec![], others: vec![], links: Links::default() };
+    let place = Place { scope: &scope, parent: None, doubt: None, pointer: "/resources".to_owned() };
+    found.collect(&template["resources"], &place);
     Ok(found.finish())
 }
 
 /// The values of a file of parameters.
 fn given(file: &Value) -> Result<Map<String, Value>, String> {
     let all = file["parameters"].as_object().ok_or("the file of --parameters has no parameters")?;
-    let value = |(name, given): (&String, &Value)| match given.get("value") {
-        Some(value) => (name.clone(), value.clone()),
-        None => (name.clone(), mark(format!("the parameter '{name}' comes from a vault"), format!("{{{name}}}"))),
-    };
-    Ok(all.iter().map(value).collect())
+    Ok(all.iter().map(|(name, given)| (name.clone(), value_of(name, given, Value::clone))).collect())
 }
 
 /// Where resources are.
@@ -48,6 +49,8 @@ struct Place<'a> {
     scope: &'a Scope<'a>,
     /// Type and name of the resource that they are below of.
     parent: Option<(String, Value)>,
+    /// Why it is not certain that they are made, where it is not.
+    doubt: Option<String>,
     pointer: String,
 }
 
@@ -58,10 +61,7 @@ struct Found {
     vaults: Vec<(String, Resource)>,
     /// Everything else.
     others: Vec<Resource>,
-    /// What private endpoints lead to.
-    endpoints: Vec<Value>,
-    /// What diagnostic settings are of, and their logs.
-    logs: Vec<(Value, Fact<Vec<Log>>)>,
+    links: Links,
 }
 
 impl Found {
@@ -72,97 +72,90 @@ impl Found {
             _ => vec![],
         };
         for (segment, resource) in all {
-            let here = format!("{}/{segment}", place.pointer);
             let condition = resource.get("condition").map(|condition| place.scope.evaluated(condition));
-            if condition != Some(Value::Bool(false)) {
-                self.add(resource, place, here);
+            if condition == Some(Value::Bool(false)) {
+                continue;
             }
+            let doubt = doubt(resource, condition.as_ref()).or_else(|| place.doubt.clone());
+            let pointer = format!("{}/{segment}", place.pointer);
+            self.add(resource, &Place { scope: place.scope, parent: place.parent.clone(), doubt, pointer });
         }
     }
 
-    fn add(&mut self, resource: &Value, place: &Place<'_>, pointer: String) {
+    /// Adds the resource at `here`, and what is below it.
+    fn add(&mut self, resource: &Value, here: &Place<'_>) {
         let mut kind = resource["type"].as_str().unwrap_or_default().to_ascii_lowercase();
-        let mut name = place.scope.evaluated(&resource["name"]);
-        if let Some((parent, of)) = &place.parent {
+        let mut name = here.scope.evaluated(&resource["name"]);
+        if let Some((parent, of)) = &here.parent {
             kind = format!("{parent}/{kind}");
             name = joined(of, &name);
         }
-        let below = Place {
-            scope: place.scope,
-            parent: Some((kind.clone(), name.clone())),
-            pointer: format!("{pointer}/resources"),
-        };
         if resource["existing"] != true {
-            self.add_one(resource, place.scope, (&kind, &name), pointer);
+            match kind.as_str() {
+                "microsoft.resources/deployments" => self.nested(&resource["properties"], here, words(&name)),
+                "microsoft.network/privateendpoints" => self.links.add_endpoint(resource, here.scope, &here.doubt),
+                kind if kind.ends_with("diagnosticsettings") => {
+                    let scope = resource.get("scope").map(|scope| here.scope.evaluated(scope));
+                    let vault = kind.starts_with(VAULT).then(|| links::vault_id(&words(&name)));
+                    if let Some(of) = scope.or(vault) {
+                        self.links.add_setting(resource, here.scope, &here.doubt, of);
+                    }
+                }
+                kind => self.add_one(resource, here, (kind, words(&name))),
+            }
         }
+        let pointer = format!("{}/resources", here.pointer);
+        let below = Place { scope: here.scope, parent: Some((kind, name)), doubt: here.doubt.clone(), pointer };
         self.collect(&resource["resources"], &below);
     }
 
-    fn add_one(&mut self, resource: &Value, scope: &Scope<'_>, (kind, name): (&str, &Value), pointer: String) {
-        if kind == "microsoft.resources/deployments" {
-            return self.nested(&resource["properties"], scope, (words(name), pointer));
-        }
-        let is_watched = kind == "microsoft.network/privateendpoints" || kind.ends_with("diagnosticsettings");
-        if !is_watched && kind != VAULT && !["keys", "secrets"].iter().any(|object| kind == format!("{VAULT}/{object}"))
-        {
-            return;
-        }
-        let properties = scope.evaluated(&resource["properties"]);
-        let words = words(name);
-        let made = |name: String, facts| Resource { name, pointer: Some(pointer.clone()), is_azurerm: false, facts };
-        match kind.strip_prefix(VAULT) {
-            Some("") => {
+    fn add_one(&mut self, resource: &Value, here: &Place<'_>, (kind, name): (&str, String)) {
+        let Some(below) = kind.strip_prefix(VAULT) else { return };
+        let properties = || here.scope.evaluated(&resource["properties"]);
+        let made = |name, facts| Resource { name, pointer: Some(here.pointer.clone()), is_azurerm: false, facts };
+        match below {
+            "" => {
                 let version = resource["apiVersion"].as_str().map(str::to_owned);
-                self.vaults.push((words.clone(), made(words, Facts::Vault(Box::new(vault(version, &properties))))));
+                let facts = Facts::Vault(Box::new(vault(version, &properties())));
+                self.vaults.push((name.clone(), made(name, facts)));
             }
-            Some("/keys") => {
-                self.others.push(made(object_name(&words, "keys"), Facts::Key(Box::new(key(&properties, self.now)))));
+            "/keys" => {
+                let facts = Facts::Key(Box::new(key(&properties(), Fact::Known(self.now))));
+                self.others.push(made(object_name(&name, "keys"), facts));
             }
-            Some("/secrets") => {
-                self.others.push(made(object_name(&words, "secrets"), Facts::Secret(secret(&properties, self.now))));
+            "/secrets" => {
+                let facts = Facts::Secret(secret(&properties(), Fact::Known(self.now)));
+                self.others.push(made(object_name(&name, "secrets"), facts));
             }
-            _ if kind.ends_with("diagnosticsettings") => {
-                let scope = resource.get("scope").map(|scoped| scope.evaluated(scoped));
-                let of_vault = kind.starts_with(VAULT).then(|| vault_id(&words));
-                self.logs.extend(scope.or(of_vault).map(|of| (of, logs(&properties))));
-            }
-            _ => self.endpoints.extend(targets(&properties)),
+            _ => {}
         }
     }
 
     /// A deployment within the template. Its expressions refer to its own parameters, or to those of the outer template.
-    fn nested(&mut self, properties: &Value, scope: &Scope<'_>, (name, pointer): (String, String)) {
+    fn nested(&mut self, properties: &Value, here: &Place<'_>, name: String) {
         let template = &properties["template"];
         if !template.is_object() {
-            let why = "it deploys a template that is not in the file".to_owned();
-            self.others.push(Resource { name, pointer: Some(pointer), is_azurerm: false, facts: Facts::Unread(why) });
+            let facts = Facts::Unread("it deploys a template that is not in the file".to_owned());
+            self.others.push(Resource { name, pointer: Some(here.pointer.clone()), is_azurerm: false, facts });
             return;
         }
-        let is_inner = properties["expressionEvaluationOptions"]["scope"]
-            .as_str()
-            .is_some_and(|scope| scope.eq_ignore_ascii_case("inner"));
-        let pointer = format!("{pointer}/properties/template/resources");
-        if !is_inner {
-            return self.collect(&template["resources"], &Place { scope, parent: None, pointer });
-        }
-        let given = properties["parameters"].as_object().into_iter().flatten();
-        let value = |(name, given): (&String, &Value)| match given.get("value") {
-            Some(value) => (name.clone(), scope.evaluated(value)),
-            None => (name.clone(), mark(format!("the parameter '{name}' comes from a vault"), format!("{{{name}}}"))),
+        let scope = properties["expressionEvaluationOptions"]["scope"].as_str().unwrap_or_default();
+        let inner = scope.eq_ignore_ascii_case("inner").then(|| Scope::of(template, passed(properties, here.scope)));
+        let place = Place {
+            scope: inner.as_ref().unwrap_or(here.scope),
+            parent: None,
+            doubt: here.doubt.clone(),
+            pointer: format!("{}/properties/template/resources", here.pointer),
         };
-        let inner = Scope::of(template, given.map(value).collect());
-        self.collect(&template["resources"], &Place { scope: &inner, parent: None, pointer });
+        self.collect(&template["resources"], &place);
     }
 
     /// The resources, vaults first, each with the endpoints and logs that lead to it.
     fn finish(self) -> Vec<Resource> {
-        let Self { vaults, others, endpoints, logs, .. } = self;
+        let Self { vaults, others, links, .. } = self;
         let with_links = vaults.into_iter().map(|(name, mut resource)| {
             if let Facts::Vault(vault) = &mut resource.facts {
-                vault.private_endpoints =
-                    leading_to(&name, endpoints.iter(), "a private endpoint leads to").then(|found| Ok(found.len()));
-                let all = leading_to(&name, logs.iter().map(|(of, _)| of), "a diagnostic setting is of");
-                vault.logs = all.then(|found| logs_of(&found, &logs));
+                (vault.private_endpoints, vault.logs) = (links.endpoints(&name), links.logs(&name));
             }
             resource
         });
@@ -170,66 +163,30 @@ impl Found {
     }
 }
 
-/// The positions of the ids that are of the vault called `name`; unknown where there are none, but some that cannot be read.
-fn leading_to<'v>(name: &str, ids: impl Iterator<Item = &'v Value>, what: &str) -> Fact<Vec<usize>> {
-    let (mut found, mut unread) = (vec![], None);
-    for (index, id) in ids.enumerate() {
-        let words = words(id);
-        match words.to_ascii_lowercase().rfind("microsoft.keyvault/vaults/") {
-            Some(at) => {
-                let vault = &words[at + VAULT.len() + 1..];
-                if vault.eq_ignore_ascii_case(name) {
-                    found.push(index);
-                } else if why(id).is_some() {
-                    unread = Some(words);
-                }
-            }
-            None if why(id).is_some() && !words.to_ascii_lowercase().starts_with("microsoft.") => unread = Some(words),
-            None => {}
+/// Why it is not certain that a resource is made, where it is not.
+fn doubt(resource: &Value, condition: Option<&Value>) -> Option<String> {
+    let times = resource["copy"].get("count");
+    match (condition, times) {
+        (None | Some(Value::Bool(true)), None) => None,
+        (None | Some(Value::Bool(true)), Some(times)) if times.as_i64().is_some_and(|times| times > 0) => None,
+        (None | Some(Value::Bool(true)), Some(_)) => Some("a loop makes it, perhaps not once".to_owned()),
+        (Some(condition), _) => {
+            let because = why(condition).unwrap_or("its condition is neither true nor false");
+            Some(format!("whether it is made depends on a condition: {because}"))
         }
     }
-    match unread {
-        Some(words) if found.is_empty() => Fact::Unknown(format!("{what} {words}, which is not evaluated")),
-        _ => Fact::Known(found),
-    }
 }
 
-fn logs_of(found: &[usize], logs: &[(Value, Fact<Vec<Log>>)]) -> Result<Vec<Log>, String> {
-    let mut all = vec![];
-    for index in found {
-        match &logs[*index].1 {
-            Fact::Known(logs) => all.extend(logs.iter().cloned()),
-            Fact::Unset => {}
-            Fact::Unknown(why) => return Err(why.clone()),
-        }
-    }
-    Ok(all)
+/// The values that a deployment passes on to its template.
+fn passed(properties: &Value, scope: &Scope<'_>) -> Map<String, Value> {
+    let given = properties["parameters"].as_object().into_iter().flatten();
+    given.map(|(name, given)| (name.clone(), value_of(name, given, |value| scope.evaluated(value)))).collect()
 }
 
-/// The logs of a diagnostic setting.
-fn logs(properties: &Value) -> Fact<Vec<Log>> {
-    let in_storage = at(properties, &["storageAccountId"]) != Fact::Unset;
-    list(properties, &["logs"]).then(|all| Ok(all.iter().map(|one| log(one, in_storage)).collect()))
-}
-
-/// What a private endpoint leads to without being approved by hand.
-fn targets(properties: &Value) -> Vec<Value> {
-    let id = |connection: &Value| {
-        let id = member(connection, "properties").and_then(|properties| member(properties, "privateLinkServiceId"));
-        id.cloned()
-    };
-    match list(properties, &["privateLinkServiceConnections"]) {
-        Fact::Known(all) => all.iter().filter_map(id).collect(),
-        Fact::Unset => vec![],
-        Fact::Unknown(why) => vec![mark(why, "privateLinkServiceConnections")],
-    }
-}
-
-/// The id of the vault in the name of a setting below it: `NAME/Microsoft.Insights/SETTING`.
-fn vault_id(name: &str) -> Value {
-    let lower = name.to_ascii_lowercase();
-    let vault = lower.find("/microsoft.insights").map_or(name, |end| &name[..end]);
-    format!("Microsoft.KeyVault/vaults/{vault}").into()
+/// The value that a parameter is given; a mark where a vault has it.
+fn value_of(name: &str, given: &Value, read: impl FnOnce(&Value) -> Value) -> Value {
+    let of_vault = || mark(format!("the parameter '{name}' comes from a vault"), format!("{{{name}}}"));
+    given.get("value").map_or_else(of_vault, read)
 }
 
 /// `NAME/CHILD`.

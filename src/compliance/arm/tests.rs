@@ -123,7 +123,7 @@ fn resources_are_found_by_symbolic_names_below_vaults_and_in_nested_deployments(
 fn a_key_rotates_as_its_policy_says() {
     let rotates = |actions: Value, exp: Value| {
         let properties = json!({"attributes": {"exp": exp}, "rotationPolicy": {"lifetimeActions": actions}});
-        super::key(&properties, Timestamp::from_unix(NOW)).rotates
+        super::key(&properties, Fact::Known(Timestamp::from_unix(NOW))).rotates
     };
     let action = |kind: &str, trigger: Value| json!({"action": {"type": kind}, "trigger": trigger});
     let at = |days: i64| Fact::Known(Timestamp::from_unix(NOW + days * 86_400));
@@ -161,6 +161,20 @@ fn private_endpoints_and_logs_belong_to_the_vault_that_they_lead_to() {
     let other = "a private endpoint leads to Microsoft.KeyVault/vaults/{uniqueString('a')}, which is not evaluated";
     assert_eq!(of("kv", &[endpoint(id)]).0, Fact::Unknown(other.to_owned()));
     assert!(matches!(of("kv", &[endpoint("[reference('module').outputs.id.value]")]).0, Fact::Unknown(_)));
+
+    for (doubtful, why) in [
+        ("condition", "whether it is made depends on a condition: [equals(1, 1)] is not evaluated"),
+        ("copy", "a loop makes it, perhaps not once"),
+    ] {
+        let mut perhaps = endpoint(full);
+        perhaps[doubtful] = if doubtful == "copy" { json!({"name": "l", "count": 0}) } else { "[equals(1, 1)]".into() };
+        let unknown = Fact::Unknown(format!("a private endpoint leads to it, but {why}"));
+        assert_eq!(of("kv", &[perhaps.clone()]).0, unknown);
+        assert_eq!(of("kv", &[perhaps.clone(), endpoint(full)]).0, Fact::Known(1), "one is certain");
+        perhaps["copy"] = json!({"name": "l", "count": 2});
+        perhaps["condition"] = true.into();
+        assert_eq!(of("kv", &[perhaps]).0, Fact::Known(1));
+    }
 
     let setting = |members: Value| {
         let mut setting = json!({"type": "Microsoft.Insights/diagnosticSettings", "name": "logs",

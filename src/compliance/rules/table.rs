@@ -18,7 +18,7 @@ const fn days(name: &'static str) -> Parameter {
     Parameter { name, takes: Takes::Number, default: None }
 }
 
-/// What stands for everything that cannot be read and may hold vaults. It is no rule of Azure's.
+/// What everything that cannot be read and may hold vaults is reported by. It is no rule of Azure's.
 pub(crate) static UNREAD: Rule = Rule {
     id: "not-read",
     guid: "",

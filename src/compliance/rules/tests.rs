@@ -63,6 +63,10 @@ fn object(mut object: Value, members: Value) -> Value {
     object
 }
 
+fn now() -> crate::compliance::facts::Fact<Timestamp> {
+    crate::compliance::facts::Fact::Known(Timestamp::from_unix(NOW))
+}
+
 fn broken(what: &str) -> Verdict {
     Verdict::Broken(what.to_owned())
 }
@@ -252,8 +256,8 @@ fn what_cannot_be_read_is_never_kept() {
                 facts.logs = crate::compliance::facts::Fact::Unknown("so".to_owned());
                 Facts::Vault(Box::new(facts))
             }
-            "key" => Facts::Key(Box::new(arm::key(&all, Timestamp::from_unix(NOW)))),
-            _ => Facts::Secret(arm::secret(&all, Timestamp::from_unix(NOW))),
+            "key" => Facts::Key(Box::new(arm::key(&all, now()))),
+            _ => Facts::Secret(arm::secret(&all, now())),
         };
         crate::compliance::Resource { name: "x".to_owned(), pointer: None, is_azurerm: false, facts }
     };

@@ -1,5 +1,7 @@
 //! Terraform plans, as `terraform show -json` prints them: vaults, keys and secrets of azurerm and of azapi.
 
+mod references;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -157,79 +159,56 @@ impl Reader<'_> {
                 (vault.private_endpoints, vault.logs) = (self.endpoints(planned), self.logs(planned));
                 Facts::Vault(Box::new(vault))
             }
-            "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(&properties, self.now))),
-            "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(&properties, self.now)),
+            "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(&properties, self.created(planned)))),
+            "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(&properties, self.created(planned))),
             _ => return None,
         })
     }
 
-    fn dates(&self, planned: &Planned<'_>) -> Dates {
-        let created = match planned.is_new {
+    /// When an object was made: now, where the plan makes it.
+    fn created(&self, planned: &Planned<'_>) -> Fact<Timestamp> {
+        match planned.is_new {
             true => Fact::Known(self.now),
             false => Fact::Unknown("a plan does not say when it was made".to_owned()),
-        };
+        }
+    }
+
+    fn dates(&self, planned: &Planned<'_>) -> Dates {
         let date = |name| moment(&planned.values, &[name]);
-        Dates { created, not_before: date("not_before_date"), expires: date("expiration_date") }
+        Dates { created: self.created(planned), not_before: date("not_before_date"), expires: date("expiration_date") }
     }
 
     fn endpoints(&self, vault: &Planned<'_>) -> Fact<usize> {
-        let leads = |expressions: &Value| {
+        let connections = |expressions: &Value| {
             let connections = expressions["private_service_connection"].as_array().into_iter().flatten();
             let automatic = connections.filter(|one| one["is_manual_connection"]["constant_value"] != true);
             automatic.map(|one| one["private_connection_resource_id"].clone()).collect()
         };
-        self.leading_to(vault, "azurerm_private_endpoint", &leads).then(|found| Ok(found.len()))
+        self.leading_to(vault, "azurerm_private_endpoint", &connections).then(|found| Ok(found.len()))
     }
 
     fn logs(&self, vault: &Planned<'_>) -> Fact<Vec<Log>> {
-        let leads = |expressions: &Value| vec![expressions["target_resource_id"].clone()];
-        let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", &leads);
-        found.then(|addresses| Ok(addresses.iter().flat_map(|address| self.logs_at(address)).collect()))
+        let target = |expressions: &Value| vec![expressions["target_resource_id"].clone()];
+        let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", &target);
+        found.then(|settings| Ok(settings.into_iter().flat_map(|setting| logs_of(&setting.values)).collect()))
     }
 
-    /// The logs of the diagnostic settings at `address`, whatever their index.
-    fn logs_at(&self, address: &str) -> Vec<Log> {
-        let mut logs = vec![];
-        for setting in self.all.iter().filter(|planned| without_indexes(planned.address()) == *address) {
-            let in_storage = text(&setting.values, &["storage_account_id"]) != Fact::Unset;
-            for block in ["enabled_log", "log"] {
-                match list(&setting.values, &[block]) {
-                    Fact::Known(all) => logs.extend(all.iter().map(|one| log(one, block, in_storage))),
-                    Fact::Unset => {}
-                    Fact::Unknown(why) => {
-                        let enabled = Fact::Unknown(why);
-                        logs.push(Log { enabled, in_storage, retention_days: Fact::Unset });
-                    }
-                }
-            }
-        }
-        logs
-    }
-
-    /// The addresses of the configuration's resources of the type `kind` that refer to `vault`; unknown where there are none,
-    /// but some that refer to what this reader does not follow.
+    /// The resources of the type `kind` that lead to `vault` by one of their `expressions`; unknown where none does for certain, and
+    /// one refers to what is not followed.
     fn leading_to(
         &self,
         vault: &Planned<'_>,
         kind: &str,
         expressions: &dyn Fn(&Value) -> Vec<Value>,
-    ) -> Fact<Vec<String>> {
-        let address = without_indexes(vault.address());
+    ) -> Fact<Vec<&Planned<'_>>> {
         let (mut found, mut unread) = (vec![], None);
-        let mut modules = vec![(String::new(), self.root)];
-        while let Some((prefix, module)) = modules.pop() {
-            for (name, call) in module["module_calls"].as_object().into_iter().flatten() {
-                modules.push((format!("{prefix}module.{name}."), &call["module"]));
-            }
-            let resources = module["resources"].as_array().into_iter().flatten();
-            for resource in resources.filter(|resource| resource["type"] == kind) {
-                let own = format!("{prefix}{}", resource["address"].as_str().unwrap_or_default());
-                for expression in expressions(&resource["expressions"]) {
-                    match refers(&expression, &prefix, &address) {
-                        Some(true) => found.push(own.clone()),
-                        Some(false) => {}
-                        None => unread = Some(own.clone()),
-                    }
+        for planned in self.all.iter().filter(|planned| planned.kind() == kind) {
+            let own = references::expressions_of(self.root, planned.address());
+            for expression in expressions(own) {
+                match references::leads_to(planned.address(), &expression, vault.address()) {
+                    Some(true) => found.push(planned),
+                    Some(false) => {}
+                    None => unread = Some(planned.address()),
                 }
             }
         }
@@ -240,36 +219,15 @@ impl Reader<'_> {
     }
 }
 
-/// Whether an expression of the module `prefix` refers to the resource at `address`; none where it refers to a variable, a local
-/// value or another module.
-fn refers(expression: &Value, prefix: &str, address: &str) -> Option<bool> {
-    let references = expression["references"].as_array();
-    let references: Vec<_> = references.into_iter().flatten().filter_map(Value::as_str).collect();
-    let is_it = |reference: &&str| {
-        let reference = without_indexes(&format!("{prefix}{reference}"));
-        reference == address || reference.strip_prefix(address).is_some_and(|rest| rest.starts_with('.'))
+/// The logs of a diagnostic setting.
+fn logs_of(setting: &Value) -> Vec<Log> {
+    let in_storage = text(setting, &["storage_account_id"]) != Fact::Unset;
+    let of_block = |block| match list(setting, &[block]) {
+        Fact::Known(all) => all.iter().map(|one| log(one, block, in_storage)).collect(),
+        Fact::Unset => vec![],
+        Fact::Unknown(why) => vec![Log { enabled: Fact::Unknown(why), in_storage, retention_days: Fact::Unset }],
     };
-    if references.iter().any(is_it) {
-        return Some(true);
-    }
-    let is_followed =
-        |reference: &&str| !["var.", "local.", "module.", "each."].iter().any(|kind| reference.starts_with(kind));
-    references.iter().all(is_followed).then_some(false)
-}
-
-/// An address without the indexes of `count` and `for_each`.
-fn without_indexes(address: &str) -> String {
-    let (mut kept, mut quoted, mut depth) = (String::new(), false, 0_u32);
-    for c in address.chars() {
-        match c {
-            '"' if depth > 0 => quoted = !quoted,
-            '[' if !quoted => depth += 1,
-            ']' if !quoted && depth > 0 => depth -= 1,
-            c if depth == 0 => kept.push(c),
-            _ => {}
-        }
-    }
-    kept
+    ["enabled_log", "log"].into_iter().flat_map(of_block).collect()
 }
 
 fn key(values: &Value, dates: Dates) -> KeyFacts {

@@ -23,7 +23,7 @@ fn plan() -> Value {
         "private_connection_resource_id": {"references": ["azurerm_key_vault.main[0].id", "azurerm_key_vault.main[0]"]},
     }]}});
     let setting = json!({"address": "azurerm_monitor_diagnostic_setting.kv", "type": "azurerm_monitor_diagnostic_setting",
-        "expressions": {"target_resource_id": {"references": ["azurerm_key_vault.main", "each.key"]}}});
+        "expressions": {"target_resource_id": {"references": ["azurerm_key_vault.main", "count.index"]}}});
     json!({
         "format_version": "1.2",
         "planned_values": {"root_module": {
@@ -45,8 +45,9 @@ fn plan() -> Value {
                 planned("azurerm_key_vault_key", "module.kv[\"a]\"].azurerm_key_vault_key.cmk", json!({
                     "key_type": "RSA-HSM", "key_size": 3072,
                     "rotation_policy": [{"automatic": [{"time_after_creation": "P30D"}]}]})),
+                planned("azurerm_private_endpoint", "module.kv[\"a]\"].azurerm_private_endpoint.kv", json!({})),
                 planned("azurerm_monitor_diagnostic_setting",
-                    "module.kv[\"a]\"].azurerm_monitor_diagnostic_setting.kv[\"x\"]", json!({
+                    "module.kv[\"a]\"].azurerm_monitor_diagnostic_setting.kv[0]", json!({
                     "storage_account_id": null, "enabled_log": [{"category_group": "audit"}]})),
             ]}],
         }},
@@ -89,6 +90,7 @@ fn a_plan_has_the_facts_of_its_resources() {
     assert_eq!((&azapi.purge_protection, &azapi.soft_delete), (&Fact::Known(true), &Fact::Unset));
     assert_eq!((azapi.api_version.as_deref(), found[1].is_azurerm), (Some("2023-07-01"), false));
     let Facts::Key(late) = &found[2].facts else { panic!("a key") };
+    assert_eq!(late.dates.created, Fact::Known(Timestamp::from_unix(NOW)));
     assert_eq!(late.size, Fact::Unknown("it is known after apply alone".to_owned()));
     let Facts::Vault(vault) = &found[3].facts else { panic!("a vault") };
     assert_eq!((&vault.purge_protection, &vault.roles), (&Fact::Known(true), &Fact::Known(true)));
@@ -114,8 +116,14 @@ fn an_endpoint_counts_for_the_vault_that_it_refers_to_and_is_unknown_through_a_v
         vault.private_endpoints
     };
     assert_eq!(of(json!(["azurerm_key_vault.main2.id", "azurerm_key_vault.main2"])), Fact::Known(0));
-    let unknown = "module.kv.azurerm_private_endpoint.kv refers to what is not followed here";
+    let unknown = "module.kv[\"a]\"].azurerm_private_endpoint.kv refers to what is not followed here";
     assert_eq!(of(json!(["var.vault_id"])), Fact::Unknown(unknown.to_owned()));
+
+    let mut none_planned = plan();
+    let resources = &mut none_planned["planned_values"]["root_module"]["child_modules"][0]["resources"];
+    resources.as_array_mut().unwrap().retain(|one| one["type"] != "azurerm_private_endpoint");
+    let Facts::Vault(vault) = read(&none_planned).remove(3).facts else { panic!("a vault") };
+    assert_eq!(vault.private_endpoints, Fact::Known(0), "its count is 0");
 }
 
 #[test]

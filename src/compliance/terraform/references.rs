@@ -1,0 +1,123 @@
+//! What the expressions of a plan's configuration refer to. Values that are known after apply alone have no other trace in a plan.
+
+use serde_json::Value;
+
+/// Beginnings of references that may lead anywhere.
+const NOT_FOLLOWED: [&str; 4] = ["var.", "local.", "module.", "each.value"];
+
+/// The expressions that the configuration has for the resource at `address`; null where there are none.
+pub(super) fn expressions_of<'a>(root: &'a Value, address: &str) -> &'a Value {
+    let (module, resource) = split(parts(address));
+    let below = |at: &'a Value, name: &&str| &at["module_calls"][name_of(name)]["module"];
+    let at = module.iter().filter(|part| **part != "module").fold(root, below);
+    let resource = resource.iter().map(name_of).collect::<Vec<_>>().join(".");
+    let mut all = at["resources"].as_array().into_iter().flatten();
+    all.find(|one| one["address"] == resource.as_str()).map_or(&Value::Null, |one| &one["expressions"])
+}
+
+/// Whether `expression` of the resource at `from` refers to the one at `to`; none where it may: through a variable, a local
+/// value, a module, or an index that is not written out and is not its own.
+pub(super) fn leads_to(from: &str, expression: &Value, to: &str) -> Option<bool> {
+    let references: Vec<_> =
+        expression["references"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let ((module, own), to) = (split(parts(from)), parts(to));
+    let (last, before) = to.split_last()?;
+    let is_by_index = references.iter().any(|one| one.starts_with("each.") || *one == "count.index");
+    let has_its_index = own.last().is_some_and(|own| index_of(own) == index_of(last));
+    let mut may =
+        references.is_empty() || references.iter().any(|one| NOT_FOLLOWED.iter().any(|begin| one.starts_with(begin)));
+    for reference in &references {
+        let reference = [module.clone(), parts(reference)].concat();
+        let is_beside = reference.starts_with(before) && reference.len() > before.len();
+        match reference.get(before.len()).filter(|_| is_beside) {
+            Some(part) if part == last => return Some(true),
+            Some(part) if *part == name_of(last) && is_by_index && has_its_index => return Some(true),
+            Some(part) if *part == name_of(last) => may = true,
+            _ => {}
+        }
+    }
+    (!may).then_some(false)
+}
+
+/// The parts of an address or a reference between its dots; those within an index are none.
+fn parts(address: &str) -> Vec<&str> {
+    let (mut parts, mut begin, mut quoted, mut depth) = (vec![], 0, false, 0_u32);
+    for (at, c) in address.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            '.' if depth == 0 => {
+                parts.push(&address[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&address[begin..]);
+    parts
+}
+
+/// The modules of an address, and the resource in them.
+fn split(mut parts: Vec<&str>) -> (Vec<&str>, Vec<&str>) {
+    let count = parts.chunks(2).take_while(|pair| pair[0] == "module").count() * 2;
+    let resource = parts.split_off(count.min(parts.len()));
+    (parts, resource)
+}
+
+/// A part without its index.
+fn name_of<'p>(part: &&'p str) -> &'p str {
+    part.split('[').next().unwrap_or(part)
+}
+
+/// The index of a part, with its brackets.
+fn index_of<'p>(part: &&'p str) -> &'p str {
+    part.find('[').map_or("", |at| &part[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_reference_leads_to_the_instance_that_it_names() {
+        let vault = "module.kv[\"a.b\"].azurerm_key_vault.main";
+        let endpoint = "module.kv[\"a.b\"].azurerm_private_endpoint.pe";
+        for (own, index, references, expected) in [
+            ("", "", &["azurerm_key_vault.main.id", "azurerm_key_vault.main"][..], Some(true)),
+            ("", "", &["azurerm_key_vault.main2.id", "azurerm_key_vault.main2"], Some(false)),
+            ("", "[0]", &["azurerm_key_vault.main[0].id"], Some(true)),
+            ("", "[1]", &["azurerm_key_vault.main[0].id", "azurerm_key_vault.main[0]"], Some(false)),
+            ("[\"x\"]", "[\"x\"]", &["azurerm_key_vault.main", "each.key"], Some(true)),
+            ("[\"y\"]", "[\"x\"]", &["azurerm_key_vault.main", "each.key"], None),
+            ("[0]", "[0]", &["azurerm_key_vault.main", "count.index"], Some(true)),
+            ("", "[0]", &["azurerm_key_vault.main"], None),
+            ("", "", &["var.vault_id"], None),
+            ("", "", &["each.value.id", "each.value"], None),
+            ("", "", &["azurerm_storage_account.s.id"], Some(false)),
+            ("", "", &[], None),
+        ] {
+            let (from, to) = (format!("{endpoint}{own}"), format!("{vault}{index}"));
+            assert_eq!(
+                leads_to(&from, &json!({"references": references}), &to),
+                expected,
+                "{own} {index} {references:?}"
+            );
+        }
+        let elsewhere = "module.kv[\"c\"].azurerm_private_endpoint.pe";
+        assert_eq!(leads_to(elsewhere, &json!({"references": ["azurerm_key_vault.main"]}), vault), Some(false));
+    }
+
+    #[test]
+    fn the_configuration_of_a_resource_is_found_through_its_modules() {
+        let one = json!({"address": "azurerm_key_vault.main", "expressions": {"x": 1}});
+        let inner = json!({"module": {"resources": [one]}});
+        let root = json!({"module_calls": {"a": {"module": {"module_calls": {"b": inner}}}}});
+        let expressions = |address| expressions_of(&root, address);
+        assert_eq!(expressions("module.a[0].module.b[\"x.y\"].azurerm_key_vault.main[\"k\"]"), &json!({"x": 1}));
+        assert_eq!(expressions("module.a.azurerm_key_vault.main"), &Value::Null);
+    }
+}
