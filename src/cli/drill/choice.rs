@@ -26,7 +26,8 @@ pub(super) struct Choice {
 enum DrillChoice {
     /// A key gets new versions, by hand and by policy; data is re-wrapped, and old versions are disabled
     Rotation,
-    /// Access ends: the policy withdrawn, the key disabled or expired, the identity deleted; and comes back
+    /// Access ends: the policy or the role withdrawn, the firewall closed, the key disabled or expired, the identity deleted; and
+    /// comes back
     Revocation,
     /// A key is deleted, recovered, restored elsewhere; the server dies in the middle of a rotation and of a re-wrap
     Recovery,

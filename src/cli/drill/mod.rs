@@ -26,8 +26,8 @@ const INTERRUPTED: u8 = 130;
 /// own, which is gone afterwards. A step that something is missing for is reported as "not run", with what to give. The exit
 /// status is 1 when a step failed, or when the drill could not begin; the report says that too.
 ///
-/// Drills use names of their own in each run. They put policies, identities and faults back as they were and delete what they
-/// made; in a vault with purge protection, deleted keys stay until their time is over. A virtual clock is moved forward, by
+/// Drills use names of their own in each run. They put policies, roles, identities and faults back as they were and delete what
+/// they made, or say what they could not; in a vault with purge protection, deleted keys stay until their time is over. A virtual clock is moved forward, by
 /// two years and more in `system-key`, and stays there: what else lives in that server grows older too.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
