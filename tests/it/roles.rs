@@ -334,9 +334,13 @@ async fn a_new_assignment_can_take_its_minutes_on_the_vault_clock() {
     let world = world(json!([{"name": "owner"}, {"name": "shop"}]), json!({"roleAssignmentDelay": "PT5M"})).await;
     let put = "PUT /admin/role-assignments/6b9e7c1a-0000-4000-8000-00000000aaaa";
     let body = json!({"identity": "shop", "role": "Key Vault Secrets User", "scope": acme("")}).to_string();
-    assert_eq!(world.admin(put, &body).await.status, 201);
+    let made = world.admin(put, &body).await;
+    assert_eq!(made.status, 201);
     assert!(is_refused(&world.ask_as("shop", "acme", "GET /secrets/s", "").await));
-    world.admin("POST /admin/clock", r#"{"advance":"PT5M"}"#).await;
+    let moved = world.admin("POST /admin/clock", r#"{"advance":"PT5M"}"#).await.json();
+    assert_eq!(made.json()["effectiveFrom"], moved["now"]);
+    let again = world.admin(put, &body).await;
+    assert_eq!((again.status.as_u16(), &again.json()["effectiveFrom"]), (200, &moved["now"]));
     assert_eq!(world.ask_as("shop", "acme", "GET /secrets/s", "").await.status, 200);
 }
 

@@ -12,6 +12,7 @@ use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, with_admin_key};
 use crate::access::roles::{RoleAssignment, RoleBasedAccess};
 use crate::authorization::{AssignmentRefusal, MAX_ASSIGNMENTS};
+use crate::clock::Timestamp;
 use crate::config::entry;
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
@@ -43,6 +44,9 @@ struct RoleAssignmentBody {
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     condition: Option<String>,
+    /// When it counts from, if assignments are delayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_from: Option<String>,
 }
 
 /// Answers every role assignment.
@@ -70,7 +74,8 @@ pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Re
     let assignment = state.effective_after_delay(assignment.map_err(|error| bad_request(error.to_string()))?);
     let is_new = state.authorization.put(&assignment).await.map_err(refused)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(body::json(status, &RoleAssignmentBody::of(&assignment, &current.access, &names)))
+    let existing = current.access.content().assignments.iter().find(|one| !is_new && one.id == name);
+    Ok(body::json(status, &RoleAssignmentBody::of(existing.unwrap_or(&assignment), &current.access, &names)))
 }
 
 /// Removes a role assignment; what it allowed is refused from the next request on.
@@ -109,6 +114,9 @@ impl RoleAssignmentBody {
             role_definition_id: assignment.role,
             scope: assignment.scope.as_str().to_owned(),
             condition: assignment.condition.clone().map(String::from),
+            effective_from: Some(assignment.effective_from)
+                .filter(|from| *from != 0)
+                .map(|from| Timestamp::from_unix(from).to_string()),
         }
     }
 }

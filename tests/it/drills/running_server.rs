@@ -77,6 +77,18 @@ fn in_a_vault_in_which_roles_decide_everything_passes_too() {
 }
 
 #[test]
+fn roles_that_count_later_are_waited_for_on_a_virtual_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.json");
+    let vault = r#"{"name": "guarded", "sku": "premium", "enablePurgeProtection": true}"#;
+    std::fs::write(&config, format!(r#"{{"roleAssignmentDelay": "PT5M", "vaults": [{vault}]}}"#)).unwrap();
+    let server = Server::with(&["--clock", "virtual", "--config", config.to_str().unwrap()]);
+    let args = ["revocation", "--vault", "guarded", "--admin", &server.admin(), "--require-all"];
+    let (report, status) = drilled(&server, &args);
+    assert_eq!((status, first_failed(&report)), (Some(0), None), "{report:#}");
+}
+
+#[test]
 fn a_server_with_the_machines_clock_says_which_steps_that_costs() {
     let server = Server::with(&[]);
     let (vault, admin) = (server.vault().to_owned(), server.admin());

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Controls;
+use crate::clock::Timestamp;
 use crate::drills::admin::AdminError;
 use crate::drills::environment::identity::DrillIdentity;
 use crate::drills::environment::vaults::{Mode, named};
@@ -100,7 +101,17 @@ impl Controls {
         let vault = self.admin.send(Method::GET, &format!("/admin/vaults/{name}"), None)?;
         let entry = json!({"objectId": identity.object_id, "role": role, "scope": vault["id"]});
         let path = format!("/admin/role-assignments/{}", random::uuid(&OsRandom));
-        self.admin.send(Method::PUT, &path, Some(&entry)).map(drop)
+        let made = self.admin.send(Method::PUT, &path, Some(&entry))?;
+        self.wait_until_effective(&made)
+    }
+
+    /// Moves a virtual clock to when `assignment` counts, at a server that delays that. With the machine's clock it counts later.
+    fn wait_until_effective(&self, assignment: &Value) -> Result<(), AdminError> {
+        let from = assignment["effectiveFrom"].as_str().and_then(Timestamp::parse);
+        match from.filter(|_| self.is_virtual) {
+            Some(from) if from > self.now()? => self.set_clock(from),
+            _ => Ok(()),
+        }
     }
 
     fn unassign(&self, is_it: impl Fn(&Value) -> bool) -> Result<(), AdminError> {

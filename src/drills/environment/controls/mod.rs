@@ -128,6 +128,10 @@ impl Controls {
         clock_time(&self.admin.send(Method::POST, "/admin/clock", Some(&json!({"advance": period})))?)
     }
 
+    fn set_clock(&self, to: Timestamp) -> Result<(), AdminError> {
+        self.admin.send(Method::POST, "/admin/clock", Some(&json!({"set": to.to_string()}))).map(drop)
+    }
+
     /// Deletes the factory's identity.
     pub(crate) fn delete_factory(&self) -> Result<(), AdminError> {
         self.factory.remove(&self.admin)
