@@ -26,7 +26,8 @@ fn request(record: &Value, operations: &[&'static Operation]) -> Option<Request>
     let Permission::Vault { collection, .. } = operation.permission else { return None };
     let properties = &record["properties"];
     let status = properties["httpStatusCode"].as_u64()?;
-    let was_permitted = !matches!(status, 401 | 403 | 429) && status < 500;
+    let was_refused = status == 403 && lacked_permission(properties);
+    let was_permitted = !was_refused && !matches!(status, 401 | 429) && status < 500;
     let principal = Uuid::parse_str(record["identity"]["claim"][OBJECT_ID].as_str()?).ok()?;
     let vault: ResourceId = record["resourceId"].as_str()?.to_ascii_lowercase().parse().ok()?;
     let has_name = operation.path.contains("{name}");
@@ -39,7 +40,13 @@ fn request(record: &Value, operations: &[&'static Operation]) -> Option<Request>
     };
     let name = properties["identityName"].as_str().map(str::to_owned);
     let by_roles = properties["appliedAssignmentId"].is_string();
-    (was_permitted || status == 403).then_some(Request { what, name, was_refused: status == 403, by_roles })
+    (was_permitted || was_refused).then_some(Request { what, name, was_refused, by_roles })
+}
+
+/// Whether a 403 is for want of a permission. This program's records name what was missing; without that the vault had another
+/// reason: the object is disabled, or protected. The service's records do not tell, and those of this program alone name an identity.
+fn lacked_permission(properties: &Value) -> bool {
+    properties["missing"].is_string() || properties["identityName"].is_null()
 }
 
 /// The name in `https://VAULT/COLLECTION/NAME/VERSION`.
@@ -47,4 +54,36 @@ fn object(id: &str, collection: &str) -> Option<String> {
     let mut segments = id.split('/').skip(3);
     segments.find(|segment| segment.to_ascii_lowercase().ends_with(collection))?;
     segments.next().filter(|name| !name.is_empty()).map(str::to_ascii_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Method;
+    use serde_json::json;
+
+    use super::*;
+
+    static GET: Operation = Operation {
+        name: "SecretGet",
+        method: Method::GET,
+        path: "/secrets/{name}",
+        permission: Permission::secrets("get", "secrets/getSecret/action"),
+    };
+
+    #[test]
+    fn a_403_for_another_reason_than_the_permission_counts_as_used() {
+        let outcome = |properties: Value| {
+            let mut record = json!({
+                "operationName": "SecretGet", "identity": {"claim": {OBJECT_ID: Uuid::nil()}}, "properties": {"httpStatusCode": 403},
+                "resourceId": format!("/SUBSCRIPTIONS/{}/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/V", Uuid::nil()),
+            });
+            record["properties"].as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+            let mut usage = Usage::default();
+            usage.add_record(&record, &[&GET]);
+            (usage.permitted().count(), usage.refused().count())
+        };
+        assert_eq!(outcome(json!({"identityName": "app"})), (1, 0), "a disabled secret");
+        assert_eq!(outcome(json!({"identityName": "app", "missing": "secrets/get"})), (0, 1));
+        assert_eq!(outcome(json!({})), (0, 1), "of the service, which does not tell");
+    }
 }
