@@ -58,6 +58,7 @@ mod request_log;
 mod requests;
 mod roles;
 mod rotation;
+mod secrecy;
 mod secrets;
 mod sessions;
 mod set_back;

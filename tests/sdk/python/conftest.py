@@ -6,9 +6,11 @@ identity from the variables of App Service; signing in is tested with those of t
 """
 
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from azure.core.credentials import TokenCredential
@@ -17,8 +19,11 @@ from azure.keyvault.keys import KeyClient, KeyVaultKey
 from azure.keyvault.keys.crypto import CryptographyClient
 from azure.keyvault.secrets import SecretClient
 
-from server import OPERATOR, STRANGER, Server
+from server import CONFIG, OPERATOR, STRANGER, Server
 from wire import Wire
+
+WIRE = Wire()
+REQUESTS: dict[str, list[str]] = {}
 
 # By which variables a client finds its managed identity: never both.
 SOURCES = {
@@ -33,15 +38,37 @@ SIGNING_IN = {"test_credentials.py"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-source", action="store_true", help="run the whole suite with every source of tokens")
+    parser.addoption("--tenant", type=Path, default=CONFIG, help="the configuration of the server of the whole run")
+    parser.addoption("--only", type=Path, help="run these tests alone: a JSON array of their ids")
+    parser.addoption("--requests", type=Path, help="write here which test made which requests, by their ids")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Runs everything with the first source, and signing in with the others; `--every-source` runs everything with each."""
     first, *_ = SOURCES
     runs = lambda item: source_of(item) in (None, first) or item.path.name in SIGNING_IN
-    if not config.getoption("every_source"):
+    if only := config.getoption("only"):
+        ids = set(json.loads(only.read_text()))
+        items[:] = [item for item in items if item.nodeid in ids]
+    elif not config.getoption("every_source"):
         config.hook.pytest_deselected(items=[item for item in items if not runs(item)])
         items[:] = [item for item in items if runs(item)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Keeps the ids of the requests that a test made, and what was made for it first."""
+    exchanges = WIRE.exchanges
+    mark = len(exchanges)
+    try:
+        return (yield)
+    finally:
+        REQUESTS[item.nodeid] = [exchange.request_id for exchange in exchanges[mark:] if exchange.request_id]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if file := session.config.getoption("requests"):
+        file.write_text(json.dumps(REQUESTS))
 
 
 def source_of(item: pytest.Item) -> str | None:
@@ -78,10 +105,19 @@ def localhost_names(patches) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def wire(patches) -> Iterator[Wire]:
     """Every exchange of the run; at its end, no answer may have held a private member."""
-    wire = Wire()
-    wire.attach(patches)
-    yield wire
-    assert wire.leaks == []
+    WIRE.attach(patches)
+    yield WIRE
+    assert WIRE.leaks == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def secrecy(wire) -> Iterator[None]:
+    """At the end of the run, no log at trace, no audit and no answer that shows them may hold what was secret in it."""
+    yield
+    for server in Server.started:
+        wire.secrecy.add(*server.secrets())
+    files = [file for server in Server.started for file in server.files_without_secrets() if file.exists()]
+    assert not files or wire.secrecy.found_in(files) == []
 
 
 @pytest.fixture(scope="session", params=SOURCES)
@@ -91,9 +127,9 @@ def source(request) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(source, tmp_path_factory) -> Iterator[Server]:
+def server(source, tmp_path_factory, pytestconfig) -> Iterator[Server]:
     """A server, and the environment in which every client of this process finds it."""
-    server = Server(tmp_path_factory.mktemp(source)).start()
+    server = Server(tmp_path_factory.mktemp(source), config=pytestconfig.getoption("tenant")).start()
     with pytest.MonkeyPatch.context() as patches:
         for name, value in client_environment(server, source).items():
             patches.setenv(name, value)

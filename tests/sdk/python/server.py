@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 START_TIMEOUT = 60.0
 
@@ -39,6 +40,8 @@ def environment() -> dict[str, str]:
 class Server:
     """`keyhaven serve` with its files below `home`, which outlives it; `settings` are variables of its environment."""
 
+    started: list["Server"] = []  # all of this process
+
     def __init__(self, home: Path, *, config: Path = CONFIG, settings: dict[str, str] | None = None):
         self.home = home
         self.config = config
@@ -52,15 +55,18 @@ class Server:
         ready_file.unlink(missing_ok=True)
         command = [binary(), "serve", "--data", self.data, "--certs", self.home / "certs", "--config", self.config]
         command += ["--listen", ":0", "--identity-listen", ":0", "--admin-listen", ":0", "--proxy-listen", "off"]
-        command += ["--ready-file", ready_file]
+        command += ["--ready-file", ready_file, "--log-level", "trace", "--audit", self.home / "audit.jsonl"]
         with open(self.home / "log", "a") as log:
             environ = environment() | self.settings
             self._process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         self.ready = json.loads(await_file(ready_file, self._process, self.log))
+        if self not in Server.started:
+            Server.started.append(self)
         return self
 
     def stop(self) -> None:
         """Asks the server to stop, as a service manager would, and demands that it does so cleanly."""
+        self.keep_what_it_shows()
         self._process.send_signal(signal.SIGTERM)
         status = self._process.wait(timeout=15)
         assert status == 0, f"the server ended with status {status}:\n{self.log()}"
@@ -75,6 +81,25 @@ class Server:
 
     def vault_url(self, name: str = VAULT) -> str:
         return self.ready["vaults"][name]
+
+    def keep_what_it_shows(self) -> None:
+        """Keeps what the admin API shows of the last requests."""
+        with open(self.home / "shown.json", "ab") as shown:
+            for path in ("log", "audit"):
+                request = Request(f"http://{self.ready['admin']}/admin/{path}?limit=1000")
+                request.add_header("Authorization", f"Bearer {self.ready['adminKey']}")
+                shown.write(urlopen(request).read() + b"\n")
+
+    def files_without_secrets(self) -> list[Path]:
+        """The log, the audit, and what the admin API showed of them."""
+        return [self.home / "log", self.home / "audit.jsonl", self.home / "shown.json"]
+
+    def secrets(self) -> list[bytes]:
+        """What the server itself must keep: keys of its files, and what its ready file has."""
+        files = [file for file in self.data.glob("*.key")]
+        texts = [self.ready["adminKey"], self.ready["env"].get("IDENTITY_HEADER", "")]
+        own = [part for file in files for part in file.read_bytes().split()] + [text.encode() for text in texts]
+        return [secret for secret in own if secret]
 
     def log(self) -> str:
         return (self.home / "log").read_text()

@@ -22,7 +22,7 @@ from public_keys import encrypt
 from server import CONFIG, GUARDED_VAULT, LIFECYCLE_VAULT, OPERATOR, Server
 
 SHARED_KEY, OTHER_KEY = os.urandom(32).hex(), os.urandom(32).hex()
-PLAINTEXT, DIGEST = b"of before", bytes(range(32))
+PLAINTEXT, DIGEST = b"wrapped once and for all", bytes(range(32))
 MALFORMED = (400, "Malformed backup blob", "Backup blob is corrupt.")
 
 

@@ -1,7 +1,7 @@
 """What the clients really sent and got: every exchange of the test process, below the Azure SDK.
 
 No answer may hold a private member of a key. That is checked here, on the raw answers of the whole run, whatever a test
-is about and whatever the SDK makes of them.
+is about and whatever the SDK makes of them. What the exchanges held that is secret is kept, to be searched for in logs.
 """
 
 import json
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
+from secrecy import PRIVATE_MEMBERS, Secrecy
 
 
 @dataclass
@@ -19,12 +19,14 @@ class Exchange:
     path: str
     status: int
     content: bytes
+    request_id: str | None
 
 
 @dataclass
 class Wire:
     exchanges: list[Exchange] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
+    secrecy: Secrecy = field(default_factory=Secrecy)
 
     def attach(self, monkeypatch) -> None:
         send = requests.Session.send
@@ -42,7 +44,9 @@ class Wire:
 
     def _record(self, request, response) -> None:
         path = urlsplit(request.url).path
-        self.exchanges.append(Exchange(request.method, path, response.status_code, response.content))
+        id = response.headers.get("x-ms-request-id")
+        self.exchanges.append(Exchange(request.method, path, response.status_code, response.content, id))
+        self.secrecy.note(request, path, response.content)
         if not response.content:
             return
         content = json.loads(response.content)  # every answer of every door is JSON
