@@ -47,6 +47,9 @@ def vault(clients) -> Vault:
         every(lambda name: keys.create_ec_key(name, tags={"n": name}), KEYS + DELETED_KEYS)
         every(lambda name: secrets.begin_delete_secret(name).wait(), DELETED_SECRETS)
         every(lambda name: keys.begin_delete_key(name).wait(), DELETED_KEYS)
+    # A poller takes a refused look for the end.
+    secrets.get_deleted_secret(DELETED_SECRETS[0])
+    keys.get_deleted_key(DELETED_KEYS[0])
     return Vault(secrets, keys, [made[0].id, *(secret.id for secret in again)])
 
 
