@@ -154,7 +154,7 @@ impl From<RecordError> for ClockError {
 }
 
 #[cfg(test)]
-mod rotation;
+mod rotation_property;
 
 #[cfg(test)]
 mod tests {

@@ -6,10 +6,6 @@
 //! redb panics on some damaged pages. Everything that reads or writes pages therefore runs in
 //! [`super::panics::catch_panic`], which turns a panic into an error.
 
-#[cfg(test)]
-mod damage;
-#[cfg(test)]
-mod disk;
 mod error;
 mod file_opener;
 mod inspect;
@@ -17,10 +13,6 @@ mod integrity;
 mod open;
 mod overlay;
 mod owner;
-#[cfg(test)]
-mod power_cut;
-#[cfg(test)]
-mod rolled_back;
 mod scrub;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::tests::{open_store, open_with, temp_path};
+use super::{open_store, open_with, temp_path};
 use crate::store::conformance::{get, put};
 use crate::store::{Batch, StoreError};
 

@@ -11,11 +11,11 @@ use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 use tokio::sync::oneshot::{Receiver, channel};
 
-use super::Redb;
-use super::file_opener::{self, FileOpener, Opener};
-use super::owner::{Opened, Owner};
-use super::scrub::Scrubber;
-use super::tests::{open_store, sealed, temp_path};
+use super::super::Redb;
+use super::super::file_opener::{self, FileOpener, Opener};
+use super::super::owner::{Opened, Owner};
+use super::super::scrub::Scrubber;
+use super::{open_store, sealed, temp_path};
 use crate::store::degraded::{Degraded, Health};
 use crate::store::last_seen::LastSeen;
 use crate::store::panics::catch_panic;

@@ -1,5 +1,10 @@
 //! What only a store in a file can get wrong: starts, locks, crashes.
 
+mod damage;
+mod disk;
+mod power_cut;
+mod rolled_back;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

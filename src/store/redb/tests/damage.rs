@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use redb::Database;
 
-use super::open::META;
-use super::tests::{open_store, open_with, temp_path};
-use super::view::{RECORDS, join, split};
+use super::super::open::META;
+use super::super::view::{RECORDS, join, split};
+use super::{open_store, open_with, temp_path};
 use crate::store::conformance::put;
 use crate::store::{Batch, DataKey, Degraded, EntryKey, MasterKey, RedbOptions, Revision, Store, StoreError};
 

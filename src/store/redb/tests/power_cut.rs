@@ -8,10 +8,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use redb::{Database, StorageBackend};
 
-use super::Redb;
-use super::file_opener::{FileOpener, Opener};
-use super::owner::{Opened, Owner};
-use super::tests::{open_with, sealed, temp_path};
+use super::super::Redb;
+use super::super::file_opener::{FileOpener, Opener};
+use super::super::owner::{Opened, Owner};
+use super::{open_with, sealed, temp_path};
 use crate::store::conformance::get;
 use crate::store::degraded::Health;
 use crate::store::last_seen::LastSeen;
