@@ -44,13 +44,13 @@ def test_what_clients_used_is_searched_for_and_would_be_found(used, server, cred
     assert wire.secrecy.found_in(files) == []
     token, own = credential.get_token("https://vault.azure.net/.default").token, server.secrets()
     wire.secrecy.add(*own)
+    planted = [form for secret in [*used, token.encode(), *own] for form in {*forms(secret)}]
     for file in files:
-        for secret in [*used, token.encode(), *own]:
-            for form in {*forms(secret)}:
-                shutil.copy(file, tmp_path / file.name)
-                with open(tmp_path / file.name, "ab") as planted:
-                    planted.write(form)
-                assert len(wire.secrecy.found_in([tmp_path / file.name])) == 1, (file.name, form)
+        copy = tmp_path / file.name
+        shutil.copy(file, copy)
+        with open(copy, "ab") as end:
+            end.writelines(b"\nINFO it is '" + form + b"'" for form in planted)
+        assert {f"{copy}:{form.decode()}" for form in planted} <= set(wire.secrecy.found_in([copy]))
 
 
 def test_the_log_is_at_its_most_talkative_and_everything_has_the_requests(used, server):
