@@ -24,6 +24,11 @@ impl Operation {
         Self { name, method, path, permission: Permission::Open }
     }
 
+    /// An operation of the management plane for those whose roles permit `action`.
+    pub const fn management(name: &'static str, method: Method, path: &'static str, action: &'static str) -> Self {
+        Self { name, method, path, permission: Permission::Management(action) }
+    }
+
     /// An operation for any identity that has signed in.
     pub const fn signed_in(name: &'static str, method: Method, path: &'static str) -> Self {
         Self { name, method, path, permission: Permission::SignedIn }
@@ -39,6 +44,8 @@ pub enum Permission {
     SignedIn,
     /// The admin key.
     Admin,
+    /// A role that permits this action of the management plane, for example `Microsoft.DataFactory/factories/read`.
+    Management(&'static str),
     /// A grant on a vault, in both of Azure's vocabularies.
     Vault {
         /// The collection: `keys`, `secrets` or `certificates`.
@@ -74,6 +81,7 @@ impl fmt::Display for Permission {
             Self::Open => f.write_str("open"),
             Self::SignedIn => f.write_str("signed in"),
             Self::Admin => f.write_str("admin key"),
+            Self::Management(action) => f.write_str(action),
             Self::Vault { collection, policy, .. } => write!(f, "{collection}/{policy}"),
         }
     }

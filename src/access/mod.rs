@@ -24,7 +24,7 @@ pub(crate) fn decide(policies: &[AccessPolicy], who: &Identity, permission: Perm
     match permission {
         Permission::Open | Permission::SignedIn => Decision::Allowed,
         // No vault grants it.
-        Permission::Admin => Decision::Missing(permission),
+        Permission::Admin | Permission::Management(_) => Decision::Missing(permission),
         Permission::Vault { collection, policy, .. } => {
             let granted =
                 policies.iter().any(|entry| entry.applies_to(who) && entry.permissions.grants(collection, policy));

@@ -12,6 +12,7 @@ use crate::authorization::Authorization;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
+use crate::management::Management;
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
@@ -71,6 +72,12 @@ impl Backend {
             tasks,
             timekeeper: Arc::new(timekeeper),
         }
+    }
+
+    /// What the management plane keeps.
+    pub(super) fn management(&self) -> Management {
+        let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
+        Management::new(self.directory.tenant(), self.records.clone(), authorization, vaults)
     }
 
     /// Loads or creates the issuer's key in the background, and renews it in time. A first start does not wait for the key;

@@ -103,8 +103,16 @@ impl Services {
     }
 
     fn arm_door(&self) -> arm::Door {
-        let (directory, random) = (self.backend.directory.clone(), self.backend.random.clone());
-        arm::Door::new(arm::State { directory, random })
+        let backend = &self.backend;
+        arm::Door::new(arm::State {
+            directory: backend.directory.clone(),
+            authorization: backend.authorization.clone(),
+            management: backend.management(),
+            vaults: backend.vaults.clone(),
+            clock: Arc::new(backend.clock.clone()),
+            random: backend.random.clone(),
+            limits: self.settings.limits.clone(),
+        })
     }
 
     /// Managed-identity tokens.

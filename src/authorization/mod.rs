@@ -156,6 +156,21 @@ impl Authorization {
         self.replace(removing).await
     }
 
+    /// What a commit must put to remove every role assignment at `scope` or below; nothing where there is none. The batch that it is
+    /// added to must expect the revision of the record in `view`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn removing_below(&self, view: &View, scope: &Scope) -> Result<Batch, RecordError> {
+        let GuardedAccess { access, guard: (key, _) } = self.in_view(view).await?;
+        let mut content = access.content().clone();
+        content.assignments.retain(|one| !scope.contains(&one.scope));
+        if content == *access.content() {
+            return Ok(Batch::default());
+        }
+        Ok(Batch::default().put(key, encode(&RoleBasedAccess::from(content))?))
+    }
+
     async fn in_view(&self, view: &View) -> Result<GuardedAccess, RecordError> {
         let key = EntryKey::from(KEY);
         let found = self.records.entry::<RoleBasedAccess>(view, &key).await?;

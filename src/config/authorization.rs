@@ -1,17 +1,20 @@
 //! Role assignments, custom roles, deny assignments and management groups in the configuration.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::derived;
 use super::error::{ConfigError, invalid};
 use super::suggestion::{did_you_mean, no_identity};
+use super::{Identities, derived};
 use crate::access::roles::{
     Actions, BUILT_IN, Condition, Content, DenyAssignment, ManagementGroup, PrincipalType, RoleAssignment,
     RoleDefinition, Scope,
 };
 use crate::authorization::{MAX_ASSIGNMENTS, MAX_OTHERS};
 use crate::directory::{IdentityRecord, Tenant};
+use crate::resource_id::SubscriptionId;
 use crate::vault::InitialVault;
 
 /// The most patterns of a role or a deny assignment, of each of its lists.
@@ -34,8 +37,8 @@ pub(super) struct AuthorizationEntries {
     pub(super) denials: Vec<DenialEntry>,
     /// `managementGroups`.
     pub(super) management_groups: Vec<ManagementGroupEntry>,
-    /// `owners`: names of identities.
-    pub(super) owners: Vec<String>,
+    /// `owners`: names of identities; the default one, where the configuration does not say.
+    pub(super) owners: Option<Vec<String>>,
 }
 
 /// A role assignment: `{"identity" or "objectId", "role", "scope"}`.
@@ -135,7 +138,7 @@ impl AuthorizationEntries {
         };
         check_names(&content.definitions)?;
         content.denials = each("denyAssignments", self.denials, MAX_OTHERS, |path, one| one.denial(path, principals))?;
-        let mut all = owners(self.owners, principals)?;
+        let mut all = owners(self.owners, principals, vaults)?;
         let roles = &content.definitions;
         all.extend(each("roleAssignments", self.assignments, MAX_ASSIGNMENTS, |path, one| {
             one.assignment(path, principals, roles, None)
@@ -204,22 +207,26 @@ fn check_names(roles: &[RoleDefinition]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The assignments of the role Owner at the subscription.
-fn owners(given: Vec<String>, principals: Principals<'_>) -> Result<Vec<RoleAssignment>, ConfigError> {
-    let scope = principals.tenant.subscription.to_string();
-    each("owners", given, MAX_OTHERS, |path, name| {
-        let entry = AssignmentEntry {
-            name: None,
-            identity: Some(name),
-            object_id: None,
-            role: OWNER.to_owned(),
-            scope: Some(scope.clone()),
-            condition: None,
-            condition_version: None,
-            principal_type: None,
-        };
-        entry.assignment(path, principals, &[], None)
-    })
+/// What holds where a configuration says nothing: the default identity owns every subscription.
+pub(super) fn default_access(principals: Principals<'_>, vaults: &[InitialVault]) -> Result<Content, ConfigError> {
+    Ok(Content { assignments: owners(None, principals, vaults)?, ..Content::default() })
+}
+
+/// The assignments of the role Owner at every subscription: the tenant's, and those that vaults have of their own.
+fn owners(
+    given: Option<Vec<String>>,
+    principals: Principals<'_>,
+    vaults: &[InitialVault],
+) -> Result<Vec<RoleAssignment>, ConfigError> {
+    let default = || Identities::of(principals.identities).default.map(|identity| identity.name.clone());
+    let names = given.unwrap_or_else(|| default().into_iter().collect());
+    let own = vaults.iter().filter_map(|vault| vault.subscription).map(SubscriptionId);
+    let subscriptions: BTreeSet<_> = own.chain([principals.tenant.subscription]).map(|one| one.to_string()).collect();
+    let owned = |path: &str, name: String| {
+        let owner = |scope: &String| AssignmentEntry::owner(&name, scope).assignment(path, principals, &[], None);
+        subscriptions.iter().map(owner).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(each("owners", names, MAX_OTHERS, owned)?.into_iter().flatten().collect())
 }
 
 /// Each assignment once: what is said twice is one assignment.
@@ -244,6 +251,20 @@ fn distinct(all: Vec<RoleAssignment>) -> Result<Vec<RoleAssignment>, ConfigError
 }
 
 impl AssignmentEntry {
+    /// The role Owner of the identity called `name` at `scope`.
+    fn owner(name: &str, scope: &str) -> Self {
+        Self {
+            name: None,
+            identity: Some(name.to_owned()),
+            object_id: None,
+            role: OWNER.to_owned(),
+            scope: Some(scope.to_owned()),
+            condition: None,
+            condition_version: None,
+            principal_type: None,
+        }
+    }
+
     /// This entry of the identity called `name`.
     fn of(mut self, path: &str, name: &str) -> Result<Self, ConfigError> {
         if self.identity.is_some() || self.object_id.is_some() {

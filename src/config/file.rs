@@ -48,8 +48,7 @@ struct File {
     resource_group: Option<String>,
     #[serde(default)]
     groups: Vec<GroupEntry>,
-    #[serde(default)]
-    owners: Vec<String>,
+    owners: Option<Vec<String>>,
     #[serde(default)]
     role_assignments: Vec<AssignmentEntry>,
     #[serde(default)]
@@ -166,7 +165,7 @@ impl File {
             definitions: std::mem::take(&mut self.role_definitions),
             denials: std::mem::take(&mut self.deny_assignments),
             management_groups: std::mem::take(&mut self.management_groups),
-            owners: std::mem::take(&mut self.owners),
+            owners: self.owners.take(),
         }
     }
 }

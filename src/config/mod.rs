@@ -91,14 +91,18 @@ impl Config {
     /// The default configuration, for this tenant.
     pub fn of_tenant(tenant: Uuid) -> Self {
         let identities = default_identities();
+        let vaults = vec![default_vault(tenant, &identities)];
+        let ids = Tenant { id: tenant, subscription: SUBSCRIPTION };
+        let principals = authorization::Principals { tenant: ids, identities: &identities };
         Self {
             tenant,
             subscription: SUBSCRIPTION,
             default_hosts: vec![],
-            vaults: vec![default_vault(tenant, &identities)],
+            // The default identity is one of these.
+            access: authorization::default_access(principals, &vaults).unwrap_or_default(),
+            vaults,
             identities,
             has_default_identities: true,
-            access: Content::default(),
             networks: Networks::default(),
             role_assignment_delay: 0,
             backup_key_file: None,

@@ -78,7 +78,7 @@ pub(crate) use object::{DeletedUse, ObjectKind};
 pub(crate) use observer::{Observer, Report, Reported};
 pub(crate) use on_demand::OnDemand;
 pub(crate) use refusal::{Attempt, Refusal};
-pub(crate) use resource::VaultResource;
+pub(crate) use resource::{DEFAULT_LOCATION, VaultResource};
 pub(crate) use settings::{Recovery, Setting, Sku, Vault};
 pub(crate) use write::ObjectId;
 

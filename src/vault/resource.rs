@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::resource_id::DEFAULT_RESOURCE_GROUP;
 
 /// The location of every vault that is given no other.
-const DEFAULT_LOCATION: &str = "local";
+pub(crate) const DEFAULT_LOCATION: &str = "local";
 
 /// What Azure Resource Manager knows of a vault besides its settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -391,7 +391,7 @@ async fn a_condition_that_a_file_adds_is_that_of_the_assignment_there_is() {
     let file = |condition: Value| {
         let mut entry = json!({"identity": "shop", "role": "Key Vault Secrets User", "scope": "/"});
         entry.as_object_mut().unwrap().extend(condition.as_object().unwrap().clone());
-        json!({"identities": [{"name": "shop"}], "roleAssignments": [entry],
+        json!({"identities": [{"name": "shop"}], "owners": [], "roleAssignments": [entry],
                "vaults": [{"name": "acme", "enableRbacAuthorization": true, "secrets": {"s": "v"}}]})
         .to_string()
     };
@@ -409,8 +409,9 @@ async fn a_condition_that_a_file_adds_is_that_of_the_assignment_there_is() {
 #[tokio::test]
 async fn what_a_file_assigned_goes_with_it_though_the_admin_api_has_put_it_again() {
     let file = |assignments: Value| {
-        json!({"identities": [{"name": "shop"}], "roleAssignments": assignments, "vaults": [{"name": "acme"}]})
-            .to_string()
+        json!({"identities": [{"name": "shop"}], "owners": [], "roleAssignments": assignments,
+               "vaults": [{"name": "acme"}]})
+        .to_string()
     };
     let entry = json!({"identity": "shop", "role": "Reader", "scope": "/"});
     let world = World::of(&file(json!([entry])), Storage::Memory).await;

@@ -82,6 +82,24 @@ fn after_first<'t>(text: &'t [u8], piece: &[u8]) -> Option<&'t [u8]> {
     (0..=text.len()).find_map(|start| without_prefix(&text[start..], piece))
 }
 
+/// An action that is attempted, by its full name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action<'a> {
+    /// Of the management plane: `Microsoft.DataFactory/factories/write`.
+    Management(&'a str),
+    /// Of the data plane: `Microsoft.KeyVault/vaults/keys/read`.
+    Data(&'a str),
+}
+
+impl<'a> Action<'a> {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'a str {
+        match self {
+            Self::Management(name) | Self::Data(name) => name,
+        }
+    }
+}
+
 /// What a role permits: the actions that it lists, without those that it takes out again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,6 +119,14 @@ pub(crate) struct Actions {
 }
 
 impl Actions {
+    /// Whether it permits `action` of either plane.
+    pub(crate) fn allow(&self, action: Action<'_>) -> bool {
+        match action {
+            Action::Management(action) => self.permit(action),
+            Action::Data(action) => self.permit_data(action),
+        }
+    }
+
     /// Whether it permits `action` of the management plane.
     pub(crate) fn permit(&self, action: &str) -> bool {
         self.actions.cover(action) && !self.not_actions.cover(action)

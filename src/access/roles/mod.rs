@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) use action::Actions;
+pub(crate) use action::{Action, Actions};
 pub(crate) use assignment::{DenyAssignment, ManagementGroup, PrincipalType, RoleAssignment};
 pub(crate) use built_in::{BUILT_IN, DATA_ACTIONS, VAULTS, smallest_role};
 pub(crate) use condition::{AssignedRole, Condition};
@@ -59,9 +59,9 @@ pub(crate) struct Content {
 pub(crate) struct Attempt<'a> {
     /// Who attempts it.
     pub who: &'a Identity,
-    /// The full name of an action of the data plane: `Microsoft.KeyVault/vaults/keys/read`.
-    pub data_action: &'a str,
-    /// The vault or the object in it.
+    /// The action.
+    pub action: Action<'a>,
+    /// The resource, or the object in a vault.
     pub resource: &'a Scope,
     /// Seconds since 1970 on the vault clock.
     pub now: i64,
@@ -121,15 +121,16 @@ impl RoleBasedAccess {
     /// Decides an operation of the data plane by its own action, or, where that needs no private key, by the reading of the key.
     pub(crate) fn decide_operation(&self, attempt: OperationAttempt<'_>) -> OperationDecision {
         let OperationAttempt { who, action, resource, now } = attempt;
-        let decide =
-            |action: &str| self.decide(Attempt { who, data_action: &[VAULTS, action].concat(), resource, now });
+        let decide = |action: &str| {
+            self.decide(Attempt { who, action: Action::Data(&[VAULTS, action].concat()), resource, now })
+        };
         let decision = decide(action);
         let public_keys_only = decision == RoleDecision::NoAssignment && PUBLIC_KEY_ACTIONS.contains(&action);
         let decision = if public_keys_only { decide(READ_KEY) } else { decision };
         OperationDecision { decision, public_keys_only }
     }
 
-    /// Decides an action of the data plane: a deny assignment forbids, whatever roles there are; else any assignment allows.
+    /// Decides an action: a deny assignment forbids, whatever roles there are; else any assignment allows.
     pub(crate) fn decide(&self, attempt: Attempt<'_>) -> RoleDecision {
         if let Some(denial) = self.content.denials.iter().find(|denial| self.denies(denial, attempt)) {
             return RoleDecision::Denied { by: denial.id };
@@ -137,6 +138,17 @@ impl RoleBasedAccess {
         let allowing =
             self.assignments_above(attempt.who, attempt.resource).find(|assignment| self.allows(assignment, attempt));
         allowing.map_or(RoleDecision::NoAssignment, |found| RoleDecision::Allowed { assignment: found.id })
+    }
+
+    /// Whether any assignment at the resource or anywhere below it allows the action: of a list that shows what its reader may see.
+    pub(crate) fn allows_within(&self, attempt: Attempt<'_>) -> bool {
+        let principals = std::iter::once(&attempt.who.object_id).chain(&attempt.who.groups);
+        let grants = principals.filter_map(|principal| self.by_principal.get(principal));
+        let assignments = grants.flat_map(|grants| grants.at.values().flatten());
+        assignments.map(|position| &self.content.assignments[*position]).any(|assignment| {
+            let below = Attempt { resource: &assignment.scope, ..attempt };
+            attempt.resource.contains(&assignment.scope) && self.allows(assignment, below)
+        })
     }
 
     /// The definition of the role with this id.
@@ -179,14 +191,14 @@ impl RoleBasedAccess {
     fn allows(&self, assignment: &RoleAssignment, attempt: Attempt<'_>) -> bool {
         assignment.effective_from <= attempt.now
             && self.reaches(&assignment.scope, attempt.resource)
-            && self.role(assignment.role).is_some_and(|role| role.permits.permit_data(attempt.data_action))
-            && assignment.condition.as_ref().is_none_or(|condition| condition.allows_action(attempt.data_action))
+            && self.role(assignment.role).is_some_and(|role| role.permits.allow(attempt.action))
+            && assignment.condition.as_ref().is_none_or(|condition| condition.allows_action(attempt.action.name()))
     }
 
     fn denies(&self, denial: &DenyAssignment, attempt: Attempt<'_>) -> bool {
         (denial.principal == attempt.who.object_id || attempt.who.groups.contains(&denial.principal))
             && self.reaches(&denial.scope, attempt.resource)
-            && denial.denies.permit_data(attempt.data_action)
+            && denial.denies.allow(attempt.action)
     }
 
     /// Whether what is given at `scope` holds at `resource`.
@@ -264,7 +276,7 @@ mod tests {
     }
 
     fn decided(access: &RoleBasedAccess, data_action: &str, at: &str) -> RoleDecision {
-        access.decide(Attempt { who: &caller(), data_action, resource: &scope(at), now: 100 })
+        access.decide(Attempt { who: &caller(), action: Action::Data(data_action), resource: &scope(at), now: 100 })
     }
 
     const ALLOWED: RoleDecision = RoleDecision::Allowed { assignment: Uuid::from_u128(70) };

@@ -87,6 +87,7 @@ fn of_other_rooms(key: &str) -> Option<String> {
         ["removed", id] => Some(format!("the mark of an identity that was removed, {id}")),
         ["authorization"] => Some("the role assignments".to_owned()),
         ["networks"] => Some("the virtual networks, perimeters and private endpoints".to_owned()),
+        ["group", _, name] => Some(format!("resource group '{name}'")),
         ["tenant"] => Some("the tenant of the data".to_owned()),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
         ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),

@@ -177,6 +177,11 @@ fn a_difference_at_the_start_names_what_changes_it() {
     assert!(log.contains(hint) && log.contains("secret db"), "{log}");
 }
 
+/// `text` with one blank between the columns of each line.
+fn in_one_column(text: &str) -> String {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
 #[test]
 fn programs_that_lose_access_are_named_and_what_env_gives_follows() {
     let server = Server::start(&[]);
@@ -185,23 +190,22 @@ fn programs_that_lose_access_are_named_and_what_env_gives_follows() {
             "vaults": [{"name": "shop", "sku": "premium"}, {"name": "orders"}]}"#,
     );
     let file = file.to_str().unwrap();
-    let note = "note     identity default                      programs that sign in as it lose access to shop: take env and .env anew \
-                with --identity orders-app\n";
-    let planned = server.said(&["apply", file, "--dry-run"]);
-    assert!(planned.contains(note), "{planned}");
-    assert!(
-        planned.contains(
-            "change   vault    shop                         sku (standard -> premium), accessPolicies: the file leaves it out\n"
+    let note = "note identity default programs that sign in as it lose access to shop: take env and .env anew with --identity \
+                orders-app\n";
+    let planned = in_one_column(&server.said(&["apply", file, "--dry-run"]));
+    let subscription = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002";
+    for expected in [
+        note,
+        &format!("create role Owner of orders-app at {subscription}\n"),
+        &format!(
+            "unnamed role Owner of 6b9e7c1a-0000-4000-8000-0000000000b1 at {subscription} an earlier configuration made it;"
         ),
-        "{planned}"
-    );
-    assert!(
-        planned.contains(
-            "\nrestart  member   identities made on the spot  takes effect at the next start with this file\nnothing"
-        ),
-        "{planned}"
-    );
-    assert!(server.said(&["apply", file]).contains(note));
+        "change vault shop sku (standard -> premium), accessPolicies: the file leaves it out\n",
+        "\nrestart member identities made on the spot takes effect at the next start with this file\nnothing",
+    ] {
+        assert!(planned.contains(expected), "{expected}: {planned}");
+    }
+    assert!(in_one_column(&server.said(&["apply", file])).contains(note));
     let listed = server.said(&["identity", "list"]);
     let app = listed.lines().find(|line| line.starts_with("orders-app ")).unwrap();
     assert!(

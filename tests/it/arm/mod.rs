@@ -1,9 +1,45 @@
-//! The management plane: what every `az login` asks.
+//! The management plane: what every `az login` asks, and what clients of Azure Resource Manager create.
 
-use crate::world::World;
+mod frame;
+mod groups;
+mod rights;
+
+use crate::world::{Answer, World};
 use serde_json::json;
 
 const MANAGEMENT: &str = "https://management.core.windows.net/";
+/// The subscription that there is unless a configuration names another.
+const SUBSCRIPTION: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002";
+
+/// A client of the management plane, signed in as one identity.
+struct Client<'w> {
+    world: &'w World,
+    token: String,
+}
+
+impl<'w> Client<'w> {
+    async fn of(world: &'w World, name: &str) -> Self {
+        Self { world, token: world.token_for(name, MANAGEMENT).await }
+    }
+
+    /// A request; in `line` `S` at the begin of a path is the subscription, and `?2021-04-01` is that api-version.
+    async fn ask(&self, line: &str, body: &str) -> Answer {
+        self.ask_with(line, body, &[]).await
+    }
+
+    async fn ask_with(&self, line: &str, body: &str, headers: &[(&'static str, &str)]) -> Answer {
+        let line = line.replace(" S", &format!(" {SUBSCRIPTION}")).replace("?2", "?api-version=2");
+        let mut request = self.world.request(&self.host(), &line, body, Some(&self.token));
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        self.world.send(request).await
+    }
+
+    fn host(&self) -> String {
+        format!("arm.localhost:{}", self.world.port())
+    }
+}
 
 #[tokio::test]
 async fn every_identity_finds_the_one_subscription() {
@@ -36,7 +72,7 @@ async fn every_identity_finds_the_one_subscription() {
         wrong.starts_with("401 AuthenticationFailed The access token has been obtained for wrong audience"),
         "{wrong}"
     );
-    let absent = ask("GET /subscriptions/x/resources?api-version=2021-04-01", Some(&token)).await.error();
+    let absent = ask("GET /tenants?api-version=2021-04-01", Some(&token)).await.error();
     assert!(absent.starts_with("404 InvalidResourceType Keyhaven's management plane does not have GET"), "{absent}");
 }
 

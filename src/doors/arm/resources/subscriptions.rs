@@ -1,15 +1,16 @@
-//! Subscriptions (Microsoft.Resources, 2022-12-01). There is one.
+//! Subscriptions: the tenant's, and those that vaults have of their own.
+
+use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::State;
-use crate::directory::Tenant;
+use super::super::state::{Call, State};
 use crate::http::error::ApiError;
-use crate::http::routes::Params;
 use crate::http::{Response, body};
 use crate::operation::Operation;
+use crate::resource_id::SubscriptionId;
 
 pub(super) static LIST: Operation = Operation::signed_in("SubscriptionList", Method::GET, "/subscriptions");
 pub(super) static GET: Operation =
@@ -17,7 +18,7 @@ pub(super) static GET: Operation =
 
 #[derive(Serialize)]
 struct Listed {
-    value: [Subscription; 1],
+    value: Vec<Subscription>,
     count: Count,
 }
 
@@ -45,45 +46,36 @@ struct Policies {
 #[derive(Serialize)]
 struct Count {
     r#type: &'static str,
-    value: u32,
+    value: usize,
 }
 
 /// `GET /subscriptions`.
-pub(super) fn list(state: &State) -> Response {
-    let value = [Subscription::of(state.directory.tenant())];
-    body::json(StatusCode::OK, &Listed { value, count: Count { r#type: "Total", value: 1 } })
+pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
+    let tenant = state.directory.tenant_id();
+    let value: Vec<_> = state.subscriptions().await?.into_iter().map(|id| Subscription::of(id, tenant)).collect();
+    let count = Count { r#type: "Total", value: value.len() };
+    Ok(body::json(StatusCode::OK, &Listed { value, count }))
 }
 
-/// `GET /subscriptions/{subscriptionId}`. The errors are Resource Manager's (recorded in public:
-/// Azure/autorest-clientruntime-for-java issue 511, Azure/apiops issue 460).
-pub(super) fn get(state: &State, params: &Params) -> Result<Response, ApiError> {
-    let (tenant, given) = (state.directory.tenant(), params.get("subscriptionId"));
-    match Uuid::parse_str(&given) {
-        Ok(id) if id == tenant.subscription.0 => Ok(body::json(StatusCode::OK, &Subscription::of(tenant))),
-        Ok(_) => {
-            let text = format!("The subscription '{given}' could not be found.");
-            Err(ApiError::new(StatusCode::NOT_FOUND, "SubscriptionNotFound", text))
-        }
-        Err(_) => {
-            let text = format!("The provided subscription identifier '{given}' is malformed or invalid.");
-            Err(ApiError::new(StatusCode::BAD_REQUEST, "InvalidSubscriptionId", text))
-        }
-    }
+/// `GET /subscriptions/{subscriptionId}`; that it is there was checked.
+pub(super) async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+    let tenant = state.directory.tenant_id();
+    Ok(body::json(StatusCode::OK, &Subscription::of(call.subscription(), tenant)))
 }
 
 impl Subscription {
-    fn of(tenant: Tenant) -> Self {
+    fn of(id: Uuid, tenant: Uuid) -> Self {
         let subscription_policies = Policies {
             location_placement_id: "Public_2014-09-01",
             quota_id: "PayAsYouGo_2014-09-01",
             spending_limit: "Off",
         };
         Self {
-            id: tenant.subscription.to_string(),
+            id: SubscriptionId(id).to_string(),
             authorization_source: "RoleBased",
             managed_by_tenants: [],
-            subscription_id: tenant.subscription.0,
-            tenant_id: tenant.id,
+            subscription_id: id,
+            tenant_id: tenant,
             display_name: "Keyhaven",
             state: "Enabled",
             subscription_policies,
