@@ -183,7 +183,7 @@ const CLIENT_ROOMS: &[&str] = &["cli", "drills", "factory", "remote"];
 const PROCESS_STATE: &[&str] = &[
     "app/control.rs",
     "app/credentials/mod.rs",
-    "app/followed.rs",
+    "app/config_file_state.rs",
     "app/host_names.rs",
     "app/listeners.rs",
     "app/client_files.rs",

@@ -41,7 +41,7 @@ fn trail(report: &Report<'_>, tenant: Tenant) -> Option<Trail> {
     Some(Trail {
         operation: Some(operation(report)?),
         vault: Some(report.vault.name.clone()),
-        elsewhere: report.vault.id_elsewhere(tenant.subscription),
+        vault_id: report.vault.id_if_not_default(tenant.subscription),
         resource: report.object.map(|(_, name)| name.to_string()),
         due: Some(report.at),
         ..Trail::new(CLOCK)

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use super::backend::Backend;
 use super::client_files::ClientFiles;
-use super::followed::Followed;
+use super::config_file_state::ConfigFileState;
 use super::host_names::Aliases;
 use super::ready_files::ReadyFiles;
 use super::settings::Settings;
@@ -35,7 +35,7 @@ pub(super) struct Control {
     pub(super) applying: Arc<Mutex<()>>,
     pub(super) ready_files: ReadyFiles,
     pub(super) client_files: ClientFiles,
-    pub(super) followed: Followed,
+    pub(super) config_file_state: ConfigFileState,
 }
 
 impl ServerControl for Control {
@@ -65,7 +65,7 @@ impl ServerControl for Control {
 
     fn followed_file(&self) -> Option<FollowedFile> {
         let file = self.settings.config_file.as_ref().filter(|_| self.settings.watch)?;
-        Some(FollowedFile { path: file.path().to_owned(), refused: self.followed.refusal() })
+        Some(FollowedFile { path: file.path().to_owned(), refused: self.config_file_state.refusal() })
     }
 
     fn restore_client_files(&self) -> BoxFuture<Result<(), ControlError>> {
@@ -96,7 +96,7 @@ impl Control {
             applying: Arc::default(),
             ready_files: ReadyFiles::default(),
             client_files: ClientFiles::default(),
-            followed: Followed::default(),
+            config_file_state: ConfigFileState::default(),
         }
     }
 

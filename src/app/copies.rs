@@ -4,7 +4,7 @@ use super::error::StartError;
 use super::running::Running;
 use crate::clock::Clock;
 use crate::config::Identities;
-use crate::config::entry::{self, Surroundings};
+use crate::config::entry::{self, ParseContext};
 use crate::vault::VaultName;
 
 /// A copy names none: its policies are those of the source.
@@ -24,8 +24,8 @@ impl Running {
         let absent = || StartError::new(format!("no vault is called '{source}'"));
         let source = self.vaults.find(&source).await?.ok_or_else(absent)?;
         let tenant = self.directory.tenant();
-        let surroundings = Surroundings { tenant, identities: NO_IDENTITIES, roles: &[] };
-        let wanted = entry::copy(&copy, &source, b"", surroundings).map_err(StartError::new)?;
+        let context = ParseContext { tenant, identities: NO_IDENTITIES, roles: &[] };
+        let wanted = entry::copy(&copy, &source, b"", context).map_err(StartError::new)?;
         let (made, _) = self.vaults.copy_vault(&source, wanted.vault, self.clock.now()).await?;
         let (from, to) = (source.scope(tenant.subscription), made.scope(tenant.subscription));
         self.authorization.copy_scope(&from, &to).await.map_err(StartError::new)?;

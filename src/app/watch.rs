@@ -39,14 +39,14 @@ async fn apply(control: &Control, file: &ConfigFile) {
     match plan_of(control, file).await {
         Ok(plan) => {
             log_leftovers(&plan);
-            if control.followed.set(None) {
+            if control.config_file_state.set(None) {
                 let change = if plan.changes().next().is_some() { "applied" } else { "nothing to change" };
                 tracing::info!(change, "the configuration is good again");
             }
         }
         Err(why) => {
             tracing::warn!(why, "the configuration has changed and was not applied; the former one stays");
-            control.followed.set(Some(why));
+            control.config_file_state.set(Some(why));
         }
     }
 }

@@ -137,7 +137,7 @@ impl Schema {
     /// A vault, else the tenant of a sign-in, else the subscription.
     fn resource_id(&self, entry: &RecentTrail) -> String {
         let trail = &entry.trail;
-        match (&trail.elsewhere, vault_of(trail), trail.door) {
+        match (&trail.vault_id, vault_of(trail), trail.door) {
             (Some(id), _, _) => id.to_string(),
             (None, Some(vault), _) => {
                 self.subscription.resource_text(DEFAULT_RESOURCE_GROUP, ResourceType::VAULT, &vault).0

@@ -181,13 +181,13 @@ impl Authorization {
 
 /// Adds `assignment`, or gives its condition to the one with its id; answers whether there was none.
 pub(crate) fn add(content: &mut Content, assignment: &RoleAssignment) -> Result<bool, AssignmentRefusal> {
-    match content.assignments.iter().find(|one| one.gives_like(assignment)) {
+    match content.assignments.iter().find(|one| one.is_same_grant(assignment)) {
         Some(other) if other.id != assignment.id => return Err(AssignmentRefusal::Exists { id: other.id }),
         _ => {}
     }
     let count = content.assignments.len();
     match content.assignments.iter_mut().find(|one| one.id == assignment.id) {
-        Some(existing) if existing.gives_like(assignment) => {
+        Some(existing) if existing.is_same_grant(assignment) => {
             // Who made it stays known, and since when it counts.
             existing.condition.clone_from(&assignment.condition);
             existing.principal_type = assignment.principal_type;

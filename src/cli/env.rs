@@ -7,7 +7,7 @@ use clap::Args;
 use super::client::AdminClient;
 use super::credential::Credential;
 use super::env_format::Format;
-use super::environment::Former;
+use super::environment::FormerVariables;
 use super::target::Target;
 use super::{Failure, environment, failed_env, ready_file, stale, variables};
 use crate::app::{NO_VAULT_NAME, client_files_are_there, vault_of_host};
@@ -62,7 +62,7 @@ impl Env {
 
     async fn print(self) -> Result<ExitCode, Failure> {
         let all = variables::all();
-        let former = Former::of(&all);
+        let former = FormerVariables::of(&all);
         if self.unset {
             return Ok(self.put_back(&former));
         }
@@ -106,7 +106,7 @@ impl Env {
     }
 
     /// Prints what puts back the shell's former variables.
-    fn put_back(&self, former: &Former) -> ExitCode {
+    fn put_back(&self, former: &FormerVariables) -> ExitCode {
         if former.is_empty() {
             eprintln!("keyhaven: there is nothing to put back: `keyhaven env` has set nothing in this shell");
         }

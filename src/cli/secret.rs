@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Failure;
 use super::columns::{Columns, moment, pairs, text, yes_or_no};
-use super::objects::{Hidden, Kind, VaultArgs, expect_name, latest_first, name_of, version_of, version_table};
+use super::objects::{Kind, SecretArgument, VaultArgs, expect_name, latest_first, name_of, version_of, version_table};
 use crate::clock::Timestamp;
 use crate::remote::Secret;
 
@@ -64,7 +64,7 @@ enum Action {
         name: String,
         /// The value. A shell keeps it in its history: a real one is better given on standard input or with --file
         #[arg(value_name = "VALUE", conflicts_with = "file")]
-        value: Option<Hidden>,
+        value: Option<SecretArgument>,
         /// A file that holds the value, taken as it is; - takes standard input as it is
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
@@ -200,7 +200,7 @@ fn properties(content_type: Option<String>, expires: Option<Timestamp>) -> Value
     properties
 }
 
-fn read_value(given: Option<Hidden>, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+fn read_value(given: Option<SecretArgument>, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
     match (given, file) {
         (Some(value), _) => Ok(value.into_text()),
         (None, Some(file)) if file == Path::new("-") => read_stdin(),
@@ -250,6 +250,6 @@ mod tests {
 
     #[test]
     fn a_value_on_the_command_line_is_not_in_debug() {
-        assert!(!format!("{:?}", "hush".parse::<Hidden>()).contains("hush"));
+        assert!(!format!("{:?}", "hush".parse::<SecretArgument>()).contains("hush"));
     }
 }

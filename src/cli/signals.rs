@@ -8,7 +8,7 @@ use super::Failure;
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    hang_up: HangUp,
+    hang_up: Sighup,
 }
 
 impl StopSignals {
@@ -17,7 +17,7 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(Failure::failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(Failure::failed)?,
-            hang_up: HangUp::listen()?,
+            hang_up: Sighup::listen()?,
         })
     }
 
@@ -33,9 +33,9 @@ impl StopSignals {
 
 /// SIGHUP. Listening to an ignored signal would end that state, for child processes too, so an ignored SIGHUP is not
 /// listened to.
-pub(super) struct HangUp(Option<Signal>);
+pub(super) struct Sighup(Option<Signal>);
 
-impl HangUp {
+impl Sighup {
     /// Starts to listen, unless this process was started with the signal ignored.
     pub(super) fn listen() -> Result<Self, Failure> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use super::environment::Former;
+use super::environment::FormerVariables;
 use super::{ready_file, variables};
 use crate::app::Variables;
 
@@ -32,7 +32,7 @@ pub(super) struct Stale {
 
 /// Looks for stale variables in `all`; a ready file at `own` is that of the server that starts.
 pub(super) fn find(all: &Variables, own: Option<&Path>) -> Option<Stale> {
-    let former = Former::of(all);
+    let former = FormerVariables::of(all);
     let named = all.get(READY_FILE).map(Path::new).filter(|file| !file.as_os_str().is_empty());
     let is_gone = |file: &Path| !ready_file::is_live_at(file) && own != Some(file);
     let (ready_gone, restarts) = (named.is_some_and(is_gone), own.is_some() && named == own);
@@ -60,13 +60,13 @@ pub(super) fn warn(own: Option<&Path>) {
 
 /// What to do where no server answers: `otherwise`, unless this shell has the variables of one.
 pub(super) fn remedy(otherwise: &'static str) -> &'static str {
-    if Former::of(&variables::all()).is_empty() { otherwise } else { START_OR_UNSET }
+    if FormerVariables::of(&variables::all()).is_empty() { otherwise } else { START_OR_UNSET }
 }
 
 /// As [`warn`], for a command that starts a server: a ready file is an option of it, and no server to find, unless
 /// `keyhaven env` has named it.
 pub(super) fn warn_of_shell(own: Option<&Path>) {
-    if !Former::of(&variables::all()).is_empty() {
+    if !FormerVariables::of(&variables::all()).is_empty() {
         warn(own);
     }
 }

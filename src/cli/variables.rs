@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::environment::Former;
+use super::environment::FormerVariables;
 use crate::app::Variables;
 
 /// All variables. Values that are not UTF-8 are converted lossily: their names matter for removal.
@@ -18,7 +18,7 @@ pub(super) fn all() -> Variables {
 /// The user's own variables: all, as they were before `keyhaven env` changed them in this shell.
 pub(super) fn own() -> Variables {
     let all = all();
-    Former::of(&all).before(&all)
+    FormerVariables::of(&all).before(&all)
 }
 
 /// The value of `name`.

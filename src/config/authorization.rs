@@ -198,8 +198,9 @@ fn each<G, T>(
 
 fn check_names(roles: &[RoleDefinition]) -> Result<(), ConfigError> {
     for (index, role) in roles.iter().enumerate() {
-        let twin = |other: &&RoleDefinition| other.name.eq_ignore_ascii_case(&role.name) || other.id == role.id;
-        if BUILT_IN.iter().chain(&roles[..index]).any(|other| twin(&other)) {
+        let first_duplicate =
+            |other: &&RoleDefinition| other.name.eq_ignore_ascii_case(&role.name) || other.id == role.id;
+        if BUILT_IN.iter().chain(&roles[..index]).any(|other| first_duplicate(&other)) {
             let why = format!("there is a role called '{}', or one with its id, already", role.name);
             return Err(invalid(format!("roleDefinitions[{index}].properties.roleName"), why));
         }
@@ -233,8 +234,8 @@ fn owners(
 fn distinct(all: Vec<RoleAssignment>) -> Result<Vec<RoleAssignment>, ConfigError> {
     let mut distinct: Vec<RoleAssignment> = Vec::new();
     for assignment in all {
-        match distinct.iter().find(|other| other.gives_like(&assignment) || other.id == assignment.id) {
-            Some(other) if !other.gives_like(&assignment) => {
+        match distinct.iter().find(|other| other.is_same_grant(&assignment) || other.id == assignment.id) {
+            Some(other) if !other.is_same_grant(&assignment) => {
                 return Err(invalid("roleAssignments", format!("two assignments have the name {}", other.id)));
             }
             Some(_) => {}

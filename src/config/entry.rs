@@ -22,7 +22,7 @@ pub(crate) fn vault(
     name: &VaultName,
     existing: Option<&Vault>,
     given: &[u8],
-    surroundings: Surroundings<'_>,
+    context: ParseContext<'_>,
 ) -> Result<WantedVault, ConfigError> {
     let given: Map<String, Value> = if given.trim_ascii().is_empty() { Map::new() } else { read(given)? };
     let named = given.get("name").and_then(Value::as_str);
@@ -37,7 +37,7 @@ pub(crate) fn vault(
     members.extend(given);
     let bytes = zeroize::Zeroizing::new(Value::Object(members).to_string());
     let mut entry: VaultEntry = read(bytes.as_bytes())?;
-    let Surroundings { tenant, identities, roles } = surroundings;
+    let ParseContext { tenant, identities, roles } = context;
     let assignments = std::mem::take(&mut entry.role_assignments);
     let vault = entry.initial("", tenant.id, identities)?;
     let principals = Principals { tenant, identities: identities.all };
@@ -57,7 +57,7 @@ pub(crate) struct WantedVault {
 
 /// What the entries of a vault are read with.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ParseContext<'a> {
     /// The tenant.
     pub tenant: Tenant,
     /// The identities.
@@ -95,11 +95,11 @@ pub(crate) fn copy(
     name: &VaultName,
     source: &Vault,
     given: &[u8],
-    surroundings: Surroundings<'_>,
+    context: ParseContext<'_>,
 ) -> Result<WantedVault, ConfigError> {
     let mut template = source.clone();
     template.aliases.clear();
-    vault(name, Some(&template), given, surroundings)
+    vault(name, Some(&template), given, context)
 }
 
 /// The vault's settings as an entry of the file's `vaults`, without its keys and secrets.

@@ -11,7 +11,7 @@ pub(super) fn object_name(path: String, name: &str) -> Result<ObjectName, Config
 }
 
 /// The position of the first name that is there twice.
-pub(super) fn twin<'a>(names: impl Iterator<Item = &'a ObjectName>) -> Option<usize> {
+pub(super) fn first_duplicate<'a>(names: impl Iterator<Item = &'a ObjectName>) -> Option<usize> {
     let mut known = BTreeSet::new();
     names.map(|name| known.insert(name.upper())).position(|is_new| !is_new)
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::{ConfigError, invalid};
-use super::object_names::{object_name, twin};
+use super::object_names::{first_duplicate, object_name};
 use crate::vault::InitialSecret;
 use crate::vault::object::AttributesPatch;
 use crate::vault::secrets::{MAX_CONTENT_TYPE, MAX_VALUE, NewSecret, SecretValue};
@@ -37,7 +37,7 @@ impl SecretEntries {
         let paths: Vec<_> = self.0.iter().map(|(place, secret)| place.path(path, secret)).collect();
         let initial = |((place, secret), own): ((Place, SecretEntry), &String)| secret.initial(&place, own);
         let secrets = self.0.into_iter().zip(&paths).map(initial).collect::<Result<Vec<_>, _>>()?;
-        match twin(secrets.iter().map(|secret| &secret.name)) {
+        match first_duplicate(secrets.iter().map(|secret| &secret.name)) {
             Some(index) => Err(invalid(&paths[index], "there is a secret of this name before it")),
             None => Ok(secrets),
         }

@@ -8,7 +8,7 @@ use super::authorization::AssignmentEntry;
 use super::error::{ConfigError, invalid};
 use super::hosts::hosts;
 use super::network::{AclsEntry, EndpointEntry, RulesEntry};
-use super::object_names::{object_name, twin};
+use super::object_names::{first_duplicate, object_name};
 use super::secrets::SecretEntries;
 use super::suggestion::{did_you_mean, no_identity};
 use crate::access::network::PublicNetworkAccess;
@@ -261,7 +261,7 @@ pub(super) fn everything(tenant: Uuid, identity: Option<&IdentityRecord>) -> Vec
 
 fn keys(path: &str, given: Vec<KeyEntry>, sku: Sku) -> Result<Vec<InitialKey>, ConfigError> {
     let keys = each(path, "keys", given, |path, key| key.initial(path, sku))?;
-    match twin(keys.iter().map(|key| &key.name)) {
+    match first_duplicate(keys.iter().map(|key| &key.name)) {
         Some(index) => Err(invalid(format!("{path}.keys[{index}].name"), "there is a key of this name before it")),
         None => Ok(keys),
     }

@@ -18,12 +18,12 @@ const TAIL: u64 = 4096;
 
 /// When the command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) enum HookPoint {
     Before,
     After,
 }
 
-impl Moment {
+impl HookPoint {
     const fn word(self) -> &'static str {
         match self {
             Self::Before => "before",
@@ -56,12 +56,12 @@ impl Hooks {
     ///
     /// # Errors
     /// When it fails, with the last line of its output.
-    pub(super) fn run(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
+    pub(super) fn run(&self, drill: &str, step: &str, moment: HookPoint) -> Result<(), String> {
         let failed = |why: String| format!("{} the step, the command {why}", moment.word());
         self.run_command(drill, step, moment).map_err(failed)
     }
 
-    fn run_command(&self, drill: &str, step: &str, moment: Moment) -> Result<(), String> {
+    fn run_command(&self, drill: &str, step: &str, moment: HookPoint) -> Result<(), String> {
         let unusable = |error: std::io::Error| format!("could not be run: {error}");
         let mut output = tempfile::tempfile().map_err(unusable)?;
         let mut child = self.start(drill, step, moment, &output).map_err(unusable)?;
@@ -75,7 +75,7 @@ impl Hooks {
     }
 
     /// Spawns it in a process group of its own, so that its children can be killed too.
-    fn start(&self, drill: &str, step: &str, moment: Moment, output: &File) -> std::io::Result<Child> {
+    fn start(&self, drill: &str, step: &str, moment: HookPoint, output: &File) -> std::io::Result<Child> {
         Command::new("sh")
             .args(["-c", &self.command])
             .envs(&self.variables)
@@ -130,7 +130,7 @@ mod tests {
     fn ran(command: &str, timeout: Duration) -> Result<(), String> {
         let variables = BTreeMap::from([("KEYHAVEN_VAULT_URL".to_owned(), "https://v".to_owned())]);
         let hooks = Hooks { timeout, ..Hooks::new(command.to_owned(), variables) };
-        hooks.run("rotation", "enable", Moment::Before)
+        hooks.run("rotation", "enable", HookPoint::Before)
     }
 
     #[test]

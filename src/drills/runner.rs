@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::capability::Capability;
-use super::hooks::{Hooks, Moment};
+use super::hooks::{HookPoint, Hooks};
 use super::skip::Skip;
 use super::step::{BlockedStep, Outcome, Step, StepError, StepPlan, Verdict};
 
@@ -93,19 +93,19 @@ impl Runner<'_> {
     /// Runs one step with its hooks. When only a hook fails the step fails too, but later steps may depend on it: its work is
     /// done.
     fn step<S>(&self, state: &mut S, plan: &StepPlan<S>, done: &mut Vec<&'static str>) -> Step {
-        let before = self.hook(plan.name, Moment::Before);
+        let before = self.hook(plan.name, HookPoint::Before);
         let started = Instant::now();
         let outcome = (plan.run)(state);
         let took = started.elapsed();
         if outcome.is_ok() {
             done.push(plan.name);
         }
-        let after = self.hook(plan.name, Moment::After);
+        let after = self.hook(plan.name, HookPoint::After);
         let outcome = outcome.and_then(|seen| before.and(after).map(|()| seen).map_err(StepError::Unexpected));
         self.finish(plan, outcome, took)
     }
 
-    fn hook(&self, step: &str, moment: Moment) -> Result<(), String> {
+    fn hook(&self, step: &str, moment: HookPoint) -> Result<(), String> {
         self.hooks.map_or(Ok(()), |hooks| hooks.run(self.drill, step, moment))
     }
 

@@ -45,7 +45,7 @@ impl Data<'_> {
     fn with_missing(&self, existing: &Content, config: &Config) -> Content {
         let (mut content, wanted) = (existing.clone(), &config.access);
         for assignment in &wanted.assignments {
-            if !existing.assignments.iter().any(|one| one.gives_like(assignment)) {
+            if !existing.assignments.iter().any(|one| one.is_same_grant(assignment)) {
                 let _ = add(&mut content, &self.delayed(assignment, config));
             }
         }
@@ -64,7 +64,7 @@ impl Data<'_> {
     fn as_wanted(&self, existing: &Content, config: &Config, prune: bool) -> Content {
         let mut content = without_unnamed(existing, config, prune);
         for wanted in &config.access.assignments {
-            let there = content.assignments.iter_mut().find(|one| one.gives_like(wanted));
+            let there = content.assignments.iter_mut().find(|one| one.is_same_grant(wanted));
             match there {
                 Some(there) => there.condition.clone_from(&wanted.condition),
                 // The plan has refused what cannot be added.
@@ -90,7 +90,7 @@ impl Data<'_> {
 /// What must happen for `wanted` to be among the assignments `next`, to which it is added.
 fn assignment_step(next: &mut Content, wanted: &RoleAssignment, config: &Config) -> Option<Step> {
     let step = |action, why: &str| Some(Step::of_role(action, &subject(wanted, config), why));
-    match next.assignments.iter().find(|one| one.gives_like(wanted)) {
+    match next.assignments.iter().find(|one| one.is_same_grant(wanted)) {
         Some(one) if one.condition == wanted.condition => None,
         Some(_) => step(Action::Change, "condition"),
         None => match add(next, wanted) {
@@ -135,11 +135,11 @@ fn other_steps(existing: &Content, wanted: &Content) -> Vec<Step> {
 
 /// Whether two assignments give the same. Who made them and when they take effect does not count.
 fn is_same(one: &RoleAssignment, other: &RoleAssignment) -> bool {
-    one.gives_like(other) && one.condition == other.condition
+    one.is_same_grant(other) && one.condition == other.condition
 }
 
 fn is_unnamed(one: &RoleAssignment, config: &Config) -> bool {
-    one.configured && !config.access.assignments.iter().any(|wanted| one.gives_like(wanted))
+    one.configured && !config.access.assignments.iter().any(|wanted| one.is_same_grant(wanted))
 }
 
 /// `Key Vault Secrets User of shop at /subscriptions/…`

@@ -51,7 +51,7 @@ pub(crate) struct Trail {
     /// The vault that the host resolved to.
     pub vault: Option<VaultName>,
     /// The vault's id, where it is not in the default resource group of the tenant's subscription. Boxed because it is rare.
-    pub elsewhere: Option<Box<ResourceId>>,
+    pub vault_id: Option<Box<ResourceId>>,
     /// What the caller would have needed.
     pub missing: Option<Missing>,
     /// The role assignment that allowed the request, in a vault that roles decide in.
@@ -157,7 +157,7 @@ impl Trail {
             caller: Caller::Unknown,
             address: None,
             vault: None,
-            elsewhere: None,
+            vault_id: None,
             missing: None,
             assignment: None,
             status: StatusCode::OK,

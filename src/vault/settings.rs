@@ -113,7 +113,7 @@ impl Vault {
     }
 
     /// Its id as a resource, where it is not in the default resource group of the subscription `tenant`.
-    pub(crate) fn id_elsewhere(&self, tenant: SubscriptionId) -> Option<Box<ResourceId>> {
+    pub(crate) fn id_if_not_default(&self, tenant: SubscriptionId) -> Option<Box<ResourceId>> {
         let is_usual = self.resource.subscription.is_none() && self.resource.resource_group == DEFAULT_RESOURCE_GROUP;
         (!is_usual).then(|| Box::new(self.resource_id(tenant)))
     }

@@ -35,7 +35,7 @@ pub(crate) struct RoleAssignment {
 
 impl RoleAssignment {
     /// Whether it gives the same role to the same principal at the same scope, be it under another condition.
-    pub(crate) fn gives_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_grant(&self, other: &Self) -> bool {
         (self.principal, self.role, &self.scope) == (other.principal, other.role, &other.scope)
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct RoleBasedAccess {
 #[derive(Clone, Debug, Default)]
 struct Grants {
     /// Their positions, by their scopes in lower case.
-    at: HashMap<String, Vec<usize>>,
+    by_scope: HashMap<String, Vec<usize>>,
     /// The lengths of those scopes in bytes: the others need not be looked up.
     lengths: BTreeSet<usize>,
     /// Those at management groups.
@@ -183,7 +183,7 @@ impl RoleBasedAccess {
         let grants = principals.filter_map(|principal| self.by_principal.get(principal));
         let positions = grants.flat_map(|grants| {
             let enclosing = grants.lengths.iter().filter_map(|length| resource.enclosing(*length));
-            enclosing.filter_map(|scope| grants.at.get(scope)).flatten().chain(&grants.at_management_groups)
+            enclosing.filter_map(|scope| grants.by_scope.get(scope)).flatten().chain(&grants.at_management_groups)
         });
         positions.map(|position| &self.content.assignments[*position])
     }
@@ -215,7 +215,7 @@ impl RoleBasedAccess {
 impl Grants {
     fn add(&mut self, scope: &str, position: usize) {
         self.lengths.insert(scope.len());
-        self.at.entry(scope.to_owned()).or_default().push(position);
+        self.by_scope.entry(scope.to_owned()).or_default().push(position);
     }
 }
 

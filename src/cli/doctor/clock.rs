@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::{Finding, Surroundings};
+use super::{DoctorContext, Finding};
 use crate::cli::client::AdminClient;
 use crate::cli::status::duration;
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -13,8 +13,8 @@ const MUCH: i64 = 60;
 /// The same of a virtual clock.
 const LITTLE: i64 = 2;
 
-pub(super) async fn check(surroundings: &Surroundings, client: &AdminClient) -> Option<Finding> {
-    surroundings.server.as_ref()?;
+pub(super) async fn check(context: &DoctorContext, client: &AdminClient) -> Option<Finding> {
+    context.server.as_ref()?;
     let answer = match client.json_request(Method::GET, "/admin/clock", None).await {
         Ok(answer) => answer,
         Err(error) => return Some(Finding::wrong(AREA, error.message, "keyhaven clock")),

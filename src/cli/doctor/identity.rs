@@ -4,7 +4,7 @@
 use hyper::Method;
 use serde_json::Value;
 
-use super::{ENV, Finding, Surroundings};
+use super::{DoctorContext, ENV, Finding};
 use crate::app::vault_of_host;
 use crate::cli::client::{AdminClient, path_segment};
 use crate::cli::known_vaults::KnownVaults;
@@ -13,47 +13,45 @@ const AREA: &str = "identity";
 /// The variables by which programs find their vault; the first that is set counts.
 const VAULT_URLS: [&str; 3] = ["VAULT_URL", "AZURE_KEYVAULT_URL", "KEYHAVEN_VAULT_URL"];
 
-pub(super) async fn check(surroundings: &Surroundings, client: &AdminClient) -> Vec<Finding> {
-    if !surroundings.has_variables() || surroundings.server.is_none() {
+pub(super) async fn check(context: &DoctorContext, client: &AdminClient) -> Vec<Finding> {
+    if !context.has_variables() || context.server.is_none() {
         return vec![];
     }
-    let vault = vault_of(surroundings);
-    match unknown_vault(surroundings, client, vault.as_ref()).await {
+    let vault = vault_of(context);
+    match unknown_vault(context, client, vault.as_ref()).await {
         Some(finding) => vec![finding],
-        None => {
-            identity(surroundings, client, vault.as_ref().map(|(_, name)| name.as_str())).await.into_iter().collect()
-        }
+        None => identity(context, client, vault.as_ref().map(|(_, name)| name.as_str())).await.into_iter().collect(),
     }
 }
 
 /// The variable that names this shell's vault, and the vault's name.
-fn vault_of(surroundings: &Surroundings) -> Option<(&'static str, String)> {
-    let (variable, url) = VAULT_URLS.iter().find_map(|name| Some((*name, surroundings.variable(name)?)))?;
+fn vault_of(context: &DoctorContext) -> Option<(&'static str, String)> {
+    let (variable, url) = VAULT_URLS.iter().find_map(|name| Some((*name, context.variable(name)?)))?;
     let host = url.strip_prefix("https://")?.split(['/', ':']).next()?.to_ascii_lowercase();
     Some((variable, vault_of_host(&host)?))
 }
 
 async fn unknown_vault(
-    surroundings: &Surroundings,
+    context: &DoctorContext,
     client: &AdminClient,
     vault: Option<&(&'static str, String)>,
 ) -> Option<Finding> {
     let (variable, name) = vault?;
     let why = KnownVaults::of(client).await.ok()?.expect(name).err()?.message;
-    if surroundings.makes("vaults") {
+    if context.makes("vaults") {
         return Some(Finding::ok(AREA, format!("{variable} names '{name}', which is made when it is asked for")));
     }
     let what = format!("{variable} names a vault that is not here: {why}");
     Some(Finding::wrong(AREA, what, format!("keyhaven vault create {name}, or {ENV}, and write .env files anew")))
 }
 
-async fn identity(surroundings: &Surroundings, client: &AdminClient, vault: Option<&str>) -> Option<Finding> {
-    let id = surroundings.variable("AZURE_CLIENT_ID")?;
+async fn identity(context: &DoctorContext, client: &AdminClient, vault: Option<&str>) -> Option<Finding> {
+    let id = context.variable("AZURE_CLIENT_ID")?;
     let all = client.json_request(Method::GET, "/admin/identities", None).await.ok()?;
     let is_it = |identity: &&Value| identity["clientId"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(id));
     let anew = format!("{ENV}, and write .env files anew");
     let Some(identity) = all["identities"].as_array().into_iter().flatten().find(is_it) else {
-        return Some(match surroundings.makes("identities") {
+        return Some(match context.makes("identities") {
             true => Finding::ok(AREA, format!("AZURE_CLIENT_ID {id} is made an identity when it signs in")),
             false => Finding::wrong(AREA, format!("AZURE_CLIENT_ID {id} is no identity here: it is refused"), anew),
         });
@@ -70,7 +68,7 @@ async fn identity(surroundings: &Surroundings, client: &AdminClient, vault: Opti
         return Some(Finding::ok(AREA, format!("programs sign in as '{name}', which vault '{vault}' lets in")));
     }
     let what = format!("programs sign in as '{name}', which may do nothing in vault '{vault}'");
-    let servers = |variable: &str| surroundings.server.as_ref().and_then(|ready| ready.env.get(variable));
+    let servers = |variable: &str| context.server.as_ref().and_then(|ready| ready.env.get(variable));
     let is_servers = servers("AZURE_CLIENT_ID").is_some_and(|known| known.eq_ignore_ascii_case(id))
         && servers("KEY_VAULT_NAME").is_some_and(|known| known.eq_ignore_ascii_case(vault));
     let other = all["identities"].as_array().into_iter().flatten().find(|one| lets_in(policies, one));

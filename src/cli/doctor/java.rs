@@ -1,6 +1,6 @@
 //! Whether Java programs find proxy and trust store: they read `JAVA_TOOL_OPTIONS` alone, and none of the other variables.
 
-use super::{ENV, Finding, Surroundings};
+use super::{DoctorContext, ENV, Finding};
 use crate::app::{CaCertificate, ReadyFile, TRUST_STORE_PASSWORD, read_trust_store};
 use crate::cli::client::AdminClient;
 use crate::cli::environment::java_property;
@@ -11,13 +11,13 @@ const OPTIONS: &str = "JAVA_TOOL_OPTIONS";
 const RESTART: &str = "stop the server and start it again, which writes it; then: eval \"$(keyhaven env)\"";
 
 /// `version` is that of the Java on the PATH.
-pub(super) fn check(surroundings: &Surroundings, client: &AdminClient, version: Option<&str>) -> Finding {
+pub(super) fn check(context: &DoctorContext, client: &AdminClient, version: Option<&str>) -> Finding {
     let java = version.map_or("Java".to_owned(), |version| format!("Java {version}"));
-    let wrong = match (surroundings.variable(OPTIONS), &surroundings.server) {
-        (None, Some(_)) if surroundings.has_variables() && version.is_some() => Some(unset()),
+    let wrong = match (context.variable(OPTIONS), &context.server) {
+        (None, Some(_)) if context.has_variables() && version.is_some() => Some(unset()),
         (None, Some(_)) if version.is_some() => return Finding { verdict: super::Verdict::Note, ..unset() },
         (None, _) => None,
-        (Some(options), server) => proxy(options, server.as_ref()).or_else(|| store(options, surroundings, client)),
+        (Some(options), server) => proxy(options, server.as_ref()).or_else(|| store(options, context, client)),
     };
     match (wrong, version) {
         (Some(wrong), _) => wrong,
@@ -47,8 +47,8 @@ fn proxy(options: &str, server: Option<&ReadyFile>) -> Option<Finding> {
 }
 
 /// What is wrong with the trust store that `options` name.
-fn store(options: &str, surroundings: &Surroundings, client: &AdminClient) -> Option<Finding> {
-    let server = surroundings.server.as_ref();
+fn store(options: &str, context: &DoctorContext, client: &AdminClient) -> Option<Finding> {
+    let server = context.server.as_ref();
     let Some(file) = java_property(options, "javax.net.ssl.trustStore") else {
         let what =
             format!("{OPTIONS} names no trust store (-Djavax.net.ssl.trustStore): Java does not trust the server");
@@ -57,7 +57,7 @@ fn store(options: &str, surroundings: &Surroundings, client: &AdminClient) -> Op
     let password = java_property(options, "javax.net.ssl.trustStorePassword");
     let wrong = |why: &str, remedy| Some(Finding::wrong(AREA, format!("the trust store {file} {why}"), remedy));
     let Ok(bytes) = std::fs::read(&file) else {
-        let remedy = if surroundings.is_of_server(&file) { ENV } else { RESTART };
+        let remedy = if context.is_of_server(&file) { ENV } else { RESTART };
         return wrong("cannot be read: Java trusts nothing", remedy);
     };
     let Ok(certificates) = read_trust_store(&bytes, password.as_deref().unwrap_or(TRUST_STORE_PASSWORD)) else {

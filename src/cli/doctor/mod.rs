@@ -55,7 +55,7 @@ Examples:
 const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What the checks look at.
-struct Surroundings {
+struct DoctorContext {
     /// The ready file of a server that runs.
     server: Option<ReadyFile>,
     /// What its admin API says of it, if it answers.
@@ -74,18 +74,18 @@ impl Doctor {
             Some(_) => self.client.json_request(Method::GET, "/admin/status", None).await.unwrap_or_default(),
             None => Value::Null,
         };
-        let surroundings = Surroundings { server, status, is_elsewhere: elsewhere.is_some(), own: environment::all() };
+        let context = DoctorContext { server, status, is_elsewhere: elsewhere.is_some(), own: environment::all() };
         let mut findings = vec![elsewhere.unwrap_or(finding)];
-        findings.extend(refused_configuration(&surroundings.status));
-        findings.extend(variables::quoted(&surroundings));
-        findings.extend(variables::check(&surroundings).await);
-        findings.extend(identity::check(&surroundings, &self.client).await);
-        findings.extend(names::check(&surroundings).await);
-        findings.extend(ports::check(&surroundings));
-        findings.extend(trust::check(&surroundings, &self.client).await?);
-        findings.extend(proxy::check(&surroundings).await);
-        findings.extend(clock::check(&surroundings, &self.client).await);
-        findings.extend(runtimes::check(&surroundings, &self.client).await);
+        findings.extend(refused_configuration(&context.status));
+        findings.extend(variables::quoted(&context));
+        findings.extend(variables::check(&context).await);
+        findings.extend(identity::check(&context, &self.client).await);
+        findings.extend(names::check(&context).await);
+        findings.extend(ports::check(&context));
+        findings.extend(trust::check(&context, &self.client).await?);
+        findings.extend(proxy::check(&context).await);
+        findings.extend(clock::check(&context, &self.client).await);
+        findings.extend(runtimes::check(&context, &self.client).await);
         self.print(&findings);
         let is_wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
         Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -126,7 +126,7 @@ impl Doctor {
     }
 }
 
-impl Surroundings {
+impl DoctorContext {
     /// The value of a variable; an empty one counts as unset.
     fn variable(&self, name: &str) -> Option<&str> {
         self.own.get(name).map(String::as_str).filter(|value| !value.is_empty())

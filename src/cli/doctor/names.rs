@@ -6,18 +6,18 @@ use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use super::{Finding, Surroundings, is_link_local};
+use super::{DoctorContext, Finding, is_link_local};
 
 const AREA: &str = "names";
 /// How long a name may take to resolve.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
+pub(super) async fn check(context: &DoctorContext) -> Vec<Finding> {
     if let Some(resolver) = link_local_resolver() {
         let what = format!("not looked up: the name server {resolver} is link-local, and is not asked");
         return vec![Finding::note(AREA, what, "see what `getent hosts local.vault.localhost` says")];
     }
-    let vault = surroundings.server.as_ref().and_then(|ready| ready.env.get("KEY_VAULT_NAME"));
+    let vault = context.server.as_ref().and_then(|ready| ready.env.get("KEY_VAULT_NAME"));
     let names = [format!("{}.vault.localhost", vault.map_or("local", String::as_str)), "login.localhost".to_owned()];
     let (mut resolved, mut lost, mut findings) = (vec![], vec![], vec![]);
     for name in names {
@@ -37,17 +37,17 @@ pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
         findings.push(Finding::ok(AREA, format!("{} lead to this machine", resolved.join(", "))));
     }
     if !lost.is_empty() {
-        findings.push(not_resolved(surroundings, &lost.join(" ")));
+        findings.push(not_resolved(context, &lost.join(" ")));
     }
     findings
 }
 
 /// Programs behind the proxy resolve no name.
-fn not_resolved(surroundings: &Surroundings, names: &str) -> Finding {
+fn not_resolved(context: &DoctorContext, names: &str) -> Finding {
     let what = format!("{names}: not resolved here");
     let remedy = format!("a line in /etc/hosts: 127.0.0.1 {names}");
-    match &surroundings.server {
-        Some(ready) if ready.proxy.is_none() && surroundings.status["proxyOff"].is_string() => {
+    match &context.server {
+        Some(ready) if ready.proxy.is_none() && context.status["proxyOff"].is_string() => {
             Finding::note(AREA, what, "a server with its proxy needs none of them: see ports")
         }
         Some(ready) if ready.proxy.is_none() => Finding::wrong(AREA, what, remedy),

@@ -3,19 +3,19 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-use super::{Finding, Surroundings};
+use super::{DoctorContext, Finding};
 use crate::cli::address::{ADMIN_PORT, IDENTITY_PORT, PROXY_PORT, VAULTS_PORT};
 
 const AREA: &str = "ports";
 
-pub(super) fn check(surroundings: &Surroundings) -> Vec<Finding> {
-    if let Some(ready) = &surroundings.server {
+pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
+    if let Some(ready) = &context.server {
         let all = [Some(&ready.listen), Some(&ready.identity), ready.admin.as_ref(), ready.proxy.as_ref()];
         let all: Vec<&str> = all.into_iter().flatten().map(String::as_str).collect();
         let own = Finding::ok(AREA, format!("{} are the server's", all.join(", ")));
-        return std::iter::once(own).chain(proxy_off(surroundings)).collect();
+        return std::iter::once(own).chain(proxy_off(context)).collect();
     }
-    if surroundings.is_elsewhere {
+    if context.is_elsewhere {
         return vec![Finding::ok(AREA, "the default ones are the server's that answers")];
     }
     let ports = [
@@ -33,8 +33,8 @@ pub(super) fn check(surroundings: &Surroundings) -> Vec<Finding> {
 }
 
 /// The server has no proxy, because its port was taken at the start.
-fn proxy_off(surroundings: &Surroundings) -> Option<Finding> {
-    surroundings.status["proxyOff"].as_str()?;
+fn proxy_off(context: &DoctorContext) -> Option<Finding> {
+    context.status["proxyOff"].as_str()?;
     let (what, remedy) = match is_taken(PROXY_PORT) {
         true => (format!("{PROXY_PORT} is taken by {}", owner_in_words(PROXY_PORT)), "stop it, start the server again"),
         false => (format!("{PROXY_PORT} was taken at the start"), "start the server again"),

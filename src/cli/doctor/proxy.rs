@@ -7,7 +7,7 @@ use hyper::Uri;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::{ENV, Finding, Surroundings, UNSET, is_link_local};
+use super::{DoctorContext, ENV, Finding, UNSET, is_link_local};
 use crate::cli::environment;
 
 const AREA: &str = "proxy";
@@ -17,9 +17,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
-    let ours = surroundings.server.as_ref().and_then(|ready| ready.proxy.as_deref());
-    let named: Vec<_> = PROXY.iter().filter_map(|name| Some((*name, surroundings.variable(name)?))).collect();
+pub(super) async fn check(context: &DoctorContext) -> Vec<Finding> {
+    let ours = context.server.as_ref().and_then(|ready| ready.proxy.as_deref());
+    let named: Vec<_> = PROXY.iter().filter_map(|name| Some((*name, context.variable(name)?))).collect();
     let mut findings = vec![];
     match named[..] {
         [] => findings.push(none(ours)),
@@ -31,7 +31,7 @@ pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
         }
     }
     if ours.is_some() {
-        findings.extend(NO_PROXY.iter().filter_map(|name| bypass(name, surroundings.variable(name)?)));
+        findings.extend(NO_PROXY.iter().filter_map(|name| bypass(name, context.variable(name)?)));
     }
     findings
 }

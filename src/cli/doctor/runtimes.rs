@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Finding, Surroundings, java};
+use super::{DoctorContext, Finding, java};
 use crate::cli::client::AdminClient;
 
 /// How long a program may take to say its version.
@@ -14,13 +14,13 @@ const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first version of Node whose built-in `fetch` uses the proxy of its environment.
 const NODE_WITH_PROXY: u32 = 24;
 
-pub(super) async fn check(surroundings: &Surroundings, client: &AdminClient) -> Vec<Finding> {
+pub(super) async fn check(context: &DoctorContext, client: &AdminClient) -> Vec<Finding> {
     let (java, node, go) = tokio::join!(
         output("java", "-version", VERSION_TIMEOUT),
         output("node", "--version", VERSION_TIMEOUT),
         output("go", "version", VERSION_TIMEOUT)
     );
-    let java = java::check(surroundings, client, java.as_deref().and_then(java_version));
+    let java = java::check(context, client, java.as_deref().and_then(java_version));
     [java, of_node(node.as_deref())].into_iter().chain(of_go(go.as_deref(), cfg!(target_os = "macos"))).collect()
 }
 

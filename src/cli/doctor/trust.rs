@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::{ENV, Finding, Surroundings, UNSET};
+use super::{DoctorContext, ENV, Finding, UNSET};
 use crate::app::{CA_VARIABLES, CaCertificate, ReadyFile};
 use crate::cli::Failure;
 use crate::cli::client::AdminClient;
@@ -15,16 +15,16 @@ const AREA: &str = "trust";
 /// How long before its end the CA is worth a note, in seconds.
 const SOON: i64 = 30 * 86_400;
 
-pub(super) async fn check(surroundings: &Surroundings, client: &AdminClient) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn check(context: &DoctorContext, client: &AdminClient) -> Result<Vec<Finding>, Failure> {
     let Ok(ca) = client.ca_path().and_then(|path| CaCertificate::read(&path).map_err(Failure::failed)) else {
         let none = Finding::note(AREA, "no local CA found", "the first keyhaven serve makes one");
-        return Ok(std::iter::once(none).chain(bundles(surroundings, None)).collect());
+        return Ok(std::iter::once(none).chain(bundles(context, None)).collect());
     };
     let mut findings = vec![validity(&ca)];
-    if let Some(ready) = &surroundings.server {
+    if let Some(ready) = &context.server {
         findings.push(chain(ready, &ca).await?);
     }
-    findings.extend(bundles(surroundings, Some(&ca)));
+    findings.extend(bundles(context, Some(&ca)));
     Ok(findings)
 }
 
@@ -74,8 +74,8 @@ async fn chain(ready: &ReadyFile, ca: &CaCertificate) -> Result<Finding, Failure
 }
 
 /// The bundles that this shell's variables name.
-fn bundles(surroundings: &Surroundings, ca: Option<&CaCertificate>) -> Vec<Finding> {
-    let named = CA_VARIABLES.iter().filter_map(|name| surroundings.variable(name).map(|file| (*name, file)));
+fn bundles(context: &DoctorContext, ca: Option<&CaCertificate>) -> Vec<Finding> {
+    let named = CA_VARIABLES.iter().filter_map(|name| context.variable(name).map(|file| (*name, file)));
     let mut files: Vec<(&str, Vec<&str>)> = vec![];
     for (name, file) in named {
         match files.iter_mut().find(|(known, _)| *known == file) {
@@ -83,19 +83,19 @@ fn bundles(surroundings: &Surroundings, ca: Option<&CaCertificate>) -> Vec<Findi
             None => files.push((file, vec![name])),
         }
     }
-    files.into_iter().map(|(file, names)| bundle(surroundings, file, &names.join(", "), ca)).collect()
+    files.into_iter().map(|(file, names)| bundle(context, file, &names.join(", "), ca)).collect()
 }
 
-fn bundle(surroundings: &Surroundings, file: &str, names: &str, ca: Option<&CaCertificate>) -> Finding {
+fn bundle(context: &DoctorContext, file: &str, names: &str, ca: Option<&CaCertificate>) -> Finding {
     let Ok(text) = std::fs::read_to_string(Path::new(file)) else {
         let what = format!("{names}: {file} cannot be read; programs that look for it fail");
-        return match surroundings.is_of_server(file) {
+        return match context.is_of_server(file) {
             true => Finding::wrong(AREA, what, ENV),
             false => Finding::wrong(AREA, what, format!("{UNSET}, or set them to a file that is there")),
         };
     };
     let has_ours = ca.is_some_and(|ca| text.contains(ca.pem().trim()));
-    if surroundings.has_variables() && surroundings.server.is_some() && !has_ours {
+    if context.has_variables() && context.server.is_some() && !has_ours {
         let what = format!("{names}: {file} does not hold the server's CA");
         return Finding::wrong(AREA, what, ENV);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{ENV, Finding, START_OR_UNSET, Surroundings};
+use super::{DoctorContext, ENV, Finding, START_OR_UNSET};
 use crate::app::CA_VARIABLES;
 
 const AREA: &str = "variables";
@@ -17,20 +17,20 @@ const OTHERS: [&str; 5] = ["VAULT_URL", "KEY_VAULT_NAME", "JAVA_TOOL_OPTIONS", "
 /// Variables that name one of a server's plain listeners.
 const ENDPOINTS: [&str; 3] = ["KEYHAVEN_ADMIN_URL", "IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"];
 
-pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
-    if !surroundings.has_variables() {
+pub(super) async fn check(context: &DoctorContext) -> Vec<Finding> {
+    if !context.has_variables() {
         let none = "this shell has none of a server's";
-        return vec![match &surroundings.server {
+        return vec![match &context.server {
             Some(_) => Finding::note(AREA, none, ENV),
             None => Finding::ok(AREA, none),
         }];
     }
     let mut stale = vec![];
-    if surroundings.server.is_none() {
+    if context.server.is_none() {
         stale.push("KEYHAVEN_READY_FILE");
     }
     for name in ENDPOINTS {
-        if let Some(address) = surroundings.variable(name).and_then(loopback_address)
+        if let Some(address) = context.variable(name).and_then(loopback_address)
             && !answers(address).await
         {
             stale.push(name);
@@ -38,7 +38,7 @@ pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
     }
     if !stale.is_empty() {
         let stale = stale.join(", ");
-        return vec![match &surroundings.server {
+        return vec![match &context.server {
             Some(ready) => {
                 let what = format!("{stale} lead nowhere: the server has other ports now ({})", ready.listen);
                 Finding::wrong(AREA, what, format!("take them anew: {ENV}"))
@@ -46,12 +46,12 @@ pub(super) async fn check(surroundings: &Surroundings) -> Vec<Finding> {
             None => Finding::wrong(AREA, format!("{stale} lead to a server that is gone"), START_OR_UNSET),
         }];
     }
-    vec![of_this_start(surroundings)]
+    vec![of_this_start(context)]
 }
 
 /// Names the variables whose quotes came from a .env file: `docker run --env-file`, for one, takes them for part of the value.
-pub(super) fn quoted(surroundings: &Surroundings) -> Option<Finding> {
-    let all = surroundings.own.iter().filter(|(name, value)| is_ours(name) && is_quoted(value));
+pub(super) fn quoted(context: &DoctorContext) -> Option<Finding> {
+    let all = context.own.iter().filter(|(name, value)| is_ours(name) && is_quoted(value));
     let names: Vec<_> = all.map(|(name, _)| name.as_str()).collect();
     let what = format!("{}: the quotes of a .env file are part of the value here", names.join(", "));
     let remedy = "give the file to a reader that takes them off (set -a; . ./.env), or remove them from it";
@@ -68,10 +68,10 @@ fn is_quoted(value: &str) -> bool {
     value.len() > 1 && ['"', '\''].iter().any(|quote| value.starts_with(*quote) && value.ends_with(*quote))
 }
 
-fn of_this_start(surroundings: &Surroundings) -> Finding {
+fn of_this_start(context: &DoctorContext) -> Finding {
     let secret = "IDENTITY_HEADER";
-    let theirs = surroundings.server.as_ref().and_then(|ready| ready.env.get(secret)).map(String::as_str);
-    match surroundings.variable(secret) {
+    let theirs = context.server.as_ref().and_then(|ready| ready.env.get(secret)).map(String::as_str);
+    match context.variable(secret) {
         Some(own) if theirs.is_some_and(|theirs| theirs != own) => {
             Finding::wrong(AREA, format!("{secret} is of an earlier start: no token is given for it"), ENV)
         }

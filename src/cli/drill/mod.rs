@@ -1,7 +1,7 @@
 //! `keyhaven drill`: rehearsals of key handling, against a private server or any vault.
 
-mod choice;
-mod place;
+mod step_args;
+mod target_args;
 
 use std::io::{Stdout, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
-use super::signals::HangUp;
+use super::signals::Sighup;
 use crate::drills::{self, Environment, FailedStart, Hooks, Report, Selection, TextReport};
 
 /// The exit status of an interrupted command, by the shell's convention.
@@ -33,10 +33,10 @@ const INTERRUPTED: u8 = 130;
 #[command(after_help = EXAMPLES)]
 pub(super) struct DrillCommand {
     #[command(flatten)]
-    choice: choice::Choice,
+    choice: step_args::StepArgs,
 
     #[command(flatten)]
-    place: place::Place,
+    place: target_args::TargetArgs,
 
     /// The form of the report on stdout; with json and junit, failed steps are named on stderr
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -76,7 +76,7 @@ impl DrillCommand {
         let (stopped, program) = (stop.clone(), std::env::current_exe().map_err(Failure::failed)?);
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
-        let mut hang_up = HangUp::listen()?;
+        let mut hang_up = Sighup::listen()?;
         let mut drilling = tokio::task::spawn_blocking(move || self.drill(&selection, &program, &stop));
         let report = loop {
             tokio::select! {

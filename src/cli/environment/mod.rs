@@ -1,7 +1,7 @@
 //! Merges the server's variables into a program's environment, for `run` and `env`. Pure: reads no
 //! variable itself.
 
-mod former;
+mod former_variables;
 mod java;
 mod no_proxy;
 mod node;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-pub(crate) use former::Former;
+pub(crate) use former_variables::FormerVariables;
 pub(crate) use java::property as java_property;
 pub(super) use vault::with_vault;
 

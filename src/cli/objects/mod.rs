@@ -2,8 +2,8 @@
 
 mod connection;
 mod deletion;
-mod hidden;
 mod list;
+mod secret_argument;
 
 use clap::Args;
 use serde_json::Value;
@@ -14,8 +14,8 @@ use crate::app::ObjectName;
 use crate::remote::{RequestError, VaultClient};
 
 pub(super) use connection::Connection;
-pub(super) use hidden::Hidden;
 pub(super) use list::{latest_first, name_of, version_of, version_table};
+pub(super) use secret_argument::SecretArgument;
 
 /// Which vault is asked, and as which identity.
 #[derive(Debug, Args)]

@@ -25,13 +25,13 @@ use super::credential::Credential;
 use super::env::parse_vault;
 use super::environment::{self, CommandFiles, Placeholders};
 use super::server_args::{ServerArgs, ServerDefaults};
-use super::signals::HangUp;
+use super::signals::Sighup;
 use super::{Failure, file_limit, headings, ready_file, stale, variables};
 use crate::app::{self, Listen, Options, Running, Variables};
 use crate::usage::Usage;
 
 use own_options::CommandLine;
-use summary::Ending;
+use summary::CommandOutcome;
 use usage::Required;
 
 /// Start a private server, run COMMAND against it as if it were Azure, and stop.
@@ -120,7 +120,7 @@ impl Run {
         ready_file::remove(&file);
         let status = ended.map(exit_status)?;
         if let Some(traffic) = traffic {
-            let ending = Ending {
+            let ending = CommandOutcome {
                 command: self.command[0].to_string_lossy().into_owned(),
                 status,
                 was_offline: self.server.is_offline(),
@@ -199,7 +199,7 @@ impl Run {
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]);
         // What `keyhaven env` set in this shell is put back first.
-        for changes in [environment::Former::of(&variables::all()).restoring(), changes] {
+        for changes in [environment::FormerVariables::of(&variables::all()).restoring(), changes] {
             for name in &changes.remove {
                 command.env_remove(name);
             }
@@ -252,7 +252,7 @@ fn exit_status(status: ExitStatus) -> u8 {
 struct ForwardedSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    hang_up: HangUp,
+    hang_up: Sighup,
     quit: tokio::signal::unix::Signal,
 }
 
@@ -262,7 +262,7 @@ impl ForwardedSignals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
-            hang_up: HangUp::listen()?,
+            hang_up: Sighup::listen()?,
             quit: listen(SignalKind::quit())?,
         })
     }

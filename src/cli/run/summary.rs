@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::app::TrafficReport;
 
 /// How the command ended.
-pub(super) struct Ending {
+pub(super) struct CommandOutcome {
     /// The command's name.
     pub(super) command: String,
     /// Its exit status.
@@ -22,7 +22,7 @@ const DISTRUST: &str = "keyhaven: (no request): connected and asked nothing; mos
 
 /// The lines of the summary. The last says so when neither a taken-over host was asked for through the proxy nor a vault directly.
 /// A token request proves nothing: clients fetch tokens without the proxy, and can then ask a real vault.
-pub(super) fn lines(report: &TrafficReport, ending: &Ending) -> String {
+pub(super) fn lines(report: &TrafficReport, ending: &CommandOutcome) -> String {
     let mut text: String = report.to_string().lines().map(|line| format!("keyhaven: {line}\n")).collect();
     if report.has_silent_connections() {
         text += DISTRUST;
@@ -34,7 +34,7 @@ pub(super) fn lines(report: &TrafficReport, ending: &Ending) -> String {
 }
 
 /// A command that failed mostly did not come as far; one that succeeded may have used the real Azure.
-fn no_vault(Ending { command, status, was_offline, .. }: &Ending) -> String {
+fn no_vault(CommandOutcome { command, status, was_offline, .. }: &CommandOutcome) -> String {
     match (status, was_offline) {
         (1.., _) => format!("{command} failed ({status}) before it asked a vault here"),
         (0, true) => "no vault was asked for; with --offline the proxy let nothing out to Azure".to_owned(),
@@ -45,7 +45,7 @@ fn no_vault(Ending { command, status, was_offline, .. }: &Ending) -> String {
 }
 
 /// Prints the summary, unless warnings are not logged.
-pub(super) fn print(report: &TrafficReport, ending: &Ending) {
+pub(super) fn print(report: &TrafficReport, ending: &CommandOutcome) {
     if tracing::enabled!(tracing::Level::WARN) {
         // A closed stderr is no failure.
         let _ = std::io::stderr().write_all(lines(report, ending).as_bytes());

@@ -11,7 +11,7 @@ use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, role_assignments, with_admin_key};
 use crate::access::roles::{RoleAssignment, Scope};
 use crate::authorization::AssignmentRefusal;
-use crate::config::entry::{self, Surroundings, WantedVault};
+use crate::config::entry::{self, ParseContext, WantedVault};
 use crate::config::{self, ConfigError, Identities};
 use crate::directory::{IdentitySelector, UnknownIdentities};
 use crate::http::error::ApiError;
@@ -86,7 +86,7 @@ impl State {
         name: &VaultName,
         entry: &Map<String, Value>,
     ) -> Result<Arc<Vault>, ApiError> {
-        let wanted = self.parse(entry, |entry, surroundings| entry::vault(name, existing, entry, surroundings));
+        let wanted = self.parse(entry, |entry, context| entry::vault(name, existing, entry, context));
         let WantedVault { vault, assignments } = wanted.await?;
         let (vault, _) = self.vaults.put_vault(vault, existing, self.clock.now()).await.map_err(refused)?;
         self.assign(assignments).await?;
@@ -112,7 +112,7 @@ impl State {
     ) -> Result<Result<Arc<Vault>, Refusal>, ApiError> {
         let existing = self.vaults.find(source).await.map_err(refused)?;
         let source = existing.ok_or_else(|| no_such_vault(source))?;
-        let wanted = self.parse(entry, |entry, surroundings| entry::copy(name, &source, entry, surroundings));
+        let wanted = self.parse(entry, |entry, context| entry::copy(name, &source, entry, context));
         let WantedVault { vault, assignments } = wanted.await?;
         let copied = self.vaults.copy_vault(&source, vault, self.clock.now()).await.map(|(vault, _)| vault);
         if let Ok(copy) = &copied {
@@ -146,20 +146,20 @@ impl State {
     async fn parse(
         &self,
         entry: &Map<String, Value>,
-        read: impl FnOnce(&[u8], Surroundings<'_>) -> Result<WantedVault, ConfigError>,
+        read: impl FnOnce(&[u8], ParseContext<'_>) -> Result<WantedVault, ConfigError>,
     ) -> Result<WantedVault, ApiError> {
         let all = self.directory.identities().await.map_err(|error| internal_error(&error))?;
         let identities: Vec<_> = all.iter().map(|identity| identity.as_ref().clone()).collect();
         let default = self.directory.select(&IdentitySelector::Default, UnknownIdentities::Reject).await;
         let default = default.map_err(|error| internal_error(&error))?;
         let current = self.authorization.current().await.map_err(|error| internal_error(&error))?;
-        let surroundings = Surroundings {
+        let context = ParseContext {
             tenant: self.directory.tenant(),
             identities: Identities { all: &identities, default: default.as_deref() },
             roles: &current.access.content().definitions,
         };
         let text = Zeroizing::new(serde_json::to_vec(entry).map_err(|error| internal_error(&error))?);
-        let wanted = read(&text, surroundings).map_err(|error| bad_request(error.to_string()))?;
+        let wanted = read(&text, context).map_err(|error| bad_request(error.to_string()))?;
         match wanted.vault.aliases.iter().find_map(|alias| self.control.certificate_refusal(alias)) {
             Some(why) => Err(conflict(why)),
             None => Ok(wanted),

@@ -16,7 +16,7 @@ pub(super) struct AuthorizedRequest {
     pub(super) api_version: ApiVersion,
     pub(super) call: Call,
     /// The refusal of a symmetric key: the caller may read the key, and so use the public part of an asymmetric one.
-    pub(super) if_symmetric: Option<Box<ApiError>>,
+    pub(super) refusal_if_symmetric: Option<Box<ApiError>>,
 }
 
 impl AuthorizedRequest {
@@ -46,7 +46,7 @@ impl AuthorizedRequest {
     pub(super) fn error(&self, refusal: Refusal) -> ApiError {
         match refusal {
             Refusal::PublicKeysOnly => {
-                let refused = self.if_symmetric.as_deref().cloned();
+                let refused = self.refusal_if_symmetric.as_deref().cloned();
                 refused.unwrap_or_else(|| refusal::error(Refusal::PublicKeysOnly))
             }
             Refusal::PurgeProtected => refusal::purge_protected(Some(&self.call.vault.name)),

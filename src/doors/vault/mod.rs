@@ -142,7 +142,7 @@ impl Door {
         let resolved = self.state.resolve(&target.authority).await;
         let resolved = resolved.inspect_err(|_| trail.asked = Some(AskedFor::new(target.authority.host())))?;
         trail.vault = Some(resolved.vault().name.clone());
-        trail.elsewhere = resolved.vault().id_elsewhere(self.state.directory.tenant().subscription);
+        trail.vault_id = resolved.vault().id_if_not_default(self.state.directory.tenant().subscription);
         let route = self.route(&request);
         if let Ok(route) = &route {
             trail.route(route.operation, &route.params);
@@ -158,10 +158,10 @@ impl Door {
         let MatchedRoute { operation, handler, params } = route?;
         let asked = Asked { operation, params: &params, who: &who };
         let (vault, permit) = self.state.create_if_absent(resolved, permit, asked, connection, trail).await?;
-        let Permit { guard, network_guard, if_symmetric } = permit;
+        let Permit { guard, network_guard, refusal_if_symmetric } = permit;
         let guards = guard.into_iter().chain(network_guard.map(|guard| *guard));
-        let call = Call::new(self.state.clock.now(), vault).guarded_by(guards, if_symmetric.is_some());
-        let authorized = AuthorizedRequest { operation, params, target, api_version, call, if_symmetric };
+        let call = Call::new(self.state.clock.now(), vault).guarded_by(guards, refusal_if_symmetric.is_some());
+        let authorized = AuthorizedRequest { operation, params, target, api_version, call, refusal_if_symmetric };
         handler(self.state.clone(), authorized, request.into_body()).await
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Permit {
     /// The same, of the decision about the caller's address; boxed because few vaults ask for it.
     pub(super) network_guard: Option<Box<Guard>>,
     /// The refusal of a symmetric key, where reading the key was all that allowed the use of it.
-    pub(super) if_symmetric: Option<Box<ApiError>>,
+    pub(super) refusal_if_symmetric: Option<Box<ApiError>>,
 }
 
 /// A request to be decided.
@@ -66,8 +66,9 @@ impl State {
         match decided.decision {
             RoleDecision::Allowed { assignment } => {
                 trail.assignment = Some(assignment);
-                let if_symmetric = decided.public_keys_only.then(|| Box::new(refused(RoleDecision::NoAssignment)));
-                Ok(Permit { guard: Some(guard), if_symmetric, ..Permit::default() })
+                let refusal_if_symmetric =
+                    decided.public_keys_only.then(|| Box::new(refused(RoleDecision::NoAssignment)));
+                Ok(Permit { guard: Some(guard), refusal_if_symmetric, ..Permit::default() })
             }
             decision @ (RoleDecision::NoAssignment | RoleDecision::Denied { .. }) => {
                 trail.missing = Some(Missing::DataAction(action));

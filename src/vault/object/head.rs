@@ -83,21 +83,21 @@ impl Tombstone {
     /// The entry that purges the object, of this kind, in the layer that `vault` writes into.
     pub(crate) fn purge_entry(&self, vault: &Vault, kind: Kind) -> DueEntry {
         let object = ObjectId { kind, name: self.head.name.clone() };
-        DueEntry::new(vault, object, DueAction::Purge, self.gone_at())
+        DueEntry::new(vault, object, DueAction::Purge, self.purged_at())
     }
 
     /// When its time is over.
-    pub(crate) fn gone_at(&self) -> Timestamp {
+    pub(crate) fn purged_at(&self) -> Timestamp {
         self.purge_ends.unwrap_or(self.scheduled_purge).min(self.scheduled_purge)
     }
 
     /// Whether it is visible at `now`.
     pub(super) fn is_visible(&self, now: Timestamp) -> bool {
-        self.visible_from <= now && now < self.gone_at()
+        self.visible_from <= now && now < self.purged_at()
     }
 
     pub(super) fn state(tombstone: &Arc<Self>, now: Timestamp) -> State {
-        if tombstone.gone_at() <= now {
+        if tombstone.purged_at() <= now {
             State::Gone
         } else if tombstone.purge_ends.is_some() || now < tombstone.visible_from {
             State::Deleting

@@ -32,7 +32,7 @@ impl<K: ObjectKind> Objects<'_, K> {
     /// The answer is none when there is nothing to delete, else whether this deletes all.
     async fn reclaiming(&self, view: &View, name: &ObjectName) -> Result<Write<Option<bool>>, Refusal> {
         match self.record::<Tombstone>(view, &self.deleted_key(name)).await? {
-            Some(deleted) if deleted.gone_at() <= self.call.now => {
+            Some(deleted) if deleted.purged_at() <= self.call.now => {
                 let batch = self.deleting_purge_entry(view, &deleted).await?;
                 let Write { batch, events, answer } = self.deleting_object(view, batch, &deleted).await?;
                 Ok(Write { batch, events, answer: Some(answer) })

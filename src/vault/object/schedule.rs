@@ -156,7 +156,10 @@ impl<K: ObjectKind> Objects<'_, K> {
             return Ok(head.is_visible(now).then_some(overdue));
         }
         let deleted = self.record::<Tombstone>(&view, &self.deleted_key(name)).await?;
-        Ok(deleted.map(|deleted| deleted.gone_at()).filter(|gone_at| *gone_at <= now).map(|at| (DueAction::Purge, at)))
+        Ok(deleted
+            .map(|deleted| deleted.purged_at())
+            .filter(|purged_at| *purged_at <= now)
+            .map(|at| (DueAction::Purge, at)))
     }
 
     /// `batch`, replacing the schedule `before` by `next`.

@@ -13,7 +13,7 @@ use crate::drills::{AdminEndpoint, DrillTarget, Environment, PrivateServer};
 
 /// The options that say where.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(super) struct TargetArgs {
     /// The vault to drill at, by its URL, or by its name where its server is found or --admin names it [default: one of a
     /// private server]. Without --admin you sign in as your programs do, by AZURE_TENANT_ID, AZURE_CLIENT_ID and
     /// AZURE_CLIENT_SECRET, or by IDENTITY_ENDPOINT and IDENTITY_HEADER
@@ -34,7 +34,7 @@ pub(super) struct Place {
     target: Target,
 }
 
-impl Place {
+impl TargetArgs {
     /// Refuses options that say something of a vault that is not named.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let option = match (&self.vault, &self.admin, &self.ca) {

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What became of the file's present content. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Followed(Arc<Mutex<Option<String>>>);
+pub(super) struct ConfigFileState(Arc<Mutex<Option<String>>>);
 
-impl Followed {
+impl ConfigFileState {
     /// Why the content was not applied, if it was not.
     pub(super) fn refusal(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -7,7 +7,7 @@ use crate::drills::{Drill, Selection, Skip};
 
 /// The options that choose steps.
 #[derive(Debug, Args)]
-pub(super) struct Choice {
+pub(super) struct StepArgs {
     /// Which drills
     #[arg(value_name = "DRILL", default_value = "all", hide_default_value = true)]
     drills: Vec<DrillChoice>,
@@ -39,7 +39,7 @@ enum DrillChoice {
     All,
 }
 
-impl Choice {
+impl StepArgs {
     /// What is chosen, each drill once.
     pub(super) fn selection(&self) -> Result<Selection, Failure> {
         let mut drills = Vec::new();

@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 
 /// A value that `Debug` does not show; wiped when dropped.
 #[derive(Clone)]
-pub(crate) struct Hidden(Zeroizing<String>);
+pub(crate) struct SecretArgument(Zeroizing<String>);
 
-impl Hidden {
+impl SecretArgument {
     /// The value.
     pub(crate) fn into_text(self) -> Zeroizing<String> {
         self.0
     }
 }
 
-impl FromStr for Hidden {
+impl FromStr for SecretArgument {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -25,8 +25,8 @@ impl FromStr for Hidden {
     }
 }
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for SecretArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden")
+        f.write_str("SecretArgument")
     }
 }

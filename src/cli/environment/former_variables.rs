@@ -14,9 +14,9 @@ const UNSET: &str = "KEYHAVEN_FORMER_UNSET";
 /// The variables that `keyhaven env` has set in a shell, each with its former value; none for one that was not set. Values may be
 /// credentials: deliberately no `Debug`.
 #[derive(Default)]
-pub(crate) struct Former(BTreeMap<String, Option<String>>);
+pub(crate) struct FormerVariables(BTreeMap<String, Option<String>>);
 
-impl Former {
+impl FormerVariables {
     /// What the shell with the variables `all` keeps; empty where `keyhaven env` has set nothing.
     pub(crate) fn of(all: &Variables) -> Self {
         let unset = all.get(UNSET).map(String::as_str).unwrap_or_default().split_whitespace();
@@ -106,7 +106,7 @@ mod tests {
 
     /// A shell with the variables `all` after `keyhaven env` has set `set` in it.
     fn entered(all: &Variables, set: &[(&str, &str)]) -> Variables {
-        let former = Former::of(all);
+        let former = FormerVariables::of(all);
         let mut changes = Changes { set: variables(set), ..Changes::default() };
         former.keep(&mut changes, &former.before(all));
         changed(all, &changes)
@@ -119,9 +119,9 @@ mod tests {
         assert_eq!(once["HTTPS_PROXY"], "http://ours");
         assert_eq!(once["KEYHAVEN_FORMER_HTTPS_PROXY"], "http://corp:1");
         assert_eq!(once["KEYHAVEN_FORMER_UNSET"], "VAULT_URL");
-        assert_eq!(Former::of(&once).before(&once), own);
-        assert_eq!(changed(&once, &Former::of(&once).restoring()), own);
-        assert_eq!(Former::of(&own).restoring(), Changes::default());
+        assert_eq!(FormerVariables::of(&once).before(&once), own);
+        assert_eq!(changed(&once, &FormerVariables::of(&once).restoring()), own);
+        assert_eq!(FormerVariables::of(&own).restoring(), Changes::default());
     }
 
     #[test]
@@ -136,6 +136,6 @@ mod tests {
             ("/corp.pem", None),
             "what the second does not set"
         );
-        assert_eq!(changed(&twice, &Former::of(&twice).restoring()), own);
+        assert_eq!(changed(&twice, &FormerVariables::of(&twice).restoring()), own);
     }
 }
