@@ -144,7 +144,7 @@ impl RoleBasedAccess {
     pub(crate) fn allows_within(&self, attempt: Attempt<'_>) -> bool {
         let principals = std::iter::once(&attempt.who.object_id).chain(&attempt.who.groups);
         let grants = principals.filter_map(|principal| self.by_principal.get(principal));
-        let assignments = grants.flat_map(|grants| grants.at.values().flatten());
+        let assignments = grants.flat_map(|grants| grants.by_scope.values().flatten());
         assignments.map(|position| &self.content.assignments[*position]).any(|assignment| {
             let below = Attempt { resource: &assignment.scope, ..attempt };
             attempt.resource.contains(&assignment.scope) && self.allows(assignment, below)
