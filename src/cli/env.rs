@@ -7,10 +7,11 @@ use clap::Args;
 use super::client::AdminClient;
 use super::credential::Credential;
 use super::env_format::Format;
-use super::environment::FormerVariables;
+use super::environment::{Changes, FormerVariables};
 use super::target::Target;
 use super::{Failure, environment, failed_env, ready_file, stale, variables};
-use crate::app::{NO_VAULT_NAME, client_files_are_there, vault_of_host};
+use crate::app::{NO_VAULT_NAME, Variables, client_files_are_there, vault_of_host};
+use crate::directory::CredentialKind;
 use crate::remote::{NotAVault, VaultUrl};
 
 /// Print the environment that programs need to use a running server.
@@ -78,16 +79,7 @@ impl Env {
             client.restore_trust_files().await?;
         }
         let (server, own) = environment::with_vault(ready.env, former.before(&all), self.vault.as_deref());
-        let mut changes = match self.credential.kind() {
-            None => environment::for_shell(&server, &own),
-            Some(kind) => {
-                let name = match self.identity.clone() {
-                    Some(name) => name,
-                    None => client.identity_with(server.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
-                };
-                environment::for_shell_with(&server, &own, client.credential(&name, kind).await?)
-            }
-        };
+        let mut changes = changes(&client, (self.identity.as_deref(), self.credential.kind()), &server, &own).await?;
         changes.keep_vault_with_a_note(&own);
         changes.set.insert("KEYHAVEN_READY_FILE".to_owned(), file.display().to_string());
         if let (Some(name), None) = (&self.identity, self.credential.kind()) {
@@ -113,6 +105,21 @@ impl Env {
         print!("{}", self.format.print(&former.restoring()));
         ExitCode::SUCCESS
     }
+}
+
+/// What `own`, the variables of the shell, become; with a credential of an identity where one is asked for.
+async fn changes(
+    client: &AdminClient,
+    (identity, kind): (Option<&str>, Option<CredentialKind>),
+    server: &Variables,
+    own: &Variables,
+) -> Result<Changes, Failure> {
+    let Some(kind) = kind else { return Ok(environment::for_shell(server, own)) };
+    let name = match identity {
+        Some(name) => name.to_owned(),
+        None => client.identity_with(server.get("AZURE_CLIENT_ID").map_or("", String::as_str)).await?,
+    };
+    Ok(environment::for_shell_with(server, own, client.credential(&name, kind).await?))
 }
 
 /// Parses the name of a vault, or its URL; answers the name.

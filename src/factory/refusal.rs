@@ -190,23 +190,8 @@ impl fmt::Display for Refusal {
             }
             Self::NoPurgeProtection { vault } => write!(f, "{vault} has no purge protection; switch it on"),
             Self::KeyType { kty } => write!(f, "the key is of type {kty}; use a key of type RSA or RSA-HSM"),
-            Self::MissingPermission { collection: "secrets", permission, vault } => write!(
-                f,
-                "the factory's identity may not {permission} secrets of {vault}; grant it that (role Key Vault Secrets User)"
-            ),
-            Self::MissingPermission { collection, permission, vault } => write!(
-                f,
-                "the factory's identity lacks {permission} on {collection} of {vault}; grant it get, wrapKey and unwrapKey \
-                 (role {RECOMMENDED_ROLE})"
-            ),
-            Self::ShutOut { vault, failure } => match failure.client_address() {
-                Some(address) => write!(
-                    f,
-                    "the firewall of {vault} does not let in {address}; add it to the ipRules, or let trusted services pass \
-                     (bypass AzureServices) and have the factory's identity be one"
-                ),
-                None => write!(f, "{vault} is closed to this network; reach it by a private endpoint: {failure}"),
-            },
+            Self::MissingPermission { collection, permission, vault } => missing(f, collection, permission, vault),
+            Self::ShutOut { vault, failure } => shut_out(f, vault, failure),
             Self::Key { operation, key, failure } => write!(f, "{operation} with {key} was refused: {failure}"),
             Self::UnwrapMismatch { key } => write!(f, "{key} did not unwrap what it had wrapped; use another key"),
             Self::TenantUnknown { vault, failure } => write!(f, "{vault} does not say which tenant it is of: {failure}"),
@@ -239,6 +224,31 @@ impl fmt::Display for Refusal {
             Self::Damaged(why) => write!(f, "the factory's state is damaged: {why}"),
             Self::File(why) | Self::Failed(why) => f.write_str(why),
         }
+    }
+}
+
+fn missing(f: &mut fmt::Formatter<'_>, collection: &str, permission: &str, vault: &VaultUrl) -> fmt::Result {
+    match collection {
+        "secrets" => write!(
+            f,
+            "the factory's identity may not {permission} secrets of {vault}; grant it that (role Key Vault Secrets User)"
+        ),
+        _ => write!(
+            f,
+            "the factory's identity lacks {permission} on {collection} of {vault}; grant it get, wrapKey and unwrapKey \
+             (role {RECOMMENDED_ROLE})"
+        ),
+    }
+}
+
+fn shut_out(f: &mut fmt::Formatter<'_>, vault: &VaultUrl, failure: &RequestError) -> fmt::Result {
+    match failure.client_address() {
+        Some(address) => write!(
+            f,
+            "the firewall of {vault} does not let in {address}; add it to the ipRules, or let trusted services pass \
+             (bypass AzureServices) and have the factory's identity be one"
+        ),
+        None => write!(f, "{vault} is closed to this network; reach it by a private endpoint: {failure}"),
     }
 }
 
