@@ -104,7 +104,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("events", &["clock", "crypto", "outgoing", "random", "records", "resource_id", "store", "vault"]),
     ("snapshot", &["crypto", "records", "store"]),
     ("proxy", &["http"]),
-    ("management", &["access", "authorization", "directory", "records", "resource_id", "store", "vault"]),
+    ("management", &["access", "authorization", "clock", "directory", "records", "resource_id", "store", "vault"]),
     ("http", &["clock", "files", "operation"]),
     ("directory", &["access", "clock", "crypto", "records", "resource_id", "store"]),
     ("vault", &["access", "clock", "crypto", "random", "records", "resource_id", "store"]),

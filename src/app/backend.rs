@@ -77,7 +77,7 @@ impl Backend {
     /// What the management plane keeps.
     pub(super) fn management(&self) -> Management {
         let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
-        Management::new(self.directory.tenant(), self.records.clone(), authorization, vaults)
+        Management::new(self.directory.clone(), self.records.clone(), authorization, vaults)
     }
 
     /// Loads or creates the issuer's key in the background, and renews it in time. A first start does not wait for the key;

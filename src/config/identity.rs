@@ -129,6 +129,7 @@ impl IdentityEntry {
             addresses: addresses(path, &self.addresses)?,
             auto_created: false,
             configured: false,
+            of_resource: false,
             disabled: self.enabled == Some(false),
             session: 0,
             name,

@@ -89,10 +89,17 @@ impl Directory {
     /// # Errors
     /// See [`AddRefusal`].
     pub(crate) async fn add(&self, identity: &IdentityRecord) -> Result<(), AddRefusal> {
-        self.records().update(|view: View| async move { self.adding(&view, identity).await }).await
+        let adding = |view: View| async move {
+            Ok::<_, AddRefusal>(Change { batch: self.adding(&view, identity).await?, answer: () })
+        };
+        self.records().update(adding).await
     }
 
-    async fn adding(&self, view: &View, identity: &IdentityRecord) -> Result<Change<()>, AddRefusal> {
+    /// What a commit must do to add `identity`, last in order.
+    ///
+    /// # Errors
+    /// See [`AddRefusal`].
+    pub(crate) async fn adding(&self, view: &View, identity: &IdentityRecord) -> Result<Batch, AddRefusal> {
         let all = self.records().scan::<IdentityRecord>(view, &EntryKey::from("identity/"), None, usize::MAX).await?;
         if let Some(twin) = all.iter().find(|other| other.shares_with(identity)) {
             return Err(AddRefusal::Taken { by: twin.name.clone() });
@@ -109,7 +116,7 @@ impl Directory {
         });
         let session = self.first_session(view, identity).await?;
         let added = IdentityRecord { order, session, ..identity.clone() };
-        Ok(Change { batch: batch.expect(key.clone(), 0).put(key, encode(&added)?), answer: () })
+        Ok(batch.expect(key.clone(), 0).put(key, encode(&added)?))
     }
 
     /// Removes the identity called `name`. Returns whether it existed. Its tokens are invalid from now on.
@@ -118,16 +125,27 @@ impl Directory {
     /// What the store reports.
     pub(crate) async fn remove(&self, name: &str) -> Result<bool, RecordError> {
         let Some(identity) = self.find_by_name(name).await? else { return Ok(false) };
-        let (key, tombstones) = (&key_of(identity.object_id), &tombstones(&identity));
+        let object_id = identity.object_id;
         let removing = |view: View| async move {
-            let Some((existing, revision)) = self.records().entry::<IdentityRecord>(&view, key).await? else {
-                return Ok(Change { batch: Batch::default(), answer: false });
-            };
-            let batch = Batch::default().expect(key.clone(), revision).delete(key.clone());
-            let put = |batch: Batch, tombstone: &EntryKey| batch.put(tombstone.clone(), session_bytes(&existing));
-            Ok::<_, RecordError>(Change { batch: tombstones.iter().fold(batch, put), answer: true })
+            let batch = self.removing(&view, object_id).await?;
+            let answer = batch.is_some();
+            Ok::<_, RecordError>(Change { batch: batch.unwrap_or_default(), answer })
         };
         self.records().update(removing).await
+    }
+
+    /// What a commit must do to remove the identity whose principal id is `object_id`, if it exists.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(crate) async fn removing(&self, view: &View, object_id: Uuid) -> Result<Option<Batch>, RecordError> {
+        let key = key_of(object_id);
+        let Some((existing, revision)) = self.records().entry::<IdentityRecord>(view, &key).await? else {
+            return Ok(None);
+        };
+        let batch = Batch::default().expect(key.clone(), revision).delete(key);
+        let put = |batch: Batch, tombstone: EntryKey| batch.put(tombstone, session_bytes(&existing));
+        Ok(Some(tombstones(&existing).into_iter().fold(batch, put)))
     }
 
     async fn adding_missing(

@@ -43,6 +43,9 @@ pub struct IdentityRecord {
     /// Whether it was created by a token request instead of the configuration or the admin API.
     #[serde(default)]
     pub auto_created: bool,
+    /// Whether it is a resource's own, such as a factory's: no token request can name it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_resource: bool,
     /// Whether a configuration's file made it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub configured: bool,

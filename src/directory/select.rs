@@ -34,6 +34,18 @@ pub(crate) enum IdentitySelector {
     ResourceId(String),
 }
 
+impl IdentitySelector {
+    /// Whether it names `identity` by an id.
+    fn names(&self, identity: &IdentityRecord) -> bool {
+        match self {
+            Self::Default => false,
+            Self::ClientId(id) => is_same_id(identity.client_id, id),
+            Self::ObjectId(id) => is_same_id(identity.object_id, id),
+            Self::ResourceId(id) => identity.resource_id.eq_ignore_ascii_case(id),
+        }
+    }
+}
+
 impl Directory {
     /// The identity that `selector` names; with [`UnknownIdentities::AutoCreate`] it is created if it does not exist.
     ///
@@ -45,6 +57,10 @@ impl Directory {
         unknown: UnknownIdentities,
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let all = self.identities().await?;
+        let (of_resources, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|identity| identity.of_resource);
+        if of_resources.iter().any(|identity| selector.names(identity)) {
+            return Ok(None);
+        }
         match (self.find(selector, &all), unknown) {
             // Auto-created identities exist only for requests that may create them.
             (Some(found), UnknownIdentities::Reject) if found.auto_created => Ok(None),
@@ -57,11 +73,7 @@ impl Directory {
     fn find<'a>(&self, selector: &IdentitySelector, all: &'a [Arc<IdentityRecord>]) -> Option<&'a Arc<IdentityRecord>> {
         match selector {
             IdentitySelector::Default => self.default_identity(all),
-            IdentitySelector::ClientId(id) => all.iter().find(|identity| is_same_id(identity.client_id, id)),
-            IdentitySelector::ObjectId(id) => all.iter().find(|identity| is_same_id(identity.object_id, id)),
-            IdentitySelector::ResourceId(id) => {
-                all.iter().find(|identity| identity.resource_id.eq_ignore_ascii_case(id))
-            }
+            by_id => all.iter().find(|identity| by_id.names(identity)),
         }
     }
 
@@ -131,7 +143,8 @@ impl Directory {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn has_several_identities(&self) -> Result<bool, RecordError> {
-        let all = self.identities().await?;
+        let mut all = self.identities().await?;
+        all.retain(|identity| !identity.of_resource);
         let candidates = self.candidates(&all);
         Ok(candidates.len() > 1 && !candidates.iter().any(|candidate| candidate.system_assigned))
     }

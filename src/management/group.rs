@@ -51,7 +51,7 @@ pub(crate) struct GroupChange {
 }
 
 /// `location` in the one spelling that Resource Manager answers.
-fn normalized(location: &str) -> String {
+pub(super) fn normalized(location: &str) -> String {
     location.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase()
 }
 
@@ -133,7 +133,7 @@ impl Management {
         self.write(guard, changing).await
     }
 
-    /// Deletes a group with the role assignments at it and below. One that vaults are in stays: they are deleted by other means.
+    /// Deletes a group with everything in it, and the role assignments at it and below. One that vaults are in stays: they are deleted by other means.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -145,19 +145,48 @@ impl Management {
         if self.is_default(id) {
             return Err(Refusal::DefaultGroup);
         }
-        let deleting = |view: View| async move {
-            let (existing, revision) = self.recorded(&view, id).await?;
-            let group = existing.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
-            let batch = Batch::default().expect(id.key(), revision).delete(id.key());
-            let batch = batch.and(self.authorization.removing_below(&view, &id.scope()).await?);
-            Ok(Change { batch, answer: group })
-        };
-        self.write(guard, deleting).await
+        loop {
+            for factory in self.factories(id.subscription(), Some(id)).await? {
+                let factory = factory.id(id.subscription());
+                if let Some(factory) = factory {
+                    self.delete_factory_and_roles(&factory, guard, false).await?;
+                }
+            }
+            let deleting = |view: View| async move { self.deleting_group(&view, id).await };
+            if let Some(group) = self.write(guard, deleting).await? {
+                return Ok(group);
+            }
+        }
+    }
+
+    /// Decides the deletion of a group; none while a factory is in it, which came after the others were deleted.
+    async fn deleting_group(&self, view: &View, id: &GroupId) -> Result<Change<Option<Group>>, Refusal> {
+        let (existing, revision) = self.recorded(view, id).await?;
+        let group = existing.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+        if !view.keys(&id.factories(), None, 1).await.map_err(RecordError::from)?.is_empty() {
+            return Ok(Change { batch: Batch::default(), answer: None });
+        }
+        let stamp = view.revision_of(&id.stamp()).await.map_err(RecordError::from)?.unwrap_or(0);
+        let batch = Batch::default().expect(id.key(), revision).expect(id.stamp(), stamp);
+        let batch = batch.delete(id.key()).delete(id.stamp());
+        let batch = batch.and(self.authorization.removing_below(view, &id.scope()).await?);
+        Ok(Change { batch, answer: Some(group) })
+    }
+
+    /// The begin of a batch that puts a resource into a group, which a deletion of the group at the same moment expects not to be there.
+    pub(super) async fn group_stamp(&self, view: &View, id: &GroupId, value: Uuid) -> Result<Batch, Refusal> {
+        let (existing, revision) = self.recorded(view, id).await?;
+        if existing.is_none() && self.implied(id).await?.is_none() {
+            return Err(Refusal::NoGroup(id.clone()));
+        }
+        let stamp = view.revision_of(&id.stamp()).await.map_err(RecordError::from)?.unwrap_or(0);
+        let batch = Batch::default().expect(id.key(), revision).expect(id.stamp(), stamp);
+        Ok(batch.put(id.stamp(), encode(&value)?))
     }
 
     /// The ids of the vaults in a group.
     async fn vaults_in(&self, id: &GroupId) -> Result<Vec<String>, Refusal> {
-        let (tenant, all) = (self.tenant.subscription, self.vaults.all().await?);
+        let (tenant, all) = (self.directory.tenant().subscription, self.vaults.all().await?);
         let inside = all
             .iter()
             .filter(|vault| id.is(vault.resource.subscription.unwrap_or(tenant.0), &vault.resource.resource_group));
@@ -177,7 +206,7 @@ impl Management {
     }
 
     async fn implied_names(&self, subscription: Uuid) -> Result<Vec<String>, Refusal> {
-        let tenant = self.tenant.subscription.0;
+        let tenant = self.directory.tenant().subscription.0;
         let vaults = self.vaults.all().await?;
         let inside = vaults.iter().filter(|vault| vault.resource.subscription.unwrap_or(tenant) == subscription);
         let default = (subscription == tenant).then(|| DEFAULT_RESOURCE_GROUP.to_owned());
@@ -185,7 +214,7 @@ impl Management {
     }
 
     fn is_default(&self, id: &GroupId) -> bool {
-        id.is(self.tenant.subscription.0, DEFAULT_RESOURCE_GROUP)
+        id.is(self.directory.tenant().subscription.0, DEFAULT_RESOURCE_GROUP)
     }
 }
 

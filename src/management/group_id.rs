@@ -46,7 +46,7 @@ impl GroupId {
 
     /// Whether the group called `name` in `subscription` is this one.
     pub(crate) fn is(&self, subscription: Uuid, name: &str) -> bool {
-        self.subscription == subscription && self.name.eq_ignore_ascii_case(name)
+        self.subscription == subscription && self.name.to_lowercase() == name.to_lowercase()
     }
 
     /// The scope of roles that it is.
@@ -56,7 +56,22 @@ impl GroupId {
 
     /// Where its record is.
     pub(super) fn key(&self) -> EntryKey {
-        EntryKey::from(format!("group/{}/{}", self.subscription, self.name.to_ascii_lowercase()))
+        EntryKey::from(format!("group/{}", self.path()))
+    }
+
+    /// Where the last resource that was put into it is recorded.
+    pub(super) fn stamp(&self) -> EntryKey {
+        EntryKey::from(format!("group-contents/{}", self.path()))
+    }
+
+    /// What the keys of all factories in it begin with.
+    pub(super) fn factories(&self) -> EntryKey {
+        EntryKey::from(format!("factory/{}/", self.path()))
+    }
+
+    /// What keys hold of it, in lower case.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}", self.subscription, self.name.to_lowercase())
     }
 
     /// What the keys of all groups of `subscription` begin with.

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::Management;
+use super::factory::{FACTORY_TYPE, Factory};
 use super::refusal::Refusal;
 use super::tags::Tags;
 use crate::access::roles::Scope;
@@ -24,6 +25,14 @@ pub(crate) struct Listed {
     pub tags: Option<Tags>,
 }
 
+impl Listed {
+    fn of_factory(factory: Factory, subscription: Uuid) -> Option<Self> {
+        let scope = factory.id(subscription)?.scope();
+        let Factory { group, name, location, tags, .. } = factory;
+        Some(Self { scope, name, kind: FACTORY_TYPE, group, location, tags })
+    }
+}
+
 impl Management {
     /// The resources of `subscription`, in the order of their ids; vaults are among them.
     ///
@@ -31,12 +40,14 @@ impl Management {
     /// When the store cannot be read.
     pub(crate) async fn resources(&self, subscription: Uuid) -> Result<Vec<Listed>, Refusal> {
         let mut all = self.vaults_of(subscription).await?;
+        let factories = self.factories(subscription, None).await?;
+        all.extend(factories.into_iter().filter_map(|factory| Listed::of_factory(factory, subscription)));
         all.sort_by(|one, other| one.scope.lower_case().cmp(other.scope.lower_case()));
         Ok(all)
     }
 
     async fn vaults_of(&self, subscription: Uuid) -> Result<Vec<Listed>, Refusal> {
-        let tenant = self.tenant.subscription;
+        let tenant = self.directory.tenant().subscription;
         let vaults = self.vaults.all().await?;
         let inside = vaults.iter().filter(|vault| vault.resource.subscription.unwrap_or(tenant.0) == subscription);
         let listed = inside.map(|vault| Listed {

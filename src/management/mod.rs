@@ -1,6 +1,7 @@
-//! What the management plane keeps: resource groups. Every change is one commit that expects the role assignments which allowed it.
+//! What the management plane keeps: resource groups, and the data factories in them. Every change is one commit that expects the role assignments which allowed it.
 //! Knows no HTTP and no texts of errors.
 
+mod factory;
 mod group;
 mod group_id;
 mod listed;
@@ -8,11 +9,15 @@ mod refusal;
 mod tags;
 
 use crate::authorization::Authorization;
-use crate::directory::Tenant;
+use crate::directory::Directory;
 use crate::records::{Change, RecordError, Records, View};
 use crate::store::{EntryKey, Revision};
 use crate::vault::Vaults;
 
+pub(crate) use factory::{
+    AssignedIdentities, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryChange, FactoryDefinition,
+    FactoryId, FactoryWrite, IdentityDefinition, NewIdentity,
+};
 pub(crate) use group::{Group, GroupChange, GroupDefinition};
 pub(crate) use group_id::GroupId;
 pub(crate) use listed::Listed;
@@ -25,7 +30,7 @@ pub(crate) type Guard = (EntryKey, Revision);
 /// The resources of the tenant. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Management {
-    tenant: Tenant,
+    directory: Directory,
     records: Records,
     authorization: Authorization,
     vaults: Vaults,
@@ -33,8 +38,8 @@ pub(crate) struct Management {
 
 impl Management {
     /// The resources in `records`; the vaults among them are `vaults`.
-    pub(crate) fn new(tenant: Tenant, records: Records, authorization: Authorization, vaults: Vaults) -> Self {
-        Self { tenant, records, authorization, vaults }
+    pub(crate) fn new(directory: Directory, records: Records, authorization: Authorization, vaults: Vaults) -> Self {
+        Self { directory, records, authorization, vaults }
     }
 
     /// Runs a write that `guard` allowed. The decision may run several times.

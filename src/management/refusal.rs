@@ -1,5 +1,6 @@
 //! Why a change of a resource was not made.
 
+use super::factory::id::FactoryId;
 use super::group_id::GroupId;
 use crate::records::RecordError;
 use crate::vault;
@@ -15,6 +16,43 @@ pub(crate) enum Refusal {
         current: String,
         /// Where it was wanted.
         wanted: String,
+    },
+    /// There is no such factory.
+    NoFactory(FactoryId),
+    /// A factory of this name is elsewhere; names are unique in the world.
+    FactoryNameInUse(String),
+    /// The location of a resource cannot change.
+    FixedResourceLocation {
+        /// The resource.
+        id: FactoryId,
+        /// Where it is.
+        current: String,
+        /// Where it was wanted.
+        wanted: String,
+    },
+    /// No identity has this resource id.
+    NoIdentity(String),
+    /// An identity of this name is there, which a factory's own would have.
+    IdentityTaken(String),
+    /// The etag is not the one that the write asks for.
+    PreconditionFailed,
+    /// A definition lacks something.
+    Definition(String),
+    /// A linked service of this type is not taken.
+    LinkedServiceType(String),
+    /// A definition holds a credential in this member.
+    SecretInDefinition(String),
+    /// A managed virtual network has one name alone.
+    NetworkName,
+    /// A definition refers to what is not there.
+    InvalidReference {
+        /// The name.
+        name: String,
+    },
+    /// Something refers to what is to be deleted.
+    Referenced {
+        /// Its name.
+        by: String,
     },
     /// The group holds these resources, which are not deleted with it.
     Holds(Vec<String>),

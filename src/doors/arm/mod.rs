@@ -2,6 +2,7 @@
 //! provider is a folder with its types ([`provider::Provider`]) and its table of routes; what all have in common is here.
 
 mod authenticate;
+mod data_factory;
 mod endpoint;
 mod headers;
 mod paging;
@@ -9,6 +10,7 @@ mod permit;
 mod polling;
 mod provider;
 mod refusal;
+mod refused_change;
 mod resources;
 mod state;
 
@@ -32,9 +34,9 @@ use crate::trail::{Answered, Caller, Trail};
 pub(crate) use state::State;
 
 /// Every provider.
-static PROVIDERS: [&Provider; 1] = [&resources::PROVIDER];
+static PROVIDERS: [&Provider; 2] = [&resources::PROVIDER, &data_factory::PROVIDER];
 /// What answers their operations.
-static ROUTES: [RouteTable; 1] = [resources::routes];
+static ROUTES: [RouteTable; 2] = [resources::routes, data_factory::routes];
 
 /// The host name on this machine, exactly.
 pub(crate) const HOST: &str = "arm.localhost";
@@ -91,9 +93,9 @@ impl Door {
                 let access = self.state.permit((operation, path), &caller, now, trail).await?;
                 let origin = format!("https://{authority}");
                 let (head, body) = request.into_parts();
-                let rights = (caller, access);
+                let (asked, rights) = ((operation, params), (caller, access));
                 let path = head.uri.path().to_owned();
-                let call = Call::new(params, rights, now, &PROVIDERS, (origin, path), body);
+                let call = Call::new(asked, rights, now, &PROVIDERS, (origin, path), (head.headers, body));
                 (endpoint.handler)(self.state.clone(), call).await
             }
             Lookup::NoSuchMethod => Err(no_such_method(request.method())),

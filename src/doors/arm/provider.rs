@@ -29,7 +29,6 @@ pub(super) enum OtherVersions {
     /// One with a later date is the newest known; it is refused otherwise.
     LaterAreNewest,
     /// It is refused.
-    #[cfg_attr(not(test), expect(dead_code, reason = "of the providers of other resources"))]
     Refused,
 }
 

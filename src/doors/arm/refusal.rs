@@ -8,7 +8,6 @@ use crate::access::roles::Scope;
 use crate::http::body::BodyError;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::management;
 use crate::records::RecordError;
 use crate::vault::Refusal;
 
@@ -17,7 +16,7 @@ pub(super) fn bad_request(code: &'static str, text: impl Into<String>) -> ApiErr
     ApiError::new(StatusCode::BAD_REQUEST, code, text)
 }
 
-fn not_found(code: &'static str, text: impl Into<String>) -> ApiError {
+pub(super) fn not_found(code: &'static str, text: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, code, text)
 }
 
@@ -91,43 +90,8 @@ pub(super) fn location_required() -> ApiError {
     bad_request("LocationRequired", "The location property is required for this definition.")
 }
 
-fn conflict(code: &'static str, text: impl Into<String>) -> ApiError {
+pub(super) fn conflict(code: &'static str, text: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, code, text)
-}
-
-/// A change of a resource or a group that was not made.
-pub(super) fn management(refusal: management::Refusal) -> ApiError {
-    match refusal {
-        management::Refusal::NoGroup(id) => no_group(id.name()),
-        management::Refusal::FixedLocation { current, wanted } => {
-            let text = format!(
-                "Invalid resource group location '{wanted}'. The Resource group already exists in location '{current}'."
-            );
-            conflict("InvalidResourceGroupLocation", text)
-        }
-        management::Refusal::Holds(ids) => {
-            let text = format!(
-                "Deletion of the resource group did not complete, as resources with identifiers '{}' could not be deleted. \
-                 Vaults are no resources of Keyhaven's management plane yet: delete them with keyhaven vault delete first.",
-                ids.join(",")
-            );
-            conflict("ResourceGroupDeletionBlocked", text)
-        }
-        management::Refusal::DefaultGroup => {
-            let text = "The default resource group cannot be deleted: what names no other group is in it.";
-            conflict("ResourceGroupDeletionBlocked", text)
-        }
-        management::Refusal::TooManyGroups => {
-            let text = "Creating the resource group would exceed the quota of '980'.";
-            conflict("ResourceGroupQuotaExceeded", text)
-        }
-        management::Refusal::InvalidTags => {
-            let text = "A resource has at most 50 tags, with names of 1 to 512 characters and values of at most 256.";
-            bad_request("InvalidTags", text)
-        }
-        management::Refusal::Vaults(refusal) => vaults(&refusal),
-        management::Refusal::Record(error) => record(&error),
-    }
 }
 
 /// The caller has no role for an action.
@@ -138,6 +102,21 @@ pub(super) fn forbidden(who: &Identity, action: &str, scope: &Scope) -> ApiError
          or the scope is invalid. If access was recently granted, please refresh your credentials."
     );
     ApiError::new(StatusCode::FORBIDDEN, "AuthorizationFailed", text)
+}
+
+/// The caller has no role for an action at a resource that the one it may change would use.
+pub(super) fn linked_forbidden(
+    who: &Identity,
+    (action, scope): (&str, &Scope),
+    (linked_action, linked_scope): (&str, &Scope),
+) -> ApiError {
+    let id = who.object_id;
+    let text = format!(
+        "The client '{id}' with object id '{id}' has permission to perform action '{action}' on scope '{scope}'; however, it does not \
+         have permission to perform action(s) '{linked_action}' on the linked scope(s) '{linked_scope}' (respectively) or the linked \
+         scope(s) are invalid."
+    );
+    ApiError::new(StatusCode::FORBIDDEN, "LinkedAuthorizationFailed", text)
 }
 
 /// A deny assignment forbids an action.
@@ -188,7 +167,8 @@ pub(super) fn vaults(refusal: &Refusal) -> ApiError {
     internal(refusal)
 }
 
-fn internal(why: &dyn std::fmt::Display) -> ApiError {
+/// A failure that no client can mend.
+pub(super) fn internal(why: &dyn std::fmt::Display) -> ApiError {
     tracing::error!(%why, "a request of the management plane failed");
     let text = "An internal error occurred; the server's log says which.";
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)

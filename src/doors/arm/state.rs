@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use hyper::body::Bytes;
+use hyper::header::{HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::provider::Provider;
-use super::refusal;
+use super::{refusal, refused_change};
 use crate::access::Identity;
 use crate::access::roles::{Action, Attempt, RoleDecision, Scope};
 use crate::authorization::{Authorization, GuardedAccess};
@@ -17,7 +18,8 @@ use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::Params;
 use crate::http::{Incoming, body};
-use crate::management::{GroupId, Management};
+use crate::management::{Group, GroupId, Management};
+use crate::operation::Operation;
 use crate::random::Random;
 use crate::vault::Vaults;
 
@@ -41,6 +43,8 @@ pub(crate) struct State {
 
 /// An authorized request, as a handler gets it. No byte of its body has been read.
 pub(super) struct Call {
+    /// What was asked for.
+    pub(super) operation: &'static Operation,
     /// Every provider there is.
     pub(super) providers: &'static [&'static Provider],
     /// Path and query.
@@ -55,20 +59,23 @@ pub(super) struct Call {
     pub(super) origin: String,
     /// The path, as it was sent.
     pub(super) path: String,
-    body: Incoming,
+    /// The headers.
+    pub(super) headers: HeaderMap,
+    body: Option<Incoming>,
 }
 
 impl Call {
     /// The call of an authorized request.
     pub(super) fn new(
-        params: Params,
+        (operation, params): (&'static Operation, Params),
         (caller, access): (Identity, GuardedAccess),
         now: Timestamp,
         providers: &'static [&'static Provider],
         (origin, path): (String, String),
-        body: Incoming,
+        (headers, body): (HeaderMap, Incoming),
     ) -> Self {
-        Self { providers, params, caller, access, now, origin, path, body }
+        let body = Some(body);
+        Self { operation, providers, params, caller, access, now, origin, path, headers, body }
     }
 
     /// The subscription in the path, which was checked.
@@ -90,6 +97,11 @@ impl Call {
         self.params.query().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
     }
 
+    /// The header `name`, if it is there and readable.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Whether the caller's roles permit `action` at `scope`.
     pub(super) fn may(&self, action: &str, scope: &Scope) -> bool {
         let (action, now) = (Action::Management(action), self.now.unix());
@@ -101,13 +113,22 @@ impl Call {
     ///
     /// # Errors
     /// 400 for what is no such JSON; 413 and the like for a body that is not read.
-    pub(super) async fn json<T: DeserializeOwned>(self, limits: &Limits) -> Result<T, ApiError> {
-        let bytes: Bytes = body::read(self.body, limits).await.map_err(|error| refusal::body(error, limits))?;
+    pub(super) async fn json<T: DeserializeOwned>(&mut self, limits: &Limits) -> Result<T, ApiError> {
+        let bytes = match self.body.take() {
+            Some(body) => body::read(body, limits).await.map_err(|error| refusal::body(error, limits))?,
+            None => Bytes::new(),
+        };
         serde_json::from_slice(&bytes).map_err(|error| refusal::invalid_content(&error.to_string()))
     }
 }
 
 impl State {
+    /// The group, which must be there.
+    pub(super) async fn group(&self, id: &GroupId) -> Result<Group, ApiError> {
+        let found = self.management.group(id).await.map_err(refused_change::of)?;
+        found.ok_or_else(|| refusal::no_group(id.name()))
+    }
+
     /// The ids of all subscriptions: the tenant's, then those that vaults have of their own.
     pub(super) async fn subscriptions(&self) -> Result<Vec<Uuid>, ApiError> {
         let mut all = vec![self.directory.tenant().subscription.0];

@@ -87,7 +87,14 @@ fn of_other_rooms(key: &str) -> Option<String> {
         ["removed", id] => Some(format!("the mark of an identity that was removed, {id}")),
         ["authorization"] => Some("the role assignments".to_owned()),
         ["networks"] => Some("the virtual networks, perimeters and private endpoints".to_owned()),
-        ["group", _, name] => Some(format!("resource group '{name}'")),
+        ["group" | "group-contents", _, name] => Some(format!("resource group '{name}'")),
+        ["factory" | "factory-contents", _, group, name] => {
+            Some(format!("factory '{name}' in resource group '{group}'"))
+        }
+        ["factory-name", name] => Some(format!("the name of factory '{name}'")),
+        ["factory-child", _, _, factory, kind, name] => {
+            Some(format!("'{name}' among the {kind} of factory '{factory}'"))
+        }
         ["tenant"] => Some("the tenant of the data".to_owned()),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
         ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),

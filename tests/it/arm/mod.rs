@@ -1,5 +1,7 @@
 //! The management plane: what every `az login` asks, and what clients of Azure Resource Manager create.
 
+mod children;
+mod factories;
 mod frame;
 mod groups;
 mod rights;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::paging::Page;
 use super::super::polling;
-use super::super::refusal;
 use super::super::state::{Call, State};
+use super::super::{refusal, refused_change};
 use super::filter::{Filter, Filtered};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
@@ -62,7 +62,7 @@ struct PutBody {
 /// Answers the groups that the caller may see.
 pub(super) async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (subscription, filter) = (call.subscription(), Filter::parse(call.query("$filter").as_deref())?);
-    let groups = state.management.groups(subscription).await.map_err(refusal::management)?;
+    let groups = state.management.groups(subscription).await.map_err(refused_change::of)?;
     let shown = groups.into_iter().filter_map(|group| {
         let id = GroupId::parse(subscription, &group.name).ok()?;
         let tags = group.tags.as_ref();
@@ -86,39 +86,31 @@ pub(super) async fn exists(state: Arc<State>, call: Call) -> Result<Response, Ap
 }
 
 /// Makes a group (201), or makes it anew (200).
-pub(super) async fn put(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+pub(super) async fn put(state: Arc<State>, mut call: Call) -> Result<Response, ApiError> {
     let (id, guard) = (call.group()?, call.access.guard.clone());
     let PutBody { location, tags, managed_by } = call.json(&state.limits).await?;
     let location = location.filter(|location| !location.trim().is_empty()).ok_or_else(refusal::location_required)?;
     let wanted = GroupDefinition { location, tags, managed_by };
-    let (group, is_new) = state.management.put_group(&guard, &id, &wanted).await.map_err(refusal::management)?;
+    let (group, is_new) = state.management.put_group(&guard, &id, &wanted).await.map_err(refused_change::of)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(body::json(status, &GroupBody::of(&id, group)))
 }
 
 /// Changes the tags of a group.
-pub(super) async fn update(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+pub(super) async fn update(state: Arc<State>, mut call: Call) -> Result<Response, ApiError> {
     let (id, guard) = (call.group()?, call.access.guard.clone());
     let PutBody { tags, managed_by, .. } = call.json(&state.limits).await?;
     let change = GroupChange { tags, managed_by };
-    let group = state.management.change_group(&guard, &id, &change).await.map_err(refusal::management)?;
+    let group = state.management.change_group(&guard, &id, &change).await.map_err(refused_change::of)?;
     Ok(body::json(StatusCode::OK, &GroupBody::of(&id, group)))
 }
 
 /// Deletes a group. It is gone when this is answered; clients of Azure ask the `Location` all the same.
 pub(super) async fn delete(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.group()?;
-    let group = state.management.delete_group(&call.access.guard, &id).await.map_err(refusal::management)?;
+    let group = state.management.delete_group(&call.access.guard, &id).await.map_err(refused_change::of)?;
     let job = format!("RESOURCEGROUPDELETIONJOB-{}-{}", id.name().to_uppercase(), group.location);
     Ok(polling::accepted(&call, &job, &group.location))
-}
-
-impl State {
-    /// The group, which must be there.
-    pub(super) async fn group(&self, id: &GroupId) -> Result<Group, ApiError> {
-        let found = self.management.group(id).await.map_err(refusal::management)?;
-        found.ok_or_else(|| refusal::no_group(id.name()))
-    }
 }
 
 impl GroupBody {

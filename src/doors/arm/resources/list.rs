@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 
 use super::super::paging::Page;
-use super::super::refusal;
+use super::super::refused_change;
 use super::super::state::{Call, State};
 use super::filter::{Filter, Filtered};
 use crate::http::error::ApiError;
@@ -42,7 +42,7 @@ struct ResourceBody {
 
 /// Answers the resources of a subscription that the caller may see.
 pub(super) async fn in_subscription(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
-    let found = state.management.resources(call.subscription()).await.map_err(refusal::management)?;
+    let found = state.management.resources(call.subscription()).await.map_err(refused_change::of)?;
     answer(&call, found)
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn in_subscription(state: Arc<State>, call: Call) -> Result<Res
 pub(super) async fn in_group(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.group()?;
     state.group(&id).await?;
-    let mut found = state.management.resources(call.subscription()).await.map_err(refusal::management)?;
+    let mut found = state.management.resources(call.subscription()).await.map_err(refused_change::of)?;
     found.retain(|one| id.is(call.subscription(), &one.group));
     answer(&call, found)
 }

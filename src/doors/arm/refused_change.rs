@@ -1,0 +1,156 @@
+//! The errors of changes that the management plane refuses: of resource groups, factories and what is in them.
+
+use hyper::StatusCode;
+
+use super::refusal::{bad_request, conflict, internal, no_group, not_found, record, vaults};
+use crate::http::error::ApiError;
+use crate::management::{self, ChildId, FactoryId};
+
+/// A change of a resource or a group that was not made.
+pub(super) fn of(refusal: management::Refusal) -> ApiError {
+    match refusal {
+        management::Refusal::NoGroup(id) => no_group(id.name()),
+        management::Refusal::FixedLocation { current, wanted } => {
+            let text = format!(
+                "Invalid resource group location '{wanted}'. The Resource group already exists in location '{current}'."
+            );
+            conflict("InvalidResourceGroupLocation", text)
+        }
+        management::Refusal::Holds(ids) => {
+            let text = format!(
+                "Deletion of the resource group did not complete, as resources with identifiers '{}' could not be deleted. \
+                 Vaults are no resources of Keyhaven's management plane yet: delete them with keyhaven vault delete first.",
+                ids.join(",")
+            );
+            conflict("ResourceGroupDeletionBlocked", text)
+        }
+        management::Refusal::DefaultGroup => {
+            let text = "The default resource group cannot be deleted: what names no other group is in it.";
+            conflict("ResourceGroupDeletionBlocked", text)
+        }
+        management::Refusal::TooManyGroups => {
+            let text = "Creating the resource group would exceed the quota of '980'.";
+            conflict("ResourceGroupQuotaExceeded", text)
+        }
+        management::Refusal::InvalidTags => {
+            let text = "A resource has at most 50 tags, with names of 1 to 512 characters and values of at most 256.";
+            bad_request("InvalidTags", text)
+        }
+        other => factory(other),
+    }
+}
+
+fn factory(refusal: management::Refusal) -> ApiError {
+    match refusal {
+        management::Refusal::NoFactory(id) => no_factory(&id),
+        management::Refusal::FactoryNameInUse(name) => {
+            let text = format!(
+                "The specified resource name '{name}' is already in use. Resource names must be globally unique."
+            );
+            conflict("DataFactoryNameInUse", text)
+        }
+        management::Refusal::FixedResourceLocation { id, current, wanted } => {
+            let (name, group) = (id.name(), id.group().name());
+            let text = format!(
+                "The resource '{name}' already exists in location '{current}' in resource group '{group}'. A resource with the same \
+                 name cannot be created in location '{wanted}'. Please select a new resource name."
+            );
+            conflict("InvalidResourceLocation", text)
+        }
+        management::Refusal::NoIdentity(id) => no_identity(&id),
+        management::Refusal::IdentityTaken(name) => {
+            let text = format!("The identity '{name}' has the name that the factory's own identity would have.");
+            conflict("Conflict", text)
+        }
+        management::Refusal::PreconditionFailed => {
+            let text = "The condition of the header If-Match does not hold.";
+            ApiError::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text)
+        }
+        other => definition(other),
+    }
+}
+
+/// Refusals of what is in a factory, and of the store. The texts of references are recorded in public (MicrosoftDocs/azure-docs issue
+/// 61815, liprec/azurebi-docs issue 102); the others are ours.
+fn definition(refusal: management::Refusal) -> ApiError {
+    let text = match refusal {
+        management::Refusal::InvalidReference { name } => {
+            format!("The document creation or update failed because of invalid reference '{name}'.")
+        }
+        management::Refusal::Referenced { by } => {
+            format!("The document cannot be deleted since it is referenced by {by}.")
+        }
+        management::Refusal::Definition(why) => format!("The document creation or update failed: {why}."),
+        management::Refusal::LinkedServiceType(kind) => format!(
+            "Keyhaven takes linked services of the type AzureKeyVault alone yet, and this one is of '{kind}': it does not keep the \
+             credentials of others."
+        ),
+        management::Refusal::SecretInDefinition(member) => format!(
+            "Keyhaven keeps no credentials of data factories yet, and its member '{member}' holds a credential: refer to a secret \
+             in a vault by AzureKeyVaultSecret."
+        ),
+        management::Refusal::NetworkName => "The managed virtual network of a factory is called 'default'.".to_owned(),
+        management::Refusal::Vaults(refusal) => return vaults(&refusal),
+        management::Refusal::Record(error) => return record(&error),
+        // The others have texts above.
+        other => return internal(&format!("{other:?}")),
+    };
+    bad_request("BadRequest", text)
+}
+
+/// A factory that is not there.
+pub(super) fn no_factory(id: &FactoryId) -> ApiError {
+    let text = format!(
+        "The Resource 'Microsoft.DataFactory/factories/{}' under resource group '{}' was not found. For more details please go to \
+         https://aka.ms/ARMResourceNotFoundFix",
+        id.name(),
+        id.group().name()
+    );
+    not_found("ResourceNotFound", text)
+}
+
+/// Something in a factory that is not there.
+pub(super) fn no_child(id: &ChildId) -> ApiError {
+    not_found("NotFound", format!("The document could not be retrieved because '{id}' was not found."))
+}
+
+/// A name that no factory can have.
+pub(super) fn invalid_factory(name: &str) -> ApiError {
+    let text = format!(
+        "The factory name '{name}' is invalid: it has 3 to 63 letters, digits and single hyphens, and begins and ends with a letter \
+         or digit."
+    );
+    bad_request("InvalidParameter", text)
+}
+
+/// A name that nothing in a factory can have.
+pub(super) fn invalid_child(name: &str) -> ApiError {
+    let text = format!(
+        "The name '{name}' is invalid: it begins with a letter, a digit or _, has at most 260 characters, and none of <>*#.%&:\\+?/."
+    );
+    bad_request("BadRequest", text)
+}
+
+/// A factory with a customer-managed key, which is not built.
+pub(super) fn no_customer_key() -> ApiError {
+    let text = "Keyhaven has no customer-managed keys of factories yet: leave properties.encryption out.";
+    bad_request("BadRequest", text)
+}
+
+/// A type of identity that there is not.
+pub(super) fn invalid_identity(kind: &str) -> ApiError {
+    let text = format!(
+        "The identity type '{kind}' is invalid for the given identities. The supported types are 'SystemAssigned', 'UserAssigned', \
+         'SystemAssigned,UserAssigned' and 'None'."
+    );
+    bad_request("InvalidIdentityType", text)
+}
+
+/// A user-assigned identity that does not exist.
+pub(super) fn no_identity(id: &str) -> ApiError {
+    let text = format!(
+        "Identity operation failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: \
+         'Resource '{id}' was not found.''."
+    );
+    bad_request("FailedIdentityOperation", text)
+}

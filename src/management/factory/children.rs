@@ -1,0 +1,131 @@
+//! Writes and reads of what is in a factory. Each write expects the last one in the same factory, so that no reference loses what it
+//! leads to, and none is left behind when the factory goes.
+
+use uuid::Uuid;
+
+use super::child::{Child, Definition, defining};
+use super::id::{ChildId, FactoryId};
+use super::kind::ChildKind;
+use super::references::{Reference, references};
+use super::{FactoryWrite, Management, check_match};
+use crate::management::refusal::Refusal;
+use crate::records::{Change, RecordError, View, encode};
+use crate::store::{Batch, Revision};
+
+impl Management {
+    /// What is called so, if it is there.
+    ///
+    /// # Errors
+    /// When there is no such factory.
+    pub(crate) async fn child(&self, id: &ChildId) -> Result<Option<Child>, Refusal> {
+        let view = self.records.view().await?;
+        self.factory_revision(&view, id.factory()).await?;
+        Ok(self.recorded_child(&view, id).await?.0)
+    }
+
+    /// All of one kind in a factory, by name.
+    ///
+    /// # Errors
+    /// When there is no such factory.
+    pub(crate) async fn children(&self, factory: &FactoryId, kind: ChildKind) -> Result<Vec<Child>, Refusal> {
+        let view = self.records.view().await?;
+        self.factory_revision(&view, factory).await?;
+        let found = self.records.scan::<Child>(&view, &ChildId::keys_of(factory, kind), None, usize::MAX).await?;
+        Ok(found.iter().map(|child| child.as_ref().clone()).collect())
+    }
+
+    /// Makes something in a factory, or makes it anew.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn put_child(
+        &self,
+        id: &ChildId,
+        properties: &Definition,
+        write: &FactoryWrite,
+    ) -> Result<Child, Refusal> {
+        let putting = |view: View| async move {
+            let batch = self.writing_in(&view, id.factory(), write.etag).await?;
+            let (existing, revision) = self.recorded_child(&view, id).await?;
+            check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
+            let (named, network) = ((id.kind(), id.name()), write.identity.object_id);
+            let properties = defining(named, properties.clone(), existing.as_ref(), network)?;
+            self.check_references(&view, id.factory(), &properties).await?;
+            let name = existing.map_or_else(|| id.name().to_owned(), |existing| existing.name);
+            let child = Child { name, properties, etag: write.etag };
+            let batch = batch.expect(id.key(), revision).put(id.key(), encode(&child)?);
+            Ok(Change { batch, answer: child })
+        };
+        self.write(&write.guard, putting).await
+    }
+
+    /// Deletes something in a factory that nothing refers to. Answers whether it was there.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn delete_child(&self, id: &ChildId, write: &FactoryWrite) -> Result<bool, Refusal> {
+        let deleting = |view: View| async move {
+            let batch = self.writing_in(&view, id.factory(), write.etag).await?;
+            let (existing, revision) = self.recorded_child(&view, id).await?;
+            if existing.is_none() {
+                return Ok(Change { batch: Batch::default(), answer: false });
+            }
+            if let Some(by) = self.referrer(&view, id).await? {
+                return Err(Refusal::Referenced { by });
+            }
+            Ok(Change { batch: batch.expect(id.key(), revision).delete(id.key()), answer: true })
+        };
+        self.write(&write.guard, deleting).await
+    }
+
+    /// The begin of a batch that changes what is in `factory`.
+    async fn writing_in(&self, view: &View, factory: &FactoryId, etag: Uuid) -> Result<Batch, Refusal> {
+        let revision = self.factory_revision(view, factory).await?;
+        let (stamp, etag) = (factory.contents_stamp(), encode(&etag)?);
+        let last = view.revision_of(&stamp).await.map_err(RecordError::from)?.unwrap_or(0);
+        Ok(Batch::default().expect(factory.key(), revision).expect(stamp.clone(), last).put(stamp, etag))
+    }
+
+    async fn factory_revision(&self, view: &View, factory: &FactoryId) -> Result<Revision, Refusal> {
+        let revision = view.revision_of(&factory.key()).await.map_err(RecordError::from)?;
+        revision.ok_or_else(|| Refusal::NoFactory(factory.clone()))
+    }
+
+    async fn recorded_child(&self, view: &View, id: &ChildId) -> Result<(Option<Child>, Revision), RecordError> {
+        let found = self.records.entry::<Child>(view, &id.key()).await?;
+        Ok(found.map_or((None, 0), |(child, revision)| (Some(child.as_ref().clone()), revision)))
+    }
+
+    async fn check_references(&self, view: &View, factory: &FactoryId, properties: &Definition) -> Result<(), Refusal> {
+        for reference in references(properties) {
+            let (is_there, name) = match reference {
+                Reference::Nowhere(name) => (false, name),
+                Reference::To(kind, name) => match ChildId::parse(factory.clone(), kind, &name) {
+                    Ok(id) => (view.revision_of(&id.key()).await.map_err(RecordError::from)?.is_some(), name),
+                    Err(_) => (false, name),
+                },
+            };
+            if !is_there {
+                return Err(Refusal::InvalidReference { name });
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of what refers to `id`, besides itself.
+    async fn referrer(&self, view: &View, id: &ChildId) -> Result<Option<String>, Refusal> {
+        let leads_here = |reference: &Reference| match reference {
+            Reference::To(kind, name) => *kind == id.kind() && name.to_lowercase() == id.name().to_lowercase(),
+            Reference::Nowhere(_) => false,
+        };
+        for kind in ChildKind::ALL {
+            let all = self.records.scan::<Child>(view, &ChildId::keys_of(id.factory(), kind), None, usize::MAX).await?;
+            let is_itself = |child: &Child| kind == id.kind() && child.name.to_lowercase() == id.name().to_lowercase();
+            let refers = |child: &Child| !is_itself(child) && references(&child.properties).iter().any(leads_here);
+            if let Some(found) = all.iter().find(|child| refers(child)) {
+                return Ok(Some(found.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+}

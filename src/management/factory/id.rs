@@ -1,0 +1,172 @@
+//! Ids of data factories and of what is in them.
+
+use std::fmt;
+
+use super::kind::ChildKind;
+use crate::access::roles::Scope;
+use crate::management::group_id::GroupId;
+use crate::resource_id::ResourceText;
+use crate::store::EntryKey;
+
+/// The type of every factory.
+pub(crate) const FACTORY_TYPE: &str = "Microsoft.DataFactory/factories";
+/// The lengths that a factory's name may have.
+const LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
+/// The longest name of what is in a factory, in characters.
+const MAX_CHILD_NAME: usize = 260;
+/// What no name in a factory may hold (rules for naming Azure Data Factory entities).
+const FORBIDDEN: &str = "<>*#.%&:\\+?/";
+
+/// The id of a factory.
+#[derive(Clone, Debug)]
+pub(crate) struct FactoryId {
+    group: GroupId,
+    name: String,
+}
+
+/// A text is no name of a factory, or of what is in one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidName;
+
+impl FactoryId {
+    /// The factory called `name`: 3 to 63 letters, digits and single hyphens, none of which is first or last.
+    ///
+    /// # Errors
+    /// When no factory can be called so.
+    pub(crate) fn parse(group: GroupId, name: &str) -> Result<Self, InvalidName> {
+        let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let valid = LENGTHS.contains(&name.len()) && name.split('-').all(is_word);
+        valid.then(|| Self { group, name: name.to_owned() }).ok_or(InvalidName)
+    }
+
+    /// Its resource group.
+    pub(crate) fn group(&self) -> &GroupId {
+        &self.group
+    }
+
+    /// Its name, as it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The scope of roles that it is.
+    pub(crate) fn scope(&self) -> Scope {
+        ResourceText(self.to_string()).into()
+    }
+
+    /// Where its record is.
+    pub(super) fn key(&self) -> EntryKey {
+        EntryKey::from(format!("factory/{}", self.path()))
+    }
+
+    /// Where it is recorded that the name, which is unique in the world, is taken.
+    pub(super) fn name_key(&self) -> EntryKey {
+        EntryKey::from(format!("factory-name/{}", self.name.to_ascii_lowercase()))
+    }
+
+    /// What the keys of everything in it begin with.
+    pub(super) fn contents(&self) -> EntryKey {
+        EntryKey::from(format!("factory-child/{}/", self.path()))
+    }
+
+    /// Where the last change of what is in it is recorded.
+    pub(super) fn contents_stamp(&self) -> EntryKey {
+        EntryKey::from(format!("factory-contents/{}", self.path()))
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", self.group.path(), self.name.to_ascii_lowercase())
+    }
+}
+
+impl fmt::Display for FactoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/providers/{FACTORY_TYPE}/{}", self.group, self.name)
+    }
+}
+
+/// The id of something in a factory.
+#[derive(Clone, Debug)]
+pub(crate) struct ChildId {
+    factory: FactoryId,
+    kind: ChildKind,
+    name: String,
+}
+
+impl ChildId {
+    /// What is called `name`.
+    ///
+    /// # Errors
+    /// When nothing of this kind can be called so.
+    pub(crate) fn parse(factory: FactoryId, kind: ChildKind, name: &str) -> Result<Self, InvalidName> {
+        let begins = name.chars().next().is_some_and(|first| first.is_alphanumeric() || first == '_');
+        let is_fine = |c: char| !c.is_control() && !FORBIDDEN.contains(c);
+        let valid = begins && name.chars().count() <= MAX_CHILD_NAME && name.chars().all(is_fine);
+        valid.then(|| Self { factory, kind, name: name.to_owned() }).ok_or(InvalidName)
+    }
+
+    /// The factory.
+    pub(crate) fn factory(&self) -> &FactoryId {
+        &self.factory
+    }
+
+    /// Its kind.
+    pub(crate) fn kind(&self) -> ChildKind {
+        self.kind
+    }
+
+    /// Its name, as it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its record is.
+    pub(super) fn key(&self) -> EntryKey {
+        let (path, segment) = (self.factory.path(), self.kind.segment().to_ascii_lowercase());
+        EntryKey::from(format!("factory-child/{path}/{segment}/{}", self.name.to_lowercase()))
+    }
+
+    /// What the keys of everything of this kind in `factory` begin with.
+    pub(super) fn keys_of(factory: &FactoryId, kind: ChildKind) -> EntryKey {
+        EntryKey::from(format!("factory-child/{}/{}/", factory.path(), kind.segment().to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for ChildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.factory, self.kind.segment(), self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn factory(name: &str) -> Result<FactoryId, InvalidName> {
+        FactoryId::parse(GroupId::parse(Uuid::nil(), "g").unwrap(), name)
+    }
+
+    #[test]
+    fn a_factory_is_called_as_azure_allows() {
+        let longest = "f".repeat(63);
+        for name in ["abc", "A-1", "a-b-c", &longest] {
+            assert!(factory(name).is_ok(), "{name}");
+        }
+        for name in ["", "ab", "-ab", "ab-", "a--b", "a_b", "a.b", "größe", &format!("{longest}f")] {
+            assert!(factory(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_a_factory_is_called_as_azure_allows() {
+        let child = |name: &str| ChildId::parse(factory("abc").unwrap(), ChildKind::Pipeline, name);
+        for name in ["p", "_p", "Copy data-1", "größe", &"p".repeat(260)] {
+            assert!(child(name).is_ok(), "{name}");
+        }
+        for name in ["", " p", "-p", "a.b", "a/b", "a\nb", "a%", &"p".repeat(261)] {
+            assert!(child(name).is_err(), "{name}");
+        }
+    }
+}

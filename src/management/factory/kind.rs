@@ -1,0 +1,59 @@
+//! The kinds of what a factory holds.
+
+/// A kind of what is in a factory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChildKind {
+    /// How a data store or a vault is reached.
+    LinkedService,
+    /// Data of a linked service.
+    Dataset,
+    /// Activities.
+    Pipeline,
+    /// A transformation of data.
+    DataFlow,
+    /// What starts a pipeline.
+    Trigger,
+    /// The one virtual network of a factory.
+    ManagedVirtualNetwork,
+}
+
+impl ChildKind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::LinkedService,
+        Self::Dataset,
+        Self::Pipeline,
+        Self::DataFlow,
+        Self::Trigger,
+        Self::ManagedVirtualNetwork,
+    ];
+
+    /// The segment of ids, in the service's spelling.
+    pub(crate) const fn segment(self) -> &'static str {
+        match self {
+            Self::LinkedService => "linkedservices",
+            Self::Dataset => "datasets",
+            Self::Pipeline => "pipelines",
+            Self::DataFlow => "dataflows",
+            Self::Trigger => "triggers",
+            Self::ManagedVirtualNetwork => "managedVirtualNetworks",
+        }
+    }
+
+    /// The type of a reference to one.
+    pub(super) const fn reference(self) -> &'static str {
+        match self {
+            Self::LinkedService => "LinkedServiceReference",
+            Self::Dataset => "DatasetReference",
+            Self::Pipeline => "PipelineReference",
+            Self::DataFlow => "DataFlowReference",
+            Self::Trigger => "TriggerReference",
+            Self::ManagedVirtualNetwork => "ManagedVirtualNetworkReference",
+        }
+    }
+
+    /// Whether its definitions name a type.
+    pub(super) const fn has_type(self) -> bool {
+        matches!(self, Self::LinkedService | Self::Dataset | Self::DataFlow | Self::Trigger)
+    }
+}

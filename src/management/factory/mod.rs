@@ -1,0 +1,288 @@
+//! Data factories: made, changed, read, deleted with everything in them.
+
+mod child;
+mod children;
+pub(super) mod id;
+mod identity;
+mod kind;
+mod references;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::group_id::GroupId;
+use super::refusal::Refusal;
+use super::tags::{self, Tags};
+use super::{Guard, Management};
+use crate::clock::Timestamp;
+use crate::records::{Change, RecordError, View, encode};
+use crate::store::{Batch, EntryKey, Revision};
+
+pub(crate) use child::{Child, Definition};
+pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId};
+pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
+pub(crate) use kind::ChildKind;
+
+/// Records that a piece of a larger deletion deletes.
+const PIECE: usize = 100;
+
+/// A data factory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Factory {
+    /// The name of its resource group, as it was given.
+    pub group: String,
+    /// Its name, as it was made.
+    pub name: String,
+    /// Where it is.
+    pub location: String,
+    /// Its tags, if any were given.
+    pub tags: Option<Tags>,
+    /// Its identities, if any were ever given.
+    pub identity: Option<AssignedIdentities>,
+    /// The members of its properties that are kept as they were given.
+    pub properties: Definition,
+    /// When it was made, on the vault clock.
+    pub created: Timestamp,
+    /// Changes with every change.
+    pub etag: Uuid,
+}
+
+/// A factory as it is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct FactoryDefinition {
+    /// Its location.
+    pub location: String,
+    /// Its tags.
+    pub tags: Option<Tags>,
+    /// Its identities; none leaves those that it has (ours: what the service does is not public).
+    pub identity: Option<IdentityDefinition>,
+    /// The members of its properties that are kept.
+    pub properties: Definition,
+}
+
+/// What changes of a factory that exists.
+#[derive(Clone, Debug)]
+pub(crate) struct FactoryChange {
+    /// Other tags; none leaves them.
+    pub tags: Option<Tags>,
+    /// Other identities; none leaves them.
+    pub identity: Option<IdentityDefinition>,
+    /// Members of its properties that are replaced.
+    pub properties: Definition,
+}
+
+/// What a write of a factory is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct FactoryWrite {
+    /// What allowed it.
+    pub guard: Guard,
+    /// The etag that it must have, `*` for any; none asks for nothing.
+    pub if_match: Option<String>,
+    /// The etag that it gets.
+    pub etag: Uuid,
+    /// The ids of an identity that it may need.
+    pub identity: NewIdentity,
+    /// The moment, on the vault clock.
+    pub now: Timestamp,
+}
+
+impl Management {
+    /// The factory, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn factory(&self, id: &FactoryId) -> Result<Option<Factory>, Refusal> {
+        let view = self.records.view().await?;
+        Ok(self.recorded_factory(&view, id).await?.0)
+    }
+
+    /// The factories of a subscription, or of one of its groups, by group and name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn factories(&self, subscription: Uuid, group: Option<&GroupId>) -> Result<Vec<Factory>, Refusal> {
+        let all = || EntryKey::from(format!("factory/{subscription}/"));
+        let prefix = group.map_or_else(all, GroupId::factories);
+        let view = self.records.view().await?;
+        let found = self.records.scan::<Factory>(&view, &prefix, None, usize::MAX).await?;
+        Ok(found.iter().map(|factory| factory.as_ref().clone()).collect())
+    }
+
+    /// Makes a factory, or makes it as `wanted`.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn put_factory(
+        &self,
+        id: &FactoryId,
+        wanted: &FactoryDefinition,
+        write: &FactoryWrite,
+    ) -> Result<Factory, Refusal> {
+        tags::check(wanted.tags.as_ref().unwrap_or(&Tags::new()))?;
+        let putting = |view: View| async move {
+            let (existing, revision) = self.recorded_factory(&view, id).await?;
+            check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
+            let factory = Factory::putting(id, existing.as_ref(), wanted, write)?;
+            let batch = self.claiming(&view, id, existing.is_none(), write.etag).await?;
+            let before = factory.identity.clone().unwrap_or_default();
+            self.with_identity(&view, (id, revision), factory, (before, wanted.identity.as_ref(), false), write, batch)
+                .await
+        };
+        self.write(&write.guard, putting).await
+    }
+
+    /// Changes tags, identities and public access of a factory.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn change_factory(
+        &self,
+        id: &FactoryId,
+        change: &FactoryChange,
+        write: &FactoryWrite,
+    ) -> Result<Factory, Refusal> {
+        tags::check(change.tags.as_ref().unwrap_or(&Tags::new()))?;
+        let changing = |view: View| async move {
+            let (existing, revision) = self.recorded_factory(&view, id).await?;
+            let mut factory = existing.ok_or_else(|| Refusal::NoFactory(id.clone()))?;
+            factory.tags = change.tags.clone().or(factory.tags);
+            factory.properties.extend(change.properties.clone());
+            factory.etag = write.etag;
+            let before = factory.identity.clone().unwrap_or_default();
+            let wanted = (before, change.identity.as_ref(), true);
+            self.with_identity(&view, (id, revision), factory, wanted, write, Batch::default()).await
+        };
+        self.write(&write.guard, changing).await
+    }
+
+    /// Deletes a factory with everything in it, its identity and the role assignments at it. Answers whether there was one.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn delete_factory(&self, id: &FactoryId, guard: &Guard) -> Result<bool, Refusal> {
+        self.delete_factory_and_roles(id, guard, true).await
+    }
+
+    /// As [`Self::delete_factory`]; without `roles` the assignments stay, for the group's deletion to remove.
+    pub(super) async fn delete_factory_and_roles(
+        &self,
+        id: &FactoryId,
+        guard: &Guard,
+        roles: bool,
+    ) -> Result<bool, Refusal> {
+        loop {
+            let deleting = |view: View| async move { self.deleting_factory(&view, id, roles).await };
+            if let Some(existed) = self.write(guard, deleting).await? {
+                return Ok(existed);
+            }
+        }
+    }
+
+    /// Decides the next piece of a deletion; answers whether there was a factory, once it is the last piece.
+    async fn deleting_factory(
+        &self,
+        view: &View,
+        id: &FactoryId,
+        roles: bool,
+    ) -> Result<Change<Option<bool>>, Refusal> {
+        let (existing, revision) = self.recorded_factory(view, id).await?;
+        let Some(factory) = existing else { return Ok(Change { batch: Batch::default(), answer: Some(false) }) };
+        let contents = view.keys(&id.contents(), None, PIECE).await.map_err(RecordError::from)?;
+        let stamp = view.revision_of(&id.contents_stamp()).await.map_err(RecordError::from)?.unwrap_or(0);
+        let is_last = contents.len() < PIECE;
+        let batch = Batch::default().expect(id.key(), revision).expect(id.contents_stamp(), stamp);
+        let batch = contents.into_iter().fold(batch, |batch, (key, _)| batch.delete(key));
+        if !is_last {
+            let etag = Uuid::new_v5(&factory.etag, b"contents");
+            return Ok(Change { batch: batch.put(id.contents_stamp(), encode(&etag)?), answer: None });
+        }
+        let batch = batch.delete(id.key()).delete(id.name_key()).delete(id.contents_stamp());
+        let identity = match factory.identity.and_then(|identity| identity.system) {
+            Some(own) => identity::removing(&self.directory, view, own).await?,
+            None => Batch::default(),
+        };
+        let roles = match roles {
+            true => self.authorization.removing_below(view, &id.scope()).await?,
+            false => Batch::default(),
+        };
+        Ok(Change { batch: batch.and(identity).and(roles), answer: Some(true) })
+    }
+
+    async fn recorded_factory(&self, view: &View, id: &FactoryId) -> Result<(Option<Factory>, Revision), RecordError> {
+        let found = self.records.entry::<Factory>(view, &id.key()).await?;
+        Ok(found.map_or((None, 0), |(factory, revision)| (Some(factory.as_ref().clone()), revision)))
+    }
+
+    /// What a commit must do so that a new factory is the only one of its name, and its group is not deleted at the same moment.
+    async fn claiming(&self, view: &View, id: &FactoryId, is_new: bool, etag: Uuid) -> Result<Batch, Refusal> {
+        if !is_new {
+            return Ok(Batch::default());
+        }
+        let stamp = self.group_stamp(view, id.group(), etag).await?;
+        if view.revision_of(&id.name_key()).await.map_err(RecordError::from)?.is_some() {
+            return Err(Refusal::FactoryNameInUse(id.name().to_owned()));
+        }
+        Ok(stamp.expect(id.name_key(), 0).put(id.name_key(), encode(&id.to_string())?))
+    }
+
+    /// The commit of `factory` with the identities that are wanted, and what else is in `batch`.
+    async fn with_identity(
+        &self,
+        view: &View,
+        (id, revision): (&FactoryId, Revision),
+        mut factory: Factory,
+        (before, wanted, is_patch): (AssignedIdentities, Option<&IdentityDefinition>, bool),
+        write: &FactoryWrite,
+        batch: Batch,
+    ) -> Result<Change<Factory>, Refusal> {
+        let mut batch = batch.expect(id.key(), revision);
+        if let Some(wanted) = wanted {
+            let place = (&self.directory, view);
+            let change = identity::assigning(place, id, &before, (wanted, is_patch), write.identity).await?;
+            factory.identity = Some(change.assigned);
+            batch = batch.and(change.batch);
+        }
+        Ok(Change { batch: batch.put(id.key(), encode(&factory)?), answer: factory })
+    }
+}
+
+impl Factory {
+    /// The factory as it is `wanted`, with the identities that it has; an existing one keeps its location and name.
+    fn putting(
+        id: &FactoryId,
+        existing: Option<&Self>,
+        wanted: &FactoryDefinition,
+        write: &FactoryWrite,
+    ) -> Result<Self, Refusal> {
+        let same_place = |one: &str| super::group::normalized(one) == super::group::normalized(&wanted.location);
+        if let Some(existing) = existing.filter(|existing| !same_place(&existing.location)) {
+            let (current, wanted) = (existing.location.clone(), wanted.location.clone());
+            return Err(Refusal::FixedResourceLocation { id: id.clone(), current, wanted });
+        }
+        Ok(Self {
+            group: existing.map_or(id.group().name(), |existing| &existing.group).to_owned(),
+            name: existing.map_or(id.name(), |existing| &existing.name).to_owned(),
+            location: existing.map_or(&wanted.location, |existing| &existing.location).clone(),
+            tags: wanted.tags.clone(),
+            identity: existing.and_then(|existing| existing.identity.clone()),
+            properties: wanted.properties.clone(),
+            created: existing.map_or(write.now, |existing| existing.created),
+            etag: write.etag,
+        })
+    }
+
+    /// Its id in `subscription`.
+    pub(crate) fn id(&self, subscription: Uuid) -> Option<FactoryId> {
+        FactoryId::parse(GroupId::parse(subscription, &self.group).ok()?, &self.name).ok()
+    }
+}
+
+/// Refuses a write that asks for another etag than there is.
+fn check_match(etag: Option<Uuid>, if_match: Option<&str>) -> Result<(), Refusal> {
+    let Some(wanted) = if_match.map(|text| text.trim().trim_start_matches("W/").trim_matches(['"', '\\'])) else {
+        return Ok(());
+    };
+    let fits = etag.is_some_and(|etag| wanted == "*" || etag.to_string().eq_ignore_ascii_case(wanted));
+    if fits { Ok(()) } else { Err(Refusal::PreconditionFailed) }
+}

@@ -1,0 +1,72 @@
+//! References from one definition of a factory to another: `{"type": "LinkedServiceReference", "referenceName": NAME}`.
+
+use serde_json::Value;
+
+use super::child::Definition;
+use super::kind::ChildKind;
+
+/// The runtime that every factory has.
+const OWN_RUNTIME: &str = "AutoResolveIntegrationRuntime";
+
+/// What a reference leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    /// Something of this kind and name.
+    To(ChildKind, String),
+    /// Something that no factory here has.
+    Nowhere(String),
+}
+
+/// The references in a definition.
+pub(super) fn references(properties: &Definition) -> Vec<Reference> {
+    let mut found = Vec::new();
+    properties.values().for_each(|value| collect(value, &mut found));
+    found
+}
+
+fn collect(value: &Value, found: &mut Vec<Reference>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| collect(one, found)),
+        Value::Object(members) => {
+            found.extend(reference(members));
+            members.values().for_each(|one| collect(one, found));
+        }
+        _ => {}
+    }
+}
+
+fn reference(members: &Definition) -> Option<Reference> {
+    let [name, kind] = ["referenceName", "type"].map(|member| members.get(member).and_then(Value::as_str));
+    let (name, kind) = (name?.to_owned(), kind?);
+    if let Some(child) = ChildKind::ALL.into_iter().find(|child| child.reference().eq_ignore_ascii_case(kind)) {
+        return Some(Reference::To(child, name));
+    }
+    let is_runtime = kind.eq_ignore_ascii_case("IntegrationRuntimeReference") && name != OWN_RUNTIME;
+    let is_credential = kind.eq_ignore_ascii_case("CredentialReference");
+    (is_runtime || is_credential).then_some(Reference::Nowhere(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_are_found_wherever_they_are() {
+        let properties = json!({
+            "linkedServiceName": {"referenceName": "ls", "type": "linkedServiceReference"},
+            "activities": [{"inputs": [{"referenceName": "ds", "type": "DatasetReference"}]}],
+            "connectVia": {"referenceName": "ir", "type": "IntegrationRuntimeReference"},
+            "other": [{"referenceName": "AutoResolveIntegrationRuntime", "type": "IntegrationRuntimeReference"}, {"type": "x"}]
+        });
+        let mut found = references(properties.as_object().unwrap());
+        found.sort_by_key(|one| format!("{one:?}"));
+        let expected = [
+            Reference::Nowhere("ir".to_owned()),
+            Reference::To(ChildKind::Dataset, "ds".to_owned()),
+            Reference::To(ChildKind::LinkedService, "ls".to_owned()),
+        ];
+        assert_eq!(found, expected);
+    }
+}
