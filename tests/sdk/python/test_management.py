@@ -1,0 +1,143 @@
+"""The management plane, as azure-mgmt-resource and azure-mgmt-datafactory see it: resource groups, factories and what is in them."""
+
+import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.mgmt.datafactory import DataFactoryManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+from server import TENANT
+
+SUBSCRIPTION = "6b9e7c1a-0000-4000-8000-000000000002"
+DEFAULT_GROUP = "keyhaven"
+KEY_VAULT = {"type": "AzureKeyVault", "typeProperties": {"baseUrl": "https://factory-vault.vault.azure.net/"}}
+
+
+def reference(name: str, kind: str) -> dict:
+    return {"referenceName": name, "type": kind}
+
+
+@pytest.fixture(scope="module")
+def arm(server) -> str:
+    port = server.vault_url().rstrip("/").rsplit(":", 1)[1]
+    return f"https://arm.localhost:{port}"
+
+
+@pytest.fixture(scope="module")
+def resources(arm, credential):
+    with ResourceManagementClient(credential, SUBSCRIPTION, base_url=arm) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def factories(arm, credential):
+    with DataFactoryManagementClient(credential, SUBSCRIPTION, base_url=arm) as client:
+        yield client
+
+
+@pytest.fixture
+def group(resources):
+    made = resources.resource_groups.create_or_update("py-shop", {"location": "West Europe", "tags": {"team": "shop"}})
+    yield made.name
+    if resources.resource_groups.check_existence(made.name):
+        resources.resource_groups.begin_delete(made.name).result()
+
+
+@pytest.fixture
+def factory(factories, group):
+    made = factories.factories.create_or_update(
+        group, "py-factory", {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "tags": {"a": "b"}}
+    )
+    yield made
+    factories.factories.delete(group, made.name)
+
+
+def test_groups_are_made_listed_changed_and_deleted(resources, group):
+    groups = resources.resource_groups
+    found = groups.get(group)
+    assert (found.location, found.tags, found.properties.provisioning_state) == ("westeurope", {"team": "shop"}, "Succeeded")
+    assert [one.name for one in groups.list()] == [DEFAULT_GROUP, group]
+    assert [one.name for one in groups.list(filter="tagName eq 'team' and tagValue eq 'shop'")] == [group]
+    assert groups.update(group, {"tags": {}}).tags == {}
+    assert not groups.check_existence("none")
+    with pytest.raises(ResourceNotFoundError, match="Resource group 'none' could not be found."):
+        groups.get("none")
+    groups.begin_delete(group).result()
+    assert not groups.check_existence(group)
+
+
+def test_resources_of_all_types_are_listed(resources, group, factory):
+    vaults = list(resources.resources.list(filter="resourceType eq 'Microsoft.KeyVault/vaults'"))
+    assert {vault.name for vault in vaults} >= {"factory-vault"}
+    assert [one.type for one in resources.resources.list_by_resource_group(group)] == ["Microsoft.DataFactory/factories"]
+
+
+def test_providers_are_registered(resources):
+    found = resources.providers.get("Microsoft.DataFactory")
+    assert found.registration_state == "Registered"
+    assert {"factories", "factories/linkedservices"} <= {kind.resource_type for kind in found.resource_types}
+    assert {one.namespace for one in resources.providers.list()} >= {"Microsoft.Resources", "Microsoft.DataFactory"}
+    assert resources.providers.register("Microsoft.DataFactory").registration_state == "Registered"
+
+
+def test_a_factory_is_made_read_changed_and_listed(factories, group, factory):
+    assert factory.identity.type == "SystemAssigned" and factory.identity.tenant_id == TENANT
+    found = factories.factories.get(group, factory.name)
+    assert (found.provisioning_state, found.version, found.tags) == ("Succeeded", "2018-06-01", {"a": "b"})
+    changed = factories.factories.update(group, factory.name, {"tags": {}, "properties": {"publicNetworkAccess": "Disabled"}})
+    assert (changed.public_network_access, changed.identity.principal_id) == ("Disabled", factory.identity.principal_id)
+    assert [one.name for one in factories.factories.list_by_resource_group(group)] == [factory.name]
+    assert factory.name in [one.name for one in factories.factories.list()]
+    with pytest.raises(ResourceExistsError, match="already in use. Resource names must be globally unique."):
+        factories.factories.create_or_update(DEFAULT_GROUP, factory.name, {"location": "westeurope"})
+    with pytest.raises(HttpResponseError, match="no customer-managed keys of factories yet"):
+        encryption = {"vaultBaseUrl": "https://factory-vault.vault.azure.net", "keyName": "k"}
+        factories.factories.create_or_update(
+            group, factory.name, {"location": "westeurope", "properties": {"encryption": encryption}}
+        )
+
+
+def test_everything_in_a_factory_is_made_listed_and_deleted(factories, group, factory):
+    place = (group, factory.name)
+    flow = {"type": "MappingDataFlow", "typeProperties": {"sources": [{"dataset": reference("x", "DatasetReference")}]}}
+    kinds = [
+        (factories.linked_services, KEY_VAULT),
+        (factories.datasets, {"type": "Json", "linkedServiceName": reference("x", "LinkedServiceReference")}),
+        (factories.data_flows, flow),
+        (factories.pipelines, {"activities": [{"name": "w", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 1}}]}),
+        (factories.triggers, {"type": "ScheduleTrigger", "pipelines": [{"pipelineReference": reference("x", "PipelineReference")}]}),
+    ]
+    for operations, properties in kinds:
+        made = operations.create_or_update(*place, "x", {"properties": properties})
+        assert (made.name, made.etag) == ("x", operations.get(*place, "x").etag)
+        assert [one.name for one in operations.list_by_factory(*place)] == ["x"]
+    with pytest.raises(HttpResponseError, match="The document cannot be deleted since it is referenced by x."):
+        factories.linked_services.delete(*place, "x")
+    with pytest.raises(HttpResponseError, match="failed because of invalid reference 'none'."):
+        factories.datasets.create_or_update(
+            *place, "y", {"properties": {"type": "Json", "linkedServiceName": reference("none", "LinkedServiceReference")}}
+        )
+    for operations, _ in reversed(kinds):
+        operations.delete(*place, "x")
+        with pytest.raises(ResourceNotFoundError):
+            operations.get(*place, "x")
+    networks = factories.managed_virtual_networks
+    assert list(networks.list_by_factory(*place)) == []
+    assert networks.create_or_update(*place, "default", {"properties": {}}).properties.v_net_id
+    assert [one.name for one in networks.list_by_factory(*place)] == ["default"]
+
+
+def test_an_etag_guards_a_write(factories, group, factory):
+    make = lambda **options: factories.pipelines.create_or_update(group, factory.name, "p", {"properties": {}}, **options)
+    first = make()
+    make(etag=first.etag, match_condition=MatchConditions.IfNotModified)
+    with pytest.raises(HttpResponseError) as refused:
+        make(etag=first.etag, match_condition=MatchConditions.IfNotModified)
+    assert refused.value.status_code == 412
+
+
+def test_without_a_role_nothing_is_seen(arm, stranger, group, factory):
+    with DataFactoryManagementClient(stranger, SUBSCRIPTION, base_url=arm) as client:
+        with pytest.raises(HttpResponseError, match="does not have authorization to perform action") as refused:
+            client.factories.get(group, factory.name)
+        assert (refused.value.status_code, refused.value.error.code) == (403, "AuthorizationFailed")
