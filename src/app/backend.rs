@@ -74,6 +74,14 @@ impl Backend {
         }
     }
 
+    /// What the management plane keeps in `records`, which are these or another generation.
+    pub(super) fn management_in(&self, records: &Records) -> Management {
+        let (directory, vaults) =
+            (self.directory.with_records(records.clone()), self.vaults.with_records(records.clone()));
+        let authorization = self.authorization.with_records(records.clone());
+        Management::new(directory, records.clone(), authorization, vaults)
+    }
+
     /// What the management plane keeps.
     pub(super) fn management(&self) -> Management {
         let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());

@@ -232,13 +232,14 @@ impl Control {
         Ok(())
     }
 
-    /// Whether this server could live on what a generation holds: who and what there is, the issuer's key, the clock.
+    /// Whether this server could live on what a generation holds: who and what there is, resources, the issuer's key, the clock.
     async fn check_readable(&self, generation: &NewGeneration) -> Result<(), String> {
         let records = generation.records();
         self.backend.vaults.with_records(records.clone()).all().await.map_err(|error| error.to_string())?;
         let directory = self.backend.directory.with_records(records.clone());
         directory.identities().await.map_err(|error| error.to_string())?;
         directory.check_recorded_issuer().await.map_err(|error| error.to_string())?;
+        self.backend.management_in(records).check_readable().await.map_err(|error| error.to_string())?;
         tasks::saved_position(records).await.map(drop).map_err(|error| error.to_string())
     }
 

@@ -42,6 +42,17 @@ impl Management {
         Self { directory, records, authorization, vaults }
     }
 
+    /// Checks that every resource can be read.
+    ///
+    /// # Errors
+    /// When one cannot, or the store cannot be read.
+    pub(crate) async fn check_readable(&self) -> Result<(), RecordError> {
+        let view = self.records.view().await?;
+        self.records.scan::<Group>(&view, &EntryKey::from("group/"), None, usize::MAX).await?;
+        self.records.scan::<Factory>(&view, &EntryKey::from("factory/"), None, usize::MAX).await?;
+        self.records.scan::<Child>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await.map(drop)
+    }
+
     /// Runs a write that `guard` allowed. The decision may run several times.
     async fn write<T, F>(&self, guard: &Guard, decide: impl Fn(View) -> F + Sync) -> Result<T, Refusal>
     where
@@ -59,5 +70,61 @@ impl Management {
             Ok::<_, Refusal>(Change { batch, answer })
         };
         self.records.update(deciding).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::access::roles::{PrincipalType, RoleAssignment, Scope};
+    use crate::clock::SystemClock;
+    use crate::crypto::pool::Pool;
+    use crate::directory::Tenant;
+    use crate::random::{self, SeededRandom};
+    use crate::resource_id::SubscriptionId;
+    use crate::store::{DataKey, Store, StoreError};
+    use crate::vault::Deps;
+
+    fn management() -> Management {
+        let records = Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap());
+        let vaults = Vaults::new(Deps {
+            records: records.clone(),
+            pool: Pool::start(1, 10),
+            random: Arc::new(SeededRandom::new(1)),
+            backup_key: Arc::new(|| Err(StoreError::Closed)),
+            parsed_keys: 10,
+            observer: Arc::new(|_| ()),
+        });
+        let tenant = Tenant { id: Uuid::from_u128(1), subscription: SubscriptionId(Uuid::from_u128(2)) };
+        let directory = Directory::new(tenant, records.clone(), Arc::new(SystemClock), 1);
+        Management::new(directory, records.clone(), Authorization::new(records), vaults)
+    }
+
+    #[tokio::test]
+    async fn a_write_counts_only_while_the_assignments_stand_that_allowed_it() {
+        let management = management();
+        let id = GroupId::parse(Uuid::from_u128(2), "shop").unwrap();
+        let wanted = GroupDefinition { location: "x".to_owned(), tags: None, managed_by: None };
+        let allowed_by = management.authorization.current().await.unwrap().guard;
+        let assignment = RoleAssignment {
+            id: Uuid::from_u128(3),
+            principal: Uuid::from_u128(4),
+            principal_type: PrincipalType::default(),
+            role: Uuid::from_u128(5),
+            scope: Scope::parse("/").unwrap(),
+            condition: None,
+            effective_from: 0,
+            configured: false,
+        };
+        management.authorization.put(&assignment).await.unwrap();
+        let overtaken = management.put_group(&allowed_by, &id, &wanted).await.unwrap_err();
+        assert!(matches!(overtaken, Refusal::Record(RecordError::Busy)), "{overtaken:?}");
+        assert_eq!(management.group(&id).await.unwrap(), None);
+        let decided_again = management.authorization.current().await.unwrap().guard;
+        assert!(management.put_group(&decided_again, &id, &wanted).await.unwrap().1);
     }
 }

@@ -201,3 +201,17 @@ async fn a_factory_with_more_than_a_commit_holds_is_deleted_whole() {
     let client = client_of(&world, true).await;
     assert_eq!(ask(&client, "GET F/acme/pipelines", &Value::Null).await.json(), json!({"value": []}));
 }
+
+#[tokio::test]
+async fn definitions_that_are_written_at_once_are_all_there() {
+    let world = World::new().await;
+    let client = client_of(&world, true).await;
+    let put = async |number: usize| {
+        ask(&client, &format!("PUT F/acme/pipelines/p{number}"), &json!({"properties": {}})).await.status
+    };
+    let made = tokio::join!(put(0), put(1), put(2), put(3), put(4), put(5), put(6), put(7), put(8), put(9));
+    let made = [made.0, made.1, made.2, made.3, made.4, made.5, made.6, made.7, made.8, made.9];
+    assert!(made.iter().all(|status| *status == 200), "{made:?}");
+    let listed = ask(&client, "GET F/acme/pipelines", &Value::Null).await.json();
+    assert_eq!(listed["value"].as_array().unwrap().len(), 10);
+}
