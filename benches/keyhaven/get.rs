@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use serde_json::json;
-
 use crate::bare::Bare;
 use crate::client::{Amount, Crew, Target};
 use crate::process::Process;
@@ -20,21 +18,14 @@ const TIMES: Bound = Bound::AtMost(2.0);
 /// The most that a request may cost when it is logged, in costs of one that is not.
 const LOGGED_TIMES: Bound = Bound::AtMost(1.15);
 
-/// The most that a request may cost where roles decide, in costs of one where policies do.
-const ROLES_TIMES: Bound = Bound::AtMost(1.1);
-/// Role assignments of the caller.
-const ASSIGNMENTS: usize = 200;
-/// The secret that is read.
-const SECRET: &str = "secret";
-
 /// A server, its clients, and what each round of theirs has cost it.
-struct Side {
+pub(crate) struct Side {
     process: Process,
     crew: Crew,
     /// Microseconds of processor time for a request.
-    costs: Vec<f64>,
+    pub(crate) costs: Vec<f64>,
     /// Requests a second.
-    rates: Vec<f64>,
+    pub(crate) rates: Vec<f64>,
 }
 
 /// The processor time of a request: in times of the bare server's, and of a request that is logged in times of one that is
@@ -78,51 +69,22 @@ fn beside_silent(logged: &Side, silent: &Side) -> Row {
         .besides("per second", median(&logged.rates))
 }
 
-/// The processor time of a request in a vault that has roles, in times of one in a vault that has policies.
-pub(crate) async fn by_roles(binary: &Path, effort: Effort) -> Outcome<Row> {
-    eprintln!("reading a secret by {ASSIGNMENTS} role assignments, beside policies");
-    let policies = Subject::start_with_vault(binary, json!({"name": "local", "sku": "premium"})).await?;
-    // The one that allows is the last: the others are looked at first.
-    let others = (1..ASSIGNMENTS).map(|number| {
-        let role = "Key Vault Secrets User";
-        json!({"identity": "default", "role": role, "scope": format!("/secrets/other-{number}")})
-    });
-    let last = json!({"identity": "default", "role": "Key Vault Administrator"});
-    let assignments: Vec<_> = others.chain([last]).collect();
-    let vault =
-        json!({"name": "local", "sku": "premium", "enableRbacAuthorization": true, "roleAssignments": assignments});
-    let roles = Subject::start_with_vault(binary, vault).await?;
-    let mut sides = Vec::new();
-    for subject in [&policies, &roles] {
-        subject.target.connect().await?.ask(&subject.set_secret(SECRET)).await?;
-        sides.push(Side::new(subject.process(), &subject.target, &subject.get_secret(SECRET)).await?);
-    }
-    for _ in 0..effort.rounds {
-        for side in &mut sides {
-            side.round(effort.requests).await?;
-        }
-    }
-    let [policies, roles] = &sides[..] else { return Err("two sides were measured".into()) };
-    Ok(Row::new("GET secret by 200 role assignments beside policies", roles.times(policies), "times")
-        .bound(ROLES_TIMES)
-        .besides("us each", median(&roles.costs))
-        .besides("per second", median(&roles.rates)))
-}
-
 impl Side {
-    async fn new(process: Process, target: &Target, request: &str) -> Outcome<Self> {
+    /// A server that answers `request` at `target`, its clients connected.
+    pub(crate) async fn new(process: Process, target: &Target, request: &str) -> Outcome<Self> {
         let mut crew = Crew::connect(target, vec![request.to_owned(); CONNECTIONS]).await?;
         crew.run(Amount::Requests(100)).await?;
         Ok(Self { process, crew, costs: vec![], rates: vec![] })
     }
 
     /// The median of what the rounds cost, in times of the other's.
-    fn times(&self, other: &Self) -> f64 {
+    pub(crate) fn times(&self, other: &Self) -> f64 {
         let ratios: Vec<_> = self.costs.iter().zip(&other.costs).map(|(ours, theirs)| ours / theirs).collect();
         median(&ratios)
     }
 
-    async fn round(&mut self, requests: usize) -> Outcome<()> {
+    /// Measures this many requests.
+    pub(crate) async fn round(&mut self, requests: usize) -> Outcome<()> {
         let before = self.process.spent()?;
         let done = self.crew.run(Amount::Requests(requests / CONNECTIONS)).await?;
         let spent = before.until(&self.process.spent()?);

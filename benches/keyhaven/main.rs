@@ -3,6 +3,7 @@
 //! Absolute figures belong to a machine and a moment. Where a bound is a ratio, both sides are therefore measured in
 //! the same run, in turns, and the median of the turns counts.
 
+mod authority;
 mod bare;
 mod client;
 mod copies;
@@ -64,7 +65,7 @@ enum Part {
     Start,
     Memory,
     Get,
-    Roles,
+    Authority,
     Unwrap,
     Rates,
     Latency,
@@ -151,7 +152,9 @@ impl Arguments {
         if self.wants(Part::Copies) {
             rows.extend(copies::rows(&self.server).await?);
         }
-        if ![Part::Get, Part::Roles, Part::Unwrap, Part::Rates, Part::Latency].into_iter().any(|part| self.wants(part))
+        if ![Part::Get, Part::Authority, Part::Unwrap, Part::Rates, Part::Latency]
+            .into_iter()
+            .any(|part| self.wants(part))
         {
             return Ok(rows);
         }
@@ -159,8 +162,8 @@ impl Arguments {
         if self.wants(Part::Get) {
             rows.extend(get::rows(&self.server, &subject, effort).await?);
         }
-        if self.wants(Part::Roles) {
-            rows.push(get::by_roles(&self.server, effort).await?);
+        if self.wants(Part::Authority) {
+            rows.extend(authority::rows(&self.server, effort).await?);
         }
         if self.wants(Part::Unwrap) {
             rows.push(unwrap::row(&subject, effort).await?);

@@ -45,14 +45,18 @@ impl Subject {
         Self::start_with(binary, tempfile::tempdir()?, &["--log-level", level]).await
     }
 
-    /// Starts a server whose one vault is `vault`, an entry of a configuration's `vaults`.
-    pub(crate) async fn start_with_vault(binary: &Path, vault: Value) -> Outcome<Self> {
+    /// Starts a server whose one vault is `vault`, an entry of a configuration's `vaults`; it audits into the file `audit` of its
+    /// directory, if one is named.
+    pub(crate) async fn start_with_vault(binary: &Path, vault: Value, audit: Option<&str>) -> Outcome<Self> {
         let home = tempfile::tempdir()?;
         let config = home.path().join("config.json");
         let identity = json!({"name": "default", "systemAssigned": true});
         std::fs::write(&config, json!({"identities": [identity], "vaults": [vault]}).to_string())?;
         let config = config.display().to_string();
-        Self::start_with(binary, home, &["--log-level", "warn", "--config", &config]).await
+        let audit = audit.map(|name| home.path().join(name).display().to_string());
+        let mut options = vec!["--log-level", "warn", "--config", &config];
+        options.extend(audit.iter().flat_map(|file| ["--audit", file]));
+        Self::start_with(binary, home, &options).await
     }
 
     async fn start_with(binary: &Path, home: TempDir, options: &[&str]) -> Outcome<Self> {
