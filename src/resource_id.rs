@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// The resource group of every resource that is given no other.
 pub(crate) const DEFAULT_RESOURCE_GROUP: &str = "keyhaven";
 
+/// Room for most ids, with an object's below it, in bytes.
+const ID_BYTES: usize = 256;
+
 /// The types whose ids Keyhaven writes, in Azure's spelling.
 const KNOWN_TYPES: [ResourceType; 2] = [ResourceType::VAULT, ResourceType::USER_ASSIGNED_IDENTITY];
 
@@ -49,16 +52,25 @@ impl SubscriptionId {
         let mut buffer = Uuid::encode_buffer();
         let subscription = &*self.0.hyphenated().encode_lower(&mut buffer);
         let ResourceType { provider, name: kind } = kind;
-        let [groups, providers] = ["/resourceGroups/", "/providers/"];
         let pieces =
-            ["/subscriptions/", subscription, groups, resource_group, providers, provider, "/", kind, "/", name];
-        ResourceText(pieces.concat())
+            ["subscriptions", subscription, "resourceGroups", resource_group, "providers", provider, kind, name];
+        let mut text = ResourceText(String::with_capacity(ID_BYTES));
+        pieces.into_iter().for_each(|piece| text.push(piece));
+        text
     }
 }
 
 /// The text of a resource's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceText(pub(crate) String);
+
+impl ResourceText {
+    /// Makes it that of what lies below: `keys`, then its name.
+    pub(crate) fn push(&mut self, segment: &str) {
+        self.0.push('/');
+        self.0.push_str(segment);
+    }
+}
 
 impl fmt::Display for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -109,9 +109,12 @@ pub struct ObjectName(String);
 impl ObjectName {
     /// The name that `text` is, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=127).contains(&text.len());
-        let formed = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        (fits && formed).then(|| Self(text.to_owned()))
+        Self::is_name(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether `text` is a name.
+    pub fn is_name(text: &str) -> bool {
+        (1..=127).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     }
 
     /// The name as it was written.

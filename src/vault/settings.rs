@@ -7,7 +7,7 @@ use super::{VaultName, VaultResource};
 use crate::access::AccessPolicy;
 use crate::access::network::NetworkRules;
 use crate::access::roles::Scope;
-use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceType, SubscriptionId};
+use crate::resource_id::{DEFAULT_RESOURCE_GROUP, ResourceId, ResourceText, ResourceType, SubscriptionId};
 
 /// A vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,8 +125,20 @@ impl Vault {
 
     /// The same id, as the place at which roles are assigned.
     pub(crate) fn scope(&self, tenant: SubscriptionId) -> Scope {
+        Scope::from(self.resource_text(tenant))
+    }
+
+    /// The place of its object `name` of `collection`, which is `keys` for one.
+    pub(crate) fn object_scope(&self, tenant: SubscriptionId, collection: &str, name: &str) -> Scope {
+        let mut text = self.resource_text(tenant);
+        text.push(collection);
+        text.push(name);
+        Scope::from(text)
+    }
+
+    fn resource_text(&self, tenant: SubscriptionId) -> ResourceText {
         let group = &self.resource.resource_group;
-        Scope::from(self.subscription(tenant).resource_text(group, ResourceType::VAULT, self.name.as_str()))
+        self.subscription(tenant).resource_text(group, ResourceType::VAULT, self.name.as_str())
     }
 
     fn subscription(&self, tenant: SubscriptionId) -> SubscriptionId {

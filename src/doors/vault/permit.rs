@@ -8,8 +8,9 @@ use crate::authorization::GuardedAccess;
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::operation::{Operation, Permission};
+use crate::resource_id::SubscriptionId;
 use crate::trail::{Missing, Trail};
-use crate::vault::{Guard, Vault};
+use crate::vault::{Guard, ObjectName, Vault};
 
 /// What a permitted request is bound to.
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl State {
         };
         let current = self.authorization.current().await;
         let GuardedAccess { access, guard } = current.map_err(|error| refusal::error(error.into()))?;
-        let resource = resource(vault.scope(self.directory.tenant().subscription), collection, asked.params);
+        let resource = resource(vault, self.directory.tenant().subscription, collection, asked.params);
         let (who, now) = (asked.who, self.clock.now().unix());
         let decided = access.decide_operation(OperationAttempt { who, action, resource: &resource, now });
         let refused = |decision| {
@@ -79,10 +80,11 @@ impl State {
 }
 
 /// The scope that a request is of: the object that its path names, else the vault.
-fn resource(vault: Scope, collection: &str, params: &Params) -> Scope {
-    match &*params.get("name") {
-        "" => vault,
-        // What is no name lies in the vault: it is refused later.
-        name => vault.below(&["/", collection, "/", name].concat()).unwrap_or(vault),
+fn resource(vault: &Vault, tenant: SubscriptionId, collection: &str, params: &Params) -> Scope {
+    let name = params.get("name");
+    // What is no name lies in the vault: it is refused later.
+    match ObjectName::is_name(&name) {
+        true => vault.object_scope(tenant, collection, &name),
+        false => vault.scope(tenant),
     }
 }
