@@ -77,16 +77,17 @@ impl Authorization {
         self.in_view(&view).await
     }
 
-    /// Makes a role assignment, or makes the one of its id anew. Returns whether there was none of this id.
+    /// Makes a role assignment, or gives its condition to the one of its id. Returns it as it is kept, and whether it is new.
     ///
     /// # Errors
     /// See [`AssignmentRefusal`].
-    pub(crate) async fn put(&self, assignment: &RoleAssignment) -> Result<bool, AssignmentRefusal> {
+    pub(crate) async fn put(&self, assignment: &RoleAssignment) -> Result<(RoleAssignment, bool), AssignmentRefusal> {
         let putting = |view: View| async move {
             let GuardedAccess { access, guard } = self.in_view(&view).await?;
             let mut content = access.content().clone();
             let is_new = add(&mut content, assignment)?;
-            Ok::<_, AssignmentRefusal>(Change { batch: replacing(guard, content)?, answer: is_new })
+            let kept = content.assignments.iter().find(|one| one.id == assignment.id).unwrap_or(assignment).clone();
+            Ok::<_, AssignmentRefusal>(Change { batch: replacing(guard, content)?, answer: (kept, is_new) })
         };
         self.records.update(putting).await
     }
@@ -231,10 +232,10 @@ mod tests {
             Authorization::new(Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap()));
         let before = authorization.current().await.unwrap();
         assert_eq!(before.guard.1, 0, "there is no record yet");
-        assert!(authorization.put(&assignment(1, 2)).await.unwrap());
+        assert!(authorization.put(&assignment(1, 2)).await.unwrap().1);
         let after = authorization.current().await.unwrap();
         assert_ne!(after.guard.1, 0);
-        assert!(!authorization.put(&assignment(1, 2)).await.unwrap());
+        assert!(!authorization.put(&assignment(1, 2)).await.unwrap().1);
         let twin = authorization.put(&assignment(3, 2)).await.unwrap_err();
         assert!(matches!(twin, AssignmentRefusal::Exists { id } if id == Uuid::from_u128(1)));
         let other = authorization.put(&assignment(1, 4)).await.unwrap_err();

@@ -402,6 +402,10 @@ async fn a_condition_that_a_file_adds_is_that_of_the_assignment_there_is() {
     let there = of_shop(&world).await;
     assert_eq!((there.len(), &there[0]["condition"]), (1, &json!(CONDITION)));
     let name = there[0]["name"].as_str().unwrap();
+    let path = format!("PUT /admin/role-assignments/{name}");
+    let put = json!({"identity": "shop", "role": "Key Vault Secrets User", "scope": "/", "condition": CONDITION.replace("User'", "Group'")});
+    let put = world.admin(&path, &put.to_string()).await.json();
+    assert_eq!(put["condition"], CONDITION.replace("User'", "Group'"), "the answer is what is kept now");
     assert_eq!(world.admin(&format!("DELETE /admin/role-assignments/{name}"), "").await.status, 204);
     assert!(is_refused(&world.ask_as("shop", "acme", "GET /secrets/s", "").await));
 }

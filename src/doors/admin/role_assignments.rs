@@ -72,10 +72,9 @@ pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Re
     let custom = &current.access.content().definitions;
     let assignment = entry::role_assignment(name, given, state.directory.tenant(), &identities, custom);
     let assignment = state.effective_after_delay(assignment.map_err(|error| bad_request(error.to_string()))?);
-    let is_new = state.authorization.put(&assignment).await.map_err(refused)?;
+    let (kept, is_new) = state.authorization.put(&assignment).await.map_err(refused)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let existing = current.access.content().assignments.iter().find(|one| !is_new && one.id == name);
-    Ok(body::json(status, &RoleAssignmentBody::of(existing.unwrap_or(&assignment), &current.access, &names)))
+    Ok(body::json(status, &RoleAssignmentBody::of(&kept, &current.access, &names)))
 }
 
 /// Removes a role assignment; what it allowed is refused from the next request on.
