@@ -2,8 +2,9 @@
 
 use super::{Action, Data, Step};
 use crate::access::AccessPolicy;
+use crate::access::roles::{BUILT_IN, Scope};
 use crate::config::Config;
-use crate::directory::{IdentitySelector, UnknownIdentities};
+use crate::directory::{IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::vault::{Guarded, InitialVault, Refusal, Vault};
 
 impl Data<'_> {
@@ -21,16 +22,29 @@ impl Data<'_> {
         let Some(present) = present else { return Ok(None) };
         let lets_in = |policy: &AccessPolicy| policy.lets_in(present.object_id, &present.groups);
         let loses = |wanted: &InitialVault, vault: &Vault| {
-            // Where roles decide, policies say nothing, and the steps name each role that comes or goes.
+            // Where roles decide already, the steps name each role that goes.
             !vault.role_based
-                && !wanted.role_based
                 && vault.access_policies.iter().any(lets_in)
-                && !wanted.access_policies.iter().any(lets_in)
+                && match wanted.role_based {
+                    true => !self.has_role(config, &present, wanted),
+                    false => !wanted.access_policies.iter().any(lets_in),
+                }
         };
         let vaults = config.vaults.iter().zip(existing);
         let lost = vaults.filter(|(wanted, vault)| vault.as_deref().is_some_and(|vault| loses(wanted, vault)));
         let lost: Vec<_> = lost.map(|(wanted, _)| wanted.name.to_string()).collect();
         Ok((!lost.is_empty()).then(|| Step::of_identity(Action::Note, &present.name, words(&lost, config))))
+    }
+
+    /// Whether `config` gives `identity` a role for something in `vault`. Owner, for one, has no data action.
+    fn has_role(&self, config: &Config, identity: &IdentityRecord, vault: &InitialVault) -> bool {
+        let scope = Scope::from(&vault.resource_id(self.directory.tenant().subscription));
+        let reaches = |at: &Scope| at.contains(&scope) || scope.contains(at) || at.management_group().is_some();
+        let is_its = |principal| principal == identity.object_id || identity.groups.contains(&principal);
+        let roles = || BUILT_IN.iter().chain(&config.access.definitions);
+        let permits = |id| roles().any(|role| role.id == id && role.permits.data_actions.len() > 0);
+        let assignments = &config.access.assignments;
+        assignments.iter().any(|one| is_its(one.principal) && reaches(&one.scope) && permits(one.role))
     }
 }
 

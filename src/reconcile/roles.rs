@@ -21,7 +21,12 @@ impl Data<'_> {
 
     /// Makes everything that `config` names as it says; with `prune` what an earlier configuration assigned and this one does not goes.
     pub(super) async fn change_roles(&self, config: &Config, prune: bool) -> Result<(), RecordError> {
-        self.authorization.replace(|existing| self.as_wanted(existing, config, prune)).await
+        self.authorization.replace(|existing| self.as_wanted(existing, config, prune)).await?;
+        let current = self.authorization.current().await?;
+        let is_there =
+            |wanted: &RoleAssignment| current.access.content().assignments.iter().any(|one| is_same(one, wanted));
+        // The plan has refused what does not fit; another request may have come in between.
+        config.access.assignments.iter().all(is_there).then_some(()).ok_or(RecordError::Busy)
     }
 
     /// The steps that [`Self::change_roles`] makes.

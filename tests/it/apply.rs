@@ -177,6 +177,9 @@ async fn who_has_a_role_in_the_place_of_a_policy_loses_no_access() {
     let planned = steps(&apply(&world, "?dryRun=true", &second).await);
     assert!(planned.iter().any(|step| step.contains("enableRbacAuthorization (false -> true)")), "{planned:?}");
     assert!(!planned.iter().any(|step| step.starts_with("note ")), "{planned:?}");
+    let without = FIRST.replace(r#""sku": "premium""#, r#""sku": "premium", "enableRbacAuthorization": true"#);
+    let planned = steps(&apply(&world, "?dryRun=true", &without).await);
+    assert!(planned.iter().any(|step| step.contains("as it lose access to acme: ")), "{planned:?}");
     let shut = FIRST.replace(r#""sku": "premium""#, r#""sku": "premium", "accessPolicies": []"#);
     let planned = steps(&apply(&world, "?dryRun=true", &shut).await);
     assert!(planned.iter().any(|step| step.contains("as it lose access to acme: ")), "{planned:?}");
