@@ -24,7 +24,19 @@ pub struct AdminEndpoint {
 
 /// Why a request to the admin API failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AdminError(pub(super) String);
+pub(super) struct AdminError {
+    /// What went wrong, in one line.
+    pub(super) text: String,
+    /// Whether the API says that there is nothing of that name.
+    pub(super) is_not_found: bool,
+}
+
+impl AdminError {
+    /// The error with this text, of something that is not merely absent.
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_not_found: false }
+    }
+}
 
 /// A client of an admin API.
 pub(super) struct AdminClient {
@@ -45,13 +57,13 @@ impl AdminClient {
         let url = &self.endpoint.url;
         let absent = |error: &dyn std::fmt::Display| {
             let hint = "start a server with `keyhaven serve`, or give the address of its --admin-listen";
-            AdminError(format!("the admin API at {url}: {error}; {hint}"))
+            AdminError::new(format!("the admin API at {url}: {error}; {hint}"))
         };
         let (_, text) = self.exchange(Method::GET, "/admin/status", None).map_err(|error| absent(&error))?;
         let status: Value = serde_json::from_str(&text).unwrap_or_default();
         if status["vaults"].is_null() {
             let hint = "give the address of the server's --admin-listen, http://127.0.0.1:8081 by default";
-            return Err(AdminError(format!("--admin {url}: that is no admin API; {hint}")));
+            return Err(AdminError::new(format!("--admin {url}: that is no admin API; {hint}")));
         }
         let listen = status["listen"].as_str().and_then(|listen| listen.rsplit_once(':'));
         Ok(listen.and_then(|(_, port)| port.parse().ok()))
@@ -66,9 +78,10 @@ impl AdminClient {
     /// Sends a request and returns the answer; null when it has no body.
     pub(super) fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, AdminError> {
         let unreachable =
-            |error: &dyn std::fmt::Display| AdminError(format!("the admin API at {}: {error}", self.endpoint.url));
+            |error: &dyn std::fmt::Display| AdminError::new(format!("the admin API at {}: {error}", self.endpoint.url));
         let (status, text) = self.exchange(method, path, body).map_err(|error| unreachable(&error))?;
-        parse_answer(status, &text).map_err(|why| unreachable(&why))
+        let is_not_found = status == StatusCode::NOT_FOUND;
+        parse_answer(status, &text).map_err(|why| AdminError { is_not_found, ..unreachable(&why) })
     }
 
     fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, String), ureq::Error> {
@@ -100,7 +113,7 @@ fn parse_answer(status: StatusCode, text: &str) -> Result<Value, String> {
 
 impl std::fmt::Display for AdminError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -108,7 +121,7 @@ impl std::error::Error for AdminError {}
 
 impl From<AdminError> for StepError {
     fn from(error: AdminError) -> Self {
-        Self::Unexpected(error.0)
+        Self::Unexpected(error.text)
     }
 }
 

@@ -12,8 +12,7 @@ impl LeftBehind {
     /// Adds what `what` says unless it was put back, or is gone already.
     pub(super) fn unless(&mut self, put_back: Result<(), AdminError>, what: impl FnOnce() -> String) {
         match put_back {
-            // "nothing is called NAME"
-            Err(error) if !error.0.contains(" is called ") => self.add(error.0, what()),
+            Err(error) if !error.is_not_found => self.add(error.text, what()),
             _ => {}
         }
     }
@@ -43,9 +42,10 @@ mod tests {
     #[test]
     fn each_reason_is_said_once_and_what_is_gone_is_not_left_behind() {
         let mut left = LeftBehind::default();
-        let failed = |why: &str| Err(AdminError(why.to_owned()));
+        let failed = |why: &str| Err(AdminError::new(why));
+        let gone = AdminError { is_not_found: true, ..AdminError::new("No identity is called 'a'.") };
         left.unless(Ok(()), || "none".to_owned());
-        left.unless(failed("the admin API: No identity is called 'a'."), || "none".to_owned());
+        left.unless(Err(gone), || "none".to_owned());
         left.unless(failed("no answer"), || "the vault v: one".to_owned());
         left.unless(failed("busy"), || "the vault w: two".to_owned());
         left.unless(failed("no answer"), || "the vault x: three".to_owned());

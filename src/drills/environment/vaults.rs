@@ -91,7 +91,7 @@ pub(super) fn named<'v>(all: &'v Value, name: &str) -> Option<&'v Value> {
 fn unknown(all: &Value, asked: &VaultUrl) -> AdminError {
     let names: Vec<&str> =
         all["vaults"].as_array().into_iter().flatten().filter_map(|vault| vault["name"].as_str()).collect();
-    AdminError(format!(
+    AdminError::new(format!(
         "--admin knows no vault at {asked}; it has {}: give one of these, --vault NAME",
         names.join(", ")
     ))
@@ -99,7 +99,7 @@ fn unknown(all: &Value, asked: &VaultUrl) -> AdminError {
 
 fn no_purge_protection(name: &str) -> AdminError {
     let hint = "give it by its name, --vault NAME, so that one beside it can be made";
-    AdminError(format!("the vault '{name}' has no purge protection, which a factory's key needs: {hint}"))
+    AdminError::new(format!("the vault '{name}' has no purge protection, which a factory's key needs: {hint}"))
 }
 
 #[cfg(test)]

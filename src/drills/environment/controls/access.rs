@@ -36,8 +36,9 @@ impl Controls {
 
     /// Takes all of it back.
     pub(super) fn withdraw_access(&self) -> Result<(), AdminError> {
-        self.put_policies(&[])?;
-        self.unassign(|assignment| self.factory.owns(assignment) || self.operator.owns(assignment))
+        let policies = self.put_policies(&[]);
+        let roles = self.unassign(|assignment| self.factory.owns(assignment) || self.operator.owns(assignment));
+        policies.and(roles)
     }
 
     /// What of it is in a vault that was there before, and what removes it.

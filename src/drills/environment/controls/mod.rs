@@ -53,7 +53,7 @@ impl Controls {
         };
         match controls.set_up() {
             Ok(()) => Ok(controls),
-            Err(error) => Err(AdminError([vec![error.0], controls.restore()].concat().join("; "))),
+            Err(error) => Err(AdminError::new([vec![error.text], controls.restore()].concat().join("; "))),
         }
     }
 
@@ -204,5 +204,5 @@ impl Drop for Controls {
 
 fn clock_time(clock: &Value) -> Result<Timestamp, AdminError> {
     let now = clock["now"].as_str().and_then(Timestamp::parse);
-    now.ok_or_else(|| AdminError("the admin API shows no time".to_owned()))
+    now.ok_or_else(|| AdminError::new("the admin API shows no time"))
 }
