@@ -112,14 +112,16 @@ impl RecentTrails {
         (found.cloned().collect(), trails.last)
     }
 
-    /// As [`RecentTrails::list`], of requests alone.
+    /// As [`RecentTrails::list`], of requests alone. The number is where a next list goes on: the last one's, where there are more.
     pub(crate) fn list_requests(&self, after: Option<u64>, limit: usize) -> (Vec<RecentTrail>, u64) {
         let trails = self.lock();
         let requests = trails.newest_first().filter(|entry| entry.trail.due.is_none());
         let after_it: Vec<_> = requests.take_while(|entry| after.is_none_or(|after| entry.number > after)).collect();
         let skipped = if after.is_none() { after_it.len().saturating_sub(limit) } else { 0 };
-        let found = after_it.into_iter().rev().skip(skipped).take(limit).cloned().collect();
-        (found, trails.last)
+        let mut oldest_first = after_it.into_iter().rev().skip(skipped);
+        let found: Vec<_> = oldest_first.by_ref().take(limit).cloned().collect();
+        let last = oldest_first.next().and(found.last()).map_or(trails.last, |entry| entry.number);
+        (found, last)
     }
 
     /// Of the audited trails that `fits` has, the first `limit` ones with audit numbers above `after`; without it the last `limit`
@@ -278,7 +280,7 @@ mod tests {
             (entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), last)
         };
         assert_eq!(listed(None, 3), (vec![5, 7, 8], 9));
-        assert_eq!(listed(Some(1), 3), (vec![2, 4, 5], 9));
+        assert_eq!(listed(Some(1), 3), (vec![2, 4, 5], 5));
         assert_eq!(listed(Some(8), 3), (vec![], 9));
     }
 }
