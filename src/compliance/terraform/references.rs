@@ -1,9 +1,13 @@
 //! What the expressions of a plan's configuration refer to. Values that are known after apply alone have no other trace in a plan.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// Beginnings of references that may lead anywhere.
 const NOT_FOLLOWED: [&str; 4] = ["var.", "local.", "module.", "each.value"];
+/// The references to the index of the resource that they are in.
+const OWN_INDEX: [&str; 2] = ["each.key", "count.index"];
 
 /// The expressions that the configuration has for the resource at `address`; null where there are none.
 pub(super) fn expressions_of<'a>(root: &'a Value, address: &str) -> &'a Value {
@@ -15,28 +19,64 @@ pub(super) fn expressions_of<'a>(root: &'a Value, address: &str) -> &'a Value {
     all.find(|one| one["address"] == resource.as_str()).map_or(&Value::Null, |one| &one["expressions"])
 }
 
-/// Whether `expression` of the resource at `from` refers to the one at `to`; none where it may: through a variable, a local
-/// value, a module, or an index that is not written out and is not its own.
+/// Whether `expression` of the resource at `from` leads to the one at `to`; none where it may: it refers to more than one resource,
+/// to a variable, a local value or a module as well, or to an index that is not written out and is not its own.
 pub(super) fn leads_to(from: &str, expression: &Value, to: &str) -> Option<bool> {
     let references: Vec<_> =
         expression["references"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let ((module, own), to) = (split(parts(from)), parts(to));
-    let (last, before) = to.split_last()?;
-    let is_by_index = references.iter().any(|one| one.starts_with("each.") || *one == "count.index");
-    let has_its_index = own.last().is_some_and(|own| index_of(own) == index_of(last));
-    let mut may =
+    let may =
         references.is_empty() || references.iter().any(|one| NOT_FOLLOWED.iter().any(|begin| one.starts_with(begin)));
-    for reference in &references {
-        let reference = [module.clone(), parts(reference)].concat();
-        let is_beside = reference.starts_with(before) && reference.len() > before.len();
-        match reference.get(before.len()).filter(|_| is_beside) {
-            Some(part) if part == last => return Some(true),
-            Some(part) if *part == name_of(last) && is_by_index && has_its_index => return Some(true),
-            Some(part) if *part == name_of(last) => may = true,
-            _ => {}
+    let named = Named::in_module(&module, &references);
+    let is_named = named.resources.contains(&to.iter().map(name_of).collect::<Vec<_>>());
+    match is_named && named.modules_of(&to) {
+        false => (!may).then_some(false),
+        true if may || named.resources.len() > 1 => None,
+        true => named.has_index(index_of(to.last()?), own.last().map(index_of)),
+    }
+}
+
+/// What the references of an expression name.
+struct Named<'a> {
+    /// The module that they are in, with its indices.
+    module: &'a [&'a str],
+    /// The resources, without their indices.
+    resources: BTreeSet<Vec<&'a str>>,
+    /// The indices that are written out.
+    indices: BTreeSet<&'a str>,
+    /// Whether an index is that of the resource with the expression.
+    is_by_own_index: bool,
+}
+
+impl<'a> Named<'a> {
+    fn in_module(module: &'a [&'a str], references: &[&'a str]) -> Self {
+        let (mut resources, mut indices) = (BTreeSet::new(), BTreeSet::new());
+        let is_own_index = |reference: &&str| OWN_INDEX.contains(reference);
+        for reference in references.iter().filter(|one| !is_own_index(one)) {
+            let parts = parts(reference);
+            // A data source has one part more.
+            let last = if parts[0] == "data" { 2 } else { 1 };
+            let resource = &parts[..parts.len().min(last + 1)];
+            resources.insert(module.iter().chain(resource).map(name_of).collect());
+            indices.extend(resource.last().map(index_of).filter(|index| !index.is_empty()));
+        }
+        Self { module, resources, indices, is_by_own_index: references.iter().any(is_own_index) }
+    }
+
+    /// Whether a resource is in the same instance of the module.
+    fn modules_of(&self, to: &[&str]) -> bool {
+        to.starts_with(self.module)
+    }
+
+    /// Whether the instance with this index is named, if that can be read.
+    fn has_index(&self, index: &str, own: Option<&str>) -> Option<bool> {
+        match (self.indices.len(), self.is_by_own_index) {
+            (0, true) => (own == Some(index)).then_some(true),
+            (0, false) => index.is_empty().then_some(true),
+            (1, false) => Some(self.indices.contains(index)),
+            _ => None,
         }
     }
-    (!may).then_some(false)
 }
 
 /// The parts of an address or a reference between its dots; those within an index are none.
@@ -95,6 +135,29 @@ mod tests {
             ("[\"y\"]", "[\"x\"]", &["azurerm_key_vault.main", "each.key"], None),
             ("[0]", "[0]", &["azurerm_key_vault.main", "count.index"], Some(true)),
             ("", "[0]", &["azurerm_key_vault.main"], None),
+            (
+                "",
+                "[1]",
+                &["azurerm_key_vault.main[1].id", "azurerm_key_vault.main[1]", "azurerm_key_vault.main"],
+                Some(true),
+            ),
+            ("[0]", "[0]", &["azurerm_key_vault.main", "each.value"], None),
+            ("[0]", "[0]", &["azurerm_key_vault.main", "count.index", "azurerm_key_vault.main[0].id"], None),
+            (
+                "",
+                "",
+                &[
+                    "azurerm_key_vault.main.id",
+                    "azurerm_key_vault.main",
+                    "azurerm_key_vault.b.id",
+                    "azurerm_key_vault.b",
+                ],
+                None,
+            ),
+            ("", "[0]", &["azurerm_key_vault.main[0].id", "azurerm_key_vault.main[1].id"], None),
+            ("", "", &["var.id", "azurerm_key_vault.main.id", "azurerm_key_vault.main"], None),
+            ("", "", &["local.on", "azurerm_key_vault.main.id"], None),
+            ("", "", &["data.azurerm_key_vault.main.id", "azurerm_key_vault.main.id"], None),
             ("", "", &["var.vault_id"], None),
             ("", "", &["each.value.id", "each.value"], None),
             ("", "", &["azurerm_storage_account.s.id"], Some(false)),
