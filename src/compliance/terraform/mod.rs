@@ -23,14 +23,16 @@ pub(super) fn resources(plan: &Value, now: Timestamp) -> Vec<Resource> {
     let changes = plan["resource_changes"].as_array().into_iter().flatten();
     let changes: BTreeMap<_, _> =
         changes.filter_map(|change| Some((change["address"].as_str()?, &change["change"]))).collect();
-    let mut reader = Reader { now, root: &plan["configuration"]["root_module"], all: vec![] };
+    let root = &plan["configuration"]["root_module"];
+    let mut reader = Reader { now, all: vec![] };
     for (pointer, resource) in planned {
         let change = resource["address"].as_str().and_then(|address| changes.get(address).copied());
         let values = known(&resource["values"], change.map_or(&Value::Null, |change| &change["after_unknown"]));
         let is_new = change.is_some_and(|change| {
             change["actions"].as_array().is_some_and(|actions| actions.iter().any(|action| action == "create"))
         });
-        reader.all.push(Planned { pointer, resource, values, is_new });
+        let expressions = references::expressions_of(root, resource["address"].as_str().unwrap_or_default());
+        reader.all.push(Planned { pointer, resource, values, expressions, is_new });
     }
     reader.all.iter().filter_map(|planned| reader.read(planned)).collect()
 }
@@ -75,14 +77,14 @@ struct Planned<'a> {
     resource: &'a Value,
     /// Its values, with marks.
     values: Value,
+    /// What the configuration has for it.
+    expressions: &'a Value,
     /// Whether the plan makes it.
     is_new: bool,
 }
 
 struct Reader<'a> {
     now: Timestamp,
-    /// The root module of the configuration.
-    root: &'a Value,
     all: Vec<Planned<'a>>,
 }
 
@@ -179,44 +181,55 @@ impl Reader<'_> {
     }
 
     fn endpoints(&self, vault: &Planned<'_>) -> Fact<usize> {
-        let connections = |expressions: &Value| {
-            let connections = expressions["private_service_connection"].as_array().into_iter().flatten();
-            let automatic = connections.filter(|one| one["is_manual_connection"]["constant_value"] != true);
-            automatic.map(|one| one["private_connection_resource_id"].clone()).collect()
-        };
-        self.leading_to(vault, "azurerm_private_endpoint", &connections).then(|found| Ok(found.len()))
+        let found = self.leading_to(vault, "azurerm_private_endpoint", connections);
+        found.then(|found| Ok(found.len()))
     }
 
     fn logs(&self, vault: &Planned<'_>) -> Fact<Vec<Log>> {
-        let target = |expressions: &Value| vec![expressions["target_resource_id"].clone()];
-        let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", &target);
+        let target =
+            |setting: &Planned<'_>| vec![(setting.expressions["target_resource_id"].clone(), Fact::Known(true))];
+        let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", target);
         found.then(|settings| Ok(settings.into_iter().flat_map(|setting| logs_of(&setting.values)).collect()))
     }
 
-    /// The resources of the type `kind` that lead to `vault` by one of their `expressions`; unknown where none does for certain, and
-    /// one refers to what is not followed.
+    /// The resources of the type `kind` that lead to `vault` by one of the expressions of `links`, where that one counts; unknown
+    /// where none does for certain, and one perhaps does.
     fn leading_to(
         &self,
         vault: &Planned<'_>,
         kind: &str,
-        expressions: &dyn Fn(&Value) -> Vec<Value>,
+        links: impl Fn(&Planned<'_>) -> Vec<(Value, Fact<bool>)>,
     ) -> Fact<Vec<&Planned<'_>>> {
         let (mut found, mut unread) = (vec![], None);
         for planned in self.all.iter().filter(|planned| planned.kind() == kind) {
-            let own = references::expressions_of(self.root, planned.address());
-            for expression in expressions(own) {
-                match references::leads_to(planned.address(), &expression, vault.address()) {
-                    Some(true) => found.push(planned),
-                    Some(false) => {}
-                    None => unread = Some(planned.address()),
+            for (expression, counts) in links(planned) {
+                match (references::leads_to(planned.address(), &expression, vault.address()), counts) {
+                    (Some(false), _) | (_, Fact::Known(false)) => {}
+                    (Some(true), Fact::Known(true)) => found.push(planned),
+                    (Some(true), Fact::Unknown(why)) => {
+                        unread = Some(format!("{} leads to it, but {why}", planned.address()))
+                    }
+                    _ => unread = Some(format!("{} refers to what is not followed here", planned.address())),
                 }
             }
         }
-        match unread {
-            Some(unread) if found.is_empty() => Fact::Unknown(format!("{unread} refers to what is not followed here")),
-            _ => Fact::Known(found),
-        }
+        unread.filter(|_| found.is_empty()).map_or(Fact::Known(found), Fact::Unknown)
     }
+}
+
+/// The expression of each connection of a private endpoint, and whether it needs no approval by hand.
+fn connections(endpoint: &Planned<'_>) -> Vec<(Value, Fact<bool>)> {
+    const BLOCK: &str = "private_service_connection";
+    let connections = endpoint.expressions[BLOCK].as_array().into_iter().flatten().enumerate();
+    let of = |(index, one): (usize, &Value)| {
+        let manual = flag(&endpoint.values, &[BLOCK, &index.to_string(), "is_manual_connection"]);
+        let automatic = match manual.then(|manual| Ok(!manual)) {
+            Fact::Unset => Fact::Unknown("its is_manual_connection is not there".to_owned()),
+            automatic => automatic,
+        };
+        (one["private_connection_resource_id"].clone(), automatic)
+    };
+    connections.map(of).collect()
 }
 
 /// The logs of a diagnostic setting.

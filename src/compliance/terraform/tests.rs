@@ -19,7 +19,7 @@ fn change(address: &str, action: &str, after_unknown: Value) -> Value {
 fn plan() -> Value {
     let endpoint = json!({"address": "azurerm_private_endpoint.kv", "type": "azurerm_private_endpoint", "expressions": {
     "private_service_connection": [{
-        "is_manual_connection": {"constant_value": false},
+        "is_manual_connection": {"references": ["var.manual"]},
         "private_connection_resource_id": {"references": ["azurerm_key_vault.main[0].id", "azurerm_key_vault.main[0]"]},
     }]}});
     let setting = json!({"address": "azurerm_monitor_diagnostic_setting.kv", "type": "azurerm_monitor_diagnostic_setting",
@@ -45,7 +45,8 @@ fn plan() -> Value {
                 planned("azurerm_key_vault_key", "module.kv[\"a]\"].azurerm_key_vault_key.cmk", json!({
                     "key_type": "RSA-HSM", "key_size": 3072,
                     "rotation_policy": [{"automatic": [{"time_after_creation": "P30D"}]}]})),
-                planned("azurerm_private_endpoint", "module.kv[\"a]\"].azurerm_private_endpoint.kv", json!({})),
+                planned("azurerm_private_endpoint", "module.kv[\"a]\"].azurerm_private_endpoint.kv", json!({
+                    "private_service_connection": [{"is_manual_connection": false}]})),
                 planned("azurerm_monitor_diagnostic_setting",
                     "module.kv[\"a]\"].azurerm_monitor_diagnostic_setting.kv[0]", json!({
                     "storage_account_id": null, "enabled_log": [{"category_group": "audit"}]})),
@@ -124,6 +125,28 @@ fn an_endpoint_counts_for_the_vault_that_it_refers_to_and_is_unknown_through_a_v
     resources.as_array_mut().unwrap().retain(|one| one["type"] != "azurerm_private_endpoint");
     let Facts::Vault(vault) = read(&none_planned).remove(3).facts else { panic!("a vault") };
     assert_eq!(vault.private_endpoints, Fact::Known(0), "its count is 0");
+}
+
+#[test]
+fn an_endpoint_counts_where_it_is_planned_without_an_approval_by_hand() {
+    let of = |manual: Value, after_unknown: Value| {
+        let mut plan = plan();
+        let endpoint = &mut plan["planned_values"]["root_module"]["child_modules"][0]["resources"][2];
+        endpoint["values"]["private_service_connection"][0]["is_manual_connection"] = manual;
+        let unknown = change("module.kv[\"a]\"].azurerm_private_endpoint.kv", "create", after_unknown);
+        plan["resource_changes"].as_array_mut().unwrap().push(unknown);
+        let Facts::Vault(vault) = read(&plan).remove(3).facts else { panic!("a vault") };
+        vault.private_endpoints
+    };
+    assert_eq!(of(false.into(), json!({})), Fact::Known(1));
+    assert_eq!(of(true.into(), json!({})), Fact::Known(0), "a variable makes it so");
+    let but = |why| {
+        let address = "module.kv[\"a]\"].azurerm_private_endpoint.kv";
+        Fact::Unknown(format!("{address} leads to it, but {why}"))
+    };
+    let late = json!({"private_service_connection": [{"is_manual_connection": true}]});
+    assert_eq!(of(Value::Null, late), but("it is known after apply alone"));
+    assert_eq!(of(Value::Null, json!({})), but("its is_manual_connection is not there"));
 }
 
 #[test]
