@@ -18,6 +18,15 @@ pub(super) use facts::log;
 pub(super) use facts::{key, scheduled, secret, vault};
 
 const VAULT: &str = "microsoft.keyvault/vaults";
+/// The types that deploy a template.
+const DEPLOYMENTS: [&str; 2] = ["microsoft.resources/deployments", "microsoft.resources/deploymentstacks"];
+/// Why a deployment is not read.
+pub(super) const DEPLOYS_ELSEWHERE: &str = "it deploys a template that is not in the file";
+
+/// Whether resources of this type, in lower case, deploy a template.
+pub(super) fn deploys(kind: &str) -> bool {
+    DEPLOYMENTS.contains(&kind)
+}
 
 /// Whether `file` is a template.
 pub(super) fn is_template(file: &Value) -> bool {
@@ -135,7 +144,7 @@ impl Found {
     fn nested(&mut self, properties: &Value, here: &Place<'_>, name: String) {
         let template = &properties["template"];
         if !template.is_object() {
-            let facts = Facts::Unread("it deploys a template that is not in the file".to_owned());
+            let facts = Facts::Unread(DEPLOYS_ELSEWHERE.to_owned());
             self.others.push(Resource { name, pointer: Some(here.pointer.clone()), is_azurerm: false, facts });
             return;
         }

@@ -11,6 +11,15 @@ use super::facts::{Dates, Fact, Facts, KeyFacts, Log, Resource, SecretFacts, Vau
 use super::tree::{self, flag, list, mark, member, moment, number, text, texts};
 use crate::clock::Timestamp;
 
+/// The resources of azurerm that deploy a template of Resource Manager.
+const TEMPLATES: [&str; 5] = [
+    "azurerm_resource_group_template_deployment",
+    "azurerm_subscription_template_deployment",
+    "azurerm_management_group_template_deployment",
+    "azurerm_tenant_template_deployment",
+    "azurerm_template_deployment",
+];
+
 /// Whether `file` is a plan.
 pub(super) fn is_plan(file: &Value) -> bool {
     file["planned_values"]["root_module"].is_object()
@@ -108,12 +117,17 @@ impl Reader<'_> {
                 Facts::Secret(SecretFacts { content_type: text(values, &["content_type"]), dates: self.dates(planned) })
             }
             "azapi_resource" => self.azapi(planned)?,
+            "azapi_update_resource" | "azapi_resource_action" | "azapi_data_plane_resource" => {
+                changed_in_part(planned)?
+            }
+            kind if TEMPLATES.contains(&kind) => Facts::Unread(arm::DEPLOYS_ELSEWHERE.to_owned()),
+            "" => Facts::Unread("it has no type".to_owned()),
             _ => return None,
         };
         Some(Resource {
             name: planned.address().to_owned(),
             pointer: Some(planned.pointer.clone()),
-            is_azurerm: planned.kind() != "azapi_resource",
+            is_azurerm: !planned.kind().starts_with("azapi_"),
             facts,
         })
     }
@@ -142,7 +156,10 @@ impl Reader<'_> {
     }
 
     fn azapi(&self, planned: &Planned<'_>) -> Option<Facts> {
-        let (kind, version) = arm::type_and_version(planned.resource["values"]["type"].as_str()?);
+        let (kind, version) = match azapi_type(planned) {
+            Ok(read) => read,
+            Err(unread) => return Some(unread),
+        };
         let body = match member(&planned.values, "body") {
             // Versions before 2 have the body as a text of JSON.
             Some(Value::String(text)) => {
@@ -163,6 +180,7 @@ impl Reader<'_> {
             }
             "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(&properties, self.created(planned)))),
             "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(&properties, self.created(planned))),
+            kind if arm::deploys(kind) => Facts::Unread(arm::DEPLOYS_ELSEWHERE.to_owned()),
             _ => return None,
         })
     }
@@ -230,6 +248,24 @@ fn connections(endpoint: &Planned<'_>) -> Vec<(Value, Fact<bool>)> {
         (one["private_connection_resource_id"].clone(), automatic)
     };
     connections.map(of).collect()
+}
+
+/// The type of a resource of azapi, in lower case, and its api-version.
+fn azapi_type(planned: &Planned<'_>) -> Result<(String, Option<String>), Facts> {
+    match text(&planned.values, &["type"]) {
+        Fact::Known(kind) => Ok(arm::type_and_version(&kind)),
+        Fact::Unset => Err(Facts::Unread("its type is not there".to_owned())),
+        Fact::Unknown(why) => Err(Facts::Unread(format!("its type cannot be read: {why}"))),
+    }
+}
+
+/// What azapi changes of a resource that the plan does not have whole.
+fn changed_in_part(planned: &Planned<'_>) -> Option<Facts> {
+    match azapi_type(planned) {
+        Ok((kind, _)) if !(kind.starts_with("microsoft.keyvault/vaults") || arm::deploys(&kind)) => None,
+        Ok(_) => Some(Facts::Unread("it changes what is not whole in the plan".to_owned())),
+        Err(unread) => Some(unread),
+    }
 }
 
 /// The logs of a diagnostic setting.

@@ -150,6 +150,39 @@ fn an_endpoint_counts_where_it_is_planned_without_an_approval_by_hand() {
 }
 
 #[test]
+fn what_may_hold_vaults_and_is_not_read_is_a_finding() {
+    let read_one = |kind: &str, values: Value, after_unknown: Value| {
+        let plan = json!({
+            "planned_values": {"root_module": {"resources": [planned(kind, "x.y", values)]}},
+            "resource_changes": [change("x.y", "create", after_unknown)],
+        });
+        read(&plan).pop().map(|one| match one.facts {
+            Facts::Unread(why) => why,
+            other => panic!("{other:?}"),
+        })
+    };
+    let unread = |kind: &str, values: Value| read_one(kind, values, json!({}));
+    let elsewhere = Some("it deploys a template that is not in the file".to_owned());
+    for kind in ["azurerm_resource_group_template_deployment", "azurerm_subscription_template_deployment"] {
+        assert_eq!(unread(kind, json!({"template_content": "{}"})), elsewhere, "{kind}");
+    }
+    for kind in ["Microsoft.Resources/deployments@2022-09-01", "microsoft.resources/deploymentStacks@2024-03-01"] {
+        assert_eq!(unread("azapi_resource", json!({"type": kind})), elsewhere, "{kind}");
+    }
+    let in_part = Some("it changes what is not whole in the plan".to_owned());
+    for kind in ["azapi_update_resource", "azapi_resource_action"] {
+        assert_eq!(unread(kind, json!({"type": "Microsoft.KeyVault/vaults@2023-07-01"})), in_part, "{kind}");
+        assert_eq!(unread(kind, json!({"type": "Microsoft.Storage/storageAccounts@2023-01-01"})), None, "{kind}");
+        assert_eq!(unread(kind, json!({})), Some("its type is not there".to_owned()), "{kind}");
+    }
+    assert_eq!(unread("azapi_resource", json!({"type": "Microsoft.Storage/storageAccounts@2023-01-01"})), None);
+    let no_text = Some("its type cannot be read: type is not a text".to_owned());
+    assert_eq!(unread("azapi_resource", json!({"type": 7})), no_text);
+    let late = Some("its type cannot be read: it is known after apply alone".to_owned());
+    assert_eq!(read_one("azapi_resource", json!({}), json!({"type": true})), late);
+}
+
+#[test]
 fn what_is_known_after_apply_alone_is_marked_and_the_rest_is_kept() {
     let values = json!({"a": 1, "b": null, "list": [{"x": 1}, {"x": 2}], "set": null});
     let unknown = json!({"a": false, "c": true, "list": [{"y": true}], "set": {}});
