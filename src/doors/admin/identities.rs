@@ -75,6 +75,10 @@ pub(super) async fn add(state: Arc<State>, body: Incoming) -> Result<Response, A
 /// Removes an identity; its tokens are refused from the next request on.
 pub(super) async fn remove(state: Arc<State>, params: Params) -> Result<Response, ApiError> {
     let name = &*params.get("name");
+    let found = state.directory.find_by_name(name).await.map_err(|error| internal_error(&error))?;
+    if let Some(own) = found.filter(|identity| identity.of_resource) {
+        return Err(conflict(format!("the identity '{name}' goes with its resource, {}", own.resource_id)));
+    }
     match state.directory.remove(name).await.map_err(|error| internal_error(&error))? {
         true => Ok(body::empty(StatusCode::NO_CONTENT)),
         false => Err(no_such_identity(name)),

@@ -221,6 +221,8 @@ async fn a_factorys_own_identity_comes_and_goes_with_it() {
     let role = json!({"objectId": own["objectId"], "role": "Reader", "scope": id("acme")});
     let assignment = "/admin/role-assignments/6b9e7c1a-0000-4000-8000-0000000000aa";
     assert_eq!(world.admin(&format!("PUT {assignment}"), &role.to_string()).await.status, 201);
+    let removed = world.admin("DELETE /admin/identities/datafactory-Acme", "").await.error();
+    assert!(removed.starts_with("409 ") && removed.contains("goes with its resource"), "{removed}");
     assert_eq!(ask(&client, "DELETE F/acme", "").await.status, 200);
     assert_eq!(identity(&world, "datafactory-Acme").await, None);
     assert_eq!(world.admin(&format!("DELETE {assignment}"), "").await.status, 404, "roles at the factory go with it");
