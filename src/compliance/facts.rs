@@ -42,8 +42,8 @@ pub(crate) enum Facts {
 /// What rules look at of a vault.
 #[derive(Clone, Debug)]
 pub(crate) struct VaultFacts {
-    /// The api-version that it is asked for by; none where there is no such request.
-    pub api_version: Option<String>,
+    /// The api-version that it is asked for by; not set where there is no such request.
+    pub api_version: Fact<String>,
     /// `recover` where a deleted vault is brought back.
     pub create_mode: Fact<String>,
     /// Whether deleted objects are kept.

@@ -9,7 +9,7 @@ use super::tree::{flag, moment, number, text, texts};
 pub(crate) fn vault(vault: &Value) -> Resource {
     let endpoints = vault["privateEndpoints"].as_array().map_or(0, Vec::len);
     let facts = VaultFacts {
-        api_version: None,
+        api_version: Fact::Unset,
         create_mode: Fact::Unset,
         soft_delete: flag(vault, &["enableSoftDelete"]),
         purge_protection: flag(vault, &["enablePurgeProtection"]),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::facts::Fact;
 use crate::clock::Timestamp;
 
-/// The member of a mark that says why. No file can name it so: it would not be read as text.
+/// The member of a mark that says why. A file that names a member so makes its own value unknown, and no more.
 const WHY: &str = "\u{0}why";
 /// The member with what the file has in its place.
 const SOURCE: &str = "\u{0}source";
@@ -46,6 +46,11 @@ pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
         Value::Array(items) => items.get(name.parse::<usize>().ok()?),
         _ => value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value),
     }
+}
+
+/// What the member called `name` has, whatever its case; null where there is none.
+pub(super) fn part<'a>(value: &'a Value, name: &str) -> &'a Value {
+    member(value, name).unwrap_or(&Value::Null)
 }
 
 /// The text at `path`.

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::super::facts::{Dates, Fact, KeyFacts, Log, SecretFacts, VaultFacts};
-use super::super::tree::{at, flag, list, moment, number, text, texts};
+use super::super::tree::{flag, list, moment, number, text, texts};
 use crate::clock::{Period, Timestamp};
 
 /// Facts of a vault's properties. What other resources say of it is not known yet.
-pub(crate) fn vault(api_version: Option<String>, properties: &Value) -> VaultFacts {
+pub(crate) fn vault(api_version: Fact<String>, properties: &Value) -> VaultFacts {
     VaultFacts {
         api_version,
         create_mode: text(properties, &["createMode"]),
@@ -61,14 +61,15 @@ fn rotates(properties: &Value, dates: &Dates) -> Fact<Timestamp> {
         Fact::Unset => return Fact::Unset,
         Fact::Unknown(why) => return Fact::Unknown(why),
     };
-    let of_rotation = |action: &&Value| match text(action, &["action", "type"]) {
-        Fact::Known(kind) => kind.eq_ignore_ascii_case("rotate"),
-        Fact::Unset | Fact::Unknown(_) => true,
+    let kinds: Vec<_> = actions.iter().map(|action| (text(action, &["action", "type"]), action)).collect();
+    let is = |kind: &Fact<String>, name: &str| matches!(kind, Fact::Known(kind) if kind.eq_ignore_ascii_case(name));
+    let Some((_, action)) = kinds.iter().find(|(kind, _)| is(kind, "rotate")) else {
+        let other = kinds.into_iter().find(|(kind, _)| !is(kind, "notify"));
+        return other.map_or(Fact::Unset, |(kind, _)| match kind {
+            Fact::Unknown(why) => Fact::Unknown(why),
+            _ => Fact::Unknown("the action.type of its rotation policy is neither rotate nor notify".to_owned()),
+        });
     };
-    let Some(action) = actions.iter().find(of_rotation) else { return Fact::Unset };
-    if let Fact::Unknown(why) = at(action, &["action", "type"]) {
-        return Fact::Unknown(why);
-    }
     scheduled(&text(action, &["trigger", "timeAfterCreate"]), &text(action, &["trigger", "timeBeforeExpiry"]), dates)
 }
 

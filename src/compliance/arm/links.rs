@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::super::facts::{Fact, Log};
-use super::super::tree::{at, list, mark, member, why, words};
+use super::super::tree::{at, list, mark, member, part, why, words};
 use super::facts::log;
 use super::scope::Scope;
 
@@ -24,29 +24,29 @@ struct Link<T> {
     /// The id of the other.
     to: Value,
     /// Why it is not certain that it is made, where it is not.
-    doubt: Option<String>,
+    uncertain: Option<String>,
     content: T,
 }
 
 impl Links {
     /// Adds what a private endpoint leads to without being approved by hand.
-    pub(super) fn add_endpoint(&mut self, endpoint: &Value, scope: &Scope<'_>, doubt: &Option<String>) {
-        let properties = scope.evaluated(&endpoint["properties"]);
+    pub(super) fn add_endpoint(&mut self, endpoint: &Value, scope: &Scope<'_>, uncertain: &Option<String>) {
+        let properties = scope.evaluated(part(endpoint, "properties"));
         let id = |connection: &Value| member(member(connection, "properties")?, "privateLinkServiceId").cloned();
         let ids = match list(&properties, &["privateLinkServiceConnections"]) {
             Fact::Known(all) => all.iter().filter_map(id).collect(),
             Fact::Unset => vec![],
             Fact::Unknown(why) => vec![mark(why, "{privateLinkServiceConnections}")],
         };
-        self.endpoints.extend(ids.into_iter().map(|to| Link { to, doubt: doubt.clone(), content: () }));
+        self.endpoints.extend(ids.into_iter().map(|to| Link { to, uncertain: uncertain.clone(), content: () }));
     }
 
     /// Adds the logs of a diagnostic setting of the resource `to`.
-    pub(super) fn add_setting(&mut self, setting: &Value, scope: &Scope<'_>, doubt: &Option<String>, to: Value) {
-        let properties = scope.evaluated(&setting["properties"]);
+    pub(super) fn add_setting(&mut self, setting: &Value, scope: &Scope<'_>, uncertain: &Option<String>, to: Value) {
+        let properties = scope.evaluated(part(setting, "properties"));
         let in_storage = at(&properties, &["storageAccountId"]) != Fact::Unset;
         let logs = list(&properties, &["logs"]).then(|all| Ok(all.iter().map(|one| log(one, in_storage)).collect()));
-        self.settings.push(Link { to, doubt: doubt.clone(), content: logs });
+        self.settings.push(Link { to, uncertain: uncertain.clone(), content: logs });
     }
 
     /// How many private endpoints lead to the vault called `name`.
@@ -72,16 +72,16 @@ impl Links {
 
 /// What leads to the vault called `name`; unknown where nothing does for certain, and something perhaps does.
 fn leading_to<'l, T>(name: &str, links: &'l [Link<T>], what: &str) -> Fact<Vec<&'l T>> {
-    let (mut found, mut doubt) = (vec![], None);
+    let (mut found, mut unknown) = (vec![], None);
     for link in links {
-        match (leads_to(name, &link.to), &link.doubt) {
+        match (leads_to(name, &link.to), &link.uncertain) {
             (Some(true), None) => found.push(&link.content),
-            (Some(true), Some(why)) => doubt = Some(format!("{what} leads to it, but {why}")),
+            (Some(true), Some(why)) => unknown = Some(format!("{what} leads to it, but {why}")),
             (Some(false), _) => {}
-            (None, _) => doubt = Some(format!("{what} leads to {}, which is not evaluated", words(&link.to))),
+            (None, _) => unknown = Some(format!("{what} leads to {}, which is not evaluated", words(&link.to))),
         }
     }
-    doubt.filter(|_| found.is_empty()).map_or(Fact::Known(found), Fact::Unknown)
+    unknown.filter(|_| found.is_empty()).map_or(Fact::Known(found), Fact::Unknown)
 }
 
 /// Whether an id is that of the vault called `name`, if that can be read.

@@ -1,15 +1,17 @@
 //! ARM templates, as Bicep makes them too: the vaults, keys and secrets in them, in nested deployments and below vaults.
 
+mod budget;
 mod expression;
 mod facts;
 mod links;
 mod scope;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::facts::{Fact, Facts, Resource};
-use super::tree::{mark, why, words};
+use super::tree::{mark, member, part, text, why, words};
 use crate::clock::Timestamp;
+use budget::Budget;
 use links::Links;
 use scope::Scope;
 
@@ -21,16 +23,19 @@ const VAULT: &str = "microsoft.keyvault/vaults";
 /// The types that deploy a template.
 const DEPLOYMENTS: [&str; 2] = ["microsoft.resources/deployments", "microsoft.resources/deploymentstacks"];
 /// Why a deployment is not read.
-pub(super) const DEPLOYS_ELSEWHERE: &str = "it deploys a template that is not in the file";
+pub(super) const DEPLOYS: &str = "it deploys a template, which is not read here";
 
 /// Whether resources of this type, in lower case, deploy a template.
 pub(super) fn deploys(kind: &str) -> bool {
-    DEPLOYMENTS.contains(&kind)
+    DEPLOYMENTS
+        .iter()
+        .any(|one| kind.strip_suffix(one).is_some_and(|parent| parent.is_empty() || parent.ends_with('/')))
 }
 
 /// Whether `file` is a template.
 pub(super) fn is_template(file: &Value) -> bool {
-    let has_resources = file["resources"].is_array() || file["resources"].is_object();
+    let resources = part(file, "resources");
+    let has_resources = resources.is_array() || resources.is_object();
     has_resources && (file["contentVersion"].is_string() || file["$schema"].is_string())
 }
 
@@ -40,10 +45,11 @@ pub(super) fn is_template(file: &Value) -> bool {
 /// When that is no such file.
 pub(super) fn resources(template: &Value, parameters: Option<&Value>, now: Timestamp) -> Result<Vec<Resource>, String> {
     let given = parameters.map(given).transpose()?.unwrap_or_default();
-    let scope = Scope::of(template, given);
+    let budget = Budget::new();
+    let scope = Scope::of(template, given, &budget);
     let mut found = Found { now, vaults: vec![], others: vec![], links: Links::default() };
-    let place = Place { scope: &scope, parent: None, doubt: None, pointer: "/resources".to_owned() };
-    found.collect(&template["resources"], &place);
+    let place = Place { scope: &scope, parent: None, uncertain: None, pointer: "/resources".to_owned() };
+    found.collect(part(template, "resources"), &place);
     Ok(found.finish())
 }
 
@@ -59,7 +65,7 @@ struct Place<'a> {
     /// Type and name of the resource that they are below of.
     parent: Option<(String, Value)>,
     /// Why it is not certain that they are made, where it is not.
-    doubt: Option<String>,
+    uncertain: Option<String>,
     pointer: String,
 }
 
@@ -78,54 +84,69 @@ impl Found {
         let all: Vec<(String, &Value)> = match resources {
             Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
             Value::Object(members) => members.iter().map(|(name, item)| (pointer_segment(name), item)).collect(),
-            _ => vec![],
+            Value::Null => vec![],
+            _ => return self.unread(place.pointer.clone(), &place.pointer, "they are no list of resources"),
         };
         for (segment, resource) in all {
-            let condition = resource.get("condition").map(|condition| place.scope.evaluated(condition));
+            let times = member(part(resource, "copy"), "count").map(|times| place.scope.evaluated(times));
+            let looped = times.as_ref().map(|times| place.scope.in_loop(times));
+            let scope = looped.as_ref().unwrap_or(place.scope);
+            let condition = member(resource, "condition").map(|condition| scope.evaluated(condition));
             if condition == Some(Value::Bool(false)) {
                 continue;
             }
-            let doubt = doubt(resource, condition.as_ref()).or_else(|| place.doubt.clone());
+            let uncertain = why_uncertain(condition.as_ref(), times.as_ref()).or_else(|| place.uncertain.clone());
             let pointer = format!("{}/{segment}", place.pointer);
-            self.add(resource, &Place { scope: place.scope, parent: place.parent.clone(), doubt, pointer });
+            self.add(resource, &Place { scope, parent: place.parent.clone(), uncertain, pointer });
         }
     }
 
     /// Adds the resource at `here`, and what is below it.
     fn add(&mut self, resource: &Value, here: &Place<'_>) {
-        let mut kind = resource["type"].as_str().unwrap_or_default().to_ascii_lowercase();
-        let mut name = here.scope.evaluated(&resource["name"]);
+        let mut name = here.scope.evaluated(part(resource, "name"));
+        let Some(kind) = part(resource, "type").as_str().filter(|kind| !kind.starts_with('[')) else {
+            return self.unread(words(&name), &here.pointer, "its type is no plain text");
+        };
+        let mut kind = kind.to_ascii_lowercase();
         if let Some((parent, of)) = &here.parent {
             kind = format!("{parent}/{kind}");
-            name = joined(of, &name);
+            name = here.scope.joined(&[of, &"/".into(), &name]);
         }
-        if resource["existing"] != true {
-            match kind.as_str() {
-                "microsoft.resources/deployments" => self.nested(&resource["properties"], here, words(&name)),
-                "microsoft.network/privateendpoints" => self.links.add_endpoint(resource, here.scope, &here.doubt),
-                kind if kind.ends_with("diagnosticsettings") => {
-                    let scope = resource.get("scope").map(|scope| here.scope.evaluated(scope));
-                    let vault = kind.starts_with(VAULT).then(|| links::vault_id(&words(&name)));
-                    if let Some(of) = scope.or(vault) {
-                        self.links.add_setting(resource, here.scope, &here.doubt, of);
-                    }
-                }
-                kind => self.add_one(resource, here, (kind, words(&name))),
-            }
+        if part(resource, "existing") != true {
+            self.add_one(resource, here, &kind, &name);
         }
         let pointer = format!("{}/resources", here.pointer);
-        let below = Place { scope: here.scope, parent: Some((kind, name)), doubt: here.doubt.clone(), pointer };
-        self.collect(&resource["resources"], &below);
+        let below = Place { scope: here.scope, parent: Some((kind, name)), uncertain: here.uncertain.clone(), pointer };
+        self.collect(part(resource, "resources"), &below);
     }
 
-    fn add_one(&mut self, resource: &Value, here: &Place<'_>, (kind, name): (&str, String)) {
-        let Some(below) = kind.strip_prefix(VAULT) else { return };
-        let properties = || here.scope.evaluated(&resource["properties"]);
+    fn add_one(&mut self, resource: &Value, here: &Place<'_>, kind: &str, name: &Value) {
+        match kind {
+            _ if kind.ends_with(DEPLOYMENTS[0]) => self.nested(part(resource, "properties"), here, words(name)),
+            _ if deploys(kind) => self.unread(words(name), &here.pointer, DEPLOYS),
+            "microsoft.network/privateendpoints" => self.links.add_endpoint(resource, here.scope, &here.uncertain),
+            _ if kind.ends_with("diagnosticsettings") => {
+                let scope = member(resource, "scope").map(|scope| here.scope.evaluated(scope));
+                let vault = kind.starts_with(VAULT).then(|| links::vault_id(&words(name)));
+                if let Some(of) = scope.or(vault) {
+                    self.links.add_setting(resource, here.scope, &here.uncertain, of);
+                }
+            }
+            _ => match kind.split_once(VAULT) {
+                Some(("", below)) if !below.contains(VAULT) => self.add_of_vault(resource, here, below, words(name)),
+                Some(_) => self.unread(words(name), &here.pointer, "it is not read below another resource"),
+                None => {}
+            },
+        }
+    }
+
+    /// Adds a vault, or what is `below` one.
+    fn add_of_vault(&mut self, resource: &Value, here: &Place<'_>, below: &str, name: String) {
+        let properties = || here.scope.evaluated(part(resource, "properties"));
         let made = |name, facts| Resource { name, pointer: Some(here.pointer.clone()), is_azurerm: false, facts };
         match below {
             "" => {
-                let version = resource["apiVersion"].as_str().map(str::to_owned);
-                let facts = Facts::Vault(Box::new(vault(version, &properties())));
+                let facts = Facts::Vault(Box::new(vault(api_version(resource, here.scope), &properties())));
                 self.vaults.push((name.clone(), made(name, facts)));
             }
             "/keys" => {
@@ -142,21 +163,27 @@ impl Found {
 
     /// A deployment within the template. Its expressions refer to its own parameters, or to those of the outer template.
     fn nested(&mut self, properties: &Value, here: &Place<'_>, name: String) {
-        let template = &properties["template"];
+        let template = part(properties, "template");
         if !template.is_object() {
-            let facts = Facts::Unread(DEPLOYS_ELSEWHERE.to_owned());
-            self.others.push(Resource { name, pointer: Some(here.pointer.clone()), is_azurerm: false, facts });
-            return;
+            return self.unread(name, &here.pointer, "it deploys a template that is not in the file");
         }
-        let scope = properties["expressionEvaluationOptions"]["scope"].as_str().unwrap_or_default();
-        let inner = scope.eq_ignore_ascii_case("inner").then(|| Scope::of(template, passed(properties, here.scope)));
+        let pointer = format!("{}/properties/template", here.pointer);
+        let scope = text(properties, &["expressionEvaluationOptions", "scope"]);
+        let is_inner = matches!(scope, Fact::Known(scope) if scope.eq_ignore_ascii_case("inner"));
+        let inner = is_inner.then(|| here.scope.within(template, passed(properties, here.scope), &pointer));
         let place = Place {
             scope: inner.as_ref().unwrap_or(here.scope),
             parent: None,
-            doubt: here.doubt.clone(),
-            pointer: format!("{}/properties/template/resources", here.pointer),
+            uncertain: here.uncertain.clone(),
+            pointer: format!("{pointer}/resources"),
         };
-        self.collect(&template["resources"], &place);
+        self.collect(part(template, "resources"), &place);
+    }
+
+    /// Adds what may hold vaults and is not read.
+    fn unread(&mut self, name: String, pointer: &str, why: &str) {
+        let facts = Facts::Unread(why.to_owned());
+        self.others.push(Resource { name, pointer: Some(pointer.to_owned()), is_azurerm: false, facts });
     }
 
     /// The resources, vaults first, each with the endpoints and logs that lead to it.
@@ -172,9 +199,17 @@ impl Found {
     }
 }
 
-/// Why it is not certain that a resource is made, where it is not.
-fn doubt(resource: &Value, condition: Option<&Value>) -> Option<String> {
-    let times = resource["copy"].get("count");
+/// The api-version that a resource is asked for by.
+fn api_version(resource: &Value, scope: &Scope<'_>) -> Fact<String> {
+    const NAME: &str = "apiVersion";
+    match text(&json!({NAME: scope.evaluated(part(resource, NAME))}), &[NAME]) {
+        Fact::Unset => Fact::Unknown("its apiVersion is not set".to_owned()),
+        version => version,
+    }
+}
+
+/// Why it is not certain that a resource is made, where it is not: it has this condition, and a loop that runs so many times.
+fn why_uncertain(condition: Option<&Value>, times: Option<&Value>) -> Option<String> {
     match (condition, times) {
         (None | Some(Value::Bool(true)), None) => None,
         (None | Some(Value::Bool(true)), Some(times)) if times.as_i64().is_some_and(|times| times > 0) => None,
@@ -188,23 +223,14 @@ fn doubt(resource: &Value, condition: Option<&Value>) -> Option<String> {
 
 /// The values that a deployment passes on to its template.
 fn passed(properties: &Value, scope: &Scope<'_>) -> Map<String, Value> {
-    let given = properties["parameters"].as_object().into_iter().flatten();
+    let given = part(properties, "parameters").as_object().into_iter().flatten();
     given.map(|(name, given)| (name.clone(), value_of(name, given, |value| scope.evaluated(value)))).collect()
 }
 
 /// The value that a parameter is given; a mark where a vault has it.
 fn value_of(name: &str, given: &Value, read: impl FnOnce(&Value) -> Value) -> Value {
     let of_vault = || mark(format!("the parameter '{name}' comes from a vault"), format!("{{{name}}}"));
-    given.get("value").map_or_else(of_vault, read)
-}
-
-/// `NAME/CHILD`.
-fn joined(parent: &Value, child: &Value) -> Value {
-    let words = format!("{}/{}", words(parent), words(child));
-    match why(parent).or(why(child)) {
-        Some(why) => mark(why, words),
-        None => words.into(),
-    }
+    member(given, "value").map_or_else(of_vault, read)
 }
 
 /// `VAULT/keys/NAME` of `VAULT/NAME`.

@@ -134,6 +134,11 @@ fn a_key_rotates_as_its_policy_says() {
     assert_eq!(rotates(json!([before]), json!(NOW + 10 * 86_400)), at(3));
     assert_eq!(rotates(json!([before]), Value::Null), Fact::Unset, "nothing comes before no end");
     assert_eq!(rotates(json!([notify]), Value::Null), Fact::Unset);
+    for kind in [json!(7), Value::Null, "soon".into()] {
+        let odd = json!({"action": {"type": kind}, "trigger": {"timeAfterCreate": "P90D"}});
+        assert!(matches!(rotates(json!([odd]), Value::Null), Fact::Unknown(_)), "{kind}");
+        assert_eq!(rotates(json!([odd, after]), Value::Null), at(90), "{kind}");
+    }
     let odd = action("rotate", json!({"timeAfterCreate": "soon"}));
     assert_eq!(rotates(json!([odd]), Value::Null), Fact::Unknown("'soon' is no length of time".to_owned()));
 }
@@ -188,4 +193,128 @@ fn private_endpoints_and_logs_belong_to_the_vault_that_they_lead_to() {
     let kind = "Microsoft.KeyVault/vaults/providers/diagnosticSettings";
     assert_eq!(of("kv", &[setting(json!({"type": kind, "name": "kv/Microsoft.Insights/logs"}))]).1, Fact::Known(1));
     assert_eq!(of("kv", &[setting(json!({"scope": storage}))]).1, Fact::Known(0));
+}
+
+/// The facts of a vault that is called `name` and has this `createMode`, with these variables.
+fn vault_with(variables: Value, name: &str, create_mode: &str) -> Vec<Resource> {
+    let one = json!({"type": "Microsoft.KeyVault/vaults", "apiVersion": "[variables('version')]", "name": name,
+        "properties": {"createMode": create_mode}});
+    read(&template(json!({"variables": variables, "resources": [one]})), None)
+}
+
+#[test]
+fn expressions_end_where_they_go_in_a_circle_too_deep_or_through_too_much() {
+    let deep = |times: usize| format!("[{}'a'{}]", "concat(".repeat(times), ")".repeat(times));
+    let tens = |name: &str| format!("[concat({})]", vec![format!("variables('{name}')"); 10].join(", "));
+    let variables = json!({
+        "around": "[variables('around')]", "both": "[concat(variables('both'), variables('both'))]",
+        "v0": "x".repeat(100_000), "v1": tens("v0"), "v2": tens("v1"), "v3": tens("v2"), "v4": tens("v3"),
+        "many": {"a": "[variables('v1')]", "b": "[variables('v1')]"},
+    });
+    let mode = |of: &str| vault(&vault_with(variables.clone(), "kv", of)[0]).create_mode.clone();
+    assert_eq!(mode(&deep(50)), Fact::Known("a".to_owned()));
+    for of in ["[variables('around')]", "[variables('both')]"] {
+        assert!(matches!(mode(of), Fact::Unknown(_)), "{of}");
+    }
+    for of in [&deep(10_000), "[variables('v4')]"] {
+        let found = mode(of);
+        let Fact::Unknown(why) = found else { panic!("{of:.40}") };
+        assert!(why.starts_with("the template's expressions go more than 64 deep, or through more than 67108864"));
+    }
+    let Fact::Known(long) = mode("[variables('v1')]") else { panic!("a megabyte is read") };
+    assert_eq!(long.len(), 1_000_000);
+}
+
+#[test]
+fn the_deployments_of_a_template_share_what_its_expressions_may_go_through() {
+    let module = |name: &str| {
+        let long = format!("[concat({})]", vec!["variables('v')"; 20].join(", "));
+        json!({"type": "Microsoft.Resources/deployments", "name": name, "properties": {
+            "expressionEvaluationOptions": {"scope": "inner"},
+            "template": {"variables": {"v": "x".repeat(1_000_000)}, "resources": [
+                {"type": "Microsoft.KeyVault/vaults", "name": name, "properties": {"createMode": long}}]}}})
+    };
+    let found = read(&template(json!({"resources": [module("a"), module("b")]})), None);
+    assert!(matches!(&vault(&found[0]).create_mode, Fact::Known(mode) if mode.len() == 20_000_000));
+    assert!(matches!(&vault(&found[1]).create_mode, Fact::Unknown(_)));
+}
+
+#[test]
+fn an_api_version_is_evaluated() {
+    let version = |value: Value| {
+        let found = vault_with(json!({"version": value}), "kv", "default");
+        vault(&found[0]).api_version.clone()
+    };
+    assert_eq!(version("2018-02-14".into()), Fact::Known("2018-02-14".to_owned()));
+    assert_eq!(version("[providers('x')]".into()), Fact::Unknown("[providers('x')] is not evaluated".to_owned()));
+    assert_eq!(version(Value::Null), Fact::Unknown("its apiVersion is not set".to_owned()));
+}
+
+/// How many endpoints each vault has.
+fn endpoints(template: &Value) -> Vec<Fact<usize>> {
+    read(template, None).iter().map(|one| vault(one).private_endpoints.clone()).collect()
+}
+
+fn endpoint(id: &str, members: Value) -> Value {
+    let mut one = json!({"type": "Microsoft.Network/privateEndpoints", "name": "pe", "properties": {
+        "privateLinkServiceConnections": [{"properties": {"privateLinkServiceId": id}}]}});
+    one.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    one
+}
+
+#[test]
+fn what_is_not_evaluated_is_equal_in_one_template_and_not_in_two() {
+    let name = "[format('kv{0}', uniqueString(parameters('p')))]";
+    let id = "[resourceId('Microsoft.KeyVault/vaults', format('kv{0}', uniqueString(parameters('p'))))]";
+    let one = json!({"type": "Microsoft.KeyVault/vaults", "name": name, "properties": {}});
+    let module = |p: &str, resources: Value| {
+        json!({"type": "Microsoft.Resources/deployments", "name": p, "properties": {
+            "expressionEvaluationOptions": {"scope": "inner"}, "parameters": {"p": {"value": p}},
+            "template": {"parameters": {"p": {"type": "string"}}, "resources": resources}}})
+    };
+    let together = template(json!({"resources": [module("a", json!([one, endpoint(id, json!({}))]))]}));
+    assert_eq!(endpoints(&together), [Fact::Known(1)]);
+    let apart = [module("a", json!([one])), module("b", json!([endpoint(id, json!({}))]))];
+    assert!(matches!(endpoints(&template(json!({"resources": apart})))[..], [Fact::Unknown(_)]));
+}
+
+#[test]
+fn a_loop_of_endpoints_leads_to_a_loop_of_as_many_vaults() {
+    let id = "[resourceId('Microsoft.KeyVault/vaults', format('kv{0}', copyIndex()))]";
+    let of = |vaults: Value, endpoints_: Value| {
+        let one = json!({"type": "Microsoft.KeyVault/vaults", "name": "[format('kv{0}', copyIndex())]", "properties": {},
+            "copy": {"name": "l", "count": vaults}});
+        let endpoint = endpoint(id, json!({"copy": {"name": "l", "count": endpoints_}}));
+        endpoints(&template(json!({"variables": {"three": 3}, "resources": [one, endpoint]}))).remove(0)
+    };
+    assert_eq!(of(3.into(), 3.into()), Fact::Known(1));
+    assert_eq!(of(3.into(), "[variables('three')]".into()), Fact::Known(1));
+    assert!(matches!(of(3.into(), 1.into()), Fact::Unknown(_)));
+}
+
+#[test]
+fn what_may_hold_vaults_and_is_not_read_is_a_finding_and_members_have_no_case() {
+    let unread = |resources: Value| -> Vec<String> {
+        let why = |one: Resource| match one.facts {
+            Facts::Unread(why) => why,
+            other => panic!("{other:?}"),
+        };
+        read(&template(json!({"resources": resources})), None).into_iter().map(why).collect()
+    };
+    let stack = json!({"type": "Microsoft.Resources/deploymentStacks", "name": "s", "properties": {}});
+    assert_eq!(unread(json!([stack])), ["it deploys a template, which is not read here"]);
+    for kind in [json!(7), Value::Null, "[variables('kind')]".into()] {
+        assert_eq!(unread(json!([{"type": kind, "name": "x"}])), ["its type is no plain text"], "{kind}");
+    }
+    let inside = json!({"type": "Microsoft.Storage/storageAccounts", "name": "s", "resources": [
+        {"type": "Microsoft.KeyVault/vaults", "name": "v"}]});
+    assert_eq!(unread(json!([inside])), ["it is not read below another resource"]);
+    let below = json!({"type": "Microsoft.Storage/storageAccounts", "name": "s", "resources": "[variables('all')]"});
+    assert_eq!(unread(json!([below])), ["they are no list of resources"]);
+
+    let inner = json!({"Resources": [{"Type": "Microsoft.KeyVault/vaults", "NAME": "v", "Condition": true,
+        "Properties": {"EnablePurgeProtection": true}}]});
+    let outer = json!([{"Type": "Microsoft.Resources/deployments", "Name": "d", "Properties": {"Template": inner}}]);
+    let found = read(&template(json!({"resources": outer})), None);
+    assert_eq!((found[0].name.as_str(), &vault(&found[0]).purge_protection), ("v", &Fact::Known(true)));
 }

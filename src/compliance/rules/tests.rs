@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::compliance::facts::Facts;
+use crate::compliance::facts::{Fact, Facts};
 use crate::compliance::selection::{Selected, named};
 use crate::compliance::tree::mark;
 use crate::compliance::{arm, check, server};
@@ -36,7 +36,7 @@ fn vault(guid: &str, parameters: Value, members: Value) -> Verdict {
 
 /// What a rule finds of a vault in a template, with these properties.
 fn in_template(guid: &str, version: &str, properties: Value) -> Verdict {
-    let facts = Facts::Vault(Box::new(arm::vault(Some(version.to_owned()), &properties)));
+    let facts = Facts::Vault(Box::new(arm::vault(Fact::Known(version.to_owned()), &properties)));
     let resource = crate::compliance::Resource { name: "v".to_owned(), pointer: None, is_azurerm: false, facts };
     verdict(&selected(guid, json!({})), resource)
 }
@@ -63,8 +63,8 @@ fn object(mut object: Value, members: Value) -> Value {
     object
 }
 
-fn now() -> crate::compliance::facts::Fact<Timestamp> {
-    crate::compliance::facts::Fact::Known(Timestamp::from_unix(NOW))
+fn now() -> Fact<Timestamp> {
+    Fact::Known(Timestamp::from_unix(NOW))
 }
 
 fn broken(what: &str) -> Verdict {
@@ -128,6 +128,24 @@ fn vaults_are_closed_to_the_public() {
 }
 
 #[test]
+fn an_api_version_that_cannot_be_read_is_neither_old_nor_new() {
+    let [purge, public] = ["0b60c0b2-2dc2-4e1c-b5c9-abbed971de53", "405c5871-3e91-4644-8a63-58e19d68ff5b"];
+    let of = |guid: &str, version: Fact<String>, properties: Value| {
+        let facts = Facts::Vault(Box::new(arm::vault(version, &properties)));
+        let resource = crate::compliance::Resource { name: "v".to_owned(), pointer: None, is_azurerm: false, facts };
+        verdict(&selected(guid, json!({})), resource)
+    };
+    let [protected, closed] = [json!({"enablePurgeProtection": true}), json!({"publicNetworkAccess": "Disabled"})];
+    let unknown = || Fact::Unknown("so".to_owned());
+    assert_eq!(of(purge, unknown(), protected.clone()), Verdict::Unknown("so".to_owned()));
+    assert_eq!(of(public, unknown(), closed), Verdict::Unknown("so".to_owned()));
+    let off = json!({"publicNetworkAccess": "Enabled"});
+    assert_eq!(of(public, unknown(), off), broken("its public network access is Enabled"));
+    let none = Verdict::Unknown("'{x}' is no api-version".to_owned());
+    assert_eq!(of(purge, Fact::Known("{x}".to_owned()), protected), none);
+}
+
+#[test]
 fn vaults_decide_by_roles_and_have_logs() {
     let roles = "12d4fa5e-1f9f-4c21-97a9-b99b3c6611b5";
     assert_eq!(vault(roles, json!({}), json!({})), Verdict::Kept);
@@ -141,9 +159,9 @@ fn vaults_decide_by_roles_and_have_logs() {
     let rule = &selected(logs, json!({}))[0];
     let Check::Vault(check) = rule.rule.check else { panic!("a rule for vaults") };
     let logged = |given: &[(Value, bool)]| {
-        let mut facts = arm::vault(None, &json!({}));
+        let mut facts = arm::vault(Fact::Unset, &json!({}));
         let all = given.iter().map(|(log, in_storage)| arm::log(log, *in_storage)).collect();
-        facts.logs = crate::compliance::facts::Fact::Known(all);
+        facts.logs = Fact::Known(all);
         check(&facts, &rule.arguments)
     };
     let kept = |days: i64| json!({"enabled": true, "retentionPolicy": {"enabled": true, "days": days}});
@@ -251,9 +269,9 @@ fn what_cannot_be_read_is_never_kept() {
         let all = mark("so", "x");
         let facts = match kind {
             "vault" => {
-                let mut facts = arm::vault(None, &all);
-                facts.private_endpoints = crate::compliance::facts::Fact::Unknown("so".to_owned());
-                facts.logs = crate::compliance::facts::Fact::Unknown("so".to_owned());
+                let mut facts = arm::vault(Fact::Unset, &all);
+                facts.private_endpoints = Fact::Unknown("so".to_owned());
+                facts.logs = Fact::Unknown("so".to_owned());
                 Facts::Vault(Box::new(facts))
             }
             "key" => Facts::Key(Box::new(arm::key(&all, now()))),

@@ -21,9 +21,10 @@ pub(super) fn deletion_protection(vault: &VaultFacts, _: &Arguments) -> Verdict 
     if vault.is_recovered() {
         return Kept;
     }
-    let soft_delete = match vault.soft_delete.clone() {
-        Fact::Unset if vault.is_since(SOFT_DELETE_BY_DEFAULT) => Kept,
-        fact => must_be_on(&fact, "soft delete"),
+    let soft_delete = match (&vault.soft_delete, vault.is_asked_from(SOFT_DELETE_BY_DEFAULT)) {
+        (Fact::Unset, Fact::Known(true)) => Kept,
+        (Fact::Unset, Fact::Unknown(why)) => Unknown(why),
+        (fact, _) => must_be_on(fact, "soft delete"),
     };
     match must_be_on(&vault.purge_protection, "purge protection") {
         Kept => soft_delete,
@@ -45,14 +46,18 @@ pub(super) fn public_access(vault: &VaultFacts, _: &Arguments) -> Verdict {
     if vault.is_recovered() {
         return Kept;
     }
-    if !vault.is_since(PUBLIC_ACCESS) {
-        return Broken(format!("its api-version is older than {PUBLIC_ACCESS}, so that it cannot be closed"));
-    }
-    match &vault.public_access {
+    let closed = match &vault.public_access {
         Fact::Known(access) if access.eq_ignore_ascii_case("Disabled") => Kept,
         Fact::Known(access) => Broken(format!("its public network access is {access}")),
         Fact::Unset => Broken("its public network access is not set".to_owned()),
         Fact::Unknown(why) => Unknown(why.clone()),
+    };
+    match vault.is_asked_from(PUBLIC_ACCESS) {
+        Fact::Known(false) => {
+            Broken(format!("its api-version is older than {PUBLIC_ACCESS}, so that it cannot be closed"))
+        }
+        Fact::Unknown(why) if closed == Kept => Unknown(why),
+        _ => closed,
     }
 }
 
@@ -147,8 +152,12 @@ impl VaultFacts {
         matches!(&self.create_mode, Fact::Known(mode) if mode.eq_ignore_ascii_case("recover"))
     }
 
-    /// Whether it is asked for by this api-version or a later one.
-    fn is_since(&self, version: &str) -> bool {
-        self.api_version.as_deref().is_none_or(|given| given >= version)
+    /// Whether it is asked for by this api-version or a later one; so it is where there is no such request.
+    fn is_asked_from(&self, version: &str) -> Fact<bool> {
+        let from = |given: String| match given.starts_with(|c: char| c.is_ascii_digit()) {
+            true => Ok(given.as_str() >= version),
+            false => Err(format!("'{given}' is no api-version")),
+        };
+        self.api_version.clone().then(from).or(true)
     }
 }

@@ -120,7 +120,7 @@ impl Reader<'_> {
             "azapi_update_resource" | "azapi_resource_action" | "azapi_data_plane_resource" => {
                 changed_in_part(planned)?
             }
-            kind if TEMPLATES.contains(&kind) => Facts::Unread(arm::DEPLOYS_ELSEWHERE.to_owned()),
+            kind if TEMPLATES.contains(&kind) => Facts::Unread(arm::DEPLOYS.to_owned()),
             "" => Facts::Unread("it has no type".to_owned()),
             _ => return None,
         };
@@ -141,7 +141,7 @@ impl Reader<'_> {
             (Fact::Unset, other) | (other, _) => other,
         };
         VaultFacts {
-            api_version: None,
+            api_version: Fact::Unset,
             create_mode: Fact::Unset,
             // azurerm asks for it always (resource_key_vault, from 2.42 on).
             soft_delete: Fact::Known(true),
@@ -174,13 +174,14 @@ impl Reader<'_> {
         };
         Some(match kind.as_str() {
             "microsoft.keyvault/vaults" => {
-                let mut vault = arm::vault(version, &properties);
+                let none = || Fact::Unknown("its type has no api-version".to_owned());
+                let mut vault = arm::vault(version.map_or_else(none, Fact::Known), &properties);
                 (vault.private_endpoints, vault.logs) = (self.endpoints(planned), self.logs(planned));
                 Facts::Vault(Box::new(vault))
             }
             "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(&properties, self.created(planned)))),
             "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(&properties, self.created(planned))),
-            kind if arm::deploys(kind) => Facts::Unread(arm::DEPLOYS_ELSEWHERE.to_owned()),
+            kind if arm::deploys(kind) => Facts::Unread(arm::DEPLOYS.to_owned()),
             _ => return None,
         })
     }

@@ -89,7 +89,7 @@ fn a_plan_has_the_facts_of_its_resources() {
     assert_eq!(secret.dates.created, Fact::Unknown("a plan does not say when it was made".to_owned()));
     let Facts::Vault(azapi) = &found[1].facts else { panic!("a vault") };
     assert_eq!((&azapi.purge_protection, &azapi.soft_delete), (&Fact::Known(true), &Fact::Unset));
-    assert_eq!((azapi.api_version.as_deref(), found[1].is_azurerm), (Some("2023-07-01"), false));
+    assert_eq!((&azapi.api_version, found[1].is_azurerm), (&Fact::Known("2023-07-01".to_owned()), false));
     let Facts::Key(late) = &found[2].facts else { panic!("a key") };
     assert_eq!(late.dates.created, Fact::Known(Timestamp::from_unix(NOW)));
     assert_eq!(late.size, Fact::Unknown("it is known after apply alone".to_owned()));
@@ -162,7 +162,7 @@ fn what_may_hold_vaults_and_is_not_read_is_a_finding() {
         })
     };
     let unread = |kind: &str, values: Value| read_one(kind, values, json!({}));
-    let elsewhere = Some("it deploys a template that is not in the file".to_owned());
+    let elsewhere = Some("it deploys a template, which is not read here".to_owned());
     for kind in ["azurerm_resource_group_template_deployment", "azurerm_subscription_template_deployment"] {
         assert_eq!(unread(kind, json!({"template_content": "{}"})), elsewhere, "{kind}");
     }
