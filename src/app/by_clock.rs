@@ -19,7 +19,7 @@ static SECRET_NEAR_EXPIRY: Operation = of_secret("SecretNearExpiryEventGridNotif
 static SECRET_EXPIRED: Operation = of_secret("SecretExpiredEventGridNotification");
 static POLICY_CHANGED: Operation = Operation::open("VaultAccessPolicyChangedEventGridNotification", Method::POST, "/");
 
-/// An action that nobody asks for: its method and its permission count for nothing.
+/// An action that no client asks for: its method and its permission count for nothing.
 const fn of_key(name: &'static str) -> Operation {
     Operation { name, method: Method::POST, path: "/keys/{name}", permission: Permission::keys("", "") }
 }

@@ -13,7 +13,12 @@ use crate::store::{Batch, Revision};
 use crate::vault::DEFAULT_LOCATION;
 
 /// The most resource groups of a subscription (Azure subscription limits).
-const MAX_GROUPS: usize = 980;
+pub(crate) const MAX_GROUPS: usize = 980;
+
+/// The longest name of a region, in characters.
+const MAX_LOCATION: usize = 90;
+/// The longest id of a resource that manages a group, in characters.
+const MAX_MANAGER: usize = 1024;
 
 /// A resource group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +127,7 @@ impl Management {
         change: &GroupChange,
     ) -> Result<Group, Refusal> {
         tags::check(change.tags.as_ref().unwrap_or(&Tags::new()))?;
+        check_length("managedBy", change.managed_by.as_deref().unwrap_or_default(), MAX_MANAGER)?;
         let implied = &self.implied(id).await?;
         let changing = |view: View| async move {
             let (existing, revision) = self.recorded(&view, id).await?;
@@ -226,12 +232,18 @@ impl Group {
 
 /// The group called `name` as it is `wanted`; an existing one keeps its location.
 fn putting(name: &str, existing: Option<&Group>, wanted: &GroupDefinition) -> Result<Group, Refusal> {
+    check_length("location", &wanted.location, MAX_LOCATION)?;
+    check_length("managedBy", wanted.managed_by.as_deref().unwrap_or_default(), MAX_MANAGER)?;
     let location = normalized(&wanted.location);
     if let Some(current) = existing.map(|group| &group.location).filter(|current| **current != location) {
         return Err(Refusal::FixedLocation { current: current.clone(), wanted: location });
     }
     let (tags, managed_by) = (wanted.tags.clone(), wanted.managed_by.clone());
     Ok(Group { name: name.to_owned(), location, tags, managed_by })
+}
+
+fn check_length(member: &'static str, text: &str, most: usize) -> Result<(), Refusal> {
+    if text.chars().count() > most { Err(Refusal::TooLong { member, most }) } else { Ok(()) }
 }
 
 fn replacing(id: &GroupId, revision: Revision, group: &Group) -> Result<Batch, RecordError> {

@@ -18,11 +18,11 @@ pub(crate) use factory::{
     AssignedIdentities, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryChange, FactoryDefinition,
     FactoryId, FactoryWrite, IdentityDefinition, NewIdentity,
 };
-pub(crate) use group::{Group, GroupChange, GroupDefinition};
+pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
 pub(crate) use listed::Listed;
 pub(crate) use refusal::Refusal;
-pub(crate) use tags::Tags;
+pub(crate) use tags::{MAX_NAME as MAX_TAG_NAME, MAX_TAGS, MAX_VALUE as MAX_TAG_VALUE, Tags};
 
 /// What a write was allowed by, and must still be so when it commits: a key and its revision.
 pub(crate) type Guard = (EntryKey, Revision);

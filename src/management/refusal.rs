@@ -60,8 +60,17 @@ pub(crate) enum Refusal {
     DefaultGroup,
     /// The limit of groups is reached.
     TooManyGroups,
-    /// Too many tags, or too long ones.
-    InvalidTags,
+    /// There are too many tags.
+    TooManyTags,
+    /// A tag of this name is too long or empty, or another's name differs in case alone.
+    InvalidTag(String),
+    /// A member of a group is longer than this, in characters.
+    TooLong {
+        /// The member.
+        member: &'static str,
+        /// The most characters.
+        most: usize,
+    },
     /// The vaults could not be read.
     Vaults(vault::Refusal),
     /// The store failed, or what allowed the change has changed.

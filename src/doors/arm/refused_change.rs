@@ -2,9 +2,9 @@
 
 use hyper::StatusCode;
 
-use super::refusal::{bad_request, conflict, internal, no_group, not_found, record, vaults};
+use super::refusal::{bad_request, conflict, internal, invalid_content, no_group, not_found, record, vaults};
 use crate::http::error::ApiError;
-use crate::management::{self, ChildId, FactoryId};
+use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
 
 /// A change of a resource or a group that was not made.
 pub(super) fn of(refusal: management::Refusal) -> ApiError {
@@ -29,12 +29,21 @@ pub(super) fn of(refusal: management::Refusal) -> ApiError {
             conflict("ResourceGroupDeletionBlocked", text)
         }
         management::Refusal::TooManyGroups => {
-            let text = "Creating the resource group would exceed the quota of '980'.";
+            let text = format!("Creating the resource group would exceed the quota of '{MAX_GROUPS}'.");
             conflict("ResourceGroupQuotaExceeded", text)
         }
-        management::Refusal::InvalidTags => {
-            let text = "A resource has at most 50 tags, with names of 1 to 512 characters and values of at most 256.";
+        management::Refusal::TooManyTags => {
+            bad_request("InvalidTags", format!("A resource can have at most {MAX_TAGS} tags."))
+        }
+        management::Refusal::InvalidTag(name) => {
+            let text = format!(
+                "The tag '{name}' is invalid: a name has 1 to {MAX_TAG_NAME} characters and a value at most {MAX_TAG_VALUE}, and names \
+                 that differ in case alone are the same."
+            );
             bad_request("InvalidTags", text)
+        }
+        management::Refusal::TooLong { member, most } => {
+            invalid_content(&format!("{member} has at most {most} characters"))
         }
         other => factory(other),
     }

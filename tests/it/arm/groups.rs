@@ -46,7 +46,16 @@ async fn what_is_no_group_is_refused() {
     for (line, body, expected) in [
         ("PUT S/resourcegroups/a%25b?2021-04-01", WEST, "400 InvalidResourceGroup "),
         ("PUT S/resourcegroups/g?2021-04-01", "{}", "400 LocationRequired "),
-        ("PUT S/resourcegroups/g?2021-04-01", r#"{"location": "x", "tags": {"": "x"}}"#, "400 InvalidTags "),
+        (
+            "PUT S/resourcegroups/g?2021-04-01",
+            r#"{"location": "x", "tags": {"": "x"}}"#,
+            "400 InvalidTags The tag '' is invalid",
+        ),
+        (
+            "PUT S/resourcegroups/g?2021-04-01",
+            &format!(r#"{{"location": "{}"}}"#, "w".repeat(91)),
+            "400 InvalidRequestContent The request content was invalid and could not be deserialized: 'location has at most 90 ",
+        ),
         ("PATCH S/resourcegroups/g?2021-04-01", r#"{"tags": {}}"#, "404 ResourceGroupNotFound "),
         ("DELETE S/resourcegroups/g?2021-04-01", "", "404 ResourceGroupNotFound "),
         ("GET S/resources?$filter=size%20eq%20'1'&api-version=2021-04-01", "", "400 InvalidFilterInQueryString "),
