@@ -39,7 +39,7 @@ pub(crate) fn vault(
     let mut entry: VaultEntry = read(bytes.as_bytes())?;
     let ParseContext { tenant, identities, roles } = context;
     let assignments = std::mem::take(&mut entry.role_assignments);
-    let vault = entry.initial("", tenant.id, identities)?;
+    let vault = entry.initial("", tenant.id, identities)?.placed(tenant.subscription, None);
     let principals = Principals { tenant, identities: identities.all };
     let assignments = authorization::of_vault(assignments, &vault, principals, roles)?;
     let assignments = assignments.into_iter().map(|one| RoleAssignment { configured: false, ..one }).collect();

@@ -114,14 +114,12 @@ impl File {
             None => default_identities(),
         };
         groups::join(&mut identities, self.groups, tenant)?;
-        let mut vaults = match self.vaults {
+        let vaults = match self.vaults {
             Some(given) => vaults(given, tenant, Identities::of(&identities))?,
             None => vec![default_vault(tenant, &identities)],
         };
         let group = resource_group("", self.resource_group)?;
-        vaults
-            .iter_mut()
-            .for_each(|vault| vault.resource_group = vault.resource_group.take().or_else(|| group.clone()));
+        let vaults: Vec<_> = vaults.into_iter().map(|vault| vault.placed(subscription, group.as_ref())).collect();
         let principals = Principals { tenant: Tenant { id: tenant, subscription }, identities: &identities };
         let access = authorization.content(principals, &vaults)?;
         let role_assignment_delay = delay("roleAssignmentDelay", self.role_assignment_delay.as_deref())?;

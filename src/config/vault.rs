@@ -135,13 +135,17 @@ pub(crate) const fn setting_member(setting: Setting) -> &'static str {
         Setting::PublicNetworkAccess => "publicNetworkAccess",
         Setting::NetworkAcls => "networkAcls",
         Setting::PrivateEndpoints => "privateEndpoints",
+        Setting::Subscription => "subscriptionId",
+        Setting::ResourceGroup => "resourceGroup",
     }
 }
 
 /// Why a vault cannot get another value of `setting`.
 pub(crate) fn fixed_setting(setting: Setting) -> String {
     let why = match setting {
-        Setting::RetentionDays => "is said when the vault is made, and stays",
+        Setting::RetentionDays | Setting::Subscription | Setting::ResourceGroup => {
+            "is said when the vault is made, and stays"
+        }
         _ => "can be switched on, and never off again",
     };
     format!("{} {why}", setting_member(setting))

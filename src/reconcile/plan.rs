@@ -173,7 +173,9 @@ fn setting_words(wanted: &InitialVault, existing: Option<&Vault>, setting: Setti
         | Setting::RetentionDays
         | Setting::AccessPolicies
         | Setting::NetworkAcls
-        | Setting::PrivateEndpoints => None,
+        | Setting::PrivateEndpoints
+        | Setting::Subscription
+        | Setting::ResourceGroup => None,
     });
     values.map_or_else(|| member.to_owned(), |(from, to)| format!("{member} ({from} -> {to})"))
 }

@@ -268,6 +268,13 @@ impl InitialVault {
         }
     }
 
+    /// Its place, with `group` where it names none. The subscription of the `tenant` is none of its own.
+    pub(crate) fn placed(self, tenant: SubscriptionId, group: Option<&String>) -> Self {
+        let subscription = self.subscription.filter(|own| *own != tenant.0);
+        let resource_group = self.resource_group.clone().or_else(|| group.cloned());
+        Self { subscription, resource_group, ..self }
+    }
+
     /// Its id as a resource; in the subscription `tenant` unless it has one of its own.
     pub(crate) fn resource_id(&self, tenant: SubscriptionId) -> ResourceId {
         self.vault(Uuid::nil(), Timestamp::from_unix(0)).resource_id(tenant)

@@ -207,14 +207,19 @@ impl Vault {
         }
     }
 
-    /// The settings of `next` that this vault cannot get: the retention is set when a vault is created, and protection only
-    /// ever grows.
+    /// The settings of `next` that this vault cannot get: its place and the retention are set when a vault is created, and
+    /// protection only ever grows.
     pub(super) fn fixed_settings(&self, next: &Self) -> Vec<Setting> {
         let fixed = [
             (Setting::RetentionDays, self.retention_days != next.retention_days),
             (Setting::PurgeProtection, self.purge_protection && !next.purge_protection),
             (Setting::SoftDelete, self.soft_delete && !next.soft_delete),
         ];
-        fixed.into_iter().filter(|(_, is_changed)| *is_changed).map(|(setting, _)| setting).collect()
+        fixed
+            .into_iter()
+            .chain(self.differences_of_place(next))
+            .filter(|(_, is_changed)| *is_changed)
+            .map(|(setting, _)| setting)
+            .collect()
     }
 }

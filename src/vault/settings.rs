@@ -64,6 +64,8 @@ pub enum Setting {
     PublicNetworkAccess,
     NetworkAcls,
     PrivateEndpoints,
+    Subscription,
+    ResourceGroup,
 }
 
 /// The tiers of the service.
@@ -160,7 +162,17 @@ impl Vault {
             (Setting::NetworkAcls, self.network.acls != other.network.acls),
             (Setting::PrivateEndpoints, self.network.private_endpoints != other.network.private_endpoints),
         ];
-        settings.into_iter().filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
+        let settings = settings.into_iter().chain(self.differences_of_place(other));
+        settings.filter(|(_, differs)| *differs).map(|(setting, _)| setting).collect()
+    }
+
+    /// Where they lie as resources: the scopes of roles follow from it.
+    pub(super) fn differences_of_place(&self, other: &Self) -> [(Setting, bool); 2] {
+        let (own, others) = (&self.resource, &other.resource);
+        [
+            (Setting::Subscription, own.subscription != others.subscription),
+            (Setting::ResourceGroup, !own.resource_group.eq_ignore_ascii_case(&others.resource_group)),
+        ]
     }
 
     /// The recovery level of the vault's objects under its current settings: not those at the object's

@@ -161,6 +161,37 @@ async fn when_one_thing_cannot_change_nothing_is_changed_and_all_of_these_are_na
 }
 
 #[tokio::test]
+async fn a_vault_stays_in_its_resource_group_and_subscription() {
+    let file = |place: &str| {
+        FIRST.replace(
+            r#""sku": "premium""#,
+            &format!(
+                r#""sku": "premium", "enableRbacAuthorization": true, {place}
+            "roleAssignments": [{{"identity": "owner", "role": "Key Vault Administrator"}}]"#
+            ),
+        )
+    };
+    let world = World::of(&file(""), Storage::Memory).await;
+    let tenants = r#""subscriptionId": "6b9e7c1a-0000-4000-8000-000000000002", "resourceGroup": "KeyHaven","#;
+    assert_eq!(steps(&apply(&world, "", &file(tenants)).await), [""; 0], "that is where it is");
+    for (place, member) in [
+        (r#""resourceGroup": "moved","#, "resourceGroup"),
+        (r#""subscriptionId": "00000000-0000-4000-8000-000000000007","#, "subscriptionId"),
+    ] {
+        let refused = world.admin("POST /admin/configuration", &file(place)).await;
+        let expected = format!("vault acme: {member} is said when the vault is made, and stays");
+        assert!(refused.status == 409 && refused.error().contains(&expected), "{}", refused.error());
+        let put = world.admin("PUT /admin/vaults/acme", &format!("{{{}}}", place.trim_end_matches(','))).await;
+        assert_eq!(put.error(), format!("409 Conflict {member} is said when the vault is made, and stays"));
+    }
+    assert_eq!(world.ask_as("owner", "acme", "GET /secrets/db", "").await.status, 200);
+    assert_eq!(
+        world.admin("PUT /admin/vaults/acme", &format!("{{{}}}", tenants.trim_end_matches(','))).await.status,
+        200
+    );
+}
+
+#[tokio::test]
 async fn what_only_a_start_reads_is_listed() {
     let world = World::of(FIRST, Storage::Memory).await;
     let second = FIRST.replace(r#""vaults": ["#, r#""limits": {"tunnels": 5}, "defaultHosts": ["kv"], "vaults": ["#);
