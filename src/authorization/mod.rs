@@ -124,6 +124,25 @@ impl Authorization {
         self.records.update(replacing_all).await
     }
 
+    /// Makes `wanted` the only role assignments at `scope` and below it. One that gives the same stays, with the condition that is
+    /// wanted.
+    ///
+    /// # Errors
+    /// See [`AssignmentRefusal`].
+    pub(crate) async fn replace_below(
+        &self,
+        scope: &Scope,
+        wanted: &[RoleAssignment],
+    ) -> Result<(), AssignmentRefusal> {
+        let replacing_below = |view: View| async move {
+            let GuardedAccess { access, guard } = self.in_view(&view).await?;
+            let content = with_only(access.content(), scope, wanted)?;
+            let batch = if &content == access.content() { Batch::default() } else { replacing(guard, content)? };
+            Ok::<_, AssignmentRefusal>(Change { batch, answer: () })
+        };
+        self.records.update(replacing_below).await
+    }
+
     /// Gives every role at `from` or below it at `to` too: a copy of a vault is used by the same programs. What does not fit within
     /// [`MAX_ASSIGNMENTS`] is left out, and said in the log.
     ///
@@ -199,6 +218,20 @@ pub(crate) fn add(content: &mut Content, assignment: &RoleAssignment) -> Result<
         None => content.assignments.push(assignment.clone()),
     }
     Ok(true)
+}
+
+/// `existing` with `wanted` as the only assignments at `scope` and below it.
+fn with_only(existing: &Content, scope: &Scope, wanted: &[RoleAssignment]) -> Result<Content, AssignmentRefusal> {
+    let mut content = existing.clone();
+    let is_wanted = |one: &RoleAssignment| wanted.iter().any(|other| one.is_same_grant(other));
+    content.assignments.retain(|one| !scope.contains(&one.scope) || is_wanted(one));
+    for one in wanted {
+        match content.assignments.iter_mut().find(|there| there.is_same_grant(one)) {
+            Some(there) => there.condition.clone_from(&one.condition),
+            None => drop(add(&mut content, one)?),
+        }
+    }
+    Ok(content)
 }
 
 fn replacing((key, revision): (EntryKey, Revision), content: Content) -> Result<Batch, RecordError> {

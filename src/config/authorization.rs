@@ -168,7 +168,9 @@ pub(super) fn of_vault(
     roles: &[RoleDefinition],
 ) -> Result<Vec<RoleAssignment>, ConfigError> {
     let scope = vault_scope(vault, principals.tenant);
-    each("roleAssignments", given, MAX_ASSIGNMENTS, |path, one| one.assignment(path, principals, roles, Some(&scope)))
+    let read = |path: &str, one: AssignmentEntry| one.assignment(path, principals, roles, Some(&scope));
+    let given = each("roleAssignments", given, MAX_ASSIGNMENTS, read)?;
+    Ok(distinct(given)?.into_iter().map(|one| RoleAssignment { configured: false, ..one }).collect())
 }
 
 /// Reads one role assignment with a full scope, as the admin API takes it.

@@ -38,11 +38,10 @@ pub(crate) fn vault(
     let bytes = zeroize::Zeroizing::new(Value::Object(members).to_string());
     let mut entry: VaultEntry = read(bytes.as_bytes())?;
     let ParseContext { tenant, identities, roles } = context;
-    let assignments = std::mem::take(&mut entry.role_assignments);
+    let assignments = entry.role_assignments.take();
     let vault = entry.initial("", tenant.id, identities)?.placed(tenant.subscription, None);
     let principals = Principals { tenant, identities: identities.all };
-    let assignments = authorization::of_vault(assignments, &vault, principals, roles)?;
-    let assignments = assignments.into_iter().map(|one| RoleAssignment { configured: false, ..one }).collect();
+    let assignments = assignments.map(|given| authorization::of_vault(given, &vault, principals, roles)).transpose()?;
     Ok(WantedVault { vault, assignments })
 }
 
@@ -51,8 +50,8 @@ pub(crate) fn vault(
 pub(crate) struct WantedVault {
     /// The vault.
     pub vault: InitialVault,
-    /// The role assignments at it and below.
-    pub assignments: Vec<RoleAssignment>,
+    /// The only role assignments at it and below; none: those that there are stay.
+    pub assignments: Option<Vec<RoleAssignment>>,
 }
 
 /// What the entries of a vault are read with.

@@ -159,7 +159,12 @@ impl File {
         AuthorizationEntries {
             assignments: take(&mut self.role_assignments),
             of_identities: self.identities.iter_mut().flatten().map(|one| take(&mut one.role_assignments)).collect(),
-            of_vaults: self.vaults.iter_mut().flatten().map(|one| take(&mut one.role_assignments)).collect(),
+            of_vaults: self
+                .vaults
+                .iter_mut()
+                .flatten()
+                .map(|one| one.role_assignments.take().unwrap_or_default())
+                .collect(),
             definitions: std::mem::take(&mut self.role_definitions),
             denials: std::mem::take(&mut self.deny_assignments),
             management_groups: std::mem::take(&mut self.management_groups),

@@ -41,8 +41,8 @@ pub(super) struct VaultEntry {
     access_policies: Option<Vec<PolicyEntry>>,
     #[serde(default)]
     enable_rbac_authorization: bool,
-    #[serde(default)]
-    pub(super) role_assignments: Vec<AssignmentEntry>,
+    /// Left out, those of an existing vault stay.
+    pub(super) role_assignments: Option<Vec<AssignmentEntry>>,
     #[serde(default)]
     public_network_access: PublicNetworkAccess,
     #[serde(default)]

@@ -330,6 +330,30 @@ async fn the_mode_of_a_vault_takes_effect_on_the_next_request() {
 }
 
 #[tokio::test]
+async fn the_role_assignments_of_an_entry_are_those_that_the_vault_then_has() {
+    let identities = json!([
+        named("shop", "Key Vault Secrets User", &acme("/secrets/s")),
+        named("other", "Key Vault Reader", &acme("").replace("acme", "other"))
+    ]);
+    let world = world(identities, json!({})).await;
+    let put = async |entry: Value| world.admin("PUT /admin/vaults/acme", &entry.to_string()).await.status.as_u16();
+    let may = async |who: &str| world.ask_as(who, "acme", "GET /secrets/s", "").await.status == 200;
+    assert_eq!(
+        (put(json!({"enableRbacAuthorization": true})).await, may("shop").await),
+        (200, true),
+        "left out, they stay"
+    );
+    let given = json!({"roleAssignments": [{"identity": "other", "role": "Key Vault Secrets User"}]});
+    assert_eq!((put(given.clone()).await, may("shop").await, may("other").await), (200, false, true));
+    let copy = json!({"copyOf": "acme", "roleAssignments": []}).to_string();
+    assert_eq!(world.admin("PUT /admin/vaults/bare", &copy).await.status, 201);
+    assert!(is_refused(&world.ask_as("other", "bare", "GET /secrets/s", "").await));
+    assert_eq!((put(given).await, may("other").await), (200, true), "the same again");
+    assert_eq!((put(json!({"roleAssignments": []})).await, may("other").await), (200, false));
+    assert_eq!(world.ask_as("other", "other", "GET /keys", "").await.status, 200, "another vault's are its own");
+}
+
+#[tokio::test]
 async fn a_new_assignment_can_take_its_minutes_on_the_vault_clock() {
     let world = world(json!([{"name": "owner"}, {"name": "shop"}]), json!({"roleAssignmentDelay": "PT5M"})).await;
     let put = "PUT /admin/role-assignments/6b9e7c1a-0000-4000-8000-00000000aaaa";

@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 use super::request_body::{self, bad_request};
 use super::{State, conflict, internal_error, role_assignments, with_admin_key};
 use crate::access::roles::{RoleAssignment, Scope};
-use crate::authorization::AssignmentRefusal;
 use crate::config::entry::{self, ParseContext, WantedVault};
 use crate::config::{self, ConfigError, Identities};
 use crate::directory::{IdentitySelector, UnknownIdentities};
@@ -61,7 +60,8 @@ struct VaultRequest {
     entry: Map<String, Value>,
 }
 
-/// Creates a vault (201), or changes one (200); members that are left out stay. With `copyOf` it creates a copy (201), which
+/// Creates a vault (201), or changes one (200); members that are left out stay, and role assignments, like access
+/// policies, are replaced by those given. With `copyOf` it creates a copy (201), which
 /// takes members that are left out from the source.
 pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Result<Response, ApiError> {
     let VaultRequest { copy_of, entry } = request_body::json(&state, body, r#"{"copyOf": "NAME"}"#).await?;
@@ -89,7 +89,7 @@ impl State {
         let wanted = self.parse(entry, |entry, context| entry::vault(name, existing, entry, context));
         let WantedVault { vault, assignments } = wanted.await?;
         let (vault, _) = self.vaults.put_vault(vault, existing, self.clock.now()).await.map_err(refused)?;
-        self.assign(assignments).await?;
+        self.assign(&vault, assignments).await?;
         Ok(vault)
     }
 
@@ -117,20 +117,17 @@ impl State {
         let copied = self.vaults.copy_vault(&source, vault, self.clock.now()).await.map(|(vault, _)| vault);
         if let Ok(copy) = &copied {
             self.copy_roles(&source, copy).await?;
-            self.assign(assignments).await?;
+            self.assign(copy, assignments).await?;
         }
         Ok(copied)
     }
 
-    /// Makes the role assignments that are not there.
-    async fn assign(&self, assignments: Vec<RoleAssignment>) -> Result<(), ApiError> {
-        for assignment in assignments {
-            match self.authorization.put(&self.effective_after_delay(assignment)).await {
-                Ok(_) | Err(AssignmentRefusal::Exists { .. }) => {}
-                Err(refusal) => return Err(role_assignments::refused(refusal)),
-            }
-        }
-        Ok(())
+    /// Makes `assignments`, where an entry gives them, the only ones of `vault` and of what it holds.
+    async fn assign(&self, vault: &Vault, assignments: Option<Vec<RoleAssignment>>) -> Result<(), ApiError> {
+        let Some(assignments) = assignments else { return Ok(()) };
+        let assignments: Vec<_> = assignments.into_iter().map(|one| self.effective_after_delay(one)).collect();
+        let replaced = self.authorization.replace_below(&self.scope(vault), &assignments).await;
+        replaced.map_err(role_assignments::refused)
     }
 
     async fn copy_roles(&self, source: &Vault, copy: &Vault) -> Result<(), ApiError> {
