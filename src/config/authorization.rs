@@ -138,11 +138,12 @@ impl AuthorizationEntries {
         };
         check_names(&content.definitions)?;
         content.denials = each("denyAssignments", self.denials, MAX_OTHERS, |path, one| one.denial(path, principals))?;
-        let mut all = owners(self.owners, principals, vaults)?;
+        let are_default = self.owners.is_none();
+        let mut owners = owners(self.owners, principals, vaults)?;
         let roles = &content.definitions;
-        all.extend(each("roleAssignments", self.assignments, MAX_ASSIGNMENTS, |path, one| {
+        let mut all = each("roleAssignments", self.assignments, MAX_ASSIGNMENTS, |path, one| {
             one.assignment(path, principals, roles, None)
-        })?);
+        })?;
         for (index, own) in self.of_identities.into_iter().enumerate() {
             let name = &principals.identities[index].name;
             all.extend(each(&format!("identities[{index}].roleAssignments"), own, MAX_ASSIGNMENTS, |path, one| {
@@ -155,7 +156,10 @@ impl AuthorizationEntries {
                 one.assignment(path, principals, roles, Some(&scope))
             })?);
         }
-        content.assignments = distinct(all)?;
+        // An entry may give the default owner a condition.
+        owners.retain(|owner| !are_default || !all.iter().any(|given| given.is_same_grant(owner)));
+        owners.extend(all);
+        content.assignments = distinct(owners)?;
         Ok(content)
     }
 }
@@ -232,13 +236,19 @@ fn owners(
     Ok(each("owners", names, MAX_OTHERS, owned)?.into_iter().flatten().collect())
 }
 
-/// Each assignment once: what is said twice is one assignment.
+/// Each assignment once: what is said twice is one assignment. Two that differ in their condition are refused: the service has
+/// one for a principal, a role and a scope.
 fn distinct(all: Vec<RoleAssignment>) -> Result<Vec<RoleAssignment>, ConfigError> {
     let mut distinct: Vec<RoleAssignment> = Vec::new();
     for assignment in all {
         match distinct.iter().find(|other| other.is_same_grant(&assignment) || other.id == assignment.id) {
             Some(other) if !other.is_same_grant(&assignment) => {
                 return Err(invalid("roleAssignments", format!("two assignments have the name {}", other.id)));
+            }
+            Some(other) if other.condition != assignment.condition => {
+                let RoleAssignment { principal, role, scope, .. } = other;
+                let what = format!("two give the role {role} to {principal} at {scope}, with different conditions");
+                return Err(invalid("roleAssignments", format!("{what}: keep one of them")));
             }
             Some(_) => {}
             None => distinct.push(assignment),

@@ -435,6 +435,27 @@ async fn a_condition_that_a_file_adds_is_that_of_the_assignment_there_is() {
 }
 
 #[tokio::test]
+async fn no_condition_is_lost_to_another_entry_or_to_the_default_owner() {
+    let subscription = format!("/subscriptions/{SUBSCRIPTION}");
+    let entry = |condition: Option<&str>| {
+        let mut entry = json!({"identity": "shop", "role": "Owner", "scope": subscription});
+        condition.into_iter().for_each(|text| entry["condition"] = text.into());
+        entry
+    };
+    let file = |entries: Value| json!({"identities": [{"name": "shop"}], "roleAssignments": entries});
+    let world = World::of(&file(json!([entry(Some(CONDITION))])).to_string(), Storage::Memory).await;
+    let there = of_shop(&world).await;
+    assert_eq!((there.len(), &there[0]["condition"]), (1, &json!(CONDITION)));
+    let post = async |file: Value| world.admin("POST /admin/configuration", &file.to_string()).await.error();
+    let mut with_owners = file(json!([entry(Some(CONDITION))]));
+    with_owners["owners"] = json!(["shop"]);
+    for both in [file(json!([entry(Some(CONDITION)), entry(None)])), with_owners] {
+        let refused = post(both).await;
+        assert!(refused.starts_with("400 ") && refused.contains("with different conditions: keep one"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_file_assigned_goes_with_it_though_the_admin_api_has_put_it_again() {
     let file = |assignments: Value| {
         json!({"identities": [{"name": "shop"}], "owners": [], "roleAssignments": assignments,
