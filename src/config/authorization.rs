@@ -418,7 +418,9 @@ impl DenialEntry {
             not_data_actions: self.not_data_actions.into(),
         };
         check_patterns(path, &denies)?;
-        let id = derived(principals.tenant.id, "denyAssignment", &format!("{path}/{principal}"));
+        let listed = serde_json::to_string(&denies).unwrap_or_default();
+        let what = format!("{principal}/{}/{listed}", scope.lower_case());
+        let id = derived(principals.tenant.id, "denyAssignment", &what);
         Ok(DenyAssignment { id, principal, denies, scope })
     }
 }

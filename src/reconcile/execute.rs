@@ -15,8 +15,7 @@ impl Data<'_> {
     pub(crate) async fn execute(&self, config: &Config, plan: &mut Plan) -> Result<(), Refusal> {
         self.change_identities(config).await?;
         if plan.concerns_roles() {
-            let prune = plan.steps.iter().any(|step| step.action == Action::Delete && step.kind == "role");
-            self.change_roles(config, prune).await?;
+            self.change_roles(config, plan.prunes_roles()).await?;
         }
         if plan.concerns_networks() {
             self.change_networks(config).await?;

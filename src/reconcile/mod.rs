@@ -6,6 +6,7 @@ mod execute;
 mod networks;
 mod noticed;
 mod plan;
+mod role_parts;
 mod roles;
 mod step;
 

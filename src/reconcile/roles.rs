@@ -1,6 +1,7 @@
 //! Role assignments, custom roles, deny assignments and management groups as a configuration wants them.
 
 use super::plan::Plan;
+use super::role_parts::{change_parts, differing_members, part_steps};
 use super::{Action, Data, Step};
 use crate::access::roles::{BUILT_IN, Content, RoleAssignment};
 use crate::authorization::{AssignmentRefusal, MAX_ASSIGNMENTS, MAX_OTHERS, add};
@@ -15,7 +16,7 @@ impl Data<'_> {
         let existing = current.access.content();
         let is_there = |wanted: &RoleAssignment| existing.assignments.iter().any(|one| is_same(one, wanted));
         let differ = !config.access.assignments.iter().all(is_there);
-        let others = other_steps(existing, &config.access).into_iter().map(|step| step.name);
+        let others = differing_members(existing, &config.access).into_iter().map(str::to_owned);
         Ok(differ.then(|| "roleAssignments".to_owned()).into_iter().chain(others).collect())
     }
 
@@ -42,7 +43,7 @@ impl Data<'_> {
         };
         let unnamed = existing.assignments.iter().filter(|one| is_unnamed(one, config));
         steps.extend(unnamed.map(|one| Step::of_role(action, &subject(one, config), why)));
-        steps.extend(other_steps(existing, &config.access));
+        steps.extend(part_steps(existing, &next, &config.access, prune));
         Ok(steps)
     }
 
@@ -55,7 +56,6 @@ impl Data<'_> {
             }
         }
         add_missing(&mut content.definitions, &wanted.definitions, |one, other| one.id == other.id);
-        // The id of a denial of a configuration holds its position there.
         add_missing(&mut content.denials, &wanted.denials, |one, other| {
             (one.principal, &one.scope, &one.denies) == (other.principal, &other.scope, &other.denies)
         });
@@ -76,9 +76,7 @@ impl Data<'_> {
                 None => drop(add(&mut content, &self.delayed(wanted, config))),
             }
         }
-        content.definitions.clone_from(&config.access.definitions);
-        content.denials.clone_from(&config.access.denials);
-        content.management_groups.clone_from(&config.access.management_groups);
+        change_parts(&mut content, &config.access, prune);
         content
     }
 
@@ -124,20 +122,6 @@ fn add_missing<T: Clone>(existing: &mut Vec<T>, wanted: &[T], is_same: impl Fn(&
     }
 }
 
-/// The custom roles, deny assignments and management groups are those of the last configuration.
-fn other_steps(existing: &Content, wanted: &Content) -> Vec<Step> {
-    let parts = [
-        ("roleDefinitions", existing.definitions == wanted.definitions),
-        ("denyAssignments", existing.denials == wanted.denials),
-        ("managementGroups", existing.management_groups == wanted.management_groups),
-    ];
-    parts
-        .into_iter()
-        .filter(|(_, is_same)| !is_same)
-        .map(|(name, _)| Step::of_member(Action::Change, name, ""))
-        .collect()
-}
-
 /// Whether two assignments give the same. Who made them and when they take effect does not count.
 fn is_same(one: &RoleAssignment, other: &RoleAssignment) -> bool {
     one.is_same_grant(other) && one.condition == other.condition
@@ -159,8 +143,17 @@ fn subject(one: &RoleAssignment, config: &Config) -> String {
 impl Plan {
     /// Whether a step changes who may do what.
     pub(super) fn concerns_roles(&self) -> bool {
-        let members = ["roleDefinitions", "denyAssignments", "managementGroups"];
-        let is_member = |step: &Step| step.kind == "member" && members.contains(&step.name.as_str());
-        self.changes().any(|step| step.kind == "role" || is_member(step))
+        self.changes().any(Step::concerns_roles)
+    }
+
+    /// Whether a step withdraws what an earlier configuration gave.
+    pub(super) fn prunes_roles(&self) -> bool {
+        self.changes().any(|step| step.action == Action::Delete && step.concerns_roles())
+    }
+}
+
+impl Step {
+    fn concerns_roles(&self) -> bool {
+        self.kind == "role" || self.is_of_part()
     }
 }

@@ -471,6 +471,65 @@ async fn what_a_file_assigned_goes_with_it_though_the_admin_api_has_put_it_again
 }
 
 #[tokio::test]
+async fn denials_and_custom_roles_that_a_file_no_longer_names_go_with_prune_alone() {
+    let file = |more: Value| {
+        let mut file = json!({"identities": [{"name": "owner"}, {"name": "shop"}],
+            "vaults": [{"name": "acme", "enableRbacAuthorization": true, "secrets": {"s": "v"}}]});
+        file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        file.to_string()
+    };
+    let role = |name: &str| {
+        let permissions = json!([{"dataActions": ["Microsoft.KeyVault/vaults/secrets/*"]}]);
+        json!({"properties": {"roleName": name, "permissions": permissions}})
+    };
+    let denial = |action: &str| json!([{"identity": "shop", "scope": "/", "dataActions": [action]}]);
+    let assigned = json!([{"identity": "shop", "role": "Secrets", "scope": "/"}]);
+    let first = json!({"roleDefinitions": [role("Secrets"), role("Spare")], "roleAssignments": assigned,
+        "denyAssignments": denial("*/getSecret/action"), "managementGroups": [{"name": "finance", "subscriptions": []}]});
+    let world = World::of(&file(first), Storage::Memory).await;
+    let apply = async |query: &str, file: &str| {
+        let answer = world.admin(&format!("POST /admin/configuration{query}"), file).await;
+        if answer.status != 200 {
+            return vec![answer.error()];
+        }
+        let text = |step: &Value, member: &str| {
+            step[member].as_str().unwrap().split(": an earlier").next().unwrap().to_owned()
+        };
+        let line = |step: &Value| format!("{} {} {}", text(step, "action"), text(step, "name"), text(step, "detail"));
+        answer.json()["steps"].as_array().unwrap().iter().filter(|step| step["kind"] == "member").map(line).collect()
+    };
+    let read = async || world.ask_as("shop", "acme", "GET /secrets/s", "").await.status.as_u16();
+    let shop =
+        world.admin("GET /admin/identities", "").await.json()["identities"][1]["objectId"].as_str().unwrap().to_owned();
+    let unnamed = |action: &str| {
+        let all = [
+            ("roleDefinitions", "Spare"),
+            ("denyAssignments", &*format!("of {shop} at /")),
+            ("managementGroups", "finance"),
+        ];
+        all.map(|(member, name)| format!("{action} {member} {name}")).to_vec()
+    };
+    let other = file(
+        json!({"roleDefinitions": [role("Secrets")], "roleAssignments": assigned, "denyAssignments": denial("*/backup/action")}),
+    );
+    let mut kept = unnamed("unnamed");
+    kept.insert(1, "change denyAssignments ".to_owned());
+    assert_eq!((apply("", &other).await, read().await), (kept, 403), "nothing is deleted");
+    assert_eq!((apply("?prune=true", &other).await, read().await), (unnamed("delete"), 200));
+    assert_eq!(apply("?prune=true", &other).await, [""; 0], "once is enough");
+    let put = json!({"identity": "owner", "role": "Secrets", "scope": "/"}).to_string();
+    let path = "/admin/role-assignments/6b9e7c1a-0000-4000-8000-00000000aaaa";
+    assert_eq!(world.admin(&format!("PUT {path}"), &put).await.status, 201);
+    let refused = apply("?prune=true", &file(json!({}))).await;
+    assert!(
+        refused[0].ends_with("member roleDefinitions: Secrets: role assignments have it: remove these first"),
+        "{refused:?}"
+    );
+    assert_eq!(world.admin(&format!("DELETE {path}"), "").await.status, 204);
+    assert!(apply("?prune=true", &file(json!({}))).await.contains(&"delete roleDefinitions Secrets".to_owned()));
+}
+
+#[tokio::test]
 async fn a_start_adds_denials_and_groups_that_are_missing() {
     let file = |more: Value| {
         let mut file = json!({"identities": [{"name": "shop"}], "vaults": [{"name": "acme", "enableRbacAuthorization": true,
