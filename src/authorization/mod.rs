@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::access::roles::{Content, RoleAssignment, RoleBasedAccess, Scope};
+use crate::access::roles::{Content, DenyAssignment, RoleAssignment, RoleBasedAccess, Scope};
 use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
 
@@ -143,13 +143,14 @@ impl Authorization {
         self.records.update(replacing_below).await
     }
 
-    /// Gives every role at `from` or below it at `to` too: a copy of a vault is used by the same programs. What does not fit within
-    /// [`MAX_ASSIGNMENTS`] is left out, and said in the log.
+    /// Gives and denies at `to` what is given and denied at `from` or below it: a copy of a vault is used by the same programs. What
+    /// does not fit within [`MAX_ASSIGNMENTS`] and [`MAX_OTHERS`] is left out, and said in the log.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) async fn copy_scope(&self, from: &Scope, to: &Scope) -> Result<(), RecordError> {
-        let copied = |one: &RoleAssignment| Some(one.at(to.below(one.scope.relative_to(from)?).ok()?));
+        let place = |scope: &Scope| to.below(scope.relative_to(from)?).ok();
+        let copied = |one: &RoleAssignment| Some(one.at(place(&one.scope)?));
         let copying = |content: &Content| {
             let mut next = content.clone();
             let left_out = content.assignments.iter().filter_map(copied);
@@ -158,25 +159,30 @@ impl Authorization {
             if left_out > 0 {
                 tracing::warn!(left_out, most = MAX_ASSIGNMENTS, "a copy lacks role assignments of its source");
             }
+            let denials = content.denials.iter().filter_map(|one| Some(one.at(place(&one.scope)?)));
+            let left_out = add_denials(&mut next, denials);
+            if left_out > 0 {
+                tracing::warn!(left_out, most = MAX_OTHERS, "a copy lacks deny assignments of its source");
+            }
             next
         };
         self.replace(copying).await
     }
 
-    /// Removes every role assignment at `scope` or below: of a vault that is deleted.
+    /// Removes every role and deny assignment at `scope` or below: of a vault that is deleted.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) async fn remove_below(&self, scope: &Scope) -> Result<(), RecordError> {
         let removing = |content: &Content| {
             let mut next = content.clone();
-            next.assignments.retain(|one| !scope.contains(&one.scope));
+            remove_within(&mut next, scope);
             next
         };
         self.replace(removing).await
     }
 
-    /// What a commit must put to remove every role assignment at `scope` or below; nothing where there is none. The batch that it is
+    /// What a commit must put to remove every role and deny assignment at `scope` or below; nothing where there is none. The batch that it is
     /// added to must expect the revision of the record in `view`.
     ///
     /// # Errors
@@ -184,7 +190,7 @@ impl Authorization {
     pub(crate) async fn removing_below(&self, view: &View, scope: &Scope) -> Result<Batch, RecordError> {
         let GuardedAccess { access, guard: (key, _) } = self.in_view(view).await?;
         let mut content = access.content().clone();
-        content.assignments.retain(|one| !scope.contains(&one.scope));
+        remove_within(&mut content, scope);
         if content == *access.content() {
             return Ok(Batch::default());
         }
@@ -232,6 +238,24 @@ fn with_only(existing: &Content, scope: &Scope, wanted: &[RoleAssignment]) -> Re
         }
     }
     Ok(content)
+}
+
+/// Adds the denials that are not there; answers for how many there is no room.
+fn add_denials(content: &mut Content, denials: impl Iterator<Item = DenyAssignment>) -> usize {
+    let mut left_out = 0;
+    for denial in denials {
+        match content.denials.iter().any(|there| there.id == denial.id) {
+            true => {}
+            false if content.denials.len() < MAX_OTHERS => content.denials.push(denial),
+            false => left_out += 1,
+        }
+    }
+    left_out
+}
+
+fn remove_within(content: &mut Content, scope: &Scope) {
+    content.assignments.retain(|one| !scope.contains(&one.scope));
+    content.denials.retain(|one| !scope.contains(&one.scope));
 }
 
 fn replacing((key, revision): (EntryKey, Revision), content: Content) -> Result<Batch, RecordError> {

@@ -421,7 +421,7 @@ impl DenialEntry {
         let listed = serde_json::to_string(&denies).unwrap_or_default();
         let what = format!("{principal}/{}/{listed}", scope.lower_case());
         let id = derived(principals.tenant.id, "denyAssignment", &what);
-        Ok(DenyAssignment { id, principal, denies, scope })
+        Ok(DenyAssignment { id, principal, denies, scope, copied: false })
     }
 }
 

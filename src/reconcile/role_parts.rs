@@ -28,6 +28,11 @@ trait Part: Clone + PartialEq {
         false
     }
 
+    /// Whether a configuration made it.
+    fn is_configured(&self) -> bool {
+        true
+    }
+
     /// Whether something in `content` needs it.
     fn is_needed(&self, _content: &Content) -> bool {
         false
@@ -71,6 +76,10 @@ impl Part for DenyAssignment {
 
     fn name(&self) -> String {
         format!("of {} at {}", self.principal, self.scope)
+    }
+
+    fn is_configured(&self) -> bool {
+        !self.copied
     }
 
     fn says_the_same(&self, other: &Self) -> bool {
@@ -127,7 +136,8 @@ fn differs<T: Part>(existing: &Content, wanted: &Content) -> Option<&'static str
 fn changed<T: Part>(existing: &Content, wanted: &Content, prune: bool) -> Vec<T> {
     let wanted = T::of(wanted);
     let is_named = |one: &T| wanted.iter().any(|other| one.is(other));
-    let mut next: Vec<T> = T::of(existing).iter().filter(|one| !prune || is_named(one)).cloned().collect();
+    let mut next: Vec<T> =
+        T::of(existing).iter().filter(|one| !prune || !one.is_configured() || is_named(one)).cloned().collect();
     for one in wanted {
         match next.iter_mut().find(|there| there.is(one)) {
             Some(there) if there.says_the_same(one) => {}
@@ -147,7 +157,7 @@ fn steps<T: Part>(existing: &Content, next: &Content, wanted: &Content, prune: b
         steps.push(step(Action::Refuse, format!("there would be more than {MAX_OTHERS}; --prune deletes the unnamed")));
     }
     let is_named = |one: &T| T::of(wanted).iter().any(|other| one.is(other));
-    let unnamed = T::of(existing).iter().filter(|one| !is_named(one));
+    let unnamed = T::of(existing).iter().filter(|one| one.is_configured() && !is_named(one));
     steps.extend(unnamed.map(|one| {
         let (action, why) = match prune {
             true if one.is_needed(next) => (Action::Refuse, ": role assignments have it: remove these first"),

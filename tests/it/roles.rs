@@ -391,6 +391,24 @@ async fn a_copy_has_the_roles_of_its_source_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn a_copy_has_the_deny_assignments_of_its_source_until_it_is_deleted() {
+    let denial = json!({"identity": "shop", "scope": acme("/secrets/s"), "dataActions": ["*/getSecret/action"]});
+    let identities = json!([named("shop", "Key Vault Secrets User", "/")]);
+    let mut file = json!({"identities": identities, "denyAssignments": [denial],
+        "vaults": [{"name": "acme", "enableRbacAuthorization": true, "resourceGroup": "shop", "secrets": {"s": "v"}}]});
+    let world = World::of(&file.to_string(), Storage::Memory).await;
+    let read = async |vault: &str| world.ask_as("shop", vault, "GET /secrets/s", "").await.status.as_u16();
+    assert_eq!(world.admin("PUT /admin/vaults/test-1", r#"{"copyOf":"acme"}"#).await.status, 201);
+    assert_eq!((read("acme").await, read("test-1").await), (403, 403));
+    file["denyAssignments"] = json!([]);
+    assert_eq!(world.admin("POST /admin/configuration?prune=true", &file.to_string()).await.status, 200);
+    assert_eq!((read("acme").await, read("test-1").await), (200, 403), "the file did not make the copy's");
+    assert_eq!(world.admin("DELETE /admin/vaults/test-1", "").await.status, 204);
+    assert_eq!(world.admin("PUT /admin/vaults/test-1", r#"{"copyOf":"acme"}"#).await.status, 201);
+    assert_eq!(read("test-1").await, 200, "they go with the vault");
+}
+
+#[tokio::test]
 async fn a_group_gives_its_roles_to_its_members_and_theirs() {
     let groups = json!([{"name": "readers", "objectId": "00000000-0000-0000-0000-00000000000a", "members": ["team"]},
                         {"name": "team", "members": ["shop"]}]);

@@ -82,6 +82,17 @@ pub(crate) struct DenyAssignment {
     pub denies: Actions,
     /// Where it holds.
     pub scope: Scope,
+    /// Whether it came with the copy of a vault, and no configuration made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copied: bool,
+}
+
+impl DenyAssignment {
+    /// The same for the same principal at another scope. Its id follows from this one's and the scope.
+    pub(crate) fn at(&self, scope: Scope) -> Self {
+        let id = Uuid::new_v5(&self.id, scope.lower_case().as_bytes());
+        Self { id, scope, copied: true, ..self.clone() }
+    }
 }
 
 /// A management group: subscriptions that roles are assigned for together.

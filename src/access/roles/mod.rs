@@ -340,6 +340,7 @@ mod tests {
             principal: Uuid::from_u128(principal),
             denies: Actions { data_actions: action::Patterns::from(vec![action.to_owned()]), ..Actions::default() },
             scope: scope(at),
+            copied: false,
         };
         let denied = RoleDecision::Denied { by: Uuid::from_u128(80) };
         for (denial, expected) in [
