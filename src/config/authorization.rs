@@ -9,7 +9,7 @@ use super::error::{ConfigError, invalid};
 use super::suggestion::{did_you_mean, no_identity};
 use super::{Identities, derived};
 use crate::access::roles::{
-    Actions, BUILT_IN, Condition, Content, DenyAssignment, ManagementGroup, PrincipalType, RoleAssignment,
+    Actions, BUILT_IN, Condition, Content, DenyAssignment, ManagementGroup, Patterns, PrincipalType, RoleAssignment,
     RoleDefinition, Scope,
 };
 use crate::authorization::{MAX_ASSIGNMENTS, MAX_OTHERS};
@@ -375,35 +375,38 @@ impl DefinitionEntry {
         if role_name.trim().is_empty() {
             return Err(invalid(format!("{path}.properties.roleName"), "must not be empty"));
         }
-        let mut all = PermissionEntry::default();
-        for one in permissions {
-            all.actions.extend(one.actions);
-            all.not_actions.extend(one.not_actions);
-            all.data_actions.extend(one.data_actions);
-            all.not_data_actions.extend(one.not_data_actions);
-        }
-        let permits = Actions {
-            actions: all.actions.into(),
-            not_actions: all.not_actions.into(),
-            data_actions: all.data_actions.into(),
-            not_data_actions: all.not_data_actions.into(),
-        };
-        check_patterns(&format!("{path}.properties.permissions"), &permits)?;
+        let blocks = format!("{path}.properties.permissions");
+        let mut more = each(&blocks, permissions, MAX_PATTERNS, |_, one| Ok(one.actions()))?;
+        check_patterns(&blocks, &more)?;
+        let permits = if more.is_empty() { Actions::default() } else { more.remove(0) };
         let assignable_scopes =
             each(&format!("{path}.properties.assignableScopes"), assignable_scopes, MAX_OTHERS, |path, text| {
                 Scope::parse(&text).map_err(|error| invalid(path, error.to_string()))
             })?;
         let id = self.name.unwrap_or_else(|| derived(tenant.id, "roleDefinition", &role_name.to_lowercase()));
         let (name, description) = (role_name.into(), description.into());
-        Ok(RoleDefinition { id, name, description, permits, assignable_scopes })
+        Ok(RoleDefinition { id, name, description, permits, more, assignable_scopes })
     }
 }
 
-fn check_patterns(path: &str, permits: &Actions) -> Result<(), ConfigError> {
-    let lists = [&permits.actions, &permits.not_actions, &permits.data_actions, &permits.not_data_actions];
-    match lists.iter().any(|list| list.len() > MAX_PATTERNS) {
-        true => Err(invalid(path, format!("must have at most {MAX_PATTERNS} actions of each sort"))),
-        false => Ok(()),
+fn check_patterns(path: &str, blocks: &[Actions]) -> Result<(), ConfigError> {
+    let lists =
+        |one: &Actions| [&one.actions, &one.not_actions, &one.data_actions, &one.not_data_actions].map(Patterns::len);
+    let fits = |sort: usize| blocks.iter().map(|one| lists(one)[sort]).sum::<usize>() <= MAX_PATTERNS;
+    match (0..4).all(fits) {
+        true => Ok(()),
+        false => Err(invalid(path, format!("must have at most {MAX_PATTERNS} actions of each sort"))),
+    }
+}
+
+impl PermissionEntry {
+    fn actions(self) -> Actions {
+        Actions {
+            actions: self.actions.into(),
+            not_actions: self.not_actions.into(),
+            data_actions: self.data_actions.into(),
+            not_data_actions: self.not_data_actions.into(),
+        }
     }
 }
 
@@ -417,7 +420,7 @@ impl DenialEntry {
             data_actions: self.data_actions.into(),
             not_data_actions: self.not_data_actions.into(),
         };
-        check_patterns(path, &denies)?;
+        check_patterns(path, std::slice::from_ref(&denies))?;
         let listed = serde_json::to_string(&denies).unwrap_or_default();
         let what = format!("{principal}/{}/{listed}", scope.lower_case());
         let id = derived(principals.tenant.id, "denyAssignment", &what);

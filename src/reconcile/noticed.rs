@@ -42,7 +42,7 @@ impl Data<'_> {
         let reaches = |at: &Scope| at.contains(&scope) || scope.contains(at) || at.management_group().is_some();
         let is_its = |principal| principal == identity.object_id || identity.groups.contains(&principal);
         let roles = || BUILT_IN.iter().chain(&config.access.definitions);
-        let permits = |id| roles().any(|role| role.id == id && role.permits.data_actions.len() > 0);
+        let permits = |id| roles().any(|role| role.id == id && role.has_data_actions());
         let assignments = &config.access.assignments;
         assignments.iter().any(|one| is_its(one.principal) && reaches(&one.scope) && permits(one.role))
     }

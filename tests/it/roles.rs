@@ -169,6 +169,25 @@ async fn each_operation_needs_its_data_action_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_custom_role_permits_what_one_of_its_blocks_permits() {
+    let block = |actions: &str, not: &str| {
+        let below = |action: &str| format!("Microsoft.KeyVault/vaults/{action}");
+        json!({"dataActions": [below(actions)], "notDataActions": [below(not)]})
+    };
+    let role = |permissions: Value| json!([{"properties": {"roleName": "Mixed", "permissions": permissions}}]);
+    let all = block("*", "secrets/getSecret/action");
+    for (permissions, expected) in [
+        (json!([all]), 403),
+        (json!([all, block("secrets/getSecret/action", "keys/*")]), 200),
+        (json!([block("secrets/getSecret/action", "keys/*"), all]), 200),
+    ] {
+        let world = world(json!([named("shop", "Mixed", "/")]), json!({"roleDefinitions": role(permissions)})).await;
+        assert_eq!(world.ask_as("shop", "acme", "GET /secrets/s", "").await.status, expected);
+        assert_eq!(world.ask_as("shop", "acme", "GET /keys", "").await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_role_holds_at_its_scope_and_below() {
     let group = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/shop");
     let scopes = [

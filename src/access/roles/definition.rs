@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::action::{Actions, Patterns};
+use super::action::{Action, Actions, Patterns};
 use super::scope::Scope;
 
 /// A role that can be assigned: one of Azure's, or a custom one.
@@ -22,6 +22,9 @@ pub(crate) struct RoleDefinition {
     /// What it permits.
     #[serde(flatten)]
     pub permits: Actions,
+    /// What its further blocks of permissions permit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Actions>,
     /// Where it can be assigned; everywhere when empty, as the built-in ones.
     #[serde(default)]
     pub assignable_scopes: Vec<Scope>,
@@ -42,7 +45,21 @@ impl RoleDefinition {
             not_data_actions: Patterns::Fixed(&[]),
         };
         let (name, description) = (Cow::Borrowed(name), Cow::Borrowed(description));
-        Self { id: Uuid::from_u128(id), name, description, permits, assignable_scopes: vec![] }
+        Self { id: Uuid::from_u128(id), name, description, permits, more: vec![], assignable_scopes: vec![] }
+    }
+
+    /// Whether one of its blocks permits `action`: what one takes out, another can permit, as the blocks of a role add up.
+    pub(crate) fn allows(&self, action: Action<'_>) -> bool {
+        self.blocks().any(|block| block.allow(action))
+    }
+
+    /// Whether it permits anything in a vault.
+    pub(crate) fn has_data_actions(&self) -> bool {
+        self.blocks().any(|block| block.data_actions.len() > 0)
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Actions> {
+        std::iter::once(&self.permits).chain(&self.more)
     }
 
     /// Whether it can be assigned at `scope`.

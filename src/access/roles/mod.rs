@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) use action::{Action, Actions};
+pub(crate) use action::{Action, Actions, Patterns};
 pub(crate) use assignment::{DenyAssignment, ManagementGroup, PrincipalType, RoleAssignment};
 pub(crate) use built_in::{BUILT_IN, DATA_ACTIONS, VAULTS, smallest_role};
 pub(crate) use condition::{AssignedRole, Condition};
@@ -168,7 +168,7 @@ impl RoleBasedAccess {
             && self.assignments_above(who, scope).any(|own| {
                 own.effective_from <= now
                     && self.reaches(&own.scope, scope)
-                    && self.role(own.role).is_some_and(|role| role.permits.permit(assigned.action))
+                    && self.role(own.role).is_some_and(|role| role.allows(Action::Management(assigned.action)))
                     && own.condition.as_ref().is_none_or(|condition| condition.allows(assigned))
             })
     }
@@ -191,7 +191,7 @@ impl RoleBasedAccess {
     fn allows(&self, assignment: &RoleAssignment, attempt: Attempt<'_>) -> bool {
         assignment.effective_from <= attempt.now
             && self.reaches(&assignment.scope, attempt.resource)
-            && self.role(assignment.role).is_some_and(|role| role.permits.allow(attempt.action))
+            && self.role(assignment.role).is_some_and(|role| role.allows(attempt.action))
             && assignment.condition.as_ref().is_none_or(|condition| condition.allows_action(attempt.action.name()))
     }
 
