@@ -1,7 +1,9 @@
 //! What identities used of vaults, as records of an audit have it, and the least that grants it. Pure: it reads and writes nothing.
 
 mod grants;
+mod names;
 mod needs;
+mod quote;
 mod record;
 mod roles;
 mod text;
@@ -18,6 +20,9 @@ pub(crate) use text::Format;
 /// The most different uses that are held; further ones are counted alone.
 const MOST: usize = 50_000;
 
+/// The most characters that are shown of a text that is no name.
+const MOST_SHOWN: usize = 200;
+
 /// What identities used, each use once.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
@@ -28,6 +33,10 @@ pub(crate) struct Usage {
     by_roles: std::collections::BTreeSet<String>,
     /// Requests that were not looked at.
     pub missed: u64,
+    /// Records with a text that cannot be a name.
+    left_out: u64,
+    /// That text of the first of them.
+    no_name: String,
     /// Whether it ends before the last request: how many are missing is not known.
     pub is_incomplete: bool,
 }
@@ -83,6 +92,21 @@ impl Usage {
         }
         let count = self.uses.entry(what).or_default();
         if was_refused { count.refused += 1 } else { count.permitted += 1 }
+    }
+
+    fn leave_out(&mut self, text: String) {
+        if self.left_out == 0 {
+            self.no_name = text;
+        }
+        self.left_out += 1;
+    }
+
+    /// A line for people about the records that are left out, if there are some.
+    pub(crate) fn left_out_line(&self) -> Option<String> {
+        let text: String = self.no_name.chars().take(MOST_SHOWN).collect();
+        let records = if self.left_out == 1 { "record is" } else { "records are" };
+        let why = "can be the name of no resource group, vault, object or identity";
+        (self.left_out > 0).then(|| format!("{} {records} left out: {text:?} {why}", self.left_out))
     }
 
     /// What was used.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Request, Usage, Use, operation_of};
+use super::{Request, Usage, Use, names, operation_of};
 use crate::operation::{Operation, Permission};
 use crate::resource_id::ResourceId;
 
@@ -15,13 +15,18 @@ impl Usage {
         if let Some(lost) = record["properties"]["lost"].as_u64() {
             self.missed += lost;
         }
-        if let Some(request) = request(record, operations) {
-            self.add(request);
+        match request(record, operations) {
+            Some(Ok(request)) => self.add(request),
+            Some(Err(NoName(text))) => self.leave_out(text),
+            None => {}
         }
     }
 }
 
-fn request(record: &Value, operations: &[&'static Operation]) -> Option<Request> {
+/// A text of a record that should be a name, and cannot be one.
+struct NoName(String);
+
+fn request(record: &Value, operations: &[&'static Operation]) -> Option<Result<Request, NoName>> {
     let operation = operation_of(operations, record["operationName"].as_str()?)?;
     let Permission::Vault { collection, .. } = operation.permission else { return None };
     let properties = &record["properties"];
@@ -29,18 +34,31 @@ fn request(record: &Value, operations: &[&'static Operation]) -> Option<Request>
     let was_refused = status == 403 && lacked_permission(properties);
     let was_permitted = !was_refused && !matches!(status, 401 | 429) && status < 500;
     let principal = Uuid::parse_str(record["identity"]["claim"][OBJECT_ID].as_str()?).ok()?;
-    let vault: ResourceId = record["resourceId"].as_str()?.to_ascii_lowercase().parse().ok()?;
-    let has_name = operation.path.contains("{name}");
-    let id = properties["id"].as_str().filter(|_| has_name);
-    let what = Use {
-        principal,
-        vault: vault.to_string(),
-        operation: operation.name,
-        object: id.and_then(|id| object(id, collection)),
+    let vault = record["resourceId"].as_str()?;
+    if !was_permitted && !was_refused {
+        return None;
+    }
+    let request = || {
+        let id = properties["id"].as_str().filter(|_| operation.path.contains("{name}"));
+        let object = id.and_then(|id| object(id, collection)).map(checked_object).transpose()?;
+        let what = Use { principal, vault: checked_vault(vault)?, operation: operation.name, object };
+        let name = properties["identityName"].as_str().map(checked_identity).transpose()?;
+        Ok(Request { what, name, was_refused, by_roles: properties["appliedAssignmentId"].is_string() })
     };
-    let name = properties["identityName"].as_str().map(str::to_owned);
-    let by_roles = properties["appliedAssignmentId"].is_string();
-    (was_permitted || was_refused).then_some(Request { what, name, was_refused, by_roles })
+    Some(request())
+}
+
+fn checked_vault(id: &str) -> Result<String, NoName> {
+    let parsed = id.to_ascii_lowercase().parse::<ResourceId>().map(|id| id.to_string());
+    parsed.ok().filter(|id| names::is_vault(id)).ok_or_else(|| NoName(id.to_owned()))
+}
+
+fn checked_object(name: &str) -> Result<String, NoName> {
+    names::is_object(name).then(|| name.to_ascii_lowercase()).ok_or_else(|| NoName(name.to_owned()))
+}
+
+fn checked_identity(name: &str) -> Result<String, NoName> {
+    names::is_identity(name).then(|| name.to_owned()).ok_or_else(|| NoName(name.to_owned()))
 }
 
 /// Whether a 403 is for want of a permission. This program's records name what was missing; without that the vault had another
@@ -50,10 +68,10 @@ fn lacked_permission(properties: &Value) -> bool {
 }
 
 /// The name in `https://VAULT/COLLECTION/NAME/VERSION`.
-fn object(id: &str, collection: &str) -> Option<String> {
+fn object<'i>(id: &'i str, collection: &str) -> Option<&'i str> {
     let mut segments = id.split('/').skip(3);
     segments.find(|segment| segment.to_ascii_lowercase().ends_with(collection))?;
-    segments.next().filter(|name| !name.is_empty()).map(str::to_ascii_lowercase)
+    segments.next()
 }
 
 #[cfg(test)]
@@ -75,7 +93,7 @@ mod tests {
         let outcome = |properties: Value| {
             let mut record = json!({
                 "operationName": "SecretGet", "identity": {"claim": {OBJECT_ID: Uuid::nil()}}, "properties": {"httpStatusCode": 403},
-                "resourceId": format!("/SUBSCRIPTIONS/{}/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/V", Uuid::nil()),
+                "resourceId": format!("/SUBSCRIPTIONS/{}/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/ACME", Uuid::nil()),
             });
             record["properties"].as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
             let mut usage = Usage::default();

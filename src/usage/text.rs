@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::grants::{Assignment, Grants, VaultGrants};
 use super::needs::Needs;
+use super::quote::{bicep, comment, hcl, sh, within_hcl};
 use crate::access::roles::VAULTS;
 
 /// The forms of grants.
@@ -114,16 +115,11 @@ fn identifier(parts: &[&str]) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// A name of an identity in a comment: it cannot end it.
-fn comment(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
 fn az_policies(vault: &str, grants: &VaultGrants) -> String {
     let mut text = String::new();
     for (principal, needs) in &grants.identities {
         let _ = writeln!(text, "# {}", comment(&needs.name));
-        let _ = write!(text, "az keyvault set-policy --name {} --object-id {principal}", name(vault));
+        let _ = write!(text, "az keyvault set-policy --name {} --object-id {principal}", sh(name(vault)));
         for (collection, permissions) in &needs.permissions {
             let singular = collection.trim_end_matches('s');
             let all: Vec<_> = permissions.iter().copied().collect();
@@ -141,15 +137,17 @@ fn az_roles(vault: &str, grants: &VaultGrants) -> String {
         let _ = writeln!(
             text,
             "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal \
-             --role '{role}' --scope '{scope}'"
+             --role {} --scope {}",
+            sh(&role),
+            sh(&scope)
         );
     }
     text
 }
 
 fn bicep_vault(vault: &str) -> String {
-    let (symbol, name) = (identifier(&["vault", name(vault)]), name(vault));
-    format!("resource {symbol} 'Microsoft.KeyVault/vaults@2023-07-01' existing = {{\n  name: '{name}'\n}}\n")
+    let (symbol, name) = (identifier(&["vault", name(vault)]), bicep(name(vault)));
+    format!("resource {symbol} 'Microsoft.KeyVault/vaults@2023-07-01' existing = {{\n  name: {name}\n}}\n")
 }
 
 fn bicep_policies(vault: &str, grants: &VaultGrants) -> String {
@@ -188,7 +186,8 @@ fn bicep_roles(vault: &str, grants: &VaultGrants) -> String {
                     let _ = write!(
                         text,
                         "\nresource {scope} 'Microsoft.KeyVault/vaults/{collection}@2023-07-01' existing = {{\n  parent: \
-                         {symbol}\n  name: '{object}'\n}}\n"
+                         {symbol}\n  name: {}\n}}\n",
+                        bicep(object)
                     );
                 }
                 scope
@@ -210,10 +209,10 @@ fn bicep_roles(vault: &str, grants: &VaultGrants) -> String {
 }
 
 fn terraform_vault(vault: &str) -> String {
-    let (label, name, group) = (identifier(&[name(vault)]), name(vault), resource_group(vault));
+    let (label, name, group) = (identifier(&[name(vault)]), hcl(name(vault)), hcl(resource_group(vault)));
     format!(
-        "data \"azurerm_key_vault\" \"{label}\" {{\n  name                = \"{name}\"\n  resource_group_name = \
-         \"{group}\"\n}}\n"
+        "data \"azurerm_key_vault\" \"{label}\" {{\n  name                = {name}\n  resource_group_name = \
+         {group}\n}}\n"
     )
 }
 
@@ -252,14 +251,15 @@ fn terraform_roles(vault: &str, grants: &VaultGrants) -> String {
         let object = scope.strip_prefix(vault).unwrap_or_default();
         let scope = match object {
             "" => format!("data.azurerm_key_vault.{label}.id"),
-            object => format!("\"${{data.azurerm_key_vault.{label}.id}}{object}\""),
+            object => format!("\"${{data.azurerm_key_vault.{label}.id}}{}\"", within_hcl(object)),
         };
         let _ = write!(
             text,
             "\n# {}\nresource \"azurerm_role_assignment\" \"{label}_{number}\" {{\n  scope                = {scope}\n  \
-             role_definition_name = \"{role}\"\n  principal_id         = \"{principal}\"\n  principal_type       = \
+             role_definition_name = {}\n  principal_id         = \"{principal}\"\n  principal_type       = \
              \"ServicePrincipal\"\n}}\n",
-            comment(&name)
+            comment(&name),
+            hcl(&role)
         );
     }
     text
@@ -270,7 +270,9 @@ mod tests {
     use super::*;
     use crate::operation::{Operation, Permission};
     use crate::usage::Usage;
+    use crate::usage::quote::tests::words;
     use hyper::Method;
+    use proptest::prelude::*;
 
     static GET: Operation = Operation {
         name: "SecretGet",
@@ -303,6 +305,9 @@ mod tests {
             });
             if by_roles {
                 record["properties"]["appliedAssignmentId"] = json!("x");
+            }
+            if status == 403 {
+                record["properties"]["missing"] = json!("keys/getrotationpolicy");
             }
             usage.add_record(&record, &[&GET, &LIST, &ROTATION]);
         };
@@ -346,7 +351,7 @@ mod tests {
         assert_eq!(
             text(false, Format::Az),
             format!(
-                "# worker\naz keyvault set-policy --name acme --object-id {WORKER} --key-permissions list \
+                "# worker\naz keyvault set-policy --name 'acme' --object-id {WORKER} --key-permissions list \
                  --secret-permissions get\n"
             )
         );
@@ -377,5 +382,39 @@ mod tests {
             terraform_permission("getrotationpolicy") + &terraform_permission("wrapKey"),
             "GetRotationPolicyWrapKey"
         );
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            r#"[a-z';|&$(){}<>`"\\\n\r -]{1,12}"#,
+            "[a-z]{3,8}",
+            Just("x';id>pwned;'".to_owned())
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn commands_are_one_a_line_whatever_the_audit_holds(
+            records in proptest::collection::vec((text(), text(), text(), text(), any::<bool>()), 1..4),
+        ) {
+            let mut usage = Usage::default();
+            for (group, vault, object, who, by_roles) in records {
+                let mut record = json!({
+                    "resourceId": format!("/SUBSCRIPTIONS/{}/RESOURCEGROUPS/{group}/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/{vault}", Uuid::nil()),
+                    "operationName": "SecretGet",
+                    "identity": {"claim": {"http://schemas.microsoft.com/identity/claims/objectidentifier": WORKER}},
+                    "properties": {"id": format!("https://acme.vault.azure.net/secrets/{object}"), "httpStatusCode": 400, "identityName": who}
+                });
+                if by_roles {
+                    record["properties"]["appliedAssignmentId"] = json!("x");
+                }
+                usage.add_record(&record, &[&GET]);
+            }
+            for line in Grants::of(&usage, &[&GET]).text(Format::Az).split('\n') {
+                let command = words(line).is_some_and(|words| words.is_empty() || words[0] == "az" && words.len() > 5);
+                prop_assert!(command || line.starts_with("# ") && !line.contains(char::is_control), "{:?}", line);
+            }
+        }
     }
 }

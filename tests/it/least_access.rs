@@ -81,6 +81,27 @@ async fn what_is_suggested_suffices_and_every_part_of_it_is_needed() {
     }
 }
 
+#[tokio::test]
+async fn a_name_that_was_refused_is_never_printed_for_a_shell_or_a_template() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("audit.jsonl");
+    let mut config: Value = serde_json::from_str(CONFIG).unwrap();
+    let roles = json!([{"identity": "owner", "role": "Key Vault Administrator"}]);
+    config["vaults"][0] = json!({"name": "acme", "enableRbacAuthorization": true, "roleAssignments": roles});
+    let config = Config::parse(&config.to_string()).unwrap();
+    let audit = Some(AuditTarget::File(file.clone()));
+    let world = World::with(Options { config, audit, ..Options::default() }).await;
+    assert_eq!(world.ask("GET /secrets/x%27;id%3Epwned;%27", "").await.status, 400);
+    assert_eq!(world.ask("GET /secrets/a", "").await.status, 404);
+    world.server.stop().await;
+    for format in ["policy", "roles", "custom-role", "az", "bicep", "terraform"] {
+        let output = keyhaven(&["policy", "suggest", file.to_str().unwrap(), "--format", format]).output().unwrap();
+        let (printed, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success() && !printed.is_empty() && !printed.contains("pwned"), "{format}: {printed}");
+        assert!(said.contains("1 record is left out: \"x';id>pwned;'\" can be the name of no resource group, vault, object or identity"), "{said}");
+    }
+}
+
 #[test]
 fn nothing_is_suggested_from_nothing_and_what_is_no_audit_is_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -104,11 +104,14 @@ impl Suggest {
     }
 }
 
-/// Says on stderr what was refused and what was not looked at.
+/// Says on stderr what was refused, what was left out and what was not looked at.
 pub(crate) fn explain(usage: &Usage) {
     let operations = data_plane_operations();
     for refused in usage.refused() {
         eprintln!("keyhaven: {}", refused_line(usage, refused, &operations));
+    }
+    if let Some(line) = usage.left_out_line() {
+        eprintln!("keyhaven: {line}");
     }
     if usage.missed > 0 {
         let missed = usage.missed;
