@@ -13,7 +13,7 @@ impl Usage {
     /// Adds the request of a record, if it is one of the data plane that an identity made.
     pub(crate) fn add_record(&mut self, record: &Value, operations: &[&'static Operation]) {
         if let Some(lost) = record["properties"]["lost"].as_u64() {
-            self.missed += lost;
+            self.missed = self.missed.saturating_add(lost);
         }
         match request(record, operations) {
             Some(Ok(request)) => self.add(request),
@@ -103,5 +103,14 @@ mod tests {
         assert_eq!(outcome(json!({"identityName": "app"})), (1, 0), "a disabled secret");
         assert_eq!(outcome(json!({"identityName": "app", "missing": "secrets/get"})), (0, 1));
         assert_eq!(outcome(json!({})), (0, 1), "of the service, which does not tell");
+    }
+
+    #[test]
+    fn numbers_of_lost_records_beyond_all_bounds_add_up_to_the_highest() {
+        let mut usage = Usage::default();
+        for lost in [u64::MAX, 5] {
+            usage.add_record(&json!({"properties": {"lost": lost}}), &[&GET]);
+        }
+        assert_eq!(usage.missed, u64::MAX);
     }
 }
