@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 
 /// Names of the parameter with the effect.
 const EFFECTS: [&str; 2] = ["effect", "audit_effect"];
+/// The effects that rules of Key Vault take; the last leaves a rule out.
+const OF_EFFECT: [&str; 4] = ["Audit", "Deny", "AuditIfNotExists", "Disabled"];
 
 /// A rule that is checked, and its values.
 #[derive(Clone, Debug)]
@@ -43,7 +45,10 @@ pub(crate) fn named(file: &Value, now: Timestamp) -> Result<Vec<Selected>, Strin
         let one = one.selected(now).map_err(|why| format!("policyDefinitions[{index}]: {why}"))?;
         selected.extend(one);
     }
-    Ok(selected)
+    match selected.is_empty() {
+        true => Err("it names no rule to check whose effect is not Disabled".to_owned()),
+        false => Ok(selected),
+    }
 }
 
 /// A reference to a policy definition, and the parameters of the initiative that it is in.
@@ -57,15 +62,22 @@ impl Reference<'_> {
     fn selected(&self, now: Timestamp) -> Result<Option<Selected>, String> {
         let rule = self.rule()?;
         let none = Map::new();
-        let given = self.reference["parameters"].as_object().unwrap_or(&none);
+        let given = match &self.reference["parameters"] {
+            Value::Null => &none,
+            Value::Object(given) => given,
+            _ => return Err("its parameters are no object of {\"NAME\": {\"value\": …}}".to_owned()),
+        };
         for name in given.keys() {
             let is_known = |parameter: &Parameter| parameter.name.eq_ignore_ascii_case(name);
-            if !EFFECTS.contains(&name.as_str()) && !rule.parameters.iter().any(is_known) {
+            let is_effect = EFFECTS.iter().any(|effect| effect.eq_ignore_ascii_case(name));
+            if !is_effect && !rule.parameters.iter().any(is_known) {
                 return Err(format!("{} ({}) has no parameter {name}", rule.id, rule.guid));
             }
         }
         for effect in EFFECTS {
-            if self.given(given, effect)?.is_some_and(|effect| effect == "Disabled") {
+            let Some(value) = self.given(given, effect)? else { continue };
+            let known = OF_EFFECT.iter().find(|one| value.as_str().is_some_and(|name| name.eq_ignore_ascii_case(one)));
+            if *known.ok_or_else(|| format!("{effect} must be one of {}", OF_EFFECT.join(", ")))? == "Disabled" {
                 return Ok(None);
             }
         }

@@ -124,11 +124,11 @@ fn policies_of_azure_name_the_rules_and_their_parameters() {
     files.write("policies.json", &one(size, json!({"minimumRSAKeySize": {"value": 4096}})));
     let (status, found, _) = files.said(check);
     assert_eq!((status, &*found), (1, "key-rsa-size shop/keys/cmk: it has 3072 bits; set keySize to 4096 or more\n"));
-    files.write(
-        "policies.json",
-        &one(size, json!({"minimumRSAKeySize": {"value": 4096}, "effect": {"value": "Disabled"}})),
-    );
-    assert_eq!(files.said(check).0, 0);
+    let disabled = one(size, json!({"minimumRSAKeySize": {"value": 4096}, "Effect": {"value": "disabled"}}));
+    let least = one(size, json!({"minimumRSAKeySize": {"value": 3072}, "Effect": {"value": "Audit"}}));
+    files.write("policies.json", &json!([disabled[0], least[0]]));
+    let one_rule = "keyhaven: 0 findings; 1 resource held against 1 rule\n";
+    assert_eq!(files.said(check), (0, String::new(), one_rule.to_owned()));
     let mut initiative = json!({"properties": {"parameters": {"days": {"type": "Integer", "defaultValue": 90}}}});
     let days = json!({"maximumValidityInDays": {"value": "[parameters('days')]"}});
     initiative["properties"]["policyDefinitions"] = one(validity, days.clone());
@@ -139,7 +139,15 @@ fn policies_of_azure_name_the_rules_and_their_parameters() {
         "{found}"
     );
 
+    let none = "it names no rule to check whose effect is not Disabled";
     for (policies, why) in [
+        (json!([]), none),
+        (disabled, none),
+        (one(validity, json!([90])), "its parameters are no object"),
+        (
+            one(validity, json!({"effect": {"value": "Whatever"}})),
+            "effect must be one of Audit, Deny, AuditIfNotExists, Disabled",
+        ),
         (one(validity, json!({})), "needs the parameter maximumValidityInDays, which has no default"),
         (
             one(validity, days),
