@@ -1,5 +1,7 @@
 //! JSON of a file in which some values are not known: each of them is replaced by why. Facts are taken from it by paths.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::facts::Fact;
@@ -40,12 +42,17 @@ pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Fact<&'a Value> {
     }
 }
 
-/// The member called `name`, whatever its case.
+/// What a member has that is there twice, in different cases.
+static TWICE: LazyLock<Value> = LazyLock::new(|| mark("a member is there twice, in different cases", "(twice)"));
+
+/// The member called `name`, whatever its case; a mark where there are two.
 pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    match value {
-        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
-        _ => value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value),
+    if let Value::Array(items) = value {
+        return items.get(name.parse::<usize>().ok()?);
     }
+    let mut all = value.as_object()?.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let first = all.next()?;
+    Some(if all.next().is_some() { &TWICE } else { first })
 }
 
 /// What the member called `name` has, whatever its case; null where there is none.
@@ -117,6 +124,8 @@ mod tests {
         assert_eq!(number(&tree, &["list", "0", "v"]), Fact::Known(1));
         assert_eq!(flag(&tree, &["b", "c"]), Fact::Unknown("b.c is not true or false".to_owned()));
         assert_eq!(words(&tree["a"]), "[x()]");
+        let twice = json!({"a": true, "A": false});
+        assert_eq!(flag(&twice, &["a"]), Fact::Unknown("a member is there twice, in different cases".to_owned()));
         let all = texts(&tree, &["list"], |item| text(item, &["v"]));
         assert_eq!(all, Fact::Unknown("v is not a text".to_owned()));
     }

@@ -4,12 +4,16 @@
 use serde_json::Value;
 
 use super::super::facts::{Fact, Log};
-use super::super::tree::{at, list, mark, member, part, why, words};
+use super::super::tree::{at, list, mark, member, part, text, texts, why, words};
 use super::facts::log;
 use super::scope::Scope;
 
 /// How the id of a vault begins, after what it is in.
 const ID: &str = "microsoft.keyvault/vaults/";
+
+/// The members of a diagnostic setting that say where its logs go.
+const DESTINATIONS: [&str; 5] =
+    ["workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId", "serviceBusRuleId"];
 
 /// The resources that lead to others.
 #[derive(Debug, Default)]
@@ -29,10 +33,18 @@ struct Link<T> {
 }
 
 impl Links {
-    /// Adds what a private endpoint leads to without being approved by hand.
+    /// Adds the vaults that a private endpoint leads to without being approved by hand.
     pub(super) fn add_endpoint(&mut self, endpoint: &Value, scope: &Scope<'_>, uncertain: &Option<String>) {
         let properties = scope.evaluated(part(endpoint, "properties"));
-        let id = |connection: &Value| member(member(connection, "properties")?, "privateLinkServiceId").cloned();
+        let id = |connection: &Value| {
+            let connection = part(connection, "properties");
+            let id = member(connection, "privateLinkServiceId")?;
+            match approved(connection) {
+                Fact::Known(true) => Some(id.clone()),
+                Fact::Known(false) | Fact::Unset => None,
+                Fact::Unknown(why) => Some(mark(why, "{a vault, perhaps}")),
+            }
+        };
         let ids = match list(&properties, &["privateLinkServiceConnections"]) {
             Fact::Known(all) => all.iter().filter_map(id).collect(),
             Fact::Unset => vec![],
@@ -44,6 +56,9 @@ impl Links {
     /// Adds the logs of a diagnostic setting of the resource `to`.
     pub(super) fn add_setting(&mut self, setting: &Value, scope: &Scope<'_>, uncertain: &Option<String>, to: Value) {
         let properties = scope.evaluated(part(setting, "properties"));
+        if DESTINATIONS.iter().all(|name| at(&properties, &[name]) == Fact::Unset) {
+            return;
+        }
         let in_storage = at(&properties, &["storageAccountId"]) != Fact::Unset;
         let logs = list(&properties, &["logs"]).then(|all| Ok(all.iter().map(|one| log(one, in_storage)).collect()));
         self.settings.push(Link { to, uncertain: uncertain.clone(), content: logs });
@@ -67,6 +82,18 @@ impl Links {
             }
             Ok(all)
         })
+    }
+}
+
+/// Whether a connection is one to a vault, and not rejected.
+fn approved(connection: &Value) -> Fact<bool> {
+    let groups = texts(connection, &["groupIds"], |one| text(one, &[]));
+    let is_of_vault = groups.then(|all| Ok(all.iter().any(|one| one.eq_ignore_ascii_case("vault"))));
+    let status = text(connection, &["privateLinkServiceConnectionState", "status"]).or("Approved".to_owned());
+    match (is_of_vault, status) {
+        (Fact::Unset, _) => Fact::Unknown("its groupIds are not set".to_owned()),
+        (Fact::Known(true), status) => status.then(|status| Ok(status.eq_ignore_ascii_case("Approved"))),
+        (other, _) => other,
     }
 }
 

@@ -20,16 +20,17 @@ pub(super) use facts::log;
 pub(super) use facts::{key, scheduled, secret, vault};
 
 const VAULT: &str = "microsoft.keyvault/vaults";
-/// The types that deploy a template.
-const DEPLOYMENTS: [&str; 2] = ["microsoft.resources/deployments", "microsoft.resources/deploymentstacks"];
+/// The type of a deployment.
+const DEPLOYMENT: &str = "microsoft.resources/deployments";
+/// Where the types are that may deploy anything, besides these two.
+const DEPLOYS_IN: &str = "microsoft.resources/";
+const DEPLOYS_NOTHING: [&str; 2] = ["resourcegroups", "tags"];
 /// Why a deployment is not read.
-pub(super) const DEPLOYS: &str = "it deploys a template, which is not read here";
+pub(super) const DEPLOYS: &str = "it may deploy anything, and is not read here";
 
-/// Whether resources of this type, in lower case, deploy a template.
+/// Whether resources of this type, in lower case, may deploy others.
 pub(super) fn deploys(kind: &str) -> bool {
-    DEPLOYMENTS
-        .iter()
-        .any(|one| kind.strip_suffix(one).is_some_and(|parent| parent.is_empty() || parent.ends_with('/')))
+    kind.rsplit_once(DEPLOYS_IN).is_some_and(|(_, kind)| !DEPLOYS_NOTHING.contains(&kind))
 }
 
 /// Whether `file` is a template.
@@ -97,12 +98,15 @@ impl Found {
             }
             let uncertain = why_uncertain(condition.as_ref(), times.as_ref()).or_else(|| place.uncertain.clone());
             let pointer = format!("{}/{segment}", place.pointer);
-            self.add(resource, &Place { scope, parent: place.parent.clone(), uncertain, pointer });
+            let here = Place { scope, parent: place.parent.clone(), uncertain, pointer };
+            // Resources by symbolic names alone can be there already.
+            let is_made = resources.is_array() || part(resource, "existing") != true;
+            self.add(resource, &here, is_made);
         }
     }
 
-    /// Adds the resource at `here`, and what is below it.
-    fn add(&mut self, resource: &Value, here: &Place<'_>) {
+    /// Adds the resource at `here` where the template makes it, and what is below it.
+    fn add(&mut self, resource: &Value, here: &Place<'_>, is_made: bool) {
         let mut name = here.scope.evaluated(part(resource, "name"));
         let Some(kind) = part(resource, "type").as_str().filter(|kind| !kind.starts_with('[')) else {
             return self.unread(words(&name), &here.pointer, "its type is no plain text");
@@ -112,7 +116,7 @@ impl Found {
             kind = format!("{parent}/{kind}");
             name = here.scope.joined(&[of, &"/".into(), &name]);
         }
-        if part(resource, "existing") != true {
+        if is_made {
             self.add_one(resource, here, &kind, &name);
         }
         let pointer = format!("{}/resources", here.pointer);
@@ -122,7 +126,7 @@ impl Found {
 
     fn add_one(&mut self, resource: &Value, here: &Place<'_>, kind: &str, name: &Value) {
         match kind {
-            _ if kind.ends_with(DEPLOYMENTS[0]) => self.nested(part(resource, "properties"), here, words(name)),
+            _ if kind.ends_with(DEPLOYMENT) => self.nested(part(resource, "properties"), here, words(name)),
             _ if deploys(kind) => self.unread(words(name), &here.pointer, DEPLOYS),
             "microsoft.network/privateendpoints" => self.links.add_endpoint(resource, here.scope, &here.uncertain),
             _ if kind.ends_with("diagnosticsettings") => {
@@ -169,7 +173,11 @@ impl Found {
         }
         let pointer = format!("{}/properties/template", here.pointer);
         let scope = text(properties, &["expressionEvaluationOptions", "scope"]);
-        let is_inner = matches!(scope, Fact::Known(scope) if scope.eq_ignore_ascii_case("inner"));
+        let is_inner = match scope.or("outer".to_owned()) {
+            Fact::Known(scope) if scope.eq_ignore_ascii_case("inner") => true,
+            Fact::Known(scope) if scope.eq_ignore_ascii_case("outer") => false,
+            _ => return self.unread(name, &here.pointer, "the scope of its expressions is neither inner nor outer"),
+        };
         let inner = is_inner.then(|| here.scope.within(template, passed(properties, here.scope), &pointer));
         let place = Place {
             scope: inner.as_ref().unwrap_or(here.scope),

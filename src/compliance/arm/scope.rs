@@ -94,7 +94,7 @@ impl<'a> Scope<'a> {
             Expression::Text(text) => text.into(),
             Expression::Number(number) => number.into(),
             Expression::Call { name, arguments, members } => {
-                let found = self.call(name, &arguments, depth).unwrap_or_else(|| self.unevaluated(source));
+                let found = self.call(name, &arguments, depth).unwrap_or_else(|| self.without_value(source));
                 members.iter().fold(found, |found, name| below(found, name))
             }
             Expression::Other => self.unevaluated(source),
@@ -131,6 +131,11 @@ impl<'a> Scope<'a> {
         let loops = members.get("copy").and_then(Value::as_array).into_iter().flatten();
         let name = |one: &Value| Some(one.get("name")?.as_str()?.to_owned());
         loops.filter_map(name).map(|name| (name.clone(), mark("a loop makes it", self.in_braces(&name)))).collect()
+    }
+
+    /// A mark for a call that gives nothing: it is not known, or the budget is at its end.
+    fn without_value(&self, source: &str) -> Value {
+        if self.budget.take(0) { self.unevaluated(source) } else { self.refused() }
     }
 
     fn unevaluated(&self, source: &str) -> Value {

@@ -183,7 +183,7 @@ fn private_endpoints_and_logs_belong_to_the_vault_that_they_lead_to() {
 
     let setting = |members: Value| {
         let mut setting = json!({"type": "Microsoft.Insights/diagnosticSettings", "name": "logs",
-            "properties": {"logs": [{"categoryGroup": "audit", "enabled": true}]}});
+            "properties": {"workspaceId": "w", "logs": [{"categoryGroup": "audit", "enabled": true}]}});
         setting.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         setting
     };
@@ -193,6 +193,18 @@ fn private_endpoints_and_logs_belong_to_the_vault_that_they_lead_to() {
     let kind = "Microsoft.KeyVault/vaults/providers/diagnosticSettings";
     assert_eq!(of("kv", &[setting(json!({"type": kind, "name": "kv/Microsoft.Insights/logs"}))]).1, Fact::Known(1));
     assert_eq!(of("kv", &[setting(json!({"scope": storage}))]).1, Fact::Known(0));
+    let mut nowhere = setting(json!({"scope": full}));
+    assert_eq!(of("kv", &[nowhere.clone()]).1, Fact::Known(1));
+    nowhere["properties"]["workspaceId"] = Value::Null;
+    assert_eq!(of("kv", &[nowhere]).1, Fact::Known(0), "its logs go nowhere");
+    let with = |name: &str, value: Value| {
+        let mut one = endpoint(full);
+        one["properties"]["privateLinkServiceConnections"][0]["properties"][name] = value;
+        of("kv", &[one]).0
+    };
+    assert_eq!(with("groupIds", json!(["blob"])), Fact::Known(0));
+    assert!(matches!(with("groupIds", Value::Null), Fact::Unknown(_)));
+    assert_eq!(with("privateLinkServiceConnectionState", json!({"status": "Rejected"})), Fact::Known(0));
 }
 
 /// The facts of a vault that is called `name` and has this `createMode`, with these variables.
@@ -257,7 +269,7 @@ fn endpoints(template: &Value) -> Vec<Fact<usize>> {
 
 fn endpoint(id: &str, members: Value) -> Value {
     let mut one = json!({"type": "Microsoft.Network/privateEndpoints", "name": "pe", "properties": {
-        "privateLinkServiceConnections": [{"properties": {"privateLinkServiceId": id}}]}});
+        "privateLinkServiceConnections": [{"properties": {"privateLinkServiceId": id, "groupIds": ["vault"]}}]}});
     one.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     one
 }
@@ -302,7 +314,7 @@ fn what_may_hold_vaults_and_is_not_read_is_a_finding_and_members_have_no_case() 
         read(&template(json!({"resources": resources})), None).into_iter().map(why).collect()
     };
     let stack = json!({"type": "Microsoft.Resources/deploymentStacks", "name": "s", "properties": {}});
-    assert_eq!(unread(json!([stack])), ["it deploys a template, which is not read here"]);
+    assert_eq!(unread(json!([stack])), ["it may deploy anything, and is not read here"]);
     for kind in [json!(7), Value::Null, "[variables('kind')]".into()] {
         assert_eq!(unread(json!([{"type": kind, "name": "x"}])), ["its type is no plain text"], "{kind}");
     }
@@ -311,6 +323,13 @@ fn what_may_hold_vaults_and_is_not_read_is_a_finding_and_members_have_no_case() 
     assert_eq!(unread(json!([inside])), ["it is not read below another resource"]);
     let below = json!({"type": "Microsoft.Storage/storageAccounts", "name": "s", "resources": "[variables('all')]"});
     assert_eq!(unread(json!([below])), ["they are no list of resources"]);
+
+    let scope = json!({"type": "Microsoft.Resources/deployments", "name": "d", "properties": {
+        "expressionEvaluationOptions": {"scope": "[variables('s')]"}, "template": {"resources": []}}});
+    assert_eq!(unread(json!([scope])), ["the scope of its expressions is neither inner nor outer"]);
+    assert_eq!(unread(json!(["[variables('r')]"])), ["its type is no plain text"]);
+    let listed = json!([{"type": "Microsoft.KeyVault/vaults", "name": "v", "existing": true, "properties": {}}]);
+    assert_eq!(read(&template(json!({"resources": listed})), None).len(), 1, "a list has none that are there already");
 
     let inner = json!({"Resources": [{"Type": "Microsoft.KeyVault/vaults", "NAME": "v", "Condition": true,
         "Properties": {"EnablePurgeProtection": true}}]});

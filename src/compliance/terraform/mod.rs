@@ -20,6 +20,10 @@ const TEMPLATES: [&str; 5] = [
     "azurerm_template_deployment",
 ];
 
+/// The members of a diagnostic setting that say where its logs go.
+const DESTINATIONS: [&str; 4] =
+    ["log_analytics_workspace_id", "storage_account_id", "eventhub_authorization_rule_id", "partner_solution_id"];
+
 /// Whether `file` is a plan.
 pub(super) fn is_plan(file: &Value) -> bool {
     file["planned_values"]["root_module"].is_object()
@@ -43,7 +47,25 @@ pub(super) fn resources(plan: &Value, now: Timestamp) -> Vec<Resource> {
         let expressions = references::expressions_of(root, resource["address"].as_str().unwrap_or_default());
         reader.all.push(Planned { pointer, resource, values, expressions, is_new });
     }
-    reader.all.iter().filter_map(|planned| reader.read(planned)).collect()
+    reader.all.iter().filter_map(|planned| reader.read(planned)).chain(put_off(plan)).collect()
+}
+
+/// The resources that a plan puts off, and may be vaults or hold some.
+fn put_off(plan: &Value) -> impl Iterator<Item = Resource> {
+    let all = plan["deferred_changes"].as_array().into_iter().flatten().enumerate();
+    all.filter_map(|(index, one)| {
+        let change = &one["resource_change"];
+        let kind = change["type"].as_str().unwrap_or_default();
+        let is_one = kind.is_empty()
+            || TEMPLATES.contains(&kind)
+            || ["azurerm_key_vault", "azapi_"].iter().any(|begin| kind.starts_with(begin));
+        is_one.then(|| Resource {
+            name: change["address"].as_str().unwrap_or_default().to_owned(),
+            pointer: Some(format!("/deferred_changes/{index}")),
+            is_azurerm: true,
+            facts: Facts::Unread("the plan puts it off".to_owned()),
+        })
+    })
 }
 
 /// Lists the resources of a module and of those in it, each with its pointer.
@@ -205,8 +227,10 @@ impl Reader<'_> {
     }
 
     fn logs(&self, vault: &Planned<'_>) -> Fact<Vec<Log>> {
-        let target =
-            |setting: &Planned<'_>| vec![(setting.expressions["target_resource_id"].clone(), Fact::Known(true))];
+        let target = |setting: &Planned<'_>| {
+            let is_set = |name: &&str| tree::at(&setting.values, &[name]) != Fact::Unset;
+            vec![(setting.expressions["target_resource_id"].clone(), Fact::Known(DESTINATIONS.iter().any(is_set)))]
+        };
         let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", target);
         found.then(|settings| Ok(settings.into_iter().flat_map(|setting| logs_of(&setting.values)).collect()))
     }
@@ -236,17 +260,21 @@ impl Reader<'_> {
     }
 }
 
-/// The expression of each connection of a private endpoint, and whether it needs no approval by hand.
+/// The expression of each connection of a private endpoint, and whether it is one to a vault that needs no approval by hand.
 fn connections(endpoint: &Planned<'_>) -> Vec<(Value, Fact<bool>)> {
     const BLOCK: &str = "private_service_connection";
     let connections = endpoint.expressions[BLOCK].as_array().into_iter().flatten().enumerate();
     let of = |(index, one): (usize, &Value)| {
         let manual = flag(&endpoint.values, &[BLOCK, &index.to_string(), "is_manual_connection"]);
-        let automatic = match manual.then(|manual| Ok(!manual)) {
-            Fact::Unset => Fact::Unknown("its is_manual_connection is not there".to_owned()),
-            automatic => automatic,
+        let groups = texts(&endpoint.values, &[BLOCK, &index.to_string(), "subresource_names"], |one| text(one, &[]));
+        let approved = match (manual, groups.then(|all| Ok(all.iter().any(|one| one.eq_ignore_ascii_case("vault"))))) {
+            (Fact::Known(true), _) | (_, Fact::Known(false)) => Fact::Known(false),
+            (Fact::Known(false), Fact::Known(true)) => Fact::Known(true),
+            (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why),
+            (Fact::Unset, _) => Fact::Unknown("its is_manual_connection is not there".to_owned()),
+            (_, Fact::Unset) => Fact::Unknown("its subresource_names are not there".to_owned()),
         };
-        (one["private_connection_resource_id"].clone(), automatic)
+        (one["private_connection_resource_id"].clone(), approved)
     };
     connections.map(of).collect()
 }

@@ -46,10 +46,10 @@ fn plan() -> Value {
                     "key_type": "RSA-HSM", "key_size": 3072,
                     "rotation_policy": [{"automatic": [{"time_after_creation": "P30D"}]}]})),
                 planned("azurerm_private_endpoint", "module.kv[\"a]\"].azurerm_private_endpoint.kv", json!({
-                    "private_service_connection": [{"is_manual_connection": false}]})),
+                    "private_service_connection": [{"is_manual_connection": false, "subresource_names": ["vault"]}]})),
                 planned("azurerm_monitor_diagnostic_setting",
                     "module.kv[\"a]\"].azurerm_monitor_diagnostic_setting.kv[0]", json!({
-                    "storage_account_id": null, "enabled_log": [{"category_group": "audit"}]})),
+                    "log_analytics_workspace_id": "w", "storage_account_id": null, "enabled_log": [{"category_group": "audit"}]})),
             ]}],
         }},
         "resource_changes": [
@@ -147,6 +147,17 @@ fn an_endpoint_counts_where_it_is_planned_without_an_approval_by_hand() {
     let late = json!({"private_service_connection": [{"is_manual_connection": true}]});
     assert_eq!(of(Value::Null, late), but("it is known after apply alone"));
     assert_eq!(of(Value::Null, json!({})), but("its is_manual_connection is not there"));
+
+    let mut other = plan();
+    let resources = &mut other["planned_values"]["root_module"]["child_modules"][0]["resources"];
+    resources[2]["values"]["private_service_connection"][0]["subresource_names"] = json!(["blob"]);
+    resources[3]["values"]["log_analytics_workspace_id"] = Value::Null;
+    let Facts::Vault(vault) = read(&other).remove(3).facts else { panic!("a vault") };
+    assert_eq!(
+        (&vault.private_endpoints, &vault.logs),
+        (&Fact::Known(0), &Fact::Known(vec![])),
+        "neither leads anywhere"
+    );
 }
 
 #[test]
@@ -162,7 +173,7 @@ fn what_may_hold_vaults_and_is_not_read_is_a_finding() {
         })
     };
     let unread = |kind: &str, values: Value| read_one(kind, values, json!({}));
-    let elsewhere = Some("it deploys a template, which is not read here".to_owned());
+    let elsewhere = Some("it may deploy anything, and is not read here".to_owned());
     for kind in ["azurerm_resource_group_template_deployment", "azurerm_subscription_template_deployment"] {
         assert_eq!(unread(kind, json!({"template_content": "{}"})), elsewhere, "{kind}");
     }
@@ -180,6 +191,11 @@ fn what_may_hold_vaults_and_is_not_read_is_a_finding() {
     assert_eq!(unread("azapi_resource", json!({"type": 7})), no_text);
     let late = Some("its type cannot be read: it is known after apply alone".to_owned());
     assert_eq!(read_one("azapi_resource", json!({}), json!({"type": true})), late);
+    let put_off = json!({"planned_values": {"root_module": {}}, "deferred_changes": [
+        {"resource_change": {"address": "azurerm_key_vault.v", "type": "azurerm_key_vault"}},
+        {"resource_change": {"address": "azurerm_storage_account.s", "type": "azurerm_storage_account"}}]});
+    let names: Vec<_> = read(&put_off).into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["azurerm_key_vault.v"]);
 }
 
 #[test]
