@@ -22,7 +22,7 @@ pub(crate) use facts::Resource;
 pub(crate) use file::{parse, resources};
 pub(crate) use report::{Checked, Report};
 pub(crate) use rules::Rule;
-pub(crate) use selection::{Selected, named, usual};
+pub(crate) use selection::{Selected, rules_from_policies, rules_with_defaults};
 pub(crate) use server::{key, secret, vault};
 
 /// Every rule.

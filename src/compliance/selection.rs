@@ -21,7 +21,7 @@ pub(crate) struct Selected {
 }
 
 /// Every rule whose parameters all have a default, with these.
-pub(crate) fn usual(now: Timestamp) -> Vec<Selected> {
+pub(crate) fn rules_with_defaults(now: Timestamp) -> Vec<Selected> {
     let of = |rule: &'static Rule| {
         let given = rule.parameters.iter().map(|parameter| Some((parameter.name, parameter.default()?)));
         Some(Selected { rule, arguments: Arguments { now, given: given.collect::<Option<_>>()? } })
@@ -33,7 +33,7 @@ pub(crate) fn usual(now: Timestamp) -> Vec<Selected> {
 ///
 /// # Errors
 /// What of the file is wrong.
-pub(crate) fn named(file: &Value, now: Timestamp) -> Result<Vec<Selected>, String> {
+pub(crate) fn rules_from_policies(file: &Value, now: Timestamp) -> Result<Vec<Selected>, String> {
     let properties = file.get("properties").unwrap_or(file);
     let references = file.as_array().or_else(|| properties["policyDefinitions"].as_array());
     let references = references.ok_or(

@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 use super::facts::Fact;
 use crate::clock::Timestamp;
 
-/// The member of a mark that says why. A file that names a member so makes its own value unknown, and no more.
+/// The member of an unknown value that says why. A file that names a member so makes its own value unknown, and no more.
 const WHY: &str = "\u{0}why";
 /// The member with what the file has in its place.
 const SOURCE: &str = "\u{0}source";
 
-/// A mark in the place of a value that cannot be read: the file has `source` there.
-pub(super) fn mark(why: impl Into<String>, source: impl Into<String>) -> Value {
+/// An unknown value in the place of a value that cannot be read: the file has `source` there.
+pub(super) fn unknown(why: impl Into<String>, source: impl Into<String>) -> Value {
     json!({WHY: why.into(), SOURCE: source.into()})
 }
 
-/// Why the value cannot be read, if it is a mark.
+/// Why the value cannot be read, if it is an unknown value.
 pub(super) fn why(value: &Value) -> Option<&str> {
     value.get(WHY)?.as_str()
 }
 
-/// A value as people know it: a text itself, a mark by what the file has. Two that are equal are the same value.
+/// A value as people know it: a text itself, an unknown value by what the file has. Two that are equal are the same value.
 pub(super) fn words(value: &Value) -> String {
     match value.get(SOURCE).and_then(Value::as_str) {
         Some(source) => source.to_owned(),
@@ -43,9 +43,9 @@ pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Fact<&'a Value> {
 }
 
 /// What a member has that is there twice, in different cases.
-static TWICE: LazyLock<Value> = LazyLock::new(|| mark("a member is there twice, in different cases", "(twice)"));
+static TWICE: LazyLock<Value> = LazyLock::new(|| unknown("a member is there twice, in different cases", "(twice)"));
 
-/// The member called `name`, whatever its case; a mark where there are two.
+/// The member called `name`, whatever its case; an unknown value where there are two.
 pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     if let Value::Array(items) = value {
         return items.get(name.parse::<usize>().ok()?);
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_makes_all_below_it_unknown_and_what_is_null_is_not_set() {
-        let tree = json!({"a": mark("so", "[x()]"), "b": {"C": "d"}, "n": null, "list": [{"v": "1"}, {"v": 2}]});
+    fn an_unknown_value_makes_all_below_it_unknown_and_what_is_null_is_not_set() {
+        let tree = json!({"a": unknown("so", "[x()]"), "b": {"C": "d"}, "n": null, "list": [{"v": "1"}, {"v": 2}]});
         assert_eq!(text(&tree, &["a", "deeper"]), Fact::Unknown("so".to_owned()));
         assert_eq!(text(&tree, &["B", "c"]), Fact::Known("d".to_owned()));
         assert_eq!((text(&tree, &["n"]), text(&tree, &["none", "c"])), (Fact::Unset, Fact::Unset));

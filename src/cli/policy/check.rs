@@ -121,8 +121,8 @@ impl Check {
 }
 
 fn selected(policies: Option<&Path>, now: Timestamp) -> Result<Vec<Selected>, Failure> {
-    let Some(file) = policies else { return Ok(compliance::usual(now)) };
-    compliance::named(&parsed_alone(file)?, now).map_err(|why| wrong(file, &why))
+    let Some(file) = policies else { return Ok(compliance::rules_with_defaults(now)) };
+    compliance::rules_from_policies(&parsed_alone(file)?, now).map_err(|why| wrong(file, &why))
 }
 
 /// The vaults of a server with what they hold.

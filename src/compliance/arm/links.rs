@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::super::facts::{Fact, Log};
-use super::super::tree::{at, list, mark, member, part, text, texts, why, words};
+use super::super::tree::{at, list, member, part, text, texts, unknown, why, words};
 use super::facts::log;
 use super::scope::Scope;
 
@@ -42,13 +42,13 @@ impl Links {
             match approved(connection) {
                 Fact::Known(true) => Some(id.clone()),
                 Fact::Known(false) | Fact::Unset => None,
-                Fact::Unknown(why) => Some(mark(why, "{a vault, perhaps}")),
+                Fact::Unknown(why) => Some(unknown(why, "{a vault, perhaps}")),
             }
         };
         let ids = match list(&properties, &["privateLinkServiceConnections"]) {
             Fact::Known(all) => all.iter().filter_map(id).collect(),
             Fact::Unset => vec![],
-            Fact::Unknown(why) => vec![mark(why, "{privateLinkServiceConnections}")],
+            Fact::Unknown(why) => vec![unknown(why, "{privateLinkServiceConnections}")],
         };
         self.endpoints.extend(ids.into_iter().map(|to| Link { to, uncertain: uncertain.clone(), content: () }));
     }

@@ -9,7 +9,7 @@ mod scope;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Fact, Facts, Resource};
-use super::tree::{mark, member, part, text, why, words};
+use super::tree::{member, part, text, unknown, why, words};
 use crate::clock::Timestamp;
 use budget::Budget;
 use links::Links;
@@ -235,9 +235,9 @@ fn passed(properties: &Value, scope: &Scope<'_>) -> Map<String, Value> {
     given.map(|(name, given)| (name.clone(), value_of(name, given, |value| scope.evaluated(value)))).collect()
 }
 
-/// The value that a parameter is given; a mark where a vault has it.
+/// The value that a parameter is given; an unknown value where a vault has it.
 fn value_of(name: &str, given: &Value, read: impl FnOnce(&Value) -> Value) -> Value {
-    let of_vault = || mark(format!("the parameter '{name}' comes from a vault"), format!("{{{name}}}"));
+    let of_vault = || unknown(format!("the parameter '{name}' comes from a vault"), format!("{{{name}}}"));
     member(given, "value").map_or_else(of_vault, read)
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::super::tree::{mark, member, why, words};
+use super::super::tree::{member, unknown, why, words};
 use super::budget::{Budget, MAX_BYTES};
 use super::expression::{Expression, parse};
 
@@ -16,7 +16,7 @@ const DEPTH: usize = 64;
 pub(super) struct Scope<'a> {
     /// The parameters as they are declared.
     parameters: Option<&'a Value>,
-    /// The values that they are given, each with its marks.
+    /// The values that they are given, with unknown ones.
     given: Rc<Map<String, Value>>,
     /// The variables.
     variables: Option<&'a Value>,
@@ -47,7 +47,7 @@ impl<'a> Scope<'a> {
         Self { loops: format!("{before}{}", words(times)).into(), ..self.clone() }
     }
 
-    /// `value` with every expression in it replaced by its value, or by a mark.
+    /// `value` with every expression in it replaced by its value, or by an unknown one.
     pub(super) fn evaluated(&self, value: &Value) -> Value {
         self.value(value, 0)
     }
@@ -122,7 +122,7 @@ impl<'a> Scope<'a> {
             return if self.budget.take_copy(value) { value.clone() } else { self.refused() };
         }
         let default = self.parameters.and_then(|all| member(member(all, name)?, "defaultValue"));
-        let none = || mark(format!("the parameter '{name}' has no value (--parameters FILE)"), self.in_braces(name));
+        let none = || unknown(format!("the parameter '{name}' has no value (--parameters FILE)"), self.in_braces(name));
         default.map_or_else(none, |value| self.value(value, depth + 1))
     }
 
@@ -130,23 +130,23 @@ impl<'a> Scope<'a> {
     fn looped(&self, members: &Map<String, Value>) -> Map<String, Value> {
         let loops = members.get("copy").and_then(Value::as_array).into_iter().flatten();
         let name = |one: &Value| Some(one.get("name")?.as_str()?.to_owned());
-        loops.filter_map(name).map(|name| (name.clone(), mark("a loop makes it", self.in_braces(&name)))).collect()
+        loops.filter_map(name).map(|name| (name.clone(), unknown("a loop makes it", self.in_braces(&name)))).collect()
     }
 
-    /// A mark for a call that gives nothing: it is not known, or the budget is at its end.
+    /// An unknown value for a call that gives nothing: it is not known, or the budget is at its end.
     fn without_value(&self, source: &str) -> Value {
         if self.budget.take(0) { self.unevaluated(source) } else { self.refused() }
     }
 
     fn unevaluated(&self, source: &str) -> Value {
-        mark(format!("[{source}] is not evaluated"), self.in_braces(source))
+        unknown(format!("[{source}] is not evaluated"), self.in_braces(source))
     }
 
-    /// A mark that is equal to no other: what it is for is not looked at.
+    /// An unknown value that is equal to no other: what it is for is not looked at.
     fn refused(&self) -> Value {
         let why =
             format!("the template's expressions go more than {DEPTH} deep, or through more than {MAX_BYTES} bytes");
-        mark(why, format!("{{not evaluated {}}}", self.budget.next_refused()))
+        unknown(why, format!("{{not evaluated {}}}", self.budget.next_refused()))
     }
 
     /// The words of an expression: equal ones are of the same place and, where they count a loop, of loops that run as often.
@@ -174,7 +174,7 @@ impl<'a> Scope<'a> {
         Some(joined.value())
     }
 
-    /// Texts and numbers one after the other; a mark with all of them where one is a mark.
+    /// Texts and numbers one after the other; an unknown value with all of them where one is an unknown value.
     fn concatenated<'v>(&self, pieces: impl Iterator<Item = &'v Value>) -> Option<Value> {
         let mut joined = Joined::of(self.budget);
         for piece in pieces {
@@ -212,7 +212,7 @@ impl<'b> Joined<'b> {
         Self { budget, text: String::new(), why: None }
     }
 
-    /// Adds a text, a number or a mark; none where it is something else, or too much.
+    /// Adds a text, a number or an unknown value; none where it is something else, or too much.
     fn push(&mut self, piece: &Value) -> Option<()> {
         if !(piece.is_string() || piece.is_number() || why(piece).is_some()) {
             return None;
@@ -227,7 +227,7 @@ impl<'b> Joined<'b> {
 
     fn value(self) -> Value {
         match self.why {
-            Some(why) => mark(why, self.text),
+            Some(why) => unknown(why, self.text),
             None => self.text.into(),
         }
     }
@@ -235,7 +235,7 @@ impl<'b> Joined<'b> {
 
 fn below(value: Value, name: &str) -> Value {
     match (why(&value), member(&value, name)) {
-        (Some(why), _) => mark(why, format!("{}.{name}", words(&value))),
+        (Some(why), _) => unknown(why, format!("{}.{name}", words(&value))),
         (None, Some(found)) => found.clone(),
         (None, None) => Value::Null,
     }

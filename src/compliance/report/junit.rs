@@ -28,9 +28,9 @@ fn suite(report: &Report, one: &Checked, first: Case) -> Suite {
 fn case(one: &Checked) -> Case {
     let finding = one.finding().unwrap_or_default();
     let outcome = match &one.verdict {
-        Verdict::Kept => Outcome::Passed(String::new()),
-        Verdict::Broken(_) | Verdict::Unknown(_) => Outcome::Failed(finding, one.rule.title.to_owned()),
-        Verdict::NotHere(why) => Outcome::Skipped((*why).to_owned(), one.rule.title.to_owned()),
+        Verdict::Compliant => Outcome::Passed(String::new()),
+        Verdict::NonCompliant(_) | Verdict::Unknown(_) => Outcome::Failed(finding, one.rule.title.to_owned()),
+        Verdict::NotApplicable(why) => Outcome::Skipped((*why).to_owned(), one.rule.title.to_owned()),
     };
     let class = format!("keyhaven.policy.{}", one.rule.id);
     Case { class, name: one.resource.name.clone(), took: Duration::ZERO, outcome }

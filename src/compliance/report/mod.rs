@@ -105,25 +105,25 @@ impl Checked {
     fn finding(&self) -> Option<String> {
         let remedy = &self.remedy;
         match &self.verdict {
-            Verdict::Broken(what) => Some(format!("{what}; {remedy}")),
+            Verdict::NonCompliant(what) => Some(format!("{what}; {remedy}")),
             Verdict::Unknown(why) => Some(format!("cannot be known here: {why}; {remedy}")),
-            Verdict::Kept | Verdict::NotHere(_) => None,
+            Verdict::Compliant | Verdict::NotApplicable(_) => None,
         }
     }
 
     const fn absent(&self) -> Option<(&'static str, &'static str)> {
         match self.verdict {
-            Verdict::NotHere(why) => Some((self.rule.id, why)),
+            Verdict::NotApplicable(why) => Some((self.rule.id, why)),
             _ => None,
         }
     }
 
     const fn result(&self) -> &'static str {
         match self.verdict {
-            Verdict::Kept => "kept",
-            Verdict::Broken(_) => "broken",
-            Verdict::Unknown(_) => "unknown",
-            Verdict::NotHere(_) => "not here",
+            Verdict::Compliant => "Compliant",
+            Verdict::NonCompliant(_) => "NonCompliant",
+            Verdict::Unknown(_) => "Unknown",
+            Verdict::NotApplicable(_) => "NotApplicable",
         }
     }
 }

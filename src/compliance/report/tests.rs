@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::compliance::{check, resources, usual};
+use crate::compliance::{check, resources, rules_with_defaults};
 
 const FILE: &str = r#"{
   // a template
@@ -22,7 +22,7 @@ const FILE: &str = r#"{
 fn report(file: Option<(&str, &str)>) -> Report {
     let now = Timestamp::from_unix(0);
     let found = resources(&crate::compliance::parse(FILE).unwrap(), None, now).unwrap();
-    Report::new(file, check(found, &usual(now)))
+    Report::new(file, check(found, &rules_with_defaults(now)))
 }
 
 #[test]
@@ -40,11 +40,11 @@ fn lines_and_json_have_each_finding() {
     let id = "/providers/Microsoft.Authorization/policyDefinitions/98728c90-32c7-4049-8429-847dc0f4fe37";
     let expected = json!({
         "rule": "secret-expiration", "policyDefinitionId": id, "title": "Key Vault secrets should have an expiration date",
-        "resource": "kv/secrets/s", "pointer": "/resources/0", "line": 5, "result": "unknown", "message": unknown,
+        "resource": "kv/secrets/s", "pointer": "/resources/0", "line": 5, "result": "Unknown", "message": unknown,
     });
     assert_eq!(read["findings"][0], expected);
     let results: Vec<_> = read["checked"].as_array().unwrap().iter().map(|one| one["result"].clone()).collect();
-    assert_eq!(results, ["unknown", "kept", "kept", "broken"]);
+    assert_eq!(results, ["Unknown", "Compliant", "Compliant", "NonCompliant"]);
 }
 
 /// The members that SARIF 2.1.0 requires (its sections 3.13, 3.14, 3.18, 3.19, 3.27, 3.49), and those that code hosts read.

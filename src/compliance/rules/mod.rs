@@ -49,13 +49,13 @@ pub(crate) enum Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Nothing.
-    Kept,
+    Compliant,
     /// What is wrong.
-    Broken(String),
+    NonCompliant(String),
     /// It cannot be known; why.
     Unknown(String),
     /// There is nothing of the kind that it looks at here; why.
-    NotHere(&'static str),
+    NotApplicable(&'static str),
 }
 
 impl Check {

@@ -1,6 +1,6 @@
 //! Rules for keys and secrets.
 
-use super::Verdict::{self, Broken, Kept, Unknown};
+use super::Verdict::{self, Compliant, NonCompliant, Unknown};
 use crate::clock::Timestamp;
 use crate::compliance::arguments::Arguments;
 use crate::compliance::facts::{Dates, Fact, KeyFacts, SecretFacts};
@@ -42,8 +42,8 @@ pub(super) fn secret_active(secret: &SecretFacts, arguments: &Arguments) -> Verd
 
 pub(super) fn content_type(secret: &SecretFacts, _: &Arguments) -> Verdict {
     match &secret.content_type {
-        Fact::Known(_) => Kept,
-        Fact::Unset => Broken("it has no content type".to_owned()),
+        Fact::Known(_) => Compliant,
+        Fact::Unset => NonCompliant("it has no content type".to_owned()),
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }
@@ -54,9 +54,9 @@ pub(super) fn key_type(key: &KeyFacts, arguments: &Arguments) -> Verdict {
 
 pub(super) fn hsm(key: &KeyFacts, _: &Arguments) -> Verdict {
     match &key.kty {
-        Fact::Known(kty) if is_one_of(kty, &["RSA-HSM", "EC-HSM"]) => Kept,
-        Fact::Known(kty) => Broken(format!("its type is {kty}")),
-        Fact::Unset => Broken("its type is not set".to_owned()),
+        Fact::Known(kty) if is_one_of(kty, &["RSA-HSM", "EC-HSM"]) => Compliant,
+        Fact::Known(kty) => NonCompliant(format!("its type is {kty}")),
+        Fact::Unset => NonCompliant("its type is not set".to_owned()),
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }
@@ -64,19 +64,19 @@ pub(super) fn hsm(key: &KeyFacts, _: &Arguments) -> Verdict {
 pub(super) fn rsa_size(key: &KeyFacts, arguments: &Arguments) -> Verdict {
     let least = arguments.number("minimumRSAKeySize");
     match (&key.kty, &key.size) {
-        (Fact::Known(kty), _) if !is_one_of(kty, &["RSA", "RSA-HSM"]) => Kept,
-        (_, Fact::Known(size)) if *size >= least => Kept,
+        (Fact::Known(kty), _) if !is_one_of(kty, &["RSA", "RSA-HSM"]) => Compliant,
+        (_, Fact::Known(size)) if *size >= least => Compliant,
         (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Unknown(why.clone()),
-        (_, Fact::Known(size)) => Broken(format!("it has {size} bits")),
-        (_, Fact::Unset) => Broken("its size is not set".to_owned()),
+        (_, Fact::Known(size)) => NonCompliant(format!("it has {size} bits")),
+        (_, Fact::Unset) => NonCompliant("its size is not set".to_owned()),
     }
 }
 
 pub(super) fn curve(key: &KeyFacts, arguments: &Arguments) -> Verdict {
     let of_curve = one_of(&key.curve, &arguments.texts("allowedECNames"), "its curve");
     match &key.kty {
-        Fact::Known(kty) if !is_one_of(kty, &["EC", "EC-HSM"]) => Kept,
-        Fact::Unknown(why) if of_curve != Kept => Unknown(why.clone()),
+        Fact::Known(kty) if !is_one_of(kty, &["EC", "EC-HSM"]) => Compliant,
+        Fact::Unknown(why) if of_curve != Compliant => Unknown(why.clone()),
         _ => of_curve,
     }
 }
@@ -84,19 +84,19 @@ pub(super) fn curve(key: &KeyFacts, arguments: &Arguments) -> Verdict {
 pub(super) fn rotation(key: &KeyFacts, arguments: &Arguments) -> Verdict {
     let days = arguments.number("maximumDaysToRotate");
     match (&key.rotates, &key.dates.created) {
-        (Fact::Unset, _) => Broken("no rotation is scheduled".to_owned()),
+        (Fact::Unset, _) => NonCompliant("no rotation is scheduled".to_owned()),
         (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Unknown(why.clone()),
         (Fact::Known(at), Fact::Known(created)) if *at > after(*created, days) => {
-            Broken(format!("it rotates {at}, {} days after it was made", between(*created, *at)))
+            NonCompliant(format!("it rotates {at}, {} days after it was made", between(*created, *at)))
         }
-        _ => Kept,
+        _ => Compliant,
     }
 }
 
 fn expires(dates: &Dates) -> Verdict {
     match &dates.expires {
-        Fact::Known(_) => Kept,
-        Fact::Unset => Broken("it never expires".to_owned()),
+        Fact::Known(_) => Compliant,
+        Fact::Unset => NonCompliant("it never expires".to_owned()),
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }
@@ -104,12 +104,12 @@ fn expires(dates: &Dates) -> Verdict {
 fn validity(dates: &Dates, arguments: &Arguments) -> Verdict {
     let days = arguments.number("maximumValidityInDays");
     match (&dates.expires, &dates.created) {
-        (Fact::Unset, _) => Broken("it never expires".to_owned()),
+        (Fact::Unset, _) => NonCompliant("it never expires".to_owned()),
         (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Unknown(why.clone()),
         (Fact::Known(end), Fact::Known(created)) if *end > after(*created, days) => {
-            Broken(format!("it expires {end}, {} days after it was made", between(*created, *end)))
+            NonCompliant(format!("it expires {end}, {} days after it was made", between(*created, *end)))
         }
-        _ => Kept,
+        _ => Compliant,
     }
 }
 
@@ -117,9 +117,9 @@ fn days_left(dates: &Dates, arguments: &Arguments) -> Verdict {
     let days = arguments.number("minimumDaysBeforeExpiration");
     match &dates.expires {
         Fact::Known(end) if *end < after(arguments.now, days) => {
-            Broken(format!("it expires {end}, in {} days", between(arguments.now, *end)))
+            NonCompliant(format!("it expires {end}, in {} days", between(arguments.now, *end)))
         }
-        Fact::Known(_) | Fact::Unset => Kept,
+        Fact::Known(_) | Fact::Unset => Compliant,
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }
@@ -129,18 +129,18 @@ fn active(dates: &Dates, arguments: &Arguments) -> Verdict {
     let since = if dates.not_before == Fact::Unset { &dates.created } else { &dates.not_before };
     match since {
         Fact::Known(since) if arguments.now > after(*since, days) => {
-            Broken(format!("it is active since {since}, for {} days", between(*since, arguments.now)))
+            NonCompliant(format!("it is active since {since}, for {} days", between(*since, arguments.now)))
         }
-        Fact::Known(_) | Fact::Unset => Kept,
+        Fact::Known(_) | Fact::Unset => Compliant,
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }
 
 fn one_of(fact: &Fact<String>, allowed: &[String], what: &str) -> Verdict {
     match fact {
-        Fact::Known(value) if allowed.iter().any(|one| one.eq_ignore_ascii_case(value)) => Kept,
-        Fact::Known(value) => Broken(format!("{what} is {value}")),
-        Fact::Unset => Broken(format!("{what} is not set")),
+        Fact::Known(value) if allowed.iter().any(|one| one.eq_ignore_ascii_case(value)) => Compliant,
+        Fact::Known(value) => NonCompliant(format!("{what} is {value}")),
+        Fact::Unset => NonCompliant(format!("{what} is not set")),
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }

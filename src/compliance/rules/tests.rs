@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::Timestamp;
 use crate::compliance::facts::{Fact, Facts};
-use crate::compliance::selection::{Selected, named};
-use crate::compliance::tree::mark;
+use crate::compliance::selection::{Selected, rules_from_policies};
+use crate::compliance::tree::unknown;
 use crate::compliance::{arm, check, server};
 
 const DAY: i64 = 86_400;
@@ -17,7 +17,8 @@ const NOW: i64 = 1_767_225_600;
 
 /// The rule with values for the parameters that it has no default for.
 fn selected(guid: &str, parameters: Value) -> Vec<Selected> {
-    named(&json!([{"policyDefinitionId": guid, "parameters": parameters}]), Timestamp::from_unix(NOW)).unwrap()
+    rules_from_policies(&json!([{"policyDefinitionId": guid, "parameters": parameters}]), Timestamp::from_unix(NOW))
+        .unwrap()
 }
 
 fn verdict(rule: &[Selected], resource: crate::compliance::Resource) -> Verdict {
@@ -67,64 +68,67 @@ fn now() -> Fact<Timestamp> {
     Fact::Known(Timestamp::from_unix(NOW))
 }
 
-fn broken(what: &str) -> Verdict {
-    Verdict::Broken(what.to_owned())
+fn non_compliant(what: &str) -> Verdict {
+    Verdict::NonCompliant(what.to_owned())
 }
 
 #[test]
 fn vaults_keep_what_was_deleted() {
     let soft = "1e66c121-a66a-4b1f-9b83-0fd99bf0fc2d";
-    assert_eq!(vault(soft, json!({}), json!({})), Verdict::Kept);
-    assert_eq!(vault(soft, json!({}), json!({"enableSoftDelete": false})), broken("soft delete is off"));
-    assert_eq!(in_template(soft, "2023-07-01", json!({})), broken("soft delete is not set"));
-    assert_eq!(in_template(soft, "2023-07-01", json!({"createMode": "recover"})), Verdict::Kept);
+    assert_eq!(vault(soft, json!({}), json!({})), Verdict::Compliant);
+    assert_eq!(vault(soft, json!({}), json!({"enableSoftDelete": false})), non_compliant("soft delete is off"));
+    assert_eq!(in_template(soft, "2023-07-01", json!({})), non_compliant("soft delete is not set"));
+    assert_eq!(in_template(soft, "2023-07-01", json!({"createMode": "recover"})), Verdict::Compliant);
 
     let purge = "0b60c0b2-2dc2-4e1c-b5c9-abbed971de53";
-    assert_eq!(vault(purge, json!({}), json!({})), Verdict::Kept);
-    assert_eq!(vault(purge, json!({}), json!({"enablePurgeProtection": false})), broken("purge protection is off"));
-    assert_eq!(vault(purge, json!({}), json!({"enableSoftDelete": false})), broken("soft delete is off"));
+    assert_eq!(vault(purge, json!({}), json!({})), Verdict::Compliant);
+    assert_eq!(
+        vault(purge, json!({}), json!({"enablePurgeProtection": false})),
+        non_compliant("purge protection is off")
+    );
+    assert_eq!(vault(purge, json!({}), json!({"enableSoftDelete": false})), non_compliant("soft delete is off"));
     let protected = json!({"enablePurgeProtection": true});
-    assert_eq!(in_template(purge, "2019-09-01", protected.clone()), Verdict::Kept);
-    assert_eq!(in_template(purge, "2018-02-14", protected), broken("soft delete is not set"));
-    assert_eq!(in_template(purge, "2023-07-01", json!({})), broken("purge protection is not set"));
-    assert_eq!(in_template(purge, "2023-07-01", json!({"createMode": "Recover"})), Verdict::Kept);
+    assert_eq!(in_template(purge, "2019-09-01", protected.clone()), Verdict::Compliant);
+    assert_eq!(in_template(purge, "2018-02-14", protected), non_compliant("soft delete is not set"));
+    assert_eq!(in_template(purge, "2023-07-01", json!({})), non_compliant("purge protection is not set"));
+    assert_eq!(in_template(purge, "2023-07-01", json!({"createMode": "Recover"})), Verdict::Compliant);
 }
 
 #[test]
 fn vaults_are_closed_to_the_public() {
     let firewall = "55615ac9-af46-4a59-874e-391cc3dfb490";
     let denies = json!({"networkAcls": {"defaultAction": "Deny", "ipRules": ["203.0.113.0/24", "198.51.100.7/32"]}});
-    assert_eq!(vault(firewall, json!({}), denies.clone()), Verdict::Kept);
-    assert_eq!(vault(firewall, json!({}), json!({"publicNetworkAccess": "Disabled"})), Verdict::Kept);
-    assert_eq!(vault(firewall, json!({}), json!({})), broken("its firewall's default action is Allow"));
-    assert_eq!(in_template(firewall, "2023-07-01", json!({})), broken("it has no firewall"));
+    assert_eq!(vault(firewall, json!({}), denies.clone()), Verdict::Compliant);
+    assert_eq!(vault(firewall, json!({}), json!({"publicNetworkAccess": "Disabled"})), Verdict::Compliant);
+    assert_eq!(vault(firewall, json!({}), json!({})), non_compliant("its firewall's default action is Allow"));
+    assert_eq!(in_template(firewall, "2023-07-01", json!({})), non_compliant("it has no firewall"));
     let restrict = |allowed: Value, forbidden: Value| {
         let yes = json!({"restrictIPAddresses": {"value": "Yes"}, "allowedIPAddresses": {"value": allowed},
             "forbiddenIPAddresses": {"value": forbidden}});
         vault(firewall, yes, denies.clone())
     };
-    assert_eq!(restrict(json!(["203.0.112.0/23", "198.51.100.7"]), json!([])), Verdict::Kept);
+    assert_eq!(restrict(json!(["203.0.112.0/23", "198.51.100.7"]), json!([])), Verdict::Compliant);
     assert_eq!(
         restrict(json!(["203.0.113.0/25", "198.51.100.7"]), json!([])),
-        broken("its firewall lets in 203.0.113.0/24, which is not among the allowed addresses")
+        non_compliant("its firewall lets in 203.0.113.0/24, which is not among the allowed addresses")
     );
     assert_eq!(
         restrict(json!([]), json!(["198.51.100.0/24"])),
-        broken("its firewall lets in 198.51.100.7/32, which is among the forbidden addresses")
+        non_compliant("its firewall lets in 198.51.100.7/32, which is among the forbidden addresses")
     );
 
     let public = "405c5871-3e91-4644-8a63-58e19d68ff5b";
     let disabled = json!({"publicNetworkAccess": "disabled"});
-    assert_eq!(vault(public, json!({}), disabled.clone()), Verdict::Kept);
-    assert_eq!(vault(public, json!({}), json!({})), broken("its public network access is Enabled"));
+    assert_eq!(vault(public, json!({}), disabled.clone()), Verdict::Compliant);
+    assert_eq!(vault(public, json!({}), json!({})), non_compliant("its public network access is Enabled"));
     let perimeter = json!({"publicNetworkAccess": "SecuredByPerimeter"});
-    assert_eq!(vault(public, json!({}), perimeter), broken("its public network access is SecuredByPerimeter"));
+    assert_eq!(vault(public, json!({}), perimeter), non_compliant("its public network access is SecuredByPerimeter"));
     let old = "its api-version is older than 2021-06-01-preview, so that it cannot be closed";
-    assert_eq!(in_template(public, "2019-09-01", disabled), broken(old));
+    assert_eq!(in_template(public, "2019-09-01", disabled), non_compliant(old));
 
     let link = "a6abeaec-4d90-4a02-805f-6b26c4d3fbe9";
-    assert_eq!(vault(link, json!({}), json!({"privateEndpoints": [{"name": "p"}]})), Verdict::Kept);
-    assert_eq!(vault(link, json!({}), json!({})), broken("it has no approved private endpoint"));
+    assert_eq!(vault(link, json!({}), json!({"privateEndpoints": [{"name": "p"}]})), Verdict::Compliant);
+    assert_eq!(vault(link, json!({}), json!({})), non_compliant("it has no approved private endpoint"));
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn an_api_version_that_cannot_be_read_is_neither_old_nor_new() {
     assert_eq!(of(purge, unknown(), protected.clone()), Verdict::Unknown("so".to_owned()));
     assert_eq!(of(public, unknown(), closed), Verdict::Unknown("so".to_owned()));
     let off = json!({"publicNetworkAccess": "Enabled"});
-    assert_eq!(of(public, unknown(), off), broken("its public network access is Enabled"));
+    assert_eq!(of(public, unknown(), off), non_compliant("its public network access is Enabled"));
     let none = Verdict::Unknown("'{x}' is no api-version".to_owned());
     assert_eq!(of(purge, Fact::Known("{x}".to_owned()), protected), none);
 }
@@ -148,13 +152,13 @@ fn an_api_version_that_cannot_be_read_is_neither_old_nor_new() {
 #[test]
 fn vaults_decide_by_roles_and_have_logs() {
     let roles = "12d4fa5e-1f9f-4c21-97a9-b99b3c6611b5";
-    assert_eq!(vault(roles, json!({}), json!({})), Verdict::Kept);
+    assert_eq!(vault(roles, json!({}), json!({})), Verdict::Compliant);
     let policies = json!({"enableRbacAuthorization": false});
-    assert_eq!(vault(roles, json!({}), policies), broken("access policies decide, and no roles"));
-    assert_eq!(in_template(roles, "2023-07-01", json!({})), broken("access policies decide, and no roles"));
+    assert_eq!(vault(roles, json!({}), policies), non_compliant("access policies decide, and no roles"));
+    assert_eq!(in_template(roles, "2023-07-01", json!({})), non_compliant("access policies decide, and no roles"));
 
     let logs = "cf820ca0-f99e-4f3e-84fb-66e913812d21";
-    let absent = Verdict::NotHere("a server's vaults have no diagnostic settings");
+    let absent = Verdict::NotApplicable("a server's vaults have no diagnostic settings");
     assert_eq!(vault(logs, json!({}), json!({})), absent);
     let rule = &selected(logs, json!({}))[0];
     let Check::Vault(check) = rule.rule.check else { panic!("a rule for vaults") };
@@ -165,11 +169,11 @@ fn vaults_decide_by_roles_and_have_logs() {
         check(&facts, &rule.arguments)
     };
     let kept = |days: i64| json!({"enabled": true, "retentionPolicy": {"enabled": true, "days": days}});
-    assert_eq!(logged(&[]), broken("no diagnostic setting has its logs"));
+    assert_eq!(logged(&[]), non_compliant("no diagnostic setting has its logs"));
     for (log, in_storage) in [(kept(365), true), (kept(0), true), (kept(7), false), (json!({"enabled": true}), true)] {
-        assert_eq!(logged(&[(log.clone(), in_storage)]), Verdict::Kept, "{log}");
+        assert_eq!(logged(&[(log.clone(), in_storage)]), Verdict::Compliant, "{log}");
     }
-    let none = broken("none of its logs is enabled and kept long enough");
+    let none = non_compliant("none of its logs is enabled and kept long enough");
     for log in [kept(364), json!({"enabled": false})] {
         assert_eq!(logged(&[(log.clone(), true)]), none, "{log}");
     }
@@ -200,73 +204,73 @@ fn keys_and_secrets_end_in_time() {
             ],
         ),
     ] {
-        assert_eq!(of(expires, json!({}), exp(1)), Verdict::Kept);
-        assert_eq!(of(expires, json!({}), json!({})), broken("it never expires"));
+        assert_eq!(of(expires, json!({}), exp(1)), Verdict::Compliant);
+        assert_eq!(of(expires, json!({}), json!({})), non_compliant("it never expires"));
 
         let longest = days("maximumValidityInDays", 110);
-        assert_eq!(of(validity, longest.clone(), exp(10)), Verdict::Kept);
-        let late = broken("it expires 2026-01-12T00:00:00Z, 111 days after it was made");
+        assert_eq!(of(validity, longest.clone(), exp(10)), Verdict::Compliant);
+        let late = non_compliant("it expires 2026-01-12T00:00:00Z, 111 days after it was made");
         assert_eq!(of(validity, longest.clone(), exp(11)), late);
-        assert_eq!(of(validity, longest, json!({})), broken("it never expires"));
+        assert_eq!(of(validity, longest, json!({})), non_compliant("it never expires"));
 
         let least = days("minimumDaysBeforeExpiration", 30);
-        assert_eq!(of(left, least.clone(), exp(30)), Verdict::Kept);
-        assert_eq!(of(left, least.clone(), json!({})), Verdict::Kept);
-        assert_eq!(of(left, least, exp(29)), broken("it expires 2026-01-30T00:00:00Z, in 29 days"));
+        assert_eq!(of(left, least.clone(), exp(30)), Verdict::Compliant);
+        assert_eq!(of(left, least.clone(), json!({})), Verdict::Compliant);
+        assert_eq!(of(left, least, exp(29)), non_compliant("it expires 2026-01-30T00:00:00Z, in 29 days"));
 
-        assert_eq!(of(active, days("maximumValidityInDays", 100), json!({})), Verdict::Kept);
-        let since = broken("it is active since 2025-09-23T00:00:00Z, for 100 days");
+        assert_eq!(of(active, days("maximumValidityInDays", 100), json!({})), Verdict::Compliant);
+        let since = non_compliant("it is active since 2025-09-23T00:00:00Z, for 100 days");
         assert_eq!(of(active, days("maximumValidityInDays", 99), json!({})), since);
         let begun = json!({"attributes": {"nbf": NOW - DAY}});
-        assert_eq!(of(active, days("maximumValidityInDays", 1), begun), Verdict::Kept);
+        assert_eq!(of(active, days("maximumValidityInDays", 1), begun), Verdict::Compliant);
     }
 }
 
 #[test]
 fn keys_are_of_the_types_and_sizes_that_are_allowed() {
     let types = "75c4f823-d65c-4f29-a733-01d0077fdbcb";
-    assert_eq!(key(types, json!({}), json!({})), Verdict::Kept);
-    assert_eq!(key(types, json!({}), json!({"kty": "oct-HSM"})), broken("its type is oct-HSM"));
+    assert_eq!(key(types, json!({}), json!({})), Verdict::Compliant);
+    assert_eq!(key(types, json!({}), json!({"kty": "oct-HSM"})), non_compliant("its type is oct-HSM"));
     let only = json!({"allowedKeyTypes": {"value": ["EC", "EC-HSM"]}});
-    assert_eq!(key(types, only, json!({})), broken("its type is RSA"));
+    assert_eq!(key(types, only, json!({})), non_compliant("its type is RSA"));
 
     let hsm = "587c79fe-dd04-4a5e-9d0b-f89598c7261b";
-    assert_eq!(key(hsm, json!({}), json!({"kty": "EC-HSM"})), Verdict::Kept);
-    assert_eq!(key(hsm, json!({}), json!({})), broken("its type is RSA"));
+    assert_eq!(key(hsm, json!({}), json!({"kty": "EC-HSM"})), Verdict::Compliant);
+    assert_eq!(key(hsm, json!({}), json!({})), non_compliant("its type is RSA"));
 
     let size = "82067dbb-e53b-4e06-b631-546d197452d9";
     let least = json!({"minimumRSAKeySize": {"value": 3072}});
-    assert_eq!(key(size, least.clone(), json!({"key_size": 3072})), Verdict::Kept);
-    assert_eq!(key(size, least.clone(), json!({"kty": "EC", "key_size": null})), Verdict::Kept);
-    assert_eq!(key(size, least, json!({})), broken("it has 2048 bits"));
+    assert_eq!(key(size, least.clone(), json!({"key_size": 3072})), Verdict::Compliant);
+    assert_eq!(key(size, least.clone(), json!({"kty": "EC", "key_size": null})), Verdict::Compliant);
+    assert_eq!(key(size, least, json!({})), non_compliant("it has 2048 bits"));
 
     let curve = "ff25f3c8-b739-4538-9d07-3d6d25cfb255";
     let on = |curve: &str| json!({"kty": "EC", "crv": curve});
-    assert_eq!(key(curve, json!({}), on("P-256K")), Verdict::Kept);
-    assert_eq!(key(curve, json!({}), json!({})), Verdict::Kept);
-    assert_eq!(key(curve, json!({}), on("SECP256K1")), broken("its curve is SECP256K1"));
+    assert_eq!(key(curve, json!({}), on("P-256K")), Verdict::Compliant);
+    assert_eq!(key(curve, json!({}), json!({})), Verdict::Compliant);
+    assert_eq!(key(curve, json!({}), on("SECP256K1")), non_compliant("its curve is SECP256K1"));
     let only = json!({"allowedECNames": {"value": ["P-521"]}});
-    assert_eq!(key(curve, only, on("P-256")), broken("its curve is P-256"));
+    assert_eq!(key(curve, only, on("P-256")), non_compliant("its curve is P-256"));
 }
 
 #[test]
 fn keys_rotate_and_secrets_say_what_they_are() {
     let rotation = "d8cf8476-a2ec-4916-896e-992351803c44";
     let most = json!({"maximumDaysToRotate": {"value": 120}});
-    assert_eq!(key(rotation, most.clone(), json!({"rotates": NOW + 20 * DAY})), Verdict::Kept);
-    assert_eq!(key(rotation, most.clone(), json!({})), broken("no rotation is scheduled"));
-    let late = broken("it rotates 2026-01-22T00:00:00Z, 121 days after it was made");
+    assert_eq!(key(rotation, most.clone(), json!({"rotates": NOW + 20 * DAY})), Verdict::Compliant);
+    assert_eq!(key(rotation, most.clone(), json!({})), non_compliant("no rotation is scheduled"));
+    let late = non_compliant("it rotates 2026-01-22T00:00:00Z, 121 days after it was made");
     assert_eq!(key(rotation, most, json!({"rotates": NOW + 21 * DAY})), late);
 
     let content = "75262d3e-ba4a-4f43-85f8-9f72c090e5e3";
-    assert_eq!(secret(content, json!({}), json!({"contentType": "text/plain"})), Verdict::Kept);
-    assert_eq!(secret(content, json!({}), json!({})), broken("it has no content type"));
+    assert_eq!(secret(content, json!({}), json!({"contentType": "text/plain"})), Verdict::Compliant);
+    assert_eq!(secret(content, json!({}), json!({})), non_compliant("it has no content type"));
 }
 
 #[test]
 fn what_cannot_be_read_is_never_kept() {
     let resource = |kind: &str| {
-        let all = mark("so", "x");
+        let all = unknown("so", "x");
         let facts = match kind {
             "vault" => {
                 let mut facts = arm::vault(Fact::Unset, &all);

@@ -1,6 +1,6 @@
 //! Rules for vaults.
 
-use super::Verdict::{self, Broken, Kept, NotHere, Unknown};
+use super::Verdict::{self, Compliant, NonCompliant, NotApplicable, Unknown};
 use crate::access::network::AddressRange;
 use crate::compliance::arguments::Arguments;
 use crate::compliance::facts::{Fact, Log, VaultFacts};
@@ -12,64 +12,64 @@ const PUBLIC_ACCESS: &str = "2021-06-01-preview";
 
 pub(super) fn soft_delete(vault: &VaultFacts, _: &Arguments) -> Verdict {
     if vault.is_recovered() {
-        return Kept;
+        return Compliant;
     }
     must_be_on(&vault.soft_delete, "soft delete")
 }
 
 pub(super) fn deletion_protection(vault: &VaultFacts, _: &Arguments) -> Verdict {
     if vault.is_recovered() {
-        return Kept;
+        return Compliant;
     }
     let soft_delete = match (&vault.soft_delete, vault.is_asked_from(SOFT_DELETE_BY_DEFAULT)) {
-        (Fact::Unset, Fact::Known(true)) => Kept,
+        (Fact::Unset, Fact::Known(true)) => Compliant,
         (Fact::Unset, Fact::Unknown(why)) => Unknown(why),
         (fact, _) => must_be_on(fact, "soft delete"),
     };
     match must_be_on(&vault.purge_protection, "purge protection") {
-        Kept => soft_delete,
+        Compliant => soft_delete,
         finding => finding,
     }
 }
 
 pub(super) fn roles(vault: &VaultFacts, _: &Arguments) -> Verdict {
     if vault.is_recovered() {
-        return Kept;
+        return Compliant;
     }
     match must_be_on(&vault.roles, "roles") {
-        Broken(_) => Broken("access policies decide, and no roles".to_owned()),
+        NonCompliant(_) => NonCompliant("access policies decide, and no roles".to_owned()),
         verdict => verdict,
     }
 }
 
 pub(super) fn public_access(vault: &VaultFacts, _: &Arguments) -> Verdict {
     if vault.is_recovered() {
-        return Kept;
+        return Compliant;
     }
     let closed = match &vault.public_access {
-        Fact::Known(access) if access.eq_ignore_ascii_case("Disabled") => Kept,
-        Fact::Known(access) => Broken(format!("its public network access is {access}")),
-        Fact::Unset => Broken("its public network access is not set".to_owned()),
+        Fact::Known(access) if access.eq_ignore_ascii_case("Disabled") => Compliant,
+        Fact::Known(access) => NonCompliant(format!("its public network access is {access}")),
+        Fact::Unset => NonCompliant("its public network access is not set".to_owned()),
         Fact::Unknown(why) => Unknown(why.clone()),
     };
     match vault.is_asked_from(PUBLIC_ACCESS) {
         Fact::Known(false) => {
-            Broken(format!("its api-version is older than {PUBLIC_ACCESS}, so that it cannot be closed"))
+            NonCompliant(format!("its api-version is older than {PUBLIC_ACCESS}, so that it cannot be closed"))
         }
-        Fact::Unknown(why) if closed == Kept => Unknown(why),
+        Fact::Unknown(why) if closed == Compliant => Unknown(why),
         _ => closed,
     }
 }
 
 pub(super) fn firewall(vault: &VaultFacts, arguments: &Arguments) -> Verdict {
     let is_closed = public_access(vault, arguments);
-    if is_closed == Kept {
-        return Kept;
+    if is_closed == Compliant {
+        return Compliant;
     }
     let open = match &vault.default_action {
         Fact::Known(action) if action.eq_ignore_ascii_case("Deny") => return addresses(vault, arguments),
-        Fact::Known(action) => Broken(format!("its firewall's default action is {action}")),
-        Fact::Unset => Broken("it has no firewall".to_owned()),
+        Fact::Known(action) => NonCompliant(format!("its firewall's default action is {action}")),
+        Fact::Unset => NonCompliant("it has no firewall".to_owned()),
         Fact::Unknown(why) => Unknown(why.clone()),
     };
     if let Unknown(_) = is_closed { is_closed } else { open }
@@ -79,7 +79,7 @@ pub(super) fn firewall(vault: &VaultFacts, arguments: &Arguments) -> Verdict {
 fn addresses(vault: &VaultFacts, arguments: &Arguments) -> Verdict {
     let lists = ["allowedIPAddresses", "forbiddenIPAddresses"].map(|name| arguments.ranges(name));
     if arguments.text("restrictIPAddresses") != "Yes" || lists.iter().all(Vec::is_empty) {
-        return Kept;
+        return Compliant;
     }
     let rules = match &vault.ip_rules {
         Fact::Known(rules) => rules.as_slice(),
@@ -91,19 +91,19 @@ fn addresses(vault: &VaultFacts, arguments: &Arguments) -> Verdict {
     for text in rules {
         let Ok(rule) = text.parse() else { return Unknown(format!("'{text}' is no range of addresses")) };
         if !allowed.is_empty() && !within(&allowed, rule) {
-            return Broken(format!("its firewall lets in {text}, which is not among the allowed addresses"));
+            return NonCompliant(format!("its firewall lets in {text}, which is not among the allowed addresses"));
         }
         if within(&forbidden, rule) {
-            return Broken(format!("its firewall lets in {text}, which is among the forbidden addresses"));
+            return NonCompliant(format!("its firewall lets in {text}, which is among the forbidden addresses"));
         }
     }
-    Kept
+    Compliant
 }
 
 pub(super) fn private_link(vault: &VaultFacts, _: &Arguments) -> Verdict {
     match &vault.private_endpoints {
-        Fact::Known(0) | Fact::Unset => Broken("it has no approved private endpoint".to_owned()),
-        Fact::Known(_) => Kept,
+        Fact::Known(0) | Fact::Unset => NonCompliant("it has no approved private endpoint".to_owned()),
+        Fact::Known(_) => Compliant,
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn resource_logs(vault: &VaultFacts, arguments: &Arguments) -> Verdic
     let required = arguments.number("requiredRetentionDays");
     let logs = match &vault.logs {
         Fact::Known(logs) => logs,
-        Fact::Unset => return NotHere("a server's vaults have no diagnostic settings"),
+        Fact::Unset => return NotApplicable("a server's vaults have no diagnostic settings"),
         Fact::Unknown(why) => return Unknown(why.clone()),
     };
     let verdicts: Vec<_> = logs.iter().map(|log| written(log, required)).collect();
@@ -121,27 +121,27 @@ pub(super) fn resource_logs(vault: &VaultFacts, arguments: &Arguments) -> Verdic
         false => "none of its logs is enabled and kept long enough",
     };
     let unknown = || verdicts.iter().find(|verdict| matches!(verdict, Unknown(_))).cloned();
-    if verdicts.contains(&Kept) { Kept } else { unknown().unwrap_or_else(|| Broken(none.to_owned())) }
+    if verdicts.contains(&Compliant) { Compliant } else { unknown().unwrap_or_else(|| NonCompliant(none.to_owned())) }
 }
 
 /// Whether a log is written, and kept for so many days where it has a retention.
 fn written(log: &Log, required: i64) -> Verdict {
     let enabled = must_be_on(&log.enabled, "the log");
-    if enabled != Kept || !log.in_storage {
+    if enabled != Compliant || !log.in_storage {
         return enabled;
     }
     match &log.retention_days {
-        Fact::Known(days) if *days != 0 && *days < required => Broken(format!("kept for {days} days")),
+        Fact::Known(days) if *days != 0 && *days < required => NonCompliant(format!("kept for {days} days")),
         Fact::Unknown(why) => Unknown(why.clone()),
-        Fact::Known(_) | Fact::Unset => Kept,
+        Fact::Known(_) | Fact::Unset => Compliant,
     }
 }
 
 fn must_be_on(fact: &Fact<bool>, what: &str) -> Verdict {
     match fact {
-        Fact::Known(true) => Kept,
-        Fact::Known(false) => Broken(format!("{what} is off")),
-        Fact::Unset => Broken(format!("{what} is not set")),
+        Fact::Known(true) => Compliant,
+        Fact::Known(false) => NonCompliant(format!("{what} is off")),
+        Fact::Unset => NonCompliant(format!("{what} is not set")),
         Fact::Unknown(why) => Unknown(why.clone()),
     }
 }

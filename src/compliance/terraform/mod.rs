@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::arm;
 use super::facts::{Dates, Fact, Facts, KeyFacts, Log, Resource, SecretFacts, VaultFacts};
-use super::tree::{self, flag, list, mark, member, moment, number, text, texts};
+use super::tree::{self, flag, list, member, moment, number, text, texts, unknown};
 use crate::clock::Timestamp;
 
 /// The resources of azurerm that deploy a template of Resource Manager.
@@ -80,10 +80,10 @@ fn module<'a>(module: &'a Value, pointer: &str, all: &mut Vec<(String, &'a Value
     }
 }
 
-/// `values` with a mark wherever `unknown` says that a value is known after apply alone.
-fn known(values: &Value, unknown: &Value) -> Value {
-    match unknown {
-        Value::Bool(true) => mark("it is known after apply alone", "(known after apply)"),
+/// `values` with an unknown value wherever `after_unknown` says that a value is known after apply alone.
+fn known(values: &Value, after_unknown: &Value) -> Value {
+    match after_unknown {
+        Value::Bool(true) => unknown("it is known after apply alone", "(known after apply)"),
         Value::Object(members) if !members.is_empty() => {
             let none = Map::new();
             let mut merged = values.as_object().unwrap_or(&none).clone();
@@ -106,7 +106,7 @@ fn known(values: &Value, unknown: &Value) -> Value {
 struct Planned<'a> {
     pointer: String,
     resource: &'a Value,
-    /// Its values, with marks.
+    /// Its values, with unknown ones.
     values: Value,
     /// What the configuration has for it.
     expressions: &'a Value,
@@ -185,7 +185,7 @@ impl Reader<'_> {
         let body = match member(&planned.values, "body") {
             // Versions before 2 have the body as a text of JSON.
             Some(Value::String(text)) => {
-                serde_json::from_str(text).unwrap_or_else(|_| mark("its body is no JSON", "body"))
+                serde_json::from_str(text).unwrap_or_else(|_| unknown("its body is no JSON", "body"))
             }
             Some(body) => body.clone(),
             None => Value::Null,
