@@ -1,19 +1,40 @@
 //! A file that says what is to be: which form it has, and the resources in it.
 
+use std::ops::Deref;
+
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::facts::Resource;
-use super::{arm, terraform};
+use super::{arm, secrets, terraform};
 use crate::clock::Timestamp;
+
+/// The JSON of a file, without values of secrets that rules do not look at. What else it has is overwritten at its end.
+pub(crate) struct Parsed(Value);
+
+impl Deref for Parsed {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for Parsed {
+    fn drop(&mut self) {
+        secrets::erase(&mut self.0);
+    }
+}
 
 /// Parses JSON with comments.
 ///
 /// # Errors
 /// Where it is none.
-pub(crate) fn parse(text: &str) -> Result<Value, String> {
+pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     let json = without_comments(text);
-    serde_json::from_slice(&json).map_err(|error| format!("no JSON: {error}"))
+    let mut parsed = Parsed(serde_json::from_slice(&json).map_err(|error| format!("no JSON: {error}"))?);
+    secrets::take_out(&mut parsed.0);
+    Ok(parsed)
 }
 
 /// The resources of an ARM template or of a Terraform plan; `parameters` is the file of a template's.

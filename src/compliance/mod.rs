@@ -9,6 +9,7 @@ mod file;
 mod lines;
 mod report;
 mod rules;
+mod secrets;
 mod selection;
 mod server;
 mod terraform;
@@ -19,7 +20,7 @@ use rules::{Check, Verdict};
 
 pub(crate) use arguments::Parameter;
 pub(crate) use facts::Resource;
-pub(crate) use file::{parse, resources};
+pub(crate) use file::{Parsed, parse, resources};
 pub(crate) use report::{Checked, Report};
 pub(crate) use rules::Rule;
 pub(crate) use selection::{Selected, rules_from_policies, rules_with_defaults};

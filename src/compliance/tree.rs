@@ -55,6 +55,12 @@ pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     Some(if all.next().is_some() { &TWICE } else { first })
 }
 
+/// The members called `name`, whatever their case, to be changed.
+pub(super) fn members_mut<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> {
+    let all = value.as_object_mut().into_iter().flatten();
+    all.filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
 /// What the member called `name` has, whatever its case; null where there is none.
 pub(super) fn part<'a>(value: &'a Value, name: &str) -> &'a Value {
     member(value, name).unwrap_or(&Value::Null)

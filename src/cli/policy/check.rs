@@ -14,7 +14,7 @@ use crate::cli::client::{AdminClient, path_segment};
 use crate::cli::columns::{Columns, NONE};
 use crate::cli::target::Target;
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::compliance::{self, Parameter, Report, Resource, Rule, Selected};
+use crate::compliance::{self, Parameter, Parsed, Report, Resource, Rule, Selected};
 
 /// Hold vaults, keys and secrets against the built-in rules of Azure Policy for Key Vault.
 ///
@@ -104,7 +104,7 @@ impl Check {
         let selected = selected(self.policies.as_deref(), now)?;
         let (text, parsed) = parsed(file)?;
         let parameters = self.parameters.as_deref().map(parsed_alone).transpose()?;
-        let resources = compliance::resources(&parsed, parameters.as_ref(), now);
+        let resources = compliance::resources(&parsed, parameters.as_deref(), now);
         let resources = resources.map_err(|why| wrong(file, &why))?;
         let name = file.display().to_string();
         let named = if file == Path::new("-") { "stdin" } else { &name };
@@ -122,7 +122,8 @@ impl Check {
 
 fn selected(policies: Option<&Path>, now: Timestamp) -> Result<Vec<Selected>, Failure> {
     let Some(file) = policies else { return Ok(compliance::rules_with_defaults(now)) };
-    compliance::rules_from_policies(&parsed_alone(file)?, now).map_err(|why| wrong(file, &why))
+    let policies = parsed_alone(file)?;
+    compliance::rules_from_policies(&policies, now).map_err(|why| wrong(file, &why))
 }
 
 /// The vaults of a server with what they hold.
@@ -154,7 +155,7 @@ async fn objects(client: &AdminClient, vault: &Value, collection: &str) -> Resul
 }
 
 /// The text of a file and its JSON.
-fn parsed(file: &Path) -> Result<(Zeroizing<String>, Value), Failure> {
+fn parsed(file: &Path) -> Result<(Zeroizing<String>, Parsed), Failure> {
     let mut text = Zeroizing::new(String::new());
     let read = match file == Path::new("-") {
         true => std::io::stdin().lock().read_to_string(&mut text),
@@ -165,7 +166,7 @@ fn parsed(file: &Path) -> Result<(Zeroizing<String>, Value), Failure> {
     Ok((text, value))
 }
 
-fn parsed_alone(file: &Path) -> Result<Value, Failure> {
+fn parsed_alone(file: &Path) -> Result<Parsed, Failure> {
     parsed(file).map(|(_, value)| value)
 }
 

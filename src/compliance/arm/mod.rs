@@ -9,6 +9,7 @@ mod scope;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Fact, Facts, Resource};
+use super::secrets::is_secure;
 use super::tree::{member, part, text, unknown, why, words};
 use crate::clock::Timestamp;
 use budget::Budget;
@@ -45,7 +46,7 @@ pub(super) fn is_template(file: &Value) -> bool {
 /// # Errors
 /// When that is no such file.
 pub(super) fn resources(template: &Value, parameters: Option<&Value>, now: Timestamp) -> Result<Vec<Resource>, String> {
-    let given = parameters.map(given).transpose()?.unwrap_or_default();
+    let given = parameters.map(|file| given(file, template)).transpose()?.unwrap_or_default();
     let budget = Budget::new();
     let scope = Scope::of(template, given, &budget);
     let mut found = Found { now, vaults: vec![], others: vec![], links: Links::default() };
@@ -54,10 +55,14 @@ pub(super) fn resources(template: &Value, parameters: Option<&Value>, now: Times
     Ok(found.finish())
 }
 
-/// The values of a file of parameters.
-fn given(file: &Value) -> Result<Map<String, Value>, String> {
+/// The values that a file of parameters has for `template`, without those of secure parameters.
+fn given(file: &Value, template: &Value) -> Result<Map<String, Value>, String> {
     let all = file["parameters"].as_object().ok_or("the file of --parameters has no parameters")?;
-    Ok(all.iter().map(|(name, given)| (name.clone(), value_of(name, given, Value::clone))).collect())
+    let read = |name: &str, value: &Value| match is_secure(part(part(part(template, "parameters"), name), "type")) {
+        true => unknown(format!("the parameter '{name}' is secret"), format!("{{{name}}}")),
+        false => value.clone(),
+    };
+    Ok(all.iter().map(|(name, given)| (name.clone(), value_of(name, given, |value| read(name, value)))).collect())
 }
 
 /// Where resources are.

@@ -67,6 +67,9 @@ fn parameters_and_variables_are_followed_and_the_rest_is_not_evaluated() {
     assert_eq!(facts.default_action, Fact::Known("Deny".to_owned()));
     assert_eq!(facts.ip_rules, Fact::Unknown("a loop makes it".to_owned()));
     assert!(super::resources(&template, Some(&json!({})), Timestamp::from_unix(NOW)).is_err());
+    let hush = json!({"parameters": {"FROMVAULT": {"value": "hush"}}});
+    let secret = unknown("the parameter 'FROMVAULT' is secret");
+    assert_eq!(vault(&read(&template, Some(hush))[0]).create_mode, secret);
 }
 
 #[test]

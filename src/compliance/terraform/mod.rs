@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::arm;
 use super::facts::{Dates, Fact, Facts, KeyFacts, Log, Resource, SecretFacts, VaultFacts};
-use super::tree::{self, flag, list, member, moment, number, text, texts, unknown};
+use super::tree::{at, flag, list, moment, number, part, text, texts, unknown, why};
 use crate::clock::Timestamp;
 
 /// The resources of azurerm that deploy a template of Resource Manager.
@@ -182,27 +182,17 @@ impl Reader<'_> {
             Ok(read) => read,
             Err(unread) => return Some(unread),
         };
-        let body = match member(&planned.values, "body") {
-            // Versions before 2 have the body as a text of JSON.
-            Some(Value::String(text)) => {
-                serde_json::from_str(text).unwrap_or_else(|_| unknown("its body is no JSON", "body"))
-            }
-            Some(body) => body.clone(),
-            None => Value::Null,
-        };
-        let properties = match tree::why(&body) {
-            Some(_) => body,
-            None => member(&body, "properties").cloned().unwrap_or_default(),
-        };
+        let body = part(&planned.values, "body");
+        let properties = if why(body).is_some() { body } else { part(body, "properties") };
         Some(match kind.as_str() {
             "microsoft.keyvault/vaults" => {
                 let none = || Fact::Unknown("its type has no api-version".to_owned());
-                let mut vault = arm::vault(version.map_or_else(none, Fact::Known), &properties);
+                let mut vault = arm::vault(version.map_or_else(none, Fact::Known), properties);
                 (vault.private_endpoints, vault.logs) = (self.endpoints(planned), self.logs(planned));
                 Facts::Vault(Box::new(vault))
             }
-            "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(&properties, self.created(planned)))),
-            "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(&properties, self.created(planned))),
+            "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(properties, self.created(planned)))),
+            "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(properties, self.created(planned))),
             kind if arm::deploys(kind) => Facts::Unread(arm::DEPLOYS.to_owned()),
             _ => return None,
         })
@@ -228,7 +218,7 @@ impl Reader<'_> {
 
     fn logs(&self, vault: &Planned<'_>) -> Fact<Vec<Log>> {
         let target = |setting: &Planned<'_>| {
-            let is_set = |name: &&str| tree::at(&setting.values, &[name]) != Fact::Unset;
+            let is_set = |name: &&str| at(&setting.values, &[name]) != Fact::Unset;
             vec![(setting.expressions["target_resource_id"].clone(), Fact::Known(DESTINATIONS.iter().any(is_set)))]
         };
         let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", target);

@@ -65,7 +65,8 @@ fn plan() -> Value {
 
 fn read(plan: &Value) -> Vec<Resource> {
     assert!(super::is_plan(plan));
-    super::resources(plan, Timestamp::from_unix(NOW))
+    let parsed = crate::compliance::parse(&plan.to_string()).unwrap();
+    super::resources(&parsed, Timestamp::from_unix(NOW))
 }
 
 #[test]

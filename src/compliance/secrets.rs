@@ -1,0 +1,162 @@
+//! Takes the values of secrets out of a file's JSON, before anything else reads it.
+
+use serde_json::Value;
+use zeroize::Zeroize;
+
+use super::terraform;
+use super::tree::{members_mut, part, unknown};
+
+/// The members of a plan that are not read and have values of secrets.
+const OF_PLAN: [&str; 4] = ["prior_state", "variables", "output_changes", "resource_drift"];
+
+/// Overwrites every text of `value`.
+pub(super) fn erase(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(erase),
+        Value::Object(members) => members.values_mut().for_each(erase),
+        _ => {}
+    }
+}
+
+/// Overwrites the values of secrets in `file`; each leaves an unknown value.
+pub(super) fn take_out(file: &mut Value) {
+    if terraform::is_plan(file) {
+        OF_PLAN.iter().for_each(|name| hide(file, name));
+        items_mut(file, "resource_changes").for_each(of_change);
+        items_mut(file, "deferred_changes").flat_map(|one| members_mut(one, "resource_change")).for_each(of_change);
+        for planned in members_mut(file, "planned_values") {
+            hide(planned, "outputs");
+            members_mut(planned, "root_module").for_each(of_module);
+        }
+    }
+    of_template(file);
+}
+
+fn of_change(change: &mut Value) {
+    for change in members_mut(change, "change") {
+        ["before", "after"].iter().for_each(|name| hide(change, name));
+    }
+}
+
+/// The resources of a module of a plan, and those of the modules in it.
+fn of_module(module: &mut Value) {
+    for resource in items_mut(module, "resources") {
+        let is_secret = resource["type"] == "azurerm_key_vault_secret";
+        let sensitive = resource.get_mut("sensitive_values").map(Value::take).unwrap_or_default();
+        for values in members_mut(resource, "values") {
+            hide_sensitive(values, &sensitive);
+            if is_secret {
+                ["value", "value_wo"].iter().for_each(|name| hide(values, name));
+            }
+            members_mut(values, "body").for_each(parse_body);
+        }
+    }
+    items_mut(module, "child_modules").for_each(of_module);
+}
+
+fn items_mut<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> + use<'a> {
+    value.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// Parses a body that is a text of JSON, as versions of azapi before 2 have it.
+fn parse_body(body: &mut Value) {
+    let Value::String(text) = body else { return };
+    let parsed = serde_json::from_str(text).unwrap_or_else(|_| unknown("its body is no JSON", "body"));
+    text.zeroize();
+    *body = parsed;
+}
+
+/// Hides the members of `values` that `sensitive` has true for.
+fn hide_sensitive(values: &mut Value, sensitive: &Value) {
+    match (values, sensitive) {
+        (values, Value::Bool(true)) => hide_one(values),
+        (Value::Object(values), Value::Object(sensitive)) => {
+            for (name, value) in values {
+                sensitive.get(name).into_iter().for_each(|sensitive| hide_sensitive(value, sensitive));
+            }
+        }
+        (Value::Array(values), Value::Array(sensitive)) => {
+            values.iter_mut().zip(sensitive).for_each(|(value, sensitive)| hide_sensitive(value, sensitive));
+        }
+        _ => {}
+    }
+}
+
+/// The `value` in the properties of resources, and the defaults of secure parameters.
+fn of_template(value: &mut Value) {
+    members_mut(value, "properties").for_each(|properties| hide(properties, "value"));
+    if is_secure(part(value, "type")) {
+        hide(value, "defaultValue");
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(of_template),
+        Value::Object(members) => members.values_mut().for_each(of_template),
+        _ => {}
+    }
+}
+
+/// Whether a parameter of this type has a secret.
+pub(super) fn is_secure(kind: &Value) -> bool {
+    kind.as_str().is_some_and(|kind| ["securestring", "secureobject"].iter().any(|one| kind.eq_ignore_ascii_case(one)))
+}
+
+fn hide(value: &mut Value, name: &str) {
+    members_mut(value, name).for_each(hide_one);
+}
+
+fn hide_one(value: &mut Value) {
+    if !value.is_null() {
+        erase(value);
+        *value = unknown("it is secret, and not read", "(secret)");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::compliance::facts::Fact;
+    use crate::compliance::parse;
+    use crate::compliance::tree::{flag, text};
+
+    #[test]
+    fn no_value_of_a_secret_is_left_of_a_plan() {
+        let secret = json!({"type": "azurerm_key_vault_secret", "values": {"value": "hush", "value_wo": null}});
+        let sql = json!({"type": "azurerm_mssql_server", "values": {"password": "hush", "user": [{"key": "hush"}, {"name": "n"}]},
+            "sensitive_values": {"password": true, "user": [{"key": true}, {}], "none": true}});
+        let body = json!({"properties": {"value": "hush", "contentType": "text"}});
+        let [old, new] =
+            [json!(body.to_string()), body].map(|body| json!({"type": "azapi_resource", "values": {"body": body}}));
+        let module = json!({"resources": [secret, sql], "child_modules": [{"resources": [old, new]}]});
+        let file = json!({
+            "variables": {"p": {"value": "hush"}}, "prior_state": {"values": {"outputs": "hush"}},
+            "planned_values": {"outputs": {"o": {"value": "hush"}}, "root_module": module},
+            "resource_changes": [{"change": {"actions": ["create"], "before": {"value": "hush"}, "after": {"value": "hush"}}}],
+        });
+        let read = parse(&file.to_string()).unwrap();
+        assert!(!read.to_string().contains("hush"), "{}", *read);
+        let resources = &read["planned_values"]["root_module"]["resources"];
+        assert_eq!(text(resources, &["0", "values", "value"]), Fact::Unknown("it is secret, and not read".to_owned()));
+        assert_eq!(resources[0]["values"]["value_wo"], Value::Null);
+        assert_eq!(resources[1]["values"]["user"][1]["name"], "n");
+        let bodies = &read["planned_values"]["root_module"]["child_modules"][0]["resources"];
+        for body in [&bodies[0]["values"]["body"], &bodies[1]["values"]["body"]] {
+            assert_eq!(body["properties"]["contentType"], "text");
+        }
+        assert_eq!(read["resource_changes"][0]["change"]["actions"][0], "create");
+    }
+
+    #[test]
+    fn no_value_of_a_secret_is_left_of_a_template() {
+        let file = json!({
+            "parameters": {"p": {"type": "secureString", "defaultValue": "hush"}, "b": {"type": "bool", "defaultValue": true}},
+            "resources": [{"type": "Microsoft.KeyVault/vaults/secrets", "Properties": {"Value": "hush", "contentType": "t"}}],
+        });
+        let read = parse(&file.to_string()).unwrap();
+        assert!(!read.to_string().contains("hush"));
+        assert_eq!(flag(&read, &["parameters", "b", "defaultValue"]), Fact::Known(true));
+        assert_eq!(read["resources"][0]["Properties"]["contentType"], "t");
+    }
+}
