@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::tree::as_number;
 use crate::access::network::AddressRange;
 use crate::clock::Timestamp;
 
@@ -49,8 +50,10 @@ impl Parameter {
         let each = |fits: &dyn Fn(&Value) -> bool| value.as_array().is_some_and(|all| all.iter().all(fits));
         let is_range = |value: &Value| value.as_str().is_some_and(|text| text.parse::<AddressRange>().is_ok());
         let (fits, expected) = match self.takes {
-            Takes::Number => (number(value).is_some_and(|number| number >= 0), "a number".to_owned()),
-            Takes::OneNumber(all) => (number(value).is_some_and(|one| all.contains(&one)), format!("one of {all:?}")),
+            Takes::Number => (as_number(value).is_some_and(|number| number >= 0), "a number".to_owned()),
+            Takes::OneNumber(all) => {
+                (as_number(value).is_some_and(|one| all.contains(&one)), format!("one of {all:?}"))
+            }
             Takes::OneText(all) => (is_text(all, value), format!("one of {}", all.join(", "))),
             Takes::Texts(all) => (each(&|one| is_text(all, one)), format!("a list of {}", all.join(", "))),
             Takes::Ranges => (each(&is_range), "a list of addresses or ranges, such as 203.0.113.0/24".to_owned()),
@@ -79,7 +82,7 @@ impl Arguments {
 
     /// The number called `name`.
     pub(super) fn number(&self, name: &str) -> i64 {
-        number(self.value(name)).unwrap_or_default()
+        as_number(self.value(name)).unwrap_or_default()
     }
 
     /// The text called `name`.
@@ -109,8 +112,4 @@ impl Arguments {
             text.replace(&format!("{{{name}}}"), &words)
         })
     }
-}
-
-fn number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }

@@ -110,6 +110,25 @@ pub(crate) struct SecretFacts {
     pub dates: Dates,
 }
 
+impl Log {
+    /// A log, kept for so many days where its policy of retention is on.
+    pub(crate) fn of(enabled: Fact<bool>, in_storage: bool, policy: Fact<bool>, days: Fact<i64>) -> Self {
+        let retention_days = match policy {
+            Fact::Known(true) => days.or(0),
+            Fact::Known(false) | Fact::Unset => Fact::Unset,
+            Fact::Unknown(why) => Fact::Unknown(why),
+        };
+        Self { enabled, in_storage, retention_days }
+    }
+}
+
+impl<T> Fact<Vec<T>> {
+    /// What was found for certain; `unknown` says why there may be something where nothing was.
+    pub(crate) fn found(found: Vec<T>, unknown: Option<String>) -> Self {
+        unknown.filter(|_| found.is_empty()).map_or(Self::Known(found), Self::Unknown)
+    }
+}
+
 impl<T> Fact<T> {
     /// The fact that follows from a known value; `why` it is none where nothing follows.
     pub(crate) fn then<U>(self, follows: impl FnOnce(T) -> Result<U, String>) -> Fact<U> {

@@ -11,6 +11,11 @@ pub(super) fn lines_of<'p>(json: &[u8], pointers: impl Iterator<Item = &'p str>)
     scanner.found
 }
 
+/// A name as a segment of a JSON pointer.
+pub(super) fn pointer_segment(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 struct Scanner<'j, 'p> {
     json: &'j [u8],
     at: usize,
@@ -51,7 +56,7 @@ impl Scanner<'_, '_> {
             self.pointer.push('/');
             if end == b'}' {
                 let name = self.text();
-                self.pointer += &name.replace('~', "~0").replace('/', "~1");
+                self.pointer += &pointer_segment(&name);
                 self.peek();
                 self.at += 1;
             } else {

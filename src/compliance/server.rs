@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::arm;
 use super::facts::{Dates, Fact, Facts, KeyFacts, Resource, SecretFacts, VaultFacts};
 use super::tree::{flag, moment, number, text, texts};
 
@@ -50,6 +51,5 @@ fn name_of(value: &Value) -> &str {
 }
 
 fn dates(object: &Value) -> Dates {
-    let date = |name| moment(object, &["attributes", name]);
-    Dates { created: date("created"), not_before: date("nbf"), expires: date("exp") }
+    arm::dates(object, moment(object, &["attributes", "created"]))
 }

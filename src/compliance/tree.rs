@@ -82,10 +82,12 @@ pub(super) fn flag(value: &Value, path: &[&str]) -> Fact<bool> {
 
 /// The number at `path`; `"7"` is one too.
 pub(super) fn number(value: &Value, path: &[&str]) -> Fact<i64> {
-    at(value, path).then(|found| {
-        let number = found.as_i64().or_else(|| found.as_str()?.parse().ok());
-        number.ok_or_else(|| wrong(path, "a number"))
-    })
+    at(value, path).then(|found| as_number(found).ok_or_else(|| wrong(path, "a number")))
+}
+
+/// A number, or a text of one.
+pub(super) fn as_number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// The items of the list at `path`.

@@ -41,15 +41,12 @@ pub(crate) fn secret(properties: &Value, created: Fact<Timestamp>) -> SecretFact
 
 /// A log of a diagnostic setting.
 pub(crate) fn log(log: &Value, in_storage: bool) -> Log {
-    let retention_days = match flag(log, &["retentionPolicy", "enabled"]) {
-        Fact::Known(true) => number(log, &["retentionPolicy", "days"]).or(0),
-        Fact::Known(false) | Fact::Unset => Fact::Unset,
-        Fact::Unknown(why) => Fact::Unknown(why),
-    };
-    Log { enabled: flag(log, &["enabled"]), in_storage, retention_days }
+    let [policy, days] = ["enabled", "days"].map(|name| ["retentionPolicy", name]);
+    Log::of(flag(log, &["enabled"]), in_storage, flag(log, &policy), number(log, &days))
 }
 
-fn dates(properties: &Value, created: Fact<Timestamp>) -> Dates {
+/// The dates in the attributes of a key or a secret.
+pub(crate) fn dates(properties: &Value, created: Fact<Timestamp>) -> Dates {
     let date = |name| moment(properties, &["attributes", name]);
     Dates { created, not_before: date("nbf"), expires: date("exp") }
 }

@@ -108,7 +108,7 @@ fn leading_to<'l, T>(name: &str, links: &'l [Link<T>], what: &str) -> Fact<Vec<&
             (None, _) => unknown = Some(format!("{what} leads to {}, which is not evaluated", words(&link.to))),
         }
     }
-    unknown.filter(|_| found.is_empty()).map_or(Fact::Known(found), Fact::Unknown)
+    Fact::found(found, unknown)
 }
 
 /// Whether an id is that of the vault called `name`, if that can be read.

@@ -9,6 +9,7 @@ mod scope;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Fact, Facts, Resource};
+use super::lines::pointer_segment;
 use super::secrets::is_secure;
 use super::tree::{member, part, text, unknown, why, words};
 use crate::clock::Timestamp;
@@ -18,7 +19,7 @@ use scope::Scope;
 
 #[cfg(test)]
 pub(super) use facts::log;
-pub(super) use facts::{key, scheduled, secret, vault};
+pub(super) use facts::{dates, key, scheduled, secret, vault};
 
 const VAULT: &str = "microsoft.keyvault/vaults";
 /// The type of a deployment.
@@ -252,11 +253,6 @@ fn object_name(name: &str, collection: &str) -> String {
         Some((vault, object)) => format!("{vault}/{collection}/{object}"),
         None => format!("{collection} {name}"),
     }
-}
-
-/// A name as a segment of a JSON pointer.
-fn pointer_segment(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The type of an azapi resource or a template's without its version, in lower case, and the version.

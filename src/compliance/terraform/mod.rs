@@ -246,7 +246,7 @@ impl Reader<'_> {
                 }
             }
         }
-        unread.filter(|_| found.is_empty()).map_or(Fact::Known(found), Fact::Unknown)
+        Fact::found(found, unread)
     }
 }
 
@@ -312,12 +312,8 @@ fn key(values: &Value, dates: Dates) -> KeyFacts {
 /// A block of a diagnostic setting: `enabled_log`, or `log` of older versions.
 fn log(block: &Value, name: &str, in_storage: bool) -> Log {
     let enabled = if name == "enabled_log" { Fact::Known(true) } else { flag(block, &["enabled"]).or(true) };
-    let retention_days = match flag(block, &["retention_policy", "0", "enabled"]) {
-        Fact::Known(true) => number(block, &["retention_policy", "0", "days"]).or(0),
-        Fact::Known(false) | Fact::Unset => Fact::Unset,
-        Fact::Unknown(why) => Fact::Unknown(why),
-    };
-    Log { enabled, in_storage, retention_days }
+    let [policy, days] = ["enabled", "days"].map(|name| ["retention_policy", "0", name]);
+    Log::of(enabled, in_storage, flag(block, &policy), number(block, &days))
 }
 
 #[cfg(test)]
