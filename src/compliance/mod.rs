@@ -1,6 +1,7 @@
 //! Checks vaults, keys and secrets against the built-in rules of Azure Policy for Key Vault: facts of them, read from an ARM
 //! template, a Terraform plan or a running server's answers; the rules; the report. Pure: it reads and writes nothing, and it
-//! knows no value of a secret. What cannot be read is a finding: nothing passes that was not seen.
+//! knows no value of a secret, each of which is taken out of a file when it is parsed. What cannot be read is a finding: nothing
+//! passes that was not seen.
 
 mod arguments;
 mod arm;

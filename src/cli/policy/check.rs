@@ -19,8 +19,9 @@ use crate::compliance::{self, Parameter, Parsed, Report, Resource, Rule, Selecte
 /// Hold vaults, keys and secrets against the built-in rules of Azure Policy for Key Vault.
 ///
 /// The file is an ARM template (`bicep build` makes one) or what `terraform show -json PLAN` prints; without one, the vaults of
-/// the running server are checked. Of expressions, parameters and variables are followed. Where a rule needs what is not in the
-/// file, that is a finding too: nothing passes that was not seen. Rules without parameters, or whose parameters have
+/// the running server are checked. Of expressions, parameters and variables are followed, and format, concat and resourceId are
+/// evaluated. Where a rule needs what is not in the file, or what may hold vaults is not read, that is a finding too: nothing
+/// passes that was not seen. Rules without parameters, or whose parameters have
 /// defaults, are checked; --policies names others. The exit status is 1 when something was found. No value of a secret is read
 /// from a server.
 #[derive(Debug, Args)]
