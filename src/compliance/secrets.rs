@@ -4,7 +4,7 @@ use serde_json::Value;
 use zeroize::Zeroize;
 
 use super::terraform;
-use super::tree::{members_mut, part, unknown};
+use super::tree::{is_secure, members_mut, part, unknown};
 
 /// The members of a plan that are not read and have values of secrets.
 const OF_PLAN: [&str; 4] = ["prior_state", "variables", "output_changes", "resource_drift"];
@@ -94,11 +94,6 @@ fn of_template(value: &mut Value) {
         Value::Object(members) => members.values_mut().for_each(of_template),
         _ => {}
     }
-}
-
-/// Whether a parameter of this type has a secret.
-pub(super) fn is_secure(kind: &Value) -> bool {
-    kind.as_str().is_some_and(|kind| ["securestring", "secureobject"].iter().any(|one| kind.eq_ignore_ascii_case(one)))
 }
 
 fn hide(value: &mut Value, name: &str) {

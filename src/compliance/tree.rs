@@ -1,7 +1,5 @@
 //! JSON of a file in which some values are not known: each of them is replaced by why. Facts are taken from it by paths.
 
-use std::sync::LazyLock;
-
 use serde_json::{Value, json};
 
 use super::facts::Fact;
@@ -19,6 +17,9 @@ pub(super) fn unknown(why: impl Into<String>, source: impl Into<String>) -> Valu
 
 /// Why the value cannot be read, if it is an unknown value.
 pub(super) fn why(value: &Value) -> Option<&str> {
+    if std::ptr::eq(value, &raw const TWICE) {
+        return Some("a member is there twice, in different cases");
+    }
     value.get(WHY)?.as_str()
 }
 
@@ -42,8 +43,8 @@ pub(super) fn at<'a>(value: &'a Value, path: &[&str]) -> Fact<&'a Value> {
     }
 }
 
-/// What a member has that is there twice, in different cases.
-static TWICE: LazyLock<Value> = LazyLock::new(|| unknown("a member is there twice, in different cases", "(twice)"));
+/// What a member has that is there twice, in different cases: it is known by its address, and cannot be read.
+static TWICE: Value = Value::String(String::new());
 
 /// The member called `name`, whatever its case; an unknown value where there are two.
 pub(super) fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
@@ -113,6 +114,11 @@ pub(super) fn moment(value: &Value, path: &[&str]) -> Fact<Timestamp> {
         let moment = found.as_i64().map(Timestamp::from_unix);
         moment.or_else(|| Timestamp::parse(found.as_str()?)).ok_or_else(|| wrong(path, "a moment"))
     })
+}
+
+/// Whether a parameter of a template of this type has a secret.
+pub(super) fn is_secure(kind: &Value) -> bool {
+    kind.as_str().is_some_and(|kind| ["securestring", "secureobject"].iter().any(|one| kind.eq_ignore_ascii_case(one)))
 }
 
 fn wrong(path: &[&str], expected: &str) -> String {

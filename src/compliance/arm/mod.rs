@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::facts::{Fact, Facts, Resource};
 use super::lines::pointer_segment;
-use super::secrets::is_secure;
-use super::tree::{member, part, text, unknown, why, words};
+use super::tree::{is_secure, member, part, text, unknown, why, words};
 use crate::clock::Timestamp;
 use budget::Budget;
 use links::Links;
@@ -114,7 +113,8 @@ impl Found {
     /// Adds the resource at `here` where the template makes it, and what is below it.
     fn add(&mut self, resource: &Value, here: &Place<'_>, is_made: bool) {
         let mut name = here.scope.evaluated(part(resource, "name"));
-        let Some(kind) = part(resource, "type").as_str().filter(|kind| !kind.starts_with('[')) else {
+        let Some(kind) = part(resource, "type").as_str().filter(|kind| !kind.is_empty() && !kind.starts_with('['))
+        else {
             return self.unread(words(&name), &here.pointer, "its type is no plain text");
         };
         let mut kind = kind.to_ascii_lowercase();

@@ -62,6 +62,9 @@ impl<'a> Scope<'a> {
         if depth > DEPTH || !self.budget.take(length) {
             return self.refused();
         }
+        if let Some(why) = why(value) {
+            return unknown(why, words(value));
+        }
         match value {
             Value::String(text) => self.text(text, depth),
             Value::Array(items) => items.iter().map(|item| self.value(item, depth + 1)).collect(),
