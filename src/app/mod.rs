@@ -51,7 +51,7 @@ pub use crate::audit::AuditTarget;
 pub use crate::http::tls::TlsVersion;
 pub use crate::proxy::ParentProxy;
 pub(crate) use crate::proxy::TrafficReport;
-pub(crate) use crate::vault::ObjectName;
+pub(crate) use crate::vault::{Kind, ObjectName};
 pub use admin_key::AdminKey;
 pub(crate) use ca::{CaCertificate, remove_cas};
 pub(crate) use check::CheckReport;

@@ -1,59 +1,67 @@
-//! How many keys and secrets a server has, for the line that `serve` prints. The count is bounded: a start does not become long
+//! How many objects of each kind a server has, for the line that `serve` prints. The count is bounded: a start does not become long
 //! by it.
 
 use std::fmt;
 
 use super::error::StartError;
 use super::running::Running;
-use crate::clock::Clock;
-use crate::vault::Call;
+use crate::vault::Kind;
 
 /// The most objects that are counted.
 const MAX_OBJECTS: usize = 1000;
 /// The most vaults whose objects are counted.
 const MAX_VAULTS: usize = 100;
 
-/// The numbers of keys, secrets and vaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The numbers of vaults, and of objects in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ObjectCounts {
-    keys: usize,
-    secrets: usize,
+    /// By kind, in the order of [`Kind::ALL`].
+    objects: Vec<(Kind, usize)>,
     vaults: usize,
-    /// Whether there may be more keys and secrets.
+    /// Whether there may be more objects.
     is_bounded: bool,
 }
 
 impl Running {
-    /// Counts the keys and secrets of all vaults, up to a limit.
+    /// Counts the objects of all vaults, up to a limit.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn count_objects(&self) -> Result<ObjectCounts, StartError> {
         let vaults = self.vaults.all().await?;
-        let mut counts =
-            ObjectCounts { vaults: vaults.len(), is_bounded: vaults.len() > MAX_VAULTS, ..ObjectCounts::default() };
+        let objects = Kind::ALL.iter().map(|kind| (*kind, 0)).collect();
+        let mut counts = ObjectCounts { objects, vaults: vaults.len(), is_bounded: vaults.len() > MAX_VAULTS };
         for vault in vaults.iter().take(MAX_VAULTS) {
-            let Some(vault) = self.vaults.find(&vault.name).await? else { continue };
-            let call = Call::by_server(vault, self.clock.now());
-            let room = (MAX_OBJECTS + 1).saturating_sub(counts.keys + counts.secrets);
-            counts.keys += self.vaults.keys(&call).count(room).await?;
-            let room = (MAX_OBJECTS + 1).saturating_sub(counts.keys + counts.secrets);
-            counts.secrets += self.vaults.secrets(&call).count(room).await?;
+            for index in 0..Kind::ALL.len() {
+                let room = (MAX_OBJECTS + 1).saturating_sub(counts.all());
+                let (kind, count) = &mut counts.objects[index];
+                *count += self.vaults.count_live(vault, *kind, room).await?;
+            }
         }
-        counts.is_bounded |= counts.keys + counts.secrets > MAX_OBJECTS;
+        counts.is_bounded |= counts.all() > MAX_OBJECTS;
         Ok(counts)
+    }
+}
+
+impl ObjectCounts {
+    fn all(&self) -> usize {
+        self.objects.iter().map(|(_, count)| count).sum()
     }
 }
 
 impl fmt::Display for ObjectCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = |count: usize| if count == 1 { "" } else { "s" };
-        let Self { keys, secrets, vaults, is_bounded } = *self;
-        match is_bounded {
-            true => write!(f, "more than {} keys and secrets", (keys + secrets).min(MAX_OBJECTS))?,
-            false => write!(f, "{keys} key{}, {secrets} secret{}", plural(keys), plural(secrets))?,
+        let counted = |(kind, count): &(Kind, usize)| format!("{count} {}{}", kind.singular(), plural(*count));
+        let kinds = || self.objects.iter().map(|(kind, _)| kind.collection());
+        match self.is_bounded {
+            true => {
+                let kinds = kinds().collect::<Vec<_>>().join(" and ");
+                write!(f, "more than {} {kinds}", self.all().min(MAX_OBJECTS))?;
+            }
+            false => f.write_str(&self.objects.iter().map(counted).collect::<Vec<_>>().join(", "))?,
         }
-        write!(f, " in {vaults} vault{}", plural(vaults))
+        write!(f, " in {} vault{}", self.vaults, plural(self.vaults))
     }
 }
 
@@ -63,7 +71,10 @@ mod tests {
 
     #[test]
     fn counts_are_words_and_a_limit_is_said() {
-        let counts = |keys, secrets, vaults, is_bounded| ObjectCounts { keys, secrets, vaults, is_bounded }.to_string();
+        let counts = |keys, secrets, vaults, is_bounded| {
+            let objects = vec![(Kind::Key, keys), (Kind::Secret, secrets)];
+            ObjectCounts { objects, vaults, is_bounded }.to_string()
+        };
         assert_eq!(counts(1, 2, 1, false), "1 key, 2 secrets in 1 vault");
         assert_eq!(counts(0, 0, 2, false), "0 keys, 0 secrets in 2 vaults");
         assert_eq!(counts(900, 101, 3, true), "more than 1000 keys and secrets in 3 vaults");

@@ -58,7 +58,7 @@ enum Action {
     },
     /// Remove it, and the takeover's with it: the next start makes new ones, for the names that it has then
     Renew,
-    /// Say how each platform and client is told to trust it
+    /// Say how each platform and client comes to trust it
     InstallHelp,
 }
 
@@ -97,7 +97,7 @@ impl CaCommand {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Removes the CA of a server that does not run: a running one would go on with it, and give it to nobody any more.
+    /// Removes the CA of a server that does not run: a running one would go on with it, and give it to no client any more.
     fn renew(self) -> Result<ExitCode, Failure> {
         let path = self.target.ca(self.certs.as_deref())?;
         let server = self.target.ready().ok().filter(|ready| ready.ca == path && ready_file::is_live(ready));

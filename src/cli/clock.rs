@@ -12,7 +12,7 @@ use super::client::AdminClient;
 /// Show or move the clock that vaults live by.
 ///
 /// Only a virtual clock can be moved (`serve --clock virtual`). What falls due is done before the command ends: deleted
-/// objects go, keys expire and rotate, events are told. Tokens, TLS and time-outs stay on the machine's clock.
+/// objects go, keys expire and rotate, events are delivered. Tokens, TLS and time-outs stay on the machine's clock.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Clock {
@@ -31,7 +31,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show where the clock stands (when nothing is said)
+    /// Show the time on the clock (when nothing is said)
     Show,
     /// Move the clock forward
     Advance {

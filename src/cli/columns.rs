@@ -26,8 +26,8 @@ impl Columns {
     }
 
     /// Adds a row. Control characters of a cell are shown as `?`: a tag could hold a terminal's commands.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());
     }
 
     /// The lines, without a line end after the last.

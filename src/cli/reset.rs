@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::client::{AdminClient, path_segment};
+use super::objects::{count_of, kinds};
 
 /// The vaults whose objects are counted; of a server for tests there can be thousands.
 const MOST_COUNTED: usize = 20;
@@ -52,14 +53,14 @@ impl Reset {
         if names.len() > MOST_COUNTED {
             return Ok(vaults);
         }
-        let mut sums = [0, 0];
+        let mut sums = kinds().map(|kind| (kind, 0)).collect::<Vec<_>>();
         for name in names {
             let path = format!("/admin/vaults/{}", path_segment(name));
             let vault = self.client.json_request(Method::GET, &path, None).await?;
-            let live = |kind: &str| vault["objects"][kind]["live"].as_u64().unwrap_or_default();
-            sums = [sums[0] + live("secrets"), sums[1] + live("keys")];
+            sums.iter_mut().for_each(|(kind, sum)| *sum += count_of(&vault, *kind, "live"));
         }
-        Ok(format!("{vaults} ({}, {})", counted(sums[0], "secret"), counted(sums[1], "key")))
+        let sums: Vec<_> = sums.into_iter().map(|(kind, sum)| counted(sum, kind.singular())).collect();
+        Ok(format!("{vaults} ({})", sums.join(", ")))
     }
 
     /// Name and client id of the identity that programs are.

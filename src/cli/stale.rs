@@ -13,7 +13,7 @@ use crate::app::Variables;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The variable that names the ready file.
 pub(super) const READY_FILE: &str = "KEYHAVEN_READY_FILE";
-/// One of each kind of variable stands for its group.
+/// One of each kind of variable is shown for its group.
 const PROXY: &str = "HTTPS_PROXY";
 const BUNDLE: &str = "SSL_CERT_FILE";
 
@@ -24,7 +24,7 @@ pub(super) const START_OR_UNSET: &str =
 /// What is stale in an environment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stale {
-    /// The variables' names; one stands for all that name the same.
+    /// The variables' names; one is shown for all that name the same.
     pub(super) names: Vec<&'static str>,
     /// What to do.
     pub(super) remedy: &'static str,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::client::{AdminClient, path_segment};
 use super::columns::{Columns, NONE, text};
+use super::objects::{Kind, count_of, kinds};
 use crate::app::ReadyFile;
 use crate::clock::{Clock, SystemClock, Timestamp};
 
@@ -85,13 +86,13 @@ fn to_text(shown: &Value, vault_count: usize) -> String {
     for (name, value) in facts(shown) {
         columns.row([name.to_owned(), value]);
     }
-    let mut vaults = Columns::new(&["vault", "secrets", "keys", "deleted"]);
+    let headings: Vec<_> = ["vault"].into_iter().chain(kinds().map(Kind::collection)).chain(["deleted"]).collect();
+    let mut vaults = Columns::new(&headings);
     for vault in shown["vaults"].as_array().into_iter().flatten() {
-        let count = |kind: &str, state: &str| vault["objects"][kind][state].as_u64().unwrap_or_default();
-        let deleted = count("secrets", "deleted") + count("keys", "deleted");
-        let counts = [count("secrets", "live"), count("keys", "live"), deleted].map(|count| count.to_string());
-        let [secrets, keys, deleted] = counts;
-        vaults.row([text(&vault["name"]), secrets, keys, deleted]);
+        let live = kinds().map(|kind| count_of(vault, kind, "live"));
+        let deleted = kinds().map(|kind| count_of(vault, kind, "deleted")).sum();
+        let counts = live.chain([deleted]).map(|count| count.to_string());
+        vaults.row([text(&vault["name"])].into_iter().chain(counts));
     }
     let more = vault_count.saturating_sub(MOST_VAULTS);
     let more = if more == 0 { String::new() } else { format!("\nand {more} more: keyhaven vault list") };

@@ -28,6 +28,16 @@ impl Vaults {
         self.count_in_pieces(vault, PIECE).await
     }
 
+    /// The objects of one kind that can be asked for; `limit` when there are more.
+    ///
+    /// # Errors
+    /// Only when the store cannot be read.
+    pub(crate) async fn count_live(&self, vault: &Vault, kind: Kind, limit: usize) -> Result<usize, Refusal> {
+        let view = self.records().view().await?;
+        let prefix = Table::Object.prefix_of_kind(vault.layer(), kind);
+        Ok(Layers::of(vault).keys(&view, &prefix, None, limit).await?.len())
+    }
+
     /// The same, reading so many keys at a time.
     pub(super) async fn count_in_pieces(&self, vault: &Vault, piece: usize) -> Result<Vec<ObjectCount>, Refusal> {
         let view = self.records().view().await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Kind, VaultArgs, name_of};
+use super::{Kind, VaultArgs, is_not_found, list_of, name_of};
 use crate::app::{ReadyFile, vault_of_host};
 use crate::cli::Failure;
 use crate::cli::address::VAULTS_PORT;
@@ -75,8 +75,8 @@ impl Connection {
     ) -> Result<T, Failure> {
         let name = object.to_owned();
         match self.try_ask(move |vault| question(vault, &name)).await? {
-            Err(error) if kind.is_not_found(&error) => {
-                let listed = self.try_ask(move |vault| kind.list(vault)).await?.unwrap_or_default();
+            Err(error) if is_not_found(kind, &error) => {
+                let listed = self.try_ask(move |vault| list_of(kind, vault)).await?.unwrap_or_default();
                 let names: Vec<_> = listed.iter().map(name_of).collect();
                 let like = did_you_mean(object, names.iter().map(String::as_str));
                 Err(Failure::failed(format!("{error}; asked: vault {}{like}{}", self.name(), self.other_vaults())))

@@ -27,7 +27,7 @@ impl VaultArgs {
         if answer["recoveryId"].is_null() {
             return "it is gone for good, because the vault has no soft delete".to_owned();
         }
-        let (word, options) = (kind.word(), self.as_written());
+        let (word, options) = (kind.singular(), self.as_written());
         let end = moment(&answer["scheduledPurgeDate"]);
         format!("it can be recovered until {end}: keyhaven {word} recover {name}{options}")
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, VaultArgs};
+use super::{Kind, VaultArgs, list_of};
 use crate::cli::Failure;
 use crate::cli::columns::{Columns, moment, text, yes_or_no};
 use crate::clock::Timestamp;
@@ -46,9 +46,9 @@ impl VaultArgs {
     /// Prints the vault's objects of this kind.
     pub(crate) async fn list(&self, kind: Kind) -> Result<(), Failure> {
         let vault = self.connect().await?;
-        let items = vault.ask(move |vault| kind.list(vault)).await?;
+        let items = vault.ask(move |vault| list_of(kind, vault)).await?;
         if items.is_empty() && !self.client.json {
-            let (word, name, others) = (kind.word(), vault.name(), vault.other_vaults());
+            let (word, name, others) = (kind.singular(), vault.name(), vault.other_vaults());
             let deleted = format!("keyhaven {word} list --deleted{}", self.as_written());
             eprintln!("keyhaven: no {word} in vault {name}; {word}s that were deleted: {deleted}{others}");
         }
@@ -66,7 +66,7 @@ impl VaultArgs {
             })
             .await?;
         if items.is_empty() && !self.client.json {
-            eprintln!("keyhaven: no deleted {} in vault {}", kind.word(), vault.name());
+            eprintln!("keyhaven: no deleted {} in vault {}", kind.singular(), vault.name());
         }
         let now = self.client.vault_clock().await?;
         self.print_list(items, |items| deleted_table(items, now));

@@ -17,6 +17,8 @@ pub(super) use connection::Connection;
 pub(super) use list::{latest_first, name_of, version_of, version_table};
 pub(super) use secret_argument::SecretArgument;
 
+pub(super) use crate::app::Kind;
+
 /// Which vault is asked, and as which identity.
 #[derive(Debug, Args)]
 pub(super) struct VaultArgs {
@@ -32,38 +34,31 @@ pub(super) struct VaultArgs {
     pub(super) client: AdminClient,
 }
 
-/// A kind of object, for the operations that every kind has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Secret,
-    Key,
+/// The kinds in the order that people read them in: what most vaults hold most of comes first.
+pub(super) fn kinds() -> impl DoubleEndedIterator<Item = Kind> + Clone {
+    Kind::ALL.iter().copied().rev()
 }
 
-impl Kind {
-    /// The sub-command of the kind, which is the word for one object too.
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Secret => "secret",
-            Self::Key => "key",
-        }
-    }
+/// How many objects of a kind the admin API's answer about a vault counts, `live` or `deleted`.
+pub(super) fn count_of(vault: &Value, kind: Kind, state: &str) -> u64 {
+    vault["objects"][kind.collection()][state].as_u64().unwrap_or_default()
+}
 
-    /// Every object of the kind.
-    fn list(self, vault: &VaultClient) -> Result<Vec<Value>, RequestError> {
-        match self {
-            Self::Secret => vault.secrets(),
-            Self::Key => vault.keys(),
-        }
+/// Every object of a kind.
+fn list_of(kind: Kind, vault: &VaultClient) -> Result<Vec<Value>, RequestError> {
+    match kind {
+        Kind::Key => vault.keys(),
+        Kind::Secret => vault.secrets(),
     }
+}
 
-    /// Whether the vault says that it has no such object.
-    fn is_not_found(self, error: &RequestError) -> bool {
-        let code = match self {
-            Self::Secret => "SecretNotFound",
-            Self::Key => "KeyNotFound",
-        };
-        matches!(error, RequestError::Refused { code: given, .. } if given == code)
-    }
+/// Whether the vault says that it has no such object of this kind.
+fn is_not_found(kind: Kind, error: &RequestError) -> bool {
+    let expected = match kind {
+        Kind::Key => "KeyNotFound",
+        Kind::Secret => "SecretNotFound",
+    };
+    matches!(error, RequestError::Refused { code, .. } if code == expected)
 }
 
 /// Fails for a name that no object can have: the service's own text does not say what would be good.

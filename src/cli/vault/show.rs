@@ -8,6 +8,7 @@ use crate::cli::Failure;
 use crate::cli::client::path_segment;
 use crate::cli::columns::{Columns, NONE, list, text};
 use crate::cli::known_vaults::KnownVaults;
+use crate::cli::objects::{Kind, count_of, kinds};
 
 /// The collections that a policy grants permissions on.
 const COLLECTIONS: [&str; 3] = ["keys", "secrets", "certificates"];
@@ -84,10 +85,11 @@ fn settings(vault: &Value) -> String {
         ("purge protection", protection.to_owned()),
         ("deletion delay", text(&vault["deletionDelay"])),
         ("network", network(vault)),
-        ("secrets", count(&vault["objects"]["secrets"])),
-        ("keys", count(&vault["objects"]["keys"])),
     ] {
         columns.row([name.to_owned(), value]);
+    }
+    for kind in kinds() {
+        columns.row([kind.collection().to_owned(), count(vault, kind)]);
     }
     columns.text()
 }
@@ -110,11 +112,11 @@ fn network(vault: &Value) -> String {
 }
 
 /// `3, and 1 deleted`.
-fn count(objects: &Value) -> String {
-    let number = |state: &str| objects[state].as_u64().unwrap_or_default();
-    match number("deleted") {
-        0 => number("live").to_string(),
-        deleted => format!("{}, and {deleted} deleted", number("live")),
+fn count(vault: &Value, kind: Kind) -> String {
+    let live = count_of(vault, kind, "live");
+    match count_of(vault, kind, "deleted") {
+        0 => live.to_string(),
+        deleted => format!("{live}, and {deleted} deleted"),
     }
 }
 

@@ -245,7 +245,7 @@ fn sign_in(why: SignInRefusal, client_id: &str) -> ErrorText {
             unproven(50_166, format!("Request to External OIDC endpoint failed: {issuer}: {why}."))
         }
         SignInRefusal::Record(error) => {
-            tracing::error!(%error, "a sign-in could not be judged");
+            tracing::error!(%error, "a sign-in could not be checked");
             transient()
         }
     }

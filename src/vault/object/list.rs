@@ -27,15 +27,6 @@ impl<K: ObjectKind> Objects<'_, K> {
         Ok(Page { items, next })
     }
 
-    /// How many objects there are, up to `limit`. No record is read.
-    ///
-    /// # Errors
-    /// What the store reports.
-    pub(crate) async fn count(&self, limit: usize) -> Result<usize, Refusal> {
-        let view = &self.vaults.records().view().await?;
-        Ok(self.layers().keys(view, &self.prefix(Table::Object), None, limit).await?.len())
-    }
-
     /// A page of the deleted objects that can be recovered, each with its latest version, ordered by upper-cased name.
     ///
     /// # Errors
