@@ -245,6 +245,8 @@ impl Vaults {
 /// Opens `bytes` as a backup of each kind.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz_backup(bytes: &[u8]) {
-    backup::fuzz::<keys::Keys>(bytes);
-    backup::fuzz::<secrets::Secrets>(bytes);
+    Kind::ALL.iter().for_each(|kind| match kind {
+        Kind::Key => backup::fuzz::<keys::Keys>(bytes),
+        Kind::Secret => backup::fuzz::<secrets::Secrets>(bytes),
+    });
 }

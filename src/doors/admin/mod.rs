@@ -293,3 +293,20 @@ const fn with_admin_key(name: &'static str, method: hyper::Method, path: &'stati
 fn conflict(why: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, "Conflict", why)
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::Method;
+
+    use super::routes;
+    use crate::http::routes::Lookup;
+    use crate::vault::Kind;
+
+    #[test]
+    fn each_kind_of_object_has_a_list() {
+        for kind in Kind::ALL {
+            let path = format!("/admin/vaults/acme/{}", kind.collection()).parse().unwrap();
+            assert!(matches!(routes().find(&Method::GET, &path), Lookup::Found(..)), "{}", kind.collection());
+        }
+    }
+}
