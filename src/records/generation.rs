@@ -2,7 +2,7 @@
 //! snapshot that is loaded) is building another generation beside it and moving the pointer.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -70,27 +70,54 @@ impl Generation {
     }
 }
 
-/// The current generation as it was read last: a cache, valid for one revision of the pointer.
-pub(super) struct CurrentGeneration(Mutex<(Revision, Arc<str>)>);
+/// The current generation as it was read last: a cache, valid for one revision of the pointer. In the same view of the store again
+/// even that need not be looked up: most requests read, and have several views of one commit.
+pub(super) struct CurrentGeneration(Mutex<LastRead>);
+
+#[derive(Clone)]
+struct LastRead {
+    /// The number of the store's view.
+    view: Option<u64>,
+    /// The revision of the pointer.
+    revision: Revision,
+    prefix: Arc<str>,
+}
 
 impl CurrentGeneration {
     pub(super) fn new() -> Self {
-        Self(Mutex::new((0, Arc::from(""))))
+        Self(Mutex::new(LastRead { view: None, revision: 0, prefix: Arc::from("") }))
     }
 
     /// The generation that the pointer names in `view`.
     pub(super) async fn in_view(&self, view: &store::View) -> Result<Generation, StoreError> {
-        let revision = view.revision_of(&pointer()).await?.unwrap_or(0);
-        let (known, prefix) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if revision == known {
-            return Ok(Generation { prefix, pointer_revision: Some(revision) });
+        let last = self.last_read().clone();
+        let number = view.number();
+        if number.is_some() && number == last.view {
+            return Ok(last.into());
         }
-        let prefix: Arc<str> = match view.get(&pointer()).await? {
-            Some(entry) => GenerationKey::pointed_prefix(&entry.value).into(),
-            None => Arc::from(""),
+        let pointer = pointer();
+        let revision = view.revision_of(&pointer).await?.unwrap_or(0);
+        let prefix = match revision == last.revision {
+            true => last.prefix,
+            false => view
+                .get(&pointer)
+                .await?
+                .map_or_else(String::new, |entry| GenerationKey::pointed_prefix(&entry.value))
+                .into(),
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (revision, prefix.clone());
-        Ok(Generation { prefix, pointer_revision: Some(revision) })
+        let read = LastRead { view: number, revision, prefix };
+        *self.last_read() = read.clone();
+        Ok(read.into())
+    }
+
+    fn last_read(&self) -> MutexGuard<'_, LastRead> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<LastRead> for Generation {
+    fn from(LastRead { prefix, revision, .. }: LastRead) -> Self {
+        Self { prefix, pointer_revision: Some(revision) }
     }
 }
 

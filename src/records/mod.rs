@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
     use crate::random;
-    use crate::store::DataKey;
+    use crate::store::{DataKey, MasterKey, RedbOptions};
 
     fn records() -> Records {
         Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap())
@@ -308,6 +308,27 @@ mod tests {
         assert_eq!(records.update(decide).await.unwrap(), "new");
         assert_eq!(attempts.load(Ordering::SeqCst), 2);
         assert_eq!(value(records, "copy").await.as_deref(), Some("new"));
+    }
+
+    #[tokio::test]
+    async fn the_generation_of_a_view_is_that_of_its_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let (master, fresh) = (MasterKey::from_bytes(random::secret()), DataKey::from_bytes(random::secret()));
+        let store = Store::redb(&directory.path().join("store"), &master, fresh, RedbOptions::default()).unwrap();
+        assert!(store.view().await.unwrap().number().is_some());
+        let records = Records::new(store);
+        for text in ["1", "2"] {
+            let generation = records.begin_generation().await.unwrap();
+            assert_ne!(value(&records, "a").await.as_deref(), Some(text));
+            let former = records.view().await.unwrap();
+            generation.commit(Batch::default().put("a", encode(&text.to_owned()).unwrap())).await.unwrap();
+            generation.publish().await.unwrap();
+            for _ in 0..2 {
+                assert_eq!(value(&records, "a").await.as_deref(), Some(text));
+            }
+            let seen = records.get::<String>(&former, &EntryKey::from("a")).await.unwrap();
+            assert_ne!(seen.as_deref().map(String::as_str), Some(text), "the former view is of the former one");
+        }
     }
 
     #[tokio::test]

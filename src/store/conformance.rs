@@ -64,6 +64,7 @@ suite! {
     a_batch_has_a_largest_size
     revisions_grow_and_come_with_every_commit
     a_view_does_not_change_while_writers_write
+    views_of_two_commits_have_no_number_in_common
     many_keys_are_read_in_their_order_from_one_view
     a_scan_is_ordered_bounded_and_goes_on_behind_a_key
     a_scan_keeps_to_its_prefix_at_the_edges_of_a_byte
@@ -173,6 +174,18 @@ async fn revisions_grow_and_come_with_every_commit(store: &Store) {
     for (key, revision) in [("a", last), ("b", both), ("c", both)] {
         assert_eq!(get(store, key).await.unwrap().revision, revision, "{key}");
     }
+}
+
+async fn views_of_two_commits_have_no_number_in_common(store: &Store) {
+    let mut numbers = Vec::new();
+    for value in ["one", "two", "three"] {
+        put(store, "a", value).await;
+        numbers.push(store.view().await.unwrap().number());
+        assert_eq!(store.view().await.unwrap().number(), numbers[numbers.len() - 1], "one commit is seen again");
+    }
+    let mut different = numbers.clone();
+    different.dedup();
+    assert!(different == numbers || numbers == [None; 3], "{numbers:?}");
 }
 
 async fn a_view_does_not_change_while_writers_write(store: &Store) {

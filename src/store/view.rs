@@ -21,6 +21,14 @@ impl View {
         Self { engine_view, sealer }
     }
 
+    /// A number that views have in common only when they are of one commit; none where the engine has none.
+    pub fn number(&self) -> Option<u64> {
+        match &self.engine_view {
+            EngineView::Memory(_) => None,
+            EngineView::Redb(view) => view.number(),
+        }
+    }
+
     /// The entry of `key`, if there is one.
     pub async fn get(&self, key: &EntryKey) -> Result<Option<Entry>, StoreError> {
         self.engine_view.read(key, |revision, stored| self.entry(key.clone(), revision, stored))

@@ -20,11 +20,18 @@ pub(super) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::n
 /// A read transaction of redb, which the open table holds.
 pub(crate) struct FileView {
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    /// Which of the shared views it is; none for one that is not shared.
+    number: Option<u64>,
 }
 
 impl FileView {
     pub(super) fn begin(database: &Database) -> Result<Self, StoreError> {
-        catch_panic(FILE, || Ok(Self { table: database.begin_read()?.open_table(RECORDS)? }))
+        catch_panic(FILE, || Ok(Self { table: database.begin_read()?.open_table(RECORDS)?, number: None }))
+    }
+
+    /// The number that no other view of the store has.
+    pub(crate) const fn number(&self) -> Option<u64> {
+        self.number
     }
 
     pub(crate) fn read<T>(
@@ -131,6 +138,7 @@ fn interrupted(error: StoreError) -> StoreError {
 #[derive(Default)]
 pub(super) struct CachedView {
     commits: AtomicU64,
+    begun: AtomicU64,
     cached: Mutex<Option<(u64, Arc<FileView>)>>,
 }
 
@@ -147,7 +155,8 @@ impl CachedView {
         {
             return Ok(Arc::clone(view));
         }
-        let view = Arc::new(begin()?);
+        let number = Some(self.begun.fetch_add(1, Ordering::Relaxed));
+        let view = Arc::new(FileView { number, ..begin()? });
         *self.cached() = Some((commits, Arc::clone(&view)));
         Ok(view)
     }
