@@ -21,11 +21,24 @@ pub(crate) struct AddressRange {
 
 /// A text that is no range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoRange;
+pub(crate) enum NoRange {
+    /// It has no such form.
+    Malformed,
+    /// It is an IPv4 address within IPv6 with so few bits that the range would hold no IPv4 address.
+    Ipv4WithinIpv6,
+}
 
 impl fmt::Display for NoRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("must be an address or a range of addresses, such as 203.0.113.7, 203.0.113.0/24 or fd00::/8")
+        f.write_str(match self {
+            Self::Malformed => {
+                "must be an address or a range of addresses, such as 203.0.113.7, 203.0.113.0/24 or fd00::/8"
+            }
+            Self::Ipv4WithinIpv6 => {
+                "must be written as a range of IPv4 addresses, such as 203.0.113.0/24: an IPv4 address within IPv6 begins with 96 bits \
+                 more"
+            }
+        })
     }
 }
 
@@ -63,11 +76,16 @@ impl FromStr for AddressRange {
 
     fn from_str(text: &str) -> Result<Self, NoRange> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| NoRange)?;
+        let address: IpAddr = address.parse().map_err(|_| NoRange::Malformed)?;
         let Some(prefix) = prefix else { return Ok(address.into()) };
         let is_number = prefix.bytes().all(|digit| digit.is_ascii_digit());
         let prefix = prefix.parse().ok().filter(|prefix| is_number && *prefix <= bits(address));
-        Ok(Self::new(address, prefix.ok_or(NoRange)?))
+        let prefix = prefix.ok_or(NoRange::Malformed)?;
+        let is_mapped = address.is_ipv6() && address.to_canonical().is_ipv4();
+        match is_mapped && prefix < MAPPED_BITS {
+            true => Err(NoRange::Ipv4WithinIpv6),
+            false => Ok(Self::new(address, prefix)),
+        }
     }
 }
 
@@ -175,7 +193,10 @@ mod tests {
         }
         for text in ["", "x", "10.0.0.0/33", "fd00::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/-1", "10.0.0/8", "/8"]
         {
-            assert_eq!(text.parse::<AddressRange>(), Err(NoRange), "{text}");
+            assert_eq!(text.parse::<AddressRange>(), Err(NoRange::Malformed), "{text}");
+        }
+        for text in ["::ffff:127.0.0.0/24", "::ffff:127.0.0.0/0", "::ffff:0:0/95"] {
+            assert_eq!(text.parse::<AddressRange>(), Err(NoRange::Ipv4WithinIpv6), "{text}");
         }
     }
 }
