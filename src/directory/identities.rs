@@ -34,8 +34,8 @@ impl From<RecordError> for AddRefusal {
     }
 }
 
-/// Identities that one commit adds: a few kilobytes each, with their certificates.
-const IDENTITIES_PER_COMMIT: usize = 50;
+/// Identities that one commit adds: a few kilobytes each, with their certificates, and three changes, with their tombstones.
+const IDENTITIES_PER_COMMIT: usize = 40;
 
 impl Directory {
     /// Every identity, in the order of the configuration.
@@ -159,7 +159,12 @@ impl Directory {
             match self.records().get::<IdentityRecord>(view, &key).await? {
                 Some(existing) if !existing.differences(identity).is_empty() => differing.push(identity.name.clone()),
                 Some(_) => {}
-                None => batch = batch.expect(key.clone(), 0).put(key, encode(identity)?),
+                None => {
+                    let session = self.first_session(view, identity).await?;
+                    let added = IdentityRecord { session, ..identity.clone() };
+                    batch = tombstones(identity).into_iter().fold(batch, Batch::delete);
+                    batch = batch.expect(key.clone(), 0).put(key, encode(&added)?);
+                }
             }
         }
         Ok(Change { batch: self.with_tenant_record(view, batch).await?, answer: differing })
