@@ -148,8 +148,8 @@ impl Control {
         }
     }
 
-    /// Builds the configured data in a new generation and publishes it. Keeps the issuer's key and the virtual clock, so
-    /// that tokens stay valid.
+    /// Builds the configured data in a new generation and publishes it. Keeps the issuer's key, the sessions and the
+    /// virtual clock, so that tokens stay valid, and those that do not count stay so.
     async fn publish_configuration(&self, config: &Config) -> Result<(), ControlError> {
         let Backend { records, vaults, directory, .. } = &self.backend;
         // Waits for an issuer's key that is still being generated, so that it is copied too.
@@ -160,6 +160,7 @@ impl Control {
         let authorization = &self.backend.authorization.with_records(generation.records().clone());
         let data = Data { vaults: &vaults, directory: &directory, authorization, now: self.backend.clock.now() };
         Settings::apply(config, &data).await.map_err(|error| ControlError::Failed(error.into_cause()))?;
+        directory.continue_sessions(&self.backend.directory).await.map_err(failed)?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;
         held.save(false).await.map_err(failed)?;

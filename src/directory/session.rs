@@ -105,6 +105,26 @@ impl Directory {
         Ok(last.map_or(0, |last| self.inner.clock.now().unix().max(last.saturating_add(1))))
     }
 
+    /// Gives these identities the sessions that they have in `former`, whose data these replace: what does not count there does not
+    /// count here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn continue_sessions(&self, former: &Self) -> Result<(), RecordError> {
+        let (view, mut batch) = (former.records().view().await?, Batch::default());
+        for identity in self.identities().await? {
+            let key = key_of(identity.object_id);
+            let session = match former.records().get::<IdentityRecord>(&view, &key).await? {
+                Some(existing) => existing.session,
+                None => former.first_session(&view, &identity).await?,
+            };
+            if session != identity.session {
+                batch = batch.put(key, encode(&IdentityRecord { session, ..identity.as_ref().clone() })?);
+            }
+        }
+        self.records().commit_pieces(batch).await
+    }
+
     /// Checks that a token with these claims, of `identity`, counts still.
     pub(super) fn check_session(&self, identity: &IdentityRecord, claims: &Claims) -> Result<(), EndedSession> {
         let ended = |why, not_before| EndedSession { object_id: identity.object_id, not_before, why };

@@ -207,10 +207,37 @@ async fn a_session_is_over_for_good_also_after_a_restart() {
     };
     let world = start().await;
     // Its audience is that of every port.
-    let former = world.token_for("owner", "https://vault.azure.net").await;
+    let of_every_port = "https://vault.azure.net";
+    let (former, removed) =
+        (world.token_for("owner", of_every_port).await, world.token_for("nobody", of_every_port).await);
+    assert_eq!(lists(&world, &removed).await, 403);
     revoke(&world, "owner").await;
-    let current = world.token_for("owner", "https://vault.azure.net").await;
+    assert_eq!(world.admin("DELETE /admin/identities/nobody", "").await.status, 204);
+    let current = world.token_for("owner", of_every_port).await;
     world.server.stop().await;
     let world = start().await;
     assert_eq!((lists(&world, &former).await, lists(&world, &current).await), (401, 200));
+    assert_eq!(lists(&world, &removed).await, 401, "the file makes another identity of its ids");
+    assert_eq!(lists(&world, &world.token("nobody").await).await, 403);
+}
+
+#[tokio::test]
+async fn a_session_is_over_for_good_also_after_a_reset() {
+    let world = World::new().await;
+    let removed = world.token("nobody").await;
+    assert_eq!(world.admin("DELETE /admin/identities/nobody", "").await.status, 204);
+    let mut former = Vec::new();
+    for _ in 0..3 {
+        former.push(world.token("owner").await);
+        revoke(&world, "owner").await;
+    }
+    let current = world.token("owner").await;
+    assert_eq!(world.admin("POST /admin/reset", "").await.status, 204);
+    assert_eq!((lists(&world, &removed).await, lists(&world, &current).await), (401, 200));
+    revoke(&world, "owner").await;
+    for token in former.iter().chain([&current]) {
+        assert_eq!(lists(&world, token).await, 401);
+    }
+    assert_eq!(lists(&world, &world.token("owner").await).await, 200);
+    assert_eq!(lists(&world, &world.token("nobody").await).await, 403);
 }
