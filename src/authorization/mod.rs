@@ -83,11 +83,11 @@ impl Authorization {
     /// See [`AssignmentRefusal`].
     pub(crate) async fn put(&self, assignment: &RoleAssignment) -> Result<(RoleAssignment, bool), AssignmentRefusal> {
         let putting = |view: View| async move {
-            let GuardedAccess { access, guard } = self.in_view(&view).await?;
-            let mut content = access.content().clone();
+            let current = self.in_view(&view).await?;
+            let mut content = current.access.content().clone();
             let is_new = add(&mut content, assignment)?;
             let kept = content.assignments.iter().find(|one| one.id == assignment.id).unwrap_or(assignment).clone();
-            Ok::<_, AssignmentRefusal>(Change { batch: replacing(guard, content)?, answer: (kept, is_new) })
+            Ok::<_, AssignmentRefusal>(Change { batch: replacing(current, content)?, answer: (kept, is_new) })
         };
         self.records.update(putting).await
     }
@@ -98,13 +98,10 @@ impl Authorization {
     /// When the store fails.
     pub(crate) async fn remove(&self, id: Uuid) -> Result<Option<RoleAssignment>, RecordError> {
         let removing = |view: View| async move {
-            let GuardedAccess { access, guard } = self.in_view(&view).await?;
-            let mut content = access.content().clone();
+            let current = self.in_view(&view).await?;
+            let mut content = current.access.content().clone();
             let removed = content.assignments.extract_if(.., |assignment| assignment.id == id).last();
-            if removed.is_none() {
-                return Ok(Change { batch: Batch::default(), answer: None });
-            }
-            Ok::<_, RecordError>(Change { batch: replacing(guard, content)?, answer: removed })
+            Ok::<_, RecordError>(Change { batch: replacing(current, content)?, answer: removed })
         };
         self.records.update(removing).await
     }
@@ -116,10 +113,9 @@ impl Authorization {
     pub(crate) async fn replace(&self, decide: impl Fn(&Content) -> Content + Sync) -> Result<(), RecordError> {
         let decide = &decide;
         let replacing_all = |view: View| async move {
-            let GuardedAccess { access, guard } = self.in_view(&view).await?;
-            let content = decide(access.content());
-            let batch = if &content == access.content() { Batch::default() } else { replacing(guard, content)? };
-            Ok::<_, RecordError>(Change { batch, answer: () })
+            let current = self.in_view(&view).await?;
+            let content = decide(current.access.content());
+            Ok::<_, RecordError>(Change { batch: replacing(current, content)?, answer: () })
         };
         self.records.update(replacing_all).await
     }
@@ -135,10 +131,9 @@ impl Authorization {
         wanted: &[RoleAssignment],
     ) -> Result<(), AssignmentRefusal> {
         let replacing_below = |view: View| async move {
-            let GuardedAccess { access, guard } = self.in_view(&view).await?;
-            let content = with_only(access.content(), scope, wanted)?;
-            let batch = if &content == access.content() { Batch::default() } else { replacing(guard, content)? };
-            Ok::<_, AssignmentRefusal>(Change { batch, answer: () })
+            let current = self.in_view(&view).await?;
+            let content = with_only(current.access.content(), scope, wanted)?;
+            Ok::<_, AssignmentRefusal>(Change { batch: replacing(current, content)?, answer: () })
         };
         self.records.update(replacing_below).await
     }
@@ -174,12 +169,7 @@ impl Authorization {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn remove_below(&self, scope: &Scope) -> Result<(), RecordError> {
-        let removing = |content: &Content| {
-            let mut next = content.clone();
-            remove_within(&mut next, scope);
-            next
-        };
-        self.replace(removing).await
+        self.replace(|content| without(content, scope)).await
     }
 
     /// What a commit must put to remove every role and deny assignment at `scope` or below; nothing where there is none. The batch that it is
@@ -189,8 +179,7 @@ impl Authorization {
     /// When the store cannot be read.
     pub(crate) async fn removing_below(&self, view: &View, scope: &Scope) -> Result<Batch, RecordError> {
         let GuardedAccess { access, guard: (key, _) } = self.in_view(view).await?;
-        let mut content = access.content().clone();
-        remove_within(&mut content, scope);
+        let content = without(access.content(), scope);
         if content == *access.content() {
             return Ok(Batch::default());
         }
@@ -253,12 +242,20 @@ fn add_denials(content: &mut Content, denials: impl Iterator<Item = DenyAssignme
     left_out
 }
 
-fn remove_within(content: &mut Content, scope: &Scope) {
+/// `existing` without the role and deny assignments at `scope` and below it.
+fn without(existing: &Content, scope: &Scope) -> Content {
+    let mut content = existing.clone();
     content.assignments.retain(|one| !scope.contains(&one.scope));
     content.denials.retain(|one| !scope.contains(&one.scope));
+    content
 }
 
-fn replacing((key, revision): (EntryKey, Revision), content: Content) -> Result<Batch, RecordError> {
+/// What a commit must do to make `content` of what there is; nothing when that is the same.
+fn replacing(current: GuardedAccess, content: Content) -> Result<Batch, RecordError> {
+    let GuardedAccess { access, guard: (key, revision) } = current;
+    if content == *access.content() {
+        return Ok(Batch::default());
+    }
     let value = encode(&RoleBasedAccess::from(content))?;
     Ok(Batch::default().expect(key.clone(), revision).put(key, value))
 }
@@ -310,7 +307,8 @@ mod tests {
             add(&mut content, &one).unwrap();
         }
         assert!(matches!(add(&mut content, &assignment(9999, 9999)), Err(AssignmentRefusal::TooMany)));
-        let batch = replacing((EntryKey::from(KEY), 0), content).unwrap();
+        let nothing = GuardedAccess { access: Arc::default(), guard: (EntryKey::from(KEY), 0) };
+        let batch = replacing(nothing, content).unwrap();
         assert!(batch.bytes() <= crate::store::MAX_BATCH_BYTES);
     }
 }

@@ -57,11 +57,8 @@ impl Directory {
         unknown: UnknownIdentities,
     ) -> Result<Option<Arc<IdentityRecord>>, RecordError> {
         let all = self.identities().await?;
-        let (of_resources, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|identity| identity.of_resource);
-        if of_resources.iter().any(|identity| selector.names(identity)) {
-            return Ok(None);
-        }
         match (self.find(selector, &all), unknown) {
+            (Some(found), _) if found.of_resource => Ok(None),
             // Auto-created identities exist only for requests that may create them.
             (Some(found), UnknownIdentities::Reject) if found.auto_created => Ok(None),
             (Some(found), _) => Ok(Some(found.clone())),
@@ -143,14 +140,13 @@ impl Directory {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn has_several_identities(&self) -> Result<bool, RecordError> {
-        let mut all = self.identities().await?;
-        all.retain(|identity| !identity.of_resource);
+        let all = self.identities().await?;
         let candidates = self.candidates(&all);
         Ok(candidates.len() > 1 && !candidates.iter().any(|candidate| candidate.system_assigned))
     }
 
-    /// The configured identities in their order; without any, those of the data that were not created automatically. What the
-    /// configuration says of an identity counts, not what an earlier one left in the data.
+    /// The configured identities in their order; without any, those of the data that were neither created automatically nor are a
+    /// resource's own. What the configuration says of an identity counts, not what an earlier one left in the data.
     fn candidates<'a>(&self, all: &'a [Arc<IdentityRecord>]) -> Vec<Candidate<'a>> {
         let configured = self.configured();
         let find = |(object_id, system_assigned): &(Uuid, bool)| {
@@ -161,7 +157,7 @@ impl Directory {
         if !found.is_empty() {
             return found;
         }
-        let others = all.iter().filter(|identity| !identity.auto_created);
+        let others = all.iter().filter(|identity| !identity.auto_created && !identity.of_resource);
         others.map(|identity| Candidate { identity, system_assigned: identity.system_assigned }).collect()
     }
 }

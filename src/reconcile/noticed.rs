@@ -2,7 +2,7 @@
 
 use super::{Action, Data, Step};
 use crate::access::AccessPolicy;
-use crate::access::roles::{BUILT_IN, Scope};
+use crate::access::roles::{RoleDefinition, Scope};
 use crate::config::Config;
 use crate::directory::{IdentityRecord, IdentitySelector, UnknownIdentities};
 use crate::vault::{Guarded, InitialVault, Refusal, Vault};
@@ -41,8 +41,7 @@ impl Data<'_> {
         let scope = Scope::from(&vault.resource_id(self.directory.tenant().subscription));
         let reaches = |at: &Scope| at.contains(&scope) || scope.contains(at) || at.management_group().is_some();
         let is_its = |principal| principal == identity.object_id || identity.groups.contains(&principal);
-        let roles = || BUILT_IN.iter().chain(&config.access.definitions);
-        let permits = |id| roles().any(|role| role.id == id && role.has_data_actions());
+        let permits = |id| config.access.role(id).is_some_and(RoleDefinition::has_data_actions);
         let assignments = &config.access.assignments;
         assignments.iter().any(|one| is_its(one.principal) && reaches(&one.scope) && permits(one.role))
     }

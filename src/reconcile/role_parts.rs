@@ -113,6 +113,13 @@ pub(super) fn differing_members(existing: &Content, wanted: &Content) -> Vec<&'s
     members.into_iter().flatten().collect()
 }
 
+/// Adds to `content` what is `wanted` and missing, as far as there is room.
+pub(super) fn add_missing_parts(content: &mut Content, wanted: &Content) {
+    content.definitions = with_missing(content, wanted);
+    content.denials = with_missing(content, wanted);
+    content.management_groups = with_missing(content, wanted);
+}
+
 /// Makes `content` have what is `wanted`; with `prune` what an earlier configuration made and this one does not name goes.
 pub(super) fn change_parts(content: &mut Content, wanted: &Content, prune: bool) {
     content.definitions = changed(content, wanted, prune);
@@ -131,6 +138,16 @@ pub(super) fn part_steps(existing: &Content, next: &Content, wanted: &Content, p
 fn differs<T: Part>(existing: &Content, wanted: &Content) -> Option<&'static str> {
     let is_there = |one: &T| T::of(existing).iter().any(|there| there.is(one) && there.says_the_same(one));
     (!T::of(wanted).iter().all(is_there)).then_some(T::MEMBER)
+}
+
+fn with_missing<T: Part>(existing: &Content, wanted: &Content) -> Vec<T> {
+    let mut next = T::of(existing).clone();
+    for one in T::of(wanted) {
+        if next.len() < MAX_OTHERS && !next.iter().any(|there| there.is(one)) {
+            next.push(one.clone());
+        }
+    }
+    next
 }
 
 fn changed<T: Part>(existing: &Content, wanted: &Content, prune: bool) -> Vec<T> {

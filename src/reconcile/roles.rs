@@ -1,10 +1,10 @@
 //! Role assignments, custom roles, deny assignments and management groups as a configuration wants them.
 
 use super::plan::Plan;
-use super::role_parts::{change_parts, differing_members, part_steps};
+use super::role_parts::{add_missing_parts, change_parts, differing_members, part_steps};
 use super::{Action, Data, Step};
-use crate::access::roles::{BUILT_IN, Content, RoleAssignment};
-use crate::authorization::{AssignmentRefusal, MAX_ASSIGNMENTS, MAX_OTHERS, add};
+use crate::access::roles::{Content, RoleAssignment};
+use crate::authorization::{AssignmentRefusal, MAX_ASSIGNMENTS, add};
 use crate::config::Config;
 use crate::records::RecordError;
 
@@ -55,13 +55,7 @@ impl Data<'_> {
                 let _ = add(&mut content, &self.delayed(assignment, config));
             }
         }
-        add_missing(&mut content.definitions, &wanted.definitions, |one, other| one.id == other.id);
-        add_missing(&mut content.denials, &wanted.denials, |one, other| {
-            (one.principal, &one.scope, &one.denies) == (other.principal, &other.scope, &other.denies)
-        });
-        add_missing(&mut content.management_groups, &wanted.management_groups, |one, other| {
-            one.name.eq_ignore_ascii_case(&other.name)
-        });
+        add_missing_parts(&mut content, wanted);
         content
     }
 
@@ -113,15 +107,6 @@ fn without_unnamed(existing: &Content, config: &Config, prune: bool) -> Content 
     content
 }
 
-/// Adds to `existing` those of `wanted` that are not there, up to [`MAX_OTHERS`].
-fn add_missing<T: Clone>(existing: &mut Vec<T>, wanted: &[T], is_same: impl Fn(&T, &T) -> bool) {
-    for one in wanted {
-        if existing.len() < MAX_OTHERS && !existing.iter().any(|other| is_same(other, one)) {
-            existing.push(one.clone());
-        }
-    }
-}
-
 /// Whether two assignments give the same. Who made them and when they take effect does not count.
 fn is_same(one: &RoleAssignment, other: &RoleAssignment) -> bool {
     one.is_same_grant(other) && one.condition == other.condition
@@ -133,7 +118,7 @@ fn is_unnamed(one: &RoleAssignment, config: &Config) -> bool {
 
 /// `Key Vault Secrets User of shop at /subscriptions/…`
 fn subject(one: &RoleAssignment, config: &Config) -> String {
-    let role = BUILT_IN.iter().chain(&config.access.definitions).find(|role| role.id == one.role);
+    let role = config.access.role(one.role);
     let role = role.map_or_else(|| one.role.to_string(), |role| role.name.to_string());
     let identity = config.identities.iter().find(|identity| identity.object_id == one.principal);
     let identity = identity.map_or_else(|| one.principal.to_string(), |identity| identity.name.clone());

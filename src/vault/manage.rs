@@ -30,10 +30,9 @@ impl Vaults {
         let name = wanted.name.clone();
         let (want, configured) = (&wanted.vault(layers::new_id(), now), wanted.configured);
         let put = |view: View| async move { self.putting(&view, want, configured, seen, now).await };
-        let event = self.records().update(put).await?;
-        event.inspect(|event| self.event_committed(*event));
-        let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
-        if event.is_some() {
+        if let Some(event) = self.records().update(put).await? {
+            self.event_committed(event);
+            let vault = self.find(&name).await?.ok_or(Refusal::Busy)?;
             let what = Reported::AccessPolicyChanged;
             self.report(&Report { what, vault: &vault, object: None, at: now });
         }

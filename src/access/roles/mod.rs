@@ -153,7 +153,7 @@ impl RoleBasedAccess {
 
     /// The definition of the role with this id.
     pub(crate) fn role(&self, id: Uuid) -> Option<&RoleDefinition> {
-        BUILT_IN.iter().chain(&self.content.definitions).find(|role| role.id == id)
+        self.content.role(id)
     }
 
     /// Whether `who` may make or remove a role assignment at `scope`: the action of the management plane, and the condition of
@@ -209,6 +209,13 @@ impl RoleBasedAccess {
         let Some(name) = scope.management_group() else { return false };
         let groups = self.content.management_groups.iter().filter(|group| group.name.eq_ignore_ascii_case(name));
         groups.flat_map(|group| &group.subscriptions).any(|subscription| resource.is_in_subscription(*subscription))
+    }
+}
+
+impl Content {
+    /// The definition of the role with this id.
+    pub(crate) fn role(&self, id: Uuid) -> Option<&RoleDefinition> {
+        BUILT_IN.iter().chain(&self.definitions).find(|role| role.id == id)
     }
 }
 
