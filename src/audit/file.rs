@@ -1,7 +1,8 @@
 //! The audit file: a record on each line (JSON). It is rotated when it is full, and written by the thread that follows the trails.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,64 +126,47 @@ struct RotatedFile {
     path: PathBuf,
     max_bytes: u64,
     file: File,
-    /// The bytes of whole lines.
-    length: u64,
 }
 
 impl RotatedFile {
     fn open(path: &Path, max_bytes: u64) -> std::io::Result<Self> {
-        let mut file = files::open_to_append(path)?;
-        let mut length = file.metadata()?.len();
-        if length > 0 {
-            // A server that was killed leaves half a line.
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-                length += 1;
-            }
-        }
-        Ok(Self { path: path.to_owned(), max_bytes, file, length })
+        Ok(Self { path: path.to_owned(), max_bytes, file: open_whole(path)? })
     }
 
-    /// Appends `lines` whole, or nothing of them.
+    /// Appends `lines` whole, or nothing of them. Another program may have moved the file or cut it: logrotate does either.
     fn append(&mut self, lines: &[u8]) -> std::io::Result<()> {
-        if self.length > 0 && self.length + lines.len() as u64 > self.max_bytes {
+        if self.was_moved()? {
+            self.file = open_whole(&self.path)?;
+        }
+        let length = self.file.metadata()?.len();
+        if length > 0 && length + lines.len() as u64 > self.max_bytes {
             self.rotate()?;
         }
-        match self.file.write_all(lines) {
-            Ok(()) => {
-                self.length += lines.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                self.file.set_len(self.length)?;
-                Err(error)
-            }
+        let length = self.file.metadata()?.len();
+        self.file.write_all(lines).or_else(|error| cut_back(&self.file, length).and(Err(error)))
+    }
+
+    /// Whether another file is at the path, or none: so it is too when an own rotation failed after the move.
+    fn was_moved(&self) -> std::io::Result<bool> {
+        let identity = |found: &Metadata| (found.dev(), found.ino());
+        match std::fs::metadata(&self.path) {
+            Ok(found) => Ok(identity(&found) != identity(&self.file.metadata()?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
         }
     }
 
-    /// Moves the file aside and opens a new one. An attempt that failed after the move, and another program that moved the
-    /// file, leave none: then the kept ones stay as they are.
+    /// `FILE.4` becomes `FILE.5`, and so on; the file itself becomes `FILE.1`, and a new one is opened.
     fn rotate(&mut self) -> std::io::Result<()> {
-        if self.path.try_exists()? {
-            self.shift()?;
-        }
-        self.file = files::open_to_append(&self.path)?;
-        self.length = self.file.metadata()?.len();
-        Ok(())
-    }
-
-    /// `FILE.4` becomes `FILE.5`, and so on; the file itself becomes `FILE.1`.
-    fn shift(&self) -> std::io::Result<()> {
         for number in (1..KEPT).rev() {
             match std::fs::rename(self.numbered(number), self.numbered(number + 1)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        std::fs::rename(&self.path, self.numbered(1))
+        std::fs::rename(&self.path, self.numbered(1))?;
+        self.file = files::open_to_append(&self.path)?;
+        Ok(())
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -190,6 +174,25 @@ impl RotatedFile {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// Opens the file to append. Half a line, which a server that was killed leaves, is ended.
+fn open_whole(path: &Path) -> std::io::Result<File> {
+    let mut file = files::open_to_append(path)?;
+    if file.metadata()?.len() > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
+}
+
+/// Takes from `file` what it has beyond `length`. One that another program cut meanwhile stays as it is: it would get NULs.
+fn cut_back(file: &File, length: u64) -> std::io::Result<()> {
+    if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -250,6 +253,40 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         file.take(0, &trails(2)).unwrap();
         assert_eq!((lines(&path).len(), kept().collect::<Vec<_>>()), (2, vec![1; 5]));
+    }
+
+    #[test]
+    fn a_file_that_another_program_moved_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, moved) = (dir.path().join("audit.jsonl"), dir.path().join("moved"));
+        let mut file = opened(&path, 1 << 20);
+        file.take(0, &trails(1)).unwrap();
+        std::fs::rename(&path, &moved).unwrap();
+        file.take(0, &trails(2)).unwrap();
+        assert_eq!((lines(&moved).len(), lines(&path).len()), (1, 2));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, b"half").unwrap();
+        file.take(0, &trails(1)).unwrap();
+        assert_eq!(lines(&path).len(), 2, "another file was made in its place");
+    }
+
+    #[test]
+    fn a_file_that_another_program_cut_is_as_long_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let mut file = opened(&path, 1000);
+        let cut = File::options().write(true).open(&path).unwrap();
+        for _ in 0..12 {
+            file.take(0, &trails(1)).unwrap();
+            cut.set_len(0).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "it is never full");
+        file.take(0, &trails(1)).unwrap();
+        let one = std::fs::metadata(&path).unwrap().len();
+        for (length, left) in [(one * 2, one), (one, one), (3, 3)] {
+            cut_back(&cut, length).unwrap();
+            assert_eq!(cut.metadata().unwrap().len(), left);
+        }
     }
 
     #[test]
