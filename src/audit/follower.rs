@@ -63,13 +63,14 @@ impl Drop for Follower {
 
 /// Follows until no more trails come; answers whether the sink took the last ones.
 fn follow(recent: &RecentTrails, mut sink: impl Sink) -> bool {
-    let (mut number, mut audited) = (0, 0);
+    let (mut number, mut audited, mut is_behind) = (0, 0, false);
     loop {
         let goes_on = recent.wait_for_more(number);
-        if goes_on {
+        if goes_on && !is_behind {
             thread::sleep(GATHERING);
         }
         let (entries, _) = recent.list(Some(number), MOST_AT_ONCE);
+        is_behind = entries.len() == MOST_AT_ONCE;
         let Some(last) = entries.last().map(|last| (last.number, last.audited)) else {
             if goes_on { continue } else { return true }
         };
@@ -93,6 +94,7 @@ fn lost_before(entries: &[RecentTrail], audited: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Sender, channel};
+    use std::time::Instant;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -128,6 +130,25 @@ mod tests {
         all.extend(reports.try_iter());
         assert_eq!(all[0].0, 90);
         assert_eq!(all.iter().map(|(lost, count)| lost + *count as u64).sum::<u64>(), 990);
+    }
+
+    /// Others would be dropped as soon as more than a full batch came in the time of a pause.
+    #[test]
+    fn nothing_is_gathered_while_more_is_there_than_is_taken_at_once() {
+        let batches = 8192 / MOST_AT_ONCE;
+        let took = || {
+            let (taken, reports) = channel();
+            let recent = Arc::new(RecentTrails::followed());
+            let add = || recent.add(Timestamp::from_unix(0), Trail::new("vault"), &Received::default());
+            (0..batches * MOST_AT_ONCE).for_each(|_| add());
+            let _follower = Follower::start(recent.clone(), Failing { times: 0, taken }).unwrap();
+            let next = || reports.recv_timeout(Duration::from_secs(10)).unwrap();
+            assert_eq!(next(), (0, MOST_AT_ONCE));
+            let first = Instant::now();
+            (1..batches).for_each(|_| assert_eq!(next(), (0, MOST_AT_ONCE)));
+            first.elapsed()
+        };
+        assert!((0..5).any(|_| took() < GATHERING * 20), "a machine that is busy may be slow once");
     }
 
     #[tokio::test]
