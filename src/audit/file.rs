@@ -208,7 +208,7 @@ mod tests {
         for _ in 0..count {
             recent.add(Timestamp::from_unix(0), Trail::new("vault"), &Received::default());
         }
-        recent.list(None, count).0
+        recent.list(0, count)
     }
 
     fn opened(path: &Path, max_bytes: u64) -> AuditFile {

@@ -69,7 +69,7 @@ fn follow(recent: &RecentTrails, mut sink: impl Sink) -> bool {
         if goes_on && !is_behind {
             thread::sleep(GATHERING);
         }
-        let (entries, _) = recent.list(Some(number), MOST_AT_ONCE);
+        let entries = recent.list(number, MOST_AT_ONCE);
         is_behind = entries.len() == MOST_AT_ONCE;
         let Some(last) = entries.last().map(|last| (last.number, last.audited)) else {
             if goes_on { continue } else { return true }

@@ -218,8 +218,8 @@ fn object_id(base: &str, entry: &RecentTrail) -> Option<String> {
     let name = object_of(&entry.trail)?;
     let name = Printable(&name).text();
     let version = version_of(operation, entry.request.path()).map(|version| Printable(version).text());
-    let version = version.as_deref().map_or(["", ""], |version| ["/", version]);
-    Some([&[base, "/", collection, "/", &name][..], &version].concat().concat())
+    let [slash, version] = version.as_deref().map_or(["", ""], |version| ["/", version]);
+    Some([base, "/", collection, "/", &name, slash, version].concat())
 }
 
 /// The version in the path: it may be left out, so it is there when the path has as many segments as the operation's.

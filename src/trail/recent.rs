@@ -102,43 +102,30 @@ impl RecentTrails {
         }
     }
 
-    /// The first `limit` trails with numbers above `after`; without it the last `limit` ones. The oldest comes first. Besides
-    /// the number of the newest trail there is.
-    pub(crate) fn list(&self, after: Option<u64>, limit: usize) -> (Vec<RecentTrail>, u64) {
+    /// The first `limit` trails with numbers above `after`, the oldest first.
+    pub(crate) fn list(&self, after: u64, limit: usize) -> Vec<RecentTrail> {
         let trails = self.lock();
-        let before_first = trails.last - trails.entries.len() as u64;
-        let after = after.unwrap_or_else(|| trails.last.saturating_sub(limit as u64)).max(before_first);
+        let after = after.max(trails.last - trails.entries.len() as u64);
         let found = (after.saturating_add(1)..=trails.last).take(limit).filter_map(|number| trails.get(number));
-        (found.cloned().collect(), trails.last)
+        found.cloned().collect()
     }
 
-    /// As [`RecentTrails::list`], of requests alone. The number is where a next list goes on: the last one's, where there are more.
+    /// Of the requests the first `limit` ones with numbers above `after`, without it the last `limit` ones; the oldest comes first.
+    /// Besides, the number to go on after.
     pub(crate) fn list_requests(&self, after: Option<u64>, limit: usize) -> (Vec<RecentTrail>, u64) {
         let trails = self.lock();
-        let requests = trails.newest_first().filter(|entry| entry.trail.due.is_none());
-        let after_it: Vec<_> = requests.take_while(|entry| after.is_none_or(|after| entry.number > after)).collect();
-        let skipped = if after.is_none() { after_it.len().saturating_sub(limit) } else { 0 };
-        let mut oldest_first = after_it.into_iter().rev().skip(skipped);
-        let found: Vec<_> = oldest_first.by_ref().take(limit).cloned().collect();
-        let last = oldest_first.next().and(found.last()).map_or(trails.last, |entry| entry.number);
-        (found, last)
+        let (found, next) = trails.pick((after, limit), |entry| entry.number, |entry| entry.trail.due.is_none());
+        (found, next.unwrap_or(trails.last))
     }
 
     /// Of the audited trails that `fits` has, the first `limit` ones with audit numbers above `after`; without it the last `limit`
-    /// ones. No more than those are copied while requests wait.
+    /// ones.
     pub(crate) fn select(&self, after: Option<u64>, limit: usize, fits: impl Fn(&RecentTrail) -> bool) -> Selection {
         let trails = self.lock();
-        let fit = |entry: &&RecentTrail| entry.trail.is_audited() && fits(entry);
-        let Some(after) = after else {
-            let mut entries: Vec<_> = trails.newest_first().filter(fit).take(limit).cloned().collect();
-            entries.reverse();
-            return Selection { entries, last: trails.audited, lost: 0 };
-        };
-        let above = trails.newest_first().take_while(|entry| entry.audited > after).count() as u64;
-        let mut found = (trails.last - above + 1..=trails.last).filter_map(|number| trails.get(number)).filter(fit);
-        let entries: Vec<_> = found.by_ref().take(limit).cloned().collect();
-        let last = if found.next().is_some() { entries.last().map(|entry| entry.audited) } else { None };
-        Selection { entries, last: last.unwrap_or(trails.audited), lost: trails.lost_above(after) }
+        let fits = |entry: &RecentTrail| entry.trail.is_audited() && fits(entry);
+        let (entries, next) = trails.pick((after, limit), |entry| entry.audited, fits);
+        let lost = after.map_or(0, |after| trails.lost_above(after));
+        Selection { entries, last: next.unwrap_or(trails.audited), lost }
     }
 
     /// Waits until there is a trail with a number above `after`; answers whether one may still come.
@@ -172,6 +159,27 @@ impl Trails {
         (before_first + 1..=self.last).rev().filter_map(|number| self.get(number))
     }
 
+    /// Of the trails that `fits` has, the first `limit` ones whose `number` is above `after`, without it the last `limit` ones; the oldest
+    /// comes first. Besides the last one's number, where more follow. No more than those are copied while requests wait.
+    fn pick(
+        &self,
+        (after, limit): (Option<u64>, usize),
+        number: impl Fn(&RecentTrail) -> u64,
+        fits: impl Fn(&RecentTrail) -> bool,
+    ) -> (Vec<RecentTrail>, Option<u64>) {
+        let fits = |entry: &&RecentTrail| fits(entry);
+        let Some(after) = after else {
+            let mut found: Vec<_> = self.newest_first().filter(fits).take(limit).cloned().collect();
+            found.reverse();
+            return (found, None);
+        };
+        let above = self.newest_first().take_while(|entry| number(entry) > after).count() as u64;
+        let mut all = (self.last - above + 1..=self.last).filter_map(|number| self.get(number)).filter(fits);
+        let found: Vec<_> = all.by_ref().take(limit).cloned().collect();
+        let next = all.next().and(found.last()).map(number);
+        (found, next)
+    }
+
     /// How many audited trails with audit numbers above `after` were held once and are no more.
     fn lost_above(&self, after: u64) -> u64 {
         let oldest = self.get(self.last - self.entries.len() as u64 + 1);
@@ -199,23 +207,22 @@ impl Trail {
 mod tests {
     use super::*;
 
-    fn numbers(trails: &RecentTrails, after: Option<u64>, limit: usize) -> Vec<u64> {
-        trails.list(after, limit).0.iter().map(|entry| entry.number).collect()
+    fn numbers(trails: &RecentTrails, after: u64, limit: usize) -> Vec<u64> {
+        trails.list(after, limit).iter().map(|entry| entry.number).collect()
     }
 
     #[test]
     fn the_newest_are_kept_and_numbered() {
         let trails = RecentTrails::default();
-        assert_eq!((numbers(&trails, None, 10), trails.list(None, 10).1), (vec![], 0));
+        assert_eq!(numbers(&trails, 0, 10), [0; 0]);
         for _ in 0..MOST + 5 {
             trails.add(Timestamp::from_unix(0), Trail::new("vault"), &Received::default());
         }
-        assert_eq!(numbers(&trails, None, 2), [1004, 1005]);
-        assert_eq!(numbers(&trails, Some(1003), 10), [1004, 1005]);
-        assert_eq!(numbers(&trails, Some(0), 2), [6, 7], "the first five are gone");
-        assert_eq!((numbers(&trails, Some(1005), 10), trails.list(None, 1).1), (vec![], 1005));
-        assert_eq!(numbers(&trails, None, usize::MAX).len(), MOST);
-        assert_eq!(numbers(&trails, Some(u64::MAX), 10), [0; 0], "none is above the largest number");
+        assert_eq!(numbers(&trails, 1003, 10), [1004, 1005]);
+        assert_eq!(numbers(&trails, 0, 2), [6, 7], "the first five are gone");
+        assert_eq!(numbers(&trails, 1005, 10), [0; 0]);
+        assert_eq!(numbers(&trails, 0, usize::MAX).len(), MOST);
+        assert_eq!(numbers(&trails, u64::MAX, 10), [0; 0], "none is above the largest number");
     }
 
     #[test]
@@ -249,7 +256,7 @@ mod tests {
         let mut trail = Trail::new("vault");
         trail.resource = Some("x".repeat(100_000));
         trails.add(Timestamp::from_unix(0), trail, &Received::default());
-        let kept = &trails.list(None, 1).0[0].trail;
+        let kept = &trails.list(0, 1)[0].trail;
         assert!(kept.object().unwrap().len() < 150, "{}", kept.object().unwrap().len());
     }
 
@@ -262,7 +269,7 @@ mod tests {
             ["vault", "arm", "vault"].into_iter().for_each(add);
             assert!(waiting.join().unwrap());
         });
-        let audited: Vec<_> = trails.list(None, 9).0.iter().map(|entry| entry.audited).collect();
+        let audited: Vec<_> = trails.list(0, 9).iter().map(|entry| entry.audited).collect();
         assert_eq!(audited, [1, 1, 2]);
         trails.close();
         assert!(!trails.wait_for_more(3));
@@ -271,6 +278,7 @@ mod tests {
     #[test]
     fn what_vaults_did_by_themselves_is_among_no_requests() {
         let trails = RecentTrails::default();
+        assert_eq!((trails.list_requests(None, 9).1, trails.list_requests(Some(0), 9).1), (0, 0));
         for number in 1..=9 {
             let due = (number % 3 == 0).then(|| Timestamp::from_unix(0));
             trails.add(Timestamp::from_unix(0), Trail { due, ..Trail::new("vault") }, &Received::default());
@@ -281,6 +289,8 @@ mod tests {
         };
         assert_eq!(listed(None, 3), (vec![5, 7, 8], 9));
         assert_eq!(listed(Some(1), 3), (vec![2, 4, 5], 5));
+        assert_eq!(listed(Some(5), 3), (vec![7, 8], 9));
         assert_eq!(listed(Some(8), 3), (vec![], 9));
+        assert_eq!(listed(Some(u64::MAX), 3), (vec![], 9), "none is above the largest number");
     }
 }
