@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 
 use super::address::ADMIN_PORT;
 use super::target::Target;
-use super::{Failure, admin_url, server_args, stale, variables};
-use crate::app::{AdminKey, ReadyFile, Variables, vault_of_host};
+use super::{Failure, admin_url, environment, server_args, stale, variables};
+use crate::app::{AdminKey, ReadyFile, Variables};
 use crate::clock::Timestamp;
 use crate::directory::CredentialKind;
 
@@ -101,8 +101,7 @@ impl AdminClient {
     /// The name of the vault in this shell's variables, when they are the server's.
     pub(super) fn vault_of_shell(&self) -> Option<String> {
         let url = variables::non_empty("KEYHAVEN_VAULT_URL")?;
-        let host = url.strip_prefix("https://")?.split(['/', ':']).next()?.to_ascii_lowercase();
-        vault_of_host(&host).filter(|_| self.target.is_of_environment())
+        environment::vault_of_url(&url).filter(|_| self.target.is_of_environment())
     }
 
     /// The name of the server's default vault: the ready file's, else the only one.

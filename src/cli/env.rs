@@ -126,8 +126,7 @@ async fn changes(
 pub(super) fn parse_vault(text: &str) -> Result<String, String> {
     if text.contains("://") {
         let url: VaultUrl = text.parse().map_err(|why: NotAVault| why.to_string())?;
-        let host = url.authority().split(':').next().unwrap_or_default();
-        return vault_of_host(host).ok_or_else(|| NotAVault.to_string());
+        return vault_of_host(url.host()).ok_or_else(|| NotAVault.to_string());
     }
     vault_of_host(&format!("{text}.vault.azure.net")).ok_or_else(|| NO_VAULT_NAME.to_owned())
 }

@@ -46,6 +46,14 @@ impl VaultUrl {
         &self.authority
     }
 
+    /// The host, without the port.
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
     /// Whether the host of this vault is a subdomain of the host of `resource`, with the same port: the official clients'
     /// "challenge resource verification". A token for any other resource would be accepted by other hosts.
     pub(super) fn is_below(&self, resource: &str) -> bool {
@@ -114,6 +122,14 @@ mod tests {
         }
         assert_eq!(one.to_string(), "https://acme.vault.azure.net");
         assert_eq!(url("https://a.vault.localhost:8443").authority(), "a.vault.localhost:8443");
+        for (text, host) in [
+            ("https://a.b:8443", "a.b"),
+            ("https://a.b", "a.b"),
+            ("https://[::1]:1", "[::1]"),
+            ("https://[::1]", "[::1]"),
+        ] {
+            assert_eq!(url(text).host(), host);
+        }
     }
 
     #[test]

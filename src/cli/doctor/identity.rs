@@ -5,8 +5,8 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::{DoctorContext, ENV, Finding};
-use crate::app::vault_of_host;
 use crate::cli::client::{AdminClient, path_segment};
+use crate::cli::environment;
 use crate::cli::known_vaults::KnownVaults;
 
 const AREA: &str = "identity";
@@ -27,8 +27,7 @@ pub(super) async fn check(context: &DoctorContext, client: &AdminClient) -> Vec<
 /// The variable that names this shell's vault, and the vault's name.
 fn vault_of(context: &DoctorContext) -> Option<(&'static str, String)> {
     let (variable, url) = VAULT_URLS.iter().find_map(|name| Some((*name, context.variable(name)?)))?;
-    let host = url.strip_prefix("https://")?.split(['/', ':']).next()?.to_ascii_lowercase();
-    Some((variable, vault_of_host(&host)?))
+    Some((variable, environment::vault_of_url(url)?))
 }
 
 async fn unknown_vault(

@@ -15,7 +15,7 @@ pub(crate) use former_variables::FormerVariables;
 pub(crate) use java::property as java_property;
 pub(super) use vault::with_vault;
 
-use crate::app::{Takeover, Variables, variable_of};
+use crate::app::{Takeover, Variables, variable_of, vault_of_host};
 use crate::directory::CredentialKind;
 
 /// Variables that Java reads after `JAVA_TOOL_OPTIONS`, and that override it.
@@ -188,6 +188,11 @@ fn replace_credentials(own: &Variables, placeholders: &Placeholders, chosen: Opt
 /// Whether the host of a URL is taken over.
 fn is_taken_over(url: &str) -> bool {
     Takeover::default().takes_over(&host_of(url))
+}
+
+/// The name of the vault whose URL it is.
+pub(super) fn vault_of_url(url: &str) -> Option<String> {
+    vault_of_host(&host_of(url)).filter(|_| url.starts_with("https://"))
 }
 
 /// The host of a URL, in lower case.

@@ -39,7 +39,7 @@ impl Connection {
 
     /// Fails when the server has no such vault. Of another name, such as an alias, the vault itself says so.
     pub(super) fn expect_it_is_there(&self) -> Result<(), Failure> {
-        vault_of_host(host_of(self.vault.url())).map_or(Ok(()), |name| self.known.expect(&name))
+        vault_of_host(self.vault.url().host()).map_or(Ok(()), |name| self.known.expect(&name))
     }
 
     /// The server's other vaults, in words after a semicolon.
@@ -49,7 +49,7 @@ impl Connection {
 
     /// The vault's name, or its host when it is asked by another name.
     pub(crate) fn name(&self) -> String {
-        let host = host_of(self.vault.url());
+        let host = self.vault.url().host();
         vault_of_host(host).unwrap_or_else(|| host.to_owned())
     }
 
@@ -124,7 +124,7 @@ async fn url(args: &VaultArgs, ready: Option<&ReadyFile>) -> Result<VaultUrl, Fa
         return local(text, ready);
     }
     let url: VaultUrl = text.parse().map_err(|why| Failure::usage(format!("--vault {text}: {why}")))?;
-    let host = host_of(&url);
+    let host = url.host();
     match vault_of_host(host) {
         Some(name) if !is_elsewhere(&url, ready) => local(&name, ready),
         Some(_) => Err(Failure::usage(format!(
@@ -139,14 +139,14 @@ async fn url(args: &VaultArgs, ready: Option<&ReadyFile>) -> Result<VaultUrl, Fa
 /// The URL of the vault in the cloud, where a proxy leads to it: the one that programs in this shell use.
 fn cloud_url(url: &VaultUrl, ready: Option<&ReadyFile>) -> Option<VaultUrl> {
     ready?.proxy.as_ref()?;
-    let name = vault_of_host(host_of(url))?;
+    let name = vault_of_host(url.host())?;
     format!("https://{name}.vault.azure.net").parse().ok()
 }
 
 /// Whether a name below `localhost` has another port than the server.
 fn is_elsewhere(url: &VaultUrl, ready: Option<&ReadyFile>) -> bool {
     let given = url.authority().rsplit_once(':').map(|(_, port)| port);
-    given.is_some_and(|given| given != port(ready).as_str()) && host_of(url).ends_with(".localhost")
+    given.is_some_and(|given| given != port(ready).as_str()) && url.host().ends_with(".localhost")
 }
 
 fn local(name: &str, ready: Option<&ReadyFile>) -> Result<VaultUrl, Failure> {
@@ -160,9 +160,4 @@ fn local(name: &str, ready: Option<&ReadyFile>) -> Result<VaultUrl, Failure> {
 fn port(ready: Option<&ReadyFile>) -> String {
     let listen = ready.and_then(|ready| ready.listen.rsplit_once(':'));
     listen.map_or_else(|| VAULTS_PORT.to_string(), |(_, port)| port.to_owned())
-}
-
-fn host_of(url: &VaultUrl) -> &str {
-    let authority = url.authority();
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }

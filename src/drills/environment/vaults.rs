@@ -30,7 +30,7 @@ impl DrillVaults {
     /// Finds the vault at `asked` on the server. If it has no purge protection, plans one on the same server for this run.
     pub(super) fn find(admin: &AdminClient, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
         let all = admin.send(Method::GET, "/admin/vaults", None)?;
-        let host = asked.authority().split(':').next().unwrap_or_default();
+        let host = asked.host();
         let label = host.split('.').next().unwrap_or_default();
         let is_alias =
             |vault: &&Value| vault["aliases"].as_array().is_some_and(|all| all.iter().any(|one| one == host));
