@@ -47,6 +47,7 @@ mod variables;
 mod watch;
 mod wget;
 
+pub(crate) use crate::access::roles::Scope;
 pub use crate::audit::AuditTarget;
 pub use crate::http::tls::TlsVersion;
 pub use crate::proxy::ParentProxy;

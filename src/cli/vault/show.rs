@@ -4,6 +4,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::Vault;
+use crate::app::Scope;
 use crate::cli::Failure;
 use crate::cli::client::path_segment;
 use crate::cli::columns::{Columns, NONE, list, text};
@@ -40,31 +41,24 @@ impl Vault {
 /// The role assignments at the vault called by `id`, above it and below it. Those of management groups are shown too: which
 /// subscriptions are in one is not known here.
 fn roles(assignments: &Value, id: &str) -> String {
-    let vault = id.to_lowercase();
-    let concerns = |scope: &str| {
-        let scope = scope.to_lowercase();
-        let scope = scope.trim_end_matches('/');
-        let lies_in = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        lies_in(scope, &vault) || lies_in(&vault, scope) || scope.starts_with("/providers/microsoft.management/")
-    };
-    let all: Vec<&Value> = assignments.as_array().into_iter().flatten().collect();
-    let all: Vec<_> = all.into_iter().filter(|one| concerns(&text(&one["scope"]))).collect();
+    let Ok(vault) = Scope::parse(id) else { return String::new() };
+    let concerns =
+        |scope: &Scope| scope.contains(&vault) || vault.contains(scope) || scope.management_group().is_some();
+    let all = assignments.as_array().into_iter().flatten();
+    let all = all.filter_map(|one| Some((one, Scope::parse(one["scope"].as_str()?).ok()?)));
+    let all: Vec<_> = all.filter(|(_, scope)| concerns(scope)).collect();
     if all.is_empty() {
         return "roles decide, and there is no role assignment here: nothing is allowed to anyone".to_owned();
     }
     let mut columns = Columns::new(&["identity", "role", "scope"]);
-    for one in all {
+    for (one, scope) in all {
         let identity = if one["identity"].is_null() { text(&one["objectId"]) } else { text(&one["identity"]) };
-        let scope = text(&one["scope"]);
-        let below = scope.get(id.len()..).filter(|_| scope.to_lowercase().starts_with(&vault));
-        let scope = match below {
-            Some("") => "the vault".to_owned(),
-            Some(below) => below.to_owned(),
-            None => scope,
+        let place = match scope.relative_to(&vault) {
+            Some("") => "the vault",
+            Some(below) => below,
+            None => scope.as_str(),
         };
-        columns.row([identity, text(&one["role"]), scope]);
+        columns.row([identity, text(&one["role"]), place.to_owned()]);
     }
     columns.text()
 }
@@ -143,5 +137,33 @@ fn identity(policy: &Value, identities: &Value) -> String {
         Some(application) => format!("{name} through {application}"),
         None if name.is_empty() => NONE.to_owned(),
         None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn roles_at_above_and_below_a_vault_are_shown_by_where_they_are() {
+        let subscription = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002";
+        let vault = format!("{subscription}/resourceGroups/g/providers/Microsoft.KeyVault/vaults/acme");
+        let shown = |scope: &str| {
+            let one = json!([{"identity": null, "objectId": "me", "role": "Reader", "scope": scope}]);
+            let text = roles(&one, &vault);
+            text.lines().nth(1).map(|line| line.split_whitespace().last().unwrap().to_owned())
+        };
+        let is = |scope: &str, place: &str| assert_eq!(shown(scope).as_deref(), Some(place), "{scope}");
+        is(&vault, "vault");
+        is(&vault.to_uppercase(), "vault");
+        is(&format!("{vault}/Secrets/One"), "/Secrets/One");
+        for above in ["/", subscription, "/providers/Microsoft.Management/managementGroups/m"] {
+            is(above, above);
+        }
+        for other in [format!("{vault}2"), format!("{subscription}0"), vault.replace("/g/", "/h/")] {
+            assert_eq!(shown(&other), None, "{other}");
+        }
     }
 }
