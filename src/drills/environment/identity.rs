@@ -17,15 +17,19 @@ pub(crate) struct DrillIdentity {
 }
 
 impl DrillIdentity {
-    /// Creates the identity `name` with a random secret. A factory's is a trusted service, as Azure Data Factory is.
-    pub(super) fn create(admin: &AdminClient, name: String, is_trusted: bool) -> Result<Self, AdminError> {
+    /// An identity called `name` with a random secret, not created yet. A factory's is a trusted service, as Azure Data Factory is.
+    pub(super) fn new(name: String, is_trusted: bool) -> Self {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(random::secret());
         let secret = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        let mut identity = Self { name, client_id: String::new(), object_id: String::new(), secret, is_trusted };
-        let shown = identity.add(admin)?;
+        Self { name, client_id: String::new(), object_id: String::new(), secret, is_trusted }
+    }
+
+    /// Creates it, and takes over the ids that it is given.
+    pub(super) fn create(&mut self, admin: &AdminClient) -> Result<(), AdminError> {
+        let shown = self.add(admin)?;
         let text = |member: &str| shown[member].as_str().unwrap_or_default().to_owned();
-        (identity.client_id, identity.object_id) = (text("clientId"), text("objectId"));
-        Ok(identity)
+        (self.client_id, self.object_id) = (text("clientId"), text("objectId"));
+        Ok(())
     }
 
     /// Adds it to the tenant. Its ids derive from its name, so they are the same each time.

@@ -35,6 +35,14 @@ impl LeftBehind {
     }
 }
 
+/// `why`, and after it on the same line the `notes` of what is left behind.
+pub(super) fn in_one_line(why: String, notes: &[String]) -> String {
+    notes.iter().fold(why, |line, note| {
+        let gap = if line.ends_with(':') { " " } else { "; " };
+        line + gap + note
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

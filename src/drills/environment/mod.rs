@@ -101,9 +101,13 @@ impl Environment {
         let trust = trusted.iter().try_fold(TrustStore::default(), |trust, pem| trust.with_pem(pem));
         let agent = begin::agent(trust.map_err(|error| error.to_string())?, admin.as_ref());
         let environment = Self::new(agent, asked.clone(), admin)?;
-        begin::ask(&environment.operator(), &environment.credential(Caller::Operator))
-            .map_err(|error| error.explain(&begin::Known { asked, port, ca_file }))?;
-        Ok(environment)
+        match begin::ask(&environment.operator(), &environment.credential(Caller::Operator)) {
+            Ok(()) => Ok(environment),
+            Err(error) => {
+                let why = error.explain(&begin::Known { asked, port, ca_file });
+                Err(left_behind::in_one_line(why, &environment.restore().left_behind))
+            }
+        }
     }
 
     fn new(agent: Agent, asked: VaultUrl, admin: Option<AdminClient>) -> Result<Self, String> {
@@ -206,7 +210,7 @@ impl Environment {
     /// When there is none. A step that needs it declares so and is not run then.
     pub(super) fn second(&self) -> Result<&VaultUrl, StepError> {
         let second = self.controls()?.second();
-        second.ok_or_else(|| StepError::NotRunnable(Capability::SecondVault.missing("give the vault's own URL")))
+        second.ok_or_else(|| StepError::NotRunnable(Capability::SecondVault.missing(BY_NAME)))
     }
 
     /// The time of the vault clock; without an admin API, the time of this machine.

@@ -1,7 +1,9 @@
-//! A server that stops in the middle of a drill: what is left behind is named, with what removes it.
+//! A server that stops in the middle of a drill, or before its first step: what is left behind is named, with what removes it.
 
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use super::proxy::{Asked, FAITHFUL, Memory, Proxy, Tampering, Way};
 use super::{Server, stderr};
 use crate::cli::{Served, keyhaven};
 
@@ -70,4 +72,54 @@ fn without_the_admin_api_the_object_is_named_by_its_url() {
     let expected =
         format!("the secret drill-N-credentials: az keyvault secret delete --id {vault}/secrets/drill-N-credentials");
     assert_eq!((plain(&notes[1]), notes.len()), (expected, 2));
+}
+
+/// Refuses everything from the first request on whose path begins so.
+fn refuse_from(start: &str, asked: &Asked, memory: &Memory) -> Way {
+    if asked.path.starts_with(start) {
+        memory.put("refuses", Bytes::new());
+    }
+    match memory.find("refuses") {
+        Some(_) => Way::Answer(400, Bytes::new()),
+        None => Way::On,
+    }
+}
+
+/// The line of a drill that cannot begin, because what is at the other end of a proxy ceases to answer; and the admin API's URL.
+fn unbegun(server: &Server, before: fn(&Asked, &Memory) -> Way) -> (String, String) {
+    let ca = server.dir.path().join("proxy.pem");
+    let proxy = Proxy::start(server.ready(), &ca, Tampering { before, ..FAITHFUL });
+    let (vault, admin) =
+        (format!("https://local.vault.localhost:{}", proxy.vaults), format!("http://127.0.0.1:{}", proxy.admin));
+    let mut command = server.drill(&["credentials", "--vault", &vault, "--admin", &admin]);
+    let output = command.env("SSL_CERT_FILE", &ca).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).lines().count()), (Some(1), 1), "{}", stderr(&output));
+    (plain(stderr(&output).trim_end()), admin)
+}
+
+const LEFT: &str = "the vault drill-N: keyhaven vault delete drill-N; the vault drill-N-second: keyhaven vault delete drill-N-second; \
+     the identity drill-N-factory: keyhaven identity remove drill-N-factory; \
+     the identity drill-N-operator: keyhaven identity remove drill-N-operator";
+
+#[test]
+fn what_a_server_keeps_that_stops_before_the_first_step_is_named_too() {
+    let server = Server::start();
+    let of = |admin: &str| {
+        let why = format!("the admin API at {admin}: it answers 400 Bad Request");
+        (
+            format!("keyhaven: {why}; "),
+            format!("not everything could be put back: {why}; left behind are, with what removes them: "),
+        )
+    };
+    let (line, admin) = unbegun(&server, |asked, memory| refuse_from("/admin/identities", asked, memory));
+    let (why, notes) = of(&admin);
+    assert_eq!(line, format!("{why}{notes}{LEFT}"), "the first change");
+    let (line, admin) = unbegun(&server, |asked, memory| refuse_from("/admin/vaults/drill-", asked, memory));
+    let (why, notes) = of(&admin);
+    assert_eq!(line, format!("{why}{notes}{LEFT}"), "a vault of the run's own");
+    let (line, admin) = unbegun(&server, |asked, memory| match asked.path.starts_with("/admin/") {
+        true => refuse_from("never", asked, memory),
+        false => refuse_from("/", asked, memory),
+    });
+    assert!(line.ends_with(&format!("; {}{LEFT}", of(&admin).1)), "the vault itself: {line}");
 }

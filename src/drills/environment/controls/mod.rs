@@ -11,7 +11,7 @@ pub(crate) use firewall::Firewall;
 
 use super::fault_rules::remaining_rules;
 use super::identity::DrillIdentity;
-use super::left_behind::LeftBehind;
+use super::left_behind::{self, LeftBehind};
 use super::vaults::{DrillVaults, Mode};
 use crate::clock::Timestamp;
 use crate::drills::admin::{AdminClient, AdminError};
@@ -35,29 +35,25 @@ impl Controls {
     pub(super) fn take(admin: AdminClient, asked: &VaultUrl, run: &str) -> Result<Self, AdminError> {
         let vaults = DrillVaults::find(&admin, asked, run)?;
         let clock = admin.send(Method::GET, "/admin/clock", None)?;
-        let operator = DrillIdentity::create(&admin, format!("{run}-operator"), false)?;
-        let factory = match DrillIdentity::create(&admin, format!("{run}-factory"), true) {
-            Ok(factory) => factory,
-            Err(error) => return operator.remove(&admin).and(Err(error)),
-        };
-        let is_virtual = clock["clock"] == "virtual";
-        // From here on, dropping the value restores everything, also after an error.
-        let controls = Self {
+        // Dropping the value restores everything, also after an error.
+        let mut controls = Self {
             admin,
             vaults,
-            is_virtual,
-            operator,
-            factory,
+            is_virtual: clock["clock"] == "virtual",
+            operator: DrillIdentity::new(format!("{run}-operator"), false),
+            factory: DrillIdentity::new(format!("{run}-factory"), true),
             faults_before: Mutex::default(),
             is_restored: Mutex::default(),
         };
         match controls.set_up() {
             Ok(()) => Ok(controls),
-            Err(error) => Err(AdminError::new([vec![error.text], controls.restore()].concat().join("; "))),
+            Err(error) => Err(AdminError::new(left_behind::in_one_line(error.text, &controls.restore()))),
         }
     }
 
-    fn set_up(&self) -> Result<(), AdminError> {
+    fn set_up(&mut self) -> Result<(), AdminError> {
+        self.operator.create(&self.admin)?;
+        self.factory.create(&self.admin)?;
         for (name, mode) in self.vaults.created() {
             let by_roles = mode == Mode::Roles;
             let protected = json!({"sku": "premium", "softDeleteRetentionInDays": 7, "enablePurgeProtection": true,
