@@ -19,7 +19,7 @@ use crate::http::limits::Limits;
 use crate::http::routes::Params;
 use crate::http::{Incoming, body};
 use crate::management::{Group, GroupId, Management};
-use crate::operation::Operation;
+use crate::operation::{Operation, Permission};
 use crate::random::Random;
 use crate::vault::Vaults;
 
@@ -107,6 +107,11 @@ impl Call {
         let (action, now) = (Action::Management(action), self.now.unix());
         let attempt = Attempt { who: &self.caller, action, resource: scope, now };
         matches!(self.access.access.decide(attempt), RoleDecision::Allowed { .. })
+    }
+
+    /// Whether the caller's roles permit at `scope` what was asked for: of a list, which is open to those who may see something in it.
+    pub(super) fn may_at(&self, scope: &Scope) -> bool {
+        matches!(self.operation.permission, Permission::Management(action) if self.may(action, scope))
     }
 
     /// The body as a `T`.

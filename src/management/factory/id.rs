@@ -120,6 +120,11 @@ impl ChildId {
         &self.name
     }
 
+    /// The scope of roles that it is.
+    pub(crate) fn scope(&self) -> Scope {
+        ResourceText(self.to_string()).into()
+    }
+
     /// Where its record is.
     pub(super) fn key(&self) -> EntryKey {
         let (path, segment) = (self.factory.path(), self.kind.segment().to_ascii_lowercase());

@@ -130,6 +130,27 @@ async fn a_list_shows_what_its_reader_may_see() {
 }
 
 #[tokio::test]
+async fn a_list_of_what_is_in_a_factory_shows_what_its_reader_may_see() {
+    let world = world(json!({})).await;
+    let owner = Client::of(&world, "owner").await;
+    let factory = "S/resourceGroups/shop/providers/Microsoft.DataFactory/factories/acme";
+    assert_eq!(owner.ask(&format!("PUT {factory}?2018-06-01"), r#"{"location": "x"}"#).await.status, 200);
+    for name in ["seen", "hidden"] {
+        let made = owner.ask(&format!("PUT {factory}/pipelines/{name}?2018-06-01"), r#"{"properties": {}}"#).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+    }
+    let scope = format!("{}/pipelines/Seen", factory.replacen('S', SUBSCRIPTION, 1));
+    let role = json!({"identity": "nobody", "role": "Reader", "scope": scope}).to_string();
+    let assigned = world.admin("PUT /admin/role-assignments/6b9e7c1a-0000-4000-8000-0000000000aa", &role).await;
+    assert_eq!(assigned.status, 201, "{}", assigned.text);
+    let list = format!("GET {factory}/pipelines?2018-06-01");
+    let nobody = Client::of(&world, "nobody").await.ask(&list, "").await.json();
+    let names = nobody["value"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["seen"]);
+    assert_eq!(owner.ask(&list, "").await.json()["value"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn the_default_identity_owns_the_subscription_unless_owners_are_named() {
     let line = "PUT S/resourcegroups/g?2021-04-01";
     let body = r#"{"location": "local"}"#;

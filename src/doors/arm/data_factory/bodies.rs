@@ -10,8 +10,7 @@ use super::super::{refusal, refused_change};
 use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
 use crate::management::{
-    AssignedIdentities, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryId, IdentityDefinition,
-    Tags,
+    AssignedIdentities, Child, ChildId, Definition, FACTORY_TYPE, Factory, FactoryId, IdentityDefinition, Tags,
 };
 
 /// The members of `properties` that are kept; every other one is the service's, or dropped.
@@ -190,15 +189,14 @@ pub(super) struct ChildBody {
 }
 
 impl ChildBody {
-    /// Something of `kind` in `factory`; none for a name that nothing can have.
-    pub(super) fn of(factory: &FactoryId, kind: ChildKind, child: Child) -> Option<Self> {
-        let id = ChildId::parse(factory.clone(), kind, &child.name).ok()?;
-        Some(Self {
+    /// What has this id.
+    pub(super) fn of(id: &ChildId, child: Child) -> Self {
+        Self {
             id: id.to_string(),
             name: child.name,
-            r#type: format!("{FACTORY_TYPE}/{}", kind.segment()),
+            r#type: format!("{FACTORY_TYPE}/{}", id.kind().segment()),
             properties: child.properties,
             etag: child.etag.to_string(),
-        })
+        }
     }
 }

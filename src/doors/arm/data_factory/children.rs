@@ -97,12 +97,15 @@ impl ChildOperations {
     }
 }
 
-/// Answers all of a kind.
+/// Answers those of a kind that the caller may see.
 async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (factory, kind) = (call.factory()?, call.kind());
     let found = state.management.children(&factory, kind).await.map_err(refused_change::of)?;
-    let value = found.into_iter().filter_map(|child| ChildBody::of(&factory, kind, child)).collect();
-    Ok(body::json(StatusCode::OK, &ChildList { value }))
+    let shown = found.into_iter().filter_map(|child| {
+        let id = ChildId::parse(factory.clone(), kind, &child.name).ok()?;
+        call.may_at(&id.scope()).then(|| ChildBody::of(&id, child))
+    });
+    Ok(body::json(StatusCode::OK, &ChildList { value: shown.collect() }))
 }
 
 /// Answers one; 304 when the client has it.
@@ -113,7 +116,7 @@ async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     if call.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == child.etag.to_string()) {
         return Ok(body::empty(StatusCode::NOT_MODIFIED));
     }
-    shown(&id, child)
+    Ok(shown(&id, child))
 }
 
 /// Makes one, or makes it anew; always 200.
@@ -121,7 +124,7 @@ async fn put(state: Arc<State>, mut call: Call) -> Result<Response, ApiError> {
     let (id, write) = (call.child()?, state.factory_write(&call, call.header(&IF_MATCH)));
     let ChildInput { properties } = call.json(&state.limits).await?;
     let child = state.management.put_child(&id, &properties, &write).await.map_err(refused_change::of)?;
-    shown(&id, child)
+    Ok(shown(&id, child))
 }
 
 /// Deletes one: 200, or 204 where there is none.
@@ -131,9 +134,9 @@ async fn delete(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     Ok(body::empty(if existed { StatusCode::OK } else { StatusCode::NO_CONTENT }))
 }
 
-fn shown(id: &ChildId, child: Child) -> Result<Response, ApiError> {
-    let shown = ChildBody::of(id.factory(), id.kind(), child).ok_or_else(|| refused_change::no_child(id))?;
-    Ok(body::json(StatusCode::OK, &shown))
+fn shown(asked: &ChildId, child: Child) -> Response {
+    let own = ChildId::parse(asked.factory().clone(), asked.kind(), &child.name).unwrap_or_else(|_| asked.clone());
+    body::json(StatusCode::OK, &ChildBody::of(&own, child))
 }
 
 impl Call {

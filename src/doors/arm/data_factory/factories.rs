@@ -135,7 +135,7 @@ impl State {
         let principals = self.principals().await?;
         let shown = found.into_iter().filter_map(|factory| {
             let id = factory.id(call.subscription())?;
-            call.may(READ, &id.scope()).then(|| FactoryBody::of(&id, factory, &principals))
+            call.may_at(&id.scope()).then(|| FactoryBody::of(&id, factory, &principals))
         });
         Ok(body::json(StatusCode::OK, &Page::of(call, shown.collect(), |factory| factory.id.clone())?))
     }

@@ -67,7 +67,7 @@ pub(super) async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiE
         let id = GroupId::parse(subscription, &group.name).ok()?;
         let tags = group.tags.as_ref();
         let filtered = Filtered { name: &group.name, kind: TYPE, group: &group.name, location: &group.location, tags };
-        (filter.takes(filtered) && call.may(READ, &id.scope())).then(|| GroupBody::of(&id, group))
+        (filter.takes(filtered) && call.may_at(&id.scope())).then(|| GroupBody::of(&id, group))
     });
     Ok(body::json(StatusCode::OK, &Page::of(&call, shown.collect(), |group| group.id.clone())?))
 }
