@@ -1,16 +1,18 @@
 //! Resource groups. One that a vault is in exists, though it was never made; so does the default one.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::group_id::GroupId;
 use super::refusal::Refusal;
 use super::tags::{self, Tags};
-use super::{Guard, Management};
+use super::{Guard, Management, expecting, stamping};
 use crate::records::{Change, RecordError, View, encode};
 use crate::resource_id::DEFAULT_RESOURCE_GROUP;
-use crate::store::{Batch, Revision};
-use crate::vault::DEFAULT_LOCATION;
+use crate::store::{Batch, EntryKey, Revision};
+use crate::vault::{DEFAULT_LOCATION, Vault};
 
 /// The most resource groups of a subscription (Azure subscription limits).
 pub(crate) const MAX_GROUPS: usize = 980;
@@ -67,10 +69,7 @@ impl Management {
     /// When the store cannot be read.
     pub(crate) async fn group(&self, id: &GroupId) -> Result<Option<Group>, Refusal> {
         let view = self.records.view().await?;
-        match self.recorded(&view, id).await? {
-            (Some(group), _) => Ok(Some(group)),
-            (None, _) => self.implied(id).await,
-        }
+        Ok(self.group_in(&view, id).await?.0)
     }
 
     /// The groups of `subscription`, by name.
@@ -81,7 +80,7 @@ impl Management {
         let view = self.records.view().await?;
         let found = self.records.scan::<Group>(&view, &GroupId::keys_of(subscription), None, usize::MAX).await?;
         let mut all: Vec<Group> = found.iter().map(|group| group.as_ref().clone()).collect();
-        for name in self.implied_names(subscription).await? {
+        for name in self.implied_names(&view, subscription).await? {
             if !all.iter().any(|group| group.name.eq_ignore_ascii_case(&name)) {
                 all.push(Group::implied(name));
             }
@@ -101,19 +100,27 @@ impl Management {
         wanted: &GroupDefinition,
     ) -> Result<(Group, bool), Refusal> {
         tags::check(wanted.tags.as_ref().unwrap_or(&Tags::new()))?;
-        let implied = &self.implied(id).await?;
-        let count = self.groups(id.subscription()).await?.len();
         let putting = |view: View| async move {
-            let (existing, revision) = self.recorded(&view, id).await?;
-            if existing.is_none() && implied.is_none() && count >= MAX_GROUPS {
-                return Err(Refusal::TooManyGroups);
-            }
-            let name = existing.as_ref().or(implied.as_ref()).map_or(id.name(), |group| &group.name);
-            let group = putting(name, existing.as_ref(), wanted)?;
-            let is_new = existing.is_none() && implied.is_none();
-            Ok(Change { batch: replacing(id, revision, &group)?, answer: (group, is_new) })
+            let (there, revision) = self.group_in(&view, id).await?;
+            let is_new = there.is_none();
+            let counted = if is_new { self.counting(&view, id.subscription()).await? } else { Batch::default() };
+            let name = there.as_ref().map_or(id.name(), |group| &group.name);
+            let group = putting(name, there.as_ref().filter(|_| revision > 0), wanted)?;
+            Ok(Change { batch: replacing(id, revision, &group)?.and(counted), answer: (group, is_new) })
         };
         self.write(guard, putting).await
+    }
+
+    /// The begin of a batch that makes a group: of two at the same moment, one is decided again, so that none passes the limit.
+    async fn counting(&self, view: &View, subscription: Uuid) -> Result<Batch, Refusal> {
+        let recorded = view.keys(&GroupId::keys_of(subscription), None, MAX_GROUPS).await.map_err(RecordError::from)?;
+        let implied = self.implied_names(view, subscription).await?;
+        let implied = implied.iter().filter_map(|name| GroupId::parse(subscription, name).ok()).map(|id| id.key());
+        let all: HashSet<EntryKey> = recorded.into_iter().map(|(key, _)| key).chain(implied).collect();
+        match all.len() {
+            MAX_GROUPS.. => Err(Refusal::TooManyGroups),
+            _ => Ok(stamping(view, GroupId::last_of(subscription)).await?),
+        }
     }
 
     /// Changes tags or manager of a group.
@@ -128,10 +135,9 @@ impl Management {
     ) -> Result<Group, Refusal> {
         tags::check(change.tags.as_ref().unwrap_or(&Tags::new()))?;
         check_length("managedBy", change.managed_by.as_deref().unwrap_or_default(), MAX_MANAGER)?;
-        let implied = &self.implied(id).await?;
         let changing = |view: View| async move {
-            let (existing, revision) = self.recorded(&view, id).await?;
-            let mut group = existing.or(implied.clone()).ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+            let (there, revision) = self.group_in(&view, id).await?;
+            let mut group = there.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
             group.tags = change.tags.clone().or(group.tags);
             group.managed_by = change.managed_by.clone().or(group.managed_by);
             Ok(Change { batch: replacing(id, revision, &group)?, answer: group })
@@ -144,78 +150,86 @@ impl Management {
     /// # Errors
     /// See [`Refusal`].
     pub(crate) async fn delete_group(&self, guard: &Guard, id: &GroupId) -> Result<Group, Refusal> {
-        let holds = self.vaults_in(id).await?;
+        loop {
+            let deleting = |view: View| async move { self.deleting_group(&view, id).await };
+            if let Some(group) = self.write(guard, deleting).await? {
+                return Ok(group);
+            }
+            for factory in self.factories(id.subscription(), Some(id)).await? {
+                if let Some(factory) = factory.id(id.subscription()) {
+                    self.delete_factory_and_roles(&factory, guard, false).await?;
+                }
+            }
+        }
+    }
+
+    /// Decides the deletion of a group; none while a factory is in it.
+    async fn deleting_group(&self, view: &View, id: &GroupId) -> Result<Change<Option<Group>>, Refusal> {
+        let holds = self.vaults_in(view, id).await?;
         if !holds.is_empty() {
             return Err(Refusal::Holds(holds));
         }
         if self.is_default(id) {
             return Err(Refusal::DefaultGroup);
         }
-        loop {
-            for factory in self.factories(id.subscription(), Some(id)).await? {
-                let factory = factory.id(id.subscription());
-                if let Some(factory) = factory {
-                    self.delete_factory_and_roles(&factory, guard, false).await?;
-                }
-            }
-            let deleting = |view: View| async move { self.deleting_group(&view, id).await };
-            if let Some(group) = self.write(guard, deleting).await? {
-                return Ok(group);
-            }
-        }
-    }
-
-    /// Decides the deletion of a group; none while a factory is in it, which came after the others were deleted.
-    async fn deleting_group(&self, view: &View, id: &GroupId) -> Result<Change<Option<Group>>, Refusal> {
-        let (existing, revision) = self.recorded(view, id).await?;
-        let group = existing.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+        let (there, revision) = self.group_in(view, id).await?;
+        let group = there.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
         if !view.keys(&id.factories(), None, 1).await.map_err(RecordError::from)?.is_empty() {
             return Ok(Change { batch: Batch::default(), answer: None });
         }
-        let stamp = view.revision_of(&id.stamp()).await.map_err(RecordError::from)?.unwrap_or(0);
-        let batch = Batch::default().expect(id.key(), revision).expect(id.stamp(), stamp);
+        let batch = expecting(view, id.stamp()).await?.expect(id.key(), revision);
         let batch = batch.delete(id.key()).delete(id.stamp());
         let batch = batch.and(self.authorization.removing_below(view, &id.scope()).await?);
         Ok(Change { batch, answer: Some(group) })
     }
 
     /// The begin of a batch that puts a resource into a group, which a deletion of the group at the same moment expects not to be there.
-    pub(super) async fn group_stamp(&self, view: &View, id: &GroupId, value: Uuid) -> Result<Batch, Refusal> {
-        let (existing, revision) = self.recorded(view, id).await?;
-        if existing.is_none() && self.implied(id).await?.is_none() {
-            return Err(Refusal::NoGroup(id.clone()));
+    /// A group that vaults imply is made with that: they may go, and the resource stays.
+    pub(super) async fn filling_group(&self, view: &View, id: &GroupId) -> Result<Batch, Refusal> {
+        let (there, revision) = self.group_in(view, id).await?;
+        let group = there.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+        let batch = stamping(view, id.stamp()).await?;
+        match revision {
+            0 if !self.is_default(id) => Ok(batch.and(replacing(id, revision, &group)?)),
+            _ => Ok(batch.expect(id.key(), revision)),
         }
-        let stamp = view.revision_of(&id.stamp()).await.map_err(RecordError::from)?.unwrap_or(0);
-        let batch = Batch::default().expect(id.key(), revision).expect(id.stamp(), stamp);
-        Ok(batch.put(id.stamp(), encode(&value)?))
     }
 
     /// The ids of the vaults in a group.
-    async fn vaults_in(&self, id: &GroupId) -> Result<Vec<String>, Refusal> {
-        let (tenant, all) = (self.directory.tenant().subscription, self.vaults.all().await?);
-        let inside = all
-            .iter()
-            .filter(|vault| id.is(vault.resource.subscription.unwrap_or(tenant.0), &vault.resource.resource_group));
+    async fn vaults_in(&self, view: &View, id: &GroupId) -> Result<Vec<String>, Refusal> {
+        let (tenant, all) = (self.directory.tenant().subscription, self.vaults.all_in(view).await?);
+        let inside = all.iter().filter(|vault| self.is_in(vault, id));
         Ok(inside.map(|vault| vault.resource_id(tenant).to_string()).collect())
     }
 
-    async fn recorded(&self, view: &View, id: &GroupId) -> Result<(Option<Group>, Revision), RecordError> {
-        let found = self.records.entry::<Group>(view, &id.key()).await?;
-        Ok(found.map_or((None, 0), |(group, revision)| (Some(group.as_ref().clone()), revision)))
+    fn is_in(&self, vault: &Vault, id: &GroupId) -> bool {
+        let tenant = self.directory.tenant().subscription;
+        id.is(vault.subscription(tenant).0, &vault.resource.resource_group)
+    }
+
+    /// The group in `view`, if there is one, and the revision of its record: 0 of one that is only implied.
+    async fn group_in(&self, view: &View, id: &GroupId) -> Result<(Option<Group>, Revision), Refusal> {
+        match self.records.entry::<Group>(view, &id.key()).await? {
+            Some((group, revision)) => Ok((Some(group.as_ref().clone()), revision)),
+            None => Ok((self.implied(view, id).await?, 0)),
+        }
     }
 
     /// The group that exists because something that is no record of this room names it.
-    async fn implied(&self, id: &GroupId) -> Result<Option<Group>, Refusal> {
-        let names = self.implied_names(id.subscription()).await?;
-        let found = names.into_iter().find(|name| name.eq_ignore_ascii_case(id.name()));
-        Ok(found.map(Group::implied))
+    async fn implied(&self, view: &View, id: &GroupId) -> Result<Option<Group>, Refusal> {
+        if self.is_default(id) {
+            return Ok(Some(Group::implied(DEFAULT_RESOURCE_GROUP.to_owned())));
+        }
+        let vaults = self.vaults.all_in(view).await?;
+        let inside = vaults.iter().find(|vault| self.is_in(vault, id));
+        Ok(inside.map(|vault| Group::implied(vault.resource.resource_group.clone())))
     }
 
-    async fn implied_names(&self, subscription: Uuid) -> Result<Vec<String>, Refusal> {
-        let tenant = self.directory.tenant().subscription.0;
-        let vaults = self.vaults.all().await?;
-        let inside = vaults.iter().filter(|vault| vault.resource.subscription.unwrap_or(tenant) == subscription);
-        let default = (subscription == tenant).then(|| DEFAULT_RESOURCE_GROUP.to_owned());
+    async fn implied_names(&self, view: &View, subscription: Uuid) -> Result<Vec<String>, Refusal> {
+        let tenant = self.directory.tenant().subscription;
+        let vaults = self.vaults.all_in(view).await?;
+        let inside = vaults.iter().filter(|vault| vault.subscription(tenant).0 == subscription);
+        let default = (subscription == tenant.0).then(|| DEFAULT_RESOURCE_GROUP.to_owned());
         Ok(default.into_iter().chain(inside.map(|vault| vault.resource.resource_group.clone())).collect())
     }
 

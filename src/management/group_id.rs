@@ -59,7 +59,7 @@ impl GroupId {
         EntryKey::from(format!("group/{}", self.path()))
     }
 
-    /// Where the last resource that was put into it is recorded.
+    /// Where it is recorded that a resource was put into it.
     pub(super) fn stamp(&self) -> EntryKey {
         EntryKey::from(format!("group-contents/{}", self.path()))
     }
@@ -72,6 +72,11 @@ impl GroupId {
     /// What keys hold of it, in lower case.
     pub(super) fn path(&self) -> String {
         format!("{}/{}", self.subscription, self.name.to_lowercase())
+    }
+
+    /// Where it is recorded that a group was made in `subscription`.
+    pub(super) fn last_of(subscription: Uuid) -> EntryKey {
+        EntryKey::from(format!("groups/{subscription}"))
     }
 
     /// What the keys of all groups of `subscription` begin with.

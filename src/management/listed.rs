@@ -49,7 +49,7 @@ impl Management {
     async fn vaults_of(&self, subscription: Uuid) -> Result<Vec<Listed>, Refusal> {
         let tenant = self.directory.tenant().subscription;
         let vaults = self.vaults.all().await?;
-        let inside = vaults.iter().filter(|vault| vault.resource.subscription.unwrap_or(tenant.0) == subscription);
+        let inside = vaults.iter().filter(|vault| vault.subscription(tenant).0 == subscription);
         let listed = inside.map(|vault| Listed {
             scope: vault.scope(tenant),
             name: vault.name.to_string(),

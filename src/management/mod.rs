@@ -11,7 +11,7 @@ mod tags;
 use crate::authorization::Authorization;
 use crate::directory::Directory;
 use crate::records::{Change, RecordError, Records, View};
-use crate::store::{EntryKey, Revision};
+use crate::store::{Batch, EntryKey, Revision};
 use crate::vault::Vaults;
 
 pub(crate) use factory::{
@@ -73,6 +73,17 @@ impl Management {
     }
 }
 
+/// The begin of a batch that expects `key` as it is in `view`.
+async fn expecting(view: &View, key: EntryKey) -> Result<Batch, RecordError> {
+    let revision = view.revision_of(&key).await?.unwrap_or(0);
+    Ok(Batch::default().expect(key, revision))
+}
+
+/// The begin of a batch that is the next one to put `stamp`: of two at the same moment, one is decided again.
+async fn stamping(view: &View, stamp: EntryKey) -> Result<Batch, RecordError> {
+    Ok(expecting(view, stamp.clone()).await?.put(stamp, vec![]))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -85,6 +96,7 @@ mod tests {
     use crate::crypto::pool::Pool;
     use crate::directory::Tenant;
     use crate::random::{self, SeededRandom};
+    use crate::records::encode;
     use crate::resource_id::SubscriptionId;
     use crate::store::{DataKey, Store, StoreError};
     use crate::vault::Deps;
@@ -126,5 +138,25 @@ mod tests {
         assert_eq!(management.group(&id).await.unwrap(), None);
         let decided_again = management.authorization.current().await.unwrap().guard;
         assert!(management.put_group(&decided_again, &id, &wanted).await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn groups_that_are_made_at_once_do_not_pass_the_limit() {
+        let management = management();
+        let id = |number: usize| GroupId::parse(Uuid::from_u128(2), &format!("g{number}")).unwrap();
+        let group =
+            |number| Group { name: format!("g{number}"), location: "x".to_owned(), tags: None, managed_by: None };
+        // With the default group there is room for one.
+        let put = (2..MAX_GROUPS).map(|number| (id(number).key(), encode(&group(number)).unwrap())).collect();
+        management.records.commit_pieces(Batch { put, ..Batch::default() }).await.unwrap();
+        let wanted = GroupDefinition { location: "x".to_owned(), tags: None, managed_by: None };
+        let guard = management.authorization.current().await.unwrap().guard;
+        let (first, second) = (id(0), id(1));
+        let made =
+            tokio::join!(management.put_group(&guard, &first, &wanted), management.put_group(&guard, &second, &wanted));
+        let refused = [made.0, made.1].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+        assert!(matches!(refused[..], [Refusal::TooManyGroups]), "{refused:?}");
+        assert_eq!(management.groups(Uuid::from_u128(2)).await.unwrap().len(), MAX_GROUPS);
+        assert!(!management.put_group(&guard, &id(2), &wanted).await.unwrap().1, "what is there can be put again");
     }
 }

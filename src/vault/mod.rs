@@ -54,7 +54,7 @@ use tokio::sync::{MutexGuard, Notify};
 use crate::crypto;
 use crate::crypto::pool::Pool;
 use crate::random::Random;
-use crate::records::{Degraded, Records};
+use crate::records::{Degraded, RecordError, Records, View};
 use crate::store::{EntryKey, Revision};
 use keys::Keys;
 use locks::NameLocks;
@@ -190,8 +190,15 @@ impl Vaults {
     /// # Errors
     /// Only when the store cannot be read.
     pub(crate) async fn all(&self) -> Result<Vec<Arc<Vault>>, Refusal> {
-        let view = self.records().view().await?;
-        Ok(self.records().scan(&view, &Table::Vault.prefix(), None, usize::MAX).await?)
+        Ok(self.all_in(&self.records().view().await?).await?)
+    }
+
+    /// The same as they are in `view`, for a decision that depends on them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn all_in(&self, view: &View) -> Result<Vec<Arc<Vault>>, RecordError> {
+        self.records().scan(view, &Table::Vault.prefix(), None, usize::MAX).await
     }
 
     /// Every host name, in lower case, that vaults answer on besides their own; in order, each once.

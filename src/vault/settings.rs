@@ -143,7 +143,8 @@ impl Vault {
         self.subscription(tenant).resource_text(group, ResourceType::VAULT, self.name.as_str())
     }
 
-    fn subscription(&self, tenant: SubscriptionId) -> SubscriptionId {
+    /// Its subscription: that of the `tenant` unless it has one of its own.
+    pub(crate) fn subscription(&self, tenant: SubscriptionId) -> SubscriptionId {
         self.resource.subscription.map_or(tenant, SubscriptionId)
     }
 

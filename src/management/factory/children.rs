@@ -1,14 +1,13 @@
 //! Writes and reads of what is in a factory. Each write expects the last one in the same factory, so that no reference loses what it
 //! leads to, and none is left behind when the factory goes.
 
-use uuid::Uuid;
-
 use super::child::{Child, Definition, defining};
 use super::id::{ChildId, FactoryId};
 use super::kind::ChildKind;
 use super::references::{Reference, references};
 use super::{FactoryWrite, Management, check_match};
 use crate::management::refusal::Refusal;
+use crate::management::stamping;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Revision};
 
@@ -45,7 +44,7 @@ impl Management {
         write: &FactoryWrite,
     ) -> Result<Child, Refusal> {
         let putting = |view: View| async move {
-            let batch = self.writing_in(&view, id.factory(), write.etag).await?;
+            let batch = self.writing_in(&view, id.factory()).await?;
             let (existing, revision) = self.recorded_child(&view, id).await?;
             check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
             let (named, network) = ((id.kind(), id.name()), write.identity.object_id);
@@ -65,7 +64,7 @@ impl Management {
     /// See [`Refusal`].
     pub(crate) async fn delete_child(&self, id: &ChildId, write: &FactoryWrite) -> Result<bool, Refusal> {
         let deleting = |view: View| async move {
-            let batch = self.writing_in(&view, id.factory(), write.etag).await?;
+            let batch = self.writing_in(&view, id.factory()).await?;
             let (existing, revision) = self.recorded_child(&view, id).await?;
             if existing.is_none() {
                 return Ok(Change { batch: Batch::default(), answer: false });
@@ -79,11 +78,9 @@ impl Management {
     }
 
     /// The begin of a batch that changes what is in `factory`.
-    async fn writing_in(&self, view: &View, factory: &FactoryId, etag: Uuid) -> Result<Batch, Refusal> {
+    async fn writing_in(&self, view: &View, factory: &FactoryId) -> Result<Batch, Refusal> {
         let revision = self.factory_revision(view, factory).await?;
-        let (stamp, etag) = (factory.contents_stamp(), encode(&etag)?);
-        let last = view.revision_of(&stamp).await.map_err(RecordError::from)?.unwrap_or(0);
-        Ok(Batch::default().expect(factory.key(), revision).expect(stamp.clone(), last).put(stamp, etag))
+        Ok(stamping(view, factory.contents_stamp()).await?.expect(factory.key(), revision))
     }
 
     async fn factory_revision(&self, view: &View, factory: &FactoryId) -> Result<Revision, Refusal> {

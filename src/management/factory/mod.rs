@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::group_id::GroupId;
 use super::refusal::Refusal;
 use super::tags::{self, Tags};
-use super::{Guard, Management};
+use super::{Guard, Management, expecting, stamping};
 use crate::clock::Timestamp;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
@@ -124,7 +124,7 @@ impl Management {
             let (existing, revision) = self.recorded_factory(&view, id).await?;
             check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
             let factory = Factory::putting(id, existing.as_ref(), wanted, write)?;
-            let batch = self.claiming(&view, id, existing.is_none(), write.etag).await?;
+            let batch = if existing.is_none() { self.claiming(&view, id).await? } else { Batch::default() };
             let before = factory.identity.clone().unwrap_or_default();
             self.with_identity(&view, (id, revision), factory, (before, wanted.identity.as_ref(), false), write, batch)
                 .await
@@ -189,14 +189,13 @@ impl Management {
         let (existing, revision) = self.recorded_factory(view, id).await?;
         let Some(factory) = existing else { return Ok(Change { batch: Batch::default(), answer: Some(false) }) };
         let contents = view.keys(&id.contents(), None, PIECE).await.map_err(RecordError::from)?;
-        let stamp = view.revision_of(&id.contents_stamp()).await.map_err(RecordError::from)?.unwrap_or(0);
         let is_last = contents.len() < PIECE;
-        let batch = Batch::default().expect(id.key(), revision).expect(id.contents_stamp(), stamp);
-        let batch = contents.into_iter().fold(batch, |batch, (key, _)| batch.delete(key));
+        let batch = contents.into_iter().fold(Batch::default(), |batch, (key, _)| batch.delete(key));
+        let batch = batch.expect(id.key(), revision);
         if !is_last {
-            let etag = Uuid::new_v5(&factory.etag, b"contents");
-            return Ok(Change { batch: batch.put(id.contents_stamp(), encode(&etag)?), answer: None });
+            return Ok(Change { batch: batch.and(stamping(view, id.contents_stamp()).await?), answer: None });
         }
+        let batch = batch.and(expecting(view, id.contents_stamp()).await?);
         let batch = batch.delete(id.key()).delete(id.name_key()).delete(id.contents_stamp());
         let identity = match factory.identity.and_then(|identity| identity.system) {
             Some(own) => identity::removing(&self.directory, view, own).await?,
@@ -215,15 +214,12 @@ impl Management {
     }
 
     /// What a commit must do so that a new factory is the only one of its name, and its group is not deleted at the same moment.
-    async fn claiming(&self, view: &View, id: &FactoryId, is_new: bool, etag: Uuid) -> Result<Batch, Refusal> {
-        if !is_new {
-            return Ok(Batch::default());
-        }
-        let stamp = self.group_stamp(view, id.group(), etag).await?;
+    async fn claiming(&self, view: &View, id: &FactoryId) -> Result<Batch, Refusal> {
+        let filling = self.filling_group(view, id.group()).await?;
         if view.revision_of(&id.name_key()).await.map_err(RecordError::from)?.is_some() {
             return Err(Refusal::FactoryNameInUse(id.name().to_owned()));
         }
-        Ok(stamp.expect(id.name_key(), 0).put(id.name_key(), encode(&id.to_string())?))
+        Ok(filling.expect(id.name_key(), 0).put(id.name_key(), encode(&id.to_string())?))
     }
 
     /// The commit of `factory` with the identities that are wanted, and what else is in `batch`.

@@ -88,6 +88,7 @@ fn of_other_rooms(key: &str) -> Option<String> {
         ["authorization"] => Some("the role assignments".to_owned()),
         ["networks"] => Some("the virtual networks, perimeters and private endpoints".to_owned()),
         ["group" | "group-contents", _, name] => Some(format!("resource group '{name}'")),
+        ["groups", subscription] => Some(format!("that a group was made in subscription {subscription}")),
         ["factory" | "factory-contents", _, group, name] => {
             Some(format!("factory '{name}' in resource group '{group}'"))
         }

@@ -305,6 +305,20 @@ async fn a_group_takes_its_factories_along() {
 }
 
 #[tokio::test]
+async fn a_group_with_a_factory_stays_when_the_vault_that_named_it_goes() {
+    let config = r#"{"identities": [{"name": "owner"}], "vaults": [{"name": "acme", "resourceGroup": "Shop"}]}"#;
+    let world = World::of(config, keyhaven::Storage::Memory).await;
+    let client = Client::of(&world, "owner").await;
+    let factory = "S/resourceGroups/shop/providers/Microsoft.DataFactory/factories/acme";
+    assert_eq!(ask(&client, &format!("PUT {factory}"), LOCAL).await.status, 200);
+    assert_eq!(world.admin("DELETE /admin/vaults/acme", "").await.status, 204);
+    assert_eq!(ask(&client, &format!("GET {factory}"), "").await.status, 200);
+    assert_eq!(client.ask("GET S/resourcegroups/shop?2021-04-01", "").await.json()["name"], "Shop");
+    assert_eq!(client.ask("DELETE S/resourcegroups/shop?2021-04-01", "").await.status, 202);
+    assert_eq!(client.ask("HEAD S/resourcegroups/shop?2021-04-01", "").await.status, 404);
+}
+
+#[tokio::test]
 async fn factories_are_in_snapshots_and_in_the_data() {
     let dir = tempfile::tempdir().unwrap();
     let storage = || keyhaven::Storage::Redb(dir.path().to_owned());
