@@ -109,7 +109,6 @@ impl Services {
             directory: backend.directory.clone(),
             authorization: backend.authorization.clone(),
             management: backend.management(),
-            vaults: backend.vaults.clone(),
             clock: Arc::new(backend.clock.clone()),
             random: backend.random.clone(),
             limits: self.settings.limits.clone(),

@@ -8,6 +8,8 @@ mod listed;
 mod refusal;
 mod tags;
 
+use uuid::Uuid;
+
 use crate::authorization::Authorization;
 use crate::directory::Directory;
 use crate::records::{Change, RecordError, Records, View};
@@ -40,6 +42,29 @@ impl Management {
     /// The resources in `records`; the vaults among them are `vaults`.
     pub(crate) fn new(directory: Directory, records: Records, authorization: Authorization, vaults: Vaults) -> Self {
         Self { directory, records, authorization, vaults }
+    }
+
+    /// The ids of all subscriptions: the tenant's, then those that vaults have of their own.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn subscriptions(&self) -> Result<Vec<Uuid>, Refusal> {
+        let tenant = self.directory.tenant().subscription;
+        let mut all = vec![tenant.0];
+        for own in self.vaults.all().await?.iter().map(|vault| vault.subscription(tenant).0) {
+            if !all.contains(&own) {
+                all.push(own);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether there is a subscription with this id. The tenant's is known without a look at the vaults.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn has_subscription(&self, id: Uuid) -> Result<bool, Refusal> {
+        Ok(id == self.directory.tenant().subscription.0 || self.subscriptions().await?.contains(&id))
     }
 
     /// Checks that every resource can be read.
@@ -87,8 +112,6 @@ async fn stamping(view: &View, stamp: EntryKey) -> Result<Batch, RecordError> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use uuid::Uuid;
 
     use super::*;
     use crate::access::roles::{PrincipalType, RoleAssignment, Scope};

@@ -17,6 +17,7 @@ mod state;
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode, Uri};
+use uuid::Uuid;
 
 use endpoint::{Endpoint, RouteTable};
 use headers::Repeated;
@@ -105,12 +106,18 @@ impl Door {
 }
 
 impl State {
-    /// Refuses a subscription that is not there. Besides the tenant's there are those that vaults have of their own.
+    /// Refuses a subscription that is not there.
     async fn check_subscription(&self, params: &Params) -> Result<(), ApiError> {
         let given = params.get("subscriptionId");
-        let known =
-            given.is_empty() || self.subscriptions().await?.iter().any(|one| one.to_string() == given.to_lowercase());
-        if known { Ok(()) } else { Err(refusal::no_subscription(&given)) }
+        if given.is_empty() {
+            return Ok(());
+        }
+        // In the one form that ids of Azure have.
+        let id = Uuid::parse_str(&given).ok().filter(|id| id.to_string() == given.to_lowercase());
+        match id {
+            Some(id) if self.management.has_subscription(id).await.map_err(refused_change::of)? => Ok(()),
+            _ => Err(refusal::no_subscription(&given)),
+        }
     }
 }
 

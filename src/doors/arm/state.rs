@@ -21,7 +21,6 @@ use crate::http::{Incoming, body};
 use crate::management::{Group, GroupId, Management};
 use crate::operation::{Operation, Permission};
 use crate::random::Random;
-use crate::vault::Vaults;
 
 /// What the handlers of this door share.
 pub(crate) struct State {
@@ -29,10 +28,8 @@ pub(crate) struct State {
     pub directory: Directory,
     /// Who has which role.
     pub authorization: Authorization,
-    /// Resource groups and resources.
+    /// Subscriptions, resource groups and resources.
     pub management: Management,
-    /// The vaults, which name subscriptions of their own.
-    pub vaults: Vaults,
     /// The vault clock.
     pub clock: Arc<dyn Clock>,
     /// Where request ids come from.
@@ -132,17 +129,5 @@ impl State {
     pub(super) async fn group(&self, id: &GroupId) -> Result<Group, ApiError> {
         let found = self.management.group(id).await.map_err(refused_change::of)?;
         found.ok_or_else(|| refusal::no_group(id.name()))
-    }
-
-    /// The ids of all subscriptions: the tenant's, then those that vaults have of their own.
-    pub(super) async fn subscriptions(&self) -> Result<Vec<Uuid>, ApiError> {
-        let mut all = vec![self.directory.tenant().subscription.0];
-        let vaults = self.vaults.all().await.map_err(|error| refusal::vaults(&error))?;
-        for own in vaults.iter().filter_map(|vault| vault.resource.subscription) {
-            if !all.contains(&own) {
-                all.push(own);
-            }
-        }
-        Ok(all)
     }
 }

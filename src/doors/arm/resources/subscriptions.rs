@@ -6,6 +6,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::super::refused_change;
 use super::super::state::{Call, State};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
@@ -52,7 +53,8 @@ struct Count {
 /// `GET /subscriptions`.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
     let tenant = state.directory.tenant_id();
-    let value: Vec<_> = state.subscriptions().await?.into_iter().map(|id| Subscription::of(id, tenant)).collect();
+    let all = state.management.subscriptions().await.map_err(refused_change::of)?;
+    let value: Vec<_> = all.into_iter().map(|id| Subscription::of(id, tenant)).collect();
     let count = Count { r#type: "Total", value: value.len() };
     Ok(body::json(StatusCode::OK, &Listed { value, count }))
 }
