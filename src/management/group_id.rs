@@ -11,7 +11,8 @@ use crate::store::EntryKey;
 /// The longest name, in characters.
 const MAX_NAME: usize = 90;
 
-/// The id of a resource group. Its name counts without regard to case, and is written as it was given.
+/// The id of a resource group. Its name counts without regard to the case of ASCII letters, as in scopes of roles, and is written as it
+/// was given.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupId {
     subscription: Uuid,
@@ -46,7 +47,7 @@ impl GroupId {
 
     /// Whether the group called `name` in `subscription` is this one.
     pub(crate) fn is(&self, subscription: Uuid, name: &str) -> bool {
-        self.subscription == subscription && self.name.to_lowercase() == name.to_lowercase()
+        self.subscription == subscription && self.name.eq_ignore_ascii_case(name)
     }
 
     /// The scope of roles that it is.
@@ -71,7 +72,7 @@ impl GroupId {
 
     /// What keys hold of it, in lower case.
     pub(super) fn path(&self) -> String {
-        format!("{}/{}", self.subscription, self.name.to_lowercase())
+        format!("{}/{}", self.subscription, self.name.to_ascii_lowercase())
     }
 
     /// Where it is recorded that a group was made in `subscription`.
@@ -94,6 +95,17 @@ impl fmt::Display for GroupId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_names_are_one_group_where_they_are_one_scope() {
+        let id = |name: &str| GroupId::parse(Uuid::nil(), name).unwrap();
+        for (one, other, expected) in [("Shop", "sHOP", true), ("größe", "GRößE", true), ("größe", "grÖße", false)]
+        {
+            assert_eq!(id(one).is(Uuid::nil(), other), expected, "{other}");
+            assert_eq!(id(one).key() == id(other).key(), expected, "{other}");
+            assert_eq!(id(one).scope() == id(other).scope(), expected, "{other}");
+        }
+    }
 
     #[test]
     fn a_group_is_called_as_azure_allows() {

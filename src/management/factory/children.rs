@@ -112,12 +112,12 @@ impl Management {
     /// The name of what refers to `id`, besides itself.
     async fn referrer(&self, view: &View, id: &ChildId) -> Result<Option<String>, Refusal> {
         let leads_here = |reference: &Reference| match reference {
-            Reference::To(kind, name) => *kind == id.kind() && name.to_lowercase() == id.name().to_lowercase(),
+            Reference::To(kind, name) => *kind == id.kind() && name.eq_ignore_ascii_case(id.name()),
             Reference::Nowhere(_) => false,
         };
         for kind in ChildKind::ALL {
             let all = self.records.scan::<Child>(view, &ChildId::keys_of(id.factory(), kind), None, usize::MAX).await?;
-            let is_itself = |child: &Child| kind == id.kind() && child.name.to_lowercase() == id.name().to_lowercase();
+            let is_itself = |child: &Child| kind == id.kind() && child.name.eq_ignore_ascii_case(id.name());
             let refers = |child: &Child| !is_itself(child) && references(&child.properties).iter().any(leads_here);
             if let Some(found) = all.iter().find(|child| refers(child)) {
                 return Ok(Some(found.name.clone()));

@@ -128,7 +128,7 @@ impl ChildId {
     /// Where its record is.
     pub(super) fn key(&self) -> EntryKey {
         let (path, segment) = (self.factory.path(), self.kind.segment().to_ascii_lowercase());
-        EntryKey::from(format!("factory-child/{path}/{segment}/{}", self.name.to_lowercase()))
+        EntryKey::from(format!("factory-child/{path}/{segment}/{}", self.name.to_ascii_lowercase()))
     }
 
     /// What the keys of everything of this kind in `factory` begin with.
@@ -161,6 +161,15 @@ mod tests {
         }
         for name in ["", "ab", "-ab", "ab-", "a--b", "a_b", "a.b", "größe", &format!("{longest}f")] {
             assert!(factory(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn two_names_are_one_thing_in_a_factory_where_they_are_one_scope() {
+        let id = |name: &str| ChildId::parse(factory("abc").unwrap(), ChildKind::Pipeline, name).unwrap();
+        for (one, other, expected) in [("p", "P", true), ("größe", "GRößE", true), ("größe", "grÖße", false)] {
+            assert_eq!(id(one).key() == id(other).key(), expected, "{other}");
+            assert_eq!(id(one).scope() == id(other).scope(), expected, "{other}");
         }
     }
 
