@@ -106,8 +106,7 @@ fn member_of(text: &str) -> Option<String> {
 /// The text between quotes; a quote in it is written twice.
 fn quoted(text: &str) -> Option<String> {
     let inner = text.trim().strip_prefix('\'')?.strip_suffix('\'')?;
-    let plain = inner.replace("''", "\0");
-    (!plain.contains('\'')).then(|| plain.replace('\0', "'"))
+    (!inner.replace("''", "").contains('\'')).then(|| inner.replace("''", "'"))
 }
 
 /// The parts of `text` between the word `and`, outside of quotes.
@@ -156,6 +155,20 @@ mod tests {
             ("tagValue eq 'test'", true),
         ] {
             assert_eq!(takes(filter), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_what_is_between_its_quotes() {
+        for (text, expected) in [
+            ("'it''s'", Some("it's")),
+            ("''''", Some("'")),
+            ("'a\0b'", Some("a\0b")),
+            ("'''", None),
+            ("'a'b'", None),
+            ("'", None),
+        ] {
+            assert_eq!(quoted(text).as_deref(), expected, "{text:?}");
         }
     }
 
