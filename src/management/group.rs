@@ -63,13 +63,13 @@ pub(super) fn normalized(location: &str) -> String {
 }
 
 impl Management {
-    /// The group, if there is one.
+    /// The group.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub(crate) async fn group(&self, id: &GroupId) -> Result<Option<Group>, Refusal> {
+    /// When there is none.
+    pub(crate) async fn group(&self, id: &GroupId) -> Result<Group, Refusal> {
         let view = self.records.view().await?;
-        Ok(self.group_in(&view, id).await?.0)
+        Ok(self.existing_group(&view, id).await?.0)
     }
 
     /// The groups of `subscription`, by name.
@@ -136,8 +136,7 @@ impl Management {
         tags::check(change.tags.as_ref().unwrap_or(&Tags::new()))?;
         check_length("managedBy", change.managed_by.as_deref().unwrap_or_default(), MAX_MANAGER)?;
         let changing = |view: View| async move {
-            let (there, revision) = self.group_in(&view, id).await?;
-            let mut group = there.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+            let (mut group, revision) = self.existing_group(&view, id).await?;
             group.tags = change.tags.clone().or(group.tags);
             group.managed_by = change.managed_by.clone().or(group.managed_by);
             Ok(Change { batch: replacing(id, revision, &group)?, answer: group })
@@ -172,8 +171,7 @@ impl Management {
         if self.is_default(id) {
             return Err(Refusal::DefaultGroup);
         }
-        let (there, revision) = self.group_in(view, id).await?;
-        let group = there.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+        let (group, revision) = self.existing_group(view, id).await?;
         if !view.keys(&id.factories(), None, 1).await.map_err(RecordError::from)?.is_empty() {
             return Ok(Change { batch: Batch::default(), answer: None });
         }
@@ -186,8 +184,7 @@ impl Management {
     /// The begin of a batch that puts a resource into a group, which a deletion of the group at the same moment expects not to be there.
     /// A group that vaults imply is made with that: they may go, and the resource stays.
     pub(super) async fn filling_group(&self, view: &View, id: &GroupId) -> Result<Batch, Refusal> {
-        let (there, revision) = self.group_in(view, id).await?;
-        let group = there.ok_or_else(|| Refusal::NoGroup(id.clone()))?;
+        let (group, revision) = self.existing_group(view, id).await?;
         let batch = stamping(view, id.stamp()).await?;
         match revision {
             0 if !self.is_default(id) => Ok(batch.and(replacing(id, revision, &group)?)),
@@ -205,6 +202,12 @@ impl Management {
     fn is_in(&self, vault: &Vault, id: &GroupId) -> bool {
         let tenant = self.directory.tenant().subscription;
         id.is(vault.subscription(tenant).0, &vault.resource.resource_group)
+    }
+
+    /// As [`Self::group_in`], of one that must be there.
+    pub(super) async fn existing_group(&self, view: &View, id: &GroupId) -> Result<(Group, Revision), Refusal> {
+        let (there, revision) = self.group_in(view, id).await?;
+        Ok((there.ok_or_else(|| Refusal::NoGroup(id.clone()))?, revision))
     }
 
     /// The group in `view`, if there is one, and the revision of its record: 0 of one that is only implied.

@@ -158,7 +158,8 @@ mod tests {
         management.authorization.put(&assignment).await.unwrap();
         let overtaken = management.put_group(&allowed_by, &id, &wanted).await.unwrap_err();
         assert!(matches!(overtaken, Refusal::Record(RecordError::Busy)), "{overtaken:?}");
-        assert_eq!(management.group(&id).await.unwrap(), None);
+        let absent = management.group(&id).await;
+        assert!(matches!(absent, Err(Refusal::NoGroup(_))), "{absent:?}");
         let decided_again = management.authorization.current().await.unwrap().guard;
         assert!(management.put_group(&decided_again, &id, &wanted).await.unwrap().1);
     }

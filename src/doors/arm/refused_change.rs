@@ -108,7 +108,7 @@ fn definition(refusal: management::Refusal) -> ApiError {
 }
 
 /// A factory that is not there.
-pub(super) fn no_factory(id: &FactoryId) -> ApiError {
+fn no_factory(id: &FactoryId) -> ApiError {
     let text = format!(
         "The Resource 'Microsoft.DataFactory/factories/{}' under resource group '{}' was not found. For more details please go to \
          https://aka.ms/ARMResourceNotFoundFix",

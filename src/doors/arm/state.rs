@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::provider::Provider;
-use super::{refusal, refused_change};
+use super::refusal;
 use crate::access::Identity;
 use crate::access::roles::{Action, Attempt, RoleDecision, Scope};
 use crate::authorization::{Authorization, GuardedAccess};
@@ -18,7 +18,7 @@ use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::Params;
 use crate::http::{Incoming, body};
-use crate::management::{Group, GroupId, Management};
+use crate::management::{GroupId, Management};
 use crate::operation::{Operation, Permission};
 use crate::random::Random;
 
@@ -121,13 +121,5 @@ impl Call {
             None => Bytes::new(),
         };
         serde_json::from_slice(&bytes).map_err(|error| refusal::invalid_content(&error.to_string()))
-    }
-}
-
-impl State {
-    /// The group, which must be there.
-    pub(super) async fn group(&self, id: &GroupId) -> Result<Group, ApiError> {
-        let found = self.management.group(id).await.map_err(refused_change::of)?;
-        found.ok_or_else(|| refusal::no_group(id.name()))
     }
 }

@@ -88,13 +88,19 @@ pub(crate) struct FactoryWrite {
 }
 
 impl Management {
-    /// The factory, if there is one.
+    /// The factory.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub(crate) async fn factory(&self, id: &FactoryId) -> Result<Option<Factory>, Refusal> {
+    /// When there is none, or no such group.
+    pub(crate) async fn factory(&self, id: &FactoryId) -> Result<Factory, Refusal> {
         let view = self.records.view().await?;
-        Ok(self.recorded_factory(&view, id).await?.0)
+        match self.recorded_factory(&view, id).await?.0 {
+            Some(factory) => Ok(factory),
+            None => {
+                self.existing_group(&view, id.group()).await?;
+                Err(Refusal::NoFactory(id.clone()))
+            }
+        }
     }
 
     /// The factories of a subscription, or of one of its groups, by group and name.

@@ -49,7 +49,7 @@ pub(super) async fn list_in_subscription(state: Arc<State>, call: Call) -> Resul
 /// Answers the factories of a group that the caller may see.
 pub(super) async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let group = call.group()?;
-    state.group(&group).await?;
+    state.management.group(&group).await.map_err(refused_change::of)?;
     let found = state.management.factories(call.subscription(), Some(&group)).await.map_err(refused_change::of)?;
     state.listed(&call, found).await
 }
@@ -57,9 +57,7 @@ pub(super) async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiE
 /// Answers a factory; 304 when the client has it.
 pub(super) async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.factory()?;
-    state.group(id.group()).await?;
-    let found = state.management.factory(&id).await.map_err(refused_change::of)?;
-    let factory = found.ok_or_else(|| refused_change::no_factory(&id))?;
+    let factory = state.management.factory(&id).await.map_err(refused_change::of)?;
     if call.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == factory.etag.to_string()) {
         return Ok(body::empty(StatusCode::NOT_MODIFIED));
     }

@@ -75,13 +75,13 @@ pub(super) async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiE
 /// Answers a group.
 pub(super) async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.group()?;
-    let group = state.group(&id).await?;
+    let group = state.management.group(&id).await.map_err(refused_change::of)?;
     Ok(body::json(StatusCode::OK, &GroupBody::of(&id, group)))
 }
 
 /// Answers whether there is such a group: 204 or 404.
 pub(super) async fn exists(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
-    state.group(&call.group()?).await?;
+    state.management.group(&call.group()?).await.map_err(refused_change::of)?;
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 

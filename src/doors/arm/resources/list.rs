@@ -49,7 +49,7 @@ pub(super) async fn in_subscription(state: Arc<State>, call: Call) -> Result<Res
 /// Answers the resources of a group that the caller may see.
 pub(super) async fn in_group(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.group()?;
-    state.group(&id).await?;
+    state.management.group(&id).await.map_err(refused_change::of)?;
     let mut found = state.management.resources(call.subscription()).await.map_err(refused_change::of)?;
     found.retain(|one| id.is(call.subscription(), &one.group));
     answer(&call, found)
