@@ -97,6 +97,9 @@ async fn user_assigned(
     let stays = before.user.iter().filter(|id| is_patch && !is_named(id)).cloned();
     let added = wanted.user.iter().filter(|(_, added)| **added).map(|(id, _)| id.clone());
     let all: Vec<String> = stays.chain(added).collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
     let known = directory.identities().await?;
     let exists = |id: &str| known.iter().any(|one| !one.of_resource && one.resource_id.eq_ignore_ascii_case(id));
     match all.iter().find(|id| !exists(id)) {

@@ -130,7 +130,7 @@ struct UserAssignedBody {
 pub(super) struct Principals {
     /// The tenant.
     pub(super) tenant: Uuid,
-    /// Every identity.
+    /// Every identity; none where no factory has a user-assigned one.
     pub(super) all: Vec<std::sync::Arc<IdentityRecord>>,
 }
 

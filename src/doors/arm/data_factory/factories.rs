@@ -130,7 +130,7 @@ impl State {
     }
 
     async fn listed(&self, call: &Call, found: Vec<Factory>) -> Result<Response, ApiError> {
-        let principals = self.principals().await?;
+        let principals = self.principals(&found).await?;
         let shown = found.into_iter().filter_map(|factory| {
             let id = factory.id(call.subscription())?;
             call.may_at(&id.scope()).then(|| FactoryBody::of(&id, factory, &principals))
@@ -139,13 +139,18 @@ impl State {
     }
 
     async fn shown(&self, call: &Call, asked: &FactoryId, factory: Factory) -> Result<Response, ApiError> {
-        let principals = self.principals().await?;
+        let principals = self.principals(std::slice::from_ref(&factory)).await?;
         let id = factory.id(call.subscription()).unwrap_or_else(|| asked.clone());
         Ok(body::json(StatusCode::OK, &FactoryBody::of(&id, factory, &principals)))
     }
 
-    async fn principals(&self) -> Result<Principals, ApiError> {
-        let all = self.directory.identities().await.map_err(|error| refusal::record(&error))?;
+    /// What shows the identities of `factories`: most have no user-assigned one, and then no identity is read.
+    async fn principals(&self, factories: &[Factory]) -> Result<Principals, ApiError> {
+        let has_user_assigned = |factory: &Factory| factory.identity.as_ref().is_some_and(|own| !own.user.is_empty());
+        let all = match factories.iter().any(has_user_assigned) {
+            true => self.directory.identities().await.map_err(|error| refusal::record(&error))?,
+            false => vec![],
+        };
         Ok(Principals { tenant: self.directory.tenant_id(), all })
     }
 }
