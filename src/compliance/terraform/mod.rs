@@ -114,6 +114,16 @@ struct Planned<'a> {
     is_new: bool,
 }
 
+/// What of a resource leads to a vault.
+struct Link<'a> {
+    /// What the configuration has for the vault's id.
+    expression: &'a Value,
+    /// The vault's id, where the plan has it.
+    id: Fact<String>,
+    /// Whether it counts.
+    counts: Fact<bool>,
+}
+
 struct Reader<'a> {
     now: Timestamp,
     all: Vec<Planned<'a>>,
@@ -129,8 +139,8 @@ impl Planned<'_> {
     }
 }
 
-impl Reader<'_> {
-    fn read(&self, planned: &Planned<'_>) -> Option<Resource> {
+impl<'a> Reader<'a> {
+    fn read(&self, planned: &Planned<'a>) -> Option<Resource> {
         let values = &planned.values;
         let facts = match planned.kind() {
             "azurerm_key_vault" => Facts::Vault(Box::new(self.vault(planned))),
@@ -154,7 +164,7 @@ impl Reader<'_> {
         })
     }
 
-    fn vault(&self, planned: &Planned<'_>) -> VaultFacts {
+    fn vault(&self, planned: &Planned<'a>) -> VaultFacts {
         let values = &planned.values;
         let public = flag(values, &["public_network_access_enabled"]).or(true);
         let older = flag(values, &["enable_rbac_authorization"]);
@@ -177,7 +187,7 @@ impl Reader<'_> {
         }
     }
 
-    fn azapi(&self, planned: &Planned<'_>) -> Option<Facts> {
+    fn azapi(&self, planned: &Planned<'a>) -> Option<Facts> {
         let (kind, version) = match azapi_type(planned) {
             Ok(read) => read,
             Err(unread) => return Some(unread),
@@ -211,32 +221,34 @@ impl Reader<'_> {
         Dates { created: self.created(planned), not_before: date("not_before_date"), expires: date("expiration_date") }
     }
 
-    fn endpoints(&self, vault: &Planned<'_>) -> Fact<usize> {
+    fn endpoints(&self, vault: &Planned<'a>) -> Fact<usize> {
         let found = self.leading_to(vault, "azurerm_private_endpoint", connections);
         found.then(|found| Ok(found.len()))
     }
 
-    fn logs(&self, vault: &Planned<'_>) -> Fact<Vec<Log>> {
-        let target = |setting: &Planned<'_>| {
+    fn logs(&self, vault: &Planned<'a>) -> Fact<Vec<Log>> {
+        let target = |setting: &Planned<'a>| {
+            const TARGET: &str = "target_resource_id";
             let is_set = |name: &&str| at(&setting.values, &[name]) != Fact::Unset;
-            vec![(setting.expressions["target_resource_id"].clone(), Fact::Known(DESTINATIONS.iter().any(is_set)))]
+            let counts = Fact::Known(DESTINATIONS.iter().any(is_set));
+            vec![Link { expression: &setting.expressions[TARGET], id: text(&setting.values, &[TARGET]), counts }]
         };
         let found = self.leading_to(vault, "azurerm_monitor_diagnostic_setting", target);
         found.then(|settings| Ok(settings.into_iter().flat_map(|setting| logs_of(&setting.values)).collect()))
     }
 
-    /// The resources of the type `kind` that lead to `vault` by one of the expressions of `links`, where that one counts; unknown
-    /// where none does for certain, and one perhaps does.
+    /// The resources of the type `kind` that lead to `vault` by one of their `links`, where that one counts; unknown where none does
+    /// for certain, and one perhaps does.
     fn leading_to(
         &self,
-        vault: &Planned<'_>,
+        vault: &Planned<'a>,
         kind: &str,
-        links: impl Fn(&Planned<'_>) -> Vec<(Value, Fact<bool>)>,
-    ) -> Fact<Vec<&Planned<'_>>> {
+        links: impl Fn(&Planned<'a>) -> Vec<Link<'a>>,
+    ) -> Fact<Vec<&Planned<'a>>> {
         let (mut found, mut unread) = (vec![], None);
         for planned in self.all.iter().filter(|planned| planned.kind() == kind) {
-            for (expression, counts) in links(planned) {
-                match (references::leads_to(planned.address(), &expression, vault.address()), counts) {
+            for link in links(planned) {
+                match (self.leads_to(planned.address(), &link, vault), link.counts) {
                     (Some(false), _) | (_, Fact::Known(false)) => {}
                     (Some(true), Fact::Known(true)) => found.push(planned),
                     (Some(true), Fact::Unknown(why)) => {
@@ -248,23 +260,40 @@ impl Reader<'_> {
         }
         Fact::found(found, unread)
     }
+
+    /// Whether a link of the resource at `from` leads to `vault`, if that can be read: by the ids, where the plan has both.
+    fn leads_to(&self, from: &str, link: &Link<'a>, vault: &Planned<'a>) -> Option<bool> {
+        match (&link.id, text(&vault.values, &["id"])) {
+            (Fact::Known(id), Fact::Known(of)) => Some(id.eq_ignore_ascii_case(&of)),
+            _ => references::leads_to(from, link.expression, vault.address(), self.is_alone(vault)),
+        }
+    }
+
+    /// Whether the plan has no other instance of the resource.
+    fn is_alone(&self, planned: &Planned<'a>) -> bool {
+        let name = references::without_index(planned.address());
+        let same_kind = self.all.iter().filter(|one| one.kind() == planned.kind());
+        same_kind.filter(|one| references::without_index(one.address()) == name).count() == 1
+    }
 }
 
-/// The expression of each connection of a private endpoint, and whether it is one to a vault that needs no approval by hand.
-fn connections(endpoint: &Planned<'_>) -> Vec<(Value, Fact<bool>)> {
+/// The connections of a private endpoint; those to a vault that need no approval by hand count.
+fn connections<'a>(endpoint: &Planned<'a>) -> Vec<Link<'a>> {
     const BLOCK: &str = "private_service_connection";
+    const TARGET: &str = "private_connection_resource_id";
     let connections = endpoint.expressions[BLOCK].as_array().into_iter().flatten().enumerate();
-    let of = |(index, one): (usize, &Value)| {
-        let manual = flag(&endpoint.values, &[BLOCK, &index.to_string(), "is_manual_connection"]);
-        let groups = texts(&endpoint.values, &[BLOCK, &index.to_string(), "subresource_names"], |one| text(one, &[]));
-        let approved = match (manual, groups.then(|all| Ok(all.iter().any(|one| one.eq_ignore_ascii_case("vault"))))) {
+    let of = |(index, one): (usize, &'a Value)| {
+        let index = index.to_string();
+        let manual = flag(&endpoint.values, &[BLOCK, &index, "is_manual_connection"]);
+        let groups = texts(&endpoint.values, &[BLOCK, &index, "subresource_names"], |one| text(one, &[]));
+        let counts = match (manual, groups.then(|all| Ok(all.iter().any(|one| one.eq_ignore_ascii_case("vault"))))) {
             (Fact::Known(true), _) | (_, Fact::Known(false)) => Fact::Known(false),
             (Fact::Known(false), Fact::Known(true)) => Fact::Known(true),
             (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why),
             (Fact::Unset, _) => Fact::Unknown("its is_manual_connection is not there".to_owned()),
             (_, Fact::Unset) => Fact::Unknown("its subresource_names are not there".to_owned()),
         };
-        (one["private_connection_resource_id"].clone(), approved)
+        Link { expression: &one[TARGET], id: text(&endpoint.values, &[BLOCK, &index, TARGET]), counts }
     };
     connections.map(of).collect()
 }

@@ -19,9 +19,16 @@ pub(super) fn expressions_of<'a>(root: &'a Value, address: &str) -> &'a Value {
     all.find(|one| one["address"] == resource.as_str()).map_or(&Value::Null, |one| &one["expressions"])
 }
 
-/// Whether `expression` of the resource at `from` leads to the one at `to`; none where it may: it refers to more than one resource,
-/// to a variable, a local value or a module as well, or to an index that is not written out and is not its own.
-pub(super) fn leads_to(from: &str, expression: &Value, to: &str) -> Option<bool> {
+/// The address of a resource without the index of its instance.
+pub(super) fn without_index(address: &str) -> &str {
+    let index = parts(address).last().map_or(0, |last| index_of(last).len());
+    &address[..address.len() - index]
+}
+
+/// Whether `expression` of the resource at `from` leads to the one at `to`, which is the only instance where `is_alone`; none where it
+/// may: it refers to more than one resource, to a variable, a local value or a module as well, or to one of several instances by an
+/// index that is not written out. What is reckoned with the own index leaves no trace: `count.index + 1` is `count.index` in a plan.
+pub(super) fn leads_to(from: &str, expression: &Value, to: &str, is_alone: bool) -> Option<bool> {
     let references: Vec<_> =
         expression["references"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let ((module, own), to) = (split(parts(from)), parts(to));
@@ -32,7 +39,7 @@ pub(super) fn leads_to(from: &str, expression: &Value, to: &str) -> Option<bool>
     match is_named && named.modules_of(&to) {
         false => (!may).then_some(false),
         true if may || named.resources.len() > 1 => None,
-        true => named.has_index(index_of(to.last()?), own.last().map(index_of)),
+        true => named.has_index(index_of(to.last()?), own.last().map(index_of).filter(|_| is_alone)),
     }
 }
 
@@ -68,7 +75,8 @@ impl<'a> Named<'a> {
         to.starts_with(self.module)
     }
 
-    /// Whether the instance with this index is named, if that can be read.
+    /// Whether the instance with this index is named, if that can be read; `own` is the index that the resource with the expression
+    /// has, where that can be no other's.
     fn has_index(&self, index: &str, own: Option<&str>) -> Option<bool> {
         match (self.indices.len(), self.is_by_own_index) {
             (0, true) => (own == Some(index)).then_some(true),
@@ -165,13 +173,21 @@ mod tests {
         ] {
             let (from, to) = (format!("{endpoint}{own}"), format!("{vault}{index}"));
             assert_eq!(
-                leads_to(&from, &json!({"references": references}), &to),
+                leads_to(&from, &json!({"references": references}), &to, true),
                 expected,
                 "{own} {index} {references:?}"
             );
+            let is_own_index = references.iter().any(|one| OWN_INDEX.contains(one));
+            let of_several = leads_to(&from, &json!({"references": references}), &to, false);
+            assert_eq!(of_several, expected.filter(|_| !is_own_index), "{own} {index} {references:?}");
         }
         let elsewhere = "module.kv[\"c\"].azurerm_private_endpoint.pe";
-        assert_eq!(leads_to(elsewhere, &json!({"references": ["azurerm_key_vault.main"]}), vault), Some(false));
+        assert_eq!(leads_to(elsewhere, &json!({"references": ["azurerm_key_vault.main"]}), vault, true), Some(false));
+        for address in
+            ["module.kv[\"a.b\"].azurerm_key_vault.main[\"x.y\"]", "module.kv[\"a.b\"].azurerm_key_vault.main"]
+        {
+            assert_eq!(without_index(address), vault);
+        }
     }
 
     #[test]

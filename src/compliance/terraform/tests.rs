@@ -63,6 +63,11 @@ fn plan() -> Value {
     })
 }
 
+/// The planned resources of the module.
+fn in_module(plan: &mut Value) -> &mut Vec<Value> {
+    plan["planned_values"]["root_module"]["child_modules"][0]["resources"].as_array_mut().unwrap()
+}
+
 fn read(plan: &Value) -> Vec<Resource> {
     assert!(super::is_plan(plan));
     let parsed = crate::compliance::parse(&plan.to_string()).unwrap();
@@ -122,17 +127,39 @@ fn an_endpoint_counts_for_the_vault_that_it_refers_to_and_is_unknown_through_a_v
     assert_eq!(of(json!(["var.vault_id"])), Fact::Unknown(unknown.to_owned()));
 
     let mut none_planned = plan();
-    let resources = &mut none_planned["planned_values"]["root_module"]["child_modules"][0]["resources"];
-    resources.as_array_mut().unwrap().retain(|one| one["type"] != "azurerm_private_endpoint");
+    in_module(&mut none_planned).retain(|one| one["type"] != "azurerm_private_endpoint");
     let Facts::Vault(vault) = read(&none_planned).remove(3).facts else { panic!("a vault") };
     assert_eq!(vault.private_endpoints, Fact::Known(0), "its count is 0");
+}
+
+#[test]
+fn a_setting_by_its_own_index_is_unknown_where_there_are_several_vaults_unless_the_plan_has_the_ids() {
+    let mut plan = plan();
+    let of = |plan: &Value| {
+        let Facts::Vault(vault) = read(plan).remove(3).facts else { panic!("a vault") };
+        vault.logs.then(|logs| Ok(logs.len()))
+    };
+    let second = planned("azurerm_key_vault", "module.kv[\"a]\"].azurerm_key_vault.main[1]", json!({}));
+    in_module(&mut plan).push(second);
+    let unknown = "module.kv[\"a]\"].azurerm_monitor_diagnostic_setting.kv[0] refers to what is not followed here";
+    assert_eq!(of(&plan), Fact::Unknown(unknown.to_owned()), "it may be count.index + 1");
+    let with_ids = |plan: &Value, target: &str| {
+        let mut plan = plan.clone();
+        plan["resource_changes"][2]["change"]["after_unknown"] = json!({});
+        let resources = in_module(&mut plan);
+        resources[0]["values"]["id"] = "/subscriptions/s/vaults/kv".into();
+        resources[3]["values"]["target_resource_id"] = target.into();
+        of(&plan)
+    };
+    assert_eq!(with_ids(&plan, "/subscriptions/S/vaults/KV"), Fact::Known(1));
+    assert_eq!(with_ids(&plan, "/subscriptions/s/vaults/other"), Fact::Known(0));
 }
 
 #[test]
 fn an_endpoint_counts_where_it_is_planned_without_an_approval_by_hand() {
     let of = |manual: Value, after_unknown: Value| {
         let mut plan = plan();
-        let endpoint = &mut plan["planned_values"]["root_module"]["child_modules"][0]["resources"][2];
+        let endpoint = &mut in_module(&mut plan)[2];
         endpoint["values"]["private_service_connection"][0]["is_manual_connection"] = manual;
         let unknown = change("module.kv[\"a]\"].azurerm_private_endpoint.kv", "create", after_unknown);
         plan["resource_changes"].as_array_mut().unwrap().push(unknown);
@@ -150,7 +177,7 @@ fn an_endpoint_counts_where_it_is_planned_without_an_approval_by_hand() {
     assert_eq!(of(Value::Null, json!({})), but("its is_manual_connection is not there"));
 
     let mut other = plan();
-    let resources = &mut other["planned_values"]["root_module"]["child_modules"][0]["resources"];
+    let resources = in_module(&mut other);
     resources[2]["values"]["private_service_connection"][0]["subresource_names"] = json!(["blob"]);
     resources[3]["values"]["log_analytics_workspace_id"] = Value::Null;
     let Facts::Vault(vault) = read(&other).remove(3).facts else { panic!("a vault") };
