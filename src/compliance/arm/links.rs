@@ -27,7 +27,7 @@ pub(super) struct Links {
 struct Link<T> {
     /// The id of the other.
     to: Value,
-    /// Why it is not certain that it is made, where it is not.
+    /// Why it is not certain that it is made, or that it counts, where it is not.
     uncertain: Option<String>,
     content: T,
 }
@@ -36,21 +36,22 @@ impl Links {
     /// Adds the vaults that a private endpoint leads to without being approved by hand.
     pub(super) fn add_endpoint(&mut self, endpoint: &Value, scope: &Scope<'_>, uncertain: &Option<String>) {
         let properties = scope.evaluated(part(endpoint, "properties"));
-        let id = |connection: &Value| {
+        let link =
+            |to: Value, unknown: Option<String>| Link { to, uncertain: uncertain.clone().or(unknown), content: () };
+        let of = |connection: &Value| {
             let connection = part(connection, "properties");
-            let id = member(connection, "privateLinkServiceId")?;
+            let id = member(connection, "privateLinkServiceId")?.clone();
             match approved(connection) {
-                Fact::Known(true) => Some(id.clone()),
+                Fact::Known(true) => Some(link(id, None)),
                 Fact::Known(false) | Fact::Unset => None,
-                Fact::Unknown(why) => Some(unknown(why, "{a vault, perhaps}")),
+                Fact::Unknown(why) => Some(link(id, Some(why))),
             }
         };
-        let ids = match list(&properties, &["privateLinkServiceConnections"]) {
-            Fact::Known(all) => all.iter().filter_map(id).collect(),
-            Fact::Unset => vec![],
-            Fact::Unknown(why) => vec![unknown(why, "{privateLinkServiceConnections}")],
-        };
-        self.endpoints.extend(ids.into_iter().map(|to| Link { to, uncertain: uncertain.clone(), content: () }));
+        match list(&properties, &["privateLinkServiceConnections"]) {
+            Fact::Known(all) => self.endpoints.extend(all.iter().filter_map(of)),
+            Fact::Unset => {}
+            Fact::Unknown(why) => self.endpoints.push(link(unknown(why, "{privateLinkServiceConnections}"), None)),
+        }
     }
 
     /// Adds the logs of a diagnostic setting of the resource `to`.

@@ -112,7 +112,10 @@ impl Found {
 
     /// Adds the resource at `here` where the template makes it, and what is below it.
     fn add(&mut self, resource: &Value, here: &Place<'_>, is_made: bool) {
-        let mut name = here.scope.evaluated(part(resource, "name"));
+        let mut name = match here.scope.evaluated(part(resource, "name")) {
+            Value::Null => here.pointer.as_str().into(),
+            name => name,
+        };
         let Some(kind) = part(resource, "type").as_str().filter(|kind| !kind.is_empty() && !kind.starts_with('['))
         else {
             return self.unread(words(&name), &here.pointer, "its type is no plain text");

@@ -131,8 +131,9 @@ impl<'a> Scope<'a> {
 
     /// The members that a loop makes: none of them can be read.
     fn looped(&self, members: &Map<String, Value>) -> Map<String, Value> {
-        let loops = members.get("copy").and_then(Value::as_array).into_iter().flatten();
-        let name = |one: &Value| Some(one.get("name")?.as_str()?.to_owned());
+        let loops = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case("copy"));
+        let loops = loops.flat_map(|(_, loops)| loops.as_array().into_iter().flatten());
+        let name = |one: &Value| Some(member(one, "name")?.as_str()?.to_owned());
         loops.filter_map(name).map(|name| (name.clone(), unknown("a loop makes it", self.in_braces(&name)))).collect()
     }
 

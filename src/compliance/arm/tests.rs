@@ -206,7 +206,11 @@ fn private_endpoints_and_logs_belong_to_the_vault_that_they_lead_to() {
         of("kv", &[one]).0
     };
     assert_eq!(with("groupIds", json!(["blob"])), Fact::Known(0));
-    assert!(matches!(with("groupIds", Value::Null), Fact::Unknown(_)));
+    let unset = "a private endpoint leads to it, but its groupIds are not set";
+    assert_eq!(with("groupIds", Value::Null), Fact::Unknown(unset.to_owned()));
+    let mut to_storage = endpoint(storage);
+    to_storage["properties"]["privateLinkServiceConnections"][0]["properties"]["groupIds"] = Value::Null;
+    assert_eq!(of("kv", &[to_storage]).0, Fact::Known(0), "it leads to no vault, whatever its groups are");
     assert_eq!(with("privateLinkServiceConnectionState", json!({"status": "Rejected"})), Fact::Known(0));
 }
 
@@ -263,6 +267,15 @@ fn an_api_version_is_evaluated() {
     assert_eq!(version("2018-02-14".into()), Fact::Known("2018-02-14".to_owned()));
     assert_eq!(version("[providers('x')]".into()), Fact::Unknown("[providers('x')] is not evaluated".to_owned()));
     assert_eq!(version(Value::Null), Fact::Unknown("its apiVersion is not set".to_owned()));
+}
+
+#[test]
+fn what_a_loop_makes_is_unknown_whatever_the_case_of_its_words() {
+    let acls =
+        json!({"defaultAction": "Deny", "Copy": [{"Name": "ipRules", "count": 1, "input": {"value": "10.0.0.0/8"}}]});
+    let one = json!({"type": "Microsoft.KeyVault/vaults", "name": "kv", "properties": {"networkAcls": acls}});
+    let found = read(&template(json!({"resources": [one]})), None);
+    assert_eq!(vault(&found[0]).ip_rules, Fact::Unknown("a loop makes it".to_owned()));
 }
 
 /// How many endpoints each vault has.
@@ -331,6 +344,7 @@ fn what_may_hold_vaults_and_is_not_read_is_a_finding_and_members_have_no_case() 
         "expressionEvaluationOptions": {"scope": "[variables('s')]"}, "template": {"resources": []}}});
     assert_eq!(unread(json!([scope])), ["the scope of its expressions is neither inner nor outer"]);
     assert_eq!(unread(json!(["[variables('r')]"])), ["its type is no plain text"]);
+    assert_eq!(names(&read(&template(json!({"resources": [7]})), None)), [("/resources/0", "/resources/0")], "no name");
     let listed = json!([{"type": "Microsoft.KeyVault/vaults", "name": "v", "existing": true, "properties": {}}]);
     assert_eq!(read(&template(json!({"resources": listed})), None).len(), 1, "a list has none that are there already");
 
