@@ -48,7 +48,7 @@ pub(super) struct UsageSink {
 impl Sink for UsageSink {
     fn take(&mut self, lost: u64, trails: &[RecentTrail]) -> std::io::Result<()> {
         let mut usage = self.usage.lock();
-        usage.missed += lost;
+        usage.miss(lost);
         for entry in trails {
             usage.add_record(&serde_json::to_value(self.schema.record(entry))?, &self.operations);
         }

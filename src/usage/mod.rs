@@ -32,7 +32,9 @@ pub(crate) struct Usage {
     /// The vaults that a role assignment allowed something in.
     by_roles: std::collections::BTreeSet<String>,
     /// Requests that were not looked at.
-    pub missed: u64,
+    missed: u64,
+    /// Requests of uses that are not held, because there are as many as are held.
+    beyond_most: u64,
     /// Records with a text that cannot be a name.
     left_out: u64,
     /// That text of the first of them.
@@ -81,7 +83,7 @@ impl Usage {
     pub(crate) fn add(&mut self, request: Request) {
         let Request { what, name, was_refused, by_roles } = request;
         if self.uses.len() >= MOST && !self.uses.contains_key(&what) {
-            self.missed += 1;
+            self.beyond_most += 1;
             return;
         }
         if by_roles {
@@ -92,6 +94,23 @@ impl Usage {
         }
         let count = self.uses.entry(what).or_default();
         if was_refused { count.refused += 1 } else { count.permitted += 1 }
+    }
+
+    /// Counts requests that were not looked at.
+    pub(crate) const fn miss(&mut self, requests: u64) {
+        self.missed = self.missed.saturating_add(requests);
+    }
+
+    /// How many requests were not looked at.
+    pub(crate) const fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// A line for people about the uses that are not held, if there are some: then what is needed is not known.
+    pub(crate) fn beyond_most_line(&self) -> Option<String> {
+        let requests = if self.beyond_most == 1 { "request" } else { "requests" };
+        let line = || format!("more than {MOST} different uses: {} {requests} beyond them left out", self.beyond_most);
+        (self.beyond_most > 0).then(line)
     }
 
     fn leave_out(&mut self, text: String) {
@@ -141,4 +160,21 @@ impl Use {
 /// The operation of this name among `operations`.
 pub(crate) fn operation_of(operations: &[&'static Operation], name: &str) -> Option<&'static Operation> {
     operations.iter().find(|operation| operation.name.eq_ignore_ascii_case(name)).copied()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// One use more than are held.
+    pub(crate) fn one_use_too_many() -> Usage {
+        let (mut usage, id) = (Usage::default(), Uuid::nil());
+        let vault = format!("/subscriptions/{id}/resourceGroups/shop/providers/Microsoft.KeyVault/vaults/acme");
+        for number in 0..=MOST {
+            let object = Some(number.to_string());
+            let what = Use { principal: id, vault: vault.clone(), operation: "SecretGet", object };
+            usage.add(Request { what, name: None, was_refused: false, by_roles: false });
+        }
+        usage
+    }
 }

@@ -13,7 +13,7 @@ impl Usage {
     /// Adds the request of a record, if it is one of the data plane that an identity made.
     pub(crate) fn add_record(&mut self, record: &Value, operations: &[&'static Operation]) {
         if let Some(lost) = record["properties"]["lost"].as_u64() {
-            self.missed = self.missed.saturating_add(lost);
+            self.miss(lost);
         }
         match request(record, operations) {
             Some(Ok(request)) => self.add(request),

@@ -140,7 +140,8 @@ fn a_run_writes_what_it_needed_and_fails_when_it_needs_more() {
     let (status, said) = run("--require-policy", &format!("{set} && keyhaven secret delete a"));
     assert!(said.contains("used and not in the required policy: default SecretDelete local/a"), "{said}");
     assert!(status == 1 && said.contains("the command used more than --require-policy grants"), "{said}");
-    assert_eq!(run("--require-policy", &format!("{set} && keyhaven secret delete a; exit 7")).0, 7);
+    let (status, said) = run("--require-policy", &format!("{set} && keyhaven secret delete a; exit 7"));
+    assert!(status == 7 && said.contains("the command used more than --require-policy grants"), "{said}");
     // Policies of a vault in which roles decide count for nothing, as for the server that reads the file.
     let mut by_roles = written;
     by_roles["vaults"][0]["enableRbacAuthorization"] = true.into();
@@ -149,4 +150,11 @@ fn a_run_writes_what_it_needed_and_fails_when_it_needs_more() {
     assert!(status == 1 && said.contains("used and not in the required policy: default SecretSet local/a"), "{said}");
     std::fs::write(&needed, "nothing").unwrap();
     assert_eq!(run("--require-policy", set).0, 2);
+    std::fs::remove_file(&needed).unwrap();
+    std::fs::create_dir(&needed).unwrap();
+    let (status, said) = run("--suggest-policy", &format!("{set}; exit 7"));
+    assert!(
+        status == 7 && said.contains("keyhaven: --suggest-policy "),
+        "a command that failed keeps its status: {said}"
+    );
 }

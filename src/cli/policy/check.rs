@@ -1,6 +1,6 @@
 //! `keyhaven policy check`: Azure Policy's built-in rules for Key Vault, held against a file or a running server.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::print;
 use crate::cli::Failure;
 use crate::cli::client::{AdminClient, path_segment};
 use crate::cli::columns::{Columns, NONE};
@@ -208,11 +209,4 @@ fn described(rule: &Rule) -> Value {
         "title": rule.title,
         "parameters": rule.parameters.iter().map(parameter).collect::<Vec<_>>(),
     })
-}
-
-/// Prints a report. An incomplete one is a failure: its reader would take it for a whole one.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::failed(format!("the report could not be written: {error}")))
 }

@@ -3,6 +3,7 @@
 mod check;
 mod suggest;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -49,4 +50,11 @@ impl PolicyCommand {
             Action::Check(check) => check.execute().await,
         }
     }
+}
+
+/// Prints what a command is for. An incomplete text is a failure: its reader would take it for a whole one.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::failed(format!("the report could not be written: {error}")))
 }

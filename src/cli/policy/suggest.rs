@@ -1,6 +1,6 @@
 //! `keyhaven policy suggest`: the least that grants what was used, from an audit.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use hyper::Method;
 use serde_json::Value;
 
+use super::print;
 use crate::app::data_plane_operations;
 use crate::cli::Failure;
 use crate::cli::client::AdminClient;
@@ -89,18 +90,23 @@ impl Suggest {
                 let records = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
                 records.iter().for_each(|record| usage.add_record(record, &operations));
                 let all = answer["last"].as_u64().unwrap_or_default();
-                usage.missed += all.saturating_sub(records.len() as u64);
+                usage.miss(all.saturating_sub(records.len() as u64));
             }
         }
-        let grants = Grants::of(&usage, &operations);
         explain(&usage);
-        if grants.is_empty() {
-            return Err(Failure::failed("no request to a vault was permitted, so nothing is needed"));
-        }
-        let mut stdout = std::io::stdout().lock();
-        // A closed stdout is no failure.
-        let _ = stdout.write_all(grants.text(format).as_bytes()).and_then(|()| stdout.flush());
-        Ok(ExitCode::SUCCESS)
+        print(&needed(&usage)?.text(format)).map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// The least that grants what was used; it fails where that is not known, or nothing.
+fn needed(usage: &Usage) -> Result<Grants, Failure> {
+    if let Some(line) = usage.beyond_most_line() {
+        return Err(Failure::failed(format!("{line}; give the audit in parts, such as the records of one vault")));
+    }
+    let grants = Grants::of(usage, &data_plane_operations());
+    match grants.is_empty() {
+        true => Err(Failure::failed("no request to a vault was permitted, so nothing is needed")),
+        false => Ok(grants),
     }
 }
 
@@ -113,8 +119,8 @@ pub(crate) fn explain(usage: &Usage) {
     if let Some(line) = usage.left_out_line() {
         eprintln!("keyhaven: {line}");
     }
-    if usage.missed > 0 {
-        let missed = usage.missed;
+    let missed = usage.missed();
+    if missed > 0 {
         eprintln!(
             "keyhaven: {missed} earlier requests were not looked at; with serve --audit FILE, policy suggest FILE has all"
         );
@@ -142,4 +148,19 @@ fn read(path: &Path, mut add: impl FnMut(&Value)) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::tests::one_use_too_many;
+
+    #[test]
+    fn nothing_is_needed_for_certain_where_there_are_more_uses_than_are_held() {
+        let Err(Failure { status, message }) = needed(&one_use_too_many()) else { panic!("it is incomplete") };
+        assert!(
+            status == 1 && message.starts_with("more than 50000 different uses: 1 request beyond them"),
+            "{message}"
+        );
+    }
 }

@@ -143,14 +143,16 @@ impl Run {
         }
     }
 
-    /// Writes what was used, and fails when that was too much; a command that failed keeps its own status.
+    /// Writes what was used, and fails when that cannot be done or was too much; a command that failed keeps its own status.
     fn report_usage(&self, usage: &Usage, required: Option<&Required>, status: u8) -> Result<(), Failure> {
-        if let Some(file) = &self.suggest_policy {
-            usage::suggest(file, usage)?;
-        }
-        match required.map(|required| required.check(usage)) {
-            Some(Err(_)) if status != 0 => Ok(()),
-            checked => checked.unwrap_or(Ok(())),
+        let suggested = self.suggest_policy.as_ref().map_or(Ok(()), |file| usage::suggest(file, usage));
+        let checked = required.map_or(Ok(()), |required| required.check(usage));
+        match suggested.and(checked) {
+            Err(failure) if status != 0 => {
+                failure.report();
+                Ok(())
+            }
+            reported => reported,
         }
     }
 
