@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::doors::vault;
 use crate::operation::{Operation, Permission};
 use crate::trail::RecentTrail;
-use crate::usage::{Usage, Use};
+use crate::usage::{Usage, Use, operation_of};
 
 /// What was used so far; shared with the thread that adds to it.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +75,10 @@ pub(crate) fn not_granted<'u>(
     let operations = data_plane_operations();
     let mut missing = Vec::new();
     for used in usage.permitted() {
-        let operation = operations.iter().find(|operation| operation.name == used.operation);
-        let Some(operation) = operation else { continue };
+        let Some(operation) = operation_of(&operations, used.operation) else {
+            missing.push(used);
+            continue;
+        };
         let named = config.vaults.iter().find(|vault| vault.name.as_str().eq_ignore_ascii_case(used.vault_name()));
         let granted = match named.filter(|vault| names_vaults && !vault.role_based) {
             Some(vault) => by_policies(config, &vault.access_policies, used, operation.permission),

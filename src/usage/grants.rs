@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::needs::{Needs, Place, needs};
 use super::roles::{any_permits, least_roles};
-use super::{Usage, Use, operation_of};
+use super::{Usage, Use, operation_of, vault_name};
 use crate::operation::Operation;
 
 /// The least that grants what was used.
@@ -70,9 +70,8 @@ impl VaultGrants {
 
     /// A custom role for every identity, and its assignment.
     pub(super) fn custom(&self, vault: &str) -> Vec<(CustomRole, Assignment)> {
-        let short = vault.rsplit('/').next().unwrap_or_default();
         let custom = |(principal, needs): (&Uuid, &Needs)| {
-            let name = format!("{} in {short}", needs.name);
+            let name = format!("{} in {}", needs.name, vault_name(vault));
             let places: Vec<_> = needs.by_place().into_keys().collect();
             let place = if let [only] = &places[..] { only } else { &Place::Vault };
             let role = CustomRole {

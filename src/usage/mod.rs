@@ -1,6 +1,7 @@
 //! What identities used of vaults, as records of an audit have it, and the least that grants it. Pure: it reads and writes nothing.
 
 mod grants;
+mod labels;
 mod names;
 mod needs;
 mod quote;
@@ -153,8 +154,13 @@ impl Usage {
 impl Use {
     /// The vault's name.
     pub(crate) fn vault_name(&self) -> &str {
-        self.vault.rsplit('/').next().unwrap_or_default()
+        vault_name(&self.vault)
     }
+}
+
+/// The name in a vault's id.
+fn vault_name(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or_default()
 }
 
 /// The operation of this name among `operations`.

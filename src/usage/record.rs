@@ -75,13 +75,14 @@ fn object<'i>(id: &'i str, collection: &str) -> Option<&'i str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use hyper::Method;
     use serde_json::json;
 
     use super::*;
 
-    static GET: Operation = Operation {
+    /// An operation with an object.
+    pub(crate) static GET: Operation = Operation {
         name: "SecretGet",
         method: Method::GET,
         path: "/secrets/{name}",

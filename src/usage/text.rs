@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::grants::{Assignment, Grants, VaultGrants};
+use super::labels::{Labelled, identifier, labelled};
 use super::needs::Needs;
 use super::quote::{bicep, comment, hcl, sh, within_hcl};
+use super::vault_name;
 use crate::access::roles::VAULTS;
 
 /// The forms of grants.
@@ -58,11 +60,9 @@ impl Grants {
         pretty(&Value::Object(all))
     }
 
-    fn each(&self, policies: fn(&str, &VaultGrants) -> String, roles: fn(&str, &VaultGrants) -> String) -> String {
-        let text = |(vault, grants): (&String, &VaultGrants)| {
-            if grants.by_roles { roles(vault, grants) } else { policies(vault, grants) }
-        };
-        self.vaults.iter().map(text).collect::<Vec<_>>().join("\n")
+    fn each(&self, policies: fn(&Labelled<'_>) -> String, roles: fn(&Labelled<'_>) -> String) -> String {
+        let text = |vault: Labelled<'_>| if vault.grants.by_roles { roles(&vault) } else { policies(&vault) };
+        labelled(&self.vaults).map(text).collect::<Vec<_>>().join("\n")
     }
 
     fn custom_roles(&self) -> Value {
@@ -96,30 +96,14 @@ fn assignment(one: &Assignment) -> Value {
 
 fn policies((vault, grants): (&String, &VaultGrants)) -> Value {
     let policy = |(principal, needs): (&Uuid, &Needs)| json!({"objectId": principal, "permissions": needs.permissions});
-    json!({"name": name(vault), "accessPolicies": grants.identities.iter().map(policy).collect::<Vec<_>>()})
+    json!({"name": vault_name(vault), "accessPolicies": grants.identities.iter().map(policy).collect::<Vec<_>>()})
 }
 
-/// The vault's name in its id.
-fn name(vault: &str) -> &str {
-    vault.rsplit('/').next().unwrap_or_default()
-}
-
-/// The resource group in a vault's id.
-fn resource_group(vault: &str) -> &str {
-    vault.split('/').nth(4).unwrap_or_default()
-}
-
-/// A name for something in a program: letters, digits and underscores.
-fn identifier(parts: &[&str]) -> String {
-    let text = parts.join("_").to_ascii_lowercase();
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
-}
-
-fn az_policies(vault: &str, grants: &VaultGrants) -> String {
+fn az_policies(vault: &Labelled<'_>) -> String {
     let mut text = String::new();
-    for (principal, needs) in &grants.identities {
+    for (principal, needs) in &vault.grants.identities {
         let _ = writeln!(text, "# {}", comment(&needs.name));
-        let _ = write!(text, "az keyvault set-policy --name {} --object-id {principal}", sh(name(vault)));
+        let _ = write!(text, "az keyvault set-policy --name {} --object-id {principal}", sh(vault.name()));
         for (collection, permissions) in &needs.permissions {
             let singular = collection.trim_end_matches('s');
             let all: Vec<_> = permissions.iter().copied().collect();
@@ -130,9 +114,9 @@ fn az_policies(vault: &str, grants: &VaultGrants) -> String {
     text
 }
 
-fn az_roles(vault: &str, grants: &VaultGrants) -> String {
+fn az_roles(vault: &Labelled<'_>) -> String {
     let mut text = String::new();
-    for Assignment { principal, name, role, scope, .. } in grants.assignments(vault) {
+    for Assignment { principal, name, role, scope, .. } in vault.grants.assignments(vault.id) {
         let _ = writeln!(text, "# {}", comment(&name));
         let _ = writeln!(
             text,
@@ -145,19 +129,24 @@ fn az_roles(vault: &str, grants: &VaultGrants) -> String {
     text
 }
 
-fn bicep_vault(vault: &str) -> String {
-    let (symbol, name) = (identifier(&["vault", name(vault)]), bicep(name(vault)));
-    format!("resource {symbol} 'Microsoft.KeyVault/vaults@2023-07-01' existing = {{\n  name: {name}\n}}\n")
+/// The symbol of a vault, and its declaration. A deployment finds it in its own resource group alone.
+fn bicep_vault(vault: &Labelled<'_>) -> (String, String) {
+    let (symbol, name) = (format!("vault_{}", vault.label), bicep(vault.name()));
+    let group = comment(vault.resource_group());
+    let kind = "'Microsoft.KeyVault/vaults@2023-07-01'";
+    let text =
+        format!("// In the resource group {group}\nresource {symbol} {kind} existing = {{\n  name: {name}\n}}\n");
+    (symbol, text)
 }
 
-fn bicep_policies(vault: &str, grants: &VaultGrants) -> String {
-    let (symbol, mut text) = (identifier(&["vault", name(vault)]), bicep_vault(vault));
+fn bicep_policies(vault: &Labelled<'_>) -> String {
+    let (symbol, mut text) = bicep_vault(vault);
     let _ = write!(
         text,
-        "\nresource {symbol}_policies 'Microsoft.KeyVault/vaults/accessPolicies@2023-07-01' = {{\n  parent: {symbol}\n  \
+        "\nresource {symbol}__policies 'Microsoft.KeyVault/vaults/accessPolicies@2023-07-01' = {{\n  parent: {symbol}\n  \
          name: 'add'\n  properties: {{\n    accessPolicies: [\n"
     );
-    for (principal, needs) in &grants.identities {
+    for (principal, needs) in &vault.grants.identities {
         let _ = writeln!(
             text,
             "      // {}\n      {{\n        tenantId: subscription().tenantId\n        objectId: '{principal}'\n        \
@@ -174,14 +163,14 @@ fn bicep_policies(vault: &str, grants: &VaultGrants) -> String {
     text
 }
 
-fn bicep_roles(vault: &str, grants: &VaultGrants) -> String {
-    let (symbol, mut text) = (identifier(&["vault", name(vault)]), bicep_vault(vault));
+fn bicep_roles(vault: &Labelled<'_>) -> String {
+    let (symbol, mut text) = bicep_vault(vault);
     let mut objects = BTreeSet::new();
-    for (number, one) in grants.assignments(vault).iter().enumerate() {
-        let object = one.scope.strip_prefix(vault).unwrap_or_default().trim_start_matches('/');
+    for (number, one) in vault.grants.assignments(vault.id).iter().enumerate() {
+        let object = one.scope.strip_prefix(vault.id).unwrap_or_default().trim_start_matches('/');
         let scope = match object.split_once('/') {
             Some((collection, object)) => {
-                let scope = identifier(&[&symbol, collection, object]);
+                let scope = format!("{symbol}__{collection}__{}", identifier(object));
                 if objects.insert(scope.clone()) {
                     let _ = write!(
                         text,
@@ -197,7 +186,7 @@ fn bicep_roles(vault: &str, grants: &VaultGrants) -> String {
         let (principal, role) = (one.principal, one.role_id.unwrap_or_default());
         let _ = write!(
             text,
-            "\n// {}: {}\nresource {symbol}_role_{number} 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{\n  \
+            "\n// {}: {}\nresource {symbol}__role_{number} 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{\n  \
              scope: {scope}\n  name: guid({scope}.id, '{principal}', '{role}')\n  properties: {{\n    \
              principalId: '{principal}'\n    principalType: 'ServicePrincipal'\n    roleDefinitionId: \
              subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '{role}')\n  }}\n}}\n",
@@ -208,17 +197,17 @@ fn bicep_roles(vault: &str, grants: &VaultGrants) -> String {
     text
 }
 
-fn terraform_vault(vault: &str) -> String {
-    let (label, name, group) = (identifier(&[name(vault)]), hcl(name(vault)), hcl(resource_group(vault)));
+fn terraform_vault(vault: &Labelled<'_>) -> String {
+    let (label, name, group) = (&vault.label, hcl(vault.name()), hcl(vault.resource_group()));
     format!(
         "data \"azurerm_key_vault\" \"{label}\" {{\n  name                = {name}\n  resource_group_name = \
          {group}\n}}\n"
     )
 }
 
-fn terraform_policies(vault: &str, grants: &VaultGrants) -> String {
-    let (label, mut text) = (identifier(&[name(vault)]), terraform_vault(vault));
-    for (number, (principal, needs)) in grants.identities.iter().enumerate() {
+fn terraform_policies(vault: &Labelled<'_>) -> String {
+    let (label, mut text) = (&vault.label, terraform_vault(vault));
+    for (number, (principal, needs)) in vault.grants.identities.iter().enumerate() {
         let _ = write!(
             text,
             "\n# {}\nresource \"azurerm_key_vault_access_policy\" \"{label}_{number}\" {{\n  key_vault_id = \
@@ -244,11 +233,11 @@ fn terraform_permission(permission: &str) -> String {
     }
 }
 
-fn terraform_roles(vault: &str, grants: &VaultGrants) -> String {
-    let label = identifier(&[name(vault)]);
-    let mut text = terraform_vault(vault);
-    for (number, Assignment { principal, name, role, scope, .. }) in grants.assignments(vault).into_iter().enumerate() {
-        let object = scope.strip_prefix(vault).unwrap_or_default();
+fn terraform_roles(vault: &Labelled<'_>) -> String {
+    let (label, mut text) = (&vault.label, terraform_vault(vault));
+    let assignments = vault.grants.assignments(vault.id);
+    for (number, Assignment { principal, name, role, scope, .. }) in assignments.into_iter().enumerate() {
+        let object = scope.strip_prefix(vault.id).unwrap_or_default();
         let scope = match object {
             "" => format!("data.azurerm_key_vault.{label}.id"),
             object => format!("\"${{data.azurerm_key_vault.{label}.id}}{}\"", within_hcl(object)),
@@ -271,15 +260,11 @@ mod tests {
     use crate::operation::{Operation, Permission};
     use crate::usage::Usage;
     use crate::usage::quote::tests::words;
+    use crate::usage::record::tests::GET;
+    use crate::usage::{Request, Use};
     use hyper::Method;
     use proptest::prelude::*;
 
-    static GET: Operation = Operation {
-        name: "SecretGet",
-        method: Method::GET,
-        path: "/secrets/{name}",
-        permission: Permission::secrets("get", "secrets/getSecret/action"),
-    };
     static LIST: Operation = Operation {
         name: "KeyList",
         method: Method::GET,
@@ -363,7 +348,11 @@ mod tests {
         assert_eq!(roles.lines().last(), Some(&*last));
         for (format, by_roles, parts) in [
             (Format::Bicep, false, ["parent: vault_acme", "keys: [ 'list' ]", "secrets: [ 'get' ]"]),
-            (Format::Bicep, true, ["scope: vault_acme_secrets_a", "name: 'a'", "4633458b-17de-408a-b874-0445c86b69e6"]),
+            (
+                Format::Bicep,
+                true,
+                ["scope: vault_acme__secrets__a", "name: 'a'", "4633458b-17de-408a-b874-0445c86b69e6"],
+            ),
             (
                 Format::Terraform,
                 false,
@@ -382,6 +371,30 @@ mod tests {
             terraform_permission("getrotationpolicy") + &terraform_permission("wrapKey"),
             "GetRotationPolicyWrapKey"
         );
+    }
+
+    #[test]
+    fn each_symbol_of_a_program_is_declared_once() {
+        let mut usage = Usage::default();
+        for (group, vault, object, by_roles) in [
+            ("shop", "a-x", "b", true),
+            ("shop", "a-x-secrets-b", "c", true),
+            ("shop", "a-x-role-0", "c", true),
+            ("other", "a-x", "b", true),
+            ("shop", "p", "c", false),
+            ("shop", "p-policies", "c", false),
+        ] {
+            let vault = VAULT.replace("shop", group).replace("acme", vault);
+            let what = Use { principal: Uuid::nil(), vault, operation: "SecretGet", object: Some(object.to_owned()) };
+            usage.add(Request { what, name: None, was_refused: false, by_roles });
+        }
+        let grants = Grants::of(&usage, &[&GET]);
+        for (format, words, expected) in [(Format::Bicep, 2, 16), (Format::Terraform, 3, 12)] {
+            let text = grants.text(format);
+            let declared = text.lines().filter(|line| line.starts_with("resource ") || line.starts_with("data "));
+            let symbols: Vec<_> = declared.map(|line| line.split(' ').take(words).collect::<Vec<_>>()).collect();
+            assert_eq!((symbols.len(), symbols.iter().collect::<BTreeSet<_>>().len()), (expected, expected), "{text}");
+        }
     }
 
     fn text() -> impl Strategy<Value = String> {
