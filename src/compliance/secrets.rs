@@ -13,8 +13,15 @@ const OF_PLAN: [&str; 4] = ["prior_state", "variables", "output_changes", "resou
 pub(super) fn erase(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(erase),
-        Value::Object(members) => members.values_mut().for_each(erase),
+        _ => each_below(value, erase),
+    }
+}
+
+/// Calls `change` with the items of a list, or the values of members.
+fn each_below(value: &mut Value, change: fn(&mut Value)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(change),
+        Value::Object(members) => members.values_mut().for_each(change),
         _ => {}
     }
 }
@@ -25,6 +32,7 @@ pub(super) fn take_out(file: &mut Value) {
         OF_PLAN.iter().for_each(|name| hide(file, name));
         items_mut(file, "resource_changes").for_each(of_change);
         items_mut(file, "deferred_changes").flat_map(|one| members_mut(one, "resource_change")).for_each(of_change);
+        members_mut(file, "configuration").for_each(of_configuration);
         for planned in members_mut(file, "planned_values") {
             hide(planned, "outputs");
             members_mut(planned, "root_module").for_each(of_module);
@@ -37,6 +45,13 @@ fn of_change(change: &mut Value) {
     for change in members_mut(change, "change") {
         ["before", "after"].iter().for_each(|name| hide(change, name));
     }
+}
+
+/// The values that are written out in a configuration, and the defaults of its variables.
+fn of_configuration(value: &mut Value) {
+    hide(value, "constant_value");
+    members_mut(value, "variables").for_each(|all| each_below(all, |variable| hide(variable, "default")));
+    each_below(value, of_configuration);
 }
 
 /// The resources of a module of a plan, and those of the modules in it.
@@ -89,11 +104,7 @@ fn of_template(value: &mut Value) {
     if is_secure(part(value, "type")) {
         hide(value, "defaultValue");
     }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(of_template),
-        Value::Object(members) => members.values_mut().for_each(of_template),
-        _ => {}
-    }
+    each_below(value, of_template);
 }
 
 fn hide(value: &mut Value, name: &str) {
@@ -125,7 +136,12 @@ mod tests {
         let [old, new] =
             [json!(body.to_string()), body].map(|body| json!({"type": "azapi_resource", "values": {"body": body}}));
         let module = json!({"resources": [secret, sql], "child_modules": [{"resources": [old, new]}]});
+        let expressions =
+            json!({"value": {"constant_value": "hush"}, "key_vault_id": {"references": ["azurerm_key_vault.v"]}});
+        let configured = json!({"variables": {"p": {"default": "hush"}}, "module_calls": {"default": {"module": {
+            "resources": [{"address": "azurerm_key_vault_secret.s", "expressions": expressions}]}}}});
         let file = json!({
+            "configuration": {"root_module": configured},
             "variables": {"p": {"value": "hush"}}, "prior_state": {"values": {"outputs": "hush"}},
             "planned_values": {"outputs": {"o": {"value": "hush"}}, "root_module": module},
             "resource_changes": [{"change": {"actions": ["create"], "before": {"value": "hush"}, "after": {"value": "hush"}}}],
@@ -141,6 +157,8 @@ mod tests {
             assert_eq!(body["properties"]["contentType"], "text");
         }
         assert_eq!(read["resource_changes"][0]["change"]["actions"][0], "create");
+        let resources = &read["configuration"]["root_module"]["module_calls"]["default"]["module"]["resources"];
+        assert_eq!(resources[0]["expressions"]["key_vault_id"]["references"][0], "azurerm_key_vault.v");
     }
 
     #[test]
