@@ -1,16 +1,25 @@
 // What the clients really sent and got: every exchange of the process, below the Azure SDK. Loaded before the tests.
 //
-// No answer may hold a private member of a key. That is checked here, on every raw answer, whatever a test is about.
+// No answer may hold a private member of a key. That is checked here, on every raw answer, whatever a test is about. What each
+// exchange held that is secret is kept for the end of the suite (secrecy.js).
 
 import http from "node:http";
 
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "k", "oth"];
+import { PRIVATE_MEMBERS, keep, secretsOf } from "./secrecy.js";
 
 /** Every exchange, in order: `{ method, path, status }`. */
 export const exchanges = [];
 const leaks = [];
 
-const emit = http.ClientRequest.prototype.emit;
+const { emit, write, end } = http.ClientRequest.prototype;
+const sent = new WeakMap();
+
+for (const [name, original] of Object.entries({ write, end })) {
+  http.ClientRequest.prototype[name] = function (chunk, ...rest) {
+    if (typeof chunk === "string" || chunk instanceof Uint8Array) sent.set(this, [...(sent.get(this) ?? []), Buffer.from(chunk)]);
+    return original.call(this, chunk, ...rest);
+  };
+}
 
 http.ClientRequest.prototype.emit = function (event, response, ...rest) {
   if (event === "response") record(this, response);
@@ -24,9 +33,15 @@ function record(request, response) {
   const push = response.push;
   response.push = function (chunk, ...rest) {
     if (chunk) chunks.push(chunk);
-    else check(exchange, Buffer.concat(chunks).toString());
+    else ended(request, exchange, Buffer.concat(chunks).toString());
     return push.call(this, chunk, ...rest);
   };
+}
+
+function ended(request, exchange, body) {
+  check(exchange, body);
+  const bodies = { sent: Buffer.concat(sent.get(request) ?? []).toString(), got: body };
+  keep(process.env.SECRETS_USED, secretsOf({ ...exchange, headers: request.getHeaders(), ...bodies }));
 }
 
 function check({ method, path }, body) {
