@@ -17,8 +17,9 @@ use crate::store::{Batch, EntryKey, Revision};
 use crate::vault::Vaults;
 
 pub(crate) use factory::{
-    AssignedIdentities, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryChange, FactoryDefinition,
-    FactoryId, FactoryWrite, IdentityDefinition, NewIdentity,
+    AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryChange,
+    FactoryDefinition, FactoryId, FactoryWrite, IdentityDefinition, KeyName, NewIdentity, NewRuntime, RuntimeChange,
+    RuntimeRefusal, RuntimeStatus,
 };
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
@@ -75,7 +76,8 @@ impl Management {
         let view = self.records.view().await?;
         self.records.scan::<Group>(&view, &EntryKey::from("group/"), None, usize::MAX).await?;
         self.records.scan::<Factory>(&view, &EntryKey::from("factory/"), None, usize::MAX).await?;
-        self.records.scan::<Child>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await.map(drop)
+        self.records.scan::<Child>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await?;
+        self.check_runtimes(&view).await
     }
 
     /// Runs a write that `guard` allowed. The decision may run several times.

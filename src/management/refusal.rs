@@ -1,6 +1,7 @@
 //! Why a change of a resource was not made.
 
-use super::factory::id::FactoryId;
+use super::factory::id::{ChildId, FactoryId};
+use super::factory::runtime::refusal::RuntimeRefusal;
 use super::group_id::GroupId;
 use crate::records::RecordError;
 use crate::vault;
@@ -19,6 +20,10 @@ pub(crate) enum Refusal {
     },
     /// There is no such factory.
     NoFactory(FactoryId),
+    /// There is nothing of this name in the factory.
+    NoChild(ChildId),
+    /// Something about an integration runtime.
+    Runtime(RuntimeRefusal),
     /// A factory of this name is elsewhere; names are unique in the world.
     FactoryNameInUse(String),
     /// The location of a resource cannot change.

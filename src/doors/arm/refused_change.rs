@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 
 use super::refusal::{bad_request, conflict, internal, invalid_content, no_group, not_found, record, vaults};
+use super::refused_runtime;
 use crate::http::error::ApiError;
 use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
 
@@ -52,6 +53,8 @@ pub(super) fn of(refusal: management::Refusal) -> ApiError {
 fn factory(refusal: management::Refusal) -> ApiError {
     match refusal {
         management::Refusal::NoFactory(id) => no_factory(&id),
+        management::Refusal::NoChild(id) => no_child(&id),
+        management::Refusal::Runtime(refusal) => refused_runtime::of(refusal),
         management::Refusal::FactoryNameInUse(name) => {
             let text = format!(
                 "The specified resource name '{name}' is already in use. Resource names must be globally unique."

@@ -1,10 +1,11 @@
-//! What a factory holds: linked services, datasets, pipelines, data flows, triggers, its managed virtual network.
+//! What a factory holds: linked services, datasets, pipelines, data flows, triggers, its managed virtual network, integration runtimes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::kind::ChildKind;
+use super::runtime::definition;
 use crate::management::refusal::Refusal;
 
 /// The members of a definition.
@@ -53,6 +54,9 @@ pub(super) fn defining(
         ChildKind::ManagedVirtualNetwork => {
             let id = kept("vNetId").unwrap_or_else(|| network_id.to_string().into());
             properties.insert("vNetId".to_owned(), id);
+        }
+        ChildKind::IntegrationRuntime => {
+            definition::check(&properties, existing.map(|child| &child.properties)).map_err(Refusal::Runtime)?;
         }
         ChildKind::Dataset | ChildKind::Pipeline | ChildKind::DataFlow => {}
     }

@@ -52,6 +52,7 @@ impl Management {
             self.check_references(&view, id.factory(), &properties).await?;
             let name = existing.map_or_else(|| id.name().to_owned(), |existing| existing.name);
             let child = Child { name, properties, etag: write.etag };
+            let batch = batch.and(self.with_runtime(id, (revision == 0, &child.properties), write)?);
             let batch = batch.expect(id.key(), revision).put(id.key(), encode(&child)?);
             Ok(Change { batch, answer: child })
         };
@@ -72,6 +73,7 @@ impl Management {
             if let Some(by) = self.referrer(&view, id).await? {
                 return Err(Refusal::Referenced { by });
             }
+            let batch = batch.and(self.without_runtime(&view, id).await?);
             Ok(Change { batch: batch.expect(id.key(), revision).delete(id.key()), answer: true })
         };
         self.write(&write.guard, deleting).await
@@ -83,7 +85,7 @@ impl Management {
         Ok(stamping(view, factory.contents_stamp()).await?.expect(factory.key(), revision))
     }
 
-    async fn factory_revision(&self, view: &View, factory: &FactoryId) -> Result<Revision, Refusal> {
+    pub(super) async fn factory_revision(&self, view: &View, factory: &FactoryId) -> Result<Revision, Refusal> {
         let revision = view.revision_of(&factory.key()).await.map_err(RecordError::from)?;
         revision.ok_or_else(|| Refusal::NoFactory(factory.clone()))
     }

@@ -24,6 +24,12 @@ pub(crate) struct FactoryId {
     name: String,
 }
 
+/// Whether a factory or a runtime can be called so: 3 to 63 letters, digits and single hyphens, none of which is first or last.
+fn is_resource_name(name: &str) -> bool {
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    LENGTHS.contains(&name.len()) && name.split('-').all(is_word)
+}
+
 /// A text is no name of a factory, or of what is in one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidName;
@@ -34,9 +40,7 @@ impl FactoryId {
     /// # Errors
     /// When no factory can be called so.
     pub(crate) fn parse(group: GroupId, name: &str) -> Result<Self, InvalidName> {
-        let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let valid = LENGTHS.contains(&name.len()) && name.split('-').all(is_word);
-        valid.then(|| Self { group, name: name.to_owned() }).ok_or(InvalidName)
+        is_resource_name(name).then(|| Self { group, name: name.to_owned() }).ok_or(InvalidName)
     }
 
     /// Its resource group.
@@ -74,6 +78,12 @@ impl FactoryId {
         EntryKey::from(format!("factory-contents/{}", self.path()))
     }
 
+    /// What the keys begin with of what runtimes in it have besides their definitions.
+    pub(super) fn runtime_records(&self) -> [EntryKey; 2] {
+        let path = self.path();
+        [EntryKey::from(format!("runtime/{path}/")), EntryKey::from(format!("runtime-keys/{path}/"))]
+    }
+
     fn path(&self) -> String {
         format!("{}/{}", self.group.path(), self.name.to_ascii_lowercase())
     }
@@ -99,6 +109,9 @@ impl ChildId {
     /// # Errors
     /// When nothing of this kind can be called so.
     pub(crate) fn parse(factory: FactoryId, kind: ChildKind, name: &str) -> Result<Self, InvalidName> {
+        if kind == ChildKind::IntegrationRuntime && !is_resource_name(name) {
+            return Err(InvalidName);
+        }
         let begins = name.chars().next().is_some_and(|first| first.is_alphanumeric() || first == '_');
         let is_fine = |c: char| !c.is_control() && !FORBIDDEN.contains(c);
         let valid = begins && name.chars().count() <= MAX_CHILD_NAME && name.chars().all(is_fine);
@@ -120,6 +133,11 @@ impl ChildId {
         &self.name
     }
 
+    /// The same id with the name in the spelling in which it was made.
+    pub(crate) fn spelt(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
     /// The scope of roles that it is.
     pub(crate) fn scope(&self) -> Scope {
         ResourceText(self.to_string()).into()
@@ -129,6 +147,16 @@ impl ChildId {
     pub(super) fn key(&self) -> EntryKey {
         let (path, segment) = (self.factory.path(), self.kind.segment().to_ascii_lowercase());
         EntryKey::from(format!("factory-child/{path}/{segment}/{}", self.name.to_ascii_lowercase()))
+    }
+
+    /// Where the settings of the runtime are recorded.
+    pub(super) fn runtime_key(&self) -> EntryKey {
+        EntryKey::from(format!("runtime/{}/{}", self.factory.path(), self.name.to_ascii_lowercase()))
+    }
+
+    /// Where the secrets of the runtime are recorded.
+    pub(super) fn runtime_secrets_key(&self) -> EntryKey {
+        EntryKey::from(format!("runtime-keys/{}/{}", self.factory.path(), self.name.to_ascii_lowercase()))
     }
 
     /// What the keys of everything of this kind in `factory` begin with.

@@ -15,17 +15,20 @@ pub(crate) enum ChildKind {
     Trigger,
     /// The one virtual network of a factory.
     ManagedVirtualNetwork,
+    /// What activities run on.
+    IntegrationRuntime,
 }
 
 impl ChildKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::LinkedService,
         Self::Dataset,
         Self::Pipeline,
         Self::DataFlow,
         Self::Trigger,
         Self::ManagedVirtualNetwork,
+        Self::IntegrationRuntime,
     ];
 
     /// The segment of ids, in the service's spelling.
@@ -37,6 +40,7 @@ impl ChildKind {
             Self::DataFlow => "dataflows",
             Self::Trigger => "triggers",
             Self::ManagedVirtualNetwork => "managedVirtualNetworks",
+            Self::IntegrationRuntime => "integrationruntimes",
         }
     }
 
@@ -49,11 +53,12 @@ impl ChildKind {
             Self::DataFlow => "DataFlowReference",
             Self::Trigger => "TriggerReference",
             Self::ManagedVirtualNetwork => "ManagedVirtualNetworkReference",
+            Self::IntegrationRuntime => "IntegrationRuntimeReference",
         }
     }
 
     /// Whether its definitions name a type.
     pub(super) const fn has_type(self) -> bool {
-        matches!(self, Self::LinkedService | Self::Dataset | Self::DataFlow | Self::Trigger)
+        matches!(self, Self::LinkedService | Self::Dataset | Self::DataFlow | Self::Trigger | Self::IntegrationRuntime)
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod id;
 mod identity;
 mod kind;
 mod references;
+pub(super) mod runtime;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,6 +23,7 @@ pub(crate) use child::{Child, Definition};
 pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId};
 pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
 pub(crate) use kind::ChildKind;
+pub(crate) use runtime::{AuthKeys, KeyName, NewRuntime, RuntimeChange, RuntimeRefusal, RuntimeStatus};
 
 /// Records that a piece of a larger deletion deletes.
 const PIECE: usize = 100;
@@ -83,6 +85,8 @@ pub(crate) struct FactoryWrite {
     pub etag: Uuid,
     /// The ids of an identity that it may need.
     pub identity: NewIdentity,
+    /// What a runtime that it makes consists of, if it may make one.
+    pub runtime: Option<NewRuntime>,
     /// The moment, on the vault clock.
     pub now: Timestamp,
 }
@@ -194,9 +198,9 @@ impl Management {
     ) -> Result<Change<Option<bool>>, Refusal> {
         let (existing, revision) = self.recorded_factory(view, id).await?;
         let Some(factory) = existing else { return Ok(Change { batch: Batch::default(), answer: Some(false) }) };
-        let contents = view.keys(&id.contents(), None, PIECE).await.map_err(RecordError::from)?;
+        let contents = keys_within(view, id).await?;
         let is_last = contents.len() < PIECE;
-        let batch = contents.into_iter().fold(Batch::default(), |batch, (key, _)| batch.delete(key));
+        let batch = contents.into_iter().fold(Batch::default(), Batch::delete);
         let batch = batch.expect(id.key(), revision);
         if !is_last {
             return Ok(Change { batch: batch.and(stamping(view, id.contents_stamp()).await?), answer: None });
@@ -274,10 +278,27 @@ impl Factory {
         })
     }
 
+    /// The host that nodes of its runtimes register at: `FACTORY.REGION.datafactory.azure.net`.
+    pub(crate) fn endpoint(&self) -> String {
+        let is_fine = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        let region: String = super::group::normalized(&self.location).chars().filter(is_fine).collect();
+        format!("{}.{region}.datafactory.azure.net", self.name.to_ascii_lowercase())
+    }
+
     /// Its id in `subscription`.
     pub(crate) fn id(&self, subscription: Uuid) -> Option<FactoryId> {
         FactoryId::parse(GroupId::parse(subscription, &self.group).ok()?, &self.name).ok()
     }
+}
+
+/// The first keys of what is in a factory, at most [`PIECE`].
+async fn keys_within(view: &View, id: &FactoryId) -> Result<Vec<EntryKey>, RecordError> {
+    let mut found = Vec::new();
+    for prefix in [id.contents()].into_iter().chain(id.runtime_records()) {
+        let keys = view.keys(&prefix, None, PIECE - found.len()).await?;
+        found.extend(keys.into_iter().map(|(key, _)| key));
+    }
+    Ok(found)
 }
 
 /// Refuses a write that asks for another etag than there is.

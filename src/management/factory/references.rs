@@ -38,12 +38,13 @@ fn collect(value: &Value, found: &mut Vec<Reference>) {
 fn reference(members: &Definition) -> Option<Reference> {
     let [name, kind] = ["referenceName", "type"].map(|member| members.get(member).and_then(Value::as_str));
     let (name, kind) = (name?.to_owned(), kind?);
+    if kind.eq_ignore_ascii_case(ChildKind::IntegrationRuntime.reference()) && name == OWN_RUNTIME {
+        return None;
+    }
     if let Some(child) = ChildKind::ALL.into_iter().find(|child| child.reference().eq_ignore_ascii_case(kind)) {
         return Some(Reference::To(child, name));
     }
-    let is_runtime = kind.eq_ignore_ascii_case("IntegrationRuntimeReference") && name != OWN_RUNTIME;
-    let is_credential = kind.eq_ignore_ascii_case("CredentialReference");
-    (is_runtime || is_credential).then_some(Reference::Nowhere(name))
+    kind.eq_ignore_ascii_case("CredentialReference").then_some(Reference::Nowhere(name))
 }
 
 #[cfg(test)]
@@ -57,14 +58,15 @@ mod tests {
         let properties = json!({
             "linkedServiceName": {"referenceName": "ls", "type": "linkedServiceReference"},
             "activities": [{"inputs": [{"referenceName": "ds", "type": "DatasetReference"}]}],
-            "connectVia": {"referenceName": "ir", "type": "IntegrationRuntimeReference"},
+            "connectVia": {"referenceName": "ir", "type": "integrationRuntimeReference"}, "credential": {"referenceName": "c", "type": "CredentialReference"},
             "other": [{"referenceName": "AutoResolveIntegrationRuntime", "type": "IntegrationRuntimeReference"}, {"type": "x"}]
         });
         let mut found = references(properties.as_object().unwrap());
         found.sort_by_key(|one| format!("{one:?}"));
         let expected = [
-            Reference::Nowhere("ir".to_owned()),
+            Reference::Nowhere("c".to_owned()),
             Reference::To(ChildKind::Dataset, "ds".to_owned()),
+            Reference::To(ChildKind::IntegrationRuntime, "ir".to_owned()),
             Reference::To(ChildKind::LinkedService, "ls".to_owned()),
         ];
         assert_eq!(found, expected);

@@ -96,6 +96,9 @@ fn of_other_rooms(key: &str) -> Option<String> {
         ["factory-child", _, _, factory, kind, name] => {
             Some(format!("'{name}' among the {kind} of factory '{factory}'"))
         }
+        ["runtime" | "runtime-keys", _, _, factory, name] => {
+            Some(format!("integration runtime '{name}' of factory '{factory}'"))
+        }
         ["tenant"] => Some("the tenant of the data".to_owned()),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
         ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),

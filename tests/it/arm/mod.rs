@@ -5,6 +5,7 @@ mod factories;
 mod frame;
 mod groups;
 mod rights;
+mod runtimes;
 
 use crate::world::{Answer, World};
 use serde_json::json;

@@ -39,6 +39,43 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("GET F/acme/dataflows?2018-06-01", "", "Microsoft.DataFactory/factories/dataflows/read"),
     ("GET F/acme/triggers?2018-06-01", "", "Microsoft.DataFactory/factories/triggers/read"),
     ("GET F/acme/managedVirtualNetworks?2018-06-01", "", "Microsoft.DataFactory/factories/managedVirtualNetworks/read"),
+    (
+        "PUT F/acme/integrationRuntimes/own?2018-06-01",
+        r#"{"properties": {"type": "SelfHosted"}}"#,
+        "Microsoft.DataFactory/factories/integrationruntimes/write",
+    ),
+    ("GET F/acme/integrationRuntimes?2018-06-01", "", "Microsoft.DataFactory/factories/integrationruntimes/read"),
+    ("GET F/acme/integrationRuntimes/own?2018-06-01", "", "Microsoft.DataFactory/factories/integrationruntimes/read"),
+    (
+        "PATCH F/acme/integrationRuntimes/own?2018-06-01",
+        "{}",
+        "Microsoft.DataFactory/factories/integrationruntimes/write",
+    ),
+    (
+        "POST F/acme/integrationRuntimes/own/getStatus?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/getstatus/read",
+    ),
+    (
+        "POST F/acme/integrationRuntimes/own/monitoringData?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/monitoringdata/read",
+    ),
+    (
+        "POST F/acme/integrationRuntimes/own/listAuthKeys?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/listauthkeys/action",
+    ),
+    (
+        "POST F/acme/integrationRuntimes/own/regenerateAuthKey?2018-06-01",
+        r#"{"keyName": "authKey1"}"#,
+        "Microsoft.DataFactory/factories/integrationruntimes/regenerateauthkey/action",
+    ),
+    (
+        "DELETE F/acme/integrationRuntimes/own?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/delete",
+    ),
     ("DELETE F/acme?2018-06-01", "", "Microsoft.DataFactory/factories/delete"),
     ("DELETE S/resourceGroups/shop?2021-04-01", "", "Microsoft.Resources/subscriptions/resourceGroups/delete"),
 ];

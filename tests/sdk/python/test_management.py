@@ -127,6 +127,25 @@ def test_everything_in_a_factory_is_made_listed_and_deleted(factories, group, fa
     assert [one.name for one in networks.list_by_factory(*place)] == ["default"]
 
 
+def test_a_runtime_has_a_status_and_auth_keys(factories, group, factory):
+    runtimes, place = factories.integration_runtimes, (group, factory.name, "own-runtime")
+    made = runtimes.create_or_update(*place, {"properties": {"type": "SelfHosted", "description": "ours"}})
+    assert (made.name, made.properties.type, made.properties.description) == ("own-runtime", "SelfHosted", "ours")
+    assert [one.name for one in runtimes.list_by_factory(group, factory.name)] == ["own-runtime"]
+    status = runtimes.get_status(*place).properties
+    assert (status.state, status.auto_update, status.nodes) == ("NeedRegistration", "On", [])
+    keys = runtimes.list_auth_keys(*place)
+    assert keys.auth_key1.split("@")[3] == f"ServiceEndpoint={factory.name}.westeurope.datafactory.azure.net"
+    again = runtimes.regenerate_auth_key(*place, {"keyName": "authKey1"})
+    assert (again.auth_key1 == keys.auth_key1, again.auth_key2 == keys.auth_key2) == (False, True)
+    runtimes.update(*place, {"autoUpdate": "Off", "updateDelayOffset": "PT3H"})
+    assert runtimes.get_status(*place).properties.auto_update == "Off"
+    assert runtimes.get_monitoring_data(*place).nodes == []
+    runtimes.delete(*place)
+    with pytest.raises(ResourceNotFoundError):
+        runtimes.get(*place)
+
+
 def test_an_etag_guards_a_write(factories, group, factory):
     make = lambda **options: factories.pipelines.create_or_update(group, factory.name, "p", {"properties": {}}, **options)
     first = make()

@@ -1,4 +1,4 @@
-//! Linked services, datasets, pipelines, data flows, triggers and the managed virtual network of a factory. The service handles all of
+//! Linked services, datasets, pipelines, data flows, triggers, integration runtimes and the managed virtual network of a factory. The service handles all of
 //! them alike: one set of handlers, and an operation for each of them and each kind.
 
 use std::sync::Arc;
@@ -57,12 +57,13 @@ macro_rules! operations {
 }
 
 /// Every kind. The service has no deletion of a managed virtual network.
-pub(super) static KINDS: [ChildOperations; 6] = [
+pub(super) static KINDS: [ChildOperations; 7] = [
     operations!(LinkedService, "LinkedService", "linkedservices", "linkedServices", true),
     operations!(Dataset, "Dataset", "datasets", "datasets", true),
     operations!(Pipeline, "Pipeline", "pipelines", "pipelines", true),
     operations!(DataFlow, "DataFlow", "dataflows", "dataflows", true),
     operations!(Trigger, "Trigger", "triggers", "triggers", true),
+    operations!(IntegrationRuntime, "IntegrationRuntime", "integrationruntimes", "integrationruntimes", true),
     operations!(
         ManagedVirtualNetwork,
         "ManagedVirtualNetwork",
@@ -121,7 +122,8 @@ async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
 
 /// Makes one, or makes it anew; always 200.
 async fn put(state: Arc<State>, mut call: Call) -> Result<Response, ApiError> {
-    let (id, write) = (call.child()?, state.factory_write(&call, call.header(&IF_MATCH)));
+    let (id, mut write) = (call.child()?, state.factory_write(&call, call.header(&IF_MATCH)));
+    write.runtime = (id.kind() == ChildKind::IntegrationRuntime).then(|| state.new_runtime());
     let ChildInput { properties } = call.json(&state.limits).await?;
     let child = state.management.put_child(&id, &properties, &write).await.map_err(refused_change::of)?;
     Ok(shown(&id, child))
@@ -135,8 +137,7 @@ async fn delete(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
 }
 
 fn shown(asked: &ChildId, child: Child) -> Response {
-    let own = ChildId::parse(asked.factory().clone(), asked.kind(), &child.name).unwrap_or_else(|_| asked.clone());
-    body::json(StatusCode::OK, &ChildBody::of(&own, child))
+    body::json(StatusCode::OK, &ChildBody::of(&asked.spelt(&child.name), child))
 }
 
 impl Call {
@@ -148,6 +149,9 @@ impl Call {
 
     fn child(&self) -> Result<ChildId, ApiError> {
         let (name, kind) = (self.params.get("name"), self.kind());
+        if kind == ChildKind::IntegrationRuntime {
+            return self.runtime();
+        }
         ChildId::parse(self.factory()?, kind, &name).map_err(|_| refused_change::invalid_child(&name))
     }
 }

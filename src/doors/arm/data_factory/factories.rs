@@ -125,6 +125,7 @@ impl State {
             if_match: if_match.map(str::to_owned),
             etag: new_id(),
             identity: NewIdentity { object_id: new_id(), client_id: new_id() },
+            runtime: None,
             now: call.now,
         }
     }

@@ -3,6 +3,8 @@
 mod bodies;
 mod children;
 mod factories;
+mod runtime_bodies;
+mod runtimes;
 
 use super::endpoint::{Endpoint, Handler};
 use super::provider::{OtherVersions, ProvidedType, Provider};
@@ -12,7 +14,16 @@ use crate::operation::Operation;
 /// The provider.
 pub(super) static PROVIDER: Provider = Provider {
     namespace: "Microsoft.DataFactory",
-    types: &[&FACTORIES, &LINKED_SERVICES, &DATASETS, &PIPELINES, &DATA_FLOWS, &TRIGGERS, &MANAGED_VIRTUAL_NETWORKS],
+    types: &[
+        &FACTORIES,
+        &LINKED_SERVICES,
+        &DATASETS,
+        &PIPELINES,
+        &DATA_FLOWS,
+        &TRIGGERS,
+        &MANAGED_VIRTUAL_NETWORKS,
+        &INTEGRATION_RUNTIMES,
+    ],
 };
 
 const fn own_type(name: &'static str) -> ProvidedType {
@@ -26,6 +37,7 @@ static PIPELINES: ProvidedType = own_type("factories/pipelines");
 static DATA_FLOWS: ProvidedType = own_type("factories/dataflows");
 static TRIGGERS: ProvidedType = own_type("factories/triggers");
 static MANAGED_VIRTUAL_NETWORKS: ProvidedType = own_type("factories/managedVirtualNetworks");
+static INTEGRATION_RUNTIMES: ProvidedType = own_type("factories/integrationruntimes");
 
 /// The operations.
 pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
@@ -43,7 +55,10 @@ pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
         let kind = type_of(operations.kind);
         operations.routes().into_iter().map(move |(operation, handler)| (operation, Endpoint { kind, handler }))
     });
-    of_factories.chain(of_children).collect()
+    let kind = &INTEGRATION_RUNTIMES;
+    let of_runtimes =
+        runtimes::routes().into_iter().map(|(operation, handler)| (operation, Endpoint { kind, handler }));
+    of_factories.chain(of_children).chain(of_runtimes).collect()
 }
 
 const fn type_of(kind: ChildKind) -> &'static ProvidedType {
@@ -54,5 +69,6 @@ const fn type_of(kind: ChildKind) -> &'static ProvidedType {
         ChildKind::DataFlow => &DATA_FLOWS,
         ChildKind::Trigger => &TRIGGERS,
         ChildKind::ManagedVirtualNetwork => &MANAGED_VIRTUAL_NETWORKS,
+        ChildKind::IntegrationRuntime => &INTEGRATION_RUNTIMES,
     }
 }

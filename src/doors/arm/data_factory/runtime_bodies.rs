@@ -1,0 +1,122 @@
+//! Integration runtimes as the wire has them. The members of a status without nodes are those of a recording in public
+//! (Azure/azure-sdk-for-net, `SelfHostedIntegrationRuntimeScenarioTest`), with `latestVersion` in its later spelling.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::management::{AuthKeys, RuntimeStatus};
+
+/// What changes of a runtime's settings.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SettingsInput {
+    pub(super) auto_update: Option<String>,
+    pub(super) update_delay_offset: Option<String>,
+}
+
+/// Which auth key is made anew.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct KeyInput {
+    pub(super) key_name: String,
+}
+
+/// Both auth keys.
+#[derive(Serialize)]
+pub(super) struct AuthKeysBody<'k> {
+    #[serde(rename = "authKey1")]
+    first: &'k str,
+    #[serde(rename = "authKey2")]
+    second: &'k str,
+}
+
+impl<'k> AuthKeysBody<'k> {
+    pub(super) fn of(keys: &'k AuthKeys) -> Self {
+        Self { first: keys.first.as_str(), second: keys.second.as_str() }
+    }
+}
+
+/// What a runtime does.
+#[derive(Serialize)]
+pub(super) struct StatusBody {
+    name: String,
+    properties: StatusProperties,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusProperties {
+    data_factory_name: String,
+    state: &'static str,
+    r#type: &'static str,
+    type_properties: TypeProperties,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum TypeProperties {
+    SelfHosted(Box<SelfHosted>),
+    Managed(Managed),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SelfHosted {
+    auto_update: &'static str,
+    task_queue_id: Uuid,
+    nodes: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_delay_offset: Option<String>,
+    service_urls: [String; 1],
+    links: [(); 0],
+    version_status: &'static str,
+    capabilities: BTreeMap<&'static str, &'static str>,
+    latest_version: &'static str,
+    state: &'static str,
+    create_time: String,
+}
+
+/// What the service's own runtime shows: nothing while it has no machines of its own.
+#[derive(Serialize)]
+struct Managed {}
+
+impl StatusBody {
+    pub(super) fn of(status: RuntimeStatus) -> Self {
+        let RuntimeStatus { name, factory, kind, state, endpoint, own } = status;
+        let r#type = kind.as_str();
+        let type_properties = match own {
+            None => TypeProperties::Managed(Managed {}),
+            Some(runtime) => TypeProperties::SelfHosted(Box::new(SelfHosted {
+                auto_update: if runtime.auto_update { "On" } else { "Off" },
+                task_queue_id: runtime.id,
+                nodes: [],
+                update_delay_offset: runtime.update_delay,
+                service_urls: [endpoint],
+                links: [],
+                version_status: "None",
+                capabilities: BTreeMap::new(),
+                latest_version: env!("CARGO_PKG_VERSION"),
+                state: state.as_str(),
+                create_time: runtime.created.to_string(),
+            })),
+        };
+        let properties =
+            StatusProperties { data_factory_name: factory, state: state.as_str(), r#type, type_properties };
+        Self { name, properties }
+    }
+}
+
+/// What the nodes of a runtime do.
+#[derive(Serialize)]
+pub(super) struct MonitoringBody {
+    name: String,
+    nodes: [(); 0],
+}
+
+impl MonitoringBody {
+    pub(super) fn of(status: RuntimeStatus) -> Self {
+        Self { name: status.name, nodes: [] }
+    }
+}

@@ -1,0 +1,193 @@
+//! Integration runtimes. Their definitions are children of the factory like others; here is what a self-hosted one has besides: its
+//! settings and its secrets, which come into being with it and go with it, each in a record of its own.
+
+pub(super) mod definition;
+mod record;
+pub(crate) mod refusal;
+mod secrets;
+mod status;
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::child::{Child, Definition};
+use super::id::ChildId;
+use super::kind::ChildKind;
+use super::{FactoryWrite, Management};
+use crate::management::Guard;
+use crate::management::refusal::Refusal;
+use crate::records::{Change, RecordError, View, encode};
+use crate::store::{Batch, EntryKey, Revision};
+
+pub(crate) use definition::RuntimeKind;
+use definition::kind_of;
+use record::Runtime;
+pub(crate) use record::RuntimeChange;
+pub(crate) use refusal::RuntimeRefusal;
+pub(crate) use secrets::{AuthKeys, KeyName};
+use secrets::{KeyLabel, RuntimeSecrets, SECRET_BYTES};
+pub(crate) use status::RuntimeStatus;
+
+/// What a self-hosted runtime is made of; `Debug` shows no secret.
+#[derive(Clone)]
+pub(crate) struct NewRuntime {
+    /// Its id.
+    pub id: Uuid,
+    /// Fresh bytes of its secrets.
+    pub secrets: [Zeroizing<[u8; SECRET_BYTES]>; 2],
+}
+
+impl std::fmt::Debug for NewRuntime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewRuntime({})", self.id)
+    }
+}
+
+impl Management {
+    /// What a runtime does.
+    ///
+    /// # Errors
+    /// When there is no such factory or runtime.
+    pub(crate) async fn runtime_status(&self, id: &ChildId) -> Result<RuntimeStatus, Refusal> {
+        let child = self.child(id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))?;
+        let factory = self.factory(id.factory()).await?;
+        let view = self.records.view().await?;
+        let own = self.recorded_runtime(&view, id).await?.map(|(runtime, _)| runtime);
+        let (kind, endpoint) = (kind_of(&child.properties), factory.endpoint());
+        let state = kind.state_without_nodes();
+        Ok(RuntimeStatus { name: child.name, factory: factory.name, kind, state, endpoint, own })
+    }
+
+    /// The auth keys of a self-hosted runtime.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn auth_keys(&self, id: &ChildId) -> Result<AuthKeys, Refusal> {
+        let view = self.records.view().await?;
+        let (runtime, _) = self.self_hosted(&view, id).await?;
+        let (secrets, _) = self.runtime_secrets(&view, id).await?;
+        self.labelled(&view, id, &runtime, &secrets).await
+    }
+
+    /// Replaces an auth key by one of these bytes; the former registers no node from then on.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn regenerate_auth_key(
+        &self,
+        guard: &Guard,
+        id: &ChildId,
+        (name, bytes): (KeyName, &Zeroizing<[u8; SECRET_BYTES]>),
+    ) -> Result<AuthKeys, Refusal> {
+        let regenerating = |view: View| async move {
+            let (runtime, revision) = self.self_hosted(&view, id).await?;
+            let (mut secrets, last) = self.runtime_secrets(&view, id).await?;
+            secrets.replace(name, bytes);
+            let batch = Batch::default().expect(id.runtime_key(), revision).expect(id.runtime_secrets_key(), last);
+            let answer = self.labelled(&view, id, &runtime, &secrets).await?;
+            Ok(Change { batch: batch.put(id.runtime_secrets_key(), encode(&secrets)?), answer })
+        };
+        self.write(guard, regenerating).await
+    }
+
+    /// Changes the settings of a self-hosted runtime; answers its definition.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub(crate) async fn change_runtime(
+        &self,
+        guard: &Guard,
+        id: &ChildId,
+        change: &RuntimeChange,
+    ) -> Result<Child, Refusal> {
+        let changing = |view: View| async move {
+            let (runtime, revision) = self.self_hosted(&view, id).await?;
+            let changed = encode(&change.applied_to(runtime))?;
+            let batch = Batch::default().expect(id.runtime_key(), revision).put(id.runtime_key(), changed);
+            Ok(Change { batch, answer: () })
+        };
+        self.write(guard, changing).await?;
+        self.child(id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))
+    }
+
+    /// What a commit must do besides, so that what is made at `id` has what runtimes of its sort have.
+    pub(super) fn with_runtime(
+        &self,
+        id: &ChildId,
+        (is_new, definition): (bool, &Definition),
+        write: &FactoryWrite,
+    ) -> Result<Batch, RecordError> {
+        let has_nodes = id.kind() == ChildKind::IntegrationRuntime && kind_of(definition) == RuntimeKind::SelfHosted;
+        let Some(new) = write.runtime.as_ref().filter(|_| is_new && has_nodes) else { return Ok(Batch::default()) };
+        let runtime = Runtime { id: new.id, created: write.now, auto_update: true, update_delay: None };
+        let batch = Batch::default().expect(id.runtime_key(), 0).put(id.runtime_key(), encode(&runtime)?);
+        let secrets = encode(&RuntimeSecrets::of(&new.secrets))?;
+        Ok(batch.expect(id.runtime_secrets_key(), 0).put(id.runtime_secrets_key(), secrets))
+    }
+
+    /// What a commit must do besides, so that nothing is left of the runtime that was at `id`.
+    pub(super) async fn without_runtime(&self, view: &View, id: &ChildId) -> Result<Batch, RecordError> {
+        let mut batch = Batch::default();
+        if id.kind() != ChildKind::IntegrationRuntime {
+            return Ok(batch);
+        }
+        for key in [id.runtime_key(), id.runtime_secrets_key()] {
+            if let Some(revision) = view.revision_of(&key).await? {
+                batch = batch.expect(key.clone(), revision).delete(key);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Checks that what there is of runtimes can be read.
+    pub(crate) async fn check_runtimes(&self, view: &View) -> Result<(), RecordError> {
+        self.records.scan::<Runtime>(view, &EntryKey::from("runtime/"), None, usize::MAX).await?;
+        for (key, _) in view.keys(&EntryKey::from("runtime-keys/"), None, usize::MAX).await? {
+            read_secrets(&key, &self.records.bytes(view, &key).await?)?;
+        }
+        Ok(())
+    }
+
+    /// The settings of the self-hosted runtime at `id`, which must be there.
+    async fn self_hosted(&self, view: &View, id: &ChildId) -> Result<(Runtime, Revision), Refusal> {
+        if let Some(found) = self.recorded_runtime(view, id).await? {
+            return Ok(found);
+        }
+        self.factory_revision(view, id.factory()).await?;
+        match view.revision_of(&id.key()).await.map_err(RecordError::from)? {
+            Some(_) => Err(Refusal::Runtime(RuntimeRefusal::NotSelfHosted(id.name().to_owned()))),
+            None => Err(Refusal::NoChild(id.clone())),
+        }
+    }
+
+    async fn recorded_runtime(&self, view: &View, id: &ChildId) -> Result<Option<(Runtime, Revision)>, RecordError> {
+        let found = self.records.entry::<Runtime>(view, &id.runtime_key()).await?;
+        Ok(found.map(|(runtime, revision)| (runtime.as_ref().clone(), revision)))
+    }
+
+    async fn runtime_secrets(&self, view: &View, id: &ChildId) -> Result<(RuntimeSecrets, Revision), RecordError> {
+        let key = id.runtime_secrets_key();
+        let revision = view.revision_of(&key).await?.unwrap_or(0);
+        Ok((read_secrets(&key, &self.records.bytes(view, &key).await?)?, revision))
+    }
+
+    async fn labelled(
+        &self,
+        view: &View,
+        id: &ChildId,
+        runtime: &Runtime,
+        secrets: &RuntimeSecrets,
+    ) -> Result<AuthKeys, Refusal> {
+        let factory = self.recorded_factory(view, id.factory()).await?.0;
+        let factory = factory.ok_or_else(|| Refusal::NoFactory(id.factory().clone()))?;
+        let label = KeyLabel { runtime: runtime.id, factory: &factory.name, endpoint: &factory.endpoint() };
+        Ok(secrets.auth_keys(&label))
+    }
+}
+
+fn read_secrets(key: &EntryKey, bytes: &[u8]) -> Result<RuntimeSecrets, RecordError> {
+    serde_json::from_slice(bytes).map_err(|_| RecordError::Damaged {
+        record: String::from_utf8_lossy(key.as_bytes()).into_owned(),
+        why: "the secrets of an integration runtime cannot be read".to_owned(),
+    })
+}

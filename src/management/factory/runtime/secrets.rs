@@ -1,0 +1,112 @@
+//! The secrets of a self-hosted runtime: its two auth keys. They lie apart from what is shown of it, and no cache keeps them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::refusal::RuntimeRefusal;
+
+/// The length of a secret, in bytes.
+pub(crate) const SECRET_BYTES: usize = 32;
+
+/// The secrets of a runtime; deliberately no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RuntimeSecrets {
+    auth_key1: Zeroizing<String>,
+    auth_key2: Zeroizing<String>,
+}
+
+/// One of the two auth keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyName {
+    /// `authKey1`.
+    First,
+    /// `authKey2`.
+    Second,
+}
+
+/// The two auth keys as nodes are given them; deliberately no `Debug`.
+pub(crate) struct AuthKeys {
+    /// The first.
+    pub first: Zeroizing<String>,
+    /// The second.
+    pub second: Zeroizing<String>,
+}
+
+/// What the auth keys of a runtime say of it.
+pub(super) struct KeyLabel<'l> {
+    /// The id of the runtime.
+    pub(super) runtime: Uuid,
+    /// The name of its factory.
+    pub(super) factory: &'l str,
+    /// The host that nodes register at.
+    pub(super) endpoint: &'l str,
+}
+
+impl KeyName {
+    /// The key called `text`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn parse(text: &str) -> Result<Self, RuntimeRefusal> {
+        match text.to_ascii_lowercase().as_str() {
+            "authkey1" => Ok(Self::First),
+            "authkey2" => Ok(Self::Second),
+            _ => Err(RuntimeRefusal::KeyName(text.to_owned())),
+        }
+    }
+}
+
+impl RuntimeSecrets {
+    /// The secrets that consist of these bytes.
+    pub(super) fn of(bytes: &[Zeroizing<[u8; SECRET_BYTES]>; 2]) -> Self {
+        let [auth_key1, auth_key2] = bytes.each_ref().map(text);
+        Self { auth_key1, auth_key2 }
+    }
+
+    /// Replaces one auth key.
+    pub(super) fn replace(&mut self, name: KeyName, bytes: &Zeroizing<[u8; SECRET_BYTES]>) {
+        match name {
+            KeyName::First => self.auth_key1 = text(bytes),
+            KeyName::Second => self.auth_key2 = text(bytes),
+        }
+    }
+
+    /// The auth keys, in the service's form: `IR@GUID@FACTORY@ServiceEndpoint=HOST@BASE64`.
+    pub(super) fn auth_keys(&self, label: &KeyLabel<'_>) -> AuthKeys {
+        let KeyLabel { runtime, factory, endpoint } = label;
+        let key = |secret: &Zeroizing<String>| {
+            Zeroizing::new(format!("IR@{runtime}@{factory}@ServiceEndpoint={endpoint}@{}", secret.as_str()))
+        };
+        AuthKeys { first: key(&self.auth_key1), second: key(&self.auth_key2) }
+    }
+}
+
+fn text(bytes: &Zeroizing<[u8; SECRET_BYTES]>) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(bytes.as_slice()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_key_is_replaced_and_the_other_stays() {
+        let bytes = |byte: u8| Zeroizing::new([byte; SECRET_BYTES]);
+        let mut secrets = RuntimeSecrets::of(&[bytes(1), bytes(2)]);
+        let label = KeyLabel { runtime: Uuid::nil(), factory: "acme", endpoint: "acme.local.datafactory.azure.net" };
+        let before = secrets.auth_keys(&label);
+        assert_eq!(
+            before.first.as_str(),
+            "IR@00000000-0000-0000-0000-000000000000@acme@ServiceEndpoint=acme.local.datafactory.azure.net@\
+             AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+        );
+        secrets.replace(KeyName::parse("AuthKey2").unwrap(), &bytes(3));
+        let after = secrets.auth_keys(&label);
+        assert!(after.first == before.first && after.second != before.second);
+        assert!(KeyName::parse("authKey3").is_err() && KeyName::parse("").is_err());
+    }
+}
