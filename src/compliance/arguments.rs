@@ -76,6 +76,9 @@ impl fmt::Display for Parameter {
 
 /// The value of each parameter is checked before, so that what is of another form does not occur.
 impl Arguments {
+    /// Those of a rule without parameters that looks at no clock.
+    pub(super) const NONE: Self = Self { now: Timestamp::from_unix(0), given: vec![] };
+
     fn value(&self, name: &str) -> &Value {
         self.given.iter().find(|(given, _)| *given == name).map_or(&Value::Null, |(_, value)| value)
     }

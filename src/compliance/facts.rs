@@ -35,7 +35,11 @@ pub(crate) enum Facts {
     Key(Box<KeyFacts>),
     /// Of a secret.
     Secret(SecretFacts),
-    /// Something that may hold vaults and cannot be read; why.
+    /// Of a data factory.
+    Factory(Box<FactoryFacts>),
+    /// Of a linked service.
+    LinkedService(Box<LinkedServiceFacts>),
+    /// Something that may hold vaults or factories and cannot be read; why.
     Unread(String),
 }
 
@@ -108,6 +112,50 @@ pub(crate) struct SecretFacts {
     pub content_type: Fact<String>,
     /// Its dates.
     pub dates: Dates,
+}
+
+/// What rules look at of a data factory.
+#[derive(Clone, Debug)]
+pub(crate) struct FactoryFacts {
+    /// Whether a customer's key encrypts it.
+    pub customer_key: Fact<bool>,
+    /// The repository of its source.
+    pub repository: Fact<String>,
+    /// `Enabled` or `Disabled`.
+    pub public_access: Fact<String>,
+    /// How many approved private endpoints it has.
+    pub private_endpoints: Fact<usize>,
+    /// What keeps it from the secrets that it refers to, as far as that can be seen: set where something does.
+    pub missing_role: Fact<String>,
+}
+
+/// What rules look at of a linked service. Values of secrets are none of it.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkedServiceFacts {
+    /// `AzureSqlDatabase`, `AzureBlobStorage`, …
+    pub kind: Fact<String>,
+    /// Its connection string.
+    pub connection: Fact<Given>,
+    /// The members that may hold a credential, by their names in Resource Manager: all that rules know.
+    pub credentials: Vec<(&'static str, Fact<Given>)>,
+    /// Whether it refers to a secret in a vault.
+    pub refers_to_secrets: Fact<bool>,
+}
+
+/// The value of a member that may hold a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// The type of an object: `SecureString`, `AzureKeyVaultSecret`, …; none of a plain value.
+    pub kind: Option<String>,
+    /// The text of a connection string without values of secrets; empty for everything else.
+    pub text: String,
+}
+
+impl Resource {
+    /// Whether it is a linked service that refers to a secret for certain.
+    pub(crate) fn refers_to_secrets(&self) -> bool {
+        matches!(&self.facts, Facts::LinkedService(service) if service.refers_to_secrets == Fact::Known(true))
+    }
 }
 
 impl Log {

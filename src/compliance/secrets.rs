@@ -3,8 +3,9 @@
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::terraform;
+use super::connection_string::{HIDDEN, without_secrets};
 use super::tree::{is_secure, members_mut, part, unknown};
+use super::{arm, terraform};
 
 /// The members of a plan that are not read and have values of secrets.
 const OF_PLAN: [&str; 4] = ["prior_state", "variables", "output_changes", "resource_drift"];
@@ -58,8 +59,12 @@ fn of_configuration(value: &mut Value) {
 fn of_module(module: &mut Value) {
     for resource in items_mut(module, "resources") {
         let is_secret = resource["type"] == "azurerm_key_vault_secret";
-        let sensitive = resource.get_mut("sensitive_values").map(Value::take).unwrap_or_default();
+        let is_of_factory = resource["type"].as_str().is_some_and(|kind| kind.starts_with(terraform::OF_FACTORIES));
+        let mut sensitive = resource.get_mut("sensitive_values").map(Value::take).unwrap_or_default();
         for values in members_mut(resource, "values") {
+            if is_of_factory {
+                of_linked_service(values, &mut sensitive);
+            }
             hide_sensitive(values, &sensitive);
             if is_secret {
                 ["value", "value_wo"].iter().for_each(|name| hide(values, name));
@@ -98,17 +103,74 @@ fn hide_sensitive(values: &mut Value, sensitive: &Value) {
     }
 }
 
-/// The `value` in the properties of resources, and the defaults of secure parameters.
+/// The `value` in the properties of resources, the defaults of secure parameters, the credentials of linked services.
 fn of_template(value: &mut Value) {
     members_mut(value, "properties").for_each(|properties| hide(properties, "value"));
     if is_secure(part(value, "type")) {
         hide(value, "defaultValue");
+    }
+    for own in ["typeProperties", "type_properties_json"] {
+        members_mut(value, own).for_each(of_definition);
     }
     each_below(value, of_template);
 }
 
 fn hide(value: &mut Value, name: &str) {
     members_mut(value, name).for_each(hide_one);
+}
+
+/// The credentials of a linked service of azurerm: rules look at whether they are there, so none of them is unknown.
+fn of_linked_service(values: &mut Value, sensitive: &mut Value) {
+    terraform::CREDENTIALS.iter().for_each(|name| mask(values, name));
+    terraform::CONNECTION_STRINGS.iter().for_each(|name| mask_connection(values, name));
+    items_mut(values, terraform::BLOCK).for_each(|block| mask(block, "password"));
+    members_mut(values, "type_properties_json").for_each(parse_body);
+    if let Value::Object(sensitive) = sensitive {
+        let masked = terraform::CREDENTIALS.iter().chain(&terraform::CONNECTION_STRINGS).chain([&terraform::BLOCK]);
+        masked.for_each(|name| drop(sensitive.remove(*name)));
+    }
+}
+
+/// The credentials in the definition of a linked service, and what is secret in those of other parts of a factory.
+fn of_definition(own: &mut Value) {
+    arm::CREDENTIALS.iter().for_each(|name| mask(own, name));
+    for (name, value) in own.as_object_mut().into_iter().flatten() {
+        match name.eq_ignore_ascii_case(arm::CONNECTION_STRING) {
+            true => mask_connection(value, "value"),
+            false => of_secure_strings(value),
+        }
+    }
+    mask_connection(own, arm::CONNECTION_STRING);
+}
+
+fn of_secure_strings(value: &mut Value) {
+    if is_secure(part(value, "type")) {
+        mask(value, "value");
+    }
+    each_below(value, of_secure_strings);
+}
+
+/// Masks a plain text, of which only counts that it is there. An expression stays, and so does an object.
+fn mask(value: &mut Value, name: &str) {
+    for one in members_mut(value, name) {
+        if let Value::String(text) = one
+            && !(text.is_empty() || text.starts_with('['))
+        {
+            text.zeroize();
+            *text = HIDDEN.to_owned();
+        }
+    }
+}
+
+/// Masks the secrets in a connection string.
+fn mask_connection(value: &mut Value, name: &str) {
+    for one in members_mut(value, name) {
+        if let Value::String(text) = one {
+            let masked = without_secrets(text);
+            text.zeroize();
+            *text = masked;
+        }
+    }
 }
 
 fn hide_one(value: &mut Value) {
@@ -171,5 +233,36 @@ mod tests {
         assert!(!read.to_string().contains("hush"));
         assert_eq!(flag(&read, &["parameters", "b", "defaultValue"]), Fact::Known(true));
         assert_eq!(read["resources"][0]["Properties"]["contentType"], "t");
+    }
+
+    #[test]
+    fn no_credential_of_a_linked_service_is_left_and_its_connection_string_says_the_rest() {
+        let secure = json!({"type": "SecureString", "value": "hush"});
+        let own = json!({"connectionString": {"type": "secureString", "value": "Server=s;Password=hush;Encrypt=true"},
+            "password": secure, "accountKey": "hush", "other": [secure], "sasUri": "[parameters('sas')]"});
+        let plain = json!({"connectionString": "Server=s;Password=hush;Encrypt=true"});
+        let [one, other] = [own, plain].map(|own| json!({"type": "x", "properties": {"typeProperties": own}}));
+        let read = parse(&json!({"contentVersion": "1", "resources": [one, other]}).to_string()).unwrap();
+        assert!(!read.to_string().contains("hush"), "{}", *read);
+        let masked = "Server=s;Password=(secret);Encrypt=true";
+        let own = |index: usize| &read["resources"][index]["properties"]["typeProperties"];
+        assert_eq!(own(0)["connectionString"]["value"], masked);
+        assert_eq!(own(1)["connectionString"], masked);
+        assert_eq!((&own(0)["accountKey"], &own(0)["sasUri"]), (&json!("(secret)"), &json!("[parameters('sas')]")));
+
+        let values = json!({"connection_string": "AccountName=a;AccountKey=hush", "service_principal_key": "hush",
+            "basic_authentication": [{"username": "u", "password": "hush"}], "sas_uri": null});
+        let custom = json!({"type_properties_json": own(0).to_string().replace("(secret)", "hush")});
+        let planned = |kind: &str, values: Value| {
+            json!({"type": format!("azurerm_data_factory_{kind}"), "values": values, "sensitive_values": {
+                "connection_string": true, "service_principal_key": true, "basic_authentication": [{"password": true}], "sas_uri": true}})
+        };
+        let resources = [planned("linked_service_odbc", values), planned("linked_custom_service", custom)];
+        let file = json!({"planned_values": {"root_module": {"resources": resources}}});
+        let read = parse(&file.to_string()).unwrap();
+        assert!(!read.to_string().contains("hush"), "{}", *read);
+        let values = &read["planned_values"]["root_module"]["resources"][0]["values"];
+        assert_eq!(values["connection_string"], "AccountName=a;AccountKey=(secret)");
+        assert_eq!(values["basic_authentication"][0]["password"], "(secret)");
     }
 }

@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 
 /// Names of the parameter with the effect.
 const EFFECTS: [&str; 2] = ["effect", "audit_effect"];
-/// The effects that rules of Key Vault take; the last leaves a rule out.
-const OF_EFFECT: [&str; 4] = ["Audit", "Deny", "AuditIfNotExists", "Disabled"];
+/// The effect that leaves a rule out.
+const DISABLED: &str = "Disabled";
 
 /// A rule that is checked, and its values.
 #[derive(Clone, Debug)]
@@ -76,8 +76,9 @@ impl Reference<'_> {
         }
         for effect in EFFECTS {
             let Some(value) = self.given(given, effect)? else { continue };
-            let known = OF_EFFECT.iter().find(|one| value.as_str().is_some_and(|name| name.eq_ignore_ascii_case(one)));
-            if *known.ok_or_else(|| format!("{effect} must be one of {}", OF_EFFECT.join(", ")))? == "Disabled" {
+            let mut known = rule.effects.iter();
+            let known = known.find(|one| value.as_str().is_some_and(|name| name.eq_ignore_ascii_case(one)));
+            if *known.ok_or_else(|| format!("{effect} must be one of {}", rule.effects.join(", ")))? == DISABLED {
                 return Ok(None);
             }
         }

@@ -1,4 +1,4 @@
-//! `keyhaven policy check`: Azure Policy's built-in rules for Key Vault, held against a file or a running server.
+//! `keyhaven policy check`: Azure Policy's built-in rules for Key Vault and Data Factory, held against a file or a running server.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::cli::target::Target;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::compliance::{self, Parameter, Parsed, Report, Resource, Rule, Selected};
 
-/// Hold vaults, keys and secrets against the built-in rules of Azure Policy for Key Vault.
+/// Hold vaults and data factories against the built-in rules of Azure Policy for Key Vault and Data Factory.
 ///
 /// The file is an ARM template (`bicep build` makes one) or what `terraform show -json PLAN` prints; without one, the vaults of
 /// the running server are checked. Of expressions, parameters and variables are followed, and format, concat and resourceId are
@@ -93,6 +93,9 @@ impl Check {
             ReportFormat::Sarif => report.sarif(),
             ReportFormat::Junit => report.junit(),
         })?;
+        for warning in report.warnings() {
+            eprintln!("keyhaven: warning: {warning}");
+        }
         let (summary, absent) = report.summary();
         for (rule, why) in absent {
             eprintln!("keyhaven: not checked: {rule}: {why}");
@@ -207,6 +210,7 @@ fn described(rule: &Rule) -> Value {
         "policyDefinitionId": rule.definition_id(),
         "version": rule.version,
         "title": rule.title,
+        "effects": rule.effects,
         "parameters": rule.parameters.iter().map(parameter).collect::<Vec<_>>(),
     })
 }

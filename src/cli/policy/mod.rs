@@ -31,7 +31,7 @@ Examples:
 enum Action {
     #[command(about = "Print the least access policies or roles that grant what was used")]
     Suggest(suggest::Suggest),
-    #[command(about = "Hold vaults, a template or a plan against Azure Policy's built-in rules for Key Vault")]
+    #[command(about = "Hold vaults, factories, a template or a plan against Azure Policy's built-in rules")]
     Check(check::Check),
 }
 

@@ -1,8 +1,11 @@
-//! ARM templates, as Bicep makes them too: the vaults, keys and secrets in them, in nested deployments and below vaults.
+//! ARM templates, as Bicep makes them too: the vaults, keys and secrets in them, the factories and linked services, in nested deployments
+//! and below others.
 
 mod budget;
 mod expression;
+mod factories;
 mod facts;
+mod grants;
 mod links;
 mod scope;
 
@@ -13,14 +16,15 @@ use super::lines::pointer_segment;
 use super::tree::{is_secure, member, part, text, unknown, why, words};
 use crate::clock::Timestamp;
 use budget::Budget;
-use links::Links;
+use links::{FACTORY, Links, VAULT};
 use scope::Scope;
 
+pub(super) use factories::{CONNECTION_STRING, CREDENTIALS, factory, linked_service};
 #[cfg(test)]
 pub(super) use facts::log;
 pub(super) use facts::{dates, key, scheduled, secret, vault};
+pub(super) use grants::Grants;
 
-const VAULT: &str = "microsoft.keyvault/vaults";
 /// The type of a deployment.
 const DEPLOYMENT: &str = "microsoft.resources/deployments";
 /// Where the types are that may deploy anything, besides these two.
@@ -49,7 +53,7 @@ pub(super) fn resources(template: &Value, parameters: Option<&Value>, now: Times
     let given = parameters.map(|file| given(file, template)).transpose()?.unwrap_or_default();
     let budget = Budget::new();
     let scope = Scope::of(template, given, &budget);
-    let mut found = Found { now, vaults: vec![], others: vec![], links: Links::default() };
+    let mut found = Found { now, targets: vec![], others: vec![], links: Links::default(), grants: Grants::default() };
     let place = Place { scope: &scope, parent: None, uncertain: None, pointer: "/resources".to_owned() };
     found.collect(part(template, "resources"), &place);
     Ok(found.finish())
@@ -75,14 +79,18 @@ struct Place<'a> {
     pointer: String,
 }
 
+/// Adds what is below a vault or a factory.
+type AddOf = fn(&mut Found, &Value, &Place<'_>, &str, &Value);
+
 /// What was found.
 struct Found {
     now: Timestamp,
-    /// Vaults, each with its name.
-    vaults: Vec<(String, Resource)>,
+    /// Vaults and factories, each with its name.
+    targets: Vec<(String, Resource)>,
     /// Everything else.
     others: Vec<Resource>,
     links: Links,
+    grants: Grants,
 }
 
 impl Found {
@@ -140,28 +148,38 @@ impl Found {
             "microsoft.network/privateendpoints" => self.links.add_endpoint(resource, here.scope, &here.uncertain),
             _ if kind.ends_with("diagnosticsettings") => {
                 let scope = member(resource, "scope").map(|scope| here.scope.evaluated(scope));
-                let vault = kind.starts_with(VAULT).then(|| links::vault_id(&words(name)));
+                let vault = kind.starts_with(VAULT.kind).then(|| links::vault_id(&words(name)));
                 if let Some(of) = scope.or(vault) {
                     self.links.add_setting(resource, here.scope, &here.uncertain, of);
                 }
             }
-            _ => match kind.split_once(VAULT) {
-                Some(("", below)) if !below.contains(VAULT) => self.add_of_vault(resource, here, below, words(name)),
-                Some(_) => self.unread(words(name), &here.pointer, "it is not read below another resource"),
-                None => {}
-            },
+            _ if kind.ends_with("microsoft.authorization/roleassignments") => {
+                self.grants.add_role(&here.scope.evaluated(part(resource, "properties")), "roleDefinitionId");
+            }
+            _ => {
+                for (target, add) in [(VAULT, Self::add_of_vault as AddOf), (FACTORY, Self::add_of_factory)] {
+                    match kind.split_once(target.kind) {
+                        Some(("", below)) if !below.contains(target.kind) => add(self, resource, here, below, name),
+                        Some(_) => self.unread(words(name), &here.pointer, "it is not read below another resource"),
+                        None => {}
+                    }
+                }
+            }
         }
     }
 
     /// Adds a vault, or what is `below` one.
-    fn add_of_vault(&mut self, resource: &Value, here: &Place<'_>, below: &str, name: String) {
+    fn add_of_vault(&mut self, resource: &Value, here: &Place<'_>, below: &str, name: &Value) {
         let properties = || here.scope.evaluated(part(resource, "properties"));
-        let made = |name, facts| Resource { name, pointer: Some(here.pointer.clone()), is_azurerm: false, facts };
+        let (name, made) = (words(name), |name, facts| here.made(name, facts));
         match below {
             "" => {
-                let facts = Facts::Vault(Box::new(vault(api_version(resource, here.scope), &properties())));
-                self.vaults.push((name.clone(), made(name, facts)));
+                let properties = properties();
+                self.grants.add_policies(&properties);
+                let facts = Facts::Vault(Box::new(vault(api_version(resource, here.scope), &properties)));
+                self.targets.push((name.clone(), made(name, facts)));
             }
+            "/accesspolicies" => self.grants.add_policies(&properties()),
             "/keys" => {
                 let facts = Facts::Key(Box::new(key(&properties(), Fact::Known(self.now))));
                 self.others.push(made(object_name(&name, "keys"), facts));
@@ -169,6 +187,34 @@ impl Found {
             "/secrets" => {
                 let facts = Facts::Secret(secret(&properties(), Fact::Known(self.now)));
                 self.others.push(made(object_name(&name, "secrets"), facts));
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds a factory, or what is `below` one.
+    fn add_of_factory(&mut self, resource: &Value, here: &Place<'_>, below: &str, name: &Value) {
+        let properties = || here.scope.evaluated(part(resource, "properties"));
+        let text_of_name = words(name);
+        match below {
+            "" => {
+                let facts = Facts::Factory(Box::new(factory(&properties())));
+                self.targets.push((text_of_name.clone(), here.made(text_of_name, facts)));
+            }
+            "/linkedservices" => {
+                let facts = Facts::LinkedService(Box::new(linked_service(&properties())));
+                self.others.push(here.made(object_name(&text_of_name, "linkedservices"), facts));
+            }
+            "/privateendpointconnections" => {
+                let state = ["privateLinkServiceConnectionState", "status"];
+                match text(&properties(), &state) {
+                    Fact::Known(status) if status.eq_ignore_ascii_case("Approved") => {
+                        let of = text_of_name.rsplit_once('/').map_or("", |(factory, _)| factory);
+                        let id = format!("{}/{of}", FACTORY.kind);
+                        self.links.add_connection(FACTORY, id.into(), &here.uncertain);
+                    }
+                    _ => {}
+                }
             }
             _ => {}
         }
@@ -203,16 +249,32 @@ impl Found {
         self.others.push(Resource { name, pointer: Some(pointer.to_owned()), is_azurerm: false, facts });
     }
 
-    /// The resources, vaults first, each with the endpoints and logs that lead to it.
+    /// The resources, vaults and factories first, each with the endpoints and logs that lead to it.
     fn finish(self) -> Vec<Resource> {
-        let Self { vaults, others, links, .. } = self;
-        let with_links = vaults.into_iter().map(|(name, mut resource)| {
-            if let Facts::Vault(vault) = &mut resource.facts {
-                (vault.private_endpoints, vault.logs) = (links.endpoints(&name), links.logs(&name));
+        let Self { targets, others, links, grants, .. } = self;
+        let with_links = targets.into_iter().map(|(name, mut resource)| {
+            match &mut resource.facts {
+                Facts::Vault(vault) => {
+                    (vault.private_endpoints, vault.logs) = (links.endpoints(VAULT, &name), links.logs(&name));
+                }
+                Facts::Factory(factory) => {
+                    factory.private_endpoints = links.endpoints(FACTORY, &name);
+                    let begin = format!("{name}/");
+                    let mut own = others.iter().filter(|other| other.name.starts_with(&begin));
+                    factory.missing_role = grants.missing(&factory.customer_key, own.any(Resource::refers_to_secrets));
+                }
+                _ => {}
             }
             resource
         });
-        with_links.chain(others).collect()
+        let targets: Vec<_> = with_links.collect();
+        targets.into_iter().chain(others).collect()
+    }
+}
+
+impl Place<'_> {
+    fn made(&self, name: String, facts: Facts) -> Resource {
+        Resource { name, pointer: Some(self.pointer.clone()), is_azurerm: false, facts }
     }
 }
 

@@ -29,6 +29,7 @@ fn case(one: &Checked) -> Case {
     let finding = one.finding().unwrap_or_default();
     let outcome = match &one.verdict {
         Verdict::Compliant => Outcome::Passed(String::new()),
+        Verdict::Warned(_) => Outcome::Passed(one.warning().unwrap_or_default()),
         Verdict::NonCompliant(_) | Verdict::Unknown(_) => Outcome::Failed(finding, one.rule.title.to_owned()),
         Verdict::NotApplicable(why) => Outcome::Skipped((*why).to_owned(), one.rule.title.to_owned()),
     };

@@ -54,6 +54,11 @@ impl Report {
         self.checked.iter().filter(|one| one.finding().is_some())
     }
 
+    /// What is worth a warning, and no finding: a line for each.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.checked.iter().filter_map(|one| Some(format!("{} {}: {}", one.rule.id, one.resource.name, one.warning()?)))
+    }
+
     /// A line for each finding.
     pub(crate) fn text(&self) -> String {
         let line =
@@ -78,9 +83,10 @@ impl Report {
 
     /// How much was checked and found, in words; what is not there to be checked, each with why.
     pub(crate) fn summary(&self) -> (String, Vec<(&'static str, &'static str)>) {
-        let mut resources: Vec<_> = self.checked.iter().map(|one| one.index).collect();
+        let held = || self.checked.iter().filter(|one| one.warning().is_none());
+        let mut resources: Vec<_> = held().map(|one| one.index).collect();
         resources.dedup();
-        let mut rules: Vec<_> = self.checked.iter().map(|one| one.rule.id).collect();
+        let mut rules: Vec<_> = held().map(|one| one.rule.id).collect();
         rules.sort_unstable();
         rules.dedup();
         let counted = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
@@ -107,7 +113,15 @@ impl Checked {
         match &self.verdict {
             Verdict::NonCompliant(what) => Some(format!("{what}; {remedy}")),
             Verdict::Unknown(why) => Some(format!("cannot be known here: {why}; {remedy}")),
-            Verdict::Compliant | Verdict::NotApplicable(_) => None,
+            Verdict::Compliant | Verdict::NotApplicable(_) | Verdict::Warned(_) => None,
+        }
+    }
+
+    /// What is worth a warning, and what to set.
+    fn warning(&self) -> Option<String> {
+        match &self.verdict {
+            Verdict::Warned(what) => Some(format!("{what}; {}", self.remedy)),
+            _ => None,
         }
     }
 
@@ -124,6 +138,7 @@ impl Checked {
             Verdict::NonCompliant(_) => "NonCompliant",
             Verdict::Unknown(_) => "Unknown",
             Verdict::NotApplicable(_) => "NotApplicable",
+            Verdict::Warned(_) => "Warning",
         }
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn document(report: &Report) -> String {
             rules.push(one.rule);
         }
     }
-    let results: Vec<_> = report.findings().map(|one| result(report, one, &rules)).collect();
+    let said = report.checked.iter().filter(|one| one.finding().or_else(|| one.warning()).is_some());
+    let results: Vec<_> = said.map(|one| result(report, one, &rules)).collect();
     let document = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -42,11 +43,12 @@ fn described(rule: &Rule) -> Value {
 }
 
 fn result(report: &Report, one: &Checked, rules: &[&Rule]) -> Value {
-    let text = format!("{}: {}", one.resource.name, one.finding().unwrap_or_default());
+    let (level, said) = one.warning().map_or_else(|| ("warning", one.finding()), |warning| ("note", Some(warning)));
+    let text = format!("{}: {}", one.resource.name, said.unwrap_or_default());
     json!({
         "ruleId": one.rule.id,
         "ruleIndex": rules.iter().position(|rule| rule.id == one.rule.id),
-        "level": "warning",
+        "level": level,
         "message": {"text": text},
         "locations": [location(report, one)],
     })

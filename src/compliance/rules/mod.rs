@@ -1,15 +1,18 @@
-//! The built-in rules of Azure Policy for vaults, keys and secrets, each a small function over facts. Ids, names, versions,
-//! parameters and conditions are those of `built-in-policies/policyDefinitions/Key Vault` in Azure/azure-policy (April 2026). Left
-//! out are deprecated rules, those that only deploy or modify, and those of certificates and of managed HSMs.
+//! The built-in rules of Azure Policy for vaults, keys and secrets, for data factories and their linked services, each a small function
+//! over facts. Ids, names, versions, effects, parameters and conditions are those of `built-in-policies/policyDefinitions/Key Vault`
+//! and `/Data Factory` in Azure/azure-policy (April 2026). Left out are deprecated rules, those that only deploy or modify, those of
+//! certificates and of managed HSMs, of integration runtimes and of outbound traffic.
 
+mod factory;
+mod linked_service;
 mod object;
 mod table;
 mod vault;
 
 use super::arguments::{Arguments, Parameter};
-use super::facts::{KeyFacts, SecretFacts, VaultFacts};
+use super::facts::{FactoryFacts, KeyFacts, LinkedServiceFacts, SecretFacts, VaultFacts};
 
-pub(super) use table::{RULES, UNREAD};
+pub(super) use table::{RULES, UNREAD, WARNINGS};
 
 /// A rule.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Rule {
     pub version: &'static str,
     /// The definition's display name.
     pub title: &'static str,
+    /// The effects that it takes.
+    pub effects: &'static [&'static str],
     /// Its parameters besides the effect.
     pub parameters: &'static [Parameter],
     /// What to set, in Resource Manager's words.
@@ -41,6 +46,10 @@ pub(crate) enum Check {
     Key(fn(&KeyFacts, &Arguments) -> Verdict),
     /// A rule for secrets.
     Secret(fn(&SecretFacts, &Arguments) -> Verdict),
+    /// A rule for factories.
+    Factory(fn(&FactoryFacts, &Arguments) -> Verdict),
+    /// A rule for linked services.
+    LinkedService(fn(&LinkedServiceFacts, &Arguments) -> Verdict),
     /// No rule of Azure's: what cannot be read was not checked.
     Unread,
 }
@@ -54,6 +63,8 @@ pub(crate) enum Verdict {
     NonCompliant(String),
     /// It cannot be known; why.
     Unknown(String),
+    /// What is worth a warning, and no finding.
+    Warned(String),
     /// There is nothing of the kind that it looks at here; why.
     NotApplicable(&'static str),
 }
@@ -65,6 +76,8 @@ impl Check {
             Self::Vault(_) => "vault",
             Self::Key(_) => "key",
             Self::Secret(_) => "secret",
+            Self::Factory(_) => "factory",
+            Self::LinkedService(_) => "linked-service",
             Self::Unread => "file",
         }
     }

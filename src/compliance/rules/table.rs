@@ -1,5 +1,7 @@
 //! The rules as one table.
 
+use super::factory::{self, customer_key, git, secrets_role};
+use super::linked_service::{allowed_type, in_transit, managed_identity, secrets};
 use super::object::{
     content_type, curve, hsm, key_active, key_days_left, key_expiration, key_type, key_validity, rotation, rsa_size,
     secret_active, secret_days_left, secret_expiration, secret_validity,
@@ -11,6 +13,32 @@ use crate::compliance::arguments::{Parameter, Takes};
 const KEY_TYPES: &[&str] = &["RSA", "RSA-HSM", "EC", "EC-HSM"];
 const CURVES: &[&str] = &["P-256", "P-256K", "P-384", "P-521"];
 
+/// What the rule about types of linked services takes.
+#[rustfmt::skip]
+const LINKED_SERVICE_TYPES: &[&str] = &[
+    "AdlsGen2CosmosStructuredStream", "AdobeExperiencePlatform", "AdobeIntegration", "AmazonRedshift", "AmazonS3",
+    "AzureBlobFS", "AzureBlobStorage", "AzureDataExplorer", "AzureDataLakeStore",
+    "AzureDataLakeStoreCosmosStructuredStream", "AzureDataShare", "AzureFileStorage", "AzureKeyVault",
+    "AzureMariaDB", "AzureMySql", "AzurePostgreSql", "AzureSearch", "AzureSqlDatabase", "AzureSqlDW", "AzureSqlMI",
+    "AzureSynapseArtifacts", "AzureTableStorage", "Cassandra", "CommonDataServiceForApps", "CosmosDb",
+    "CosmosDbMongoDbApi", "Db2", "DynamicsCrm", "FileServer", "FtpServer", "GitHub", "GoogleCloudStorage", "Hdfs",
+    "Hive", "HttpServer", "Informix", "Kusto", "MicrosoftAccess", "MySql", "Netezza", "Odata", "Odbc", "Office365",
+    "Oracle", "PostgreSql", "Salesforce", "SalesforceServiceCloud", "SapBw", "SapHana", "SapOpenHub", "SapTable",
+    "Sftp", "SharePointOnlineList", "Snowflake", "SqlServer", "Sybase", "Teradata", "HDInsightOnDemand", "HDInsight",
+    "AzureDataLakeAnalytics", "AzureBatch", "AzureFunction", "AzureML", "AzureMLService", "MongoDb",
+    "GoogleBigQuery", "Impala", "ServiceNow", "Dynamics", "AzureDatabricks", "AmazonMWS", "SapCloudForCustomer",
+    "SapEcc", "Web", "MongoDbAtlas", "HBase", "Spark", "Phoenix", "PayPal", "Marketo", "Responsys",
+    "SalesforceMarketingCloud", "Presto", "Square", "Xero", "Jira", "Magento", "Shopify", "Concur", "Hubspot",
+    "Zoho", "Eloqua", "QuickBooks", "Couchbase", "Drill", "Greenplum", "MariaDB", "Vertica", "MongoDbV2",
+    "OracleServiceCloud", "GoogleAdWords", "RestService", "DynamicsAX", "AzureDataCatalog",
+    "AzureDatabricksDeltaLake",
+];
+
+/// The effects that most rules take.
+const AUDIT_OR_DENY: &[&str] = &["Audit", "Deny", "Disabled"];
+const AUDIT: &[&str] = &["Audit", "Disabled"];
+const IF_NOT_EXISTS: &[&str] = &["AuditIfNotExists", "Disabled"];
+
 const VALIDITY: &[Parameter] = &[days("maximumValidityInDays")];
 const DAYS_LEFT: &[Parameter] = &[days("minimumDaysBeforeExpiration")];
 
@@ -18,12 +46,13 @@ const fn days(name: &'static str) -> Parameter {
     Parameter { name, takes: Takes::Number, default: None }
 }
 
-/// What everything that cannot be read and may hold vaults is reported by. It is no rule of Azure's.
+/// What everything that cannot be read and may hold vaults or factories is reported by. It is no rule of Azure's.
 pub(crate) static UNREAD: Rule = Rule {
     id: "not-read",
     guid: "",
     version: "",
-    title: "What may hold vaults should be in the file",
+    title: "What may hold vaults or factories should be in the file",
+    effects: &[],
     parameters: &[],
     remedy: "check its own file too",
     terraform: "check its own file too",
@@ -37,6 +66,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "1e66c121-a66a-4b1f-9b83-0fd99bf0fc2d",
         version: "3.1.0",
         title: "Key vaults should have soft delete enabled",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set enableSoftDelete to true",
         terraform: "set enableSoftDelete to true",
@@ -47,6 +77,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "0b60c0b2-2dc2-4e1c-b5c9-abbed971de53",
         version: "2.1.0",
         title: "Key vaults should have deletion protection enabled",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set enableSoftDelete and enablePurgeProtection to true",
         terraform: "set purge_protection_enabled = true",
@@ -57,6 +88,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "55615ac9-af46-4a59-874e-391cc3dfb490",
         version: "3.3.0",
         title: "Azure Key Vault should have firewall enabled or public network access disabled",
+        effects: AUDIT_OR_DENY,
         parameters: &[
             Parameter { name: "restrictIPAddresses", takes: Takes::OneText(&["Yes", "No"]), default: Some("\"No\"") },
             Parameter { name: "allowedIPAddresses", takes: Takes::Ranges, default: Some("[]") },
@@ -72,6 +104,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "405c5871-3e91-4644-8a63-58e19d68ff5b",
         version: "1.1.0",
         title: "Azure Key Vault should disable public network access",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set publicNetworkAccess to Disabled",
         terraform: "set public_network_access_enabled = false",
@@ -82,6 +115,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "a6abeaec-4d90-4a02-805f-6b26c4d3fbe9",
         version: "1.2.1",
         title: "Azure Key Vaults should use private link",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "add a private endpoint that leads to it",
         terraform: "add an azurerm_private_endpoint whose private_connection_resource_id is its id",
@@ -92,6 +126,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "12d4fa5e-1f9f-4c21-97a9-b99b3c6611b5",
         version: "1.0.1",
         title: "Azure Key Vault should use RBAC permission model",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set enableRbacAuthorization to true",
         terraform: "set rbac_authorization_enabled = true (enable_rbac_authorization in older versions)",
@@ -102,6 +137,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "cf820ca0-f99e-4f3e-84fb-66e913812d21",
         version: "5.0.0",
         title: "Resource logs in Key Vault should be enabled",
+        effects: IF_NOT_EXISTS,
         parameters: &[Parameter { name: "requiredRetentionDays", takes: Takes::Number, default: Some("\"365\"") }],
         remedy: "add diagnostic settings with an enabled log, kept in storage for {requiredRetentionDays} days at least",
         terraform: "add an azurerm_monitor_diagnostic_setting with an enabled_log whose target_resource_id is its id",
@@ -112,6 +148,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0",
         version: "1.0.2",
         title: "Key Vault keys should have an expiration date",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set attributes.exp",
         terraform: "set expiration_date",
@@ -122,6 +159,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "49a22571-d204-4c91-a7b6-09b1a586fbc9",
         version: "1.0.1",
         title: "Keys should have the specified maximum validity period",
+        effects: AUDIT_OR_DENY,
         parameters: VALIDITY,
         remedy: "set attributes.exp to {maximumValidityInDays} days after its creation at the latest",
         terraform: "set expiration_date to {maximumValidityInDays} days after its creation at the latest",
@@ -132,6 +170,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "5ff38825-c5d8-47c5-b70e-069a21955146",
         version: "1.0.1",
         title: "Keys should have more than the specified number of days before expiration",
+        effects: AUDIT_OR_DENY,
         parameters: DAYS_LEFT,
         remedy: "rotate it {minimumDaysBeforeExpiration} days before it expires, or set a later attributes.exp",
         terraform: "rotate it {minimumDaysBeforeExpiration} days before it expires, or set a later expiration_date",
@@ -142,6 +181,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "c26e4b24-cf98-4c67-b48b-5a25c4c69eb9",
         version: "1.0.1",
         title: "Keys should not be active for longer than the specified number of days",
+        effects: AUDIT_OR_DENY,
         parameters: VALIDITY,
         remedy: "rotate it every {maximumValidityInDays} days",
         terraform: "rotate it every {maximumValidityInDays} days",
@@ -152,6 +192,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "75c4f823-d65c-4f29-a733-01d0077fdbcb",
         version: "1.0.1",
         title: "Keys should be the specified cryptographic type RSA or EC",
+        effects: AUDIT_OR_DENY,
         parameters: &[Parameter {
             name: "allowedKeyTypes",
             takes: Takes::Texts(KEY_TYPES),
@@ -166,6 +207,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "587c79fe-dd04-4a5e-9d0b-f89598c7261b",
         version: "1.0.1",
         title: "Keys should be backed by a hardware security module (HSM)",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set kty to RSA-HSM or EC-HSM, in a premium vault",
         terraform: "set key_type to RSA-HSM or EC-HSM, in a premium vault",
@@ -176,6 +218,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "82067dbb-e53b-4e06-b631-546d197452d9",
         version: "1.0.1",
         title: "Keys using RSA cryptography should have a specified minimum key size",
+        effects: AUDIT_OR_DENY,
         parameters: &[Parameter {
             name: "minimumRSAKeySize",
             takes: Takes::OneNumber(&[2048, 3072, 4096]),
@@ -190,6 +233,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "ff25f3c8-b739-4538-9d07-3d6d25cfb255",
         version: "1.0.1",
         title: "Keys using elliptic curve cryptography should have the specified curve names",
+        effects: AUDIT_OR_DENY,
         parameters: &[Parameter {
             name: "allowedECNames",
             takes: Takes::Texts(CURVES),
@@ -205,6 +249,7 @@ pub(crate) static RULES: &[Rule] = &[
         version: "1.0.0",
         title: "Keys should have a rotation policy ensuring that their rotation is scheduled within the specified number of \
                 days after creation.",
+        effects: AUDIT,
         parameters: &[days("maximumDaysToRotate")],
         remedy: "set a rotation policy with timeAfterCreate P{maximumDaysToRotate}D or less",
         terraform: "set rotation_policy { automatic { time_after_creation = \"P{maximumDaysToRotate}D\" } } or less",
@@ -215,6 +260,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "98728c90-32c7-4049-8429-847dc0f4fe37",
         version: "1.0.2",
         title: "Key Vault secrets should have an expiration date",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set attributes.exp",
         terraform: "set expiration_date",
@@ -225,6 +271,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "342e8053-e12e-4c44-be01-c3c2f318400f",
         version: "1.0.1",
         title: "Secrets should have the specified maximum validity period",
+        effects: AUDIT_OR_DENY,
         parameters: VALIDITY,
         remedy: "set attributes.exp to {maximumValidityInDays} days after its creation at the latest",
         terraform: "set expiration_date to {maximumValidityInDays} days after its creation at the latest",
@@ -235,6 +282,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "b0eb591a-5e70-4534-a8bf-04b9c489584a",
         version: "1.0.1",
         title: "Secrets should have more than the specified number of days before expiration",
+        effects: AUDIT_OR_DENY,
         parameters: DAYS_LEFT,
         remedy: "replace it {minimumDaysBeforeExpiration} days before it expires, or set a later attributes.exp",
         terraform: "replace it {minimumDaysBeforeExpiration} days before it expires, or set a later expiration_date",
@@ -245,6 +293,7 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "e8d99835-8a06-45ae-a8e0-87a91941ccfe",
         version: "1.0.1",
         title: "Secrets should not be active for longer than the specified number of days",
+        effects: AUDIT_OR_DENY,
         parameters: VALIDITY,
         remedy: "replace it every {maximumValidityInDays} days",
         terraform: "replace it every {maximumValidityInDays} days",
@@ -255,9 +304,121 @@ pub(crate) static RULES: &[Rule] = &[
         guid: "75262d3e-ba4a-4f43-85f8-9f72c090e5e3",
         version: "1.0.1",
         title: "Secrets should have content type set",
+        effects: AUDIT_OR_DENY,
         parameters: &[],
         remedy: "set contentType",
         terraform: "set content_type",
         check: Check::Secret(content_type),
+    },
+    Rule {
+        id: "factory-customer-managed-key",
+        guid: "4ec52d6d-beb7-40c4-9a9e-fe753254690e",
+        version: "1.0.1",
+        title: "Azure data factories should be encrypted with a customer-managed key",
+        effects: AUDIT_OR_DENY,
+        parameters: &[],
+        remedy: "set encryption with vaultBaseUrl, keyName and a user-assigned identity, while the factory is empty",
+        terraform: "set customer_managed_key_id and customer_managed_key_identity_id, or add an \
+                    azurerm_data_factory_customer_managed_key whose data_factory_id is its id",
+        check: Check::Factory(customer_key),
+    },
+    Rule {
+        id: "factory-git",
+        guid: "77d40665-3120-4348-b539-3192ec808307",
+        version: "1.0.1",
+        title: "Azure Data Factory should use a Git repository for source control",
+        effects: AUDIT_OR_DENY,
+        parameters: &[],
+        remedy: "set repoConfiguration.repositoryName, in the factory for development alone",
+        terraform: "add a github_configuration or vsts_configuration with repository_name, in the factory for development alone",
+        check: Check::Factory(git),
+    },
+    Rule {
+        id: "factory-private-link",
+        guid: "8b0323be-cc25-4b61-935d-002c3798c6ea",
+        version: "1.0.0",
+        title: "Azure Data Factory should use private link",
+        effects: IF_NOT_EXISTS,
+        parameters: &[],
+        remedy: "add a private endpoint of the group dataFactory that leads to it",
+        terraform: "add an azurerm_private_endpoint with subresource_names = [\"dataFactory\"] whose \
+                    private_connection_resource_id is its id",
+        check: Check::Factory(factory::private_link),
+    },
+    Rule {
+        id: "factory-public-access",
+        guid: "1cf164be-6819-4a50-b8fa-4bcaa4f98fb6",
+        version: "1.0.0",
+        title: "Public network access on Azure Data Factory should be disabled",
+        effects: AUDIT_OR_DENY,
+        parameters: &[],
+        remedy: "set publicNetworkAccess to Disabled",
+        terraform: "set public_network_enabled = false",
+        check: Check::Factory(factory::public_access),
+    },
+    Rule {
+        id: "linked-service-secrets",
+        guid: "127ef6d7-242f-43b3-9eef-947faf1725d0",
+        version: "1.0.0",
+        title: "Azure Data Factory linked services should use Key Vault for storing secrets",
+        effects: AUDIT_OR_DENY,
+        parameters: &[],
+        remedy: "keep the secret in a vault, and refer to it by {\"type\": \"AzureKeyVaultSecret\", \"store\": …, \"secretName\": …}",
+        terraform: "keep the secret in a vault, and refer to it by key_vault_connection_string, key_vault_password or \
+                    service_principal_linked_key_vault_key",
+        check: Check::LinkedService(secrets),
+    },
+    Rule {
+        id: "linked-service-managed-identity",
+        guid: "f78ccdb4-7bf4-4106-8647-270491d2978a",
+        version: "2.1.0",
+        title: "Azure Data Factory linked services should use system-assigned managed identity authentication when it is supported",
+        effects: AUDIT_OR_DENY,
+        parameters: &[],
+        remedy: "give the factory's own identity access to the store, and leave the credential out",
+        terraform: "give the factory's own identity access to the store, set use_managed_identity = true where there is one, and leave \
+                    the credential out",
+        check: Check::LinkedService(managed_identity),
+    },
+    Rule {
+        id: "linked-service-type",
+        guid: "6809a3d0-d354-42fb-b955-783d207c62a8",
+        version: "1.1.0",
+        title: "Azure Data Factory linked service resource type should be in allow list",
+        effects: AUDIT_OR_DENY,
+        parameters: &[Parameter {
+            name: "allowedLinkedServiceResourceTypes",
+            takes: Takes::Texts(LINKED_SERVICE_TYPES),
+            default: None,
+        }],
+        remedy: "take one of the allowed types: {allowedLinkedServiceResourceTypes}",
+        terraform: "take one of the allowed types: {allowedLinkedServiceResourceTypes}",
+        check: Check::LinkedService(allowed_type),
+    },
+];
+
+/// What is worth a warning: no rules of Azure's, and no findings.
+pub(crate) static WARNINGS: &[Rule] = &[
+    Rule {
+        id: "linked-service-in-transit",
+        guid: "",
+        version: "",
+        title: "Connection strings should ask for encryption in transit",
+        effects: &[],
+        parameters: &[],
+        remedy: "write DefaultEndpointsProtocol=https into a connection string of storage, Encrypt=true into one of SQL",
+        terraform: "write DefaultEndpointsProtocol=https into a connection string of storage, Encrypt=true into one of SQL",
+        check: Check::LinkedService(in_transit),
+    },
+    Rule {
+        id: "factory-secrets-role",
+        guid: "",
+        version: "",
+        title: "A factory under a customer's key should be able to read the secrets that it refers to",
+        effects: &[],
+        parameters: &[],
+        remedy: "assign Key Vault Secrets User at the vault to the factory's identity, or a policy with get for secrets",
+        terraform: "add an azurerm_role_assignment of Key Vault Secrets User at the vault for the factory's identity",
+        check: Check::Factory(secrets_role),
     },
 ];

@@ -1,15 +1,21 @@
-//! Terraform plans, as `terraform show -json` prints them: vaults, keys and secrets of azurerm and of azapi.
+//! Terraform plans, as `terraform show -json` prints them: vaults, keys and secrets, factories and linked services of azurerm and of azapi.
 
+mod factories;
+mod planned;
 mod references;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use super::arm;
-use super::facts::{Dates, Fact, Facts, KeyFacts, Log, Resource, SecretFacts, VaultFacts};
-use super::tree::{at, flag, list, moment, number, part, text, texts, unknown, why};
+use super::facts::{Dates, Fact, FactoryFacts, Facts, KeyFacts, Log, Resource, SecretFacts, VaultFacts};
+use super::tree::{at, flag, list, moment, number, part, text, texts, why};
 use crate::clock::Timestamp;
+
+use factories::LINKED_SERVICE;
+pub(super) use factories::{BLOCK, CONNECTION_STRINGS, CREDENTIALS, OF_FACTORIES};
+use planned::{known, module};
 
 /// The resources of azurerm that deploy a template of Resource Manager.
 const TEMPLATES: [&str; 5] = [
@@ -23,6 +29,14 @@ const TEMPLATES: [&str; 5] = [
 /// The members of a diagnostic setting that say where its logs go.
 const DESTINATIONS: [&str; 4] =
     ["log_analytics_workspace_id", "storage_account_id", "eventhub_authorization_rule_id", "partner_solution_id"];
+
+/// How the types of Resource Manager begin that rules are for.
+const READ: [&str; 2] = ["microsoft.keyvault/vaults", "microsoft.datafactory/factories"];
+/// The groups of private endpoints.
+const VAULT_GROUPS: [&str; 1] = ["vault"];
+const FACTORY_GROUPS: [&str; 2] = ["dataFactory", "portal"];
+/// The resources that are keys.
+const KEYS: [&str; 2] = ["azurerm_key_vault_key.", "azurerm_key_vault_managed_hardware_security_module_key."];
 
 /// Whether `file` is a plan.
 pub(super) fn is_plan(file: &Value) -> bool {
@@ -58,7 +72,7 @@ fn put_off(plan: &Value) -> impl Iterator<Item = Resource> {
         let kind = change["type"].as_str().unwrap_or_default();
         let is_one = kind.is_empty()
             || TEMPLATES.contains(&kind)
-            || ["azurerm_key_vault", "azapi_"].iter().any(|begin| kind.starts_with(begin));
+            || ["azurerm_key_vault", OF_FACTORIES, "azapi_"].iter().any(|begin| kind.starts_with(begin));
         is_one.then(|| Resource {
             name: change["address"].as_str().unwrap_or_default().to_owned(),
             pointer: Some(format!("/deferred_changes/{index}")),
@@ -66,40 +80,6 @@ fn put_off(plan: &Value) -> impl Iterator<Item = Resource> {
             facts: Facts::Unread("the plan puts it off".to_owned()),
         })
     })
-}
-
-/// Lists the resources of a module and of those in it, each with its pointer.
-fn module<'a>(module: &'a Value, pointer: &str, all: &mut Vec<(String, &'a Value)>) {
-    for (index, resource) in module["resources"].as_array().into_iter().flatten().enumerate() {
-        if resource["mode"] != "data" {
-            all.push((format!("{pointer}/resources/{index}"), resource));
-        }
-    }
-    for (index, child) in module["child_modules"].as_array().into_iter().flatten().enumerate() {
-        self::module(child, &format!("{pointer}/child_modules/{index}"), all);
-    }
-}
-
-/// `values` with an unknown value wherever `after_unknown` says that a value is known after apply alone.
-fn known(values: &Value, after_unknown: &Value) -> Value {
-    match after_unknown {
-        Value::Bool(true) => unknown("it is known after apply alone", "(known after apply)"),
-        Value::Object(members) if !members.is_empty() => {
-            let none = Map::new();
-            let mut merged = values.as_object().unwrap_or(&none).clone();
-            for (name, unknown) in members {
-                let value = known(&values[name.as_str()], unknown);
-                merged.insert(name.clone(), value);
-            }
-            Value::Object(merged)
-        }
-        Value::Array(items) => {
-            let value = |(index, unknown): (usize, &Value)| known(&values[index], unknown);
-            let more = values.as_array().into_iter().flatten().skip(items.len()).cloned();
-            items.iter().enumerate().map(value).chain(more).collect()
-        }
-        _ => values.clone(),
-    }
 }
 
 /// A resource as it is to be.
@@ -114,11 +94,11 @@ struct Planned<'a> {
     is_new: bool,
 }
 
-/// What of a resource leads to a vault.
+/// What of a resource leads to a vault or a factory.
 struct Link<'a> {
-    /// What the configuration has for the vault's id.
+    /// What the configuration has for the other's id.
     expression: &'a Value,
-    /// The vault's id, where the plan has it.
+    /// The other's id, where the plan has it.
     id: Fact<String>,
     /// Whether it counts.
     counts: Fact<bool>,
@@ -147,6 +127,14 @@ impl<'a> Reader<'a> {
             "azurerm_key_vault_key" => Facts::Key(Box::new(key(values, self.dates(planned)))),
             "azurerm_key_vault_secret" => {
                 Facts::Secret(SecretFacts { content_type: text(values, &["content_type"]), dates: self.dates(planned) })
+            }
+            OF_FACTORIES => Facts::Factory(Box::new(self.factory(planned))),
+            "azurerm_data_factory_linked_custom_service" => {
+                let properties = json!({"type": values["type"], "typeProperties": values["type_properties_json"]});
+                Facts::LinkedService(Box::new(arm::linked_service(&properties)))
+            }
+            kind if kind.starts_with(LINKED_SERVICE) => {
+                Facts::LinkedService(Box::new(factories::linked_service(kind, values)?))
             }
             "azapi_resource" => self.azapi(planned)?,
             "azapi_update_resource" | "azapi_resource_action" | "azapi_data_plane_resource" => {
@@ -182,9 +170,88 @@ impl<'a> Reader<'a> {
             public_access: public.then(|on| Ok(if on { "Enabled" } else { "Disabled" }.to_owned())),
             default_action: text(values, &["network_acls", "0", "default_action"]),
             ip_rules: texts(values, &["network_acls", "0", "ip_rules"], |rule| text(rule, &[])),
-            private_endpoints: self.endpoints(planned),
+            private_endpoints: self.endpoints(planned, &VAULT_GROUPS),
             logs: self.logs(planned),
         }
+    }
+
+    fn factory(&self, planned: &Planned<'a>) -> FactoryFacts {
+        let values = &planned.values;
+        let public = flag(values, &["public_network_enabled"]).or(true);
+        let repository = |block| text(values, &[block, "0", "repository_name"]);
+        let repository = match repository("github_configuration") {
+            Fact::Unset => repository("vsts_configuration"),
+            found => found,
+        };
+        let customer_key = self.customer_key(planned);
+        FactoryFacts {
+            missing_role: self.grants().missing(&customer_key, self.refers_to_secrets(planned)),
+            customer_key,
+            repository,
+            public_access: public.then(|on| Ok(if on { "Enabled" } else { "Disabled" }.to_owned())),
+            private_endpoints: self.endpoints(planned, &FACTORY_GROUPS),
+        }
+    }
+
+    /// Whether a customer's key encrypts a factory: by its own attribute, else by a resource of its own.
+    fn customer_key(&self, factory: &Planned<'a>) -> Fact<bool> {
+        const KEY: &str = "customer_managed_key_id";
+        match text(&factory.values, &[KEY]) {
+            Fact::Known(id) if !id.is_empty() => Fact::Known(true),
+            // What is not known before apply is one where the configuration names a key and nothing else.
+            Fact::Unknown(_) if references::are_all_of(&factory.expressions[KEY], &KEYS) => Fact::Known(true),
+            Fact::Unknown(why) => Fact::Unknown(why),
+            _ => self.of_factory(factory, "azurerm_data_factory_customer_managed_key").then(|all| Ok(!all.is_empty())),
+        }
+    }
+
+    /// The resources of the type `kind` that are in a factory.
+    fn of_factory(&self, factory: &Planned<'a>, kind: &str) -> Fact<Vec<&Planned<'a>>> {
+        const TARGET: &str = "data_factory_id";
+        let link = |one: &Planned<'a>| {
+            vec![Link {
+                expression: &one.expressions[TARGET],
+                id: text(&one.values, &[TARGET]),
+                counts: Fact::Known(true),
+            }]
+        };
+        self.leading_to(factory, kind, link)
+    }
+
+    /// Whether linked services of a factory refer to secrets, as far as that can be seen.
+    fn refers_to_secrets(&self, factory: &Planned<'a>) -> bool {
+        let kinds: BTreeSet<_> =
+            self.all.iter().map(Planned::kind).filter(|kind| kind.starts_with(LINKED_SERVICE)).collect();
+        let found = kinds.into_iter().filter_map(|kind| match self.of_factory(factory, kind) {
+            Fact::Known(all) => Some(all),
+            Fact::Unset | Fact::Unknown(_) => None,
+        });
+        let facts = found.flatten().filter_map(|one| factories::linked_service(one.kind(), &one.values));
+        facts.into_iter().any(|facts| facts.refers_to_secrets == Fact::Known(true))
+    }
+
+    /// What the plan gives access to.
+    fn grants(&self) -> arm::Grants {
+        let mut grants = arm::Grants::default();
+        for planned in &self.all {
+            let of = |values: &Value| {
+                ["key_permissions", "secret_permissions"].map(|name| texts(values, &[name], |one| text(one, &[])))
+            };
+            match planned.kind() {
+                "azurerm_role_assignment" => {
+                    let by_name = text(&planned.values, &["role_definition_name"]) != Fact::Unset;
+                    grants
+                        .add_role(&planned.values, if by_name { "role_definition_name" } else { "role_definition_id" });
+                }
+                "azurerm_key_vault_access_policy" => grants.add_policy(&of(&planned.values)),
+                "azurerm_key_vault" => match list(&planned.values, &["access_policy"]) {
+                    Fact::Known(all) => all.iter().for_each(|policy| grants.add_policy(&of(policy))),
+                    Fact::Unset | Fact::Unknown(_) => {}
+                },
+                _ => {}
+            }
+        }
+        grants
     }
 
     fn azapi(&self, planned: &Planned<'a>) -> Option<Facts> {
@@ -198,8 +265,16 @@ impl<'a> Reader<'a> {
             "microsoft.keyvault/vaults" => {
                 let none = || Fact::Unknown("its type has no api-version".to_owned());
                 let mut vault = arm::vault(version.map_or_else(none, Fact::Known), properties);
-                (vault.private_endpoints, vault.logs) = (self.endpoints(planned), self.logs(planned));
+                (vault.private_endpoints, vault.logs) = (self.endpoints(planned, &VAULT_GROUPS), self.logs(planned));
                 Facts::Vault(Box::new(vault))
+            }
+            "microsoft.datafactory/factories" => {
+                let mut factory = arm::factory(properties);
+                factory.private_endpoints = self.endpoints(planned, &FACTORY_GROUPS);
+                Facts::Factory(Box::new(factory))
+            }
+            "microsoft.datafactory/factories/linkedservices" => {
+                Facts::LinkedService(Box::new(arm::linked_service(properties)))
             }
             "microsoft.keyvault/vaults/keys" => Facts::Key(Box::new(arm::key(properties, self.created(planned)))),
             "microsoft.keyvault/vaults/secrets" => Facts::Secret(arm::secret(properties, self.created(planned))),
@@ -221,8 +296,8 @@ impl<'a> Reader<'a> {
         Dates { created: self.created(planned), not_before: date("not_before_date"), expires: date("expiration_date") }
     }
 
-    fn endpoints(&self, vault: &Planned<'a>) -> Fact<usize> {
-        let found = self.leading_to(vault, "azurerm_private_endpoint", connections);
+    fn endpoints(&self, target: &Planned<'a>, groups: &[&str]) -> Fact<usize> {
+        let found = self.leading_to(target, "azurerm_private_endpoint", |endpoint| connections(endpoint, groups));
         found.then(|found| Ok(found.len()))
     }
 
@@ -277,16 +352,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The connections of a private endpoint; those to a vault that need no approval by hand count.
-fn connections<'a>(endpoint: &Planned<'a>) -> Vec<Link<'a>> {
+/// The connections of a private endpoint; those to one of `groups` that need no approval by hand count.
+fn connections<'a>(endpoint: &Planned<'a>, groups: &[&str]) -> Vec<Link<'a>> {
     const BLOCK: &str = "private_service_connection";
     const TARGET: &str = "private_connection_resource_id";
     let connections = endpoint.expressions[BLOCK].as_array().into_iter().flatten().enumerate();
     let of = |(index, one): (usize, &'a Value)| {
         let index = index.to_string();
         let manual = flag(&endpoint.values, &[BLOCK, &index, "is_manual_connection"]);
-        let groups = texts(&endpoint.values, &[BLOCK, &index, "subresource_names"], |one| text(one, &[]));
-        let counts = match (manual, groups.then(|all| Ok(all.iter().any(|one| one.eq_ignore_ascii_case("vault"))))) {
+        let is_group = |one: &String| groups.iter().any(|group| group.eq_ignore_ascii_case(one));
+        let given = texts(&endpoint.values, &[BLOCK, &index, "subresource_names"], |one| text(one, &[]));
+        let counts = match (manual, given.then(|all| Ok(all.iter().any(is_group)))) {
             (Fact::Known(true), _) | (_, Fact::Known(false)) => Fact::Known(false),
             (Fact::Known(false), Fact::Known(true)) => Fact::Known(true),
             (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why),
@@ -310,7 +386,7 @@ fn azapi_type(planned: &Planned<'_>) -> Result<(String, Option<String>), Facts> 
 /// What azapi changes of a resource that the plan does not have whole.
 fn changed_in_part(planned: &Planned<'_>) -> Option<Facts> {
     match azapi_type(planned) {
-        Ok((kind, _)) if !(kind.starts_with("microsoft.keyvault/vaults") || arm::deploys(&kind)) => None,
+        Ok((kind, _)) if !(READ.iter().any(|begin| kind.starts_with(begin)) || arm::deploys(&kind)) => None,
         Ok(_) => Some(Facts::Unread("it changes what is not whole in the plan".to_owned())),
         Err(unread) => Some(unread),
     }

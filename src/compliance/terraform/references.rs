@@ -19,6 +19,12 @@ pub(super) fn expressions_of<'a>(root: &'a Value, address: &str) -> &'a Value {
     all.find(|one| one["address"] == resource.as_str()).map_or(&Value::Null, |one| &one["expressions"])
 }
 
+/// Whether `expression` refers to something, and to nothing but what begins as one of `kinds`.
+pub(super) fn are_all_of(expression: &Value, kinds: &[&str]) -> bool {
+    let all: Vec<_> = expression["references"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    !all.is_empty() && all.iter().all(|one| kinds.iter().any(|kind| one.starts_with(kind)))
+}
+
 /// The address of a resource without the index of its instance.
 pub(super) fn without_index(address: &str) -> &str {
     let index = parts(address).last().map_or(0, |last| index_of(last).len());

@@ -236,3 +236,101 @@ fn what_is_known_after_apply_alone_is_marked_and_the_rest_is_kept() {
         assert_eq!(crate::compliance::tree::why(marked), Some("it is known after apply alone"));
     }
 }
+
+#[test]
+fn factories_and_linked_services_of_azurerm_have_the_facts_of_what_they_make() {
+    let plan = json!({
+        "planned_values": {"root_module": {"resources": [
+            planned("azurerm_data_factory", "azurerm_data_factory.a", json!({"public_network_enabled": false,
+                "vsts_configuration": [{"repository_name": "r"}]})),
+            planned("azurerm_data_factory", "azurerm_data_factory.b", json!({"customer_managed_key_id": null})),
+            planned("azurerm_data_factory_customer_managed_key", "azurerm_data_factory_customer_managed_key.b", json!({})),
+            planned("azurerm_private_endpoint", "azurerm_private_endpoint.b", json!({
+                "private_service_connection": [{"is_manual_connection": false, "subresource_names": ["dataFactory"]}]})),
+            planned("azurerm_role_assignment", "azurerm_role_assignment.b", json!({
+                "role_definition_name": "Key Vault Crypto Service Encryption User"})),
+            planned("azurerm_data_factory_linked_service_sql_server", "azurerm_data_factory_linked_service_sql_server.s", json!({
+                "connection_string": "Server=s;Password=x", "key_vault_password": [{"secret_name": "n"}]})),
+            planned("azurerm_data_factory_linked_service_azure_databricks", "azurerm_data_factory_linked_service_azure_databricks.d",
+                json!({"access_token": "x", "key_vault_password": []})),
+            planned("azurerm_data_factory_linked_custom_service", "azurerm_data_factory_linked_custom_service.c", json!({
+                "type": "AzureSearch", "type_properties_json": "{\"key\": {\"type\": \"SecureString\", \"value\": \"x\"}}"})),
+            planned("azapi_resource", "azapi_resource.l", json!({
+                "type": "Microsoft.DataFactory/factories/linkedservices@2018-06-01",
+                "body": {"properties": {"type": "SqlServer", "typeProperties": {"encryptedCredential": "x"}}}})),
+        ]}},
+        "resource_changes": [
+            change("azurerm_data_factory.a", "create", json!({"customer_managed_key_id": true})),
+            change("azurerm_data_factory.b", "create", json!({"id": true})),
+        ],
+        "configuration": {"root_module": {"resources": [
+            {"address": "azurerm_data_factory.a", "expressions": {
+                "customer_managed_key_id": {"references": ["azurerm_key_vault_key.k.id", "azurerm_key_vault_key.k"]}}},
+            {"address": "azurerm_data_factory_customer_managed_key.b", "expressions": {
+                "data_factory_id": {"references": ["azurerm_data_factory.b.id", "azurerm_data_factory.b"]}}},
+            {"address": "azurerm_data_factory_linked_service_sql_server.s", "expressions": {
+                "data_factory_id": {"references": ["azurerm_data_factory.b.id", "azurerm_data_factory.b"]}}},
+            {"address": "azurerm_private_endpoint.b", "expressions": {"private_service_connection": [{
+                "private_connection_resource_id": {"references": ["azurerm_data_factory.b.id", "azurerm_data_factory.b"]}}]}},
+        ]}},
+    });
+    let found = read(&plan);
+    let factory = |index: usize| match &found[index].facts {
+        Facts::Factory(facts) => facts,
+        other => panic!("{other:?}"),
+    };
+    let (a, b) = (factory(0), factory(1));
+    assert_eq!((&a.customer_key, &b.customer_key), (&Fact::Known(true), &Fact::Known(true)));
+    assert_eq!((&a.repository, &b.repository), (&Fact::Known("r".to_owned()), &Fact::Unset));
+    assert_eq!(a.public_access, Fact::Known("Disabled".to_owned()));
+    assert_eq!(b.public_access, Fact::Known("Enabled".to_owned()));
+    assert_eq!((&a.private_endpoints, &b.private_endpoints), (&Fact::Known(0), &Fact::Known(1)));
+    let missing = "its linked services refer to secrets, and the file gives access to its key alone";
+    assert_eq!((&a.missing_role, &b.missing_role), (&Fact::Unset, &Fact::Known(missing.to_owned())));
+
+    let service = |index: usize| match &found[index].facts {
+        Facts::LinkedService(facts) => facts,
+        other => panic!("{other:?}"),
+    };
+    let types = |index: usize| {
+        let given = |(name, given): &(&'static str, Fact<crate::compliance::facts::Given>)| match given {
+            Fact::Known(given) => Some((*name, given.kind.clone().unwrap_or_default())),
+            _ => None,
+        };
+        service(index).credentials.iter().filter_map(given).collect::<Vec<_>>()
+    };
+    let secure = || "SecureString".to_owned();
+    let kinds: Vec<_> = (2..6).map(|index| service(index).kind.clone()).collect();
+    let known = ["SqlServer", "AzureDatabricks", "AzureSearch", "SqlServer"].map(|kind| Fact::Known(kind.to_owned()));
+    assert_eq!(kinds, known);
+    let Fact::Known(connection) = &service(2).connection else { panic!("a connection string") };
+    assert_eq!((connection.text.as_str(), connection.kind.as_deref()), ("Server=s;Password=(secret)", None));
+    assert_eq!(types(2), [("password", "AzureKeyVaultSecret".to_owned())]);
+    assert_eq!(types(3), [("accessToken", secure())]);
+    assert_eq!(types(4), [("key", secure())]);
+    assert_eq!(types(5), [("encryptedCredential", String::new())]);
+    assert_eq!(found.iter().map(|one| one.is_azurerm).collect::<Vec<_>>(), [true, true, true, true, true, false]);
+}
+
+#[test]
+fn a_key_of_a_factory_that_may_be_none_and_a_linked_service_of_a_new_type_are_unknown() {
+    let of = |references: Value| {
+        let plan = json!({
+            "planned_values": {"root_module": {"resources": [planned("azurerm_data_factory", "azurerm_data_factory.a", json!({}))]}},
+            "resource_changes": [change("azurerm_data_factory.a", "create", json!({"customer_managed_key_id": true}))],
+            "configuration": {"root_module": {"resources": [{"address": "azurerm_data_factory.a", "expressions": {
+                "customer_managed_key_id": {"references": references}}}]}},
+        });
+        let Facts::Factory(factory) = read(&plan).remove(0).facts else { panic!("a factory") };
+        factory.customer_key
+    };
+    assert_eq!(of(json!(["azurerm_key_vault_key.k.id"])), Fact::Known(true));
+    let late = Fact::Unknown("it is known after apply alone".to_owned());
+    for references in [json!(["var.on", "azurerm_key_vault_key.k.id"]), json!([]), json!(["module.m.key_id"])] {
+        assert_eq!(of(references.clone()), late, "{references}");
+    }
+    let kind = "azurerm_data_factory_linked_service_new_thing";
+    let plan = json!({"planned_values": {"root_module": {"resources": [planned(kind, "x.y", json!({}))]}}});
+    let Facts::LinkedService(service) = read(&plan).remove(0).facts else { panic!("a linked service") };
+    assert_eq!(service.kind, Fact::Unknown(format!("{kind} is not known here")));
+}

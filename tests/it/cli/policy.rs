@@ -144,10 +144,7 @@ fn policies_of_azure_name_the_rules_and_their_parameters() {
         (json!([]), none),
         (disabled, none),
         (one(validity, json!([90])), "its parameters are no object"),
-        (
-            one(validity, json!({"effect": {"value": "Whatever"}})),
-            "effect must be one of Audit, Deny, AuditIfNotExists, Disabled",
-        ),
+        (one(validity, json!({"effect": {"value": "Whatever"}})), "effect must be one of Audit, Deny, Disabled"),
         (one(validity, json!({})), "needs the parameter maximumValidityInDays, which has no default"),
         (
             one(validity, days),
@@ -195,14 +192,14 @@ fn a_file_that_is_neither_a_template_nor_a_plan_is_refused() {
 fn the_rules_are_listed() {
     let files = Files::new();
     let (status, listed, _) = files.said("--list");
-    assert_eq!((status, listed.lines().count()), (0, 22));
+    assert_eq!((status, listed.lines().count()), (0, 29));
     let line = listed.lines().find(|line| line.starts_with("key-rsa-size ")).unwrap();
     assert!(line.contains("82067dbb-e53b-4e06-b631-546d197452d9") && line.ends_with("minimumRSAKeySize"), "{line}");
     let read: Value = serde_json::from_str(&files.said("--list --report json").1).unwrap();
     let expected = json!({
         "rule": "secret-content-type", "of": "secret", "version": "1.0.1", "title": "Secrets should have content type set",
         "policyDefinitionId": "/providers/Microsoft.Authorization/policyDefinitions/75262d3e-ba4a-4f43-85f8-9f72c090e5e3",
-        "parameters": [],
+        "effects": ["Audit", "Deny", "Disabled"], "parameters": [],
     });
     assert_eq!(read["rules"][20], expected);
     assert!(
@@ -251,4 +248,53 @@ fn the_vaults_of_a_running_server_are_checked_and_no_value_is_read() {
     std::fs::write(&policies, validity.to_string()).unwrap();
     let policies = policies.to_str().unwrap();
     assert_eq!(ground.run(&format!("policy check --policies {policies}"), b"").status.code(), Some(0));
+}
+
+#[test]
+fn a_factory_under_its_key_without_its_secrets_is_a_warning_beside_the_findings() {
+    let files = Files::new();
+    let role =
+        "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'e147488a-f6f5-4113-8e2d-b22465e65bf6')]";
+    let definition = json!({"type": "AzureSqlDatabase", "typeProperties": {
+        "connectionString": "Server=s;Database=d", "password": {"type": "AzureKeyVaultSecret", "secretName": "sql"}}});
+    let factory = json!({"encryption": {"vaultBaseUrl": "https://kv.vault.azure.net", "keyName": "cmk"}, "publicNetworkAccess": "Disabled",
+        "repoConfiguration": {"repositoryName": "r"}});
+    let resources = json!([
+        {"type": "Microsoft.DataFactory/factories", "name": "shop", "properties": factory},
+        {"type": "Microsoft.DataFactory/factories/linkedServices", "name": "shop/sql", "properties": definition},
+        {"type": "Microsoft.Authorization/roleAssignments", "name": "r", "properties": {"roleDefinitionId": role}},
+    ]);
+    files.write("main.json", &json!({"contentVersion": "1.0.0.0", "resources": resources}));
+    let (status, found, said) = files.said("main.json");
+    let link = "factory-private-link shop: it has no approved private endpoint; add a private endpoint of the group dataFactory that leads \
+                to it\n";
+    assert_eq!((status, found.as_str()), (1, link));
+    let missing = "keyhaven: warning: factory-secrets-role shop: its linked services refer to secrets, and the file gives access to its key \
+                   alone; assign Key Vault Secrets User at the vault to the factory's identity, or a policy with get for secrets";
+    let open = "keyhaven: warning: linked-service-in-transit shop/linkedservices/sql: its connection string does not ask for encryption; \
+                write DefaultEndpointsProtocol=https into a connection string of storage, Encrypt=true into one of SQL";
+    assert_eq!(
+        said.lines().collect::<Vec<_>>(),
+        [missing, open, "keyhaven: 1 finding; 2 resources held against 6 rules"]
+    );
+
+    let (status, json, _) = files.said("main.json --report json");
+    let read: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (status, read["warnings"].as_array().unwrap().len(), &read["warnings"][0]["result"]),
+        (1, 2, &json!("Warning"))
+    );
+    assert_eq!(read["checked"].as_array().unwrap().len(), 6);
+    let (_, sarif, _) = files.said("main.json --report sarif");
+    let read: Value = serde_json::from_str(&sarif).unwrap();
+    let levels: Vec<_> =
+        read["runs"][0]["results"].as_array().unwrap().iter().map(|one| one["level"].clone()).collect();
+    assert_eq!(levels, ["warning", "note", "note"]);
+
+    let only = json!([{"policyDefinitionId": "6809a3d0-d354-42fb-b955-783d207c62a8", "parameters": {
+        "allowedLinkedServiceResourceTypes": {"value": ["AzureKeyVault"]}, "effect": {"value": "Deny"}}}]);
+    files.write("policies.json", &only);
+    let (status, found, _) = files.said("main.json --policies policies.json");
+    let kind = "linked-service-type shop/linkedservices/sql: its type is AzureSqlDatabase; take one of the allowed types: AzureKeyVault\n";
+    assert_eq!((status, found.as_str()), (1, kind));
 }

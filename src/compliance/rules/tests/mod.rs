@@ -1,11 +1,14 @@
 //! Each rule, with resources that keep it and resources that do not: typed by hand from the conditions of the definitions.
 
+mod factories;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::compliance::arguments::Takes;
 use crate::compliance::facts::{Fact, Facts};
 use crate::compliance::selection::{Selected, rules_from_policies};
 use crate::compliance::tree::unknown;
@@ -22,7 +25,7 @@ fn selected(guid: &str, parameters: Value) -> Vec<Selected> {
 }
 
 fn verdict(rule: &[Selected], resource: crate::compliance::Resource) -> Verdict {
-    check(vec![resource], rule).pop().unwrap().verdict
+    check(vec![resource], rule).remove(0).verdict
 }
 
 /// What a rule finds of a vault with these members, which is as a server's is otherwise.
@@ -267,6 +270,14 @@ fn keys_rotate_and_secrets_say_what_they_are() {
     assert_eq!(secret(content, json!({}), json!({})), non_compliant("it has no content type"));
 }
 
+/// A value that a parameter without a default takes.
+fn value_for(parameter: &Parameter) -> Value {
+    match parameter.takes {
+        Takes::Texts(all) => json!([all[0]]),
+        _ => 4096.into(),
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_never_kept() {
     let resource = |kind: &str| {
@@ -279,6 +290,12 @@ fn what_cannot_be_read_is_never_kept() {
                 Facts::Vault(Box::new(facts))
             }
             "key" => Facts::Key(Box::new(arm::key(&all, now()))),
+            "factory" => {
+                let mut facts = arm::factory(&all);
+                facts.private_endpoints = Fact::Unknown("so".to_owned());
+                Facts::Factory(Box::new(facts))
+            }
+            "linked-service" => Facts::LinkedService(Box::new(arm::linked_service(&all))),
             _ => Facts::Secret(arm::secret(&all, now())),
         };
         crate::compliance::Resource { name: "x".to_owned(), pointer: None, is_azurerm: false, facts }
@@ -286,7 +303,7 @@ fn what_cannot_be_read_is_never_kept() {
     for rule in RULES {
         let values = rule.parameters.iter().filter(|parameter| parameter.default.is_none());
         let values: serde_json::Map<_, _> =
-            values.map(|parameter| (parameter.name.to_owned(), json!({"value": 4096}))).collect();
+            values.map(|parameter| (parameter.name.to_owned(), json!({"value": value_for(parameter)}))).collect();
         let found = verdict(&selected(rule.guid, values.into()), resource(rule.check.kind()));
         assert_eq!(found, Verdict::Unknown("so".to_owned()), "{}", rule.id);
     }
@@ -296,8 +313,9 @@ fn what_cannot_be_read_is_never_kept() {
 fn each_rule_has_a_name_and_an_id_of_its_own_and_says_what_to_set() {
     let names: BTreeSet<_> = RULES.iter().map(|rule| rule.id).collect();
     let ids: BTreeSet<_> = RULES.iter().map(|rule| rule.guid).collect();
-    assert_eq!((names.len(), ids.len(), RULES.len()), (21, 21, 21));
+    assert_eq!((names.len(), ids.len(), RULES.len()), (28, 28, 28));
     for rule in RULES {
+        assert!(rule.effects.contains(&"Disabled"), "{}", rule.id);
         assert!(rule.id.starts_with(rule.check.kind()) && !rule.title.is_empty(), "{}", rule.id);
         assert!(uuid::Uuid::parse_str(rule.guid).is_ok(), "{}", rule.guid);
         for remedy in [rule.remedy, rule.terraform] {

@@ -1,5 +1,7 @@
 //! Templates, typed by hand in the form that Bicep gives them.
 
+mod factories;
+
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
