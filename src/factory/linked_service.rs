@@ -1,99 +1,110 @@
-//! Linked services: the connections of a factory and their credentials. A credential is a reference to a secret of a vault,
-//! resolved at each use, or a secure string, which the factory seals.
+//! Linked services: the connections of a factory and their credentials. A credential is a reference to a secret of a vault, resolved at
+//! each use, or in the definition itself, which the factory takes out and seals, or elsewhere: then the definition has a reference to it
+//! that was made there.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use zeroize::{Zeroize, Zeroizing};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::Factory;
 use super::content::Keys;
+use super::credentials::{
+    EncryptedCredential, Kept, Place, Resolved, Rules, Secrets, Unusable, put_back, reference, take_out,
+};
 use super::plaintext::Plaintext;
 use super::refusal::Refusal;
 use super::seal::Sealed;
 use super::state::{LinkedService, State, credential_associated_data, is_name};
+use super::vault_reference::{KEY_VAULT, Reference, references};
 use crate::clock::Timestamp;
+use crate::random::{self, OsRandom};
 use crate::remote::VaultUrl;
 
-/// The type of a linked service that is a vault.
-const KEY_VAULT: &str = "AzureKeyVault";
-/// The type of a reference to a vault's secret.
-const REFERENCE: &str = "AzureKeyVaultSecret";
-/// The type of a credential that the definition itself holds.
-const SECURE_STRING: &str = "SecureString";
-/// Properties that hold credentials in the service's connectors: plaintext is refused there.
-const CREDENTIAL_PROPERTIES: [&str; 12] = [
-    "password",
-    "accountkey",
-    "accesstoken",
-    "apikey",
-    "clientsecret",
-    "encryptedcredential",
-    "functionkey",
-    "sastoken",
-    "sasuri",
-    "secretaccesskey",
-    "servicecredential",
-    "serviceprincipalkey",
-];
-/// The keywords of credentials in connection strings.
-const CREDENTIAL_KEYWORDS: [&str; 5] = ["password", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature"];
-
-/// A reference to a secret of a vault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The name of the linked service of type `AzureKeyVault`.
-    pub store: String,
-    /// The secret's name.
-    pub secret: String,
-    /// The version; `None` follows the latest.
-    pub version: Option<String>,
-}
+/// The member that a reference to a credential is in.
+const REFERENCE: &str = "/typeProperties/encryptedCredential";
 
 impl Factory {
     /// Stores a linked service under `name`, replacing what was there. `definition` is its JSON in the service's form,
-    /// `{"properties": {"type", "typeProperties"}}`, or the properties alone.
+    /// `{"properties": {"type", "typeProperties"}}`, or the properties alone. Credentials in it are taken out and sealed; one that comes
+    /// back with the reference that [`Factory::definition`] shows keeps what it had.
     ///
     /// # Errors
-    /// [`Refusal::SecureStringNotAllowed`] if the factory accepts references only; [`Refusal::PlaintextCredential`];
-    /// [`Refusal::NoSuchStore`]; those of [`Factory::put`], if there is something to seal.
+    /// [`Refusal::SecureStringNotAllowed`] if the factory accepts references to vaults only; [`Refusal::LinkedService`] with the
+    /// place; [`Refusal::NoSuchStore`]; those of [`Factory::put`], if there is something to seal.
     pub fn link(&self, name: &str, definition: &Value, now: Timestamp) -> Result<(), Refusal> {
         if !is_name(name) {
             return Err(Refusal::InvalidName { name: name.to_owned() });
         }
         self.change(|state| {
-            let mut properties = definition.get("properties").unwrap_or(definition).clone();
+            let properties = definition.get("properties").unwrap_or(definition).clone();
             check_definition(state, &properties)?;
-            let plain = take_secure_strings(&mut properties);
-            if let Some(pointer) = plain.keys().next().filter(|_| state.credentials_only_from_vault) {
-                return Err(Refusal::SecureStringNotAllowed { at: pointer.clone() });
+            let taken = take_out(Rules::LinkedService, properties).map_err(unusable)?;
+            let before = state.linked_services.get(name).map(LinkedService::kept);
+            let new = || EncryptedCredential::new(state.id(), random::uuid(&OsRandom));
+            let keeping = taken.keeping(before, new).map_err(unusable)?;
+            let mut service = LinkedService { properties: keeping.properties, sealed: keeping.sealed };
+            let given = keeping.secrets.keys().next().map(|place| place.pointer().to_owned());
+            if let Some(at) = given.or_else(|| service.credential()).filter(|_| state.credentials_only_from_vault) {
+                return Err(Refusal::SecureStringNotAllowed { at });
             }
-            let sealed =
-                if plain.is_empty() { BTreeMap::new() } else { seal(name, &plain, &self.sealing_keys(state, now)?)? };
-            state.linked_services.insert(name.to_owned(), LinkedService { properties, sealed });
+            if !keeping.secrets.is_empty() {
+                service.sealed.extend(seal(name, &keeping.secrets, &self.sealing_keys(state, now)?)?);
+            }
+            state.linked_services.insert(name.to_owned(), service);
             Ok(())
         })
     }
 
+    /// The definition of the linked service `name` as it is kept: without credentials, with a reference to them.
+    ///
+    /// # Errors
+    /// When there is no such linked service.
+    pub fn definition(&self, name: &str) -> Result<Value, Refusal> {
+        self.read(|state| Ok(state.linked_service(name)?.properties.clone()))
+    }
+
     /// Resolves the credentials of the linked service `name`, by their JSON pointer in its properties: fetches references from
-    /// their vaults and opens secure strings.
+    /// their vaults and opens what the factory sealed; of a connection string all of it.
     ///
     /// # Errors
     /// When there is no such linked service, or a credential is unavailable.
     pub fn resolve(&self, name: &str) -> Result<BTreeMap<String, Plaintext>, Refusal> {
         self.read(|state| {
-            let absent = || Refusal::NotFound { what: "linked service", name: name.to_owned() };
-            let service = state.linked_services.get(name).ok_or_else(absent)?;
-            let mut resolved = BTreeMap::new();
-            for (pointer, sealed) in &service.sealed {
-                let plain = self.open_sealed(state, &credential_associated_data(name, pointer), sealed)?;
-                resolved.insert(pointer.clone(), Plaintext::new(plain));
-            }
-            for (pointer, reference) in service.references()? {
-                resolved.insert(pointer, self.secret(state, &reference)?);
-            }
-            Ok(resolved)
+            let service = state.linked_service(name)?;
+            let resolved = self.resolved(state, name, service)?;
+            let sealed = service.sealed.keys().map(|place| place.pointer().to_owned());
+            let vaults = service.references()?.into_iter().map(|(pointer, _)| pointer);
+            let text = |pointer: String| {
+                let found = resolved.reveal().pointer(&pointer)?;
+                let text = found.as_str().or_else(|| found["value"].as_str())?;
+                Some((pointer, Plaintext::new(Zeroizing::new(text.as_bytes().to_vec()))))
+            };
+            Ok(sealed.chain(vaults).filter_map(text).collect())
         })
+    }
+
+    /// The definition with its credentials in it: what the runtime connects with. A secret of a vault is there as a `SecureString`.
+    fn resolved(&self, state: &State, name: &str, service: &LinkedService) -> Result<Resolved, Refusal> {
+        if let (true, Some(credential)) = (service.sealed.is_empty(), reference(&service.properties)) {
+            let credential = EncryptedCredential::parse(credential).map(|credential| credential.to_string());
+            return Err(Refusal::CredentialElsewhere { linked_service: name.to_owned(), credential });
+        }
+        let mut secrets = Secrets::new();
+        for (place, sealed) in &service.sealed {
+            let plain = self.open_sealed(state, &credential_associated_data(name, place), sealed)?;
+            let text = std::str::from_utf8(&plain).map_err(|_| Refusal::Damaged(format!("{place} is no text")))?;
+            secrets.insert(place.clone(), Zeroizing::new(text.to_owned()));
+        }
+        let mut resolved = put_back(Rules::LinkedService, service.properties.clone(), &secrets).map_err(unusable)?;
+        for (pointer, reference) in service.references()? {
+            let secret = self.secret(state, &reference)?;
+            if let Some(slot) = resolved.reveal_mut().pointer_mut(&pointer) {
+                *slot = json!({"type": "SecureString", "value": secret.reveal_text().unwrap_or_default()});
+            }
+        }
+        Ok(resolved)
     }
 
     fn secret(&self, state: &State, reference: &Reference) -> Result<Plaintext, Refusal> {
@@ -121,9 +132,30 @@ impl LinkedService {
     pub(super) fn references(&self) -> Result<Vec<(String, Reference)>, Refusal> {
         references(&self.properties)
     }
+
+    /// Where it has a credential outside of a vault, if it has one.
+    pub(super) fn credential(&self) -> Option<String> {
+        let sealed = self.sealed.keys().next().map(|place| place.pointer().to_owned());
+        sealed.or_else(|| reference(&self.properties).map(|_| REFERENCE.to_owned()))
+    }
+
+    fn kept(&self) -> Kept<'_, Sealed> {
+        Kept { properties: &self.properties, sealed: &self.sealed }
+    }
 }
 
 impl State {
+    /// The id of the factory, of which references to its credentials speak.
+    fn id(&self) -> Uuid {
+        let of = format!("{}/{}/{}", self.tenant, self.name, self.created);
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, of.to_lowercase().as_bytes())
+    }
+
+    fn linked_service(&self, name: &str) -> Result<&LinkedService, Refusal> {
+        let absent = || Refusal::NotFound { what: "linked service", name: name.to_owned() };
+        self.linked_services.get(name).ok_or_else(absent)
+    }
+
     /// The URL of the vault that the linked service `name` refers to.
     fn store(&self, name: &str) -> Result<VaultUrl, Refusal> {
         let service = self.linked_services.get(name).filter(|service| service.properties["type"] == KEY_VAULT);
@@ -145,94 +177,21 @@ fn check_definition(state: &State, properties: &Value) -> Result<(), Refusal> {
     if properties["type"] == KEY_VAULT && url.parse::<VaultUrl>().is_err() {
         return wrong("/typeProperties/baseUrl", "must be the URL of a vault, such as https://NAME.vault.azure.net");
     }
-    for (pointer, value) in walk(properties) {
-        if value["type"] == SECURE_STRING && !value["value"].is_string() {
-            return wrong(&pointer, "a SecureString must have a value, as text");
-        }
-        if value.as_str().is_some_and(|text| is_plaintext_credential(&pointer, text)) {
-            return Err(Refusal::PlaintextCredential { at: pointer });
-        }
-    }
     references(properties)?.iter().try_for_each(|(_, reference)| state.store(&reference.store).map(drop))
 }
 
-fn references(properties: &Value) -> Result<Vec<(String, Reference)>, Refusal> {
-    let all = walk(properties).into_iter().filter(|(_, value)| value["type"] == REFERENCE);
-    all.map(|(pointer, value)| Reference::of(&pointer, value).map(|reference| (pointer, reference))).collect()
-}
-
-impl Reference {
-    /// Parses a reference; the version may be missing, empty or `latest`.
-    fn of(at: &str, value: &Value) -> Result<Self, Refusal> {
-        let wrong = |why| Refusal::LinkedService { at: at.to_owned(), why };
-        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        if value["store"]["type"] != "LinkedServiceReference" {
-            return Err(wrong("store must be of type LinkedServiceReference"));
-        }
-        let version = match &value["secretVersion"] {
-            Value::Null => None,
-            Value::String(version) => {
-                Some(version.clone()).filter(|version| !version.is_empty() && version != "latest")
-            }
-            _ => return Err(wrong("secretVersion must be text")),
-        };
-        Ok(Self {
-            store: text(&value["store"]["referenceName"]).ok_or_else(|| wrong("store must have a referenceName"))?,
-            secret: text(&value["secretName"]).ok_or_else(|| wrong("secretName must name a secret"))?,
-            version,
-        })
-    }
-}
-
-fn is_plaintext_credential(pointer: &str, text: &str) -> bool {
-    let property = pointer.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    let names = |part: &str| {
-        let name: String = part.split('=').next().unwrap_or_default().split_whitespace().collect();
-        part.contains('=') && CREDENTIAL_KEYWORDS.contains(&name.to_ascii_lowercase().as_str())
-    };
-    !text.is_empty() && (CREDENTIAL_PROPERTIES.contains(&property.as_str()) || text.split(';').any(names))
-}
-
-/// Removes the values of secure strings from `properties` and returns them by their JSON pointer.
-fn take_secure_strings(properties: &mut Value) -> BTreeMap<String, Zeroizing<String>> {
-    let found = walk(properties).into_iter().filter(|(_, value)| value["type"] == SECURE_STRING);
-    let pointers: Vec<String> = found.map(|(pointer, _)| pointer).collect();
-    let taken = pointers.into_iter().filter_map(|pointer| {
-        let value = properties.pointer_mut(&pointer)?.as_object_mut()?.remove("value")?;
-        let Value::String(mut text) = value else { return None };
-        let plain = Zeroizing::new(text.clone());
-        text.zeroize();
-        Some((pointer, plain))
-    });
-    taken.collect()
-}
-
-fn seal(
-    name: &str,
-    plain: &BTreeMap<String, Zeroizing<String>>,
-    keys: &Keys,
-) -> Result<BTreeMap<String, Sealed>, Refusal> {
-    let sealed = |(pointer, text): (&String, &Zeroizing<String>)| {
-        Ok((pointer.clone(), keys.seal(&credential_associated_data(name, pointer), text.as_bytes())?))
+fn seal(name: &str, plain: &Secrets, keys: &Keys) -> Result<BTreeMap<Place, Sealed>, Refusal> {
+    let sealed = |(place, text): (&Place, &Zeroizing<String>)| {
+        Ok((place.clone(), keys.seal(&credential_associated_data(name, place), text.as_bytes())?))
     };
     plain.iter().map(sealed).collect()
 }
 
-/// Every value in `root` with its JSON pointer (RFC 6901), without those inside of credentials.
-pub(super) fn walk(root: &Value) -> Vec<(String, &Value)> {
-    let mut found = vec![];
-    let mut left = vec![(String::new(), root)];
-    while let Some((pointer, value)) = left.pop() {
-        let below = |key: &str| format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-        match value {
-            Value::Object(_) if value["type"] == SECURE_STRING || value["type"] == REFERENCE => {}
-            Value::Object(members) => left.extend(members.iter().map(|(key, value)| (below(key), value))),
-            Value::Array(items) => {
-                left.extend(items.iter().enumerate().map(|(at, item)| (below(&at.to_string()), item)))
-            }
-            _ => {}
-        }
-        found.push((pointer, value));
-    }
-    found
+fn unusable(unusable: Unusable) -> Refusal {
+    let (at, why) = match unusable {
+        Unusable::NoText { at } => (at, "a credential must be text"),
+        Unusable::NoValue { at } => (at, "a SecureString must have a value, as text"),
+        Unusable::Masked { at } => (at, "the credential that ********** stands for is not kept; write it anew"),
+    };
+    Refusal::LinkedService { at, why }
 }

@@ -16,6 +16,7 @@
 //! them is killed. Writers take a lock; readers take none and never wait.
 
 mod content;
+mod credentials;
 mod customer_key;
 mod key_uri;
 mod linked_service;
@@ -30,17 +31,18 @@ mod status;
 mod system_key;
 mod template;
 mod vault_clients;
+mod vault_reference;
 
 use std::path::Path;
 
 pub use key_uri::{KeyUri, NotAKey};
-pub use linked_service::Reference;
 pub use plaintext::Plaintext;
 pub use refusal::{RECOMMENDED_ROLE, Refusal};
 pub use renewal::Renewal;
 pub use rewrap::Refreshed;
 pub use status::{KeyStatus, Status, SystemKeyStatus};
 pub use vault_clients::VaultClients;
+pub use vault_reference::Reference;
 
 use crate::clock::Timestamp;
 use state::State;
@@ -108,7 +110,7 @@ impl Factory {
     /// [`Refusal::SecureStringsStored`] if secure strings are stored already, which would break the promise.
     pub fn require_references(&self, required: bool) -> Result<(), Refusal> {
         self.change(|state| {
-            let linked_services = state.linked_services_with_secure_strings();
+            let linked_services = state.linked_services_with_credentials();
             if required && !linked_services.is_empty() {
                 return Err(Refusal::SecureStringsStored { linked_services });
             }

@@ -120,12 +120,14 @@ pub enum Refusal {
         /// Its JSON pointer in the definition.
         at: String,
     },
-    /// The definition holds a credential as plaintext.
-    PlaintextCredential {
-        /// Its JSON pointer in the definition.
-        at: String,
+    /// The definition refers to a credential that the factory does not keep.
+    CredentialElsewhere {
+        /// The linked service.
+        linked_service: String,
+        /// The id of the credential, if the reference has the service's form.
+        credential: Option<String>,
     },
-    /// Secure strings are stored already.
+    /// Credentials are stored already.
     SecureStringsStored {
         /// In these linked services.
         linked_services: Vec<String>,
@@ -203,10 +205,10 @@ impl fmt::Display for Refusal {
             Self::SecureStringNotAllowed { at } => {
                 write!(f, "{at}: this factory takes credentials only as references of type AzureKeyVaultSecret")
             }
-            Self::PlaintextCredential { at } => write!(
+            Self::CredentialElsewhere { linked_service, credential } => write!(
                 f,
-                "{at}: a credential in the open; write it as a SecureString, or better as a reference of type \
-                 AzureKeyVaultSecret"
+                "the credential {} of '{linked_service}' is not kept by this factory: it can be used where it was encrypted",
+                credential.as_deref().unwrap_or("(a reference that is not of the service's form)")
             ),
             Self::SecureStringsStored { linked_services } => write!(
                 f,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::credentials::Place;
 use super::key_uri::KeyUri;
 use super::seal::Sealed;
 use super::system_key::SystemKey;
@@ -55,14 +56,14 @@ pub(super) struct Wrapping {
     pub(super) value: String,
 }
 
-/// A linked service. The values of its secure strings are removed from the definition and sealed.
+/// A linked service. Its credentials are taken out of the definition and sealed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LinkedService {
-    /// `properties` of the definition, without the values of secure strings.
+    /// `properties` of the definition, as they are shown.
     pub(super) properties: Value,
-    /// The secure strings, by their JSON pointer in `properties`.
-    pub(super) sealed: BTreeMap<String, Sealed>,
+    /// The credentials, by their places in `properties`.
+    pub(super) sealed: BTreeMap<Place, Sealed>,
 }
 
 impl State {
@@ -85,17 +86,17 @@ impl State {
         self.data.is_empty() && self.linked_services.is_empty()
     }
 
-    /// The names of the linked services that have secure strings.
-    pub(super) fn linked_services_with_secure_strings(&self) -> Vec<String> {
-        let plain = self.linked_services.iter().filter(|(_, service)| !service.sealed.is_empty());
-        plain.map(|(name, _)| name.clone()).collect()
+    /// The names of the linked services that have credentials outside of a vault.
+    pub(super) fn linked_services_with_credentials(&self) -> Vec<String> {
+        let own = self.linked_services.iter().filter(|(_, service)| service.credential().is_some());
+        own.map(|(name, _)| name.clone()).collect()
     }
 
     /// All sealed content, with the associated data that it is bound to.
     pub(super) fn sealed(&self) -> impl Iterator<Item = (String, &Sealed)> {
         let data = self.data.iter().map(|(name, sealed)| (entry_associated_data(name), sealed));
         let credentials = self.linked_services.iter().flat_map(|(name, service)| {
-            service.sealed.iter().map(|(pointer, sealed)| (credential_associated_data(name, pointer), sealed))
+            service.sealed.iter().map(|(place, sealed)| (credential_associated_data(name, place), sealed))
         });
         data.chain(credentials)
     }
@@ -104,7 +105,7 @@ impl State {
     pub(super) fn sealed_mut(&mut self) -> impl Iterator<Item = (String, &mut Sealed)> {
         let data = self.data.iter_mut().map(|(name, sealed)| (entry_associated_data(name), sealed));
         let credentials = self.linked_services.iter_mut().flat_map(|(name, service)| {
-            service.sealed.iter_mut().map(|(pointer, sealed)| (credential_associated_data(name, pointer), sealed))
+            service.sealed.iter_mut().map(|(place, sealed)| (credential_associated_data(name, place), sealed))
         });
         data.chain(credentials)
     }
@@ -123,9 +124,9 @@ pub(super) fn entry_associated_data(name: &str) -> String {
     format!("data/{name}")
 }
 
-/// The associated data of a secure string.
-pub(super) fn credential_associated_data(linked_service: &str, pointer: &str) -> String {
-    format!("linkedservice/{linked_service}{pointer}")
+/// The associated data of a credential.
+pub(super) fn credential_associated_data(linked_service: &str, place: &Place) -> String {
+    format!("linkedservice/{linked_service}{}", place.as_str())
 }
 
 /// Whether `name` is a valid name of an entry or a linked service.

@@ -1,8 +1,11 @@
 //! The factory as an ARM template: its settings and linked services, without credentials.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::Factory;
+use super::credentials::{Place, put_text};
 use super::refusal::Refusal;
 use super::state::{Encryption, LinkedService};
 
@@ -13,7 +16,7 @@ const SCHEMA: &str = "https://schema.management.azure.com/schemas/2019-04-01/dep
 
 impl Factory {
     /// Exports the factory as an ARM template. `include_encryption` includes the settings of the customer-managed key; the service
-    /// asks for it at each export. References to secrets are kept; secure strings become parameters without a value.
+    /// asks for it at each export. References to secrets are kept; other credentials become parameters without a value.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -86,11 +89,14 @@ fn child_resource(kind: &str, name: &str, properties: Value) -> Value {
 fn linked_service(name: &str, service: &LinkedService, parameters: &mut Map<String, Value>) -> Result<Value, Refusal> {
     let mut properties = service.properties.clone();
     escape(&mut properties);
-    for pointer in service.sealed.keys() {
+    // A reference to what this factory keeps leads nowhere in another one.
+    if let Some(Value::Object(own)) = properties.get_mut("typeProperties").filter(|_| !service.sealed.is_empty()) {
+        own.remove("encryptedCredential");
+    }
+    let pointers: BTreeSet<&str> = service.sealed.keys().map(Place::pointer).collect();
+    for pointer in pointers {
         let parameter = parameter_name(name, pointer, parameters);
-        if let Some(secure_string) = properties.pointer_mut(pointer) {
-            secure_string["value"] = json!(format!("[parameters('{parameter}')]"));
-        }
+        put_text(&mut properties, pointer, &format!("[parameters('{parameter}')]"));
         parameters.insert(parameter, json!({"type": "secureString"}));
     }
     let mut resource = child_resource("linkedServices", name, properties);
@@ -103,7 +109,7 @@ fn linked_service(name: &str, service: &LinkedService, parameters: &mut Map<Stri
     Ok(resource)
 }
 
-/// A unique name for a secure string's parameter: `NAME_property`, as the service writes it.
+/// A unique name for a credential's parameter: `NAME_property`, as the service writes it.
 fn parameter_name(name: &str, pointer: &str, parameters: &Map<String, Value>) -> String {
     let pointer = pointer.strip_prefix("/typeProperties").unwrap_or(pointer);
     let mut parameter: String = format!("{name}{pointer}").chars().map(|c| if c == '/' { '_' } else { c }).collect();

@@ -123,27 +123,64 @@ fn secure_strings_are_sealed_like_data_with_the_customers_key_and_without() {
 }
 
 #[test]
-fn a_credential_in_the_open_is_never_taken() {
+fn a_credential_in_the_open_is_taken_out_and_sealed() {
     let yard = Yard::new();
     let factory = yard.factory();
     let open = [
-        ("/typeProperties/password", database(&json!("hush"))),
-        ("/typeProperties/accountKey", json!({"type": "X", "typeProperties": {"accountKey": "hush"}})),
-        ("/typeProperties/a/1/sasUri", json!({"type": "X", "typeProperties": {"a": [0, {"sasUri": "https://hush"}]}})),
+        ("/typeProperties/password", database(&json!("hush"))["properties"].clone(), "hush"),
         (
-            "/typeProperties/connectionString",
-            json!({"type": "X", "typeProperties": {"connectionString": "Server=db; Pass word = hush"}}),
+            "/typeProperties/a/1/sasUri",
+            json!({"type": "X", "typeProperties": {"a": [0, {"sasUri": "https://hush"}]}}),
+            "https://hush",
         ),
         (
             "/typeProperties/connectionString",
-            json!({"type": "X", "typeProperties": {"connectionString": "AccountName=a;AccountKey=hush=="}}),
+            json!({"type": "X", "typeProperties": {"connectionString": "Server=db; Pass word = hush;Timeout=6"}}),
+            "Server=db; Pass word = hush;Timeout=6",
         ),
     ];
-    for (at, definition) in open {
-        let refused = factory.link("x", &definition, yard.now());
-        assert_eq!(refused, Err(Refusal::PlaintextCredential { at: at.to_owned() }), "{definition}");
+    for (at, definition, expected) in open {
+        factory.link("x", &definition, yard.now()).unwrap();
+        let resolved = factory.resolve("x").unwrap();
+        assert_eq!(resolved[at].reveal_text(), Some(expected), "{definition}");
+        assert!(!yard.state().to_string().contains("hush"));
+        assert!(!factory.definition("x").unwrap().to_string().contains("hush"));
     }
-    assert_eq!(factory.status(yard.now()).unwrap().linked_services, Vec::<String>::new());
+    let mut shown = factory.definition("x").unwrap();
+    assert_eq!(shown["typeProperties"]["connectionString"], "Server=db;Timeout=6");
+    // What is shown comes back, changed: the credential stays.
+    shown["typeProperties"]["connectionString"] = json!("Server=other");
+    factory.link("x", &shown, yard.now()).unwrap();
+    assert_eq!(
+        factory.resolve("x").unwrap()["/typeProperties/connectionString"].reveal_text(),
+        Some("Server=other; Pass word = hush")
+    );
+    shown["typeProperties"].as_object_mut().unwrap().remove("encryptedCredential");
+    factory.link("x", &shown, yard.now()).unwrap();
+    assert_eq!(factory.resolve("x").unwrap().len(), 0, "without the reference it goes");
+}
+
+#[test]
+fn a_credential_that_lies_elsewhere_is_named() {
+    let yard = Yard::new();
+    let factory = yard.factory();
+    factory.link("db", &database(&secure("hush")), yard.now()).unwrap();
+    let made = factory.definition("db").unwrap();
+    let home = yard.dir.path().join("other");
+    let other = Factory::create(&home, yard.plain_new(), yard.reach("factory"), yard.now()).unwrap();
+    other.link("db", &made, yard.now()).unwrap();
+    assert_eq!(other.definition("db").unwrap(), made);
+    let refused = other.resolve("db").unwrap_err();
+    let Refusal::CredentialElsewhere { credential: Some(credential), .. } = &refused else { panic!("{refused}") };
+    assert!(credential.starts_with("DATAFACTORY@"), "{credential}");
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "the credential {credential} of 'db' is not kept by this factory: it can be used where it was encrypted"
+        )
+    );
+    let refused = other.require_references(true).unwrap_err();
+    assert_eq!(refused, Refusal::SecureStringsStored { linked_services: vec!["db".to_owned()] });
 }
 
 #[test]
@@ -159,6 +196,11 @@ fn a_definition_that_is_none_is_refused_with_the_place() {
         wrong(database(&json!({"type": "SecureString"}))),
         "/typeProperties/password: a SecureString must have a value, as text"
     );
+    assert_eq!(
+        wrong(database(&secure("**********"))),
+        "/typeProperties/password: the credential that ********** stands for is not kept; write it anew"
+    );
+    assert_eq!(wrong(database(&json!(5))), "/typeProperties/password: a credential must be text");
     let absent = wrong(database(&reference(None)));
     assert_eq!(absent, "'vault' is no linked service of type AzureKeyVault; link the vault first");
     let mut nameless = reference(None);

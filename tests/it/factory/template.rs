@@ -16,7 +16,11 @@ fn the_keys_settings_are_in_it_when_asked_and_credentials_never() {
         "secretName": "sql", "secretVersion": "1"
     });
     let store = json!({"type": "AzureKeyVault", "typeProperties": {"baseUrl": vault}});
-    let sealed = json!({"type": "X", "description": "[dev] db", "typeProperties": {"apiKey": {"type": "SecureString", "value": "hush"}}});
+    let sealed = json!({"type": "X", "description": "[dev] db", "typeProperties": {
+        "apiKey": {"type": "SecureString", "value": "hush"},
+        "sasToken": "hush",
+        "connectionString": "Server=s;Password=hush;PWD=hush"
+    }});
     factory.link("vault", &store, yard.now()).unwrap();
     factory.link("db", &json!({"type": "X", "typeProperties": {"password": password}}), yard.now()).unwrap();
     factory.link("web", &sealed, yard.now()).unwrap();
@@ -50,13 +54,20 @@ fn the_keys_settings_are_in_it_when_asked_and_credentials_never() {
         "[resourceId('Microsoft.DataFactory/factories/linkedServices', parameters('factoryName'), 'vault')]"
     );
     let secure = json!({"type": "SecureString", "value": "[parameters('web_apiKey')]"});
-    assert_eq!(of("web")["properties"]["typeProperties"]["apiKey"], secure);
+    let expected = json!({
+        "apiKey": secure,
+        "sasToken": "[parameters('web_sasToken')]",
+        "connectionString": "[parameters('web_connectionString')]"
+    });
+    assert_eq!(of("web")["properties"]["typeProperties"], expected);
     assert_eq!(of("web")["properties"]["description"], "[[dev] db", "text is no expression");
     assert_eq!(
         with["parameters"],
         json!({
             "factoryName": {"type": "string", "defaultValue": "acme-factory"},
-            "web_apiKey": {"type": "secureString"}
+            "web_apiKey": {"type": "secureString"},
+            "web_connectionString": {"type": "secureString"},
+            "web_sasToken": {"type": "secureString"}
         })
     );
     assert!(!with.to_string().contains("hush"));
