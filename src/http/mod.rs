@@ -19,7 +19,7 @@ pub(crate) mod server;
 pub(crate) mod tls;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -65,9 +65,17 @@ pub struct ConnectionInfo {
     pub local: SocketAddr,
     /// Whether it came through the takeover proxy, for a name that belongs to the cloud.
     pub taken_over: bool,
+    /// Whether there is no client: this server itself sends it, as a service of the cloud would. Its addresses say nothing then.
+    pub is_service: bool,
 }
 
 impl ConnectionInfo {
+    /// A request of this server to itself, for a name of the cloud.
+    pub(crate) fn of_service() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { peer: nowhere, local: nowhere, taken_over: true, is_service: true }
+    }
+
     /// Whether the request was made on this machine: to a loopback address, or through the takeover, which listens there
     /// alone.
     pub fn is_local(&self) -> bool {

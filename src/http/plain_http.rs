@@ -83,7 +83,7 @@ mod tests {
             request = request.header("host", host);
         }
         let (peer, local) = (([127, 0, 0, 1], 50_000).into(), ([127, 0, 0, 1], 8443).into());
-        url(&request.body(()).unwrap(), ConnectionInfo { peer, local, taken_over })
+        url(&request.body(()).unwrap(), ConnectionInfo { peer, local, taken_over, is_service: false })
     }
 
     #[test]

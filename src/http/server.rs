@@ -173,7 +173,7 @@ impl<B: Payload> ConnectionServer<B> {
             let _permit = permit;
             let _ = stream.tcp.set_nodelay(true);
             let Ok(local) = stream.tcp.local_addr() else { return };
-            self.serve(stream, ConnectionInfo { peer, local, taken_over: false }, shutdown).await;
+            self.serve(stream, ConnectionInfo { peer, local, taken_over: false, is_service: false }, shutdown).await;
         });
     }
 

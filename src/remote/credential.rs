@@ -4,6 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::managed_identity::ManagedIdentity;
+use super::token_source::TokenSource;
+
 /// A credential of an application or of a managed identity. `Debug` shows no secret.
 #[derive(Clone)]
 pub enum Credential {
@@ -35,18 +38,8 @@ pub enum Credential {
     },
     /// A bearer token from elsewhere. It is not renewed when it expires.
     Bearer(Zeroizing<String>),
-}
-
-/// Selects one of the managed identities of a machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ManagedIdentity {
-    /// The system-assigned one.
-    #[default]
-    SystemAssigned,
-    /// The user-assigned one of this client id.
-    ClientId(String),
-    /// The user-assigned one of this resource id, `/subscriptions/…/userAssignedIdentities/NAME`.
-    ResourceId(String),
+    /// A managed identity whose tokens are issued within the process.
+    Issued(TokenSource),
 }
 
 impl Credential {
@@ -102,6 +95,7 @@ impl Credential {
         match self {
             Self::AppService { endpoint, header, .. } => Self::AppService { endpoint, header, identity: selected },
             Self::Imds { host, .. } => Self::Imds { host, identity: selected },
+            Self::Issued(source) => Self::Issued(source.of(selected)),
             other => other,
         }
     }
@@ -115,6 +109,7 @@ impl fmt::Debug for Credential {
             Self::AppService { endpoint, identity, .. } => write!(f, "AppService({endpoint}, {identity:?})"),
             Self::Imds { host, identity } => write!(f, "Imds({host}, {identity:?})"),
             Self::Bearer(_) => f.write_str("Bearer"),
+            Self::Issued(source) => write!(f, "Issued({source:?})"),
         }
     }
 }

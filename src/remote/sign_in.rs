@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use form_urlencoded::Serializer;
 use serde_json::Value;
-use ureq::Agent;
 use ureq::http::header::CONTENT_TYPE;
 use ureq::http::{Request, Uri};
 use zeroize::Zeroizing;
 
 use super::challenge::Challenge;
-use super::credential::{Credential, ManagedIdentity};
+use super::credential::Credential;
 use super::error::RequestError;
-use super::http_client::{is_local, send};
+use super::http_client::is_local;
+use super::managed_identity::ManagedIdentity;
+use super::token_source::IssuedToken;
+use super::transport::Transport;
 
 /// How long before its expiry a token is replaced.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
@@ -33,6 +35,13 @@ impl Token {
         Self { text, challenge: None, use_until: None }
     }
 
+    /// A token that answers `challenge` and is good for `seconds`. One of a shorter lifetime than the margin is used for half of it.
+    fn of(text: Zeroizing<String>, seconds: u64, challenge: &Challenge) -> Self {
+        let lifetime = Duration::from_secs(seconds.min(86_400));
+        let use_for = lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
+        Self { text, challenge: Some(challenge.clone()), use_until: Some(Instant::now() + use_for) }
+    }
+
     /// Whether it can still be used.
     pub(super) fn is_usable(&self) -> bool {
         self.use_until.is_none_or(|end| Instant::now() < end)
@@ -41,12 +50,16 @@ impl Token {
 
 /// Fetches a token for `challenge`.
 pub(super) fn fetch_token(
-    agent: &Agent,
+    transport: &Transport,
     credential: &Credential,
     challenge: &Challenge,
 ) -> Result<Token, RequestError> {
     let request = match credential {
         Credential::Bearer(token) => return Ok(Token::fixed(token.clone())),
+        Credential::Issued(source) => {
+            let IssuedToken { text, lifetime } = source.token(&challenge.resource)?;
+            return Ok(Token::of(text, lifetime, challenge));
+        }
         Credential::ClientSecret { client_id, secret, authority } => {
             client_secret_request(client_id, secret, authority.as_deref(), challenge)?
         }
@@ -62,7 +75,7 @@ pub(super) fn fetch_token(
     };
     let request = request.map_err(|error| unusable(&error))?;
     let endpoint = without_query(request.uri());
-    let granted = fetch(agent, request).map_err(|failure| failure.of_sign_in(&endpoint))?;
+    let granted = fetch(transport, request).map_err(|failure| failure.of_sign_in(&endpoint))?;
     parse_token(granted, challenge)
         .ok_or_else(|| RequestError::NoAnswer(format!("the answer of {endpoint} holds no token")))
 }
@@ -124,9 +137,9 @@ fn is_local_or_link_local(host: &str) -> bool {
         }
 }
 
-fn fetch(agent: &Agent, request: Request<Zeroizing<Vec<u8>>>) -> Result<Value, RequestError> {
+fn fetch(transport: &Transport, request: Request<Zeroizing<Vec<u8>>>) -> Result<Value, RequestError> {
     let (parts, body) = request.into_parts();
-    let answer = send(agent, Request::from_parts(parts, body.as_slice()))?;
+    let answer = transport.send(Request::from_parts(parts, body.as_slice()))?;
     if answer.status != 200 {
         return Err(RequestError::refused(answer.status, &answer.body));
     }
@@ -142,10 +155,7 @@ fn parse_token(mut granted: Value, challenge: &Challenge) -> Option<Token> {
     });
     let seconds = &granted["expires_in"];
     let seconds = seconds.as_u64().or_else(|| seconds.as_str()?.parse().ok()).unwrap_or_default();
-    let lifetime = Duration::from_secs(seconds.min(86_400));
-    // A token of a shorter lifetime than the margin is used for half of it.
-    let use_for = lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
-    Some(Token { text, challenge: Some(challenge.clone()), use_until: Some(Instant::now() + use_for) })
+    Some(Token::of(text, seconds, challenge))
 }
 
 /// The URL of an endpoint without its query.

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 
 use serde_json::Value;
-use ureq::Agent;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use ureq::http::{Method, Request};
 use zeroize::Zeroizing;
@@ -13,11 +12,12 @@ use zeroize::Zeroizing;
 use super::challenge::Challenge;
 use super::credential::Credential;
 use super::error::RequestError;
-use super::http_client::{Answer, send};
+use super::http_client::Answer;
 use super::ids;
 use super::path::with_api_version;
 use super::retry::retry_delay;
 use super::sign_in::{self, Token};
+use super::transport::Transport;
 use super::url::{NotAVault, VaultUrl};
 
 /// The header in which this server names the permission that a caller lacks.
@@ -29,7 +29,7 @@ const DETAIL_HEADER: &str = "x-keyhaven-detail";
 
 /// A client of one vault, with the credential it uses. Calls from several threads run concurrently.
 pub struct VaultClient {
-    agent: Agent,
+    transport: Transport,
     url: VaultUrl,
     /// The URL that ids are given instead of this one's.
     ids_at: Option<VaultUrl>,
@@ -43,13 +43,13 @@ impl VaultClient {
     ///
     /// # Errors
     /// When `url` is no URL of a vault.
-    pub fn new(agent: Agent, url: &str, credential: Credential) -> Result<Self, NotAVault> {
-        Ok(Self::at(agent, url.parse()?, credential))
+    pub fn new(transport: impl Into<Transport>, url: &str, credential: Credential) -> Result<Self, NotAVault> {
+        Ok(Self::at(transport, url.parse()?, credential))
     }
 
     /// A client of the vault at `url`; sends no request.
-    pub fn at(agent: Agent, url: VaultUrl, credential: Credential) -> Self {
-        Self { agent, url, ids_at: None, credential, token: Mutex::default() }
+    pub fn at(transport: impl Into<Transport>, url: VaultUrl, credential: Credential) -> Self {
+        Self { transport: transport.into(), url, ids_at: None, credential, token: Mutex::default() }
     }
 
     /// This client, whose answers have ids at `url`: the one by which other programs know the vault.
@@ -176,7 +176,7 @@ impl VaultClient {
         let body = Zeroizing::new(body.map(Value::to_string).unwrap_or_default());
         let request =
             request.body(body.as_bytes()).map_err(|error| RequestError::NoAnswer(format!("{path}: {error}")))?;
-        send(&self.agent, request)
+        self.transport.send(request)
     }
 
     /// The cached token, or a new one.
@@ -186,7 +186,7 @@ impl VaultClient {
         }
         let token = Arc::new(match &self.credential {
             Credential::Bearer(text) => Token::fixed(text.clone()),
-            credential => sign_in::fetch_token(&self.agent, credential, &self.challenge()?)?,
+            credential => sign_in::fetch_token(&self.transport, credential, &self.challenge()?)?,
         });
         *self.lock_token() = Some(token.clone());
         Ok(token)
@@ -200,7 +200,7 @@ impl VaultClient {
             (None, Some(former)) => former.clone(),
             (None, None) => self.challenge()?,
         };
-        let token = Arc::new(sign_in::fetch_token(&self.agent, &self.credential, &challenge)?);
+        let token = Arc::new(sign_in::fetch_token(&self.transport, &self.credential, &challenge)?);
         *self.lock_token() = Some(token.clone());
         Ok(token)
     }
@@ -228,6 +228,8 @@ impl fmt::Debug for VaultClient {
 
 #[cfg(test)]
 mod tests {
+    use ureq::Agent;
+
     use super::*;
 
     #[test]

@@ -142,10 +142,24 @@ impl NetworkRules {
         }
         let admits = |address| self.is_private(address, networks) || self.admits_public(address, vault, networks);
         let refused = origin.addresses().iter().map(IpAddr::to_canonical).find(|address| !admits(*address));
-        match (refused, self.public_access) {
-            (None, _) => NetworkDecision::Allowed,
-            (Some(address), PublicNetworkAccess::Enabled) => NetworkDecision::Firewall(address),
-            (Some(address), _) => NetworkDecision::Connection(address),
+        refused.map_or(NetworkDecision::Allowed, |address| self.refusing(address))
+    }
+
+    /// Decides about a request of a service of the cloud, seen from `seen`: that is no address of a customer, so no rule lets it in,
+    /// but the bypass does.
+    pub(crate) fn decide_service(&self, seen: IpAddr) -> NetworkDecision {
+        match self.is_open() || self.trusts_services() {
+            true => NetworkDecision::Allowed,
+            false => self.refusing(seen),
+        }
+    }
+
+    const fn refusing(&self, address: IpAddr) -> NetworkDecision {
+        match self.public_access {
+            PublicNetworkAccess::Enabled => NetworkDecision::Firewall(address),
+            PublicNetworkAccess::Disabled | PublicNetworkAccess::SecuredByPerimeter => {
+                NetworkDecision::Connection(address)
+            }
         }
     }
 

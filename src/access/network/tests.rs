@@ -121,3 +121,24 @@ fn only_the_default_rules_and_those_like_them_are_open() {
     assert!(!is_open(PublicNetworkAccess::Disabled, DefaultAction::Allow));
     assert!(!is_open(PublicNetworkAccess::SecuredByPerimeter, DefaultAction::Allow));
 }
+
+#[test]
+fn no_rule_lets_a_service_of_the_cloud_in_but_the_bypass_does() {
+    use Bypass::{AzureServices, None as Never};
+    use DefaultAction::{Allow, Deny};
+    use PublicNetworkAccess::{Disabled, Enabled, SecuredByPerimeter};
+    let seen: IpAddr = "203.0.113.7".parse().unwrap();
+    let (firewall, connection) = (NetworkDecision::Firewall(seen), NetworkDecision::Connection(seen));
+    for (public_access, action, bypass, expected) in [
+        (Enabled, Allow, AzureServices, NetworkDecision::Allowed),
+        (Enabled, Allow, Never, NetworkDecision::Allowed),
+        (Enabled, Deny, AzureServices, NetworkDecision::Allowed),
+        (Enabled, Deny, Never, firewall),
+        (Disabled, Allow, AzureServices, NetworkDecision::Allowed),
+        (Disabled, Allow, Never, connection),
+        (SecuredByPerimeter, Allow, AzureServices, connection),
+    ] {
+        let decided = rules(public_access, action, bypass).decide_service(seen);
+        assert_eq!(decided, expected, "{public_access:?} {action:?} {bypass:?}");
+    }
+}

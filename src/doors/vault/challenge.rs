@@ -141,7 +141,8 @@ mod tests {
     }
 
     fn connection() -> ConnectionInfo {
-        ConnectionInfo { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into(), taken_over: false }
+        let (peer, local) = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+        ConnectionInfo { peer, local, taken_over: false, is_service: false }
     }
 
     #[test]

@@ -40,7 +40,11 @@ impl State {
             Caller::Identity(record) => Origin { seen, own: &record.addresses, is_trusted: record.trusted_service },
             _ => Origin { seen, own: &[], is_trusted: false },
         };
-        let (refused, missing, address) = match vault.network.decide(vault.name.as_str(), &networks, origin) {
+        let decision = match connection.is_service {
+            true => vault.network.decide_service(seen),
+            false => vault.network.decide(vault.name.as_str(), &networks, origin),
+        };
+        let (refused, missing, address) = match decision {
             NetworkDecision::Allowed => return Ok(Box::new(guard)),
             NetworkDecision::Firewall(address) => (
                 refusal::forbidden_by_firewall(address, vault, who, self.directory.issuer()),
@@ -54,6 +58,6 @@ impl State {
             ),
         };
         (trail.missing, trail.address) = (Some(missing), Some(address));
-        Err(refused)
+        Err(if connection.is_service { refusal::of_service(refused, vault) } else { refused })
     }
 }

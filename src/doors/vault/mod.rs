@@ -112,12 +112,12 @@ impl Door {
 
     /// Answers a request: the host, the token, the address, the permission, and only then the rest.
     pub(crate) async fn answer(&self, request: Request, mut connection: ConnectionInfo) -> Answered {
-        if let Some(address) = self.state.client_address {
+        let address = self.state.client_address.filter(|_| !connection.is_service);
+        if let Some(address) = address {
             connection.peer.set_ip(address);
         }
         let id = random::uuid(&*self.state.random);
         let client_id = request.headers().get(response::CLIENT_REQUEST_ID).cloned();
-        let address = self.state.client_address;
         let mut trail = Trail { request_id: Some(id), address, ..Trail::new("vault") };
         let mut fault = None;
         let answered = self.dispatch(request, connection, &mut trail, &mut fault).await;
@@ -179,7 +179,9 @@ impl Door {
         let Routed { request, connection, target, resolved, route } = routed;
         let AuthenticatedCaller { identity: who, record } =
             self.state.authenticate(request, &target.authority, *connection).await?;
-        trail.address = record.addresses.first().copied().or(trail.address);
+        if !connection.is_service {
+            trail.address = record.addresses.first().copied().or(trail.address);
+        }
         trail.caller = Caller::Identity(record);
         let network_guard = self.state.admit(&who, *connection, resolved.vault(), trail).await?;
         let MatchedRoute { operation, params, .. } = route.as_ref().map_err(ApiError::clone)?;

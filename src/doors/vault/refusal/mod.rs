@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::vault::Refusal;
 
 pub(super) use key::{crypto, invalid_key, size_not_supported};
-pub(super) use network::{forbidden_by_connection, forbidden_by_firewall};
+pub(super) use network::{forbidden_by_connection, forbidden_by_firewall, of_service};
 pub(super) use object::{purge_protected, restore_conflict};
 pub(super) use request::{
     ByRoles, forbidden_by_policy, forbidden_by_roles, invalid_name, no_such_operation, no_such_segment, no_such_vault,

@@ -45,6 +45,17 @@ pub(crate) fn forbidden_by_connection(address: IpAddr, vault: &Vault, who: &Iden
     forbidden(text).inner("ForbiddenByConnection").header(DETAIL, detail)
 }
 
+/// `refused`, of a request that this server sends as a service of the cloud: no address of it can be let in.
+pub(crate) fn of_service(mut refused: ApiError, vault: &Vault) -> ApiError {
+    let name = &vault.name;
+    refused.headers.retain(|(header, _)| *header != DETAIL);
+    let detail = format!(
+        "a data factory gets in as a trusted service alone: set publicNetworkAccess of the vault '{name}' to Enabled or Disabled, and \
+         bypass in its networkAcls to AzureServices"
+    );
+    refused.header(DETAIL, detail)
+}
+
 fn caller_and_vault(vault: &Vault, who: &Identity, issuer: &str) -> String {
     let Identity { app_id, object_id, .. } = who;
     format!("Caller: appid={app_id};oid={object_id};iss={issuer}\r\nVault: {};location={LOCATION}", vault.name)
