@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::Factory;
 use super::plaintext::Plaintext;
 use super::refusal::Refusal;
-use super::seal::{self, LayerKey, Sealed};
+use super::seal::{self, DataKey, LayerKey, Sealed, damaged};
 use super::state::{State, entry_associated_data, is_name};
 use super::system_key::SystemKey;
 use crate::clock::Timestamp;
@@ -48,7 +48,7 @@ impl Factory {
         let system = (newest.thumbprint.clone(), self.open_system_key(newest)?);
         let data = match &state.encryption {
             None => None,
-            Some(encryption) => Some((encryption.data_key.clone(), self.data_key(state, &encryption.data_key)?)),
+            Some(encryption) => Some(encryption.unwrapped(&self.vaults)?),
         };
         Ok(Keys { system, data })
     }
@@ -63,8 +63,7 @@ impl Factory {
         let inner = sealed.without_outer(&system_key, associated_data)?;
         match &sealed.data_key {
             None => Ok(inner),
-            Some(id) => seal::open_layer(&self.data_key(state, id)?, id, associated_data, &inner)
-                .ok_or_else(|| damaged(associated_data)),
+            Some(id) => self.data_key(state, id)?.open(associated_data, &inner),
         }
     }
 
@@ -73,17 +72,17 @@ impl Factory {
         key.open(&self.dir.key(&key.thumbprint)?)
     }
 
-    fn data_key(&self, state: &State, id: &str) -> Result<LayerKey, Refusal> {
+    fn data_key(&self, state: &State, id: &str) -> Result<DataKey, Refusal> {
         let encryption = state.encryption.as_ref().filter(|encryption| encryption.data_key == id);
         let encryption = encryption.ok_or_else(|| Refusal::Damaged(format!("there is no data key {id}")))?;
-        self.unwrap(encryption.current()?, encryption.identity.as_deref())
+        encryption.unwrapped(&self.vaults)
     }
 }
 
 /// The keys of both layers, each with its id. Deliberately no `Debug`.
 pub(super) struct Keys {
     system: (String, LayerKey),
-    data: Option<(String, LayerKey)>,
+    data: Option<DataKey>,
 }
 
 impl Keys {
@@ -93,14 +92,14 @@ impl Keys {
         let (thumbprint, system_key) = &self.system;
         let value = match &self.data {
             None => seal::seal_layer(system_key, thumbprint, associated_data, plain),
-            Some((id, key)) => {
-                let inner = seal::seal_layer(key, id, associated_data, plain).ok_or_else(unsealed)?;
+            Some(key) => {
+                let inner = key.seal(associated_data, plain)?;
                 seal::seal_layer(system_key, thumbprint, associated_data, &inner)
             }
         };
         Ok(Sealed {
             system_key: thumbprint.clone(),
-            data_key: self.data.as_ref().map(|(id, _)| id.clone()),
+            data_key: self.data.as_ref().map(|key| key.id().to_owned()),
             value: base64url::encode(&value.ok_or_else(unsealed)?),
         })
     }
@@ -137,8 +136,4 @@ impl State {
         let found = self.system_keys.iter().find(|key| key.thumbprint == thumbprint);
         found.ok_or_else(|| Refusal::SystemKeyMissing { thumbprint: thumbprint.to_owned() })
     }
-}
-
-fn damaged(associated_data: &str) -> Refusal {
-    Refusal::Damaged(format!("{associated_data} is not what was sealed there"))
 }

@@ -114,7 +114,8 @@ impl Factory {
         match found {
             Ok(secret) => Ok(Plaintext::new(Zeroizing::new(secret.value.as_bytes().to_vec()))),
             Err(failure) if failure.is_permission_denied() => {
-                Err(Refusal::MissingPermission { collection: "secrets", permission: "get", vault: url })
+                let failure = Box::new(failure);
+                Err(Refusal::MissingPermission { collection: "secrets", permission: "get", vault: url, failure })
             }
             Err(failure) if failure.is_network_denied() => {
                 Err(Refusal::ShutOut { vault: url, failure: Box::new(failure) })

@@ -18,6 +18,7 @@
 mod content;
 mod credentials;
 mod customer_key;
+mod encryption;
 mod key_uri;
 mod linked_service;
 mod plaintext;
@@ -35,11 +36,14 @@ mod vault_reference;
 
 use std::path::Path;
 
+pub(crate) use customer_key::{KeyAccess, Readiness};
+pub(crate) use encryption::Encryption;
 pub use key_uri::{KeyUri, NotAKey};
 pub use plaintext::Plaintext;
 pub use refusal::{RECOMMENDED_ROLE, Refusal};
 pub use renewal::Renewal;
 pub use rewrap::Refreshed;
+pub(crate) use seal::DataKey;
 pub use status::{KeyStatus, Status, SystemKeyStatus};
 pub use vault_clients::VaultClients;
 pub use vault_reference::Reference;
@@ -85,7 +89,7 @@ impl Factory {
         factory.dir.must_be_unused()?;
         let mut state = State::new(new.name, new.tenant, new.managed_virtual_network, now);
         if let Some((uri, identity)) = new.key {
-            state.encryption = Some(factory.encryption(&state, &uri, identity)?);
+            state.encryption = Some(factory.encryption(&state.tenant, &uri, identity.as_deref())?);
         }
         let (system_key, private) = SystemKey::generate(&state.name, now)?;
         factory.dir.save_key(&system_key.thumbprint, &private)?;

@@ -67,6 +67,8 @@ pub enum Refusal {
         permission: &'static str,
         /// The vault.
         vault: VaultUrl,
+        /// The error of the request.
+        failure: Box<RequestError>,
     },
     /// The network rules of the vault do not let the factory in.
     ShutOut {
@@ -159,6 +161,20 @@ pub enum Refusal {
     Failed(String),
 }
 
+impl Refusal {
+    /// The error of the request to a vault that led to this refusal, if one did.
+    pub fn failure(&self) -> Option<&RequestError> {
+        match self {
+            Self::MissingPermission { failure, .. }
+            | Self::ShutOut { failure, .. }
+            | Self::Key { failure, .. }
+            | Self::TenantUnknown { failure, .. }
+            | Self::Secret { failure, .. } => Some(failure),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -192,7 +208,7 @@ impl fmt::Display for Refusal {
             }
             Self::NoPurgeProtection { vault } => write!(f, "{vault} has no purge protection; switch it on"),
             Self::KeyType { kty } => write!(f, "the key is of type {kty}; use a key of type RSA or RSA-HSM"),
-            Self::MissingPermission { collection, permission, vault } => missing(f, collection, permission, vault),
+            Self::MissingPermission { collection, permission, vault, .. } => missing(f, collection, permission, vault),
             Self::ShutOut { vault, failure } => shut_out(f, vault, failure),
             Self::Key { operation, key, failure } => write!(f, "{operation} with {key} was refused: {failure}"),
             Self::UnwrapMismatch { key } => write!(f, "{key} did not unwrap what it had wrapped; use another key"),

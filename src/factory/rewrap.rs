@@ -1,9 +1,11 @@
 //! Re-wrapping: moves the data key to another version, key or vault. The stored content is not touched.
 
 use super::Factory;
+use super::encryption::Encryption;
 use super::key_uri::KeyUri;
 use super::refusal::Refusal;
-use super::state::{Encryption, State};
+use super::state::State;
+use super::vault_clients::VaultClients;
 
 /// The result of following the latest version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +33,12 @@ impl Factory {
     pub fn refresh(&self) -> Result<Refreshed, Refusal> {
         let _lock = self.dir.lock()?;
         let mut state = self.dir.load()?;
-        let (uri, identity, from) = current(&state)?;
+        let encryption = state.encryption.as_ref().ok_or(Refusal::NoCustomerKey)?;
+        let (uri, from) = (encryption.key.clone(), encryption.wrapped_by()?);
         if uri.key_version.is_some() {
             return Ok(Refreshed::Pinned);
         }
-        let version = self.check_key(&state.tenant, &uri, identity.as_deref())?;
+        let version = encryption.access(&self.vaults).check(&state.tenant, &uri)?;
         let to = KeyUri { key_version: Some(version.clone()), ..uri.clone() };
         if to == from {
             return Ok(Refreshed::Current);
@@ -51,9 +54,9 @@ impl Factory {
     pub fn move_key(&self, uri: &str) -> Result<(), Refusal> {
         let _lock = self.dir.lock()?;
         let mut state = self.dir.load()?;
-        let (_, identity, _) = current(&state)?;
+        let encryption = state.encryption.as_ref().ok_or(Refusal::NoCustomerKey)?;
         let uri: KeyUri = uri.parse().map_err(Refusal::InvalidKeyUri)?;
-        let version = self.check_key(&state.tenant, &uri, identity.as_deref())?;
+        let version = encryption.access(&self.vaults).check(&state.tenant, &uri)?;
         self.rewrap(&mut state, uri, &version)
     }
 
@@ -61,26 +64,60 @@ impl Factory {
     /// that unwraps.
     fn rewrap(&self, state: &mut State, uri: KeyUri, version: &str) -> Result<(), Refusal> {
         state.drop_old_wrappings();
-        let encryption = state.encryption.as_mut().ok_or(Refusal::NoCustomerKey)?;
-        let identity = encryption.identity.clone();
-        let data_key = self.unwrap(encryption.current()?, identity.as_deref())?;
-        encryption.wrapped.push(self.wrap(&uri, version, identity.as_deref(), &data_key)?);
-        encryption.key = uri;
+        state.encryption.as_mut().ok_or(Refusal::NoCustomerKey)?.rewrap(&self.vaults, uri, version)?;
         self.dir.save(state)?;
         state.drop_old_wrappings();
         self.dir.save(state)
     }
 }
 
-/// The URI as it was set, the identity that it is used as, and the URI of the version in use.
-fn current(state: &State) -> Result<(KeyUri, Option<String>, KeyUri), Refusal> {
-    let encryption = state.encryption.as_ref().ok_or(Refusal::NoCustomerKey)?;
-    Ok((encryption.key.clone(), encryption.identity.clone(), encryption.current()?.uri()))
-}
-
 impl Encryption {
-    /// The wrapping in use.
-    pub(super) fn current(&self) -> Result<&super::state::Wrapping, Refusal> {
-        self.wrapped.last().ok_or_else(|| Refusal::Damaged("the data key is gone".to_owned()))
+    /// Wraps the data key, which the old key must unwrap, under `version` of the key at `uri` too. That wrapping is in use then.
+    fn rewrap(&mut self, vaults: &VaultClients, uri: KeyUri, version: &str) -> Result<(), Refusal> {
+        let access = self.access(vaults);
+        let data_key = access.unwrap(self.current()?)?;
+        let wrapping = access.wrap(&uri, version, &data_key)?;
+        self.wrapped.push(wrapping);
+        self.key = uri;
+        Ok(())
+    }
+
+    /// The same data key under the key at `uri`, used as `identity`: another version, key, vault or identity. The rules are those of
+    /// the first key. The old key must unwrap as the old identity, or as the new one, which may be the way back for a factory whose
+    /// identity has lost its access.
+    ///
+    /// # Errors
+    /// The rule that is violated.
+    pub(crate) fn moved(
+        &self,
+        vaults: &VaultClients,
+        tenant: &str,
+        (uri, identity): (KeyUri, Option<String>),
+    ) -> Result<Self, Refusal> {
+        let moved = Self { identity, ..self.clone() };
+        let access = moved.access(vaults);
+        let version = access.check(tenant, &uri)?;
+        let old = self.current()?;
+        let data_key = self.access(vaults).unwrap(old).or_else(|refusal| match moved.identity == self.identity {
+            true => Err(refusal),
+            false => access.unwrap(old).map_err(|_| refusal),
+        })?;
+        let wrapped = vec![access.wrap(&uri, &version, &data_key)?];
+        Ok(Self { key: uri, wrapped, ..moved })
+    }
+
+    /// The same under the latest version, where the URI names none and there is a newer one.
+    ///
+    /// # Errors
+    /// When the latest version cannot be found, does not keep the rules, or the one in use does not unwrap.
+    pub(crate) fn at_latest(&self, vaults: &VaultClients, tenant: &str) -> Result<Option<Self>, Refusal> {
+        if self.key.key_version.is_some() {
+            return Ok(None);
+        }
+        let latest = self.access(vaults).find(&self.key)?;
+        if latest.version() == self.current()?.version {
+            return Ok(None);
+        }
+        self.moved(vaults, tenant, (self.key.clone(), self.identity.clone())).map(Some)
     }
 }

@@ -4,6 +4,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::refusal::Refusal;
+
 /// The length of a key, in bytes.
 pub(super) const KEY_BYTES: usize = 32;
 /// The length of the random nonce at the end of a layer.
@@ -13,6 +15,45 @@ const TAG_BYTES: usize = 16;
 
 /// A key of either layer, wiped when dropped.
 pub(super) type LayerKey = Zeroizing<[u8; KEY_BYTES]>;
+
+/// The data key of a factory, in the open. Deliberately no `Debug`.
+pub(crate) struct DataKey {
+    id: String,
+    key: LayerKey,
+}
+
+impl DataKey {
+    pub(super) const fn new(id: String, key: LayerKey) -> Self {
+        Self { id, key }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Seals `plain`, bound to `associated_data`.
+    ///
+    /// # Errors
+    /// When the cipher fails.
+    pub(crate) fn seal(&self, associated_data: &str, plain: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let sealed = seal_layer(&self.key, &self.id, associated_data, plain);
+        sealed.ok_or_else(|| Refusal::Failed(format!("{associated_data} could not be sealed")))
+    }
+
+    /// Opens what was sealed so.
+    ///
+    /// # Errors
+    /// [`Refusal::Damaged`] when the key, the associated data or any byte differs.
+    pub(crate) fn open(&self, associated_data: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        open_layer(&self.key, &self.id, associated_data, sealed).ok_or_else(|| damaged(associated_data))
+    }
+}
+
+/// Sealed content that does not open.
+pub(super) fn damaged(associated_data: &str) -> Refusal {
+    Refusal::Damaged(format!("{associated_data} is not what was sealed there"))
+}
 
 /// Sealed content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::credentials::Place;
-use super::key_uri::KeyUri;
+use super::encryption::Encryption;
 use super::seal::Sealed;
 use super::system_key::SystemKey;
 use crate::clock::Timestamp;
-use crate::remote::VaultUrl;
 
 /// The saved state. The keys to open it are elsewhere: in the vault, and in the private key of the certificate.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,32 +27,6 @@ pub(super) struct State {
     pub(super) encryption: Option<Encryption>,
     pub(super) data: BTreeMap<String, Sealed>,
     pub(super) linked_services: BTreeMap<String, LinkedService>,
-}
-
-/// The customer-managed key, and the data key that it wraps.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Encryption {
-    /// The URI as it was set.
-    pub(super) key: KeyUri,
-    /// The user-assigned identity that it is used as; by default the system-assigned one.
-    pub(super) identity: Option<String>,
-    /// The id of the data key.
-    pub(super) data_key: String,
-    /// The wrapped data key; the last one is in use. There are two only during a re-wrap.
-    pub(super) wrapped: Vec<Wrapping>,
-}
-
-/// The data key, wrapped under one version of a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Wrapping {
-    pub(super) vault: VaultUrl,
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) algorithm: String,
-    /// Base64url.
-    pub(super) value: String,
 }
 
 /// A linked service. Its credentials are taken out of the definition and sealed.
@@ -113,8 +86,7 @@ impl State {
     /// Drops all wrappings but the one in use.
     pub(super) fn drop_old_wrappings(&mut self) {
         if let Some(encryption) = &mut self.encryption {
-            let old = encryption.wrapped.len().saturating_sub(1);
-            encryption.wrapped.drain(..old);
+            encryption.drop_old_wrappings();
         }
     }
 }

@@ -69,7 +69,7 @@ impl Factory {
             renewal_under_way: state.system_keys.len() > 1,
         };
         let customer_key = state.encryption.as_ref().map(|encryption| {
-            let wrapped_by = encryption.current()?.uri().to_string();
+            let wrapped_by = encryption.wrapped_by()?.to_string();
             Ok(KeyStatus { uri: encryption.key.to_string(), wrapped_by, identity: encryption.identity.clone() })
         });
         Ok(Status {

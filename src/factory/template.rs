@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::Factory;
 use super::credentials::{Place, put_text};
+use super::encryption::Encryption;
 use super::refusal::Refusal;
-use super::state::{Encryption, LinkedService};
+use super::state::LinkedService;
 
 /// The API version of the resource provider.
 const API_VERSION: &str = "2018-06-01";

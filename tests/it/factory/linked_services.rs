@@ -74,9 +74,10 @@ fn the_identity_needs_get_on_secrets() {
     factory.link("db", &database(&reference(None)), yard.now()).unwrap();
     let vault = yard.url("safe");
     let refused = password(&factory, "db").unwrap_err();
-    let expected =
-        Refusal::MissingPermission { collection: "secrets", permission: "get", vault: vault.parse().unwrap() };
-    assert_eq!(refused, expected);
+    assert!(
+        matches!(refused, Refusal::MissingPermission { collection: "secrets", permission: "get", .. }),
+        "{refused:?}"
+    );
     assert_eq!(
         refused.to_string(),
         format!("the factory's identity may not get secrets of {vault}; grant it that (role Key Vault Secrets User)")
