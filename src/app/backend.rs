@@ -12,7 +12,7 @@ use crate::authorization::Authorization;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
-use crate::management::Management;
+use crate::management::{Management, VaultAccess};
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
@@ -74,18 +74,10 @@ impl Backend {
         }
     }
 
-    /// What the management plane keeps in `records`, which are these or another generation.
-    pub(super) fn management_in(&self, records: &Records) -> Management {
-        let (directory, vaults) =
-            (self.directory.with_records(records.clone()), self.vaults.with_records(records.clone()));
-        let authorization = self.authorization.with_records(records.clone());
-        Management::new(directory, records.clone(), authorization, vaults)
-    }
-
-    /// What the management plane keeps.
-    pub(super) fn management(&self) -> Management {
+    /// What the management plane keeps; its resources reach vaults by `access`.
+    pub(super) fn management(&self, access: VaultAccess) -> Management {
         let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
-        Management::new(self.directory.clone(), self.records.clone(), authorization, vaults)
+        Management::new((self.directory.clone(), self.records.clone()), authorization, vaults, access)
     }
 
     /// Loads or creates the issuer's key in the background, and renews it in time. A first start does not wait for the key;

@@ -17,6 +17,7 @@ use crate::doors::admin::{ApplyMode, ControlError, FollowedFile, ServerControl};
 use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::CertificateResolver;
+use crate::management;
 use crate::reconcile::{Data, Plan};
 use crate::records::{NewGeneration, RecordError};
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
@@ -240,7 +241,7 @@ impl Control {
         let directory = self.backend.directory.with_records(records.clone());
         directory.identities().await.map_err(|error| error.to_string())?;
         directory.check_recorded_issuer().await.map_err(|error| error.to_string())?;
-        self.backend.management_in(records).check_readable().await.map_err(|error| error.to_string())?;
+        management::check_readable(records).await.map_err(|error| error.to_string())?;
         tasks::saved_position(records).await.map(drop).map_err(|error| error.to_string())
     }
 

@@ -9,12 +9,25 @@ use crate::directory::{TokenResources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, vault};
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
+use crate::http::server::Shutdown;
 use crate::http::{ConnectionInfo, Request, RequestHandler};
 use crate::issuers::Issuers;
+use crate::management::VaultAccess;
 use crate::trail::Answered;
 
 /// The identity door for its plain-HTTP listener and the takeover's metadata address.
 pub(super) fn identity_handler(door: Arc<identity::Door>, log: RequestLog) -> RequestHandler {
+    Arc::new(move |request, connection| {
+        let (door, log) = (door.clone(), log.clone());
+        Box::pin(async move {
+            let measurement = log.start(&request, connection);
+            measurement.finish(door.answer(request, connection).await)
+        })
+    })
+}
+
+/// The vaults alone, for what this server asks them itself.
+fn vault_handler(door: Arc<vault::Door>, log: RequestLog) -> RequestHandler {
     Arc::new(move |request, connection| {
         let (door, log) = (door.clone(), log.clone());
         Box::pin(async move {
@@ -55,9 +68,10 @@ impl Doors {
 
 impl Services {
     /// Vaults, Entra and the management plane by host, and Service Fabric's form of managed identity by path.
-    pub(super) fn data_plane(&self, identity: Arc<identity::Door>) -> RequestHandler {
-        let (vault, entra, arm) = (self.vault_door(), self.entra_door(), self.arm_door());
-        let log = self.request_log();
+    pub(super) fn data_plane(&self, identity: Arc<identity::Door>, stopping: Shutdown) -> RequestHandler {
+        let (vault, log) = (self.vault_door(), self.request_log());
+        let own = self.own_vault_clients(vault_handler(vault.clone(), log.clone()), stopping);
+        let (entra, arm) = (self.entra_door(), self.arm_door(VaultAccess::new(own)));
         let doors = Arc::new(Doors { vault, entra, arm, identity, log });
         Arc::new(move |request, connection| {
             let doors = doors.clone();
@@ -103,12 +117,12 @@ impl Services {
         })
     }
 
-    fn arm_door(&self) -> arm::Door {
+    fn arm_door(&self, access: VaultAccess) -> arm::Door {
         let backend = &self.backend;
         arm::Door::new(arm::State {
             directory: backend.directory.clone(),
             authorization: backend.authorization.clone(),
-            management: backend.management(),
+            management: backend.management(access),
             clock: Arc::new(backend.clock.clone()),
             random: backend.random.clone(),
             limits: self.settings.limits.clone(),

@@ -39,7 +39,7 @@ impl Listeners {
         let (vaults, own) = (addresses.vaults, addresses.all());
         let tls = tls::config(services.leaves.clone(), services.settings.tls).map_err(StartError::new)?;
         let identity = services.identity_door();
-        let data_plane = services.data_plane(identity.clone());
+        let data_plane = services.data_plane(identity.clone(), stopping.clone());
         let identity = identity_handler(identity, services.request_log());
         let (direct_request_seen, direct) = flag_requests(data_plane.clone());
         let mut doors = vec![

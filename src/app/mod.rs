@@ -21,6 +21,7 @@ mod foundations;
 mod full_disk;
 mod host_names;
 mod identity_header;
+mod in_process;
 mod key_files;
 mod listeners;
 mod object_counts;

@@ -7,8 +7,11 @@ mod group_id;
 mod listed;
 mod refusal;
 mod tags;
+mod vault_access;
 
 use uuid::Uuid;
+
+use factory::ChildRecord;
 
 use crate::authorization::Authorization;
 use crate::directory::Directory;
@@ -18,14 +21,15 @@ use crate::vault::Vaults;
 
 pub(crate) use factory::{
     AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryChange,
-    FactoryDefinition, FactoryId, FactoryWrite, IdentityDefinition, KeyName, NewIdentity, NewRuntime, RuntimeChange,
-    RuntimeRefusal, RuntimeStatus,
+    FactoryDefinition, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings, NewIdentity, NewRuntime,
+    RuntimeChange, RuntimeRefusal, RuntimeStatus,
 };
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
 pub(crate) use listed::Listed;
 pub(crate) use refusal::Refusal;
 pub(crate) use tags::{MAX_NAME as MAX_TAG_NAME, MAX_TAGS, MAX_VALUE as MAX_TAG_VALUE, Tags};
+pub(crate) use vault_access::VaultAccess;
 
 /// What a write was allowed by, and must still be so when it commits: a key and its revision.
 pub(crate) type Guard = (EntryKey, Revision);
@@ -37,12 +41,18 @@ pub(crate) struct Management {
     records: Records,
     authorization: Authorization,
     vaults: Vaults,
+    access: VaultAccess,
 }
 
 impl Management {
-    /// The resources in `records`; the vaults among them are `vaults`.
-    pub(crate) fn new(directory: Directory, records: Records, authorization: Authorization, vaults: Vaults) -> Self {
-        Self { directory, records, authorization, vaults }
+    /// The resources in `records`; the vaults among them are `vaults`, which they reach by `access`.
+    pub(crate) fn new(
+        (directory, records): (Directory, Records),
+        authorization: Authorization,
+        vaults: Vaults,
+        access: VaultAccess,
+    ) -> Self {
+        Self { directory, records, authorization, vaults, access }
     }
 
     /// The ids of all subscriptions: the tenant's, then those that vaults have of their own.
@@ -66,18 +76,6 @@ impl Management {
     /// When the store cannot be read.
     pub(crate) async fn has_subscription(&self, id: Uuid) -> Result<bool, Refusal> {
         Ok(id == self.directory.tenant().subscription.0 || self.subscriptions().await?.contains(&id))
-    }
-
-    /// Checks that every resource can be read.
-    ///
-    /// # Errors
-    /// When one cannot, or the store cannot be read.
-    pub(crate) async fn check_readable(&self) -> Result<(), RecordError> {
-        let view = self.records.view().await?;
-        self.records.scan::<Group>(&view, &EntryKey::from("group/"), None, usize::MAX).await?;
-        self.records.scan::<Factory>(&view, &EntryKey::from("factory/"), None, usize::MAX).await?;
-        self.records.scan::<Child>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await?;
-        self.check_runtimes(&view).await
     }
 
     /// Runs a write that `guard` allowed. The decision may run several times.
@@ -111,6 +109,18 @@ async fn stamping(view: &View, stamp: EntryKey) -> Result<Batch, RecordError> {
     Ok(expecting(view, stamp.clone()).await?.put(stamp, vec![]))
 }
 
+/// Checks that every resource in `records` can be read.
+///
+/// # Errors
+/// When one cannot, or the store cannot be read.
+pub(crate) async fn check_readable(records: &Records) -> Result<(), RecordError> {
+    let view = records.view().await?;
+    records.scan::<Group>(&view, &EntryKey::from("group/"), None, usize::MAX).await?;
+    records.scan::<Factory>(&view, &EntryKey::from("factory/"), None, usize::MAX).await?;
+    records.scan::<ChildRecord>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await?;
+    factory::check_runtimes(records, &view).await
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -120,8 +130,10 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::crypto::pool::Pool;
     use crate::directory::Tenant;
+    use crate::factory::VaultClients;
     use crate::random::{self, SeededRandom};
     use crate::records::encode;
+    use crate::remote::{Credential, RequestError, Transport};
     use crate::resource_id::SubscriptionId;
     use crate::store::{DataKey, Store, StoreError};
     use crate::vault::Deps;
@@ -138,7 +150,9 @@ mod tests {
         });
         let tenant = Tenant { id: Uuid::from_u128(1), subscription: SubscriptionId(Uuid::from_u128(2)) };
         let directory = Directory::new(tenant, records.clone(), Arc::new(SystemClock), 1);
-        Management::new(directory, records.clone(), Authorization::new(records), vaults)
+        let refusing = Transport::within(|_| Err(RequestError::NoAnswer("there are no vaults".to_owned())));
+        let access = VaultAccess::new(VaultClients::new(refusing, Credential::bearer("")));
+        Management::new((directory, records.clone()), Authorization::new(records), vaults, access)
     }
 
     #[tokio::test]

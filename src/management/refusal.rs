@@ -3,6 +3,7 @@
 use super::factory::id::{ChildId, FactoryId};
 use super::factory::runtime::refusal::RuntimeRefusal;
 use super::group_id::GroupId;
+use crate::factory;
 use crate::records::RecordError;
 use crate::vault;
 
@@ -76,6 +77,23 @@ pub(crate) enum Refusal {
         /// The most characters.
         most: usize,
     },
+    /// A rule for a customer-managed key is violated, or its vault refuses it.
+    CustomerKey(factory::Refusal),
+    /// The customer-managed key does not unwrap the data key, without which nothing in the factory can be read or written.
+    KeyAway(factory::Refusal),
+    /// The factory does not have the identity that its customer-managed key is used as: this user-assigned one, or one of its own.
+    KeyIdentity(Option<String>),
+    /// The vault of the customer-managed key is in another region.
+    KeyRegion {
+        /// The vault.
+        vault: String,
+        /// Its region.
+        theirs: String,
+        /// The factory's.
+        ours: String,
+    },
+    /// What was begun did not end, because the server stops.
+    Interrupted(String),
     /// The vaults could not be read.
     Vaults(vault::Refusal),
     /// The store failed, or what allowed the change has changed.

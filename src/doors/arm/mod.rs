@@ -11,6 +11,7 @@ mod polling;
 mod provider;
 mod refusal;
 mod refused_change;
+mod refused_key;
 mod refused_runtime;
 mod resources;
 mod state;

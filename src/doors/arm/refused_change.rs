@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 
 use super::refusal::{bad_request, conflict, internal, invalid_content, no_group, not_found, record, vaults};
+use super::refused_key;
 use super::refused_runtime;
 use crate::http::error::ApiError;
 use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
@@ -74,6 +75,11 @@ fn factory(refusal: management::Refusal) -> ApiError {
             let text = format!("The identity '{name}' has the name that the factory's own identity would have.");
             conflict("Conflict", text)
         }
+        management::Refusal::CustomerKey(why) => refused_key::of(&why),
+        management::Refusal::KeyAway(why) => refused_key::away(&why),
+        management::Refusal::Interrupted(why) => internal(&why),
+        management::Refusal::KeyIdentity(user_assigned) => refused_key::identity(user_assigned.as_deref()),
+        management::Refusal::KeyRegion { vault, theirs, ours } => refused_key::region(&vault, &theirs, &ours),
         management::Refusal::PreconditionFailed => {
             let text = "The condition of the header If-Match does not hold.";
             ApiError::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text)
@@ -140,12 +146,6 @@ pub(super) fn invalid_child(name: &str) -> ApiError {
     let text = format!(
         "The name '{name}' is invalid: it begins with a letter, a digit or _, has at most 260 characters, and none of <>*#.%&:\\+?/."
     );
-    bad_request("BadRequest", text)
-}
-
-/// A factory with a customer-managed key, which is not built.
-pub(super) fn no_customer_key() -> ApiError {
-    let text = "Keyhaven has no customer-managed keys of factories yet: leave properties.encryption out.";
     bad_request("BadRequest", text)
 }
 

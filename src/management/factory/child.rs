@@ -12,8 +12,7 @@ use crate::management::refusal::Refusal;
 pub(crate) type Definition = Map<String, Value>;
 
 /// Something in a factory.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Child {
     /// Its name, as it was made.
     pub name: String,
@@ -21,6 +20,20 @@ pub(crate) struct Child {
     pub properties: Definition,
     /// Changes with every change.
     pub etag: Uuid,
+}
+
+/// What is recorded of it. Under a customer's key the record shows name and etag alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChildRecord {
+    pub(super) name: String,
+    /// The definition, where no customer's key is in use.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) properties: Definition,
+    /// The definition under the factory's data key, in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sealed: Option<String>,
+    pub(super) etag: Uuid,
 }
 
 /// The only name of a managed virtual network.

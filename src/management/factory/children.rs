@@ -1,9 +1,10 @@
 //! Writes and reads of what is in a factory. Each write expects the last one in the same factory, so that no reference loses what it
 //! leads to, and none is left behind when the factory goes.
 
-use super::child::{Child, Definition, defining};
+use super::child::{Child, ChildRecord, Definition, defining};
 use super::id::{ChildId, FactoryId};
 use super::kind::ChildKind;
+use super::opened::Opened;
 use super::references::{Reference, references};
 use super::{FactoryWrite, Management, check_match};
 use crate::management::refusal::Refusal;
@@ -15,22 +16,23 @@ impl Management {
     /// What is called so, if it is there.
     ///
     /// # Errors
-    /// When there is no such factory.
+    /// When there is no such factory, or its customer's key is away.
     pub(crate) async fn child(&self, id: &ChildId) -> Result<Option<Child>, Refusal> {
+        let opened = self.opened(id.factory()).await?;
         let view = self.records.view().await?;
-        self.factory_revision(&view, id.factory()).await?;
-        Ok(self.recorded_child(&view, id).await?.0)
+        self.opened_revision(&view, id.factory(), &opened).await?;
+        Ok(self.recorded_child(&view, id, &opened).await?.0)
     }
 
     /// All of one kind in a factory, by name.
     ///
     /// # Errors
-    /// When there is no such factory.
+    /// When there is no such factory, or its customer's key is away.
     pub(crate) async fn children(&self, factory: &FactoryId, kind: ChildKind) -> Result<Vec<Child>, Refusal> {
+        let opened = self.opened(factory).await?;
         let view = self.records.view().await?;
-        self.factory_revision(&view, factory).await?;
-        let found = self.records.scan::<Child>(&view, &ChildId::keys_of(factory, kind), None, usize::MAX).await?;
-        Ok(found.iter().map(|child| child.as_ref().clone()).collect())
+        self.opened_revision(&view, factory, &opened).await?;
+        self.recorded_children(&view, (factory, kind), &opened).await
     }
 
     /// Makes something in a factory, or makes it anew.
@@ -43,9 +45,10 @@ impl Management {
         properties: &Definition,
         write: &FactoryWrite,
     ) -> Result<Child, Refusal> {
+        let opened = &self.opened(id.factory()).await?;
         let putting = |view: View| async move {
-            let batch = self.writing_in(&view, id.factory()).await?;
-            let (existing, revision) = self.recorded_child(&view, id).await?;
+            let batch = self.writing_in(&view, id.factory(), opened).await?;
+            let (existing, revision) = self.recorded_child(&view, id, opened).await?;
             check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
             let (named, network) = ((id.kind(), id.name()), write.identity.object_id);
             let properties = defining(named, properties.clone(), existing.as_ref(), network)?;
@@ -53,7 +56,8 @@ impl Management {
             let name = existing.map_or_else(|| id.name().to_owned(), |existing| existing.name);
             let child = Child { name, properties, etag: write.etag };
             let batch = batch.and(self.with_runtime(id, (revision == 0, &child.properties), write)?);
-            let batch = batch.expect(id.key(), revision).put(id.key(), encode(&child)?);
+            let record = ChildRecord::sealing(id, &child, opened)?;
+            let batch = batch.expect(id.key(), revision).put(id.key(), encode(&record)?);
             Ok(Change { batch, answer: child })
         };
         self.write(&write.guard, putting).await
@@ -64,13 +68,14 @@ impl Management {
     /// # Errors
     /// See [`Refusal`].
     pub(crate) async fn delete_child(&self, id: &ChildId, write: &FactoryWrite) -> Result<bool, Refusal> {
+        let opened = &self.opened(id.factory()).await?;
         let deleting = |view: View| async move {
-            let batch = self.writing_in(&view, id.factory()).await?;
-            let (existing, revision) = self.recorded_child(&view, id).await?;
+            let batch = self.writing_in(&view, id.factory(), opened).await?;
+            let (existing, revision) = self.recorded_child(&view, id, opened).await?;
             if existing.is_none() {
                 return Ok(Change { batch: Batch::default(), answer: false });
             }
-            if let Some(by) = self.referrer(&view, id).await? {
+            if let Some(by) = self.referrer(&view, id, opened).await? {
                 return Err(Refusal::Referenced { by });
             }
             let batch = batch.and(self.without_runtime(&view, id).await?);
@@ -80,8 +85,8 @@ impl Management {
     }
 
     /// The begin of a batch that changes what is in `factory`.
-    async fn writing_in(&self, view: &View, factory: &FactoryId) -> Result<Batch, Refusal> {
-        let revision = self.factory_revision(view, factory).await?;
+    async fn writing_in(&self, view: &View, factory: &FactoryId, opened: &Opened) -> Result<Batch, Refusal> {
+        let revision = self.opened_revision(view, factory, opened).await?;
         Ok(stamping(view, factory.contents_stamp()).await?.expect(factory.key(), revision))
     }
 
@@ -90,9 +95,27 @@ impl Management {
         revision.ok_or_else(|| Refusal::NoFactory(factory.clone()))
     }
 
-    async fn recorded_child(&self, view: &View, id: &ChildId) -> Result<(Option<Child>, Revision), RecordError> {
-        let found = self.records.entry::<Child>(view, &id.key()).await?;
-        Ok(found.map_or((None, 0), |(child, revision)| (Some(child.as_ref().clone()), revision)))
+    async fn recorded_child(
+        &self,
+        view: &View,
+        id: &ChildId,
+        opened: &Opened,
+    ) -> Result<(Option<Child>, Revision), Refusal> {
+        let found = self.records.entry::<ChildRecord>(view, &id.key()).await?;
+        let Some((record, revision)) = found else { return Ok((None, 0)) };
+        Ok((Some(record.open(id, opened)?), revision))
+    }
+
+    async fn recorded_children(
+        &self,
+        view: &View,
+        (factory, kind): (&FactoryId, ChildKind),
+        opened: &Opened,
+    ) -> Result<Vec<Child>, Refusal> {
+        let found = self.records.scan::<ChildRecord>(view, &ChildId::keys_of(factory, kind), None, usize::MAX).await?;
+        let named = |record: &ChildRecord| ChildId::parse(factory.clone(), kind, &record.name).ok();
+        let open = |record: &ChildRecord| Some(record.open(&named(record)?, opened));
+        found.iter().filter_map(|record| open(record)).collect()
     }
 
     async fn check_references(&self, view: &View, factory: &FactoryId, properties: &Definition) -> Result<(), Refusal> {
@@ -112,13 +135,13 @@ impl Management {
     }
 
     /// The name of what refers to `id`, besides itself.
-    async fn referrer(&self, view: &View, id: &ChildId) -> Result<Option<String>, Refusal> {
+    async fn referrer(&self, view: &View, id: &ChildId, opened: &Opened) -> Result<Option<String>, Refusal> {
         let leads_here = |reference: &Reference| match reference {
             Reference::To(kind, name) => *kind == id.kind() && name.eq_ignore_ascii_case(id.name()),
             Reference::Nowhere(_) => false,
         };
         for kind in ChildKind::ALL {
-            let all = self.records.scan::<Child>(view, &ChildId::keys_of(id.factory(), kind), None, usize::MAX).await?;
+            let all = self.recorded_children(view, (id.factory(), kind), opened).await?;
             let is_itself = |child: &Child| kind == id.kind() && child.name.eq_ignore_ascii_case(id.name());
             let refers = |child: &Child| !is_itself(child) && references(&child.properties).iter().any(leads_here);
             if let Some(found) = all.iter().find(|child| refers(child)) {

@@ -159,6 +159,11 @@ impl ChildId {
         EntryKey::from(format!("runtime-keys/{}/{}", self.factory.path(), self.name.to_ascii_lowercase()))
     }
 
+    /// What binds a sealed definition to its place in the factory.
+    pub(super) fn associated_data(&self) -> String {
+        format!("{}/{}", self.kind.segment().to_ascii_lowercase(), self.name.to_lowercase())
+    }
+
     /// What the keys of everything of this kind in `factory` begin with.
     pub(super) fn keys_of(factory: &FactoryId, kind: ChildKind) -> EntryKey {
         EntryKey::from(format!("factory-child/{}/{}/", factory.path(), kind.segment().to_ascii_lowercase()))

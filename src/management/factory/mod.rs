@@ -2,14 +2,18 @@
 
 mod child;
 mod children;
+mod customer_key;
 pub(super) mod id;
 mod identity;
 mod kind;
+mod opened;
 mod references;
 pub(super) mod runtime;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use customer_key::PreparedKey;
 
 use super::group_id::GroupId;
 use super::refusal::Refusal;
@@ -19,14 +23,17 @@ use crate::clock::Timestamp;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
 
-pub(crate) use child::{Child, Definition};
+pub(crate) use child::{Child, ChildRecord, Definition};
+pub(crate) use customer_key::{CustomerKey, KeySettings};
 pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId};
 pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
 pub(crate) use kind::ChildKind;
-pub(crate) use runtime::{AuthKeys, KeyName, NewRuntime, RuntimeChange, RuntimeRefusal, RuntimeStatus};
+pub(crate) use runtime::{AuthKeys, KeyName, NewRuntime, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes};
 
 /// Records that a piece of a larger deletion deletes.
 const PIECE: usize = 100;
+/// How often a PUT has its customer-managed key prepared anew, because the factory has changed meanwhile.
+const ATTEMPTS: usize = 4;
 
 /// A data factory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +49,9 @@ pub(crate) struct Factory {
     pub tags: Option<Tags>,
     /// Its identities, if any were ever given.
     pub identity: Option<AssignedIdentities>,
+    /// Its customer-managed key, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<CustomerKey>,
     /// The members of its properties that are kept as they were given.
     pub properties: Definition,
     /// When it was made, on the vault clock.
@@ -59,6 +69,8 @@ pub(crate) struct FactoryDefinition {
     pub tags: Option<Tags>,
     /// Its identities; none leaves those that it has (ours: what the service does is not public).
     pub identity: Option<IdentityDefinition>,
+    /// Its customer-managed key; none where it has none.
+    pub encryption: Option<KeySettings>,
     /// The members of its properties that are kept.
     pub properties: Definition,
 }
@@ -130,16 +142,41 @@ impl Management {
         write: &FactoryWrite,
     ) -> Result<Factory, Refusal> {
         tags::check(wanted.tags.as_ref().unwrap_or(&Tags::new()))?;
-        let putting = |view: View| async move {
-            let (existing, revision) = self.recorded_factory(&view, id).await?;
-            check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
-            let factory = Factory::putting(id, existing.as_ref(), wanted, write)?;
-            let batch = if existing.is_none() { self.claiming(&view, id).await? } else { Batch::default() };
-            let before = factory.identity.clone().unwrap_or_default();
-            self.with_identity(&view, (id, revision), factory, (before, wanted.identity.as_ref(), false), write, batch)
-                .await
-        };
-        self.write(&write.guard, putting).await
+        for _ in 0..ATTEMPTS {
+            let prepared = &self.prepared_key(id, wanted, write).await?;
+            let putting = |view: View| async move { self.putting_factory(&view, id, wanted, (write, prepared)).await };
+            if let Some(factory) = self.write(&write.guard, putting).await? {
+                return Ok(factory);
+            }
+        }
+        Err(RecordError::Busy.into())
+    }
+
+    /// Decides a PUT; none when the key was prepared for the factory as it was before another write.
+    async fn putting_factory(
+        &self,
+        view: &View,
+        id: &FactoryId,
+        wanted: &FactoryDefinition,
+        (write, prepared): (&FactoryWrite, &PreparedKey),
+    ) -> Result<Change<Option<Factory>>, Refusal> {
+        let (existing, revision) = self.recorded_factory(view, id).await?;
+        let existing = existing.as_ref();
+        check_match(existing.map(|one| one.etag), write.if_match.as_deref())?;
+        let mut factory = Factory::putting(id, existing, wanted, write)?;
+        if !prepared.is_for(existing) {
+            return Ok(Change { batch: Batch::default(), answer: None });
+        }
+        factory.encryption = prepared.key.clone();
+        let mut batch = if existing.is_none() { self.claiming(view, id).await? } else { Batch::default() };
+        if let (true, Some(key)) = (prepared.is_first, &prepared.key) {
+            self.check_ready(view, id, existing, &key.settings).await?;
+            batch = batch.and(expecting(view, id.contents_stamp()).await?);
+        }
+        let before = factory.identity.clone().unwrap_or_default();
+        let identities = (before, wanted.identity.as_ref(), false);
+        let change = self.with_identity(view, (id, revision), factory, identities, write, batch).await?;
+        Ok(Change { batch: change.batch, answer: Some(change.answer) })
     }
 
     /// Changes tags, identities and public access of a factory.
@@ -249,6 +286,9 @@ impl Management {
             factory.identity = Some(change.assigned);
             batch = batch.and(change.batch);
         }
+        if let Some(key) = &factory.encryption {
+            key.check_identity(factory.identity.as_ref().unwrap_or(&AssignedIdentities::default()))?;
+        }
         Ok(Change { batch: batch.put(id.key(), encode(&factory)?), answer: factory })
     }
 }
@@ -272,6 +312,7 @@ impl Factory {
             location: existing.map_or(&wanted.location, |existing| &existing.location).clone(),
             tags: wanted.tags.clone(),
             identity: existing.and_then(|existing| existing.identity.clone()),
+            encryption: existing.and_then(|existing| existing.encryption.clone()),
             properties: wanted.properties.clone(),
             created: existing.map_or(write.now, |existing| existing.created),
             etag: write.etag,
@@ -283,6 +324,11 @@ impl Factory {
         let is_fine = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
         let region: String = super::group::normalized(&self.location).chars().filter(is_fine).collect();
         format!("{}.{region}.datafactory.azure.net", self.name.to_ascii_lowercase())
+    }
+
+    /// The principal id of its own identity.
+    pub(super) fn own_identity(&self) -> Option<Uuid> {
+        self.identity.as_ref().and_then(|identity| identity.system)
     }
 
     /// Its id in `subscription`.

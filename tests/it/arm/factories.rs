@@ -99,16 +99,6 @@ async fn what_is_no_factory_is_refused() {
             "400 InvalidIdentityType ",
         ),
         (
-            "PUT F/acme",
-            r#"{"location": "x", "properties": {"encryption": {"vaultBaseUrl": "https://acme.vault.azure.net", "keyName": "k"}}}"#,
-            "400 BadRequest Keyhaven has no customer-managed keys of factories yet",
-        ),
-        (
-            "PATCH F/there",
-            r#"{"properties": {"encryption": {}}}"#,
-            "400 BadRequest Keyhaven has no customer-managed keys of factories yet",
-        ),
-        (
             "PUT F/there",
             r#"{"location": "westus"}"#,
             "409 InvalidResourceLocation The resource 'there' already exists in location 'East US' in resource group 'keyhaven'. A resource with \

@@ -10,7 +10,8 @@ use super::super::{refusal, refused_change};
 use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
 use crate::management::{
-    AssignedIdentities, Child, ChildId, Definition, FACTORY_TYPE, Factory, FactoryId, IdentityDefinition, Tags,
+    AssignedIdentities, Child, ChildId, Definition, FACTORY_TYPE, Factory, FactoryId, IdentityDefinition, KeySettings,
+    Tags,
 };
 
 /// The members of `properties` that are kept; every other one is the service's, or dropped.
@@ -44,14 +45,11 @@ impl FactoryInput {
     /// The members of its properties that are kept.
     ///
     /// # Errors
-    /// 400 for a customer-managed key, which is not built, and for values that cannot be.
+    /// 400 for values that cannot be.
     pub(super) fn kept(&self) -> Result<Definition, ApiError> {
         let given = self.properties.iter().flatten();
         let given: Definition =
             given.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
-        if given.contains_key("encryption") {
-            return Err(refused_change::no_customer_key());
-        }
         let kept: Definition = given.into_iter().filter(|(name, _)| KEPT.contains(&name.as_str())).collect();
         for (name, value) in &kept {
             let fits = match name.as_str() {
@@ -63,6 +61,26 @@ impl FactoryInput {
             }
         }
         Ok(kept)
+    }
+
+    /// Whether it names a customer-managed key.
+    pub(super) fn has_encryption(&self) -> bool {
+        self.properties
+            .as_ref()
+            .and_then(|properties| properties.get("encryption"))
+            .is_some_and(|given| !given.is_null())
+    }
+
+    /// The customer-managed key that it asks for; none where it names none.
+    ///
+    /// # Errors
+    /// 400 for what are no settings of one.
+    pub(super) fn encryption(&self) -> Result<Option<KeySettings>, ApiError> {
+        let given = self.properties.as_ref().and_then(|properties| properties.get("encryption"));
+        let given = given.filter(|given| !given.is_null()).cloned();
+        let invalid =
+            |why| refusal::invalid_content(&format!("Error converting value to 'properties.encryption': {why}"));
+        given.map(serde_json::from_value).transpose().map_err(invalid)
     }
 
     /// The identities that it asks for; none where it names none.
@@ -142,6 +160,8 @@ impl FactoryBody {
         properties.insert("createTime".to_owned(), factory.created.to_string().into());
         properties.insert("version".to_owned(), VERSION.into());
         properties.extend(factory.properties);
+        let key = factory.encryption.and_then(|key| serde_json::to_value(key.settings).ok());
+        properties.extend(key.map(|settings| ("encryption".to_owned(), settings)));
         Self {
             id: id.to_string(),
             name: factory.name,

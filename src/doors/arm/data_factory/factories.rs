@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode};
 
 use super::super::paging::Page;
 use super::super::state::{Call, State};
-use super::super::{refusal, refused_change};
+use super::super::{refusal, refused_change, refused_key};
 use super::bodies::{FactoryBody, FactoryInput, Principals};
 use crate::access::roles::Scope;
 use crate::http::error::ApiError;
@@ -68,11 +68,11 @@ pub(super) async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiEr
 pub(super) async fn put(state: Arc<State>, mut call: Call) -> Result<Response, ApiError> {
     let (id, write) = (call.factory()?, state.factory_write(&call, call.header(&IF_MATCH)));
     let input: FactoryInput = call.json(&state.limits).await?;
-    let (identity, properties) = (input.identity()?, input.kept()?);
+    let (identity, encryption, properties) = (input.identity()?, input.encryption()?, input.kept()?);
     call.check_assignable(identity.as_ref(), &id)?;
     let location = input.location.filter(|location| !location.trim().is_empty());
     let location = location.ok_or_else(refusal::location_required)?;
-    let wanted = FactoryDefinition { location, tags: input.tags, identity, properties };
+    let wanted = FactoryDefinition { location, tags: input.tags, identity, encryption, properties };
     let factory = state.management.put_factory(&id, &wanted, &write).await.map_err(refused_change::of)?;
     state.shown(&call, &id, factory).await
 }
@@ -81,6 +81,9 @@ pub(super) async fn put(state: Arc<State>, mut call: Call) -> Result<Response, A
 pub(super) async fn update(state: Arc<State>, mut call: Call) -> Result<Response, ApiError> {
     let (id, write) = (call.factory()?, state.factory_write(&call, None));
     let input: FactoryInput = call.json(&state.limits).await?;
+    if input.has_encryption() {
+        return Err(refused_key::in_patch());
+    }
     let (identity, mut properties) = (input.identity()?, input.kept()?);
     call.check_assignable(identity.as_ref(), &id)?;
     properties.retain(|name, _| name == "publicNetworkAccess");

@@ -16,7 +16,7 @@ use super::kind::ChildKind;
 use super::{FactoryWrite, Management};
 use crate::management::Guard;
 use crate::management::refusal::Refusal;
-use crate::records::{Change, RecordError, View, encode};
+use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
 
 pub(crate) use definition::RuntimeKind;
@@ -139,15 +139,6 @@ impl Management {
         Ok(batch)
     }
 
-    /// Checks that what there is of runtimes can be read.
-    pub(crate) async fn check_runtimes(&self, view: &View) -> Result<(), RecordError> {
-        self.records.scan::<Runtime>(view, &EntryKey::from("runtime/"), None, usize::MAX).await?;
-        for (key, _) in view.keys(&EntryKey::from("runtime-keys/"), None, usize::MAX).await? {
-            read_secrets(&key, &self.records.bytes(view, &key).await?)?;
-        }
-        Ok(())
-    }
-
     /// The settings of the self-hosted runtime at `id`, which must be there.
     async fn self_hosted(&self, view: &View, id: &ChildId) -> Result<(Runtime, Revision), Refusal> {
         if let Some(found) = self.recorded_runtime(view, id).await? {
@@ -183,6 +174,15 @@ impl Management {
         let label = KeyLabel { runtime: runtime.id, factory: &factory.name, endpoint: &factory.endpoint() };
         Ok(secrets.auth_keys(&label))
     }
+}
+
+/// Checks that what there is of runtimes in `records` can be read.
+pub(crate) async fn check_runtimes(records: &Records, view: &View) -> Result<(), RecordError> {
+    records.scan::<Runtime>(view, &EntryKey::from("runtime/"), None, usize::MAX).await?;
+    for (key, _) in view.keys(&EntryKey::from("runtime-keys/"), None, usize::MAX).await? {
+        read_secrets(&key, &records.bytes(view, &key).await?)?;
+    }
+    Ok(())
 }
 
 fn read_secrets(key: &EntryKey, bytes: &[u8]) -> Result<RuntimeSecrets, RecordError> {
