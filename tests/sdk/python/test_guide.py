@@ -65,6 +65,7 @@ RUN = {
     "docs/container.md": {"console": 3},
     "docs/events.md": {"json": 2},
     "docs/identities.md": {"json": 1},
+    "docs/management.md": {"json": 1, "python": 1},
     "docs/network.md": {"json": 1},
     "docs/node.md": {"javascript": 1},
     "docs/pytest.md": {"python": 1},
@@ -131,6 +132,12 @@ def test_what_a_suite_needs_is_suggested_and_required(checkout):
     tests.write_text(tests.read_text() + f'{ask} "$VAULT_URL/keys?api-version=7.4"\n')
     with pytest.raises(AssertionError, match="not in the required policy: default KeyList local"):
         run(checkout, require)
+
+
+def test_a_factory_under_its_customers_key(checkout):
+    (checkout / "vaults.json").write_text(blocks("docs/management.md", "json")[0])
+    (checkout / "factory.py").write_text(blocks("docs/management.md", "python")[0])
+    assert run(checkout, "keyhaven run --config vaults.json -- python factory.py") == "['nightly']\n"
 
 
 def test_policies_are_accepted(checkout):

@@ -1,15 +1,20 @@
 """The management plane, as azure-mgmt-resource and azure-mgmt-datafactory see it: resource groups, factories and what is in them."""
 
+import json
+
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.keyvault.keys import KeyClient
 from azure.mgmt.datafactory import DataFactoryManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from server import TENANT
+from admin import Admin
+from server import CONFIG, TENANT
 
 SUBSCRIPTION = "6b9e7c1a-0000-4000-8000-000000000002"
 DEFAULT_GROUP = "keyhaven"
+IDENTITY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{DEFAULT_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 KEY_VAULT = {"type": "AzureKeyVault", "typeProperties": {"baseUrl": "https://factory-vault.vault.azure.net/"}}
 
 
@@ -90,11 +95,6 @@ def test_a_factory_is_made_read_changed_and_listed(factories, group, factory):
     assert factory.name in [one.name for one in factories.factories.list()]
     with pytest.raises(ResourceExistsError, match="already in use. Resource names must be globally unique."):
         factories.factories.create_or_update(DEFAULT_GROUP, factory.name, {"location": "westeurope"})
-    with pytest.raises(HttpResponseError, match="no customer-managed keys of factories yet"):
-        encryption = {"vaultBaseUrl": "https://factory-vault.vault.azure.net", "keyName": "k"}
-        factories.factories.create_or_update(
-            group, factory.name, {"location": "westeurope", "properties": {"encryption": encryption}}
-        )
 
 
 def test_everything_in_a_factory_is_made_listed_and_deleted(factories, group, factory):
@@ -144,6 +144,88 @@ def test_a_runtime_has_a_status_and_auth_keys(factories, group, factory):
     runtimes.delete(*place)
     with pytest.raises(ResourceNotFoundError):
         runtimes.get(*place)
+
+
+@pytest.fixture
+def safe(server, credential):
+    """A vault whose key may be a factory's, as its administrator sees it; another one for each test."""
+    admin = Admin(server)
+    role = {"identity": "factory", "role": "Key Vault Administrator", "scope": ""}
+    vault = {"sku": "premium", "enablePurgeProtection": True, "enableRbacAuthorization": True, "roleAssignments": [role]}
+    admin.ask("PUT", "vaults/py-safe", vault)
+    with KeyClient(server.vault_url().replace("factory-vault", "py-safe"), credential) as client:
+        yield client
+    admin.ask("DELETE", "vaults/py-safe")
+
+
+@pytest.fixture
+def grant(server):
+    """Gives a principal the role that a factory needs at the vault, or takes it away."""
+    admin, path = Admin(server), "role-assignments/6b9e7c1a-0000-4000-8000-0000000000f1"
+    scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/keyhaven/providers/Microsoft.KeyVault/vaults/py-safe"
+    body = {"role": "Key Vault Crypto Service Encryption User", "scope": scope}
+    return lambda principal: admin.ask("PUT", path, {"objectId": principal, **body}) if principal else admin.ask("DELETE", path)
+
+
+def encrypted(version: str | None = None, identity: str | None = None) -> dict:
+    key = {"vaultBaseUrl": "https://py-safe.vault.azure.net", "keyName": "cmk"}
+    if version is not None:
+        key["keyVersion"] = version
+    if identity:
+        key["identity"] = {"userAssignedIdentity": identity}
+    return {"location": "local", "properties": {"encryption": key}}
+
+
+def test_a_factory_under_its_customers_key(factories, group, safe, grant):
+    place = (group, "py-keyed")
+    first = safe.create_rsa_key("cmk").properties.version
+    made = factories.factories.create_or_update(*place, {"location": "local", "identity": {"type": "SystemAssigned"}})
+    assert made.encryption is None
+    with pytest.raises(HttpResponseError, match="lacks get on keys of https://py-safe.vault.azure.net") as denied:
+        factories.factories.create_or_update(*place, encrypted(""))
+    assert (denied.value.status_code, denied.value.error.code) == (403, "Forbidden")
+    grant(made.identity.principal_id)
+    key = factories.factories.create_or_update(*place, encrypted("")).encryption
+    assert (key.vault_base_url, key.key_name, key.key_version) == ("https://py-safe.vault.azure.net", "cmk", "")
+    factories.pipelines.create_or_update(*place, "p", {"properties": {"description": "sealed", "activities": []}})
+
+    second = safe.rotate_key("cmk").properties.version
+    assert factories.pipelines.get(*place, "p").description == "sealed"
+    safe.update_key_properties("cmk", first, enabled=False)
+    assert factories.pipelines.get(*place, "p").description == "sealed"
+    factories.factories.create_or_update(*place, encrypted(second))
+    safe.update_key_properties("cmk", second, enabled=False)
+    with pytest.raises(HttpResponseError, match="403 Forbidden/KeyDisabled") as denied:
+        factories.pipelines.get(*place, "p")
+    assert denied.value.status_code == 403
+    assert factories.factories.get(*place).encryption.key_version == second
+    assert factories.factories.update(*place, {"tags": {"a": "b"}}).tags == {"a": "b"}
+    with pytest.raises(HttpResponseError, match="You cannot remove CMK settings to existing factory") as refused:
+        factories.factories.create_or_update(*place, {"location": "local"})
+    assert refused.value.error.code == "RemovedCMKToExistingFactory"
+    safe.update_key_properties("cmk", second, enabled=True)
+    assert factories.pipelines.get(*place, "p").description == "sealed"
+    grant(None)
+    with pytest.raises(HttpResponseError, match="ForbiddenByRbac"):
+        list(factories.pipelines.list_by_factory(*place))
+    factories.factories.delete(*place)
+
+
+def test_a_key_at_creation_is_a_user_assigned_identitys(factories, group, safe, grant):
+    place, worker = (group, "py-keyed"), f"{IDENTITY}/operator"
+    safe.create_rsa_key("cmk")
+    with pytest.raises(HttpResponseError, match="a key at creation needs a user-assigned identity"):
+        factories.factories.create_or_update(*place, encrypted())
+    identities = json.loads(CONFIG.read_text())["identities"]
+    grant(next(one["objectId"] for one in identities if one["name"] == "operator"))
+    body = encrypted(identity=worker) | {"identity": {"type": "UserAssigned", "userAssignedIdentities": {worker: {}}}}
+    made = factories.factories.create_or_update(*place, body)
+    assert made.encryption.identity.user_assigned_identity == worker
+    factories.linked_services.create_or_update(*place, "vault", {"properties": KEY_VAULT})
+    grant(None)
+    with pytest.raises(HttpResponseError, match="lacks unwrapKey on keys of https://py-safe.vault.azure.net"):
+        factories.linked_services.get(*place, "vault")
+    factories.factories.delete(*place)
 
 
 def test_an_etag_guards_a_write(factories, group, factory):

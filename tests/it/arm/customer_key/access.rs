@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{GRANT, Plane, ROLE, SUBSCRIPTION, config, encrypted, pipeline, tenant};
+use super::{GRANT, Plane, ROLE, SUBSCRIPTION, encrypted, pipeline, tenant, with};
 use crate::arm::Client;
 use crate::arm::factories::line;
 use crate::world::World;
 
 #[tokio::test]
 async fn the_vaults_administrator_and_the_factorys_can_each_do_their_own_part_alone() {
-    let mut config = config();
+    let mut config = with(&["safe"]);
     let group = format!("{SUBSCRIPTION}/resourceGroups/keyhaven");
     let administrators = json!([
         {"name": "factories", "roleAssignments": [{"role": "Data Factory Contributor", "scope": group}]},
@@ -55,7 +55,7 @@ struct Model {
 
 #[tokio::test]
 async fn no_order_of_steps_loses_a_definition_or_shows_it_without_the_key() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     let own = plane.keyed().await;
     let mut model = Model { granted: true, enabled: true, written: "first".to_owned() };

@@ -16,7 +16,7 @@ async fn rotated(plane: &Plane<'_>, vault: &str) -> String {
 
 #[tokio::test]
 async fn without_a_version_the_latest_is_followed_with_the_next_read() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     plane.keyed().await;
     let first = version(&plane, "safe").await;
@@ -38,7 +38,7 @@ async fn without_a_version_the_latest_is_followed_with_the_next_read() {
 
 #[tokio::test]
 async fn a_latest_version_that_cannot_be_used_is_not_followed() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     plane.keyed().await;
     let disabled = json!({"kty": "RSA", "attributes": {"enabled": false}});
@@ -49,7 +49,7 @@ async fn a_latest_version_that_cannot_be_used_is_not_followed() {
 
 #[tokio::test]
 async fn a_version_is_kept_to_until_the_settings_change() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     let own = plane.factory().await;
     plane.grant(&own, super::ROLE).await;
@@ -73,7 +73,7 @@ async fn a_version_is_kept_to_until_the_settings_change() {
 
 #[tokio::test]
 async fn it_moves_to_another_vault_and_another_identity() {
-    let world = tenant().await;
+    let world = tenant(&["safe", "lists"]).await;
     let plane = Plane::of(&world).await;
     plane.keyed().await;
     let mut body = by_cipher("lists", json!({}));
@@ -90,7 +90,7 @@ async fn it_moves_to_another_vault_and_another_identity() {
 
 #[tokio::test]
 async fn an_identity_that_lost_its_access_is_replaced_by_one_that_has_it() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     let own = plane.keyed().await;
     plane.withdraw().await;

@@ -8,7 +8,7 @@ const NOT_TAKEN: &str = "400 BadRequest Update factory failed. The customer-mana
 
 #[tokio::test]
 async fn an_empty_factory_gets_a_key_as_its_own_identity() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     let own = plane.factory().await;
     let denied = plane.ask("PUT F/acme", &encrypted("safe", json!({}))).await.error();
@@ -39,7 +39,7 @@ async fn an_empty_factory_gets_a_key_as_its_own_identity() {
 
 #[tokio::test]
 async fn what_the_factory_does_in_the_vault_is_in_the_audit_as_its_identity() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     plane.keyed().await;
     let before = plane.audited("datafactory-acme").await.len();
@@ -55,7 +55,7 @@ async fn what_the_factory_does_in_the_vault_is_in_the_audit_as_its_identity() {
 
 #[tokio::test]
 async fn at_creation_a_key_needs_a_user_assigned_identity() {
-    let world = tenant().await;
+    let world = tenant(&["lists"]).await;
     let plane = Plane::of(&world).await;
     let mut own = encrypted("lists", json!({}));
     own["identity"] = json!({"type": "SystemAssigned"});
@@ -94,7 +94,7 @@ async fn a_key_is_enabled_only_while_nothing_is_in_the_factory() {
         ("dataflows/x", json!({"type": "MappingDataFlow"})),
         ("triggers/x", json!({"type": "ScheduleTrigger"})),
     ];
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     let own = plane.factory().await;
     plane.grant(&own, ROLE).await;
@@ -117,7 +117,7 @@ async fn a_key_is_enabled_only_while_nothing_is_in_the_factory() {
 
 #[tokio::test]
 async fn vault_and_key_must_be_fit_for_it() {
-    let world = tenant().await;
+    let world = tenant(&["lists", "loose"]).await;
     let plane = Plane::of(&world).await;
     for (vault, more, expected) in [
         ("loose", json!({}), format!("{NOT_TAKEN}https://loose.vault.azure.net has no purge protection; switch it on.")),
@@ -151,7 +151,7 @@ async fn vault_and_key_must_be_fit_for_it() {
 
 #[tokio::test]
 async fn get_wrap_key_and_unwrap_key_alone_are_asked_for() {
-    let world = tenant().await;
+    let world = tenant(&["lists"]).await;
     let plane = Plane::of(&world).await;
     let names = ["get", "wrapKey", "unwrapKey"];
     for missing in names {
@@ -170,7 +170,7 @@ async fn get_wrap_key_and_unwrap_key_alone_are_asked_for() {
 
 #[tokio::test]
 async fn there_is_no_way_back() {
-    let world = tenant().await;
+    let world = tenant(&["safe"]).await;
     let plane = Plane::of(&world).await;
     plane.keyed().await;
     let expected =
