@@ -12,7 +12,7 @@ use crate::authorization::Authorization;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
-use crate::management::{Management, VaultAccess};
+use crate::management::{ConnectedNodes, Management, VaultAccess};
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
@@ -43,6 +43,8 @@ pub(super) struct Backend {
     pub(super) pool: Pool,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timekeeper: Arc<Timekeeper>,
+    /// The nodes of integration runtimes that are connected.
+    pub(super) nodes: ConnectedNodes,
 }
 
 impl Backend {
@@ -71,13 +73,15 @@ impl Backend {
             pool: pool.clone(),
             tasks,
             timekeeper: Arc::new(timekeeper),
+            nodes: ConnectedNodes::default(),
         }
     }
 
     /// What the management plane keeps; its resources reach vaults by `access`.
     pub(super) fn management(&self, access: VaultAccess) -> Management {
         let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
-        Management::new((self.directory.clone(), self.records.clone()), authorization, vaults, access)
+        let management = Management::new((self.directory.clone(), self.records.clone()), authorization, vaults, access);
+        management.with_nodes(self.nodes.clone())
     }
 
     /// Loads or creates the issuer's key in the background, and renews it in time. A first start does not wait for the key;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::request_log::RequestLog;
 use super::services::Services;
 use crate::directory::{TokenResources, UnknownIdentities};
-use crate::doors::{admin, arm, entra, identity, vault};
+use crate::doors::{admin, arm, entra, identity, nodes, vault};
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
 use crate::http::server::Shutdown;
@@ -42,6 +42,7 @@ struct Doors {
     vault: Arc<vault::Door>,
     entra: entra::Door,
     arm: arm::Door,
+    nodes: nodes::Door,
     identity: Arc<identity::Door>,
     log: RequestLog,
 }
@@ -59,6 +60,9 @@ impl Doors {
             // Boxed because a vault is asked far more often: the future of every request is smaller for it.
             return Box::pin(self.arm.answer(request, authority)).await;
         }
+        if nodes::is_host(host) {
+            return Box::pin(self.nodes.answer(request, authority, connection)).await;
+        }
         match self.identity.answer_over_tls(&request, connection).await {
             Some(answer) => answer,
             None => self.vault.answer(request, connection).await,
@@ -67,12 +71,12 @@ impl Doors {
 }
 
 impl Services {
-    /// Vaults, Entra and the management plane by host, and Service Fabric's form of managed identity by path.
+    /// Vaults, Entra, the management plane and the endpoints of factories by host, and Service Fabric's form of managed identity by path.
     pub(super) fn data_plane(&self, identity: Arc<identity::Door>, stopping: Shutdown) -> RequestHandler {
         let (vault, log) = (self.vault_door(), self.request_log());
-        let own = self.own_vault_clients(vault_handler(vault.clone(), log.clone()), stopping);
-        let (entra, arm) = (self.entra_door(), self.arm_door(VaultAccess::new(own)));
-        let doors = Arc::new(Doors { vault, entra, arm, identity, log });
+        let own = VaultAccess::new(self.own_vault_clients(vault_handler(vault.clone(), log.clone()), stopping));
+        let (entra, arm, nodes) = (self.entra_door(), self.arm_door(own.clone()), self.nodes_door(own));
+        let doors = Arc::new(Doors { vault, entra, arm, nodes, identity, log });
         Arc::new(move |request, connection| {
             let doors = doors.clone();
             Box::pin(async move {
@@ -124,6 +128,18 @@ impl Services {
             authorization: backend.authorization.clone(),
             management: backend.management(access),
             clock: Arc::new(backend.clock.clone()),
+            system: backend.system.clone(),
+            random: backend.random.clone(),
+            limits: self.settings.limits.clone(),
+        })
+    }
+
+    fn nodes_door(&self, access: VaultAccess) -> nodes::Door {
+        let backend = &self.backend;
+        nodes::Door::new(nodes::State {
+            management: backend.management(access),
+            connected: backend.nodes.clone(),
+            clock: backend.system.clone(),
             random: backend.random.clone(),
             limits: self.settings.limits.clone(),
         })

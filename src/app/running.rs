@@ -20,6 +20,7 @@ use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::http::server::ShutdownTrigger;
+use crate::management::ConnectedNodes;
 use crate::proxy::TrafficCounter;
 use crate::tasks::{ClockError, ClockReport, Timekeeper, VaultClock};
 use crate::vault::Vaults;
@@ -48,6 +49,8 @@ pub struct Running {
     pub(super) authorization: Authorization,
     pub(super) credentials: PlaceholderCredentials,
     pub(super) stopper: ShutdownTrigger,
+    /// The nodes that wait for work.
+    pub(super) nodes: ConnectedNodes,
     pub(super) events: Arc<Events>,
     pub(super) delivering: JoinHandle<()>,
     pub(super) tasks: Vec<JoinHandle<()>>,
@@ -97,6 +100,7 @@ impl Running {
 
     /// Stops accepting, closes idle connections, lets requests in flight finish (5 s at the most), and flushes.
     pub async fn stop(self) {
+        self.nodes.stop();
         self.stopper.stop(GRACE).await;
         self.events.stop();
         let _ = tokio::time::timeout(GRACE, self.delivering).await;

@@ -125,7 +125,7 @@ impl BuiltServer {
         tasks.push(tokio::spawn(credentials.clone().run_renewal()));
         tasks.push(tokio::spawn(backend.tasks.clone().keep_running()));
         let delivering = tokio::spawn(events.clone().keep_running());
-        let Backend { pool, clock, timekeeper, vaults, directory, authorization, .. } = backend;
+        let Backend { pool, clock, timekeeper, vaults, directory, authorization, nodes, .. } = backend;
         Running {
             ready,
             ready_files: control.ready_files,
@@ -139,6 +139,7 @@ impl BuiltServer {
             authorization,
             credentials,
             stopper,
+            nodes,
             events,
             delivering,
             tasks,

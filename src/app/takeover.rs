@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use crate::doors::{arm, entra, vault};
+use crate::doors::{arm, entra, nodes, vault};
 use crate::http::authority::Authority;
 use crate::proxy::{HostClass, ParentProxy};
 
@@ -35,6 +35,8 @@ pub enum CloudService {
     Entra,
     /// The management plane.
     Arm,
+    /// What nodes of integration runtimes reach at the host of their factory.
+    Factory,
 }
 
 impl FromStr for CloudService {
@@ -45,7 +47,8 @@ impl FromStr for CloudService {
             "vault" => Ok(Self::Vault),
             "entra" => Ok(Self::Entra),
             "arm" => Ok(Self::Arm),
-            _ => Err("use vault, entra, arm, or several of them with commas"),
+            "factory" => Ok(Self::Factory),
+            _ => Err("use vault, entra, arm, factory, or several of them with commas"),
         }
     }
 }
@@ -57,6 +60,8 @@ impl CloudService {
             Some(Self::Vault)
         } else if entra::named_in_cloud(host) {
             Some(Self::Entra)
+        } else if nodes::is_host(host) {
+            Some(Self::Factory)
         } else {
             arm::named_in_cloud(host).then_some(Self::Arm)
         }
@@ -68,6 +73,7 @@ impl CloudService {
             Self::Vault => vault::host::cloud_suffixes().collect(),
             Self::Entra => entra::cloud_hosts().collect(),
             Self::Arm => arm::cloud_hosts().collect(),
+            Self::Factory => vec![nodes::domain()],
         }
     }
 }
@@ -96,7 +102,7 @@ impl Default for Takeover {
     /// Takes over every service; reaches all other hosts directly.
     fn default() -> Self {
         Self {
-            services: vec![CloudService::Vault, CloudService::Entra, CloudService::Arm],
+            services: vec![CloudService::Vault, CloudService::Entra, CloudService::Arm, CloudService::Factory],
             offline: false,
             allowed_hosts: vec![],
             parent_proxy: ParentProxy::default(),
@@ -106,7 +112,7 @@ impl Default for Takeover {
 }
 
 impl Takeover {
-    /// The domains of taken-over hosts: a host is one of them, or one label below.
+    /// The domains of taken-over hosts: a host is one of them, or below.
     pub fn domains(&self) -> Vec<&'static str> {
         self.services.iter().flat_map(|service| service.domains()).collect()
     }
@@ -199,11 +205,14 @@ mod tests {
             "login.microsoftonline.us",
             "management.azure.com",
             "graph.microsoft.com",
+            "acme.eastus.datafactory.azure.net",
+            "acme.eastus.privatelink.datafactory.azure.net",
         ] {
             assert_eq!(all.classify(host, HTTPS), HostClass::TakenOver, "{host}");
         }
         for host in [
             "vault.azure.net",
+            "datafactory.azure.net",
             "acme.vaults.azure.net",
             "dev.azure.com",
             "dc.services.visualstudio.com",

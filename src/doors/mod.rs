@@ -4,4 +4,5 @@ pub(crate) mod admin;
 pub(crate) mod arm;
 pub(crate) mod entra;
 pub(crate) mod identity;
+pub(crate) mod nodes;
 pub(crate) mod vault;

@@ -20,9 +20,10 @@ use crate::store::{Batch, EntryKey, Revision};
 use crate::vault::Vaults;
 
 pub(crate) use factory::{
-    AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, Definition, FACTORY_TYPE, Factory, FactoryChange,
-    FactoryDefinition, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings, NewIdentity, NewRuntime,
-    RuntimeChange, RuntimeRefusal, RuntimeStatus,
+    AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Definition, FACTORY_TYPE, Factory,
+    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings,
+    KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN, NewIdentity, NewNode, NewRuntime, NodeStatus, RuntimeChange,
+    RuntimeRefusal, RuntimeStatus,
 };
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
@@ -42,6 +43,7 @@ pub(crate) struct Management {
     authorization: Authorization,
     vaults: Vaults,
     access: VaultAccess,
+    connected: ConnectedNodes,
 }
 
 impl Management {
@@ -52,7 +54,12 @@ impl Management {
         vaults: Vaults,
         access: VaultAccess,
     ) -> Self {
-        Self { directory, records, authorization, vaults, access }
+        Self { directory, records, authorization, vaults, access, connected: ConnectedNodes::default() }
+    }
+
+    /// The same, whose nodes of integration runtimes are `connected`.
+    pub(crate) fn with_nodes(self, connected: ConnectedNodes) -> Self {
+        Self { connected, ..self }
     }
 
     /// The ids of all subscriptions: the tenant's, then those that vaults have of their own.

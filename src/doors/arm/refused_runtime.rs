@@ -1,8 +1,8 @@
 //! The errors about integration runtimes. The texts are ours, where nothing else is said.
 
-use super::refusal::{bad_request, invalid_content};
+use super::refusal::{bad_request, internal, invalid_content, not_found};
 use crate::http::error::ApiError;
-use crate::management::RuntimeRefusal;
+use crate::management::{MAX_JOBS, RuntimeRefusal};
 
 /// What was not done with a runtime.
 pub(super) fn of(refusal: RuntimeRefusal) -> ApiError {
@@ -26,6 +26,13 @@ pub(super) fn of(refusal: RuntimeRefusal) -> ApiError {
         RuntimeRefusal::UpdateDelay(value) => {
             format!("updateDelayOffset is the hour of a day, 'PT0H' to 'PT23H', not '{value}'.")
         }
+        RuntimeRefusal::NoNode(name) => {
+            return not_found("NotFound", format!("The integration runtime has no node '{name}'."));
+        }
+        RuntimeRefusal::JobsLimit(limit) => {
+            format!("concurrentJobsLimit is a number from 1 to {MAX_JOBS}, not {limit}.")
+        }
+        other => return internal(&format!("{other:?}")),
     };
     bad_request("BadRequest", text)
 }

@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub management: Management,
     /// The vault clock.
     pub clock: Arc<dyn Clock>,
+    /// The system clock, which nodes of integration runtimes live by.
+    pub system: Arc<dyn Clock>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
     /// The bounds of bodies.

@@ -43,6 +43,16 @@ impl FactoryId {
         is_resource_name(name).then(|| Self { group, name: name.to_owned() }).ok_or(InvalidName)
     }
 
+    /// The factory with the id `text`, as [`fmt::Display`] writes it.
+    pub(super) fn of_text(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let ["", "subscriptions", subscription, "resourceGroups", group, "providers", _, "factories", name] = parts[..]
+        else {
+            return None;
+        };
+        Self::parse(GroupId::parse(subscription.parse().ok()?, group).ok()?, name).ok()
+    }
+
     /// Its resource group.
     pub(crate) fn group(&self) -> &GroupId {
         &self.group
@@ -195,6 +205,13 @@ mod tests {
         for name in ["", "ab", "-ab", "ab-", "a--b", "a_b", "a.b", "größe", &format!("{longest}f")] {
             assert!(factory(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        let id = factory("Acme-1").unwrap();
+        assert_eq!(FactoryId::of_text(&id.to_string()).unwrap().to_string(), id.to_string());
+        assert!(FactoryId::of_text("").is_none() && FactoryId::of_text(&format!("{id}/pipelines/p")).is_none());
     }
 
     #[test]

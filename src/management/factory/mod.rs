@@ -28,7 +28,10 @@ pub(crate) use customer_key::{CustomerKey, KeySettings};
 pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId};
 pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
 pub(crate) use kind::ChildKind;
-pub(crate) use runtime::{AuthKeys, KeyName, NewRuntime, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes};
+pub(crate) use runtime::{
+    AuthKeys, ConnectedNodes, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN, NewNode, NewRuntime,
+    NodeStatus, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes,
+};
 
 /// Records that a piece of a larger deletion deletes.
 const PIECE: usize = 100;

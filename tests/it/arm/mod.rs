@@ -5,6 +5,7 @@ mod customer_key;
 mod factories;
 mod frame;
 mod groups;
+mod nodes;
 mod rights;
 mod runtimes;
 

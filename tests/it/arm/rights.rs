@@ -72,6 +72,26 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "Microsoft.DataFactory/factories/integrationruntimes/regenerateauthkey/action",
     ),
     (
+        "GET F/acme/integrationRuntimes/own/nodes/n?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/nodes/read",
+    ),
+    (
+        "PATCH F/acme/integrationRuntimes/own/nodes/n?2018-06-01",
+        r#"{"concurrentJobsLimit": 1}"#,
+        "Microsoft.DataFactory/factories/integrationruntimes/nodes/write",
+    ),
+    (
+        "POST F/acme/integrationRuntimes/own/nodes/n/ipAddress?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/nodes/ipAddress/action",
+    ),
+    (
+        "DELETE F/acme/integrationRuntimes/own/nodes/n?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/nodes/delete",
+    ),
+    (
         "DELETE F/acme/integrationRuntimes/own?2018-06-01",
         "",
         "Microsoft.DataFactory/factories/integrationruntimes/delete",

@@ -3,6 +3,8 @@
 mod bodies;
 mod children;
 mod factories;
+mod node_body;
+mod nodes;
 mod runtime_bodies;
 mod runtimes;
 
@@ -56,8 +58,10 @@ pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
         operations.routes().into_iter().map(move |(operation, handler)| (operation, Endpoint { kind, handler }))
     });
     let kind = &INTEGRATION_RUNTIMES;
-    let of_runtimes =
-        runtimes::routes().into_iter().map(|(operation, handler)| (operation, Endpoint { kind, handler }));
+    let of_runtimes = runtimes::routes()
+        .into_iter()
+        .chain(nodes::routes())
+        .map(|(operation, handler)| (operation, Endpoint { kind, handler }));
     of_factories.chain(of_children).chain(of_runtimes).collect()
 }
 

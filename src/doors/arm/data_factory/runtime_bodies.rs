@@ -1,11 +1,11 @@
 //! Integration runtimes as the wire has them. The members of a status without nodes are those of a recording in public
 //! (Azure/azure-sdk-for-net, `SelfHostedIntegrationRuntimeScenarioTest`), with `latestVersion` in its later spelling.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::node_body::{Capabilities, NodeBody, NodeLoad};
 use crate::management::{AuthKeys, RuntimeStatus};
 
 /// What changes of a runtime's settings.
@@ -66,13 +66,15 @@ enum TypeProperties {
 struct SelfHosted {
     auto_update: &'static str,
     task_queue_id: Uuid,
-    nodes: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    nodes: Vec<NodeBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     update_delay_offset: Option<String>,
     service_urls: [String; 1],
     links: [(); 0],
     version_status: &'static str,
-    capabilities: BTreeMap<&'static str, &'static str>,
+    capabilities: Value,
     latest_version: &'static str,
     state: &'static str,
     create_time: String,
@@ -83,40 +85,45 @@ struct SelfHosted {
 struct Managed {}
 
 impl StatusBody {
-    pub(super) fn of(status: RuntimeStatus) -> Self {
-        let RuntimeStatus { name, factory, kind, state, endpoint, own } = status;
-        let r#type = kind.as_str();
-        let type_properties = match own {
+    pub(super) fn of(status: &RuntimeStatus) -> Self {
+        let state = status.state.as_str();
+        let type_properties = match &status.own {
             None => TypeProperties::Managed(Managed {}),
             Some(runtime) => TypeProperties::SelfHosted(Box::new(SelfHosted {
                 auto_update: if runtime.auto_update { "On" } else { "Off" },
                 task_queue_id: runtime.id,
-                nodes: [],
-                update_delay_offset: runtime.update_delay,
-                service_urls: [endpoint],
+                version: status.dispatcher().map(|node| node.node.description.version.clone()),
+                nodes: nodes(status),
+                update_delay_offset: runtime.update_delay.clone(),
+                service_urls: [status.endpoint.clone()],
                 links: [],
-                version_status: "None",
-                capabilities: BTreeMap::new(),
+                version_status: if status.nodes.is_empty() { "None" } else { "UpToDate" },
+                capabilities: status.dispatcher().map_or_else(|| json!({}), |node| json!(Capabilities::of(node))),
                 latest_version: env!("CARGO_PKG_VERSION"),
-                state: state.as_str(),
+                state,
                 create_time: runtime.created.to_string(),
             })),
         };
-        let properties =
-            StatusProperties { data_factory_name: factory, state: state.as_str(), r#type, type_properties };
-        Self { name, properties }
+        let (data_factory_name, r#type) = (status.factory.clone(), status.kind.as_str());
+        let properties = StatusProperties { data_factory_name, state, r#type, type_properties };
+        Self { name: status.name.clone(), properties }
     }
+}
+
+fn nodes(status: &RuntimeStatus) -> Vec<NodeBody> {
+    let dispatcher = status.dispatcher().map(|node| node.node.id);
+    status.nodes.iter().map(|node| NodeBody::of(node, dispatcher == Some(node.node.id))).collect()
 }
 
 /// What the nodes of a runtime do.
 #[derive(Serialize)]
 pub(super) struct MonitoringBody {
     name: String,
-    nodes: [(); 0],
+    nodes: Vec<NodeLoad>,
 }
 
 impl MonitoringBody {
-    pub(super) fn of(status: RuntimeStatus) -> Self {
-        Self { name: status.name, nodes: [] }
+    pub(super) fn of(status: &RuntimeStatus) -> Self {
+        Self { name: status.name.clone(), nodes: status.nodes.iter().map(NodeLoad::of).collect() }
     }
 }

@@ -85,8 +85,8 @@ async fn update(state: Arc<State>, mut call: Call) -> Result<Response, ApiError>
 /// Answers what a runtime does.
 async fn status(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.runtime()?;
-    let status = state.management.runtime_status(&id).await.map_err(refused_change::of)?;
-    Ok(body::json(StatusCode::OK, &StatusBody::of(status)))
+    let status = state.management.runtime_status(&id, state.system.now()).await.map_err(refused_change::of)?;
+    Ok(body::json(StatusCode::OK, &StatusBody::of(&status)))
 }
 
 /// Answers both auth keys.
@@ -108,8 +108,8 @@ async fn regenerate_key(state: Arc<State>, mut call: Call) -> Result<Response, A
 /// Answers what the nodes of a runtime do.
 async fn monitoring(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.runtime()?;
-    let status = state.management.runtime_status(&id).await.map_err(refused_change::of)?;
-    Ok(body::json(StatusCode::OK, &MonitoringBody::of(status)))
+    let status = state.management.runtime_status(&id, state.system.now()).await.map_err(refused_change::of)?;
+    Ok(body::json(StatusCode::OK, &MonitoringBody::of(&status)))
 }
 
 impl Call {

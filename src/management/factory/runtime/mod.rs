@@ -1,7 +1,11 @@
 //! Integration runtimes. Their definitions are children of the factory like others; here is what a self-hosted one has besides: its
 //! settings and its secrets, which come into being with it and go with it, each in a record of its own.
 
+pub(super) mod connected;
 pub(super) mod definition;
+mod host;
+mod node;
+mod nodes;
 mod record;
 pub(crate) mod refusal;
 mod secrets;
@@ -14,19 +18,24 @@ use super::child::{Child, Definition};
 use super::id::ChildId;
 use super::kind::ChildKind;
 use super::{FactoryWrite, Management};
+use crate::clock::Timestamp;
 use crate::management::Guard;
 use crate::management::refusal::Refusal;
 use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
 
+pub(crate) use connected::ConnectedNodes;
 pub(crate) use definition::RuntimeKind;
 use definition::kind_of;
+pub(crate) use host::{FactoryHost, NODE_DOMAIN};
+pub(crate) use node::{MAX_JOBS, MAX_NODES, NewNode, Node};
+pub(crate) use nodes::KnownNode;
 use record::Runtime;
 pub(crate) use record::RuntimeChange;
 pub(crate) use refusal::RuntimeRefusal;
 pub(crate) use secrets::{AuthKeys, KeyName};
 use secrets::{KeyLabel, RuntimeSecrets, SECRET_BYTES};
-pub(crate) use status::RuntimeStatus;
+pub(crate) use status::{NodeStatus, RuntimeStatus};
 
 /// What a self-hosted runtime is made of; `Debug` shows no secret.
 #[derive(Clone)]
@@ -44,18 +53,18 @@ impl std::fmt::Debug for NewRuntime {
 }
 
 impl Management {
-    /// What a runtime does.
+    /// What a runtime does at `now`, on the system clock.
     ///
     /// # Errors
     /// When there is no such factory or runtime.
-    pub(crate) async fn runtime_status(&self, id: &ChildId) -> Result<RuntimeStatus, Refusal> {
+    pub(crate) async fn runtime_status(&self, id: &ChildId, now: Timestamp) -> Result<RuntimeStatus, Refusal> {
         let child = self.child(id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))?;
         let factory = self.factory(id.factory()).await?;
         let view = self.records.view().await?;
         let own = self.recorded_runtime(&view, id).await?.map(|(runtime, _)| runtime);
         let (kind, endpoint) = (kind_of(&child.properties), factory.endpoint());
-        let state = kind.state_without_nodes();
-        Ok(RuntimeStatus { name: child.name, factory: factory.name, kind, state, endpoint, own })
+        let nodes = own.iter().flat_map(|own| &own.nodes).map(|node| self.node_status(node, now)).collect();
+        Ok(RuntimeStatus::of((child.name, factory.name), (kind, endpoint), own, nodes))
     }
 
     /// The auth keys of a self-hosted runtime.
@@ -119,7 +128,14 @@ impl Management {
     ) -> Result<Batch, RecordError> {
         let has_nodes = id.kind() == ChildKind::IntegrationRuntime && kind_of(definition) == RuntimeKind::SelfHosted;
         let Some(new) = write.runtime.as_ref().filter(|_| is_new && has_nodes) else { return Ok(Batch::default()) };
-        let runtime = Runtime { id: new.id, created: write.now, auto_update: true, update_delay: None };
+        let runtime = Runtime {
+            name: id.name().to_owned(),
+            id: new.id,
+            created: write.now,
+            auto_update: true,
+            update_delay: None,
+            nodes: vec![],
+        };
         let batch = Batch::default().expect(id.runtime_key(), 0).put(id.runtime_key(), encode(&runtime)?);
         let secrets = encode(&RuntimeSecrets::of(&new.secrets))?;
         Ok(batch.expect(id.runtime_secrets_key(), 0).put(id.runtime_secrets_key(), secrets))
@@ -137,6 +153,13 @@ impl Management {
             }
         }
         Ok(batch)
+    }
+
+    /// What a node does at `now`, on the system clock.
+    pub(crate) fn node_status(&self, node: &Node, now: Timestamp) -> NodeStatus {
+        let (is_online, seen) = (self.connected.is_connected(node.id, now), self.connected.seen(node.id));
+        let (last_seen, address) = seen.unwrap_or((node.started, node.address));
+        NodeStatus { node: node.clone(), is_online, last_seen, address }
     }
 
     /// The settings of the self-hosted runtime at `id`, which must be there.

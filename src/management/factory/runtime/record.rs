@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::node::Node;
 use super::refusal::RuntimeRefusal;
 use crate::clock::Timestamp;
 
@@ -10,6 +11,8 @@ use crate::clock::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Runtime {
+    /// Its name, as it was made.
+    pub name: String,
     /// Its id, which its auth keys name.
     pub id: Uuid,
     /// When it was made, on the vault clock.
@@ -18,6 +21,8 @@ pub(crate) struct Runtime {
     pub auto_update: bool,
     /// The time of day at which they do, as a duration from midnight: `PT3H`.
     pub update_delay: Option<String>,
+    /// Its nodes, in the order in which they registered.
+    pub nodes: Vec<Node>,
 }
 
 /// What changes of a runtime's settings.
@@ -80,8 +85,14 @@ mod tests {
     #[test]
     fn what_a_change_does_not_name_stays() {
         let delay = Some("PT3H".to_owned());
-        let runtime =
-            Runtime { id: Uuid::nil(), created: Timestamp::from_unix(0), auto_update: true, update_delay: delay };
+        let runtime = Runtime {
+            name: "own".to_owned(),
+            id: Uuid::nil(),
+            created: Timestamp::from_unix(0),
+            auto_update: true,
+            update_delay: delay,
+            nodes: vec![],
+        };
         let unchanged = RuntimeChange::parse(None, None).unwrap().applied_to(runtime.clone());
         assert_eq!(unchanged, runtime);
         let off = RuntimeChange::parse(Some("off"), None).unwrap().applied_to(runtime.clone());

@@ -1,5 +1,7 @@
 //! Why something was not done with an integration runtime.
 
+use super::host::FactoryHost;
+
 /// Why something was not done with an integration runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RuntimeRefusal {
@@ -19,4 +21,24 @@ pub(crate) enum RuntimeRefusal {
     AutoUpdate(String),
     /// The time of day for updates is none.
     UpdateDelay(String),
+    /// There is no node of this name.
+    NoNode(String),
+    /// No node runs so many activities at once.
+    JobsLimit(u32),
+    /// There is no factory of this name in this region.
+    NoFactoryHere(FactoryHost),
+    /// An auth key that is none, or no more.
+    AuthKey,
+    /// A node that is none, or no more, or the secret of another.
+    NodeSecret,
+    /// No node can be called so.
+    NodeName(String),
+    /// This member of what a node says of itself is empty, too long, or no such thing.
+    NodeDescription(&'static str),
+    /// Another node is called so.
+    NodeNameTaken(String),
+    /// The runtime has as many nodes as it can have.
+    TooManyNodes,
+    /// Another node has remote access off, so that it cannot share what it holds.
+    RemoteAccessOff,
 }

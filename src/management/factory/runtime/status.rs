@@ -1,7 +1,11 @@
 //! What a runtime does: its state, by its kind and its nodes.
 
+use std::net::IpAddr;
+
 use super::definition::RuntimeKind;
+use super::node::Node;
 use super::record::Runtime;
+use crate::clock::Timestamp;
 
 /// What a runtime does.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub(crate) struct RuntimeStatus {
     pub endpoint: String,
     /// What it has besides its definition, when it is self-hosted.
     pub own: Option<Runtime>,
+    /// Its nodes, in the order in which they registered.
+    pub nodes: Vec<NodeStatus>,
 }
 
 /// The state of a runtime.
@@ -27,6 +33,41 @@ pub(crate) enum RuntimeState {
     NeedRegistration,
     /// It runs activities.
     Online,
+    /// Some of its nodes are connected, others are not.
+    Limited,
+    /// None of its nodes is connected.
+    Offline,
+}
+
+/// What a node does.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeStatus {
+    /// The node.
+    pub node: Node,
+    /// Whether it is connected.
+    pub is_online: bool,
+    /// When it was seen last, on the system clock.
+    pub last_seen: Timestamp,
+    /// The address that it was seen at.
+    pub address: IpAddr,
+}
+
+impl RuntimeStatus {
+    /// The status of the runtime called `name` in `factory`.
+    pub(super) fn of(
+        (name, factory): (String, String),
+        (kind, endpoint): (RuntimeKind, String),
+        own: Option<Runtime>,
+        nodes: Vec<NodeStatus>,
+    ) -> Self {
+        let state = state(kind, nodes.iter().map(|node| node.is_online));
+        Self { name, factory, kind, state, endpoint, own, nodes }
+    }
+
+    /// The node that the others get their credentials from: the first that is connected, else the first of all.
+    pub(crate) fn dispatcher(&self) -> Option<&NodeStatus> {
+        self.nodes.iter().find(|node| node.is_online).or_else(|| self.nodes.first())
+    }
 }
 
 impl RuntimeState {
@@ -35,16 +76,35 @@ impl RuntimeState {
         match self {
             Self::NeedRegistration => "NeedRegistration",
             Self::Online => "Online",
+            Self::Limited => "Limited",
+            Self::Offline => "Offline",
         }
     }
 }
 
-impl RuntimeKind {
-    /// The state of a runtime of this kind that has no nodes of its own.
-    pub(super) const fn state_without_nodes(self) -> RuntimeState {
-        match self {
-            Self::SelfHosted => RuntimeState::NeedRegistration,
-            Self::Managed => RuntimeState::Online,
-        }
+/// The state of a runtime of this kind with nodes of which these are connected.
+fn state(kind: RuntimeKind, connected: impl Iterator<Item = bool>) -> RuntimeState {
+    let (online, offline): (Vec<bool>, Vec<bool>) = connected.partition(|online| *online);
+    match (kind, online.len(), offline.len()) {
+        (RuntimeKind::Managed, ..) => RuntimeState::Online,
+        (_, 0, 0) => RuntimeState::NeedRegistration,
+        (_, 0, _) => RuntimeState::Offline,
+        (_, _, 0) => RuntimeState::Online,
+        _ => RuntimeState::Limited,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_is_what_its_nodes_are() {
+        let of = |nodes: &[bool]| state(RuntimeKind::SelfHosted, nodes.iter().copied()).as_str();
+        assert_eq!(of(&[]), "NeedRegistration");
+        assert_eq!(of(&[true, true]), "Online");
+        assert_eq!(of(&[true, false]), "Limited");
+        assert_eq!(of(&[false]), "Offline");
+        assert_eq!(state(RuntimeKind::Managed, std::iter::empty()), RuntimeState::Online);
     }
 }

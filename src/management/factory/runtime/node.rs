@@ -1,0 +1,160 @@
+//! A node of a self-hosted runtime, as it is kept: what it says of itself, and the hash of its secret.
+
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::refusal::RuntimeRefusal;
+use super::secrets::SECRET_BYTES;
+use crate::clock::Timestamp;
+use crate::crypto::credential;
+use crate::node_protocol::NodeDescription;
+
+/// The most nodes of a runtime (Azure Data Factory, self-hosted integration runtime).
+pub(crate) const MAX_NODES: usize = 4;
+/// The longest name of a node, in characters (the service's API).
+const MAX_NAME: usize = 150;
+/// The longest of what else a node says of itself, in bytes: a key of 4096 bits takes 740.
+const MAX_TEXT: usize = 2048;
+/// The most activities that a node runs at once, unless it is limited further.
+pub(crate) const MAX_JOBS: u32 = 20;
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Node {
+    /// Its id.
+    pub id: Uuid,
+    /// What it said of itself last.
+    pub description: NodeDescription,
+    /// When it registered, on the system clock.
+    pub registered: Timestamp,
+    /// When its program started last, on the system clock.
+    pub started: Timestamp,
+    /// The address that it registered from.
+    pub address: IpAddr,
+    /// The most activities that it runs at once, where that was limited.
+    pub concurrent_jobs_limit: Option<u32>,
+    /// SHA-256 of its secret, base64url.
+    secret_hash: String,
+}
+
+/// What a node is made of; deliberately no `Debug`.
+pub(crate) struct NewNode {
+    /// Its id.
+    pub id: Uuid,
+    /// Fresh bytes of its secret.
+    pub secret: Zeroizing<[u8; SECRET_BYTES]>,
+    /// The address that it registers from.
+    pub address: IpAddr,
+    /// The moment, on the system clock.
+    pub now: Timestamp,
+}
+
+impl Node {
+    /// The node that is `new` and describes itself so, and its secret.
+    pub(super) fn registered(new: &NewNode, description: &NodeDescription) -> (Self, Zeroizing<String>) {
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(new.secret.as_slice()));
+        let node = Self {
+            id: new.id,
+            description: description.clone(),
+            registered: new.now,
+            started: new.now,
+            address: new.address,
+            concurrent_jobs_limit: None,
+            secret_hash: hash(&secret),
+        };
+        (node, secret)
+    }
+
+    /// Whether `given` is its secret.
+    pub(super) fn has_secret(&self, given: &str) -> bool {
+        !given.is_empty() && credential::matches(hash(given).as_bytes(), self.secret_hash.as_bytes())
+    }
+
+    /// Whether it is called `name`.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.description.name.eq_ignore_ascii_case(name)
+    }
+
+    /// The URL of its own listener.
+    pub(crate) fn host_service_uri(&self) -> String {
+        format!("https://{}/HostServiceRemote.svc/", self.description.host)
+    }
+}
+
+fn hash(secret: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest.as_ref())
+}
+
+/// Checks what a node says of itself.
+pub(super) fn check(description: &NodeDescription) -> Result<(), RuntimeRefusal> {
+    let NodeDescription { name, machine, version, host, thumbprint, public_key, .. } = description;
+    let begins = name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !begins || name.len() > MAX_NAME || !name.bytes().all(is_fine) {
+        return Err(RuntimeRefusal::NodeName(name.chars().take(MAX_NAME).collect()));
+    }
+    let is_text =
+        |text: &String| !text.is_empty() && text.len() <= MAX_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic());
+    for (member, text) in [
+        ("machine", machine),
+        ("version", version),
+        ("host", host),
+        ("thumbprint", thumbprint),
+        ("publicKey", public_key),
+    ] {
+        if !is_text(text) || (member == "host" && text.contains(['/', '@', '?', '#', '\\'])) {
+            return Err(RuntimeRefusal::NodeDescription(member));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(name: &str) -> NodeDescription {
+        NodeDescription {
+            name: name.to_owned(),
+            machine: "m".to_owned(),
+            version: "1".to_owned(),
+            host: "m:8060".to_owned(),
+            remote_access: true,
+            thumbprint: "AB".to_owned(),
+            public_key: "AA==".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_node_knows_its_secret_by_the_hash_alone() {
+        let new = NewNode {
+            id: Uuid::nil(),
+            secret: Zeroizing::new([7; SECRET_BYTES]),
+            address: [127, 0, 0, 1].into(),
+            now: Timestamp::from_unix(0),
+        };
+        let (node, secret) = Node::registered(&new, &description("n"));
+        assert!(node.has_secret(&secret));
+        assert!(!node.has_secret("") && !node.has_secret(&secret[1..]) && !node.has_secret(&node.secret_hash));
+        assert!(!serde_json::to_string(&node).unwrap().contains(secret.as_str()));
+    }
+
+    #[test]
+    fn what_a_node_says_of_itself_is_bounded() {
+        assert_eq!(check(&description("Node_1-a")), Ok(()));
+        for name in ["", "_a", "a b", "a/b", &"n".repeat(151)] {
+            assert!(matches!(check(&description(name)), Err(RuntimeRefusal::NodeName(_))), "{name}");
+        }
+        let with_host = |host: &str| NodeDescription { host: host.to_owned(), ..description("n") };
+        for host in ["", "a b", "m:1/x", "u@m:1", &"h".repeat(MAX_TEXT + 1)] {
+            assert_eq!(check(&with_host(host)), Err(RuntimeRefusal::NodeDescription("host")), "{host}");
+        }
+    }
+}

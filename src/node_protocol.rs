@@ -1,0 +1,85 @@
+//! What the nodes of self-hosted integration runtimes and the service say to each other: JSON over HTTPS, below a path with the
+//! version. Ours: what the service's own nodes say is not public. It knows neither the service nor a node.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Where a node registers.
+pub(crate) const REGISTER: &str = "/nodes/v1/register";
+/// How long a node's request for work is held while there is none, in seconds.
+pub(crate) const POLL_SECONDS: u64 = 20;
+/// How long after its last request a node counts as connected, in seconds: two of them may be lost.
+pub(crate) const CONNECTED_SECONDS: i64 = 60;
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NodeDescription {
+    /// Its name, which no other node of the runtime has.
+    pub name: String,
+    /// The name of its machine.
+    pub machine: String,
+    /// The version of its program.
+    pub version: String,
+    /// Where its own HTTPS listener is for others, `HOST:PORT`.
+    pub host: String,
+    /// Whether others than the service may reach it there.
+    pub remote_access: bool,
+    /// SHA-256 of its listener's certificate, in upper-case hex.
+    pub thumbprint: String,
+    /// The key that credentials are encrypted for, a SubjectPublicKeyInfo (DER) in base64.
+    pub public_key: String,
+}
+
+/// The body of a registration; deliberately no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Registration {
+    /// An auth key of the runtime.
+    pub auth_key: Zeroizing<String>,
+    /// The node.
+    pub node: NodeDescription,
+}
+
+/// The answer to a registration; deliberately no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Registered {
+    /// The id of the runtime, which is in the paths of later requests.
+    pub runtime: Uuid,
+    /// The id of the node.
+    pub node: Uuid,
+    /// Its secret, shown this once: `Authorization: Bearer NODE.SECRET`.
+    pub secret: Zeroizing<String>,
+}
+
+/// A node's request for work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Poll {
+    /// What the node is, in the first request after a start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<NodeDescription>,
+}
+
+/// What a node is given to do; deliberately no `Debug`.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Work {
+    /// The tasks, in their order; none when there were none in time.
+    pub tasks: Vec<Task>,
+}
+
+/// What is to be done; deliberately no `Debug`.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub(crate) enum Task {
+    /// The node was removed from its runtime: it ends.
+    Stop,
+}
+
+/// Where a node of `runtime` asks for work.
+pub(crate) fn poll_path(runtime: Uuid) -> String {
+    format!("/nodes/v1/runtimes/{runtime}/poll")
+}
