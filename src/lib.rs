@@ -38,6 +38,8 @@ mod http;
 mod issuers;
 mod junit;
 mod management;
+mod node;
+mod node_protocol;
 mod operation;
 mod outgoing;
 mod proxy;

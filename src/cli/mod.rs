@@ -29,6 +29,7 @@ mod known_vaults;
 mod log;
 mod log_output;
 mod man;
+mod node;
 mod objects;
 mod policy;
 mod ready_file;
@@ -118,6 +119,8 @@ enum Command {
     Identity(identity::Identity),
     #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]
     Drill(drill::DrillCommand),
+    #[command(about = "Run a node of a data factory's self-hosted integration runtime")]
+    Node(node::NodeCommand),
     #[command(about = "Put everything back to what the server's configuration says")]
     Reset(reset::Reset),
     #[command(about = "Save everything a server keeps as one file, or load it again")]
@@ -135,6 +138,7 @@ impl Command {
         match self {
             Self::Policy(policy) => policy.finds_a_server(),
             Self::Serve(_) | Self::Run(_) | Self::Env(_) | Self::Init(_) | Self::Check(_) | Self::Doctor(_) => false,
+            Self::Node(_) => false,
             _ => true,
         }
     }
@@ -203,6 +207,7 @@ impl Cli {
                 Command::Vault(vault) => vault.execute().await,
                 Command::Identity(identity) => identity.execute().await,
                 Command::Drill(drill) => drill.execute().await,
+                Command::Node(node) => node.execute().await,
                 Command::Reset(reset) => reset.execute().await,
                 Command::Snapshot(snapshot) => snapshot.execute().await,
                 Command::Completions(completions) => completions.execute(),

@@ -13,7 +13,8 @@ pub(super) struct TakeoverArgs {
     #[arg(long, help_heading = headings::ADDRESSES, value_name = "ADDR", env = "KEYHAVEN_PROXY_LISTEN")]
     proxy_listen: Option<String>,
 
-    /// What the proxy takes over: vault, entra (sign-in, with the metadata address), arm [default: all of them]
+    /// What the proxy takes over: vault, entra (sign-in, with the metadata address), arm, factory (what
+    /// nodes of integration runtimes reach) [default: all of them]
     #[arg(long, help_heading = headings::TAKEOVER, value_name = "PARTS", env = "KEYHAVEN_TAKEOVER", value_delimiter = ',')]
     takeover: Vec<CloudService>,
 

@@ -61,10 +61,13 @@ pub(crate) struct AesAlgorithm {
 }
 
 impl AesAlgorithm {
+    /// Galois/Counter Mode with a key of 256 bits.
+    pub(crate) const A256GCM: Self = Self::sized("A256GCM", AesMode::Gcm, AesSize::Bits256);
+
     const ALL: [Self; 14] = [
         Self::sized("A128GCM", AesMode::Gcm, AesSize::Bits128),
         Self::sized("A192GCM", AesMode::Gcm, AesSize::Bits192),
-        Self::sized("A256GCM", AesMode::Gcm, AesSize::Bits256),
+        Self::A256GCM,
         Self::sized("A128KW", AesMode::Kw, AesSize::Bits128),
         Self::sized("A192KW", AesMode::Kw, AesSize::Bits192),
         Self::sized("A256KW", AesMode::Kw, AesSize::Bits256),

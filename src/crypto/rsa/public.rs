@@ -52,6 +52,16 @@ impl RsaPublic {
         })
     }
 
+    /// The key as a SubjectPublicKeyInfo (DER, RFC 5280).
+    ///
+    /// # Errors
+    /// [`CryptoError::Failed`].
+    pub(crate) fn to_der(&self) -> Result<Vec<u8>, CryptoError> {
+        let der: PublicKeyX509Der<'_> =
+            self.verifying.as_der().map_err(|_| CryptoError::Failed("write a public key"))?;
+        Ok(der.as_ref().to_vec())
+    }
+
     /// `plaintext` encrypted; the ciphertext is as long as the modulus and differs on every call.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Nodes of self-hosted integration runtimes: they register at their factory's host, ask for work, are shown and removed.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use keyhaven::clock::{Timestamp, VirtualClock};
+use keyhaven::clock::{Clock, SystemClock, Timestamp, VirtualClock};
 use keyhaven::{Config, Listen, Options, Storage};
 use serde_json::{Value, json};
 
@@ -63,8 +63,7 @@ async fn status(client: &Client<'_>) -> Value {
 #[tokio::test]
 async fn a_node_is_online_while_it_asks_for_work_and_offline_when_it_was_not_seen_for_a_minute() {
     // Certificates are looked at by the clock of the machine that the test runs on.
-    let start =
-        Timestamp::from_unix(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap());
+    let start = SystemClock.now();
     let machine = Arc::new(VirtualClock::frozen_at(start));
     let (config, listen) = (Config::parse(CONFIG).unwrap(), Listen::on_free_ports());
     let options = Options { config, listen, storage: Storage::Memory, ..Options::default() };

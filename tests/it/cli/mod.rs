@@ -11,6 +11,7 @@ mod ground;
 mod help;
 mod init;
 mod look;
+mod node;
 mod objects;
 mod policy;
 mod run;

@@ -1,0 +1,217 @@
+//! A node of a self-hosted integration runtime, as a program of its own: it registers, keeps what it is in its home, asks the service for
+//! work, and follows it over restarts of either. It knows the service by its protocol alone.
+
+mod auth_key;
+mod error;
+mod home;
+mod identity;
+mod keys;
+mod listener;
+mod service;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::node_protocol::{NodeDescription, Task};
+use crate::remote::Agent;
+
+pub(crate) use auth_key::AuthKey;
+pub(crate) use error::NodeError;
+use home::NodeHome;
+use identity::Membership;
+use keys::{ListenerCertificate, NodeKeys};
+use listener::{NodeHealth, Serving};
+use service::{Polled, Service};
+
+/// The file of the keys, in the home.
+const KEYS: &str = "keys.json";
+/// The file of what makes the node one of a runtime, in the home.
+const MEMBERSHIP: &str = "membership.json";
+/// How long requests in flight may take once the node is to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// The pause after the service could not be asked; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What a node is started with.
+pub(crate) struct NodeOptions {
+    /// Its directory.
+    pub home: PathBuf,
+    /// Its name; without one the name that it registered by, else its machine's.
+    pub name: Option<String>,
+    /// The name of its machine.
+    pub machine: String,
+    /// Where it listens with remote access on.
+    pub listen: SocketAddr,
+    /// Whether others than the service may reach it.
+    pub remote_access: bool,
+    /// Another certificate than its own, and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The key to register with.
+    pub auth_key: Option<AuthKey>,
+    /// The URL at which the service is reached; none for the endpoint's own name.
+    pub server: Option<String>,
+    /// What reaches it.
+    pub agent: Agent,
+    /// The clock that certificates are made by.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A node that is registered, and listens if it is to.
+pub(crate) struct Node {
+    home: NodeHome,
+    service: Service,
+    membership: Membership,
+    description: NodeDescription,
+    serving: Option<Serving>,
+}
+
+impl Node {
+    /// Opens the home, registers the node if it is not registered, and opens its listener.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub(crate) async fn start(options: NodeOptions) -> Result<Self, NodeError> {
+        let NodeOptions { listen, remote_access, .. } = options;
+        let socket = if remote_access { Some(listener::bind(listen).await?) } else { None };
+        let address = socket.as_ref().map_or(listen, |(_, bound)| *bound);
+        let opening = tokio::task::spawn_blocking(move || Opened::open(options, address));
+        let opened = opening.await.map_err(|error| NodeError::Keys(error.to_string()))??;
+        let Opened { home, service, membership, description, certificate } = opened;
+        let health = NodeHealth {
+            node: description.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            public_key: description.public_key.clone(),
+        };
+        let serving = socket.map(|(tcp, _)| listener::serve(tcp, certificate, health)).transpose()?;
+        if serving.is_some() {
+            tracing::info!(host = description.host, thumbprint = description.thumbprint, "listening for others");
+        }
+        Ok(Self { home, service, membership, description, serving })
+    }
+
+    /// Works until the service says that the node was removed.
+    pub(crate) async fn work(&self) -> NodeError {
+        let (mut started, mut pause, mut failed) = (Some(self.description.clone()), FIRST_PAUSE, false);
+        loop {
+            let (service, membership, first) = (self.service.clone(), self.membership.clone(), started.clone());
+            let polling = tokio::task::spawn_blocking(move || service.poll(&membership, first));
+            match polling.await.unwrap_or_else(|error| Polled::Unavailable(error.to_string())) {
+                Polled::Work(work) => {
+                    if started.take().is_some() || failed {
+                        tracing::info!(endpoint = self.membership.endpoint, "connected");
+                    }
+                    (pause, failed) = (FIRST_PAUSE, false);
+                    if work.tasks.contains(&Task::Stop) {
+                        return self.removed();
+                    }
+                }
+                Polled::Removed => return self.removed(),
+                Polled::Unavailable(why) => {
+                    if !failed {
+                        tracing::warn!(why, "the service cannot be reached; this is tried again until it can");
+                    }
+                    failed = true;
+                    // The server may be another one since: it learns what the node is.
+                    started = Some(self.description.clone());
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Ends cleanly: requests in flight are answered.
+    pub(crate) async fn stop(self) {
+        if let Some(serving) = self.serving {
+            serving.stop(GRACE).await;
+        }
+    }
+
+    /// Forgets the runtime, so that the next start registers anew.
+    fn removed(&self) -> NodeError {
+        match self.home.remove(MEMBERSHIP) {
+            Ok(()) => NodeError::Removed,
+            Err(error) => error,
+        }
+    }
+}
+
+/// What is there before the node listens.
+struct Opened {
+    home: NodeHome,
+    service: Service,
+    membership: Membership,
+    description: NodeDescription,
+    certificate: ListenerCertificate,
+}
+
+impl Opened {
+    fn open(options: NodeOptions, address: SocketAddr) -> Result<Self, NodeError> {
+        let home = NodeHome::open(&options.home)?;
+        let known = home.read::<Membership>(MEMBERSHIP)?;
+        let name = options.name.clone().or_else(|| known.as_ref().map(|known| known.name.clone()));
+        let name = name.unwrap_or_else(|| options.machine.clone());
+        let keys = match home.read::<NodeKeys>(KEYS)? {
+            Some(keys) => keys,
+            None => made(&home, &name, &options)?,
+        };
+        let certificate = match &options.certificate {
+            Some((certificate, key)) => ListenerCertificate::read(certificate, key)?,
+            None => keys.certificate()?,
+        };
+        let description = describe(&options, (name, address), keys.public_key()?, certificate.thumbprint());
+        let service = Service::new(options.agent, options.server);
+        let membership = match (known, options.auth_key) {
+            (Some(membership), _) => membership,
+            (None, Some(key)) => registered(&home, &service, &key, &description)?,
+            (None, None) => return Err(NodeError::NotRegistered(home.path().to_owned())),
+        };
+        Ok(Self { home, service, membership, description, certificate })
+    }
+}
+
+/// Makes the keys of a node, and keeps them before anything else knows them.
+fn made(home: &NodeHome, name: &str, options: &NodeOptions) -> Result<NodeKeys, NodeError> {
+    let keys = NodeKeys::generate(name, &options.machine, options.clock.now())?;
+    home.write(KEYS, &keys)?;
+    Ok(keys)
+}
+
+fn registered(
+    home: &NodeHome,
+    service: &Service,
+    key: &AuthKey,
+    description: &NodeDescription,
+) -> Result<Membership, NodeError> {
+    let membership = service.register(key, description.clone())?;
+    home.write(MEMBERSHIP, &membership)?;
+    tracing::info!(node = description.name, endpoint = membership.endpoint, "registered");
+    Ok(membership)
+}
+
+fn describe(
+    options: &NodeOptions,
+    (name, address): (String, SocketAddr),
+    public_key: String,
+    thumbprint: String,
+) -> NodeDescription {
+    // An unspecified address is every one of this machine, which others know by its name.
+    let host = match address.ip().is_unspecified() {
+        true => format!("{}:{}", options.machine, address.port()),
+        false => address.to_string(),
+    };
+    NodeDescription {
+        name,
+        machine: options.machine.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host,
+        remote_access: options.remote_access,
+        thumbprint,
+        public_key,
+    }
+}

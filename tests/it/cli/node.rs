@@ -1,0 +1,292 @@
+//! The program as a node, against the program as a server.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{keyhaven, refused};
+
+const RUNTIME: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers/Microsoft.DataFactory/\
+                       factories/acme/integrationRuntimes/own";
+
+/// A process that is killed when this is dropped.
+struct Process(Child);
+
+impl Process {
+    fn signal(&self, signal: Signal) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end; answers the status and what it has said.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let stderr = self.0.stderr.take().unwrap();
+        let said: Vec<String> = BufReader::new(stderr).lines().map_while(Result::ok).collect();
+        (self.0.wait().unwrap().code(), said.join("\n"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server whose data and address stay over restarts, and a home for a node.
+struct Premises {
+    dir: TempDir,
+    ready: Value,
+    server: Option<Process>,
+}
+
+impl Premises {
+    fn new() -> Self {
+        let mut premises = Self { dir: tempfile::tempdir().unwrap(), ready: Value::Null, server: None };
+        premises.start("127.0.0.1:0");
+        let put = |path: &str, body: Value| assert!(!premises.arm("PUT", path, &body)["id"].is_null());
+        put(RUNTIME.split("/integrationRuntimes").next().unwrap(), json!({"location": "East US"}));
+        put(RUNTIME, json!({"properties": {"type": "SelfHosted"}}));
+        let keys = premises.arm("POST", &format!("{RUNTIME}/listAuthKeys"), &json!({}));
+        std::fs::write(premises.path("key.txt"), keys["authKey1"].as_str().unwrap()).unwrap();
+        premises
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn start(&mut self, listen: &str) {
+        let (file, data) = (self.path("ready.json"), self.path("data"));
+        let _ = std::fs::remove_file(&file);
+        let mut command = keyhaven(&["serve", "--identity-listen", ":0", "--admin-listen", ":0", "--listen", listen]);
+        command.arg("--ready-file").arg(&file).arg("--data").arg(data).args(["--proxy-listen", "127.0.0.1:0"]);
+        self.server = Some(Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
+        self.ready = until("the server is ready", || serde_json::from_slice(&std::fs::read(&file).ok()?).ok());
+    }
+
+    fn restart(&mut self) {
+        let listen = self.ready["listen"].as_str().unwrap().to_owned();
+        let mut server = self.server.take().unwrap();
+        server.signal(Signal::TERM);
+        let begun = Instant::now();
+        assert_eq!(server.0.wait().unwrap().code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(4), "a node that waits does not hold it up");
+        self.start(&listen);
+    }
+
+    fn url(&self) -> String {
+        format!("https://localhost:{}", self.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap())
+    }
+
+    /// A node with these arguments, in the home `node`.
+    fn node(&self, args: &[&str]) -> Process {
+        let mut command = keyhaven(&["node", "--home"]);
+        command.arg(self.path("node")).args(args).env("KEYHAVEN_READY_FILE", self.path("ready.json"));
+        command.env_remove("SSL_CERT_FILE");
+        Process(command.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn registering(&self) -> Process {
+        self.node(&["--auth-key-file", self.path("key.txt").to_str().unwrap(), "--name", "n1", "--server", &self.url()])
+    }
+
+    fn arm(&self, method: &str, path: &str, body: &Value) -> Value {
+        let token = self.admin("/admin/identities/default/token", &json!({"resource": "https://management.azure.com"}));
+        let token = token["access_token"].as_str().unwrap();
+        let port = self.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
+        let url = format!("https://arm.localhost:{port}{path}?api-version=2018-06-01");
+        let ca = self.ready["ca"].as_str().unwrap();
+        curl(&["--cacert", ca, "-X", method, &url], token, body)
+    }
+
+    fn admin(&self, path: &str, body: &Value) -> Value {
+        let url = format!("http://{}{path}", self.ready["admin"].as_str().unwrap());
+        curl(&["-X", "POST", &url], self.ready["adminKey"].as_str().unwrap(), body)
+    }
+
+    fn status(&self) -> Value {
+        self.arm("POST", &format!("{RUNTIME}/getStatus"), &json!({}))["properties"].clone()
+    }
+
+    fn is_online(&self) {
+        until("the node is online", || (self.status()["state"] == "Online").then_some(()));
+    }
+
+    /// What the files of the node hold, as text.
+    fn node_files(&self) -> Vec<(PathBuf, String)> {
+        let files = std::fs::read_dir(self.path("node")).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.clone(), String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())).collect()
+    }
+}
+
+impl Premises {
+    /// The status of an answer without a body.
+    fn arm_status(&self, method: &str, path: &str) -> u16 {
+        let token = self.admin("/admin/identities/default/token", &json!({"resource": "https://management.azure.com"}));
+        let port = self.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
+        let url = format!("https://arm.localhost:{port}{path}?api-version=2018-06-01");
+        let authorization = format!("authorization: Bearer {}", token["access_token"].as_str().unwrap());
+        let args = ["-sS", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"];
+        let mut command = Command::new("curl");
+        command.args(args).arg(self.ready["ca"].as_str().unwrap()).args(["-X", method, "-H", &authorization, &url]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap().parse().unwrap()
+    }
+}
+
+fn curl(args: &[&str], token: &str, body: &Value) -> Value {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--max-time", "20", "--noproxy", "*", "-H", "content-type: application/json"]).args(args);
+    command.args(["-H", &format!("authorization: Bearer {token}"), "-d", &body.to_string()]);
+    let output = command.output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {output:?}"))
+}
+
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_node_registers_once_and_follows_the_server_over_restarts_of_either() {
+    let mut premises = Premises::new();
+    let node = premises.registering();
+    premises.is_online();
+    let first = premises.status()["typeProperties"]["nodes"][0].clone();
+    assert_eq!((&first["nodeName"], &first["capabilities"]["httpsPortEnabled"]), (&json!("n1"), &json!("False")));
+    premises.restart();
+    premises.is_online();
+
+    node.signal(Signal::TERM);
+    let (code, said) = node.ended();
+    assert_eq!(code, Some(0), "{said}");
+    for part in
+        ["registered", "connected", "the service cannot be reached; this is tried again until it can", "stopping"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let node = premises.node(&["--server", &premises.url()]);
+    until("it has started again", || {
+        let status = premises.status();
+        (status["typeProperties"]["nodes"][0]["lastStartTime"] != first["lastStartTime"]).then_some(())
+    });
+    premises.restart();
+    premises.is_online();
+    let shown = premises.status()["typeProperties"]["nodes"].clone();
+    assert_eq!(shown.as_array().unwrap().len(), 1, "it has not registered again: {shown}");
+    assert_eq!(shown[0]["nodeName"], "n1", "it keeps the name that it registered by");
+
+    let key = std::fs::read_to_string(premises.path("key.txt")).unwrap();
+    for (path, text) in premises.node_files() {
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        assert!(
+            !text.contains(key.rsplit('@').next().unwrap()) && !text.contains("secret"),
+            "{}: {text}",
+            path.display()
+        );
+    }
+    assert_eq!(mode(&premises.path("node")), 0o700);
+
+    assert_eq!(premises.arm_status("DELETE", &format!("{RUNTIME}/nodes/n1")), 200);
+    let (code, said) = node.ended();
+    assert_eq!(code, Some(1), "{said}");
+    let last = said.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "keyhaven: the node was removed from its integration runtime; to register it again give --auth-key-file FILE"
+    );
+    let home = premises.path("node");
+    let unregistered = refused(&["node", "--home", home.to_str().unwrap(), "--server", &premises.url()], 2);
+    assert!(unregistered.contains("no node is registered in "), "{unregistered}");
+}
+
+#[test]
+fn a_node_finds_the_service_through_the_takeover_and_lets_others_in() {
+    let premises = Premises::new();
+    let key = premises.path("key.txt");
+    let mut command = keyhaven(&["node", "--name", "n2", "--remote-access", "on", "--listen", "127.0.0.1:0", "--home"]);
+    command.arg(premises.path("node")).arg("--auth-key-file").arg(key);
+    for name in ["HTTPS_PROXY", "SSL_CERT_FILE", "NO_PROXY"] {
+        command.env(name, premises.ready["env"][name].as_str().unwrap());
+    }
+    let node = Process(command.stderr(Stdio::piped()).spawn().unwrap());
+    premises.is_online();
+    let shown = premises.status()["typeProperties"]["nodes"][0].clone();
+    assert_eq!(shown["capabilities"]["httpsPortEnabled"], "True");
+    let url = shown["hostServiceUri"].as_str().unwrap();
+    let mut asking = Command::new("curl");
+    let health = asking.args(["-sS", "--noproxy", "*", "--insecure", url]).output().unwrap();
+    let health: Value = serde_json::from_slice(&health.stdout).unwrap();
+    assert_eq!((&health["node"], &health["version"]), (&json!("n2"), &json!(env!("CARGO_PKG_VERSION"))));
+    assert!(health["publicKey"].as_str().unwrap().len() > 300);
+    let second = premises.node(&["--server", &premises.url()]);
+    let (code, said) = second.ended();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("another node runs with the home "), "{said}");
+    node.signal(Signal::INT);
+    assert_eq!(node.ended().0, Some(0));
+}
+
+#[test]
+fn what_keeps_a_node_from_starting_is_said_in_one_line() {
+    let premises = Premises::new();
+    let home = premises.path("node").display().to_string();
+    let forged = premises.path("forged.txt");
+    let key = std::fs::read_to_string(premises.path("key.txt")).unwrap();
+    std::fs::write(&forged, format!("{}@AAAA", key.rsplit_once('@').unwrap().0)).unwrap();
+    std::fs::write(premises.path("none.txt"), "hunter2").unwrap();
+    let none = premises.path("none.txt").display().to_string();
+    for (args, status, expected) in [
+        (vec!["--server", "https://localhost:1"], 2, "give --auth-key-file FILE the first time"),
+        (vec!["--auth-key-file", &none], 2, "holds no authentication key of an integration runtime"),
+        (vec!["--auth-key-file", "/none"], 2, "--auth-key-file /none: "),
+        (vec!["--server", "http://localhost:1"], 2, "give https://HOST[:PORT]"),
+        (vec!["--server", "https://u@localhost/x"], 2, "give https://HOST[:PORT]"),
+        (vec!["--certificate", "/none", "--key", "/none"], 2, "the certificate cannot be used: /none"),
+    ] {
+        let mut all = vec!["node", "--home", &home];
+        all.extend(args);
+        let said = refused(&all, status);
+        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+    }
+    let url = premises.url();
+    let node = premises.node(&["--server", &url, "--auth-key-file", forged.to_str().unwrap()]);
+    let (code, said) = node.ended();
+    assert_eq!(code, Some(1));
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("keyhaven: the node was refused: The authentication key is invalid"), "{said}");
+    assert!(!said.contains("AAAA"));
+}
+
+#[test]
+fn files_of_another_machine_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("node");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("machine.key"), [7; 32]).unwrap();
+    std::fs::write(home.join("keys.json"), "{}").unwrap();
+    let said = refused(&["node", "--home", home.to_str().unwrap(), "--server", "https://localhost:1"], 1);
+    assert!(
+        said.contains(
+            "keys.json is damaged, or was sealed on another machine: remove the node from its integration runtime and register it \
+             with an empty --home"
+        ),
+        "{said}"
+    );
+}
