@@ -12,7 +12,7 @@ use crate::http::budget::MemoryBudget;
 use crate::http::server::Shutdown;
 use crate::http::{ConnectionInfo, Request, RequestHandler};
 use crate::issuers::Issuers;
-use crate::management::VaultAccess;
+use crate::management::{Management, VaultAccess};
 use crate::trail::Answered;
 
 /// The identity door for its plain-HTTP listener and the takeover's metadata address.
@@ -72,10 +72,14 @@ impl Doors {
 
 impl Services {
     /// Vaults, Entra, the management plane and the endpoints of factories by host, and Service Fabric's form of managed identity by path.
-    pub(super) fn data_plane(&self, identity: Arc<identity::Door>, stopping: Shutdown) -> RequestHandler {
-        let (vault, log) = (self.vault_door(), self.request_log());
-        let own = VaultAccess::new(self.own_vault_clients(vault_handler(vault.clone(), log.clone()), stopping));
-        let (entra, arm, nodes) = (self.entra_door(), self.arm_door(own.clone()), self.nodes_door(own));
+    pub(super) fn data_plane(
+        &self,
+        identity: Arc<identity::Door>,
+        vault: Arc<vault::Door>,
+        management: Management,
+    ) -> RequestHandler {
+        let log = self.request_log();
+        let (entra, arm, nodes) = (self.entra_door(), self.arm_door(management.clone()), self.nodes_door(management));
         let doors = Arc::new(Doors { vault, entra, arm, nodes, identity, log });
         Arc::new(move |request, connection| {
             let doors = doors.clone();
@@ -86,12 +90,19 @@ impl Services {
         })
     }
 
+    /// What the management plane keeps, whose resources reach vaults by `vault`.
+    pub(super) fn management(&self, vault: &Arc<vault::Door>, stopping: Shutdown) -> Management {
+        let own = self.own_vault_clients(vault_handler(vault.clone(), self.request_log()), stopping);
+        self.backend.management(VaultAccess::new(own))
+    }
+
     /// The layer around all doors.
     pub(super) fn request_log(&self) -> RequestLog {
         RequestLog::new(self.backend.system.clone(), self.recent.clone())
     }
 
-    fn vault_door(&self) -> Arc<vault::Door> {
+    /// The vaults.
+    pub(super) fn vault_door(&self) -> Arc<vault::Door> {
         let backend = &self.backend;
         let default_hosts = self.names.default_vault_hosts();
         let on_demand = self.settings.on_demand.clone();
@@ -121,12 +132,12 @@ impl Services {
         })
     }
 
-    fn arm_door(&self, access: VaultAccess) -> arm::Door {
+    fn arm_door(&self, management: Management) -> arm::Door {
         let backend = &self.backend;
         arm::Door::new(arm::State {
             directory: backend.directory.clone(),
             authorization: backend.authorization.clone(),
-            management: backend.management(access),
+            management,
             clock: Arc::new(backend.clock.clone()),
             system: backend.system.clone(),
             random: backend.random.clone(),
@@ -134,13 +145,14 @@ impl Services {
         })
     }
 
-    fn nodes_door(&self, access: VaultAccess) -> nodes::Door {
+    fn nodes_door(&self, management: Management) -> nodes::Door {
         let backend = &self.backend;
         nodes::Door::new(nodes::State {
-            management: backend.management(access),
+            management,
             connected: backend.nodes.clone(),
             clock: backend.system.clone(),
             random: backend.random.clone(),
+            client_address: self.settings.client_address,
             limits: self.settings.limits.clone(),
         })
     }
@@ -160,13 +172,15 @@ impl Services {
     }
 
     /// The admin API; `listen` is the address of the vaults' listener.
-    pub(super) fn admin_door(&self, listen: SocketAddr) -> RequestHandler {
+    pub(super) fn admin_door(&self, listen: SocketAddr, management: Management) -> RequestHandler {
         let door = Arc::new(admin::Door::new(admin::State {
             names: self.names.local_names(),
             vaults: self.backend.vaults.clone(),
             admin_key: self.admin_key.text().to_owned().into(),
             directory: self.backend.directory.clone(),
             authorization: self.backend.authorization.clone(),
+            management,
+            random: self.backend.random.clone(),
             role_assignment_delay: self.settings.config.role_assignment_delay,
             store: self.engine,
             timekeeper: self.backend.timekeeper.clone(),

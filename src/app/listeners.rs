@@ -39,14 +39,18 @@ impl Listeners {
         let (vaults, own) = (addresses.vaults, addresses.all());
         let tls = tls::config(services.leaves.clone(), services.settings.tls).map_err(StartError::new)?;
         let identity = services.identity_door();
-        let data_plane = services.data_plane(identity.clone(), stopping.clone());
+        let vault = services.vault_door();
+        let management = services.management(&vault, stopping.clone());
+        let data_plane = services.data_plane(identity.clone(), vault, management.clone());
         let identity = identity_handler(identity, services.request_log());
         let (direct_request_seen, direct) = flag_requests(data_plane.clone());
         let mut doors = vec![
             services.listener(sockets.vaults, Some(tls), direct),
             services.listener(sockets.identity, None, identity.clone()),
         ];
-        doors.extend(sockets.admin.map(|tcp| services.listener(tcp, None, services.admin_door(vaults))));
+        doors.extend(
+            sockets.admin.map(|tcp| services.listener(tcp, None, services.admin_door(vaults, management.clone()))),
+        );
         let proxy = sockets.proxy.zip(services.takeover_leaves.clone());
         let proxy =
             proxy.map(|(tcp, leaves)| services.proxy(tcp, leaves, (data_plane, identity), own, stopping.clone()));

@@ -20,10 +20,11 @@ use crate::store::{Batch, EntryKey, Revision};
 use crate::vault::Vaults;
 
 pub(crate) use factory::{
-    AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Definition, FACTORY_TYPE, Factory,
-    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings,
-    KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN, NewIdentity, NewNode, NewRuntime, NodeStatus, RuntimeChange,
-    RuntimeRefusal, RuntimeStatus,
+    AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Connection, ConnectionChange,
+    ConnectionState, ConnectionStatus, Definition, FACTORY_TYPE, Factory, FactoryChange, FactoryDefinition,
+    FactoryHost, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings, KnownNode, MAX_ENDPOINTS, MAX_JOBS,
+    MAX_NODES, ManagedEndpoint, ManagedEndpointDefinition, NODE_DOMAIN, NetworkId, NewIdentity, NewNode, NewRuntime,
+    NodeStatus, PlacedEndpoint, RuntimeChange, RuntimeRefusal, RuntimeStatus,
 };
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
@@ -125,6 +126,7 @@ pub(crate) async fn check_readable(records: &Records) -> Result<(), RecordError>
     records.scan::<Group>(&view, &EntryKey::from("group/"), None, usize::MAX).await?;
     records.scan::<Factory>(&view, &EntryKey::from("factory/"), None, usize::MAX).await?;
     records.scan::<ChildRecord>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await?;
+    factory::check_networks(records, &view).await?;
     factory::check_runtimes(records, &view).await
 }
 
@@ -205,5 +207,49 @@ mod tests {
         assert!(matches!(refused[..], [Refusal::TooManyGroups]), "{refused:?}");
         assert_eq!(management.groups(Uuid::from_u128(2)).await.unwrap().len(), MAX_GROUPS);
         assert!(!management.put_group(&guard, &id(2), &wanted).await.unwrap().1, "what is there can be put again");
+    }
+
+    #[tokio::test]
+    async fn a_node_is_served_by_the_factory_that_its_address_may_reach() {
+        let management = management();
+        let group = GroupId::parse(Uuid::from_u128(2), "keyhaven").unwrap();
+        let id = FactoryId::parse(group, "acme").unwrap();
+        let write = || async {
+            let guard = management.authorization.current().await.unwrap().guard;
+            let identity = NewIdentity { object_id: Uuid::from_u128(6), client_id: Uuid::from_u128(7) };
+            let now = crate::clock::Timestamp::from_unix(0);
+            FactoryWrite { guard, if_match: None, etag: Uuid::from_u128(8), identity, runtime: None, now }
+        };
+        let put = async |access: &str| {
+            let properties = serde_json::json!({"publicNetworkAccess": access}).as_object().unwrap().clone();
+            let location = "x".to_owned();
+            let wanted = FactoryDefinition { location, tags: None, identity: None, encryption: None, properties };
+            management.put_factory(&id, &wanted, &write().await).await.unwrap();
+        };
+        let connect = async |status| {
+            let connection = NetworkId::connection(id.clone(), "pe").unwrap();
+            let state = ConnectionState::of(status, "");
+            let change = ConnectionChange { endpoint: Some("/x/privateEndpoints/Shared".to_owned()), state };
+            management.put_connection(&connection, &change, &write().await).await.unwrap();
+        };
+        let serves = async |address: &str| management.serves_node(&id, address.parse().unwrap()).await.unwrap();
+        let (private, public) = ("::ffff:10.9.0.7", "203.0.113.7");
+        assert!(matches!(management.serves_node(&id, private.parse().unwrap()).await, Err(Refusal::NoFactory(_))));
+        put("Enabled").await;
+        assert!(serves(public).await);
+        put("Disabled").await;
+        assert!(!serves(public).await && !serves(private).await);
+        connect(ConnectionStatus::Pending).await;
+        let ranges = |networks: &crate::access::network::Networks| {
+            let mut networks = networks.clone();
+            networks.private_endpoints.insert("shared".to_owned(), vec!["10.9.0.0/16".parse().unwrap()]);
+            networks
+        };
+        management.authorization.replace_networks(ranges).await.unwrap();
+        assert!(!serves(private).await, "it is not approved");
+        connect(ConnectionStatus::Approved).await;
+        assert!(serves(private).await && !serves(public).await);
+        connect(ConnectionStatus::Rejected).await;
+        assert!(!serves(private).await);
     }
 }

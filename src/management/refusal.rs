@@ -1,6 +1,6 @@
 //! Why a change of a resource was not made.
 
-use super::factory::id::{ChildId, FactoryId};
+use super::factory::id::{ChildId, FactoryId, NetworkId};
 use super::factory::runtime::refusal::RuntimeRefusal;
 use super::group_id::GroupId;
 use crate::factory;
@@ -55,6 +55,10 @@ pub(crate) enum Refusal {
         /// The name.
         name: String,
     },
+    /// There is no such connection or managed private endpoint.
+    NoNetworkResource(NetworkId),
+    /// The factory has as many private endpoints as it can have.
+    TooManyEndpoints,
     /// Something refers to what is to be deleted.
     Referenced {
         /// Its name.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
-const GUARDED: [&str; 22] = [
+const GUARDED: [&str; 24] = [
     "GET /admin/clock",
     "POST /admin/clock",
     "GET /admin/identities",
@@ -20,6 +20,8 @@ const GUARDED: [&str; 22] = [
     "GET /admin/log",
     "PUT /admin/vaults/acme",
     "DELETE /admin/vaults/acme",
+    "GET /admin/private-endpoints",
+    "PUT /admin/private-endpoints/acme.pe",
     "POST /admin/configuration",
     "POST /admin/reset",
     "GET /admin/snapshot",

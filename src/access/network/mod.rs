@@ -1,6 +1,7 @@
-//! May this caller reach the vault at all, from the address that it has? Pure decisions over values, by the rules that the service
+//! May this caller reach the vault at all, from the address that it has? May this node reach the factory? Pure decisions over values, by the rules that the service
 //! documents ("Configure network security for Azure Key Vault").
 
+mod factory;
 mod range;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::slice;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use factory::NodeRules;
 pub(crate) use range::AddressRange;
 
 /// The network rules of a vault. The default ones let every address in.
@@ -69,7 +71,7 @@ pub(crate) enum Bypass {
     None,
 }
 
-/// A private endpoint that a vault is connected to.
+/// A private endpoint that a vault or a factory is connected to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PrivateEndpoint {
@@ -169,14 +171,7 @@ impl NetworkRules {
     }
 
     fn is_private(&self, address: IpAddr, networks: &Networks) -> bool {
-        let ranges = |endpoint: &PrivateEndpoint| match &endpoint.ranges {
-            Some(own) => contains(own, address),
-            None => {
-                let of_tenant = networks.private_endpoints.get(&endpoint.name.to_lowercase());
-                of_tenant.is_some_and(|ranges| contains(ranges, address))
-            }
-        };
-        self.private_endpoints.iter().any(ranges)
+        self.private_endpoints.iter().any(|endpoint| endpoint.contains(address, networks))
     }
 
     fn admits_public(&self, address: IpAddr, vault: &str, networks: &Networks) -> bool {
@@ -186,6 +181,19 @@ impl NetworkRules {
             PublicNetworkAccess::SecuredByPerimeter => networks.perimeters.values().any(|perimeter| {
                 perimeter.vaults.iter().any(|name| name == vault) && contains(&perimeter.ranges, address)
             }),
+        }
+    }
+}
+
+impl PrivateEndpoint {
+    /// Whether it has this address: by its own ranges, else by those of the tenant's endpoint of its name.
+    fn contains(&self, address: IpAddr, networks: &Networks) -> bool {
+        match &self.ranges {
+            Some(own) => contains(own, address),
+            None => {
+                let of_tenant = networks.private_endpoints.get(&self.name.to_lowercase());
+                of_tenant.is_some_and(|ranges| contains(ranges, address))
+            }
         }
     }
 }

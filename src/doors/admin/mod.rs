@@ -11,6 +11,7 @@ mod faults;
 mod identities;
 mod log;
 mod objects;
+mod private_endpoints;
 mod request_body;
 mod reset;
 mod role_assignments;
@@ -41,7 +42,9 @@ use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response};
+use crate::management::Management;
 use crate::operation::{Operation, Permission};
+use crate::random::Random;
 use crate::reconcile::Plan;
 use crate::tasks::Timekeeper;
 use crate::trail::{Answered, AskedFor, Caller, RecentTrails, Trail};
@@ -63,6 +66,10 @@ pub(crate) struct State {
     pub directory: Directory,
     /// Who has which role.
     pub authorization: Authorization,
+    /// Factories and what is in them.
+    pub management: Management,
+    /// Where etags come from.
+    pub random: Arc<dyn Random>,
     /// Seconds on the vault clock until a new role assignment counts.
     pub role_assignment_delay: u32,
     /// The name of the storage engine, for example `redb`.
@@ -190,6 +197,8 @@ fn routes() -> Routes<Handler> {
         (&role_assignments::LIST, |state, _, _| Box::pin(role_assignments::list(state))),
         (&role_assignments::PUT, |state, params, body| Box::pin(role_assignments::put(state, params, body))),
         (&role_assignments::DELETE, |state, params, _| Box::pin(role_assignments::delete(state, params))),
+        (&private_endpoints::LIST, |state, _, _| Box::pin(private_endpoints::list(state))),
+        (&private_endpoints::PUT, |state, params, body| Box::pin(private_endpoints::put(state, params, body))),
         (&configuration::APPLY, |state, params, body| Box::pin(configuration::apply(state, params, body))),
         (&trust_files::RESTORE, |state, _, _| Box::pin(trust_files::restore(state))),
         (&reset::RESET, |state, _, _| Box::pin(reset::reset(state))),

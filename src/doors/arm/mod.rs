@@ -12,6 +12,7 @@ mod provider;
 mod refusal;
 mod refused_change;
 mod refused_key;
+mod refused_network;
 mod refused_runtime;
 mod resources;
 mod state;

@@ -3,8 +3,7 @@
 use hyper::StatusCode;
 
 use super::refusal::{bad_request, conflict, internal, invalid_content, no_group, not_found, record, vaults};
-use super::refused_key;
-use super::refused_runtime;
+use super::{refused_key, refused_network, refused_runtime};
 use crate::http::error::ApiError;
 use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
 
@@ -56,6 +55,8 @@ fn factory(refusal: management::Refusal) -> ApiError {
         management::Refusal::NoFactory(id) => no_factory(&id),
         management::Refusal::NoChild(id) => no_child(&id),
         management::Refusal::Runtime(refusal) => refused_runtime::of(refusal),
+        management::Refusal::NoNetworkResource(id) => refused_network::not_there(&id),
+        management::Refusal::TooManyEndpoints => refused_network::too_many(),
         management::Refusal::FactoryNameInUse(name) => {
             let text = format!(
                 "The specified resource name '{name}' is already in use. Resource names must be globally unique."

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub random: Arc<dyn Random>,
+    /// The address that every request counts as coming from, if one is said.
+    pub client_address: Option<IpAddr>,
     /// The bounds of bodies.
     pub limits: Arc<Limits>,
 }
@@ -82,7 +84,7 @@ impl Door {
     /// Answers a request to the host `authority`, which is a factory's.
     pub(crate) async fn answer(&self, request: Request, authority: Authority, connection: ConnectionInfo) -> Answered {
         let mut trail = Trail::new("nodes");
-        let address = connection.peer.ip().to_canonical();
+        let address = self.state.client_address.unwrap_or_else(|| connection.peer.ip()).to_canonical();
         let answered = self.dispatch(request, authority.host(), address, &mut trail).await;
         trail.finish(answered.unwrap_or_else(ApiError::into_response))
     }
@@ -104,6 +106,7 @@ impl Door {
         };
         let host = FactoryHost::parse(host).ok_or_else(|| refusal::no_such_path(host))?;
         let factory = self.state.management.factory_at(&host).await.map_err(refusal::of)?;
+        self.state.check_served(&factory, address).await?;
         let credential = bearer(&request);
         let body = request.into_body();
         handler(self.state.clone(), Call { factory, params, credential, address, body }).await
@@ -140,6 +143,7 @@ async fn poll(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     // What is handed out after a wait is for a node that is still one.
     if !tasks.iter().any(|task| matches!(task, Task::Stop)) {
         state.still_known(&factory, &identity).await?;
+        state.check_served(&factory, address).await?;
     }
     Ok(body::json(StatusCode::OK, &Work { tasks }))
 }
@@ -170,6 +174,14 @@ impl Call {
 impl State {
     async fn known(&self, call: &Call) -> Result<KnownNode, ApiError> {
         self.still_known(&call.factory, &call.identity()).await
+    }
+
+    /// Refuses an address that the factory serves no node at: its public access and its private endpoints decide.
+    async fn check_served(&self, factory: &FactoryId, address: IpAddr) -> Result<(), ApiError> {
+        match self.management.serves_node(factory, address).await.map_err(refusal::of)? {
+            true => Ok(()),
+            false => Err(refusal::not_served(factory.name(), address)),
+        }
     }
 
     async fn still_known(&self, factory: &FactoryId, identity: &NodeIdentity) -> Result<KnownNode, ApiError> {

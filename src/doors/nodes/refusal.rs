@@ -1,5 +1,7 @@
 //! The errors of this door. The texts about registration are ours, but for the one about remote access, which the service has too (Azure-Data-Factory-Integration-Runtime-in-Windows-Container issue 11).
 
+use std::net::IpAddr;
+
 use hyper::{Method, StatusCode};
 
 use crate::http::body::BodyError;
@@ -54,6 +56,15 @@ fn of_runtime(refusal: RuntimeRefusal) -> ApiError {
 pub(super) fn unknown_node() -> ApiError {
     let text = "The node is not registered, or was removed from its integration runtime.";
     ApiError::new(StatusCode::UNAUTHORIZED, "NodeNotRegistered", text)
+}
+
+/// A node that comes from a public address, while the factory serves private ones alone.
+pub(super) fn not_served(factory: &str, address: IpAddr) -> ApiError {
+    let text = format!(
+        "The data factory '{factory}' serves no node at {address}: its public network access is disabled. Set publicNetworkAccess to \
+         Enabled, or approve a private endpoint connection whose ranges have this address."
+    );
+    ApiError::new(StatusCode::FORBIDDEN, "PublicNetworkAccessDenied", text)
 }
 
 pub(super) fn no_such_method(method: &Method) -> ApiError {

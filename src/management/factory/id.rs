@@ -14,6 +14,8 @@ pub(crate) const FACTORY_TYPE: &str = "Microsoft.DataFactory/factories";
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=63;
 /// The longest name of what is in a factory, in characters.
 const MAX_CHILD_NAME: usize = 260;
+/// The longest name of a connection or a managed private endpoint.
+const MAX_NETWORK_NAME: usize = 127;
 /// What no name in a factory may hold (rules for naming Azure Data Factory entities).
 const FORBIDDEN: &str = "<>*#.%&:\\+?/";
 
@@ -92,6 +94,16 @@ impl FactoryId {
     pub(super) fn runtime_records(&self) -> [EntryKey; 2] {
         let path = self.path();
         [EntryKey::from(format!("runtime/{path}/")), EntryKey::from(format!("runtime-keys/{path}/"))]
+    }
+
+    /// What the keys of the connections of private endpoints to it begin with.
+    pub(super) fn connections(&self) -> EntryKey {
+        EntryKey::from(format!("factory-connection/{}/", self.path()))
+    }
+
+    /// What the keys of the endpoints in its managed virtual network begin with.
+    pub(super) fn managed_endpoints(&self) -> EntryKey {
+        EntryKey::from(format!("managed-endpoint/{}/", self.path()))
     }
 
     fn path(&self) -> String {
@@ -186,6 +198,64 @@ impl fmt::Display for ChildId {
     }
 }
 
+/// The id of a connection to a factory, or of a private endpoint in its managed virtual network.
+#[derive(Clone, Debug)]
+pub(crate) struct NetworkId {
+    factory: FactoryId,
+    is_managed: bool,
+    name: String,
+}
+
+impl NetworkId {
+    /// The connection called `name`: 1 to 127 letters, digits, `-`, `_` and `.`.
+    ///
+    /// # Errors
+    /// When none can be called so.
+    pub(crate) fn connection(factory: FactoryId, name: &str) -> Result<Self, InvalidName> {
+        Self::parse(factory, false, name)
+    }
+
+    /// The managed private endpoint called `name`: 1 to 127 letters, digits, `-` and `_`.
+    ///
+    /// # Errors
+    /// When none can be called so.
+    pub(crate) fn managed(factory: FactoryId, name: &str) -> Result<Self, InvalidName> {
+        Self::parse(factory, true, name)
+    }
+
+    fn parse(factory: FactoryId, is_managed: bool, name: &str) -> Result<Self, InvalidName> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_fine = |c: char| is_word(c) || c == '-' || (c == '.' && !is_managed);
+        let ends = name.starts_with(is_word) && name.ends_with(is_word);
+        let valid = ends && name.len() <= MAX_NETWORK_NAME && name.chars().all(is_fine);
+        valid.then(|| Self { factory, is_managed, name: name.to_owned() }).ok_or(InvalidName)
+    }
+
+    /// The factory.
+    pub(crate) fn factory(&self) -> &FactoryId {
+        &self.factory
+    }
+
+    /// Whether it is in the managed virtual network.
+    pub(crate) fn is_managed(&self) -> bool {
+        self.is_managed
+    }
+
+    /// Its name, as it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its record is.
+    pub(super) fn key(&self) -> EntryKey {
+        let (path, name) = (self.factory.path(), self.name.to_ascii_lowercase());
+        EntryKey::from(match self.is_managed {
+            true => format!("managed-endpoint/{path}/{name}"),
+            false => format!("factory-connection/{path}/{name}"),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -231,6 +301,26 @@ mod tests {
         }
         for name in ["", " p", "-p", "a.b", "a/b", "a\nb", "a%", &"p".repeat(261)] {
             assert!(child(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn connections_may_have_a_dot_in_their_names_and_managed_endpoints_none() {
+        let longest = "n".repeat(127);
+        for (name, as_connection, as_managed) in [
+            ("pe", true, true),
+            ("_pe-1_", true, true),
+            (&*longest, true, true),
+            ("pe.4ed62629", true, false),
+            (".pe", false, false),
+            ("pe-", false, false),
+            ("p e", false, false),
+            ("", false, false),
+            (&format!("{longest}n"), false, false),
+        ] {
+            let factory = || factory("abc").unwrap();
+            assert_eq!(NetworkId::connection(factory(), name).is_ok(), as_connection, "{name}");
+            assert_eq!(NetworkId::managed(factory(), name).is_ok(), as_managed, "{name}");
         }
     }
 }

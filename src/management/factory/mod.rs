@@ -6,6 +6,7 @@ mod customer_key;
 pub(super) mod id;
 mod identity;
 mod kind;
+mod network;
 mod opened;
 mod references;
 pub(super) mod runtime;
@@ -25,9 +26,13 @@ use crate::store::{Batch, EntryKey, Revision};
 
 pub(crate) use child::{Child, ChildRecord, Definition};
 pub(crate) use customer_key::{CustomerKey, KeySettings};
-pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId};
+pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId, NetworkId};
 pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
 pub(crate) use kind::ChildKind;
+pub(crate) use network::{
+    Connection, ConnectionChange, ConnectionState, ConnectionStatus, MAX_ENDPOINTS, ManagedEndpoint,
+    ManagedEndpointDefinition, PlacedEndpoint, check_networks,
+};
 pub(crate) use runtime::{
     AuthKeys, ConnectedNodes, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN, NewNode, NewRuntime,
     NodeStatus, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes,
@@ -343,7 +348,9 @@ impl Factory {
 /// The first keys of what is in a factory, at most [`PIECE`].
 async fn keys_within(view: &View, id: &FactoryId) -> Result<Vec<EntryKey>, RecordError> {
     let mut found = Vec::new();
-    for prefix in [id.contents()].into_iter().chain(id.runtime_records()) {
+    for prefix in
+        [id.contents()].into_iter().chain(id.runtime_records()).chain([id.connections(), id.managed_endpoints()])
+    {
         let keys = view.keys(&prefix, None, PIECE - found.len()).await?;
         found.extend(keys.into_iter().map(|(key, _)| key));
     }

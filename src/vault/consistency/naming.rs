@@ -99,6 +99,12 @@ fn of_other_rooms(key: &str) -> Option<String> {
         ["runtime" | "runtime-keys", _, _, factory, name] => {
             Some(format!("integration runtime '{name}' of factory '{factory}'"))
         }
+        ["factory-connection", _, _, factory, name] => {
+            Some(format!("private endpoint connection '{name}' of factory '{factory}'"))
+        }
+        ["managed-endpoint", _, _, factory, name] => {
+            Some(format!("managed private endpoint '{name}' of factory '{factory}'"))
+        }
         ["tenant"] => Some("the tenant of the data".to_owned()),
         ["issuer", _] => Some("the key that signs tokens".to_owned()),
         ["hook" | "handled", ..] => Some("what is kept of a webhook".to_owned()),

@@ -5,6 +5,7 @@ mod customer_key;
 mod factories;
 mod frame;
 mod groups;
+mod networks;
 mod nodes;
 mod rights;
 mod runtimes;

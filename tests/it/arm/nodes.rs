@@ -273,3 +273,33 @@ async fn nodes_go_with_their_runtime() {
     assert_eq!(node.poll(json!({})).await.status, 401);
     assert_eq!(register(&world, &key, "n1", true).await.status, 401);
 }
+
+#[tokio::test]
+async fn with_public_access_disabled_a_node_is_served_at_the_addresses_of_an_approved_private_endpoint_alone() {
+    let config = CONFIG.trim_end().strip_suffix('}').unwrap();
+    let config = format!(r#"{config}, "privateEndpoints": [{{"name": "pe", "ranges": ["127.0.0.0/8"]}}]}}"#);
+    let world = World::of(&config, Storage::Memory).await;
+    let client = client_of(&world).await;
+    let [key, _] = auth_keys(&client).await;
+    let node = Node::registered(&world, &key, "one").await;
+    let access = async |value: &str| {
+        let body = json!({"properties": {"publicNetworkAccess": value}});
+        assert_eq!(ask(&client, "PATCH F/acme", body).await.status, 200);
+    };
+    let connect = async |status: &str| {
+        let endpoint = "/subscriptions/5/resourceGroups/n/providers/Microsoft.Network/privateEndpoints/PE";
+        let body = json!({"properties": {"privateEndpoint": {"id": endpoint}, "privateLinkServiceConnectionState": {"status": status}}});
+        assert_eq!(ask(&client, "PUT F/acme/privateEndpointConnections/pe", body).await.status, 200);
+    };
+    let refused = "403 PublicNetworkAccessDenied The data factory 'acme' serves no node at 127.0.0.1: its public network access is \
+                   disabled. Set publicNetworkAccess to Enabled, or approve a private endpoint connection whose ranges have this address.";
+    access("Disabled").await;
+    assert_eq!(register(&world, &key, "two", true).await.error(), refused);
+    assert_eq!(node.poll(json!({})).await.error(), refused);
+    connect("Approved").await;
+    node.is_seen().await;
+    connect("Rejected").await;
+    assert_eq!(node.poll(json!({})).await.error(), refused);
+    access("Enabled").await;
+    node.is_seen().await;
+}

@@ -228,6 +228,35 @@ def test_a_key_at_creation_is_a_user_assigned_identitys(factories, group, safe, 
     factories.factories.delete(*place)
 
 
+def test_private_endpoints_of_a_factory_are_approved_and_those_of_its_network_by_the_other_side(server, factories, group, factory):
+    place, target = (group, factory.name), "/subscriptions/5/resourceGroups/g/providers/Microsoft.KeyVault/vaults/safe"
+    assert [one.properties.group_id for one in factories.private_link_resources.get(*place).value] == ["dataFactory", "portal"]
+    connections = factories.private_endpoint_connection
+    state = {"status": "Approved", "description": "ours"}
+    wanted = {"properties": {"privateEndpoint": {"id": "/subscriptions/5/pe"}, "privateLinkServiceConnectionState": state}}
+    made = connections.create_or_update(*place, "pe", wanted)
+    assert (made.properties.private_link_service_connection_state.status, made.properties.provisioning_state) == ("Approved", "Succeeded")
+    state["status"] = "Rejected"
+    connections.create_or_update(*place, "pe", {"properties": {"privateLinkServiceConnectionState": state}})
+    listed = list(factories.private_end_point_connections.list_by_factory(*place))
+    assert [(one.name, one.properties.private_link_service_connection_state.status) for one in listed] == [("pe", "Rejected")]
+    assert connections.get(*place, "pe").properties.private_endpoint.id == "/subscriptions/5/pe"
+    connections.delete(*place, "pe")
+    with pytest.raises(ResourceNotFoundError):
+        connections.get(*place, "pe")
+
+    endpoints, network = factories.managed_private_endpoints, (*place, "default")
+    factories.managed_virtual_networks.create_or_update(*network, {"properties": {}})
+    endpoint = {"properties": {"privateLinkResourceId": target, "groupId": "vault", "fqdns": []}}
+    made = endpoints.create_or_update(*network, "to-vault", endpoint)
+    assert (made.properties.connection_state.status, made.properties.group_id) == ("Pending", "vault")
+    Admin(server).ask("PUT", f"private-endpoints/{factory.name}.to-vault", {"approve": True})
+    assert endpoints.get(*network, "to-vault").properties.connection_state.status == "Approved"
+    assert [one.properties.private_link_resource_id for one in endpoints.list_by_factory(*network)] == [target]
+    endpoints.delete(*network, "to-vault")
+    assert list(endpoints.list_by_factory(*network)) == []
+
+
 def test_an_etag_guards_a_write(factories, group, factory):
     make = lambda **options: factories.pipelines.create_or_update(group, factory.name, "p", {"properties": {}}, **options)
     first = make()

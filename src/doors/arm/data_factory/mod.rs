@@ -3,6 +3,8 @@
 mod bodies;
 mod children;
 mod factories;
+mod network_bodies;
+mod networks;
 mod node_body;
 mod nodes;
 mod runtime_bodies;
@@ -25,6 +27,9 @@ pub(super) static PROVIDER: Provider = Provider {
         &TRIGGERS,
         &MANAGED_VIRTUAL_NETWORKS,
         &INTEGRATION_RUNTIMES,
+        &CONNECTIONS,
+        &LINK_RESOURCES,
+        &MANAGED_ENDPOINTS,
     ],
 };
 
@@ -40,6 +45,9 @@ static DATA_FLOWS: ProvidedType = own_type("factories/dataflows");
 static TRIGGERS: ProvidedType = own_type("factories/triggers");
 static MANAGED_VIRTUAL_NETWORKS: ProvidedType = own_type("factories/managedVirtualNetworks");
 static INTEGRATION_RUNTIMES: ProvidedType = own_type("factories/integrationruntimes");
+static CONNECTIONS: ProvidedType = own_type("factories/privateEndpointConnections");
+static LINK_RESOURCES: ProvidedType = own_type("factories/privateLinkResources");
+static MANAGED_ENDPOINTS: ProvidedType = own_type("factories/managedVirtualNetworks/managedPrivateEndpoints");
 
 /// The operations.
 pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
@@ -57,12 +65,17 @@ pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
         let kind = type_of(operations.kind);
         operations.routes().into_iter().map(move |(operation, handler)| (operation, Endpoint { kind, handler }))
     });
-    let kind = &INTEGRATION_RUNTIMES;
-    let of_runtimes = runtimes::routes()
-        .into_iter()
-        .chain(nodes::routes())
-        .map(|(operation, handler)| (operation, Endpoint { kind, handler }));
-    of_factories.chain(of_children).chain(of_runtimes).collect()
+    let others = [
+        (&INTEGRATION_RUNTIMES, runtimes::routes()),
+        (&INTEGRATION_RUNTIMES, nodes::routes()),
+        (&CONNECTIONS, networks::connection_routes()),
+        (&LINK_RESOURCES, networks::link_routes()),
+        (&MANAGED_ENDPOINTS, networks::managed_routes()),
+    ];
+    let of_others = others.into_iter().flat_map(|(kind, routes)| {
+        routes.into_iter().map(move |(operation, handler)| (operation, Endpoint { kind, handler }))
+    });
+    of_factories.chain(of_children).chain(of_others).collect()
 }
 
 const fn type_of(kind: ChildKind) -> &'static ProvidedType {
