@@ -68,7 +68,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "usage",
         ],
     ),
-    ("config", &["access", "authorization", "clock", "directory", "events", "http", "resource_id", "vault"]),
+    (
+        "config",
+        &["access", "authorization", "clock", "directory", "events", "http", "management", "resource_id", "vault"],
+    ),
     (
         "doors",
         &[

@@ -27,7 +27,7 @@ pub(crate) use file::{Parsed, parse, resources};
 pub(crate) use report::{Checked, Report};
 pub(crate) use rules::Rule;
 pub(crate) use selection::{Selected, rules_from_policies, rules_with_defaults};
-pub(crate) use server::{key, secret, vault};
+pub(crate) use server::{factory, key, secret, vault};
 
 /// Every rule.
 pub(crate) fn all_rules() -> &'static [Rule] {

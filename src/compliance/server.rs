@@ -1,4 +1,4 @@
-//! The vaults and objects of a running server, as its admin API describes them.
+//! The vaults, objects and factories of a running server, as its admin API describes them.
 
 use serde_json::Value;
 
@@ -40,6 +40,29 @@ pub(crate) fn key(vault: &Value, key: &Value) -> Resource {
 pub(crate) fn secret(vault: &Value, secret: &Value) -> Resource {
     let facts = SecretFacts { content_type: text(secret, &["contentType"]), dates: dates(secret) };
     resource(format!("{}/secrets/{}", name_of(vault), name_of(secret)), Facts::Secret(facts))
+}
+
+/// A factory and its linked services; what cannot be read of it is one of them.
+pub(crate) fn factory(shown: &Value) -> Vec<Resource> {
+    let name = name_of(shown);
+    let mut facts = arm::factory(&shown["properties"]);
+    facts.private_endpoints = Fact::Known(shown["privateEndpoints"].as_array().map_or(0, Vec::len));
+    let missing: Vec<_> =
+        shown["unreadableVaults"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if facts.customer_key == Fact::Known(true) && !missing.is_empty() {
+        let why =
+            format!("its linked services refer to secrets in {}, which its identity cannot read", missing.join(", "));
+        facts.missing_role = Fact::Known(why);
+    }
+    let mut all = vec![resource(name.to_owned(), Facts::Factory(Box::new(facts)))];
+    if let Some(why) = shown["unreadable"].as_str() {
+        all.push(resource(format!("{name}/linkedservices"), Facts::Unread(format!("its key is away: {why}"))));
+    }
+    all.extend(shown["linkedServices"].as_array().into_iter().flatten().map(|service| {
+        let facts = arm::linked_service(&service["properties"]);
+        resource(format!("{name}/linkedservices/{}", name_of(service)), Facts::LinkedService(Box::new(facts)))
+    }));
+    all
 }
 
 fn resource(name: String, facts: Facts) -> Resource {

@@ -11,6 +11,7 @@ use super::json::read;
 use super::vault::VaultEntry;
 use crate::access::roles::{RoleAssignment, RoleDefinition};
 use crate::directory::{IdentityRecord, Tenant};
+use crate::management::DescribedFactory;
 use crate::vault::{InitialVault, Vault, VaultName};
 
 /// Parses `given`, an entry of the file's `vaults`, as the vault `name`. Members that are left out keep the value of the
@@ -121,6 +122,24 @@ pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
     if let (Some(subscription), Value::Object(members)) = (vault.resource.subscription, &mut entry) {
         members.insert("subscriptionId".to_owned(), subscription.to_string().into());
     }
+    match entry {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The factory as an entry of the file's `factories`.
+pub(crate) fn of_factory(described: &DescribedFactory) -> Map<String, Value> {
+    let approved = described.connections.iter().filter(|connection| connection.is_approved());
+    let endpoints: Vec<_> = approved.map(|connection| connection.private_endpoint()).collect();
+    let entry = json!({
+        "name": described.factory.name,
+        "subscriptionId": described.id.group().subscription(),
+        "resourceGroup": described.factory.group,
+        "location": described.factory.location,
+        "publicNetworkAccess": if described.factory.is_private() { "Disabled" } else { "Enabled" },
+        "privateEndpoints": endpoints,
+    });
     match entry {
         Value::Object(members) => members,
         _ => Map::new(),

@@ -45,6 +45,7 @@ pub use renewal::Renewal;
 pub use rewrap::Refreshed;
 pub(crate) use seal::DataKey;
 pub use status::{KeyStatus, Status, SystemKeyStatus};
+pub(crate) use template::{Template, is_masked};
 pub use vault_clients::VaultClients;
 pub use vault_reference::Reference;
 

@@ -57,6 +57,8 @@ pub(crate) enum Refusal {
     },
     /// There is no such connection or managed private endpoint.
     NoNetworkResource(NetworkId),
+    /// The settings of the key of this factory are in its template in Git mode alone.
+    NoGitMode(String),
     /// The factory has as many private endpoints as it can have.
     TooManyEndpoints,
     /// Something refers to what is to be deleted.

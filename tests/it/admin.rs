@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{CONFIG, World};
 
-const GUARDED: [&str; 24] = [
+const GUARDED: [&str; 27] = [
     "GET /admin/clock",
     "POST /admin/clock",
     "GET /admin/identities",
@@ -20,6 +20,9 @@ const GUARDED: [&str; 24] = [
     "GET /admin/log",
     "PUT /admin/vaults/acme",
     "DELETE /admin/vaults/acme",
+    "GET /admin/factories",
+    "GET /admin/factories/acme",
+    "GET /admin/factories/acme/template",
     "GET /admin/private-endpoints",
     "PUT /admin/private-endpoints/acme.pe",
     "POST /admin/configuration",

@@ -131,7 +131,7 @@ fn selected(policies: Option<&Path>, now: Timestamp) -> Result<Vec<Selected>, Fa
     compliance::rules_from_policies(&policies, now).map_err(|why| wrong(file, &why))
 }
 
-/// The vaults of a server with what they hold.
+/// The vaults of a server with what they hold, and its factories.
 async fn resources(client: &AdminClient) -> Result<Vec<Resource>, Failure> {
     let vaults = client.json_request(Method::GET, "/admin/vaults", None).await?;
     let mut all = vec![];
@@ -139,6 +139,12 @@ async fn resources(client: &AdminClient) -> Result<Vec<Resource>, Failure> {
         all.push(compliance::vault(vault));
         all.extend(objects(client, vault, "keys").await?.iter().map(|key| compliance::key(vault, key)));
         all.extend(objects(client, vault, "secrets").await?.iter().map(|secret| compliance::secret(vault, secret)));
+    }
+    let factories = client.json_request(Method::GET, "/admin/factories", None).await?;
+    for factory in factories["factories"].as_array().into_iter().flatten() {
+        let name = path_segment(factory["name"].as_str().unwrap_or_default());
+        let shown = client.json_request(Method::GET, &format!("/admin/factories/{name}"), None).await?;
+        all.extend(compliance::factory(&shown));
     }
     Ok(all)
 }

@@ -6,6 +6,7 @@ mod clock;
 mod configuration;
 mod credentials;
 mod events;
+mod factories;
 mod failure;
 mod faults;
 mod identities;
@@ -197,6 +198,9 @@ fn routes() -> Routes<Handler> {
         (&role_assignments::LIST, |state, _, _| Box::pin(role_assignments::list(state))),
         (&role_assignments::PUT, |state, params, body| Box::pin(role_assignments::put(state, params, body))),
         (&role_assignments::DELETE, |state, params, _| Box::pin(role_assignments::delete(state, params))),
+        (&factories::LIST, |state, _, _| Box::pin(factories::list(state))),
+        (&factories::SHOW, |state, params, _| Box::pin(factories::show(state, params))),
+        (&factories::TEMPLATE, |state, params, _| Box::pin(factories::template(state, params))),
         (&private_endpoints::LIST, |state, _, _| Box::pin(private_endpoints::list(state))),
         (&private_endpoints::PUT, |state, params, body| Box::pin(private_endpoints::put(state, params, body))),
         (&configuration::APPLY, |state, params, body| Box::pin(configuration::apply(state, params, body))),

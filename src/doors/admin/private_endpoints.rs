@@ -101,6 +101,10 @@ pub(super) fn refused(refusal: &Refusal) -> ApiError {
         Refusal::Record(error) => internal_error(error),
         Refusal::Vaults(error) => internal_error(error),
         Refusal::KeyAway(error) => super::conflict(format!("the factory's customer-managed key is away: {error}")),
+        Refusal::NoGitMode(name) => super::conflict(format!(
+            "the factory '{name}' is not in Git mode, in which alone a template has the settings of its key: give it a \
+             repoConfiguration, or leave includeKey out"
+        )),
         other => bad_request(format!("{other:?}")),
     }
 }

@@ -3,6 +3,7 @@
 mod child;
 mod children;
 mod customer_key;
+mod described;
 pub(super) mod id;
 mod identity;
 mod kind;
@@ -10,6 +11,8 @@ mod network;
 mod opened;
 mod references;
 pub(super) mod runtime;
+mod secret_access;
+mod template;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,6 +29,7 @@ use crate::store::{Batch, EntryKey, Revision};
 
 pub(crate) use child::{Child, ChildRecord, Definition};
 pub(crate) use customer_key::{CustomerKey, KeySettings};
+pub(crate) use described::DescribedFactory;
 pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId, NetworkId};
 pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
 pub(crate) use kind::ChildKind;

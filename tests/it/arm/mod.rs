@@ -2,6 +2,7 @@
 
 mod children;
 mod customer_key;
+mod exported;
 mod factories;
 mod frame;
 mod groups;

@@ -6,7 +6,7 @@ use super::{non_compliant, selected, verdict};
 use crate::compliance::facts::{Fact, Facts};
 use crate::compliance::rules::Verdict;
 use crate::compliance::tree::unknown;
-use crate::compliance::{arm, check};
+use crate::compliance::{arm, check, server};
 
 /// What a rule finds of facts.
 fn of_facts(guid: &str, parameters: Value, facts: Facts) -> Verdict {
@@ -161,4 +161,34 @@ fn a_connection_string_without_encryption_in_transit_is_a_warning_and_no_finding
     ] {
         assert_eq!(of(kind, connection), expected, "{kind} {connection}");
     }
+}
+
+#[test]
+fn a_factory_of_a_server_is_held_against_the_rules_with_its_linked_services() {
+    let shown = json!({
+        "name": "shop", "privateEndpoints": [{"name": "pe"}], "unreadableVaults": ["kv"],
+        "properties": {"publicNetworkAccess": "Disabled", "encryption": {"vaultBaseUrl": "https://kv.vault.azure.net"}},
+        "linkedServices": [{"name": "sql", "properties": {"type": "SqlServer", "typeProperties": {
+            "connectionString": "Server=s;Encrypt=true", "encryptedCredential": "x"}}}],
+    });
+    let rules = crate::compliance::rules_with_defaults(crate::clock::Timestamp::from_unix(0));
+    let found = check(server::factory(&shown), &rules);
+    let said: Vec<_> = found.iter().map(|one| (one.rule.id, one.resource.name.as_str(), one.verdict.clone())).collect();
+    let missing = "its linked services refer to secrets in kv, which its identity cannot read";
+    let sql = "shop/linkedservices/sql";
+    assert_eq!(
+        said,
+        [
+            ("factory-customer-managed-key", "shop", Verdict::Compliant),
+            ("factory-git", "shop", non_compliant("it has no repository")),
+            ("factory-private-link", "shop", Verdict::Compliant),
+            ("factory-public-access", "shop", Verdict::Compliant),
+            ("factory-secrets-role", "shop", Verdict::Warned(missing.to_owned())),
+            ("linked-service-secrets", sql, non_compliant("its encryptedCredential is in the definition")),
+            ("linked-service-managed-identity", sql, Verdict::Compliant),
+        ]
+    );
+    let away = json!({"name": "shop", "properties": {}, "unreadable": "so"});
+    let found = check(server::factory(&away), &rules);
+    assert_eq!(found.last().map(|one| one.verdict.clone()), Some(Verdict::Unknown("its key is away: so".to_owned())));
 }

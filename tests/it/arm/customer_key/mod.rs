@@ -2,6 +2,7 @@
 
 mod access;
 mod away;
+mod exported;
 mod moves;
 mod rules;
 
