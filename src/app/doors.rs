@@ -9,7 +9,6 @@ use crate::directory::{TokenResources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, nodes, vault};
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
-use crate::http::server::Shutdown;
 use crate::http::{ConnectionInfo, Request, RequestHandler};
 use crate::issuers::Issuers;
 use crate::management::{Management, VaultAccess};
@@ -91,8 +90,8 @@ impl Services {
     }
 
     /// What the management plane keeps, whose resources reach vaults by `vault`.
-    pub(super) fn management(&self, vault: &Arc<vault::Door>, stopping: Shutdown) -> Management {
-        let own = self.own_vault_clients(vault_handler(vault.clone(), self.request_log()), stopping);
+    pub(super) fn management(&self, vault: &Arc<vault::Door>) -> Management {
+        let own = self.own_vault_clients(vault_handler(vault.clone(), self.request_log()));
         self.backend.management(VaultAccess::new(own))
     }
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::services::Services;
 use crate::directory::{ClientAuthentication, Directory, IdentityRecord};
 use crate::factory::VaultClients;
-use crate::http::server::{ConnectionServer, Shutdown};
+use crate::http::server::{ConnectionServer, Shutdown, shutdown_channel};
 use crate::http::{BoxError, ConnectionInfo, RequestHandler};
 use crate::remote::{Answer, Credential, IssuedToken, ManagedIdentity, RequestError, TokenSource, Transport};
 
@@ -32,11 +32,14 @@ const AGENT: &str = concat!("keyhaven-datafactory/", env!("CARGO_PKG_VERSION"));
 impl Services {
     /// Clients of the vaults that `answer` serves, for what the server does as an identity of a resource. They block their thread,
     /// which must be one of the runtime's for that.
-    pub(super) fn own_vault_clients(&self, answer: RequestHandler, stopping: Shutdown) -> VaultClients {
+    pub(super) fn own_vault_clients(&self, answer: RequestHandler) -> VaultClients {
         let (limits, bodies) = (self.settings.limits.clone(), self.settings.bodies.clone());
         let server = Arc::new(ConnectionServer { tls: None, answer, limits, bodies, on_malformed: None });
+        // These requests are part of others, which a server that stops finishes.
+        let (trigger, never) = shutdown_channel();
         let transport = Transport::within(move |request| {
-            let sending = exchange(server.clone(), owned(&request), stopping.clone());
+            let _held = &trigger;
+            let sending = exchange(server.clone(), owned(&request), never.clone());
             Handle::current().block_on(async { timeout(REQUEST_TIMEOUT, sending).await }).map_or_else(
                 |_| Err(RequestError::NoAnswer("the vault did not answer in time".to_owned())),
                 |answer| answer.map_err(|error| no_answer(&*error)),
@@ -67,10 +70,10 @@ fn owned(request: &Request<&[u8]>) -> Request<Full<Bytes>> {
 async fn exchange(
     server: Arc<ConnectionServer>,
     request: Request<Full<Bytes>>,
-    stopping: Shutdown,
+    never: Shutdown,
 ) -> Result<Answer, BoxError> {
     let (client, served) = duplex(IN_TRANSIT);
-    tokio::spawn(async move { server.serve(served, ConnectionInfo::of_service(), stopping).await });
+    tokio::spawn(async move { server.serve(served, ConnectionInfo::of_service(), never).await });
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(client)).await?;
     tokio::spawn(connection);
     let (parts, body) = sender.send_request(request).await?.into_parts();

@@ -40,7 +40,7 @@ impl Listeners {
         let tls = tls::config(services.leaves.clone(), services.settings.tls).map_err(StartError::new)?;
         let identity = services.identity_door();
         let vault = services.vault_door();
-        let management = services.management(&vault, stopping.clone());
+        let management = services.management(&vault);
         let data_plane = services.data_plane(identity.clone(), vault, management.clone());
         let identity = identity_handler(identity, services.request_log());
         let (direct_request_seen, direct) = flag_requests(data_plane.clone());

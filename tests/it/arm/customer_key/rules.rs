@@ -195,3 +195,48 @@ async fn there_is_no_way_back() {
     }
     plane.done("GET F/acme/pipelines/p", &Value::Null).await;
 }
+
+/// As azurerm_data_factory_customer_managed_key does it.
+#[tokio::test]
+async fn the_factory_as_it_was_read_is_taken_back_with_a_key() {
+    let world = tenant(&["safe"]).await;
+    let plane = Plane::of(&world).await;
+    let own = plane.factory().await;
+    plane.grant(&own, ROLE).await;
+    let mut read = plane.done("GET F/acme", &Value::Null).await;
+    read["properties"]["encryption"] = key("safe");
+    read["properties"]["encryption"]["identity"] = json!({"userAssignedIdentity": ""});
+    let made = plane.done("PUT F/acme", &read).await;
+    assert_eq!(made["properties"]["encryption"], read["properties"]["encryption"]);
+    assert_eq!(
+        (&made["identity"], &made["properties"]["createTime"]),
+        (&read["identity"], &read["properties"]["createTime"])
+    );
+    let again = plane.done("PUT F/acme", &made).await;
+    assert_eq!(again["properties"]["encryption"], made["properties"]["encryption"]);
+}
+
+#[tokio::test]
+async fn what_is_made_while_the_key_comes_is_under_it_or_refuses_it() {
+    let world = tenant(&["safe"]).await;
+    let plane = Plane::of(&world).await;
+    let own = plane.factory().await;
+    plane.grant(&own, ROLE).await;
+    let (body, definition) = (encrypted("safe", json!({})), pipeline("first"));
+    let (keyed, made) = tokio::join!(plane.ask("PUT F/acme", &body), plane.ask("PUT F/acme/pipelines/p", &definition));
+    assert!(
+        matches!((keyed.status.as_u16(), made.status.as_u16()), (200, 503) | (400, 200) | (200, 200)),
+        "{} {}",
+        keyed.text,
+        made.text
+    );
+    if keyed.status == 200 {
+        plane.enable("safe", "cmk", false).await;
+        assert_eq!(plane.ask("GET F/acme/pipelines/p", &Value::Null).await.status, 403);
+        plane.enable("safe", "cmk", true).await;
+    }
+    if made.status == 200 {
+        let read = plane.done("GET F/acme/pipelines/p", &Value::Null).await;
+        assert_eq!(read["properties"], definition["properties"]);
+    }
+}
