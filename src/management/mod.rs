@@ -147,7 +147,12 @@ mod tests {
     use crate::store::{DataKey, Store, StoreError};
     use crate::vault::Deps;
 
-    fn management() -> Management {
+    fn no_vaults() -> VaultClients {
+        let refusing = Transport::within(|_| Err(RequestError::NoAnswer("there are no vaults".to_owned())));
+        VaultClients::new(refusing, Credential::bearer(""))
+    }
+
+    pub(super) fn management(clients: VaultClients) -> Management {
         let records = Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap());
         let vaults = Vaults::new(Deps {
             records: records.clone(),
@@ -159,14 +164,13 @@ mod tests {
         });
         let tenant = Tenant { id: Uuid::from_u128(1), subscription: SubscriptionId(Uuid::from_u128(2)) };
         let directory = Directory::new(tenant, records.clone(), Arc::new(SystemClock), 1);
-        let refusing = Transport::within(|_| Err(RequestError::NoAnswer("there are no vaults".to_owned())));
-        let access = VaultAccess::new(VaultClients::new(refusing, Credential::bearer("")));
+        let access = VaultAccess::new(clients);
         Management::new((directory, records.clone()), Authorization::new(records), vaults, access)
     }
 
     #[tokio::test]
     async fn a_write_counts_only_while_the_assignments_stand_that_allowed_it() {
-        let management = management();
+        let management = management(no_vaults());
         let id = GroupId::parse(Uuid::from_u128(2), "shop").unwrap();
         let wanted = GroupDefinition { location: "x".to_owned(), tags: None, managed_by: None };
         let allowed_by = management.authorization.current().await.unwrap().guard;
@@ -191,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn groups_that_are_made_at_once_do_not_pass_the_limit() {
-        let management = management();
+        let management = management(no_vaults());
         let id = |number: usize| GroupId::parse(Uuid::from_u128(2), &format!("g{number}")).unwrap();
         let group =
             |number| Group { name: format!("g{number}"), location: "x".to_owned(), tags: None, managed_by: None };
@@ -211,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_is_served_by_the_factory_that_its_address_may_reach() {
-        let management = management();
+        let management = management(no_vaults());
         let group = GroupId::parse(Uuid::from_u128(2), "keyhaven").unwrap();
         let id = FactoryId::parse(group, "acme").unwrap();
         let write = || async {

@@ -106,7 +106,7 @@ impl Management {
         Ok((Some(record.open(id, opened)?), revision))
     }
 
-    async fn recorded_children(
+    pub(super) async fn recorded_children(
         &self,
         view: &View,
         (factory, kind): (&FactoryId, ChildKind),

@@ -7,7 +7,7 @@ use super::id::{ChildId, FactoryId};
 use super::identity::AssignedIdentities;
 use super::kind::ChildKind;
 use super::{Factory, FactoryDefinition, FactoryWrite, Management, check_match};
-use crate::factory::{self, Encryption, KeyAccess, KeyUri, NotAKey, Readiness};
+use crate::factory::{self, DataKey, Encryption, KeyAccess, KeyUri, NotAKey, Readiness};
 use crate::management::group::normalized;
 use crate::management::refusal::Refusal;
 use crate::records::{RecordError, View};
@@ -58,8 +58,9 @@ pub(super) struct PreparedKey {
     /// What the factory was when it was prepared; none where there was no factory.
     basis: Option<Basis>,
     pub(super) key: Option<CustomerKey>,
-    /// Whether the factory gets its first key, for which it must be empty when that is committed.
-    pub(super) is_first: bool,
+    /// The data key of a factory that gets its first key: it must be empty when that is committed, and what is in it all the same is
+    /// sealed then.
+    pub(super) first: Option<DataKey>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -135,11 +136,11 @@ impl Management {
         let existing = existing.as_ref();
         let basis = existing.map(Basis::of);
         let current = existing.and_then(|factory| factory.encryption.clone());
-        let key = match (current, wanted.encryption.clone()) {
-            (None, None) => return Ok(PreparedKey { basis, key: None, is_first: false }),
+        let (key, first) = match (current, wanted.encryption.clone()) {
+            (None, None) => return Ok(PreparedKey { basis, key: None, first: None }),
             (Some(_), None) => return Err(Refusal::CustomerKey(factory::Refusal::CannotBeDisabled)),
             (Some(current), Some(settings)) if current.settings.is_same_as(&settings) => {
-                return Ok(PreparedKey { basis, key: Some(CustomerKey { settings, ..current }), is_first: false });
+                return Ok(PreparedKey { basis, key: Some(CustomerKey { settings, ..current }), first: None });
             }
             (current, Some(settings)) => {
                 check_match(existing.map(|one| one.etag), write.if_match.as_deref())?;
@@ -153,8 +154,7 @@ impl Management {
                 self.wrapping(&factory, current, settings).await?
             }
         };
-        let is_first = basis.as_ref().is_some_and(|basis| basis.key.is_none());
-        Ok(PreparedKey { basis, key: Some(key), is_first })
+        Ok(PreparedKey { basis, key: Some(key), first })
     }
 
     /// Refuses the first key of a factory that may not get one (any more).
@@ -185,13 +185,13 @@ impl Management {
         Ok(!found.is_empty())
     }
 
-    /// The data key under the key of `settings`: a new one, or that of `current`.
+    /// The data key under the key of `settings`: a new one, which is answered, or that of `current`.
     async fn wrapping(
         &self,
         factory: &Factory,
         current: Option<CustomerKey>,
         settings: KeySettings,
-    ) -> Result<CustomerKey, Refusal> {
+    ) -> Result<(CustomerKey, Option<DataKey>), Refusal> {
         let uri = settings.uri().map_err(|why| Refusal::CustomerKey(factory::Refusal::InvalidKeyUri(why)))?;
         let (own, identity) = (factory.own_identity(), settings.user_assigned().map(str::to_owned));
         if own.is_none() && identity.is_none() {
@@ -200,11 +200,15 @@ impl Management {
         self.check_region(&factory.location, &uri.vault_base_url).await?;
         let tenant = self.directory.tenant_id().to_string();
         let asking = self.access.run(own, move |vaults| match current {
-            None => KeyAccess { vaults, identity: identity.as_deref() }.enable(&tenant, uri),
-            Some(current) => current.encryption.moved(vaults, &tenant, (uri, identity)),
+            None => {
+                let encryption = KeyAccess { vaults, identity: identity.as_deref() }.enable(&tenant, uri)?;
+                let first = encryption.unwrapped(vaults)?;
+                Ok((encryption, Some(first)))
+            }
+            Some(current) => Ok((current.encryption.moved(vaults, &tenant, (uri, identity))?, None)),
         });
-        let encryption = asking.await?.map_err(Refusal::CustomerKey)?;
-        Ok(CustomerKey { settings, encryption })
+        let (encryption, first) = asking.await?.map_err(Refusal::CustomerKey)?;
+        Ok((CustomerKey { settings, encryption }, first))
     }
 
     /// Refuses a vault of another region. One that is not here refuses the request itself.

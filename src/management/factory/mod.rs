@@ -181,9 +181,10 @@ impl Management {
         }
         factory.encryption = prepared.key.clone();
         let mut batch = if existing.is_none() { self.claiming(view, id).await? } else { Batch::default() };
-        if let (true, Some(key)) = (prepared.is_first, &prepared.key) {
+        if let (Some(first), Some(key)) = (&prepared.first, &prepared.key) {
             self.check_ready(view, id, existing, &key.settings).await?;
             batch = batch.and(expecting(view, id.contents_stamp()).await?);
+            batch = batch.and(self.sealing_contents(view, id, first).await?);
         }
         let before = factory.identity.clone().unwrap_or_default();
         let identities = (before, wanted.identity.as_ref(), false);

@@ -4,12 +4,17 @@
 use super::child::{Child, ChildRecord, Definition};
 use super::customer_key::CustomerKey;
 use super::id::{ChildId, FactoryId};
+use super::kind::ChildKind;
 use super::{Factory, Management};
 use crate::crypto::base64url;
-use crate::factory::{DataKey, Encryption};
+use crate::factory::{self, DataKey, Encryption};
 use crate::management::refusal::Refusal;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Revision};
+
+/// The most definitions that are in a factory although it counts as empty, such as those of integration runtimes, when it gets a key:
+/// they are sealed in the commit of the key.
+const MOST_AT_FIRST: usize = 100;
 
 /// The data key of a factory; none of one without a customer's key.
 pub(super) struct Opened(Option<DataKey>);
@@ -65,6 +70,30 @@ impl Management {
         self.records.update(following).await
     }
 
+    /// What a commit must do so that the definitions in a factory, which are in the open, are under `first`, its new data key.
+    ///
+    /// # Errors
+    /// When there are too many of them.
+    pub(super) async fn sealing_contents(
+        &self,
+        view: &View,
+        id: &FactoryId,
+        first: &DataKey,
+    ) -> Result<Batch, Refusal> {
+        let (mut batch, mut count) = (Batch::default(), 0);
+        for kind in ChildKind::ALL {
+            for child in self.recorded_children(view, (id, kind), &Opened(None)).await? {
+                let Ok(place) = ChildId::parse(id.clone(), kind, &child.name) else { continue };
+                batch = batch.put(place.key(), encode(&ChildRecord::sealed(&place, &child, first)?)?);
+                count += 1;
+            }
+        }
+        match count > MOST_AT_FIRST {
+            true => Err(Refusal::CustomerKey(factory::Refusal::NotEmpty)),
+            false => Ok(batch),
+        }
+    }
+
     /// The revision of a factory, which `opened` opens.
     ///
     /// # Errors
@@ -90,7 +119,15 @@ impl ChildRecord {
     /// When it cannot be sealed.
     pub(super) fn sealing(id: &ChildId, child: &Child, opened: &Opened) -> Result<Self, Refusal> {
         let Child { name, properties, etag } = child.clone();
-        let Some(key) = opened.data_key() else { return Ok(Self { name, properties, sealed: None, etag }) };
+        match opened.data_key() {
+            Some(key) => Self::sealed(id, child, key),
+            None => Ok(Self { name, properties, sealed: None, etag }),
+        }
+    }
+
+    /// The record under `key`.
+    fn sealed(id: &ChildId, child: &Child, key: &DataKey) -> Result<Self, Refusal> {
+        let Child { name, properties, etag } = child.clone();
         let sealed = key.seal(&id.associated_data(), &encode(&properties)?).map_err(Refusal::KeyAway)?;
         Ok(Self { name, properties: Definition::new(), sealed: Some(base64url::encode(&sealed)), etag })
     }
@@ -109,5 +146,100 @@ impl ChildRecord {
         let properties = serde_json::from_slice(&plain)
             .map_err(|error| RecordError::Damaged { record: id.to_string(), why: error.to_string() })?;
         Ok(Child { name, properties, etag })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::management::factory::{
+        Definition, FactoryDefinition, FactoryWrite, IdentityDefinition, KeySettings, NewIdentity,
+    };
+    use crate::management::{GroupId, Management, tests::management};
+    use crate::remote::{Answer, Credential, RequestError, Transport};
+    use crate::resource_id::DEFAULT_RESOURCE_GROUP;
+
+    /// A vault whose key `cmk` wraps nothing: what it wraps is the same.
+    fn vault(request: &ureq::http::Request<&[u8]>) -> (u16, Value) {
+        let kid = "https://safe.vault.azure.net/keys/cmk/1";
+        match (request.headers().contains_key("authorization"), request.uri().path()) {
+            (false, _) => (401, Value::Null),
+            (true, "/keys/cmk") => {
+                (200, json!({"key": {"kid": kid, "kty": "RSA"}, "attributes": {"recoveryLevel": "Recoverable"}}))
+            }
+            _ => {
+                let asked: Value = serde_json::from_slice(request.body()).unwrap();
+                (200, json!({"kid": kid, "value": asked["value"]}))
+            }
+        }
+    }
+
+    fn with_vault() -> Management {
+        let challenge = format!(
+            r#"Bearer authorization="https://login.microsoftonline.com/{}", resource="https://vault.azure.net""#,
+            Uuid::from_u128(1)
+        );
+        let transport = Transport::within(move |request| {
+            let (status, body) = vault(&request);
+            let headers = [("www-authenticate".parse().unwrap(), challenge.parse().unwrap())].into_iter().collect();
+            Ok::<_, RequestError>(Answer { status, headers, body: Zeroizing::new(body.to_string().into_bytes()) })
+        });
+        management(factory::VaultClients::new(transport, Credential::bearer("t")))
+    }
+
+    async fn write(management: &Management) -> FactoryWrite {
+        FactoryWrite {
+            guard: management.authorization.current().await.unwrap().guard,
+            if_match: None,
+            etag: Uuid::from_u128(7),
+            identity: NewIdentity { object_id: Uuid::from_u128(8), client_id: Uuid::from_u128(9) },
+            runtime: None,
+            now: Timestamp::from_unix(0),
+        }
+    }
+
+    fn wanted(encryption: Option<KeySettings>) -> FactoryDefinition {
+        let identity = Some(IdentityDefinition { system: true, ..IdentityDefinition::default() });
+        FactoryDefinition { location: "x".to_owned(), tags: None, identity, encryption, properties: Definition::new() }
+    }
+
+    #[tokio::test]
+    async fn records_show_name_and_etag_alone_also_of_what_was_there_before_the_key() {
+        let management = with_vault();
+        let group = GroupId::parse(Uuid::from_u128(2), DEFAULT_RESOURCE_GROUP).unwrap();
+        let id = FactoryId::parse(group, "acme").unwrap();
+        let place = |kind, name: &str| ChildId::parse(id.clone(), kind, name).unwrap();
+        let runtime = place(ChildKind::IntegrationRuntime, "before");
+        let pipeline = place(ChildKind::Pipeline, "after");
+        let write = write(&management).await;
+        management.put_factory(&id, &wanted(None), &write).await.unwrap();
+        let definition = |text: &str| json!({"type": "Managed", "description": text}).as_object().cloned().unwrap();
+        management.put_child(&runtime, &definition("plain text"), &write).await.unwrap();
+        let settings = json!({"vaultBaseUrl": "https://safe.vault.azure.net", "keyName": "cmk"});
+        let settings = serde_json::from_value(settings).unwrap();
+        management.put_factory(&id, &wanted(Some(settings)), &write).await.unwrap();
+        management.put_child(&pipeline, &definition("plain text"), &write).await.unwrap();
+
+        for place in [&runtime, &pipeline] {
+            let view = management.records.view().await.unwrap();
+            let record: Value =
+                serde_json::from_slice(&management.records.bytes(&view, &place.key()).await.unwrap()).unwrap();
+            let members: Vec<_> = record.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(members, ["etag", "name", "sealed"], "{place}");
+            let read = management.child(place).await.unwrap().unwrap();
+            assert_eq!(read.properties, definition("plain text"), "{place}");
+        }
+        // A record opens in its own place alone.
+        let view = management.records.view().await.unwrap();
+        let opened = management.opened(&id).await.unwrap();
+        let record = management.records.get::<ChildRecord>(&view, &pipeline.key()).await.unwrap().unwrap();
+        assert!(record.open(&pipeline, &opened).is_ok());
+        assert!(record.open(&place(ChildKind::Pipeline, "other"), &opened).is_err());
+        assert!(record.open(&place(ChildKind::Dataset, "after"), &opened).is_err());
     }
 }
