@@ -7,6 +7,10 @@ use zeroize::Zeroizing;
 
 /// Where a node registers.
 pub(crate) const REGISTER: &str = "/nodes/v1/register";
+/// The first segment of the paths at a node's own listener.
+pub(crate) const HOST_SERVICE: &str = "HostServiceRemote.svc";
+/// The segment below it of its credentials.
+pub(crate) const CREDENTIALS: &str = "credentials";
 /// How long a node's request for work is held while there is none, in seconds.
 pub(crate) const POLL_SECONDS: u64 = 20;
 /// How long after its last request a node counts as connected, in seconds: two of them may be lost.
@@ -69,17 +73,63 @@ pub(crate) struct Poll {
 pub(crate) struct Work {
     /// The tasks, in their order; none when there were none in time.
     pub tasks: Vec<Task>,
+    /// The key by which the node checks tokens that are for it, base64; none for a node that is to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_key: Option<Zeroizing<String>>,
+}
+
+/// A task; deliberately no `Debug`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// Its id, for the result.
+    pub id: Uuid,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub kind: TaskKind,
 }
 
 /// What is to be done; deliberately no `Debug`.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
-pub(crate) enum Task {
-    /// The node was removed from its runtime: it ends.
+pub(crate) enum TaskKind {
+    /// The node was removed from its runtime: it ends. Nobody waits for the result.
     Stop,
+    /// Keep a credential, sealed under the key of the node's machine.
+    Encrypt {
+        /// Its id.
+        credential: String,
+        /// Its value.
+        value: Zeroizing<String>,
+    },
+}
+
+/// What became of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TaskResult {
+    /// The task.
+    pub task: Uuid,
+    /// Why it could not be done; none when it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What a token of the service for a node says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ServiceToken {
+    /// The node that it is for.
+    pub node: Uuid,
+    /// When it ends, in Unix seconds of the system clock.
+    pub expires: i64,
 }
 
 /// Where a node of `runtime` asks for work.
 pub(crate) fn poll_path(runtime: Uuid) -> String {
     format!("/nodes/v1/runtimes/{runtime}/poll")
+}
+
+/// Where a node of `runtime` says what became of a task.
+pub(crate) fn results_path(runtime: Uuid) -> String {
+    format!("/nodes/v1/runtimes/{runtime}/results")
 }

@@ -60,6 +60,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "crypto",
             "directory",
             "drills",
+            "factory",
+            "random",
             "files",
             "node",
             "remote",
@@ -203,7 +205,7 @@ const MUTABLE_STATICS: &[&str] = &["clock/mod.rs"];
 const PROCESS_STATE_TYPES: &[&str] = &["Mutex<", "RwLock<", "Atomic", "OnceLock<", "OnceCell<", "Cache<"];
 
 /// Rooms that are programs of their own or clients: they share nothing with another server.
-const CLIENT_ROOMS: &[&str] = &["cli", "drills", "factory", "remote"];
+const CLIENT_ROOMS: &[&str] = &["cli", "drills", "factory", "node", "remote"];
 
 /// The files of the server that hold such state.
 const PROCESS_STATE: &[&str] = &[

@@ -12,6 +12,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::address::ADMIN_PORT;
@@ -84,8 +85,26 @@ impl AdminClient {
 
     /// A token of the identity called `name`, for vaults.
     pub(super) async fn token(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+        self.token_of(name, &json!({})).await
+    }
+
+    /// A token of the identity called `name`, for `resource`.
+    pub(super) async fn token_for(&self, name: &str, resource: &str) -> Result<Zeroizing<String>, Failure> {
+        self.token_of(name, &json!({"resource": resource})).await
+    }
+
+    /// The subscription of the server's tenant, which the resource id of the identity called `name` has.
+    pub(super) async fn subscription(&self, name: &str) -> Result<Uuid, Failure> {
+        let answer = self.json_request(Method::GET, "/admin/identities", None).await?;
+        let all = answer["identities"].as_array().into_iter().flatten();
+        let id = all.filter(|one| one["name"] == name).find_map(|one| one["resourceId"].as_str());
+        let id = id.and_then(|id| id.strip_prefix("/subscriptions/")?.split('/').next()?.parse().ok());
+        id.ok_or_else(|| Failure::usage("the subscription is not known: give --subscription ID"))
+    }
+
+    async fn token_of(&self, name: &str, asked: &Value) -> Result<Zeroizing<String>, Failure> {
         let path = format!("/admin/identities/{}/token", path_segment(name));
-        match self.json_request(Method::POST, &path, Some(&json!({}))).await?["access_token"].take() {
+        match self.json_request(Method::POST, &path, Some(asked)).await?["access_token"].take() {
             Value::String(token) => Ok(Zeroizing::new(token)),
             _ => Err(Failure::failed("the admin API's answer holds no token")),
         }

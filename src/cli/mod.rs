@@ -15,6 +15,7 @@ mod completions;
 mod credential;
 mod doctor;
 mod drill;
+mod encrypt_linked_service;
 mod env;
 mod env_format;
 mod environment;
@@ -119,6 +120,8 @@ enum Command {
     Identity(identity::Identity),
     #[command(about = "Rehearse key handling: rotation, revocation, recovery, credentials, the factory's own key")]
     Drill(drill::DrillCommand),
+    #[command(about = "Encrypt the credentials of a linked service on a node of its integration runtime")]
+    EncryptLinkedService(encrypt_linked_service::EncryptLinkedService),
     #[command(about = "Run a node of a data factory's self-hosted integration runtime")]
     Node(node::NodeCommand),
     #[command(about = "Put everything back to what the server's configuration says")]
@@ -207,6 +210,7 @@ impl Cli {
                 Command::Vault(vault) => vault.execute().await,
                 Command::Identity(identity) => identity.execute().await,
                 Command::Drill(drill) => drill.execute().await,
+                Command::EncryptLinkedService(encrypt) => encrypt.execute().await,
                 Command::Node(node) => node.execute().await,
                 Command::Reset(reset) => reset.execute().await,
                 Command::Snapshot(snapshot) => snapshot.execute().await,

@@ -9,10 +9,12 @@ pub(crate) mod backup_key;
 pub(crate) mod base64url;
 pub(crate) mod credential;
 pub(crate) mod ec;
+pub(crate) mod envelope;
 pub(crate) mod jwk;
 mod key;
 pub(crate) mod pool;
 pub(crate) mod rsa;
+pub(crate) mod signed_token;
 pub(crate) mod transfer_blob;
 #[cfg(test)]
 mod vector_count;

@@ -36,6 +36,7 @@ mod vault_reference;
 
 use std::path::Path;
 
+pub(crate) use credentials::{EncryptedCredential, Rules, Unusable, take_out};
 pub(crate) use customer_key::{KeyAccess, Readiness};
 pub(crate) use encryption::Encryption;
 pub use key_uri::{KeyUri, NotAKey};

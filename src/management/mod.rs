@@ -21,9 +21,9 @@ use crate::vault::Vaults;
 
 pub(crate) use factory::{
     AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Connection, ConnectionChange,
-    ConnectionState, ConnectionStatus, Definition, DescribedFactory, FACTORY_TYPE, Factory, FactoryChange,
-    FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings, KnownNode,
-    MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint, ManagedEndpointDefinition, NODE_DOMAIN, NetworkId,
+    ConnectionInfo, ConnectionState, ConnectionStatus, Definition, DescribedFactory, FACTORY_TYPE, Factory,
+    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings,
+    KnownNode, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint, ManagedEndpointDefinition, NODE_DOMAIN, NetworkId,
     NewIdentity, NewNode, NewRuntime, NodeStatus, PlacedEndpoint, RuntimeChange, RuntimeRefusal, RuntimeStatus,
 };
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};

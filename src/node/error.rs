@@ -24,6 +24,12 @@ pub(crate) enum NodeError {
     Removed,
     /// Keys could not be made.
     Keys(String),
+    /// No credential can be called so.
+    CredentialId,
+    /// A credential is not encrypted for this node, or not by this id.
+    CredentialUnreadable,
+    /// The node keeps as many credentials as it can.
+    TooManyCredentials(usize),
     /// The listener could not be opened.
     Listen(std::net::SocketAddr, std::io::Error),
 }
@@ -53,6 +59,9 @@ impl fmt::Display for NodeError {
                 "the node was removed from its integration runtime; to register it again give --auth-key-file FILE",
             ),
             Self::Keys(why) => write!(f, "keys of the node could not be made: {why}"),
+            Self::CredentialId => f.write_str("the id of the credential is empty, too long, or no such thing"),
+            Self::CredentialUnreadable => f.write_str("the credential is not encrypted for this node and this id"),
+            Self::TooManyCredentials(most) => write!(f, "the node keeps {most} credentials, which is the most"),
             Self::Listen(address, error) => write!(f, "--listen {address}: {error}"),
         }
     }

@@ -2,6 +2,8 @@
 //! work, and follows it over restarts of either. It knows the service by its protocol alone.
 
 mod auth_key;
+mod credentials;
+mod destination;
 mod error;
 mod home;
 mod identity;
@@ -15,15 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::node_protocol::{NodeDescription, Task};
+use crate::crypto::rsa::RsaKey;
+use crate::node_protocol::{NodeDescription, Task, TaskKind, TaskResult, Work};
 use crate::remote::Agent;
 
 pub(crate) use auth_key::AuthKey;
+use credentials::CredentialStore;
+pub(crate) use destination::Destination;
 pub(crate) use error::NodeError;
 use home::NodeHome;
 use identity::Membership;
 use keys::{ListenerCertificate, NodeKeys};
-use listener::{NodeHealth, Serving};
+use listener::{NodeHealth, Remote, Serving, TokenKey};
 use service::{Polled, Service};
 
 /// The file of the keys, in the home.
@@ -63,10 +68,12 @@ pub(crate) struct NodeOptions {
 
 /// A node that is registered, and listens if it is to.
 pub(crate) struct Node {
-    home: NodeHome,
+    home: Arc<NodeHome>,
     service: Service,
     membership: Membership,
     description: NodeDescription,
+    store: CredentialStore,
+    tokens: TokenKey,
     serving: Option<Serving>,
 }
 
@@ -76,22 +83,26 @@ impl Node {
     /// # Errors
     /// See [`NodeError`].
     pub(crate) async fn start(options: NodeOptions) -> Result<Self, NodeError> {
-        let NodeOptions { listen, remote_access, .. } = options;
+        let (listen, remote_access, clock) = (options.listen, options.remote_access, options.clock.clone());
         let socket = if remote_access { Some(listener::bind(listen).await?) } else { None };
         let address = socket.as_ref().map_or(listen, |(_, bound)| *bound);
         let opening = tokio::task::spawn_blocking(move || Opened::open(options, address));
         let opened = opening.await.map_err(|error| NodeError::Keys(error.to_string()))??;
-        let Opened { home, service, membership, description, certificate } = opened;
+        let Opened { home, service, membership, description, certificate, key } = opened;
+        let (home, tokens) = (Arc::new(home), TokenKey::default());
+        let store = CredentialStore::new(home.clone());
         let health = NodeHealth {
             node: description.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             public_key: description.public_key.clone(),
         };
-        let serving = socket.map(|(tcp, _)| listener::serve(tcp, certificate, health)).transpose()?;
+        let (node, tokens_of_listener) = (membership.node, tokens.clone());
+        let remote = Remote { health, node, key, store: store.clone(), tokens: tokens_of_listener, clock };
+        let serving = socket.map(|(tcp, _)| listener::serve(tcp, certificate, remote)).transpose()?;
         if serving.is_some() {
             tracing::info!(host = description.host, thumbprint = description.thumbprint, "listening for others");
         }
-        Ok(Self { home, service, membership, description, serving })
+        Ok(Self { home, service, membership, description, store, tokens, serving })
     }
 
     /// Works until the service says that the node was removed.
@@ -106,7 +117,7 @@ impl Node {
                         tracing::info!(endpoint = self.membership.endpoint, "connected");
                     }
                     (pause, failed) = (FIRST_PAUSE, false);
-                    if work.tasks.contains(&Task::Stop) {
+                    if self.done(work).await {
                         return self.removed();
                     }
                 }
@@ -123,6 +134,29 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Does the work; answers whether the node is to stop.
+    async fn done(&self, work: Work) -> bool {
+        if let Some(key) = &work.token_key {
+            self.tokens.set(key);
+        }
+        for Task { id, kind } in work.tasks {
+            let TaskKind::Encrypt { credential, value } = kind else { return true };
+            let (store, service, membership) = (self.store.clone(), self.service.clone(), self.membership.clone());
+            let doing = tokio::task::spawn_blocking(move || {
+                let kept = store.put(&credential, value);
+                match &kept {
+                    Ok(()) => tracing::info!(credential, "a credential was taken from the service"),
+                    Err(error) => tracing::error!(%error, credential, "a credential could not be kept"),
+                }
+                let error = kept.err().map(|error| error.to_string());
+                service.answer(&membership, &TaskResult { task: id, error });
+            });
+            // A task that panicked is not answered: the service waits no longer than it does for a node that is gone.
+            let _ = doing.await;
+        }
+        false
     }
 
     /// Ends cleanly: requests in flight are answered.
@@ -148,6 +182,7 @@ struct Opened {
     membership: Membership,
     description: NodeDescription,
     certificate: ListenerCertificate,
+    key: RsaKey,
 }
 
 impl Opened {
@@ -171,7 +206,7 @@ impl Opened {
             (None, Some(key)) => registered(&home, &service, &key, &description)?,
             (None, None) => return Err(NodeError::NotRegistered(home.path().to_owned())),
         };
-        Ok(Self { home, service, membership, description, certificate })
+        Ok(Self { key: keys.credential_key()?, home, service, membership, description, certificate })
     }
 }
 

@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 use super::auth_key::AuthKey;
 use super::error::NodeError;
 use super::identity::Membership;
-use crate::node_protocol::{NodeDescription, Poll, REGISTER, Registered, Registration, Work, poll_path};
+use crate::node_protocol::{
+    NodeDescription, Poll, REGISTER, Registered, Registration, TaskResult, Work, poll_path, results_path,
+};
 use crate::remote::{Agent, JsonRequest, RequestError, post_json};
 
 /// The service as a node reaches it.
@@ -59,6 +61,16 @@ impl Service {
             Ok((401, _)) => Polled::Removed,
             Ok((status, answer)) => Polled::Unavailable(refusal(status, &answer)),
             Err(error) => Polled::Unavailable(error.to_string()),
+        }
+    }
+
+    /// Says what became of a task.
+    pub(crate) fn answer(&self, membership: &Membership, result: &TaskResult) {
+        let (path, bearer) = (results_path(membership.runtime), membership.credential());
+        // A result that does not arrive is one that nobody waits for any more.
+        let sent = self.post(&membership.endpoint, &path, Some(&bearer), result);
+        if !matches!(sent, Ok((204, _))) {
+            tracing::warn!(task = %result.task, "the result of a task did not reach the service");
         }
     }
 

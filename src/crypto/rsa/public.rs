@@ -52,6 +52,14 @@ impl RsaPublic {
         })
     }
 
+    /// The key in a SubjectPublicKeyInfo (DER, RFC 5280).
+    ///
+    /// # Errors
+    /// [`CryptoError::InvalidMaterial`] unless it is an RSA key of 2048 to 8192 bits.
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, CryptoError> {
+        Self::new(&RsaSubjectPublicKey::from_der(der).map_err(|_| UNUSABLE)?)
+    }
+
     /// The key as a SubjectPublicKeyInfo (DER, RFC 5280).
     ///
     /// # Errors

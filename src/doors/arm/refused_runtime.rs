@@ -32,6 +32,10 @@ pub(super) fn of(refusal: RuntimeRefusal) -> ApiError {
         RuntimeRefusal::JobsLimit(limit) => {
             format!("concurrentJobsLimit is a number from 1 to {MAX_JOBS}, not {limit}.")
         }
+        RuntimeRefusal::NoNodeOnline(name) => format!("The integration runtime '{name}' has no node that is online."),
+        RuntimeRefusal::NoRemoteAccess(name) => format!(
+            "Remote access is disabled on the node '{name}'. To enable it, start that node with --remote-access on."
+        ),
         other => return internal(&format!("{other:?}")),
     };
     bad_request("BadRequest", text)

@@ -1,4 +1,4 @@
-//! What nodes of self-hosted integration runtimes reach at the host of their factory: they register, and ask for work. The protocol is ours (`node_protocol`).
+//! What nodes of self-hosted integration runtimes reach at the host of their factory: they register, ask for work, and say what became of it. The protocol is ours (`node_protocol`).
 
 mod refusal;
 
@@ -19,12 +19,13 @@ use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response, body};
 use crate::management::{ConnectedNodes, FactoryHost, FactoryId, KnownNode, Management, NODE_DOMAIN, NewNode};
-use crate::node_protocol::{POLL_SECONDS, Poll, REGISTER, Registration, Task, Work};
+use crate::node_protocol::{POLL_SECONDS, Poll, REGISTER, Registration, TaskKind, TaskResult, Work};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::trail::{Answered, Trail};
 
 static REGISTER_NODE: Operation = Operation::open("NodeRegister", Method::POST, REGISTER);
+static RESULT: Operation = Operation::open("NodeResult", Method::POST, "/nodes/v1/runtimes/{runtimeId}/results");
 static POLL: Operation = Operation::open("NodePoll", Method::POST, "/nodes/v1/runtimes/{runtimeId}/poll");
 
 /// Whether `host` (lower case) is a factory's, locally or in the cloud.
@@ -77,6 +78,7 @@ impl Door {
         let routes: Routes<Handler> = Routes::new(vec![
             (&REGISTER_NODE, |state, call| Box::pin(register(state, call))),
             (&POLL, |state, call| Box::pin(poll(state, call))),
+            (&RESULT, |state, call| Box::pin(result(state, call))),
         ]);
         Self { state: Arc::new(state), routes }
     }
@@ -130,22 +132,34 @@ async fn register(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     Ok(body::json(StatusCode::OK, &registered.map_err(refusal::of)?))
 }
 
-/// Answers the tasks of a node as soon as there are some, and none when there are none in time.
+/// Answers the tasks of a node as soon as there are some, and none when there are none in time. A node that has just started is answered at
+/// once: it learns the key of tokens.
 async fn poll(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (known, identity) = (state.known(&call).await?, call.identity());
     let (factory, address) = (call.factory.clone(), call.address);
-    if let Poll { started: Some(node) } = call.json(&state.limits).await? {
-        let noted = state.management.node_started(&known, (&node, address), state.clock.now()).await;
+    let Poll { started } = call.json(&state.limits).await?;
+    if let Some(node) = &started {
+        let noted = state.management.node_started(&known, (node, address), state.clock.now()).await;
         noted.map_err(refusal::of)?;
     }
-    let wait = Duration::from_secs(POLL_SECONDS);
+    let wait = if started.is_some() { Duration::ZERO } else { Duration::from_secs(POLL_SECONDS) };
     let tasks = state.connected.next_tasks((known.node.id, address), &*state.clock, wait).await;
-    // What is handed out after a wait is for a node that is still one.
-    if !tasks.iter().any(|task| matches!(task, Task::Stop)) {
-        state.still_known(&factory, &identity).await?;
-        state.check_served(&factory, address).await?;
+    if tasks.iter().any(|task| matches!(task.kind, TaskKind::Stop)) {
+        return Ok(body::json(StatusCode::OK, &Work { tasks, token_key: None }));
     }
-    Ok(body::json(StatusCode::OK, &Work { tasks }))
+    // What is handed out after a wait is for a node that is still one.
+    let known = state.still_known(&factory, &identity).await?;
+    state.check_served(&factory, address).await?;
+    let token_key = Some(state.management.token_key(&known.runtime, &known.node).await.map_err(refusal::of)?);
+    Ok(body::json(StatusCode::OK, &Work { tasks, token_key }))
+}
+
+/// Takes what became of a task.
+async fn result(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+    let known = state.known(&call).await?;
+    let result: TaskResult = call.json(&state.limits).await?;
+    state.connected.answered(known.node.id, result);
+    Ok(body::empty(StatusCode::NO_CONTENT))
 }
 
 /// Which node a request says that it is from; deliberately no `Debug`.

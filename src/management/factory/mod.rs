@@ -38,8 +38,8 @@ pub(crate) use network::{
     ManagedEndpointDefinition, PlacedEndpoint, check_networks,
 };
 pub(crate) use runtime::{
-    AuthKeys, ConnectedNodes, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN, NewNode, NewRuntime,
-    NodeStatus, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes,
+    AuthKeys, ConnectedNodes, ConnectionInfo, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN,
+    NewNode, NewRuntime, NodeStatus, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes,
 };
 
 /// Records that a piece of a larger deletion deletes.

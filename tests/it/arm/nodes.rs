@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyhaven::clock::{Clock, SystemClock, Timestamp, VirtualClock};
+use keyhaven::clock::{Clock, SystemClock, VirtualClock};
 use keyhaven::{Config, Listen, Options, Storage};
 use serde_json::{Value, json};
 
@@ -88,13 +88,21 @@ async fn a_node_is_online_while_it_asks_for_work_and_offline_when_it_was_not_see
     assert_eq!(shown, &expected);
     assert_eq!(ask(&client, "GET F/acme/integrationRuntimes/own/nodes/node_1", Value::Null).await.json(), expected);
 
-    machine.set(Timestamp::from_unix(start.unix() + 61));
+    let info = ask(&client, "POST F/acme/integrationRuntimes/own/getConnectionInfo", Value::Null).await.json();
+    let expected = json!({
+        "version": "0.1.0", "publicKey": "Node_1", "serviceToken": info["serviceToken"], "identityCertThumbprint": "AB",
+        "hostServiceUri": "https://127.0.0.1:8060/HostServiceRemote.svc/", "isIdentityCertExprired": false
+    });
+    assert_eq!(info, expected);
+    machine.set(start.plus_seconds(61));
     let client = Client::of(&world, "owner").await;
     let later = status(&client).await;
     assert_eq!(
         (&later["state"], &later["typeProperties"]["nodes"][0]["status"]),
         (&json!("Offline"), &json!("Offline"))
     );
+    let offline = ask(&client, "POST F/acme/integrationRuntimes/own/getConnectionInfo", Value::Null).await.error();
+    assert_eq!(offline, "400 BadRequest The integration runtime 'Own' has no node that is online.");
     let second = Node::registered(&world, &key, "Node_2").await;
     second.is_seen().await;
     let limited = status(&client).await;
@@ -120,13 +128,15 @@ async fn a_node_is_limited_located_and_removed() {
     assert_eq!(refused, "400 BadRequest concurrentJobsLimit is a number from 1 to 20, not 21.");
 
     let started = json!({"started": description("n1-renamed", true)});
-    let (given, removed) = tokio::join!(node.poll(started), async {
+    let first = node.poll(started).await;
+    assert_eq!(first.json()["tasks"], json!([]), "one that has started is answered at once");
+    let (given, removed) = tokio::join!(node.poll(json!({})), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let path = "DELETE F/acme/integrationRuntimes/own/nodes/n1-renamed";
         ask(&client, path, Value::Null).await.status
     });
     assert_eq!(removed, 200, "it was called so when it started last");
-    assert_eq!(given.json(), json!({"tasks": [{"kind": "stop"}]}));
+    assert_eq!(given.json()["tasks"][0]["kind"], "stop");
     let gone = node.poll(json!({})).await.error();
     assert_eq!(gone, "401 NodeNotRegistered The node is not registered, or was removed from its integration runtime.");
     for (line, expected) in [(format!("DELETE {path}"), 204), (format!("GET {path}"), 404)] {

@@ -52,6 +52,11 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "Microsoft.DataFactory/factories/integrationruntimes/write",
     ),
     (
+        "POST F/acme/integrationRuntimes/own/getConnectionInfo?2018-06-01",
+        "",
+        "Microsoft.DataFactory/factories/integrationruntimes/getconnectioninfo/action",
+    ),
+    (
         "POST F/acme/integrationRuntimes/own/getStatus?2018-06-01",
         "",
         "Microsoft.DataFactory/factories/integrationruntimes/getstatus/read",

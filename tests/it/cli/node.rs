@@ -290,3 +290,123 @@ fn files_of_another_machine_are_refused() {
         "{said}"
     );
 }
+
+/// The initial file of the document.
+fn definition() -> Value {
+    json!({"properties": {
+        "type": "SqlServer",
+        "typeProperties": {"connectionString": "Server=S;Database=D;User ID=U;Password=hunter2-of-sql;Timeout=60"},
+        "connectVia": {"type": "integrationRuntimeReference", "referenceName": "own"}, "name": "SqlServerLinkedService"
+    }})
+}
+
+/// The words of the command for the definition in `file`.
+fn encrypting<'a>(runtime: &'a str, file: &'a str, data: &'a str) -> Vec<&'a str> {
+    let words = ["encrypt-linked-service", "--data-factory-name", "acme", "--resource-group-name", "keyhaven"];
+    let more = ["--integration-runtime-name", runtime, "--definition-file", file, "--data", data];
+    words.into_iter().chain(more).collect()
+}
+
+#[test]
+fn a_definition_is_encrypted_on_the_node_and_printed_with_a_reference() {
+    let premises = Premises::new();
+    let key = premises.path("key.txt").display().to_string();
+    let url = premises.url();
+    let args = ["--auth-key-file", &key, "--server", &url, "--name", "n1", "--listen", "127.0.0.1:0"];
+    let node = premises.node(&args);
+    premises.is_online();
+    let (file, data) = (premises.path("definition.json"), premises.path("data").display().to_string());
+    std::fs::write(&file, definition().to_string()).unwrap();
+    let file = file.display().to_string();
+    let closed = refused(&encrypting("own", &file, &data), 1);
+    assert!(
+        closed.contains("Remote access is disabled on the node 'n1'. To enable it, start that node with"),
+        "{closed}"
+    );
+    node.signal(Signal::TERM);
+    assert_eq!(node.ended().0, Some(0));
+
+    let node = premises.node(&["--server", &url, "--listen", "127.0.0.1:0", "--remote-access", "on"]);
+    let info = until("remote access is on", || {
+        let info = premises.arm("POST", &format!("{RUNTIME}/getConnectionInfo"), &json!({}));
+        info["hostServiceUri"].is_string().then_some(info)
+    });
+    let output = until("the node knows the key of tokens", || {
+        let output = keyhaven(&encrypting("own", &file, &data)).output().unwrap();
+        output.status.success().then_some(output)
+    });
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut expected = definition();
+    expected["properties"]["typeProperties"]["connectionString"] = json!("Server=S;Database=D;User ID=U;Timeout=60");
+    let reference = printed["properties"]["typeProperties"]["encryptedCredential"].clone();
+    expected["properties"]["typeProperties"]["encryptedCredential"] = reference.clone();
+    assert_eq!(printed, expected);
+    let reference = decoded(reference.as_str().unwrap());
+    let id = reference.split("\"CredentialId\": \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(id.starts_with("DATAFACTORY@"), "{reference}");
+
+    let url = format!("{}credentials", info["hostServiceUri"].as_str().unwrap());
+    let kept = curl_insecure(&url, info["serviceToken"].as_str().unwrap());
+    assert_eq!(kept, json!({"credentials": [id]}));
+    let forged = curl_insecure(&url, "e30.AAAA");
+    assert_eq!(forged["error"]["code"], "InvalidServiceToken");
+
+    refuse_what_cannot_be_encrypted(&premises, &data);
+    node.signal(Signal::KILL);
+    let (_, said) = node.ended();
+    assert!(said.contains("a credential was taken, encrypted by its owner"), "{said}");
+    let gone = refused(&encrypting("own", &file, &data), 1);
+    assert!(gone.contains("the node at https://127.0.0.1:") && gone.contains("cannot be reached: "), "{gone}");
+    let node = premises.node(&["--server", &premises.url(), "--listen", "127.0.0.1:0", "--remote-access", "on"]);
+    let kept = until("it is there again", || {
+        let info = premises.arm("POST", &format!("{RUNTIME}/getConnectionInfo"), &json!({}));
+        let url = format!("{}credentials", info["hostServiceUri"].as_str()?);
+        let kept = curl_insecure(&url, info["serviceToken"].as_str()?);
+        kept["credentials"].is_array().then_some(kept)
+    });
+    assert_eq!(kept, json!({"credentials": [id]}), "a node that was killed has lost nothing");
+    drop(node);
+    std::fs::remove_file(premises.path("definition.json")).unwrap();
+    assert!(!said.contains("hunter2"));
+    let found = Command::new("grep").args(["-rla", "hunter2"]).arg(premises.dir.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "", "the password lies on no disk");
+}
+
+fn refuse_what_cannot_be_encrypted(premises: &Premises, data: &str) {
+    let (mut without, mut other, mut plain) = (definition(), definition(), definition());
+    without["properties"].as_object_mut().unwrap().remove("connectVia");
+    other["properties"]["connectVia"]["referenceName"] = json!("another");
+    plain["properties"]["typeProperties"]["connectionString"] = json!("Server=S");
+    let path = premises.path("wrong.json");
+    let name = path.display().to_string();
+    for (text, runtime, status, expected) in [
+        (
+            without.to_string(),
+            "own",
+            2,
+            "the definition has no connectVia: refer to the integration runtime 'own' there",
+        ),
+        (other.to_string(), "own", 2, "the definition is connected by 'another', not by 'own'"),
+        (plain.to_string(), "own", 2, "the definition holds no credential that could be encrypted"),
+        ("{\"hunter2\"".to_owned(), "own", 2, "is no JSON at line 1, column 10"),
+        ("{}".to_owned(), "own", 2, "has no properties.typeProperties"),
+        (other.to_string(), "another", 1, "The document could not be retrieved because '"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let said = refused(&encrypting(runtime, &name, data), status);
+        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
+fn decoded(text: &str) -> String {
+    use base64::Engine;
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap()
+}
+
+/// What a node answers to a GET with this token; its certificate is not looked at.
+fn curl_insecure(url: &str, token: &str) -> Value {
+    let authorization = format!("authorization: Bearer {token}");
+    let args = ["-sS", "--max-time", "20", "--noproxy", "*", "--insecure", "-H", &authorization, url];
+    serde_json::from_slice(&Command::new("curl").args(args).output().unwrap().stdout).unwrap_or_default()
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::node_body::{Capabilities, NodeBody, NodeLoad};
-use crate::management::{AuthKeys, RuntimeStatus};
+use crate::management::{AuthKeys, ConnectionInfo, RuntimeStatus};
 
 /// What changes of a runtime's settings.
 #[derive(Deserialize)]
@@ -35,6 +35,33 @@ pub(super) struct AuthKeysBody<'k> {
 impl<'k> AuthKeysBody<'k> {
     pub(super) fn of(keys: &'k AuthKeys) -> Self {
         Self { first: keys.first.as_str(), second: keys.second.as_str() }
+    }
+}
+
+/// How credentials are brought to a node.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConnectionBody<'i> {
+    version: &'i str,
+    public_key: &'i str,
+    service_token: &'i str,
+    identity_cert_thumbprint: &'i str,
+    host_service_uri: String,
+    // So spelt at the service.
+    is_identity_cert_exprired: bool,
+}
+
+impl<'i> ConnectionBody<'i> {
+    pub(super) fn of(info: &'i ConnectionInfo) -> Self {
+        let description = &info.node.description;
+        Self {
+            version: &description.version,
+            public_key: &description.public_key,
+            service_token: info.service_token.as_str(),
+            identity_cert_thumbprint: &description.thumbprint,
+            host_service_uri: info.node.host_service_uri(),
+            is_identity_cert_exprired: false,
+        }
     }
 }
 

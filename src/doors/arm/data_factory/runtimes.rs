@@ -9,7 +9,7 @@ use super::super::endpoint::Handler;
 use super::super::state::{Call, State};
 use super::super::{refused_change, refused_runtime};
 use super::bodies::ChildBody;
-use super::runtime_bodies::{AuthKeysBody, KeyInput, MonitoringBody, SettingsInput, StatusBody};
+use super::runtime_bodies::{AuthKeysBody, ConnectionBody, KeyInput, MonitoringBody, SettingsInput, StatusBody};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::management::{ChildId, ChildKind, KeyName, NewRuntime, RuntimeChange};
@@ -54,6 +54,12 @@ static REGENERATE_KEY: Operation = Operation::management(
     path!("/regenerateAuthKey"),
     action!("regenerateauthkey/action"),
 );
+static CONNECTION: Operation = Operation::management(
+    "FactoryIntegrationRuntimeConnectionInfo",
+    Method::POST,
+    path!("/getConnectionInfo"),
+    action!("getconnectioninfo/action"),
+);
 static MONITORING: Operation = Operation::management(
     "FactoryIntegrationRuntimeMonitoringData",
     Method::POST,
@@ -68,6 +74,7 @@ pub(super) fn routes() -> Vec<(&'static Operation, Handler)> {
         (&STATUS, |state, call| Box::pin(status(state, call))),
         (&LIST_KEYS, |state, call| Box::pin(list_keys(state, call))),
         (&REGENERATE_KEY, |state, call| Box::pin(regenerate_key(state, call))),
+        (&CONNECTION, |state, call| Box::pin(connection(state, call))),
         (&MONITORING, |state, call| Box::pin(monitoring(state, call))),
     ]
 }
@@ -105,6 +112,12 @@ async fn regenerate_key(state: Arc<State>, mut call: Call) -> Result<Response, A
     Ok(body::json(StatusCode::OK, &AuthKeysBody::of(&keys.map_err(refused_change::of)?)))
 }
 
+/// Answers how credentials are brought to a node of a runtime, with a token for it.
+async fn connection(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+    let info = state.management.connection_info(&call.runtime()?, state.system.now()).await;
+    Ok(body::json(StatusCode::OK, &ConnectionBody::of(&info.map_err(refused_change::of)?)))
+}
+
 /// Answers what the nodes of a runtime do.
 async fn monitoring(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.runtime()?;
@@ -126,7 +139,7 @@ impl State {
     pub(super) fn new_runtime(&self) -> NewRuntime {
         NewRuntime {
             id: random::uuid(&*self.random),
-            secrets: [random::secret(), random::secret()].map(Zeroizing::new),
+            secrets: std::array::from_fn(|_| Zeroizing::new(random::secret())),
         }
     }
 }

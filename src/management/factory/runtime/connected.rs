@@ -1,16 +1,22 @@
 //! Which nodes are connected, and the work that waits for them: state of this process, since a node asks again wherever it is let in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::refusal::RuntimeRefusal;
 use crate::clock::{Clock, Timestamp};
-use crate::node_protocol::{CONNECTED_SECONDS, Task};
+use crate::node_protocol::{CONNECTED_SECONDS, Task, TaskKind, TaskResult};
+
+/// The most tasks that wait for one node.
+const MAX_WAITING: usize = 100;
+/// How long a node may take for a task.
+const TASK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The nodes that are connected. Cheap to clone.
 #[derive(Clone, Default)]
@@ -25,20 +31,51 @@ struct State {
 #[derive(Default)]
 struct Connection {
     seen: Option<(Timestamp, IpAddr)>,
+    waiting: VecDeque<Task>,
+    answers: HashMap<Uuid, oneshot::Sender<TaskResult>>,
     wake: Arc<Notify>,
 }
 
 impl ConnectedNodes {
-    /// The tasks for `node`, which asks from `address`: what comes within `wait`. One that is forgotten meanwhile is to stop.
+    /// The tasks for `node`, which asks from `address`: those that wait, else what comes within `wait`. One that is forgotten meanwhile is
+    /// to stop.
     pub(crate) async fn next_tasks(
         &self,
         (node, address): (Uuid, IpAddr),
         clock: &dyn Clock,
         wait: Duration,
     ) -> Vec<Task> {
-        let Some(wake) = self.arrived(node, address, clock.now()) else { return vec![] };
-        let _ = timeout(wait, wake.notified()).await;
-        self.waited(node, address, clock.now())
+        let (tasks, wake) = self.arrived(node, address, clock.now());
+        if let (true, Some(wake)) = (tasks.is_empty(), wake) {
+            let _ = timeout(wait, wake.notified()).await;
+            return self.waited(node, address, clock.now());
+        }
+        tasks
+    }
+
+    /// Gives `node` a task, and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// When there are too many tasks, the node does not answer in time, or it could not do it.
+    pub(crate) async fn run(&self, node: Uuid, task: Task) -> Result<(), RuntimeRefusal> {
+        let (id, (sender, answer)) = (task.id, oneshot::channel());
+        self.queue(node, task, sender)?;
+        let answered = timeout(TASK_TIMEOUT, answer).await;
+        if let Some(connection) = self.state().nodes.get_mut(&node) {
+            connection.answers.remove(&id);
+            connection.waiting.retain(|waiting| waiting.id != id);
+        }
+        match answered {
+            Ok(Ok(TaskResult { error: None, .. })) => Ok(()),
+            Ok(Ok(TaskResult { error: Some(why), .. })) => Err(RuntimeRefusal::TaskFailed(why)),
+            _ => Err(RuntimeRefusal::NoAnswer),
+        }
+    }
+
+    /// Takes what became of a task of `node`. Answers whether it was waited for.
+    pub(crate) fn answered(&self, node: Uuid, result: TaskResult) -> bool {
+        let waiting = self.state().nodes.get_mut(&node).and_then(|node| node.answers.remove(&result.task));
+        waiting.is_some_and(|waiting| waiting.send(result).is_ok())
     }
 
     /// When `node` was seen last, and where, if it was since this process started.
@@ -65,22 +102,34 @@ impl ConnectedNodes {
         state.nodes.values().for_each(|connection| connection.wake.notify_one());
     }
 
-    /// Notes that `node` is there; answers what wakes it, unless the server stops.
-    fn arrived(&self, node: Uuid, address: IpAddr, now: Timestamp) -> Option<Arc<Notify>> {
+    fn queue(&self, node: Uuid, task: Task, answer: oneshot::Sender<TaskResult>) -> Result<(), RuntimeRefusal> {
+        let mut state = self.state();
+        let connection = state.nodes.get_mut(&node).ok_or(RuntimeRefusal::NoAnswer)?;
+        if connection.waiting.len() >= MAX_WAITING {
+            return Err(RuntimeRefusal::NoAnswer);
+        }
+        connection.answers.insert(task.id, answer);
+        connection.waiting.push_back(task);
+        connection.wake.notify_one();
+        Ok(())
+    }
+
+    /// Notes that `node` is there; answers what waits for it, and what wakes it unless the server stops.
+    fn arrived(&self, node: Uuid, address: IpAddr, now: Timestamp) -> (Vec<Task>, Option<Arc<Notify>>) {
         let mut state = self.state();
         let stopped = state.stopped;
         let connection = state.nodes.entry(node).or_default();
         connection.seen = Some((now, address));
-        (!stopped).then(|| connection.wake.clone())
+        (connection.waiting.drain(..).collect(), (!stopped).then(|| connection.wake.clone()))
     }
 
     /// The tasks of a node that has waited.
     fn waited(&self, node: Uuid, address: IpAddr, now: Timestamp) -> Vec<Task> {
         match self.state().nodes.get_mut(&node) {
-            None => vec![Task::Stop],
+            None => vec![Task { id: Uuid::nil(), kind: TaskKind::Stop }],
             Some(connection) => {
                 connection.seen = Some((now, address));
-                vec![]
+                connection.waiting.drain(..).collect()
             }
         }
     }
@@ -96,6 +145,29 @@ mod tests {
     use crate::clock::VirtualClock;
 
     const NODE: (Uuid, IpAddr) = (Uuid::nil(), IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+
+    fn task(id: u128) -> Task {
+        Task { id: Uuid::from_u128(id), kind: TaskKind::Stop }
+    }
+
+    #[tokio::test]
+    async fn a_task_reaches_the_node_that_waits_and_its_result_the_one_who_asked() {
+        let (nodes, clock) = (ConnectedNodes::default(), VirtualClock::frozen_at(Timestamp::from_unix(0)));
+        assert_eq!(nodes.run(NODE.0, task(1)).await, Err(RuntimeRefusal::NoAnswer), "a node that never came");
+        assert!(nodes.next_tasks(NODE, &clock, Duration::ZERO).await.is_empty());
+        for error in [None, Some("full".to_owned())] {
+            let asking = tokio::spawn({
+                let nodes = nodes.clone();
+                async move { nodes.run(NODE.0, task(2)).await }
+            });
+            let given = nodes.next_tasks(NODE, &clock, Duration::from_secs(60)).await;
+            assert_eq!(given.iter().map(|one| one.id).collect::<Vec<_>>(), [Uuid::from_u128(2)]);
+            let result = TaskResult { task: Uuid::from_u128(2), error: error.clone() };
+            assert!(!nodes.answered(Uuid::max(), result.clone()), "another node's");
+            assert!(nodes.answered(NODE.0, result.clone()) && !nodes.answered(NODE.0, result));
+            assert_eq!(asking.await.unwrap(), error.map_or(Ok(()), |why| Err(RuntimeRefusal::TaskFailed(why))));
+        }
+    }
 
     #[tokio::test]
     async fn a_node_is_connected_until_it_was_not_seen_for_too_long() {
@@ -115,7 +187,7 @@ mod tests {
         }
         nodes.forget(NODE.0);
         let given = waiting.await.unwrap();
-        assert!(matches!(given[..], [Task::Stop]));
+        assert!(matches!(given[..], [Task { kind: TaskKind::Stop, .. }]));
         assert_eq!(nodes.seen(NODE.0), None);
     }
 

@@ -2,6 +2,7 @@
 //! settings and its secrets, which come into being with it and go with it, each in a record of its own.
 
 pub(super) mod connected;
+mod connection;
 pub(super) mod definition;
 mod host;
 mod node;
@@ -25,6 +26,7 @@ use crate::records::{Change, RecordError, Records, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
 
 pub(crate) use connected::ConnectedNodes;
+pub(crate) use connection::ConnectionInfo;
 pub(crate) use definition::RuntimeKind;
 use definition::kind_of;
 pub(crate) use host::{FactoryHost, NODE_DOMAIN};
@@ -34,7 +36,7 @@ use record::Runtime;
 pub(crate) use record::RuntimeChange;
 pub(crate) use refusal::RuntimeRefusal;
 pub(crate) use secrets::{AuthKeys, KeyName};
-use secrets::{KeyLabel, RuntimeSecrets, SECRET_BYTES};
+use secrets::{KeyLabel, RuntimeSecrets, SECRET_BYTES, SECRETS};
 pub(crate) use status::{NodeStatus, RuntimeStatus};
 
 /// What a self-hosted runtime is made of; `Debug` shows no secret.
@@ -43,7 +45,7 @@ pub(crate) struct NewRuntime {
     /// Its id.
     pub id: Uuid,
     /// Fresh bytes of its secrets.
-    pub secrets: [Zeroizing<[u8; SECRET_BYTES]>; 2],
+    pub secrets: [Zeroizing<[u8; SECRET_BYTES]>; SECRETS],
 }
 
 impl std::fmt::Debug for NewRuntime {

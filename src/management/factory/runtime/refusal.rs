@@ -39,6 +39,14 @@ pub(crate) enum RuntimeRefusal {
     NodeNameTaken(String),
     /// The runtime has as many nodes as it can have.
     TooManyNodes,
+    /// No node of the runtime of this name is connected.
+    NoNodeOnline(String),
+    /// The node of this name has remote access off.
+    NoRemoteAccess(String),
+    /// A node did not answer in time.
+    NoAnswer,
+    /// A node could not do what it was given to do.
+    TaskFailed(String),
     /// Another node has remote access off, so that it cannot share what it holds.
     RemoteAccessOff,
 }

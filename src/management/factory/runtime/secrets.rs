@@ -1,4 +1,4 @@
-//! The secrets of a self-hosted runtime: its two auth keys. They lie apart from what is shown of it, and no cache keeps them.
+//! The secrets of a self-hosted runtime: its two auth keys, and what signs tokens for its nodes. They lie apart from what is shown of it, and no cache keeps them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,13 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::refusal::RuntimeRefusal;
+use crate::crypto::aes::AesKey;
+use crate::crypto::algorithm::HmacAlgorithm;
+use crate::crypto::{CryptoError, signed_token};
+use crate::node_protocol::ServiceToken;
 
+/// How many secrets a runtime has.
+pub(crate) const SECRETS: usize = 3;
 /// The length of a secret, in bytes.
 pub(crate) const SECRET_BYTES: usize = 32;
 
@@ -17,6 +23,8 @@ pub(crate) const SECRET_BYTES: usize = 32;
 pub(super) struct RuntimeSecrets {
     auth_key1: Zeroizing<String>,
     auth_key2: Zeroizing<String>,
+    /// What the keys are derived of by which nodes check tokens.
+    token_key: Zeroizing<String>,
 }
 
 /// One of the two auth keys.
@@ -62,9 +70,9 @@ impl KeyName {
 
 impl RuntimeSecrets {
     /// The secrets that consist of these bytes.
-    pub(super) fn of(bytes: &[Zeroizing<[u8; SECRET_BYTES]>; 2]) -> Self {
-        let [auth_key1, auth_key2] = bytes.each_ref().map(text);
-        Self { auth_key1, auth_key2 }
+    pub(super) fn of(bytes: &[Zeroizing<[u8; SECRET_BYTES]>; SECRETS]) -> Self {
+        let [auth_key1, auth_key2, token_key] = bytes.each_ref().map(text);
+        Self { auth_key1, auth_key2, token_key }
     }
 
     /// Replaces one auth key.
@@ -73,6 +81,20 @@ impl RuntimeSecrets {
             KeyName::First => self.auth_key1 = text(bytes),
             KeyName::Second => self.auth_key2 = text(bytes),
         }
+    }
+
+    /// The key by which `node` checks tokens that are for it, base64: each has one of its own, so that none can make another's.
+    pub(super) fn token_key(&self, node: Uuid) -> Result<Zeroizing<String>, CryptoError> {
+        let bytes = Zeroizing::new(STANDARD.decode(self.token_key.as_bytes()).unwrap_or_default());
+        let code = AesKey::from_bytes(&bytes)?.authenticate(HmacAlgorithm::Hs256, node.as_bytes());
+        Ok(Zeroizing::new(STANDARD.encode(Zeroizing::new(code).as_slice())))
+    }
+
+    /// A token of these claims.
+    pub(super) fn token(&self, claims: &ServiceToken) -> Result<Zeroizing<String>, CryptoError> {
+        let key = Zeroizing::new(STANDARD.decode(self.token_key(claims.node)?.as_bytes()).unwrap_or_default());
+        let claims = serde_json::to_vec(claims).map_err(|_| CryptoError::Failed("write the claims of a token"))?;
+        Ok(Zeroizing::new(signed_token::sign(&AesKey::from_bytes(&key)?, &claims)))
     }
 
     /// The auth keys, in the service's form: `IR@GUID@FACTORY@ServiceEndpoint=HOST@BASE64`.
@@ -94,9 +116,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_node_checks_tokens_with_a_key_of_its_own() {
+        let secrets = RuntimeSecrets::of(&[1, 2, 3].map(|byte| Zeroizing::new([byte; SECRET_BYTES])));
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let key =
+            |node| AesKey::from_bytes(&STANDARD.decode(secrets.token_key(node).unwrap().as_bytes()).unwrap()).unwrap();
+        let token = secrets.token(&ServiceToken { node: one, expires: 7 }).unwrap();
+        let claims = signed_token::verify(&key(one), &token).unwrap();
+        assert_eq!(serde_json::from_slice::<ServiceToken>(&claims).unwrap(), ServiceToken { node: one, expires: 7 });
+        assert!(signed_token::verify(&key(other), &token).is_none());
+    }
+
+    #[test]
     fn one_key_is_replaced_and_the_other_stays() {
         let bytes = |byte: u8| Zeroizing::new([byte; SECRET_BYTES]);
-        let mut secrets = RuntimeSecrets::of(&[bytes(1), bytes(2)]);
+        let mut secrets = RuntimeSecrets::of(&[bytes(1), bytes(2), bytes(4)]);
         let label = KeyLabel { runtime: Uuid::nil(), factory: "acme", endpoint: "acme.local.datafactory.azure.net" };
         let before = secrets.auth_keys(&label);
         assert_eq!(
