@@ -40,7 +40,7 @@ pub(crate) fn vault(
     let mut entry: VaultEntry = read(bytes.as_bytes())?;
     let ParseContext { tenant, identities, roles } = context;
     let assignments = entry.role_assignments.take();
-    let vault = entry.initial("", tenant.id, identities)?.placed(tenant.subscription, None);
+    let vault = entry.initial("", tenant.id, identities)?.placed(tenant.subscription, None, None);
     let principals = Principals { tenant, identities: identities.all };
     let assignments = assignments.map(|given| authorization::of_vault(given, &vault, principals, roles)).transpose()?;
     Ok(WantedVault { vault, assignments })
@@ -118,6 +118,7 @@ pub(crate) fn of_vault(vault: &Vault) -> Map<String, Value> {
         "networkAcls": vault.network.acls,
         "privateEndpoints": vault.network.private_endpoints,
         "resourceGroup": vault.resource.resource_group,
+        "location": vault.resource.location,
     });
     if let (Some(subscription), Value::Object(members)) = (vault.resource.subscription, &mut entry) {
         members.insert("subscriptionId".to_owned(), subscription.to_string().into());

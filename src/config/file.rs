@@ -17,11 +17,12 @@ use super::hosts::hosts;
 use super::identity::{CertificateFiles, IdentityEntry, identities};
 use super::json::read_file;
 use super::network::{EndpointEntry, NetworkEntries, PerimeterEntry};
-use super::vault::{VaultEntry, delay, resource_group, vaults};
+use super::vault::{VaultEntry, delay, location, resource_group, vaults};
 use super::{Config, Identities, default_identities, default_vault};
 use crate::directory::Tenant;
 use crate::http::limits::Limits;
 use crate::resource_id::SubscriptionId;
+use crate::vault::InitialVault;
 
 /// Parses a configuration; `tenant` and `subscription` apply when it names none.
 pub(super) fn parse(
@@ -46,6 +47,7 @@ struct File {
     identities: Option<Vec<IdentityEntry>>,
     vaults: Option<Vec<VaultEntry>>,
     resource_group: Option<String>,
+    location: Option<String>,
     #[serde(default)]
     groups: Vec<GroupEntry>,
     owners: Option<Vec<String>>,
@@ -119,7 +121,9 @@ impl File {
             None => vec![default_vault(tenant, &identities)],
         };
         let group = resource_group("", self.resource_group)?;
-        let vaults: Vec<_> = vaults.into_iter().map(|vault| vault.placed(subscription, group.as_ref())).collect();
+        let location = location("", self.location)?;
+        let placed = |vault: InitialVault| vault.placed(subscription, group.as_ref(), location.as_ref());
+        let vaults: Vec<_> = vaults.into_iter().map(placed).collect();
         let principals = Principals { tenant: Tenant { id: tenant, subscription }, identities: &identities };
         let access = authorization.content(principals, &vaults)?;
         let role_assignment_delay = delay("roleAssignmentDelay", self.role_assignment_delay.as_deref())?;
@@ -271,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn a_vault_is_in_its_own_location_else_in_that_of_the_file_in_one_spelling() {
+        let text = r#"{"location":"West Europe","vaults":[{"name":"acme"},{"name":"other","location":"eastus"}]}"#;
+        let locations: Vec<_> = parse(text, None).unwrap().vaults.into_iter().map(|vault| vault.location).collect();
+        assert_eq!(locations, [Some("westeurope".to_owned()), Some("eastus".to_owned())]);
+        let region = "must be the name of a region, such as westeurope: at most 90 letters, digits and -";
+        assert_eq!(refused(r#"{"location":""}"#), format!("location: {region}"));
+        assert_eq!(
+            refused(r#"{"vaults":[{"name":"acme","location":"a/b"}]}"#),
+            format!("vaults[0].location: {region}")
+        );
+    }
+
+    #[test]
     fn a_tenant_that_was_asked_for_holds_where_the_file_names_none() {
         let asked = Uuid::from_u128(7);
         let of = |text: &str| parse(text, Some(asked)).unwrap();
@@ -283,7 +300,7 @@ mod tests {
     fn what_is_not_built_is_refused_with_its_path() {
         let text = r#"{"vaults":[{"name":"acme"},{"name":"other","tags":{}}]}"#;
         assert!(refused(text).starts_with("vaults[1].tags: unknown field"), "{}", refused(text));
-        assert!(refused(r#"{"location":"local"}"#).starts_with("location: unknown field"));
+        assert!(refused(r#"{"factories":[]}"#).starts_with("factories: unknown field"));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::vault::{InitialKey, InitialVault, Setting, Sku, VaultName};
 
 /// The most aliases of a vault: one commit replaces all of them by others.
 const MAX_ALIASES: usize = 50;
+/// The longest name of a region, in bytes.
+const MAX_LOCATION: usize = 90;
 /// The most access policies of a vault, as in the service.
 const MAX_ACCESS_POLICIES: usize = 1024;
 
@@ -51,6 +53,7 @@ pub(super) struct VaultEntry {
     private_endpoints: Vec<EndpointEntry>,
     subscription_id: Option<Uuid>,
     resource_group: Option<String>,
+    location: Option<String>,
     #[serde(default)]
     keys: Vec<KeyEntry>,
     #[serde(default)]
@@ -137,13 +140,14 @@ pub(crate) const fn setting_member(setting: Setting) -> &'static str {
         Setting::PrivateEndpoints => "privateEndpoints",
         Setting::Subscription => "subscriptionId",
         Setting::ResourceGroup => "resourceGroup",
+        Setting::Location => "location",
     }
 }
 
 /// Why a vault cannot get another value of `setting`.
 pub(crate) fn fixed_setting(setting: Setting) -> String {
     let why = match setting {
-        Setting::RetentionDays | Setting::Subscription | Setting::ResourceGroup => {
+        Setting::RetentionDays | Setting::Subscription | Setting::ResourceGroup | Setting::Location => {
             "is said when the vault is made, and stays"
         }
         _ => "can be switched on, and never off again",
@@ -192,6 +196,7 @@ impl VaultEntry {
             network: network.rules(path)?,
             subscription: self.subscription_id,
             resource_group: resource_group(path, self.resource_group)?,
+            location: location(path, self.location)?,
             configured: false,
             keys: keys(path, self.keys, self.sku)?,
             secrets: self.secrets.initial(&format!("{path}.secrets"))?,
@@ -212,6 +217,21 @@ pub(super) fn resource_group(path: &str, given: Option<String>) -> Result<Option
         }
         given => Ok(given),
     }
+}
+
+/// Parses the name of a region, in Azure's two spellings: `West Europe`, `westeurope`. It is kept in the second.
+pub(super) fn location(path: &str, given: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(given) = given else { return Ok(None) };
+    let name: String = given.chars().filter(|c| *c != ' ').collect::<String>().to_ascii_lowercase();
+    if (1..=MAX_LOCATION).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    {
+        return Ok(Some(name));
+    }
+    let path = if path.is_empty() { "location".to_owned() } else { format!("{path}.location") };
+    Err(invalid(
+        path,
+        format!("must be the name of a region, such as westeurope: at most {MAX_LOCATION} letters, digits and -"),
+    ))
 }
 
 fn at_most<T>(limit: usize, field: &str, path: &str, given: &[T]) -> Result<(), ConfigError> {

@@ -175,7 +175,8 @@ fn setting_words(wanted: &InitialVault, existing: Option<&Vault>, setting: Setti
         | Setting::NetworkAcls
         | Setting::PrivateEndpoints
         | Setting::Subscription
-        | Setting::ResourceGroup => None,
+        | Setting::ResourceGroup
+        | Setting::Location => None,
     });
     values.map_or_else(|| member.to_owned(), |(from, to)| format!("{member} ({from} -> {to})"))
 }

@@ -45,6 +45,8 @@ pub(crate) struct InitialVault {
     pub subscription: Option<Uuid>,
     /// Its resource group; none means the default.
     pub resource_group: Option<String>,
+    /// Its location; none means the default.
+    pub location: Option<String>,
     /// Whether a configuration's file names it: what is made is recorded so.
     pub configured: bool,
     /// Keys to create.
@@ -262,17 +264,19 @@ impl InitialVault {
             network: NetworkRules::default(),
             subscription: None,
             resource_group: None,
+            location: None,
             configured: false,
             keys: vec![],
             secrets: vec![],
         }
     }
 
-    /// Its place, with `group` where it names none. The subscription of the `tenant` is none of its own.
-    pub(crate) fn placed(self, tenant: SubscriptionId, group: Option<&String>) -> Self {
+    /// Its place, with the `group` and the `location` where it names none. The subscription of the `tenant` is none of its own.
+    pub(crate) fn placed(self, tenant: SubscriptionId, group: Option<&String>, location: Option<&String>) -> Self {
         let subscription = self.subscription.filter(|own| *own != tenant.0);
         let resource_group = self.resource_group.clone().or_else(|| group.cloned());
-        Self { subscription, resource_group, ..self }
+        let location = self.location.clone().or_else(|| location.cloned());
+        Self { subscription, resource_group, location, ..self }
     }
 
     /// Its id as a resource; in the subscription `tenant` unless it has one of its own.
@@ -283,7 +287,8 @@ impl InitialVault {
     fn resource(&self, created: Timestamp) -> VaultResource {
         let new = VaultResource::new(created);
         let resource_group = self.resource_group.clone().unwrap_or_else(|| new.resource_group.clone());
-        VaultResource { subscription: self.subscription, resource_group, ..new }
+        let location = self.location.clone().unwrap_or_else(|| new.location.clone());
+        VaultResource { subscription: self.subscription, resource_group, location, ..new }
     }
 
     /// The vault with this internal id, as it is `created`.

@@ -66,6 +66,7 @@ pub enum Setting {
     PrivateEndpoints,
     Subscription,
     ResourceGroup,
+    Location,
 }
 
 /// The tiers of the service.
@@ -168,11 +169,12 @@ impl Vault {
     }
 
     /// Where they lie as resources: the scopes of roles follow from it.
-    pub(super) fn differences_of_place(&self, other: &Self) -> [(Setting, bool); 2] {
+    pub(super) fn differences_of_place(&self, other: &Self) -> [(Setting, bool); 3] {
         let (own, others) = (&self.resource, &other.resource);
         [
             (Setting::Subscription, own.subscription != others.subscription),
             (Setting::ResourceGroup, !own.resource_group.eq_ignore_ascii_case(&others.resource_group)),
+            (Setting::Location, !own.location.eq_ignore_ascii_case(&others.location)),
         ]
     }
 

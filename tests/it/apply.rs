@@ -172,10 +172,11 @@ async fn a_vault_stays_in_its_resource_group_and_subscription() {
         )
     };
     let world = World::of(&file(""), Storage::Memory).await;
-    let tenants = r#""subscriptionId": "6b9e7c1a-0000-4000-8000-000000000002", "resourceGroup": "KeyHaven","#;
+    let tenants = r#""subscriptionId": "6b9e7c1a-0000-4000-8000-000000000002", "resourceGroup": "KeyHaven", "location": "Local","#;
     assert_eq!(steps(&apply(&world, "", &file(tenants)).await), [""; 0], "that is where it is");
     for (place, member) in [
         (r#""resourceGroup": "moved","#, "resourceGroup"),
+        (r#""location": "westeurope","#, "location"),
         (r#""subscriptionId": "00000000-0000-4000-8000-000000000007","#, "subscriptionId"),
     ] {
         let refused = world.admin("POST /admin/configuration", &file(place)).await;
