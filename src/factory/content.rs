@@ -5,11 +5,11 @@ use zeroize::Zeroizing;
 use super::Factory;
 use super::plaintext::Plaintext;
 use super::refusal::Refusal;
-use super::seal::{self, DataKey, LayerKey, Sealed, damaged};
+use super::seal::{DataKey, Sealed};
 use super::state::{State, entry_associated_data, is_name};
 use super::system_key::SystemKey;
+use super::system_layer::SystemLayer;
 use crate::clock::Timestamp;
-use crate::crypto::base64url;
 
 impl Factory {
     /// Stores `plain` under `name`, replacing what was there.
@@ -45,7 +45,7 @@ impl Factory {
         if newest.is_expired(now) {
             return Err(Refusal::SystemKeyExpired { since: newest.not_after });
         }
-        let system = (newest.thumbprint.clone(), self.open_system_key(newest)?);
+        let system = self.open_system_key(newest)?;
         let data = match &state.encryption {
             None => None,
             Some(encryption) => Some(encryption.unwrapped(&self.vaults)?),
@@ -60,15 +60,12 @@ impl Factory {
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let system_key = self.open_system_key(state.system_key(&sealed.system_key)?)?;
-        let inner = sealed.without_outer(&system_key, associated_data)?;
-        match &sealed.data_key {
-            None => Ok(inner),
-            Some(id) => self.data_key(state, id)?.open(associated_data, &inner),
-        }
+        let data_key = sealed.data_key.as_ref().map(|id| self.data_key(state, id)).transpose()?;
+        system_key.open(data_key.as_ref(), associated_data, sealed)
     }
 
     /// Unwraps a system key, for which the private key of its certificate must be in the directory.
-    pub(super) fn open_system_key(&self, key: &SystemKey) -> Result<LayerKey, Refusal> {
+    pub(super) fn open_system_key(&self, key: &SystemKey) -> Result<SystemLayer, Refusal> {
         key.open(&self.dir.key(&key.thumbprint)?)
     }
 
@@ -79,49 +76,16 @@ impl Factory {
     }
 }
 
-/// The keys of both layers, each with its id. Deliberately no `Debug`.
+/// The keys of both layers. Deliberately no `Debug`.
 pub(super) struct Keys {
-    system: (String, LayerKey),
+    system: SystemLayer,
     data: Option<DataKey>,
 }
 
 impl Keys {
     /// Seals `plain` in both layers, bound to `associated_data`.
     pub(super) fn seal(&self, associated_data: &str, plain: &[u8]) -> Result<Sealed, Refusal> {
-        let unsealed = || Refusal::Failed(format!("{associated_data} could not be sealed"));
-        let (thumbprint, system_key) = &self.system;
-        let value = match &self.data {
-            None => seal::seal_layer(system_key, thumbprint, associated_data, plain),
-            Some(key) => {
-                let inner = key.seal(associated_data, plain)?;
-                seal::seal_layer(system_key, thumbprint, associated_data, &inner)
-            }
-        };
-        Ok(Sealed {
-            system_key: thumbprint.clone(),
-            data_key: self.data.as_ref().map(|key| key.id().to_owned()),
-            value: base64url::encode(&value.ok_or_else(unsealed)?),
-        })
-    }
-}
-
-impl Sealed {
-    /// Replaces the outer layer, which does not need the customer's key.
-    pub(super) fn resealed(
-        &self,
-        associated_data: &str,
-        from: &LayerKey,
-        to: (&str, &LayerKey),
-    ) -> Result<Self, Refusal> {
-        let inner = self.without_outer(from, associated_data)?;
-        let value = seal::seal_layer(to.1, to.0, associated_data, &inner);
-        let value = value.ok_or_else(|| Refusal::Failed(format!("{associated_data} could not be sealed")))?;
-        Ok(Self { system_key: to.0.to_owned(), data_key: self.data_key.clone(), value: base64url::encode(&value) })
-    }
-
-    fn without_outer(&self, system_key: &LayerKey, associated_data: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        let layer = base64url::decode(&self.value).ok_or_else(|| damaged(associated_data))?;
-        seal::open_layer(system_key, &self.system_key, associated_data, &layer).ok_or_else(|| damaged(associated_data))
+        self.system.seal(self.data.as_ref(), associated_data, plain)
     }
 }
 

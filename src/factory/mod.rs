@@ -30,13 +30,14 @@ mod state;
 mod state_dir;
 mod status;
 mod system_key;
+mod system_layer;
 mod template;
 mod vault_clients;
 mod vault_reference;
 
 use std::path::Path;
 
-pub(crate) use credentials::{EncryptedCredential, Rules, Unusable, take_out};
+pub(crate) use credentials::{EncryptedCredential, Keeping, Kept, Place, Rules, Taken, Unusable, take_out};
 pub(crate) use customer_key::{KeyAccess, Readiness};
 pub(crate) use encryption::Encryption;
 pub use key_uri::{KeyUri, NotAKey};
@@ -44,8 +45,10 @@ pub use plaintext::Plaintext;
 pub use refusal::{RECOMMENDED_ROLE, Refusal};
 pub use renewal::Renewal;
 pub use rewrap::Refreshed;
-pub(crate) use seal::DataKey;
+pub(crate) use seal::{DataKey, Sealed};
 pub use status::{KeyStatus, Status, SystemKeyStatus};
+pub(crate) use system_key::SystemKey;
+pub(crate) use system_layer::SystemLayer;
 pub(crate) use template::{Template, is_masked};
 pub use vault_clients::VaultClients;
 pub use vault_reference::Reference;
@@ -53,7 +56,6 @@ pub use vault_reference::Reference;
 use crate::clock::Timestamp;
 use state::State;
 use state_dir::StateDir;
-use system_key::SystemKey;
 
 /// A factory in its directory.
 #[derive(Debug)]

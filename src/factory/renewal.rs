@@ -68,13 +68,13 @@ impl Factory {
         let _lock = self.dir.lock()?;
         let mut state = self.dir.load()?;
         let newest = state.newest_system_key()?;
-        let (to, key) = (newest.thumbprint.clone(), self.open_system_key(newest)?);
-        let Some((associated_data, sealed)) = state.sealed().find(|(_, sealed)| sealed.system_key != to) else {
+        let to = self.open_system_key(newest)?;
+        let Some((associated_data, sealed)) = state.sealed().find(|(_, sealed)| !to.is_around(sealed)) else {
             self.drop_old_system_keys(&mut state)?;
             return Ok(false);
         };
         let from = self.open_system_key(state.system_key(&sealed.system_key)?)?;
-        let resealed = sealed.resealed(&associated_data, &from, (&to, &key))?;
+        let resealed = to.resealed(&associated_data, sealed, &from)?;
         if let Some((_, sealed)) = state.sealed_mut().find(|(data, _)| *data == associated_data) {
             *sealed = resealed;
         }

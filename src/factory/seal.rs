@@ -58,9 +58,9 @@ pub(super) fn damaged(associated_data: &str) -> Refusal {
 /// Sealed content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Sealed {
+pub(crate) struct Sealed {
     /// The thumbprint of the system key around the outer layer.
-    pub(super) system_key: String,
+    pub(crate) system_key: String,
     /// The id of the data key around the inner layer; `None` before a customer-managed key was enabled.
     pub(super) data_key: Option<String>,
     /// Base64url.

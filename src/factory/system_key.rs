@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::refusal::Refusal;
 use super::seal::{KEY_BYTES, LayerKey};
+use super::system_layer::SystemLayer;
 use crate::clock::{Period, Timestamp};
 use crate::crypto::algorithm::RsaEncryption;
 use crate::crypto::base64url;
@@ -23,9 +24,9 @@ const RENEWAL_MARGIN: i64 = 30 * 86_400;
 const PROTECTION: RsaEncryption = RsaEncryption::RsaOaep256;
 
 /// A system key, wrapped under its certificate.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SystemKey {
+pub(crate) struct SystemKey {
     /// The SHA-256 of the certificate, in hexadecimal.
     pub(super) thumbprint: String,
     /// The certificate, as PEM.
@@ -38,8 +39,11 @@ pub(super) struct SystemKey {
 
 impl SystemKey {
     /// Generates a system key for the factory `name`, with a certificate that is valid for two years from `now`, and the
-    /// certificate's private key (PKCS #8, DER).
-    pub(super) fn generate(name: &str, now: Timestamp) -> Result<(Self, Zeroizing<Vec<u8>>), Refusal> {
+    /// certificate's private key (PKCS #8, DER). Takes some 100 ms.
+    ///
+    /// # Errors
+    /// When no key can be made, or the calendar ends before.
+    pub(crate) fn generate(name: &str, now: Timestamp) -> Result<(Self, Zeroizing<Vec<u8>>), Refusal> {
         let failed = |error: &dyn std::error::Error| Refusal::Failed(format!("no system key could be made: {error}"));
         let (key, private) =
             RsaKey::generate(RsaSize::Bits2048, RsaKey::USUAL_EXPONENT).map_err(|error| failed(&error))?;
@@ -52,17 +56,20 @@ impl SystemKey {
     }
 
     /// Unwraps the AES key with the private key (PKCS #8, DER) of the certificate.
-    pub(super) fn open(&self, private: &[u8]) -> Result<LayerKey, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::Damaged`] when it is another one's.
+    pub(crate) fn open(&self, private: &[u8]) -> Result<SystemLayer, Refusal> {
         let damaged = || Refusal::Damaged(format!("the system key {} does not open", self.thumbprint));
         let private = RsaKey::from_pkcs8(private).map_err(|_| damaged())?;
         let wrapped = base64url::decode(&self.wrapped).ok_or_else(damaged)?;
         let bytes = private.decrypt(PROTECTION, &wrapped).map_err(|_| damaged())?;
         let bytes: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| damaged())?;
-        Ok(LayerKey::new(bytes))
+        Ok(SystemLayer::new(self.thumbprint.clone(), LayerKey::new(bytes)))
     }
 
     /// Whether the certificate should be renewed by `now`.
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         now >= self.not_after.plus_seconds(-RENEWAL_MARGIN)
     }
 

@@ -127,6 +127,7 @@ pub(crate) async fn check_readable(records: &Records) -> Result<(), RecordError>
     records.scan::<Factory>(&view, &EntryKey::from("factory/"), None, usize::MAX).await?;
     records.scan::<ChildRecord>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await?;
     factory::check_networks(records, &view).await?;
+    factory::check_system_keys(records, &view).await?;
     factory::check_runtimes(records, &view).await
 }
 
@@ -147,7 +148,7 @@ mod tests {
     use crate::store::{DataKey, Store, StoreError};
     use crate::vault::Deps;
 
-    fn no_vaults() -> VaultClients {
+    pub(super) fn no_vaults() -> VaultClients {
         let refusing = Transport::within(|_| Err(RequestError::NoAnswer("there are no vaults".to_owned())));
         VaultClients::new(refusing, Credential::bearer(""))
     }

@@ -44,10 +44,23 @@ pub(crate) enum Refusal {
     PreconditionFailed,
     /// A definition lacks something.
     Definition(String),
-    /// A linked service of this type is not taken.
-    LinkedServiceType(String),
-    /// A definition holds a credential in this member.
-    SecretInDefinition(String),
+    /// A definition holds a credential that cannot be taken.
+    Credential(factory::Unusable),
+    /// A credential is of an identity that the factory does not have.
+    CredentialIdentity(String),
+    /// The credentials of a linked service were to be encrypted on a node of its runtime, and none can.
+    NotEncrypted {
+        /// The linked service.
+        id: Box<ChildId>,
+        /// Its definition without credentials.
+        properties: serde_json::Value,
+        /// The runtime.
+        runtime: String,
+        /// Whether it has nodes, which encrypt nothing for the service yet.
+        has_nodes: bool,
+    },
+    /// A secret could not be sealed.
+    Sealing(factory::Refusal),
     /// A managed virtual network has one name alone.
     NetworkName,
     /// A definition refers to what is not there.

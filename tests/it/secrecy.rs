@@ -19,6 +19,8 @@ use crate::world::CONFIG;
 
 const VALUE: &str = "a secret value \"☃\" of this test";
 const CLIENT_SECRET: &str = "a client secret of this test";
+/// Without a blank: a connection string has it as one.
+const CREDENTIAL: &str = "a-credential-of-a-linked-service";
 
 /// The forms that programs print bytes in: text, JSON, base64url, base64, hex, and `Debug`.
 fn forms(secret: &[u8]) -> Vec<String> {
@@ -169,6 +171,51 @@ fn use_the_vault(client: &mut Client, token: &str) {
     client.keep(&blob["value"].as_str().unwrap().as_bytes()[100..150]);
 }
 
+/// A factory whose definitions bring credentials, in every form.
+fn use_a_factory(client: &mut Client) {
+    let asked = json!({"resource": "https://management.azure.com"}).to_string();
+    let token = client.admin("POST identities/owner/token", asked.as_bytes());
+    let token: Value = serde_json::from_slice(&token).unwrap();
+    let token = token["access_token"].as_str().or_else(|| token["token"].as_str()).unwrap().to_owned();
+    client.keep(token.as_bytes());
+    client.keep(CREDENTIAL.as_bytes());
+    let port = client.text("listen").rsplit_once(':').unwrap().1.to_owned();
+    let group = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven";
+    let ask = |client: &Client, line: &str, body: &Value| {
+        let (method, path) = line.split_once(' ').unwrap();
+        let url = format!("https://arm.localhost:{port}{group}/providers/Microsoft.DataFactory/factories/{path}");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let line = format!("{method} {url}?api-version=2018-06-01");
+        let answer = client.send(&line, &token, "application/json", body.as_bytes());
+        assert_eq!(found(&client.secrets, &String::from_utf8(answer).unwrap()), Vec::<String>::new(), "{line}");
+    };
+    ask(client, "PUT acme", &json!({"location": "x"}));
+    let secure = json!({"type": "SecureString", "value": CREDENTIAL});
+    for (name, own) in [
+        ("string", json!({"connectionString": format!("Server=S;Password={CREDENTIAL};T=1")})),
+        ("secure", json!({"url": "https://a", "password": secure})),
+        ("member", json!({"accountKey": CREDENTIAL})),
+    ] {
+        let path = format!("acme/linkedservices/{name}");
+        ask(client, &format!("PUT {path}"), &json!({"properties": {"type": "X", "typeProperties": own}}));
+        ask(client, &format!("GET {path}"), &json!(null));
+    }
+    let web = json!({"name": "a", "typeProperties": {"authentication": {"password": secure}}});
+    ask(client, "PUT acme/pipelines/p", &json!({"properties": {"activities": [web]}}));
+    let snapshot = client.admin("GET snapshot", b"");
+    assert_eq!(found(&[CREDENTIAL.into()], &String::from_utf8_lossy(&snapshot)), Vec::<String>::new());
+}
+
+/// The contents of every file below `dir`.
+fn files_below(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let of = |path: std::path::PathBuf| match path.is_dir() {
+        true => files_below(&path),
+        false => vec![String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned()],
+    };
+    entries.flat_map(of).collect()
+}
+
 /// What the server keeps in files of its own.
 fn keep_files(client: &mut Client, data: &Path) {
     for name in ["master.key", "backup.key"] {
@@ -198,13 +245,17 @@ fn nothing_secret_of_sign_ins_and_the_admin_api_is_in_a_log_or_an_audit() {
     administer(&mut client);
     let token = sign_in_by_everything(&mut client);
     use_the_vault(&mut client, &token);
+    use_a_factory(&mut client);
     keep_files(&mut client, &data);
     let shown = ["GET log?limit=1000", "GET audit?limit=1000"].map(|line| client.admin(line, b""));
     served.signal(rustix::process::Signal::TERM);
     served.child.wait().unwrap();
+    let files = files_below(&data);
+    assert!(files.iter().map(String::len).sum::<usize>() > 10_000, "the data was not found");
+    assert_eq!(found(&[CREDENTIAL.into()], &files.concat()), Vec::<String>::new());
     let texts = [log.recv().unwrap(), std::fs::read_to_string(&audit).unwrap()];
     let texts = texts.into_iter().chain(shown.map(|bytes| String::from_utf8(bytes).unwrap()));
-    for (text, operation) in texts.zip([" TRACE ", "TokenV2", "SnapshotLoad", "IdentityCredential"]) {
+    for (text, operation) in texts.zip([" TRACE ", "TokenV2", "FactoryLinkedServicePut", "IdentityCredential"]) {
         assert!(text.contains(operation), "{operation} is missing: {text}");
         assert_eq!(found(&client.secrets, &text), Vec::<String>::new());
         assert_eq!(found(&client.secrets, &format!("{text}INFO '{CLIENT_SECRET}'")), [CLIENT_SECRET; 3], "planted");

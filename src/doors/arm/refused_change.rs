@@ -1,9 +1,11 @@
 //! The errors of changes that the management plane refuses: of resource groups, factories and what is in them.
 
 use hyper::StatusCode;
+use serde_json::{Value, json};
 
 use super::refusal::{bad_request, conflict, internal, invalid_content, no_group, not_found, record, vaults};
 use super::{refused_key, refused_network, refused_runtime};
+use crate::factory::Unusable;
 use crate::http::error::ApiError;
 use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
 
@@ -100,21 +102,62 @@ fn definition(refusal: management::Refusal) -> ApiError {
             format!("The document cannot be deleted since it is referenced by {by}.")
         }
         management::Refusal::Definition(why) => format!("The document creation or update failed: {why}."),
-        management::Refusal::LinkedServiceType(kind) => format!(
-            "Keyhaven takes linked services of the type AzureKeyVault alone yet, and this one is of '{kind}': it does not keep the \
-             credentials of others."
-        ),
-        management::Refusal::SecretInDefinition(member) => format!(
-            "Keyhaven keeps no credentials of data factories yet, and its member '{member}' holds a credential: refer to a secret \
-             in a vault by AzureKeyVaultSecret."
-        ),
+        management::Refusal::Credential(unusable) => credential(&unusable),
+        management::Refusal::CredentialIdentity(id) => {
+            format!(
+                "The credential's identity '{id}' is none of the factory's user-assigned identities: give it to the factory first."
+            )
+        }
+        management::Refusal::NotEncrypted { id, properties, runtime, has_nodes } => {
+            not_encrypted(&id, properties, (&runtime, has_nodes))
+        }
         management::Refusal::NetworkName => "The managed virtual network of a factory is called 'default'.".to_owned(),
+        management::Refusal::Sealing(why) => return internal(&why.to_string()),
         management::Refusal::Vaults(refusal) => return vaults(&refusal),
         management::Refusal::Record(error) => return record(&error),
         // The others have texts above.
         other => return internal(&format!("{other:?}")),
     };
     bad_request("BadRequest", text)
+}
+
+/// A credential that cannot be taken. The texts are ours.
+fn credential(unusable: &Unusable) -> String {
+    let (at, why) = match unusable {
+        Unusable::NoText { at } => (at, "a credential must be text"),
+        Unusable::NoValue { at } => (at, "a SecureString must have a value"),
+        Unusable::Masked { at } => (at, "the credential that ********** stands for is not kept: write it anew"),
+    };
+    format!("The document creation or update failed: {why}, at 'properties{at}'.")
+}
+
+/// Credentials that no node has encrypted. The text, with the indented definition whose `typeProperties` are hidden, is in
+/// MicrosoftDocs/azure-docs issues 17892 and 24281, which show other reasons at its end; this one is ours.
+fn not_encrypted(id: &ChildId, mut properties: Value, (runtime, has_nodes): (&str, bool)) -> String {
+    if let Some(own) = properties.get_mut("typeProperties") {
+        hide(own);
+    }
+    let payload = json!({"Id": id.to_string(), "Name": id.name(), "Properties": properties});
+    let payload = format!("{payload:#}").replace('\n', "\r\n");
+    let why = match has_nodes {
+        true => {
+            "Keyhaven's nodes encrypt nothing for the service yet: give an encryptedCredential, or a secret of a vault"
+        }
+        false => "No online instance",
+    };
+    format!(
+        "Failed to encrypt sub-resource payload {payload} and error is: Failed to encrypt linked service credentials on \
+         self-hosted IR '{runtime}', reason is: NotFound, error message is: {why}.."
+    )
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::String(text) => "********************".clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Object(members) => members.values_mut().for_each(hide),
+        _ => {}
+    }
 }
 
 /// A factory that is not there.

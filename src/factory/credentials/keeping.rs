@@ -1,6 +1,6 @@
 //! What becomes of the credentials that are kept when a definition comes anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -53,6 +53,22 @@ impl Taken {
         Ok(Keeping { properties: self.properties, secrets: self.secrets, sealed })
     }
 
+    /// As [`Taken::keeping`] for a definition that has no reference: a mask keeps the secret of its place, while what is around it
+    /// has the names that it had (ours: the service has no public text).
+    ///
+    /// # Errors
+    /// [`Unusable::Masked`] for a mask that stands for nothing that is kept.
+    pub(crate) fn keeping_by_place<S: Clone>(self, before: Option<Kept<'_, S>>) -> Result<Keeping<S>, Unusable> {
+        let mut sealed = BTreeMap::new();
+        for place in &self.masked {
+            let same = before.as_ref().filter(|kept| names(kept.properties, place) == names(&self.properties, place));
+            let kept = same.and_then(|kept| kept.sealed.get(place));
+            let kept = kept.ok_or_else(|| Unusable::Masked { at: place.pointer().to_owned() })?;
+            sealed.insert(place.clone(), kept.clone());
+        }
+        Ok(Keeping { properties: self.properties, secrets: self.secrets, sealed })
+    }
+
     /// Has the definition refer to its credentials by `reference` alone.
     fn refer(&mut self, reference: &str) -> Result<(), Unusable> {
         remove_reference(Rules::LinkedService, &mut self.properties)?;
@@ -71,4 +87,11 @@ impl<S> Kept<'_, S> {
     fn reference(&self) -> Option<&str> {
         reference(self.properties, &sites(Rules::LinkedService, self.properties).ok()?)
     }
+}
+
+/// The names of what a place is in: of activities and the like, which lists have in any order.
+fn names<'p>(properties: &'p Value, place: &Place) -> BTreeSet<(usize, &'p str)> {
+    let slashes = place.pointer().match_indices('/').map(|(at, _)| at).skip(1);
+    let named = |at: usize| Some((at, properties.pointer(&place.pointer()[..at])?["name"].as_str()?));
+    slashes.filter_map(named).collect()
 }

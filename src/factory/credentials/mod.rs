@@ -20,9 +20,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 pub(crate) use encrypted_credential::EncryptedCredential;
-pub(crate) use keeping::Kept;
+pub(crate) use keeping::{Keeping, Kept};
 pub(crate) use putting_back::{Resolved, put_back, put_text};
-pub(crate) use taking::take_out;
+pub(crate) use taking::{Taken, take_out};
 
 /// What stands for a secret in what is shown.
 const MASK: &str = "**********";
@@ -32,6 +32,8 @@ const MASK: &str = "**********";
 pub(crate) enum Rules {
     /// Of a linked service, or a credential of a factory: every secret.
     LinkedService,
+    /// Of datasets, pipelines and the like: each `SecureString`, and the texts of an activity's `authentication`.
+    Other,
 }
 
 /// Where a secret is in a definition: the JSON pointer of the member, for a part of a connection string with its keyword.

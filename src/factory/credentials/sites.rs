@@ -15,6 +15,8 @@ const TEXTS: [&str; 2] = [VALUE, "defaultValue"];
 pub(super) const VALUE: &str = "value";
 /// The member below which names of members count.
 const OWN: &str = "typeProperties";
+/// The member of activities that holds how they sign in.
+const AUTHENTICATION: &str = "authentication";
 
 /// How the text at a site is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,7 @@ impl Spot {
     fn below(&self, rules: Rules, name: &str) -> Self {
         let begins = match rules {
             Rules::LinkedService => self.pointer.is_empty() && name == OWN,
+            Rules::Other => name.eq_ignore_ascii_case(AUTHENTICATION),
         };
         Self {
             pointer: below(&self.pointer, name),

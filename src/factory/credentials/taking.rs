@@ -12,7 +12,8 @@ use super::{MASK, Place, Rules, Secrets, Unusable};
 /// The member of `typeProperties` that is the reference to credentials.
 pub(super) const REFERENCE: &str = "encryptedCredential";
 
-/// A definition and what was taken out of it.
+/// A definition and what was taken out of it. Deliberately no `Debug`.
+#[derive(Clone)]
 pub(crate) struct Taken {
     /// What is left.
     pub(crate) properties: Value,

@@ -1,4 +1,6 @@
-//! What a factory holds: linked services, datasets, pipelines, data flows, triggers, its managed virtual network, integration runtimes.
+//! What a factory holds: linked services, datasets, pipelines, data flows, triggers, its managed virtual network, integration runtimes, credentials.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,18 +8,24 @@ use uuid::Uuid;
 
 use super::kind::ChildKind;
 use super::runtime::definition;
+use crate::factory::{Place, Sealed};
 use crate::management::refusal::Refusal;
 
 /// The members of a definition.
 pub(crate) type Definition = Map<String, Value>;
+
+/// Secrets of something in a factory, by their places in its definition.
+pub(crate) type SealedSecrets = BTreeMap<Place, Sealed>;
 
 /// Something in a factory.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Child {
     /// Its name, as it was made.
     pub name: String,
-    /// Its definition.
+    /// Its definition, as it is shown.
     pub properties: Definition,
+    /// The secrets that were taken out of it.
+    pub secrets: SealedSecrets,
     /// Changes with every change.
     pub etag: Uuid,
 }
@@ -33,12 +41,15 @@ pub(crate) struct ChildRecord {
     /// The definition under the factory's data key, in base64url.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sealed: Option<String>,
+    /// The secrets that were taken out of the definition. They are beside it, so that a renewal of the system key needs no vault.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) secrets: SealedSecrets,
     pub(super) etag: Uuid,
 }
 
 /// The only name of a managed virtual network.
 const NETWORK_NAME: &str = "default";
-/// The one type of linked service that holds no credential.
+/// The type of linked service that is a vault.
 const KEY_VAULT: &str = "AzureKeyVault";
 
 /// `properties` of what is called `name`, with the members that the service adds; `existing` is what it replaces.
@@ -54,10 +65,7 @@ pub(super) fn defining(
     }
     let kept = |member: &str| existing.and_then(|child| child.properties.get(member)).cloned();
     match kind {
-        ChildKind::LinkedService if kind_of != Some(KEY_VAULT) => {
-            return Err(Refusal::LinkedServiceType(kind_of.unwrap_or_default().to_owned()));
-        }
-        ChildKind::LinkedService => check_vault(&properties)?,
+        ChildKind::LinkedService if kind_of == Some(KEY_VAULT) => check_vault(&properties)?,
         ChildKind::Trigger => {
             properties.insert("runtimeState".to_owned(), kept("runtimeState").unwrap_or_else(|| "Stopped".into()));
         }
@@ -71,12 +79,13 @@ pub(super) fn defining(
         ChildKind::IntegrationRuntime => {
             definition::check(&properties, existing.map(|child| &child.properties)).map_err(Refusal::Runtime)?;
         }
-        ChildKind::Dataset | ChildKind::Pipeline | ChildKind::DataFlow => {}
+        ChildKind::LinkedService
+        | ChildKind::Dataset
+        | ChildKind::Pipeline
+        | ChildKind::DataFlow
+        | ChildKind::Credential => {}
     }
-    match secret_in(&Value::Object(properties.clone())) {
-        Some(member) => Err(Refusal::SecretInDefinition(member)),
-        None => Ok(properties),
-    }
+    Ok(properties)
 }
 
 /// Refuses a linked service of a vault that names none.
@@ -90,42 +99,9 @@ fn check_vault(properties: &Definition) -> Result<(), Refusal> {
     }
 }
 
-/// The member that holds a secret in the open or a credential of the service.
-fn secret_in(value: &Value) -> Option<String> {
-    match value {
-        Value::Array(all) => all.iter().find_map(secret_in),
-        Value::Object(members) => members.iter().find_map(|(name, value)| {
-            let is_credential = name.eq_ignore_ascii_case("encryptedCredential") && !value.is_null();
-            (is_credential || is_secure_string(value)).then(|| name.clone()).or_else(|| secret_in(value))
-        }),
-        _ => None,
-    }
-}
-
-/// Whether it is `{"type": "SecureString", "value": …}`, and no declaration of a parameter.
-fn is_secure_string(value: &Value) -> bool {
-    let kind = value.get("type").and_then(Value::as_str);
-    let holds = value.get("value").or_else(|| value.get("defaultValue")).is_some();
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("SecureString")) && holds
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_secret_in_the_open_is_found_wherever_it_is() {
-        for (value, expected) in [
-            (json!({"a": {"type": "SecureString", "value": "x"}}), Some("a")),
-            (json!({"a": [{"b": {"type": "securestring", "value": ""}}]}), Some("b")),
-            (json!({"a": {"type": "SecureString"}}), None),
-            (json!({"a": {"type": "SecureString", "defaultValue": "x"}}), Some("a")),
-            (json!({"typeProperties": {"encryptedCredential": "x"}}), Some("encryptedCredential")),
-            (json!({"a": {"type": "AzureKeyVaultSecret", "secretName": "s"}}), None),
-        ] {
-            assert_eq!(secret_in(&value).as_deref(), expected, "{value}");
-        }
-    }
+/// The resource id of the identity that a credential of the kind `ManagedIdentity` is.
+pub(super) fn managed_identity(kind: ChildKind, properties: &Definition) -> Option<String> {
+    let is_one = kind == ChildKind::Credential && properties.get("type").is_some_and(|kind| kind == "ManagedIdentity");
+    let own = properties.get("typeProperties").filter(|_| is_one)?;
+    Some(own["resourceId"].as_str().unwrap_or_default().to_owned())
 }

@@ -1,7 +1,7 @@
 //! Writes and reads of what is in a factory. Each write expects the last one in the same factory, so that no reference loses what it
 //! leads to, and none is left behind when the factory goes.
 
-use super::child::{Child, ChildRecord, Definition, defining};
+use super::child::{Child, ChildRecord, Definition, defining, managed_identity};
 use super::id::{ChildId, FactoryId};
 use super::kind::ChildKind;
 use super::opened::Opened;
@@ -46,15 +46,22 @@ impl Management {
         write: &FactoryWrite,
     ) -> Result<Child, Refusal> {
         let opened = &self.opened(id.factory()).await?;
+        let given = &self.given(id, properties, write).await?;
         let putting = |view: View| async move {
-            let batch = self.writing_in(&view, id.factory(), opened).await?;
+            let mut batch = self.writing_in(&view, id.factory(), opened).await?;
             let (existing, revision) = self.recorded_child(&view, id, opened).await?;
             check_match(existing.as_ref().map(|one| one.etag), write.if_match.as_deref())?;
+            let (properties, secrets) = given.kept(id, existing.as_ref(), opened)?;
             let (named, network) = ((id.kind(), id.name()), write.identity.object_id);
-            let properties = defining(named, properties.clone(), existing.as_ref(), network)?;
+            let properties = defining(named, properties, existing.as_ref(), network)?;
             self.check_references(&view, id.factory(), &properties).await?;
+            self.check_credential(&view, id, &properties).await?;
+            self.check_encrypted(&view, id, given, opened).await?;
             let name = existing.map_or_else(|| id.name().to_owned(), |existing| existing.name);
-            let child = Child { name, properties, etag: write.etag };
+            let child = Child { name, properties, secrets, etag: write.etag };
+            if let Some(revision) = given.system_keys() {
+                batch = batch.expect(id.factory().system_keys_key(), revision);
+            }
             let batch = batch.and(self.with_runtime(id, (revision == 0, &child.properties), write)?);
             let record = ChildRecord::sealing(id, &child, opened)?;
             let batch = batch.expect(id.key(), revision).put(id.key(), encode(&record)?);
@@ -95,7 +102,7 @@ impl Management {
         revision.ok_or_else(|| Refusal::NoFactory(factory.clone()))
     }
 
-    async fn recorded_child(
+    pub(super) async fn recorded_child(
         &self,
         view: &View,
         id: &ChildId,
@@ -119,13 +126,10 @@ impl Management {
     }
 
     async fn check_references(&self, view: &View, factory: &FactoryId, properties: &Definition) -> Result<(), Refusal> {
-        for reference in references(properties) {
-            let (is_there, name) = match reference {
-                Reference::Nowhere(name) => (false, name),
-                Reference::To(kind, name) => match ChildId::parse(factory.clone(), kind, &name) {
-                    Ok(id) => (view.revision_of(&id.key()).await.map_err(RecordError::from)?.is_some(), name),
-                    Err(_) => (false, name),
-                },
+        for Reference { kind, name } in references(properties) {
+            let is_there = match ChildId::parse(factory.clone(), kind, &name) {
+                Ok(id) => view.revision_of(&id.key()).await.map_err(RecordError::from)?.is_some(),
+                Err(_) => false,
             };
             if !is_there {
                 return Err(Refusal::InvalidReference { name });
@@ -134,12 +138,21 @@ impl Management {
         Ok(())
     }
 
+    /// Refuses a credential of an identity that its factory does not have (ours: the service has no public text).
+    async fn check_credential(&self, view: &View, id: &ChildId, properties: &Definition) -> Result<(), Refusal> {
+        let Some(identity) = managed_identity(id.kind(), properties) else { return Ok(()) };
+        let factory = self.recorded_factory(view, id.factory()).await?.0;
+        let assigned = factory.and_then(|factory| factory.identity).unwrap_or_default();
+        match assigned.user.iter().any(|own| own.eq_ignore_ascii_case(&identity)) {
+            true => Ok(()),
+            false => Err(Refusal::CredentialIdentity(identity)),
+        }
+    }
+
     /// The name of what refers to `id`, besides itself.
     async fn referrer(&self, view: &View, id: &ChildId, opened: &Opened) -> Result<Option<String>, Refusal> {
-        let leads_here = |reference: &Reference| match reference {
-            Reference::To(kind, name) => *kind == id.kind() && name.eq_ignore_ascii_case(id.name()),
-            Reference::Nowhere(_) => false,
-        };
+        let leads_here =
+            |reference: &Reference| reference.kind == id.kind() && reference.name.eq_ignore_ascii_case(id.name());
         for kind in ChildKind::ALL {
             let all = self.recorded_children(view, (id.factory(), kind), opened).await?;
             let is_itself = |child: &Child| kind == id.kind() && child.name.eq_ignore_ascii_case(id.name());

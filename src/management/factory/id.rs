@@ -85,6 +85,11 @@ impl FactoryId {
         EntryKey::from(format!("factory-child/{}/", self.path()))
     }
 
+    /// Where its system keys are recorded.
+    pub(super) fn system_keys_key(&self) -> EntryKey {
+        EntryKey::from(format!("factory-system-keys/{}", self.path()))
+    }
+
     /// Where the last change of what is in it is recorded.
     pub(super) fn contents_stamp(&self) -> EntryKey {
         EntryKey::from(format!("factory-contents/{}", self.path()))

@@ -17,11 +17,13 @@ pub(crate) enum ChildKind {
     ManagedVirtualNetwork,
     /// What activities run on.
     IntegrationRuntime,
+    /// As whom a linked service signs in.
+    Credential,
 }
 
 impl ChildKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::LinkedService,
         Self::Dataset,
         Self::Pipeline,
@@ -29,6 +31,7 @@ impl ChildKind {
         Self::Trigger,
         Self::ManagedVirtualNetwork,
         Self::IntegrationRuntime,
+        Self::Credential,
     ];
 
     /// The segment of ids, in the service's spelling.
@@ -41,6 +44,7 @@ impl ChildKind {
             Self::Trigger => "triggers",
             Self::ManagedVirtualNetwork => "managedVirtualNetworks",
             Self::IntegrationRuntime => "integrationruntimes",
+            Self::Credential => "credentials",
         }
     }
 
@@ -54,11 +58,12 @@ impl ChildKind {
             Self::Trigger => "TriggerReference",
             Self::ManagedVirtualNetwork => "ManagedVirtualNetworkReference",
             Self::IntegrationRuntime => "IntegrationRuntimeReference",
+            Self::Credential => "CredentialReference",
         }
     }
 
     /// Whether its definitions name a type.
     pub(super) const fn has_type(self) -> bool {
-        matches!(self, Self::LinkedService | Self::Dataset | Self::DataFlow | Self::Trigger | Self::IntegrationRuntime)
+        !matches!(self, Self::Pipeline | Self::ManagedVirtualNetwork)
     }
 }

@@ -12,6 +12,8 @@ mod opened;
 mod references;
 pub(super) mod runtime;
 mod secret_access;
+mod secrets;
+mod system_key;
 mod template;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,7 @@ pub(crate) use runtime::{
     AuthKeys, ConnectedNodes, ConnectionInfo, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN,
     NewNode, NewRuntime, NodeStatus, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes,
 };
+pub(crate) use system_key::check_system_keys;
 
 /// Records that a piece of a larger deletion deletes.
 const PIECE: usize = 100;
@@ -257,6 +260,7 @@ impl Management {
         }
         let batch = batch.and(expecting(view, id.contents_stamp()).await?);
         let batch = batch.delete(id.key()).delete(id.name_key()).delete(id.contents_stamp());
+        let batch = batch.and(expecting(view, id.system_keys_key()).await?).delete(id.system_keys_key());
         let identity = match factory.identity.and_then(|identity| identity.system) {
             Some(own) => identity::removing(&self.directory, view, own).await?,
             None => Batch::default(),
@@ -370,3 +374,6 @@ fn check_match(etag: Option<Uuid>, if_match: Option<&str>) -> Result<(), Refusal
     let fits = etag.is_some_and(|etag| wanted == "*" || etag.to_string().eq_ignore_ascii_case(wanted));
     if fits { Ok(()) } else { Err(Refusal::PreconditionFailed) }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

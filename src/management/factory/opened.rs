@@ -118,18 +118,18 @@ impl ChildRecord {
     /// # Errors
     /// When it cannot be sealed.
     pub(super) fn sealing(id: &ChildId, child: &Child, opened: &Opened) -> Result<Self, Refusal> {
-        let Child { name, properties, etag } = child.clone();
+        let Child { name, properties, secrets, etag } = child.clone();
         match opened.data_key() {
             Some(key) => Self::sealed(id, child, key),
-            None => Ok(Self { name, properties, sealed: None, etag }),
+            None => Ok(Self { name, properties, sealed: None, secrets, etag }),
         }
     }
 
     /// The record under `key`.
     fn sealed(id: &ChildId, child: &Child, key: &DataKey) -> Result<Self, Refusal> {
-        let Child { name, properties, etag } = child.clone();
+        let Child { name, properties, secrets, etag } = child.clone();
         let sealed = key.seal(&id.associated_data(), &encode(&properties)?).map_err(Refusal::KeyAway)?;
-        Ok(Self { name, properties: Definition::new(), sealed: Some(base64url::encode(&sealed)), etag })
+        Ok(Self { name, properties: Definition::new(), sealed: Some(base64url::encode(&sealed)), secrets, etag })
     }
 
     /// What it is the record of.
@@ -137,15 +137,15 @@ impl ChildRecord {
     /// # Errors
     /// When it does not open.
     pub(super) fn open(&self, id: &ChildId, opened: &Opened) -> Result<Child, Refusal> {
-        let (name, etag) = (self.name.clone(), self.etag);
+        let (name, secrets, etag) = (self.name.clone(), self.secrets.clone(), self.etag);
         let (Some(sealed), Some(key)) = (&self.sealed, opened.data_key()) else {
-            return Ok(Child { name, properties: self.properties.clone(), etag });
+            return Ok(Child { name, properties: self.properties.clone(), secrets, etag });
         };
         let sealed = base64url::decode(sealed).unwrap_or_default();
         let plain = key.open(&id.associated_data(), &sealed).map_err(Refusal::KeyAway)?;
         let properties = serde_json::from_slice(&plain)
             .map_err(|error| RecordError::Damaged { record: id.to_string(), why: error.to_string() })?;
-        Ok(Child { name, properties, etag })
+        Ok(Child { name, properties, secrets, etag })
     }
 }
 

@@ -10,11 +10,9 @@ const OWN_RUNTIME: &str = "AutoResolveIntegrationRuntime";
 
 /// What a reference leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reference {
-    /// Something of this kind and name.
-    To(ChildKind, String),
-    /// Something that no factory here has.
-    Nowhere(String),
+pub(super) struct Reference {
+    pub(super) kind: ChildKind,
+    pub(super) name: String,
 }
 
 /// The references in a definition.
@@ -41,10 +39,8 @@ fn reference(members: &Definition) -> Option<Reference> {
     if kind.eq_ignore_ascii_case(ChildKind::IntegrationRuntime.reference()) && name == OWN_RUNTIME {
         return None;
     }
-    if let Some(child) = ChildKind::ALL.into_iter().find(|child| child.reference().eq_ignore_ascii_case(kind)) {
-        return Some(Reference::To(child, name));
-    }
-    kind.eq_ignore_ascii_case("CredentialReference").then_some(Reference::Nowhere(name))
+    let child = ChildKind::ALL.into_iter().find(|child| child.reference().eq_ignore_ascii_case(kind))?;
+    Some(Reference { kind: child, name })
 }
 
 #[cfg(test)]
@@ -64,10 +60,10 @@ mod tests {
         let mut found = references(properties.as_object().unwrap());
         found.sort_by_key(|one| format!("{one:?}"));
         let expected = [
-            Reference::Nowhere("c".to_owned()),
-            Reference::To(ChildKind::Dataset, "ds".to_owned()),
-            Reference::To(ChildKind::IntegrationRuntime, "ir".to_owned()),
-            Reference::To(ChildKind::LinkedService, "ls".to_owned()),
+            Reference { kind: ChildKind::Credential, name: "c".to_owned() },
+            Reference { kind: ChildKind::Dataset, name: "ds".to_owned() },
+            Reference { kind: ChildKind::IntegrationRuntime, name: "ir".to_owned() },
+            Reference { kind: ChildKind::LinkedService, name: "ls".to_owned() },
         ];
         assert_eq!(found, expected);
     }

@@ -19,9 +19,10 @@ pub(crate) const KEY_WARNING: &str = "the key's settings are factory-level setti
 /// The members that the service writes itself.
 const OWN: [&str; 1] = ["vNetId"];
 /// The kinds in an order in which most references lead to what is before.
-const ORDER: [ChildKind; 7] = [
+const ORDER: [ChildKind; 8] = [
     ChildKind::ManagedVirtualNetwork,
     ChildKind::IntegrationRuntime,
+    ChildKind::Credential,
     ChildKind::LinkedService,
     ChildKind::Dataset,
     ChildKind::DataFlow,
@@ -80,14 +81,12 @@ impl Factory {
 }
 
 fn add_child(template: &mut Template, kind: ChildKind, child: Child) {
-    let Child { name, mut properties, .. } = child;
+    let Child { name, mut properties, secrets, .. } = child;
     OWN.iter().for_each(|own| drop(properties.remove(*own)));
-    let need = |reference| match reference {
-        Reference::To(kind, name) => Some((kind.segment(), name)),
-        Reference::Nowhere(_) => None,
-    };
-    let needs: BTreeSet<_> = references(&properties).into_iter().filter_map(need).collect();
-    let masked = masked_in(&properties);
+    let need = |Reference { kind, name }: Reference| (kind.segment(), name);
+    let needs: BTreeSet<_> = references(&properties).into_iter().map(need).collect();
+    let taken: BTreeSet<String> = secrets.keys().map(|place| place.pointer().to_owned()).collect();
+    let masked = if taken.is_empty() { masked_in(&properties) } else { taken };
     // A reference to what this factory keeps leads nowhere in another one.
     if let Some(Value::Object(own)) = properties.get_mut("typeProperties") {
         own.remove("encryptedCredential");
@@ -95,9 +94,9 @@ fn add_child(template: &mut Template, kind: ChildKind, child: Child) {
     template.add_child((kind.segment(), &name), properties.into(), masked.iter().map(String::as_str), needs);
 }
 
-/// Where a definition has had a credential: the JSON pointers of secure strings without their value, and of a connection string that has
+/// Where a definition has had a credential that is not kept here: the JSON pointers of secure strings without their value, and of a connection string that has
 /// lost its secret part to an `encryptedCredential`.
-fn masked_in(properties: &Definition) -> Vec<String> {
+fn masked_in(properties: &Definition) -> BTreeSet<String> {
     let mut found = Vec::new();
     properties.iter().for_each(|(name, value)| collect(value, &format!("/{}", escaped(name)), &mut found));
     let own = properties.get("typeProperties");
@@ -105,7 +104,7 @@ fn masked_in(properties: &Definition) -> Vec<String> {
     if is_encrypted && own.is_some_and(|own| own["connectionString"].is_string()) {
         found.push("/typeProperties/connectionString".to_owned());
     }
-    found
+    found.into_iter().collect()
 }
 
 fn collect(value: &Value, pointer: &str, found: &mut Vec<String>) {

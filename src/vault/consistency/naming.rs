@@ -92,6 +92,9 @@ fn of_other_rooms(key: &str) -> Option<String> {
         ["factory" | "factory-contents", _, group, name] => {
             Some(format!("factory '{name}' in resource group '{group}'"))
         }
+        ["factory-system-keys", _, group, name] => {
+            Some(format!("the system keys of factory '{name}' in resource group '{group}'"))
+        }
         ["factory-name", name] => Some(format!("the name of factory '{name}'")),
         ["factory-child", _, _, factory, kind, name] => {
             Some(format!("'{name}' among the {kind} of factory '{factory}'"))

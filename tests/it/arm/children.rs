@@ -112,32 +112,10 @@ async fn what_is_referred_to_must_be_there_and_stays() {
 }
 
 #[tokio::test]
-async fn no_secret_is_kept_in_a_definition() {
+async fn what_no_definition_can_be_is_refused() {
     let world = World::new().await;
     let client = client_of(&world, true).await;
-    let vault = |more: Value| {
-        let mut own = json!({"baseUrl": "https://acme.vault.azure.net/"});
-        own.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        json!({"type": "AzureKeyVault", "typeProperties": own})
-    };
-    let secret = json!({"type": "SecureString", "value": "hunter2"});
     for (path, properties, expected) in [
-        (
-            "linkedservices/x",
-            json!({"type": "SqlServer"}),
-            "Keyhaven takes linked services of the type AzureKeyVault alone yet, and this one is of 'SqlServer'",
-        ),
-        ("linkedservices/x", vault(json!({"tenant": secret})), "its member 'tenant' holds a credential"),
-        (
-            "linkedservices/x",
-            vault(json!({"encryptedCredential": "hunter2"})),
-            "its member 'encryptedCredential' holds a credential",
-        ),
-        (
-            "pipelines/x",
-            json!({"activities": [{"password": secret}]}),
-            "Keyhaven keeps no credentials of data factories yet, and its member 'password' holds a credential: refer to a secret",
-        ),
         ("linkedservices/x", json!({"type": "AzureKeyVault"}), "properties.typeProperties.baseUrl"),
         ("linkedservices/x", json!({}), "properties.type"),
         ("datasets/x", json!({}), "properties.type"),
@@ -147,7 +125,6 @@ async fn no_secret_is_kept_in_a_definition() {
         let refused = ask(&client, &format!("PUT F/acme/{path}"), &json!({"properties": properties})).await;
         let error = refused.error();
         assert!(error.starts_with("400 ") && error.contains(expected), "{path}: {error}");
-        assert!(!error.contains("hunter2"), "{error}");
     }
     for collection in ["linkedservices", "pipelines"] {
         let listed = ask(&client, &format!("GET F/acme/{collection}"), &Value::Null).await.json();

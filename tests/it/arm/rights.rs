@@ -38,6 +38,13 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("GET F/acme/datasets?2018-06-01", "", "Microsoft.DataFactory/factories/datasets/read"),
     ("GET F/acme/dataflows?2018-06-01", "", "Microsoft.DataFactory/factories/dataflows/read"),
     ("GET F/acme/triggers?2018-06-01", "", "Microsoft.DataFactory/factories/triggers/read"),
+    (
+        "PUT F/acme/credentials/c?2018-06-01",
+        r#"{"properties": {"type": "ServicePrincipal"}}"#,
+        "Microsoft.DataFactory/factories/credentials/write",
+    ),
+    ("GET F/acme/credentials?2018-06-01", "", "Microsoft.DataFactory/factories/credentials/read"),
+    ("DELETE F/acme/credentials/c?2018-06-01", "", "Microsoft.DataFactory/factories/credentials/delete"),
     ("GET F/acme/managedVirtualNetworks?2018-06-01", "", "Microsoft.DataFactory/factories/managedVirtualNetworks/read"),
     (
         "PUT F/acme/integrationRuntimes/own?2018-06-01",

@@ -124,8 +124,6 @@ async fn what_no_runtime_can_be_is_refused_and_changes_nothing() {
     assert_eq!(ask(&client, "PUT F/acme/integrationRuntimes/azure", managed.clone()).await.status, 200);
     let before = ask(&client, "GET F/acme/integrationRuntimes", Value::Null).await.json();
     let own = "F/acme/integrationRuntimes/own";
-    let secret = json!({"properties": {"type": "Managed", "typeProperties": {"ssisProperties": {"catalogInfo": {
-        "catalogAdminPassword": {"type": "SecureString", "value": "hunter2"}}}}}});
     let linked =
         json!({"properties": {"type": "SelfHosted", "typeProperties": {"linkedInfo": {"authorizationType": "Key"}}}});
     for (line, body, expected) in [
@@ -142,7 +140,6 @@ async fn what_no_runtime_can_be_is_refused_and_changes_nothing() {
             "400 InvalidRequestContent ",
         ),
         (format!("PUT {own}"), linked, "400 BadRequest Keyhaven shares no integration runtimes between factories yet"),
-        ("PUT F/acme/integrationRuntimes/azure".to_owned(), secret, "400 BadRequest "),
         (
             "PUT F/acme/integrationRuntimes/a_b".to_owned(),
             self_hosted(),
@@ -172,7 +169,7 @@ async fn what_no_runtime_can_be_is_refused_and_changes_nothing() {
         ("POST F/none/integrationRuntimes/own/getStatus".to_owned(), Value::Null, "404 ResourceNotFound "),
     ] {
         let refused = ask(&client, &line, body).await.error();
-        assert!(refused.starts_with(expected) && !refused.contains("hunter2"), "{line}: {refused}");
+        assert!(refused.starts_with(expected), "{line}: {refused}");
     }
     assert_eq!(ask(&client, "GET F/acme/integrationRuntimes", Value::Null).await.json(), before);
 }

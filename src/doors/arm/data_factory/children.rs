@@ -57,12 +57,13 @@ macro_rules! operations {
 }
 
 /// Every kind. The service has no deletion of a managed virtual network.
-pub(super) static KINDS: [ChildOperations; 7] = [
+pub(super) static KINDS: [ChildOperations; 8] = [
     operations!(LinkedService, "LinkedService", "linkedservices", "linkedServices", true),
     operations!(Dataset, "Dataset", "datasets", "datasets", true),
     operations!(Pipeline, "Pipeline", "pipelines", "pipelines", true),
     operations!(DataFlow, "DataFlow", "dataflows", "dataflows", true),
     operations!(Trigger, "Trigger", "triggers", "triggers", true),
+    operations!(Credential, "Credential", "credentials", "credentials", true),
     operations!(IntegrationRuntime, "IntegrationRuntime", "integrationruntimes", "integrationruntimes", true),
     operations!(
         ManagedVirtualNetwork,

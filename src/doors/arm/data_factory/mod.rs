@@ -30,6 +30,7 @@ pub(super) static PROVIDER: Provider = Provider {
         &CONNECTIONS,
         &LINK_RESOURCES,
         &MANAGED_ENDPOINTS,
+        &CREDENTIALS,
     ],
 };
 
@@ -48,6 +49,7 @@ static INTEGRATION_RUNTIMES: ProvidedType = own_type("factories/integrationrunti
 static CONNECTIONS: ProvidedType = own_type("factories/privateEndpointConnections");
 static LINK_RESOURCES: ProvidedType = own_type("factories/privateLinkResources");
 static MANAGED_ENDPOINTS: ProvidedType = own_type("factories/managedVirtualNetworks/managedPrivateEndpoints");
+static CREDENTIALS: ProvidedType = own_type("factories/credentials");
 
 /// The operations.
 pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
@@ -87,5 +89,6 @@ const fn type_of(kind: ChildKind) -> &'static ProvidedType {
         ChildKind::Trigger => &TRIGGERS,
         ChildKind::ManagedVirtualNetwork => &MANAGED_VIRTUAL_NETWORKS,
         ChildKind::IntegrationRuntime => &INTEGRATION_RUNTIMES,
+        ChildKind::Credential => &CREDENTIALS,
     }
 }
