@@ -30,9 +30,11 @@ const MASK: &str = "**********";
 /// What is taken out of definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Of a linked service, or a credential of a factory: every secret.
+    /// Of a linked service: every secret.
     LinkedService,
-    /// Of datasets, pipelines and the like: each `SecureString`, and the texts of an activity's `authentication`.
+    /// Of a credential of a factory, which has no reference to its secrets: each is masked where it is.
+    Credential,
+    /// Of datasets, pipelines and the like: each `SecureString`, and the texts of an activity's `authentication`, masked as well.
     Other,
 }
 

@@ -21,7 +21,7 @@ const AUTHENTICATION: &str = "authentication";
 /// How the text at a site is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Site {
-    /// A text that stays where it is, masked: of a `SecureString`, or in a list.
+    /// A text that stays where it is, masked: of a `SecureString`, in a list, or where nothing refers to it.
     Masked,
     /// A member that goes.
     Member,
@@ -85,8 +85,8 @@ impl Search<'_> {
 
     fn visit_secure_string(&mut self, spot: &Spot, members: &Map<String, Value>) -> Result<(), Unusable> {
         let texts = TEXTS.iter().filter_map(|name| Some((*name, members.get(*name).filter(|value| !value.is_null())?)));
-        // The declaration of a parameter needs none.
-        let mut has_text = spot.pointer.starts_with("/parameters/");
+        // The declaration of a parameter needs none; what else there is in pipelines is not known.
+        let mut has_text = self.rules == Rules::Other || spot.pointer.starts_with("/parameters/");
         for (name, value) in texts {
             has_text = true;
             let text = Spot { pointer: below(&spot.pointer, name), ..Spot::default() };
@@ -113,8 +113,8 @@ impl Search<'_> {
             (Meaning::ConnectionString, Some(_)) => Site::ConnectionString,
             (Meaning::ConnectionString, None) => return Ok(()),
             (Meaning::Secret, None) => return Err(Unusable::NoText { at: spot.pointer.clone() }),
-            (Meaning::Secret, Some(_)) if spot.in_list => Site::Masked,
-            (Meaning::Secret, Some(_)) => Site::Member,
+            (Meaning::Secret, Some(_)) if self.rules == Rules::LinkedService && !spot.in_list => Site::Member,
+            (Meaning::Secret, Some(_)) => Site::Masked,
         };
         self.found.push(Found { text: spot.pointer.clone(), place: spot.pointer.clone(), site });
         Ok(())
@@ -128,7 +128,7 @@ impl Spot {
 
     fn below(&self, rules: Rules, name: &str) -> Self {
         let begins = match rules {
-            Rules::LinkedService => self.pointer.is_empty() && name == OWN,
+            Rules::LinkedService | Rules::Credential => self.pointer.is_empty() && name == OWN,
             Rules::Other => name.eq_ignore_ascii_case(AUTHENTICATION),
         };
         Self {

@@ -93,6 +93,29 @@ fn a_credential_is_text_and_a_secure_string_has_one() {
     assert!(take_out(RULES, json!({"type": "X", "typeProperties": {"password": null}})).is_ok());
 }
 
+#[test]
+fn where_nothing_refers_to_a_secret_it_is_masked_in_its_place() {
+    let sign_in = |text: &str| json!({"type": "Basic", "username": "u", "password": text});
+    let pipeline = |text: &str| {
+        let activity = json!({"name": "a", "typeProperties": {"url": "https://a", "authentication": sign_in(text), "password": "open"}});
+        json!({"activities": [activity], "variables": {"v": {"type": "SecureString"}}})
+    };
+    let principal = |text: &str| json!({"type": "ServicePrincipal", "typeProperties": {"servicePrincipalKey": text, "tenant": "t"}});
+    for (rules, given, shown) in
+        [(Rules::Other, pipeline("hush"), pipeline(MASK)), (Rules::Credential, principal("hush"), principal(MASK))]
+    {
+        let taken = take_out(rules, given.clone()).unwrap();
+        assert_eq!(taken.properties, shown);
+        let kept: BTreeMap<_, _> = taken.secrets.clone();
+        let again = take_out(rules, shown.clone()).unwrap();
+        let keeping = again.keeping_by_place(Some(Kept { properties: &shown, sealed: &kept })).unwrap();
+        assert_eq!((&keeping.properties, &keeping.sealed), (&shown, &kept));
+        assert_eq!(*put_back(rules, shown.clone(), &keeping.sealed).unwrap().reveal(), given);
+        let elsewhere = take_out(rules, shown).unwrap().keeping_by_place::<()>(None).map(drop);
+        assert!(matches!(elsewhere, Err(Unusable::Masked { .. })));
+    }
+}
+
 /// What is kept of a linked service after each PUT of `definitions`, sealed as the text itself: what is shown, and the secrets.
 fn kept(definitions: &[Value]) -> Result<(Value, BTreeMap<Place, String>), Unusable> {
     let mut before: Option<(Value, BTreeMap<Place, String>)> = None;

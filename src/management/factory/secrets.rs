@@ -123,7 +123,8 @@ pub(super) fn associated_data(id: &ChildId, place: &Place) -> String {
 
 fn rules(kind: ChildKind) -> Rules {
     match kind {
-        ChildKind::LinkedService | ChildKind::Credential => Rules::LinkedService,
+        ChildKind::LinkedService => Rules::LinkedService,
+        ChildKind::Credential => Rules::Credential,
         _ => Rules::Other,
     }
 }
