@@ -1,12 +1,13 @@
 """The management plane, as azure-mgmt-resource and azure-mgmt-datafactory see it: resource groups, factories and what is in them."""
 
+import base64
 import json
 
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.keyvault.keys import KeyClient
-from azure.mgmt.datafactory import DataFactoryManagementClient
+from azure.mgmt.datafactory import DataFactoryManagementClient, models
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from admin import Admin
@@ -95,6 +96,51 @@ def test_a_factory_is_made_read_changed_and_listed(factories, group, factory):
     assert factory.name in [one.name for one in factories.factories.list()]
     with pytest.raises(ResourceExistsError, match="already in use. Resource names must be globally unique."):
         factories.factories.create_or_update(DEFAULT_GROUP, factory.name, {"location": "westeurope"})
+
+
+def connectors() -> list[tuple[models.LinkedService, dict]]:
+    """Linked services of five types whose credential is `hush`, each with what is shown of its own properties."""
+    secure, mask = models.SecureString(value="hush"), {"type": "SecureString", "value": "**********"}
+    # The models of 10.0.0 do not write their type by themselves.
+    return [
+        (
+            models.SqlServerLinkedService(type="SqlServer", connection_string="Server=S;User ID=U;Password=hush;Timeout=60"),
+            {"connectionString": "Server=S;User ID=U;Timeout=60"},
+        ),
+        (
+            models.AzureBlobStorageLinkedService(type="AzureBlobStorage", connection_string="AccountName=a;AccountKey=hush==;X=1"),
+            {"connectionString": "AccountName=a;X=1"},
+        ),
+        (
+            models.RestServiceLinkedService(
+                type="RestService", url="https://a", authentication_type="Basic", user_name="u", password=secure
+            ),
+            {"url": "https://a", "authenticationType": "Basic", "userName": "u", "password": mask},
+        ),
+        (models.AzureBlobFSLinkedService(type="AzureBlobFS", url="https://a", account_key="hush"), {"url": "https://a"}),
+        (
+            models.AzureFunctionLinkedService(type="AzureFunction", function_app_url="https://a", function_key=secure),
+            {"functionAppUrl": "https://a", "functionKey": mask},
+        ),
+    ]
+
+
+def test_credentials_are_taken_and_shown_as_a_reference(factories, group, factory):
+    place = (group, factory.name)
+    for properties, expected in connectors():
+        made = factories.linked_services.create_or_update(*place, "x", models.LinkedServiceResource(properties=properties))
+        shown = factories.linked_services.get(*place, "x").properties
+        assert shown == made.properties and type(shown) is type(properties)
+        own = shown.as_dict()["typeProperties"]
+        assert base64.b64decode(own.pop("encryptedCredential")).startswith(b'{\r\n  "Version": "2017-11-30",\r\n')
+        assert own == expected
+        shown.description = "changed"
+        again = factories.linked_services.create_or_update(*place, "x", models.LinkedServiceResource(properties=shown))
+        assert again.properties == shown, "what is shown can be sent again"
+    factories.linked_services.delete(*place, "x")
+    identity = models.ManagedIdentityCredential(type="ManagedIdentity", resource_id=f"{IDENTITY}/operator")
+    with pytest.raises(HttpResponseError, match="is none of the factory's user-assigned identities"):
+        factories.credential_operations.create_or_update(*place, "c", models.CredentialResource(properties=identity))
 
 
 def test_everything_in_a_factory_is_made_listed_and_deleted(factories, group, factory):
