@@ -1,4 +1,5 @@
-//! The drill *credentials*: a stored secret gets new versions while readers run, is deleted, and is recovered.
+//! The drill *credentials*: three ways for a credential. A stored secret gets new versions while readers run, is deleted, and is recovered;
+//! definitions bring credentials, and refer to one that was encrypted elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,14 @@ const VERSIONS: usize = 10;
 const PINNED: &str = "pinned";
 /// The linked service that refers to the latest version.
 const LATEST: &str = "latest";
+/// The linked service whose connection string has a credential.
+const IN_STRING: &str = "in-string";
+/// The linked service that brings a credential as a SecureString.
+const SECURE: &str = "secure-string";
+/// The linked service whose credential was encrypted elsewhere.
+const ELSEWHERE: &str = "elsewhere";
+/// The JSON pointer of a connection string in a definition.
+const CONNECTION_STRING: &str = "/typeProperties/connectionString";
 
 pub(super) struct State {
     operator: Arc<VaultClient>,
@@ -78,6 +87,22 @@ pub(super) const STEPS: &[StepPlan<State>] = &[
         depends_on: &["delete-secret"],
         needs: &[],
         run: State::recover_secret,
+    },
+    StepPlan {
+        name: "take-credentials",
+        done: "two linked services bring their credentials, one in its connection string, one as a SecureString",
+        expected: "what the factory shows of them has none, and refers to them; both resolve, also when what is shown comes back changed",
+        depends_on: &["store-secret"],
+        needs: &[],
+        run: State::take_credentials,
+    },
+    StepPlan {
+        name: "encrypted-elsewhere",
+        done: "a definition that refers to a credential encrypted elsewhere is linked",
+        expected: "it is kept as it is, and its use is refused with the credential's id",
+        depends_on: &["take-credentials"],
+        needs: &[],
+        run: State::encrypted_elsewhere,
     },
 ];
 
@@ -155,6 +180,38 @@ impl State {
             return Err(StepError::unexpected(format!("{versions} versions of {}", written + 1)));
         }
         Ok(format!("{versions} versions; {}", self.expect_resolved(written)?))
+    }
+
+    fn take_credentials(&mut self) -> Outcome {
+        let (factory, environment) = (self.factory()?, &self.environment);
+        factory.link_connection_string(environment, IN_STRING, &value(1))?;
+        factory.link_secure_string(environment, SECURE, &value(2))?;
+        factory.expect_shown(SECURE, json!({"password": {"type": "SecureString", "value": "**********"}}))?;
+        let own = json!({"connectionString": "Server=db;User ID=app;Timeout=60"});
+        let mut shown = factory.expect_shown(IN_STRING, own)?;
+        shown["typeProperties"]["connectionString"] = json!("Server=other;User ID=app;Timeout=60");
+        factory.inner().link(IN_STRING, &shown, environment.now()?)?;
+        let string = factory.resolved(IN_STRING, CONNECTION_STRING)?;
+        let expected = format!("Server=other;User ID=app;Password={};Timeout=60", *value(1));
+        match (*string == expected, number(&factory.password(SECURE)?)) {
+            (true, Some(2)) => Ok("2 definitions without credentials; both resolve".to_owned()),
+            (false, _) => Err(StepError::unexpected("the connection string does not resolve to what it was made of")),
+            (_, seen) => Err(StepError::unexpected(format!("the SecureString resolves to {}", describe(seen)))),
+        }
+    }
+
+    fn encrypted_elsewhere(&mut self) -> Outcome {
+        let factory = self.factory()?;
+        let made = factory.inner().definition(IN_STRING)?;
+        factory.inner().link(ELSEWHERE, &made, self.environment.now()?)?;
+        if factory.inner().definition(ELSEWHERE)? != made {
+            return Err(StepError::unexpected("the definition was changed"));
+        }
+        match factory.resolved(ELSEWHERE, CONNECTION_STRING) {
+            Err(Refusal::CredentialElsewhere { credential: Some(id), .. }) => Ok(format!("{id} is not here")),
+            Err(refusal) => Err(StepError::unexpected(format!("the linked service '{ELSEWHERE}': {refusal}"))),
+            Ok(_) => Err(StepError::unexpected("a credential that another linked service brought was used")),
+        }
     }
 
     /// Expects that both linked services resolve: the pinned one to the first version, the other to `latest`.
