@@ -7,7 +7,8 @@
 //! `tests/architecture.rs` checks their imports): `cli` is the command line, `config` the configuration, `app` builds a server
 //! of them. `doors` are its APIs over the kit in `http`; `proxy` brings the cloud's host names to the same doors. `vault` is
 //! the domain, `tasks` runs what falls due in it, `events` notifies webhooks; `directory` has identities and tokens, `issuers`
-//! the keys of other issuers, `access` decides, `authorization` keeps who has which role, `management` resource groups and factories. `records` are typed values in the
+//! the keys of other issuers, `access` decides, `authorization` keeps who has which role, `management` resource groups and factories,
+//! `pipeline` says what their runs do. `records` are typed values in the
 //! `store`. `trail` is what one request was about: `audit` writes it down, `usage` makes the least grants of it. `reconcile`
 //! brings data to what a configuration says, `snapshot` carries all of it, `faults` has requests fail on purpose, `drills` play
 //! rotations and revocations, `compliance` checks against Azure Policy. `crypto`, `operation`, `resource_id`, `random`, `files`,
@@ -42,6 +43,7 @@ mod node;
 mod node_protocol;
 mod operation;
 mod outgoing;
+mod pipeline;
 mod proxy;
 mod random;
 mod reconcile;

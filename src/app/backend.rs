@@ -12,7 +12,7 @@ use crate::authorization::Authorization;
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::pool::Pool;
 use crate::directory::Directory;
-use crate::management::{ConnectedNodes, Management, VaultAccess};
+use crate::management::{ConnectedNodes, Management, Outside, Runs, VaultAccess};
 use crate::random::Random;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
@@ -77,11 +77,12 @@ impl Backend {
         }
     }
 
-    /// What the management plane keeps; its resources reach vaults by `access`.
-    pub(super) fn management(&self, access: VaultAccess) -> Management {
+    /// What the management plane keeps; its resources reach vaults by `access`, and runs send by `outside`.
+    pub(super) fn management(&self, access: VaultAccess, outside: Arc<dyn Outside>) -> Management {
+        let runs = Runs::new(outside, Arc::new(self.clock.clone()), self.random.clone());
         let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
-        let management = Management::new((self.directory.clone(), self.records.clone()), authorization, vaults, access);
-        management.with_nodes(self.nodes.clone())
+        let parts = (self.directory.clone(), self.records.clone());
+        Management::new(parts, authorization, vaults, (access, runs)).with_nodes(self.nodes.clone())
     }
 
     /// Loads or creates the issuer's key in the background, and renews it in time. A first start does not wait for the key;

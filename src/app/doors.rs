@@ -1,15 +1,18 @@
 //! Builds each door with what it needs, and sends each request of the TLS listener to the door of its host.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use hyper::StatusCode;
+
+use super::outside::ServiceRuntime;
 use super::request_log::RequestLog;
 use super::services::Services;
 use crate::directory::{TokenResources, UnknownIdentities};
 use crate::doors::{admin, arm, entra, identity, nodes, vault};
 use crate::http::authority::Authority;
 use crate::http::budget::MemoryBudget;
-use crate::http::{ConnectionInfo, Request, RequestHandler};
+use crate::http::{ConnectionInfo, Request, RequestHandler, Response, body};
 use crate::issuers::Issuers;
 use crate::management::{Management, VaultAccess};
 use crate::trail::Answered;
@@ -46,7 +49,25 @@ struct Doors {
     log: RequestLog,
 }
 
+/// Answers by doors that may be gone: the server stops then.
+fn weak_handler(doors: Weak<Doors>) -> RequestHandler {
+    Arc::new(move |request, connection| {
+        let doors = doors.upgrade();
+        Box::pin(async move {
+            match doors {
+                Some(doors) => doors.answer_logged(request, connection).await,
+                None => body::empty(StatusCode::SERVICE_UNAVAILABLE),
+            }
+        })
+    })
+}
+
 impl Doors {
+    async fn answer_logged(self: Arc<Self>, request: Request, connection: ConnectionInfo) -> Response {
+        let measurement = self.log.start(&request, connection);
+        measurement.finish(self.answer(request, connection).await)
+    }
+
     async fn answer(&self, request: Request, connection: ConnectionInfo) -> Answered {
         let Some(authority) = Authority::of(&request) else {
             return self.vault.answer(request, connection).await;
@@ -71,28 +92,26 @@ impl Doors {
 
 impl Services {
     /// Vaults, Entra, the management plane and the endpoints of factories by host, and Service Fabric's form of managed identity by path.
+    /// What runs of pipelines ask of the cloud is answered by `runtime`, which has these doors from now on.
     pub(super) fn data_plane(
         &self,
         identity: Arc<identity::Door>,
         vault: Arc<vault::Door>,
         management: Management,
+        runtime: &ServiceRuntime,
     ) -> RequestHandler {
         let log = self.request_log();
         let (entra, arm, nodes) = (self.entra_door(), self.arm_door(management.clone()), self.nodes_door(management));
         let doors = Arc::new(Doors { vault, entra, arm, nodes, identity, log });
-        Arc::new(move |request, connection| {
-            let doors = doors.clone();
-            Box::pin(async move {
-                let measurement = doors.log.start(&request, connection);
-                measurement.finish(doors.answer(request, connection).await)
-            })
-        })
+        // Weak, as the doors have the runs that send by it.
+        runtime.serve_by(weak_handler(Arc::downgrade(&doors)));
+        Arc::new(move |request, connection| Box::pin(doors.clone().answer_logged(request, connection)))
     }
 
-    /// What the management plane keeps, whose resources reach vaults by `vault`.
-    pub(super) fn management(&self, vault: &Arc<vault::Door>) -> Management {
+    /// What the management plane keeps, whose resources reach vaults by `vault`, and whose runs send by `runtime`.
+    pub(super) fn management(&self, vault: &Arc<vault::Door>, runtime: ServiceRuntime) -> Management {
         let own = self.own_vault_clients(vault_handler(vault.clone(), self.request_log()));
-        self.backend.management(VaultAccess::new(own))
+        self.backend.management(VaultAccess::new(own), Arc::new(runtime))
     }
 
     /// The layer around all doors.

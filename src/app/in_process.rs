@@ -85,6 +85,19 @@ fn no_answer(error: &(dyn std::error::Error + Send + Sync)) -> RequestError {
     RequestError::NoAnswer(format!("the vault broke off: {error}"))
 }
 
+/// A token of the resource's own identity whose principal id is `principal`, for `resource`.
+///
+/// # Errors
+/// A sentence that says why there is none.
+pub(super) async fn token_of_principal(
+    directory: &Directory,
+    principal: Uuid,
+    resource: &str,
+) -> Result<Zeroizing<String>, String> {
+    let issued = token(directory, &ManagedIdentity::ClientId(principal.to_string()), resource).await;
+    issued.map(|issued| issued.text).map_err(|error| error.to_string())
+}
+
 /// A token of `identity` for `resource`, as the metadata service would issue it.
 async fn token(directory: &Directory, identity: &ManagedIdentity, resource: &str) -> Result<IssuedToken, RequestError> {
     let refused = |message: String| RequestError::Refused {

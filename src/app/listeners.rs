@@ -39,9 +39,10 @@ impl Listeners {
         let (vaults, own) = (addresses.vaults, addresses.all());
         let tls = tls::config(services.leaves.clone(), services.settings.tls).map_err(StartError::new)?;
         let identity = services.identity_door();
-        let vault = services.vault_door();
-        let management = services.management(&vault);
-        let data_plane = services.data_plane(identity.clone(), vault, management.clone());
+        let private = own.iter().copied().filter(|address| *address != vaults).collect();
+        let (vault, runtime) = (services.vault_door(), services.service_runtime(private, stopping.clone()));
+        let management = services.management(&vault, runtime.clone());
+        let data_plane = services.data_plane(identity.clone(), vault, management.clone(), &runtime);
         let identity = identity_handler(identity, services.request_log());
         let (direct_request_seen, direct) = flag_requests(data_plane.clone());
         let mut doors = vec![

@@ -26,6 +26,7 @@ mod key_files;
 mod listeners;
 mod object_counts;
 mod options;
+mod outside;
 mod random_hex;
 mod ready;
 mod ready_files;

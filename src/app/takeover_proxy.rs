@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use tokio::net::TcpListener;
 
 use super::backend::Backend;
@@ -11,11 +12,11 @@ use super::services::Services;
 use super::takeover::{HTTPS, Takeover};
 use super::{settings, trust};
 use crate::doors::vault;
-use crate::http::RequestHandler;
 use crate::http::ca::Ca;
 use crate::http::error::ErrorCode;
 use crate::http::server::{Listener, OnMalformed, Shutdown};
 use crate::http::tls::CertificateResolver;
+use crate::http::{RequestHandler, body};
 use crate::proxy::{ClassifyHost, HostClass, LoadRoots, Proxy, ReportRefusal, Settings, Streamed, TrafficCounter};
 use crate::trail::{AskedFor, Received, Trail};
 
@@ -76,6 +77,35 @@ impl Services {
         Ok(ProxyListener { listener, on_malformed, ca_pem, traffic })
     }
 
+    /// The settings of the proxy by whose rules runs of pipelines send; it serves no host itself, and `private` are listeners that
+    /// it does not connect to. It has no metadata address.
+    pub(super) fn proxy_settings_for_runs(
+        &self,
+        private: Vec<SocketAddr>,
+        stopping: Shutdown,
+    ) -> impl Fn() -> Settings + Send + Sync + 'static {
+        let (takeover, tls, limits) = (self.settings.takeover.clone(), self.settings.tls, self.settings.limits.clone());
+        let (leaves, bodies) = (self.leaves.clone(), self.settings.bodies.clone());
+        move || Settings {
+            metadata: None,
+            offline: takeover.offline,
+            parent_proxy: takeover.parent_proxy.clone(),
+            load_roots: roots_and(takeover.ca_files.clone(), leaves.ca().pem().to_owned()),
+            classify: classifier(takeover.clone()),
+            suggest: vault::host::cloud_host_like,
+            // A run says itself why it was refused.
+            report_refusal: Arc::new(|_, _| ()),
+            answer: Arc::new(|_, _| Box::pin(async { body::empty(StatusCode::NOT_FOUND) })),
+            leaves: leaves.clone(),
+            tls,
+            own_listeners: private.clone(),
+            traffic: Arc::default(),
+            limits: limits.clone(),
+            bodies: bodies.clone(),
+            stopping: stopping.clone(),
+        }
+    }
+
     /// Adds the first refused connection to each host to the requests that `keyhaven log` shows.
     fn report_refusal(&self) -> ReportRefusal {
         let (recent, clock) = (self.recent.clone(), self.backend.system.clone());
@@ -102,6 +132,16 @@ pub(super) fn takeover_leaves(
 /// Loads the system's CAs and those in `files`, at first use.
 fn roots(files: Vec<String>) -> LoadRoots {
     Arc::new(move || trust::roots(&files))
+}
+
+/// The same, and the certificate in `pem`: this server's own CA.
+fn roots_and(files: Vec<String>, pem: String) -> LoadRoots {
+    Arc::new(move || {
+        let mut roots = trust::roots(&files);
+        let own = pem::parse(&pem).into_iter().map(|block| block.into_contents().into());
+        roots.add_parsable_certificates(own);
+        roots
+    })
 }
 
 fn classifier(takeover: Takeover) -> ClassifyHost {

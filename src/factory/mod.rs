@@ -37,7 +37,9 @@ mod vault_reference;
 
 use std::path::Path;
 
-pub(crate) use credentials::{EncryptedCredential, Keeping, Kept, Place, Rules, Taken, Unusable, take_out};
+pub(crate) use credentials::{
+    EncryptedCredential, Keeping, Kept, Place, Resolved, Rules, Secrets, Taken, Unusable, put_back, reference, take_out,
+};
 pub(crate) use customer_key::{KeyAccess, Readiness};
 pub(crate) use encryption::Encryption;
 pub use key_uri::{KeyUri, NotAKey};
@@ -52,6 +54,7 @@ pub(crate) use system_layer::SystemLayer;
 pub(crate) use template::{Template, is_masked};
 pub use vault_clients::VaultClients;
 pub use vault_reference::Reference;
+pub(crate) use vault_reference::references;
 
 use crate::clock::Timestamp;
 use state::State;

@@ -23,7 +23,7 @@ pub struct Reference {
 }
 
 /// The references in `properties`, each with its JSON pointer.
-pub(super) fn references(properties: &Value) -> Result<Vec<(String, Reference)>, Refusal> {
+pub(crate) fn references(properties: &Value) -> Result<Vec<(String, Reference)>, Refusal> {
     let all = walk(properties).into_iter().filter(|(_, value)| value["type"] == REFERENCE);
     all.map(|(pointer, value)| Reference::of(&pointer, value).map(|reference| (pointer, reference))).collect()
 }

@@ -20,11 +20,12 @@ use crate::store::{Batch, EntryKey, Revision};
 use crate::vault::Vaults;
 
 pub(crate) use factory::{
-    AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Connection, ConnectionChange,
+    ActivityRun, AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Connection, ConnectionChange,
     ConnectionInfo, ConnectionState, ConnectionStatus, Definition, DescribedFactory, FACTORY_TYPE, Factory,
-    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, IdentityDefinition, KeyName, KeySettings,
-    KnownNode, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint, ManagedEndpointDefinition, NODE_DOMAIN, NetworkId,
-    NewIdentity, NewNode, NewRuntime, NodeStatus, PlacedEndpoint, RuntimeChange, RuntimeRefusal, RuntimeStatus,
+    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, Filter, IdentityDefinition, Invoker,
+    KeyName, KeySettings, KnownNode, MAX_ANSWER_BYTES, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint,
+    ManagedEndpointDefinition, NODE_DOMAIN, NetworkId, NewIdentity, NewNode, NewRuntime, NodeStatus, Operand, Outside,
+    PlacedEndpoint, Received, Run, RunQuery, Runs, RuntimeChange, RuntimeRefusal, RuntimeStatus, Sending, Waiting,
 };
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
@@ -45,17 +46,19 @@ pub(crate) struct Management {
     vaults: Vaults,
     access: VaultAccess,
     connected: ConnectedNodes,
+    runs: Runs,
 }
 
 impl Management {
-    /// The resources in `records`; the vaults among them are `vaults`, which they reach by `access`.
+    /// The resources in `records`; the vaults among them are `vaults`, which they reach by `access`. Pipelines are run by
+    /// `runs`.
     pub(crate) fn new(
         (directory, records): (Directory, Records),
         authorization: Authorization,
         vaults: Vaults,
-        access: VaultAccess,
+        (access, runs): (VaultAccess, Runs),
     ) -> Self {
-        Self { directory, records, authorization, vaults, access, connected: ConnectedNodes::default() }
+        Self { directory, records, authorization, vaults, access, connected: ConnectedNodes::default(), runs }
     }
 
     /// The same, whose nodes of integration runtimes are `connected`.
@@ -128,7 +131,8 @@ pub(crate) async fn check_readable(records: &Records) -> Result<(), RecordError>
     records.scan::<ChildRecord>(&view, &EntryKey::from("factory-child/"), None, usize::MAX).await?;
     factory::check_networks(records, &view).await?;
     factory::check_system_keys(records, &view).await?;
-    factory::check_runtimes(records, &view).await
+    factory::check_runtimes(records, &view).await?;
+    factory::check_runs(records, &view).await
 }
 
 #[cfg(test)]
@@ -148,6 +152,23 @@ mod tests {
     use crate::store::{DataKey, Store, StoreError};
     use crate::vault::Deps;
 
+    /// Sends nothing.
+    struct Nowhere;
+
+    impl Outside for Nowhere {
+        fn send(&self, _: Sending) -> Waiting<Result<Received, String>> {
+            Box::pin(async { Err("nothing is sent".to_owned()) })
+        }
+
+        fn stopped(&self) -> Waiting<()> {
+            Box::pin(std::future::pending())
+        }
+
+        fn token(&self, _: Uuid, _: String) -> Waiting<Result<zeroize::Zeroizing<String>, String>> {
+            Box::pin(async { Err("there is no token".to_owned()) })
+        }
+    }
+
     pub(super) fn no_vaults() -> VaultClients {
         let refusing = Transport::within(|_| Err(RequestError::NoAnswer("there are no vaults".to_owned())));
         VaultClients::new(refusing, Credential::bearer(""))
@@ -165,8 +186,9 @@ mod tests {
         });
         let tenant = Tenant { id: Uuid::from_u128(1), subscription: SubscriptionId(Uuid::from_u128(2)) };
         let directory = Directory::new(tenant, records.clone(), Arc::new(SystemClock), 1);
-        let access = VaultAccess::new(clients);
-        Management::new((directory, records.clone()), Authorization::new(records), vaults, access)
+        let (access, random) = (VaultAccess::new(clients), Arc::new(SeededRandom::new(1)));
+        let runs = Runs::new(Arc::new(Nowhere), Arc::new(SystemClock), random);
+        Management::new((directory, records.clone()), Authorization::new(records), vaults, (access, runs))
     }
 
     #[tokio::test]

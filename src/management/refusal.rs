@@ -1,9 +1,12 @@
 //! Why a change of a resource was not made.
 
+use uuid::Uuid;
+
 use super::factory::id::{ChildId, FactoryId, NetworkId};
 use super::factory::runtime::refusal::RuntimeRefusal;
 use super::group_id::GroupId;
 use crate::factory;
+use crate::pipeline::NotRunnable;
 use crate::records::RecordError;
 use crate::vault;
 
@@ -113,6 +116,16 @@ pub(crate) enum Refusal {
     },
     /// What was begun did not end, because the server stops.
     Interrupted(String),
+    /// The credential of this linked service is on a node of its runtime, which alone can use it.
+    CredentialElsewhere(String),
+    /// There is no pipeline of this name.
+    NoPipeline(String),
+    /// There is no run of this id.
+    NoRun(Uuid),
+    /// The pipeline cannot be run here, or without these arguments.
+    NotRunnable(NotRunnable),
+    /// So many runs are under way, the most that may be.
+    TooManyRuns(usize),
     /// The vaults could not be read.
     Vaults(vault::Refusal),
     /// The store failed, or what allowed the change has changed.

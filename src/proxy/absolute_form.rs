@@ -31,7 +31,7 @@ impl Proxy {
     }
 
     /// Decides where the request goes; refuses a scheme that the target does not speak.
-    fn route_absolute(&self, target: &Target, is_secure: bool) -> Result<Route, ProxyError> {
+    pub(super) fn route_absolute(&self, target: &Target, is_secure: bool) -> Result<Route, ProxyError> {
         let host = target.host();
         let other_scheme = |why: String| Err(ProxyError::new(StatusCode::BAD_REQUEST, why));
         match self.route(target)? {

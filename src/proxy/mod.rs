@@ -15,6 +15,7 @@ mod hop_by_hop;
 mod metadata;
 mod own_listeners;
 mod parent_proxy;
+mod reach;
 mod relay;
 mod route;
 mod sniff;
@@ -45,6 +46,7 @@ use traffic::{HostCounter, Outcome};
 
 pub(crate) use forwarded_body::Streamed;
 pub use parent_proxy::ParentProxy;
+pub(crate) use reach::Reached;
 pub(crate) use tls_client::LoadRoots;
 pub(crate) use traffic::{TrafficCounter, TrafficReport};
 

@@ -13,6 +13,7 @@ mod refusal;
 mod refused_change;
 mod refused_key;
 mod refused_network;
+mod refused_run;
 mod refused_runtime;
 mod resources;
 mod state;

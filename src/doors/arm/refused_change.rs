@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::refusal::{bad_request, conflict, internal, invalid_content, no_group, not_found, record, vaults};
-use super::{refused_key, refused_network, refused_runtime};
+use super::{refused_key, refused_network, refused_run, refused_runtime};
 use crate::factory::Unusable;
 use crate::http::error::ApiError;
 use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
@@ -113,6 +113,13 @@ fn definition(refusal: management::Refusal) -> ApiError {
         }
         management::Refusal::NetworkName => "The managed virtual network of a factory is called 'default'.".to_owned(),
         management::Refusal::Sealing(why) => return internal(&why.to_string()),
+        management::Refusal::CredentialElsewhere(name) => {
+            format!("The credential of '{name}' is on a node of its runtime.")
+        }
+        management::Refusal::NoPipeline(name) => return refused_run::no_pipeline(&name),
+        management::Refusal::NoRun(id) => return refused_run::no_run(&id.to_string()),
+        management::Refusal::NotRunnable(why) => return refused_run::not_runnable(&why.to_string()),
+        management::Refusal::TooManyRuns(most) => return refused_run::too_many(most),
         management::Refusal::Vaults(refusal) => return vaults(&refusal),
         management::Refusal::Record(error) => return record(&error),
         // The others have texts above.

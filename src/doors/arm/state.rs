@@ -118,10 +118,31 @@ impl Call {
     /// # Errors
     /// 400 for what is no such JSON; 413 and the like for a body that is not read.
     pub(super) async fn json<T: DeserializeOwned>(&mut self, limits: &Limits) -> Result<T, ApiError> {
-        let bytes = match self.body.take() {
-            Some(body) => body::read(body, limits).await.map_err(|error| refusal::body(error, limits))?,
-            None => Bytes::new(),
-        };
+        let bytes = self.bytes(limits).await?;
         serde_json::from_slice(&bytes).map_err(|error| refusal::invalid_content(&error.to_string()))
+    }
+
+    /// The body as a `T`; none where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub(super) async fn json_or_nothing<T: DeserializeOwned>(
+        &mut self,
+        limits: &Limits,
+    ) -> Result<Option<T>, ApiError> {
+        let bytes = self.bytes(limits).await?;
+        match bytes.trim_ascii() {
+            [] => Ok(None),
+            text => {
+                serde_json::from_slice(text).map(Some).map_err(|error| refusal::invalid_content(&error.to_string()))
+            }
+        }
+    }
+
+    async fn bytes(&mut self, limits: &Limits) -> Result<Bytes, ApiError> {
+        match self.body.take() {
+            Some(body) => body::read(body, limits).await.map_err(|error| refusal::body(error, limits)),
+            None => Ok(Bytes::new()),
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use uuid::Uuid;
+
 use super::kind::ChildKind;
 use crate::access::roles::Scope;
 use crate::management::group_id::GroupId;
@@ -109,6 +111,27 @@ impl FactoryId {
     /// What the keys of the endpoints in its managed virtual network begin with.
     pub(super) fn managed_endpoints(&self) -> EntryKey {
         EntryKey::from(format!("managed-endpoint/{}/", self.path()))
+    }
+
+    /// What the keys of all runs in it begin with, and what those of all runs of activities do.
+    pub(super) fn run_records(&self) -> [EntryKey; 2] {
+        let path = self.path();
+        [EntryKey::from(format!("factory-run/{path}/")), EntryKey::from(format!("factory-activity/{path}/"))]
+    }
+
+    /// Where a run of a pipeline is.
+    pub(super) fn run_key(&self, run: Uuid) -> EntryKey {
+        EntryKey::from(format!("factory-run/{}/{run}", self.path()))
+    }
+
+    /// What the keys of the activities of a run begin with.
+    pub(super) fn activity_runs(&self, run: Uuid) -> EntryKey {
+        EntryKey::from(format!("factory-activity/{}/{run}/", self.path()))
+    }
+
+    /// Where a run of an activity is.
+    pub(super) fn activity_run_key(&self, run: Uuid, activity: Uuid) -> EntryKey {
+        EntryKey::from(format!("factory-activity/{}/{run}/{activity}", self.path()))
     }
 
     fn path(&self) -> String {

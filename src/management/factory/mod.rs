@@ -10,6 +10,8 @@ mod kind;
 mod network;
 mod opened;
 mod references;
+mod resolved;
+mod runs;
 pub(super) mod runtime;
 mod secret_access;
 mod secrets;
@@ -38,6 +40,10 @@ pub(crate) use kind::ChildKind;
 pub(crate) use network::{
     Connection, ConnectionChange, ConnectionState, ConnectionStatus, MAX_ENDPOINTS, ManagedEndpoint,
     ManagedEndpointDefinition, PlacedEndpoint, check_networks,
+};
+pub(crate) use runs::check_runs;
+pub(crate) use runs::{
+    ActivityRun, Filter, Invoker, MAX_ANSWER_BYTES, Operand, Outside, Received, Run, RunQuery, Runs, Sending, Waiting,
 };
 pub(crate) use runtime::{
     AuthKeys, ConnectedNodes, ConnectionInfo, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN,
@@ -357,9 +363,8 @@ impl Factory {
 /// The first keys of what is in a factory, at most [`PIECE`].
 async fn keys_within(view: &View, id: &FactoryId) -> Result<Vec<EntryKey>, RecordError> {
     let mut found = Vec::new();
-    for prefix in
-        [id.contents()].into_iter().chain(id.runtime_records()).chain([id.connections(), id.managed_endpoints()])
-    {
+    let own = [id.contents(), id.connections(), id.managed_endpoints()];
+    for prefix in own.into_iter().chain(id.runtime_records()).chain(id.run_records()) {
         let keys = view.keys(&prefix, None, PIECE - found.len()).await?;
         found.extend(keys.into_iter().map(|(key, _)| key));
     }

@@ -121,7 +121,8 @@ pub(super) fn associated_data(id: &ChildId, place: &Place) -> String {
     format!("{}{}", id.associated_data(), place.as_str())
 }
 
-fn rules(kind: ChildKind) -> Rules {
+/// What is a secret in a definition of this kind.
+pub(super) fn rules(kind: ChildKind) -> Rules {
     match kind {
         ChildKind::LinkedService => Rules::LinkedService,
         ChildKind::Credential => Rules::Credential,

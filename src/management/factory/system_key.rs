@@ -61,6 +61,14 @@ impl Management {
         Err(RecordError::Busy.into())
     }
 
+    /// Every system key of a factory, opened.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(super) async fn system_layers(&self, view: &View, id: &FactoryId) -> Result<Vec<SystemLayer>, Refusal> {
+        opened(self.system_keys(view, id).await?.0).await
+    }
+
     /// Adds a system key, unless another write has done so meanwhile.
     async fn add_system_key(&self, id: &FactoryId, now: Timestamp) -> Result<(), Refusal> {
         let name = id.name().to_owned();

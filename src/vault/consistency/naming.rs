@@ -96,6 +96,10 @@ fn of_other_rooms(key: &str) -> Option<String> {
             Some(format!("the system keys of factory '{name}' in resource group '{group}'"))
         }
         ["factory-name", name] => Some(format!("the name of factory '{name}'")),
+        ["factory-run", _, _, factory, run] => Some(format!("the run {run} in factory '{factory}'")),
+        ["factory-activity", _, _, factory, run, activity] => {
+            Some(format!("the activity {activity} of the run {run} in factory '{factory}'"))
+        }
         ["factory-child", _, _, factory, kind, name] => {
             Some(format!("'{name}' among the {kind} of factory '{factory}'"))
         }

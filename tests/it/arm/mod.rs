@@ -10,6 +10,7 @@ mod groups;
 mod networks;
 mod nodes;
 mod rights;
+mod runs;
 mod runtimes;
 
 use crate::world::{Answer, World};

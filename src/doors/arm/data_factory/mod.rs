@@ -7,6 +7,8 @@ mod network_bodies;
 mod networks;
 mod node_body;
 mod nodes;
+mod run_bodies;
+mod runs;
 mod runtime_bodies;
 mod runtimes;
 
@@ -70,6 +72,7 @@ pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
     let others = [
         (&INTEGRATION_RUNTIMES, runtimes::routes()),
         (&INTEGRATION_RUNTIMES, nodes::routes()),
+        (&PIPELINES, runs::routes()),
         (&CONNECTIONS, networks::connection_routes()),
         (&LINK_RESOURCES, networks::link_routes()),
         (&MANAGED_ENDPOINTS, networks::managed_routes()),

@@ -1,0 +1,47 @@
+//! A definition with the credentials that the factory keeps put back: what a run connects with. Secrets of vaults are still references.
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::Management;
+use super::id::ChildId;
+use super::secrets::{associated_data, rules};
+use crate::factory::{self, Resolved, Secrets, put_back, reference};
+use crate::management::refusal::Refusal;
+
+/// Something in a factory as a run uses it.
+pub(super) struct ResolvedChild {
+    /// Its name, as it was made.
+    pub(super) name: String,
+    /// Its definition. It may hold secrets.
+    pub(super) properties: Resolved,
+}
+
+impl Management {
+    /// What is called so, if it is there, with its credentials.
+    ///
+    /// # Errors
+    /// When there is no such factory, or a key is away; [`Refusal::CredentialElsewhere`] for one that a node has.
+    pub(super) async fn resolved(&self, id: &ChildId) -> Result<Option<ResolvedChild>, Refusal> {
+        let opened = self.opened(id.factory()).await?;
+        let view = self.records.view().await?;
+        self.opened_revision(&view, id.factory(), &opened).await?;
+        let Some(child) = self.recorded_child(&view, id, &opened).await?.0 else { return Ok(None) };
+        let properties = Value::Object(child.properties);
+        if child.secrets.is_empty() && reference(&properties).is_some() {
+            return Err(Refusal::CredentialElsewhere(child.name));
+        }
+        let mut secrets = Secrets::new();
+        let layers = if child.secrets.is_empty() { vec![] } else { self.system_layers(&view, id.factory()).await? };
+        for (place, sealed) in &child.secrets {
+            let damaged =
+                || Refusal::Sealing(factory::Refusal::Damaged(format!("the credential at {}", place.as_str())));
+            let layer = layers.iter().find(|layer| layer.is_around(sealed)).ok_or_else(damaged)?;
+            let plain = layer.open(opened.data_key(), &associated_data(id, place), sealed).map_err(Refusal::Sealing)?;
+            let text = std::str::from_utf8(&plain).map_err(|_| damaged())?;
+            secrets.insert(place.clone(), Zeroizing::new(text.to_owned()));
+        }
+        let properties = put_back(rules(id.kind()), properties, &secrets).map_err(Refusal::Credential)?;
+        Ok(Some(ResolvedChild { name: child.name, properties }))
+    }
+}

@@ -1,0 +1,179 @@
+//! One run, from its first activity to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::record::{ActivityError, ActivityRun, Run, Status};
+use crate::clock::{Clock, Timestamp};
+use crate::management::Management;
+use crate::management::factory::id::FactoryId;
+use crate::pipeline::{Activity, Kind, Outcome, Pipeline, Progress, Step, Values, Verdict, wait_seconds};
+
+/// How often a wait looks whether the clock was moved.
+const CLOCK_LOOK: Duration = Duration::from_millis(100);
+/// The service's number of a definition whose expressions give nothing.
+const INVALID_TEMPLATE: &str = "InvalidTemplate";
+/// The service's number of an activity that took longer than its policy lets it.
+const TIMED_OUT: &str = "2";
+
+/// A run under way. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Execution {
+    pub(super) management: Management,
+    pub(super) factory: FactoryId,
+    /// The principal id of the factory's own identity.
+    pub(super) own: Option<Uuid>,
+    pub(super) run: Arc<Run>,
+    /// The values of the parameters; the record shows none that is secret.
+    pub(super) arguments: Map<String, Value>,
+    pub(super) pipeline: Arc<Pipeline>,
+}
+
+/// What an activity gave, and what it was given.
+pub(super) struct Done {
+    /// What is shown of its input.
+    pub(super) input: Value,
+    /// What it gave, or why it failed.
+    pub(super) output: Result<Value, ActivityError>,
+}
+
+impl Execution {
+    /// Runs it to its end.
+    pub(super) async fn run(self) {
+        let pipeline = self.pipeline.clone();
+        let mut progress = Progress::new(&pipeline);
+        let mut values =
+            Values { run_id: self.run.id.to_string(), parameters: self.arguments.clone(), ..Values::default() };
+        let (mut under_way, mut failures) = (JoinSet::new(), Vec::new());
+        loop {
+            for step in progress.next() {
+                match step {
+                    Step::Begin(activity) => {
+                        let (execution, activity, values) = (self.clone(), activity.clone(), values.clone());
+                        under_way.spawn(async move { execution.activity(&activity, &values).await });
+                    }
+                    Step::Skip(activity) => self.skipped(activity).await,
+                }
+            }
+            let Some(ended) = under_way.join_next().await else { break };
+            // A panic in an activity is logged where it happens; the run fails then.
+            let Ok(ended) = ended else { break };
+            progress.ended(&ended.name, outcome(ended.status));
+            failures.extend(ended.error.map(|error| (ended.name.clone(), error.message)));
+            values.outputs.insert(ended.name, ended.output);
+        }
+        self.ended(progress.verdict(), &failures).await;
+    }
+
+    /// Runs an activity as often as its policy lets it.
+    async fn activity(&self, activity: &Activity, values: &Values) -> ActivityRun {
+        let mut tries = 0;
+        loop {
+            let ended = self.one_try(activity, values, tries).await;
+            if ended.status == Status::Succeeded || tries == activity.policy.retry {
+                return ended;
+            }
+            tries += 1;
+            self.pause(activity.policy.retry_interval).await;
+        }
+    }
+
+    async fn one_try(&self, activity: &Activity, values: &Values, tries: u64) -> ActivityRun {
+        let began = ActivityRun::beginning(self.management.runs.new_id(), activity, self.now());
+        let mut began = ActivityRun { retries: tries, ..began };
+        self.record(&began).await;
+        let Done { input, output } = tokio::select! {
+            done = self.act(&activity.kind, values) => done,
+            () = self.pause(activity.policy.timeout) => timed_out(activity.policy.timeout),
+        };
+        began.input = if activity.policy.secure_input { Value::Null } else { input };
+        let (status, output, error) = match output {
+            Ok(output) => (Status::Succeeded, output, None),
+            Err(error) => (Status::Failed, Value::Object(Map::new()), Some(error)),
+        };
+        let ended = ActivityRun { output, error, ..began }.ending(status, self.now());
+        let shown = if activity.policy.secure_output { Value::Null } else { ended.output.clone() };
+        self.record(&ActivityRun { output: shown, ..ended.clone() }).await;
+        ended
+    }
+
+    async fn act(&self, kind: &Kind, values: &Values) -> Done {
+        match kind {
+            Kind::Wait(seconds) => match wait_seconds(seconds, values) {
+                Ok(seconds) => {
+                    self.pause(seconds).await;
+                    Done {
+                        input: serde_json::json!({"waitTimeInSeconds": seconds}),
+                        output: Ok(Value::Object(Map::new())),
+                    }
+                }
+                Err(failed) => Done { input: Value::Null, output: Err(ActivityError::new(INVALID_TEMPLATE, failed.0)) },
+            },
+            Kind::Web(call) => self.call(call, values).await,
+        }
+    }
+
+    async fn skipped(&self, activity: &Activity) {
+        let skipped = ActivityRun::beginning(self.management.runs.new_id(), activity, self.now());
+        self.record(&skipped.ending(Status::Skipped, self.now())).await;
+    }
+
+    async fn ended(&self, verdict: Option<Verdict<'_>>, failures: &[(String, String)]) {
+        let (status, message) = match verdict {
+            Some(Verdict::Succeeded) => (Status::Succeeded, String::new()),
+            Some(Verdict::Failed(names)) => (Status::Failed, operation_failed(&names, failures)),
+            None => (Status::Failed, "The run ended before its activities did.".to_owned()),
+        };
+        let now = self.now();
+        let ended = Run { status, message, ended: Some(now), updated: now, ..self.run.as_ref().clone() };
+        self.management.record_run_end(&self.factory, &ended).await;
+    }
+
+    async fn record(&self, activity: &ActivityRun) {
+        self.management.record_activity(&self.factory, self.run.id, activity).await;
+    }
+
+    /// Waits for this many seconds of the vault clock.
+    async fn pause(&self, seconds: u64) {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let end = Timestamp::from_unix(self.now().unix().saturating_add(seconds));
+        sleep_until(self.management.runs.clock(), end).await;
+    }
+
+    fn now(&self) -> Timestamp {
+        self.management.runs.clock().now()
+    }
+}
+
+/// Waits until `clock`, which may be moved or stopped meanwhile, shows `end`.
+async fn sleep_until(clock: &Arc<dyn Clock>, end: Timestamp) {
+    loop {
+        let left = clock.until(end).unwrap_or(CLOCK_LOOK);
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(CLOCK_LOOK)).await;
+    }
+}
+
+fn outcome(status: Status) -> Outcome {
+    if status == Status::Succeeded { Outcome::Succeeded } else { Outcome::Failed }
+}
+
+fn timed_out(seconds: u64) -> Done {
+    let message = format!("The activity took longer than the {seconds} seconds of its policy.");
+    Done { input: Value::Null, output: Err(ActivityError::new(TIMED_OUT, message)) }
+}
+
+/// As the service has it: "Operation on target NAME failed: MESSAGE".
+fn operation_failed(names: &[&str], failures: &[(String, String)]) -> String {
+    let of = |name: &&str| {
+        let message = failures.iter().rev().find(|(failed, _)| failed == name).map_or("", |(_, message)| message);
+        format!("Operation on target {name} failed: {message}")
+    };
+    names.iter().map(of).collect::<Vec<_>>().join("\n")
+}

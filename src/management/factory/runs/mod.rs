@@ -1,0 +1,130 @@
+//! Runs of pipelines: asked for, executed, kept, shown.
+
+mod credentials;
+mod execute;
+mod kept;
+mod outside;
+mod query;
+mod record;
+mod web;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use super::id::ChildId;
+use crate::clock::Clock;
+use crate::management::refusal::Refusal;
+use crate::management::{Guard, Management};
+use crate::pipeline::Pipeline;
+use crate::random::{self, Random};
+
+use execute::Execution;
+
+pub(crate) use kept::check_runs;
+pub(crate) use outside::{MAX_ANSWER_BYTES, Outside, Received, Sending, Waiting};
+pub(crate) use query::{Filter, Operand, RunQuery};
+use record::Status;
+pub(crate) use record::{ActivityRun, Invoker, Run};
+
+/// What runs share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Runs(Arc<Shared>);
+
+struct Shared {
+    outside: Arc<dyn Outside>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    /// Tells the runs of this process from those that another left unfinished.
+    executor: Uuid,
+    under_way: Mutex<HashMap<Uuid, AbortHandle>>,
+}
+
+impl Runs {
+    /// Runs that send what they send by `outside`; `clock` is the vault clock.
+    pub(crate) fn new(outside: Arc<dyn Outside>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        // Of the system's generator: two servers with one seed are two processes.
+        let executor = random::uuid(&random::OsRandom);
+        Self(Arc::new(Shared { outside, clock, random, executor, under_way: Mutex::default() }))
+    }
+
+    fn executor(&self) -> Uuid {
+        self.0.executor
+    }
+
+    fn outside(&self) -> &dyn Outside {
+        self.0.outside.as_ref()
+    }
+
+    fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    fn new_id(&self) -> Uuid {
+        random::uuid(self.0.random.as_ref())
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, AbortHandle>> {
+        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Management {
+    /// Begins a run of a pipeline with arguments. Nothing of it has been done when this returns.
+    ///
+    /// # Errors
+    /// When there is no such pipeline, it cannot be run here, or an argument is missing; [`Refusal::TooManyRuns`].
+    pub(crate) async fn create_run(
+        &self,
+        pipeline: &ChildId,
+        arguments: &Map<String, Value>,
+        by: Invoker,
+        guard: &Guard,
+    ) -> Result<Uuid, Refusal> {
+        let found = self.resolved(pipeline).await?.ok_or_else(|| Refusal::NoPipeline(pipeline.name().to_owned()))?;
+        let parsed = Pipeline::parse(found.properties.reveal()).map_err(Refusal::NotRunnable)?;
+        let arguments = parsed.arguments(arguments).map_err(Refusal::NotRunnable)?;
+        let now = self.runs.clock().now();
+        let run = Run {
+            id: self.runs.new_id(),
+            pipeline: found.name,
+            parameters: parsed.shown(&arguments),
+            invoked_by: by,
+            status: Status::InProgress,
+            message: String::new(),
+            started: now,
+            ended: None,
+            updated: now,
+            executor: self.runs.executor(),
+        };
+        self.record_new_run(pipeline.factory(), &run, guard).await?;
+        let (own, factory) = (self.factory(pipeline.factory()).await?.own_identity(), pipeline.factory().clone());
+        let id = run.id;
+        let execution = Execution {
+            management: self.clone(),
+            factory,
+            own,
+            run: Arc::new(run),
+            arguments,
+            pipeline: Arc::new(parsed),
+        };
+        self.begin(id, execution);
+        Ok(id)
+    }
+
+    fn begin(&self, id: Uuid, execution: Execution) {
+        let runs = self.runs.clone();
+        let mut under_way = self.runs.under_way();
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = execution.run() => {}
+                () = runs.outside().stopped() => {}
+            }
+            runs.under_way().remove(&id);
+        });
+        under_way.insert(id, task.abort_handle());
+    }
+}

@@ -1,0 +1,473 @@
+//! Runs of pipelines: what activities call, as whom, and what is shown of it.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::Client;
+use super::factories::line;
+use crate::world::{Answer, START, World};
+
+const CONFIG: &str = r#"{
+    "identities": [{"name": "owner", "systemAssigned": true}, {"name": "reader"}, {"name": "operator"}],
+    "roleAssignments": [
+        {"identity": "reader", "role": "Reader", "scope": "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002"},
+        {"identity": "operator", "role": "Data Factory Contributor", "scope": "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002"}
+    ],
+    "vaults": [{
+        "name": "acme",
+        "accessPolicies": [{"identity": "owner", "permissions": {"secrets": ["all"]}}],
+        "secrets": [{"name": "password", "value": "correct horse"}]
+    }]
+}"#;
+
+/// A host on this machine that answers every request with what it got, or with a status that the path names.
+struct Echo {
+    url: String,
+    got: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Echo {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (url, got) = (format!("http://{}", listener.local_addr().unwrap()), Arc::<Mutex<Vec<Value>>>::default());
+        let kept = got.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, kept.clone()));
+            }
+        });
+        Self { url, got }
+    }
+
+    fn got(&self) -> Vec<Value> {
+        self.got.lock().unwrap().clone()
+    }
+}
+
+async fn answer(mut stream: TcpStream, kept: Arc<Mutex<Vec<Value>>>) {
+    let (mut read, mut bytes) = (vec![0; 65536], Vec::new());
+    let (head, body) = loop {
+        let count = stream.read(&mut read).await.unwrap();
+        bytes.extend_from_slice(&read[..count]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+        if body.len() >= length {
+            break (head.to_owned(), body.to_owned());
+        }
+    };
+    let mut lines = head.lines();
+    let request = lines.next().unwrap().strip_suffix(" HTTP/1.1").unwrap().to_owned();
+    let fields: Vec<&str> = lines.filter(|line| !line.starts_with("host:")).collect();
+    let got = json!({"request": request, "fields": fields, "body": body});
+    kept.lock().unwrap().push(got.clone());
+    let path = request.split(' ').nth(1).unwrap();
+    let (status, text) = match path {
+        "/broken" => ("503 Service Unavailable", "come back later".to_owned()),
+        "/text" => ("200 OK", "[1, 2]".to_owned()),
+        "/later" => ("202 Accepted\r\nLocation: /status", String::new()),
+        "/moved" => ("302 Found\r\nLocation: /elsewhere", String::new()),
+        _ => ("200 OK", got.to_string()),
+    };
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+/// A tenant with a factory that has an identity, and a client that owns the subscription.
+struct Plane<'w> {
+    world: &'w World,
+    client: Client<'w>,
+    principal: String,
+}
+
+impl<'w> Plane<'w> {
+    async fn of(world: &'w World) -> Self {
+        let client = Client::of(world, "owner").await;
+        let body = json!({"location": "Local", "identity": {"type": "SystemAssigned"}}).to_string();
+        let made = client.ask(&line("PUT F/works"), &body).await.json();
+        let principal = made["identity"]["principalId"].as_str().unwrap().to_owned();
+        Self { world, client, principal }
+    }
+
+    async fn ask(&self, text: &str, body: &Value) -> Answer {
+        self.client.ask(&line(text), &if body.is_null() { String::new() } else { body.to_string() }).await
+    }
+
+    async fn pipeline(&self, properties: &Value) {
+        let made = self.ask("PUT F/works/pipelines/p", &json!({"properties": properties})).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+    }
+
+    async fn begin(&self, arguments: &Value) -> String {
+        let begun = self.ask("POST F/works/pipelines/p/createRun", arguments).await;
+        assert_eq!(begun.status, 200, "{}", begun.text);
+        begun.json()["runId"].as_str().unwrap().to_owned()
+    }
+
+    async fn run(&self, id: &str) -> Value {
+        self.ask(&format!("GET F/works/pipelineruns/{id}"), &Value::Null).await.json()
+    }
+
+    /// Waits until the run has ended: it, and its activities.
+    async fn ended(&self, id: &str) -> (Value, Vec<Value>) {
+        for _ in 0..500 {
+            let run = self.run(id).await;
+            if run["runEnd"].is_string() {
+                return (run, self.activities(id, &json!([])).await);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the run does not end: {}", self.run(id).await);
+    }
+
+    async fn activities(&self, id: &str, filters: &Value) -> Vec<Value> {
+        let asked = self.ask(&format!("POST F/works/pipelineruns/{id}/queryActivityruns"), &query(filters)).await;
+        assert_eq!(asked.status, 200, "{}", asked.text);
+        asked.json()["value"].as_array().unwrap().clone()
+    }
+
+    /// Runs a pipeline of one Web activity; its output and its error.
+    async fn call(&self, own: Value) -> (Value, String) {
+        self.pipeline(&json!({"activities": [web("call", own)]})).await;
+        let (_, activities) = self.ended(&self.begin(&Value::Null).await).await;
+        let error = &activities[0]["error"];
+        let error = format!("{} {}", error["errorCode"].as_str().unwrap(), error["message"].as_str().unwrap());
+        (activities[0]["output"].clone(), error.trim().to_owned())
+    }
+
+    async fn grant(&self) {
+        let policies = json!({"accessPolicies": [
+            {"identity": "owner", "permissions": {"secrets": ["all"]}},
+            {"objectId": self.principal, "permissions": {"secrets": ["get"]}}
+        ]});
+        let vault = json!({"name": "acme", "accessPolicies": policies["accessPolicies"]});
+        let changed = self.world.admin("PUT /admin/vaults/acme", &vault.to_string()).await;
+        assert!(changed.status.is_success(), "{}", changed.text);
+    }
+}
+
+fn query(filters: &Value) -> Value {
+    json!({"lastUpdatedAfter": "2000-01-01T00:00:00Z", "lastUpdatedBefore": "2100-01-01T00:00:00.5Z", "filters": filters})
+}
+
+fn web(name: &str, own: Value) -> Value {
+    json!({"name": name, "type": "WebActivity", "typeProperties": own})
+}
+
+fn vault_service() -> Value {
+    json!({"properties": {"type": "AzureKeyVault", "typeProperties": {"baseUrl": "https://acme.vault.azure.net/"}}})
+}
+
+fn reference(secret: &str) -> Value {
+    json!({"type": "AzureKeyVaultSecret", "store": {"type": "LinkedServiceReference", "referenceName": "vault"}, "secretName": secret})
+}
+
+async fn world() -> World {
+    World::of(CONFIG, keyhaven::Storage::Memory).await
+}
+
+#[tokio::test]
+async fn a_pipeline_calls_what_it_names_and_shows_what_came_back() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    let second = json!({
+        "name": "second", "type": "WebActivity", "userProperties": [{"name": "team", "value": "shop"}],
+        "dependsOn": [{"activity": "first", "dependencyConditions": ["Succeeded"]}],
+        "typeProperties": {
+            "method": "POST", "url": {"value": format!("{}/@{{pipeline().parameters.place}}", echo.url), "type": "Expression"},
+            "headers": {"X-Run": "@pipeline().RunId", "X-Number": 7},
+            "body": {"first": "@activity('first').output.request", "all": ["@pipeline().parameters.list"]}
+        }
+    });
+    let activities = json!([second, web("first", json!({"method": "GET", "url": format!("{}/one?x=1", echo.url)}))]);
+    let parameters = json!({"place": {"type": "String"}, "list": {"type": "Array", "defaultValue": [1, 2]}});
+    plane.pipeline(&json!({"activities": activities, "parameters": parameters})).await;
+    let id = plane.begin(&json!({"place": "shop"})).await;
+    let (run, activities) = plane.ended(&id).await;
+
+    let at = "2023-11-14T22:13:20Z";
+    assert_eq!(START, 1_700_000_000);
+    let expected = json!({
+        "runId": id, "runGroupId": id, "isLatest": true, "pipelineName": "p", "parameters": {"place": "shop", "list": [1, 2]},
+        "invokedBy": {"name": "Manual", "id": run["invokedBy"]["id"], "invokedByType": "Manual"},
+        "runStart": at, "runEnd": at, "durationInMs": 0, "lastUpdated": at, "status": "Succeeded", "message": ""
+    });
+    assert_eq!(run, expected);
+    let names: Vec<_> = activities.iter().map(|one| one["activityName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["first", "second"]);
+    let expected = json!({
+        "activityRunId": activities[1]["activityRunId"], "activityName": "second", "activityType": "WebActivity", "pipelineName": "p",
+        "pipelineRunId": id, "linkedServiceName": "", "status": "Succeeded", "activityRunStart": at, "activityRunEnd": at,
+        "durationInMs": 0,
+        "input": {
+            "url": format!("{}/shop", echo.url), "method": "POST", "headers": {"X-Run": id, "X-Number": "7"},
+            "body": {"first": "GET /one?x=1", "all": [[1, 2]]}
+        },
+        "output": {
+            "request": "POST /shop", "body": r#"{"all":[[1,2]],"first":"GET /one?x=1"}"#,
+            "fields": activities[1]["output"]["fields"],
+            "ADFWebActivityResponseHeaders": {"connection": "close", "content-length": activities[1]["output"]["ADFWebActivityResponseHeaders"]["content-length"]},
+            "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime"
+        },
+        "error": {"errorCode": "", "message": "", "failureType": "", "target": "second", "details": ""},
+        "userProperties": [{"name": "team", "value": "shop"}], "retryAttempt": null
+    });
+    assert_eq!(activities[1], expected);
+    let fields = echo.got()[1]["fields"].to_string();
+    for field in [format!("x-run: {id}"), "x-number: 7".to_owned(), "content-type: application/json".to_owned()] {
+        assert!(fields.contains(&field), "{field}: {fields}");
+    }
+    let found =
+        plane.activities(&id, &json!([{"operand": "ActivityName", "operator": "Equals", "values": ["first"]}])).await;
+    assert_eq!(found.len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_fails_is_described_and_tried_again_as_its_policy_says() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    let get = |path: &str| json!({"method": "GET", "url": format!("{}{path}", echo.url)});
+    let (_, error) = plane.call(get("/broken")).await;
+    let failed = format!(
+        "2108 Error calling the endpoint '{0}/broken'. Response status code: '503'. More details: Exception message: 'come back later'.",
+        echo.url
+    );
+    assert_eq!(error, failed);
+    let (output, error) = plane.call(get("/text")).await;
+    assert_eq!((&output["Response"], error.as_str()), (&json!("[1, 2]"), ""));
+    let (_, error) = plane.call(get("/later")).await;
+    assert!(error.contains("names a Location to ask again, which is not followed here"), "{error}");
+    let (_, error) = plane.call(get("/moved")).await;
+    assert!(error.contains("Response status code: '302'"), "no redirect is followed: {error}");
+
+    let retried = json!({
+        "name": "again", "type": "WebActivity", "policy": {"retry": 2, "retryIntervalInSeconds": 0}, "typeProperties": get("/broken")
+    });
+    let caught = json!({
+        "name": "caught", "type": "Wait", "dependsOn": [{"activity": "again", "dependencyConditions": ["Failed"]}],
+        "typeProperties": {"waitTimeInSeconds": 0}
+    });
+    let never = json!({
+        "name": "never", "type": "Wait", "dependsOn": [{"activity": "again", "dependencyConditions": ["Succeeded"]}],
+        "typeProperties": {"waitTimeInSeconds": 0}
+    });
+    plane.pipeline(&json!({"activities": [retried, caught, never]})).await;
+    let (run, activities) = plane.ended(&plane.begin(&Value::Null).await).await;
+    let message = format!("Operation on target again failed: {}", failed.strip_prefix("2108 ").unwrap());
+    assert_eq!(
+        (&run["status"], &run["message"]),
+        (&json!("Failed"), &json!(message)),
+        "a skipped leaf is what it depends on"
+    );
+    let statuses: Vec<_> =
+        activities.iter().map(|one| (one["activityName"].as_str().unwrap(), one["status"].as_str().unwrap())).collect();
+    let mut sorted = statuses.clone();
+    sorted.sort_unstable();
+    assert_eq!(
+        sorted,
+        [("again", "Failed"), ("again", "Failed"), ("again", "Failed"), ("caught", "Succeeded"), ("never", "Skipped")]
+    );
+}
+
+#[tokio::test]
+async fn a_vault_is_asked_as_the_factory_and_within_the_process() {
+    let world = world().await;
+    let plane = Plane::of(&world).await;
+    let own = json!({
+        "method": "GET", "url": "https://acme.vault.azure.net/secrets/password?api-version=7.4",
+        "authentication": {"type": "MSI", "resource": "https://vault.azure.net"}
+    });
+    let (_, error) = plane.call(own.clone()).await;
+    assert!(error.starts_with("2108 ") && error.contains("Response status code: '403'"), "{error}");
+    plane.grant().await;
+    let (output, error) = plane.call(own).await;
+    assert_eq!((&output["value"], error.as_str()), (&json!("correct horse"), ""));
+    let records = world.admin("GET /admin/audit?limit=1000", "").await.json()["records"].clone();
+    let asked =
+        records.as_array().unwrap().iter().filter(|one| one["properties"]["identityName"] == "datafactory-works");
+    let operations: Vec<_> = asked.map(|one| one["operationName"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(operations, ["SecretGet", "SecretGet"]);
+}
+
+#[tokio::test]
+async fn a_reference_is_resolved_at_the_moment_of_the_run() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    plane.ask("PUT F/works/linkedservices/vault", &vault_service()).await;
+    let basic = |secret: &str| {
+        json!({
+            "method": "GET", "url": format!("{}/basic", echo.url),
+            "authentication": {"type": "Basic", "username": "u", "password": reference(secret)}
+        })
+    };
+    let (_, error) = plane.call(basic("password")).await;
+    assert!(
+        error.starts_with(
+            "2105 Failed to get the secret from key vault, secretName: password, secretVersion: , vaultBaseUrl: \
+             https://acme.vault.azure.net. The error message is: 403 Forbidden/ForbiddenByPolicy: "
+        ),
+        "{error}"
+    );
+    assert!(echo.got().is_empty(), "nothing is called without it");
+    plane.grant().await;
+    let (output, error) = plane.call(basic("password")).await;
+    assert_eq!(error, "");
+    assert!(output["fields"].to_string().contains("authorization: Basic dTpjb3JyZWN0IGhvcnNl"), "{output}");
+    let (_, error) = plane.call(basic("absent")).await;
+    assert!(error.contains("404 SecretNotFound"), "{error}");
+
+    let service = json!({"method": "POST", "url": format!("{}/with", echo.url), "body": {"a": 1}, "linkedServices": [
+        {"type": "LinkedServiceReference", "referenceName": "vault"}
+    ]});
+    let (output, error) = plane.call(service).await;
+    assert_eq!(error, "");
+    let sent: Value = serde_json::from_str(output["body"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        sent,
+        json!({"a": 1, "linkedServices": [{"name": "vault", "properties": vault_service()["properties"]}]})
+    );
+}
+
+#[tokio::test]
+async fn credentials_that_the_factory_keeps_go_along_and_are_not_shown() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    let sql = json!({"properties": {"type": "SqlServer", "typeProperties": {"connectionString": "Server=S;Password=battery staple"}}});
+    assert_eq!(plane.ask("PUT F/works/linkedservices/sql", &sql).await.status, 200);
+    let call = json!({
+        "name": "call", "type": "WebActivity", "policy": {"secureInput": true, "secureOutput": true},
+        "typeProperties": {
+            "method": "POST", "url": format!("{}/with", echo.url), "body": {"token": "@pipeline().parameters.token"},
+            "linkedServices": [{"type": "LinkedServiceReference", "referenceName": "sql"}],
+            "authentication": {"type": "Basic", "username": "u", "password": {"type": "SecureString", "value": "open sesame"}}
+        }
+    });
+    let parameters = json!({"token": {"type": "SecureString", "defaultValue": "hush hush"}});
+    plane.pipeline(&json!({"activities": [call], "parameters": parameters})).await;
+    let id = plane.begin(&Value::Null).await;
+    let (run, activities) = plane.ended(&id).await;
+    assert_eq!(
+        (&run["status"], &run["parameters"]),
+        (&json!("Succeeded"), &json!({"token": "**********"})),
+        "{activities:?}"
+    );
+    let got = &echo.got()[0];
+    let sent: Value = serde_json::from_str(got["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&sent["token"], &sent["linkedServices"][0]["properties"]), (&json!("hush hush"), &sql["properties"]));
+    assert!(got["fields"].to_string().contains("authorization: Basic dTpvcGVuIHNlc2FtZQ=="), "{got}");
+    let shown = json!([run, activities, world.admin("GET /admin/audit?limit=1000", "").await.json()]).to_string();
+    for secret in ["battery staple", "open sesame", "dTpvcGVuIHNlc2FtZQ", "hush hush"] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn what_must_not_be_asked_is_not() {
+    let world = world().await;
+    let plane = Plane::of(&world).await;
+    let ready = &world.server.ready;
+    for (url, why) in [
+        (format!("http://{}/admin/status", ready.admin.as_deref().unwrap()), "it is one of Keyhaven's own listeners"),
+        (format!("http://{}/metadata/identity", ready.identity), "it is one of Keyhaven's own listeners"),
+        ("http://169.254.169.254/metadata/instance".to_owned(), "link-local addresses are never forwarded"),
+        ("https://management.chinacloudapi.cn/x".to_owned(), "is not emulated"),
+        ("https://a.b.vault.azure.net/".to_owned(), "not a vault's name"),
+        ("http://acme.vault.azure.net/".to_owned(), "is asked over TLS"),
+        ("ftp://h/x".to_owned(), "is no http:// or https:// URL"),
+    ] {
+        let (_, error) = plane.call(json!({"method": "GET", "url": url})).await;
+        assert!(error.contains(why), "{url}: {error}");
+    }
+    let (_, error) = plane.call(json!({"method": "GET", "url": "http://127.0.0.1:1/", "headers": {"Host": "x"}})).await;
+    assert!(error.contains("the header 'Host' cannot be sent"), "{error}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_before_anything_is_called() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    let first = web("first", json!({"method": "GET", "url": echo.url}));
+    let copy = json!({"name": "second", "type": "Copy", "typeProperties": {}});
+    plane.pipeline(&json!({"activities": [first, copy]})).await;
+    let begin = async |arguments: Value| plane.ask("POST F/works/pipelines/p/createRun", &arguments).await.error();
+    assert_eq!(
+        begin(Value::Null).await,
+        "400 BadRequest The pipeline cannot be run: activity 'second', type: 'Copy' is not run here; known are Wait and WebActivity."
+    );
+    plane.pipeline(&json!({"activities": [first], "parameters": {"n": {"type": "String"}}})).await;
+    assert_eq!(
+        begin(json!({})).await,
+        "400 BadRequest The pipeline cannot be run: parameter 'n': has no value and no default."
+    );
+    let absent = plane.ask("POST F/works/pipelines/none/createRun", &json!({})).await.error();
+    assert_eq!(absent, "404 EntityNotFound The pipeline 'none' was not found.");
+    let again =
+        plane.ask("POST F/works/pipelines/p/createRun?2018-06-01&isRecovery=true", &json!({"n": "x"})).await.error();
+    assert!(again.starts_with("400 BadRequest Keyhaven begins runs from their first activity alone"), "{again}");
+    let all = plane.ask("POST F/works/queryPipelineRuns", &query(&json!([]))).await.json();
+    assert_eq!((all, echo.got().len()), (json!({"value": []}), 0));
+}
+
+#[tokio::test]
+async fn a_wait_goes_by_the_vault_clock_and_a_run_can_be_cancelled() {
+    let world = world().await;
+    let plane = Plane::of(&world).await;
+    let wait =
+        json!({"name": "wait", "type": "Wait", "typeProperties": {"waitTimeInSeconds": "@pipeline().parameters.s"}});
+    plane.pipeline(&json!({"activities": [wait], "parameters": {"s": {"type": "Int", "defaultValue": 3600}}})).await;
+    let id = plane.begin(&Value::Null).await;
+    assert_eq!(plane.run(&id).await["status"], "InProgress");
+    world.clock.advance(3601);
+    let (run, activities) = plane.ended(&id).await;
+    assert_eq!((&run["status"], &run["durationInMs"]), (&json!("Succeeded"), &json!(3_601_000)));
+    assert_eq!(activities[0]["input"], json!({"waitTimeInSeconds": 3600}));
+
+    let id = plane.begin(&json!({"s": 60})).await;
+    let cancelled = plane.ask(&format!("POST F/works/pipelineruns/{id}/cancel"), &Value::Null).await;
+    assert_eq!(cancelled.status, 200);
+    let (run, activities) = plane.ended(&id).await;
+    assert_eq!((&run["status"], &run["message"]), (&json!("Cancelled"), &json!("")));
+    assert!(activities.iter().all(|one| one["status"] == "Cancelled"), "{activities:?}");
+    let filter = |value: &str| query(&json!([{"operand": "Status", "operator": "Equals", "values": [value]}]));
+    for (status, expected) in [("Cancelled", 1), ("Succeeded", 1), ("Failed", 0)] {
+        let found = plane.ask("POST F/works/queryPipelineRuns", &filter(status)).await.json();
+        assert_eq!(found["value"].as_array().unwrap().len(), expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn readers_see_runs_and_contributors_begin_them() {
+    let world = world().await;
+    let plane = Plane::of(&world).await;
+    plane
+        .pipeline(&json!({"activities": [{"name": "w", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 0}}]}))
+        .await;
+    let id = plane.begin(&Value::Null).await;
+    plane.ended(&id).await;
+    let (reader, operator) = (Client::of(&world, "reader").await, Client::of(&world, "operator").await);
+    let asked = [
+        ("POST F/works/pipelines/p/createRun".to_owned(), String::new(), 403),
+        (format!("GET F/works/pipelineruns/{id}"), String::new(), 200),
+        ("POST F/works/queryPipelineRuns".to_owned(), query(&json!([])).to_string(), 200),
+        (format!("POST F/works/pipelineruns/{id}/queryActivityruns"), query(&json!([])).to_string(), 200),
+        (format!("POST F/works/pipelineruns/{id}/cancel"), String::new(), 403),
+    ];
+    for (text, body, expected) in asked {
+        assert_eq!(reader.ask(&line(&text), &body).await.status, expected, "{text}");
+        assert_eq!(operator.ask(&line(&text), &body).await.status, 200, "{text}");
+    }
+    for (text, expected) in [
+        ("GET F/works/pipelineruns/x", "404 NotFound The pipeline run 'x' was not found."),
+        ("GET F/none/pipelineruns/6b9e7c1a-0000-4000-8000-000000000000", "404 ResourceNotFound"),
+    ] {
+        let error = plane.ask(text, &Value::Null).await.error();
+        assert!(error.starts_with(expected), "{text}: {error}");
+    }
+    plane.ask("DELETE F/works", &Value::Null).await;
+    let gone = plane.ask(&format!("GET F/works/pipelineruns/{id}"), &Value::Null).await.error();
+    assert!(gone.starts_with("404 ResourceNotFound"), "{gone}");
+}
