@@ -7,7 +7,7 @@ mod condition;
 mod definition;
 mod scope;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -32,10 +32,9 @@ pub(crate) struct RoleBasedAccess {
 /// Where the assignments of a principal are in [`Content`], so that a decision looks at those alone that can reach its resource.
 #[derive(Clone, Debug, Default)]
 struct Grants {
-    /// Their positions, by their scopes in lower case.
-    by_scope: HashMap<String, Vec<usize>>,
-    /// The lengths of those scopes in bytes: the others need not be looked up.
-    lengths: BTreeSet<usize>,
+    /// Their positions, by their scopes in lower case, and these by their lengths in bytes: a resource has few enclosing scopes, so most
+    /// lengths need no look at what has them, and where one has, few share it.
+    by_length: BTreeMap<usize, BTreeMap<String, Vec<usize>>>,
     /// Those at management groups.
     at_management_groups: Vec<usize>,
 }
@@ -144,7 +143,7 @@ impl RoleBasedAccess {
     pub(crate) fn allows_within(&self, attempt: Attempt<'_>) -> bool {
         let principals = std::iter::once(&attempt.who.object_id).chain(&attempt.who.groups);
         let grants = principals.filter_map(|principal| self.by_principal.get(principal));
-        let assignments = grants.flat_map(|grants| grants.by_scope.values().flatten());
+        let assignments = grants.flat_map(|grants| grants.by_length.values().flat_map(BTreeMap::values).flatten());
         assignments.map(|position| &self.content.assignments[*position]).any(|assignment| {
             let below = Attempt { resource: &assignment.scope, ..attempt };
             attempt.resource.contains(&assignment.scope) && self.allows(assignment, below)
@@ -182,8 +181,8 @@ impl RoleBasedAccess {
         let principals = std::iter::once(&who.object_id).chain(&who.groups);
         let grants = principals.filter_map(|principal| self.by_principal.get(principal));
         let positions = grants.flat_map(|grants| {
-            let enclosing = grants.lengths.iter().filter_map(|length| resource.enclosing(*length));
-            enclosing.filter_map(|scope| grants.by_scope.get(scope)).flatten().chain(&grants.at_management_groups)
+            let enclosing = grants.by_length.iter().filter_map(|(length, all)| all.get(resource.enclosing(*length)?));
+            enclosing.flatten().chain(&grants.at_management_groups)
         });
         positions.map(|position| &self.content.assignments[*position])
     }
@@ -221,8 +220,7 @@ impl Content {
 
 impl Grants {
     fn add(&mut self, scope: &str, position: usize) {
-        self.lengths.insert(scope.len());
-        self.by_scope.entry(scope.to_owned()).or_default().push(position);
+        self.by_length.entry(scope.len()).or_default().entry(scope.to_owned()).or_default().push(position);
     }
 }
 
