@@ -40,7 +40,8 @@ impl Memory {
     }
 
     pub(super) fn view(&self) -> Result<TreeView, StoreError> {
-        Ok(TreeView { records: self.open_state()?.records.clone() })
+        let state = self.open_state()?;
+        Ok(TreeView { number: Some(state.revision), records: state.records.clone() })
     }
 
     pub(super) fn commit(&self, batch: SealedBatch) -> Result<Revision, StoreError> {
@@ -81,6 +82,8 @@ pub(super) fn check(records: &RecordTree, expect: &[(EntryKey, Revision)]) -> Re
 
 /// A read view: the tree as it was at one commit.
 pub(super) struct TreeView {
+    /// The revision of the commit, where the engine says it.
+    pub(super) number: Option<Revision>,
     pub(super) records: RecordTree,
 }
 

@@ -24,7 +24,7 @@ impl View {
     /// A number that views have in common only when they are of one commit; none where the engine has none.
     pub fn number(&self) -> Option<u64> {
         match &self.engine_view {
-            EngineView::Memory(_) => None,
+            EngineView::Memory(view) => view.number,
             EngineView::Redb(view) => view.number(),
         }
     }

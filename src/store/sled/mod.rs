@@ -60,7 +60,7 @@ impl Sled {
     pub(super) fn view(&self) -> Result<TreeView, StoreError> {
         let published = self.published.0.read().unwrap_or_else(PoisonError::into_inner);
         let records = published.clone().ok_or(StoreError::Closed)?;
-        Ok(TreeView { records })
+        Ok(TreeView { number: None, records })
     }
 
     pub(super) async fn commit(&self, batch: SealedBatch) -> Result<Revision, StoreError> {
