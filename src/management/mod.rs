@@ -245,7 +245,15 @@ mod tests {
             let guard = management.authorization.current().await.unwrap().guard;
             let identity = NewIdentity { object_id: Uuid::from_u128(6), client_id: Uuid::from_u128(7) };
             let now = crate::clock::Timestamp::from_unix(0);
-            FactoryWrite { guard, if_match: None, etag: Uuid::from_u128(8), identity, runtime: None, now }
+            FactoryWrite {
+                guard,
+                if_match: None,
+                etag: Uuid::from_u128(8),
+                identity,
+                runtime: None,
+                now,
+                system_now: now,
+            }
         };
         let put = async |access: &str| {
             let properties = serde_json::json!({"publicNetworkAccess": access}).as_object().unwrap().clone();

@@ -59,8 +59,8 @@ pub(crate) enum Refusal {
         properties: serde_json::Value,
         /// The runtime.
         runtime: String,
-        /// Whether it has nodes, which encrypt nothing for the service yet.
-        has_nodes: bool,
+        /// Why no node of it has.
+        why: RuntimeRefusal,
     },
     /// A secret could not be sealed.
     Sealing(factory::Refusal),

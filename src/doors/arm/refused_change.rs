@@ -7,7 +7,7 @@ use super::refusal::{bad_request, conflict, internal, invalid_content, no_group,
 use super::{refused_key, refused_network, refused_run, refused_runtime};
 use crate::factory::Unusable;
 use crate::http::error::ApiError;
-use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS};
+use crate::management::{self, ChildId, FactoryId, MAX_GROUPS, MAX_TAG_NAME, MAX_TAG_VALUE, MAX_TAGS, RuntimeRefusal};
 
 /// A change of a resource or a group that was not made.
 pub(super) fn of(refusal: management::Refusal) -> ApiError {
@@ -108,8 +108,8 @@ fn definition(refusal: management::Refusal) -> ApiError {
                 "The credential's identity '{id}' is none of the factory's user-assigned identities: give it to the factory first."
             )
         }
-        management::Refusal::NotEncrypted { id, properties, runtime, has_nodes } => {
-            not_encrypted(&id, properties, (&runtime, has_nodes))
+        management::Refusal::NotEncrypted { id, properties, runtime, why } => {
+            not_encrypted(&id, properties, (&runtime, &why))
         }
         management::Refusal::NetworkName => "The managed virtual network of a factory is called 'default'.".to_owned(),
         management::Refusal::Sealing(why) => return internal(&why.to_string()),
@@ -140,17 +140,16 @@ fn credential(unusable: &Unusable) -> String {
 
 /// Credentials that no node has encrypted. The text, with the indented definition whose `typeProperties` are hidden, is in
 /// MicrosoftDocs/azure-docs issues 17892 and 24281, which show other reasons at its end; this one is ours.
-fn not_encrypted(id: &ChildId, mut properties: Value, (runtime, has_nodes): (&str, bool)) -> String {
+fn not_encrypted(id: &ChildId, mut properties: Value, (runtime, why): (&str, &RuntimeRefusal)) -> String {
     if let Some(own) = properties.get_mut("typeProperties") {
         hide(own);
     }
     let payload = json!({"Id": id.to_string(), "Name": id.name(), "Properties": properties});
     let payload = format!("{payload:#}").replace('\n', "\r\n");
-    let why = match has_nodes {
-        true => {
-            "Keyhaven's nodes encrypt nothing for the service yet: give an encryptedCredential, or a secret of a vault"
-        }
-        false => "No online instance",
+    let why = match why {
+        RuntimeRefusal::NoAnswer => "the node did not answer in time",
+        RuntimeRefusal::TaskFailed(why) => why.as_str(),
+        _ => "No online instance",
     };
     format!(
         "Failed to encrypt sub-resource payload {payload} and error is: Failed to encrypt linked service credentials on \

@@ -46,7 +46,7 @@ impl Management {
         write: &FactoryWrite,
     ) -> Result<Child, Refusal> {
         let opened = &self.opened(id.factory()).await?;
-        let given = &self.given(id, properties, write).await?;
+        let given = &self.given(id, properties, (write, opened)).await?;
         let putting = |view: View| async move {
             let mut batch = self.writing_in(&view, id.factory(), opened).await?;
             let (existing, revision) = self.recorded_child(&view, id, opened).await?;
@@ -56,7 +56,6 @@ impl Management {
             let properties = defining(named, properties, existing.as_ref(), network)?;
             self.check_references(&view, id.factory(), &properties).await?;
             self.check_credential(&view, id, &properties).await?;
-            self.check_encrypted(&view, id, given, opened).await?;
             let name = existing.map_or_else(|| id.name().to_owned(), |existing| existing.name);
             let child = Child { name, properties, secrets, etag: write.etag };
             if let Some(revision) = given.system_keys() {

@@ -116,12 +116,14 @@ pub(crate) struct FactoryWrite {
     pub if_match: Option<String>,
     /// The etag that it gets.
     pub etag: Uuid,
-    /// The ids of an identity that it may need.
+    /// The ids of what it may need: an identity, a credential and the task of encrypting it.
     pub identity: NewIdentity,
     /// What a runtime that it makes consists of, if it may make one.
     pub runtime: Option<NewRuntime>,
     /// The moment, on the vault clock.
     pub now: Timestamp,
+    /// The moment on the system clock, by which nodes of runtimes are connected.
+    pub system_now: Timestamp,
 }
 
 impl Management {

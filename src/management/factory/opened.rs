@@ -200,6 +200,7 @@ mod tests {
             identity: NewIdentity { object_id: Uuid::from_u128(8), client_id: Uuid::from_u128(9) },
             runtime: None,
             now: Timestamp::from_unix(0),
+            system_now: Timestamp::from_unix(0),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::child::{Child, Definition, SealedSecrets};
 use super::id::{ChildId, FactoryId};
@@ -10,9 +11,8 @@ use super::kind::ChildKind;
 use super::opened::Opened;
 use super::runtime::definition::{RuntimeKind, kind_of};
 use super::{Factory, FactoryWrite, Management};
-use crate::factory::{EncryptedCredential, Keeping, Kept, Place, Rules, SystemLayer, Taken, take_out};
+use crate::factory::{self, EncryptedCredential, Keeping, Kept, Place, Rules, SystemLayer, Taken, take_out};
 use crate::management::refusal::Refusal;
-use crate::records::View;
 use crate::store::Revision;
 
 /// A definition that is to be kept, its secrets taken out. Deliberately no `Debug`.
@@ -26,50 +26,69 @@ pub(super) struct Given {
 
 impl Management {
     /// Takes the secrets out of `properties`, which are to be kept at `id`. Makes the factory's system key when the first ones come.
+    /// Those of a linked service that is connected by a self-hosted runtime are encrypted on its node, and not kept here.
     ///
     /// # Errors
-    /// [`Refusal::Credential`] for what cannot be taken.
+    /// [`Refusal::Credential`] for what cannot be taken; [`Refusal::NotEncrypted`] when no node takes it.
     pub(super) async fn given(
         &self,
         id: &ChildId,
         properties: &Definition,
-        write: &FactoryWrite,
+        (write, opened): (&FactoryWrite, &Opened),
     ) -> Result<Given, Refusal> {
         let taken = take_out(rules(id.kind()), Value::Object(properties.clone())).map_err(Refusal::Credential)?;
         let factory = self.factory(id.factory()).await?;
-        let layer = match taken.secrets.is_empty() {
-            true => None,
-            false => Some(self.system_layer(id.factory(), write.now).await?),
-        };
         let reference = EncryptedCredential::new(factory.guid(id.factory()), write.identity.client_id);
+        let layer = match self.encrypting_runtime(id, &taken, opened).await? {
+            Some(runtime) => {
+                self.encrypt(id, &runtime, (&taken, &reference), write).await?;
+                None
+            }
+            None if taken.secrets.is_empty() => None,
+            None => Some(self.system_layer(id.factory(), write.now).await?),
+        };
         Ok(Given { taken, layer, reference })
     }
 
-    /// Refuses new secrets of a linked service that is connected by a self-hosted runtime: a node encrypts them, and none can yet.
-    pub(super) async fn check_encrypted(
+    /// The self-hosted runtime that a linked service with new secrets is connected by.
+    async fn encrypting_runtime(
         &self,
-        view: &View,
         id: &ChildId,
-        given: &Given,
+        taken: &Taken,
         opened: &Opened,
-    ) -> Result<(), Refusal> {
-        let properties = &given.taken.properties;
-        let name = properties["connectVia"]["referenceName"].as_str().filter(|_| !given.taken.secrets.is_empty());
-        let Some(name) = name.filter(|_| id.kind() == ChildKind::LinkedService) else { return Ok(()) };
+    ) -> Result<Option<ChildId>, Refusal> {
+        let name = taken.properties["connectVia"]["referenceName"].as_str().filter(|_| !taken.secrets.is_empty());
+        let Some(name) = name.filter(|_| id.kind() == ChildKind::LinkedService) else { return Ok(None) };
         let Ok(runtime) = ChildId::parse(id.factory().clone(), ChildKind::IntegrationRuntime, name) else {
-            return Ok(());
+            return Ok(None);
         };
-        let has_nodes = self.has_nodes(view, &runtime).await?;
-        let runtime = self.recorded_child(view, &runtime, opened).await?.0;
-        match runtime.filter(|runtime| kind_of(&runtime.properties) == RuntimeKind::SelfHosted) {
-            Some(Child { name: runtime, .. }) => Err(Refusal::NotEncrypted {
+        let view = self.records.view().await?;
+        let found = self.recorded_child(&view, &runtime, opened).await?.0;
+        let own = found.filter(|found| kind_of(&found.properties) == RuntimeKind::SelfHosted);
+        Ok(own.map(|found| runtime.spelt(&found.name)))
+    }
+
+    /// Has a node of `runtime` keep the secrets that were taken out, by their reference. Nothing is kept here before it has.
+    async fn encrypt(
+        &self,
+        id: &ChildId,
+        runtime: &ChildId,
+        (taken, reference): (&Taken, &EncryptedCredential),
+        write: &FactoryWrite,
+    ) -> Result<(), Refusal> {
+        let unwritable = |error: serde_json::Error| Refusal::Sealing(factory::Refusal::Failed(error.to_string()));
+        let value = Zeroizing::new(serde_json::to_string(&taken.secrets).map_err(unwritable)?);
+        let task = (write.identity.object_id, write.system_now);
+        let encrypted = self.encrypt_on_node(runtime, (&reference.to_string(), value), task).await;
+        encrypted.map_err(|refusal| match refusal {
+            Refusal::Runtime(why) => Refusal::NotEncrypted {
                 id: Box::new(id.clone()),
-                properties: properties.clone(),
-                runtime,
-                has_nodes,
-            }),
-            None => Ok(()),
-        }
+                properties: taken.properties.clone(),
+                runtime: runtime.name().to_owned(),
+                why,
+            },
+            other => other,
+        })
     }
 }
 

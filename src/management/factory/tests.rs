@@ -16,6 +16,7 @@ async fn written(management: &Management, now: &str) -> FactoryWrite {
         identity: NewIdentity { object_id: Uuid::from_u128(2), client_id: Uuid::from_u128(3) },
         runtime: None,
         now: Timestamp::parse(now).unwrap(),
+        system_now: Timestamp::parse(now).unwrap(),
     }
 }
 

@@ -359,6 +359,17 @@ async fn credentials_that_the_factory_keeps_go_along_and_are_not_shown() {
     let sent: Value = serde_json::from_str(got["body"].as_str().unwrap()).unwrap();
     assert_eq!((&sent["token"], &sent["linkedServices"][0]["properties"]), (&json!("hush hush"), &sql["properties"]));
     assert!(got["fields"].to_string().contains("authorization: Basic dTpvcGVuIHNlc2FtZQ=="), "{got}");
+    let mut beforehand = sql.clone();
+    beforehand["properties"]["typeProperties"] =
+        json!({"connectionString": "Server=S", "encryptedCredential": "ew0KfQ=="});
+    plane.ask("PUT F/works/linkedservices/elsewhere", &beforehand).await;
+    let along = json!([{"type": "LinkedServiceReference", "referenceName": "elsewhere"}]);
+    let elsewhere = json!({"method": "POST", "url": echo.url, "body": {}, "linkedServices": along});
+    let (_, error) = plane.call(elsewhere).await;
+    assert_eq!(
+        error,
+        "2105 'elsewhere' cannot be read: its credential is on a node of its runtime, which alone can use it"
+    );
     let shown = json!([run, activities, world.admin("GET /admin/audit?limit=1000", "").await.json()]).to_string();
     for secret in ["battery staple", "open sesame", "dTpvcGVuIHNlc2FtZQ", "hush hush"] {
         assert!(!shown.contains(secret), "{secret}");

@@ -372,6 +372,37 @@ fn a_definition_is_encrypted_on_the_node_and_printed_with_a_reference() {
     assert_eq!(String::from_utf8_lossy(&found.stdout), "", "the password lies on no disk");
 }
 
+#[test]
+fn a_credential_that_is_brought_to_the_service_is_encrypted_on_the_node() {
+    let premises = Premises::new();
+    let service = RUNTIME.replace("integrationRuntimes/own", "linkedservices/sql");
+    let refused = premises.arm("PUT", &service, &definition());
+    assert!(refused["error"]["message"].as_str().unwrap().ends_with("No online instance.."), "{refused}");
+    let (key, url) = (premises.path("key.txt").display().to_string(), premises.url());
+    let args = ["--auth-key-file", &key, "--server", &url, "--listen", "127.0.0.1:0", "--remote-access", "on"];
+    let node = premises.node(&args);
+    premises.is_online();
+
+    let made = premises.arm("PUT", &service, &definition());
+    let own = &made["properties"]["typeProperties"];
+    assert_eq!(own["connectionString"], "Server=S;Database=D;User ID=U;Timeout=60", "{made}");
+    let reference = decoded(own["encryptedCredential"].as_str().unwrap());
+    let id = reference.split("\"CredentialId\": \"").nth(1).unwrap().split('"').next().unwrap();
+    let info = premises.arm("POST", &format!("{RUNTIME}/getConnectionInfo"), &json!({}));
+    let credentials = format!("{}credentials", info["hostServiceUri"].as_str().unwrap());
+    let kept = curl_insecure(&credentials, info["serviceToken"].as_str().unwrap());
+    assert_eq!(kept, json!({"credentials": [id]}));
+    assert_eq!(premises.arm("GET", &service, &Value::Null)["properties"], made["properties"]);
+
+    node.signal(Signal::KILL);
+    let (_, said) = node.ended();
+    assert!(said.contains("a credential was taken from the service") && !said.contains("hunter2"), "{said}");
+    let again = premises.arm("PUT", &service, &json!({"properties": made["properties"]}));
+    assert_eq!(again["properties"], made["properties"], "what comes back with its reference needs no node");
+    let found = Command::new("grep").args(["-rla", "hunter2"]).arg(premises.dir.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "", "the password lies on no disk");
+}
+
 fn refuse_what_cannot_be_encrypted(premises: &Premises, data: &str) {
     let (mut without, mut other, mut plain) = (definition(), definition(), definition());
     without["properties"].as_object_mut().unwrap().remove("connectVia");

@@ -130,6 +130,7 @@ impl State {
             identity: NewIdentity { object_id: new_id(), client_id: new_id() },
             runtime: None,
             now: call.now,
+            system_now: self.system.now(),
         }
     }
 

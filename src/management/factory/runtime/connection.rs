@@ -55,7 +55,6 @@ impl Management {
     ///
     /// # Errors
     /// When no node is connected at `now`, on the system clock, or it cannot.
-    #[expect(dead_code, reason = "linked services with credentials in the open are refused")]
     pub(crate) async fn encrypt_on_node(
         &self,
         id: &ChildId,

@@ -69,11 +69,6 @@ impl Management {
         Ok(RuntimeStatus::of((child.name, factory.name), (kind, endpoint), own, nodes))
     }
 
-    /// Whether nodes are registered at the runtime `id`.
-    pub(super) async fn has_nodes(&self, view: &View, id: &ChildId) -> Result<bool, RecordError> {
-        Ok(self.recorded_runtime(view, id).await?.is_some_and(|(runtime, _)| !runtime.nodes.is_empty()))
-    }
-
     /// The auth keys of a self-hosted runtime.
     ///
     /// # Errors
