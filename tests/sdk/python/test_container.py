@@ -101,7 +101,7 @@ def test_two_applications_beside_a_server(running, server):
             assert json.load(answer)["clock"] == "virtual"
     advanced = sidecar.containers["keyhaven"].exec(["keyhaven", "clock", "advance", "90d"])
     assert "virtual" in advanced.stdout, advanced.stderr
-    assert_drilled(sidecar.start("drill").await_end(), 48)
+    assert_drilled(sidecar.start("drill").await_end(), 50)
 
 
 def test_two_applications_that_share_the_loopback_of_a_server(running, server):
@@ -111,7 +111,7 @@ def test_two_applications_that_share_the_loopback_of_a_server(running, server):
     assert pod.containers["reports"].await_end() == READ
     assert {file.name for file in running.volume("trust", server, "/trust").iterdir()} == {"bundle.pem", "trust.p12"}, "and no key"
     assert_as_env_prints(pod.file["x-takeover"], pod.containers["keyhaven"])
-    assert_drilled(pod.start("drill").await_end(), 48)
+    assert_drilled(pod.start("drill").await_end(), 50)
 
 
 def test_two_applications_in_a_pod_of_kubernetes(running, server):
