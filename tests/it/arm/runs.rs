@@ -69,6 +69,8 @@ async fn answer(mut stream: TcpStream, kept: Arc<Mutex<Vec<Value>>>) {
     let (status, text) = match path {
         "/broken" => ("503 Service Unavailable", "come back later".to_owned()),
         "/text" => ("200 OK", "[1, 2]".to_owned()),
+        "/large" => ("200 OK", "\u{1}".repeat(300 * 1024)),
+        "/larger" => ("200 OK", "x".repeat(600 * 1024)),
         "/later" => ("202 Accepted\r\nLocation: /status", String::new()),
         "/moved" => ("302 Found\r\nLocation: /elsewhere", String::new()),
         _ => ("200 OK", got.to_string()),
@@ -239,6 +241,10 @@ async fn a_call_that_fails_is_described_and_tried_again_as_its_policy_says() {
     assert_eq!(error, failed);
     let (output, error) = plane.call(get("/text")).await;
     assert_eq!((&output["Response"], error.as_str()), (&json!("[1, 2]"), ""));
+    let (_, error) = plane.call(get("/large")).await;
+    assert_eq!(error, "2001 The length of execution output is over limit (1 MB here).");
+    let (_, error) = plane.call(get("/larger")).await;
+    assert!(error.contains("the answer was not read, of which at most 524288 bytes are"), "{error}");
     let (_, error) = plane.call(get("/later")).await;
     assert!(error.contains("names a Location to ask again, which is not followed here"), "{error}");
     let (_, error) = plane.call(get("/moved")).await;

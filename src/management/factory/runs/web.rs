@@ -15,6 +15,9 @@ const INVALID_TEMPLATE: &str = "InvalidTemplate";
 const INVALID_PROPERTY: &str = "2105";
 const CALL_FAILED: &str = "2108";
 const RUNTIME_OFFLINE: &str = "2010";
+const OUTPUT_TOO_LONG: &str = "2001";
+/// The longest output of an activity as JSON, in bytes: it is kept in one commit. Ours; the service's own bound is about 4 MB.
+const MAX_OUTPUT_BYTES: usize = 1024 * 1024;
 /// What of an answer's text a message has, in characters.
 const SHOWN_OF_ANSWER: usize = 1000;
 
@@ -148,5 +151,9 @@ fn output(url: &str, received: Received) -> Result<Value, ActivityError> {
     let headers: Map<String, Value> = received.headers.into_iter().map(|(name, value)| (name, json!(value))).collect();
     output.insert("ADFWebActivityResponseHeaders".to_owned(), headers.into());
     output.insert("effectiveIntegrationRuntime".to_owned(), json!("AutoResolveIntegrationRuntime"));
-    Ok(output.into())
+    // Escapes can make it several times as long as the answer.
+    match serde_json::to_vec(&output) {
+        Ok(bytes) if bytes.len() <= MAX_OUTPUT_BYTES => Ok(output.into()),
+        _ => Err(ActivityError::new(OUTPUT_TOO_LONG, "The length of execution output is over limit (1 MB here).")),
+    }
 }
