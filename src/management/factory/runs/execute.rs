@@ -48,15 +48,16 @@ impl Execution {
         let mut progress = Progress::new(&pipeline);
         let mut values =
             Values { run_id: self.run.id.to_string(), parameters: self.arguments.clone(), ..Values::default() };
-        let (mut under_way, mut failures) = (JoinSet::new(), Vec::new());
+        let (mut under_way, mut failures, mut number) = (JoinSet::new(), Vec::new(), 0);
         loop {
             for step in progress.next() {
+                number += 1;
                 match step {
                     Step::Begin(activity) => {
                         let (execution, activity, values) = (self.clone(), activity.clone(), values.clone());
-                        under_way.spawn(async move { execution.activity(&activity, &values).await });
+                        under_way.spawn(async move { execution.activity((number, &activity), &values).await });
                     }
-                    Step::Skip(activity) => self.skipped(activity).await,
+                    Step::Skip(activity) => self.skipped((number, activity)).await,
                 }
             }
             let Some(ended) = under_way.join_next().await else { break };
@@ -70,10 +71,10 @@ impl Execution {
     }
 
     /// Runs an activity as often as its policy lets it.
-    async fn activity(&self, activity: &Activity, values: &Values) -> ActivityRun {
+    async fn activity(&self, (number, activity): (usize, &Activity), values: &Values) -> ActivityRun {
         let mut tries = 0;
         loop {
-            let ended = self.one_try(activity, values, tries).await;
+            let ended = self.one_try((number, activity), values, tries).await;
             if ended.status == Status::Succeeded || tries == activity.policy.retry {
                 return ended;
             }
@@ -82,8 +83,8 @@ impl Execution {
         }
     }
 
-    async fn one_try(&self, activity: &Activity, values: &Values, tries: u64) -> ActivityRun {
-        let began = ActivityRun::beginning(self.management.runs.new_id(), activity, self.now());
+    async fn one_try(&self, (number, activity): (usize, &Activity), values: &Values, tries: u64) -> ActivityRun {
+        let began = ActivityRun::beginning(self.management.runs.new_id(), (number, activity), self.now());
         let mut began = ActivityRun { retries: tries, ..began };
         self.record(&began).await;
         let Done { input, output } = tokio::select! {
@@ -117,8 +118,8 @@ impl Execution {
         }
     }
 
-    async fn skipped(&self, activity: &Activity) {
-        let skipped = ActivityRun::beginning(self.management.runs.new_id(), activity, self.now());
+    async fn skipped(&self, numbered: (usize, &Activity)) {
+        let skipped = ActivityRun::beginning(self.management.runs.new_id(), numbered, self.now());
         self.record(&skipped.ending(Status::Skipped, self.now())).await;
     }
 

@@ -59,7 +59,7 @@ impl Management {
         let all = self.records.scan::<ActivityRun>(&view, &factory.activity_runs(id), None, usize::MAX).await?;
         let shown = all.iter().map(|one| as_of(&run, one.as_ref().clone()));
         let mut found: Vec<_> = shown.filter(|one| query.has_activity(one, &run)).collect();
-        found.sort_by_key(|one| (one.started, one.retries));
+        found.sort_by_key(|one| (one.number, one.retries));
         Ok(found)
     }
 

@@ -98,6 +98,9 @@ pub(crate) struct ActivityRun {
     pub error: Option<ActivityError>,
     /// As the definition has it.
     pub user_properties: Value,
+    /// Which of the activities of its run it is, in the order in which they began or were skipped.
+    #[serde(default)]
+    pub number: usize,
     /// The number of tries before this one.
     pub retries: u64,
     /// When it began, on the vault clock.
@@ -123,8 +126,8 @@ impl ActivityError {
 }
 
 impl ActivityRun {
-    /// A run of `activity` that begins `now`.
-    pub(super) fn beginning(id: Uuid, activity: &Activity, now: Timestamp) -> Self {
+    /// A run of `activity`, the one with this `number`, that begins `now`.
+    pub(super) fn beginning(id: Uuid, (number, activity): (usize, &Activity), now: Timestamp) -> Self {
         Self {
             id,
             name: activity.name.clone(),
@@ -134,6 +137,7 @@ impl ActivityRun {
             output: Value::Object(Map::new()),
             error: None,
             user_properties: activity.user_properties.clone(),
+            number,
             retries: 0,
             started: now,
             ended: None,
