@@ -88,9 +88,10 @@ impl ServiceRuntime {
 
     async fn exchange(&self, sending: Sending) -> Result<Received, String> {
         let url: Uri = sending.url.parse().map_err(|_| "the url cannot be read".to_owned())?;
+        let is_own = sending.is_own;
         let request = request(&url, sending)?;
         let stream = match self.proxy()?.reach(&url).await? {
-            Reached::Here => self.within().ok_or("the server is not ready yet")?,
+            Reached::Here => self.within(is_own).ok_or("the server is not ready yet")?,
             Reached::Host(stream) => stream,
         };
         let broke = |error: &dyn std::fmt::Display| format!("the exchange broke off: {error}");
@@ -110,11 +111,11 @@ impl ServiceRuntime {
         built.as_deref().map_err(Clone::clone)
     }
 
-    /// A connection to this server, as the service's own.
-    fn within(&self) -> Option<Box<dyn ByteStream>> {
+    /// A connection to this server: as the service's own where a request `is_own`, else as from this machine.
+    fn within(&self, is_own: bool) -> Option<Box<dyn ByteStream>> {
         let (client, served) = duplex(IN_TRANSIT);
         let (server, stopping) = (self.0.server.get()?.clone(), self.0.stopping.clone());
-        let info = ConnectionInfo { taken_over: true, ..ConnectionInfo::of_service() };
+        let info = ConnectionInfo { is_service: is_own, ..ConnectionInfo::of_service() };
         tokio::spawn(async move { server.serve(served, info, stopping).await });
         Some(Box::new(client))
     }

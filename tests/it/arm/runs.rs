@@ -20,6 +20,10 @@ const CONFIG: &str = r#"{
         "name": "acme",
         "accessPolicies": [{"identity": "owner", "permissions": {"secrets": ["all"]}}],
         "secrets": [{"name": "password", "value": "correct horse"}]
+    }, {
+        "name": "closed", "networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"},
+        "accessPolicies": [{"identity": "reader", "permissions": {"secrets": ["get"]}}],
+        "secrets": [{"name": "password", "value": "battery staple"}]
     }]
 }"#;
 
@@ -297,6 +301,50 @@ async fn a_vault_is_asked_as_the_factory_and_within_the_process() {
         records.as_array().unwrap().iter().filter(|one| one["properties"]["identityName"] == "datafactory-works");
     let operations: Vec<_> = asked.map(|one| one["operationName"].as_str().unwrap().to_owned()).collect();
     assert_eq!(operations, ["SecretGet", "SecretGet"]);
+}
+
+#[tokio::test]
+async fn a_token_of_another_is_no_trusted_service_s() {
+    let world = world().await;
+    let plane = Plane::of(&world).await;
+    let token = world.token_for("reader", "https://vault.azure.net").await;
+    let url = "https://closed.vault.azure.net/secrets/password?api-version=7.4";
+    let stolen = json!({"method": "GET", "url": url, "headers": {"Authorization": format!("Bearer {token}")}});
+    let (_, error) = plane.call(stolen.clone()).await;
+    assert!(error.contains("Response status code: '403'") && error.contains("ForbiddenByFirewall"), "{error}");
+    let mut both = stolen;
+    both["authentication"] = json!({"type": "MSI", "resource": "https://vault.azure.net"});
+    let (_, error) = plane.call(both).await;
+    assert!(error.contains("ForbiddenByPolicy"), "the firewall lets the factory in, and its own token counts: {error}");
+    let nothing = json!({"method": "GET", "url": url, "authentication": {"type": "MSI", "resource": ""}});
+    let (_, error) = plane.call(nothing).await;
+    assert_eq!(error, "2105 The resource of the authentication is empty or no text.");
+}
+
+#[tokio::test]
+async fn a_secret_is_read_as_the_identity_that_its_vault_s_linked_service_names() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    let owner = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers/Microsoft.ManagedIdentity/\
+                 userAssignedIdentities/owner";
+    let with = |users: Value| json!({"location": "Local", "identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": users}});
+    assert_eq!(plane.ask("PUT F/works", &with(json!({owner: {}}))).await.status, 200);
+    let credential = json!({"properties": {"type": "ManagedIdentity", "typeProperties": {"resourceId": owner}}});
+    assert_eq!(plane.ask("PUT F/works/credentials/own", &credential).await.status, 200);
+    let mut service = vault_service();
+    service["properties"]["typeProperties"]["credential"] =
+        json!({"type": "CredentialReference", "referenceName": "own"});
+    assert_eq!(plane.ask("PUT F/works/linkedservices/vault", &service).await.status, 200);
+    let basic = json!({
+        "method": "GET", "url": echo.url, "authentication": {"type": "Basic", "username": "u", "password": reference("password")}
+    });
+    let (output, error) = plane.call(basic.clone()).await;
+    assert_eq!(error, "", "the factory's own identity may not read it, the owner may");
+    assert!(output["fields"].to_string().contains("authorization: Basic dTpjb3JyZWN0IGhvcnNl"), "{output}");
+    let without = json!({"location": "Local", "identity": {"type": "SystemAssigned"}});
+    assert_eq!(plane.ask("PUT F/works", &without).await.status, 200);
+    let (_, error) = plane.call(basic).await;
+    assert!(error.contains("of the credential 'own' is none of the data factory 'works'"), "{error}");
 }
 
 #[tokio::test]

@@ -104,18 +104,11 @@ impl Execution {
                 format!("'{}' is no linked service of type AzureKeyVault with the URL of a vault.", reference.store),
             )
         })?;
-        if self.own.is_none() {
-            let name = self.factory.name();
-            let message = format!(
-                "The data factory '{name}' has no system-assigned identity to read the secret '{}' as.",
-                reference.secret
-            );
-            return Err(ActivityError::new(INVALID_PROPERTY, message));
-        }
+        let identity = self.identity_of(store, &reference).await?;
         let (vault, asked) = (url.clone(), reference.clone());
         let asking = self.management.access.run(self.own, move |clients| {
             clients
-                .vault(&vault, None)
+                .vault(&vault, identity.as_deref())
                 .secret(&asked.secret, asked.version.as_deref())
                 .map(|secret| Zeroizing::new(secret.value.to_string()))
         });
@@ -123,6 +116,39 @@ impl Execution {
             Ok(Ok(secret)) => Ok(secret),
             Ok(Err(failure)) => Err(no_secret(&reference, &url, &failure)),
             Err(refusal) => Err(unreadable(&reference.store, &refusal)),
+        }
+    }
+}
+
+impl Execution {
+    /// The resource id of the user-assigned identity that a vault's linked service names by its `credential`; none is the factory's own.
+    async fn identity_of(&self, store: &Value, reference: &Reference) -> Result<Option<String>, ActivityError> {
+        let wrong = |why: String| Err(ActivityError::new(INVALID_PROPERTY, why));
+        let (factory, secret) = (self.factory.name(), &reference.secret);
+        let Some(name) = store["typeProperties"]["credential"]["referenceName"].as_str() else {
+            return match self.own {
+                Some(_) => Ok(None),
+                None => wrong(format!(
+                    "The data factory '{factory}' has no system-assigned identity to read the secret '{secret}' as."
+                )),
+            };
+        };
+        let credential = self.definition(ChildKind::Credential, name).await?;
+        let credential = credential.reveal();
+        let id =
+            credential["typeProperties"]["resourceId"].as_str().filter(|_| credential["type"] == "ManagedIdentity");
+        let Some(id) = id else {
+            return wrong(format!(
+                "The credential '{name}' is no ManagedIdentity: as another the secret '{secret}' is not read here."
+            ));
+        };
+        let found = self.management.factory(&self.factory).await.map_err(|refusal| unreadable(name, &refusal))?;
+        let has = found.identity.is_some_and(|all| all.user.iter().any(|own| own.eq_ignore_ascii_case(id)));
+        match has {
+            true => Ok(Some(id.to_owned())),
+            false => wrong(format!(
+                "The identity '{id}' of the credential '{name}' is none of the data factory '{factory}'."
+            )),
         }
     }
 }

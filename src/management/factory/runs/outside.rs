@@ -24,6 +24,8 @@ pub(crate) trait Outside: Send + Sync {
 
 /// A request. Deliberately no `Debug`: its headers may hold a credential.
 pub(crate) struct Sending {
+    /// Whether it has a token of the factory's own identity: then, and only then, it is a trusted service's.
+    pub is_own: bool,
     /// The method.
     pub method: &'static str,
     /// The URL, `http` or `https`.

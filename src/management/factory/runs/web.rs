@@ -46,9 +46,13 @@ impl Execution {
         if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             headers.push(("Content-Type".to_owned(), Zeroizing::new("application/json".to_owned())));
         }
-        headers.extend(self.authorization(call.authentication.as_ref(), values).await?);
+        if let Some(authorization) = self.authorization(call.authentication.as_ref(), values).await? {
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+            headers.push(authorization);
+        }
+        let is_own = matches!(call.authentication, Some(Authentication::ManagedIdentity { .. }));
         let url = request.url;
-        let sending = Sending { method: call.method.name(), url: url.clone(), headers, body };
+        let sending = Sending { is_own, method: call.method.name(), url: url.clone(), headers, body };
         let sent = self.management.runs.outside().send(sending);
         match tokio::time::timeout(std::time::Duration::from_secs(call.timeout), sent).await {
             Ok(Ok(received)) => output(&url, received),
@@ -93,8 +97,10 @@ impl Execution {
 
 fn text(value: Result<Value, crate::pipeline::Failed>, what: &str) -> Result<String, ActivityError> {
     match value {
-        Ok(Value::String(text)) => Ok(text),
-        Ok(_) => Err(ActivityError::new(INVALID_PROPERTY, format!("The {what} of the authentication is no text."))),
+        Ok(Value::String(text)) if !text.is_empty() && !text.contains(char::is_control) => Ok(text),
+        Ok(_) => {
+            Err(ActivityError::new(INVALID_PROPERTY, format!("The {what} of the authentication is empty or no text.")))
+        }
         Err(failed) => Err(ActivityError::new(INVALID_TEMPLATE, failed.0)),
     }
 }
