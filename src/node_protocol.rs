@@ -92,7 +92,7 @@ pub(crate) struct Task {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub(crate) enum TaskKind {
-    /// The node was removed from its runtime: it ends. Nobody waits for the result.
+    /// The node was removed from its runtime: it ends. The service expects no result.
     Stop,
     /// Keep a credential, sealed under the key of the node's machine.
     Encrypt {

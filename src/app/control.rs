@@ -222,9 +222,9 @@ impl Control {
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         // The clock is locked: neither a task nor a request may see the new records at the old time.
         let held = self.backend.timekeeper.hold().await;
-        let stood = held.rewind_to(generation.records()).await.map_err(failed)?;
+        let former = held.rewind_to(generation.records()).await.map_err(failed)?;
         if let Err(error) = generation.publish().await {
-            held.set_to(stood);
+            held.set_to(former);
             return Err(failed(error));
         }
         held.reload().await.map_err(failed)?;

@@ -16,7 +16,7 @@ use crate::trail::{CLOCK, Caller, Printable, RecentTrail, Trail};
 const AUTHENTICATION: &str = "Authentication";
 /// A request for which there is no operation.
 const UNKNOWN: &str = "Unknown";
-/// What tells of records that were not written.
+/// The report of records that were not written.
 const GAP: &str = "AuditGap";
 
 /// Where the resources of records are.
@@ -115,7 +115,7 @@ impl Schema {
         }
     }
 
-    /// The record that tells of `lost` ones.
+    /// The record that reports `lost` ones.
     pub(crate) fn gap(&self, lost: u64, at: Timestamp) -> Record<'static> {
         Record {
             time: at.to_string(),

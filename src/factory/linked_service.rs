@@ -192,7 +192,7 @@ fn unusable(unusable: Unusable) -> Refusal {
     let (at, why) = match unusable {
         Unusable::NoText { at } => (at, "a credential must be text"),
         Unusable::NoValue { at } => (at, "a SecureString must have a value, as text"),
-        Unusable::Masked { at } => (at, "the credential that ********** stands for is not kept; write it anew"),
+        Unusable::Masked { at } => (at, "the masked credential ********** is not kept; write it anew"),
     };
     Refusal::LinkedService { at, why }
 }

@@ -1,5 +1,5 @@
 //! The directory of a node (0700). What is secret in it is sealed under a key of this machine, which lies beside it for its owner alone
-//! (0600) and stands for Windows' data protection: whoever copies one file without the other has nothing.
+//! (0600) in the place of Windows' data protection: a copy of one file without the other opens nothing.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

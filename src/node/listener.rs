@@ -1,5 +1,5 @@
 //! A node's own HTTPS listener, for others than the service: who it is, and the credentials that are brought to it. The path is the
-//! service's; what is said there is ours. Whoever brings something shows a token of the service for this node.
+//! service's; the exchanges below it are ours. A request with a credential carries a token of the service for this node.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};

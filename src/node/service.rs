@@ -67,7 +67,7 @@ impl Service {
     /// Says what became of a task.
     pub(crate) fn answer(&self, membership: &Membership, result: &TaskResult) {
         let (path, bearer) = (results_path(membership.runtime), membership.credential());
-        // A result that does not arrive is one that nobody waits for any more.
+        // The service has stopped waiting for a result that does not arrive.
         let sent = self.post(&membership.endpoint, &path, Some(&bearer), result);
         if !matches!(sent, Ok((204, _))) {
             tracing::warn!(task = %result.task, "the result of a task did not reach the service");

@@ -62,7 +62,7 @@ fn checked_identity(name: &str) -> Result<String, NoName> {
 }
 
 /// Whether a 403 is for want of a permission. This program's records name what was missing; without that the vault had another
-/// reason: the object is disabled, or protected. The service's records do not tell, and those of this program alone name an identity.
+/// reason: the object is disabled, or protected. The service's records do not say so, and those of this program alone name an identity.
 fn lacked_permission(properties: &Value) -> bool {
     properties["missing"].is_string() || properties["identityName"].is_null()
 }
@@ -103,7 +103,7 @@ pub(super) mod tests {
         };
         assert_eq!(outcome(json!({"identityName": "app"})), (1, 0), "a disabled secret");
         assert_eq!(outcome(json!({"identityName": "app", "missing": "secrets/get"})), (0, 1));
-        assert_eq!(outcome(json!({})), (0, 1), "of the service, which does not tell");
+        assert_eq!(outcome(json!({})), (0, 1), "of the service, whose records do not say so");
     }
 
     #[test]

@@ -99,7 +99,7 @@ async fn identities_are_added_given_tokens_and_removed() {
     assert!(token["expires_on"].as_i64() > Some(1_700_000_000));
     let token = token["access_token"].as_str().unwrap();
     let ask = async |line: &str| world.send(world.request(&world.host("acme"), line, "", Some(token))).await;
-    assert_eq!(ask("GET /secrets").await.status, 403, "nobody has granted it anything");
+    assert_eq!(ask("GET /secrets").await.status, 403, "no policy names it");
     let policy = r#"{"accessPolicies":[{"identity":"owner","permissions":{"keys":["all"],"secrets":["all"]}},
                                        {"identity":"late","permissions":{"secrets":["list"]}}]}"#;
     assert_eq!(world.admin("PUT /admin/vaults/acme", policy).await.status, 200);
@@ -166,7 +166,7 @@ async fn what_may_change_of_a_vault_does_and_the_rest_is_a_conflict() {
     assert_eq!(level().await, "Recoverable+Purgeable");
     let changed = put(r#"{"enablePurgeProtection":true}"#).await;
     assert_eq!((changed.status.as_u16(), &changed.json()["enablePurgeProtection"]), (200, &true.into()));
-    assert_eq!(level().await, "Recoverable", "as the vault stands now");
+    assert_eq!(level().await, "Recoverable", "as the vault is now");
     for (body, expected) in [
         (
             r#"{"enablePurgeProtection":false,"accessPolicies":[]}"#,

@@ -216,7 +216,7 @@ impl Changes {
     }
 
     /// The user's own credentials are valid only with their own client id. With a takeover that id exists and is kept; without
-    /// one a note tells the user what programs will sign in with.
+    /// one a note says to the user what programs will sign in with.
     fn keep_client_id(&mut self, own: &Variables) {
         let credentials = SECRETS.into_iter().chain([CERTIFICATE, FEDERATED_TOKEN]);
         let Some(name) = credentials.into_iter().find(|name| own.contains_key(*name)) else { return };

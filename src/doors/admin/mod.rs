@@ -285,7 +285,7 @@ impl Door {
         if credential::matches(key.as_bytes(), self.state.admin_key.as_bytes()) {
             return Ok(());
         }
-        let text = "Send the admin key as Authorization: Bearer KEY. It stands in the ready file and in admin.key of the \
+        let text = "Send the admin key as Authorization: Bearer KEY. It is in the ready file and in admin.key of the \
                     data directory, unless KEYHAVEN_ADMIN_KEY has set it.";
         Err(ApiError::new(StatusCode::UNAUTHORIZED, "Unauthorized", text).header("www-authenticate", "Bearer"))
     }

@@ -133,7 +133,7 @@ fn credential(unusable: &Unusable) -> String {
     let (at, why) = match unusable {
         Unusable::NoText { at } => (at, "a credential must be text"),
         Unusable::NoValue { at } => (at, "a SecureString must have a value"),
-        Unusable::Masked { at } => (at, "the credential that ********** stands for is not kept: write it anew"),
+        Unusable::Masked { at } => (at, "the masked credential ********** is not kept: write it anew"),
     };
     format!("The document creation or update failed: {why}, at 'properties{at}'.")
 }

@@ -33,7 +33,7 @@ impl Taken {
     /// definition brings secrets (ours).
     ///
     /// # Errors
-    /// [`Unusable::Masked`] for a mask that stands for nothing that is kept.
+    /// [`Unusable::Masked`] for a mask in the place of a secret that is not kept.
     pub(crate) fn keeping<S: Clone>(
         mut self,
         before: Option<Kept<'_, S>>,
@@ -57,7 +57,7 @@ impl Taken {
     /// has the names that it had (ours: the service has no public text).
     ///
     /// # Errors
-    /// [`Unusable::Masked`] for a mask that stands for nothing that is kept.
+    /// [`Unusable::Masked`] for a mask in the place of a secret that is not kept.
     pub(crate) fn keeping_by_place<S: Clone>(self, before: Option<Kept<'_, S>>) -> Result<Keeping<S>, Unusable> {
         let mut sealed = BTreeMap::new();
         for place in &self.masked {

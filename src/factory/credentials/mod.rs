@@ -24,7 +24,7 @@ pub(crate) use keeping::{Keeping, Kept};
 pub(crate) use putting_back::{Resolved, put_back, put_text};
 pub(crate) use taking::{Taken, take_out};
 
-/// What stands for a secret in what is shown.
+/// The text that a definition shows in the place of a secret.
 const MASK: &str = "**********";
 
 /// What is taken out of definitions.

@@ -19,7 +19,7 @@ pub(crate) struct Taken {
     pub(crate) properties: Value,
     /// The secrets.
     pub(crate) secrets: Secrets,
-    /// Where the mask stood for a secret.
+    /// The places that hold the mask instead of a secret.
     pub(crate) masked: BTreeSet<Place>,
     /// The reference that the definition had, in `typeProperties` or in a connection string.
     pub(crate) reference: Option<String>,

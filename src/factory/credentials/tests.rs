@@ -121,7 +121,7 @@ fn kept(definitions: &[Value]) -> Result<(Value, BTreeMap<Place, String>), Unusa
     let mut before: Option<(Value, BTreeMap<Place, String>)> = None;
     for (at, definition) in definitions.iter().enumerate() {
         let mut definition = definition.clone();
-        // `own` stands for the reference that the last PUT was answered with.
+        // `own` is replaced by the reference in the answer to the last PUT.
         if definition["typeProperties"]["encryptedCredential"] == "own" {
             let shown = before.as_ref().map(|(shown, _)| shown["typeProperties"]["encryptedCredential"].clone());
             definition["typeProperties"]["encryptedCredential"] = shown.unwrap();

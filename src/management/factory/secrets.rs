@@ -101,7 +101,7 @@ impl Given {
     /// The definition as it is shown, and its secrets, in place of `existing`.
     ///
     /// # Errors
-    /// [`Refusal::Credential`] for asterisks that stand for nothing that is kept.
+    /// [`Refusal::Credential`] for a mask in the place of a secret that is not kept.
     pub(super) fn kept(
         &self,
         id: &ChildId,

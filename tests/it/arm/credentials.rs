@@ -121,7 +121,7 @@ async fn a_credential_is_kept_with_its_reference_alone() {
     for (own, expected) in [
         (
             json!({"password": secure(MASK)}),
-            "the credential that ********** stands for is not kept: write it anew, at 'properties/typeProperties/password'.",
+            "the masked credential ********** is not kept: write it anew, at 'properties/typeProperties/password'.",
         ),
         (
             json!({"connectionString": "A=b;Password=**********"}),
@@ -274,7 +274,7 @@ async fn a_credential_is_an_identity_of_its_factory() {
     let principal = ask(&client, "PUT F/acme/credentials/s", principal).await;
     assert_eq!(principal.json()["properties"]["typeProperties"]["servicePrincipalKey"]["value"], MASK);
     let again = ask(&client, "PUT F/acme/credentials/s", json!({"properties": principal.json()["properties"]})).await;
-    assert_eq!(again.json()["properties"], principal.json()["properties"], "the mask keeps what it stands for");
+    assert_eq!(again.json()["properties"], principal.json()["properties"], "the mask keeps the secret in its place");
 
     let reference = json!({"type": "CredentialReference", "referenceName": "c"});
     let url = json!({"baseUrl": "https://acme.vault.azure.net/", "credential": reference});

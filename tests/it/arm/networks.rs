@@ -189,16 +189,16 @@ async fn what_is_of_a_network_takes_rights_of_its_own_and_goes_with_the_factory(
         r#"{"identity": "nobody", "role": "Reader", "scope": "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002"}"#;
     let granted = world.admin("PUT /admin/role-assignments/00000000-0000-4000-8000-0000000000aa", reader).await;
     assert_eq!(granted.status, 201, "{}", granted.text);
-    let nobody = client_of(&world, "nobody", false).await;
+    let reader = client_of(&world, "nobody", false).await;
     for line in [managed, connection, "F/acme/privateLinkResources"] {
-        assert_eq!(ask(&nobody, &format!("GET {line}"), Value::Null).await.status, 200, "{line}");
+        assert_eq!(ask(&reader, &format!("GET {line}"), Value::Null).await.status, 200, "{line}");
     }
     for (line, body, action) in [
         (managed, wanted, "managedVirtualNetworks/managedPrivateEndpoints"),
         (connection, decision("Rejected", None), "privateEndpointConnections"),
     ] {
         for (method, body, verb) in [("PUT", body, "write"), ("DELETE", Value::Null, "delete")] {
-            let refused = ask(&nobody, &format!("{method} {line}"), body).await.error();
+            let refused = ask(&reader, &format!("{method} {line}"), body).await.error();
             let named = format!("perform action 'Microsoft.DataFactory/factories/{action}/{verb}' over scope");
             assert!(refused.starts_with("403 AuthorizationFailed") && refused.contains(&named), "{refused}");
         }

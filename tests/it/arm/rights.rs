@@ -213,8 +213,8 @@ async fn a_list_of_what_is_in_a_factory_shows_what_its_reader_may_see() {
     let assigned = world.admin("PUT /admin/role-assignments/6b9e7c1a-0000-4000-8000-0000000000aa", &role).await;
     assert_eq!(assigned.status, 201, "{}", assigned.text);
     let list = format!("GET {factory}/pipelines?2018-06-01");
-    let nobody = Client::of(&world, "nobody").await.ask(&list, "").await.json();
-    let names = nobody["value"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+    let listed = Client::of(&world, "nobody").await.ask(&list, "").await.json();
+    let names = listed["value"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
     assert_eq!(names.collect::<Vec<_>>(), ["seen"]);
     assert_eq!(owner.ask(&list, "").await.json()["value"].as_array().unwrap().len(), 2);
 }

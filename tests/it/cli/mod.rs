@@ -379,13 +379,13 @@ fn a_ready_file_that_a_kill_left_behind_is_not_taken_for_another_server() {
     let args = ["run", "--identity-listen", &format!(":{port}"), "--ready-file", file.to_str().unwrap(), "--", "cat"];
     let first = keyhaven(&[&args[..], &[file.to_str().unwrap()]].concat()).output().unwrap();
     let mut ready: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
-    // Its number is somebody else's by now, and who answers at its address is the server that starts.
-    let mut somebody = Command::new("sleep").arg("60").spawn().unwrap();
-    ready["pid"] = somebody.id().into();
+    // Another process has its number by now, and the server that starts answers at its address.
+    let mut other = Command::new("sleep").arg("60").spawn().unwrap();
+    ready["pid"] = other.id().into();
     std::fs::write(&file, ready.to_string()).unwrap();
     let second = keyhaven(&[&args[..], &[file.to_str().unwrap()]].concat()).output().unwrap();
-    somebody.kill().unwrap();
-    somebody.wait().unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
     assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
 }
 

@@ -120,7 +120,7 @@ fn only_a_vault_of_the_same_tenant_is_taken_and_no_token_is_shown_to_another() {
     let yard = Yard::alone();
     let new = NewFactory { tenant: "00000000-0000-4000-8000-0000000000ff".to_owned(), ..yard.plain_new() };
     let factory = yard.create(new.clone(), "factory").unwrap();
-    // Whoever signed in would be refused.
+    // Every sign-in would be refused.
     yard.admin("DELETE /admin/identities/factory", &serde_json::Value::Null);
     let vault = yard.url("safe").parse().unwrap();
     let refused = factory.enable_key(&yard.key("safe", "cmk"), None).unwrap_err();

@@ -199,7 +199,7 @@ fn a_definition_that_is_none_is_refused_with_the_place() {
     );
     assert_eq!(
         wrong(database(&secure("**********"))),
-        "/typeProperties/password: the credential that ********** stands for is not kept; write it anew"
+        "/typeProperties/password: the masked credential ********** is not kept; write it anew"
     );
     assert_eq!(wrong(database(&json!(5))), "/typeProperties/password: a credential must be text");
     let absent = wrong(database(&reference(None)));

@@ -48,7 +48,7 @@ fn the_keys_settings_are_in_it_when_asked_and_credentials_never() {
         with["resources"].as_array().unwrap().iter().find(|resource| resource["name"] == name).unwrap().clone()
     };
     assert_eq!(of("db")["type"], "Microsoft.DataFactory/factories/linkedServices");
-    assert_eq!(of("db")["properties"]["typeProperties"]["password"], password, "a reference stands as it is");
+    assert_eq!(of("db")["properties"]["typeProperties"]["password"], password, "a reference stays as it is");
     assert_eq!(
         of("db")["dependsOn"][1],
         "[resourceId('Microsoft.DataFactory/factories/linkedServices', parameters('factoryName'), 'vault')]"

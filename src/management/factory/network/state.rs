@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 140;
 
-/// Whether a connection stands.
+/// The approval of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ConnectionStatus {
     /// The other side has not decided yet.
     Pending,
-    /// It stands.
+    /// The connection is approved.
     Approved,
     /// It was refused, or ended.
     Rejected,
@@ -20,7 +20,7 @@ pub(crate) enum ConnectionStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConnectionState {
-    /// Whether it stands.
+    /// The approval.
     pub status: ConnectionStatus,
     /// Why it was approved or rejected.
     pub description: String,

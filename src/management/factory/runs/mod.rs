@@ -38,7 +38,7 @@ struct Shared {
     outside: Arc<dyn Outside>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    /// Tells the runs of this process from those that another left unfinished.
+    /// The id of this process in its runs: a run of another process that has not ended is interrupted.
     executor: Uuid,
     under_way: Mutex<HashMap<Uuid, AbortHandle>>,
 }

@@ -1,5 +1,5 @@
 //! Nodes of self-hosted runtimes: they register, say what they are, are limited, removed. Each write expects the runtime's record as it
-//! was read; a registration the secrets too, so that a key which is regenerated at the same moment registers nobody.
+//! was read; a registration the secrets too, so that an auth key that is regenerated at the same moment registers no node.
 
 use std::net::IpAddr;
 
@@ -168,7 +168,7 @@ impl Management {
         self.write(guard, limiting).await
     }
 
-    /// Removes a node; it is told to stop if it is connected. Answers whether there was one.
+    /// Removes a node; a connected one gets the task to stop. Answers whether there was one.
     ///
     /// # Errors
     /// When there is no such runtime.

@@ -34,7 +34,7 @@ fn config() -> Value {
     };
     let roles = json!([{"identity": "owner", "role": "Key Vault Administrator", "scope": ""}]);
     json!({
-        "identities": [{"name": "owner", "systemAssigned": true}, {"name": "nobody"}, {"name": "cipher"}],
+        "identities": [{"name": "owner", "systemAssigned": true}, {"name": "guest"}, {"name": "cipher"}],
         "vaults": [
             vault("safe", json!({"enableRbacAuthorization": true, "roleAssignments": roles, "accessPolicies": [],
                                  "subscriptionId": "6b9e7c1a-0000-4000-8000-0000000000ff"})),
