@@ -13,6 +13,7 @@ use crate::access::Identity;
 use crate::access::roles::{Action, Attempt, RoleDecision, Scope};
 use crate::authorization::{Authorization, GuardedAccess};
 use crate::clock::{Clock, Timestamp};
+use crate::config;
 use crate::directory::Directory;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
@@ -113,13 +114,12 @@ impl Call {
         matches!(self.operation.permission, Permission::Management(action) if self.may(action, scope))
     }
 
-    /// The body as a `T`.
+    /// The body as a `T`, an object.
     ///
     /// # Errors
-    /// 400 for what is no such JSON; 413 and the like for a body that is not read.
+    /// 400 for what is no such JSON, which names the member and not its value; 413 and the like for a body that is not read.
     pub(super) async fn json<T: DeserializeOwned>(&mut self, limits: &Limits) -> Result<T, ApiError> {
-        let bytes = self.bytes(limits).await?;
-        serde_json::from_slice(&bytes).map_err(|error| refusal::invalid_content(&error.to_string()))
+        parsed(&self.bytes(limits).await?)
     }
 
     /// The body as a `T`; none where there is none.
@@ -133,9 +133,7 @@ impl Call {
         let bytes = self.bytes(limits).await?;
         match bytes.trim_ascii() {
             [] => Ok(None),
-            text => {
-                serde_json::from_slice(text).map(Some).map_err(|error| refusal::invalid_content(&error.to_string()))
-            }
+            text => parsed(text).map(Some),
         }
     }
 
@@ -145,4 +143,8 @@ impl Call {
             None => Ok(Bytes::new()),
         }
     }
+}
+
+fn parsed<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    config::read(text).map_err(|error| refusal::invalid_content(&error.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::factories::line;
 use super::{Client, SUBSCRIPTION};
 use crate::world::World;
 
@@ -103,6 +104,35 @@ async fn a_body_must_be_json_of_the_resource_and_not_too_large() {
     let large = format!(r#"{{"location": "{}"}}"#, "x".repeat(2 << 20));
     let refused = client.ask("PUT S/resourceGroups/g?2021-04-01", &large).await;
     assert_eq!(refused.status, 413, "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_body_is_an_object_and_its_error_names_the_member_and_not_the_value() {
+    let world = World::new().await;
+    let client = Client::of(&world, "owner").await;
+    let key = r#"{"location": "local", "properties": {"encryption": ["hush", "k", null, null]}}"#;
+    for (text, body, why) in [
+        ("PUT S/resourceGroups/g?2021-04-01", r#"["local", null, null]"#, "invalid type: list, expected an object"),
+        ("PUT F/acme/pipelines/p", r#"[{"activities": []}]"#, "invalid type: list, expected an object"),
+        ("POST F/acme/pipelines/p/createRun", "[1]", "invalid type: list, expected an object"),
+        (
+            "PUT F/acme/linkedservices/s",
+            r#"{"properties": "hush"}"#,
+            "properties: invalid type: string, expected an object",
+        ),
+        ("PUT F/acme/pipelines/p", "{}", "missing field `properties`"),
+        (
+            "PUT F/acme",
+            key,
+            "Error converting value to 'properties.encryption': invalid type: list, expected an object",
+        ),
+    ] {
+        let text = if text.contains(" F") { line(text) } else { text.to_owned() };
+        let expected = format!(
+            "400 InvalidRequestContent The request content was invalid and could not be deserialized: '{why}'."
+        );
+        assert_eq!(client.ask(&text, body).await.error(), expected, "{text} {body}");
+    }
 }
 
 #[tokio::test]

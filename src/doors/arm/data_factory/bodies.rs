@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::{refusal, refused_change};
+use crate::config;
 use crate::directory::IdentityRecord;
 use crate::http::error::ApiError;
 use crate::management::{
@@ -65,10 +66,11 @@ impl FactoryInput {
 
     /// Whether it names a customer-managed key.
     pub(super) fn has_encryption(&self) -> bool {
-        self.properties
-            .as_ref()
-            .and_then(|properties| properties.get("encryption"))
-            .is_some_and(|given| !given.is_null())
+        self.given_encryption().is_some()
+    }
+
+    fn given_encryption(&self) -> Option<&Value> {
+        self.properties.as_ref()?.get("encryption").filter(|given| !given.is_null())
     }
 
     /// The customer-managed key that it asks for; none where it names none.
@@ -76,11 +78,10 @@ impl FactoryInput {
     /// # Errors
     /// 400 for what are no settings of one.
     pub(super) fn encryption(&self) -> Result<Option<KeySettings>, ApiError> {
-        let given = self.properties.as_ref().and_then(|properties| properties.get("encryption"));
-        let given = given.filter(|given| !given.is_null()).cloned();
+        let read = |given: &Value| config::read(given.to_string().as_bytes());
         let invalid =
             |why| refusal::invalid_content(&format!("Error converting value to 'properties.encryption': {why}"));
-        given.map(serde_json::from_value).transpose().map_err(invalid)
+        self.given_encryption().map(read).transpose().map_err(invalid)
     }
 
     /// The identities that it asks for; none where it names none.
