@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::body::Bytes;
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName, IF_NONE_MATCH};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -100,6 +100,11 @@ impl Call {
     /// The header `name`, if it is there and readable.
     pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the client has this etag already.
+    pub(super) fn has_etag(&self, etag: Uuid) -> bool {
+        self.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == etag.to_string())
     }
 
     /// Whether the caller's roles permit `action` at `scope`.

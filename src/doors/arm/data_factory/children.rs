@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{IF_MATCH, IF_NONE_MATCH};
+use hyper::header::IF_MATCH;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use super::super::endpoint::Handler;
 use super::super::refused_change;
 use super::super::state::{Call, State};
 use super::bodies::{ChildBody, ChildInput};
+use super::paths::{action, factory_path};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::management::{Child, ChildId, ChildKind};
@@ -28,20 +29,11 @@ pub(super) struct ChildOperations {
 /// The operations of a kind: its names in the log, its segment of paths, its name in actions.
 macro_rules! operations {
     ($kind:ident, $name:literal, $segment:literal, $action:literal, $deletable:literal) => {{
-        const COLLECTION: &str = concat!(
-            "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/",
-            "{factoryName}/",
-            $segment
-        );
-        const ONE: &str = concat!(
-            "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/",
-            "{factoryName}/",
-            $segment,
-            "/{name}"
-        );
-        const READ: &str = concat!("Microsoft.DataFactory/factories/", $action, "/read");
-        const WRITE: &str = concat!("Microsoft.DataFactory/factories/", $action, "/write");
-        const DELETE: &str = concat!("Microsoft.DataFactory/factories/", $action, "/delete");
+        const COLLECTION: &str = factory_path!("/", $segment);
+        const ONE: &str = factory_path!("/", $segment, "/{name}");
+        const READ: &str = action!($action, "/read");
+        const WRITE: &str = action!($action, "/write");
+        const DELETE: &str = action!($action, "/delete");
         ChildOperations {
             kind: ChildKind::$kind,
             list: Operation::management(concat!("Factory", $name, "List"), Method::GET, COLLECTION, READ),
@@ -115,7 +107,7 @@ async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.child()?;
     let found = state.management.child(&id).await.map_err(refused_change::of)?;
     let child = found.ok_or_else(|| refused_change::no_child(&id))?;
-    if call.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == child.etag.to_string()) {
+    if call.has_etag(child.etag) {
         return Ok(body::empty(StatusCode::NOT_MODIFIED));
     }
     Ok(shown(&id, child))

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use hyper::header::{IF_MATCH, IF_NONE_MATCH};
+use hyper::header::IF_MATCH;
 use hyper::{Method, StatusCode};
 
 use super::super::paging::Page;
 use super::super::state::{Call, State};
 use super::super::{refusal, refused_change, refused_key};
 use super::bodies::{FactoryBody, FactoryInput, Principals};
+use super::paths::{action, factory_path};
 use crate::access::roles::Scope;
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
@@ -20,10 +21,8 @@ use crate::random;
 
 const COLLECTION: &str =
     "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories";
-const FACTORY: &str = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/\
-                       {factoryName}";
-const READ: &str = "Microsoft.DataFactory/factories/read";
-const WRITE: &str = "Microsoft.DataFactory/factories/write";
+const READ: &str = action!("read");
+const WRITE: &str = action!("write");
 /// What giving a user-assigned identity to a resource needs at that identity.
 const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
 
@@ -34,11 +33,11 @@ pub(super) static LIST_IN_SUBSCRIPTION: Operation = Operation::management(
     READ,
 );
 pub(super) static LIST: Operation = Operation::management("FactoryList", Method::GET, COLLECTION, READ);
-pub(super) static GET: Operation = Operation::management("FactoryGet", Method::GET, FACTORY, READ);
-pub(super) static PUT: Operation = Operation::management("FactoryPut", Method::PUT, FACTORY, WRITE);
-pub(super) static PATCH: Operation = Operation::management("FactoryUpdate", Method::PATCH, FACTORY, WRITE);
+pub(super) static GET: Operation = Operation::management("FactoryGet", Method::GET, factory_path!(), READ);
+pub(super) static PUT: Operation = Operation::management("FactoryPut", Method::PUT, factory_path!(), WRITE);
+pub(super) static PATCH: Operation = Operation::management("FactoryUpdate", Method::PATCH, factory_path!(), WRITE);
 pub(super) static DELETE: Operation =
-    Operation::management("FactoryDelete", Method::DELETE, FACTORY, "Microsoft.DataFactory/factories/delete");
+    Operation::management("FactoryDelete", Method::DELETE, factory_path!(), action!("delete"));
 
 /// Answers the factories of a subscription that the caller may see.
 pub(super) async fn list_in_subscription(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
@@ -58,7 +57,7 @@ pub(super) async fn list(state: Arc<State>, call: Call) -> Result<Response, ApiE
 pub(super) async fn get(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let id = call.factory()?;
     let factory = state.management.factory(&id).await.map_err(refused_change::of)?;
-    if call.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == factory.etag.to_string()) {
+    if call.has_etag(factory.etag) {
         return Ok(body::empty(StatusCode::NOT_MODIFIED));
     }
     state.shown(&call, &id, factory).await

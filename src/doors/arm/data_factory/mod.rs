@@ -7,6 +7,7 @@ mod network_bodies;
 mod networks;
 mod node_body;
 mod nodes;
+mod paths;
 mod run_bodies;
 mod runs;
 mod runtime_bodies;

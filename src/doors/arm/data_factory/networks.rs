@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyper::header::{IF_MATCH, IF_NONE_MATCH};
+use hyper::header::IF_MATCH;
 use hyper::{Method, StatusCode};
 
 use super::super::endpoint::Handler;
@@ -12,80 +12,64 @@ use super::super::{refused_change, refused_network};
 use super::network_bodies::{
     ConnectionBody, ConnectionInput, LinkResources, ManagedEndpointBody, ManagedEndpointInput,
 };
+use super::paths::{action, factory_path};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::management::{ChildId, ChildKind, NetworkId};
 use crate::operation::Operation;
 
-/// The path of a factory, and what follows it.
-macro_rules! path {
-    ($rest:literal) => {
-        concat!(
-            "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/",
-            "{factoryName}/",
-            $rest
-        )
-    };
-}
-
-macro_rules! action {
-    ($name:literal) => {
-        concat!("Microsoft.DataFactory/factories/", $name)
-    };
-}
-
 static LIST_CONNECTIONS: Operation = Operation::management(
     "FactoryPrivateEndpointConnectionList",
     Method::GET,
-    path!("privateEndPointConnections"),
+    factory_path!("/privateEndPointConnections"),
     action!("privateEndpointConnections/read"),
 );
 static GET_CONNECTION: Operation = Operation::management(
     "FactoryPrivateEndpointConnectionGet",
     Method::GET,
-    path!("privateEndpointConnections/{name}"),
+    factory_path!("/privateEndpointConnections/{name}"),
     action!("privateEndpointConnections/read"),
 );
 static PUT_CONNECTION: Operation = Operation::management(
     "FactoryPrivateEndpointConnectionPut",
     Method::PUT,
-    path!("privateEndpointConnections/{name}"),
+    factory_path!("/privateEndpointConnections/{name}"),
     action!("privateEndpointConnections/write"),
 );
 static DELETE_CONNECTION: Operation = Operation::management(
     "FactoryPrivateEndpointConnectionDelete",
     Method::DELETE,
-    path!("privateEndpointConnections/{name}"),
+    factory_path!("/privateEndpointConnections/{name}"),
     action!("privateEndpointConnections/delete"),
 );
 static LINK_RESOURCES: Operation = Operation::management(
     "FactoryPrivateLinkResourceList",
     Method::GET,
-    path!("privateLinkResources"),
+    factory_path!("/privateLinkResources"),
     action!("privateLinkResources/read"),
 );
 static LIST_MANAGED: Operation = Operation::management(
     "FactoryManagedPrivateEndpointList",
     Method::GET,
-    path!("managedVirtualNetworks/{network}/managedPrivateEndpoints"),
+    factory_path!("/managedVirtualNetworks/{network}/managedPrivateEndpoints"),
     action!("managedVirtualNetworks/managedPrivateEndpoints/read"),
 );
 static GET_MANAGED: Operation = Operation::management(
     "FactoryManagedPrivateEndpointGet",
     Method::GET,
-    path!("managedVirtualNetworks/{network}/managedPrivateEndpoints/{name}"),
+    factory_path!("/managedVirtualNetworks/{network}/managedPrivateEndpoints/{name}"),
     action!("managedVirtualNetworks/managedPrivateEndpoints/read"),
 );
 static PUT_MANAGED: Operation = Operation::management(
     "FactoryManagedPrivateEndpointPut",
     Method::PUT,
-    path!("managedVirtualNetworks/{network}/managedPrivateEndpoints/{name}"),
+    factory_path!("/managedVirtualNetworks/{network}/managedPrivateEndpoints/{name}"),
     action!("managedVirtualNetworks/managedPrivateEndpoints/write"),
 );
 static DELETE_MANAGED: Operation = Operation::management(
     "FactoryManagedPrivateEndpointDelete",
     Method::DELETE,
-    path!("managedVirtualNetworks/{network}/managedPrivateEndpoints/{name}"),
+    factory_path!("/managedVirtualNetworks/{network}/managedPrivateEndpoints/{name}"),
     action!("managedVirtualNetworks/managedPrivateEndpoints/delete"),
 );
 
@@ -126,7 +110,7 @@ async fn list_connections(state: Arc<State>, call: Call) -> Result<Response, Api
 async fn get_connection(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (factory, id) = (call.factory()?, call.connection()?);
     let found = state.management.connection(&id).await.map_err(refused_change::of)?;
-    if call.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == found.etag.to_string()) {
+    if call.has_etag(found.etag) {
         return Ok(body::empty(StatusCode::NOT_MODIFIED));
     }
     Ok(body::json(StatusCode::OK, &ConnectionBody::of(&factory, found)))
@@ -167,7 +151,7 @@ async fn list_managed(state: Arc<State>, call: Call) -> Result<Response, ApiErro
 async fn get_managed(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (network, id) = (call.network()?, call.managed_endpoint()?);
     let found = state.management.managed_endpoint(&network, &id).await.map_err(refused_change::of)?;
-    if call.header(&IF_NONE_MATCH).is_some_and(|known| known.trim_matches('"') == found.etag.to_string()) {
+    if call.has_etag(found.etag) {
         return Ok(body::empty(StatusCode::NOT_MODIFIED));
     }
     Ok(body::json(StatusCode::OK, &ManagedEndpointBody::of(&network, found)))

@@ -9,40 +9,35 @@ use super::super::endpoint::Handler;
 use super::super::refused_change;
 use super::super::state::{Call, State};
 use super::node_body::NodeBody;
+use super::paths::{action, factory_path};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::management::NodeStatus;
 use crate::operation::Operation;
 
-/// The path of a node, and what follows it.
-macro_rules! path {
-    ($rest:literal) => {
-        concat!(
-            "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/",
-            "{factoryName}/integrationRuntimes/{name}/nodes/{nodeName}",
-            $rest
-        )
-    };
-}
-
-/// An action on nodes, in the spelling of the provider's list of operations.
-macro_rules! action {
-    ($name:literal) => {
-        concat!("Microsoft.DataFactory/factories/integrationruntimes/nodes/", $name)
-    };
-}
-
-static GET: Operation =
-    Operation::management("FactoryIntegrationRuntimeNodeGet", Method::GET, path!(""), action!("read"));
-static PATCH: Operation =
-    Operation::management("FactoryIntegrationRuntimeNodeUpdate", Method::PATCH, path!(""), action!("write"));
-static DELETE: Operation =
-    Operation::management("FactoryIntegrationRuntimeNodeDelete", Method::DELETE, path!(""), action!("delete"));
+static GET: Operation = Operation::management(
+    "FactoryIntegrationRuntimeNodeGet",
+    Method::GET,
+    factory_path!("/integrationRuntimes/{name}/nodes/{nodeName}"),
+    action!("integrationruntimes/nodes/read"),
+);
+static PATCH: Operation = Operation::management(
+    "FactoryIntegrationRuntimeNodeUpdate",
+    Method::PATCH,
+    factory_path!("/integrationRuntimes/{name}/nodes/{nodeName}"),
+    action!("integrationruntimes/nodes/write"),
+);
+static DELETE: Operation = Operation::management(
+    "FactoryIntegrationRuntimeNodeDelete",
+    Method::DELETE,
+    factory_path!("/integrationRuntimes/{name}/nodes/{nodeName}"),
+    action!("integrationruntimes/nodes/delete"),
+);
 static ADDRESS: Operation = Operation::management(
     "FactoryIntegrationRuntimeNodeIpAddress",
     Method::POST,
-    path!("/ipAddress"),
-    action!("ipAddress/action"),
+    factory_path!("/integrationRuntimes/{name}/nodes/{nodeName}/ipAddress"),
+    action!("integrationruntimes/nodes/ipAddress/action"),
 );
 
 /// What answers each of them.

@@ -9,58 +9,41 @@ use uuid::Uuid;
 use super::super::endpoint::Handler;
 use super::super::state::{Call, State};
 use super::super::{refused_change, refused_run};
+use super::paths::{action, factory_path};
 use super::run_bodies::{ActivityRunBody, Queried, QueryInput, RunBody, RunCreated};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
 use crate::management::{ChildId, ChildKind, Invoker};
 use crate::operation::Operation;
 
-/// The path of a factory, and what follows it.
-macro_rules! path {
-    ($rest:literal) => {
-        concat!(
-            "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/",
-            "{factoryName}",
-            $rest
-        )
-    };
-}
-
-/// An action, in the spelling of the provider's list of operations.
-macro_rules! action {
-    ($name:literal) => {
-        concat!("Microsoft.DataFactory/factories/", $name)
-    };
-}
-
 static CREATE: Operation = Operation::management(
     "FactoryPipelineCreateRun",
     Method::POST,
-    path!("/pipelines/{name}/createRun"),
+    factory_path!("/pipelines/{name}/createRun"),
     action!("pipelines/createrun/action"),
 );
 static GET: Operation = Operation::management(
     "FactoryPipelineRunGet",
     Method::GET,
-    path!("/pipelineruns/{runId}"),
+    factory_path!("/pipelineruns/{runId}"),
     action!("pipelineruns/read"),
 );
 static CANCEL: Operation = Operation::management(
     "FactoryPipelineRunCancel",
     Method::POST,
-    path!("/pipelineruns/{runId}/cancel"),
+    factory_path!("/pipelineruns/{runId}/cancel"),
     action!("pipelineruns/cancel/action"),
 );
 static QUERY: Operation = Operation::management(
     "FactoryPipelineRunsQuery",
     Method::POST,
-    path!("/queryPipelineRuns"),
+    factory_path!("/queryPipelineRuns"),
     action!("querypipelineruns/read"),
 );
 static QUERY_ACTIVITIES: Operation = Operation::management(
     "FactoryActivityRunsQuery",
     Method::POST,
-    path!("/pipelineruns/{runId}/queryActivityruns"),
+    factory_path!("/pipelineruns/{runId}/queryActivityruns"),
     action!("pipelineruns/queryactivityruns/read"),
 );
 

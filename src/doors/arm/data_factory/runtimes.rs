@@ -9,6 +9,7 @@ use super::super::endpoint::Handler;
 use super::super::state::{Call, State};
 use super::super::{refused_change, refused_runtime};
 use super::bodies::ChildBody;
+use super::paths::{action, factory_path};
 use super::runtime_bodies::{AuthKeysBody, ConnectionBody, KeyInput, MonitoringBody, SettingsInput, StatusBody};
 use crate::http::error::ApiError;
 use crate::http::{Response, body};
@@ -16,55 +17,41 @@ use crate::management::{ChildId, ChildKind, KeyName, NewRuntime, RuntimeChange};
 use crate::operation::Operation;
 use crate::random;
 
-/// The path of a runtime, and what follows it.
-macro_rules! path {
-    ($rest:literal) => {
-        concat!(
-            "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.DataFactory/factories/",
-            "{factoryName}/integrationRuntimes/{name}",
-            $rest
-        )
-    };
-}
-
-/// An action on runtimes, in the spelling of the provider's list of operations.
-macro_rules! action {
-    ($name:literal) => {
-        concat!("Microsoft.DataFactory/factories/integrationruntimes/", $name)
-    };
-}
-
-static PATCH: Operation =
-    Operation::management("FactoryIntegrationRuntimeUpdate", Method::PATCH, path!(""), action!("write"));
+static PATCH: Operation = Operation::management(
+    "FactoryIntegrationRuntimeUpdate",
+    Method::PATCH,
+    factory_path!("/integrationRuntimes/{name}"),
+    action!("integrationruntimes/write"),
+);
 static STATUS: Operation = Operation::management(
     "FactoryIntegrationRuntimeStatus",
     Method::POST,
-    path!("/getStatus"),
-    action!("getstatus/read"),
+    factory_path!("/integrationRuntimes/{name}/getStatus"),
+    action!("integrationruntimes/getstatus/read"),
 );
 static LIST_KEYS: Operation = Operation::management(
     "FactoryIntegrationRuntimeListAuthKeys",
     Method::POST,
-    path!("/listAuthKeys"),
-    action!("listauthkeys/action"),
+    factory_path!("/integrationRuntimes/{name}/listAuthKeys"),
+    action!("integrationruntimes/listauthkeys/action"),
 );
 static REGENERATE_KEY: Operation = Operation::management(
     "FactoryIntegrationRuntimeRegenerateAuthKey",
     Method::POST,
-    path!("/regenerateAuthKey"),
-    action!("regenerateauthkey/action"),
+    factory_path!("/integrationRuntimes/{name}/regenerateAuthKey"),
+    action!("integrationruntimes/regenerateauthkey/action"),
 );
 static CONNECTION: Operation = Operation::management(
     "FactoryIntegrationRuntimeConnectionInfo",
     Method::POST,
-    path!("/getConnectionInfo"),
-    action!("getconnectioninfo/action"),
+    factory_path!("/integrationRuntimes/{name}/getConnectionInfo"),
+    action!("integrationruntimes/getconnectioninfo/action"),
 );
 static MONITORING: Operation = Operation::management(
     "FactoryIntegrationRuntimeMonitoringData",
     Method::POST,
-    path!("/monitoringData"),
-    action!("monitoringdata/read"),
+    factory_path!("/integrationRuntimes/{name}/monitoringData"),
+    action!("integrationruntimes/monitoringdata/read"),
 );
 
 /// What answers each of them.
