@@ -6,12 +6,13 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use super::factories::refused;
 use super::request_body::{self, bad_request};
-use super::{State, internal_error, with_admin_key};
+use super::{State, with_admin_key};
 use crate::http::error::ApiError;
 use crate::http::routes::Params;
 use crate::http::{Incoming, Response, body};
-use crate::management::{ConnectionState, ConnectionStatus, PlacedEndpoint, Refusal};
+use crate::management::{ConnectionState, ConnectionStatus, PlacedEndpoint};
 use crate::operation::Operation;
 use crate::random;
 
@@ -47,7 +48,7 @@ struct Decision {
 
 /// Answers every managed private endpoint.
 pub(super) async fn list(state: Arc<State>) -> Result<Response, ApiError> {
-    let all = state.management.all_managed_endpoints().await.map_err(|refusal| refused(&refusal))?;
+    let all = state.management.all_managed_endpoints().await.map_err(refused)?;
     let private_endpoints = all.into_iter().map(EndpointBody::of).collect();
     Ok(body::json(StatusCode::OK, &EndpointList { private_endpoints }))
 }
@@ -57,12 +58,12 @@ pub(super) async fn put(state: Arc<State>, params: Params, body: Incoming) -> Re
     let name = params.get("name");
     let decision: Decision = request_body::json(&state, body, r#"{"approve": true}"#).await?;
     let decided = decision.state()?;
-    let all = state.management.all_managed_endpoints().await.map_err(|refusal| refused(&refusal))?;
+    let all = state.management.all_managed_endpoints().await.map_err(refused)?;
     let found = all.into_iter().find(|one| one.full_name().eq_ignore_ascii_case(&name));
     let PlacedEndpoint { factory, endpoint } = found.ok_or_else(|| not_there(&name))?;
     let etag = random::uuid(&*state.random);
     let made = state.management.decide_endpoint((&factory, &endpoint.name), &decided, etag).await;
-    let endpoint = made.map_err(|refusal| refused(&refusal))?.ok_or_else(|| not_there(&name))?;
+    let endpoint = made.map_err(refused)?.ok_or_else(|| not_there(&name))?;
     Ok(body::json(StatusCode::OK, &EndpointBody::of(PlacedEndpoint { factory, endpoint })))
 }
 
@@ -93,18 +94,4 @@ impl EndpointBody {
 fn not_there(name: &str) -> ApiError {
     let text = format!("No private endpoint is called '{name}'; GET /admin/private-endpoints lists them.");
     ApiError::new(StatusCode::NOT_FOUND, "PrivateEndpointNotFound", text)
-}
-
-/// What the management plane reports.
-pub(super) fn refused(refusal: &Refusal) -> ApiError {
-    match refusal {
-        Refusal::Record(error) => internal_error(error),
-        Refusal::Vaults(error) => internal_error(error),
-        Refusal::KeyAway(error) => super::conflict(format!("the factory's customer-managed key is away: {error}")),
-        Refusal::NoGitMode(name) => super::conflict(format!(
-            "the factory '{name}' is not in Git mode, in which alone a template has the settings of its key: give it a \
-             repoConfiguration, or leave includeKey out"
-        )),
-        other => bad_request(format!("{other:?}")),
-    }
 }
