@@ -177,6 +177,16 @@ impl<T> Fact<Vec<T>> {
     }
 }
 
+impl Fact<bool> {
+    /// Whether one of `all` is true; unknown where none is for certain, and one may be.
+    pub(crate) fn any(all: Vec<Self>) -> Self {
+        if all.contains(&Self::Known(true)) {
+            return Self::Known(true);
+        }
+        all.into_iter().find(|one| matches!(one, Self::Unknown(_))).unwrap_or(Self::Known(false))
+    }
+}
+
 impl<T> Fact<T> {
     /// The fact that follows from a known value; `why` it is none where nothing follows.
     pub(crate) fn then<U>(self, follows: impl FnOnce(T) -> Result<U, String>) -> Fact<U> {

@@ -92,14 +92,12 @@ fn refers(value: &Value) -> Fact<bool> {
     if let Some(why) = why(value) {
         return Fact::Unknown(why.to_owned());
     }
-    let is_reference = matches!(text(value, &["type"]), Fact::Known(kind) if kind.eq_ignore_ascii_case(REFERENCE));
-    let below: Vec<_> = match value {
+    if matches!(text(value, &["type"]), Fact::Known(kind) if kind.eq_ignore_ascii_case(REFERENCE)) {
+        return Fact::Known(true);
+    }
+    Fact::any(match value {
         Value::Array(items) => items.iter().map(refers).collect(),
         Value::Object(members) => members.values().map(refers).collect(),
         _ => vec![],
-    };
-    if is_reference || below.contains(&Fact::Known(true)) {
-        return Fact::Known(true);
-    }
-    below.into_iter().find(|one| matches!(one, Fact::Unknown(_))).unwrap_or(Fact::Known(false))
+    })
 }

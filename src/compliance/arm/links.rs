@@ -10,17 +10,17 @@ use super::scope::Scope;
 
 /// What private endpoints lead to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// How its id begins, after what it is in: its type, in lower case.
-    pub(super) kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The groups of its private endpoints.
-    pub(super) groups: &'static [&'static str],
+    pub(crate) groups: &'static [&'static str],
 }
 
 /// A vault.
-pub(super) const VAULT: Target = Target { kind: "microsoft.keyvault/vaults", groups: &["vault"] };
+pub(crate) const VAULT: Target = Target { kind: "microsoft.keyvault/vaults", groups: &["vault"] };
 /// A data factory; Azure's rule counts both groups.
-pub(super) const FACTORY: Target =
+pub(crate) const FACTORY: Target =
     Target { kind: "microsoft.datafactory/factories", groups: &["dataFactory", "portal"] };
 
 /// The members of a diagnostic setting that say where its logs go.

@@ -16,7 +16,7 @@ use super::lines::pointer_segment;
 use super::tree::{is_secure, member, part, text, unknown, why, words};
 use crate::clock::Timestamp;
 use budget::Budget;
-use links::{FACTORY, Links, VAULT};
+use links::Links;
 use scope::Scope;
 
 pub(super) use factories::{CONNECTION_STRING, CREDENTIALS, factory, linked_service};
@@ -24,6 +24,7 @@ pub(super) use factories::{CONNECTION_STRING, CREDENTIALS, factory, linked_servi
 pub(super) use facts::log;
 pub(super) use facts::{dates, key, scheduled, secret, vault};
 pub(super) use grants::Grants;
+pub(super) use links::{FACTORY, VAULT};
 
 /// The type of a deployment.
 const DEPLOYMENT: &str = "microsoft.resources/deployments";

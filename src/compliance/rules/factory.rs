@@ -1,6 +1,7 @@
 //! Rules for data factories.
 
 use super::Verdict::{self, Compliant, NonCompliant, Unknown, Warned};
+use super::shared::{has_endpoint, is_closed};
 use crate::compliance::arguments::Arguments;
 use crate::compliance::facts::{Fact, FactoryFacts};
 
@@ -21,20 +22,11 @@ pub(super) fn git(factory: &FactoryFacts, _: &Arguments) -> Verdict {
 }
 
 pub(super) fn private_link(factory: &FactoryFacts, _: &Arguments) -> Verdict {
-    match &factory.private_endpoints {
-        Fact::Known(0) | Fact::Unset => NonCompliant("it has no approved private endpoint".to_owned()),
-        Fact::Known(_) => Compliant,
-        Fact::Unknown(why) => Unknown(why.clone()),
-    }
+    has_endpoint(&factory.private_endpoints)
 }
 
 pub(super) fn public_access(factory: &FactoryFacts, _: &Arguments) -> Verdict {
-    match &factory.public_access {
-        Fact::Known(access) if access.eq_ignore_ascii_case("Disabled") => Compliant,
-        Fact::Known(access) => NonCompliant(format!("its public network access is {access}")),
-        Fact::Unset => NonCompliant("its public network access is not set".to_owned()),
-        Fact::Unknown(why) => Unknown(why.clone()),
-    }
+    is_closed(&factory.public_access)
 }
 
 /// A warning: with a customer's key, access to the key is often all that a factory is given.

@@ -2,6 +2,7 @@
 //! services of every type.
 
 use super::Verdict::{self, Compliant, NonCompliant, Unknown, Warned};
+use super::shared::{is_one_of, one_of};
 use crate::compliance::arguments::Arguments;
 use crate::compliance::connection_string::{contains, keyword};
 use crate::compliance::facts::{Fact, Given, LinkedServiceFacts};
@@ -72,13 +73,7 @@ pub(super) fn managed_identity(service: &LinkedServiceFacts, _: &Arguments) -> V
 }
 
 pub(super) fn allowed_type(service: &LinkedServiceFacts, arguments: &Arguments) -> Verdict {
-    let allowed = arguments.texts("allowedLinkedServiceResourceTypes");
-    match &service.kind {
-        Fact::Known(kind) if allowed.iter().any(|one| one.eq_ignore_ascii_case(kind)) => Compliant,
-        Fact::Known(kind) => NonCompliant(format!("its type is {kind}")),
-        Fact::Unset => NonCompliant("its type is not set".to_owned()),
-        Fact::Unknown(why) => Unknown(why.clone()),
-    }
+    one_of(&service.kind, &arguments.texts("allowedLinkedServiceResourceTypes"), "its type")
 }
 
 /// A warning: what is recommended for connection strings.
@@ -152,10 +147,6 @@ fn first(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
         }
     }
     found
-}
-
-fn is_one_of(value: &str, all: &[&str]) -> bool {
-    all.iter().any(|one| one.eq_ignore_ascii_case(value))
 }
 
 impl Given {

@@ -6,6 +6,7 @@
 mod factory;
 mod linked_service;
 mod object;
+mod shared;
 mod table;
 mod vault;
 

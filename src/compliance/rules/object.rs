@@ -1,6 +1,7 @@
 //! Rules for keys and secrets.
 
 use super::Verdict::{self, Compliant, NonCompliant, Unknown};
+use super::shared::{is_one_of, one_of};
 use crate::clock::Timestamp;
 use crate::compliance::arguments::Arguments;
 use crate::compliance::facts::{Dates, Fact, KeyFacts, SecretFacts};
@@ -134,19 +135,6 @@ fn active(dates: &Dates, arguments: &Arguments) -> Verdict {
         Fact::Known(_) | Fact::Unset => Compliant,
         Fact::Unknown(why) => Unknown(why.clone()),
     }
-}
-
-fn one_of(fact: &Fact<String>, allowed: &[String], what: &str) -> Verdict {
-    match fact {
-        Fact::Known(value) if allowed.iter().any(|one| one.eq_ignore_ascii_case(value)) => Compliant,
-        Fact::Known(value) => NonCompliant(format!("{what} is {value}")),
-        Fact::Unset => NonCompliant(format!("{what} is not set")),
-        Fact::Unknown(why) => Unknown(why.clone()),
-    }
-}
-
-fn is_one_of(value: &str, all: &[&str]) -> bool {
-    all.iter().any(|one| one.eq_ignore_ascii_case(value))
 }
 
 fn after(start: Timestamp, days: i64) -> Timestamp {

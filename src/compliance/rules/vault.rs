@@ -1,6 +1,7 @@
 //! Rules for vaults.
 
 use super::Verdict::{self, Compliant, NonCompliant, NotApplicable, Unknown};
+use super::shared::{has_endpoint, is_closed};
 use crate::access::network::AddressRange;
 use crate::compliance::arguments::Arguments;
 use crate::compliance::facts::{Fact, Log, VaultFacts};
@@ -46,12 +47,7 @@ pub(super) fn public_access(vault: &VaultFacts, _: &Arguments) -> Verdict {
     if vault.is_recovered() {
         return Compliant;
     }
-    let closed = match &vault.public_access {
-        Fact::Known(access) if access.eq_ignore_ascii_case("Disabled") => Compliant,
-        Fact::Known(access) => NonCompliant(format!("its public network access is {access}")),
-        Fact::Unset => NonCompliant("its public network access is not set".to_owned()),
-        Fact::Unknown(why) => Unknown(why.clone()),
-    };
+    let closed = is_closed(&vault.public_access);
     match vault.is_asked_from(PUBLIC_ACCESS) {
         Fact::Known(false) => {
             NonCompliant(format!("its api-version is older than {PUBLIC_ACCESS}, so that it cannot be closed"))
@@ -101,11 +97,7 @@ fn addresses(vault: &VaultFacts, arguments: &Arguments) -> Verdict {
 }
 
 pub(super) fn private_link(vault: &VaultFacts, _: &Arguments) -> Verdict {
-    match &vault.private_endpoints {
-        Fact::Known(0) | Fact::Unset => NonCompliant("it has no approved private endpoint".to_owned()),
-        Fact::Known(_) => Compliant,
-        Fact::Unknown(why) => Unknown(why.clone()),
-    }
+    has_endpoint(&vault.private_endpoints)
 }
 
 pub(super) fn resource_logs(vault: &VaultFacts, arguments: &Arguments) -> Verdict {

@@ -107,11 +107,7 @@ pub(crate) fn linked_service(resource_type: &str, values: &Value) -> Option<Link
 /// Whether one of the credentials is a reference.
 fn refers(credentials: &[(&'static str, Fact<Given>)]) -> Fact<bool> {
     let is_reference = |given: Given| Ok(given.kind.as_deref() == Some(REFERENCE));
-    let all: Vec<_> = credentials.iter().map(|(_, given)| given.clone().then(is_reference)).collect();
-    match all.contains(&Fact::Known(true)) {
-        true => Fact::Known(true),
-        false => all.into_iter().find(|one| matches!(one, Fact::Unknown(_))).unwrap_or(Fact::Known(false)),
-    }
+    Fact::any(credentials.iter().map(|(_, given)| given.clone().then(is_reference)).collect())
 }
 
 /// The connection string, or the reference to one.

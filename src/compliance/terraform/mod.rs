@@ -30,11 +30,6 @@ const TEMPLATES: [&str; 5] = [
 const DESTINATIONS: [&str; 4] =
     ["log_analytics_workspace_id", "storage_account_id", "eventhub_authorization_rule_id", "partner_solution_id"];
 
-/// How the types of Resource Manager begin that rules are for.
-const READ: [&str; 2] = ["microsoft.keyvault/vaults", "microsoft.datafactory/factories"];
-/// The groups of private endpoints.
-const VAULT_GROUPS: [&str; 1] = ["vault"];
-const FACTORY_GROUPS: [&str; 2] = ["dataFactory", "portal"];
 /// The resources that are keys.
 const KEYS: [&str; 2] = ["azurerm_key_vault_key.", "azurerm_key_vault_managed_hardware_security_module_key."];
 
@@ -170,7 +165,7 @@ impl<'a> Reader<'a> {
             public_access: public.then(|on| Ok(if on { "Enabled" } else { "Disabled" }.to_owned())),
             default_action: text(values, &["network_acls", "0", "default_action"]),
             ip_rules: texts(values, &["network_acls", "0", "ip_rules"], |rule| text(rule, &[])),
-            private_endpoints: self.endpoints(planned, &VAULT_GROUPS),
+            private_endpoints: self.endpoints(planned, arm::VAULT.groups),
             logs: self.logs(planned),
         }
     }
@@ -189,7 +184,7 @@ impl<'a> Reader<'a> {
             customer_key,
             repository,
             public_access: public.then(|on| Ok(if on { "Enabled" } else { "Disabled" }.to_owned())),
-            private_endpoints: self.endpoints(planned, &FACTORY_GROUPS),
+            private_endpoints: self.endpoints(planned, arm::FACTORY.groups),
         }
     }
 
@@ -265,12 +260,13 @@ impl<'a> Reader<'a> {
             "microsoft.keyvault/vaults" => {
                 let none = || Fact::Unknown("its type has no api-version".to_owned());
                 let mut vault = arm::vault(version.map_or_else(none, Fact::Known), properties);
-                (vault.private_endpoints, vault.logs) = (self.endpoints(planned, &VAULT_GROUPS), self.logs(planned));
+                (vault.private_endpoints, vault.logs) =
+                    (self.endpoints(planned, arm::VAULT.groups), self.logs(planned));
                 Facts::Vault(Box::new(vault))
             }
             "microsoft.datafactory/factories" => {
                 let mut factory = arm::factory(properties);
-                factory.private_endpoints = self.endpoints(planned, &FACTORY_GROUPS);
+                factory.private_endpoints = self.endpoints(planned, arm::FACTORY.groups);
                 Facts::Factory(Box::new(factory))
             }
             "microsoft.datafactory/factories/linkedservices" => {
@@ -385,8 +381,9 @@ fn azapi_type(planned: &Planned<'_>) -> Result<(String, Option<String>), Facts> 
 
 /// What azapi changes of a resource that the plan does not have whole.
 fn changed_in_part(planned: &Planned<'_>) -> Option<Facts> {
+    let is_target = |kind: &str| [arm::VAULT, arm::FACTORY].iter().any(|target| kind.starts_with(target.kind));
     match azapi_type(planned) {
-        Ok((kind, _)) if !(READ.iter().any(|begin| kind.starts_with(begin)) || arm::deploys(&kind)) => None,
+        Ok((kind, _)) if !(is_target(&kind) || arm::deploys(&kind)) => None,
         Ok(_) => Some(Facts::Unread("it changes what is not whole in the plan".to_owned())),
         Err(unread) => Some(unread),
     }
