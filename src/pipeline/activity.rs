@@ -21,8 +21,8 @@ const MAX_RETRY: u64 = 1000;
 /// The longest wait, in seconds (7 days).
 const MAX_WAIT: u64 = 604_800;
 
-/// An activity.
-#[derive(Clone, Debug, PartialEq)]
+/// An activity. Deliberately no `Debug`: its credential may be secret.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Activity {
     /// Its name.
     pub name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Activity {
 }
 
 /// What an activity does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Kind {
     /// It waits.
     Wait(Template),

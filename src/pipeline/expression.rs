@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::refusal::NotRunnable;
 
-/// What expressions get their values from.
-#[derive(Clone, Debug, Default)]
+/// What expressions get their values from. Deliberately no `Debug`: a parameter may be secret.
+#[derive(Clone, Default)]
 pub(crate) struct Values {
     /// The id of the run.
     pub run_id: String,

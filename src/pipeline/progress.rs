@@ -7,7 +7,7 @@ use super::definition::Pipeline;
 use super::outcome::Outcome;
 
 /// What is to be done next.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Step<'a> {
     /// The activity can begin.
     Begin(&'a Activity),

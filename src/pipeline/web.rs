@@ -25,8 +25,8 @@ const USUAL_TIMEOUT: u64 = 60;
 /// The longest that can be asked for, in seconds (the service's own bound).
 const MAX_TIMEOUT: u64 = 600;
 
-/// A request as it is defined.
-#[derive(Clone, Debug, PartialEq)]
+/// A request as it is defined. Deliberately no `Debug`: it may hold a password.
+#[derive(Clone, PartialEq)]
 pub(crate) struct WebCall {
     /// The method.
     pub method: Method,
@@ -56,7 +56,8 @@ pub(crate) enum Method {
 }
 
 /// How a request signs in. Credentials are as the definition has them: a `SecureString` or a reference to a vault's secret.
-#[derive(Clone, Debug, PartialEq)]
+/// Deliberately no `Debug`.
+#[derive(Clone, PartialEq)]
 pub(crate) enum Authentication {
     /// `Authorization: Basic …`
     Basic {
@@ -72,8 +73,8 @@ pub(crate) enum Authentication {
     },
 }
 
-/// A request with its expressions evaluated.
-#[derive(Clone, Debug, PartialEq)]
+/// A request with its expressions evaluated. Deliberately no `Debug`: a parameter in it may be secret.
+#[derive(Clone, PartialEq)]
 pub(crate) struct WebRequest {
     /// The URL.
     pub url: String,

@@ -36,8 +36,7 @@ pub(crate) struct Sending {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// An answer.
-#[derive(Debug)]
+/// An answer. Deliberately no `Debug`: its body may be a secret.
 pub(crate) struct Received {
     /// The status.
     pub status: u16,
