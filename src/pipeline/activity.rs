@@ -178,15 +178,15 @@ impl Condition {
 impl Policy {
     fn parse(given: Option<&Value>) -> Result<Self, NotRunnable> {
         let nothing = Map::new();
-        let given = given.and_then(Value::as_object).unwrap_or(&nothing);
+        let given = given.filter(|given| !given.is_null()).map_or(Some(&nothing), Value::as_object);
+        let given = given.ok_or_else(|| NotRunnable::new("policy", "must be an object"))?;
         check_members("policy", given, &POLICY_MEMBERS)?;
-        let flag = |name: &str| given.get(name).and_then(Value::as_bool).unwrap_or_default();
         Ok(Self {
             timeout: timeout(given)?,
             retry: number(given, "retry", 0, MAX_RETRY)?,
             retry_interval: number(given, "retryIntervalInSeconds", USUAL_RETRY_INTERVAL, 86_400)?,
-            secure_input: flag("secureInput"),
-            secure_output: flag("secureOutput"),
+            secure_input: flag(given, "secureInput")?,
+            secure_output: flag(given, "secureOutput")?,
         })
     }
 }
@@ -195,6 +195,12 @@ fn timeout(given: &Map<String, Value>) -> Result<u64, NotRunnable> {
     let Some(value) = given.get("timeout") else { return Ok(USUAL_TIMEOUT) };
     let seconds = value.as_str().and_then(timespan::seconds).filter(|seconds| *seconds > 0);
     seconds.ok_or_else(|| NotRunnable::new("policy/timeout", "must be a span such as 0.12:00:00"))
+}
+
+/// What is neither is refused: it would be shown, and is not to be.
+fn flag(given: &Map<String, Value>, name: &str) -> Result<bool, NotRunnable> {
+    let given = given.get(name).filter(|given| !given.is_null()).map_or(Some(false), Value::as_bool);
+    given.ok_or_else(|| NotRunnable::new(format!("policy/{name}"), "must be true or false"))
 }
 
 fn number(given: &Map<String, Value>, name: &str, usual: u64, most: u64) -> Result<u64, NotRunnable> {

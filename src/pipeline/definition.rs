@@ -190,6 +190,9 @@ mod tests {
             (with("linkedServiceName", json!({})), "activity 'a', linkedServiceName: is not run here"),
             (with("policy", json!({"timeout": "1h"})), "activity 'a', policy/timeout: must be a span"),
             (with("policy", json!({"retry": -1})), "activity 'a', policy/retry: must be a number"),
+            (with("policy", json!("none")), "activity 'a', policy: must be an object"),
+            (with("policy", json!({"secureInput": "true"})), "activity 'a', policy/secureInput: must be true or false"),
+            (with("policy", json!({"secureOutput": 1})), "activity 'a', policy/secureOutput: must be true or false"),
             (with("policy", json!({"other": 1})), "activity 'a', policy/other: is not run here"),
             (
                 with("dependsOn", json!([{"activity": "b", "dependencyConditions": ["Succeeded"]}])),
