@@ -30,7 +30,7 @@ struct Parameter {
 }
 
 /// What is shown of a secret, as in definitions.
-const MASK: &str = "**********";
+pub(crate) const MASK: &str = "**********";
 
 impl Pipeline {
     /// The pipeline in `properties`.

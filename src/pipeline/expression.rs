@@ -2,6 +2,7 @@
 //! else of the language is refused when a run is asked for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -15,7 +16,7 @@ pub(crate) struct Values {
     /// The parameters of the run, with defaults.
     pub parameters: Map<String, Value>,
     /// The outputs of the activities that have ended.
-    pub outputs: BTreeMap<String, Value>,
+    pub outputs: BTreeMap<String, Arc<Value>>,
 }
 
 /// A part of a definition whose texts may have expressions.
@@ -321,7 +322,7 @@ mod tests {
         Values {
             run_id: "run-1".to_owned(),
             parameters: json!({"n": "x", "list": [1, {"a b": true}]}).as_object().unwrap().clone(),
-            outputs: BTreeMap::from([("it's".to_owned(), json!({"rows": [{"id": 7}], "ok": null}))]),
+            outputs: BTreeMap::from([("it's".to_owned(), Arc::new(json!({"rows": [{"id": 7}], "ok": null})))]),
         }
     }
 

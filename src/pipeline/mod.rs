@@ -13,8 +13,8 @@ mod refusal;
 mod timespan;
 mod web;
 
-pub(crate) use activity::{Activity, Kind, wait_seconds};
-pub(crate) use definition::Pipeline;
+pub(crate) use activity::{Activity, Kind, Policy, wait_seconds};
+pub(crate) use definition::{MASK, Pipeline};
 pub(crate) use expression::{Failed, Values};
 pub(crate) use outcome::Outcome;
 pub(crate) use progress::{Progress, Step, Verdict};

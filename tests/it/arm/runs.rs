@@ -69,7 +69,7 @@ async fn answer(mut stream: TcpStream, kept: Arc<Mutex<Vec<Value>>>) {
     let fields: Vec<&str> = lines.filter(|line| !line.starts_with("host:")).collect();
     let got = json!({"request": request, "fields": fields, "body": body});
     kept.lock().unwrap().push(got.clone());
-    let path = request.split(' ').nth(1).unwrap();
+    let path = request.split([' ', '?']).nth(1).unwrap();
     let (status, text) = match path {
         "/broken" => ("503 Service Unavailable", "come back later".to_owned()),
         "/text" => ("200 OK", "[1, 2]".to_owned()),
@@ -428,6 +428,62 @@ async fn credentials_that_the_factory_keeps_go_along_and_are_not_shown() {
     for secret in ["battery staple", "open sesame", "dTpvcGVuIHNlc2FtZQ", "hush hush"] {
         assert!(!shown.contains(secret), "{secret}");
     }
+}
+
+#[tokio::test]
+async fn what_is_secret_or_kept_back_is_in_no_input_and_in_no_error() {
+    let (world, echo) = (world().await, Echo::new().await);
+    let plane = Plane::of(&world).await;
+    let parameters = json!({"token": {"type": "SecureString", "defaultValue": "hush"}, "n": {"type": "String", "defaultValue": "plain"}});
+    let call = |url: &str, policy: Value| {
+        let headers = json!({"x-token": "@pipeline().parameters.token", "x-n": "@pipeline().parameters.n"});
+        let body = json!({"token": "a @{pipeline().parameters.token}"});
+        let properties = json!({"method": "POST", "url": url, "headers": headers, "body": body});
+        json!({"name": "call", "type": "WebActivity", "policy": policy, "typeProperties": properties})
+    };
+    let run = async |activity: Value| {
+        plane.pipeline(&json!({"activities": [activity], "parameters": parameters})).await;
+        let (run, activities) = plane.ended(&plane.begin(&Value::Null).await).await;
+        assert!(!json!([run["message"], activities[0]["input"], activities[0]["error"]]).to_string().contains("hush"));
+        (activities[0]["input"].clone(), run["message"].as_str().unwrap().to_owned())
+    };
+    let secret = "@{pipeline().parameters.token}";
+    let url = format!("{}/broken?sig={secret}", echo.url);
+    let (input, message) = run(call(&url, json!({}))).await;
+    let shown = format!("{}/broken?sig=**********", echo.url);
+    let headers = json!({"x-token": "**********", "x-n": "plain"});
+    let body = json!({"token": "a **********"});
+    assert_eq!(input, json!({"url": shown, "method": "POST", "headers": headers, "body": body}));
+    let failed = |url: &str, body: &str| {
+        format!(
+            "Operation on target call failed: Error calling the endpoint '{url}'. Response status code: '503'. More details: Exception \
+             message: '{body}'."
+        )
+    };
+    assert_eq!(message, failed(&shown, "come back later"));
+    assert!(echo.got()[0].to_string().contains("/broken?sig=hush"), "{:?}", echo.got());
+
+    let (input, message) = run(call(&url, json!({"secureInput": true}))).await;
+    assert_eq!((input, message), (Value::Null, failed("**********", "come back later")));
+    let (input, message) = run(call(&url, json!({"secureOutput": true}))).await;
+    assert_eq!((&input["url"], message), (&json!(shown), failed(&shown, "**********")));
+    let unreachable = |url: &str| format!("Error calling the endpoint '{url}'. Details: ");
+    for (url, policy, shown) in [
+        (format!("http://127.0.0.1:1/{secret}"), json!({}), "http://127.0.0.1:1/**********"),
+        (format!("http://{secret}.invalid/x"), json!({}), "http://**********.invalid/x"),
+        ("http://127.0.0.1:1/x".to_owned(), json!({"secureInput": true}), "**********"),
+    ] {
+        let (_, message) = run(call(&url, policy)).await;
+        assert!(message.contains(&unreachable(shown)), "{message}");
+        assert_eq!(message.contains("Details: **********"), !shown.starts_with("http://127.0.0.1:1/"), "{message}");
+    }
+    let (_, message) = run(call(secret, json!({}))).await;
+    assert!(message.ends_with("The url '**********' is no http:// or https:// URL."), "{message}");
+    let wait = json!({"name": "call", "type": "Wait", "typeProperties": {"waitTimeInSeconds": "@pipeline().parameters.s"}});
+    let seconds = json!({"s": {"type": "SecureString", "defaultValue": "0"}});
+    plane.pipeline(&json!({"activities": [wait], "parameters": seconds})).await;
+    let (_, activities) = plane.ended(&plane.begin(&Value::Null).await).await;
+    assert_eq!(activities[0]["input"], json!({"waitTimeInSeconds": "**********"}));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::record::{ActivityError, ActivityRun, Run, Status};
 use crate::clock::{Clock, Timestamp};
 use crate::management::Management;
 use crate::management::factory::id::FactoryId;
-use crate::pipeline::{Activity, Kind, Outcome, Pipeline, Progress, Step, Values, Verdict, wait_seconds};
+use crate::pipeline::{Activity, Kind, MASK, Outcome, Pipeline, Progress, Step, Values, Verdict, wait_seconds};
 
 /// How often a wait looks whether the clock was moved.
 const CLOCK_LOOK: Duration = Duration::from_millis(100);
@@ -65,7 +65,7 @@ impl Execution {
             let Ok(ended) = ended else { break };
             progress.ended(&ended.name, outcome(ended.status));
             failures.extend(ended.error.map(|error| (ended.name.clone(), error.message)));
-            values.outputs.insert(ended.name, ended.output);
+            values.outputs.insert(ended.name, Arc::new(ended.output));
         }
         self.ended(progress.verdict(), &failures).await;
     }
@@ -88,7 +88,7 @@ impl Execution {
         let mut began = ActivityRun { retries: tries, ..began };
         self.record(&began).await;
         let Done { input, output } = tokio::select! {
-            done = self.act(&activity.kind, values) => done,
+            done = self.act(activity, values) => done,
             () = self.pause(activity.policy.timeout) => timed_out(activity.policy.timeout),
         };
         began.input = if activity.policy.secure_input { Value::Null } else { input };
@@ -102,20 +102,26 @@ impl Execution {
         ended
     }
 
-    async fn act(&self, kind: &Kind, values: &Values) -> Done {
-        match kind {
+    async fn act(&self, activity: &Activity, values: &Values) -> Done {
+        match &activity.kind {
             Kind::Wait(seconds) => match wait_seconds(seconds, values) {
-                Ok(seconds) => {
-                    self.pause(seconds).await;
+                Ok(length) => {
+                    self.pause(length).await;
+                    let shown = wait_seconds(seconds, &self.shown(values)).map_or_else(|_| MASK.into(), Value::from);
                     Done {
-                        input: serde_json::json!({"waitTimeInSeconds": seconds}),
+                        input: serde_json::json!({"waitTimeInSeconds": shown}),
                         output: Ok(Value::Object(Map::new())),
                     }
                 }
                 Err(failed) => Done { input: Value::Null, output: Err(ActivityError::new(INVALID_TEMPLATE, failed.0)) },
             },
-            Kind::Web(call) => self.call(call, values).await,
+            Kind::Web(call) => self.call(call, activity.policy, values).await,
         }
+    }
+
+    /// `values` as a run shows them: of a secret parameter that there is one.
+    pub(super) fn shown(&self, values: &Values) -> Values {
+        Values { parameters: self.run.parameters.clone(), ..values.clone() }
     }
 
     async fn skipped(&self, numbered: (usize, &Activity)) {

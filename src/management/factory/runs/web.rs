@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::execute::{Done, Execution};
 use super::outside::{Received, Sending};
 use super::record::ActivityError;
-use crate::pipeline::{Authentication, Values, WebCall, WebRequest};
+use crate::pipeline::{Authentication, MASK, Policy, Values, WebCall, WebRequest};
 
 /// The service's numbers ("Troubleshoot Azure Data Factory connectors": Web activity).
 const INVALID_TEMPLATE: &str = "InvalidTemplate";
@@ -23,23 +23,31 @@ const SHOWN_OF_ANSWER: usize = 1000;
 
 impl Execution {
     /// Sends the request of a Web activity.
-    pub(super) async fn call(&self, call: &WebCall, values: &Values) -> Done {
+    pub(super) async fn call(&self, call: &WebCall, policy: Policy, values: &Values) -> Done {
         let request = match call.request(values) {
             Ok(request) => request,
             Err(failed) => {
                 return Done { input: Value::Null, output: Err(ActivityError::new(INVALID_TEMPLATE, failed.0)) };
             }
         };
-        let input = shown(call, &request);
-        Done { input, output: self.answered(call, request, values).await }
+        // A definition whose secret parameter is more than a text gives nothing that can be shown.
+        let shown = call.request(&self.shown(values)).ok().filter(|_| !policy.secure_input);
+        let shown = Shown { request: shown, has_answer: !policy.secure_output };
+        let input = shown.input(call);
+        Done { input, output: self.answered(call, request, (values, &shown)).await }
     }
 
-    async fn answered(&self, call: &WebCall, request: WebRequest, values: &Values) -> Result<Value, ActivityError> {
+    async fn answered(
+        &self,
+        call: &WebCall,
+        request: WebRequest,
+        (values, shown): (&Values, &Shown),
+    ) -> Result<Value, ActivityError> {
         if let Some(runtime) = &call.runtime {
             let message = format!("The Self-hosted Integration Runtime '{runtime}' is offline.");
             return Err(ActivityError::new(RUNTIME_OFFLINE, message));
         }
-        check_url(&request.url)?;
+        check_url(&request.url, shown)?;
         let mut headers: Vec<_> =
             request.headers.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect();
         let body = self.payload(call, request.body).await?;
@@ -55,9 +63,9 @@ impl Execution {
         let sending = Sending { is_own, method: call.method.name(), url: url.clone(), headers, body };
         let sent = self.management.runs.outside().send(sending);
         match tokio::time::timeout(std::time::Duration::from_secs(call.timeout), sent).await {
-            Ok(Ok(received)) => output(&url, received),
-            Ok(Err(why)) => Err(failed(&url, &why)),
-            Err(_) => Err(failed(&url, &format!("no answer within {} seconds", call.timeout))),
+            Ok(Ok(received)) => output(shown, received),
+            Ok(Err(why)) => Err(shown.failed(if shown.has_host_of(&url) { &why } else { MASK })),
+            Err(_) => Err(shown.failed(&format!("no answer within {} seconds", call.timeout))),
         }
     }
 
@@ -105,46 +113,73 @@ fn text(value: Result<Value, crate::pipeline::Failed>, what: &str) -> Result<Str
     }
 }
 
-/// What a run shows of a call: no credential of its authentication.
-fn shown(call: &WebCall, request: &WebRequest) -> Value {
-    let headers: Map<String, Value> =
-        request.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let mut shown = json!({"url": request.url, "method": call.method.name(), "headers": headers});
-    if let Some(body) = &request.body {
-        shown["body"] = body.clone();
-    }
-    if let Some(authentication) = &call.authentication {
-        shown["authentication"] = json!({"type": authentication.name()});
-    }
-    shown
+/// What a run shows of a call, in its input and its errors: no secret parameter, and nothing that the policy keeps back.
+struct Shown {
+    /// The request; none where nothing of it is shown.
+    request: Option<WebRequest>,
+    /// Whether the answer's text is shown.
+    has_answer: bool,
 }
 
-fn check_url(url: &str) -> Result<(), ActivityError> {
+impl Shown {
+    /// The input; it has no credential of the authentication.
+    fn input(&self, call: &WebCall) -> Value {
+        let Some(request) = &self.request else { return Value::Null };
+        let headers: Map<String, Value> =
+            request.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let mut input = json!({"url": request.url, "method": call.method.name(), "headers": headers});
+        if let Some(body) = &request.body {
+            input["body"] = body.clone();
+        }
+        if let Some(authentication) = &call.authentication {
+            input["authentication"] = json!({"type": authentication.name()});
+        }
+        input
+    }
+
+    fn url(&self) -> &str {
+        self.request.as_ref().map_or(MASK, |request| &request.url)
+    }
+
+    /// Whether the host of `url`, which is called, is shown: reasons name it.
+    fn has_host_of(&self, url: &str) -> bool {
+        origin(self.url()) == origin(url)
+    }
+
+    /// "Error calling the endpoint 'URL'. …"
+    fn failed(&self, why: &str) -> ActivityError {
+        ActivityError::new(CALL_FAILED, format!("Error calling the endpoint '{}'. Details: {why}", self.url()))
+    }
+}
+
+/// What is before the path of a URL.
+fn origin(url: &str) -> &str {
+    url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end])
+}
+
+fn check_url(url: &str, shown: &Shown) -> Result<(), ActivityError> {
     let is_http = ["http://", "https://"]
         .iter()
         .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     if is_http {
         Ok(())
     } else {
-        Err(ActivityError::new(INVALID_PROPERTY, format!("The url '{url}' is no http:// or https:// URL.")))
+        let message = format!("The url '{}' is no http:// or https:// URL.", shown.url());
+        Err(ActivityError::new(INVALID_PROPERTY, message))
     }
-}
-
-/// "Error calling the endpoint 'URL'. …"
-fn failed(url: &str, why: &str) -> ActivityError {
-    ActivityError::new(CALL_FAILED, format!("Error calling the endpoint '{url}'. Details: {why}"))
 }
 
 /// The output of an activity whose call was answered: the members of an object, else `{"Response": TEXT}`; and the headers.
-fn output(url: &str, received: Received) -> Result<Value, ActivityError> {
+fn output(shown: &Shown, received: Received) -> Result<Value, ActivityError> {
     let body = String::from_utf8_lossy(&received.body);
     if received.status == 202 && received.headers.iter().any(|(name, _)| name == "location") {
-        return Err(failed(url, "the answer 202 names a Location to ask again, which is not followed here"));
+        return Err(shown.failed("the answer 202 names a Location to ask again, which is not followed here"));
     }
     if !(200..300).contains(&received.status) {
-        let body: String = body.chars().take(SHOWN_OF_ANSWER).collect();
+        let body = if shown.has_answer { body.chars().take(SHOWN_OF_ANSWER).collect() } else { MASK.to_owned() };
         let message = format!(
-            "Error calling the endpoint '{url}'. Response status code: '{}'. More details: Exception message: '{body}'.",
+            "Error calling the endpoint '{}'. Response status code: '{}'. More details: Exception message: '{body}'.",
+            shown.url(),
             received.status
         );
         return Err(ActivityError::new(CALL_FAILED, message));
