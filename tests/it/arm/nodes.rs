@@ -20,7 +20,7 @@ async fn send(world: &World, host: &str, path: &str, bearer: Option<&str>, body:
 
 fn description(name: &str, remote_access: bool) -> Value {
     json!({"name": name, "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060", "remoteAccess": remote_access,
-           "thumbprint": "AB", "publicKey": name})
+           "thumbprint": "AB".repeat(32), "publicKey": name})
 }
 
 async fn register(world: &World, key: &str, name: &str, remote_access: bool) -> Answer {
@@ -90,7 +90,7 @@ async fn a_node_is_online_while_it_asks_for_work_and_offline_when_it_was_not_see
 
     let info = ask(&client, "POST F/acme/integrationRuntimes/own/getConnectionInfo", Value::Null).await.json();
     let expected = json!({
-        "version": "0.1.0", "publicKey": "Node_1", "serviceToken": info["serviceToken"], "identityCertThumbprint": "AB",
+        "version": "0.1.0", "publicKey": "Node_1", "serviceToken": info["serviceToken"], "identityCertThumbprint": "AB".repeat(32),
         "hostServiceUri": "https://127.0.0.1:8060/HostServiceRemote.svc/", "isIdentityCertExprired": false
     });
     assert_eq!(info, expected);

@@ -1,6 +1,6 @@
 //! A node of a self-hosted runtime, as it is kept: what it says of itself, and the hash of its secret.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -94,26 +94,52 @@ fn hash(secret: &str) -> String {
 
 /// Checks what a node says of itself.
 pub(super) fn check(description: &NodeDescription) -> Result<(), RuntimeRefusal> {
-    let NodeDescription { name, machine, version, host, thumbprint, public_key, .. } = description;
+    let NodeDescription { name, machine, version, host, thumbprint, public_key, remote_access } = description;
     let begins = name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
     let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if !begins || name.len() > MAX_NAME || !name.bytes().all(is_fine) {
         return Err(RuntimeRefusal::NodeName(name.chars().take(MAX_NAME).collect()));
     }
-    let is_text =
-        |text: &String| !text.is_empty() && text.len() <= MAX_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic());
-    for (member, text) in [
-        ("machine", machine),
-        ("version", version),
-        ("host", host),
-        ("thumbprint", thumbprint),
-        ("publicKey", public_key),
+    for (member, is_one) in [
+        ("machine", is_text(machine)),
+        ("version", is_text(version)),
+        ("host", is_text(host) && is_host(host, *remote_access)),
+        ("thumbprint", is_thumbprint(thumbprint)),
+        ("publicKey", is_text(public_key)),
     ] {
-        if !is_text(text) || (member == "host" && text.contains(['/', '@', '?', '#', '\\'])) {
+        if !is_one {
             return Err(RuntimeRefusal::NodeDescription(member));
         }
     }
     Ok(())
+}
+
+fn is_text(text: &str) -> bool {
+    (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// SHA-256 in hex.
+fn is_thumbprint(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `HOST:PORT`. Who brings a credential connects there: a link-local address, such as the metadata service's, is no node's. The port is 0 until it
+/// listens.
+fn is_host(text: &str, listens: bool) -> bool {
+    let is_port = |port: u16| port != 0 || !listens;
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return is_port(address.port()) && !is_link_local(address.ip().to_canonical());
+    }
+    let Some((name, port)) = text.split_once(':') else { return false };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    !name.is_empty() && name.bytes().all(is_name) && port.parse().is_ok_and(is_port)
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +153,7 @@ mod tests {
             version: "1".to_owned(),
             host: "m:8060".to_owned(),
             remote_access: true,
-            thumbprint: "AB".to_owned(),
+            thumbprint: "AB".repeat(32),
             public_key: "AA==".to_owned(),
         }
     }
@@ -153,8 +179,21 @@ mod tests {
             assert!(matches!(check(&description(name)), Err(RuntimeRefusal::NodeName(_))), "{name}");
         }
         let with_host = |host: &str| NodeDescription { host: host.to_owned(), ..description("n") };
-        for host in ["", "a b", "m:1/x", "u@m:1", &"h".repeat(MAX_TEXT + 1)] {
+        for host in ["a.b-c:1", "127.0.0.1:8060", "[::1]:8060"] {
+            assert_eq!(check(&with_host(host)), Ok(()), "{host}");
+        }
+        let closed = NodeDescription { remote_access: false, ..with_host("127.0.0.1:0") };
+        assert_eq!(check(&closed), Ok(()), "it does not listen");
+        let long = format!("{}:1", "h".repeat(MAX_TEXT));
+        for host in ["", "a b", "m", "m:", "m:0", "m:65536", "127.0.0.1:0", ":1", "m:1/x", "m_n:1", "u@m:1", "a:b:1", &long] {
             assert_eq!(check(&with_host(host)), Err(RuntimeRefusal::NodeDescription("host")), "{host}");
+        }
+        for host in ["169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[fe80::1]:80"] {
+            assert_eq!(check(&with_host(host)), Err(RuntimeRefusal::NodeDescription("host")), "{host}");
+        }
+        for thumbprint in ["", "AB", "<script>", &"XY".repeat(32), &"AB".repeat(33)] {
+            let given = NodeDescription { thumbprint: thumbprint.to_owned(), ..description("n") };
+            assert_eq!(check(&given), Err(RuntimeRefusal::NodeDescription("thumbprint")), "{thumbprint}");
         }
     }
 }
