@@ -245,6 +245,21 @@ async fn a_runtime_has_at_most_four_nodes_which_all_let_others_in() {
 }
 
 #[tokio::test]
+async fn a_node_that_registers_again_ends_what_went_on_under_its_former_id() {
+    let world = World::new().await;
+    let client = client_of(&world).await;
+    let [key, _] = auth_keys(&client).await;
+    let former = Node::registered(&world, &key, "n1").await;
+    let (given, again) = tokio::join!(former.poll(json!({})), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        register(&world, &key, "n1", true).await
+    });
+    assert_eq!((again.status, &given.json()["tasks"][0]["kind"]), (hyper::StatusCode::OK, &json!("stop")));
+    assert_eq!(former.poll(json!({})).await.status, 401);
+    assert_eq!(status(&client).await["typeProperties"]["nodes"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_factory_is_found_by_its_hosts_alone() {
     let world = World::new().await;
     let client = client_of(&world).await;

@@ -45,7 +45,7 @@ impl Management {
         own.filter(|own| own == host).map(|_| id).ok_or_else(no_factory)
     }
 
-    /// Makes a node of the runtime in `factory` whose auth key is given.
+    /// Makes a node of the runtime in `factory` whose auth key is given. A node that registers again takes its own place.
     ///
     /// # Errors
     /// See [`RuntimeRefusal`].
@@ -61,7 +61,8 @@ impl Management {
             room_for(&runtime, description).map_err(Refusal::Runtime)?;
             let is_same = |one: &Node| is_same(one, description);
             let (node, secret) = Node::registered(new, description);
-            let answer = Registered { runtime: runtime.id, node: node.id, secret };
+            let former: Vec<Uuid> = runtime.nodes.iter().filter(|one| is_same(one)).map(|one| one.id).collect();
+            let answer = (Registered { runtime: runtime.id, node: node.id, secret }, former);
             let batch = self
                 .changing_runtime(&view, &id, |runtime| {
                     runtime.nodes.retain(|one| !is_same(one));
@@ -70,9 +71,11 @@ impl Management {
                 .await?;
             let secrets = id.runtime_secrets_key();
             let last = view.revision_of(&secrets).await.map_err(RecordError::from)?.unwrap_or(0);
-            Ok(Change { batch: batch.expect(secrets, last), answer })
+            Ok::<_, Refusal>(Change { batch: batch.expect(secrets, last), answer })
         };
-        self.records.update(registering).await
+        let (registered, former) = self.records.update(registering).await?;
+        former.into_iter().for_each(|node| self.connected.forget(node));
+        Ok(registered)
     }
 
     /// The node of `factory` with this id, if `secret` is its own.
