@@ -159,8 +159,8 @@ async fn resolve(target: &Target) -> io::Result<Vec<SocketAddr>> {
 }
 
 fn own_listener(target: &Target) -> ProxyError {
-    let why = format!("{target} is refused: it is one of Keyhaven's own listeners; ask it without the proxy.");
-    ProxyError::new(StatusCode::FORBIDDEN, why)
+    let why = format!("{target} is refused: it is one of Keyhaven's own listeners.");
+    ProxyError::new(StatusCode::FORBIDDEN, why).advise("ask it without the proxy")
 }
 
 /// Says of an error of the parent proxy's that it is not the target's.

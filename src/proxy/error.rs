@@ -10,13 +10,28 @@ use crate::http::{Response, body};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProxyError {
     pub(super) status: StatusCode,
-    /// One sentence for the client.
+    /// One sentence.
     pub(super) reason: String,
+    /// What a client of the proxy can do instead; what this server calls itself has no proxy to leave out.
+    pub(super) advice: Option<&'static str>,
 }
 
 impl ProxyError {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), advice: None }
+    }
+
+    /// The same error, with `advice` for clients.
+    pub(super) fn advise(self, advice: &'static str) -> Self {
+        Self { advice: Some(advice), ..self }
+    }
+
+    /// The sentence for clients.
+    pub(super) fn sentence(&self) -> String {
+        match self.advice {
+            Some(advice) => format!("{}; {advice}.", self.reason.trim_end_matches('.')),
+            None => self.reason.clone(),
+        }
     }
 
     /// How the connection is counted: refused by a rule, or unreachable.
@@ -29,6 +44,6 @@ impl ProxyError {
 
     /// The answer that gives the client the reason.
     pub(super) fn answer(&self) -> Response<Streamed> {
-        streamed(body::text(self.status, format!("{}\n", self.reason)))
+        streamed(body::text(self.status, format!("{}\n", self.sentence())))
     }
 }

@@ -188,7 +188,7 @@ impl Proxy {
 
     /// Counts a failed connection to `target`, and logs the first one of each host.
     fn record_failure(&self, error: &ProxyError, target: &Target) {
-        let (outcome, why) = (error.outcome(), error.reason.as_str());
+        let (outcome, why) = (error.outcome(), error.sentence());
         match (outcome, self.count(outcome, target)) {
             (Outcome::Refused, Some(1)) => {
                 (self.set.report_refusal)(error.status, target.host());
