@@ -71,9 +71,6 @@ impl Management {
         if self.run(factory, id).await?.status.is_final() {
             return Ok(());
         }
-        if let Some(task) = self.runs.under_way().remove(&id) {
-            task.abort();
-        }
         let now = self.runs.clock().now();
         let cancelling = |view: View| async move {
             let found = self.records.entry::<Run>(&view, &factory.run_key(id)).await?;
@@ -88,7 +85,12 @@ impl Management {
                 answer: (),
             })
         };
-        self.write(guard, cancelling).await
+        self.write(guard, cancelling).await?;
+        // Afterwards: a run that could not be cancelled goes on, and one that was keeps nothing any more.
+        if let Some(task) = self.runs.under_way().remove(&id) {
+            task.abort();
+        }
+        Ok(())
     }
 
     /// Keeps a new run. The oldest that has ended goes where there are too many.

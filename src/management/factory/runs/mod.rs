@@ -100,9 +100,10 @@ impl Management {
             updated: now,
             executor: self.runs.executor(),
         };
-        self.record_new_run(pipeline.factory(), &run, guard).await?;
         let (own, factory) = (self.factory(pipeline.factory()).await?.own_identity(), pipeline.factory().clone());
         let id = run.id;
+        // Last: a run that is kept is begun.
+        self.record_new_run(&factory, &run, guard).await?;
         let execution = Execution {
             management: self.clone(),
             factory,
