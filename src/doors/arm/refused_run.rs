@@ -26,5 +26,8 @@ pub(super) fn not_runnable(why: &str) -> ApiError {
 
 /// More runs than one server has at once.
 pub(super) fn too_many(most: usize) -> ApiError {
-    bad_request("BadRequest", format!("There are {most} runs under way already: wait for one to end, or cancel one."))
+    bad_request(
+        "BadRequest",
+        format!("This server has {most} runs under way already: wait for one to end, or cancel one."),
+    )
 }

@@ -479,7 +479,8 @@ async fn what_is_secret_or_kept_back_is_in_no_input_and_in_no_error() {
     }
     let (_, message) = run(call(secret, json!({}))).await;
     assert!(message.ends_with("The url '**********' is no http:// or https:// URL."), "{message}");
-    let wait = json!({"name": "call", "type": "Wait", "typeProperties": {"waitTimeInSeconds": "@pipeline().parameters.s"}});
+    let wait =
+        json!({"name": "call", "type": "Wait", "typeProperties": {"waitTimeInSeconds": "@pipeline().parameters.s"}});
     let seconds = json!({"s": {"type": "SecureString", "defaultValue": "0"}});
     plane.pipeline(&json!({"activities": [wait], "parameters": seconds})).await;
     let (_, activities) = plane.ended(&plane.begin(&Value::Null).await).await;
@@ -561,6 +562,23 @@ async fn a_wait_goes_by_the_vault_clock_and_a_run_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn a_hundred_runs_at_once_are_the_most() {
+    let world = world().await;
+    let plane = Plane::of(&world).await;
+    let wait = json!({"name": "w", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 3600}});
+    plane.pipeline(&json!({"activities": [wait]})).await;
+    let first = plane.begin(&Value::Null).await;
+    for _ in 1..100 {
+        plane.begin(&Value::Null).await;
+    }
+    let more = plane.ask("POST F/works/pipelines/p/createRun", &Value::Null).await.error();
+    let expected = "400 BadRequest This server has 100 runs under way already: wait for one to end, or cancel one.";
+    assert!(more.starts_with(expected), "{more}");
+    plane.ask(&format!("POST F/works/pipelineruns/{first}/cancel"), &Value::Null).await;
+    plane.begin(&Value::Null).await;
+}
+
+#[tokio::test]
 async fn readers_see_runs_and_contributors_begin_them() {
     let world = world().await;
     let plane = Plane::of(&world).await;
@@ -569,6 +587,10 @@ async fn readers_see_runs_and_contributors_begin_them() {
         .await;
     let id = plane.begin(&Value::Null).await;
     plane.ended(&id).await;
+    let mut continued = query(&json!([]));
+    continued["continuationToken"] = json!("zzz");
+    let refused = plane.ask("POST F/works/queryPipelineRuns", &continued).await.error();
+    assert!(refused.starts_with("400 InvalidRequestContent ") && refused.contains("continuationToken"), "{refused}");
     let (reader, operator) = (Client::of(&world, "reader").await, Client::of(&world, "operator").await);
     let asked = [
         ("POST F/works/pipelines/p/createRun".to_owned(), String::new(), 403),

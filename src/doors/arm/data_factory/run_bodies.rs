@@ -30,6 +30,8 @@ pub(super) struct QueryInput {
     last_updated_before: String,
     #[serde(default)]
     filters: Vec<FilterInput>,
+    /// Where a former answer ended. None has one.
+    continuation_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,8 +45,12 @@ impl QueryInput {
     /// The query.
     ///
     /// # Errors
-    /// 400 for what is no moment, no operand and no operator.
+    /// 400 for what is no moment, no operand and no operator, and for a token to go on by.
     pub(super) fn query(&self) -> Result<RunQuery, ApiError> {
+        if self.continuation_token.is_some() {
+            let why = "continuationToken was in no answer of this server: each has all runs";
+            return Err(refusal::invalid_content(why));
+        }
         let moment = |member: &str, text: &str| {
             Timestamp::parse(text)
                 .ok_or_else(|| refusal::invalid_content(&format!("{member} must be a time as RFC 3339 has it")))

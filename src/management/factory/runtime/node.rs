@@ -185,7 +185,9 @@ mod tests {
         let closed = NodeDescription { remote_access: false, ..with_host("127.0.0.1:0") };
         assert_eq!(check(&closed), Ok(()), "it does not listen");
         let long = format!("{}:1", "h".repeat(MAX_TEXT));
-        for host in ["", "a b", "m", "m:", "m:0", "m:65536", "127.0.0.1:0", ":1", "m:1/x", "m_n:1", "u@m:1", "a:b:1", &long] {
+        for host in
+            ["", "a b", "m", "m:", "m:0", "m:65536", "127.0.0.1:0", ":1", "m:1/x", "m_n:1", "u@m:1", "a:b:1", &long]
+        {
             assert_eq!(check(&with_host(host)), Err(RuntimeRefusal::NodeDescription("host")), "{host}");
         }
         for host in ["169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[fe80::1]:80"] {
