@@ -26,8 +26,8 @@ pub(crate) struct AssignedIdentities {
 pub(crate) struct IdentityDefinition {
     /// Whether it has one of its own.
     pub system: bool,
-    /// The resource ids of user-assigned ones; those with false are taken away.
-    pub user: BTreeMap<String, bool>,
+    /// The resource ids of user-assigned ones; those with false are taken away. `None` takes all away.
+    pub user: Option<BTreeMap<String, bool>>,
 }
 
 /// The ids of an identity that is made.
@@ -47,7 +47,8 @@ pub(super) struct IdentityChange {
     pub(super) batch: Batch,
 }
 
-/// Decides what becomes of the identities `before` of a factory by what is `wanted`; of a patch, those that it does not name stay.
+/// Decides what becomes of the identities `before` of a factory by what is `wanted`. Of a patch the user-assigned ones stay that it does
+/// not name, unless it wants none ("Configure managed identities for Azure resources on an Azure VM using REST API calls").
 pub(super) async fn assigning(
     (directory, view): (&Directory, &View),
     id: &FactoryId,
@@ -93,9 +94,10 @@ async fn user_assigned(
     wanted: &IdentityDefinition,
     is_patch: bool,
 ) -> Result<Vec<String>, Refusal> {
-    let is_named = |id: &String| wanted.user.keys().any(|named| named.eq_ignore_ascii_case(id));
+    let Some(wanted) = &wanted.user else { return Ok(vec![]) };
+    let is_named = |id: &String| wanted.keys().any(|named| named.eq_ignore_ascii_case(id));
     let stays = before.user.iter().filter(|id| is_patch && !is_named(id)).cloned();
-    let added = wanted.user.iter().filter(|(_, added)| **added).map(|(id, _)| id.clone());
+    let added = wanted.iter().filter(|(_, added)| **added).map(|(id, _)| id.clone());
     let all: Vec<String> = stays.chain(added).collect();
     if all.is_empty() {
         return Ok(all);

@@ -265,6 +265,15 @@ async fn user_assigned_identities_must_exist_and_be_the_callers_to_give() {
         (&changed["identity"]["type"], &changed["identity"]["userAssignedIdentities"]),
         (&json!("SystemAssigned"), &Value::Null)
     );
+    for (kind, expected) in [("SystemAssigned", json!("SystemAssigned")), ("None", Value::Null)] {
+        assert_eq!(ask(&owner, "PATCH F/acme", &body("SystemAssigned,UserAssigned", worker_id)).await.status, 200);
+        let kept = ask(&owner, "PATCH F/acme", r#"{"identity": {"type": "SystemAssigned,UserAssigned"}}"#).await.json();
+        assert_eq!(kept["identity"]["type"], "SystemAssigned,UserAssigned");
+        let patch = json!({"identity": {"type": kind}}).to_string();
+        let changed = ask(&owner, "PATCH F/acme", &patch).await.json();
+        assert_eq!(changed["identity"]["type"], expected, "the type says which there are");
+        assert_eq!(changed["identity"]["userAssignedIdentities"], Value::Null, "{kind}");
+    }
 
     let admin = Client::of(&world, "admin").await;
     assert_eq!(ask(&admin, "PUT F/other", r#"{"location": "x"}"#).await.status, 200);

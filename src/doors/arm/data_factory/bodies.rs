@@ -105,7 +105,7 @@ impl IdentityInput {
         if user.values().any(|added| *added) && !has("userassigned") {
             return Err(refused_change::invalid_identity(&self.r#type));
         }
-        Ok(IdentityDefinition { system: has("systemassigned"), user })
+        Ok(IdentityDefinition { system: has("systemassigned"), user: has("userassigned").then_some(user) })
     }
 }
 

@@ -108,7 +108,8 @@ impl Call {
     /// Refuses user-assigned identities that the caller may not give to a resource: with one, a factory could do what its
     /// administrator cannot.
     fn check_assignable(&self, identity: Option<&IdentityDefinition>, id: &FactoryId) -> Result<(), ApiError> {
-        for (identity, _) in identity.iter().flat_map(|identity| &identity.user).filter(|(_, added)| **added) {
+        let named = identity.and_then(|identity| identity.user.as_ref());
+        for (identity, _) in named.into_iter().flatten().filter(|(_, added)| **added) {
             let scope = Scope::parse(identity).map_err(|_| refused_change::no_identity(identity))?;
             if !self.may(ASSIGN, &scope) {
                 return Err(refusal::linked_forbidden(&self.caller, (WRITE, &id.scope()), (ASSIGN, &scope)));

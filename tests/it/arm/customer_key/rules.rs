@@ -196,6 +196,25 @@ async fn there_is_no_way_back() {
     plane.done("GET F/acme/pipelines/p", &Value::Null).await;
 }
 
+#[tokio::test]
+async fn a_patch_takes_away_neither_the_keys_identity_nor_another_one_with_it() {
+    let world = tenant(&["lists"]).await;
+    let plane = Plane::of(&world).await;
+    let mut both = by_cipher("lists", json!({}));
+    both["identity"]["type"] = json!("SystemAssigned,UserAssigned");
+    let made = plane.done("PUT F/acme", &both).await;
+    for kind in ["None", "SystemAssigned"] {
+        let refused = plane.ask("PATCH F/acme", &json!({"identity": {"type": kind}})).await.error();
+        let expected = format!(
+            "400 BadRequest Update factory failed. The customer-managed key is used as the identity '{CIPHER}'"
+        );
+        assert!(refused.starts_with(&expected), "{kind}: {refused}");
+    }
+    assert_eq!(plane.done("GET F/acme", &Value::Null).await["identity"], made["identity"]);
+    let fewer = plane.done("PATCH F/acme", &json!({"identity": {"type": "UserAssigned"}})).await;
+    assert_eq!(fewer["identity"]["type"], "UserAssigned", "the type says which there are");
+}
+
 /// As azurerm_data_factory_customer_managed_key does it.
 #[tokio::test]
 async fn the_factory_as_it_was_read_is_taken_back_with_a_key() {
