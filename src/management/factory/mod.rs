@@ -13,6 +13,7 @@ mod references;
 mod resolved;
 mod runs;
 pub(super) mod runtime;
+mod sealed_secret;
 mod secret_access;
 mod secrets;
 mod system_key;

@@ -1,13 +1,14 @@
 //! What opens the definitions in a factory. Under a customer's key its vault unwraps the data key for each read and each write, and
 //! nothing of it is kept.
 
-use super::child::{Child, ChildRecord, Definition};
+use super::child::{Child, ChildRecord, Definition, SealedSecrets};
 use super::customer_key::CustomerKey;
 use super::id::{ChildId, FactoryId};
 use super::kind::ChildKind;
+use super::sealed_secret::{associated_data, open_secret};
 use super::{Factory, Management};
 use crate::crypto::base64url;
-use crate::factory::{self, DataKey, Encryption};
+use crate::factory::{self, DataKey, Encryption, Place, Sealed, SystemLayer};
 use crate::management::refusal::Refusal;
 use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, Revision};
@@ -70,28 +71,36 @@ impl Management {
         self.records.update(following).await
     }
 
-    /// What a commit must do so that the definitions in a factory, which are in the open, are under `first`, its new data key.
+    /// What a commit must do so that the definitions in a factory, which are in the open, and their secrets, which are under its system
+    /// key alone, are under `first`, its new data key.
     ///
     /// # Errors
-    /// When there are too many of them.
+    /// When there are too many of them, or a secret does not open.
     pub(super) async fn sealing_contents(
         &self,
         view: &View,
         id: &FactoryId,
         first: &DataKey,
     ) -> Result<Batch, Refusal> {
-        let (mut batch, mut count) = (Batch::default(), 0);
+        let mut all = Vec::new();
         for kind in ChildKind::ALL {
             for child in self.recorded_children(view, (id, kind), &Opened(None)).await? {
-                let Ok(place) = ChildId::parse(id.clone(), kind, &child.name) else { continue };
-                batch = batch.put(place.key(), encode(&ChildRecord::sealed(&place, &child, first)?)?);
-                count += 1;
+                all.extend(ChildId::parse(id.clone(), kind, &child.name).map(|place| (place, child)));
             }
         }
-        match count > MOST_AT_FIRST {
-            true => Err(Refusal::CustomerKey(factory::Refusal::NotEmpty)),
-            false => Ok(batch),
+        if all.len() > MOST_AT_FIRST {
+            return Err(Refusal::CustomerKey(factory::Refusal::NotEmpty));
         }
+        let layers = self.system_layers(view, id).await?;
+        let mut batch = Batch::default();
+        for (place, child) in all {
+            // A renewal of the system key moves secrets meanwhile, and the key of those that it has not moved goes.
+            let revision = view.revision_of(&place.key()).await.map_err(RecordError::from)?.unwrap_or(0);
+            let secrets = under_data_key(&place, &child.secrets, (&layers, first)).map_err(Refusal::Sealing)?;
+            let record = ChildRecord::sealed(&place, &Child { secrets, ..child }, first)?;
+            batch = batch.expect(place.key(), revision).put(place.key(), encode(&record)?);
+        }
+        Ok(batch)
     }
 
     /// The revision of a factory, which `opened` opens.
@@ -147,6 +156,19 @@ impl ChildRecord {
             .map_err(|error| RecordError::Damaged { record: id.to_string(), why: error.to_string() })?;
         Ok(Child { name, properties, secrets, etag })
     }
+}
+
+/// Secrets that are under a system key alone, under `first` too.
+fn under_data_key(
+    id: &ChildId,
+    secrets: &SealedSecrets,
+    (layers, first): (&[SystemLayer], &DataKey),
+) -> Result<SealedSecrets, factory::Refusal> {
+    let sealed = |(place, sealed): (&Place, &Sealed)| {
+        let (layer, plain) = open_secret(id, (place, sealed), (layers, None))?;
+        Ok((place.clone(), layer.seal(Some(first), &associated_data(id, place), &plain)?))
+    };
+    secrets.iter().map(sealed).collect()
 }
 
 #[cfg(test)]
@@ -242,5 +264,32 @@ mod tests {
         assert!(record.open(&pipeline, &opened).is_ok());
         assert!(record.open(&place(ChildKind::Pipeline, "other"), &opened).is_err());
         assert!(record.open(&place(ChildKind::Dataset, "after"), &opened).is_err());
+    }
+
+    #[tokio::test]
+    async fn secrets_that_were_there_before_the_key_are_under_it_too() {
+        let management = with_vault();
+        let group = GroupId::parse(Uuid::from_u128(2), DEFAULT_RESOURCE_GROUP).unwrap();
+        let id = FactoryId::parse(group, "acme").unwrap();
+        let runtime = ChildId::parse(id.clone(), ChildKind::IntegrationRuntime, "before").unwrap();
+        let write = write(&management).await;
+        management.put_factory(&id, &wanted(None), &write).await.unwrap();
+        let password = json!({"type": "SecureString", "value": "S3KRET"});
+        let definition = json!({"type": "Managed", "typeProperties": {"catalogAdminPassword": password}});
+        management.put_child(&runtime, definition.as_object().unwrap(), &write).await.unwrap();
+        let is_under_key = async || {
+            let view = management.records.view().await.unwrap();
+            let record = management.records.get::<ChildRecord>(&view, &runtime.key()).await.unwrap().unwrap();
+            let secrets = serde_json::to_value(&record.secrets).unwrap();
+            let all: Vec<_> = secrets.as_object().unwrap().values().map(|one| one["dataKey"].is_string()).collect();
+            (all.len() == 1).then(|| all[0])
+        };
+        assert_eq!(is_under_key().await, Some(false));
+        let settings = json!({"vaultBaseUrl": "https://safe.vault.azure.net", "keyName": "cmk"});
+        let settings = serde_json::from_value(settings).unwrap();
+        management.put_factory(&id, &wanted(Some(settings)), &write).await.unwrap();
+        assert_eq!(is_under_key().await, Some(true));
+        let resolved = management.resolved(&runtime).await.unwrap().unwrap();
+        assert!(*resolved.properties.reveal() == definition, "it opens with both keys");
     }
 }

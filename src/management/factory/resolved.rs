@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 
 use super::Management;
 use super::id::ChildId;
-use super::secrets::{associated_data, rules};
+use super::sealed_secret::open_secret;
+use super::secrets::rules;
 use crate::factory::{self, Resolved, Secrets, put_back, reference};
 use crate::management::refusal::Refusal;
 
@@ -34,11 +35,11 @@ impl Management {
         let mut secrets = Secrets::new();
         let layers = if child.secrets.is_empty() { vec![] } else { self.system_layers(&view, id.factory()).await? };
         for (place, sealed) in &child.secrets {
-            let damaged =
-                || Refusal::Sealing(factory::Refusal::Damaged(format!("the credential at {}", place.as_str())));
-            let layer = layers.iter().find(|layer| layer.is_around(sealed)).ok_or_else(damaged)?;
-            let plain = layer.open(opened.data_key(), &associated_data(id, place), sealed).map_err(Refusal::Sealing)?;
-            let text = std::str::from_utf8(&plain).map_err(|_| damaged())?;
+            let keys = (layers.as_slice(), opened.data_key());
+            let (_, plain) = open_secret(id, (place, sealed), keys).map_err(Refusal::Sealing)?;
+            let no_text =
+                |_| Refusal::Sealing(factory::Refusal::Damaged(format!("the credential at {}", place.as_str())));
+            let text = std::str::from_utf8(&plain).map_err(no_text)?;
             secrets.insert(place.clone(), Zeroizing::new(text.to_owned()));
         }
         let properties = put_back(rules(id.kind()), properties, &secrets).map_err(Refusal::Credential)?;

@@ -10,8 +10,9 @@ use super::id::{ChildId, FactoryId};
 use super::kind::ChildKind;
 use super::opened::Opened;
 use super::runtime::definition::{RuntimeKind, kind_of};
+use super::sealed_secret::associated_data;
 use super::{Factory, FactoryWrite, Management};
-use crate::factory::{self, EncryptedCredential, Keeping, Kept, Place, Rules, SystemLayer, Taken, take_out};
+use crate::factory::{self, EncryptedCredential, Keeping, Kept, Rules, SystemLayer, Taken, take_out};
 use crate::management::refusal::Refusal;
 use crate::store::Revision;
 
@@ -133,11 +134,6 @@ impl Factory {
         let of = format!("{id}/{}", self.created).to_ascii_lowercase();
         Uuid::new_v5(&Uuid::NAMESPACE_OID, of.as_bytes())
     }
-}
-
-/// What binds a sealed secret to its place.
-pub(super) fn associated_data(id: &ChildId, place: &Place) -> String {
-    format!("{}{}", id.associated_data(), place.as_str())
 }
 
 /// What is a secret in a definition of this kind.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::child::ChildRecord;
 use super::id::{ChildId, FactoryId};
 use super::kind::ChildKind;
-use super::secrets::associated_data;
+use super::sealed_secret::associated_data;
 use super::{Management, PIECE, expecting};
 use crate::clock::Timestamp;
 use crate::crypto::base64url;

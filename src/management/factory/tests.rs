@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::child::ChildRecord;
-use super::secrets::associated_data;
+use super::sealed_secret::associated_data;
 use super::*;
 use crate::management::tests::{management, no_vaults};
 use crate::management::{FactoryDefinition, GroupDefinition, NewIdentity};
