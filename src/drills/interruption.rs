@@ -71,7 +71,7 @@ impl From<RequestError> for Interrupted {
     fn from(failure: RequestError) -> Self {
         match failure {
             RequestError::NoAnswer(_) | RequestError::UnknownCa { .. } => Self::NoAnswer,
-            RequestError::Refused { .. } => Self::Refused(failure.to_string()),
+            RequestError::Refused { .. } | RequestError::NoVault(_) => Self::Refused(failure.to_string()),
         }
     }
 }

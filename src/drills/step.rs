@@ -108,7 +108,7 @@ pub(super) fn summary(failure: &RequestError) -> String {
     match failure {
         RequestError::Refused { status, code, inner: None, .. } => format!("{status} {code}"),
         RequestError::Refused { status, inner: Some(inner), .. } => format!("{status} {inner}"),
-        RequestError::NoAnswer(_) | RequestError::UnknownCa { .. } => failure.to_string(),
+        RequestError::NoAnswer(_) | RequestError::NoVault(_) | RequestError::UnknownCa { .. } => failure.to_string(),
     }
 }
 

@@ -170,8 +170,10 @@ impl Encryption {
 
 fn check_tenant(vault: &VaultClient, ours: &str) -> Result<(), Refusal> {
     let url = || vault.url().clone();
-    let theirs =
-        vault.tenant().map_err(|failure| Refusal::TenantUnknown { vault: url(), failure: Box::new(failure) })?;
+    let theirs = vault.tenant().map_err(|failure| match failure {
+        RequestError::NoVault(why) => Refusal::NoVault { url: url(), why },
+        failure => Refusal::TenantUnknown { vault: url(), failure: Box::new(failure) },
+    })?;
     if theirs.eq_ignore_ascii_case(ours) {
         Ok(())
     } else {

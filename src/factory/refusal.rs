@@ -91,6 +91,13 @@ pub enum Refusal {
         /// The key's URI.
         key: String,
     },
+    /// What answers at the URL is no vault.
+    NoVault {
+        /// The URL.
+        url: VaultUrl,
+        /// What it answers.
+        why: String,
+    },
     /// The vault answered no challenge.
     TenantUnknown {
         /// The vault.
@@ -212,6 +219,9 @@ impl fmt::Display for Refusal {
             Self::ShutOut { vault, failure } => shut_out(f, vault, failure),
             Self::Key { operation, key, failure } => write!(f, "{operation} with {key} was refused: {failure}"),
             Self::UnwrapMismatch { key } => write!(f, "{key} did not unwrap what it had wrapped; use another key"),
+            Self::NoVault { url, why } => {
+                write!(f, "{url} is not the URL of a vault; write it as https://NAME.vault.azure.net: {why}")
+            }
             Self::TenantUnknown { vault, failure } => write!(f, "{vault} does not say which tenant it is of: {failure}"),
             Self::NotFound { what, name } => write!(f, "there is no {what} called '{name}'"),
             Self::LinkedService { at, why } => write!(f, "{at}: {why}"),

@@ -20,7 +20,7 @@ impl Challenge {
     /// # Errors
     /// When it is no challenge of a vault, or asks for a token that other hosts than `vault` would accept.
     pub(super) fn parse(header: &str, vault: &VaultUrl) -> Result<Self, RequestError> {
-        let wrong = |why: &str| RequestError::NoAnswer(format!("the challenge of {vault} {why}"));
+        let wrong = |why: &str| RequestError::NoVault(format!("the challenge of {vault} {why}"));
         let parameters = header.trim().strip_prefix("Bearer ").ok_or_else(|| wrong("is not of the scheme Bearer"))?;
         let one = |names: [&str; 2]| names.into_iter().find_map(|name| parameter(parameters, name));
         let authority = one(["authorization", "authorization_uri"]).ok_or_else(|| wrong("names no authority"))?;

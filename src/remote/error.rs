@@ -32,6 +32,8 @@ pub enum RequestError {
     },
     /// There was no answer, or none that can be parsed.
     NoAnswer(String),
+    /// What answers is no vault, or asks for a token that other hosts would accept too.
+    NoVault(String),
     /// There was no answer, because the host's certificate is of a CA that is not trusted.
     UnknownCa {
         /// The host, with its port if it is not the usual one.
@@ -83,6 +85,7 @@ impl RequestError {
                 Self::Refused { status, code, inner, message, missing, role }
             }
             Self::NoAnswer(why) => Self::NoAnswer(format!("no token: {why}")),
+            Self::NoVault(why) => Self::NoVault(format!("no token: {why}")),
             Self::UnknownCa { host } => Self::NoAnswer(format!("no token: {host}: {UNKNOWN_CA}")),
         }
     }
@@ -91,7 +94,7 @@ impl RequestError {
     pub const fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
-            Self::NoAnswer(_) | Self::UnknownCa { .. } => None,
+            Self::NoAnswer(_) | Self::NoVault(_) | Self::UnknownCa { .. } => None,
         }
     }
 
@@ -99,7 +102,7 @@ impl RequestError {
     pub fn inner(&self) -> Option<&str> {
         match self {
             Self::Refused { inner, .. } => inner.as_deref(),
-            Self::NoAnswer(_) | Self::UnknownCa { .. } => None,
+            Self::NoAnswer(_) | Self::NoVault(_) | Self::UnknownCa { .. } => None,
         }
     }
 
@@ -107,7 +110,7 @@ impl RequestError {
     pub fn missing(&self) -> Option<&str> {
         match self {
             Self::Refused { missing, .. } => missing.as_deref(),
-            Self::NoAnswer(_) | Self::UnknownCa { .. } => None,
+            Self::NoAnswer(_) | Self::NoVault(_) | Self::UnknownCa { .. } => None,
         }
     }
 
@@ -157,7 +160,7 @@ impl fmt::Display for RequestError {
                 let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
                 if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
             }
-            Self::NoAnswer(why) => write!(f, "no answer: {why}"),
+            Self::NoAnswer(why) | Self::NoVault(why) => write!(f, "no answer: {why}"),
             Self::UnknownCa { host } => write!(f, "no answer: {host}: {UNKNOWN_CA}"),
         }
     }

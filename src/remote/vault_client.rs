@@ -211,7 +211,7 @@ impl VaultClient {
         match answer.header(WWW_AUTHENTICATE.as_str()) {
             Some(header) if answer.status == 401 => Challenge::parse(header, &self.url),
             _ if answer.status >= 300 => Err(RequestError::refused(answer.status, &answer.body)),
-            _ => Err(RequestError::NoAnswer(format!("{} asks for no token: it is no vault", self.url))),
+            _ => Err(RequestError::NoVault(format!("{} asks for no token: it is no vault", self.url))),
         }
     }
 

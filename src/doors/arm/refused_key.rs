@@ -20,6 +20,10 @@ pub(super) fn of(why: &Refusal) -> ApiError {
         }
         other if other.failure().is_some() => denied(other),
         Refusal::Damaged(_) | Refusal::Failed(_) => internal(why),
+        Refusal::NoVault { .. } => {
+            let text = format!("Update factory failed. The customer-managed key is not taken: vaultBaseUrl: {why}.");
+            bad_request("BadRequest", text)
+        }
         other => {
             bad_request("BadRequest", format!("Update factory failed. The customer-managed key is not taken: {other}."))
         }

@@ -71,7 +71,7 @@ impl CannotBegin {
                 Some(file) => foreign_ca(host, file),
                 None => RequestError::UnknownCa { host: host.clone() }.to_string(),
             },
-            Self::Vault(error @ RequestError::NoAnswer(_)) => known.with_own_url(error),
+            Self::Vault(error @ (RequestError::NoAnswer(_) | RequestError::NoVault(_))) => known.with_own_url(error),
             Self::Vault(error) | Self::SignIn { error, is_default: false } => error.to_string(),
             Self::SignIn { error, is_default: true } => format!(
                 "{error}; give --admin, or sign in by IDENTITY_ENDPOINT and IDENTITY_HEADER, or AZURE_CLIENT_SECRET"

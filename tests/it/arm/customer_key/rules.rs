@@ -128,6 +128,9 @@ async fn vault_and_key_must_be_fit_for_it() {
         ("lists", json!({"vaultBaseUrl": "https://example.com"}), "403 Forbidden Access to the customer-managed key".to_owned()),
         ("lists", json!({"vaultBaseUrl": "http://lists.vault.azure.net"}), format!("{NOT_TAKEN}not the URI of a key")),
         ("lists", json!({"vaultBaseUrl": "https://arm.localhost"}), "403 Forbidden Access to the customer-managed key".to_owned()),
+        ("lists", json!({"vaultBaseUrl": "https://localhost"}), format!("{NOT_TAKEN}vaultBaseUrl: https://localhost is not the URL of a vault; ")),
+        ("lists", json!({"vaultBaseUrl": "https://127.0.0.1"}), format!("{NOT_TAKEN}vaultBaseUrl: https://127.0.0.1 is not the URL of a vault; ")),
+        ("lists", json!({"vaultBaseUrl": "https://[::1]:1"}), format!("{NOT_TAKEN}vaultBaseUrl: https://[::1]:1 is not the URL of a vault; ")),
         ("lists", json!({"keyName": "a/b"}), format!("{NOT_TAKEN}not the URI of a key")),
         ("lists", json!({"keyName": null}), "400 InvalidRequestContent ".to_owned()),
     ] {
