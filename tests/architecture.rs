@@ -101,7 +101,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("reconcile", &["access", "authorization", "clock", "config", "directory", "records", "vault"]),
+    ("reconcile", &["access", "authorization", "clock", "config", "directory", "management", "records", "vault"]),
     ("trail", &["clock", "directory", "http", "operation", "resource_id", "vault"]),
     ("usage", &["access", "operation", "resource_id"]),
     ("compliance", &["access", "clock", "junit"]),

@@ -14,6 +14,7 @@ use crate::crypto::pool::Pool;
 use crate::directory::Directory;
 use crate::management::{ConnectedNodes, Management, Outside, Runs, VaultAccess};
 use crate::random::Random;
+use crate::reconcile::Data;
 use crate::records::Records;
 use crate::tasks::{Tasks, Timekeeper, VaultClock};
 use crate::trail::RecentTrails;
@@ -75,6 +76,16 @@ impl Backend {
             timekeeper: Arc::new(timekeeper),
             nodes: ConnectedNodes::default(),
         }
+    }
+
+    /// The data that a configuration is compared with.
+    pub(super) fn data(&self) -> Data<'_> {
+        let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
+        let chance = (Arc::new(self.clock.clone()) as Arc<dyn Clock>, self.random.clone());
+        let management =
+            Management::alone((self.directory.clone(), self.records.clone()), authorization, vaults, chance);
+        let Self { vaults, directory, authorization, .. } = self;
+        Data { vaults, directory, authorization, management, now: self.clock.now() }
     }
 
     /// What the management plane keeps; its resources reach vaults by `access`, and runs send by `outside`.

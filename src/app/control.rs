@@ -10,7 +10,6 @@ use super::config_file_state::ConfigFileState;
 use super::host_names::Aliases;
 use super::ready_files::ReadyFiles;
 use super::settings::Settings;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{Directory, IdentitySelector, UnknownIdentities};
 use crate::doors::admin::{ApplyMode, ControlError, FollowedFile, ServerControl};
@@ -18,7 +17,7 @@ use crate::events::Events;
 use crate::http::BoxFuture;
 use crate::http::tls::CertificateResolver;
 use crate::management;
-use crate::reconcile::{Data, Plan};
+use crate::reconcile::Plan;
 use crate::records::{NewGeneration, RecordError};
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use crate::store::Batch;
@@ -158,9 +157,14 @@ impl Control {
         let generation = records.begin_generation().await.map_err(failed)?;
         let (vaults, directory) =
             (vaults.with_records(generation.records().clone()), directory.with_records(generation.records().clone()));
-        let authorization = &self.backend.authorization.with_records(generation.records().clone());
-        let data = Data { vaults: &vaults, directory: &directory, authorization, now: self.backend.clock.now() };
-        Settings::apply(config, &data).await.map_err(|error| ControlError::Failed(error.into_cause()))?;
+        let next = Backend {
+            records: generation.records().clone(),
+            vaults: vaults.clone(),
+            directory: directory.clone(),
+            authorization: self.backend.authorization.with_records(generation.records().clone()),
+            ..self.backend.clone()
+        };
+        Settings::apply(config, &next.data()).await.map_err(|error| ControlError::Failed(error.into_cause()))?;
         directory.continue_sessions(&self.backend.directory).await.map_err(failed)?;
         self.events.subscribe_in_generation(generation.records(), &vaults).await.map_err(failed)?;
         let held = self.backend.timekeeper.hold().await;

@@ -1,12 +1,11 @@
 //! Applying a configuration to a running server: one that a client sends, or the server's own file when it has changed.
 
 use super::control::{Control, failed, run_detached};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::doors::admin::{ApplyMode, ControlError, ServerControl};
 use crate::http::BoxFuture;
-use crate::reconcile::{Data, Plan};
-use crate::vault::Refusal;
+use crate::reconcile::{Plan, Refusal};
+use crate::vault;
 
 impl Control {
     /// Applies the configuration in `text`, as the admin API has it: certificates are PEM text.
@@ -23,12 +22,7 @@ impl Control {
     pub(super) async fn apply_config(&self, config: &Config, mode: ApplyMode) -> Result<Plan, ControlError> {
         let _lock = self.applying.lock().await;
         let backend = &self.backend;
-        let data = Data {
-            vaults: &backend.vaults,
-            directory: &backend.directory,
-            authorization: &backend.authorization,
-            now: backend.clock.now(),
-        };
+        let data = backend.data();
         let plan = data.plan(config, &self.settings.config, mode.prune, |alias| self.certificate_refusal(alias)).await;
         let mut plan = plan.map_err(refused)?;
         if mode.dry_run || plan.refused().next().is_some() {
@@ -48,8 +42,11 @@ impl Control {
 
 fn refused(refusal: Refusal) -> ControlError {
     match refusal {
-        Refusal::Busy => ControlError::Refused("something was changed at the same moment; apply again".to_owned()),
-        Refusal::NeedsPremium { .. } | Refusal::AliasTaken { .. } => ControlError::Refused(refusal.to_string()),
-        other => failed(other),
+        Refusal::Vault(vault::Refusal::Busy) => {
+            ControlError::Refused("something was changed at the same moment; apply again".to_owned())
+        }
+        Refusal::Vault(vault::Refusal::NeedsPremium { .. } | vault::Refusal::AliasTaken { .. })
+        | Refusal::Factory(..) => ControlError::Refused(refusal.to_string()),
+        Refusal::Vault(other) => failed(other),
     }
 }

@@ -25,13 +25,11 @@ use super::tenant;
 use super::usage::{CollectedUsage, UsageSink, data_plane_operations};
 use super::variables::Variables;
 use crate::audit::{Follower, Sink};
-use crate::clock::Clock;
 use crate::directory::UnknownIdentities;
 use crate::events::{self, Events};
 use crate::http::ca::Ca;
 use crate::http::server::{ShutdownTrigger, shutdown_channel};
 use crate::http::tls::CertificateResolver;
-use crate::reconcile::Data;
 use crate::trail::RecentTrails;
 
 /// A server that is complete but accepts no connection. What connects waits until it [listens](BuiltServer::listen), so that
@@ -181,8 +179,7 @@ async fn update_data(backend: &Backend, settings: &Settings, events: &Events) ->
         directory.import_issuer_key(key).await.map_err(StartError::new)?;
     }
     skip_if_disk_full(records, backend.timekeeper.save_running().await)?;
-    let data = Data { vaults, directory, authorization: &backend.authorization, now: backend.clock.now() };
-    skip_if_disk_full(records, Settings::apply(&settings.config, &data).await)?;
+    skip_if_disk_full(records, Settings::apply(&settings.config, &backend.data()).await)?;
     skip_if_disk_full(records, events.subscribe().await)?;
     skip_if_disk_full(records, backend.tasks.catch_up().await)?;
     if settings.unknown_identities == UnknownIdentities::Reject {

@@ -14,6 +14,7 @@ use crate::access::roles::{
 };
 use crate::authorization::{MAX_ASSIGNMENTS, MAX_OTHERS};
 use crate::directory::{IdentityRecord, Tenant};
+use crate::management::ConfiguredFactory;
 use crate::resource_id::SubscriptionId;
 use crate::vault::InitialVault;
 
@@ -125,8 +126,13 @@ pub(super) struct Principals<'a> {
 }
 
 impl AuthorizationEntries {
-    /// Reads the entries; the vaults are those of the same configuration.
-    pub(super) fn content(self, principals: Principals<'_>, vaults: &[InitialVault]) -> Result<Content, ConfigError> {
+    /// Reads the entries; vaults and factories are those of the same configuration.
+    pub(super) fn content(
+        self,
+        principals: Principals<'_>,
+        vaults: &[InitialVault],
+        factories: &[ConfiguredFactory],
+    ) -> Result<Content, ConfigError> {
         let mut content = Content {
             definitions: each("roleDefinitions", self.definitions, MAX_OTHERS, |path, one| {
                 one.definition(path, principals.tenant)
@@ -139,7 +145,7 @@ impl AuthorizationEntries {
         check_names(&content.definitions)?;
         content.denials = each("denyAssignments", self.denials, MAX_OTHERS, |path, one| one.denial(path, principals))?;
         let are_default = self.owners.is_none();
-        let mut owners = owners(self.owners, principals, vaults)?;
+        let mut owners = owners(self.owners, principals, (vaults, factories))?;
         let roles = &content.definitions;
         let mut all = each("roleAssignments", self.assignments, MAX_ASSIGNMENTS, |path, one| {
             one.assignment(path, principals, roles, None)
@@ -216,18 +222,19 @@ fn check_names(roles: &[RoleDefinition]) -> Result<(), ConfigError> {
 
 /// What holds where a configuration says nothing: the default identity owns every subscription.
 pub(super) fn default_access(principals: Principals<'_>, vaults: &[InitialVault]) -> Result<Content, ConfigError> {
-    Ok(Content { assignments: owners(None, principals, vaults)?, ..Content::default() })
+    Ok(Content { assignments: owners(None, principals, (vaults, &[]))?, ..Content::default() })
 }
 
-/// The assignments of the role Owner at every subscription: the tenant's, and those that vaults have of their own.
+/// The assignments of the role Owner at every subscription: the tenant's, and those that vaults and factories have of their own.
 fn owners(
     given: Option<Vec<String>>,
     principals: Principals<'_>,
-    vaults: &[InitialVault],
+    (vaults, factories): (&[InitialVault], &[ConfiguredFactory]),
 ) -> Result<Vec<RoleAssignment>, ConfigError> {
     let default = || Identities::of(principals.identities).default.map(|identity| identity.name.clone());
     let names = given.unwrap_or_else(|| default().into_iter().collect());
-    let own = vaults.iter().filter_map(|vault| vault.subscription).map(SubscriptionId);
+    let of_vaults = vaults.iter().filter_map(|vault| vault.subscription);
+    let own = of_vaults.chain(factories.iter().map(|factory| factory.id.group().subscription())).map(SubscriptionId);
     let subscriptions: BTreeSet<_> = own.chain([principals.tenant.subscription]).map(|one| one.to_string()).collect();
     let owned = |path: &str, name: String| {
         let owner = |scope: &String| AssignmentEntry::owner(&name, scope).assignment(path, principals, &[], None);

@@ -12,6 +12,7 @@ use super::authorization::{
 };
 use super::error::{ConfigError, invalid};
 use super::events::EventsEntry;
+use super::factory::{self, FactoryEntry, Places};
 use super::groups::{self, GroupEntry};
 use super::hosts::hosts;
 use super::identity::{CertificateFiles, IdentityEntry, identities};
@@ -46,6 +47,8 @@ struct File {
     default_hosts: Vec<String>,
     identities: Option<Vec<IdentityEntry>>,
     vaults: Option<Vec<VaultEntry>>,
+    #[serde(default)]
+    factories: Vec<FactoryEntry>,
     resource_group: Option<String>,
     location: Option<String>,
     #[serde(default)]
@@ -116,16 +119,19 @@ impl File {
             None => default_identities(),
         };
         groups::join(&mut identities, self.groups, tenant)?;
-        let vaults = match self.vaults {
-            Some(given) => vaults(given, tenant, Identities::of(&identities))?,
-            None => vec![default_vault(tenant, &identities)],
-        };
         let group = resource_group("", self.resource_group)?;
         let location = location("", self.location)?;
+        let ids = Tenant { id: tenant, subscription };
+        let places = Places { tenant: ids, group: group.as_ref(), location: location.as_ref() };
+        let factories = factory::factories(self.factories, &places, &identities)?;
+        let nameable = factory::with_own_identities(&identities, &factories);
+        let vaults = match self.vaults {
+            Some(given) => vaults(given, tenant, Identities::of(&nameable))?,
+            None => vec![default_vault(tenant, &identities)],
+        };
         let placed = |vault: InitialVault| vault.placed(subscription, group.as_ref(), location.as_ref());
         let vaults: Vec<_> = vaults.into_iter().map(placed).collect();
-        let principals = Principals { tenant: Tenant { id: tenant, subscription }, identities: &identities };
-        let access = authorization.content(principals, &vaults)?;
+        let access = authorization.content(Principals { tenant: ids, identities: &nameable }, &vaults, &factories)?;
         let role_assignment_delay = delay("roleAssignmentDelay", self.role_assignment_delay.as_deref())?;
         let networks = NetworkEntries {
             virtual_networks: self.virtual_networks,
@@ -133,6 +139,7 @@ impl File {
             private_endpoints: self.private_endpoints,
         };
         let networks = networks.networks(&vaults)?;
+        factory::check_references(&factories, &networks)?;
         let default_hosts = hosts("defaultHosts", &self.default_hosts)?;
         let backup_key_file = self.backup_key.map(|key| key.file);
         let webhooks = self.events.webhooks()?;
@@ -148,6 +155,7 @@ impl File {
             networks,
             role_assignment_delay,
             vaults,
+            factories,
             backup_key_file,
             webhooks,
             audit,
@@ -300,7 +308,6 @@ mod tests {
     fn what_is_not_built_is_refused_with_its_path() {
         let text = r#"{"vaults":[{"name":"acme"},{"name":"other","tags":{}}]}"#;
         assert!(refused(text).starts_with("vaults[1].tags: unknown field"), "{}", refused(text));
-        assert!(refused(r#"{"factories":[]}"#).starts_with("factories: unknown field"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod authorization;
 pub(crate) mod entry;
 mod error;
 mod events;
+mod factory;
 mod file;
 mod groups;
 mod hosts;
@@ -29,6 +30,7 @@ use crate::access::roles::Content;
 use crate::directory::{ClientSecret, IdentityRecord, Tenant};
 use crate::events::Webhook;
 use crate::http::limits::Limits;
+use crate::management::ConfiguredFactory;
 use crate::resource_id::SubscriptionId;
 use crate::vault::{InitialVault, Sku, VaultName};
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub(crate) role_assignment_delay: u32,
     /// The vaults, in order; the first is the default vault.
     pub(crate) vaults: Vec<InitialVault>,
+    /// The data factories, in order.
+    pub(crate) factories: Vec<ConfiguredFactory>,
     /// The file with the key that backups and snapshots are sealed under.
     pub(crate) backup_key_file: Option<PathBuf>,
     /// The receivers of events.
@@ -101,6 +105,7 @@ impl Config {
             // The default identity is one of these.
             access: authorization::default_access(principals, &vaults).unwrap_or_default(),
             vaults,
+            factories: vec![],
             identities,
             has_default_identities: true,
             networks: Networks::default(),
@@ -188,9 +193,10 @@ impl<'a> Identities<'a> {
         Self { default: self.default.filter(|_| !role_based), ..self }
     }
 
-    /// Those of a configuration. The default one is the system-assigned one, else the first.
+    /// Those of a configuration. The default one is the system-assigned one, else the first; none that a factory has of its own.
     fn of(all: &'a [IdentityRecord]) -> Self {
-        Self { all, default: all.iter().find(|identity| identity.system_assigned).or(all.first()) }
+        let mut lasting = all.iter().filter(|identity| !identity.of_resource);
+        Self { all, default: lasting.clone().find(|identity| identity.system_assigned).or(lasting.next()) }
     }
 }
 

@@ -60,7 +60,7 @@ struct VirtualNetworkRule {
     _ignore_missing_endpoint: Option<bool>,
 }
 
-/// A private endpoint. In a vault's entry the ranges may be left out: they are those at the top of the file then.
+/// A private endpoint. In the entry of a vault or factory the ranges may be left out: they are those at the top of the file then.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct EndpointEntry {
@@ -133,16 +133,21 @@ impl RulesEntry {
     /// The rules of the vault at `path`.
     pub(super) fn rules(self, path: &str) -> Result<NetworkRules, ConfigError> {
         let Self { public_access, acls, private_endpoints } = self;
-        at_most(MAX_NAMED, private_endpoints.len(), &format!("{path}.privateEndpoints"))?;
-        let endpoint = |(index, endpoint): (usize, EndpointEntry)| {
-            let path = format!("{path}.privateEndpoints[{index}]");
-            let of = |given: &Vec<String>| ranges(&format!("{path}.ranges"), given);
-            let name = name(&format!("{path}.name"), &endpoint.name)?;
-            Ok(PrivateEndpoint { name, ranges: endpoint.ranges.as_ref().map(of).transpose()? })
-        };
-        let private_endpoints = private_endpoints.into_iter().enumerate().map(endpoint).collect::<Result<_, _>>()?;
+        let private_endpoints = endpoints(path, private_endpoints)?;
         Ok(NetworkRules { public_access, acls: acls.acls(&format!("{path}.networkAcls"))?, private_endpoints })
     }
+}
+
+/// The `privateEndpoints` of the vault or factory at `path`.
+pub(super) fn endpoints(path: &str, given: Vec<EndpointEntry>) -> Result<Vec<PrivateEndpoint>, ConfigError> {
+    at_most(MAX_NAMED, given.len(), &format!("{path}.privateEndpoints"))?;
+    let endpoint = |(index, endpoint): (usize, EndpointEntry)| {
+        let path = format!("{path}.privateEndpoints[{index}]");
+        let of = |given: &Vec<String>| ranges(&format!("{path}.ranges"), given);
+        let name = name(&format!("{path}.name"), &endpoint.name)?;
+        Ok(PrivateEndpoint { name, ranges: endpoint.ranges.as_ref().map(of).transpose()? })
+    };
+    given.into_iter().enumerate().map(endpoint).collect()
 }
 
 impl AclsEntry {
@@ -235,24 +240,33 @@ fn private_endpoints(given: Vec<EndpointEntry>) -> Result<BTreeMap<String, Vec<A
 
 /// Checks that the networks and endpoints that a vault of the file names are in it too: what is misspelt lets nothing in.
 fn check_references(index: usize, vault: &InitialVault, networks: &Networks) -> Result<(), ConfigError> {
-    let unknown = |member: String, name: &str, of: &str, known: Vec<&String>| {
-        let guess = did_you_mean(name, known.into_iter().map(String::as_str));
-        invalid(format!("vaults[{index}].{member}"), format!("'{of}' at the top does not name '{name}'{guess}"))
-    };
     for (position, id) in vault.network.acls.virtual_network_rules.iter().enumerate() {
         if !networks.virtual_networks.contains_key(id) {
-            let member = format!("networkAcls.virtualNetworkRules[{position}]");
-            return Err(unknown(member, id, "virtualNetworks", networks.virtual_networks.keys().collect()));
+            let path = format!("vaults[{index}].networkAcls.virtualNetworkRules[{position}]");
+            return Err(unknown(path, id, "virtualNetworks", networks.virtual_networks.keys()));
         }
     }
-    for (position, endpoint) in vault.network.private_endpoints.iter().enumerate() {
+    check_endpoints(&format!("vaults[{index}]"), &vault.network.private_endpoints, networks)
+}
+
+/// Checks that those of `endpoints`, which the vault or factory at `path` names without ranges, are at the top of the file.
+pub(super) fn check_endpoints(
+    path: &str,
+    endpoints: &[PrivateEndpoint],
+    networks: &Networks,
+) -> Result<(), ConfigError> {
+    for (position, endpoint) in endpoints.iter().enumerate() {
         if endpoint.ranges.is_none() && !networks.private_endpoints.contains_key(&endpoint.name.to_lowercase()) {
-            let member = format!("privateEndpoints[{position}]");
-            let known = networks.private_endpoints.keys().collect();
-            return Err(unknown(member, &endpoint.name, "privateEndpoints", known));
+            let path = format!("{path}.privateEndpoints[{position}]");
+            return Err(unknown(path, &endpoint.name, "privateEndpoints", networks.private_endpoints.keys()));
         }
     }
     Ok(())
+}
+
+fn unknown<'k>(path: String, name: &str, of: &str, known: impl Iterator<Item = &'k String>) -> ConfigError {
+    let guess = did_you_mean(name, known.map(String::as_str));
+    invalid(path, format!("'{of}' at the top does not name '{name}'{guess}"))
 }
 
 fn ranges(path: &str, given: &[String]) -> Result<Vec<AddressRange>, ConfigError> {

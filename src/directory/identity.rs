@@ -78,7 +78,7 @@ impl IdentityRecord {
     }
 
     /// Whether it has the name or an id of `other`.
-    pub(super) fn shares_with(&self, other: &Self) -> bool {
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
         self.name == other.name || self.client_id == other.client_id || self.object_id == other.object_id
     }
 }

@@ -192,6 +192,16 @@ impl Management {
         }
     }
 
+    /// As [`Self::filling_group`], of one that is made at `location` if it is not there.
+    pub(super) async fn making_group(&self, view: &View, id: &GroupId, location: &str) -> Result<Batch, Refusal> {
+        if self.group_in(view, id).await?.0.is_some() {
+            return self.filling_group(view, id).await;
+        }
+        let group = Group { location: normalized(location), ..Group::implied(id.name().to_owned()) };
+        let batch = self.counting(view, id.subscription()).await?.and(stamping(view, id.stamp()).await?);
+        Ok(batch.and(replacing(id, 0, &group)?))
+    }
+
     /// The ids of the vaults in a group.
     async fn vaults_in(&self, view: &View, id: &GroupId) -> Result<Vec<String>, Refusal> {
         let (tenant, all) = (self.directory.tenant().subscription, self.vaults.all_in(view).await?);

@@ -1,6 +1,7 @@
 //! What the management plane keeps: resource groups, and the data factories in them. Every change is one commit that expects the role assignments which allowed it.
 //! Knows no HTTP and no texts of errors.
 
+mod alone;
 mod factory;
 mod group;
 mod group_id;
@@ -11,7 +12,7 @@ mod vault_access;
 
 use uuid::Uuid;
 
-use factory::ChildRecord;
+use factory::{ChildRecord, subscriptions_of};
 
 use crate::authorization::Authorization;
 use crate::directory::Directory;
@@ -27,6 +28,7 @@ pub(crate) use factory::{
     ManagedEndpointDefinition, NODE_DOMAIN, NetworkId, NewIdentity, NewNode, NewRuntime, NodeStatus, Operand, Outside,
     PlacedEndpoint, Received, Run, RunQuery, Runs, RuntimeChange, RuntimeRefusal, RuntimeStatus, Sending, Waiting,
 };
+pub(crate) use factory::{ConfiguredFactory, FactoryDifference};
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
 pub(crate) use group_id::GroupId;
 pub(crate) use listed::Listed;
@@ -66,14 +68,17 @@ impl Management {
         Self { connected, ..self }
     }
 
-    /// The ids of all subscriptions: the tenant's, then those that vaults have of their own.
+    /// The ids of all subscriptions: the tenant's, then those that vaults and factories have of their own.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn subscriptions(&self) -> Result<Vec<Uuid>, Refusal> {
         let tenant = self.directory.tenant().subscription;
         let mut all = vec![tenant.0];
-        for own in self.vaults.all().await?.iter().map(|vault| vault.subscription(tenant).0) {
+        let view = self.records.view().await?;
+        let vaults = self.vaults.all_in(&view).await?;
+        let of_vaults = vaults.iter().map(|vault| vault.subscription(tenant).0);
+        for own in of_vaults.chain(subscriptions_of(&view).await?) {
             if !all.contains(&own) {
                 all.push(own);
             }
@@ -147,32 +152,12 @@ mod tests {
     use crate::factory::VaultClients;
     use crate::random::{self, SeededRandom};
     use crate::records::encode;
-    use crate::remote::{Credential, RequestError, Transport};
     use crate::resource_id::SubscriptionId;
     use crate::store::{DataKey, Store, StoreError};
     use crate::vault::Deps;
 
-    /// Sends nothing.
-    struct Nowhere;
-
-    impl Outside for Nowhere {
-        fn send(&self, _: Sending) -> Waiting<Result<Received, String>> {
-            Box::pin(async { Err("nothing is sent".to_owned()) })
-        }
-
-        fn stopped(&self) -> Waiting<()> {
-            Box::pin(std::future::pending())
-        }
-
-        fn token(&self, _: Uuid, _: String) -> Waiting<Result<zeroize::Zeroizing<String>, String>> {
-            Box::pin(async { Err("there is no token".to_owned()) })
-        }
-    }
-
-    pub(super) fn no_vaults() -> VaultClients {
-        let refusing = Transport::within(|_| Err(RequestError::NoAnswer("there are no vaults".to_owned())));
-        VaultClients::new(refusing, Credential::bearer(""))
-    }
+    use crate::management::alone::Nowhere;
+    pub(super) use crate::management::alone::no_vaults;
 
     pub(super) fn management(clients: VaultClients) -> Management {
         let records = Records::new(Store::memory(DataKey::from_bytes(random::secret())).unwrap());

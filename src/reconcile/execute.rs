@@ -1,13 +1,14 @@
 //! Making the steps of a plan.
 
 use super::plan::{Plan, Unnamed};
+use super::refusal::Refusal;
 use super::{Action, Data};
 use crate::config::Config;
 use crate::directory::IdentityChange;
-use crate::vault::{Configured, Refusal};
+use crate::vault::Configured;
 
 impl Data<'_> {
-    /// Makes the steps of `plan`, which was made for `config` and has no refusal: identities, then vaults with what they hold,
+    /// Makes the steps of `plan`, which was made for `config` and has no refusal: identities, factories, then vaults with what they hold,
     /// deletions last.
     ///
     /// # Errors
@@ -19,6 +20,9 @@ impl Data<'_> {
         }
         if plan.concerns_networks() {
             self.change_networks(config).await?;
+        }
+        if plan.concerns_factories() {
+            self.change_factories(config).await?;
         }
         self.release_moved_aliases(config).await?;
         for vault in config.vaults.iter().filter(|vault| plan.concerns(vault.name.as_str())) {
@@ -56,6 +60,7 @@ impl Data<'_> {
         for one in unnamed {
             match one {
                 Unnamed::Identity(name) => drop(self.directory.remove(name).await?),
+                Unnamed::Factory(id) => self.delete_factory(id).await?,
                 Unnamed::Vault(configured) => self.delete_configured(configured).await?,
             }
         }
@@ -72,7 +77,7 @@ impl Data<'_> {
             let scope = vault.scope(self.directory.tenant().subscription);
             self.authorization.remove_below(&scope).await?;
         }
-        self.vaults.delete_configured(configured, self.now).await
+        Ok(self.vaults.delete_configured(configured, self.now).await?)
     }
 }
 
@@ -80,7 +85,7 @@ impl Plan {
     /// Whether a step creates or changes the vault called `name`, or an object in it.
     fn concerns(&self, name: &str) -> bool {
         self.changes().any(|step| {
-            step.vault.as_deref().unwrap_or(&step.name) == name && !matches!(step.kind, "identity" | "role")
+            step.vault.as_deref().unwrap_or(&step.name) == name && !matches!(step.kind, "identity" | "role" | "factory")
         })
     }
 }

@@ -3,9 +3,11 @@
 //! Knows no HTTP and no files.
 
 mod execute;
+mod factories;
 mod networks;
 mod noticed;
 mod plan;
+mod refusal;
 mod role_parts;
 mod roles;
 mod step;
@@ -14,9 +16,11 @@ use crate::authorization::Authorization;
 use crate::clock::Timestamp;
 use crate::config::{self, Config};
 use crate::directory::Directory;
-use crate::vault::{Difference, Refusal, Vaults};
+use crate::management::Management;
+use crate::vault::{Difference, Vaults};
 
 pub(crate) use plan::Plan;
+pub(crate) use refusal::Refusal;
 pub(crate) use step::{Action, Step};
 
 /// The data that a configuration is compared with.
@@ -27,6 +31,8 @@ pub(crate) struct Data<'a> {
     pub directory: &'a Directory,
     /// Their roles.
     pub authorization: &'a Authorization,
+    /// The resources; nothing of a configuration asks a vault by them.
+    pub management: Management,
     /// The present time of the vault clock.
     pub now: Timestamp,
 }
@@ -41,6 +47,7 @@ impl Data<'_> {
         let mut differing: Vec<_> = names.into_iter().map(|name| format!("identity {name}")).collect();
         differing.extend(self.add_missing_roles(config).await?);
         differing.extend(self.add_missing_networks(config).await?);
+        differing.extend(self.add_missing_factories(config).await?);
         for vault in &config.vaults {
             let applied = self.vaults.apply(vault.clone(), self.now).await?;
             for made in applied.created {

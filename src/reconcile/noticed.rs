@@ -1,11 +1,12 @@
 //! Warns when a new configuration takes access from an identity that `keyhaven env` has given to programs.
 
+use super::refusal::Refusal;
 use super::{Action, Data, Step};
 use crate::access::AccessPolicy;
 use crate::access::roles::{RoleDefinition, Scope};
 use crate::config::Config;
 use crate::directory::{IdentityRecord, IdentitySelector, UnknownIdentities};
-use crate::vault::{Guarded, InitialVault, Refusal, Vault};
+use crate::vault::{Guarded, InitialVault, Vault};
 
 impl Data<'_> {
     /// A note when programs that sign in as the present default identity lose access to a vault of `config`; `existing` are

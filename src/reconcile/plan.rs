@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::refusal::Refusal;
 use super::{Action, Data, Step};
 use crate::config::{self, Config};
 use crate::directory::{IdentityChange, IdentityMember, IdentityRecord};
-use crate::vault::{Configured, InitialVault, ObjectChange, Refusal, Setting, Vault, VaultChange};
+use crate::management::FactoryId;
+use crate::vault::{Configured, InitialVault, ObjectChange, Setting, Vault, VaultChange};
 
 /// The steps, in the order in which they are made.
 #[derive(Debug, Default, Serialize)]
@@ -23,10 +25,12 @@ pub(crate) struct Plan {
 }
 
 /// Something that an earlier configuration made and this one does not name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Unnamed {
     /// An identity.
     Identity(String),
+    /// A factory, with what is in it.
+    Factory(FactoryId),
     /// A vault, or an object in one.
     Vault(Configured),
 }
@@ -63,6 +67,7 @@ impl Data<'_> {
         plan.steps.extend(config.identities.iter().filter_map(|wanted| identity_step(wanted, &identities)));
         plan.steps.extend(self.role_steps(config, prune).await?);
         plan.steps.extend(self.network_steps(config).await?);
+        plan.steps.extend(self.factory_steps(config).await?);
         let mut present = Vec::new();
         for vault in &config.vaults {
             let uncertified = vault.aliases.iter().filter_map(|alias| certificate_refusal(alias));
@@ -85,6 +90,7 @@ impl Data<'_> {
         let is_named = |name: &str| config.identities.iter().any(|wanted| wanted.name == name);
         let made = identities.iter().filter(|identity| identity.configured && !is_named(&identity.name));
         let mut unnamed: Vec<_> = made.map(|identity| Unnamed::Identity(identity.name.clone())).collect();
+        unnamed.extend(self.unnamed_factories(config).await?);
         let made = self.vaults.configured(self.now).await?.into_iter().filter(|made| !names(config, made));
         let made: Vec<_> = made.collect();
         let leaving: BTreeSet<_> =
@@ -202,6 +208,10 @@ impl Unnamed {
         };
         match self {
             Self::Identity(name) => Step::of_identity(action, name, why),
+            Self::Factory(id) if prune => {
+                Step::of_factory(action, id.name(), "with all that it holds and its identity, for good")
+            }
+            Self::Factory(id) => Step::of_factory(action, id.name(), why),
             Self::Vault(Configured { vault, object: Some(object) }) => Step::of_object(action, vault, object, why),
             Self::Vault(Configured { vault, object: None }) if prune => {
                 Step::of_vault(action, vault, "with all that it holds, for good")

@@ -49,7 +49,7 @@ impl Action {
 pub(crate) struct Step {
     /// What is done.
     pub action: Action,
-    /// What it is done to: `identity`, `role`, `vault`, `key`, `secret`, or a `member` at the top of the configuration.
+    /// What it is done to: `identity`, `role`, `factory`, `vault`, `key`, `secret`, or a `member` at the top of the configuration.
     pub kind: &'static str,
     /// The vault that a key or secret is in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +77,11 @@ impl Step {
     /// A step for a vault.
     pub(super) fn of_vault(action: Action, name: &VaultName, detail: impl Into<String>) -> Self {
         Self { action, kind: "vault", vault: None, name: name.to_string(), detail: detail.into() }
+    }
+
+    /// A step for a data factory.
+    pub(super) fn of_factory(action: Action, name: &str, detail: impl Into<String>) -> Self {
+        Self { action, kind: "factory", vault: None, name: name.to_owned(), detail: detail.into() }
     }
 
     /// A step for an object in `vault`.

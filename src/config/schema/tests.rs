@@ -150,6 +150,12 @@ fn each_list_of_values_is_the_parsers() {
             words(why.split_once(", expected ").unwrap().1).collect::<Vec<_>>()
         );
     }
+    let path = ["factories", FIRST, "publicNetworkAccess"].map(str::to_owned);
+    let why = refusal(&path, "no-such-value".into());
+    assert_eq!(
+        texts("/definitions/factory/properties/publicNetworkAccess/enum"),
+        words(why.split_once(", expected ").unwrap().1).collect::<Vec<_>>()
+    );
     let kind = ["roleAssignments", FIRST, "principalType"].map(str::to_owned);
     let why = refusal(&kind, "no-such-type".into());
     assert_eq!(
@@ -173,7 +179,7 @@ fn each_list_of_values_is_the_parsers() {
     let sizes: BTreeSet<_> =
         values("/definitions/key/properties/key_size/enum").iter().map(|value| value.as_u64().unwrap()).collect();
     assert_eq!(sizes, (0..=8192).filter(|bits| is_size(*bits)).map(u64::from).collect());
-    assert_eq!(SCHEMA.matches("\"enum\"").count(), 14, "each list of values is looked at here");
+    assert_eq!(SCHEMA.matches("\"enum\"").count(), 15, "each list of values is looked at here");
 }
 
 #[test]

@@ -71,15 +71,20 @@ pub(super) async fn removing(directory: &Directory, view: &View, own: Uuid) -> R
     Ok(directory.removing(view, own).await?.unwrap_or_default())
 }
 
-async fn adding(directory: &Directory, view: &View, id: &FactoryId, new: NewIdentity) -> Result<Batch, Refusal> {
-    let identity = IdentityRecord {
+/// The own identity of a factory.
+pub(super) fn own(id: &FactoryId, ids: NewIdentity) -> IdentityRecord {
+    IdentityRecord {
         name: format!("datafactory-{}", id.name()),
-        client_id: new.client_id,
-        object_id: new.object_id,
+        client_id: ids.client_id,
+        object_id: ids.object_id,
         resource_id: id.to_string(),
         of_resource: true,
         ..IdentityRecord::default()
-    };
+    }
+}
+
+async fn adding(directory: &Directory, view: &View, id: &FactoryId, new: NewIdentity) -> Result<Batch, Refusal> {
+    let identity = own(id, new);
     directory.adding(view, &identity).await.map_err(|refusal| match refusal {
         AddRefusal::Record(error) => Refusal::Record(error),
         AddRefusal::Taken { by } => Refusal::IdentityTaken(by),

@@ -2,6 +2,7 @@
 
 mod child;
 mod children;
+mod configured;
 mod customer_key;
 mod described;
 pub(super) mod id;
@@ -33,6 +34,7 @@ use crate::records::{Change, RecordError, View, encode};
 use crate::store::{Batch, EntryKey, Revision};
 
 pub(crate) use child::{Child, ChildRecord, Definition};
+pub(crate) use configured::{ConfiguredFactory, FactoryDifference};
 pub(crate) use customer_key::{CustomerKey, KeySettings};
 pub(crate) use described::DescribedFactory;
 pub(crate) use id::{ChildId, FACTORY_TYPE, FactoryId, NetworkId};
@@ -40,7 +42,7 @@ pub(crate) use identity::{AssignedIdentities, IdentityDefinition, NewIdentity};
 pub(crate) use kind::ChildKind;
 pub(crate) use network::{
     Connection, ConnectionChange, ConnectionState, ConnectionStatus, MAX_ENDPOINTS, ManagedEndpoint,
-    ManagedEndpointDefinition, PlacedEndpoint, check_networks,
+    ManagedEndpointDefinition, PlacedEndpoint, check_networks, subscriptions_of,
 };
 pub(crate) use runs::check_runs;
 pub(crate) use runs::{
@@ -78,6 +80,9 @@ pub(crate) struct Factory {
     pub properties: Definition,
     /// When it was made, on the vault clock.
     pub created: Timestamp,
+    /// Whether a configuration has made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub configured: bool,
     /// Changes with every change.
     pub etag: Uuid,
 }
@@ -200,7 +205,7 @@ impl Management {
         }
         let before = factory.identity.clone().unwrap_or_default();
         let identities = (before, wanted.identity.as_ref(), false);
-        let change = self.with_identity(view, (id, revision), factory, identities, write, batch).await?;
+        let change = self.with_identity(view, (id, revision), factory, identities, write.identity, batch).await?;
         Ok(Change { batch: change.batch, answer: Some(change.answer) })
     }
 
@@ -223,7 +228,7 @@ impl Management {
             factory.etag = write.etag;
             let before = factory.identity.clone().unwrap_or_default();
             let wanted = (before, change.identity.as_ref(), true);
-            self.with_identity(&view, (id, revision), factory, wanted, write, Batch::default()).await
+            self.with_identity(&view, (id, revision), factory, wanted, write.identity, Batch::default()).await
         };
         self.write(&write.guard, changing).await
     }
@@ -288,11 +293,7 @@ impl Management {
 
     /// What a commit must do so that a new factory is the only one of its name, and its group is not deleted at the same moment.
     async fn claiming(&self, view: &View, id: &FactoryId) -> Result<Batch, Refusal> {
-        let filling = self.filling_group(view, id.group()).await?;
-        if view.revision_of(&id.name_key()).await.map_err(RecordError::from)?.is_some() {
-            return Err(Refusal::FactoryNameInUse(id.name().to_owned()));
-        }
-        Ok(filling.expect(id.name_key(), 0).put(id.name_key(), encode(&id.to_string())?))
+        Ok(self.filling_group(view, id.group()).await?.and(claiming_name(view, id).await?))
     }
 
     /// The commit of `factory` with the identities that are wanted, and what else is in `batch`.
@@ -302,13 +303,13 @@ impl Management {
         (id, revision): (&FactoryId, Revision),
         mut factory: Factory,
         (before, wanted, is_patch): (AssignedIdentities, Option<&IdentityDefinition>, bool),
-        write: &FactoryWrite,
+        new: NewIdentity,
         batch: Batch,
     ) -> Result<Change<Factory>, Refusal> {
         let mut batch = batch.expect(id.key(), revision);
         if let Some(wanted) = wanted {
             let place = (&self.directory, view);
-            let change = identity::assigning(place, id, &before, (wanted, is_patch), write.identity).await?;
+            let change = identity::assigning(place, id, &before, (wanted, is_patch), new).await?;
             factory.identity = Some(change.assigned);
             batch = batch.and(change.batch);
         }
@@ -341,6 +342,7 @@ impl Factory {
             encryption: existing.and_then(|existing| existing.encryption.clone()),
             properties: wanted.properties.clone(),
             created: existing.map_or(write.now, |existing| existing.created),
+            configured: existing.is_some_and(|existing| existing.configured),
             etag: write.etag,
         })
     }
@@ -360,6 +362,14 @@ impl Factory {
     /// Its id in `subscription`.
     pub(crate) fn id(&self, subscription: Uuid) -> Option<FactoryId> {
         FactoryId::parse(GroupId::parse(subscription, &self.group).ok()?, &self.name).ok()
+    }
+}
+
+/// What a commit must do so that a new factory is the only one of its name.
+async fn claiming_name(view: &View, id: &FactoryId) -> Result<Batch, Refusal> {
+    match view.revision_of(&id.name_key()).await.map_err(RecordError::from)? {
+        Some(_) => Err(Refusal::FactoryNameInUse(id.name().to_owned())),
+        None => Ok(Batch::default().expect(id.name_key(), 0).put(id.name_key(), encode(&id.to_string())?)),
     }
 }
 

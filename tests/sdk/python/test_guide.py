@@ -61,7 +61,7 @@ RUN = {
     "docs/azure-policy.md": {"json": 1},
     "docs/any-language.md": {"sh": 1},
     "docs/ci.md": {"yaml": 1},
-    "docs/configuration.md": {"json": 3},
+    "docs/configuration.md": {"json": 4},
     "docs/container.md": {"console": 3},
     "docs/events.md": {"json": 2},
     "docs/identities.md": {"json": 1},
@@ -113,7 +113,7 @@ def test_in_a_ci_job(checkout):
     assert run(checkout, steps[-1]) == PRINTED
 
 
-@pytest.mark.parametrize(("page", "number"), [*(("configuration", number) for number in range(3)), ("events", 0), ("identities", 0), ("network", 0)])
+@pytest.mark.parametrize(("page", "number"), [*(("configuration", number) for number in range(4)), ("events", 0), ("identities", 0), ("network", 0)])
 def test_configurations_are_accepted(checkout, page, number):
     (checkout / "config.json").write_text(blocks(f"docs/{page}.md", "json")[number])
     run(checkout, "keyhaven run --config config.json -- true")

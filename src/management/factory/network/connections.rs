@@ -30,6 +30,9 @@ pub(crate) struct Connection {
     pub ranges: Option<Vec<AddressRange>>,
     /// Whether it is approved.
     pub state: ConnectionState,
+    /// Whether a configuration names it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub configured: bool,
     /// Changes with every change.
     pub etag: Uuid,
 }
@@ -153,7 +156,8 @@ fn changed(
             Err(Refusal::Definition("properties.privateEndpoint.id is no id of a resource".to_owned()))
         }
         (None, Some(endpoint)) => {
-            Ok(Connection { name: id.name().to_owned(), endpoint: endpoint.clone(), ranges: None, state, etag })
+            let (name, endpoint) = (id.name().to_owned(), endpoint.clone());
+            Ok(Connection { name, endpoint, ranges: None, state, configured: false, etag })
         }
     }
 }

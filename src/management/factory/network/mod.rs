@@ -16,7 +16,7 @@ use crate::records::{RecordError, Records, View};
 use crate::store::{Batch, EntryKey};
 
 pub(crate) use connections::{Connection, ConnectionChange};
-pub(crate) use managed::{ManagedEndpoint, ManagedEndpointDefinition, PlacedEndpoint};
+pub(crate) use managed::{ManagedEndpoint, ManagedEndpointDefinition, PlacedEndpoint, subscriptions_of};
 pub(crate) use state::{ConnectionState, ConnectionStatus};
 
 /// The most private endpoints of a factory, of each sort (Azure Data Factory limits: 1,000 in a managed virtual network).
