@@ -6,6 +6,7 @@ mod execute;
 mod factories;
 mod networks;
 mod noticed;
+mod places;
 mod plan;
 mod refusal;
 mod role_parts;

@@ -1,6 +1,7 @@
 //! Role assignments, custom roles, deny assignments and management groups as a configuration wants them.
 
 use super::plan::Plan;
+use super::refusal::Refusal;
 use super::role_parts::{add_missing_parts, change_parts, differing_members, part_steps};
 use super::{Action, Data, Step};
 use crate::access::roles::{Content, RoleAssignment};
@@ -10,12 +11,13 @@ use crate::records::RecordError;
 
 impl Data<'_> {
     /// Adds what `config` names and is missing; the rest is left alone. Answers the members that differ.
-    pub(super) async fn add_missing_roles(&self, config: &Config) -> Result<Vec<String>, RecordError> {
-        self.authorization.replace(|existing| self.with_missing(existing, config)).await?;
+    pub(super) async fn add_missing_roles(&self, config: &Config) -> Result<Vec<String>, Refusal> {
+        let placed = self.placed_assignments(config).await?;
+        self.authorization.replace(|existing| self.with_missing(existing, (&placed, config))).await?;
         let current = self.authorization.current().await?;
         let existing = current.access.content();
         let is_there = |wanted: &RoleAssignment| existing.assignments.iter().any(|one| is_same(one, wanted));
-        let differ = !config.access.assignments.iter().all(is_there);
+        let differ = !placed.iter().all(is_there);
         let others = differing_members(existing, &config.access).into_iter().map(str::to_owned);
         Ok(differ.then(|| "roleAssignments".to_owned()).into_iter().chain(others).collect())
     }
@@ -47,10 +49,10 @@ impl Data<'_> {
         Ok(steps)
     }
 
-    /// `existing` with what `config` names besides; what does not fit is left out.
-    fn with_missing(&self, existing: &Content, config: &Config) -> Content {
+    /// `existing` with what `config` names besides, its role assignments where they are `placed`; what does not fit is left out.
+    fn with_missing(&self, existing: &Content, (placed, config): (&[RoleAssignment], &Config)) -> Content {
         let (mut content, wanted) = (existing.clone(), &config.access);
-        for assignment in &wanted.assignments {
+        for assignment in placed {
             if !existing.assignments.iter().any(|one| one.is_same_grant(assignment)) {
                 let _ = add(&mut content, &self.delayed(assignment, config));
             }

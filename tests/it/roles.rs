@@ -584,3 +584,27 @@ async fn a_start_adds_denials_and_groups_that_are_missing() {
     assert!(is_refused(&world.ask_as("shop", "acme", "GET /secrets/s", "").await));
     assert_eq!(world.ask_as("shop", "acme", "GET /secrets", "").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_start_with_another_group_leaves_a_vault_and_the_roles_in_it_where_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |group: &str, roles: &[&str]| {
+        let given = |role: &&str| json!({"identity": "shop", "role": role, "scope": "/secrets/s"});
+        let vault = json!({"name": "acme", "enableRbacAuthorization": true, "secrets": {"s": "v"},
+                           "roleAssignments": roles.iter().map(given).collect::<Vec<_>>()});
+        json!({"identities": [{"name": "shop"}], "owners": [], "resourceGroup": group, "vaults": [vault]}).to_string()
+    };
+    let start = async |file: String| World::of(&file, Storage::Redb(dir.path().join("data"))).await;
+    let first = start(file("shop", &["Key Vault Secrets User"])).await;
+    let before = of_shop(&first).await;
+    first.server.stop().await;
+    let moved = start(file("moved", &["Key Vault Secrets User", "Key Vault Secrets Officer"])).await;
+    let after = of_shop(&moved).await;
+    let scopes: Vec<_> = after.iter().map(|one| one["scope"].clone()).collect();
+    assert_eq!((&after[..1], scopes), (&before[..], vec![json!(acme("/secrets/s")); 2]));
+    let set = moved.ask_as("shop", "acme", "PUT /secrets/s", r#"{"value":"w"}"#).await;
+    assert_eq!(set.status, 200, "the new role counts where the vault is: {}", set.text);
+    // A change of the group is refused as before, so nothing is assigned elsewhere.
+    let refused = moved.admin("POST /admin/configuration", &file("moved", &["Key Vault Secrets User"])).await;
+    assert!(refused.error().contains("resourceGroup is said when the vault is made, and stays"), "{}", refused.error());
+}
