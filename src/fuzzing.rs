@@ -4,7 +4,7 @@
 use crate::doors::vault::{fuzzing as doors, host};
 use crate::http::authority::Authority;
 use crate::vault::VaultName;
-use crate::{directory, proxy, snapshot, vault};
+use crate::{directory, factory, proxy, snapshot, vault};
 
 /// `METHOD URI` of a request to a vault.
 pub fn request_path(bytes: &[u8]) {
@@ -61,6 +61,11 @@ pub fn client_hello(bytes: &[u8]) {
     proxy::fuzzing::client_hello(bytes);
 }
 
+/// The connection string of a linked service.
+pub fn connection_string(bytes: &[u8]) {
+    factory::fuzz_connection_string(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -71,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_corpora_are_handled() {
-        let targets: [(&str, Target); 10] = [
+        let targets: [(&str, Target); 11] = [
             ("request_path", request_path),
             ("host_name", host_name),
             ("key_body", key_body),
@@ -82,6 +87,7 @@ mod tests {
             ("snapshot", snapshot),
             ("proxy_target", proxy_target),
             ("client_hello", client_hello),
+            ("connection_string", connection_string),
         ];
         let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
         for (name, target) in targets {

@@ -144,7 +144,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("authorization", &["access", "records", "store"]),
     ("crypto", &["random"]),
     ("store", &["files"]),
-    ("fuzzing", &["directory", "doors", "http", "proxy", "snapshot", "vault"]),
+    ("fuzzing", &["directory", "doors", "factory", "http", "proxy", "snapshot", "vault"]),
     ("files", &[]),
     ("junit", &[]),
     ("node_protocol", &[]),

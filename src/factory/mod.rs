@@ -37,6 +37,8 @@ mod vault_reference;
 
 use std::path::Path;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use credentials::fuzz_connection_string;
 pub(crate) use credentials::{
     EncryptedCredential, Keeping, Kept, Place, Resolved, Rules, Secrets, Taken, Unusable, put_back, reference, take_out,
 };

@@ -104,5 +104,11 @@ impl fmt::Display for Place {
     }
 }
 
+/// Takes any bytes as a connection string.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_connection_string(bytes: &[u8]) {
+    connection_string::fuzz(bytes);
+}
+
 #[cfg(test)]
 mod tests;

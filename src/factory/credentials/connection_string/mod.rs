@@ -291,5 +291,16 @@ fn user_info(text: &str) -> Option<(usize, usize)> {
     Some((begin, begin + end))
 }
 
+/// Takes the secrets out of any text, and puts them back; what is left must hold none.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = (reference(text), without_reference(text));
+    let Some(shown) = take(text).filter(|shown| shown.masked.is_empty()) else { return };
+    assert_eq!(*put(&shown.text, &shown.parts), text);
+    let again = take(&shown.text);
+    assert!(again.is_some_and(|again| again.parts.is_empty() && again.masked.is_empty()), "a secret is left");
+}
+
 #[cfg(test)]
 mod tests;
