@@ -14,6 +14,7 @@ mod look;
 mod node;
 mod objects;
 mod policy;
+mod powershell;
 mod run;
 mod serve;
 
