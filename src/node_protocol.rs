@@ -11,6 +11,8 @@ pub(crate) const REGISTER: &str = "/nodes/v1/register";
 pub(crate) const HOST_SERVICE: &str = "HostServiceRemote.svc";
 /// The segment below it of its credentials.
 pub(crate) const CREDENTIALS: &str = "credentials";
+/// The segment below it of all of them, for another node of the runtime.
+pub(crate) const SHARED: &str = "shared";
 /// How long a node's request for work is held while there is none, in seconds.
 pub(crate) const POLL_SECONDS: u64 = 20;
 /// How long after its last request a node counts as connected, in seconds: two of them may be lost.
@@ -65,6 +67,17 @@ pub(crate) struct Poll {
     /// What the node is, in the first request after a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<NodeDescription>,
+    /// What is the same on nodes with the same credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
+}
+
+/// That a node has other credentials than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Announcement {
+    /// What is the same on nodes with the same credentials.
+    pub credentials: String,
 }
 
 /// What a node is given to do; deliberately no `Debug`.
@@ -76,6 +89,28 @@ pub(crate) struct Work {
     /// The key by which the node checks tokens that are for it, base64; none for a node that is to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_key: Option<Zeroizing<String>>,
+    /// The number of the last overwriting of credentials: 0 before the first.
+    #[serde(default)]
+    pub round: u64,
+    /// The nodes whose credentials the node is to get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
+}
+
+/// Another node of the runtime, which gives its credentials; deliberately no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Peer {
+    /// Its id.
+    pub node: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The URL of its listener, which ends in a slash.
+    pub uri: String,
+    /// SHA-256 of its listener's certificate, in upper-case hex.
+    pub thumbprint: String,
+    /// A token for it that names the node that asks.
+    pub token: Zeroizing<String>,
 }
 
 /// A task; deliberately no `Debug`.
@@ -101,6 +136,11 @@ pub(crate) enum TaskKind {
         /// Its value.
         value: Zeroizing<String>,
     },
+    /// Make the credentials of the node the only ones of the runtime: the others get them.
+    Overwrite {
+        /// The number of this overwriting.
+        round: u64,
+    },
 }
 
 /// What became of a task.
@@ -112,21 +152,42 @@ pub(crate) struct TaskResult {
     /// Why it could not be done; none when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What is the same on nodes with the same credentials, after the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
 }
 
 /// What a token of the service for a node says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ServiceToken {
     /// The node that it is for.
     pub node: Uuid,
     /// When it ends, in Unix seconds of the system clock.
     pub expires: i64,
+    /// The node that gets all credentials by it, and may do nothing else; none of one who brings credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<Reader>,
+}
+
+/// A node that gets the credentials of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Reader {
+    /// Its id.
+    pub node: Uuid,
+    /// The key that they are encrypted for, a SubjectPublicKeyInfo (DER) in base64: of no use to who has stolen the token.
+    pub public_key: String,
 }
 
 /// Where a node of `runtime` asks for work.
 pub(crate) fn poll_path(runtime: Uuid) -> String {
     format!("/nodes/v1/runtimes/{runtime}/poll")
+}
+
+/// Where a node of `runtime` says that it has other credentials than before.
+pub(crate) fn credentials_path(runtime: Uuid) -> String {
+    format!("/nodes/v1/runtimes/{runtime}/credentials")
 }
 
 /// Where a node of `runtime` says what became of a task.

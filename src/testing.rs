@@ -1,11 +1,18 @@
 //! What this package's own integration tests, benchmarks and fuzz targets use besides the public API. Not part of the public
 //! API: names change without notice.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::node::{AuthKey, Node, NodeOptions};
+use crate::remote::TrustStore;
 use crate::store::{Batch, DataKey, EntryKey, MasterKey, RedbOptions, Store};
 use crate::{doors, events};
 
@@ -83,4 +90,78 @@ pub async fn delete_record(dir: &Path, key: &str) {
     assert!(store.view().await.expect("a view").get(&key).await.expect("a record").is_some());
     store.commit(Batch::default().delete(key)).await.expect("a commit");
     store.close().await;
+}
+
+/// What a node of a test is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeSetup<'s> {
+    /// Its directory.
+    pub home: &'s Path,
+    /// Its name.
+    pub name: &'s str,
+    /// The URL of the server.
+    pub server: &'s str,
+    /// The server's CA, PEM.
+    pub ca: &'s str,
+    /// The key to register with, the first time.
+    pub auth_key: Option<&'s str>,
+    /// Whether others than the service may reach it, at a free port of loopback.
+    pub remote_access: bool,
+}
+
+/// A node of a self-hosted integration runtime in the process of a test.
+pub struct RunningNode {
+    node: Arc<Node>,
+    stop: oneshot::Sender<()>,
+    work: JoinHandle<()>,
+}
+
+/// Starts a node, as `keyhaven node` does.
+///
+/// # Errors
+/// Why it does not run.
+pub async fn start_node(setup: &NodeSetup<'_>) -> Result<RunningNode, String> {
+    let auth_key = setup.auth_key.map(AuthKey::parse).transpose().map_err(|error| error.to_string())?;
+    let options = NodeOptions {
+        home: setup.home.to_owned(),
+        name: Some(setup.name.to_owned()),
+        machine: "localhost".to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        remote_access: setup.remote_access,
+        certificate: None,
+        auth_key,
+        server: Some(setup.server.to_owned()),
+        agent: TrustStore::default().with_pem(setup.ca).map_err(|error| error.to_string())?.agent(),
+        clock: Arc::new(SystemClock),
+    };
+    let node = Arc::new(Node::start(options).await.map_err(|error| error.to_string())?);
+    let (stop, stopped) = oneshot::channel();
+    let working = node.clone();
+    let work = tokio::spawn(async move {
+        tokio::select! {
+            _ = working.work() => {}
+            _ = stopped => {}
+        }
+    });
+    Ok(RunningNode { node, stop, work })
+}
+
+impl RunningNode {
+    /// The credentials that it keeps, by their ids.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn credentials(&self) -> Result<BTreeMap<String, String>, String> {
+        let all = self.node.credentials().map_err(|error| error.to_string())?;
+        Ok(all.into_iter().map(|(id, value)| (id, value.as_str().to_owned())).collect())
+    }
+
+    /// Stops it. A request for work that it has sent goes on until it is answered.
+    pub async fn stop(self) {
+        drop(self.stop);
+        let _ = self.work.await;
+        if let Some(node) = Arc::into_inner(self.node) {
+            node.stop().await;
+        }
+    }
 }

@@ -49,7 +49,24 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("embedded", &["app", "clock", "directory", "tasks"]),
-    ("testing", &["app", "config", "crypto", "doors", "drills", "events", "http", "operation", "store", "tasks"]),
+    (
+        "testing",
+        &[
+            "app",
+            "clock",
+            "config",
+            "crypto",
+            "doors",
+            "drills",
+            "events",
+            "http",
+            "node",
+            "operation",
+            "remote",
+            "store",
+            "tasks",
+        ],
+    ),
     (
         "cli",
         &[

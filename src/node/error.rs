@@ -29,7 +29,9 @@ pub(crate) enum NodeError {
     /// A credential is not encrypted for this node, or not by this id.
     CredentialUnreadable,
     /// The node keeps as many credentials as it can.
-    TooManyCredentials(usize),
+    TooManyCredentials(usize, usize),
+    /// The key that another node would have its credentials encrypted for is none.
+    ReaderKey,
     /// The listener could not be opened.
     Listen(std::net::SocketAddr, std::io::Error),
 }
@@ -61,7 +63,10 @@ impl fmt::Display for NodeError {
             Self::Keys(why) => write!(f, "keys of the node could not be made: {why}"),
             Self::CredentialId => f.write_str("the id of the credential is empty, too long, or no such thing"),
             Self::CredentialUnreadable => f.write_str("the credential is not encrypted for this node and this id"),
-            Self::TooManyCredentials(most) => write!(f, "the node keeps {most} credentials, which is the most"),
+            Self::TooManyCredentials(most, bytes) => {
+                write!(f, "a node keeps at most {most} credentials and {} MiB of them", bytes / 1024 / 1024)
+            }
+            Self::ReaderKey => f.write_str("the key of the node that asks for the credentials is none"),
             Self::Listen(address, error) => write!(f, "--listen {address}: {error}"),
         }
     }

@@ -1,13 +1,10 @@
-//! A node's own HTTPS listener, for others than the service: who it is, and the credentials that are brought to it. The path is the
-//! service's; the exchanges below it are ours. A request with a credential carries a token of the service for this node.
+//! A node's own HTTPS listener, for others than the service: who it is, the credentials that are brought to it, and all of them for other nodes
+//! of its runtime. The path is the service's; the exchanges below it are ours. A request carries a token of the service for this node.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hyper::header::AUTHORIZATION;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -18,18 +15,18 @@ use zeroize::Zeroizing;
 use super::credentials::CredentialStore;
 use super::error::NodeError;
 use super::keys::ListenerCertificate;
+use super::peers::shared;
+use super::tokens::TokenKey;
 use crate::clock::Clock;
-use crate::crypto::aes::AesKey;
 use crate::crypto::envelope::Envelope;
 use crate::crypto::rsa::RsaKey;
-use crate::crypto::signed_token;
 use crate::http::budget::MemoryBudget;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::routes::segments;
 use crate::http::server::{Listener, ShutdownTrigger, shutdown_channel};
 use crate::http::{Request, RequestHandler, Response, body};
-use crate::node_protocol::{CREDENTIALS, HOST_SERVICE, ServiceToken};
+use crate::node_protocol::{CREDENTIALS, HOST_SERVICE, Reader, SHARED, ServiceToken};
 
 /// What the listener answers from.
 pub(crate) struct Remote {
@@ -38,7 +35,7 @@ pub(crate) struct Remote {
     /// The node's id, which tokens are for.
     pub node: Uuid,
     /// The key that credentials are encrypted for.
-    pub key: RsaKey,
+    pub key: Arc<RsaKey>,
     /// Where credentials are kept.
     pub store: CredentialStore,
     /// The key of tokens, as the service gave it last.
@@ -58,10 +55,6 @@ pub(crate) struct NodeHealth {
     /// The key that credentials are encrypted for.
     pub public_key: String,
 }
-
-/// The key that tokens of the service for this node are checked with: none before the service was asked. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct TokenKey(Arc<RwLock<Option<AesKey>>>);
 
 /// A listener that serves.
 pub(crate) struct Serving {
@@ -111,20 +104,6 @@ impl Serving {
     }
 }
 
-impl TokenKey {
-    /// Takes the key that the service gives, base64.
-    pub(crate) fn set(&self, text: &str) {
-        let bytes = STANDARD.decode(text).ok().map(Zeroizing::new);
-        let key = bytes.and_then(|bytes| AesKey::from_bytes(&bytes).ok());
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
-    }
-
-    fn claims(&self, token: &str) -> Option<ServiceToken> {
-        let key = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        serde_json::from_slice(&signed_token::verify(key.as_ref()?, token)?).ok()
-    }
-}
-
 impl Remote {
     async fn answer(self: Arc<Self>, request: Request, limits: &Limits) -> Result<Response, ApiError> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -136,36 +115,37 @@ impl Remote {
         if rest.is_empty() && method == Method::GET {
             return Ok(body::json(StatusCode::OK, &self.health));
         }
-        self.authorize(&request)?;
-        match (method, rest) {
-            (Method::GET, [CREDENTIALS]) => {
+        // Who brings credentials may not read them, and who reads them may do nothing else.
+        let ServiceToken { reader, .. } = self.claims_of(&request)?;
+        match (method, rest, reader) {
+            (Method::GET, [SHARED], Some(reader)) => self.share(reader).await,
+            (Method::GET, [CREDENTIALS], None) => {
                 let credentials = self.on_disk(|remote| remote.store.ids()).await?;
                 Ok(body::json(StatusCode::OK, &Ids { credentials }))
             }
-            (Method::POST, [CREDENTIALS, id]) => self.clone().take(id, request, limits).await,
-            (Method::DELETE, [CREDENTIALS, id]) => {
+            (Method::POST, [CREDENTIALS, id], None) => self.clone().take(id, request, limits).await,
+            (Method::DELETE, [CREDENTIALS, id], None) => {
                 let id = (*id).to_owned();
                 let existed = self.on_disk(move |remote| remote.store.remove(&id)).await?;
                 Ok(body::empty(if existed { StatusCode::OK } else { StatusCode::NO_CONTENT }))
             }
+            (_, [SHARED] | [CREDENTIALS, ..], _) => Err(unauthorized()),
             _ => Err(nothing()),
         }
     }
 
-    /// Refuses a request without a token of the service that is for this node, and good now.
-    fn authorize(&self, request: &Request) -> Result<(), ApiError> {
-        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let token = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let claims = token.and_then(|(_, token)| self.tokens.claims(token.trim()));
-        let now = self.clock.now().unix();
-        match claims.is_some_and(|claims| claims.node == self.node && now < claims.expires) {
-            true => Ok(()),
-            false => {
-                let text =
-                    "The service token is invalid, has expired, or is another node's: ask for getConnectionInfo.";
-                Err(ApiError::new(StatusCode::UNAUTHORIZED, "InvalidServiceToken", text))
-            }
-        }
+    /// What the token of a request says, which is the service's, for this node, and good now.
+    fn claims_of(&self, request: &Request) -> Result<ServiceToken, ApiError> {
+        let claims = self.tokens.claims_of(request, (self.node, self.clock.now().unix()));
+        claims.ok_or_else(unauthorized)
+    }
+
+    /// Answers all credentials, encrypted for `reader`.
+    async fn share(self: Arc<Self>, reader: Reader) -> Result<Response, ApiError> {
+        let node = reader.node;
+        let envelope = self.on_disk(move |remote| shared(&remote.store, remote.node, &reader)).await?;
+        tracing::info!(%node, "another node was given the credentials");
+        Ok(body::json(StatusCode::OK, &envelope))
     }
 
     /// Keeps a credential that is encrypted for this node.
@@ -190,7 +170,9 @@ impl Remote {
         let remote = self.clone();
         let done = tokio::task::spawn_blocking(move || work(&remote)).await;
         done.map_err(|error| failed(&error))?.map_err(|error| match error {
-            NodeError::CredentialId | NodeError::CredentialUnreadable => invalid(&error.to_string()),
+            NodeError::CredentialId | NodeError::CredentialUnreadable | NodeError::ReaderKey => {
+                invalid(&error.to_string())
+            }
             error => failed(&error),
         })
     }
@@ -198,6 +180,11 @@ impl Remote {
 
 fn nothing() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "NotFound", "A node of an integration runtime has nothing here.")
+}
+
+fn unauthorized() -> ApiError {
+    let text = "The service token is invalid, has expired, or is another node's: ask for getConnectionInfo.";
+    ApiError::new(StatusCode::UNAUTHORIZED, "InvalidServiceToken", text)
 }
 
 fn invalid(why: &str) -> ApiError {

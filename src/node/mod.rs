@@ -2,6 +2,7 @@
 //! work, and follows it over restarts of either. It knows the service by its protocol alone.
 
 mod auth_key;
+mod credential_set;
 mod credentials;
 mod destination;
 mod error;
@@ -9,16 +10,23 @@ mod home;
 mod identity;
 mod keys;
 mod listener;
+mod peers;
+mod pinned;
 mod service;
+mod tasks;
+mod tokens;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::clock::Clock;
 use crate::crypto::rsa::RsaKey;
-use crate::node_protocol::{NodeDescription, Task, TaskKind, TaskResult, Work};
+use crate::node_protocol::NodeDescription;
 use crate::remote::Agent;
 
 pub(crate) use auth_key::AuthKey;
@@ -28,8 +36,10 @@ pub(crate) use error::NodeError;
 use home::NodeHome;
 use identity::Membership;
 use keys::{ListenerCertificate, NodeKeys};
-use listener::{NodeHealth, Remote, Serving, TokenKey};
+use listener::{NodeHealth, Remote, Serving};
 use service::{Polled, Service};
+use tasks::Worker;
+use tokens::TokenKey;
 
 /// The file of the keys, in the home.
 const KEYS: &str = "keys.json";
@@ -69,11 +79,8 @@ pub(crate) struct NodeOptions {
 /// A node that is registered, and listens if it is to.
 pub(crate) struct Node {
     home: Arc<NodeHome>,
-    service: Service,
-    membership: Membership,
+    worker: Worker,
     description: NodeDescription,
-    store: CredentialStore,
-    tokens: TokenKey,
     serving: Option<Serving>,
 }
 
@@ -89,35 +96,42 @@ impl Node {
         let opening = tokio::task::spawn_blocking(move || Opened::open(options, address));
         let opened = opening.await.map_err(|error| NodeError::Keys(error.to_string()))??;
         let Opened { home, service, membership, description, certificate, key } = opened;
-        let (home, tokens) = (Arc::new(home), TokenKey::default());
-        let store = CredentialStore::new(home.clone());
+        let (home, tokens, key) = (Arc::new(home), TokenKey::default(), Arc::new(key));
+        let store = CredentialStore::new(home.clone(), membership.node);
         let health = NodeHealth {
             node: description.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             public_key: description.public_key.clone(),
         };
-        let (node, tokens_of_listener) = (membership.node, tokens.clone());
-        let remote = Remote { health, node, key, store: store.clone(), tokens: tokens_of_listener, clock };
+        let worker = Worker { service, membership, store, tokens, key };
+        let Worker { membership, store, tokens, key, .. } = worker.clone();
+        let remote = Remote { health, node: membership.node, key, store, tokens, clock };
         let serving = socket.map(|(tcp, _)| listener::serve(tcp, certificate, remote)).transpose()?;
         if serving.is_some() {
             tracing::info!(host = description.host, thumbprint = description.thumbprint, "listening for others");
         }
-        Ok(Self { home, service, membership, description, store, tokens, serving })
+        Ok(Self { home, worker, description, serving })
     }
 
     /// Works until the service says that the node was removed.
     pub(crate) async fn work(&self) -> NodeError {
+        tokio::select! {
+            why = self.follow() => why,
+            never = self.announce_changes() => match never {},
+        }
+    }
+
+    /// Asks for work and does it.
+    async fn follow(&self) -> NodeError {
         let (mut started, mut pause, mut failed) = (Some(self.description.clone()), FIRST_PAUSE, false);
         loop {
-            let (service, membership, first) = (self.service.clone(), self.membership.clone(), started.clone());
-            let polling = tokio::task::spawn_blocking(move || service.poll(&membership, first));
-            match polling.await.unwrap_or_else(|error| Polled::Unavailable(error.to_string())) {
+            match self.worker.poll(started.clone()).await {
                 Polled::Work(work) => {
                     if started.take().is_some() || failed {
-                        tracing::info!(endpoint = self.membership.endpoint, "connected");
+                        tracing::info!(endpoint = self.worker.membership.endpoint, "connected");
                     }
                     (pause, failed) = (FIRST_PAUSE, false);
-                    if self.done(work).await {
+                    if self.worker.done(work).await {
                         return self.removed();
                     }
                 }
@@ -136,27 +150,22 @@ impl Node {
         }
     }
 
-    /// Does the work; answers whether the node is to stop.
-    async fn done(&self, work: Work) -> bool {
-        if let Some(key) = &work.token_key {
-            self.tokens.set(key);
+    /// Says at once that the credentials have changed: the other nodes are to have them soon.
+    async fn announce_changes(&self) -> Infallible {
+        loop {
+            self.worker.store.changed().await;
+            self.worker.announce().await;
         }
-        for Task { id, kind } in work.tasks {
-            let TaskKind::Encrypt { credential, value } = kind else { return true };
-            let (store, service, membership) = (self.store.clone(), self.service.clone(), self.membership.clone());
-            let doing = tokio::task::spawn_blocking(move || {
-                let kept = store.put(&credential, value);
-                match &kept {
-                    Ok(()) => tracing::info!(credential, "a credential was taken from the service"),
-                    Err(error) => tracing::error!(%error, credential, "a credential could not be kept"),
-                }
-                let error = kept.err().map(|error| error.to_string());
-                service.answer(&membership, &TaskResult { task: id, error });
-            });
-            // A task that panicked is not answered: the service waits no longer than it does for a node that is gone.
-            let _ = doing.await;
-        }
-        false
+    }
+
+    /// The credentials that it keeps, by their ids: for tests. May block.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn credentials(&self) -> Result<Vec<(String, Zeroizing<String>)>, NodeError> {
+        let all = self.worker.store.all()?;
+        let value = |id: String| all.value(&id).cloned().map(|value| (id, value));
+        Ok(all.ids().into_iter().filter_map(value).collect())
     }
 
     /// Ends cleanly: requests in flight are answered.
@@ -250,3 +259,6 @@ fn describe(
         public_key,
     }
 }
+
+#[cfg(test)]
+mod tests;

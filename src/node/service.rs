@@ -9,7 +9,8 @@ use super::auth_key::AuthKey;
 use super::error::NodeError;
 use super::identity::Membership;
 use crate::node_protocol::{
-    NodeDescription, Poll, REGISTER, Registered, Registration, TaskResult, Work, poll_path, results_path,
+    Announcement, NodeDescription, Poll, REGISTER, Registered, Registration, TaskResult, Work, credentials_path,
+    poll_path, results_path,
 };
 use crate::remote::{Agent, JsonRequest, RequestError, post_json};
 
@@ -53,10 +54,15 @@ impl Service {
         Ok(Membership::of(&name, key.endpoint(), registered))
     }
 
-    /// Asks for work; says what the node is when it has just `started`.
-    pub(crate) fn poll(&self, membership: &Membership, started: Option<NodeDescription>) -> Polled {
+    /// Asks for work; says what the node is when it has just `started`, and which credentials it has.
+    pub(crate) fn poll(
+        &self,
+        membership: &Membership,
+        started: Option<NodeDescription>,
+        credentials: Option<String>,
+    ) -> Polled {
         let (path, bearer) = (poll_path(membership.runtime), membership.credential());
-        match self.post(&membership.endpoint, &path, Some(&bearer), &Poll { started }) {
+        match self.post(&membership.endpoint, &path, Some(&bearer), &Poll { started, credentials }) {
             Ok((200, answer)) => parsed(&answer).map_or_else(Polled::Unavailable, Polled::Work),
             Ok((401, _)) => Polled::Removed,
             Ok((status, answer)) => Polled::Unavailable(refusal(status, &answer)),
@@ -71,6 +77,15 @@ impl Service {
         let sent = self.post(&membership.endpoint, &path, Some(&bearer), result);
         if !matches!(sent, Ok((204, _))) {
             tracing::warn!(task = %result.task, "the result of a task did not reach the service");
+        }
+    }
+
+    /// Says that the node has other credentials than before. What does not reach the service it learns by the next request for work.
+    pub(crate) fn announce(&self, membership: &Membership, credentials: String) {
+        let (path, bearer) = (credentials_path(membership.runtime), membership.credential());
+        let sent = self.post(&membership.endpoint, &path, Some(&bearer), &Announcement { credentials });
+        if !matches!(sent, Ok((204, _))) {
+            tracing::debug!("the service does not know yet that credentials have changed");
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) fn of(refusal: RuntimeRefusal) -> ApiError {
         RuntimeRefusal::NoRemoteAccess(name) => format!(
             "Remote access is disabled on the node '{name}'. To enable it, start that node with --remote-access on."
         ),
+        RuntimeRefusal::NoAnswer => "The node of the integration runtime did not answer in time.".to_owned(),
+        RuntimeRefusal::TaskFailed(why) => format!("The node of the integration runtime could not do it: {why}."),
         other => return internal(&format!("{other:?}")),
     };
     bad_request("BadRequest", text)

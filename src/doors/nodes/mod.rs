@@ -19,13 +19,15 @@ use crate::http::limits::Limits;
 use crate::http::routes::{Lookup, Params, Routes};
 use crate::http::{BoxFuture, ConnectionInfo, Incoming, Request, Response, body};
 use crate::management::{ConnectedNodes, FactoryHost, FactoryId, KnownNode, Management, NODE_DOMAIN, NewNode};
-use crate::node_protocol::{POLL_SECONDS, Poll, REGISTER, Registration, TaskKind, TaskResult, Work};
+use crate::node_protocol::{Announcement, POLL_SECONDS, Poll, REGISTER, Registration, TaskKind, TaskResult, Work};
 use crate::operation::Operation;
 use crate::random::{self, Random};
 use crate::trail::{Answered, Trail};
 
 static REGISTER_NODE: Operation = Operation::open("NodeRegister", Method::POST, REGISTER);
 static RESULT: Operation = Operation::open("NodeResult", Method::POST, "/nodes/v1/runtimes/{runtimeId}/results");
+static CREDENTIALS: Operation =
+    Operation::open("NodeCredentials", Method::POST, "/nodes/v1/runtimes/{runtimeId}/credentials");
 static POLL: Operation = Operation::open("NodePoll", Method::POST, "/nodes/v1/runtimes/{runtimeId}/poll");
 
 /// Whether `host` (lower case) is a factory's, locally or in the cloud.
@@ -79,6 +81,7 @@ impl Door {
             (&REGISTER_NODE, |state, call| Box::pin(register(state, call))),
             (&POLL, |state, call| Box::pin(poll(state, call))),
             (&RESULT, |state, call| Box::pin(result(state, call))),
+            (&CREDENTIALS, |state, call| Box::pin(credentials(state, call))),
         ]);
         Self { state: Arc::new(state), routes }
     }
@@ -132,33 +135,48 @@ async fn register(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     Ok(body::json(StatusCode::OK, &registered.map_err(refusal::of)?))
 }
 
-/// Answers the tasks of a node as soon as there are some, and none when there are none in time. A node that has just started is answered at
-/// once: it learns the key of tokens.
+/// Answers the tasks of a node, and the nodes whose credentials it lacks, as soon as there are some, and none when there are none in time. A node
+/// that has just started is answered at once: it learns the key of tokens.
 async fn poll(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (known, identity) = (state.known(&call).await?, call.identity());
     let (factory, address) = (call.factory.clone(), call.address);
-    let Poll { started } = call.json(&state.limits).await?;
+    let Poll { started, credentials } = call.json(&state.limits).await?;
     if let Some(node) = &started {
         let noted = state.management.node_started(&known, (node, address), state.clock.now()).await;
         noted.map_err(refusal::of)?;
     }
-    let wait = if started.is_some() { Duration::ZERO } else { Duration::from_secs(POLL_SECONDS) };
+    state.management.note_credentials(&known, credentials);
+    let mut peers = state.management.peers(&known, state.clock.now()).await.map_err(refusal::of)?;
+    let waits = started.is_none() && peers.is_empty();
+    let wait = if waits { Duration::from_secs(POLL_SECONDS) } else { Duration::ZERO };
     let tasks = state.connected.next_tasks((known.node.id, address), &*state.clock, wait).await;
     if tasks.iter().any(|task| matches!(task.kind, TaskKind::Stop)) {
-        return Ok(body::json(StatusCode::OK, &Work { tasks, token_key: None }));
+        return Ok(body::json(StatusCode::OK, &Work { tasks, ..Work::default() }));
     }
     // What is handed out after a wait is for a node that is still one.
     let known = state.still_known(&factory, &identity).await?;
     state.check_served(&factory, address).await?;
     let token_key = Some(state.management.token_key(&known.runtime, &known.node).await.map_err(refusal::of)?);
-    Ok(body::json(StatusCode::OK, &Work { tasks, token_key }))
+    if waits {
+        peers = state.management.peers(&known, state.clock.now()).await.map_err(refusal::of)?;
+    }
+    Ok(body::json(StatusCode::OK, &Work { tasks, token_key, round: known.credential_round, peers }))
 }
 
 /// Takes what became of a task.
 async fn result(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let known = state.known(&call).await?;
     let result: TaskResult = call.json(&state.limits).await?;
+    state.management.note_credentials(&known, result.credentials.clone());
     state.connected.answered(known.node.id, result);
+    Ok(body::empty(StatusCode::NO_CONTENT))
+}
+
+/// Notes that a node has other credentials than before.
+async fn credentials(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+    let known = state.known(&call).await?;
+    let Announcement { credentials } = call.json(&state.limits).await?;
+    state.management.note_credentials(&known, Some(credentials));
     Ok(body::empty(StatusCode::NO_CONTENT))
 }
 

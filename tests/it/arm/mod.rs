@@ -13,6 +13,7 @@ mod nodes;
 mod rights;
 mod runs;
 mod runtimes;
+mod shared_credentials;
 
 use crate::world::{Answer, World};
 use serde_json::json;

@@ -23,20 +23,20 @@ fn description(name: &str, remote_access: bool) -> Value {
            "thumbprint": "AB".repeat(32), "publicKey": name})
 }
 
-async fn register(world: &World, key: &str, name: &str, remote_access: bool) -> Answer {
+pub(super) async fn register(world: &World, key: &str, name: &str, remote_access: bool) -> Answer {
     let body = json!({"authKey": key, "node": description(name, remote_access)});
     send(world, HOST, "/nodes/v1/register", None, &body).await
 }
 
 /// A node that has registered.
-struct Node<'w> {
+pub(super) struct Node<'w> {
     world: &'w World,
     path: String,
-    credential: String,
+    pub(super) credential: String,
 }
 
 impl<'w> Node<'w> {
-    async fn registered(world: &'w World, key: &str, name: &str) -> Self {
+    pub(super) async fn registered(world: &'w World, key: &str, name: &str) -> Self {
         let answer = register(world, key, name, true).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let known = answer.json();
@@ -45,18 +45,24 @@ impl<'w> Node<'w> {
         Self { world, path, credential: format!("{}.{}", text("node"), text("secret")) }
     }
 
-    async fn poll(&self, body: Value) -> Answer {
+    pub(super) async fn poll(&self, body: Value) -> Answer {
         send(self.world, HOST, &self.path, Some(&self.credential), &body).await
     }
 
+    /// Says what became of a task, or that its credentials have changed.
+    pub(super) async fn says(&self, what: &str, body: Value) -> Answer {
+        let path = self.path.replace("poll", what);
+        send(self.world, HOST, &path, Some(&self.credential), &body).await
+    }
+
     /// Asks for work, and waits no longer than it takes to be seen.
-    async fn is_seen(&self) {
+    pub(super) async fn is_seen(&self) {
         let waited = tokio::time::timeout(Duration::from_millis(300), self.poll(json!({}))).await;
         assert!(waited.is_err(), "there is no work: {waited:?}");
     }
 }
 
-async fn status(client: &Client<'_>) -> Value {
+pub(super) async fn status(client: &Client<'_>) -> Value {
     ask(client, "POST F/acme/integrationRuntimes/own/getStatus", Value::Null).await.json()["properties"].clone()
 }
 

@@ -12,6 +12,7 @@ mod help;
 mod init;
 mod look;
 mod node;
+mod nodes_killed;
 mod objects;
 mod policy;
 mod powershell;

@@ -11,20 +11,20 @@ use tempfile::TempDir;
 
 use super::{keyhaven, refused};
 
-const RUNTIME: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers/Microsoft.DataFactory/\
+pub(super) const RUNTIME: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers/Microsoft.DataFactory/\
                        factories/acme/integrationRuntimes/own";
 
 /// A process that is killed when this is dropped.
-struct Process(Child);
+pub(super) struct Process(Child);
 
 impl Process {
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for its end; answers the status and what it has said.
-    fn ended(mut self) -> (Option<i32>, String) {
+    pub(super) fn ended(mut self) -> (Option<i32>, String) {
         let stderr = self.0.stderr.take().unwrap();
         let said: Vec<String> = BufReader::new(stderr).lines().map_while(Result::ok).collect();
         (self.0.wait().unwrap().code(), said.join("\n"))
@@ -39,14 +39,14 @@ impl Drop for Process {
 }
 
 /// A server whose data and address stay over restarts, and a home for a node.
-struct Premises {
-    dir: TempDir,
+pub(super) struct Premises {
+    pub(super) dir: TempDir,
     ready: Value,
     server: Option<Process>,
 }
 
 impl Premises {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut premises = Self { dir: tempfile::tempdir().unwrap(), ready: Value::Null, server: None };
         premises.start("127.0.0.1:0");
         let put = |path: &str, body: Value| assert!(!premises.arm("PUT", path, &body)["id"].is_null());
@@ -57,7 +57,7 @@ impl Premises {
         premises
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -80,14 +80,19 @@ impl Premises {
         self.start(&listen);
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("https://localhost:{}", self.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap())
     }
 
     /// A node with these arguments, in the home `node`.
     fn node(&self, args: &[&str]) -> Process {
+        self.node_at("node", args)
+    }
+
+    /// A node with these arguments, in the home `home`.
+    pub(super) fn node_at(&self, home: &str, args: &[&str]) -> Process {
         let mut command = keyhaven(&["node", "--home"]);
-        command.arg(self.path("node")).args(args).env("KEYHAVEN_READY_FILE", self.path("ready.json"));
+        command.arg(self.path(home)).args(args).env("KEYHAVEN_READY_FILE", self.path("ready.json"));
         command.env_remove("SSL_CERT_FILE");
         Process(command.stderr(Stdio::piped()).spawn().unwrap())
     }
@@ -96,7 +101,7 @@ impl Premises {
         self.node(&["--auth-key-file", self.path("key.txt").to_str().unwrap(), "--name", "n1", "--server", &self.url()])
     }
 
-    fn arm(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(super) fn arm(&self, method: &str, path: &str, body: &Value) -> Value {
         let token = self.admin("/admin/identities/default/token", &json!({"resource": "https://management.azure.com"}));
         let token = token["access_token"].as_str().unwrap();
         let port = self.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
@@ -110,7 +115,7 @@ impl Premises {
         curl(&["-X", "POST", &url], self.ready["adminKey"].as_str().unwrap(), body)
     }
 
-    fn status(&self) -> Value {
+    pub(super) fn status(&self) -> Value {
         self.arm("POST", &format!("{RUNTIME}/getStatus"), &json!({}))["properties"].clone()
     }
 
@@ -127,7 +132,7 @@ impl Premises {
 
 impl Premises {
     /// The status of an answer without a body.
-    fn arm_status(&self, method: &str, path: &str) -> u16 {
+    pub(super) fn arm_status(&self, method: &str, path: &str) -> u16 {
         let token = self.admin("/admin/identities/default/token", &json!({"resource": "https://management.azure.com"}));
         let port = self.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
         let url = format!("https://arm.localhost:{port}{path}?api-version=2018-06-01");
@@ -147,7 +152,7 @@ fn curl(args: &[&str], token: &str, body: &Value) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{args:?}: {output:?}"))
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(found) = look() {
@@ -292,7 +297,7 @@ fn files_of_another_machine_are_refused() {
 }
 
 /// The initial file of the document.
-fn definition() -> Value {
+pub(super) fn definition() -> Value {
     json!({"properties": {
         "type": "SqlServer",
         "typeProperties": {"connectionString": "Server=S;Database=D;User ID=U;Password=hunter2-of-sql;Timeout=60"},
@@ -301,7 +306,7 @@ fn definition() -> Value {
 }
 
 /// The words of the command for the definition in `file`.
-fn encrypting<'a>(runtime: &'a str, file: &'a str, data: &'a str) -> Vec<&'a str> {
+pub(super) fn encrypting<'a>(runtime: &'a str, file: &'a str, data: &'a str) -> Vec<&'a str> {
     let words = ["encrypt-linked-service", "--data-factory-name", "acme", "--resource-group-name", "keyhaven"];
     let more = ["--integration-runtime-name", runtime, "--definition-file", file, "--data", data];
     words.into_iter().chain(more).collect()
@@ -430,13 +435,13 @@ fn refuse_what_cannot_be_encrypted(premises: &Premises, data: &str) {
     std::fs::remove_file(path).unwrap();
 }
 
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     use base64::Engine;
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap()
 }
 
 /// What a node answers to a GET with this token; its certificate is not looked at.
-fn curl_insecure(url: &str, token: &str) -> Value {
+pub(super) fn curl_insecure(url: &str, token: &str) -> Value {
     let authorization = format!("authorization: Bearer {token}");
     let args = ["-sS", "--max-time", "20", "--noproxy", "*", "--insecure", "-H", &authorization, url];
     serde_json::from_slice(&Command::new("curl").args(args).output().unwrap().stdout).unwrap_or_default()

@@ -187,6 +187,8 @@ def test_a_runtime_has_a_status_and_auth_keys(factories, group, factory):
     runtimes.update(*place, {"autoUpdate": "Off", "updateDelayOffset": "PT3H"})
     assert runtimes.get_status(*place).properties.auto_update == "Off"
     assert runtimes.get_monitoring_data(*place).nodes == []
+    with pytest.raises(HttpResponseError, match="has no node that is online"):
+        runtimes.sync_credentials(*place)
     runtimes.delete(*place)
     with pytest.raises(ResourceNotFoundError):
         runtimes.get(*place)

@@ -42,7 +42,7 @@ impl Capabilities {
         Self {
             service_bus_connected: connected,
             https_port_enabled: word(status.node.description.remote_access),
-            credential_in_sync: "True",
+            credential_in_sync: word(status.is_in_sync),
             connected_to_resource_manager: connected,
             node_enabled: "True",
         }

@@ -108,6 +108,7 @@ impl State {
         let node = self.management.node(&id, &call.node()).await.map_err(refused_change::of)?;
         let status = self.management.runtime_status(&id, now).await.map_err(refused_change::of)?;
         let dispatches = status.dispatcher().is_some_and(|one| one.node.id == node.id);
-        Ok((self.management.node_status(&node, now), dispatches))
+        let shown = status.nodes.into_iter().find(|one| one.node.id == node.id);
+        Ok((shown.unwrap_or_else(|| self.management.node_status(&node, now)), dispatches))
     }
 }

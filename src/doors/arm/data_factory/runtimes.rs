@@ -47,6 +47,12 @@ static CONNECTION: Operation = Operation::management(
     factory_path!("/integrationRuntimes/{name}/getConnectionInfo"),
     action!("integrationruntimes/getconnectioninfo/action"),
 );
+static SYNC: Operation = Operation::management(
+    "FactoryIntegrationRuntimeSyncCredentials",
+    Method::POST,
+    factory_path!("/integrationRuntimes/{name}/syncCredentials"),
+    action!("integrationruntimes/synccredentials/action"),
+);
 static MONITORING: Operation = Operation::management(
     "FactoryIntegrationRuntimeMonitoringData",
     Method::POST,
@@ -62,6 +68,7 @@ pub(super) fn routes() -> Vec<(&'static Operation, Handler)> {
         (&LIST_KEYS, |state, call| Box::pin(list_keys(state, call))),
         (&REGENERATE_KEY, |state, call| Box::pin(regenerate_key(state, call))),
         (&CONNECTION, |state, call| Box::pin(connection(state, call))),
+        (&SYNC, |state, call| Box::pin(sync(state, call))),
         (&MONITORING, |state, call| Box::pin(monitoring(state, call))),
     ]
 }
@@ -103,6 +110,14 @@ async fn regenerate_key(state: Arc<State>, mut call: Call) -> Result<Response, A
 async fn connection(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let info = state.management.connection_info(&call.runtime()?, state.system.now()).await;
     Ok(body::json(StatusCode::OK, &ConnectionBody::of(&info.map_err(refused_change::of)?)))
+}
+
+/// Gives all nodes of a runtime the credentials of its dispatcher.
+async fn sync(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
+    let (id, task) = (call.runtime()?, (random::uuid(&*state.random), state.system.now()));
+    let synced = state.management.sync_credentials(&call.access.guard, &id, task).await;
+    synced.map_err(refused_change::of)?;
+    Ok(body::empty(StatusCode::OK))
 }
 
 /// Answers what the nodes of a runtime do.

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::holdings::Holdings;
 use super::refusal::RuntimeRefusal;
 use crate::clock::{Clock, Timestamp};
 use crate::node_protocol::{CONNECTED_SECONDS, Task, TaskKind, TaskResult};
@@ -23,17 +24,23 @@ const TASK_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct ConnectedNodes(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
-    nodes: HashMap<Uuid, Connection>,
+pub(super) struct State {
+    pub(super) nodes: HashMap<Uuid, Connection>,
+    /// Which credentials they have.
+    pub(super) holdings: Holdings,
+    /// Those who wait until nodes have the same credentials.
+    pub(super) moved: Arc<Notify>,
     stopped: bool,
 }
 
 #[derive(Default)]
-struct Connection {
+pub(super) struct Connection {
     seen: Option<(Timestamp, IpAddr)>,
     waiting: VecDeque<Task>,
     answers: HashMap<Uuid, oneshot::Sender<TaskResult>>,
-    wake: Arc<Notify>,
+    /// The tasks that it was given last, and does before it asks again.
+    given: Vec<Uuid>,
+    pub(super) wake: Arc<Notify>,
 }
 
 impl ConnectedNodes {
@@ -90,7 +97,10 @@ impl ConnectedNodes {
 
     /// Forgets a node that was removed.
     pub(super) fn forget(&self, node: Uuid) {
-        if let Some(connection) = self.state().nodes.remove(&node) {
+        let mut state = self.state();
+        state.holdings.forget(node);
+        state.moved.notify_waiters();
+        if let Some(connection) = state.nodes.remove(&node) {
             connection.wake.notify_one();
         }
     }
@@ -120,7 +130,8 @@ impl ConnectedNodes {
         let stopped = state.stopped;
         let connection = state.nodes.entry(node).or_default();
         connection.seen = Some((now, address));
-        (connection.waiting.drain(..).collect(), (!stopped).then(|| connection.wake.clone()))
+        connection.lose_given();
+        (connection.take_waiting(), (!stopped).then(|| connection.wake.clone()))
     }
 
     /// The tasks of a node that has waited.
@@ -129,13 +140,29 @@ impl ConnectedNodes {
             None => vec![Task { id: Uuid::nil(), kind: TaskKind::Stop }],
             Some(connection) => {
                 connection.seen = Some((now, address));
-                connection.waiting.drain(..).collect()
+                connection.take_waiting()
             }
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// The tasks that wait for it, which it is given.
+    fn take_waiting(&mut self) -> Vec<Task> {
+        let tasks: Vec<Task> = self.waiting.drain(..).collect();
+        self.given = tasks.iter().map(|task| task.id).collect();
+        tasks
+    }
+
+    /// What it has not done of what it was given, it never will: it was killed meanwhile.
+    fn lose_given(&mut self) {
+        for task in self.given.drain(..) {
+            self.answers.remove(&task);
+        }
     }
 }
 
@@ -162,11 +189,24 @@ mod tests {
             });
             let given = nodes.next_tasks(NODE, &clock, Duration::from_secs(60)).await;
             assert_eq!(given.iter().map(|one| one.id).collect::<Vec<_>>(), [Uuid::from_u128(2)]);
-            let result = TaskResult { task: Uuid::from_u128(2), error: error.clone() };
+            let result = TaskResult { task: Uuid::from_u128(2), error: error.clone(), credentials: None };
             assert!(!nodes.answered(Uuid::max(), result.clone()), "another node's");
             assert!(nodes.answered(NODE.0, result.clone()) && !nodes.answered(NODE.0, result));
             assert_eq!(asking.await.unwrap(), error.map_or(Ok(()), |why| Err(RuntimeRefusal::TaskFailed(why))));
         }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_asks_again_without_an_answer_has_lost_its_task() {
+        let (nodes, clock) = (ConnectedNodes::default(), VirtualClock::frozen_at(Timestamp::from_unix(0)));
+        nodes.next_tasks(NODE, &clock, Duration::ZERO).await;
+        let asking = tokio::spawn({
+            let nodes = nodes.clone();
+            async move { nodes.run(NODE.0, task(2)).await }
+        });
+        assert_eq!(nodes.next_tasks(NODE, &clock, Duration::from_secs(60)).await.len(), 1);
+        nodes.next_tasks(NODE, &clock, Duration::ZERO).await;
+        assert_eq!(asking.await.unwrap(), Err(RuntimeRefusal::NoAnswer), "at once");
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ impl Management {
         let status = self.runtime_status(id, now).await?;
         let node = destination(&status).map_err(Refusal::Runtime)?.node.clone();
         let (secrets, _) = self.runtime_secrets(&view, id).await?;
-        let claims = ServiceToken { node: node.id, expires: now.plus_seconds(TOKEN_SECONDS).unix() };
+        let claims = ServiceToken { node: node.id, expires: now.plus_seconds(TOKEN_SECONDS).unix(), reader: None };
         let service_token = secrets.token(&claims).map_err(|error| damaged(id, &error))?;
         Ok(ConnectionInfo { node, service_token })
     }
@@ -51,7 +51,8 @@ impl Management {
         secrets.token_key(node.id).map_err(|error| damaged(id, &error).into())
     }
 
-    /// Has a node of a self-hosted runtime keep `value` as the credential `credential`, sealed under the key of its machine.
+    /// Has a node of a self-hosted runtime keep `value` as the credential `credential`, sealed under the key of its machine, and the others that
+    /// are connected get it from that one.
     ///
     /// # Errors
     /// When no node is connected at `now`, on the system clock, or it cannot.
@@ -62,21 +63,21 @@ impl Management {
         (task, now): (Uuid, Timestamp),
     ) -> Result<(), Refusal> {
         let status = self.runtime_status(id, now).await?;
-        let node = status.dispatcher().filter(|node| node.is_online).map(|node| node.node.id);
-        let node = node.ok_or_else(|| Refusal::Runtime(RuntimeRefusal::NoNodeOnline(status.name.clone())))?;
+        let node = status.online_dispatcher().map_err(Refusal::Runtime)?.node.id;
         let kind = TaskKind::Encrypt { credential: credential.to_owned(), value };
-        self.connected.run(node, Task { id: task, kind }).await.map_err(Refusal::Runtime)
+        self.connected.run(node, Task { id: task, kind }).await.map_err(Refusal::Runtime)?;
+        self.in_step(&status).await;
+        Ok(())
     }
 }
 
-fn damaged(id: &ChildId, why: &dyn std::fmt::Display) -> RecordError {
+pub(super) fn damaged(id: &ChildId, why: &dyn std::fmt::Display) -> RecordError {
     RecordError::Damaged { record: format!("the secrets of integration runtime '{}'", id.name()), why: why.to_string() }
 }
 
 /// The node that credentials are brought to: the dispatcher, from which the others have them.
 fn destination(status: &RuntimeStatus) -> Result<&NodeStatus, RuntimeRefusal> {
-    let none = || RuntimeRefusal::NoNodeOnline(status.name.clone());
-    let node = status.dispatcher().filter(|node| node.is_online).ok_or_else(none)?;
+    let node = status.online_dispatcher()?;
     match node.node.description.remote_access {
         true => Ok(node),
         false => Err(RuntimeRefusal::NoRemoteAccess(node.node.description.name.clone())),

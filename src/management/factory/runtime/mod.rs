@@ -4,12 +4,14 @@
 pub(super) mod connected;
 mod connection;
 pub(super) mod definition;
+mod holdings;
 mod host;
 mod node;
 mod nodes;
 mod record;
 pub(crate) mod refusal;
 mod secrets;
+mod sharing;
 mod status;
 
 use uuid::Uuid;
@@ -65,8 +67,13 @@ impl Management {
         let view = self.records.view().await?;
         let own = self.recorded_runtime(&view, id).await?.map(|(runtime, _)| runtime);
         let (kind, endpoint) = (kind_of(&child.properties), factory.endpoint());
-        let nodes = own.iter().flat_map(|own| &own.nodes).map(|node| self.node_status(node, now)).collect();
-        Ok(RuntimeStatus::of((child.name, factory.name), (kind, endpoint), own, nodes))
+        let nodes: Vec<_> = own.iter().flat_map(|own| &own.nodes).map(|node| self.node_status(node, now)).collect();
+        let mut status = RuntimeStatus::of((child.name, factory.name), (kind, endpoint), own, nodes);
+        let dispatcher = status.dispatcher().map(|node| node.node.id);
+        for node in &mut status.nodes {
+            node.is_in_sync = dispatcher.is_none_or(|dispatcher| !self.connected.differ(dispatcher, node.node.id));
+        }
+        Ok(status)
     }
 
     /// The auth keys of a self-hosted runtime.
@@ -137,6 +144,7 @@ impl Management {
             auto_update: true,
             update_delay: None,
             nodes: vec![],
+            credential_round: 0,
         };
         let batch = Batch::default().expect(id.runtime_key(), 0).put(id.runtime_key(), encode(&runtime)?);
         let secrets = encode(&RuntimeSecrets::of(&new.secrets))?;
@@ -161,7 +169,7 @@ impl Management {
     pub(crate) fn node_status(&self, node: &Node, now: Timestamp) -> NodeStatus {
         let (is_online, seen) = (self.connected.is_connected(node.id, now), self.connected.seen(node.id));
         let (last_seen, address) = seen.unwrap_or((node.started, node.address));
-        NodeStatus { node: node.clone(), is_online, last_seen, address }
+        NodeStatus { node: node.clone(), is_online, is_in_sync: true, last_seen, address }
     }
 
     /// The settings of the self-hosted runtime at `id`, which must be there.

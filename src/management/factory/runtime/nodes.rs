@@ -27,6 +27,10 @@ pub(crate) struct KnownNode {
     pub runtime: ChildId,
     /// The node.
     pub node: Node,
+    /// The other nodes of the runtime.
+    pub others: Vec<Node>,
+    /// How often the credentials of the runtime were overwritten.
+    pub credential_round: u64,
 }
 
 impl Management {
@@ -90,11 +94,11 @@ impl Management {
     ) -> Result<KnownNode, Refusal> {
         let view = self.records.view().await?;
         let found = self.runtime_with(&view, factory, runtime).await?;
-        let node = found.as_ref().and_then(|(_, runtime)| runtime.nodes.iter().find(|one| one.id == node));
-        match (&found, node.filter(|node| node.has_secret(secret))) {
-            (Some((runtime, _)), Some(node)) => Ok(KnownNode { runtime: runtime.clone(), node: node.clone() }),
-            _ => Err(Refusal::Runtime(RuntimeRefusal::NodeSecret)),
-        }
+        let unknown = || Refusal::Runtime(RuntimeRefusal::NodeSecret);
+        let (id, runtime) = found.ok_or_else(unknown)?;
+        let (mut own, others): (Vec<Node>, _) = runtime.nodes.into_iter().partition(|one| one.id == node);
+        let node = own.pop().filter(|node| node.has_secret(secret)).ok_or_else(unknown)?;
+        Ok(KnownNode { runtime: id, node, others, credential_round: runtime.credential_round })
     }
 
     /// Notes that the program of a node has started at `now`, and what the node is.
@@ -223,7 +227,7 @@ impl Management {
         }))
     }
 
-    async fn changing_runtime(
+    pub(super) async fn changing_runtime(
         &self,
         view: &View,
         id: &ChildId,

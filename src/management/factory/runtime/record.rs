@@ -23,6 +23,9 @@ pub(crate) struct Runtime {
     pub update_delay: Option<String>,
     /// Its nodes, in the order in which they registered.
     pub nodes: Vec<Node>,
+    /// How often its dispatcher's credentials have overwritten those of the others.
+    #[serde(default)]
+    pub credential_round: u64,
 }
 
 /// What changes of a runtime's settings.
@@ -92,6 +95,7 @@ mod tests {
             auto_update: true,
             update_delay: delay,
             nodes: vec![],
+            credential_round: 0,
         };
         let unchanged = RuntimeChange::parse(None, None).unwrap().applied_to(runtime.clone());
         assert_eq!(unchanged, runtime);

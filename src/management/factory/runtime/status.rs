@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::definition::RuntimeKind;
 use super::node::Node;
 use super::record::Runtime;
+use super::refusal::RuntimeRefusal;
 use crate::clock::Timestamp;
 
 /// What a runtime does.
@@ -46,6 +47,8 @@ pub(crate) struct NodeStatus {
     pub node: Node,
     /// Whether it is connected.
     pub is_online: bool,
+    /// Whether it has the credentials of the dispatcher, as far as both have said.
+    pub is_in_sync: bool,
     /// When it was seen last, on the system clock.
     pub last_seen: Timestamp,
     /// The address that it was seen at.
@@ -67,6 +70,12 @@ impl RuntimeStatus {
     /// The node that the others get their credentials from: the first that is connected, else the first of all.
     pub(crate) fn dispatcher(&self) -> Option<&NodeStatus> {
         self.nodes.iter().find(|node| node.is_online).or_else(|| self.nodes.first())
+    }
+
+    /// The dispatcher, which must be connected.
+    pub(super) fn online_dispatcher(&self) -> Result<&NodeStatus, RuntimeRefusal> {
+        let online = self.dispatcher().filter(|node| node.is_online);
+        online.ok_or_else(|| RuntimeRefusal::NoNodeOnline(self.name.clone()))
     }
 }
 
