@@ -32,9 +32,9 @@ pub(crate) struct RoleBasedAccess {
 /// Where the assignments of a principal are in [`Content`], so that a decision looks at those alone that can reach its resource.
 #[derive(Clone, Debug, Default)]
 struct Grants {
-    /// Their positions, by their scopes in lower case, and these by their lengths in bytes: a resource has few enclosing scopes, so most
-    /// lengths need no look at what has them, and where one has, few share it.
-    by_length: BTreeMap<usize, BTreeMap<String, Vec<usize>>>,
+    /// Their positions, by the [`Tail`]s of their scopes, and these by the scopes' lengths in bytes: a resource has few enclosing scopes,
+    /// so most lengths need no look at what has them, and the few that a look finds are compared whole.
+    by_length: BTreeMap<usize, BTreeMap<Tail, Vec<usize>>>,
     /// Those at management groups.
     at_management_groups: Vec<usize>,
 }
@@ -172,7 +172,8 @@ impl RoleBasedAccess {
             })
     }
 
-    /// The caller's assignments at `resource` and above it, and those at management groups.
+    /// The caller's assignments at `resource` and above it, and those at management groups; others may be among them, so what asks
+    /// checks that each reaches.
     fn assignments_above<'a>(
         &'a self,
         who: &'a Identity,
@@ -181,7 +182,8 @@ impl RoleBasedAccess {
         let principals = std::iter::once(&who.object_id).chain(&who.groups);
         let grants = principals.filter_map(|principal| self.by_principal.get(principal));
         let positions = grants.flat_map(|grants| {
-            let enclosing = grants.by_length.iter().filter_map(|(length, all)| all.get(resource.enclosing(*length)?));
+            let enclosing =
+                grants.by_length.iter().filter_map(|(length, all)| all.get(&tail(resource.enclosing(*length)?)));
             enclosing.flatten().chain(&grants.at_management_groups)
         });
         positions.map(|position| &self.content.assignments[*position])
@@ -218,9 +220,18 @@ impl Content {
     }
 }
 
+/// The last bytes of a scope in lower case, in which scopes of one length differ most: they lie side by side in the index, where the
+/// scopes themselves would each be looked up elsewhere.
+type Tail = u64;
+
+/// The tail of `scope`; a scope that is shorter has none.
+fn tail(scope: &str) -> Tail {
+    scope.as_bytes().last_chunk().map_or(0, |last| Tail::from_ne_bytes(*last))
+}
+
 impl Grants {
     fn add(&mut self, scope: &str, position: usize) {
-        self.by_length.entry(scope.len()).or_default().entry(scope.to_owned()).or_default().push(position);
+        self.by_length.entry(scope.len()).or_default().entry(tail(scope)).or_default().push(position);
     }
 }
 
