@@ -8,6 +8,9 @@ use crate::clock::Timestamp;
 use crate::records::View;
 use crate::store::{Batch, EntryKey, Revision};
 
+/// The most guards of a call: the vault, the role assignments, the networks.
+const MOST_GUARDS: usize = 3;
+
 /// What was read for a decision, and must still be so when its write commits: a key and its revision, 0 where there was nothing.
 pub(crate) type Guard = (EntryKey, Revision);
 
@@ -43,7 +46,9 @@ pub(crate) struct Call {
 impl Call {
     /// A call in `vault`, whose policies allowed it.
     pub(crate) fn new(now: Timestamp, vault: Guarded<Vault>) -> Self {
-        Self { now, vault: vault.record, guards: vec![vault.guard], public_keys_only: false }
+        let mut guards = Vec::with_capacity(MOST_GUARDS);
+        guards.push(vault.guard);
+        Self { now, vault: vault.record, guards, public_keys_only: false }
     }
 
     /// This call, which access was decided by other records too; `public_keys_only` if it may use no secret key.

@@ -36,8 +36,7 @@ impl State {
     pub(super) async fn permit(&self, asked: Asked<'_>, vault: &Vault, trail: &mut Trail) -> Result<Permit, ApiError> {
         match vault.role_based {
             false => self.permit_by_policies(asked, vault, trail),
-            // Boxed because such vaults are fewer: the future of every request is smaller for it.
-            true => Box::pin(self.permit_by_roles(asked, vault, trail)).await,
+            true => self.permit_by_roles(asked, vault, trail).await,
         }
     }
 
