@@ -8,13 +8,14 @@
 //! of them. `doors` are its APIs over the kit in `http`; `proxy` brings the cloud's host names to the same doors. `vault` is
 //! the domain, `tasks` runs what falls due in it, `events` notifies webhooks; `directory` has identities and tokens, `issuers`
 //! the keys of other issuers, `access` decides, `authorization` keeps who has which role, `management` resource groups and factories,
-//! `pipeline` says what their runs do. `records` are typed values in the
+//! `pipeline` says what their runs do, `activity` does it on every runtime. `records` are typed values in the
 //! `store`. `trail` is what one request was about: `audit` writes it down, `usage` makes the least grants of it. `reconcile`
 //! brings data to what a configuration says, `snapshot` carries all of it, `faults` has requests fail on purpose, `drills` play
 //! rotations and revocations, `compliance` checks against Azure Policy. `crypto`, `operation`, `resource_id`, `random`, `files`,
 //! `junit` and `outgoing` import hardly anything.
 
 mod access;
+mod activity;
 mod app;
 mod audit;
 mod authorization;
@@ -58,6 +59,7 @@ pub mod testing;
 mod trail;
 mod usage;
 mod vault;
+mod web_task;
 
 pub use app::{
     AdminKey, AuditTarget, CloudService, Listen, Options, ParentProxy, StartError, Storage, Takeover, TlsVersion,

@@ -1,9 +1,13 @@
 //! What the nodes of self-hosted integration runtimes and the service say to each other: JSON over HTTPS, below a path with the
 //! version. Ours: what the service's own nodes say is not public. It knows neither the service nor a node.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+use crate::web_task::{Ended, WebTask};
 
 /// Where a node registers.
 pub(crate) const REGISTER: &str = "/nodes/v1/register";
@@ -67,6 +71,9 @@ pub(crate) struct Poll {
     /// What the node is, in the first request after a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<NodeDescription>,
+    /// With that, the activities that it runs: what else it was given never reached it, or ended with its program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub running: Vec<Uuid>,
     /// What is the same on nodes with the same credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<String>,
@@ -141,10 +148,22 @@ pub(crate) enum TaskKind {
         /// The number of this overwriting.
         round: u64,
     },
+    /// Run a Web activity.
+    #[serde(rename_all = "camelCase")]
+    Call {
+        /// The activity.
+        call: Box<WebTask>,
+        /// Whether the service answers what is called, in the cloud's place.
+        at_server: bool,
+        /// The listeners of the service that the node must never ask.
+        listeners: Vec<SocketAddr>,
+    },
+    /// End the task of this id, whose result is not wanted any more. The service expects none.
+    Cancel,
 }
 
 /// What became of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TaskResult {
     /// The task.
@@ -155,6 +174,16 @@ pub(crate) struct TaskResult {
     /// What is the same on nodes with the same credentials, after the task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<String>,
+    /// What an activity gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Ended>,
+}
+
+impl TaskResult {
+    /// The result of a task that was done.
+    pub(crate) fn of(task: Uuid) -> Self {
+        Self { task, error: None, credentials: None, activity: None }
+    }
 }
 
 /// What a token of the service for a node says.

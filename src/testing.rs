@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::app::ParentProxy;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::node::{AuthKey, Node, NodeOptions};
@@ -131,7 +132,8 @@ pub async fn start_node(setup: &NodeSetup<'_>) -> Result<RunningNode, String> {
         certificate: None,
         auth_key,
         server: Some(setup.server.to_owned()),
-        agent: TrustStore::default().with_pem(setup.ca).map_err(|error| error.to_string())?.agent(),
+        trust: TrustStore::default().with_pem(setup.ca).map_err(|error| error.to_string())?,
+        proxy: Ok(ParentProxy::default()),
         clock: Arc::new(SystemClock),
     };
     let node = Arc::new(Node::start(options).await.map_err(|error| error.to_string())?);

@@ -90,7 +90,7 @@ impl Backend {
 
     /// What the management plane keeps; its resources reach vaults by `access`, and runs send by `outside`.
     pub(super) fn management(&self, access: VaultAccess, outside: Arc<dyn Outside>) -> Management {
-        let runs = Runs::new(outside, Arc::new(self.clock.clone()), self.random.clone());
+        let runs = Runs::new(outside, (Arc::new(self.clock.clone()), self.system.clone()), self.random.clone());
         let (authorization, vaults) = (self.authorization.clone(), self.vaults.clone());
         let parts = (self.directory.clone(), self.records.clone());
         Management::new(parts, authorization, vaults, (access, runs)).with_nodes(self.nodes.clone())

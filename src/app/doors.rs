@@ -73,10 +73,10 @@ impl Doors {
             return self.vault.answer(request, connection).await;
         };
         let host = authority.host();
-        if host == entra::HOST || (connection.taken_over && entra::named_in_cloud(host)) {
+        if host == entra::HOST || entra::named_in_cloud(host) {
             return self.entra.answer(request, authority, connection).await;
         }
-        if host == arm::HOST || (connection.taken_over && arm::named_in_cloud(host)) {
+        if host == arm::HOST || arm::named_in_cloud(host) {
             // Boxed because a vault is asked far more often: the future of every request is smaller for it.
             return Box::pin(self.arm.answer(request, authority)).await;
         }

@@ -20,6 +20,7 @@ use crate::directory::{ClientAuthentication, Directory, IdentityRecord};
 use crate::factory::VaultClients;
 use crate::http::server::{ConnectionServer, Shutdown, shutdown_channel};
 use crate::http::{BoxError, ConnectionInfo, RequestHandler};
+use crate::management::Holder;
 use crate::remote::{Answer, Credential, IssuedToken, ManagedIdentity, RequestError, TokenSource, Transport};
 
 /// How long a request may take, as over the network.
@@ -85,16 +86,20 @@ fn no_answer(error: &(dyn std::error::Error + Send + Sync)) -> RequestError {
     RequestError::NoAnswer(format!("the vault broke off: {error}"))
 }
 
-/// A token of the resource's own identity whose principal id is `principal`, for `resource`.
+/// A token of an identity of a resource, for `resource`.
 ///
 /// # Errors
 /// A sentence that says why there is none.
-pub(super) async fn token_of_principal(
+pub(super) async fn token_of(
     directory: &Directory,
-    principal: Uuid,
+    holder: Holder,
     resource: &str,
 ) -> Result<Zeroizing<String>, String> {
-    let issued = token(directory, &ManagedIdentity::ClientId(principal.to_string()), resource).await;
+    let identity = match holder {
+        Holder::Own(principal) => ManagedIdentity::ClientId(principal.to_string()),
+        Holder::UserAssigned(id) => ManagedIdentity::ResourceId(id),
+    };
+    let issued = token(directory, &identity, resource).await;
     issued.map(|issued| issued.text).map_err(|error| error.to_string())
 }
 

@@ -4,30 +4,25 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::Uri;
 use tokio::io::duplex;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::in_process::token_of_principal;
+use super::in_process::token_of;
 use super::services::Services;
+use super::takeover;
+use crate::activity::{Received, Sending, exchange};
 use crate::directory::Directory;
 use crate::http::budget::MemoryBudget;
 use crate::http::byte_stream::ByteStream;
 use crate::http::limits::Limits;
 use crate::http::server::{ConnectionServer, Shutdown};
 use crate::http::{ConnectionInfo, RequestHandler};
-use crate::management::{MAX_ANSWER_BYTES, Outside, Received, Sending, Waiting};
+use crate::management::{Holder, NodeRoute, Outside, Waiting};
 use crate::proxy::{Proxy, Reached};
 
 /// What is in transit between the two ends of a connection within the process, in bytes.
 const IN_TRANSIT: usize = 64 * 1024;
-/// What these requests call themselves where the activity does not say.
-const AGENT: &str = concat!("keyhaven-datafactory/", env!("CARGO_PKG_VERSION"));
 
 /// The service's own integration runtime. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +35,8 @@ struct Parts {
     /// Serves taken-over names, once there are doors.
     server: OnceLock<Arc<ConnectionServer>>,
     stopping: Shutdown,
+    /// The listeners that are never asked.
+    private: Vec<SocketAddr>,
     build_proxy: Box<dyn Fn() -> Result<Proxy, String> + Send + Sync>,
     /// Made by the first call: it has a TLS client.
     proxy: OnceLock<Result<Arc<Proxy>, String>>,
@@ -48,13 +45,14 @@ struct Parts {
 impl Services {
     /// The runtime of what runs send; `private` are the listeners that it never asks.
     pub(super) fn service_runtime(&self, private: Vec<SocketAddr>, stopping: Shutdown) -> ServiceRuntime {
-        let settings = self.proxy_settings_for_runs(private, stopping.clone());
+        let settings = self.proxy_settings_for_runs(private.clone(), stopping.clone());
         ServiceRuntime(Arc::new(Parts {
             directory: self.backend.directory.clone(),
             limits: self.settings.limits.clone(),
             bodies: self.settings.bodies.clone(),
             server: OnceLock::new(),
             stopping,
+            private,
             build_proxy: Box::new(move || Proxy::new(settings()).map_err(|error| error.to_string())),
             proxy: OnceLock::new(),
         }))
@@ -64,7 +62,16 @@ impl Services {
 impl Outside for ServiceRuntime {
     fn send(&self, request: Sending) -> Waiting<Result<Received, String>> {
         let runtime = self.clone();
-        Box::pin(async move { runtime.exchange(request).await })
+        Box::pin(async move { runtime.send(request).await })
+    }
+
+    fn route(&self, url: &str) -> Result<NodeRoute, String> {
+        let at_server = self.proxy()?.is_here(&read(url)?)?;
+        Ok(NodeRoute { at_server, listeners: self.0.private.clone() })
+    }
+
+    fn is_vault(&self, host: &str) -> bool {
+        takeover::vault_of_host(host).is_some()
     }
 
     fn stopped(&self) -> Waiting<()> {
@@ -72,9 +79,9 @@ impl Outside for ServiceRuntime {
         Box::pin(async move { stopping.requested().await })
     }
 
-    fn token(&self, principal: Uuid, resource: String) -> Waiting<Result<Zeroizing<String>, String>> {
+    fn token(&self, holder: Holder, resource: String) -> Waiting<Result<Zeroizing<String>, String>> {
         let directory = self.0.directory.clone();
-        Box::pin(async move { token_of_principal(&directory, principal, &resource).await })
+        Box::pin(async move { token_of(&directory, holder, &resource).await })
     }
 }
 
@@ -86,24 +93,13 @@ impl ServiceRuntime {
         self.0.server.get_or_init(|| Arc::new(server));
     }
 
-    async fn exchange(&self, sending: Sending) -> Result<Received, String> {
-        let url: Uri = sending.url.parse().map_err(|_| "the url cannot be read".to_owned())?;
-        let is_own = sending.is_own;
-        let request = request(&url, sending)?;
-        let stream = match self.proxy()?.reach(&url).await? {
-            Reached::Here => self.within(is_own).ok_or("the server is not ready yet")?,
+    async fn send(&self, sending: Sending) -> Result<Received, String> {
+        let url = read(&sending.url)?;
+        let stream = match self.proxy()?.reach(&url, sending.certificate.clone()).await? {
+            Reached::Here => self.within(sending.is_own).ok_or("the server is not ready yet")?,
             Reached::Host(stream) => stream,
         };
-        let broke = |error: &dyn std::fmt::Display| format!("the exchange broke off: {error}");
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| broke(&error))?;
-        tokio::spawn(connection);
-        let (parts, body) = sender.send_request(request).await.map_err(|error| broke(&error))?.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
-        let body = body.map_err(|error| {
-            format!("the answer was not read, of which at most {MAX_ANSWER_BYTES} bytes are: {error}")
-        })?;
-        Ok(Received { status: parts.status.as_u16(), headers: texts(&parts.headers), body: body.to_bytes().to_vec() })
+        exchange(stream, sending).await
     }
 
     fn proxy(&self) -> Result<&Proxy, String> {
@@ -121,33 +117,6 @@ impl ServiceRuntime {
     }
 }
 
-fn request(url: &Uri, sending: Sending) -> Result<Request<Full<Bytes>>, String> {
-    let mut request = Request::new(Full::new(Bytes::from_owner(sending.body)));
-    *request.method_mut() = sending.method.parse().map_err(|_| "the method cannot be sent".to_owned())?;
-    *request.uri_mut() = url.path_and_query().map_or_else(|| Uri::from_static("/"), |path| path.clone().into());
-    let authority = url.authority().ok_or("the url names no host")?;
-    // What a URL has before `@` is no part of the host.
-    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-    request.headers_mut().insert(HOST, HeaderValue::from_str(host).map_err(|_| "the url names no host".to_owned())?);
-    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    for (name, value) in sending.headers {
-        let wrong = |_| format!("the header '{name}' cannot be sent");
-        let (field, value) =
-            (name.parse::<HeaderName>().map_err(|_| wrong(()))?, HeaderValue::from_str(&value).map_err(|_| wrong(()))?);
-        if RESERVED.contains(&field.as_str()) {
-            return Err(format!("the header '{name}' cannot be sent: it is of the connection"));
-        }
-        request.headers_mut().append(field, value);
-    }
-    Ok(request)
-}
-
-/// Fields of the connection and of the message's own length.
-const RESERVED: [&str; 6] = ["host", "connection", "content-length", "transfer-encoding", "upgrade", "te"];
-
-fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |(name, value): (&HeaderName, &HeaderValue)| {
-        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    headers.iter().map(text).collect()
+fn read(url: &str) -> Result<Uri, String> {
+    url.parse().map_err(|_| "the url cannot be read".to_owned())
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::signals::StopSignals;
 use super::target::Target;
 use super::{Failure, log, server_args, variables};
+use crate::app::ParentProxy;
 use crate::clock::SystemClock;
 use crate::node::{AuthKey, Node, NodeError, NodeOptions};
 use crate::remote::TrustStore;
@@ -104,7 +105,8 @@ impl NodeCommand {
             certificate: self.certificate.zip(self.key),
             auth_key,
             server: self.server.map(|url| checked_url(&url)).transpose()?,
-            agent: trust()?.agent(),
+            trust: trust()?,
+            proxy: ParentProxy::from_variables(&variables::all()),
             clock: Arc::new(SystemClock),
         })
     }

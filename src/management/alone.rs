@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::factory::{Outside, Received, Runs, Sending, Waiting};
+use super::factory::{Holder, NodeRoute, Outside, Runs, Waiting};
 use super::{Management, VaultAccess};
+use crate::activity::{Received, Sending};
 use crate::authorization::Authorization;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -24,11 +24,19 @@ impl Outside for Nowhere {
         Box::pin(async { Err("nothing is sent".to_owned()) })
     }
 
+    fn route(&self, _: &str) -> Result<NodeRoute, String> {
+        Err("nothing is sent".to_owned())
+    }
+
+    fn is_vault(&self, _: &str) -> bool {
+        false
+    }
+
     fn stopped(&self) -> Waiting<()> {
         Box::pin(std::future::pending())
     }
 
-    fn token(&self, _: Uuid, _: String) -> Waiting<Result<Zeroizing<String>, String>> {
+    fn token(&self, _: Holder, _: String) -> Waiting<Result<Zeroizing<String>, String>> {
         Box::pin(async { Err("there is no token".to_owned()) })
     }
 }
@@ -47,7 +55,7 @@ impl Management {
         vaults: Vaults,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Self {
-        let runs = Runs::new(Arc::new(Nowhere), clock, random);
+        let runs = Runs::new(Arc::new(Nowhere), (clock.clone(), clock), random);
         Self::new((directory, records), authorization, vaults, (VaultAccess::new(no_vaults()), runs))
     }
 }

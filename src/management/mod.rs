@@ -23,10 +23,11 @@ use crate::vault::Vaults;
 pub(crate) use factory::{
     ActivityRun, AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Connection, ConnectionChange,
     ConnectionInfo, ConnectionState, ConnectionStatus, Definition, DescribedFactory, FACTORY_TYPE, Factory,
-    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, Filter, IdentityDefinition, Invoker,
-    KeyName, KeySettings, KnownNode, MAX_ANSWER_BYTES, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint,
-    ManagedEndpointDefinition, NODE_DOMAIN, NetworkId, NewIdentity, NewNode, NewRuntime, NodeStatus, Operand, Outside,
-    PlacedEndpoint, Received, Run, RunQuery, Runs, RuntimeChange, RuntimeRefusal, RuntimeStatus, Sending, Waiting,
+    FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, Filter, Holder, IdentityDefinition,
+    Invoker, KeyName, KeySettings, KnownNode, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint,
+    ManagedEndpointDefinition, NODE_DOMAIN, NetworkId, NewIdentity, NewNode, NewRuntime, NodeRoute, NodeStatus,
+    Operand, Outside, PlacedEndpoint, Run, RunQuery, Runs, RuntimeChange, RuntimeKind, RuntimeRefusal, RuntimeStatus,
+    Waiting,
 };
 pub(crate) use factory::{ConfiguredFactory, FactoryDifference};
 pub(crate) use group::{Group, GroupChange, GroupDefinition, MAX_GROUPS};
@@ -172,7 +173,7 @@ mod tests {
         let tenant = Tenant { id: Uuid::from_u128(1), subscription: SubscriptionId(Uuid::from_u128(2)) };
         let directory = Directory::new(tenant, records.clone(), Arc::new(SystemClock), 1);
         let (access, random) = (VaultAccess::new(clients), Arc::new(SeededRandom::new(1)));
-        let runs = Runs::new(Arc::new(Nowhere), Arc::new(SystemClock), random);
+        let runs = Runs::new(Arc::new(Nowhere), (Arc::new(SystemClock), Arc::new(SystemClock)), random);
         Management::new((directory, records.clone()), Authorization::new(records), vaults, (access, runs))
     }
 

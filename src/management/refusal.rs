@@ -116,8 +116,6 @@ pub(crate) enum Refusal {
     },
     /// What was begun did not end, because the server stops.
     Interrupted(String),
-    /// The credential of this linked service is on a node of its runtime, which alone can use it.
-    CredentialElsewhere(String),
     /// There is no pipeline of this name.
     NoPipeline(String),
     /// There is no run of this id.

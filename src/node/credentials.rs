@@ -87,7 +87,6 @@ impl CredentialStore {
     ///
     /// # Errors
     /// When the credentials cannot be read.
-    #[cfg(test)]
     pub(crate) fn value(&self, id: &str) -> Result<Option<Zeroizing<String>>, NodeError> {
         Ok(self.all()?.value(id).cloned())
     }

@@ -2,12 +2,14 @@
 //! work, and follows it over restarts of either. It knows the service by its protocol alone.
 
 mod auth_key;
+mod calls;
 mod credential_set;
 mod credentials;
 mod destination;
 mod error;
 mod home;
 mod identity;
+mod jobs;
 mod keys;
 mod listener;
 mod peers;
@@ -27,14 +29,17 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::crypto::rsa::RsaKey;
 use crate::node_protocol::NodeDescription;
-use crate::remote::Agent;
+use crate::proxy::{Outlet, ParentProxy};
+use crate::remote::TrustStore;
 
 pub(crate) use auth_key::AuthKey;
+use calls::Calls;
 use credentials::CredentialStore;
 pub(crate) use destination::Destination;
 pub(crate) use error::NodeError;
 use home::NodeHome;
 use identity::Membership;
+use jobs::Jobs;
 use keys::{ListenerCertificate, NodeKeys};
 use listener::{NodeHealth, Remote, Serving};
 use service::{Polled, Service};
@@ -70,8 +75,10 @@ pub(crate) struct NodeOptions {
     pub auth_key: Option<AuthKey>,
     /// The URL at which the service is reached; none for the endpoint's own name.
     pub server: Option<String>,
-    /// What reaches it.
-    pub agent: Agent,
+    /// Whom the node trusts.
+    pub trust: TrustStore,
+    /// The proxy of the environment that activities go out by; else why it cannot be used.
+    pub proxy: Result<ParentProxy, String>,
     /// The clock that certificates are made by.
     pub clock: Arc<dyn Clock>,
 }
@@ -81,6 +88,8 @@ pub(crate) struct Node {
     home: Arc<NodeHome>,
     worker: Worker,
     description: NodeDescription,
+    /// Ends the activities with the node.
+    _jobs: RunningJobs,
     serving: Option<Serving>,
 }
 
@@ -91,6 +100,7 @@ impl Node {
     /// See [`NodeError`].
     pub(crate) async fn start(options: NodeOptions) -> Result<Self, NodeError> {
         let (listen, remote_access, clock) = (options.listen, options.remote_access, options.clock.clone());
+        let (outlet, server) = (outlet(&options), options.server.clone());
         let socket = if remote_access { Some(listener::bind(listen).await?) } else { None };
         let address = socket.as_ref().map_or(listen, |(_, bound)| *bound);
         let opening = tokio::task::spawn_blocking(move || Opened::open(options, address));
@@ -98,19 +108,21 @@ impl Node {
         let Opened { home, service, membership, description, certificate, key } = opened;
         let (home, tokens, key) = (Arc::new(home), TokenKey::default(), Arc::new(key));
         let store = CredentialStore::new(home.clone(), membership.node);
+        let calls = Calls::new(&description.name, outlet, server, store.clone());
+        let jobs = Jobs::new(service.clone(), membership.clone(), clock.clone());
         let health = NodeHealth {
             node: description.name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             public_key: description.public_key.clone(),
         };
-        let worker = Worker { service, membership, store, tokens, key };
-        let Worker { membership, store, tokens, key, .. } = worker.clone();
+        let worker = Worker { service, membership, store, tokens, key, calls, jobs };
+        let Worker { membership, store, tokens, key, jobs, .. } = worker.clone();
         let remote = Remote { health, node: membership.node, key, store, tokens, clock };
         let serving = socket.map(|(tcp, _)| listener::serve(tcp, certificate, remote)).transpose()?;
         if serving.is_some() {
             tracing::info!(host = description.host, thumbprint = description.thumbprint, "listening for others");
         }
-        Ok(Self { home, worker, description, serving })
+        Ok(Self { home, worker, description, _jobs: RunningJobs(jobs), serving })
     }
 
     /// Works until the service says that the node was removed.
@@ -168,7 +180,7 @@ impl Node {
         Ok(all.ids().into_iter().filter_map(value).collect())
     }
 
-    /// Ends cleanly: requests in flight are answered.
+    /// Ends cleanly: requests in flight are answered; activities end, and the service learns it when the node is back, or offline.
     pub(crate) async fn stop(self) {
         if let Some(serving) = self.serving {
             serving.stop(GRACE).await;
@@ -181,6 +193,15 @@ impl Node {
             Ok(()) => NodeError::Removed,
             Err(error) => error,
         }
+    }
+}
+
+/// The activities of a node, which end with it.
+struct RunningJobs(Jobs);
+
+impl Drop for RunningJobs {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -209,7 +230,7 @@ impl Opened {
             None => keys.certificate()?,
         };
         let description = describe(&options, (name, address), keys.public_key()?, certificate.thumbprint());
-        let service = Service::new(options.agent, options.server);
+        let service = Service::new(options.trust.agent(), options.server);
         let membership = match (known, options.auth_key) {
             (Some(membership), _) => membership,
             (None, Some(key)) => registered(&home, &service, &key, &description)?,
@@ -217,6 +238,12 @@ impl Opened {
         };
         Ok(Self { key: keys.credential_key()?, home, service, membership, description, certificate })
     }
+}
+
+/// What activities go out by.
+fn outlet(options: &NodeOptions) -> Result<Outlet, String> {
+    let trust = options.trust.clone();
+    options.proxy.clone().map(|proxy| Outlet::new(proxy, Arc::new(move || trust.roots())))
 }
 
 /// Makes the keys of a node, and keeps them before anything else knows them.

@@ -54,15 +54,10 @@ impl Service {
         Ok(Membership::of(&name, key.endpoint(), registered))
     }
 
-    /// Asks for work; says what the node is when it has just `started`, and which credentials it has.
-    pub(crate) fn poll(
-        &self,
-        membership: &Membership,
-        started: Option<NodeDescription>,
-        credentials: Option<String>,
-    ) -> Polled {
+    /// Asks for work; says what the node is that has just started, or has lost the service meanwhile, and which credentials it has.
+    pub(crate) fn poll(&self, membership: &Membership, poll: &Poll) -> Polled {
         let (path, bearer) = (poll_path(membership.runtime), membership.credential());
-        match self.post(&membership.endpoint, &path, Some(&bearer), &Poll { started, credentials }) {
+        match self.post(&membership.endpoint, &path, Some(&bearer), poll) {
             Ok((200, answer)) => parsed(&answer).map_or_else(Polled::Unavailable, Polled::Work),
             Ok((401, _)) => Polled::Removed,
             Ok((status, answer)) => Polled::Unavailable(refusal(status, &answer)),
@@ -70,14 +65,14 @@ impl Service {
         }
     }
 
-    /// Says what became of a task.
-    pub(crate) fn answer(&self, membership: &Membership, result: &TaskResult) {
+    /// Says what became of a task; answers the status, if there is an answer.
+    pub(crate) fn answer(&self, membership: &Membership, result: &TaskResult) -> Option<u16> {
         let (path, bearer) = (results_path(membership.runtime), membership.credential());
-        // The service has stopped waiting for a result that does not arrive.
         let sent = self.post(&membership.endpoint, &path, Some(&bearer), result);
         if !matches!(sent, Ok((204, _))) {
             tracing::warn!(task = %result.task, "the result of a task did not reach the service");
         }
+        sent.ok().map(|(status, _)| status)
     }
 
     /// Says that the node has other credentials than before. What does not reach the service it learns by the next request for work.

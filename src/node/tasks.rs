@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::crypto::rsa::RsaKey;
-use crate::node_protocol::{NodeDescription, Peer, Task, TaskKind, TaskResult, Work};
+use uuid::Uuid;
 
+use crate::crypto::rsa::RsaKey;
+use crate::node_protocol::{NodeDescription, Peer, Poll, Task, TaskKind, TaskResult, Work};
+
+use super::calls::Calls;
 use super::credentials::CredentialStore;
 use super::error::NodeError;
 use super::identity::Membership;
+use super::jobs::Jobs;
 use super::peers::Receiver;
 use super::service::{Polled, Service};
 use super::tokens::TokenKey;
@@ -21,6 +25,10 @@ pub(super) struct Worker {
     pub(super) tokens: TokenKey,
     /// The key that credentials are encrypted for.
     pub(super) key: Arc<RsaKey>,
+    /// How activities reach others.
+    pub(super) calls: Calls,
+    /// The activities that are run.
+    pub(super) jobs: Jobs,
 }
 
 impl Worker {
@@ -28,7 +36,9 @@ impl Worker {
     pub(super) async fn poll(&self, started: Option<NodeDescription>) -> Polled {
         let worker = self.clone();
         let polling = tokio::task::spawn_blocking(move || {
-            worker.service.poll(&worker.membership, started, worker.store.digest().ok())
+            let running = if started.is_some() { worker.jobs.ids() } else { vec![] };
+            let poll = Poll { started, running, credentials: worker.store.digest().ok() };
+            worker.service.poll(&worker.membership, &poll)
         });
         polling.await.unwrap_or_else(|error| Polled::Unavailable(error.to_string()))
     }
@@ -39,13 +49,22 @@ impl Worker {
         if let Some(key) = &work.token_key {
             self.tokens.set(key);
         }
-        for task in work.tasks {
-            if matches!(task.kind, TaskKind::Stop) {
-                return true;
-            }
+        for Task { id, kind } in work.tasks {
+            let kind = match kind {
+                TaskKind::Stop => return true,
+                TaskKind::Call { call, at_server, listeners } => {
+                    self.jobs.begin(id, *call, self.calls.of(at_server, listeners));
+                    continue;
+                }
+                TaskKind::Cancel => {
+                    self.jobs.cancel(id);
+                    continue;
+                }
+                kind => kind,
+            };
             let worker = self.clone();
             // A task that panicked is not answered: the service waits no longer than it does for a node that is gone.
-            let _ = tokio::task::spawn_blocking(move || worker.run(task)).await;
+            let _ = tokio::task::spawn_blocking(move || worker.run(id, kind)).await;
         }
         if !work.peers.is_empty() {
             tokio::spawn(self.clone().share(work.peers));
@@ -65,9 +84,9 @@ impl Worker {
     }
 
     /// Does a task, and says what became of it. Blocks.
-    fn run(&self, Task { id, kind }: Task) {
+    fn run(&self, id: Uuid, kind: TaskKind) {
         let done = match kind {
-            TaskKind::Stop => return,
+            TaskKind::Stop | TaskKind::Call { .. } | TaskKind::Cancel => return,
             TaskKind::Encrypt { credential, value } => logged(
                 self.store.put(&credential, value),
                 ("a credential was taken from the service", &credential),
@@ -80,7 +99,7 @@ impl Worker {
             ),
         };
         let error = done.err().map(|error| error.to_string());
-        let result = TaskResult { task: id, error, credentials: self.store.digest().ok() };
+        let result = TaskResult { error, credentials: self.store.digest().ok(), ..TaskResult::of(id) };
         self.service.answer(&self.membership, &result);
     }
 

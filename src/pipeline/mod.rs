@@ -13,7 +13,7 @@ mod refusal;
 mod timespan;
 mod web;
 
-pub(crate) use activity::{Activity, Kind, Policy, wait_seconds};
+pub(crate) use activity::{Activity, Kind, wait_seconds};
 pub(crate) use definition::{MASK, Pipeline};
 pub(crate) use expression::{Failed, Values};
 pub(crate) use outcome::Outcome;

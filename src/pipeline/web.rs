@@ -66,6 +66,13 @@ pub(crate) enum Authentication {
         /// The password.
         password: Value,
     },
+    /// A certificate and its key, PKCS #12 in base64, which the client shows in TLS.
+    ClientCertificate {
+        /// Both: a credential.
+        pfx: Value,
+        /// The password of `pfx`: a credential.
+        password: Option<Value>,
+    },
     /// A token of the factory's identity.
     ManagedIdentity {
         /// The resource that the token is for.
@@ -135,7 +142,7 @@ impl WebCall {
         let authentication = match &self.authentication {
             Some(Authentication::Basic { username, .. }) => Some(username),
             Some(Authentication::ManagedIdentity { resource }) => Some(resource),
-            None => None,
+            Some(Authentication::ClientCertificate { .. }) | None => None,
         };
         own.chain(authentication).collect()
     }
@@ -166,6 +173,7 @@ impl Authentication {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Basic { .. } => "Basic",
+            Self::ClientCertificate { .. } => "ClientCertificate",
             Self::ManagedIdentity { .. } => "MSI",
         }
     }
@@ -183,11 +191,18 @@ impl Authentication {
                 check(&["type", "username", "password"])?;
                 Ok(Self::Basic { username: template("username")?, password: needed("password")? })
             }
+            "ClientCertificate" => {
+                check(&["type", "pfx", "password"])?;
+                Ok(Self::ClientCertificate { pfx: needed("pfx")?, password: members.get("password").cloned() })
+            }
             "MSI" => {
                 check(&["type", "resource"])?;
                 Ok(Self::ManagedIdentity { resource: template("resource")? })
             }
-            other => Err(NotRunnable::new(at("type"), format!("'{other}' is not run here; use Basic or MSI"))),
+            other => Err(NotRunnable::new(
+                at("type"),
+                format!("'{other}' is not run here; use Basic, ClientCertificate or MSI"),
+            )),
         }
     }
 }

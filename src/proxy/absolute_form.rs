@@ -76,7 +76,7 @@ impl Proxy {
     ) -> Result<Response<Streamed>, ProxyError> {
         let permit = self.acquire_permit()?;
         let (stream, proxy) = match is_secure {
-            true => (self.tls_client.connect(self.dialer.dial_tunnel(target).await?, target).await?, None),
+            true => (self.tls_client.connect(self.dialer.dial_tunnel(target).await?, target, None).await?, None),
             false => self.dialer.dial_http(target).await?,
         };
         self.count(Outcome::Tunnelled, target);

@@ -27,6 +27,8 @@ pub(super) struct Dialer {
     pub(super) own_listeners: OwnListeners,
     /// The proxy that the environment named before this one.
     pub(super) parent_proxy: ParentProxy,
+    /// Whether the parent proxy may be one of our own listeners: that of another program on this machine is.
+    pub(super) parent_may_be_own: bool,
     /// How long resolving and connecting may take, each.
     pub(super) connect_timeout: Duration,
 }
@@ -36,7 +38,7 @@ impl Dialer {
     pub(super) async fn dial_tunnel(&self, target: &Target) -> Result<Box<dyn ByteStream>, ProxyError> {
         match self.parent_proxy_for("https", target).await? {
             Some((found, proxy)) => {
-                let stream = self.dial_direct(&proxy).await.map_err(|error| through_parent(target, error))?;
+                let stream = self.dial_parent(&proxy).await.map_err(|error| through_parent(target, error))?;
                 self.within_timeout(target, connect_through(stream, &found, target)).await?
             }
             None => Ok(Box::new(self.dial_direct(target).await?)),
@@ -50,7 +52,7 @@ impl Dialer {
     ) -> Result<(Box<dyn ByteStream>, Option<Intercept>), ProxyError> {
         match self.parent_proxy_for("http", target).await? {
             Some((found, proxy)) => {
-                let stream = self.dial_direct(&proxy).await.map_err(|error| through_parent(target, error))?;
+                let stream = self.dial_parent(&proxy).await.map_err(|error| through_parent(target, error))?;
                 Ok((Box::new(stream), Some(found)))
             }
             None => Ok((Box::new(self.dial_direct(target).await?), None)),
@@ -59,10 +61,7 @@ impl Dialer {
 
     /// Refuses an address of `target` that must not be connected to.
     pub(super) fn check_allowed(&self, target: &Target, address: SocketAddr) -> Result<(), ProxyError> {
-        if is_link_local(address.ip()) {
-            let why = format!("{target} is refused: link-local addresses are never forwarded.");
-            return Err(ProxyError::new(StatusCode::FORBIDDEN, why));
-        }
+        check_not_link_local(target, address)?;
         if self.own_listeners.accept(address) { Err(own_listener(target)) } else { Ok(()) }
     }
 
@@ -75,7 +74,7 @@ impl Dialer {
         let Some(found) = target.url(scheme).and_then(|url| self.parent_proxy.for_url(&url)) else { return Ok(None) };
         let proxy = Target::from_absolute_form(found.uri())?;
         // A shell that evaluated our own variables restarts the server with itself as its parent proxy.
-        if self.is_own_listener(&proxy).await {
+        if !self.parent_may_be_own && self.is_own_listener(&proxy).await {
             return Ok(None);
         }
         if self.is_own_listener(target).await {
@@ -95,9 +94,24 @@ impl Dialer {
     }
 
     async fn dial_direct(&self, target: &Target) -> Result<TcpStream, ProxyError> {
+        self.dial(target, |address| self.check_allowed(target, address)).await
+    }
+
+    async fn dial_parent(&self, proxy: &Target) -> Result<TcpStream, ProxyError> {
+        match self.parent_may_be_own {
+            true => self.dial(proxy, |address| check_not_link_local(proxy, address)).await,
+            false => self.dial_direct(proxy).await,
+        }
+    }
+
+    async fn dial(
+        &self,
+        target: &Target,
+        check: impl Fn(SocketAddr) -> Result<(), ProxyError>,
+    ) -> Result<TcpStream, ProxyError> {
         let broken = |error: io::Error| unreachable(target, error);
         let addresses = self.within_timeout(target, resolve(target)).await?.map_err(broken)?;
-        addresses.iter().try_for_each(|address| self.check_allowed(target, *address))?;
+        addresses.iter().try_for_each(|address| check(*address))?;
         let stream = self.connect_first(&addresses).await.map_err(broken)?;
         let _ = stream.set_nodelay(true);
         Ok(stream)
@@ -158,6 +172,14 @@ async fn resolve(target: &Target) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
+fn check_not_link_local(target: &Target, address: SocketAddr) -> Result<(), ProxyError> {
+    if is_link_local(address.ip()) {
+        let why = format!("{target} is refused: link-local addresses are never forwarded.");
+        return Err(ProxyError::new(StatusCode::FORBIDDEN, why));
+    }
+    Ok(())
+}
+
 fn own_listener(target: &Target) -> ProxyError {
     let why = format!("{target} is refused: it is one of Keyhaven's own listeners.");
     ProxyError::new(StatusCode::FORBIDDEN, why).advise("ask it without the proxy")
@@ -181,7 +203,8 @@ mod tests {
     #[test]
     fn a_name_that_resolves_to_any_form_of_a_link_local_address_is_refused() {
         let (own_listeners, parent_proxy) = (OwnListeners::default(), ParentProxy::default());
-        let dialer = Dialer { own_listeners, parent_proxy, connect_timeout: Duration::from_secs(1) };
+        let connect_timeout = Duration::from_secs(1);
+        let dialer = Dialer { own_listeners, parent_proxy, parent_may_be_own: false, connect_timeout };
         let target = Target::from_absolute_form(&"http://rebound.example/".parse().unwrap()).unwrap();
         let forms = every_form([169, 254, 169, 254].into(), 0x2001_0db8_u128 << 96).into_iter().map(IpAddr::V6);
         for address in forms.chain([IpAddr::from([168, 63, 129, 16])]) {

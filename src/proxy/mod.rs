@@ -13,6 +13,7 @@ mod forwarded_body;
 pub(crate) mod fuzzing;
 mod hop_by_hop;
 mod metadata;
+mod outlet;
 mod own_listeners;
 mod parent_proxy;
 mod reach;
@@ -45,6 +46,7 @@ use tls_client::TlsClient;
 use traffic::{HostCounter, Outcome};
 
 pub(crate) use forwarded_body::Streamed;
+pub(crate) use outlet::Outlet;
 pub use parent_proxy::ParentProxy;
 pub(crate) use reach::Reached;
 pub(crate) use tls_client::LoadRoots;
@@ -128,7 +130,7 @@ impl Proxy {
         let connect_timeout = set.limits.connect_timeout;
         let own_listeners = OwnListeners::new(set.own_listeners.clone());
         let parent_proxy = set.parent_proxy.clone();
-        let dialer = Dialer { own_listeners, parent_proxy, connect_timeout };
+        let dialer = Dialer { own_listeners, parent_proxy, parent_may_be_own: false, connect_timeout };
         let tls_client = TlsClient::new(set.load_roots.clone(), connect_timeout);
         let tunnel_permits = Arc::new(Semaphore::new(set.limits.tunnels));
         Ok(Self { set, tls, dialer, tls_client, tunnel_permits })

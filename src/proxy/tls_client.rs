@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -19,6 +20,9 @@ use crate::http::byte_stream::ByteStream;
 
 /// Loads the trusted root certificates. May block.
 pub(crate) type LoadRoots = Arc<dyn Fn() -> RootCertStore + Send + Sync>;
+
+/// A certificate that is shown to a host that asks for one.
+pub(super) type ShownCertificate = Arc<dyn ResolvesClientCert>;
 
 /// A TLS client whose configuration is loaded at the first use: reading the roots takes milliseconds, and few programs
 /// need them.
@@ -34,16 +38,17 @@ impl TlsClient {
         Self { load_roots, handshake_timeout, config: OnceCell::new() }
     }
 
-    /// Opens TLS over `stream` and verifies that the certificate is one of `target`.
+    /// Opens TLS over `stream` and verifies that the certificate is one of `target`; shows it `certificate`, if it asks for one.
     pub(super) async fn connect(
         &self,
         stream: Box<dyn ByteStream>,
         target: &Target,
+        certificate: Option<ShownCertificate>,
     ) -> Result<Box<dyn ByteStream>, ProxyError> {
         let name = ServerName::try_from(target.host().to_owned()).map_err(|_| {
             ProxyError::new(StatusCode::BAD_REQUEST, format!("{target}: no certificate can have this name."))
         })?;
-        let connector = TlsConnector::from(self.config().await?);
+        let connector = TlsConnector::from(showing(self.config().await?, certificate));
         match timeout(self.handshake_timeout, connector.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(error)) => Err(ProxyError::new(StatusCode::BAD_GATEWAY, describe(target, &error))),
@@ -65,6 +70,15 @@ impl TlsClient {
         });
         config.await.cloned()
     }
+}
+
+/// `config` with `certificate`. Sessions are those of one connection then: another activity has another certificate.
+fn showing(config: Arc<ClientConfig>, certificate: Option<ShownCertificate>) -> Arc<ClientConfig> {
+    let Some(certificate) = certificate else { return config };
+    let mut own = ClientConfig::clone(&config);
+    own.client_auth_cert_resolver = certificate;
+    own.resumption = Resumption::disabled();
+    Arc::new(own)
 }
 
 /// Offers HTTP/1.1 alone, because each request goes out on a connection of its own.

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use rustls::RootCertStore;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::uri::Scheme;
@@ -41,6 +42,14 @@ impl TrustStore {
         let certificates = blocks.iter().filter(|block| block.tag() == "CERTIFICATE");
         self.added.extend(certificates.map(|block| Certificate::from_der(block.contents()).to_owned()));
         if self.added.len() == before { Err(unusable(&"it has no CERTIFICATE block")) } else { Ok(self) }
+    }
+
+    /// The certificates, for another client than this one's. Reads the disk.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.added.iter().map(|one| one.der().to_vec().into()));
+        roots
     }
 
     /// Builds a client that trusts these certificates. It uses the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), resolves

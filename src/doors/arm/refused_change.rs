@@ -113,9 +113,6 @@ fn definition(refusal: management::Refusal) -> ApiError {
         }
         management::Refusal::NetworkName => "The managed virtual network of a factory is called 'default'.".to_owned(),
         management::Refusal::Sealing(why) => return internal(&why.to_string()),
-        management::Refusal::CredentialElsewhere(name) => {
-            format!("The credential of '{name}' is on a node of its runtime.")
-        }
         management::Refusal::NoPipeline(name) => return refused_run::no_pipeline(&name),
         management::Refusal::NoRun(id) => return refused_run::no_run(&id.to_string()),
         management::Refusal::NotRunnable(why) => return refused_run::not_runnable(&why.to_string()),

@@ -140,8 +140,9 @@ async fn register(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
 async fn poll(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     let (known, identity) = (state.known(&call).await?, call.identity());
     let (factory, address) = (call.factory.clone(), call.address);
-    let Poll { started, credentials } = call.json(&state.limits).await?;
+    let Poll { started, running, credentials } = call.json(&state.limits).await?;
     if let Some(node) = &started {
+        state.connected.reconnected(known.node.id, &running);
         let noted = state.management.node_started(&known, (node, address), state.clock.now()).await;
         noted.map_err(refusal::of)?;
     }
@@ -153,9 +154,14 @@ async fn poll(state: Arc<State>, call: Call) -> Result<Response, ApiError> {
     if tasks.iter().any(|task| matches!(task.kind, TaskKind::Stop)) {
         return Ok(body::json(StatusCode::OK, &Work { tasks, ..Work::default() }));
     }
-    // What is handed out after a wait is for a node that is still one.
-    let known = state.still_known(&factory, &identity).await?;
-    state.check_served(&factory, address).await?;
+    let known = match state.still_served(&factory, (&identity, address)).await {
+        Ok(known) => known,
+        Err(error) => {
+            // Its tasks are not handed out: who waits for them learns it at once.
+            state.connected.shut_out(known.node.id);
+            return Err(error);
+        }
+    };
     let token_key = Some(state.management.token_key(&known.runtime, &known.node).await.map_err(refusal::of)?);
     if waits {
         peers = state.management.peers(&known, state.clock.now()).await.map_err(refusal::of)?;
@@ -214,6 +220,17 @@ impl State {
             true => Ok(()),
             false => Err(refusal::not_served(factory.name(), address)),
         }
+    }
+
+    /// The node, as what is handed out after a wait is for one that is still a node, and is still served.
+    async fn still_served(
+        &self,
+        factory: &FactoryId,
+        (identity, address): (&NodeIdentity, IpAddr),
+    ) -> Result<KnownNode, ApiError> {
+        let known = self.still_known(factory, identity).await?;
+        self.check_served(factory, address).await?;
+        Ok(known)
     }
 
     async fn still_known(&self, factory: &FactoryId, identity: &NodeIdentity) -> Result<KnownNode, ApiError> {

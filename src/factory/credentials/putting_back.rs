@@ -14,6 +14,11 @@ use super::{MASK, Rules, Secrets, Unusable};
 pub(crate) struct Resolved(Value);
 
 impl Resolved {
+    /// A definition whose secrets are in it, or elsewhere.
+    pub(crate) const fn new(definition: Value) -> Self {
+        Self(definition)
+    }
+
     /// The definition.
     pub(crate) fn reveal(&self) -> &Value {
         &self.0

@@ -46,11 +46,11 @@ pub(crate) use network::{
 };
 pub(crate) use runs::check_runs;
 pub(crate) use runs::{
-    ActivityRun, Filter, Invoker, MAX_ANSWER_BYTES, Operand, Outside, Received, Run, RunQuery, Runs, Sending, Waiting,
+    ActivityRun, Filter, Holder, Invoker, NodeRoute, Operand, Outside, Run, RunQuery, Runs, Waiting,
 };
 pub(crate) use runtime::{
     AuthKeys, ConnectedNodes, ConnectionInfo, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN,
-    NewNode, NewRuntime, NodeStatus, RuntimeChange, RuntimeRefusal, RuntimeStatus, check_runtimes,
+    NewNode, NewRuntime, NodeStatus, RuntimeChange, RuntimeKind, RuntimeRefusal, RuntimeStatus, check_runtimes,
 };
 pub(crate) use system_key::check_system_keys;
 

@@ -16,24 +16,30 @@ pub(super) struct ResolvedChild {
     pub(super) name: String,
     /// Its definition. It may hold secrets.
     pub(super) properties: Resolved,
+    /// Whether secrets of it are kept here.
+    pub(super) has_secrets: bool,
+    /// The reference to its credential, where that is on a node; it is in the definition still.
+    pub(super) reference: Option<String>,
 }
 
 impl Management {
     /// What is called so, if it is there, with its credentials.
     ///
     /// # Errors
-    /// When there is no such factory, or a key is away; [`Refusal::CredentialElsewhere`] for one that a node has.
+    /// When there is no such factory, or a key is away.
     pub(super) async fn resolved(&self, id: &ChildId) -> Result<Option<ResolvedChild>, Refusal> {
         let opened = self.opened(id.factory()).await?;
         let view = self.records.view().await?;
         self.opened_revision(&view, id.factory(), &opened).await?;
         let Some(child) = self.recorded_child(&view, id, &opened).await?.0 else { return Ok(None) };
         let properties = Value::Object(child.properties);
-        if child.secrets.is_empty() && reference(&properties).is_some() {
-            return Err(Refusal::CredentialElsewhere(child.name));
+        let (name, has_secrets) = (child.name, !child.secrets.is_empty());
+        if let Some(reference) = reference(&properties).filter(|_| !has_secrets).map(str::to_owned) {
+            let properties = Resolved::new(properties);
+            return Ok(Some(ResolvedChild { name, properties, has_secrets, reference: Some(reference) }));
         }
         let mut secrets = Secrets::new();
-        let layers = if child.secrets.is_empty() { vec![] } else { self.system_layers(&view, id.factory()).await? };
+        let layers = if has_secrets { self.system_layers(&view, id.factory()).await? } else { vec![] };
         for (place, sealed) in &child.secrets {
             let keys = (layers.as_slice(), opened.data_key());
             let (_, plain) = open_secret(id, (place, sealed), keys).map_err(Refusal::Sealing)?;
@@ -43,6 +49,6 @@ impl Management {
             secrets.insert(place.clone(), Zeroizing::new(text.to_owned()));
         }
         let properties = put_back(rules(id.kind()), properties, &secrets).map_err(Refusal::Credential)?;
-        Ok(Some(ResolvedChild { name: child.name, properties }))
+        Ok(Some(ResolvedChild { name, properties, has_secrets, reference: None }))
     }
 }

@@ -9,6 +9,7 @@ mod factories;
 mod frame;
 mod groups;
 mod networks;
+mod node_runs;
 mod nodes;
 mod rights;
 mod runs;

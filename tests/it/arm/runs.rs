@@ -10,7 +10,7 @@ use super::Client;
 use super::factories::line;
 use crate::world::{Answer, START, World};
 
-const CONFIG: &str = r#"{
+pub(super) const CONFIG: &str = r#"{
     "identities": [{"name": "owner", "systemAssigned": true}, {"name": "reader"}, {"name": "operator"}],
     "roleAssignments": [
         {"identity": "reader", "role": "Reader", "scope": "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002"},
@@ -28,13 +28,13 @@ const CONFIG: &str = r#"{
 }"#;
 
 /// A host on this machine that answers every request with what it got, or with a status that the path names.
-struct Echo {
-    url: String,
+pub(super) struct Echo {
+    pub(super) url: String,
     got: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Echo {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (url, got) = (format!("http://{}", listener.local_addr().unwrap()), Arc::<Mutex<Vec<Value>>>::default());
         let kept = got.clone();
@@ -46,7 +46,7 @@ impl Echo {
         Self { url, got }
     }
 
-    fn got(&self) -> Vec<Value> {
+    pub(super) fn got(&self) -> Vec<Value> {
         self.got.lock().unwrap().clone()
     }
 }
@@ -84,14 +84,14 @@ async fn answer(mut stream: TcpStream, kept: Arc<Mutex<Vec<Value>>>) {
 }
 
 /// A tenant with a factory that has an identity, and a client that owns the subscription.
-struct Plane<'w> {
-    world: &'w World,
+pub(super) struct Plane<'w> {
+    pub(super) world: &'w World,
     client: Client<'w>,
-    principal: String,
+    pub(super) principal: String,
 }
 
 impl<'w> Plane<'w> {
-    async fn of(world: &'w World) -> Self {
+    pub(super) async fn of(world: &'w World) -> Self {
         let client = Client::of(world, "owner").await;
         let body = json!({"location": "Local", "identity": {"type": "SystemAssigned"}}).to_string();
         let made = client.ask(&line("PUT F/works"), &body).await.json();
@@ -99,27 +99,32 @@ impl<'w> Plane<'w> {
         Self { world, client, principal }
     }
 
-    async fn ask(&self, text: &str, body: &Value) -> Answer {
+    /// The same with a token of the present moment.
+    pub(super) async fn of_client(world: &'w World, plane: &Self) -> Self {
+        Self { world, client: Client::of(world, "owner").await, principal: plane.principal.clone() }
+    }
+
+    pub(super) async fn ask(&self, text: &str, body: &Value) -> Answer {
         self.client.ask(&line(text), &if body.is_null() { String::new() } else { body.to_string() }).await
     }
 
-    async fn pipeline(&self, properties: &Value) {
+    pub(super) async fn pipeline(&self, properties: &Value) {
         let made = self.ask("PUT F/works/pipelines/p", &json!({"properties": properties})).await;
         assert_eq!(made.status, 200, "{}", made.text);
     }
 
-    async fn begin(&self, arguments: &Value) -> String {
+    pub(super) async fn begin(&self, arguments: &Value) -> String {
         let begun = self.ask("POST F/works/pipelines/p/createRun", arguments).await;
         assert_eq!(begun.status, 200, "{}", begun.text);
         begun.json()["runId"].as_str().unwrap().to_owned()
     }
 
-    async fn run(&self, id: &str) -> Value {
+    pub(super) async fn run(&self, id: &str) -> Value {
         self.ask(&format!("GET F/works/pipelineruns/{id}"), &Value::Null).await.json()
     }
 
     /// Waits until the run has ended: it, and its activities.
-    async fn ended(&self, id: &str) -> (Value, Vec<Value>) {
+    pub(super) async fn ended(&self, id: &str) -> (Value, Vec<Value>) {
         for _ in 0..500 {
             let run = self.run(id).await;
             if run["runEnd"].is_string() {
@@ -130,14 +135,14 @@ impl<'w> Plane<'w> {
         panic!("the run does not end: {}", self.run(id).await);
     }
 
-    async fn activities(&self, id: &str, filters: &Value) -> Vec<Value> {
+    pub(super) async fn activities(&self, id: &str, filters: &Value) -> Vec<Value> {
         let asked = self.ask(&format!("POST F/works/pipelineruns/{id}/queryActivityruns"), &query(filters)).await;
         assert_eq!(asked.status, 200, "{}", asked.text);
         asked.json()["value"].as_array().unwrap().clone()
     }
 
     /// Runs a pipeline of one Web activity; its output and its error.
-    async fn call(&self, own: Value) -> (Value, String) {
+    pub(super) async fn call(&self, own: Value) -> (Value, String) {
         self.pipeline(&json!({"activities": [web("call", own)]})).await;
         let (_, activities) = self.ended(&self.begin(&Value::Null).await).await;
         let error = &activities[0]["error"];
@@ -145,7 +150,7 @@ impl<'w> Plane<'w> {
         (activities[0]["output"].clone(), error.trim().to_owned())
     }
 
-    async fn grant(&self) {
+    pub(super) async fn grant(&self) {
         let policies = json!({"accessPolicies": [
             {"identity": "owner", "permissions": {"secrets": ["all"]}},
             {"objectId": self.principal, "permissions": {"secrets": ["get"]}}
@@ -160,25 +165,25 @@ fn query(filters: &Value) -> Value {
     json!({"lastUpdatedAfter": "2000-01-01T00:00:00Z", "lastUpdatedBefore": "2100-01-01T00:00:00.5Z", "filters": filters})
 }
 
-fn web(name: &str, own: Value) -> Value {
+pub(super) fn web(name: &str, own: Value) -> Value {
     json!({"name": name, "type": "WebActivity", "typeProperties": own})
 }
 
-fn vault_service() -> Value {
+pub(super) fn vault_service() -> Value {
     json!({"properties": {"type": "AzureKeyVault", "typeProperties": {"baseUrl": "https://acme.vault.azure.net/"}}})
 }
 
-fn reference(secret: &str) -> Value {
+pub(super) fn reference(secret: &str) -> Value {
     json!({"type": "AzureKeyVaultSecret", "store": {"type": "LinkedServiceReference", "referenceName": "vault"}, "secretName": secret})
 }
 
-async fn world() -> World {
+pub(super) async fn plane_world() -> World {
     World::of(CONFIG, keyhaven::Storage::Memory).await
 }
 
 #[tokio::test]
 async fn a_pipeline_calls_what_it_names_and_shows_what_came_back() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     let second = json!({
         "name": "second", "type": "WebActivity", "userProperties": [{"name": "team", "value": "shop"}],
@@ -217,7 +222,12 @@ async fn a_pipeline_calls_what_it_names_and_shows_what_came_back() {
             "request": "POST /shop", "body": r#"{"all":[[1,2]],"first":"GET /one?x=1"}"#,
             "fields": activities[1]["output"]["fields"],
             "ADFWebActivityResponseHeaders": {"connection": "close", "content-length": activities[1]["output"]["ADFWebActivityResponseHeaders"]["content-length"]},
-            "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime"
+            "effectiveIntegrationRuntime": "AutoResolveIntegrationRuntime", "executionDuration": 0,
+            "durationInQueue": {"integrationRuntimeQueue": 0},
+            "billingReference": {
+                "activityType": "ExternalActivity",
+                "billableDuration": [{"meterType": "AzureIR", "duration": 1.0 / 60.0, "unit": "Hours"}]
+            }
         },
         "error": {"errorCode": "", "message": "", "failureType": "", "target": "second", "details": ""},
         "userProperties": [{"name": "team", "value": "shop"}], "retryAttempt": null
@@ -234,7 +244,7 @@ async fn a_pipeline_calls_what_it_names_and_shows_what_came_back() {
 
 #[tokio::test]
 async fn a_call_that_fails_is_described_and_tried_again_as_its_policy_says() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     let get = |path: &str| json!({"method": "GET", "url": format!("{}{path}", echo.url)});
     let (_, error) = plane.call(get("/broken")).await;
@@ -285,7 +295,7 @@ async fn a_call_that_fails_is_described_and_tried_again_as_its_policy_says() {
 
 #[tokio::test]
 async fn a_vault_is_asked_as_the_factory_and_within_the_process() {
-    let world = world().await;
+    let world = plane_world().await;
     let plane = Plane::of(&world).await;
     let own = json!({
         "method": "GET", "url": "https://acme.vault.azure.net/secrets/password?api-version=7.4",
@@ -305,7 +315,7 @@ async fn a_vault_is_asked_as_the_factory_and_within_the_process() {
 
 #[tokio::test]
 async fn a_token_of_another_is_no_trusted_service_s() {
-    let world = world().await;
+    let world = plane_world().await;
     let plane = Plane::of(&world).await;
     let token = world.token_for("reader", "https://vault.azure.net").await;
     let url = "https://closed.vault.azure.net/secrets/password?api-version=7.4";
@@ -323,7 +333,7 @@ async fn a_token_of_another_is_no_trusted_service_s() {
 
 #[tokio::test]
 async fn a_secret_is_read_as_the_identity_that_its_vault_s_linked_service_names() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     let owner = "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002/resourceGroups/keyhaven/providers/Microsoft.ManagedIdentity/\
                  userAssignedIdentities/owner";
@@ -349,7 +359,7 @@ async fn a_secret_is_read_as_the_identity_that_its_vault_s_linked_service_names(
 
 #[tokio::test]
 async fn a_reference_is_resolved_at_the_moment_of_the_run() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     plane.ask("PUT F/works/linkedservices/vault", &vault_service()).await;
     let basic = |secret: &str| {
@@ -388,7 +398,7 @@ async fn a_reference_is_resolved_at_the_moment_of_the_run() {
 
 #[tokio::test]
 async fn credentials_that_the_factory_keeps_go_along_and_are_not_shown() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     let sql = json!({"properties": {"type": "SqlServer", "typeProperties": {"connectionString": "Server=S;Password=battery staple"}}});
     assert_eq!(plane.ask("PUT F/works/linkedservices/sql", &sql).await.status, 200);
@@ -432,7 +442,7 @@ async fn credentials_that_the_factory_keeps_go_along_and_are_not_shown() {
 
 #[tokio::test]
 async fn what_is_secret_or_kept_back_is_in_no_input_and_in_no_error() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     let parameters = json!({"token": {"type": "SecureString", "defaultValue": "hush"}, "n": {"type": "String", "defaultValue": "plain"}});
     let call = |url: &str, policy: Value| {
@@ -489,7 +499,7 @@ async fn what_is_secret_or_kept_back_is_in_no_input_and_in_no_error() {
 
 #[tokio::test]
 async fn what_must_not_be_asked_is_not() {
-    let world = world().await;
+    let world = plane_world().await;
     let plane = Plane::of(&world).await;
     let ready = &world.server.ready;
     for (url, why) in [
@@ -510,7 +520,7 @@ async fn what_must_not_be_asked_is_not() {
 
 #[tokio::test]
 async fn what_cannot_be_run_is_refused_before_anything_is_called() {
-    let (world, echo) = (world().await, Echo::new().await);
+    let (world, echo) = (plane_world().await, Echo::new().await);
     let plane = Plane::of(&world).await;
     let first = web("first", json!({"method": "GET", "url": echo.url}));
     let copy = json!({"name": "second", "type": "Copy", "typeProperties": {}});
@@ -536,7 +546,7 @@ async fn what_cannot_be_run_is_refused_before_anything_is_called() {
 
 #[tokio::test]
 async fn a_wait_goes_by_the_vault_clock_and_a_run_can_be_cancelled() {
-    let world = world().await;
+    let world = plane_world().await;
     let plane = Plane::of(&world).await;
     let wait =
         json!({"name": "wait", "type": "Wait", "typeProperties": {"waitTimeInSeconds": "@pipeline().parameters.s"}});
@@ -563,7 +573,7 @@ async fn a_wait_goes_by_the_vault_clock_and_a_run_can_be_cancelled() {
 
 #[tokio::test]
 async fn a_hundred_runs_at_once_are_the_most() {
-    let world = world().await;
+    let world = plane_world().await;
     let plane = Plane::of(&world).await;
     let wait = json!({"name": "w", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 3600}});
     plane.pipeline(&json!({"activities": [wait]})).await;
@@ -580,7 +590,7 @@ async fn a_hundred_runs_at_once_are_the_most() {
 
 #[tokio::test]
 async fn readers_see_runs_and_contributors_begin_them() {
-    let world = world().await;
+    let world = plane_world().await;
     let plane = Plane::of(&world).await;
     plane
         .pipeline(&json!({"activities": [{"name": "w", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 0}}]}))

@@ -12,6 +12,7 @@ mod help;
 mod init;
 mod look;
 mod node;
+mod node_runs;
 mod nodes_killed;
 mod objects;
 mod policy;

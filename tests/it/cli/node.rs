@@ -119,7 +119,7 @@ impl Premises {
         self.arm("POST", &format!("{RUNTIME}/getStatus"), &json!({}))["properties"].clone()
     }
 
-    fn is_online(&self) {
+    pub(super) fn is_online(&self) {
         until("the node is online", || (self.status()["state"] == "Online").then_some(()));
     }
 

@@ -88,7 +88,7 @@ impl NodeLoad {
         Self {
             node_name: node.description.name.clone(),
             concurrent_jobs_limit: node.concurrent_jobs_limit.unwrap_or(MAX_JOBS),
-            concurrent_jobs_running: 0,
+            concurrent_jobs_running: status.jobs,
         }
     }
 }

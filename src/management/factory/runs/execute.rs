@@ -7,16 +7,17 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::record::{ActivityError, ActivityRun, Run, Status};
+use super::record::{ActivityRun, Run, Status};
 use crate::clock::{Clock, Timestamp};
 use crate::management::Management;
 use crate::management::factory::id::FactoryId;
 use crate::pipeline::{Activity, Kind, MASK, Outcome, Pipeline, Progress, Step, Values, Verdict, wait_seconds};
+use crate::web_task::ActivityError;
 
 /// How often a wait looks whether the clock was moved.
 const CLOCK_LOOK: Duration = Duration::from_millis(100);
 /// The service's number of a definition whose expressions give nothing.
-const INVALID_TEMPLATE: &str = "InvalidTemplate";
+pub(super) const INVALID_TEMPLATE: &str = "InvalidTemplate";
 /// The service's number of an activity that took longer than its policy lets it.
 const TIMED_OUT: &str = "2";
 
@@ -115,7 +116,7 @@ impl Execution {
                 }
                 Err(failed) => Done { input: Value::Null, output: Err(ActivityError::new(INVALID_TEMPLATE, failed.0)) },
             },
-            Kind::Web(call) => self.call(call, activity.policy, values).await,
+            Kind::Web(call) => self.call(activity, call, values).await,
         }
     }
 
@@ -151,7 +152,7 @@ impl Execution {
         sleep_until(self.management.runs.clock(), end).await;
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.management.runs.clock().now()
     }
 }

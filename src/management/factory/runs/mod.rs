@@ -1,11 +1,13 @@
 //! Runs of pipelines: asked for, executed, kept, shown.
 
-mod credentials;
 mod execute;
 mod kept;
+mod on_node;
+mod on_service;
 mod outside;
 mod query;
 mod record;
+mod task;
 mod web;
 
 use std::collections::HashMap;
@@ -25,7 +27,7 @@ use crate::random::{self, Random};
 use execute::Execution;
 
 pub(crate) use kept::check_runs;
-pub(crate) use outside::{MAX_ANSWER_BYTES, Outside, Received, Sending, Waiting};
+pub(crate) use outside::{Holder, NodeRoute, Outside, Waiting};
 pub(crate) use query::{Filter, Operand, RunQuery};
 use record::Status;
 pub(crate) use record::{ActivityRun, Invoker, Run};
@@ -36,7 +38,10 @@ pub(crate) struct Runs(Arc<Shared>);
 
 struct Shared {
     outside: Arc<dyn Outside>,
+    /// The vault clock.
     clock: Arc<dyn Clock>,
+    /// The system clock, which nodes live by.
+    system: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// The id of this process in its runs: a run of another process that has not ended is interrupted.
     executor: Uuid,
@@ -44,11 +49,15 @@ struct Shared {
 }
 
 impl Runs {
-    /// Runs that send what they send by `outside`; `clock` is the vault clock.
-    pub(crate) fn new(outside: Arc<dyn Outside>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    /// Runs that send what they send by `outside`; the clocks are the vault clock and the system's.
+    pub(crate) fn new(
+        outside: Arc<dyn Outside>,
+        (clock, system): (Arc<dyn Clock>, Arc<dyn Clock>),
+        random: Arc<dyn Random>,
+    ) -> Self {
         // Of the system's generator: two servers with one seed are two processes.
         let executor = random::uuid(&random::OsRandom);
-        Self(Arc::new(Shared { outside, clock, random, executor, under_way: Mutex::default() }))
+        Self(Arc::new(Shared { outside, clock, system, random, executor, under_way: Mutex::default() }))
     }
 
     fn executor(&self) -> Uuid {
@@ -61,6 +70,10 @@ impl Runs {
 
     fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    fn system(&self) -> &Arc<dyn Clock> {
+        &self.0.system
     }
 
     fn new_id(&self) -> Uuid {

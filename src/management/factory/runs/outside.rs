@@ -1,10 +1,13 @@
-//! What the activities of runs need of the world: HTTP, and tokens of the factory's identity.
+//! What the activities of runs need of the world: HTTP, and tokens of the factory's identities.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+use crate::activity::{Received, Sending};
 
 /// An answer that is not there yet.
 pub(crate) type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -15,36 +18,36 @@ pub(crate) trait Outside: Send + Sync {
     /// identity and proxy listeners are never asked.
     fn send(&self, request: Sending) -> Waiting<Result<Received, String>>;
 
+    /// Where a node sends a request to `url`, by the same rules.
+    ///
+    /// # Errors
+    /// A sentence that says why it is not sent.
+    fn route(&self, url: &str) -> Result<NodeRoute, String>;
+
+    /// Whether `host` (lower case) is one of a vault, here or in the cloud's place.
+    fn is_vault(&self, host: &str) -> bool;
+
     /// Ends when the server stops.
     fn stopped(&self) -> Waiting<()>;
 
-    /// A token of the identity whose principal id is `principal`, for `resource`.
-    fn token(&self, principal: Uuid, resource: String) -> Waiting<Result<Zeroizing<String>, String>>;
+    /// A token of an identity of the factory, for `resource`.
+    fn token(&self, identity: Holder, resource: String) -> Waiting<Result<Zeroizing<String>, String>>;
 }
 
-/// A request. Deliberately no `Debug`: its headers may hold a credential.
-pub(crate) struct Sending {
-    /// Whether it has a token of the factory's own identity: then, and only then, it is a trusted service's.
-    pub is_own: bool,
-    /// The method.
-    pub method: &'static str,
-    /// The URL, `http` or `https`.
-    pub url: String,
-    /// The headers.
-    pub headers: Vec<(String, Zeroizing<String>)>,
-    /// The body.
-    pub body: Zeroizing<Vec<u8>>,
+/// Where a node sends a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeRoute {
+    /// Whether to this server, in the cloud's place.
+    pub at_server: bool,
+    /// The listeners of this server that are never asked.
+    pub listeners: Vec<SocketAddr>,
 }
 
-/// An answer. Deliberately no `Debug`: its body may be a secret.
-pub(crate) struct Received {
-    /// The status.
-    pub status: u16,
-    /// The headers, in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body, at most [`MAX_ANSWER_BYTES`].
-    pub body: Vec<u8>,
+/// Whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The factory's own identity, by its principal id.
+    Own(Uuid),
+    /// A user-assigned identity, by its resource id.
+    UserAssigned(String),
 }
-
-/// The largest answer of a call, in bytes. Ours: the service's own bound is about 4 MB, and a commit here takes less.
-pub(crate) const MAX_ANSWER_BYTES: usize = 512 * 1024;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::pipeline::Activity;
+use crate::web_task::ActivityError;
 
 /// A run of a pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,22 +108,6 @@ pub(crate) struct ActivityRun {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
-}
-
-/// Why an activity failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ActivityError {
-    /// The service's number: 2108 of a call that failed, for example.
-    pub code: String,
-    /// What happened. It holds no credential.
-    pub message: String,
-}
-
-impl ActivityError {
-    /// The error `code` with `message`.
-    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
-    }
 }
 
 impl ActivityRun {

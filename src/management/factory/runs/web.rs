@@ -1,29 +1,53 @@
-//! The Web activity: credentials resolved, signed in, sent, its answer as the service gives it.
+//! The Web activity: its expressions evaluated, given to the runtime that it names, its output as the service has it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
 
-use super::execute::{Done, Execution};
-use super::outside::{Received, Sending};
-use super::record::ActivityError;
-use crate::pipeline::{Authentication, MASK, Policy, Values, WebCall, WebRequest};
+use super::execute::{Done, Execution, INVALID_TEMPLATE};
+use super::on_service::OnService;
+use crate::activity::{self, INVALID_PROPERTY, fits};
+use crate::management::RuntimeKind;
+use crate::management::factory::id::ChildId;
+use crate::management::factory::kind::ChildKind;
+use crate::management::refusal::Refusal;
+use crate::pipeline::{Activity, MASK, Values, WebCall, WebRequest};
+use crate::web_task::ActivityError;
 
-/// The service's numbers ("Troubleshoot Azure Data Factory connectors": Web activity).
-const INVALID_TEMPLATE: &str = "InvalidTemplate";
-const INVALID_PROPERTY: &str = "2105";
-const CALL_FAILED: &str = "2108";
-const RUNTIME_OFFLINE: &str = "2010";
-const OUTPUT_TOO_LONG: &str = "2001";
-/// The longest output of an activity as JSON, in bytes: it is kept in one commit. Ours; the service's own bound is about 4 MB.
-const MAX_OUTPUT_BYTES: usize = 1024 * 1024;
-/// What of an answer's text a message has, in characters.
-const SHOWN_OF_ANSWER: usize = 1000;
+/// The service's number of a runtime that is not there (azure-docs issue 10259).
+const NO_RUNTIME: &str = "2200";
+/// The runtime that every factory has.
+const OWN_RUNTIME: &str = "AutoResolveIntegrationRuntime";
+
+/// Where an activity is run.
+pub(super) enum Place {
+    /// On the runtime of this name, which is the service's.
+    Service(String),
+    /// On a node of this self-hosted runtime.
+    Nodes(ChildId),
+}
+
+/// A Web activity, and what its expressions get their values from.
+pub(super) struct Given<'g> {
+    /// The activity.
+    pub(super) activity: &'g Activity,
+    /// What it calls.
+    pub(super) call: &'g WebCall,
+    /// The values.
+    pub(super) values: &'g Values,
+    /// What of it is shown.
+    pub(super) shown: Shown,
+}
+
+/// What a run shows of a call, in its input and its errors: no secret parameter, and nothing that the policy keeps back.
+pub(super) struct Shown {
+    /// The request; none where nothing of it is shown.
+    request: Option<WebRequest>,
+    /// Whether the answer's text is shown.
+    pub(super) has_answer: bool,
+}
 
 impl Execution {
-    /// Sends the request of a Web activity.
-    pub(super) async fn call(&self, call: &WebCall, policy: Policy, values: &Values) -> Done {
+    /// Runs the Web activity `call` of `activity`.
+    pub(super) async fn call(&self, activity: &Activity, call: &WebCall, values: &Values) -> Done {
         let request = match call.request(values) {
             Ok(request) => request,
             Err(failed) => {
@@ -31,94 +55,71 @@ impl Execution {
             }
         };
         // A definition whose secret parameter is more than a text gives nothing that can be shown.
-        let shown = call.request(&self.shown(values)).ok().filter(|_| !policy.secure_input);
-        let shown = Shown { request: shown, has_answer: !policy.secure_output };
+        let shown = call.request(&self.shown(values)).ok().filter(|_| !activity.policy.secure_input);
+        let shown = Shown { request: shown, has_answer: !activity.policy.secure_output };
         let input = shown.input(call);
-        Done { input, output: self.answered(call, request, (values, &shown)).await }
+        Done { input, output: self.answered(&Given { activity, call, values, shown }, request).await }
     }
 
-    async fn answered(
-        &self,
-        call: &WebCall,
-        request: WebRequest,
-        (values, shown): (&Values, &Shown),
-    ) -> Result<Value, ActivityError> {
-        if let Some(runtime) = &call.runtime {
-            let message = format!("The Self-hosted Integration Runtime '{runtime}' is offline.");
-            return Err(ActivityError::new(RUNTIME_OFFLINE, message));
-        }
-        check_url(&request.url, shown)?;
-        let mut headers: Vec<_> =
-            request.headers.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect();
-        let body = self.payload(call, request.body).await?;
-        if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            headers.push(("Content-Type".to_owned(), Zeroizing::new("application/json".to_owned())));
-        }
-        if let Some(authorization) = self.authorization(call.authentication.as_ref(), values).await? {
-            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
-            headers.push(authorization);
-        }
-        let is_own = matches!(call.authentication, Some(Authentication::ManagedIdentity { .. }));
-        let url = request.url;
-        let sending = Sending { is_own, method: call.method.name(), url: url.clone(), headers, body };
-        let sent = self.management.runs.outside().send(sending);
-        match tokio::time::timeout(std::time::Duration::from_secs(call.timeout), sent).await {
-            Ok(Ok(received)) => output(shown, received),
-            Ok(Err(why)) => Err(shown.failed(if shown.has_host_of(&url) { &why } else { MASK })),
-            Err(_) => Err(shown.failed(&format!("no answer within {} seconds", call.timeout))),
-        }
-    }
-
-    /// The header by which a call signs in.
-    async fn authorization(
-        &self,
-        authentication: Option<&Authentication>,
-        values: &Values,
-    ) -> Result<Option<(String, Zeroizing<String>)>, ActivityError> {
-        let header = match authentication {
-            None => return Ok(None),
-            Some(Authentication::Basic { username, password }) => {
-                let username = text(username.evaluate(values), "username")?;
-                let password = self.secret(password).await?;
-                let both = Zeroizing::new(format!("{username}:{}", password.as_str()));
-                Zeroizing::new(format!("Basic {}", STANDARD.encode(both.as_bytes())))
+    async fn answered(&self, given: &Given<'_>, request: WebRequest) -> Result<Value, ActivityError> {
+        let begun = self.now();
+        let place = self.place(given.call.runtime.as_deref()).await?;
+        let (output, queued) = match &place {
+            Place::Service(_) => {
+                let task = self.task(given, request, &place).await?;
+                (activity::run(&task, &OnService(self)).await?, 0)
             }
-            Some(Authentication::ManagedIdentity { resource }) => {
-                let resource = text(resource.evaluate(values), "resource")?;
-                let own = self.own.ok_or_else(|| {
-                    let name = self.factory.name();
-                    ActivityError::new(
-                        INVALID_PROPERTY,
-                        format!("The data factory '{name}' has no system-assigned identity to sign in with."),
-                    )
-                })?;
-                let token = self.management.runs.outside().token(own, resource).await;
-                let token = token.map_err(|why| {
-                    ActivityError::new(CALL_FAILED, format!("Failed to get a token of the managed identity: {why}"))
-                })?;
-                Zeroizing::new(format!("Bearer {}", token.as_str()))
+            Place::Nodes(runtime) => {
+                let node = self.free_node(runtime).await?;
+                let queued = self.now().unix() - begun.unix();
+                let task = self.task(given, request, &place).await?;
+                (self.on_node(&node, runtime, task).await?, queued)
             }
         };
-        Ok(Some(("Authorization".to_owned(), header)))
+        place.finished(output, self.now().unix() - begun.unix(), queued)
+    }
+
+    /// Where an activity is run that names this runtime.
+    async fn place(&self, runtime: Option<&str>) -> Result<Place, ActivityError> {
+        let Some(name) = runtime else { return Ok(Place::Service(OWN_RUNTIME.to_owned())) };
+        let absent = || {
+            let factory = self.factory.name();
+            let why = format!("The integration runtime '{name}' under data factory '{factory}' does not exist.");
+            ActivityError::new(NO_RUNTIME, why)
+        };
+        let id = ChildId::parse(self.factory.clone(), ChildKind::IntegrationRuntime, name).map_err(|_| absent())?;
+        let status = match self.management.runtime_status(&id, self.management.runs.system().now()).await {
+            Ok(status) => status,
+            Err(Refusal::NoChild(_)) => return Err(absent()),
+            Err(other) => return Err(unreadable(name, &other)),
+        };
+        Ok(match status.kind {
+            RuntimeKind::Managed => Place::Service(status.name),
+            RuntimeKind::SelfHosted => Place::Nodes(id.spelt(&status.name)),
+        })
     }
 }
 
-fn text(value: Result<Value, crate::pipeline::Failed>, what: &str) -> Result<String, ActivityError> {
-    match value {
-        Ok(Value::String(text)) if !text.is_empty() && !text.contains(char::is_control) => Ok(text),
-        Ok(_) => {
-            Err(ActivityError::new(INVALID_PROPERTY, format!("The {what} of the authentication is empty or no text.")))
+impl Place {
+    /// The output of an activity that was run here for this many seconds, after it had waited for some of them.
+    fn finished(&self, mut output: Map<String, Value>, seconds: i64, queued: i64) -> Result<Value, ActivityError> {
+        let (name, meter) = match self {
+            Self::Service(name) => (name.as_str(), "AzureIR"),
+            Self::Nodes(runtime) => (runtime.name(), "SelfhostedIR"),
+        };
+        // Each minute that has begun, in hours, as outputs of the service have it.
+        let minutes = u32::try_from((seconds - queued).max(1).unsigned_abs().div_ceil(60)).unwrap_or(u32::MAX);
+        let billed = json!({"meterType": meter, "duration": f64::from(minutes) / 60.0, "unit": "Hours"});
+        for (member, value) in [
+            ("effectiveIntegrationRuntime", json!(name)),
+            ("executionDuration", json!(seconds - queued)),
+            ("durationInQueue", json!({"integrationRuntimeQueue": queued})),
+            ("billingReference", json!({"activityType": "ExternalActivity", "billableDuration": [billed]})),
+        ] {
+            output.insert(member.to_owned(), value);
         }
-        Err(failed) => Err(ActivityError::new(INVALID_TEMPLATE, failed.0)),
+        fits(output).map(Value::Object)
     }
-}
-
-/// What a run shows of a call, in its input and its errors: no secret parameter, and nothing that the policy keeps back.
-struct Shown {
-    /// The request; none where nothing of it is shown.
-    request: Option<WebRequest>,
-    /// Whether the answer's text is shown.
-    has_answer: bool,
 }
 
 impl Shown {
@@ -137,64 +138,17 @@ impl Shown {
         input
     }
 
-    fn url(&self) -> &str {
+    /// The URL.
+    pub(super) fn url(&self) -> &str {
         self.request.as_ref().map_or(MASK, |request| &request.url)
     }
-
-    /// Whether the host of `url`, which is called, is shown: reasons name it.
-    fn has_host_of(&self, url: &str) -> bool {
-        origin(self.url()) == origin(url)
-    }
-
-    /// "Error calling the endpoint 'URL'. …"
-    fn failed(&self, why: &str) -> ActivityError {
-        ActivityError::new(CALL_FAILED, format!("Error calling the endpoint '{}'. Details: {why}", self.url()))
-    }
 }
 
-/// What is before the path of a URL.
-fn origin(url: &str) -> &str {
-    url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end])
-}
-
-fn check_url(url: &str, shown: &Shown) -> Result<(), ActivityError> {
-    let is_http = ["http://", "https://"]
-        .iter()
-        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    if is_http {
-        Ok(())
-    } else {
-        let message = format!("The url '{}' is no http:// or https:// URL.", shown.url());
-        Err(ActivityError::new(INVALID_PROPERTY, message))
-    }
-}
-
-/// The output of an activity whose call was answered: the members of an object, else `{"Response": TEXT}`; and the headers.
-fn output(shown: &Shown, received: Received) -> Result<Value, ActivityError> {
-    let body = String::from_utf8_lossy(&received.body);
-    if received.status == 202 && received.headers.iter().any(|(name, _)| name == "location") {
-        return Err(shown.failed("the answer 202 names a Location to ask again, which is not followed here"));
-    }
-    if !(200..300).contains(&received.status) {
-        let body = if shown.has_answer { body.chars().take(SHOWN_OF_ANSWER).collect() } else { MASK.to_owned() };
-        let message = format!(
-            "Error calling the endpoint '{}'. Response status code: '{}'. More details: Exception message: '{body}'.",
-            shown.url(),
-            received.status
-        );
-        return Err(ActivityError::new(CALL_FAILED, message));
-    }
-    let mut output = match serde_json::from_str::<Value>(&body) {
-        Ok(Value::Object(members)) => members,
-        _ if body.is_empty() => Map::new(),
-        _ => Map::from_iter([("Response".to_owned(), json!(body))]),
+/// The error of something in the factory that cannot be read.
+pub(super) fn unreadable(name: &str, refusal: &Refusal) -> ActivityError {
+    let why = match refusal {
+        Refusal::KeyAway(why) => why.to_string(),
+        other => format!("{other:?}"),
     };
-    let headers: Map<String, Value> = received.headers.into_iter().map(|(name, value)| (name, json!(value))).collect();
-    output.insert("ADFWebActivityResponseHeaders".to_owned(), headers.into());
-    output.insert("effectiveIntegrationRuntime".to_owned(), json!("AutoResolveIntegrationRuntime"));
-    // Escapes can make it several times as long as the answer.
-    match serde_json::to_vec(&output) {
-        Ok(bytes) if bytes.len() <= MAX_OUTPUT_BYTES => Ok(output.into()),
-        _ => Err(ActivityError::new(OUTPUT_TOO_LONG, "The length of execution output is over limit (1 MB here).")),
-    }
+    ActivityError::new(INVALID_PROPERTY, format!("'{name}' cannot be read: {why}"))
 }

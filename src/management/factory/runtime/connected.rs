@@ -35,12 +35,14 @@ pub(super) struct State {
 
 #[derive(Default)]
 pub(super) struct Connection {
-    seen: Option<(Timestamp, IpAddr)>,
-    waiting: VecDeque<Task>,
-    answers: HashMap<Uuid, oneshot::Sender<TaskResult>>,
+    pub(super) seen: Option<(Timestamp, IpAddr)>,
+    pub(super) waiting: VecDeque<Task>,
+    pub(super) answers: HashMap<Uuid, oneshot::Sender<TaskResult>>,
     /// The tasks that it was given last, and does before it asks again.
     given: Vec<Uuid>,
     pub(super) wake: Arc<Notify>,
+    /// How many activities it runs.
+    pub(super) jobs: u32,
 }
 
 impl ConnectedNodes {
@@ -112,7 +114,12 @@ impl ConnectedNodes {
         state.nodes.values().for_each(|connection| connection.wake.notify_one());
     }
 
-    fn queue(&self, node: Uuid, task: Task, answer: oneshot::Sender<TaskResult>) -> Result<(), RuntimeRefusal> {
+    pub(super) fn queue(
+        &self,
+        node: Uuid,
+        task: Task,
+        answer: oneshot::Sender<TaskResult>,
+    ) -> Result<(), RuntimeRefusal> {
         let mut state = self.state();
         let connection = state.nodes.get_mut(&node).ok_or(RuntimeRefusal::NoAnswer)?;
         if connection.waiting.len() >= MAX_WAITING {
@@ -154,7 +161,9 @@ impl Connection {
     /// The tasks that wait for it, which it is given.
     fn take_waiting(&mut self) -> Vec<Task> {
         let tasks: Vec<Task> = self.waiting.drain(..).collect();
-        self.given = tasks.iter().map(|task| task.id).collect();
+        // It asks for more while it runs activities: `reconnected` says what becomes of those.
+        let is_done_first = |task: &&Task| !matches!(task.kind, TaskKind::Call { .. } | TaskKind::Cancel);
+        self.given = tasks.iter().filter(is_done_first).map(|task| task.id).collect();
         tasks
     }
 
@@ -189,7 +198,7 @@ mod tests {
             });
             let given = nodes.next_tasks(NODE, &clock, Duration::from_secs(60)).await;
             assert_eq!(given.iter().map(|one| one.id).collect::<Vec<_>>(), [Uuid::from_u128(2)]);
-            let result = TaskResult { task: Uuid::from_u128(2), error: error.clone(), credentials: None };
+            let result = TaskResult { error: error.clone(), ..TaskResult::of(Uuid::from_u128(2)) };
             assert!(!nodes.answered(Uuid::max(), result.clone()), "another node's");
             assert!(nodes.answered(NODE.0, result.clone()) && !nodes.answered(NODE.0, result));
             assert_eq!(asking.await.unwrap(), error.map_or(Ok(()), |why| Err(RuntimeRefusal::TaskFailed(why))));

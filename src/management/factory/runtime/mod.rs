@@ -6,6 +6,7 @@ mod connection;
 pub(super) mod definition;
 mod holdings;
 mod host;
+mod jobs;
 mod node;
 mod nodes;
 mod record;
@@ -32,6 +33,7 @@ pub(crate) use connection::ConnectionInfo;
 pub(crate) use definition::RuntimeKind;
 use definition::kind_of;
 pub(crate) use host::{FactoryHost, NODE_DOMAIN};
+pub(crate) use jobs::JobSlot;
 pub(crate) use node::{MAX_JOBS, MAX_NODES, NewNode, Node};
 pub(crate) use nodes::KnownNode;
 use record::Runtime;
@@ -169,7 +171,8 @@ impl Management {
     pub(crate) fn node_status(&self, node: &Node, now: Timestamp) -> NodeStatus {
         let (is_online, seen) = (self.connected.is_connected(node.id, now), self.connected.seen(node.id));
         let (last_seen, address) = seen.unwrap_or((node.started, node.address));
-        NodeStatus { node: node.clone(), is_online, is_in_sync: true, last_seen, address }
+        let jobs = self.connected.jobs(node.id);
+        NodeStatus { node: node.clone(), is_online, is_in_sync: true, last_seen, address, jobs }
     }
 
     /// The settings of the self-hosted runtime at `id`, which must be there.

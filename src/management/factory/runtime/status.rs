@@ -53,6 +53,8 @@ pub(crate) struct NodeStatus {
     pub last_seen: Timestamp,
     /// The address that it was seen at.
     pub address: IpAddr,
+    /// How many activities it runs.
+    pub jobs: u32,
 }
 
 impl RuntimeStatus {
