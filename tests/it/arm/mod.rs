@@ -1,6 +1,7 @@
 //! The management plane: what every `az login` asks, and what clients of Azure Resource Manager create.
 
 mod children;
+mod client_certificates;
 mod configured;
 mod credentials;
 mod customer_key;
