@@ -52,6 +52,8 @@ pub(crate) struct Trail {
     pub vault: Option<VaultName>,
     /// The vault's id, where it is not in the default resource group of the tenant's subscription. Boxed because it is rare.
     pub vault_id: Option<Box<ResourceId>>,
+    /// The vault's location, where it is not the default. Boxed because it is rare.
+    pub location: Option<Box<str>>,
     /// What the caller would have needed.
     pub missing: Option<Missing>,
     /// The role assignment that allowed the request, in a vault that roles decide in.
@@ -158,6 +160,7 @@ impl Trail {
             address: None,
             vault: None,
             vault_id: None,
+            location: None,
             missing: None,
             assignment: None,
             status: StatusCode::OK,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{VaultName, VaultResource};
+use super::{DEFAULT_LOCATION, VaultName, VaultResource};
 use crate::access::AccessPolicy;
 use crate::access::network::NetworkRules;
 use crate::access::roles::Scope;
@@ -119,6 +119,11 @@ impl Vault {
     pub(crate) fn id_if_not_default(&self, tenant: SubscriptionId) -> Option<Box<ResourceId>> {
         let is_usual = self.resource.subscription.is_none() && self.resource.resource_group == DEFAULT_RESOURCE_GROUP;
         (!is_usual).then(|| Box::new(self.resource_id(tenant)))
+    }
+
+    /// Its location, where it is not the default.
+    pub(crate) fn location_if_not_default(&self) -> Option<&str> {
+        Some(self.resource.location.as_str()).filter(|location| *location != DEFAULT_LOCATION)
     }
 
     /// Its id as a resource; in the subscription `tenant` unless it has one of its own.

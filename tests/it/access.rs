@@ -3,6 +3,7 @@
 
 use keyhaven::Storage;
 use keyhaven::testing::Operation;
+use serde_json::json;
 
 use crate::world::World;
 
@@ -153,6 +154,31 @@ async fn each_operation_is_refused_with_every_permission_but_its_own() {
         assert_eq!(answer.status, 403, "{line}: {}", answer.text);
         assert_eq!(answer.header("x-keyhaven-missing"), *permission, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_vault_elsewhere_is_said_to_be_there() {
+    let world = World::new().await;
+    for (name, rules) in [
+        ("policies", json!({"accessPolicies": []})),
+        ("roles", json!({"enableRbacAuthorization": true})),
+        ("closed", json!({"publicNetworkAccess": "Disabled"})),
+    ] {
+        let mut vault = json!({"location": "westeurope", "enablePurgeProtection": true});
+        vault.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+        assert_eq!(world.admin(&format!("PUT /admin/vaults/{name}"), &vault.to_string()).await.status, 201);
+        let refused = world.ask_as("owner", name, "GET /secrets/x", "").await;
+        assert_eq!((refused.status.as_u16(), refused.header("x-ms-keyvault-region")), (403, "westeurope"), "{name}");
+        assert!(refused.error().contains(&format!("{name};location=westeurope")), "{}", refused.error());
+    }
+    let granted = json!({"location": "westeurope", "enablePurgeProtection": true,
+        "accessPolicies": [{"identity": "owner", "permissions": {"secrets": ["all", "purge"]}}]});
+    assert_eq!(world.admin("PUT /admin/vaults/policies", &granted.to_string()).await.status, 200);
+    let ask = async |line: &str, body: &str| world.ask_as("owner", "policies", line, body).await;
+    assert_eq!(ask("PUT /secrets/x", r#"{"value": "v"}"#).await.header("x-ms-keyvault-region"), "westeurope");
+    assert_eq!(ask("DELETE /secrets/x", "").await.status, 200);
+    let kept = ask("DELETE /deletedsecrets/x", "").await.error();
+    assert!(kept.ends_with("Vault: policies;location=westeurope"), "{kept}");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ impl AuthorizedRequest {
                 let refused = self.refusal_if_symmetric.as_deref().cloned();
                 refused.unwrap_or_else(|| refusal::error(Refusal::PublicKeysOnly))
             }
-            Refusal::PurgeProtected => refusal::purge_protected(Some(&self.call.vault.name)),
+            Refusal::PurgeProtected => refusal::purge_protected(Some(&self.call.vault)),
             Refusal::RestoreConflict { kind, name, version } => {
                 refusal::restore_conflict(kind, &self.id(kind, &name, Some(&version)))
             }

@@ -126,6 +126,9 @@ impl Door {
         if let Some(assignment) = trail.assignment {
             response::assigned(&mut answer, assignment);
         }
+        if let Some(location) = &trail.location {
+            response::located(&mut answer, location);
+        }
         fault::cut(fault, &mut answer);
         trail.finish(answer)
     }
@@ -142,6 +145,7 @@ impl Door {
         let resolved = self.state.resolve(&target.authority).await;
         let resolved = resolved.inspect_err(|_| trail.asked = Some(AskedFor::new(target.authority.host())))?;
         trail.vault = Some(resolved.vault().name.clone());
+        trail.location = resolved.vault().location_if_not_default().map(Box::from);
         trail.vault_id = resolved.vault().id_if_not_default(self.state.directory.tenant().subscription);
         let route = self.route(&request);
         if let Ok(route) = &route {

@@ -6,12 +6,10 @@ use hyper::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use uuid::Uuid;
 
 use crate::http::{ConnectionInfo, Response};
+use crate::vault::DEFAULT_LOCATION;
 
 /// Echoed when sent.
 pub(super) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-/// The region of every vault here, in `x-ms-keyvault-region` and in refusals.
-pub(super) const LOCATION: &str = "local";
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const REGION: HeaderName = HeaderName::from_static("x-ms-keyvault-region");
 const SERVICE_VERSION: HeaderName = HeaderName::from_static("x-ms-keyvault-service-version");
@@ -48,13 +46,18 @@ pub(super) fn assigned(response: &mut Response, assignment: Uuid) {
     headers.insert(ASSIGNMENT_CACHE, HeaderValue::from_static(FRESH));
 }
 
+/// Names the location of a vault that is elsewhere than most.
+pub(super) fn located(response: &mut Response, location: &str) {
+    insert(response.headers_mut(), REGION, location);
+}
+
 fn constant(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(EXPIRES, HeaderValue::from_static("-1"));
     headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000;includeSubDomains"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REGION, HeaderValue::from_static(LOCATION));
+    headers.insert(REGION, HeaderValue::from_static(DEFAULT_LOCATION));
     headers.insert(SERVICE_VERSION, HeaderValue::from_static("1.9.2500.1"));
 }
 

@@ -13,7 +13,7 @@ mod server;
 use hyper::StatusCode;
 
 use crate::http::error::ApiError;
-use crate::vault::Refusal;
+use crate::vault::{Refusal, Vault};
 
 pub(super) use key::{crypto, invalid_key, size_not_supported};
 pub(super) use network::{forbidden_by_connection, forbidden_by_firewall, of_service};
@@ -22,6 +22,11 @@ pub(super) use request::{
     ByRoles, forbidden_by_policy, forbidden_by_roles, invalid_name, no_such_operation, no_such_segment, no_such_vault,
 };
 pub(super) use server::failure;
+
+/// A vault as the service's texts name it: with its location.
+fn place(vault: &Vault) -> String {
+    format!("{};location={}", vault.name, vault.resource.location)
+}
 
 /// Maps a refusal of the domain to the error on the wire.
 pub(super) fn error(refusal: Refusal) -> ApiError {

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::response::LOCATION;
-use super::forbidden;
+use super::{forbidden, place};
 use crate::access::Identity;
 use crate::access::network::{AddressRange, PublicNetworkAccess};
 use crate::http::error::ApiError;
@@ -58,5 +57,5 @@ pub(crate) fn of_service(mut refused: ApiError, vault: &Vault) -> ApiError {
 
 fn caller_and_vault(vault: &Vault, who: &Identity, issuer: &str) -> String {
     let Identity { app_id, object_id, .. } = who;
-    format!("Caller: appid={app_id};oid={object_id};iss={issuer}\r\nVault: {};location={LOCATION}", vault.name)
+    format!("Caller: appid={app_id};oid={object_id};iss={issuer}\r\nVault: {}", place(vault))
 }

@@ -2,10 +2,9 @@
 
 use hyper::StatusCode;
 
-use super::super::response::LOCATION;
-use super::{bad, conflict, forbidden};
+use super::{bad, conflict, forbidden, place};
 use crate::http::error::ApiError;
-use crate::vault::{Attempt, BackupError, DeletedUse, Kind, ObjectName, VaultName, Version};
+use crate::vault::{Attempt, BackupError, DeletedUse, Kind, ObjectName, Vault, Version};
 
 /// The service's terms for a kind of object.
 struct Terms {
@@ -38,8 +37,8 @@ pub(super) fn not_deleted(kind: Kind, name: &ObjectName) -> ApiError {
 }
 
 /// The service's text for a purge in a vault with purge protection; `vault` is named behind it.
-pub(crate) fn purge_protected(vault: Option<&VaultName>) -> ApiError {
-    let vault = vault.map_or_else(String::new, |vault| format!("\r\nVault: {vault};location={LOCATION}"));
+pub(crate) fn purge_protected(vault: Option<&Vault>) -> ApiError {
+    let vault = vault.map_or_else(String::new, |vault| format!("\r\nVault: {}", place(vault)));
     forbidden(format!(
         "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service will \
          automatically purge it after the retention period has passed.{vault}"

@@ -2,9 +2,8 @@
 
 use hyper::{Method, StatusCode};
 
-use super::super::response::LOCATION;
 use super::super::{certificates, host};
-use super::{bad, forbidden};
+use super::{bad, forbidden, place};
 use crate::access::Identity;
 use crate::access::roles::{RoleDecision, Scope, VAULTS, smallest_role};
 use crate::http::Request;
@@ -23,9 +22,9 @@ pub(crate) fn forbidden_by_policy(permission: Permission, vault: &Vault, who: &I
     let Identity { app_id, object_id, .. } = who;
     let text = format!(
         "The user, group or application 'appid={app_id};oid={object_id};numgroups=0;iss={issuer}' does not have {wanted} \
-         permission on key vault '{};location={LOCATION}'. For help resolving this issue, please see \
+         permission on key vault '{}'. For help resolving this issue, please see \
          https://go.microsoft.com/fwlink/?linkid=2125287",
-        vault.name
+        place(vault)
     );
     forbidden(text).inner("ForbiddenByPolicy").header(MISSING, permission.to_string())
 }
@@ -54,9 +53,9 @@ pub(crate) fn forbidden_by_roles(refused: ByRoles<'_>, vault: &Vault, who: &Iden
         "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role \
          definitions were changed recently, please observe propagation time.\r\nCaller: \
          appid={app_id};oid={object_id};iss={issuer}\r\nAction: '{action}'\r\nResource: '{}'\r\nAssignment: (not \
-         found)\r\nDenyAssignmentId: {denial}\r\nDecisionReason: '{reason}' \r\nVault: {};location={LOCATION}\r\n",
+         found)\r\nDenyAssignmentId: {denial}\r\nDecisionReason: '{reason}' \r\nVault: {}\r\n",
         refused.resource.lower_case(),
-        vault.name
+        place(vault)
     );
     let error = forbidden(text).inner("ForbiddenByRbac").header(MISSING, action);
     match smallest_role(refused.action) {
