@@ -13,6 +13,7 @@ mod init;
 mod look;
 mod node;
 mod node_runs;
+mod node_secrecy;
 mod nodes_killed;
 mod objects;
 mod policy;

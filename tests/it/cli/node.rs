@@ -23,6 +23,12 @@ impl Process {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Its command line, as every user of the machine sees it.
+    pub(super) fn arguments(&self) -> String {
+        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.0.id())).unwrap();
+        String::from_utf8_lossy(&bytes).replace('\0', " ")
+    }
+
     /// Waits for its end; answers the status and what it has said.
     pub(super) fn ended(mut self) -> (Option<i32>, String) {
         let stderr = self.0.stderr.take().unwrap();
@@ -42,7 +48,7 @@ impl Drop for Process {
 pub(super) struct Premises {
     pub(super) dir: TempDir,
     ready: Value,
-    server: Option<Process>,
+    pub(super) server: Option<Process>,
 }
 
 impl Premises {
@@ -66,7 +72,10 @@ impl Premises {
         let _ = std::fs::remove_file(&file);
         let mut command = keyhaven(&["serve", "--identity-listen", ":0", "--admin-listen", ":0", "--listen", listen]);
         command.arg("--ready-file").arg(&file).arg("--data").arg(data).args(["--proxy-listen", "127.0.0.1:0"]);
-        self.server = Some(Process(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
+        // What is searched for in the directory is searched for in these too.
+        command.args(["--log-level", "trace", "--audit"]).arg(self.path("audit.jsonl"));
+        let log = std::fs::File::options().append(true).create(true).open(self.path("server.log")).unwrap();
+        self.server = Some(Process(command.stdout(Stdio::null()).stderr(log).spawn().unwrap()));
         self.ready = until("the server is ready", || serde_json::from_slice(&std::fs::read(&file).ok()?).ok());
     }
 
