@@ -140,6 +140,12 @@ def test_a_factory_under_its_customers_key(checkout):
     assert run(checkout, "keyhaven run --config vaults.json -- python factory.py") == "['nightly']\n"
 
 
+def test_two_programs(checkout):
+    [command] = re.findall("`(keyhaven run [^`]*two-programs/start)`", (ROOT / "README.md").read_text())
+    printed = ["what is kept Server=S;Database=D;User ID=U", "orders       3", "run by       premises"]
+    assert run(checkout, command).splitlines() == printed
+
+
 def test_policies_are_accepted(checkout):
     (checkout / "policies.json").write_text(blocks("docs/azure-policy.md", "json")[0])
     (checkout / "main.json").write_text('{"contentVersion": "1.0.0.0", "resources": []}')
