@@ -186,15 +186,15 @@ impl NetworkRules {
 }
 
 impl PrivateEndpoint {
-    /// Whether it has this address: by its own ranges, else by those of the tenant's endpoint of its name.
+    /// Its addresses: its own ranges, else those of the tenant's endpoint of its name.
+    pub(crate) fn addresses<'a>(&'a self, networks: &'a Networks) -> &'a [AddressRange] {
+        let of_tenant = || networks.private_endpoints.get(&self.name.to_lowercase());
+        self.ranges.as_ref().or_else(of_tenant).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether it has this address.
     fn contains(&self, address: IpAddr, networks: &Networks) -> bool {
-        match &self.ranges {
-            Some(own) => contains(own, address),
-            None => {
-                let of_tenant = networks.private_endpoints.get(&self.name.to_lowercase());
-                of_tenant.is_some_and(|ranges| contains(ranges, address))
-            }
-        }
+        contains(self.addresses(networks), address)
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) async fn show(state: Arc<State>, params: Params) -> Result<Response, 
     shown.insert("principalId".to_owned(), json!(principal));
     shown.insert("properties".to_owned(), described.factory.shown_properties().into());
     shown.insert("contents".to_owned(), contents.into());
+    let ranges = state.management.private_ranges(&id).await.map_err(refused)?;
+    shown.insert("privateRanges".to_owned(), json!(ranges));
     Ok(body::json(StatusCode::OK, &shown))
 }
 

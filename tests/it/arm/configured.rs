@@ -102,7 +102,9 @@ async fn a_start_makes_what_the_file_names_with_group_identity_and_endpoints() {
     let mut expected = configuration["factories"][0].clone();
     expected["location"] = json!("eastus");
     assert_eq!(world.admin("GET /admin/factories", "").await.json()["factories"][0], expected);
-    let own = world.admin("GET /admin/factories/shop", "").await.json()["principalId"].clone();
+    let shown = world.admin("GET /admin/factories/shop", "").await.json();
+    assert_eq!(shown["privateRanges"], json!(["10.9.0.0/16", "127.0.0.0/8"]));
+    let own = shown["principalId"].clone();
     let policies = world.admin("GET /admin/vaults/acme", "").await.json()["accessPolicies"].clone();
     assert_eq!(policies[1]["objectId"], own);
     let link =

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::Factory;
 use super::id::FactoryId;
-use crate::access::network::NodeRules;
+use crate::access::network::{AddressRange, NodeRules, PrivateEndpoint};
 use crate::management::refusal::Refusal;
 use crate::management::{Management, stamping};
 use crate::records::{RecordError, Records, View};
@@ -32,10 +32,24 @@ impl Management {
         if !factory.is_private() {
             return Ok(true);
         }
-        let approved = self.connections(id).await?.into_iter().filter(Connection::is_approved);
-        let private_endpoints = approved.map(|connection| connection.private_endpoint()).collect();
+        let private_endpoints = self.approved_endpoints(id).await?;
         let networks = self.authorization.networks().await?.networks;
         Ok(NodeRules { is_private: true, private_endpoints }.serve(address, &networks))
+    }
+
+    /// The addresses of a factory's approved private endpoints.
+    ///
+    /// # Errors
+    /// When there is no such factory.
+    pub(crate) async fn private_ranges(&self, id: &FactoryId) -> Result<Vec<AddressRange>, Refusal> {
+        let endpoints = self.approved_endpoints(id).await?;
+        let networks = self.authorization.networks().await?.networks;
+        Ok(endpoints.iter().flat_map(|endpoint| endpoint.addresses(&networks)).cloned().collect())
+    }
+
+    async fn approved_endpoints(&self, id: &FactoryId) -> Result<Vec<PrivateEndpoint>, Refusal> {
+        let approved = self.connections(id).await?.into_iter().filter(Connection::is_approved);
+        Ok(approved.map(|connection| connection.private_endpoint()).collect())
     }
 
     /// The begin of a batch that changes the network of `factory`. It needs no key of the factory's: nothing of it is sealed.
