@@ -15,6 +15,8 @@ pub(crate) enum Capability {
     Faults,
     /// A second vault of the same tenant.
     SecondVault,
+    /// A data factory of the server, and a node of it beside the server.
+    Node,
     /// Kills and restarts the server's process.
     Process,
 }
@@ -29,6 +31,7 @@ impl Capability {
             Self::Clock => "a clock that can be moved",
             Self::Faults => "faults on demand",
             Self::SecondVault => "a second vault",
+            Self::Node => "a data factory of the server, and a node beside it",
             Self::Process => "a server that may be killed",
         }
     }

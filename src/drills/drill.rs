@@ -13,11 +13,14 @@ pub enum Drill {
     Credentials,
     /// The factory's own key is renewed.
     SystemKey,
+    /// The way between a factory and its nodes is closed.
+    Network,
 }
 
 impl Drill {
     /// All drills, in the order in which `all` runs them.
-    pub const ALL: [Self; 5] = [Self::Rotation, Self::Revocation, Self::Recovery, Self::Credentials, Self::SystemKey];
+    pub const ALL: [Self; 6] =
+        [Self::Rotation, Self::Revocation, Self::Recovery, Self::Credentials, Self::SystemKey, Self::Network];
 
     /// Its name on the command line and in reports.
     pub const fn name(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Drill {
             Self::Recovery => "recovery",
             Self::Credentials => "credentials",
             Self::SystemKey => "system-key",
+            Self::Network => "network",
         }
     }
 }

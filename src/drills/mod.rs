@@ -13,6 +13,8 @@ mod hooks;
 mod interruption;
 mod key;
 mod linked_services;
+mod managed_factory;
+mod network;
 mod polling;
 mod private_server;
 mod readers;
@@ -122,7 +124,7 @@ impl Drill {
             Self::Rotation | Self::Revocation | Self::Recovery => {
                 Some(("KEYHAVEN_DRILL_KEY", format!("{vault}/keys/{name}")))
             }
-            Self::Credentials => Some(("KEYHAVEN_DRILL_SECRET", format!("{vault}/secrets/{name}"))),
+            Self::Credentials | Self::Network => Some(("KEYHAVEN_DRILL_SECRET", format!("{vault}/secrets/{name}"))),
             Self::SystemKey => None,
         };
         let client = environment.client_id().map(|id| ("KEYHAVEN_DRILL_CLIENT_ID", id.to_owned()));
@@ -140,6 +142,7 @@ impl Drill {
             Self::Recovery => all(recovery::STEPS),
             Self::Credentials => all(credentials::STEPS),
             Self::SystemKey => all(system_key::STEPS),
+            Self::Network => all(network::STEPS),
         }
     }
 
@@ -153,6 +156,7 @@ impl Drill {
             Self::Recovery => steps(runner, recovery::State::new(environment), recovery::STEPS),
             Self::Credentials => steps(runner, credentials::State::new(environment), credentials::STEPS),
             Self::SystemKey => steps(runner, system_key::State::new(environment), system_key::STEPS),
+            Self::Network => steps(runner, network::State::new(environment), network::STEPS),
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::files::{self, PrivateDir};
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time between two looks for its ready file.
 const INTERVAL: Duration = Duration::from_millis(5);
+/// The private endpoint that connects a node on this machine: a server's configuration has its addresses.
+pub(super) const PRIVATE_ENDPOINT: &str = "drill";
 /// The name of its vault.
 const VAULT: &str = "drill";
 
@@ -51,6 +53,11 @@ impl PrivateServer {
     /// The path of its ready file.
     pub fn ready_file(&self) -> PathBuf {
         ready_file(self.dir.path())
+    }
+
+    /// The program that it runs.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// The URL of its vault.
@@ -103,6 +110,7 @@ fn configuration() -> Value {
     let permissions = json!({"keys": everything, "secrets": everything});
     json!({
         "identities": [{"name": "operator"}],
+        "privateEndpoints": [{"name": PRIVATE_ENDPOINT, "ranges": ["127.0.0.0/8", "::1"]}],
         "vaults": [{
             "name": VAULT, "sku": "premium", "enablePurgeProtection": true,
             "accessPolicies": [{"identity": "operator", "permissions": permissions}],
@@ -114,27 +122,37 @@ fn ready_file(dir: &Path) -> PathBuf {
     dir.join("server.ready")
 }
 
+/// A command of `program` in an environment that says nothing of other servers, which logs to `log`.
+///
+/// # Errors
+/// When the log cannot be made.
+pub(super) fn command(program: &Path, dir: &Path, log: &Path) -> std::io::Result<Command> {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYHAVEN_")) {
+        command.env_remove(name);
+    }
+    command
+        // A killed process leaves temporary files behind; this directory is removed with the server.
+        .env("TMPDIR", dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(log)?)
+        // An interrupt from the terminal is for the drill alone, which restores everything and then ends the server.
+        .process_group(0);
+    Ok(command)
+}
+
 /// Spawns the server and waits until it is ready; returns the process and the content of its ready file.
 fn spawn_ready(program: &Path, dir: &Path, [listen, identity, admin]: &[String; 3]) -> Result<(Child, Value), String> {
     let why = |error: std::io::Error| format!("{}: {error}", program.display());
     let log = dir.join("server.log");
-    let mut command = Command::new(program);
+    let mut command = command(program, dir, &log).map_err(why)?;
     command
         .args(["serve", "--clock", "virtual", "--log-level", "warn"])
         .args(["--listen", listen, "--identity-listen", identity, "--admin-listen", admin, "--proxy-listen", "off"])
         .args(["--config".as_ref(), dir.join("config.json").as_os_str()])
         .args(["--data".as_ref(), dir.join("data").as_os_str()])
-        .args(["--ready-file".as_ref(), ready_file(dir).as_os_str()])
-        // A killed process leaves temporary files behind; this directory is removed with the server.
-        .env("TMPDIR", dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&log).map_err(why)?)
-        // An interrupt from the terminal is for the drill alone, which restores everything and then ends the server.
-        .process_group(0);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYHAVEN_")) {
-        command.env_remove(name);
-    }
+        .args(["--ready-file".as_ref(), ready_file(dir).as_os_str()]);
     let mut child = command.spawn().map_err(why)?;
     match wait_until_ready(&mut child, dir) {
         Some(ready) => Ok((child, ready)),

@@ -72,7 +72,7 @@ pub(super) type Outcome = Result<String, StepError>;
 
 /// Why a step did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum StepError {
+pub(crate) enum StepError {
     /// The step saw something that it did not expect.
     Unexpected(String),
     /// The step could not run: what is missing, and how to provide it.

@@ -24,7 +24,7 @@ mod vault_client;
 
 pub use credential::Credential;
 pub use error::RequestError;
-pub(crate) use exchange::{JsonRequest, post_json};
+pub(crate) use exchange::{JsonRequest, ask_json, post_json};
 pub use http_client::TrustStore;
 pub(crate) use http_client::{Answer, is_local};
 pub use key::{Key, Wrapped};

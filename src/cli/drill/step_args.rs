@@ -35,6 +35,8 @@ enum DrillChoice {
     Credentials,
     /// The factory's own certificate-protected key is renewed after two years, and all stored credentials migrate
     SystemKey,
+    /// A data factory's public access goes off and private link on; its node is served by that alone
+    Network,
     /// All of them
     All,
 }
@@ -61,6 +63,7 @@ impl DrillChoice {
             Self::Recovery => &[Drill::Recovery],
             Self::Credentials => &[Drill::Credentials],
             Self::SystemKey => &[Drill::SystemKey],
+            Self::Network => &[Drill::Network],
             Self::All => &Drill::ALL,
         }
     }

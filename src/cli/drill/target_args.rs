@@ -46,7 +46,7 @@ impl TargetArgs {
         Err(Failure::usage(format!("{option} is given, and --vault is missing: {hint}")))
     }
 
-    /// The environment to drill in, and the variables for `--exec`. `program` is a private server's.
+    /// The environment to drill in, and the variables for `--exec`. `program` is a private server's, and a node's.
     pub(super) fn environment(&self, program: &Path) -> Result<(Environment, Variables), Failure> {
         let Some(vault) = &self.vault else {
             let server = PrivateServer::start(program).map_err(Failure::failed)?;
@@ -60,7 +60,9 @@ impl TargetArgs {
         let key = |url: &String| self.admin_key(url, ready.as_ref()).map(|key| AdminEndpoint { url: url.clone(), key });
         let admin = self.admin.as_ref().map(key).transpose()?;
         let ca_file = self.ca.as_ref().map(|file| file.display().to_string());
-        let target = DrillTarget { vault: vault.clone(), port, admin, trusted: self.ca_certificates()?, ca_file };
+        let program = program.to_owned();
+        let target =
+            DrillTarget { vault: vault.clone(), port, admin, trusted: self.ca_certificates()?, ca_file, program };
         let variables = match (&ready, self.target.ready_file_path()) {
             (Some(ready), Ok(file)) => env_variables(ready, &file),
             _ => Variables::new(),
@@ -82,11 +84,13 @@ impl TargetArgs {
         AdminKey::read(&data).map(|key| Zeroizing::new(key.text().to_owned())).map_err(unknown)
     }
 
-    /// The CA that was named, and that of the server on this machine, if one is found.
+    /// The CA that was named, that of the server on this machine, if one is found, and those of `SSL_CERT_FILE`, which a node trusts no other
+    /// way.
     fn ca_certificates(&self) -> Result<Vec<String>, Failure> {
         let found = self.target.ca(None).ok().and_then(|path| std::fs::read_to_string(path).ok());
         let named = self.ca.as_deref().map(read_certificates).transpose()?;
-        Ok(found.into_iter().chain(named).collect())
+        let of_variable = variables::path("SSL_CERT_FILE").and_then(|path| read_certificates(&path).ok());
+        Ok(found.into_iter().chain(named).chain(of_variable).collect())
     }
 }
 

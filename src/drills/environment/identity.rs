@@ -12,6 +12,7 @@ pub(crate) struct DrillIdentity {
     pub(super) name: String,
     pub(crate) client_id: String,
     pub(super) object_id: String,
+    pub(crate) resource_id: String,
     secret: Zeroizing<String>,
     is_trusted: bool,
 }
@@ -21,7 +22,8 @@ impl DrillIdentity {
     pub(super) fn new(name: String, is_trusted: bool) -> Self {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(random::secret());
         let secret = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        Self { name, client_id: String::new(), object_id: String::new(), secret, is_trusted }
+        let (client_id, object_id, resource_id) = Default::default();
+        Self { name, client_id, object_id, resource_id, secret, is_trusted }
     }
 
     /// Creates it, and takes over the ids that it is given.
@@ -29,6 +31,7 @@ impl DrillIdentity {
         let shown = self.add(admin)?;
         let text = |member: &str| shown[member].as_str().unwrap_or_default().to_owned();
         (self.client_id, self.object_id) = (text("clientId"), text("objectId"));
+        self.resource_id = text("resourceId");
         Ok(())
     }
 

@@ -7,24 +7,28 @@ mod created_object;
 mod fault_rules;
 mod identity;
 mod left_behind;
+mod managed;
 mod vaults;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::admin::{AdminClient, AdminEndpoint};
 use super::capability::Capability;
+use super::managed_factory::ManagedFactory;
 use super::private_server::PrivateServer;
 use super::step::StepError;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::factory::VaultClients;
 use crate::random;
-use crate::remote::{Agent, Credential, TrustStore, VaultClient, VaultUrl};
+use crate::remote::{Agent, Credential, TrustStore, VaultClient, VaultUrl, is_local};
 
 pub(super) use controls::{Controls, Firewall};
 use created_object::CreatedObject;
 use identity::DrillIdentity;
 use left_behind::LeftBehind;
+pub(super) use managed::{NodePlace, PlannedFactory};
 pub(super) use vaults::Mode;
 
 /// The vault to run drills on. Deliberately no `Debug`: it holds a credential.
@@ -39,6 +43,8 @@ pub struct DrillTarget {
     pub trusted: Vec<String>,
     /// The file with certificates that was named, for texts.
     pub ca_file: Option<String>,
+    /// The program, of which nodes are run.
+    pub program: PathBuf,
 }
 
 /// A vault to run drills on, with all that they need there. Dropping it restores what they changed.
@@ -49,10 +55,17 @@ pub struct Environment {
     vault: VaultUrl,
     description: String,
     controls: Option<Controls>,
+    /// Whether the server is on this machine, by the host of its admin API.
+    is_local: bool,
     server: Option<Mutex<PrivateServer>>,
     /// Cached with their tokens.
     clients: Mutex<BTreeMap<(Caller, VaultUrl), Arc<VaultClient>>>,
     created: Mutex<Vec<CreatedObject>>,
+    /// The data factory that the drill has made.
+    factory: Mutex<Option<Arc<ManagedFactory>>>,
+    /// The program, and the certificates, in PEM, that nodes of it trust.
+    program: PathBuf,
+    trusted: Vec<String>,
 }
 
 /// How to provide a second vault: it is made beside the first, at another name of the same server.
@@ -81,7 +94,8 @@ impl Environment {
     /// When it cannot be set up.
     pub fn private(server: PrivateServer) -> Result<Self, String> {
         let (admin, trusted) = (Some(server.admin()), vec![server.ca()?]);
-        let target = DrillTarget { vault: server.vault(), port: None, admin, trusted, ca_file: None };
+        let program = server.program().to_owned();
+        let target = DrillTarget { vault: server.vault(), port: None, admin, trusted, ca_file: None, program };
         let mut environment = Self::at(target)?;
         "a private server, started for this run and gone after it".clone_into(&mut environment.description);
         environment.server = Some(Mutex::new(server));
@@ -93,14 +107,14 @@ impl Environment {
     /// # Errors
     /// When drills cannot run there; one line that says what to do.
     pub fn at(target: DrillTarget) -> Result<Self, String> {
-        let DrillTarget { vault, port, admin, trusted, ca_file } = target;
+        let DrillTarget { vault, port, admin, trusted, ca_file, program } = target;
         let admin = admin.map(AdminClient::new);
         let found = admin.as_ref().map(AdminClient::find_port).transpose().map_err(|error| error.to_string())?;
         let port = found.flatten().or(port);
         let asked = begin::vault_url(&vault, port)?;
         let trust = trusted.iter().try_fold(TrustStore::default(), |trust, pem| trust.with_pem(pem));
         let agent = begin::agent(trust.map_err(|error| error.to_string())?, admin.as_ref());
-        let environment = Self::new(agent, asked.clone(), admin)?;
+        let environment = Self::new(agent, asked.clone(), admin, (program, trusted))?;
         match begin::ask(&environment.operator(), &environment.credential(Caller::Operator)) {
             Ok(()) => Ok(environment),
             Err(error) => {
@@ -110,17 +124,32 @@ impl Environment {
         }
     }
 
-    fn new(agent: Agent, asked: VaultUrl, admin: Option<AdminClient>) -> Result<Self, String> {
+    fn new(
+        agent: Agent,
+        asked: VaultUrl,
+        admin: Option<AdminClient>,
+        (program, trusted): (PathBuf, Vec<String>),
+    ) -> Result<Self, String> {
         let bytes: [u8; 4] = random::secret();
         let run = format!("drill-{:08x}", u32::from_be_bytes(bytes));
-        let (clients, created) = (Mutex::default(), Mutex::default());
-        let Some(admin) = admin else {
-            let description = "a vault without its admin API: steps that need more than a vault are not run".to_owned();
-            return Ok(Self { run, agent, vault: asked, description, controls: None, server: None, clients, created });
-        };
-        let controls = Controls::take(admin, &asked, &run).map_err(|error| error.to_string())?;
-        let (vault, description) = (controls.vault().clone(), controls.description());
-        Ok(Self { run, agent, vault, description, controls: Some(controls), server: None, clients, created })
+        let is_local = admin.as_ref().and_then(AdminClient::host).is_some_and(|host| is_local(&host));
+        let controls = admin.map(|admin| Controls::take(admin, &asked, &run)).transpose();
+        let controls = controls.map_err(|error| error.to_string())?;
+        let without = "a vault without its admin API: steps that need more than a vault are not run";
+        Ok(Self {
+            vault: controls.as_ref().map_or(asked, |controls| controls.vault().clone()),
+            description: controls.as_ref().map_or_else(|| without.to_owned(), Controls::description),
+            run,
+            agent,
+            controls,
+            is_local,
+            server: None,
+            clients: Mutex::default(),
+            created: Mutex::default(),
+            factory: Mutex::default(),
+            program,
+            trusted,
+        })
     }
 
     /// The URL of the vault.
@@ -152,6 +181,7 @@ impl Environment {
             Capability::Process if self.server.is_some() => return None,
             Capability::Process => "only a private server is; leave out --vault",
             _ if is_virtual.is_none() => "give --admin URL",
+            Capability::Node if !self.is_local => "run the drill on the machine of the server",
             Capability::Clock if is_virtual == Some(false) => "start the server with --clock virtual",
             Capability::SecondVault if !has_second => BY_NAME,
             Capability::Policy if !has(Mode::Policies) => BY_NAME,
@@ -244,6 +274,7 @@ impl Environment {
     /// when the next drill moves the clock. Those that could not be deleted are tried again at the end.
     pub(super) fn delete_created(&self) -> Remains {
         let (mut remains, mut left) = (Remains::default(), LeftBehind::default());
+        self.delete_factory(&mut left);
         let created = std::mem::take(&mut *self.created());
         for object in created {
             match object.remove(&self.operator_at(object.vault())) {

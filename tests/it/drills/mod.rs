@@ -30,10 +30,15 @@ impl Server {
         Self::with(&["--clock", "virtual"])
     }
 
-    /// `serve` with `more`. Drills send more requests than a pipe has room for lines of the log.
+    /// `serve` with `more`, and this machine's address as a private endpoint's where that gives no configuration. Drills send more
+    /// requests than a pipe has room for lines of the log.
     fn with(more: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let served = Served::start(&dir.path().join("data"), &[more, &["--log-level", "warn"]].concat());
+        let config = dir.path().join("endpoints.json");
+        std::fs::write(&config, r#"{"privateEndpoints": [{"name": "drill", "ranges": ["127.0.0.0/8"]}]}"#).unwrap();
+        let own = ["--config", config.to_str().unwrap()];
+        let own: &[&str] = if more.contains(&"--config") { &[] } else { &own };
+        let served = Served::start(&dir.path().join("data"), &[more, own, &["--log-level", "warn"]].concat());
         Self { served, dir }
     }
 

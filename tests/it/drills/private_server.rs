@@ -15,11 +15,11 @@ fn everything_passes_and_nothing_is_left_out() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{report:#}");
     let drills: Vec<_> = report["drills"].as_array().unwrap().iter().map(|drill| drill["drill"].clone()).collect();
-    assert_eq!(drills, ["rotation", "revocation", "recovery", "credentials", "system-key"]);
+    assert_eq!(drills, ["rotation", "revocation", "recovery", "credentials", "system-key", "network"]);
     let steps = steps(&report);
     assert!(steps.iter().all(|(_, verdict, _)| verdict == "passed"), "{report:#}");
     // The README and docs/drills.md have this number.
-    assert_eq!(steps.len(), 52);
+    assert_eq!(steps.len(), 59);
     assert_eq!(report["notes"].as_array().unwrap().len(), 0, "of a private server nothing is left");
 }
 
@@ -83,6 +83,7 @@ fn the_help_says_what_it_does_and_what_it_leaves() {
     for part in [
         "rotation",
         "system-key",
+        "network",
         "--vault <NAME|URL>",
         "--skip <DRILL|STEP>",
         "--admin <URL>",

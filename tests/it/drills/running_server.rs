@@ -77,15 +77,38 @@ fn in_a_vault_in_which_roles_decide_everything_passes_too() {
 }
 
 #[test]
+fn a_server_that_has_no_addresses_of_a_private_endpoint_says_what_to_give() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.json");
+    std::fs::write(&config, "{}").unwrap();
+    let server = Server::with(&["--config", config.to_str().unwrap()]);
+    let before = found(&server);
+    let (report, status) = drilled(&server, &["network", "--vault", "local", "--admin", &server.admin()]);
+    assert_eq!(status, Some(0), "{report:#}");
+    let [(step, why)] = &not_run(&report)[..] else { panic!("{report:#}") };
+    assert_eq!(step, "network/private-link");
+    let start = "it needs the addresses of a private endpoint: add {\"name\": \"drill\", \"ranges\": [ADDRESS]} to privateEndpoints";
+    assert!(why.starts_with(start) && why.contains("serves no node at 127.0.0.1"), "{why}");
+    assert_eq!((found(&server), server.ask("GET", "/admin/factories", "")), (before, json!({"factories": []})));
+}
+
+#[test]
 fn roles_that_count_later_are_waited_for_on_a_virtual_clock() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("config.json");
     let vault = r#"{"name": "guarded", "sku": "premium", "enablePurgeProtection": true}"#;
-    std::fs::write(&config, format!(r#"{{"roleAssignmentDelay": "PT5M", "vaults": [{vault}]}}"#)).unwrap();
+    let endpoint = r#"{"name": "drill", "ranges": ["127.0.0.1"]}"#;
+    std::fs::write(
+        &config,
+        format!(r#"{{"roleAssignmentDelay": "PT5M", "vaults": [{vault}], "privateEndpoints": [{endpoint}]}}"#),
+    )
+    .unwrap();
     let server = Server::with(&["--clock", "virtual", "--config", config.to_str().unwrap()]);
-    let args = ["revocation", "--vault", "guarded", "--admin", &server.admin(), "--require-all"];
-    let (report, status) = drilled(&server, &args);
-    assert_eq!((status, first_failed(&report)), (Some(0), None), "{report:#}");
+    for drill in ["revocation", "network"] {
+        let args = [drill, "--vault", "guarded", "--admin", &server.admin(), "--require-all"];
+        let (report, status) = drilled(&server, &args);
+        assert_eq!((status, first_failed(&report)), (Some(0), None), "{report:#}");
+    }
 }
 
 #[test]

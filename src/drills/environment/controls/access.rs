@@ -100,7 +100,12 @@ impl Controls {
             return Ok(());
         }
         let vault = self.admin.send(Method::GET, &format!("/admin/vaults/{name}"), None)?;
-        let entry = json!({"objectId": identity.object_id, "role": role, "scope": vault["id"]});
+        self.assign_at(identity, role, vault["id"].as_str().unwrap_or_default())
+    }
+
+    /// Gives `identity` a role at `scope`, and waits until it counts.
+    pub(super) fn assign_at(&self, identity: &DrillIdentity, role: &str, scope: &str) -> Result<(), AdminError> {
+        let entry = json!({"objectId": identity.object_id, "role": role, "scope": scope});
         let path = format!("/admin/role-assignments/{}", random::uuid(&OsRandom));
         let made = self.admin.send(Method::PUT, &path, Some(&entry))?;
         self.wait_until_effective(&made)
@@ -115,7 +120,7 @@ impl Controls {
         }
     }
 
-    fn unassign(&self, is_it: impl Fn(&Value) -> bool) -> Result<(), AdminError> {
+    pub(super) fn unassign(&self, is_it: impl Fn(&Value) -> bool) -> Result<(), AdminError> {
         for assignment in self.role_assignments()?.iter().filter(|one| is_it(one)) {
             let path = format!("/admin/role-assignments/{}", assignment["name"].as_str().unwrap_or_default());
             self.admin.send(Method::DELETE, &path, None)?;

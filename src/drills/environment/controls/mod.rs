@@ -2,6 +2,7 @@
 
 mod access;
 mod firewall;
+mod resources;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,8 @@ pub(crate) struct Controls {
     factory: DrillIdentity,
     /// The fault rules from before the first one of a drill.
     faults_before: Mutex<Option<Value>>,
+    /// Whether the operator administers a data factory.
+    administers: Mutex<bool>,
     is_restored: Mutex<bool>,
 }
 
@@ -43,6 +46,7 @@ impl Controls {
             operator: DrillIdentity::new(format!("{run}-operator"), false),
             factory: DrillIdentity::new(format!("{run}-factory"), true),
             faults_before: Mutex::default(),
+            administers: Mutex::default(),
             is_restored: Mutex::default(),
         };
         match controls.set_up() {
@@ -170,6 +174,10 @@ impl Controls {
         if self.vaults.created_because.is_none() {
             left.unless(self.withdraw_access(), || self.how_to_withdraw_access());
         }
+        left.unless(self.withdraw_administration(), || {
+            let id = &self.operator.object_id;
+            format!("role assignments for the object id {id}: DELETE /admin/role-assignments/GUID of the admin API")
+        });
         for (name, _) in self.vaults.created() {
             let deleted = self.admin.send(Method::DELETE, &format!("/admin/vaults/{name}"), None).map(drop);
             left.unless(deleted, || format!("the vault {name}: keyhaven vault delete {name}"));

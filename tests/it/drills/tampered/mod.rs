@@ -1,6 +1,7 @@
 //! Each drill fails, and in the step that watches it, when the behaviour it guards is broken.
 
 mod access;
+mod network;
 
 use hyper::Method;
 use hyper::body::Bytes;
@@ -10,6 +11,7 @@ use access::{
     assign_once, cached_behind_firewall, cached_without_role, keep_addresses_out, keep_bypass, keep_open, keep_roles,
     let_contributors_in, no_bypass,
 };
+use network::NETWORK;
 
 use super::proxy::{Answer, Asked, FAITHFUL, Memory, Proxy, Tampering, Way};
 use super::{Server, first_failed};
@@ -107,6 +109,11 @@ fn credentials_notices() {
 #[test]
 fn system_key_notices() {
     all(SYSTEM_KEY);
+}
+
+#[test]
+fn network_notices() {
+    all(NETWORK);
 }
 
 /// The proxy itself is no reason for a drill to fail.
